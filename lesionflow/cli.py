@@ -1,0 +1,260 @@
+"""The command line: options in, library verbs called, results printed, errors turned into messages and exit codes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lesionflow import __version__
+from lesionflow.errors import LesionflowError, UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
+
+
+class _Commands(click.Group):
+    """Turns lesionflow's errors into one line on stderr and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LesionflowError as error:
+            message = click.ClickException(str(error))
+            message.exit_code = 2 if isinstance(error, UsageError) else 1
+            raise message from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Train, track, register and use classifiers of dermatoscopic images.
+
+    Research use, not a diagnosis.
+    """
+
+
+def _training_options(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for every field of `TrainingConfig`, which is where each is described and limited."""
+    from lesionflow.training.config import TrainingConfig
+
+    for field in reversed(dataclasses.fields(TrainingConfig)):
+        limits, kind = field.metadata, type(field.default)
+        option_type: click.ParamType
+        if limits["choices"]:
+            option_type = click.Choice(limits["choices"])
+        elif kind is str:
+            option_type = click.STRING
+        else:
+            low, high = (limit if math.isfinite(limit) else None for limit in (limits["low"], limits["high"]))
+            option_type = (click.IntRange if kind is int else click.FloatRange)(low, high)
+        command = click.option(
+            "--" + field.name.replace("_", "-"), type=option_type, default=field.default, show_default=True, help=limits["help"]
+        )(command)
+    return command
+
+
+_tracking_uri = click.option(
+    "--tracking-uri",
+    envvar="MLFLOW_TRACKING_URI",
+    help="MLflow tracking store and registry.  [default: sqlite:///mlflow.db in this folder]",
+)
+_registered_model = click.option(
+    "--registered-model", default="lesionflow", show_default=True, help="Name in the model registry."
+)
+_cache = click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="LESIONFLOW_CACHE",
+    help="Folder for decoded pixels and the demo set.  [default: ~/.cache/lesionflow]",
+)
+
+
+@main.command()
+@_training_options
+@click.option("--experiment", default="lesionflow", show_default=True, help="MLflow experiment of the runs.")
+@_registered_model
+@_tracking_uri
+@_cache
+def train(experiment: str, registered_model: str, tracking_uri: str | None, cache: Path | None, **fields: Any) -> None:
+    """Train networks, track the runs and register the models; the better one can become champion.
+
+    \b
+    Example:
+      lesionflow train --data /path/to/HAM10000 --model all
+    """
+    from rich.console import Console
+
+    from lesionflow.training.config import TrainingConfig
+    from lesionflow.verbs.train import train
+
+    trained = train(
+        TrainingConfig(**fields),
+        tracking_uri=tracking_uri,
+        experiment=experiment,
+        registered_model=registered_model,
+        cache=cache,
+    )
+    parts = ("train", "validation", "test")
+    shown = ("accuracy", "balanced_accuracy", "macro_auc", "malignant_sensitivity", "malignant_specificity")
+    table = _table("version", "network", "part", *(name.replace("_", " ") for name in shown), "always nv")
+    for version in trained.versions:
+        for part in parts:
+            metrics = version.card.metrics[part]
+            figures = [f"{metrics[name]:.3f}" if name in metrics else "" for name in (*shown, "accuracy_of_always_nv")]
+            table.add_row(version.label, version.card.network, part, *figures)
+    console = Console()
+    console.print(table)
+    best = trained.best
+    if trained.decision.promote:
+        click.echo(f"{best.label} ({best.card.network}) is the champion now: {trained.decision.reason}")
+        click.echo(f"score images with it: lesionflow score FOLDER --out results.csv --model models:/{best.name}@champion")
+    else:
+        click.echo(f"{best.label} ({best.card.network}) does not become champion: {trained.decision.reason}")
+    click.echo(f"see the runs: mlflow ui --backend-store-uri {trained.tracking_uri}")
+
+
+@main.command()
+@click.argument("source")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="CSV file to write.")
+@click.option(
+    "--model",
+    default="models:/lesionflow@champion",
+    show_default=True,
+    help="models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a bundle.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the report if it exists.")
+@click.option("--batch-size", type=click.IntRange(1, 65_536), default=32, show_default=True, help="Images in one batch.")
+@click.option("--workers", type=click.IntRange(1, 1024), help="Threads that decode.  [default: one a core]")
+@_tracking_uri
+@click.pass_context
+def score(
+    ctx: click.Context,
+    source: str,
+    out: Path,
+    model: str,
+    overwrite: bool,
+    batch_size: int,
+    workers: int | None,
+    tracking_uri: str | None,
+) -> None:
+    """Score a folder of images, or one image, into a CSV report with one row for every image.
+
+    Exits with 0 if all images were scored, 3 if some could not be read (they are rows with an error), 1 if scoring
+    failed, 2 for wrong usage.
+
+    \b
+    Example:
+      lesionflow score ./images --out results.csv
+    """
+    from lesionflow.verbs.score import score
+
+    if tracking_uri:
+        _use_store(tracking_uri)
+    summary = score(source, out, model, overwrite=overwrite, batch_size=batch_size, workers=workers)
+    total = summary.scored + summary.failed
+    click.echo(f"{total} images, {summary.scored} scored with {summary.model}, {summary.failed} failed")
+    for diagnosis, count in sorted(summary.diagnoses.items(), key=lambda item: -item[1]):
+        click.echo(f"  {diagnosis:6}{count:8}  {count / max(summary.scored, 1):6.1%}")
+    for reason, count in summary.failures.items():
+        click.echo(f"  failed, {reason}: {count}")
+    click.echo(
+        f"malignant most probable in {summary.malignant_share:.1%}; "
+        f"{total / max(summary.seconds, 1e-9):.0f} images a second; report: {summary.report}"
+    )
+    if summary.failed:
+        ctx.exit(SOME_IMAGES_FAILED)
+
+
+@main.command()
+@click.argument("model")
+@click.argument("data")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for metrics.json and pictures.")
+@click.option(
+    "--part",
+    type=click.Choice(("train", "validation", "test", "all")),
+    help="Part of the model's own split.  [default: test on the data it was trained on, otherwise all]",
+)
+@_tracking_uri
+@_cache
+def evaluate(
+    model: str, data: str, out: Path | None, part: str | None, tracking_uri: str | None, cache: Path | None
+) -> None:
+    """Measure a model on labelled images: a HAM10000 folder, or 'demo'.
+
+    \b
+    Example:
+      lesionflow evaluate models:/lesionflow@champion /path/to/HAM10000 --out evaluation
+    """
+    from lesionflow.verbs.evaluate import evaluate
+
+    if tracking_uri:
+        _use_store(tracking_uri)
+    result = evaluate(model, data, out, part=part, cache=cache)
+    for warning in result.warnings:
+        click.secho(f"warning: {warning}", err=True, fg="yellow")
+    click.echo(f"{result.model} on {result.data}, {result.part}: {result.images} images")
+    for name, value in result.metrics.items():
+        click.echo(f"  {name:24}{value:8.4f}")
+
+
+@main.command()
+@click.argument("name")
+@click.argument("version", type=click.IntRange(1))
+@click.option("--reason", required=True, help="Why; kept with the version.")
+@_tracking_uri
+def promote(name: str, version: int, reason: str, tracking_uri: str | None) -> None:
+    """Make a registered version the champion, whatever was before.
+
+    \b
+    Example:
+      lesionflow promote lesionflow 3 --reason "better on our own images"
+    """
+    from lesionflow.registry import versions
+
+    _use_store(tracking_uri)
+    chosen = versions.find_version(name, version)
+    versions.set_champion(chosen, reason)
+    click.echo(f"{chosen.label} ({chosen.card.network}) is the champion now: {reason}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--images", type=click.IntRange(100, 100_000), default=900, show_default=True, help="Images to draw.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other lesions.")
+def demo(folder: Path, images: int, seed: int) -> None:
+    """Draw a synthetic data set laid out like HAM10000, to try things out on.
+
+    \b
+    Example:
+      lesionflow demo ./demo --images 300
+    """
+    from lesionflow.data.demo import draw_demo_set
+
+    try:
+        draw_demo_set(folder, images=images, seed=seed)
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror or error}; choose a new folder") from error
+    click.echo(f"{images} synthetic images in {folder}")
+
+
+def _use_store(tracking_uri: str | None) -> None:
+    from lesionflow.registry.tracking import connect
+
+    connect(tracking_uri)
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    return table

@@ -1,0 +1,111 @@
+"""The one function that turns an image file into pixels, for training, validation and scoring alike."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from lesionflow.errors import ImageError
+
+# Raise this by one whenever `decode` gives other pixels for the same file: caches and bundles carry it.
+PIXELS_VERSION = 1
+
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")  # an allow-list: Pillow's other decoders are never reached
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+MAXIMUM_PIXELS = 64_000_000  # well above a 24-megapixel camera, a fifth of a gigabyte once decoded
+MAXIMUM_BYTES = 256 * 2**20
+
+_TRANSPOSED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION = 0x0112  # the EXIF tag
+
+# The check in `decode` is stricter and becomes a failure of that image, so Pillow's own warning would only be noise.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+def decode(source: str | os.PathLike[str] | bytes, height: int, width: int) -> np.ndarray:
+    """Decode one image file, or the bytes of one, to (height, width, 3) uint8 RGB.
+
+    The camera's orientation (EXIF) is applied; the image is scaled until it just covers the frame, its aspect ratio
+    kept, and what overhangs is cut evenly from both sides. Of an animation or a document the first frame counts.
+    Raises `ImageError` with one of the words of `IMAGE_FAILURES`, and nothing else but `MemoryError`.
+    """
+    data = source if isinstance(source, bytes) else _read(source)
+    if not data:
+        raise ImageError("empty", "the file has no bytes")
+    try:
+        return _decode(data, height, width)
+    except (ImageError, MemoryError):
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageError("not_an_image", f"the content is none of {', '.join(FORMATS)}") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError("too_large", f"more than {MAXIMUM_PIXELS:,} pixels") from error
+    except Exception as error:
+        # Decoders of broken files raise OSError, SyntaxError, struct.error, zlib.error and more, by format and version;
+        # whatever it is, one bad file must stay one bad row.
+        raise ImageError("damaged", str(error).strip() or type(error).__name__) from error
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAXIMUM_BYTES + 1)
+    except FileNotFoundError as error:
+        raise ImageError("not_found", "no such file") from error
+    except PermissionError as error:
+        raise ImageError("no_permission", "permission denied") from error
+    except OSError as error:
+        raise ImageError("unreadable", error.strerror or type(error).__name__) from error
+    if len(data) > MAXIMUM_BYTES:
+        raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
+    return data
+
+
+def _decode(data: bytes, height: int, width: int) -> np.ndarray:
+    image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+    if image.width * image.height > MAXIMUM_PIXELS:
+        raise ImageError(
+            "too_large", f"{image.width} x {image.height} is more than {MAXIMUM_PIXELS:,} pixels"
+        )
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    # Everything up to the last step works in the orientation that the file has, where 5 to 8 lie on their side.
+    frame = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
+    # The JPEG decoder itself can leave out detail that twice the frame does not show: about twice as fast.
+    image.draft("RGB", (2 * frame[0], 2 * frame[1]))
+    image.load()
+    image = _to_rgb(image)
+
+    scale = min(image.width / frame[0], image.height / frame[1])
+    left, top = (image.width - scale * frame[0]) / 2, (image.height - scale * frame[1]) / 2
+    box = (max(left, 0.0), max(top, 0.0), min(image.width - left, image.width), min(image.height - top, image.height))
+    # A gap of 2 lets other formats take the same short cut as the JPEG draft above.
+    image = image.resize(frame, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+    if orientation in _TRANSPOSED:
+        image = image.transpose(_TRANSPOSED[orientation])
+    return np.asarray(image)  # (height, width, 3)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    if image.mode.startswith("I;16"):  # Pillow would clip at 255 instead of scaling
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
+    if image.has_transparency_data:
+        # Black behind what is transparent, as around a dermatoscope's round field of view.
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,63 @@
+"""What can go wrong, as exceptions that say what is wrong and what to do. Only `cli.py` turns them into exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class LesionflowError(Exception):
+    """A failure that the user can act on: one line of what is wrong and what to do."""
+
+
+class UsageError(LesionflowError):
+    """What was asked for makes no sense, whatever the state of files and servers."""
+
+
+class DataError(LesionflowError):
+    """A data set is not what it has to be."""
+
+
+class BundleError(LesionflowError):
+    """A trained model on disk is incomplete, altered or of another format."""
+
+
+class TrainingError(LesionflowError):
+    """Training could not end with a model that is worth keeping."""
+
+
+class RegistryError(LesionflowError):
+    """The tracking server or the model registry is out of reach or does not hold what was asked for."""
+
+
+class ReportError(LesionflowError):
+    """A report cannot be written."""
+
+
+# What can be wrong with one image, as the first word of a report's `error` column.
+IMAGE_FAILURES = {
+    "not_found": "the file is not there, or no longer",
+    "no_permission": "the file may not be read",
+    "empty": "the file has no bytes",
+    "not_an_image": "the content is not of an accepted image format, whatever the name says",
+    "too_large": "the image has more pixels than are decoded",
+    "damaged": "the content breaks off or does not decode",
+    "unsupported": "the pixels are of a kind that has no defined brightness, such as 32-bit floats",
+    "unreadable": "the operating system reports another failure",
+}
+
+
+class ImageError(LesionflowError):
+    """One image cannot be decoded; `reason` is a word of `IMAGE_FAILURES`."""
+
+    def __init__(self, reason: str, detail: str):
+        if reason not in IMAGE_FAILURES:
+            raise ValueError(f"{reason!r} is not one of the documented image failures")
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def first_few(names: Sequence[object], count: int = 3) -> str:
+    """Name the first few of many things, for a message: `a, b, c and 7 more`."""
+    shown = ", ".join(str(name) for name in names[:count])
+    return shown if len(names) <= count else f"{shown} and {len(names) - count} more"

@@ -1,0 +1,188 @@
+"""MLflow runs: where they are kept, and what is written into one."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lesionflow import __version__
+from lesionflow.bundle import Card
+from lesionflow.data.ham10000 import LabelledImages
+from lesionflow.data.split import PARTS, Split
+from lesionflow.errors import RegistryError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Medical users must not send usage reports by default; who wants MLflow's telemetry can still set the variable.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# By default MLflow asks an unreachable server for many minutes. Both stay the user's to set.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+
+REPORTED_PACKAGES = ("keras", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "pillow", "scikit-learn", "tensorflow", "tf2onnx")
+
+
+@contextlib.contextmanager
+def registry_errors(doing: str) -> Iterator[None]:
+    """Turn what MLflow, its HTTP client and its database raise into `RegistryError`."""
+    import mlflow
+    import requests
+    import sqlalchemy.exc
+
+    try:
+        yield
+    except (mlflow.MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RegistryError(f"{doing} failed at {mlflow.get_tracking_uri()}: {reason}") from error
+
+
+def connect(tracking_uri: str | None = None) -> str:
+    """Choose the tracking store and make sure that it and the registry answer; returns its address.
+
+    Without an address, MLflow's own choice counts: MLFLOW_TRACKING_URI, else SQLite in the working directory. Raises
+    `RegistryError` within seconds where nothing answers.
+    """
+    import logging
+
+    import mlflow
+
+    # Schema migrations and the like are MLflow's own affair, not output of ours.
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if tracking_uri:
+        mlflow.set_tracking_uri(tracking_uri)
+    with registry_errors("reaching the tracking store"):
+        client = mlflow.MlflowClient()
+        client.search_experiments(max_results=1)
+        client.search_registered_models(max_results=1)
+    return str(mlflow.get_tracking_uri())
+
+
+@contextlib.contextmanager
+def run(name: str, experiment: str, *, nested: bool = False) -> Iterator[str]:
+    """A run that ends as finished or failed with the block; yields its id.
+
+    Where `mlflow run` has begun a run already, that one is taken up, in its experiment.
+    """
+    import mlflow
+
+    with registry_errors("starting a run"):
+        if not nested and "MLFLOW_RUN_ID" not in os.environ:
+            mlflow.set_experiment(experiment)
+        mlflow.set_system_metrics_sampling_interval(5)
+        active = mlflow.start_run(run_name=name, nested=nested, log_system_metrics=True)
+    with active:
+        mlflow.set_tag("mlflow.runName", name)  # a run that `mlflow run` began has a name of its own
+        yield active.info.run_id
+
+
+def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split) -> None:
+    """Log how a training is set up: parameters, data set, split, code and package versions."""
+    import mlflow
+    from mlflow.data.dataset_source_registry import resolve_dataset_source
+    from mlflow.data.meta_dataset import MetaDataset
+
+    with registry_errors("logging the run's setting"):
+        active = mlflow.active_run()
+        assert active is not None
+        # `mlflow run` has logged its -P values as they were typed; the same key in another spelling would be refused.
+        known = mlflow.get_run(active.info.run_id).data.params
+        mlflow.log_params({key: value for key, value in parameters.items() if key not in known})
+        with warnings.catch_warnings():  # two kinds of local source fit, and either does
+            warnings.simplefilter("ignore")
+            source = resolve_dataset_source(images.folder.resolve().as_uri())
+        mlflow.log_input(MetaDataset(source, name=images.name, digest=images.digest[:36]), context="training")
+        parts = np.empty(len(images.table), dtype=object)
+        for part in PARTS:
+            parts[split.part(part)] = part
+        table = images.table[["image_id", "lesion_id", "dx"]].assign(part=parts)
+        mlflow.log_text(table.to_csv(index=False), "split.csv")
+        mlflow.log_dict(
+            {
+                "data": images.name,
+                "data_digest": images.digest,
+                "split_digest": split.digest,
+                "seed": split.seed,
+                "fractions": dict(zip(PARTS, split.fractions, strict=True)),
+                "images": {part: len(split.part(part)) for part in PARTS},
+                "lesions": {part: int(images.table["lesion_id"].iloc[split.part(part)].nunique()) for part in PARTS},
+            },
+            "split.json",
+        )
+        mlflow.log_dict(package_versions(), "versions.json")
+        tags = {"data": images.description, "data_digest": images.digest, "split_digest": split.digest}
+        tags |= {"demo": str(images.demo).lower(), "lesionflow_version": __version__, "git_commit": git_commit()}
+        mlflow.set_tags(tags)
+
+
+def log_epoch(epoch: int, figures: dict[str, float]) -> None:
+    """Log one epoch's figures, under `epoch/`."""
+    import mlflow
+
+    with registry_errors(f"logging epoch {epoch}"):
+        mlflow.log_metrics({f"epoch/{name}": value for name, value in figures.items()}, step=epoch)
+
+
+def log_metrics(metrics: dict[str, float]) -> None:
+    """Log final figures."""
+    import mlflow
+
+    with registry_errors("logging metrics"):
+        mlflow.log_metrics(metrics)
+
+
+def log_picture(figure: Figure, name: str) -> None:
+    """Log a picture so that it shows among the run's artifacts and in the compare view's image grid."""
+    import io
+
+    import mlflow
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    with registry_errors(f"logging the picture {name}"), Image.open(buffer) as picture:
+        mlflow.log_figure(figure, f"{name}.png")
+        mlflow.log_image(picture.convert("RGB"), key=name, step=0)
+
+
+def log_card(card: Card) -> None:
+    """Log a bundle's card where it can be read without loading the model."""
+    import mlflow
+
+    with registry_errors("logging the card"):
+        mlflow.log_dict(asdict(card), "card.json")
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of Python, lesionflow and the packages that figures depend on, those that are installed."""
+    versions = {"python": platform.python_version(), "lesionflow": __version__}
+    for package in REPORTED_PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
+
+
+def git_commit() -> str:
+    """The commit of the checkout that this code runs from, marked where files differ from it; else `unknown`."""
+    folder = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=folder, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+        # Installed into an environment that lies inside somebody else's repository, the commit would be theirs.
+        subprocess.run(["git", "ls-files", "--error-unmatch", "tracking.py"], cwd=folder, capture_output=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return described.stdout.strip()

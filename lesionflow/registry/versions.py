@@ -1,0 +1,238 @@
+"""The registered model: its versions, and the alias that marks the champion."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import lesionflow
+from lesionflow.bundle import CARD_FILE, Card, read_card
+from lesionflow.errors import RegistryError, UsageError
+from lesionflow.registry.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
+from lesionflow.registry.tracking import registry_errors
+
+DEFAULT_NAME = "lesionflow"
+CHAMPION = "champion"
+DECIDING = "balanced_accuracy"  # on the validation part
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version and what its bundle's card says."""
+
+    name: str
+    number: int
+    card: Card
+
+    @property
+    def label(self) -> str:
+        """How messages and reports name it; demo data marked."""
+        return f"{self.name}/{self.number}" + (" (demo data)" if self.card.demo else "")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a version becomes the champion, and why."""
+
+    promote: bool
+    reason: str
+
+
+def register_bundle(folder: Path, card: Card, name: str, example: bytes) -> Version:
+    """Log a bundle into the active run as one MLflow model and register it as the next version of `name`.
+
+    example: the bytes of an image file, kept with the model as its input example.
+    """
+    import mlflow
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    signature = ModelSignature(
+        inputs=Schema([ColSpec("binary", INPUT_COLUMN)]),
+        outputs=Schema([ColSpec("double", column) for column in OUTPUT_COLUMNS]),
+    )
+    requirements = ["mlflow", "numpy", "onnxruntime", "pandas", "pillow"]
+    with registry_errors("registering the model"):
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            loader_module="lesionflow.registry.pyfunc",
+            data_path=str(folder),
+            # With its code aboard the model also loads where lesionflow is not installed: a server, a Spark worker.
+            code_paths=[str(Path(lesionflow.__file__).parent)],
+            pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in requirements],
+            signature=signature,
+            input_example=pd.DataFrame({INPUT_COLUMN: [example]}),
+            metadata={"card_digest": card.digest, "demo": card.demo},
+        )
+        registered = mlflow.register_model(
+            logged.model_uri,
+            name,
+            tags={
+                "network": card.network,
+                "data": f"{card.data_name}{' (synthetic demo data)' if card.demo else ''}",
+                "demo": str(card.demo).lower(),
+                "data_digest": card.data_digest,
+                "split_digest": card.split_digest,
+                "card_digest": card.digest,
+                f"validation_{DECIDING}": f"{card.metrics['validation'][DECIDING]:.4f}",
+            },
+        )
+    return Version(name, int(registered.version), card)
+
+
+def decide(challenger: Version, champion: Version | None) -> Decision:
+    """Whether the challenger takes the champion's place: only figures of the same validation images are compared."""
+    new = challenger.card
+    figure = new.metrics["validation"][DECIDING]
+    if champion is None:
+        return Decision(True, f"no champion yet; validation balanced accuracy {figure:.4f}")
+    old = champion.card
+    if new.split_digest == old.split_digest and new.data_digest == old.data_digest:
+        present = old.metrics["validation"][DECIDING]
+        comparison = f"validation balanced accuracy {figure:.4f} against {present:.4f} of {champion.label}"
+        if figure > present:
+            return Decision(True, f"better: {comparison}, on the same split")
+        return Decision(False, f"not better: {comparison}, on the same split")
+    if old.demo and not new.demo:
+        return Decision(True, f"real data outranks demo data, on which {champion.label} was trained")
+    if new.demo and not old.demo:
+        return Decision(False, f"demo data does not outrank real data, on which {champion.label} was trained")
+    return Decision(
+        False,
+        f"not comparable: {champion.label} was trained on other data or another split; evaluate both on one set with "
+        f"'lesionflow evaluate', then decide with 'lesionflow promote {challenger.name} {challenger.number}'",
+    )
+
+
+def crown_the_better(challengers: list[Version]) -> tuple[Version, Decision, Version | None]:
+    """Choose the best of versions trained together and make it the champion if it beats the present one.
+
+    Returns the best version, the decision and the champion of before. The decision is kept as tags of each version.
+    """
+    best = max(challengers, key=lambda version: version.card.metrics["validation"][DECIDING])
+    for other in challengers:
+        if other is not best:
+            figure = best.card.metrics["validation"][DECIDING]
+            tag_decision(other, Decision(False, f"{best.label} of the same training is better: {figure:.4f}"))
+    champion = find_champion(best.name)
+    decision = decide(best, champion)
+    if decision.promote:
+        set_champion(best, decision.reason)
+    else:
+        tag_decision(best, decision)
+    return best, decision, champion
+
+
+def find_champion(name: str) -> Version | None:
+    """The version behind the champion alias, or None."""
+    number = _number_by_alias(name, CHAMPION)
+    return None if number is None else find_version(name, number)
+
+
+def _number_by_alias(name: str, alias: str) -> int | None:
+    import mlflow
+
+    with registry_errors(f"looking {name}@{alias} up"):
+        try:
+            return int(mlflow.MlflowClient().get_model_version_by_alias(name, alias).version)
+        except mlflow.MlflowException as error:
+            # An unknown alias is INVALID_PARAMETER_VALUE, an unknown model RESOURCE_DOES_NOT_EXIST.
+            if error.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):
+                return None
+            raise
+
+
+def find_version(name: str, number: int) -> Version:
+    """A registered version with its card."""
+    with tempfile.TemporaryDirectory() as folder:
+        return Version(name, number, read_card(_download(name, number, Path(folder), card_only=True)))
+
+
+def set_champion(version: Version, reason: str) -> None:
+    """Put the champion alias on a version, and say why in its tags."""
+    import mlflow
+
+    with registry_errors(f"making {version.label} the champion"):
+        mlflow.MlflowClient().set_registered_model_alias(version.name, CHAMPION, str(version.number))
+    tag_decision(version, Decision(True, reason))
+
+
+def tag_decision(version: Version, decision: Decision) -> None:
+    """Keep a decision with the version it is about."""
+    import mlflow
+
+    with registry_errors(f"tagging {version.label}"):
+        client, number = mlflow.MlflowClient(), str(version.number)
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        client.set_model_version_tag(version.name, number, "decision", "promoted" if decision.promote else "kept back")
+        client.set_model_version_tag(version.name, number, "decision_reason", decision.reason)
+        client.set_model_version_tag(version.name, number, "decided_at", now)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A bundle on this machine, and how to name it in a report."""
+
+    folder: Path
+    label: str
+
+
+def resolve(model: str, download_to: Path) -> Resolved:
+    """Find the bundle that `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a folder names.
+
+    What lies in a registry is copied into `download_to`; nothing of it is run. Raises `RegistryError` where the
+    registry does not hold it, `UsageError` where the text is none of the three.
+    """
+    if not model.startswith("models:"):
+        if not os.path.isdir(model):
+            raise UsageError(
+                f"{model}: no such bundle folder; give one, models:/NAME@ALIAS or models:/NAME/VERSION"
+            )
+        card = read_card(Path(model))
+        return Resolved(Path(model), card.label + (" (demo data)" if card.demo else ""))
+    matched = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", model)
+    if not matched:
+        raise UsageError(f"{model}: write models:/NAME@ALIAS or models:/NAME/VERSION")
+    name, alias, number = matched.groups()
+    version = int(number) if number else _number_by_alias(name, alias)
+    if version is None:
+        raise RegistryError(
+            f"no {alias} of {name} in the registry {_registry()}; train one with 'lesionflow train', or name another "
+            "model with --model"
+        )
+    folder = _download(name, version, download_to)
+    return Resolved(folder, Version(name, version, read_card(folder)).label)
+
+
+def _download(name: str, number: int, folder: Path, card_only: bool = False) -> Path:
+    """Copy a version's bundle, or only its card, into folder; returns the bundle's folder."""
+    import mlflow
+
+    with registry_errors(f"fetching {name}/{number}"):
+        try:
+            source = mlflow.MlflowClient().get_model_version_download_uri(name, str(number))
+        except mlflow.MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise RegistryError(f"no version {number} of {name} in the registry {_registry()}") from error
+        # MLflow keeps what `data_path` named under data/, by its own name; a bundle is one folder there.
+        entries = mlflow.artifacts.list_artifacts(artifact_uri=f"{source}/data")
+        if len(entries) != 1 or not entries[0].is_dir:
+            raise RegistryError(f"{name}/{number} is not a model that lesionflow registered")
+        bundle = f"{source}/data/{Path(entries[0].path).name}"
+        if card_only:
+            mlflow.artifacts.download_artifacts(artifact_uri=f"{bundle}/{CARD_FILE}", dst_path=str(folder))
+            return folder
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=bundle, dst_path=str(folder)))
+
+
+def _registry() -> str:
+    import mlflow
+
+    return str(mlflow.get_registry_uri())
