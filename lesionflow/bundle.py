@@ -173,9 +173,16 @@ def _export(network: keras.Model, folder: Path) -> None:
         export_onnx(network, folder)
         return
     # Keras exports ONNX through TensorFlow; whoever trains on another backend borrows it in a process of its own.
-    command = [sys.executable, "-c", "import sys; from lesionflow.bundle import _export_saved; _export_saved(sys.argv[1])"]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from lesionflow.bundle import _export_saved; _export_saved(sys.argv[1])",
+    ]
     done = subprocess.run(
-        [*command, str(folder)], env=os.environ | {"KERAS_BACKEND": "tensorflow"}, capture_output=True, text=True
+        [*command, str(folder)],
+        env=os.environ | {"KERAS_BACKEND": "tensorflow"},
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,17 @@ from lesionflow.errors import LesionflowError, UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from lesionflow.registry.versions import Version
+
 SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
+
+
+class _Message(click.ClickException):
+    """What is wrong and what to do, after `Error: ` on stderr."""
+
+    def __init__(self, error: LesionflowError):
+        super().__init__(str(error))
+        self.exit_code = 2 if isinstance(error, UsageError) else 1  # type: ignore[misc]  # Click's own docs do so
 
 
 class _Commands(click.Group):
@@ -26,9 +36,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except LesionflowError as error:
-            message = click.ClickException(str(error))
-            message.exit_code = 2 if isinstance(error, UsageError) else 1
-            raise message from error
+            raise _Message(error) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,7 +63,11 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
             low, high = (limit if math.isfinite(limit) else None for limit in (limits["low"], limits["high"]))
             option_type = (click.IntRange if kind is int else click.FloatRange)(low, high)
         command = click.option(
-            "--" + field.name.replace("_", "-"), type=option_type, default=field.default, show_default=True, help=limits["help"]
+            "--" + field.name.replace("_", "-"),
+            type=option_type,
+            default=field.default,
+            show_default=True,
+            help=limits["help"],
         )(command)
     return command
 
@@ -101,20 +113,14 @@ def train(experiment: str, registered_model: str, tracking_uri: str | None, cach
         registered_model=registered_model,
         cache=cache,
     )
-    parts = ("train", "validation", "test")
-    shown = ("accuracy", "balanced_accuracy", "macro_auc", "malignant_sensitivity", "malignant_specificity")
-    table = _table("version", "network", "part", *(name.replace("_", " ") for name in shown), "always nv")
-    for version in trained.versions:
-        for part in parts:
-            metrics = version.card.metrics[part]
-            figures = [f"{metrics[name]:.3f}" if name in metrics else "" for name in (*shown, "accuracy_of_always_nv")]
-            table.add_row(version.label, version.card.network, part, *figures)
     console = Console()
-    console.print(table)
+    console.print(_figures(trained.versions))
     best = trained.best
     if trained.decision.promote:
         click.echo(f"{best.label} ({best.card.network}) is the champion now: {trained.decision.reason}")
-        click.echo(f"score images with it: lesionflow score FOLDER --out results.csv --model models:/{best.name}@champion")
+        click.echo(
+            f"score images with it: lesionflow score FOLDER --out results.csv --model models:/{best.name}@champion"
+        )
     else:
         click.echo(f"{best.label} ({best.card.network}) does not become champion: {trained.decision.reason}")
     click.echo(f"see the runs: mlflow ui --backend-store-uri {trained.tracking_uri}")
@@ -130,7 +136,9 @@ def train(experiment: str, registered_model: str, tracking_uri: str | None, cach
     help="models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a bundle.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the report if it exists.")
-@click.option("--batch-size", type=click.IntRange(1, 65_536), default=32, show_default=True, help="Images in one batch.")
+@click.option(
+    "--batch-size", type=click.IntRange(1, 65_536), default=32, show_default=True, help="Images in one batch."
+)
 @click.option("--workers", type=click.IntRange(1, 1024), help="Threads that decode.  [default: one a core]")
 @_tracking_uri
 @click.pass_context
@@ -250,11 +258,29 @@ def _use_store(tracking_uri: str | None) -> None:
     connect(tracking_uri)
 
 
-def _table(*columns: str) -> Table:
+_SHOWN = {  # a metric's name -> its column, short enough for 80 characters
+    "accuracy": "accuracy",
+    "accuracy_of_always_nv": "always nv",
+    "balanced_accuracy": "balanced",
+    "macro_auc": "AUC",
+    "malignant_sensitivity": "sens.",
+    "malignant_specificity": "spec.",
+}
+
+
+def _figures(versions: Iterable[Version]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column)
+    from lesionflow.data.split import PARTS
+
+    meaning = "balanced: balanced accuracy; AUC: macro average; sens., spec.: malignant against benign"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=meaning, caption_justify="left")
+    for column in ("version", "network", "part", *_SHOWN.values()):
+        table.add_column(column, no_wrap=True)
+    for version in versions:
+        for part in PARTS:
+            metrics = version.card.metrics[part]
+            figures = [f"{metrics[name]:.3f}" if name in metrics else "" for name in _SHOWN]
+            table.add_row(str(version.number), version.card.network, part, *figures)
     return table

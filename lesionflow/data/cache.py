@@ -51,9 +51,7 @@ def _decode_all(
     descriptor, partial = tempfile.mkstemp(dir=file.parent, suffix=".partial")
     os.close(descriptor)
     try:
-        pixels = np.lib.format.open_memmap(
-            partial, mode="w+", dtype=np.uint8, shape=(len(paths), height, width, 3)
-        )
+        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(paths), height, width, 3))
         # Claim the space now: a full disk is an error here, but would end the process when a mapped page is written.
         with open(partial, "r+b") as claimed:
             os.posix_fallocate(claimed.fileno(), 0, os.path.getsize(partial))

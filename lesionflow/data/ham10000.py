@@ -25,7 +25,11 @@ REQUIRED_COLUMNS = ("lesion_id", "image_id", "dx")
 OPTIONAL_COLUMNS = ("dx_type", "age", "sex", "localization")
 
 DEMO = "demo"
-DEMO_IMAGES, DEMO_SEED, DEMO_VERSION = 900, 0, 1  # raise the version whenever the same seed draws other images
+DEMO_IMAGES, DEMO_SEED, DEMO_VERSION = (
+    900,
+    0,
+    1,
+)  # raise the version whenever the same seed draws other images
 
 
 @dataclass(frozen=True)
@@ -84,9 +88,7 @@ def _read_metadata(folder: Path) -> pd.DataFrame:
     except (ValueError, OSError, pd.errors.ParserError) as error:
         raise DataError(f"{file}: cannot be read as CSV ({str(error).splitlines()[0]})") from error
     if missing := [column for column in REQUIRED_COLUMNS if column not in table.columns]:
-        raise DataError(
-            f"{file}: no column {', '.join(missing)}; the columns are {first_few(list(table.columns), 7)}"
-        )
+        raise DataError(f"{file}: no column {', '.join(missing)}; the columns are {first_few(list(table.columns), 7)}")
     if table.empty:
         raise DataError(f"{file}: no rows below the header")
     for column in OPTIONAL_COLUMNS:

@@ -76,9 +76,7 @@ def _read(path: str | os.PathLike[str]) -> bytes:
 def _decode(data: bytes, height: int, width: int) -> np.ndarray:
     image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
     if image.width * image.height > MAXIMUM_PIXELS:
-        raise ImageError(
-            "too_large", f"{image.width} x {image.height} is more than {MAXIMUM_PIXELS:,} pixels"
-        )
+        raise ImageError("too_large", f"{image.width} x {image.height} is more than {MAXIMUM_PIXELS:,} pixels")
     orientation = image.getexif().get(_ORIENTATION, 1)
     # Everything up to the last step works in the orientation that the file has, where 5 to 8 lie on their side.
     frame = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
@@ -89,7 +87,12 @@ def _decode(data: bytes, height: int, width: int) -> np.ndarray:
 
     scale = min(image.width / frame[0], image.height / frame[1])
     left, top = (image.width - scale * frame[0]) / 2, (image.height - scale * frame[1]) / 2
-    box = (max(left, 0.0), max(top, 0.0), min(image.width - left, image.width), min(image.height - top, image.height))
+    box = (
+        max(left, 0.0),
+        max(top, 0.0),
+        min(image.width - left, image.width),
+        min(image.height - top, image.height),
+    )
     # A gap of 2 lets other formats take the same short cut as the JPEG draft above.
     image = image.resize(frame, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
     if orientation in _TRANSPOSED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def learning_curves(
-    title: str, curves: dict[str, tuple[Sequence[float], Sequence[float]]], best_epoch: int
+    title: str, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], best_epoch: int
 ) -> Figure:
     """Training and validation by epoch, a panel a metric: curves maps the metric's name to the two sequences."""
     from matplotlib.figure import Figure
@@ -46,7 +46,13 @@ def confusion_picture(title: str, matrix: np.ndarray) -> Figure:
     for (row, column), count in np.ndenumerate(matrix):
         colour = "white" if share[row, column] > 0.55 else "black"
         axes.text(
-            column, row, f"{share[row, column]:.0%}\n{count}", ha="center", va="center", fontsize=7, color=colour
+            column,
+            row,
+            f"{share[row, column]:.0%}\n{count}",
+            ha="center",
+            va="center",
+            fontsize=7,
+            color=colour,
         )
     axes.set_xticks(range(len(DIAGNOSES)), DIAGNOSES)
     axes.set_yticks(range(len(DIAGNOSES)), DIAGNOSES)

@@ -30,7 +30,18 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
-REPORTED_PACKAGES = ("keras", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "pillow", "scikit-learn", "tensorflow", "tf2onnx")
+REPORTED_PACKAGES = (
+    "keras",
+    "mlflow",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "pillow",
+    "scikit-learn",
+    "tensorflow",
+    "tf2onnx",
+)
 
 
 @contextlib.contextmanager
@@ -42,7 +53,12 @@ def registry_errors(doing: str) -> Iterator[None]:
 
     try:
         yield
-    except (mlflow.MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+    except (
+        mlflow.MlflowException,
+        requests.RequestException,
+        sqlalchemy.exc.SQLAlchemyError,
+        OSError,
+    ) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RegistryError(f"{doing} failed at {mlflow.get_tracking_uri()}: {reason}") from error
 
@@ -102,7 +118,12 @@ def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split
         with warnings.catch_warnings():  # two kinds of local source fit, and either does
             warnings.simplefilter("ignore")
             source = resolve_dataset_source(images.folder.resolve().as_uri())
-        mlflow.log_input(MetaDataset(source, name=images.name, digest=images.digest[:36]), context="training")
+        mlflow.log_input(
+            MetaDataset(  # type: ignore[abstract]  # its own documentation creates it so
+                source, name=images.name, digest=images.digest[:36]
+            ),
+            context="training",
+        )
         parts = np.empty(len(images.table), dtype=object)
         for part in PARTS:
             parts[split.part(part)] = part
@@ -122,7 +143,11 @@ def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split
         )
         mlflow.log_dict(package_versions(), "versions.json")
         tags = {"data": images.description, "data_digest": images.digest, "split_digest": split.digest}
-        tags |= {"demo": str(images.demo).lower(), "lesionflow_version": __version__, "git_commit": git_commit()}
+        tags |= {
+            "demo": str(images.demo).lower(),
+            "lesionflow_version": __version__,
+            "git_commit": git_commit(),
+        }
         mlflow.set_tags(tags)
 
 
@@ -182,7 +207,13 @@ def git_commit() -> str:
             cwd=folder, capture_output=True, text=True, timeout=10, check=True,
         )  # fmt: skip
         # Installed into an environment that lies inside somebody else's repository, the commit would be theirs.
-        subprocess.run(["git", "ls-files", "--error-unmatch", "tracking.py"], cwd=folder, capture_output=True, timeout=10, check=True)
+        subprocess.run(
+            ["git", "ls-files", "--error-unmatch", "tracking.py"],
+            cwd=folder,
+            capture_output=True,
+            timeout=10,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return described.stdout.strip()

@@ -191,9 +191,7 @@ def resolve(model: str, download_to: Path) -> Resolved:
     """
     if not model.startswith("models:"):
         if not os.path.isdir(model):
-            raise UsageError(
-                f"{model}: no such bundle folder; give one, models:/NAME@ALIAS or models:/NAME/VERSION"
-            )
+            raise UsageError(f"{model}: no such bundle folder; give one, models:/NAME@ALIAS or models:/NAME/VERSION")
         card = read_card(Path(model))
         return Resolved(Path(model), card.label + (" (demo data)" if card.demo else ""))
     matched = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", model)

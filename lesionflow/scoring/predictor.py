@@ -37,8 +37,7 @@ class Predictor:
     def predict_many(self, pixels: np.ndarray, members: np.ndarray, batch_size: int = 64) -> np.ndarray:
         """Probabilities of the images at `members`, a batch at a time: (members, 7) float64."""
         parts = [
-            self.predict(pixels[members[start : start + batch_size]])
-            for start in range(0, len(members), batch_size)
+            self.predict(pixels[members[start : start + batch_size]]) for start in range(0, len(members), batch_size)
         ]
         return np.concatenate(parts) if parts else np.empty((0, len(DIAGNOSES)))
 

@@ -55,12 +55,15 @@ class ReportWriter:
 
     def failed(self, path: str, error: ImageError) -> None:
         """A row for an image that could not be decoded."""
-        self.csv.writerow([_text(path), "error", _text(str(error)), "", "", *[""] * (len(DIAGNOSES) + 1), _text(self.model)])
+        self.csv.writerow(
+            [_text(path), "error", _text(str(error)), "", "", *[""] * (len(DIAGNOSES) + 1), _text(self.model)]
+        )
 
 
 def _text(value: str) -> str:
     """A cell that a spreadsheet takes as text and any program as UTF-8: an apostrophe before what would be a formula,
-    `\\udc..` escapes for bytes of a file name that are no UTF-8."""
+    `\\udc..` escapes for bytes of a file name that are no UTF-8.
+    """
     value = value.encode("utf-8", "backslashreplace").decode("utf-8")
     return "'" + value if value.startswith(_FORMULA_STARTS) else value
 

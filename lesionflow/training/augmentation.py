@@ -26,12 +26,14 @@ class Augmentation(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, images, training=None):
+        """Change the images in training, cast them to float32 otherwise."""
         images = ops.cast(images, "float32")
         if not training:
             return images
         return self._recolour(self._move(images))
 
     def compute_output_spec(self, images, training=None):
+        """The shape of the input, float32."""
         return keras.KerasTensor(images.shape, dtype="float32")
 
     def _uniform(self, shape, low: float, high: float):
@@ -50,7 +52,7 @@ class Augmentation(keras.layers.Layer):
         shift_x = self._uniform((batch,), -0.08, 0.08) * strength * width
         shift_y = self._uniform((batch,), -0.08, 0.08) * strength * height
 
-        # Rows of the inverse map: output pixel (x, y) is read at (a0 x + a1 y + a2, b0 x + b1 y + b2), about the centre.
+        # Rows of the inverse map about the centre: pixel (x, y) is read at (a0 x + a1 y + a2, b0 x + b1 y + b2).
         cosine, sine = ops.cos(angle), ops.sin(angle)
         a0, a1 = cosine * zoom * stretch * mirror, -sine * zoom / stretch * mirror
         b0, b1 = sine * zoom * stretch, cosine * zoom / stretch

@@ -14,7 +14,14 @@ from lesionflow.training.networks import NETWORKS
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 
 
-def _option(default: Any, description: str, *, choices: tuple[str, ...] = (), low: float = -math.inf, high: float = math.inf) -> Any:
+def _option(
+    default: Any,
+    description: str,
+    *,
+    choices: tuple[str, ...] = (),
+    low: float = -math.inf,
+    high: float = math.inf,
+) -> Any:
     """A field with what the command line's help and the validation need: its meaning, choices or inclusive range."""
     return dataclasses.field(
         default=default, metadata={"help": description, "choices": choices, "low": low, "high": high}
@@ -37,7 +44,9 @@ class TrainingConfig:
     augmentation: float = _option(1.0, "Strength of random zooms, shifts and colours; 0 keeps flips.", low=0, high=3)
     patience: int = _option(10, "Epochs without better validation balanced accuracy before stopping.", low=1, high=1000)
     precision: str = _option("auto", "Number format of the arithmetic; auto mixes on a GPU.", choices=PRECISIONS)
-    validation_fraction: float = _option(0.15, "Share of lesions that choose the epoch and the champion.", low=0.01, high=0.8)
+    validation_fraction: float = _option(
+        0.15, "Share of lesions that choose the epoch and the champion.", low=0.01, high=0.8
+    )
     test_fraction: float = _option(0.15, "Share of lesions that are looked at once, at the end.", low=0.01, high=0.8)
     seed: int = _option(0, "Seed of the split, the sampler, the weights and the augmentation.", low=0, high=2**31 - 1)
 

@@ -98,16 +98,21 @@ def fit(
     learner.compile(
         optimizer=_optimizer(config, steps * config.epochs),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy"), BalancedAccuracy(name="balanced_accuracy")],
+        metrics=[
+            keras.metrics.CategoricalAccuracy(name="accuracy"),
+            BalancedAccuracy(name="balanced_accuracy"),
+        ],
         # TensorFlow's XLA has no kernel for the affine resampling of the augmentation; JAX always compiles.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
 
     history: list[EpochResult] = []
     best = KeepBest(network, config.patience)
-    record = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: history.append(_epoch_result(epoch, logs)) or on_epoch(history[-1])
-    )
+
+    def record(epoch: int, logs: dict[str, float]) -> None:
+        history.append(_epoch_result(epoch, logs))
+        on_epoch(history[-1])
+
     learner.fit(
         shown,
         one_hot(labels[shown]),
@@ -117,7 +122,7 @@ def fit(
         shuffle=False,
         validation_data=(validation, one_hot(labels[validation])),
         validation_batch_size=2 * batch_size,
-        callbacks=[record, best, *callbacks],
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=record), best, *callbacks],
         verbose=0,
     )
 
@@ -133,7 +138,11 @@ def one_hot(labels: np.ndarray) -> np.ndarray:
 
 
 def _epoch_result(epoch: int, logs: dict[str, float]) -> EpochResult:
-    figures = {key.replace("val_", "validation_") if key.startswith("val_") else f"train_{key}": float(value) for key, value in logs.items() if key != "learning_rate"}
+    figures = {
+        key.replace("val_", "validation_") if key.startswith("val_") else f"train_{key}": float(value)
+        for key, value in logs.items()
+        if key != "learning_rate"
+    }
     if not math.isfinite(figures["train_loss"]):
         raise TrainingError(
             f"the loss is no longer a number in epoch {epoch + 1}; lower --learning-rate, or use --precision float32"

@@ -36,9 +36,7 @@ def _convolution(x, filters: int, size: int = 3, strides: int = 1):
     from keras import layers
 
     # No bias: the batch normalisation behind it has one.
-    x = layers.Conv2D(
-        filters, size, strides, padding="same", use_bias=False, kernel_initializer="he_normal"
-    )(x)
+    x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
     return layers.BatchNormalization(momentum=0.9)(x)
 
 
@@ -75,7 +73,8 @@ def _residual_block(x, filters: int, strides: int):
 
 def _vgg(x):
     """A stack of 3 x 3 convolutions after Simonyan and Zisserman 2015 (arXiv:1409.1556), eight of them, with batch
-    normalisation and a global pooling head instead of the three wide dense layers."""
+    normalisation and a global pooling head instead of the three wide dense layers.
+    """
     from keras import layers
 
     for filters, convolutions in [(24, 1), (48, 1), (96, 2), (192, 2), (256, 2)]:

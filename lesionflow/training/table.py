@@ -18,18 +18,22 @@ class PixelTable(keras.layers.Layer):
     def __init__(self, pixels: np.ndarray):
         super().__init__(name="pixels", dtype="uint8", autocast=False, trainable=False)
         self.table = self.add_weight(
-            shape=pixels.shape, initializer=lambda shape, dtype=None: ops.convert_to_tensor(pixels, dtype), dtype="uint8"
+            shape=pixels.shape,
+            initializer=lambda shape, dtype=None: ops.convert_to_tensor(pixels, dtype),
+            dtype="uint8",
         )
 
     def call(self, indices):
+        """(batch,) to (batch, height, width, 3)."""
         return ops.take(self.table, indices, axis=0)
 
     def compute_output_spec(self, indices):
+        """The shape of the images, uint8."""
         return keras.KerasTensor((*indices.shape, *self.table.shape[1:]), dtype="uint8")
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Keep the weights of the epoch with the best validation balanced accuracy; stop when it has long been no better."""
+    """Keep the weights of the epoch with the best validation balanced accuracy; stop when none is better."""
 
     def __init__(self, network: keras.Model, patience: int):
         super().__init__()

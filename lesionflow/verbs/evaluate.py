@@ -40,7 +40,7 @@ def evaluate(
     part: str | None = None,
     cache: Path | None = None,
 ) -> Evaluation:
-    """Measure a model on a HAM10000 folder or on 'demo'; writes metrics.json and a confusion matrix into the folder out.
+    """Measure a model on a HAM10000 folder or on 'demo'; writes metrics and a confusion matrix into the folder out.
 
     On the data the model was trained on, `part` is one of its own split's parts, 'test' unless said otherwise; on other
     data all images count. Raises `UsageError` for a part that other data does not have.
@@ -53,7 +53,9 @@ def evaluate(
     warnings = list(images.warnings)
     same_data = images.digest == card.data_digest
     if part in PARTS and not same_data:
-        raise UsageError(f"--part {part}: {resolved.label} was trained on other data, which has no such part; leave it out")
+        raise UsageError(
+            f"--part {part}: {resolved.label} was trained on other data, which has no such part; leave it out"
+        )
     part = part or ("test" if same_data else "all")
     if part == "all":
         members = np.arange(len(images.table))
@@ -61,7 +63,11 @@ def evaluate(
             warnings.append(f"{resolved.label} was TRAINED on most of these images: the figures flatter it")
     else:
         split = split_by_lesion(
-            images.table["image_id"], images.table["lesion_id"], images.labels, card.split_fractions, card.split_seed
+            images.table["image_id"],
+            images.table["lesion_id"],
+            images.labels,
+            card.split_fractions,
+            card.split_seed,
         )
         members = split.part(part)
         if part == "train":

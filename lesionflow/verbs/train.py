@@ -20,7 +20,8 @@ from lesionflow.data.ham10000 import LabelledImages, read_labelled_images
 from lesionflow.data.split import PARTS, Split, split_by_lesion
 from lesionflow.evaluation.figures import confusion_picture, learning_curves
 from lesionflow.evaluation.metrics import classification_metrics, confusion_matrix
-from lesionflow.registry import tracking, versions
+from lesionflow.registry import tracking
+from lesionflow.registry.versions import DECIDING, DEFAULT_NAME, Decision, Version, crown_the_better, register_bundle
 from lesionflow.scoring.predictor import load_predictor
 from lesionflow.training.config import TrainingConfig
 
@@ -34,10 +35,10 @@ PARITY_SAMPLES = 32
 class Trained:
     """What a training ended with."""
 
-    versions: tuple[versions.Version, ...]  # one a network, in the order of training
-    best: versions.Version
-    decision: versions.Decision
-    champion_before: versions.Version | None
+    versions: tuple[Version, ...]  # one a network, in the order of training
+    best: Version
+    decision: Decision
+    champion_before: Version | None
     tracking_uri: str
 
 
@@ -46,11 +47,11 @@ def train(
     *,
     tracking_uri: str | None = None,
     experiment: str = "lesionflow",
-    registered_model: str = versions.DEFAULT_NAME,
+    registered_model: str = DEFAULT_NAME,
     cache: Path | None = None,
     console: Console | None = None,
 ) -> Trained:
-    """Train the networks that config names, track and register them, and make the better one champion if it earns it.
+    """Train the networks that config names, track and register them; the better one can become champion.
 
     Messages go to console, stderr by default. Raises a `LesionflowError`; a bundle that could not be registered is
     kept, and the error says where.
@@ -77,7 +78,7 @@ def train(
         for name in config.networks:
             with tracking.run(name, experiment, nested=nested):
                 trained.append(_train_one(name, config, images, split, pixels, registered_model, console))
-        best, decision, before = versions.crown_the_better(trained)
+        best, decision, before = crown_the_better(trained)
         if nested:
             tracking.log_metrics({f"{v.card.network}/{k}": m for v in trained for k, m in _deciding(v.card).items()})
     return Trained(tuple(trained), best, decision, before, address)
@@ -95,7 +96,7 @@ def _parent_run(config: TrainingConfig, experiment: str, images: LabelledImages,
 
 
 def _deciding(card: Card) -> dict[str, float]:
-    return {f"{part}_{versions.DECIDING}": card.metrics[part][versions.DECIDING] for part in ("validation", "test")}
+    return {f"{part}_{DECIDING}": card.metrics[part][DECIDING] for part in ("validation", "test")}
 
 
 def _train_one(
@@ -106,7 +107,7 @@ def _train_one(
     pixels: np.ndarray,
     registered_model: str,
     console: Console,
-) -> versions.Version:
+) -> Version:
     from lesionflow.training.display import TrainingDisplay
     from lesionflow.training.fit import fit
 
@@ -124,7 +125,7 @@ def _train_one(
         with console.status(f"{name}: exporting, checking and measuring"):
             card = _write_measured_bundle(bundle, name, config, images, split, pixels, fitted)
             example = Path(images.table["path"].iloc[split.validation[0]]).read_bytes()
-            version = versions.register_bundle(bundle, card, registered_model, example)
+            version = register_bundle(bundle, card, registered_model, example)
     except BaseException:
         if (bundle / CARD_FILE).exists():  # a finished training is never thrown away
             console.print(f"the trained bundle is kept in {bundle}", style="yellow", highlight=False, soft_wrap=True)
@@ -162,9 +163,7 @@ def _write_measured_bundle(
     card = write_bundle(folder, fitted.network, card, np.asarray(pixels[split.validation[:PARITY_SAMPLES]]))
     predictor = load_predictor(folder)
     probabilities = {part: predictor.predict_many(pixels, split.part(part)) for part in PARTS}
-    metrics = {
-        part: classification_metrics(images.labels[split.part(part)], probabilities[part]) for part in PARTS
-    }
+    metrics = {part: classification_metrics(images.labels[split.part(part)], probabilities[part]) for part in PARTS}
     card = write_card(folder, dataclasses.replace(card, metrics=metrics))
 
     tracking.log_metrics({f"{part}/{metric}": value for part in PARTS for metric, value in metrics[part].items()})

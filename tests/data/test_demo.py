@@ -1,7 +1,5 @@
 """The synthetic set has HAM10000's layout, is the same for the same seed, and is whole or absent."""
 
-# ruff: noqa: D103 (the name of a test says what it tests)
-
 import csv
 from collections import Counter, defaultdict
 from pathlib import Path
