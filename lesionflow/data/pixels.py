@@ -50,7 +50,10 @@ def decode(source: str | os.PathLike[str] | bytes, height: int, width: int) -> n
         raise
     except UnidentifiedImageError as error:
         raise ImageError("not_an_image", f"the content is none of {', '.join(FORMATS)}") from error
-    except Image.DecompressionBombError as error:
+    except (
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:  # the latter under `python -W error`
         raise ImageError("too_large", f"more than {MAXIMUM_PIXELS:,} pixels") from error
     except Exception as error:
         # Decoders of broken files raise OSError, SyntaxError, struct.error, zlib.error and more, by format and version;
@@ -77,7 +80,8 @@ def _decode(data: bytes, height: int, width: int) -> np.ndarray:
     image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
     if image.width * image.height > MAXIMUM_PIXELS:
         raise ImageError("too_large", f"{image.width} x {image.height} is more than {MAXIMUM_PIXELS:,} pixels")
-    orientation = image.getexif().get(_ORIENTATION, 1)
+    # Pillow's TIFF reader turns the image itself while loading it.
+    orientation = 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
     # Everything up to the last step works in the orientation that the file has, where 5 to 8 lie on their side.
     frame = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
     # The JPEG decoder itself can leave out detail that twice the frame does not show: about twice as fast.

@@ -1,0 +1,65 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lesionflow.bundle import read_bundle, softmax
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import BundleError
+from lesionflow.scoring.predictor import Predictor, load_predictor, malignant_probability
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8)
+
+
+def test_gives_what_keras_gives(bundle: Path) -> None:
+    import keras
+
+    network = keras.models.load_model(bundle / "model.keras")
+    expected = softmax(network.predict(PIXELS.astype(np.float32), verbose=0))
+    np.testing.assert_allclose(load_predictor(bundle).predict(PIXELS), expected, atol=1e-4)
+
+
+def test_batches_change_nothing(bundle: Path) -> None:
+    predictor = load_predictor(bundle)
+    whole = predictor.predict(PIXELS)
+    np.testing.assert_allclose(whole.sum(axis=1), 1)
+    members = np.array([7, 0, 3, 3, 9])
+    np.testing.assert_allclose(predictor.predict_many(PIXELS, members, batch_size=2), whole[members], atol=1e-6)
+    assert predictor.predict_many(PIXELS, np.array([], dtype=int)).shape == (0, 7)
+
+
+def test_temperature_and_offsets_of_the_card_are_applied(bundle: Path) -> None:
+    import dataclasses
+
+    card, graph = read_bundle(bundle)
+    plain = Predictor(card, graph).predict(PIXELS)
+    warm = Predictor(dataclasses.replace(card, temperature=2.0), graph).predict(PIXELS)
+    expected = np.sqrt(plain) / np.sqrt(plain).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(warm, expected, atol=1e-6)
+    offsets = tuple(np.log([2.0, 1, 1, 1, 1, 1, 1]))
+    shifted = Predictor(dataclasses.replace(card, logit_offsets=offsets), graph).predict(PIXELS)
+    np.testing.assert_allclose(shifted[:, 0] / shifted[:, 1], 2 * plain[:, 0] / plain[:, 1], rtol=1e-5)
+
+
+def test_a_graph_that_is_none_is_refused(bundle: Path) -> None:
+    card, _ = read_bundle(bundle)
+    with pytest.raises(BundleError, match="cannot be run"):
+        Predictor(card, b"not a graph")
+
+
+def test_malignant_is_the_sum_of_three() -> None:
+    probabilities = np.eye(7)
+    malignant = [DIAGNOSES[i] for i in np.flatnonzero(malignant_probability(probabilities))]
+    assert malignant == ["akiec", "bcc", "mel"]
+
+
+def test_scoring_a_bundle_imports_neither_keras_nor_tensorflow(bundle: Path, demo_folder: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from lesionflow.verbs.score import score\n"
+        f"score({str(demo_folder)!r}, {str(tmp_path / 'out.csv')!r}, {str(bundle)!r})\n"
+        "print(sorted({'keras', 'tensorflow', 'tf2onnx', 'torch', 'jax'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

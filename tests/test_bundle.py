@@ -1,0 +1,94 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from lesionflow import bundle as bundle_module
+from lesionflow.bundle import Card, read_bundle, read_card, softmax, write_bundle, write_card
+from lesionflow.errors import BundleError, TrainingError
+from lesionflow.training.networks import build_network
+
+CARD = Card("cnn", 16, 16, "made up", "digest", True, "split", 0, (0.7, 0.15, 0.15))
+SAMPLES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    network = build_network("cnn", 16, 16)
+    written = write_bundle(tmp_path / "bundle", network, CARD, SAMPLES)
+    card, graph = read_bundle(tmp_path / "bundle")
+    assert card == written and len(card.digest) == 64
+    assert graph == (tmp_path / "bundle" / "model.onnx").read_bytes()
+    assert 0 <= card.training["export_difference"] < 1e-4
+    restored = keras.models.load_model(tmp_path / "bundle" / "model.keras")  # in safe mode, the default
+    np.testing.assert_allclose(
+        restored(SAMPLES.astype(np.float32)), network(SAMPLES.astype(np.float32)), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_an_export_that_differs_from_keras_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(  # another network's graph, as a wrong export would be
+        bundle_module,
+        "_export",
+        lambda network, folder: bundle_module.export_onnx(build_network("cnn", 16, 16), folder),
+    )
+    network = build_network("cnn", 16, 16)
+    network.get_layer("logits").kernel.assign(3 * network.get_layer("logits").kernel)
+    with pytest.raises(TrainingError, match="differs from Keras"):
+        write_bundle(tmp_path / "bundle", network, CARD, SAMPLES)
+    assert not (tmp_path / "bundle" / "card.json").exists()
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.keras", "card.json"])
+def test_any_changed_byte_is_noticed(bundle: Path, name: str) -> None:
+    content = bytearray((bundle / name).read_bytes())
+    position = content.index(b'"height"') + 1 if name == "card.json" else len(content) // 2
+    content[position] ^= 1
+    (bundle / name).write_bytes(content)
+    with pytest.raises(BundleError, match=name):
+        read_bundle(bundle)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "card.json"])
+def test_a_missing_file_is_named(bundle: Path, name: str) -> None:
+    (bundle / name).unlink()
+    with pytest.raises(BundleError, match=name):
+        read_bundle(bundle)
+
+
+def test_no_bundle_at_all(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no such bundle"):
+        read_card(tmp_path / "missing")
+    (tmp_path / "card.json").write_text("[1, 2]")
+    with pytest.raises(BundleError, match="not the card"):
+        read_card(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"classes": ["nv", "mel"]}, {"pixels_version": 0}, {"height": 0}, {"width": "64"}, {"temperature": 0},
+        {"temperature": float("nan")}, {"logit_offsets": [0, 1]}, {"digests": {}}, {"format": 2}, {"unknown": 1},
+        {"digests": {"model.onnx": "0", "../../etc/passwd": "0"}},
+    ],
+)  # fmt: skip
+def test_a_card_that_makes_no_sense_is_refused_even_with_a_digest_of_its_own(
+    bundle: Path, change: dict[str, object]
+) -> None:
+    values = json.loads((bundle / "card.json").read_text()) | change
+    values["digest"] = bundle_module._card_digest(values)
+    (bundle / "card.json").write_text(json.dumps(values))
+    with pytest.raises(BundleError):
+        read_bundle(bundle)
+
+
+def test_the_digest_is_of_every_field(bundle: Path) -> None:
+    before = read_card(bundle)
+    after = write_card(bundle, dataclasses.replace(before, temperature=1.5))
+    assert before.digest != after.digest and read_card(bundle) == after
+
+
+def test_softmax_of_large_logits() -> None:
+    np.testing.assert_allclose(softmax(np.array([[1e4, 1e4, -1e4]])), [[0.5, 0.5, 0]])

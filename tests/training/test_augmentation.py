@@ -1,0 +1,52 @@
+import numpy as np
+
+from lesionflow.training.augmentation import Augmentation
+
+
+def pictures(count: int = 8, height: int = 32, width: int = 32) -> np.ndarray:
+    """Smooth random images: (count, height, width, 3) uint8."""
+    coarse = np.random.default_rng(0).integers(60, 200, (count, 4, 4, 3))
+    return np.kron(coarse, np.ones((1, height // 4, width // 4, 1))).astype(np.uint8)
+
+
+def test_outside_training_nothing_changes() -> None:
+    images = pictures()
+    unchanged = np.asarray(Augmentation(seed=1)(images, training=False))
+    assert unchanged.dtype == np.float32
+    np.testing.assert_array_equal(unchanged, images)
+
+
+def test_each_image_is_changed_in_its_own_way_and_stays_in_range() -> None:
+    images = np.repeat(pictures(1), 8, axis=0)
+    changed = np.asarray(Augmentation(seed=1)(images, training=True))
+    assert changed.shape == images.shape and changed.min() >= 0 and changed.max() <= 255
+    for one in range(8):
+        assert np.abs(changed[one] - images[one]).mean() > 1
+        for other in range(one):
+            assert np.abs(changed[one] - changed[other]).mean() > 1
+
+
+def test_strength_zero_only_flips_and_turns() -> None:
+    images = pictures(64)
+    changed = np.asarray(Augmentation(strength=0, seed=2)(images, training=True))
+    seen = set()
+    for before, after in zip(images.astype(np.float32), changed, strict=True):
+        candidates = [np.rot90(side, turns) for side in (before, before[:, ::-1]) for turns in range(4)]
+        distances = [np.abs(candidate - after).max() for candidate in candidates]
+        assert min(distances) < 0.5
+        seen.add(int(np.argmin(distances)))
+    assert seen == set(range(8))  # all flips and quarter turns occur
+
+
+def test_images_that_are_not_square_keep_their_frame() -> None:
+    images = pictures(16, 32, 48)
+    changed = np.asarray(Augmentation(strength=0, seed=3)(images, training=True))
+    for before, after in zip(images.astype(np.float32), changed, strict=True):
+        candidates = [np.rot90(side, turns) for side in (before, before[:, ::-1]) for turns in (0, 2)]
+        assert min(np.abs(candidate - after).max() for candidate in candidates) < 0.5
+
+
+def test_the_seed_decides() -> None:
+    one, same, other = (np.asarray(Augmentation(seed=seed)(pictures(), training=True)) for seed in (4, 4, 5))
+    np.testing.assert_array_equal(one, same)
+    assert np.abs(one - other).mean() > 1

@@ -1,0 +1,29 @@
+import dataclasses
+
+import pytest
+
+from lesionflow.errors import UsageError
+from lesionflow.training.config import TrainingConfig
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("model", "resnet"), ("balance", "twice"), ("precision", "int8"), ("epochs", 0), ("image_size", 8),
+        ("learning_rate", -1.0), ("learning_rate", float("nan")), ("seed", -1), ("label_smoothing", 1.0),
+    ],
+)  # fmt: skip
+def test_values_out_of_range_name_their_option(field: str, value: object) -> None:
+    with pytest.raises(UsageError, match="--" + field.replace("_", "-")):
+        TrainingConfig(**{field: value})  # type: ignore[arg-type]
+
+
+def test_validation_and_test_leave_something_to_train_on() -> None:
+    with pytest.raises(UsageError, match="less than a tenth"):
+        TrainingConfig(validation_fraction=0.5, test_fraction=0.45)
+    assert sum(TrainingConfig(validation_fraction=0.3).fractions) == pytest.approx(1)
+
+
+def test_every_field_says_what_it_means() -> None:
+    for field in dataclasses.fields(TrainingConfig):
+        assert field.metadata["help"].endswith("."), field.name

@@ -1,0 +1,98 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from lesionflow.data.split import Split
+from lesionflow.errors import TrainingError
+from lesionflow.training.config import TrainingConfig
+from lesionflow.training.fit import BalancedAccuracy, EpochResult, fit, one_hot
+from lesionflow.training.table import KeepBest, PixelTable
+
+CONFIG = TrainingConfig(epochs=4, batch_size=16, image_size=16, augmentation=0.3)
+
+
+def coloured(count: int = 210) -> tuple[np.ndarray, np.ndarray, Split]:
+    """Images whose mean colour tells the diagnosis, and a split of them."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(count) % 7
+    colours = np.array([(r, g, b) for r in (60, 200) for g in (60, 200) for b in (60, 200)][:7])
+    pixels = colours[labels][:, None, None] + generator.normal(0, 12, (count, 16, 16, 3))
+    parts = np.split(np.arange(count), [140, 175])
+    return pixels.clip(0, 255).astype(np.uint8), labels, Split(parts[0], parts[1], parts[2], 0, (0.7, 0.15, 0.15), "")
+
+
+def test_learns_and_ends_with_the_weights_of_the_best_epoch() -> None:
+    pixels, labels, split = coloured()
+    seen: list[EpochResult] = []
+    fitted = fit(dataclasses.replace(CONFIG, epochs=12), "cnn", pixels, labels, split, on_epoch=seen.append)
+    assert tuple(seen) == fitted.history
+    assert [result.epoch for result in seen] == list(range(1, len(seen) + 1))
+    best = max(seen, key=lambda result: result.validation_balanced_accuracy)
+    assert fitted.best_epoch == best.epoch
+    # The network that comes back, asked afresh, gives the best epoch's figure: nothing later leaked in.
+    called = fitted.network.predict(pixels[split.validation].astype(np.float32), verbose=0).argmax(axis=1)
+    figure = balanced_accuracy_score(labels[split.validation], called)
+    assert figure == pytest.approx(best.validation_balanced_accuracy, abs=1e-6)
+    assert figure > 0.6
+
+
+def test_the_test_part_cannot_matter() -> None:
+    pixels, labels, split = coloured()
+    other_pixels, other_labels = pixels.copy(), labels.copy()
+    other_pixels[split.test], other_labels[split.test] = 0, 0
+    one = fit(dataclasses.replace(CONFIG, epochs=1), "cnn", pixels, labels, split)
+    other = fit(dataclasses.replace(CONFIG, epochs=1), "cnn", other_pixels, other_labels, split)
+    assert one.history[0].validation_loss == pytest.approx(other.history[0].validation_loss, rel=1e-3)
+
+
+def test_stops_early_when_nothing_gets_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels, labels, split = coloured()
+    config = dataclasses.replace(CONFIG, epochs=30, patience=2, learning_rate=1e-9)
+    fitted = fit(config, "cnn", pixels, labels, split)
+    assert len(fitted.history) < 30
+    assert len(fitted.history) == fitted.best_epoch + 2
+
+
+def test_a_loss_that_is_no_number_names_the_lever() -> None:
+    pixels, labels, split = coloured()
+
+    class Spoil(keras.callbacks.Callback):
+        def on_train_begin(self, logs: object = None) -> None:
+            for weight in self.model.trainable_weights:
+                weight.assign(weight * float("nan"))
+
+    with pytest.raises(TrainingError, match="--learning-rate"):
+        fit(CONFIG, "cnn", pixels, labels, split, callbacks=(Spoil(),))
+
+
+def test_pixels_are_looked_up_by_index() -> None:
+    pixels, _, _ = coloured()
+    indices = np.array([3, 3, 200, 0], dtype=np.int32)
+    np.testing.assert_array_equal(np.asarray(PixelTable(pixels)(indices)), pixels[indices])
+
+
+def test_balanced_accuracy_agrees_with_an_independent_one() -> None:
+    generator = np.random.default_rng(1)
+    labels = generator.choice([0, 1, 4, 5], 300, p=[0.1, 0.1, 0.1, 0.7])
+    logits = generator.normal(size=(300, 7)) + 2 * one_hot(labels)
+    metric = BalancedAccuracy()
+    for part in np.array_split(np.arange(300), 7):
+        metric.update_state(one_hot(labels[part]), logits[part].astype(np.float32))
+    # scikit-learn warns of predicted diagnoses that never occur, and leaves them out as we do
+    recalls = [(logits.argmax(axis=1)[labels == label] == label).mean() for label in (0, 1, 4, 5)]
+    assert float(metric.result()) == pytest.approx(np.mean(recalls), abs=1e-6)
+
+
+def test_keep_best_takes_the_first_of_equals() -> None:
+    network = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    best = KeepBest(network, patience=2)
+    best.set_model(network)
+    network.stop_training = False
+    for epoch, figure in enumerate([0.3, 0.5, 0.5, 0.4]):
+        network.layers[0].kernel.assign([[float(epoch)]])
+        best.on_epoch_end(epoch, {"val_balanced_accuracy": figure})
+    assert best.best_epoch == 2 and best.weights[0].item() == 1.0
+    assert network.stop_training
