@@ -42,7 +42,7 @@ class TrainingConfig:
     label_smoothing: float = _option(0.05, "Share of each label spread over all diagnoses.", low=0, high=0.9)
     balance: str = _option("oversample", "How often rare diagnoses are shown in training.", choices=tuple(BALANCES))
     augmentation: float = _option(1.0, "Strength of random zooms, shifts and colours; 0 keeps flips.", low=0, high=3)
-    patience: int = _option(10, "Epochs without better validation balanced accuracy before stopping.", low=1, high=1000)
+    patience: int = _option(15, "Epochs without better validation balanced accuracy before stopping.", low=1, high=1000)
     precision: str = _option("auto", "Number format of the arithmetic; auto mixes on a GPU.", choices=PRECISIONS)
     validation_fraction: float = _option(
         0.15, "Share of lesions that choose the epoch and the champion.", low=0.01, high=0.8

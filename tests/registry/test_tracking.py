@@ -70,7 +70,7 @@ def test_data_set_split_pictures_and_versions_are_kept(store: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://127.0.0.1:9", "postgresql://127.0.0.1:9/nothing", "sqlite:////no/such/folder/mlflow.db"]
+    "uri", ["http://127.0.0.1:9", "postgresql://127.0.0.1:9/nothing", "sqlite:////dev/null/mlflow.db"]
 )
 def test_a_store_that_does_not_answer_is_an_error_within_seconds(store: Path, uri: str) -> None:
     started = time.monotonic()
