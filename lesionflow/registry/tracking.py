@@ -58,6 +58,7 @@ def registry_errors(doing: str) -> Iterator[None]:
         requests.RequestException,
         sqlalchemy.exc.SQLAlchemyError,
         OSError,
+        ImportError,  # a database whose driver is not installed
     ) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RegistryError(f"{doing} failed at {mlflow.get_tracking_uri()}: {reason}") from error

@@ -90,7 +90,7 @@ def test_no_folder_no_table_no_csv(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="found no CSV"):
         read_labelled_images(tmp_path / "empty")
     (folder / "HAM10000_metadata.csv").write_bytes(bytes(range(256)) * 20)
-    with pytest.raises(DataError, match="HAM10000_metadata.csv"):
+    with pytest.raises(DataError, match=r"HAM10000_metadata\.csv"):
         read_labelled_images(folder)
 
 

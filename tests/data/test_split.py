@@ -9,7 +9,9 @@ from lesionflow.errors import DataError, UsageError
 def made_up(lesions: int = 400, seed: int = 0) -> tuple[list[str], list[str], np.ndarray]:
     """Image ids, lesion ids and labels of lesions with one to four images each."""
     generator = np.random.default_rng(seed)
-    image_ids, lesion_ids, labels = [], [], []
+    image_ids: list[str] = []
+    lesion_ids: list[str] = []
+    labels: list[int] = []
     for lesion in range(lesions):
         label = lesion % 7 if lesion < 70 else 5
         for _ in range(generator.integers(1, 5)):

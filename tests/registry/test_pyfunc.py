@@ -13,7 +13,7 @@ from tests.conftest import invoke
 def test_the_registered_model_gives_the_probabilities_of_the_report(store: Path, demo_folder: Path) -> None:
     result = invoke("score", str(demo_folder), "--out", "results.csv")
     assert result.exit_code == 0, result.output
-    rows = list(csv.DictReader(Path("results.csv").open(newline="")))
+    rows = list(csv.DictReader(Path("results.csv").read_text().splitlines()))
     model = mlflow.pyfunc.load_model("models:/lesionflow@champion")
     images = pd.DataFrame({"image": [Path(row["path"]).read_bytes() for row in rows]})
     predicted = model.predict(images)

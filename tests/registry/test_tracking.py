@@ -55,6 +55,7 @@ def test_every_epoch_is_there(store: Path) -> None:
 
 def test_data_set_split_pictures_and_versions_are_kept(store: Path, tmp_path: Path) -> None:
     run = runs()["vgg"]
+    assert run.inputs
     (dataset,) = run.inputs.dataset_inputs
     assert dataset.dataset.name == "demo" and dataset.dataset.digest == run.data.tags["data_digest"][:36]
     folder = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, dst_path=str(tmp_path / "artifacts")))

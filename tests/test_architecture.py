@@ -1,0 +1,62 @@
+"""Data flows one way: a module imports only from rooms before its own, and heavy packages stay in theirs."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "lesionflow"
+ROOMS = [
+    "__init__", "errors", "diagnoses", "data", "bundle", "training", "evaluation", "scoring", "registry", "verbs",
+    "cli", "__main__",
+]  # fmt: skip
+MODULES = sorted(PACKAGE.rglob("*.py"))
+ALLOWED = {
+    "mlflow": {"registry"},
+    "keras": {"training", "bundle"},
+    "tensorflow": set(),  # no call of TensorFlow's own, so that every backend of Keras trains
+    "click": {"cli"},
+}
+LAZY = {"keras", "mlflow", "pandas", "sklearn", "onnxruntime", "matplotlib", "tensorflow", "torch", "requests"}
+
+
+def room(module: Path) -> str:
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node, name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, "imports are absolute"
+            yield node, node.module
+            yield from ((node, f"{node.module}.{name.name}") for name in node.names)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
+def test_imports_only_from_rooms_before_its_own(module: Path) -> None:
+    here = room(module)
+    for _, name in imports(ast.parse(module.read_text())):
+        parts = name.split(".")
+        if parts[0] == "lesionflow" and len(parts) > 1 and parts[1] in ROOMS and parts[1] != here:
+            assert ROOMS.index(parts[1]) < ROOMS.index(here), f"{here} imports {name}"
+        if parts[0] in ALLOWED:
+            assert here in ALLOWED[parts[0]], f"{here} imports {name}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
+def test_heavy_packages_are_imported_where_they_are_used(module: Path) -> None:
+    tree = ast.parse(module.read_text())
+    for node, name in imports(tree):
+        at_top = node in tree.body
+        # training's own modules define Keras classes, and nothing imports them before a training begins
+        if at_top and name.split(".")[0] in LAZY:
+            assert room(module) == "training" and name.split(".")[0] == "keras", (
+                f"{module.name} imports {name} at the top"
+            )
+
+
+def test_every_module_is_in_a_known_room() -> None:
+    assert {room(module) for module in MODULES} <= set(ROOMS)

@@ -1,0 +1,38 @@
+"""`mlflow run`, as a user types it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+
+ROOT = Path(__file__).parents[1]
+
+
+def mlflow_run(store: Path, cache: Path, **parameters: str) -> subprocess.CompletedProcess[str]:
+    """Run the project's main entry point in the present environment, as in an activated one."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", "local"]
+    for name, value in parameters.items():
+        command += ["-P", f"{name}={value}"]
+    environment = os.environ | {"PATH": path, "LESIONFLOW_CACHE": str(cache)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=store)
+
+
+def test_mlflow_run_trains_into_the_run_that_it_began(store: Path, demo_folder: Path, cache: Path) -> None:
+    done = mlflow_run(
+        store, cache, data=str(demo_folder), model="vgg", epochs="1", image_size="16", learning_rate="1e-3"
+    )
+    assert done.returncode == 0, done.stderr
+    (run,) = mlflow.search_runs(experiment_names=["Default"], output_format="list")
+    assert run.info.status == "FINISHED" and run.info.run_name == "vgg"
+    # MLflow kept the spelling that was typed; the rest of the configuration was added.
+    assert run.data.params["learning_rate"] == "1e-3" and run.data.params["balance"] == "oversample"
+    assert 0 <= run.data.metrics["test/balanced_accuracy"] <= 1
+    assert mlflow.MlflowClient().get_model_version("lesionflow", "3").tags["network"] == "vgg"
+
+
+def test_mlflow_run_refuses_what_the_command_line_refuses(store: Path, cache: Path) -> None:
+    done = mlflow_run(store, cache, epochs="many")
+    assert done.returncode != 0 and "'many' is not a valid integer" in done.stderr

@@ -1,0 +1,69 @@
+"""What is said in several places says the same."""
+
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lesionflow.training.config import TrainingConfig
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+README = (ROOT / "README.md").read_text()
+MLPROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
+
+
+def test_mlproject_has_the_options_and_defaults_of_training() -> None:
+    main = MLPROJECT["entry_points"]["main"]
+    defaults = {field.name: field.default for field in dataclasses.fields(TrainingConfig)}
+    assert {name: value["default"] for name, value in main["parameters"].items()} == defaults | {
+        "registered_model": "lesionflow"
+    }
+    kinds = {str: "string", int: "int", float: "float"}
+    for name, value in defaults.items():
+        assert main["parameters"][name]["type"] == kinds[type(value)]
+
+
+@pytest.mark.parametrize("entry_point", ["main", "evaluate", "score"])
+def test_mlproject_hands_every_parameter_to_the_command_line(entry_point: str) -> None:
+    from lesionflow.cli import main
+
+    entry = MLPROJECT["entry_points"][entry_point]
+    assert set(re.findall(r"{(\w+)}", entry["command"])) == set(entry["parameters"])
+    command = main.commands[entry["command"].split()[3]]
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert set(re.findall(r"--[a-z-]+", entry["command"])) <= known
+
+
+def test_the_one_environment_file_holds_what_scoring_and_training_need() -> None:
+    pip = yaml.safe_load((ROOT / "conda.yaml").read_text())["dependencies"][-1]["pip"]
+    assert pip == PYPROJECT["dependencies"] + PYPROJECT["optional-dependencies"]["train"]
+    assert not [line for line in pip if line.startswith((".", "-e"))]
+
+
+def test_the_readme_says_what_each_dependency_is_for() -> None:
+    extras = PYPROJECT["optional-dependencies"]
+    listed = PYPROJECT["dependencies"] + [line for extra in extras.values() for line in extra]
+    names = {re.split(r"[<>=!\[]", line)[0] for line in listed} - {"lesionflow"}
+    in_table = {name for row in re.findall(r"^\| (`.+?`) \|", README, re.M) for name in re.findall(r"`([\w.-]+)`", row)}
+    assert names <= in_table
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    (command,) = re.findall(r'^pip install -e "\.\[dev\]" && pytest$', README, re.M)
+    assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_changelog_begins_with_what_is_unreleased() -> None:
+    assert re.match(r"# Changelog\n\n## Unreleased\n", (ROOT / "CHANGELOG.md").read_text())
+
+
+def test_every_column_of_the_report_is_explained() -> None:
+    from lesionflow.scoring.report import COLUMNS
+
+    for document in (README, (ROOT / "batch" / "README.md").read_text()):
+        for column in COLUMNS:
+            assert f"`{column}`" in document or (column.startswith("p_") and "`p_akiec` … `p_vasc`" in document)

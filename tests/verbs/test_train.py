@@ -1,0 +1,88 @@
+import shutil
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from lesionflow.errors import RegistryError
+from lesionflow.registry import versions
+from lesionflow.training.config import TrainingConfig
+from lesionflow.verbs.train import train
+from tests.conftest import error_line, invoke
+
+QUICK = ("--epochs", "1", "--image-size", "16", "--model", "vgg")
+
+
+def test_prints_figures_decision_and_what_to_do_next(trained_store: Path) -> None:
+    printed = (trained_store / "train.out").read_text()
+    for word in ("balanced", "always nv", "validation", "test", "is the champion now", "lesionflow score", "mlflow ui"):
+        assert word in printed
+    assert "(demo data)" in printed
+
+
+def test_training_again_registers_a_version_and_says_why_it_is_no_champion(
+    store: Path, demo_folder: Path, cache: Path
+) -> None:
+    champion = versions.find_champion("lesionflow")
+    result = invoke("train", "--data", str(demo_folder), "--cache", str(cache), "--seed", "1", *QUICK)
+    assert result.exit_code == 0, result.output
+    assert "not comparable" in result.stdout and "lesionflow promote lesionflow 3" in result.stdout
+    assert versions.find_champion("lesionflow") == champion
+    tags = mlflow.MlflowClient().get_model_version("lesionflow", "3").tags
+    assert tags["decision"] == "kept back" and "not comparable" in tags["decision_reason"]
+
+    result = invoke("promote", "lesionflow", "3", "--reason", "the second seed is the one in the paper")
+    assert result.exit_code == 0 and "lesionflow/3" in result.stdout
+    assert versions.find_champion("lesionflow") == versions.find_version("lesionflow", 3)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message", "code"),
+    [
+        (lambda folder: shutil.rmtree(folder), "no such folder", 1),
+        (lambda folder: (folder / "HAM10000_metadata.csv").unlink(), "no HAM10000_metadata.csv", 1),
+        (lambda folder: (folder / "HAM10000_metadata.csv").write_bytes(b"\xff\xd8\x00" * 99), "metadata.csv", 1),
+        (lambda folder: shutil.rmtree(folder / "HAM10000_images_part_1"), "75 of 150 metadata rows have no image", 1),
+    ],
+)
+def test_bad_data_is_one_clear_line_before_any_run(
+    store: Path, demo_folder: Path, tmp_path: Path, prepare: object, message: str, code: int
+) -> None:
+    folder = Path(shutil.copytree(demo_folder, tmp_path / "set"))
+    prepare(folder)  # type: ignore[operator]
+    before = len(mlflow.search_runs(experiment_names=["lesionflow"]))
+    result = invoke("train", "--data", str(folder), "--cache", str(tmp_path / "cache"), *QUICK)
+    assert result.exit_code == code and message in error_line(result)
+    assert len(mlflow.search_runs(experiment_names=["lesionflow"])) == before
+
+
+def test_wrong_usage_exits_with_two(tmp_path: Path) -> None:
+    for arguments in (
+        ("--model", "resnet"),
+        ("--epochs", "0"),
+        ("--validation-fraction", "0.6", "--test-fraction", "0.6"),
+    ):
+        result = invoke("train", *arguments)
+        assert result.exit_code == 2 and "Error: " in result.stderr
+
+
+def test_a_store_out_of_reach_fails_before_the_data_is_read(tmp_path: Path, store: Path) -> None:
+    result = invoke("train", "--data", str(tmp_path / "missing"), "--tracking-uri", "http://127.0.0.1:9")
+    assert result.exit_code == 1 and "127.0.0.1:9" in error_line(result)
+
+
+def test_a_bundle_that_cannot_be_registered_is_kept(
+    store: Path, demo_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lose_the_server(*_: object) -> None:
+        raise RegistryError("gone")
+
+    monkeypatch.setattr("lesionflow.verbs.train.register_bundle", lose_the_server)
+    config = TrainingConfig(data=str(demo_folder), model="vgg", epochs=1, image_size=16)
+    with pytest.raises(RegistryError, match="gone"):
+        train(config, cache=cache)
+    printed = capsys.readouterr().err
+    kept = Path(printed.split("kept in ")[1].strip())
+    result = invoke("evaluate", str(kept), str(demo_folder), "--cache", str(cache))
+    assert result.exit_code == 0 and "balanced_accuracy" in result.stdout
+    shutil.rmtree(kept.parent)
