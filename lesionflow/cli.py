@@ -275,7 +275,7 @@ def _figures(versions: Iterable[Version]) -> Table:
     from lesionflow.data.split import PARTS
 
     meaning = "balanced: balanced accuracy; AUC: macro average; sens., spec.: malignant against benign"
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), caption=meaning, caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, caption=meaning, caption_justify="left")
     for column in ("version", "network", "part", *_SHOWN.values()):
         table.add_column(column, no_wrap=True)
     for version in versions:

@@ -17,6 +17,7 @@ def mlflow_run(store: Path, cache: Path, **parameters: str) -> subprocess.Comple
     for name, value in parameters.items():
         command += ["-P", f"{name}={value}"]
     environment = os.environ | {"PATH": path, "LESIONFLOW_CACHE": str(cache)}
+    environment.pop("MLFLOW_EXPERIMENT_ID", None)  # which MLflow sets in this process when a test chooses an experiment
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=store)
 
 
