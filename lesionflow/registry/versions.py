@@ -106,7 +106,7 @@ def decide(challenger: Version, champion: Version | None) -> Decision:
     return Decision(
         False,
         f"not comparable: {champion.label} was trained on other data or another split; evaluate both on one set with "
-        f"'lesionflow evaluate', then decide with 'lesionflow promote {challenger.name} {challenger.number}'",
+        f"'lesionflow evaluate', then decide with 'lesionflow promote {challenger.name} {challenger.number} --reason WHY'",
     )
 
 

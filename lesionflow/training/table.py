@@ -16,11 +16,12 @@ class PixelTable(keras.layers.Layer):
     """
 
     def __init__(self, pixels: np.ndarray):
-        super().__init__(name="pixels", dtype="uint8", autocast=False, trainable=False)
+        super().__init__(name="pixels", dtype="uint8", autocast=False)
         self.table = self.add_weight(
             shape=pixels.shape,
             initializer=lambda shape, dtype=None: ops.convert_to_tensor(pixels, dtype),
             dtype="uint8",
+            trainable=False,
         )
 
     def call(self, indices):
