@@ -105,8 +105,8 @@ def decide(challenger: Version, champion: Version | None) -> Decision:
         return Decision(False, f"demo data does not outrank real data, on which {champion.label} was trained")
     return Decision(
         False,
-        f"not comparable: {champion.label} was trained on other data or another split; evaluate both on one set with "
-        f"'lesionflow evaluate', then decide with 'lesionflow promote {challenger.name} {challenger.number} --reason WHY'",
+        f"not comparable: {champion.label} was trained on other data or another split; measure both on one set with "
+        f"'lesionflow evaluate', then decide: lesionflow promote {challenger.name} {challenger.number} --reason WHY",
     )
 
 
