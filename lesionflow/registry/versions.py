@@ -14,7 +14,7 @@ import lesionflow
 from lesionflow.bundle import CARD_FILE, Card, read_card
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
-from lesionflow.registry.tracking import registry_errors
+from lesionflow.registry.tracking import connect, registry_errors
 
 DEFAULT_NAME = "lesionflow"
 CHAMPION = "champion"
@@ -183,7 +183,7 @@ class Resolved:
     label: str
 
 
-def resolve(model: str, download_to: Path) -> Resolved:
+def resolve(model: str, download_to: Path, tracking_uri: str | None = None) -> Resolved:
     """Find the bundle that `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a folder names.
 
     What lies in a registry is copied into `download_to`; nothing of it is run. Raises `RegistryError` where the
@@ -199,6 +199,8 @@ def resolve(model: str, download_to: Path) -> Resolved:
     matched = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", model)
     if not matched:
         raise UsageError(f"{model}: write models:/NAME@ALIAS or models:/NAME/VERSION")
+    if tracking_uri:
+        connect(tracking_uri)
     name, alias, number = matched.groups()
     version = int(number) if number else _number_by_alias(name, alias)
     if version is None:

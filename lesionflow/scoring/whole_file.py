@@ -31,8 +31,12 @@ def check_writable(out: Path, overwrite: bool) -> None:
             if not overwrite:
                 raise ReportError(f"{out}: exists already; add --overwrite or choose another name")
         if not out.parent.is_dir():
-            raise ReportError(f"{out.parent}: no such folder; make it first, or choose another place for {out.name}")
-        with open(partial, "xb"):  # only trying tells: permissions, read-only mounts and quotas all have their say
+            raise ReportError(
+                f"{out.parent}: no such folder; make it first, or choose another place for {out.name}"
+            )
+        with open(
+            partial, "xb"
+        ):  # only trying tells: permissions, read-only mounts and quotas all have their say
             pass
     except OSError as error:
         raise ReportError(f"{out}: cannot be written ({error.strerror}); choose another place") from error
@@ -57,7 +61,7 @@ def whole_file(out: Path, overwrite: bool) -> Iterator[BinaryIO]:
         if overwrite:
             os.replace(partial, out)
         else:
-            _name_new(partial, out)
+            name_new(partial, out)
     except FileExistsError as error:
         raise ReportError(f"{out}: came into being during the run; nothing was overwritten") from error
     except OSError as error:
@@ -74,7 +78,8 @@ def _partial(out: Path) -> Path:
     return out.with_name(f".{start}.partial-{os.getpid()}")
 
 
-def _name_new(partial: Path, out: Path) -> None:
+def name_new(partial: Path, out: Path) -> None:
+    """Give a finished file its name unless it is taken. Raises `FileExistsError` if it is, `OSError` where it cannot be named."""
     try:
         os.link(partial, out)  # unlike a rename, this cannot hit a file that came into being meanwhile
     except OSError as error:
