@@ -14,6 +14,7 @@ from pydicom.filereader import read_dataset
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_windowing, get_decoder, pixel_array
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
 
+from lesionflow.data.jpeg import check_scans
 from lesionflow.data.pixels import MAXIMUM_PIXELS
 from lesionflow.errors import ImageError
 
@@ -90,6 +91,8 @@ class Dicom:
         try:
             with Image.open(io.BytesIO(content), formats=("JPEG", "JPEG2000")) as image:
                 _check_size(*image.size)
+                if "progressive" in image.info:
+                    check_scans(content)
         except UnidentifiedImageError as error:
             raise ImageError("damaged", f"frame {frame + 1} is no {self.syntax.name}") from error
 

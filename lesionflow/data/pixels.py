@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
+from lesionflow.data.jpeg import check_scans
 from lesionflow.errors import ImageError
 
 if TYPE_CHECKING:
@@ -35,7 +37,10 @@ _TRANSPOSED = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ORIENTATION = 0x0112  # the EXIF tag
+_ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 0x0102, 0x0106  # tags of EXIF and TIFF
+
+# How files of the accepted formats begin; BMP's two letters say too little.
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00", b"MM\x00*")
 
 # The check in `decode` is stricter and becomes a failure of that image, so Pillow's own warning would only be noise.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -146,7 +151,7 @@ def _open_dicom(data: bytes) -> Dicom:
 
 
 def _decode(data: bytes, height: int, width: int) -> np.ndarray:
-    image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+    image = _open(data)
     if image.width * image.height > MAXIMUM_PIXELS:
         raise ImageError("too_large", f"{image.width} x {image.height} is more than {MAXIMUM_PIXELS:,} pixels")
     # Pillow's TIFF reader turns the image itself while loading it.
@@ -160,6 +165,18 @@ def _decode(data: bytes, height: int, width: int) -> np.ndarray:
     if orientation in _TRANSPOSED:
         return np.asarray(Image.fromarray(pixels).transpose(_TRANSPOSED[orientation]))
     return pixels  # (height, width, 3)
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        if data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+            raise ImageError("damaged", "begins like an image, but its header cannot be read") from error
+        raise
+    if "progressive" in image.info:
+        check_scans(data)
+    return image
 
 
 def _orientation(image: Image.Image) -> int:
@@ -182,7 +199,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode.startswith("I;16"):  # Pillow would clip at 255 instead of scaling
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        bits, white_is_zero = _tiff_sample(image)
+        grey = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
+        return Image.fromarray(255 - grey if white_is_zero else grey).convert("RGB")
     if image.mode in ("I", "F"):
         raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
     if image.has_transparency_data:
@@ -190,3 +209,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image).convert("RGB")
     return image.convert("RGB")
+
+
+def _tiff_sample(image: Image.Image) -> tuple[int, bool]:
+    """Bits of a wide grey sample, and whether zero is white: what Pillow leaves to its caller, of a TIFF file."""
+    tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+    return (12 if tags.get(_BITS_PER_SAMPLE) == (12,) else 16), tags.get(_PHOTOMETRIC) == 0
