@@ -66,7 +66,7 @@ def extractors(columns: Sequence[str], model: str, carried: Sequence[str] = ()) 
     """
     model = utf8(model)
     named: dict[str, _Extract] = {
-        "path": (lambda row: utf8(row.path)) if FRAME in columns else _path_with_frame,
+        "path": (lambda row: utf8(row.path)) if FRAME in columns else path_with_frame,
         FRAME: lambda row: row.frame + 1,
         "status": lambda row: SCORED if row.probabilities else FAILED,
         "error": lambda row: None if row.probabilities else utf8(f"{row.reason}: {row.detail}"),
@@ -104,7 +104,7 @@ def _carried(place: int) -> _Extract:
     return lambda row: utf8(row.carried[place])
 
 
-def _path_with_frame(row: Row) -> str:
+def path_with_frame(row: Row) -> str:
     """The path; for the second frame of a file, counted as DICOM does, `path#2`, and so on."""
     return utf8(row.path if row.frame == 0 else f"{row.path}#{row.frame + 1}")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import importlib.util
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -234,26 +233,3 @@ def _refuse_same_name(names: dict[str, str], name: str, path: str) -> None:
 
 
 _WRITERS: dict[str, Any] = {"csv": _Csv, "parquet": _Parquet, "jsonl": _Jsonl, ISIC: _Isic}
-
-
-@contextlib.contextmanager
-def open_report(out: Path, model: str, overwrite: bool) -> Iterator[ReportWriter]:
-    """Leaves with the engine's move to `write_report`."""
-    check_writable(out, overwrite)
-    with whole_file(out, overwrite) as file:
-        yield ReportWriter(file, model)
-
-
-class ReportWriter:
-    """Leaves with the engine's move to `write_report`."""
-
-    def __init__(self, file: BinaryIO, model: str):
-        self.csv = _Csv(file, ReportOptions(model))
-
-    def scored(self, path: str, probabilities: Any) -> None:
-        """A row for an image that was scored."""
-        self.csv.add(Row(path, tuple(probabilities.tolist())))
-
-    def failed(self, path: str, error: Any) -> None:
-        """A row for an image that was not."""
-        self.csv.add(Row(path, None, error.reason, error.detail))
