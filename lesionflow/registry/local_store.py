@@ -88,7 +88,7 @@ def _store(tracking_uri: str | None) -> Path | None:
     if "mlflow" in sys.modules and not tracking_uri:
         import mlflow  # somebody else has paid for it, and may have told it where to look
 
-        address = mlflow.get_registry_uri()
+        address: str | None = mlflow.get_registry_uri()
     else:
         address = (
             os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")

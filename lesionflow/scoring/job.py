@@ -121,7 +121,8 @@ class Job:
 
 def job_folder(out: Path) -> Path:
     """Where the job of a report lies: beside it, so that renaming never crosses file systems."""
-    return out.with_name(f".{out.name}.job")
+    name = os.fsdecode(os.fsencode(out.name)[:200])  # with what comes around it, a long name would be too long
+    return out.parent / f".{name}.job"
 
 
 @contextlib.contextmanager

@@ -86,8 +86,12 @@ def _plain(value: object) -> object:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else utf8(str(value))
 
 
-def build_summary(counts: Counts, seconds: float, report: Path | None, sources: Mapping[str, str]) -> dict[str, Any]:
-    """The summary as JSON values. sources: what `provenance` gave; seconds: from the first image to the last row."""
+def build_summary(counts: Counts, seconds: float, report: Path | None, sources: Mapping[str, str], resumed: int = 0) -> dict[str, Any]:
+    """The summary as JSON values.
+
+    sources: what `provenance` gave; seconds: from the first image to the last row; resumed: images that an earlier
+    run had done, which no seconds were spent on.
+    """
     images = counts.scored + counts.failed
     provenance: dict[str, Any] = dict(sources)
     for name in ("options", "demo_model"):
@@ -104,7 +108,8 @@ def build_summary(counts: Counts, seconds: float, report: Path | None, sources: 
         "malignant_share": round(counts.malignant_share, 6),
         "failures": {word: counts.failures[word] for word in IMAGE_FAILURES if word in counts.failures},
         "seconds": round(seconds, 3),
-        "images_per_second": round(images / seconds, 3) if seconds > 0 else None,
+        "resumed": resumed,
+        "images_per_second": round(max(images - resumed, 0) / seconds, 3) if seconds > 0 else None,
         "provenance": provenance,
     }
 

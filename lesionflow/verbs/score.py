@@ -7,13 +7,13 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lesionflow import __version__
 from lesionflow.data.pixels import PIXELS_VERSION
-from lesionflow.errors import DataError, LesionflowError, ReportError
+from lesionflow.errors import DataError, LesionflowError, ReportError, UsageError
 from lesionflow.scoring.config import ScoringConfig
 from lesionflow.scoring.job import JOB_FILE, REPORT_FILE, Fingerprint, Job, job_folder, open_job, remove_job
 from lesionflow.scoring.local import Batch, default_workers, score_batches
@@ -89,36 +89,36 @@ def score(
         "", report_format(out, config.format), config.column_names, config.top_k, opened.carried_columns
     )
     check_report(out, report, config.overwrite or going_on)
-    for file in (config.html, config.summary):
-        if file is not None:
-            check_writable(file, config.overwrite or going_on)
+    others = [file for file in (config.html, config.summary) if file is not None]
+    if len({os.path.abspath(file) for file in (out, *others)}) < 1 + len(others):
+        raise UsageError("--out, --html and --summary name the same file; give each one of its own")
+    for file in others:
+        check_writable(file, config.overwrite or going_on)
     predictor, label = _load(model, tracking_uri, config.device)
     batch_size = config.batch_size or BATCH_SIZES[predictor.device]
     fingerprint = _fingerprint(predictor, batch_size)
-    with open_job(
-        folder, opened, fingerprint, config.shard_size, resume=config.resume, anew=config.overwrite
-    ) as job:
+    doing = {"resume": config.resume, "anew": config.overwrite}
+    with open_job(folder, opened, fingerprint, config.shard_size, **doing) as job, _keeping(job):
         if report.format == ISIC:
             check_isic_names(job.paths())
         started = time.monotonic()
         resumed = _score_shards(job, predictor, batch_size, config)
         origin = provenance(label, predictor.card, {"source": os.fspath(source)} | asdict(config), job.begun)
-        report = ReportOptions(
-            label, report.format, report.columns, report.top_k, report.carried_columns, origin
-        )
         counts = Counts()
-        with _keeping(job):
-            write_report(counts.counting(job.rows()), folder / REPORT_FILE, report, overwrite=True)
-            if config.html is not None:
-                from lesionflow.scoring.page import write_page
+        rows = counts.counting(job.rows())
+        write_report(
+            rows, folder / REPORT_FILE, replace(report, model=label, provenance=origin), overwrite=True
+        )
+        if config.html is not None:
+            from lesionflow.scoring.page import write_page
 
-                write_page(job.rows(), config.html, label)
-            seconds = time.monotonic() - started
-            if config.summary is not None:
-                write_summary(
-                    build_summary(counts, seconds, out, origin), config.summary, config.overwrite or going_on
-                )
-            _publish(folder / REPORT_FILE, out, config.overwrite, going_on)
+            demo, overwrite = predictor.card.demo, config.overwrite or going_on
+            write_page(job.rows(), config.html, label, demo=demo, overwrite=overwrite, workers=config.workers)
+        seconds = time.monotonic() - started
+        if config.summary is not None:
+            told = build_summary(counts, seconds, out, origin, resumed)
+            write_summary(told, config.summary, config.overwrite or going_on)
+        _publish(folder / REPORT_FILE, out, config.overwrite, going_on)
         remove_job(folder)
     return Summary(
         label,
@@ -163,7 +163,7 @@ def _score_shards(job: Job, predictor: Predictor, batch_size: int, config: Scori
     done, failed = job.inputs - sum(map(job.shard_length, todo)), sum(known or 0 for known in failures)
     limit = config.failures_allowed(job.inputs)
     _stop_if_too_many(failed, limit, job, None)
-    with _keeping(job), show_progress(job.inputs, done, failed, quiet=config.quiet) as advance:
+    with show_progress(job.inputs, done, failed, quiet=config.quiet) as advance:
         _run(job, predictor, todo, batch_size, config.workers or default_workers(), limit, failed, advance)
     return done
 
