@@ -64,7 +64,16 @@ def test_killed_at_any_moment(
     attempt: int, many: Path, command: Command, tmp_path: Path, run: Run, environment: Environment
 ) -> None:
     undisturbed = tmp_path / "undisturbed.csv"
-    options = ("--shard-size", 10, "--batch-size", 4, "--summary", tmp_path / "summary.json")
+    options = (
+        "--shard-size",
+        10,
+        "--batch-size",
+        4,
+        "--html",
+        tmp_path / "page.html",
+        "--summary",
+        tmp_path / "summary.json",
+    )
     begun = time.monotonic()
     assert run(command(many, "--out", undisturbed, "--shard-size", 10, "--batch-size", 4)).returncode == 3
     seconds = time.monotonic() - begun

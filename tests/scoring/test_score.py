@@ -265,6 +265,7 @@ def test_too_many_failures_stop_the_run(
         {"top_k": 8},
         {"format": "xlsx"},
         {"columns": "path,nonsense"},
+        {"html": Path("same"), "summary": Path("same")},
     ],
 )
 def test_bad_values_are_refused_before_anything_is_done(
@@ -283,6 +284,30 @@ def test_cuda_is_not_replaced_in_silence(images: Path, bundle: Path, tmp_path: P
     with pytest.raises(UsageError, match="onnxruntime-gpu"):
         score(images, tmp_path / "results.csv", str(bundle), device="cuda", quiet=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_images_that_the_isic_format_cannot_tell_apart(images: Path, bundle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    for part in ("a", "b"):
+        shutil.copytree(images, folder / part)
+    with pytest.raises(ReportError, match="score them apart"):
+        score(folder, tmp_path / "results.csv", str(bundle), format="isic", quiet=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_report_with_a_long_name(images: Path, bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / ("n" * 245 + ".csv")
+    assert score(images, out, str(bundle), quiet=True).scored == 60
+    assert [entry.name for entry in tmp_path.iterdir()] == [out.name]
+
+
+def test_every_output_at_once(images: Path, bundle: Path, tmp_path: Path) -> None:
+    outputs = {"html": tmp_path / "page.html", "summary": tmp_path / "summary.json"}
+    score(images, tmp_path / "results.parquet", str(bundle), quiet=True, **outputs)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"results.parquet", "page.html", "summary.json"}
+    assert "image0059.jpg" in (tmp_path / "page.html").read_text()
+    with pytest.raises(ReportError, match=r"page.html: exists already"):
+        score(images, tmp_path / "other.csv", str(bundle), quiet=True, **outputs)
 
 
 def test_a_report_that_exists_stays(images: Path, bundle: Path, tmp_path: Path) -> None:
