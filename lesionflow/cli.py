@@ -59,7 +59,11 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
             low, high = (limit if math.isfinite(limit) else None for limit in (limits["low"], limits["high"]))
             option_type = (click.IntRange if kind is int else click.FloatRange)(low, high)
         command = click.option(
-            "--" + field.name.replace("_", "-"), type=option_type, default=field.default, show_default=True, help=limits["help"]
+            "--" + field.name.replace("_", "-"),
+            type=option_type,
+            default=field.default,
+            show_default=True,
+            help=limits["help"],
         )(command)
     return command
 
@@ -118,7 +122,9 @@ def train(experiment: str, registered_model: str, tracking_uri: str | None, cach
     best = trained.best
     if trained.decision.promote:
         click.echo(f"{best.label} ({best.card.network}) is the champion now: {trained.decision.reason}")
-        click.echo(f"score images with it: lesionflow score FOLDER --out results.csv --model models:/{best.name}@champion")
+        click.echo(
+            f"score images with it: lesionflow score FOLDER --out results.csv --model models:/{best.name}@champion"
+        )
     else:
         click.echo(f"{best.label} ({best.card.network}) does not become champion: {trained.decision.reason}")
     click.echo(f"see the runs: mlflow ui --backend-store-uri {trained.tracking_uri}")
@@ -133,7 +139,9 @@ def _scoring_options(command: Callable[..., None]) -> Callable[..., None]:
         about = limits["help"] + (f"  [default: {limits['unset']}]" if limits["unset"] else "")
         if limits["kind"] is bool:
             option += f"/--no-{field.name}" if default else ""
-            command = click.option(option, is_flag=True, default=default, show_default=bool(default), help=about)(command)
+            command = click.option(option, is_flag=True, default=default, show_default=bool(default), help=about)(
+                command
+            )
             continue
         option_type: click.ParamType = click.STRING
         if limits["choices"]:
@@ -142,7 +150,9 @@ def _scoring_options(command: Callable[..., None]) -> Callable[..., None]:
             option_type = click.IntRange(limits["low"], limits["high"])
         elif limits["kind"] is Path:
             option_type = click.Path(path_type=Path)
-        command = click.option(option, type=option_type, default=default, show_default=default is not None, help=about)(command)
+        command = click.option(option, type=option_type, default=default, show_default=default is not None, help=about)(
+            command
+        )
     return command
 
 
@@ -152,7 +162,9 @@ class _Terminated(KeyboardInterrupt):
 
 @main.command()
 @click.argument("source")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Report to write: .csv, .parquet or .jsonl.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Report to write: .csv, .parquet or .jsonl."
+)
 @click.option(
     "--model",
     default="models:/lesionflow@champion",
@@ -188,7 +200,7 @@ def score(
         summary = score(source, out, model, tracking_uri=tracking_uri, quiet=quiet, **options)
     except KeyboardInterrupt as stopped:
         click.echo(str(stopped) or "stopped; nothing was begun", err=True)
-        # A thread may hang in a file of a share that is gone: waiting for it at the interpreter's end is no way to stop.
+        # A thread may hang in a file of a share that is gone: to wait for it, as Python would, is no way to stop.
         os._exit(128 + (signal.SIGTERM if isinstance(stopped, _Terminated) else signal.SIGINT))
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -46,9 +46,7 @@ def walk_images(folder: str, *, recursive: bool = True, pattern: str | None = No
                     found.append(entry.name)
     except OSError as error:
         # Passing over a folder in silence would lose its images: the run has to stop here.
-        raise DataError(
-            f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out"
-        ) from error
+        raise DataError(f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out") from error
     found.sort(key=os.fsencode)
     for name in found:
         path = os.path.join(folder, name)

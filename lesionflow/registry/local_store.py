@@ -1,6 +1,7 @@
-"""Looking a model up in a registry that is an SQLite file here, without MLflow: importing that takes longer than scoring.
+"""Looking a model up in a registry that is an SQLite file on this machine, without MLflow.
 
-Only what MLflow would answer the same is answered: at anything unusual, the answer is to ask MLflow.
+Importing MLflow takes many times longer than scoring an image. Only what MLflow would answer the same is answered: at
+anything unusual, the answer is to ask MLflow.
 """
 
 from __future__ import annotations
@@ -26,9 +27,7 @@ class Entry:
     card_digest: str  # of the bundle as it was registered
 
 
-def find_entry(
-    name: str, alias: str | None, number: int | None, tracking_uri: str | None = None
-) -> Entry | None:
+def find_entry(name: str, alias: str | None, number: int | None, tracking_uri: str | None = None) -> Entry | None:
     """The version of a model by alias or by number; None where MLflow has to be asked.
 
     tracking_uri: as given by the user; without it MLflow's environment variables count, then its default.
@@ -38,12 +37,11 @@ def find_entry(
         return None
     try:
         # Read-only: a look must neither create a file nor wait for somebody who writes.
-        with contextlib.closing(
-            sqlite3.connect(f"file:{quote(str(store))}?mode=ro", uri=True, timeout=1)
-        ) as database:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(store))}?mode=ro", uri=True, timeout=1)) as database:
             if alias is not None:
                 found = database.execute(
-                    "SELECT version FROM registered_model_aliases WHERE workspace = 'default' AND name = ? AND alias = ?",
+                    "SELECT version FROM registered_model_aliases "
+                    "WHERE workspace = 'default' AND name = ? AND alias = ?",
                     (name, alias),
                 ).fetchone()
                 number = int(found[0]) if found else None
@@ -90,9 +88,7 @@ def _store(tracking_uri: str | None) -> Path | None:
 
         address: str | None = mlflow.get_registry_uri()
     else:
-        address = (
-            os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        )
+        address = os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         if not address and not _has_file_store():
             address = f"sqlite:///{DEFAULT_STORE}"
     if not address or not address.startswith("sqlite:///") or any(mark in address for mark in "?#%"):

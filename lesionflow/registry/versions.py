@@ -193,9 +193,7 @@ def resolve(model: str, download_to: Path, tracking_uri: str | None = None) -> R
     """
     if not model.startswith("models:"):
         if not os.path.isdir(model):
-            raise UsageError(
-                f"{model}: no such bundle folder; give one, models:/NAME@ALIAS or models:/NAME/VERSION"
-            )
+            raise UsageError(f"{model}: no such bundle folder; give one, models:/NAME@ALIAS or models:/NAME/VERSION")
         card = read_card(Path(model))
         return Resolved(Path(model), card.label + (" (demo data)" if card.demo else ""))
     matched = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", model)
@@ -207,7 +205,9 @@ def resolve(model: str, download_to: Path, tracking_uri: str | None = None) -> R
         entry = _ask(name, alias, int(number) if number else None, tracking_uri, download_to)
     version = Version(name, entry.number, read_card(entry.bundle))
     if version.card.digest != entry.card_digest:
-        raise RegistryError(f"{version.label}: the bundle in {entry.bundle} is another one than was registered; restore it")
+        raise RegistryError(
+            f"{version.label}: the bundle in {entry.bundle} is another one than was registered; restore it"
+        )
     return Resolved(entry.bundle, version.label)
 
 

@@ -46,29 +46,19 @@ class ScoringConfig:
     pattern: str | None = _option(
         str, None, "Names of files to take from a folder, such as '*.png'.", unset="by ending"
     )
-    format: str | None = _option(
-        str, None, "Format of the report.", choices=FORMATS, unset="by the ending of --out"
-    )
+    format: str | None = _option(str, None, "Format of the report.", choices=FORMATS, unset="by the ending of --out")
     columns: str | None = _option(str, None, "Columns of the report, separated by commas.", unset="all")
     top_k: int | None = _option(int, None, "Add the K most probable diagnoses, most probable first.", high=7)
-    html: Path | None = _option(Path, None, "Write a page with a sortable table and thumbnails as well.")
-    summary: Path | None = _option(Path, None, "Write counts, failures and provenance as JSON as well.")
-    overwrite: bool = _option(
-        bool, False, "Replace the report if it exists, and begin anew what was not finished."
-    )
+    html: Path | None = _option(Path, None, "Write a page with a sortable table and thumbnails as well.")  # noqa: RUF009
+    summary: Path | None = _option(Path, None, "Write counts, failures and provenance as JSON as well.")  # noqa: RUF009
+    overwrite: bool = _option(bool, False, "Replace the report if it exists, and begin anew what was not finished.")
     resume: bool = _option(bool, False, "Go on with what an earlier run of the same command did not finish.")
     on_error: str = _option(str, "row", "What an image that cannot be read does.", choices=("row", "fail"))
-    max_failures: str | None = _option(
-        str, None, "Stop at more failed images than N, or than P%.", unset="never stop"
-    )
+    max_failures: str | None = _option(str, None, "Stop at more failed images than N, or than P%.", unset="never stop")
     device: str = _option(str, "auto", "Where the network runs.", choices=DEVICES)
-    batch_size: int | None = _option(
-        int, None, "Images in one batch.", high=65_536, unset="16, or 64 with cuda"
-    )
+    batch_size: int | None = _option(int, None, "Images in one batch.", high=65_536, unset="16, or 64 with cuda")
     workers: int | None = _option(int, None, "Threads that decode and infer.", high=1024, unset="one a core")
-    shard_size: int = _option(
-        int, 512, "Images between two points from which --resume can go on.", high=1_000_000
-    )
+    shard_size: int = _option(int, 512, "Images between two points from which --resume can go on.", high=1_000_000)
     quiet: bool = _option(bool, False, "Print errors only.")
 
     def __post_init__(self) -> None:

@@ -141,8 +141,8 @@ def open_job(
         before = _read_json(folder / JOB_FILE)
         if before is not None and not resume and not anew:
             raise ReportError(
-                f"{folder}: holds what an earlier run of this report has done; add --resume to go on with it, or --overwrite "
-                "to begin anew"
+                f"{folder}: holds what an earlier run of this report has done; add --resume to go on with it, or "
+                "--overwrite to begin anew"
             )
         if before is None or not resume:
             remove_job(folder, keep_folder=True)
@@ -167,9 +167,7 @@ def open_job(
                     partial.unlink()
             raise
         begun = (
-            datetime.datetime.now(datetime.UTC)
-            if before is None
-            else datetime.datetime.fromisoformat(before["begun"])
+            datetime.datetime.now(datetime.UTC) if before is None else datetime.datetime.fromisoformat(before["begun"])
         )
         with _report_errors(folder):
             os.replace(partial, folder / MANIFEST_FILE)
@@ -180,7 +178,7 @@ def open_job(
 
 
 def remove_job(folder: Path, keep_folder: bool = False) -> None:
-    """Remove a job: first what makes it one, then the rest; files that no job wrote stay, and their folder with them."""
+    """Remove a job: first what makes it one, then the rest; files that no job wrote stay, and their folder too."""
     with _report_errors(folder), contextlib.suppress(FileNotFoundError):
         (folder / JOB_FILE).unlink(missing_ok=True)
         for entry in os.scandir(folder):
@@ -237,8 +235,8 @@ def _refuse_another(folder: Path, before: Fingerprint, now: Fingerprint, partial
             then, this = (str(values.get(name, "unknown"))[:16] for values in (before, now))
             told.append(f"{name} ({then} then, {this} now)")
     raise ReportError(
-        f"{folder}: the run that it holds was another one: {', '.join(told)}; repeat that command with --resume, or begin "
-        "anew with --overwrite and without --resume"
+        f"{folder}: the run that it holds was another one: {', '.join(told)}; repeat that command with --resume, or "
+        "begin anew with --overwrite and without --resume"
     )
 
 
@@ -283,9 +281,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ReportError(
-                f"{folder}: another process is working on this report; wait for it or stop it"
-            ) from error
+            raise ReportError(f"{folder}: another process is working on this report; wait for it or stop it") from error
         except OSError:
             pass  # some network shares have no locks
         yield

@@ -63,9 +63,7 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event) -> l
     # What cannot be decoded stays black: left out, it would change the batch's length and, in the last bits, its rows.
     pixels = np.zeros((len(batch.paths), height, width, 3), np.uint8)
     found: list[tuple[int, int, ImageError | None]] = []  # place in the batch, frame, what is wrong
-    later: list[
-        np.ndarray
-    ] = []  # further frames of a file; they go through the network a batch of their own at a time
+    later: list[np.ndarray] = []  # further frames of a file; they go through the network a batch of their own at a time
     further: list[np.ndarray] = []  # and give these probabilities, (frames, 7) each
     for index, path in enumerate(batch.paths):
         for frame, image in _decode(path, height, width):

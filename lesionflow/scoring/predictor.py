@@ -36,7 +36,7 @@ class Predictor:
             # ONNX Runtime would go on with the processor, at a fraction of the speed that was asked for.
             if device == "cuda":
                 raise UsageError(
-                    "--device cuda: ONNX Runtime found no GPU that it can use; check the driver and CUDA's libraries"
+                    "--device cuda: ONNX Runtime can use no GPU; check the driver and CUDA's libraries"
                 )
             self.device = "cpu"
 
@@ -48,29 +48,24 @@ class Predictor:
     def predict_many(self, pixels: np.ndarray, members: np.ndarray, batch_size: int = 64) -> np.ndarray:
         """Probabilities of the images at `members`, a batch at a time: (members, 7) float64."""
         parts = [
-            self.predict(pixels[members[start : start + batch_size]])
-            for start in range(0, len(members), batch_size)
+            self.predict(pixels[members[start : start + batch_size]]) for start in range(0, len(members), batch_size)
         ]
         return np.concatenate(parts) if parts else np.empty((0, len(DIAGNOSES)))
 
 
 def choose_device(device: str) -> str:
-    """`cpu` or `cuda`; `auto` is a GPU where ONNX Runtime has support for one. Raises `UsageError` for one that is not."""
+    """`cpu` or `cuda`; `auto` is a GPU where ONNX Runtime supports one. Raises `UsageError` for one that is not there."""
     import onnxruntime
 
     available = _PROVIDERS["cuda"][0] in onnxruntime.get_available_providers()
     if device == "auto":
         return "cuda" if available else "cpu"
     if device == "cuda" and not available:
-        raise UsageError(
-            "--device cuda: this ONNX Runtime has no support for it; install onnxruntime-gpu instead of onnxruntime"
-        )
+        raise UsageError("--device cuda: this ONNX Runtime has no support for it; install onnxruntime-gpu in its place")
     return device
 
 
-def load_predictor(
-    folder: str | os.PathLike[str], threads: int | None = None, device: str = "cpu"
-) -> Predictor:
+def load_predictor(folder: str | os.PathLike[str], threads: int | None = None, device: str = "cpu") -> Predictor:
     """Load and verify the bundle in a folder. Raises `BundleError`, and `UsageError` for a device that is not there."""
     return Predictor(*read_bundle(folder), threads=threads, device=device)
 

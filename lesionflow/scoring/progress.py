@@ -40,9 +40,7 @@ def _live_bar(total: int, done: int, failed: int) -> Iterator[Advance]:
         def advance(images: int, failures: int) -> None:
             nonlocal done, failed
             done, failed = done + images, failed + failures
-            bar.update(
-                task, completed=done, told=_told(total, done, before, failed, time.monotonic() - begun)
-            )
+            bar.update(task, completed=done, told=_told(total, done, before, failed, time.monotonic() - begun))
 
         yield advance
 

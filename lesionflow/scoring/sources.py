@@ -31,9 +31,7 @@ class Source:
     nothing: str = ""  # what to say if the list turns out empty
 
 
-def open_source(
-    source: str | os.PathLike[str], *, recursive: bool = True, pattern: str | None = None
-) -> Source:
+def open_source(source: str | os.PathLike[str], *, recursive: bool = True, pattern: str | None = None) -> Source:
     """Begin to list what is to be scored.
 
     A folder gives its image files in the order of their paths' bytes, as does a pattern with `*`, `?`, `[...]` or
@@ -119,9 +117,7 @@ def _table(path: str) -> Source:
                 )
             yield (row[place], *row[:place], *row[place + 1 :])
 
-    return Source(
-        inputs(), (*header[:place], *header[place + 1 :]), nothing=f"{path}: no rows below the header"
-    )
+    return Source(inputs(), (*header[:place], *header[place + 1 :]), nothing=f"{path}: no rows below the header")
 
 
 def _table_rows(path: str) -> Iterator[tuple[str, ...]]:
@@ -158,9 +154,7 @@ def _matches(folder: str, parts: list[str]) -> Iterator[str]:
         with os.scandir(folder or os.curdir) as entries:
             found = [entry for entry in entries if part.startswith(".") or not entry.name.startswith(".")]
     except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out"
-        ) from error
+        raise DataError(f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out") from error
     for entry in found:
         path = os.path.join(folder, entry.name)
         if anywhere and entry.is_dir(follow_symlinks=False):

@@ -86,7 +86,9 @@ def _plain(value: object) -> object:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else utf8(str(value))
 
 
-def build_summary(counts: Counts, seconds: float, report: Path | None, sources: Mapping[str, str], resumed: int = 0) -> dict[str, Any]:
+def build_summary(
+    counts: Counts, seconds: float, report: Path | None, sources: Mapping[str, str], resumed: int = 0
+) -> dict[str, Any]:
     """The summary as JSON values.
 
     sources: what `provenance` gave; seconds: from the first image to the last row; resumed: images that an earlier

@@ -79,7 +79,7 @@ def _partial(out: Path) -> Path:
 
 
 def name_new(partial: Path, out: Path) -> None:
-    """Give a finished file its name unless it is taken. Raises `FileExistsError` if it is, `OSError` where it cannot be named."""
+    """Give a finished file its name, unless that is taken: then raises `FileExistsError`. Raises `OSError` too."""
     try:
         os.link(partial, out)  # unlike a rename, this cannot hit a file that came into being meanwhile
     except OSError as error:

@@ -81,9 +81,7 @@ def score(
     if config.resume and not going_on:
         remove_job(folder)  # of a process killed while it removed the rest of a finished job
         if out.is_file() and not config.overwrite:
-            raise ReportError(
-                f"{out}: is finished, there is nothing to resume; add --overwrite to score anew"
-            )
+            raise ReportError(f"{out}: is finished, there is nothing to resume; add --overwrite to score anew")
     opened = open_source(source, recursive=config.recursive, pattern=config.pattern)
     report = ReportOptions(
         "", report_format(out, config.format), config.column_names, config.top_k, opened.carried_columns
@@ -106,9 +104,7 @@ def score(
         origin = provenance(label, predictor.card, {"source": os.fspath(source)} | asdict(config), job.begun)
         counts = Counts()
         rows = counts.counting(job.rows())
-        write_report(
-            rows, folder / REPORT_FILE, replace(report, model=label, provenance=origin), overwrite=True
-        )
+        write_report(rows, folder / REPORT_FILE, replace(report, model=label, provenance=origin), overwrite=True)
         if config.html is not None:
             from lesionflow.scoring.page import write_page
 
@@ -221,11 +217,7 @@ class _keeping:  # noqa: N801 (a context manager, used like a function)
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, (LesionflowError, KeyboardInterrupt)):
             return
-        lengths = [
-            self.job.shard_length(shard)
-            for shard in self.job.shards
-            if self.job.failures_of(shard) is not None
-        ]
+        lengths = [self.job.shard_length(shard) for shard in self.job.shards if self.job.failures_of(shard) is not None]
         if lengths or isinstance(error, KeyboardInterrupt):
             done = f"{sum(lengths):,} of {self.job.inputs:,} images are done"
             kept = f"{done}; the same command with --resume goes on from there"

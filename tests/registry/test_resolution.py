@@ -1,7 +1,5 @@
 """A model's name leads to the bundle that was registered, without MLflow where that is possible."""
 
-# ruff: noqa: D103 (the name of a test says what it tests)
-
 import dataclasses
 import hashlib
 import os
@@ -40,9 +38,7 @@ def write_bundle(folder: Path, graph: bytes) -> Card:
         split_fractions=(0.7, 0.15, 0.15),
         metrics={"validation": {versions.DECIDING: 0.5}},
     )
-    digests = {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (ONNX_FILE, "model.keras")
-    }
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (ONNX_FILE, "model.keras")}
     return write_card(folder, dataclasses.replace(card, digests=digests))
 
 
@@ -61,7 +57,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
         versions.set_champion(version, "a test")
     finally:
         os.chdir(before)
-        mlflow.set_tracking_uri(None)
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
     return folder
 
 
@@ -72,7 +68,7 @@ def store(registered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     yield tmp_path / "mlflow.db"
-    mlflow.set_tracking_uri(None)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("alias", "number"), [("champion", None), (None, 1), (None, 2)])
@@ -80,11 +76,7 @@ def test_the_short_way_gives_what_mlflow_gives(alias: str | None, number: int | 
     entry = find_entry(NAME, alias, number)
     assert entry is not None
     client = mlflow.MlflowClient()
-    version = (
-        client.get_model_version_by_alias(NAME, alias)
-        if alias
-        else client.get_model_version(NAME, str(number))
-    )
+    version = client.get_model_version_by_alias(NAME, alias) if alias else client.get_model_version(NAME, str(number))
     source = client.get_model_version_download_uri(NAME, version.version)
     assert entry.number == int(version.version)
     assert entry.bundle.parent == Path(source) / "data"

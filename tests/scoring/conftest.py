@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lesionflow.bundle import ONNX_FILE, Card, write_card
 from PIL import Image
+
+from lesionflow.bundle import ONNX_FILE, Card, write_card
 
 SIDE = 24
 

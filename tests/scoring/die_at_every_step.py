@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import onnxruntime  # noqa: F401 (imported once, before the forks)
+
 from lesionflow.errors import ReportError
 from lesionflow.scoring.job import JOB_FILE, job_folder
 from lesionflow.verbs.score import score

@@ -11,8 +11,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
 from lesionflow.errors import DataError, LesionflowError, ReportError
 from lesionflow.scoring.job import JOB_FILE, Job, job_folder
 from lesionflow.verbs import score as verb
@@ -36,7 +38,8 @@ def many(tmp_path_factory: pytest.TempPathFactory, draw: Callable[..., Path]) ->
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, shards: int, error: BaseException) -> None:
     """Let that many shards be written, then raise."""
-    write_shard, written = Job.write_shard, []
+    write_shard = Job.write_shard
+    written: list[int] = []
 
     def write(self: Job, shard: int, rows: list[object]) -> None:
         if len(written) == shards:
@@ -139,7 +142,7 @@ def test_signals_stop_at_once_and_say_how_to_go_on(
 def test_resumes_where_it_was_stopped(
     unfinished: Path, images: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scored = []
+    scored: list[str] = []
     score_batches = verb.score_batches
 
     def counting(predictor: object, batches: Iterator[object], workers: int) -> Iterator[object]:
@@ -178,15 +181,16 @@ def test_resume_without_an_earlier_run_begins_one(images: Path, bundle: Path, tm
     ],
 )
 def test_another_job_is_refused(
-    unfinished: Path, images: Path, bundle: Path, changed: dict[str, object], differing: str
+    unfinished: Path, images: Path, bundle: Path, changed: dict[str, Any], differing: str
 ) -> None:
     before = sorted(entry.name for entry in job_folder(unfinished).iterdir())
+    options: dict[str, Any] = {"shard_size": 8, "batch_size": 4, "resume": True, "quiet": True} | changed
     with pytest.raises(ReportError, match=differing):
         score(
             images,
             unfinished,
             str(bundle),
-            **({"shard_size": 8, "batch_size": 4, "resume": True, "quiet": True} | changed),
+            **options,
         )
     assert sorted(entry.name for entry in job_folder(unfinished).iterdir()) == before
 
@@ -211,15 +215,10 @@ def test_one_changed_digit_in_a_shard_is_noticed(unfinished: Path, images: Path,
     shard = job_folder(unfinished) / "shard-00000001.jsonl"
     content = shard.read_bytes()
     shard.write_bytes(content[:-10] + bytes([content[-10] ^ 1]) + content[-9:])
-    assert (
-        score(images, unfinished, str(bundle), shard_size=8, batch_size=4, resume=True, quiet=True).resumed
-        == 16
-    )
+    assert score(images, unfinished, str(bundle), shard_size=8, batch_size=4, resume=True, quiet=True).resumed == 16
 
 
-def test_a_file_that_is_too_large_for_the_disk(
-    many: Path, command: Command, tmp_path: Path, run: Run
-) -> None:
+def test_a_file_that_is_too_large_for_the_disk(many: Path, command: Command, tmp_path: Path, run: Run) -> None:
     """A limit on the size of files stands in for a full disk: the same step fails, by another number."""
     out = tmp_path / "results.csv"
 
@@ -230,9 +229,7 @@ def test_a_file_that_is_too_large_for_the_disk(
     full = run(command(many, "--out", out, "--shard-size", 10), preexec_fn=limit)
     assert full.returncode == 1
     assert (
-        "cannot be written" in full.stderr
-        and "120 of 120 images are done" in full.stderr
-        and "--resume" in full.stderr
+        "cannot be written" in full.stderr and "120 of 120 images are done" in full.stderr and "--resume" in full.stderr
     )
     assert "Traceback" not in full.stderr and not out.exists()
     assert run(command(many, "--out", out, "--shard-size", 10, "--resume")).returncode == 3
@@ -244,8 +241,7 @@ def test_a_disk_that_is_full(many: Path, command: Command, tmp_path: Path, run: 
     small = tmp_path / "small"
     small.mkdir()
     mounted = (
-        shutil.which("mount")
-        and run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]).returncode == 0
+        shutil.which("mount") and run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]).returncode == 0
     )
     if not mounted:
         pytest.skip("mounting a small file system is not allowed here")
@@ -296,7 +292,7 @@ def test_an_existing_report_is_not_resumed_over(unfinished: Path, images: Path, 
 
 def test_failures_of_the_first_part_count_in_the_second(many: Path, bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "results.csv"
-    options = {"shard_size": 10, "batch_size": 5, "quiet": True}
+    options: dict[str, Any] = {"shard_size": 10, "batch_size": 5, "quiet": True}
     with pytest.raises(DataError, match=r"4 images of 120 failed.*where 3 may.*50 of 120 images are done"):
         score(many, out, str(bundle), max_failures="3", **options)
     with pytest.raises(DataError, match="6 images of 120 failed"):

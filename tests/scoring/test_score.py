@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from lesionflow.data.pixels import decode
 from lesionflow.errors import DataError, ReportError, UsageError
 from lesionflow.scoring import local
 from lesionflow.scoring.local import Batch, score_batches
 from lesionflow.scoring.predictor import load_predictor
 from lesionflow.verbs.score import score
-from PIL import Image
 
 Command = Callable[..., list[str]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -31,9 +32,7 @@ def rows_of(report: Path) -> list[dict[str, str]]:
 
 
 def numbers_by_path(report: Path) -> dict[str, tuple[str, ...]]:
-    return {
-        row["path"]: tuple(value for name, value in row.items() if name != "path") for row in rows_of(report)
-    }
+    return {row["path"]: tuple(value for name, value in row.items() if name != "path") for row in rows_of(report)}
 
 
 @pytest.fixture
@@ -108,9 +107,7 @@ def test_every_input_is_a_row(zoo: tuple[Path, dict[str, str]], bundle: Path, tm
     assert len(rows) == len(expected) == summary.scored + summary.failed
     assert [row["path"] for row in rows] == [
         os.fsdecode(path).encode("utf-8", "backslashreplace").decode()
-        for path in sorted(
-            os.path.join(os.fsencode(folder), name) for name in os.listdir(os.fsencode(folder))
-        )
+        for path in sorted(os.path.join(os.fsencode(folder), name) for name in os.listdir(os.fsencode(folder)))
     ]
     for row in rows:
         numbers = [row[name] for name in row if name.startswith("p_")]
@@ -126,9 +123,7 @@ def test_the_same_file_by_any_name_gives_the_same_numbers(
     folder, _ = zoo
     score(folder, tmp_path / "results.csv", str(bundle), quiet=True)
     found = numbers_by_path(tmp_path / "results.csv")
-    same = {
-        found[path] for path in found if os.path.basename(path).startswith(("with", "=", "wrong", "upper"))
-    }
+    same = {found[path] for path in found if os.path.basename(path).startswith(("with", "=", "wrong", "upper"))}
     assert len(same) == 1
 
 
@@ -146,9 +141,7 @@ def test_neighbours_change_nothing(
     assert numbers_by_path(whole) == numbers_by_path(shuffled) == numbers_by_path(alone)
 
 
-def test_neither_workers_nor_broken_neighbours_change_a_bit(
-    images: Path, bundle: Path, tmp_path: Path
-) -> None:
+def test_neither_workers_nor_broken_neighbours_change_a_bit(images: Path, bundle: Path, tmp_path: Path) -> None:
     predictor = load_predictor(bundle, threads=1)
     paths = tuple(sorted(map(str, images.iterdir()))[:16])
     broken = tmp_path / "broken.jpg"
@@ -188,9 +181,7 @@ def test_a_file_that_vanishes_after_it_was_listed(
     assert len(rows_of(tmp_path / "results.csv")) == 60
 
 
-def test_files_that_may_not_be_read(
-    images: Path, bundle: Path, tmp_path: Path, command: Command, run: Run
-) -> None:
+def test_files_that_may_not_be_read(images: Path, bundle: Path, tmp_path: Path, command: Command, run: Run) -> None:
     """As a user who is not the superuser, to whom everything is permitted."""
     folder = tmp_path / "folder"
     shutil.copytree(images, folder)
@@ -246,9 +237,7 @@ def test_too_many_failures_stop_the_run(
     assert not (tmp_path / "results.csv").exists()
     if failed > 1:
         (folder / "image0004.jpg").write_bytes((images / "image0004.jpg").read_bytes())
-        assert (
-            score(folder, tmp_path / "results.csv", str(bundle), quiet=True, **options).failed == failed - 1
-        )
+        assert score(folder, tmp_path / "results.csv", str(bundle), quiet=True, **options).failed == failed - 1
 
 
 @pytest.mark.parametrize(
@@ -268,9 +257,7 @@ def test_too_many_failures_stop_the_run(
         {"html": Path("same"), "summary": Path("same")},
     ],
 )
-def test_bad_values_are_refused_before_anything_is_done(
-    options: dict[str, Any], images: Path, tmp_path: Path
-) -> None:
+def test_bad_values_are_refused_before_anything_is_done(options: dict[str, Any], images: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         score(images, tmp_path / "results.csv", "no model is needed to see it", **options)
     assert not list(tmp_path.iterdir())
@@ -302,7 +289,7 @@ def test_a_report_with_a_long_name(images: Path, bundle: Path, tmp_path: Path) -
 
 
 def test_every_output_at_once(images: Path, bundle: Path, tmp_path: Path) -> None:
-    outputs = {"html": tmp_path / "page.html", "summary": tmp_path / "summary.json"}
+    outputs: dict[str, Any] = {"html": tmp_path / "page.html", "summary": tmp_path / "summary.json"}
     score(images, tmp_path / "results.parquet", str(bundle), quiet=True, **outputs)
     assert {entry.name for entry in tmp_path.iterdir()} == {"results.parquet", "page.html", "summary.json"}
     assert "image0059.jpg" in (tmp_path / "page.html").read_text()
@@ -354,13 +341,12 @@ HEAVY = (
 )
 
 
-def test_scoring_from_a_folder_imports_nothing_heavy(
-    images: Path, bundle: Path, run: Run, tmp_path: Path
-) -> None:
+def test_scoring_from_a_folder_imports_nothing_heavy(images: Path, bundle: Path, run: Run, tmp_path: Path) -> None:
+    arguments = ["score", str(images), "--out", str(tmp_path / "r.csv"), "--model", str(bundle)]
     program = (
         "import sys\n"
         "from lesionflow.cli import main\n"
-        f"main({['score', str(images), '--out', str(tmp_path / 'r.csv'), '--model', str(bundle)]!r}, standalone_mode=False)\n"
+        f"main({arguments!r}, standalone_mode=False)\n"
         f"print('heavy:', sorted(name for name in sys.modules if name in {HEAVY!r}))\n"
     )
     done = run([sys.executable, "-c", program])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lesionflow.data.files import find_images, walk_images
 from lesionflow.errors import DataError, UsageError
 from lesionflow.scoring.sources import open_source
@@ -41,9 +42,7 @@ NAMES = st.text(st.sampled_from("ab.-/_é "), min_size=1, max_size=8)
 
 @settings(deadline=None, max_examples=60)
 @given(st.sets(NAMES, max_size=12))
-def test_a_walk_is_in_the_order_of_the_paths_bytes(
-    tmp_path_factory: pytest.TempPathFactory, names: set[str]
-) -> None:
+def test_a_walk_is_in_the_order_of_the_paths_bytes(tmp_path_factory: pytest.TempPathFactory, names: set[str]) -> None:
     folder = tmp_path_factory.mktemp("walk")
     for name in names:
         parts = [part for part in name.split("/") if part.strip(".")]
@@ -58,9 +57,7 @@ def test_a_folder(tmp_path: Path) -> None:
     touch(tmp_path, "b.jpg", "a/c.PNG", "a.jpg", "notes.txt", "a-b.webp", "a/deep/d.tiff")
     names = ["a-b.webp", "a.jpg", "a/c.PNG", "a/deep/d.tiff", "b.jpg"]
     assert paths(tmp_path) == [str(tmp_path / name) for name in names]
-    assert paths(tmp_path, recursive=False) == [
-        str(tmp_path / name) for name in ("a-b.webp", "a.jpg", "b.jpg")
-    ]
+    assert paths(tmp_path, recursive=False) == [str(tmp_path / name) for name in ("a-b.webp", "a.jpg", "b.jpg")]
     assert paths(tmp_path, pattern="*[ac].*") == [str(tmp_path / name) for name in ("a.jpg", "a/c.PNG")]
     assert paths(tmp_path, pattern="*.txt") == [str(tmp_path / "notes.txt")]
     assert find_images(tmp_path) == paths(tmp_path)
@@ -105,9 +102,7 @@ def test_a_file_counts_whatever_its_name(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_lists_keep_their_order(
-    content: bytes, expected: list[str], tmp_path: Path, stdin: io.BytesIO
-) -> None:
+def test_lists_keep_their_order(content: bytes, expected: list[str], tmp_path: Path, stdin: io.BytesIO) -> None:
     (tmp_path / "list.txt").write_bytes(content)
     stdin.write(content)
     stdin.seek(0)
