@@ -139,3 +139,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 def cell(value: str) -> str:
     """UTF-8 text that a spreadsheet takes as text: an apostrophe goes before what would be a formula."""
     return "'" + value if value.startswith(_FORMULA_STARTS) else value
+
+
+def as_written(value: str) -> str:
+    """The text of a cell that `cell` made safe; one that began with an apostrophe and such a sign loses the former."""
+    return value[1:] if value[:1] == "'" and value[1:].startswith(_FORMULA_STARTS) else value

@@ -15,7 +15,13 @@ from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import DataError, ReportError, UsageError
 from lesionflow.scoring import report
 from lesionflow.scoring.columns import COLUMNS
-from lesionflow.scoring.report import ReportOptions, check_isic_names, check_report, report_format, write_report
+from lesionflow.scoring.report import (
+    ReportOptions,
+    check_isic_names,
+    check_report,
+    report_format,
+    write_report,
+)
 from lesionflow.scoring.row import Row
 
 PROBABILITIES = (0.01, 0.02, 0.03, 0.04, 0.2, 0.6, 0.1)  # nv, then mel, then vasc
@@ -72,7 +78,9 @@ def test_cells_are_text_to_a_spreadsheet_and_utf8_to_everything(tmp_path: Path) 
         "\\udcff.jpg",
     ]  # fmt: skip
     assert {row["'=note"] for row in found} == {"'=1+1"}
-    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in found for cell in row.values())
+    assert not any(
+        cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in found for cell in row.values()
+    )
 
 
 @given(st.lists(st.tuples(st.text(), st.text(), st.text())))
@@ -83,10 +91,14 @@ def test_any_text_comes_back_from_csv_and_jsonl(
     folder = tmp_path_factory.mktemp("any")
     rows = [Row(path, None, "damaged", detail, carried=(note,)) for path, detail, note in texts]
     expected = [
-        tuple(text.encode("utf-8", "backslashreplace").decode() for text in (path, f"damaged: {detail}", note))
+        tuple(
+            text.encode("utf-8", "backslashreplace").decode() for text in (path, f"damaged: {detail}", note)
+        )
         for path, detail, note in texts
     ]
-    from_jsonl = [json.loads(line) for line in written(folder, rows, "o.jsonl", carried_columns=("note",)).open("rb")]
+    from_jsonl = [
+        json.loads(line) for line in written(folder, rows, "o.jsonl", carried_columns=("note",)).open("rb")
+    ]
     assert [(row["path"], row["error"], row["note"]) for row in from_jsonl] == expected
     from_csv = records(written(folder, rows, carried_columns=("note",)))
     formulas = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -96,7 +108,9 @@ def test_any_text_comes_back_from_csv_and_jsonl(
 
 
 def test_jsonl_has_numbers_as_numbers_and_null_for_what_is_missing(tmp_path: Path) -> None:
-    scored, failed = map(json.loads, written(tmp_path, [SCORED, FAILED], "out.jsonl").read_text().splitlines())
+    scored, failed = map(
+        json.loads, written(tmp_path, [SCORED, FAILED], "out.jsonl").read_text().splitlines()
+    )
     assert list(scored) == list(failed) == list(COLUMNS)
     assert scored["p_mel"] == 0.2 and scored["p_malignant"] == 0.23 and scored["error"] is None
     assert failed["p_mel"] is None and failed["diagnosis"] is None and failed["status"] == "error"
@@ -108,11 +122,19 @@ def test_parquet_is_typed_has_groups_and_knows_where_it_comes_from(
     parquet = pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr(report, "ROWS_IN_GROUP", 10)
     rows = [Row(f"{number}.jpg", PROBABILITIES, carried=("x",)) for number in range(24)] + [FAILED_WITH_NOTE]
-    out = written(tmp_path, rows, "out.parquet", carried_columns=("p_note",), top_k=1, provenance={"model": "m v1"})
+    out = written(
+        tmp_path, rows, "out.parquet", carried_columns=("p_note",), top_k=1, provenance={"model": "m v1"}
+    )
     table = parquet.read_table(out)
     assert table.num_rows == 25 and parquet.ParquetFile(out).num_row_groups == 3
     types = {field.name: str(field.type) for field in table.schema}
-    assert types["p_mel"] == types["probability"] == types["top1_probability"] == types["p_malignant"] == "double"
+    assert (
+        types["p_mel"]
+        == types["probability"]
+        == types["top1_probability"]
+        == types["p_malignant"]
+        == "double"
+    )
     assert types["path"] == types["p_note"] == types["top1_diagnosis"] == "string"
     assert table.schema.metadata[b"lesionflow.model"] == b"m v1"
     assert table.column("p_mel").to_pylist() == [0.2] * 24 + [None]
@@ -141,7 +163,9 @@ def test_top_k_ranks_the_diagnoses(tmp_path: Path) -> None:
 
 
 def test_carried_columns_follow_the_path(tmp_path: Path) -> None:
-    out = written(tmp_path, [Row("a.jpg", PROBABILITIES, carried=("7", "left arm"))], carried_columns=("id", "site"))
+    out = written(
+        tmp_path, [Row("a.jpg", PROBABILITIES, carried=("7", "left arm"))], carried_columns=("id", "site")
+    )
     assert out.read_text().splitlines()[0].startswith("path,id,site,status,")
     assert out.read_text().splitlines()[1].startswith("a.jpg,7,left arm,ok,")
 
@@ -149,7 +173,10 @@ def test_carried_columns_follow_the_path(tmp_path: Path) -> None:
 def test_frames_are_told_apart(tmp_path: Path) -> None:
     rows = [Row("a.dcm", PROBABILITIES, frame=frame) for frame in range(3)]
     assert [row["path"] for row in records(written(tmp_path, rows))] == ["a.dcm", "a.dcm#2", "a.dcm#3"]
-    assert written(tmp_path, rows, columns=("path", "frame")).read_text() == "path,frame\na.dcm,1\na.dcm,2\na.dcm,3\n"
+    assert (
+        written(tmp_path, rows, columns=("path", "frame")).read_text()
+        == "path,frame\na.dcm,1\na.dcm,2\na.dcm,3\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,7 +195,9 @@ def test_frames_are_told_apart(tmp_path: Path) -> None:
         ({"format": "xlsx"}, "xlsx"),
     ],
 )
-def test_bad_options_are_refused_before_the_work(tmp_path: Path, options: dict[str, object], word: str) -> None:
+def test_bad_options_are_refused_before_the_work(
+    tmp_path: Path, options: dict[str, object], word: str
+) -> None:
     with pytest.raises(UsageError, match=word):
         check_report(tmp_path / "out.csv", ReportOptions("m", **options), overwrite=False)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
@@ -311,7 +340,11 @@ def isic(tmp_path: Path, rows: list[Row]) -> Path:
 
 
 def test_isic_is_this_to_the_byte(tmp_path: Path) -> None:
-    rows = [Row("images/ISIC_0034524.jpg", PROBABILITIES), FAILED, Row("deep/er/ISIC_0034525.JPG", PROBABILITIES)]
+    rows = [
+        Row("images/ISIC_0034524.jpg", PROBABILITIES),
+        FAILED,
+        Row("deep/er/ISIC_0034525.JPG", PROBABILITIES),
+    ]
     assert isic(tmp_path, rows).read_text() == (
         "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n"
         "ISIC_0034524,0.200000,0.600000,0.020000,0.010000,0.030000,0.040000,0.100000\n"
@@ -321,7 +354,9 @@ def test_isic_is_this_to_the_byte(tmp_path: Path) -> None:
 
 def test_isic_keeps_the_published_rules(tmp_path: Path) -> None:
     """The rules of the challenge's checker: these columns, floats in [0, 1], none missing, each image once, UTF-8."""
-    rows = [Row(f"x/ISIC_{number}.v2.jpg", PROBABILITIES) for number in range(5)] + [Row("ISIC_9", (0.0,) * 6 + (1.0,))]
+    rows = [Row(f"x/ISIC_{number}.v2.jpg", PROBABILITIES) for number in range(5)] + [
+        Row("ISIC_9", (0.0,) * 6 + (1.0,))
+    ]
     text = isic(tmp_path, rows).read_bytes().decode("utf-8")
     header, *lines = csv.reader(text.splitlines())
     assert set(header) == {"image", "MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"} and len(header) == 8
@@ -346,7 +381,8 @@ def test_the_challenges_own_checker_accepts_it(tmp_path: Path) -> None:
     names = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
     truth = tmp_path / "truth.csv"
     lines = [
-        f"ISIC_{place},{','.join('1.0' if place == other else '0.0' for other in range(7))}\n" for place in range(7)
+        f"ISIC_{place},{','.join('1.0' if place == other else '0.0' for other in range(7))}\n"
+        for place in range(7)
     ]
     truth.write_text(f"image,{','.join(names)}\n{''.join(lines)}")
     right = {name: tuple(float(diagnosis == name.lower()) for diagnosis in DIAGNOSES) for name in names}

@@ -10,7 +10,9 @@ from lesionflow.errors import ReportError
 from lesionflow.scoring.row import Row
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
 
-CARD = Card("cnn", 48, 64, "demo", "d" * 64, True, "s" * 64, 0, (0.7, 0.15, 0.15), digest="0123456789abcdef" * 4)
+CARD = Card(
+    "cnn", 48, 64, "demo", "d" * 64, True, "s" * 64, 0, (0.7, 0.15, 0.15), digest="0123456789abcdef" * 4
+)
 ROWS = [
     Row("a", (0.0, 0.0, 0.0, 0.0, 0.9, 0.1, 0.0)),
     Row("b", (0.0, 0.0, 0.0, 0.0, 0.1, 0.9, 0.0)),
@@ -50,7 +52,12 @@ def test_the_summary_says_what_came_of_it_and_where_it_comes_from(tmp_path: Path
     assert origin["bundle_digest"] == CARD.digest and origin["lesionflow_version"] == __version__
     assert origin["time"] == "2026-01-02T03:04:05+00:00"
     assert origin["demo_model"] is True and origin["input"] == "48 x 64"
-    assert origin["options"] == {"batch_size": 32, "source": "\\udcff", "columns": ["path", "p_mel"], "top_k": None}
+    assert origin["options"] == {
+        "batch_size": 32,
+        "source": "\\udcff",
+        "columns": ["path", "p_mel"],
+        "top_k": None,
+    }
 
 
 def test_the_time_is_now_and_in_utc() -> None:
