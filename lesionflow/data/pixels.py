@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import stat
 import warnings
@@ -42,6 +43,8 @@ _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 0x0102, 0x0106  # tags of
 # How files of the accepted formats begin; BMP's two letters say too little.
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00", b"MM\x00*")
 
+# What Pillow logs about a broken file is in that file's row; on stderr it would run through the progress bar.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 # The check in `decode` is stricter and becomes a failure of that image, so Pillow's own warning would only be noise.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 

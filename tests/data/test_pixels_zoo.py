@@ -267,3 +267,22 @@ def test_a_broken_neighbour_changes_nothing(tmp_path: Path) -> None:
         with pytest.raises(ImageError):
             decode(bad, 32, 32)
         assert np.array_equal(decode(good, 32, 32), expected)
+
+
+def test_a_broken_file_says_nothing_on_stderr() -> None:
+    """Pillow logs what it cannot make of a TIFF file, which without a handler would run through the progress bar."""
+    code = """
+import sys
+from lesionflow.data.pixels import decode
+from lesionflow.errors import ImageError
+try:
+    decode(sys.stdin.buffer.read(), 8, 8)
+except ImageError as error:
+    print(error.reason)
+"""
+    whole = tiff(8, 1, bytes(8))
+    samples = struct.pack("<HHI", 277, 3, 1)
+    data = whole.replace(samples + struct.pack("<I", 1), samples + struct.pack("<I", 9999))
+    assert data != whole
+    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True, timeout=60)
+    assert (done.stdout.strip(), done.stderr) == (b"damaged", b"")
