@@ -1,8 +1,11 @@
 import base64
 import hashlib
+import html
 import io
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -147,3 +150,33 @@ def test_a_page_is_whole_or_not_there(tmp_path: Path) -> None:
     write(tmp_path, [])
     with pytest.raises(ReportError, match="nothing was overwritten"):
         write(tmp_path, [])
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+def test_a_browser_shows_the_rows_in_view_and_runs_nothing_else(tmp_path: Path) -> None:
+    assert BROWSER is not None
+    colours = [picture(tmp_path / f"{number}.png", (number * 20, 0, 0)) for number in range(10)]
+    attack = "</script><script>document.title='taken'</script><img src=x onerror=document.title='taken'>"
+    rows = [Row(attack, chance(0.9)), Row("b.jpg", None, "damaged", attack)]
+    rows += [Row(colours[number % 10], chance(number / 1000)) for number in range(500)]
+    write(tmp_path, rows)
+    command = [
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+        "--disable-background-networking", "--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}",
+        "--window-size=1280,900", "--virtual-time-budget=3000", "--dump-dom", (tmp_path / "page.html").as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    shown = Elements(done.stdout)
+    assert "<title>lesionflow report</title>" in done.stdout
+    lines = [attrs for tag, attrs in shown.tags if tag == "tr" and attrs.get("class") == "row"]
+    assert 5 < len(lines) < 60
+    assert [tag for tag, _ in shown.tags].count("script") == 2
+    images = [attrs["src"] for tag, attrs in shown.tags if tag == "img"]
+    assert len(images) == len(lines) - 1  # the file of the first row is not there
+    assert all(source is not None and source.startswith("data:image/jpeg;base64,") for source in images)
+    assert "501 images scored, 1 failed." in done.stdout
+    buttons = re.findall(r'<td class="file"><button type="button" title="([^"]*)"', done.stdout)
+    assert html.unescape(buttons[0]) == attack and html.unescape(buttons[1]) == colours[9]
