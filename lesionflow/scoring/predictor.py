@@ -54,7 +54,7 @@ class Predictor:
 
 
 def choose_device(device: str) -> str:
-    """`cpu` or `cuda`; `auto` is a GPU where ONNX Runtime supports one. Raises `UsageError` for one that is not there."""
+    """`cpu` or `cuda`; `auto` is a GPU where ONNX Runtime supports one. Raises `UsageError` if it is not there."""
     import onnxruntime
 
     available = _PROVIDERS["cuda"][0] in onnxruntime.get_available_providers()
