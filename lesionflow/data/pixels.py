@@ -177,6 +177,8 @@ def _open(data: bytes) -> Image.Image:
         if data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
             raise ImageError("damaged", "begins like an image, but its header cannot be read") from error
         raise
+    if image.mode in ("I", "F"):  # said before all of it is loaded
+        raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
     if "progressive" in image.info:
         check_scans(data)
     return image
@@ -205,8 +207,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         bits, white_is_zero = _tiff_sample(image)
         grey = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
         return Image.fromarray(255 - grey if white_is_zero else grey).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
     if image.has_transparency_data:
         # Black behind what is transparent, as around a dermatoscope's round field of view.
         image = image.convert("RGBA")
