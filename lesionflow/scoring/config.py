@@ -57,7 +57,7 @@ class ScoringConfig:
     max_failures: str | None = _option(str, None, "Stop at more failed images than N, or than P%.", unset="never stop")
     device: str = _option(str, "auto", "Where the network runs.", choices=DEVICES)
     batch_size: int | None = _option(int, None, "Images in one batch.", high=65_536, unset="16, or 64 with cuda")
-    workers: int | None = _option(int, None, "Threads that decode and infer.", high=1024, unset="one a core")
+    workers: int | None = _option(int, None, "Threads that decode and infer.", high=1024, unset="two a core")
     shard_size: int = _option(int, 512, "Images between two points from which --resume can go on.", high=1_000_000)
     quiet: bool = _option(bool, False, "Print errors only.")
 
