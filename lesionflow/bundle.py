@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import os
 import subprocess
 import sys
@@ -102,6 +101,8 @@ def read_bundle(folder: str | os.PathLike[str]) -> tuple[Card, bytes]:
     card = read_card(folder)
     graph = b""
     for name, digest in card.digests.items():
+        if name != ONNX_FILE and not (folder / name).exists():
+            continue  # only training on needs it, and a registry is not asked to send what scoring does not read
         content = _read(folder / name)
         if _sha256(content) != digest:
             raise BundleError(f"{folder / name}: altered since it was trained (digest differs); restore or retrain it")
@@ -133,21 +134,38 @@ def read_card(folder: Path) -> Card:
 
 def _check(card: Card) -> None:
     """Refuse what a matching digest alone would let through: a card that somebody wrote with a digest of their own."""
+    for each in dataclasses.fields(card):
+        value, kind = getattr(card, each.name), str(each.type).partition("[")[0]
+        if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "bool"):
+            raise ValueError(f"{each.name} is a {type(value).__name__}, not a {each.type}")
     if card.classes != DIAGNOSES:
         raise ValueError(f"classes are {card.classes}, this version knows {DIAGNOSES}")
     if card.pixels_version != PIXELS_VERSION:
         raise ValueError(f"trained on pixels of version {card.pixels_version}, this one decodes {PIXELS_VERSION}")
-    if not all(isinstance(side, int) and 1 <= side <= 4096 for side in (card.height, card.width)):
+    if not all(1 <= side <= 4096 for side in (card.height, card.width)):
         raise ValueError(f"input of {card.height} x {card.width} pixels")
-    numbers = (card.temperature, *card.logit_offsets)
-    if len(card.logit_offsets) != len(DIAGNOSES) or not all(
-        isinstance(number, (int, float)) and math.isfinite(number) for number in numbers
-    ):
+    if len(card.logit_offsets) != len(DIAGNOSES) or not _numbers(card.temperature, *card.logit_offsets):
         raise ValueError("temperature and logit offsets have to be finite numbers, an offset a diagnosis")
     if card.temperature <= 0:
         raise ValueError(f"temperature {card.temperature}")
-    if ONNX_FILE not in card.digests or any(Path(name).name != name for name in card.digests):
+    if len(card.split_fractions) != 3 or not _numbers(*card.split_fractions, *card.thresholds.values()):
+        raise ValueError("fractions of the split and thresholds have to be finite numbers, a fraction a part")
+    if not all(isinstance(metrics, dict) for metrics in card.metrics.values()):
+        raise ValueError("metrics have to be numbers by name, by part of the split")
+    if not all(isinstance(value, str) for value in (*card.digests.values(), *card.versions.values())):
+        raise ValueError("digests and versions have to be text")
+    if ONNX_FILE not in card.digests or not set(card.digests) <= {ONNX_FILE, KERAS_FILE}:
         raise ValueError(f"digests of {sorted(card.digests)}")
+
+
+_KINDS: dict[str, Any] = {"str": str, "int": int, "bool": bool, "float": (float, int), "tuple": tuple, "dict": dict}
+
+
+def _numbers(*values: object) -> bool:
+    """Whether all are finite numbers; an integer of hundreds of digits, which no float can hold, is none."""
+    return all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) and -1e300 < value < 1e300 for value in values
+    )
 
 
 def _card_digest(values: dict[str, Any]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lesionflow.registry.versions import Version
+    from lesionflow.verbs.score import Summary
 
 SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
 
@@ -126,36 +129,61 @@ def train(experiment: str, registered_model: str, tracking_uri: str | None, cach
     click.echo(f"see the runs: mlflow ui --backend-store-uri {trained.tracking_uri}")
 
 
+def _scoring_options(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for every field of `ScoringConfig`, which is where each is described and limited."""
+    from lesionflow.scoring.config import ScoringConfig
+
+    for field in reversed(dataclasses.fields(ScoringConfig)):
+        limits, option, default = field.metadata, "--" + field.name.replace("_", "-"), field.default
+        about = limits["help"] + (f"  [default: {limits['unset']}]" if limits["unset"] else "")
+        if limits["kind"] is bool:
+            option += f"/--no-{field.name}" if default else ""
+            command = click.option(option, is_flag=True, default=default, show_default=bool(default), help=about)(
+                command
+            )
+            continue
+        option_type: click.ParamType = click.STRING
+        if limits["choices"]:
+            option_type = click.Choice(limits["choices"])
+        elif limits["kind"] is int:
+            option_type = click.IntRange(limits["low"], limits["high"])
+        elif limits["kind"] is Path:
+            option_type = click.Path(path_type=Path)
+        command = click.option(option, type=option_type, default=default, show_default=default is not None, help=about)(
+            command
+        )
+    return command
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, treated like Ctrl-C."""
+
+
 @main.command()
 @click.argument("source")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="CSV file to write.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Report to write: .csv, .parquet or .jsonl."
+)
 @click.option(
     "--model",
     default="models:/lesionflow@champion",
     show_default=True,
     help="The model: models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a bundle.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the report if it exists.")
-@click.option(
-    "--batch-size", type=click.IntRange(1, 65_536), default=32, show_default=True, help="Images in one batch."
-)
-@click.option("--workers", type=click.IntRange(1, 1024), help="Threads that decode.  [default: one a core]")
+@_scoring_options
 @_tracking_uri
 @click.pass_context
 def score(
-    ctx: click.Context,
-    source: str,
-    out: Path,
-    model: str,
-    overwrite: bool,
-    batch_size: int,
-    workers: int | None,
-    tracking_uri: str | None,
+    ctx: click.Context, source: str, out: Path, model: str, tracking_uri: str | None, quiet: bool, **options: Any
 ) -> None:
-    """Score a folder of images, or one image, into a CSV report with one row for every image.
+    """Score images into a report with one row for every image.
+
+    SOURCE is a folder, an image, a quoted pattern such as 'scans/**/*.png', @LIST (a file of paths, one a line or
+    separated by NUL bytes), - (such a list on standard input), or a .csv file whose column 'path' names the images and
+    whose other columns are carried into the report. Listed paths are relative to the working directory.
 
     Exits with 0 if all images were scored, 3 if some could not be read (they are rows with an error), 1 if scoring
-    failed, 2 for wrong usage.
+    failed, 2 for wrong usage, 130 or 143 if it was interrupted or terminated: --resume then goes on.
 
     \b
     Example:
@@ -163,9 +191,25 @@ def score(
     """
     from lesionflow.verbs.score import score
 
-    if tracking_uri:
-        _use_store(tracking_uri)
-    summary = score(source, out, model, overwrite=overwrite, batch_size=batch_size, workers=workers)
+    def terminate(number: int, frame: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        summary = score(source, out, model, tracking_uri=tracking_uri, quiet=quiet, **options)
+    except KeyboardInterrupt as stopped:
+        click.echo(str(stopped) or "stopped; nothing was begun", err=True)
+        # A thread may hang in a file of a share that is gone: to wait for it, as Python would, is no way to stop.
+        os._exit(128 + (signal.SIGTERM if isinstance(stopped, _Terminated) else signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if not quiet:
+        _print_summary(summary)
+    if summary.failed:
+        ctx.exit(SOME_IMAGES_FAILED)
+
+
+def _print_summary(summary: Summary) -> None:
     total = summary.scored + summary.failed
     click.echo(f"{total} images, {summary.scored} scored with {summary.model}, {summary.failed} failed")
     for diagnosis, count in sorted(summary.diagnoses.items(), key=lambda item: -item[1]):
@@ -174,10 +218,8 @@ def score(
         click.echo(f"  failed, {reason}: {count}")
     click.echo(
         f"malignant most probable in {summary.malignant_share:.1%}; "
-        f"{total / max(summary.seconds, 1e-9):.0f} images a second; report: {summary.report}"
+        f"{(total - summary.resumed) / max(summary.seconds, 1e-9):.0f} images a second; report: {summary.report}"
     )
-    if summary.failed:
-        ctx.exit(SOME_IMAGES_FAILED)
 
 
 @main.command()

@@ -39,9 +39,9 @@ IMAGE_FAILURES = {
     "no_permission": "the file may not be read",
     "empty": "the file has no bytes",
     "not_an_image": "the content is not of an accepted image format, whatever the name says",
-    "too_large": "the image has more pixels than are decoded",
+    "too_large": "the image has more pixels, bytes or progressive scans than are decoded",
     "damaged": "the content breaks off or does not decode",
-    "unsupported": "the pixels are of a kind that has no defined brightness, such as 32-bit floats",
+    "unsupported": "the pixels are of a kind that has no defined brightness, such as 32-bit floats, or need an extra",
     "unreadable": "the operating system reports another failure",
 }
 

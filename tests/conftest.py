@@ -69,12 +69,16 @@ def store(trained_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def bundle(trained_store: Path, tmp_path: Path) -> Path:
+def trained_bundle(trained_store: Path, tmp_path: Path) -> Path:
     """A copy of a trained bundle, to do with as the test likes."""
-    original = next((trained_store / "mlruns").rglob("card.json")).parent
-    if not (original / "model.onnx").exists():
-        original = next(path.parent for path in (trained_store / "mlruns").rglob("model.onnx"))
-    return Path(shutil.copytree(original, tmp_path / "bundle"))
+    original = next(path.parent for path in (trained_store / "mlruns").rglob("model.onnx"))
+    return Path(shutil.copytree(original, tmp_path / "trained bundle"))
+
+
+@pytest.fixture
+def bundle(trained_bundle: Path) -> Path:
+    """The bundle that a test works with; where one that is not trained will do, a room's tests have their own."""
+    return trained_bundle
 
 
 def invoke(*arguments: str) -> Result:

@@ -62,7 +62,7 @@ def test_the_changelog_begins_with_what_is_unreleased() -> None:
 
 
 def test_every_column_of_the_report_is_explained() -> None:
-    from lesionflow.scoring.report import COLUMNS
+    from lesionflow.scoring.columns import COLUMNS
 
     for document in (README, (ROOT / "batch" / "README.md").read_text()):
         for column in COLUMNS:

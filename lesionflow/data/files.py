@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,23 +22,42 @@ def find_images(source: str | os.PathLike[str]) -> list[str]:
         return [path]
     if not os.path.isdir(path):
         raise DataError(f"{path}: no such file or folder; give a folder of images or one image")
-    found = sorted(_walk(path), key=os.fsencode)
+    found = list(walk_images(path))
     if not found:
         raise DataError(f"{path}: no image files ({', '.join(SUFFIXES)}) in this folder or those below it")
     return found
 
 
-def _walk(folder: str) -> Iterator[str]:
+def walk_images(folder: str, *, recursive: bool = True, pattern: str | None = None) -> Iterator[str]:
+    """The paths of a folder's image files, as they are found, in the order of their paths' bytes.
+
+    What counts as one is told by its ending, or by `pattern` (as in a shell: `*`, `?`, `[...]`) on its name. Only the
+    names of the folders on the way down are in memory. Raises `DataError` for a folder that cannot be listed.
+    """
+    # A folder sorts with its separator, as it does within the paths of the files it holds: so the walk is in order.
+    found = []
     try:
-        entries = list(os.scandir(folder))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if recursive:
+                        found.append(entry.name + os.sep)
+                elif _is_wanted(entry.name, pattern) and not _is_special(entry):
+                    found.append(entry.name)
     except OSError as error:
         # Passing over a folder in silence would lose its images: the run has to stop here.
         raise DataError(f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out") from error
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path)
-        elif entry.name.lower().endswith(SUFFIXES) and not _is_special(entry):
-            yield entry.path
+    found.sort(key=os.fsencode)
+    for name in found:
+        path = os.path.join(folder, name)
+        if name.endswith(os.sep):
+            yield from walk_images(path[: -len(os.sep)], recursive=True, pattern=pattern)
+        else:
+            yield path
+
+
+def _is_wanted(name: str, pattern: str | None) -> bool:
+    return name.lower().endswith(SUFFIXES) if pattern is None else fnmatch.fnmatchcase(name, pattern)
 
 
 def _is_special(entry: os.DirEntry[str]) -> bool:
@@ -45,7 +65,10 @@ def _is_special(entry: os.DirEntry[str]) -> bool:
 
     A link that cannot be followed is not special: it is found, and becomes a row that says so.
     """
-    return os.path.exists(entry.path) and not os.path.isfile(entry.path)
+    try:
+        return not entry.is_file() and os.path.exists(entry.path)
+    except OSError:  # a link to itself
+        return False
 
 
 def default_cache() -> Path:

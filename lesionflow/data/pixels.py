@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import logging
 import os
+import stat
 import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
+from lesionflow.data.jpeg import check_scans
 from lesionflow.errors import ImageError
+
+if TYPE_CHECKING:
+    from lesionflow.data.dicom import Dicom
 
 # Raise this by one whenever `decode` gives other pixels for the same file: caches and bundles carry it.
 PIXELS_VERSION = 1
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")  # an allow-list: Pillow's other decoders are never reached
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".dcm")
 MAXIMUM_PIXELS = 64_000_000  # well above a 24-megapixel camera, a fifth of a gigabyte once decoded
 MAXIMUM_BYTES = 256 * 2**20
 
@@ -28,24 +38,61 @@ _TRANSPOSED = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ORIENTATION = 0x0112  # the EXIF tag
+_ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 0x0102, 0x0106  # tags of EXIF and TIFF
 
+# How files of the accepted formats begin; BMP's two letters say too little.
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00", b"MM\x00*")
+
+# What Pillow logs about a broken file is in that file's row; on stderr it would run through the progress bar.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 # The check in `decode` is stricter and becomes a failure of that image, so Pillow's own warning would only be noise.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def decode(source: str | os.PathLike[str] | bytes, height: int, width: int) -> np.ndarray:
+def decode(source: str | os.PathLike[str] | bytes, height: int, width: int, frame: int = 0) -> np.ndarray:
     """Decode one image file, or the bytes of one, to (height, width, 3) uint8 RGB.
 
     The camera's orientation (EXIF) is applied; the image is scaled until it just covers the frame, its aspect ratio
-    kept, and what overhangs is cut evenly from both sides. Of an animation or a document the first frame counts.
+    kept, and what overhangs is cut evenly from both sides. Of an animation or a document the first frame counts; of
+    DICOM, which needs the extra `dicom`, the one asked for, from 0.
     Raises `ImageError` with one of the words of `IMAGE_FAILURES`, and nothing else but `MemoryError`.
     """
-    data = source if isinstance(source, bytes) else _read(source)
-    if not data:
-        raise ImageError("empty", "the file has no bytes")
+    data = _content(source)
+    with _failures():
+        if not _is_dicom(data):
+            return _decode(data, height, width)
+        return _fit(_open_dicom(data).image(frame), height, width)
+
+
+def decode_frames(
+    source: str | os.PathLike[str] | bytes, height: int, width: int
+) -> Iterator[tuple[int, np.ndarray | ImageError]]:
+    """Decode every frame that is an image of its own, as `decode` does: those of DICOM, otherwise just one.
+
+    Yields the frame's number, from 0, and (height, width, 3) uint8 RGB or what is wrong with that frame. The file is
+    read once, and one frame at a time is in memory. Raises `ImageError` where the file as a whole cannot be decoded.
+    """
+    data = _content(source)
+    if not _is_dicom(data):
+        yield 0, decode(data, height, width)
+        return
+    with _failures():
+        dicom = _open_dicom(data)
+    for frame in range(dicom.frames):
+        result: np.ndarray | ImageError
+        try:
+            with _failures():
+                result = _fit(dicom.image(frame), height, width)
+        except ImageError as error:
+            result = error
+        yield frame, result
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    """Whatever a decoder raises becomes an `ImageError`."""
     try:
-        return _decode(data, height, width)
+        yield
     except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError as error:
@@ -61,58 +108,113 @@ def decode(source: str | os.PathLike[str] | bytes, height: int, width: int) -> n
         raise ImageError("damaged", str(error).strip() or type(error).__name__) from error
 
 
+def _content(source: str | os.PathLike[str] | bytes) -> bytes:
+    data = source if isinstance(source, bytes) else _read(source)
+    if not data:
+        raise ImageError("empty", "the file has no bytes")
+    return data
+
+
 def _read(path: str | os.PathLike[str]) -> bytes:
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAXIMUM_BYTES + 1)
+        with open(path, "rb", buffering=0, opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ImageError("unreadable", "not a file but a pipe, a socket or a device")
+            if status.st_size > MAXIMUM_BYTES:
+                raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
+            return file.readall()
     except FileNotFoundError as error:
         raise ImageError("not_found", "no such file") from error
     except PermissionError as error:
         raise ImageError("no_permission", "permission denied") from error
     except OSError as error:
         raise ImageError("unreadable", error.strerror or type(error).__name__) from error
-    if len(data) > MAXIMUM_BYTES:
-        raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
-    return data
+    except ValueError as error:  # a null byte in the path
+        raise ImageError("unreadable", str(error)) from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to would otherwise be waited for without end."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _is_dicom(data: bytes) -> bool:
+    return data[128:132] == b"DICM"
+
+
+def _open_dicom(data: bytes) -> Dicom:
+    try:
+        import pydicom  # noqa: F401
+    except ImportError as error:
+        raise ImageError("unsupported", "DICOM needs pydicom: pip install 'lesionflow[dicom]'") from error
+    from lesionflow.data.dicom import Dicom
+
+    return Dicom(data)
 
 
 def _decode(data: bytes, height: int, width: int) -> np.ndarray:
-    image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+    image = _open(data)
     if image.width * image.height > MAXIMUM_PIXELS:
         raise ImageError("too_large", f"{image.width} x {image.height} is more than {MAXIMUM_PIXELS:,} pixels")
     # Pillow's TIFF reader turns the image itself while loading it.
-    orientation = 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
+    orientation = 1 if image.format == "TIFF" else _orientation(image)
     # Everything up to the last step works in the orientation that the file has, where 5 to 8 lie on their side.
     frame = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
     # The JPEG decoder itself can leave out detail that twice the frame does not show: about twice as fast.
     image.draft("RGB", (2 * frame[0], 2 * frame[1]))
     image.load()
-    image = _to_rgb(image)
-
-    scale = min(image.width / frame[0], image.height / frame[1])
-    left, top = (image.width - scale * frame[0]) / 2, (image.height - scale * frame[1]) / 2
-    box = (
-        max(left, 0.0),
-        max(top, 0.0),
-        min(image.width - left, image.width),
-        min(image.height - top, image.height),
-    )
-    # A gap of 2 lets other formats take the same short cut as the JPEG draft above.
-    image = image.resize(frame, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+    pixels = _fit(_to_rgb(image), frame[1], frame[0])
     if orientation in _TRANSPOSED:
-        image = image.transpose(_TRANSPOSED[orientation])
-    return np.asarray(image)  # (height, width, 3)
+        return np.asarray(Image.fromarray(pixels).transpose(_TRANSPOSED[orientation]))
+    return pixels  # (height, width, 3)
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        if data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+            raise ImageError("damaged", "begins like an image, but its header cannot be read") from error
+        raise
+    if image.mode in ("I", "F"):  # said before all of it is loaded
+        raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
+    if "progressive" in image.info:
+        check_scans(data)
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # as many kinds as there are ways to break EXIF; the pixels are none the worse for it
+        return 1
+
+
+def _fit(image: Image.Image, height: int, width: int) -> np.ndarray:
+    """Scale an RGB image until it just covers the frame and cut what overhangs: (height, width, 3) uint8."""
+    scale = min(image.width / width, image.height / height)
+    left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
+    box = (max(left, 0.0), max(top, 0.0), min(image.width - left, image.width), min(image.height - top, image.height))
+    # A gap of 2 lets other formats take the same short cut as the JPEG draft above.
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode.startswith("I;16"):  # Pillow would clip at 255 instead of scaling
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
+        bits, white_is_zero = _tiff_sample(image)
+        grey = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
+        return Image.fromarray(255 - grey if white_is_zero else grey).convert("RGB")
     if image.has_transparency_data:
         # Black behind what is transparent, as around a dermatoscope's round field of view.
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image).convert("RGB")
     return image.convert("RGB")
+
+
+def _tiff_sample(image: Image.Image) -> tuple[int, bool]:
+    """Bits of a wide grey sample, and whether zero is white: what Pillow leaves to its caller, of a TIFF file."""
+    tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+    return (12 if tags.get(_BITS_PER_SAMPLE) == (12,) else 16), tags.get(_PHOTOMETRIC) == 0

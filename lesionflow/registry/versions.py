@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lesionflow
-from lesionflow.bundle import CARD_FILE, Card, read_card
+from lesionflow.bundle import CARD_FILE, ONNX_FILE, Card, read_card
 from lesionflow.errors import RegistryError, UsageError
+from lesionflow.registry.local_store import Entry, find_entry, local_bundle
 from lesionflow.registry.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
-from lesionflow.registry.tracking import registry_errors
+from lesionflow.registry.tracking import connect, registry_errors
 
 DEFAULT_NAME = "lesionflow"
 CHAMPION = "champion"
@@ -151,7 +152,7 @@ def _number_by_alias(name: str, alias: str) -> int | None:
 def find_version(name: str, number: int) -> Version:
     """A registered version with its card."""
     with tempfile.TemporaryDirectory() as folder:
-        return Version(name, number, read_card(_download(name, number, Path(folder), card_only=True)))
+        return Version(name, number, read_card(_download(name, number, Path(folder), (CARD_FILE,))))
 
 
 def set_champion(version: Version, reason: str) -> None:
@@ -183,11 +184,12 @@ class Resolved:
     label: str
 
 
-def resolve(model: str, download_to: Path) -> Resolved:
+def resolve(model: str, download_to: Path, tracking_uri: str | None = None) -> Resolved:
     """Find the bundle that `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a folder names.
 
-    What lies in a registry is copied into `download_to`; nothing of it is run. Raises `RegistryError` where the
-    registry does not hold it, `UsageError` where the text is none of the three.
+    What lies on this machine is used where it is; from elsewhere the card and the graph are copied into `download_to`.
+    Nothing of it is run. Raises `RegistryError` where the registry does not hold it, or holds something else than was
+    registered, `UsageError` where the text is none of the three.
     """
     if not model.startswith("models:"):
         if not os.path.isdir(model):
@@ -198,18 +200,40 @@ def resolve(model: str, download_to: Path) -> Resolved:
     if not matched:
         raise UsageError(f"{model}: write models:/NAME@ALIAS or models:/NAME/VERSION")
     name, alias, number = matched.groups()
-    version = int(number) if number else _number_by_alias(name, alias)
-    if version is None:
+    entry = find_entry(name, alias, int(number) if number else None, tracking_uri)
+    if entry is None:
+        entry = _ask(name, alias, int(number) if number else None, tracking_uri, download_to)
+    version = Version(name, entry.number, read_card(entry.bundle))
+    if version.card.digest != entry.card_digest:
+        raise RegistryError(
+            f"{version.label}: the bundle in {entry.bundle} is another one than was registered; restore it"
+        )
+    return Resolved(entry.bundle, version.label)
+
+
+def _ask(name: str, alias: str | None, number: int | None, tracking_uri: str | None, download_to: Path) -> Entry:
+    """What `find_entry` finds, of any registry, with MLflow; a bundle that is not on this machine is copied."""
+    if tracking_uri:
+        connect(tracking_uri)
+    if alias is not None:
+        number = _number_by_alias(name, alias)
+    if number is None:
         raise RegistryError(
             f"no {alias} of {name} in the registry {_registry()}; train one with 'lesionflow train', or name another "
             "model with --model"
         )
-    folder = _download(name, version, download_to)
-    return Resolved(folder, Version(name, version, read_card(folder)).label)
+    import mlflow
+
+    folder = _download(name, number, download_to, (CARD_FILE, ONNX_FILE))
+    with registry_errors(f"looking {name}/{number} up"):
+        registered = mlflow.MlflowClient().get_model_version(name, str(number)).tags.get("card_digest")
+    if registered is None:
+        raise RegistryError(f"{name}/{number} is not a model that lesionflow registered")
+    return Entry(number, folder, registered)
 
 
-def _download(name: str, number: int, folder: Path, card_only: bool = False) -> Path:
-    """Copy a version's bundle, or only its card, into folder; returns the bundle's folder."""
+def _download(name: str, number: int, folder: Path, files: tuple[str, ...]) -> Path:
+    """The folder with those files of a version's bundle: where they are on this machine, else `folder`, with copies."""
     import mlflow
 
     with registry_errors(f"fetching {name}/{number}"):
@@ -219,15 +243,15 @@ def _download(name: str, number: int, folder: Path, card_only: bool = False) -> 
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise RegistryError(f"no version {number} of {name} in the registry {_registry()}") from error
-        # MLflow keeps what `data_path` named under data/, by its own name; a bundle is one folder there.
+        if here := local_bundle(source):
+            return here
         entries = mlflow.artifacts.list_artifacts(artifact_uri=f"{source}/data")
         if len(entries) != 1 or not entries[0].is_dir:
             raise RegistryError(f"{name}/{number} is not a model that lesionflow registered")
         bundle = f"{source}/data/{Path(entries[0].path).name}"
-        if card_only:
-            mlflow.artifacts.download_artifacts(artifact_uri=f"{bundle}/{CARD_FILE}", dst_path=str(folder))
-            return folder
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=bundle, dst_path=str(folder)))
+        for file in files:
+            mlflow.artifacts.download_artifacts(artifact_uri=f"{bundle}/{file}", dst_path=str(folder))
+    return folder
 
 
 def _registry() -> str:

@@ -1,58 +1,113 @@
-"""Scoring on this machine: decoding in threads, ahead of the inference that runs meanwhile."""
+"""Scoring on this machine: threads that each decode a batch and send it through the network.
+
+While one thread infers, the others decode: both release the interpreter's lock, so every core is busy without a queue
+between the two, and a thread's pixels are still in its core's cache when the network reads them.
+"""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.data.pixels import decode
+from lesionflow.data.pixels import decode_frames
 from lesionflow.errors import ImageError
 from lesionflow.scoring.predictor import Predictor
+from lesionflow.scoring.row import Row
 
-Scored = tuple[str, "np.ndarray | ImageError"]  # a path, and probabilities (7,) or what is wrong with the image
+FRAMES_IN_BATCH = 16  # of one file, from its second on
 
 
-def score_images(
-    predictor: Predictor, paths: Iterable[str], batch_size: int = 32, workers: int | None = None
-) -> Iterator[Scored]:
-    """Score images in order, each exactly once; an image that cannot be decoded yields its `ImageError`.
+@dataclass(frozen=True)
+class Batch:
+    """Inputs that go through the network together: neighbours within a shard."""
 
-    At most four batches of pixels are in memory, however many paths there are.
+    shard: int
+    first: int  # place of the first of them within the shard
+    paths: tuple[str, ...]
+
+
+Scored = tuple[Batch, list[tuple[int, Row]]]  # rows with the place of their input within the shard
+
+
+def score_batches(predictor: Predictor, batches: Iterable[Batch], workers: int) -> Iterator[Scored]:
+    """Score batches, in their order; a file that cannot be decoded gives a row that says so.
+
+    Two batches a worker are in memory at most, however many there are. The predictor should have one thread. What a
+    row says depends on nothing but its file, its place in the batch and the batch's length.
     """
-    decoded = _decode_ahead(predictor, paths, workers or os.cpu_count() or 1, 3 * batch_size)
-    while batch := list(islice(decoded, batch_size)):
-        images = [content for _, content in batch if isinstance(content, np.ndarray)]
-        probabilities = iter(predictor.predict(np.stack(images)) if images else ())
-        for path, content in batch:
-            yield path, content if isinstance(content, ImageError) else next(probabilities)
-
-
-def _decode_ahead(
-    predictor: Predictor, paths: Iterable[str], workers: int, ahead: int
-) -> Iterator[tuple[str, np.ndarray | ImageError]]:
-    height, width = predictor.card.height, predictor.card.width
-
-    def decode_one(path: str) -> np.ndarray | ImageError:
-        try:
-            return decode(path, height, width)
-        except ImageError as error:
-            return error
-
-    waiting: deque[tuple[str, Future[np.ndarray | ImageError]]] = deque()
-    with ThreadPoolExecutor(workers) as threads:
-        try:
-            for path in paths:
-                waiting.append((path, threads.submit(decode_one, path)))
-                if len(waiting) > ahead:
-                    done, future = waiting.popleft()
-                    yield done, future.result()
-            while waiting:
+    stop = threading.Event()
+    waiting: deque[tuple[Batch, Future[list[tuple[int, Row]]]]] = deque()
+    threads = ThreadPoolExecutor(workers, thread_name_prefix="lesionflow")
+    try:
+        for batch in batches:
+            waiting.append((batch, threads.submit(_score_batch, predictor, batch, stop)))
+            if len(waiting) >= 2 * workers:
                 done, future = waiting.popleft()
                 yield done, future.result()
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+        while waiting:
+            done, future = waiting.popleft()
+            yield done, future.result()
+    finally:
+        stop.set()
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event) -> list[tuple[int, Row]]:
+    height, width = predictor.card.height, predictor.card.width
+    # What cannot be decoded stays black: left out, it would change the batch's length and, in the last bits, its rows.
+    pixels = np.zeros((len(batch.paths), height, width, 3), np.uint8)
+    found: list[tuple[int, int, ImageError | None]] = []  # place in the batch, frame, what is wrong
+    later: list[np.ndarray] = []  # further frames of a file; they go through the network a batch of their own at a time
+    further: list[np.ndarray] = []  # and give these probabilities, (frames, 7) each
+    for index, path in enumerate(batch.paths):
+        for frame, image in _decode(path, height, width):
+            if stop.is_set():
+                return []
+            found.append((index, frame, image if isinstance(image, ImageError) else None))
+            if isinstance(image, ImageError):
+                continue
+            if frame == 0:
+                pixels[index] = image
+                continue
+            later.append(image)
+            if len(later) == FRAMES_IN_BATCH:
+                further.append(predictor.predict(np.stack(later)))
+                later = []
+        if later:
+            further.append(predictor.predict(np.stack(later)))
+            later = []
+    firsts = predictor.predict(pixels).tolist()  # (batch, 7)
+    others = (probabilities for part in further for probabilities in part.tolist())
+    rows = []
+    for index, frame, error in found:
+        path, place = batch.paths[index], batch.first + index
+        if error is not None:
+            rows.append((place, Row(path, None, error.reason, error.detail, frame)))
+        else:
+            probabilities = firsts[index] if frame == 0 else next(others)
+            rows.append((place, Row(path, tuple(probabilities), frame=frame)))
+    return rows
+
+
+def _decode(path: str, height: int, width: int) -> Iterator[tuple[int, np.ndarray | ImageError]]:
+    """The frames of a file, or what is wrong with it: at least one of them."""
+    frame = -1
+    try:
+        for frame, image in decode_frames(path, height, width):
+            yield frame, image
+    except ImageError as error:
+        yield frame + 1, error
+    except MemoryError:
+        yield frame + 1, ImageError("too_large", "there is not enough memory to decode it")
+
+
+def default_workers() -> int:
+    """Twice the cores that this process may use: while a thread waits for a disk or a share, another has its core."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 2 * cores

@@ -8,26 +8,35 @@ import numpy as np
 
 from lesionflow.bundle import Card, read_bundle, softmax
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
-from lesionflow.errors import BundleError
+from lesionflow.errors import BundleError, UsageError
+
+_PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 
 
 class Predictor:
-    """A loaded bundle."""
+    """A loaded bundle. Several threads may use it at once."""
 
-    def __init__(self, card: Card, graph: bytes, threads: int | None = None):
+    def __init__(self, card: Card, graph: bytes, threads: int | None = None, device: str = "cpu"):
         import onnxruntime
 
         self.card = card
+        self.device = choose_device(device)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or os.cpu_count() or 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            self.session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            self.session = onnxruntime.InferenceSession(graph, options, providers=_PROVIDERS[self.device])
             self.input = self.session.get_inputs()[0].name
             self.predict(np.zeros((1, card.height, card.width, 3), np.uint8))
+            used = self.session.get_providers()[0]
         except Exception as error:  # ONNX Runtime's exceptions have no common base but Exception
             raise BundleError(f"the bundle's graph cannot be run ({str(error).splitlines()[0]})") from error
+        if used != _PROVIDERS[self.device][0]:
+            # ONNX Runtime would go on with the processor, at a fraction of the speed that was asked for.
+            if device == "cuda":
+                raise UsageError("--device cuda: ONNX Runtime can use no GPU; check the driver and CUDA's libraries")
+            self.device = "cpu"
 
     def predict(self, pixels: np.ndarray) -> np.ndarray:
         """(batch, height, width, 3) uint8 to calibrated probabilities (batch, 7) float64."""
@@ -42,9 +51,21 @@ class Predictor:
         return np.concatenate(parts) if parts else np.empty((0, len(DIAGNOSES)))
 
 
-def load_predictor(folder: str | os.PathLike[str], threads: int | None = None) -> Predictor:
-    """Load and verify the bundle in a folder. Raises `BundleError`."""
-    return Predictor(*read_bundle(folder), threads=threads)
+def choose_device(device: str) -> str:
+    """`cpu` or `cuda`; `auto` is a GPU where ONNX Runtime supports one. Raises `UsageError` if it is not there."""
+    import onnxruntime
+
+    available = _PROVIDERS["cuda"][0] in onnxruntime.get_available_providers()
+    if device == "auto":
+        return "cuda" if available else "cpu"
+    if device == "cuda" and not available:
+        raise UsageError("--device cuda: this ONNX Runtime has no support for it; install onnxruntime-gpu in its place")
+    return device
+
+
+def load_predictor(folder: str | os.PathLike[str], threads: int | None = None, device: str = "cpu") -> Predictor:
+    """Load and verify the bundle in a folder. Raises `BundleError`, and `UsageError` for a device that is not there."""
+    return Predictor(*read_bundle(folder), threads=threads, device=device)
 
 
 def malignant_probability(probabilities: np.ndarray) -> np.ndarray:

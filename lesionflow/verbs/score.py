@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import tempfile
 import time
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
-from rich.progress import track
+from lesionflow import __version__
+from lesionflow.data.pixels import PIXELS_VERSION
+from lesionflow.errors import DataError, LesionflowError, ReportError, UsageError
+from lesionflow.scoring.config import ScoringConfig
+from lesionflow.scoring.job import JOB_FILE, REPORT_FILE, Fingerprint, Job, job_folder, open_job, remove_job
+from lesionflow.scoring.local import Batch, default_workers, score_batches
+from lesionflow.scoring.predictor import Predictor, load_predictor
+from lesionflow.scoring.progress import Advance, show_progress
+from lesionflow.scoring.report import (
+    ISIC,
+    ReportOptions,
+    check_isic_names,
+    check_report,
+    report_format,
+    write_report,
+)
+from lesionflow.scoring.row import Row
+from lesionflow.scoring.sources import open_source
+from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
+from lesionflow.scoring.whole_file import check_writable, name_new
 
-from lesionflow.data.files import find_images
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT
-from lesionflow.errors import ImageError
-from lesionflow.registry.versions import CHAMPION, DEFAULT_NAME, resolve
-from lesionflow.scoring.local import score_images
-from lesionflow.scoring.predictor import load_predictor
-from lesionflow.scoring.report import open_report
-
-DEFAULT_MODEL = f"models:/{DEFAULT_NAME}@{CHAMPION}"
+DEFAULT_MODEL = "models:/lesionflow@champion"
+BATCH_SIZES = {"cpu": 16, "cuda": 64}
 
 
 @dataclass(frozen=True)
@@ -29,24 +42,21 @@ class Summary:
 
     model: str
     report: Path
-    diagnoses: dict[str, int]  # images by most probable diagnosis, in the order of `DIAGNOSES`
-    failures: dict[str, int]  # images by word of `IMAGE_FAILURES`
+    diagnoses: dict[str, int]  # rows by most probable diagnosis, in the order of `DIAGNOSES`
+    failures: dict[str, int]  # rows by word of `IMAGE_FAILURES`
     seconds: float  # from the first image read to the report's last row
+    resumed: int  # images that an earlier run had done
+    malignant_share: float  # of the scored rows, by most probable diagnosis
 
     @property
     def scored(self) -> int:
-        """Images with probabilities."""
+        """Rows with probabilities."""
         return sum(self.diagnoses.values())
 
     @property
     def failed(self) -> int:
-        """Images with an error."""
+        """Rows with an error."""
         return sum(self.failures.values())
-
-    @property
-    def malignant_share(self) -> float:
-        """The share of scored images whose most probable diagnosis is malignant; 0 without images."""
-        return sum(self.diagnoses[dx] for dx in MALIGNANT) / self.scored if self.scored else 0.0
 
 
 def score(
@@ -54,38 +64,178 @@ def score(
     out: str | os.PathLike[str],
     model: str = DEFAULT_MODEL,
     *,
-    overwrite: bool = False,
-    batch_size: int = 32,
-    workers: int | None = None,
-    console: Console | None = None,
+    tracking_uri: str | None = None,
+    **options: Any,
 ) -> Summary:
-    """Score a folder of images, or one image, into a CSV report whose columns are `scoring.report.COLUMNS`.
+    """Score images into a report with a row for each; options are the fields of `ScoringConfig`.
 
-    Raises a `LesionflowError` where nothing can be scored or the report cannot be written; images that cannot be read
-    are rows of the report and counted in the summary.
+    source: a folder, an image, a pattern, `@LIST`, a CSV file with a column `path`, or `-`; `scoring.sources` has
+    more. What is done is kept beside the report until the report is whole, and `resume=True` goes on with it. Raises
+    a `LesionflowError` where nothing can be scored or the report cannot be written; images that cannot be read are
+    rows of the report and counted in the summary.
     """
-    console = console or Console(stderr=True)
-    paths = find_images(source)
-    diagnoses, failures = Counter[str](), Counter[str]()
-    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
-        resolved = resolve(model, Path(folder))
-        predictor = load_predictor(resolved.folder)
-        started = time.monotonic()
-        with open_report(Path(out), resolved.label, overwrite) as report:
-            for path, result in track(
-                score_images(predictor, paths, batch_size, workers), "scoring", len(paths), console=console,
-                transient=True, disable=not console.is_terminal,
-            ):  # fmt: skip
-                if isinstance(result, ImageError):
-                    report.failed(path, result)
-                    failures[result.reason] += 1
-                else:
-                    report.scored(path, result)
-                    diagnoses[DIAGNOSES[int(result.argmax())]] += 1
-    return Summary(
-        resolved.label,
-        Path(out),
-        {dx: diagnoses[dx] for dx in DIAGNOSES},
-        dict(sorted(failures.items())),
-        time.monotonic() - started,
+    config, out = ScoringConfig(**options), Path(out)
+    folder = job_folder(out)
+    # Killed between the report's last byte and the end, a process has left both; `_publish` then compares.
+    going_on = config.resume and (folder / JOB_FILE).exists()
+    if config.resume and not going_on:
+        remove_job(folder)  # of a process killed while it removed the rest of a finished job
+        if out.is_file() and not config.overwrite:
+            raise ReportError(f"{out}: is finished, there is nothing to resume; add --overwrite to score anew")
+    opened = open_source(source, recursive=config.recursive, pattern=config.pattern)
+    report = ReportOptions(
+        "", report_format(out, config.format), config.column_names, config.top_k, opened.carried_columns
     )
+    check_report(out, report, config.overwrite or going_on)
+    others = [file for file in (config.html, config.summary) if file is not None]
+    if len({os.path.abspath(file) for file in (out, *others)}) < 1 + len(others):
+        raise UsageError("--out, --html and --summary name the same file; give each one of its own")
+    for file in others:
+        check_writable(file, config.overwrite or going_on)
+    predictor, label = _load(model, tracking_uri, config.device)
+    batch_size = config.batch_size or BATCH_SIZES[predictor.device]
+    fingerprint = _fingerprint(predictor, batch_size)
+    doing = {"resume": config.resume, "anew": config.overwrite}
+    with open_job(folder, opened, fingerprint, config.shard_size, **doing) as job, _keeping(job):
+        if report.format == ISIC:
+            check_isic_names(job.paths())
+        started = time.monotonic()
+        resumed = _score_shards(job, predictor, batch_size, config)
+        origin = provenance(label, predictor.card, {"source": os.fspath(source)} | asdict(config), job.begun)
+        counts = Counts()
+        rows = counts.counting(job.rows())
+        write_report(rows, folder / REPORT_FILE, replace(report, model=label, provenance=origin), overwrite=True)
+        if config.html is not None:
+            from lesionflow.scoring.page import write_page
+
+            demo, overwrite = predictor.card.demo, config.overwrite or going_on
+            write_page(job.rows(), config.html, label, demo=demo, overwrite=overwrite, workers=config.workers)
+        seconds = time.monotonic() - started
+        if config.summary is not None:
+            told = build_summary(counts, seconds, out, origin, resumed)
+            write_summary(told, config.summary, config.overwrite or going_on)
+        _publish(folder / REPORT_FILE, out, config.overwrite, going_on)
+        remove_job(folder)
+    return Summary(
+        label,
+        out,
+        counts.diagnoses,
+        dict(sorted(counts.failures.items())),
+        seconds,
+        resumed,
+        counts.malignant_share,
+    )
+
+
+def _load(model: str, tracking_uri: str | None, device: str) -> tuple[Predictor, str]:
+    """The predictor, and the name of its model in the report."""
+    from lesionflow.registry.versions import (
+        resolve,
+    )  # which brings MLflow along only for what is in a registry
+
+    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
+        resolved = resolve(model, Path(folder), tracking_uri)
+        return load_predictor(resolved.folder, threads=1, device=device), resolved.label
+
+
+def _fingerprint(predictor: Predictor, batch_size: int) -> Fingerprint:
+    """All that a row depends on besides its file."""
+    import onnxruntime
+
+    return {
+        "model": predictor.card.digest,
+        "version of pixels": PIXELS_VERSION,
+        "version of lesionflow": __version__,
+        "version of ONNX Runtime": onnxruntime.__version__,
+        "device": predictor.device,
+        "images in a batch": batch_size,
+    }
+
+
+def _score_shards(job: Job, predictor: Predictor, batch_size: int, config: ScoringConfig) -> int:
+    """Score what is not done yet, a shard's file at a time; returns how many images were done before."""
+    failures = [job.failures_of(shard) for shard in job.shards]
+    todo = [shard for shard, known in zip(job.shards, failures, strict=True) if known is None]
+    done, failed = job.inputs - sum(map(job.shard_length, todo)), sum(known or 0 for known in failures)
+    limit = config.failures_allowed(job.inputs)
+    _stop_if_too_many(failed, limit, job, None)
+    with show_progress(job.inputs, done, failed, quiet=config.quiet) as advance:
+        _run(job, predictor, todo, batch_size, config.workers or default_workers(), limit, failed, advance)
+    return done
+
+
+def _run(
+    job: Job,
+    predictor: Predictor,
+    todo: list[int],
+    batch_size: int,
+    workers: int,
+    limit: int | None,
+    failed: int,
+    advance: Advance,
+) -> None:
+    rows: list[tuple[int, Row]] = []
+    for batch, scored in score_batches(predictor, _batches(job, todo, batch_size), workers):
+        rows += scored
+        failures = [row for _, row in scored if row.probabilities is None]
+        failed += len(failures)
+        advance(len(batch.paths), len(failures))
+        if failures:
+            _stop_if_too_many(failed, limit, job, failures[0])
+        if batch.first + len(batch.paths) == job.shard_length(batch.shard):
+            job.write_shard(batch.shard, rows)
+            rows = []
+
+
+def _batches(job: Job, todo: list[int], batch_size: int) -> Iterator[Batch]:
+    """Batches never cross a shard's end: a row's neighbours are the same in a resumed run and an undisturbed one."""
+    for shard in todo:
+        paths = [path for path, *_ in job.shard_inputs(shard)]
+        for first in range(0, len(paths), batch_size):
+            yield Batch(shard, first, tuple(paths[first : first + batch_size]))
+
+
+def _stop_if_too_many(failed: int, limit: int | None, job: Job, last: Row | None) -> None:
+    if limit is None or failed <= limit:
+        return
+    which = "" if last is None else f" ({ascii(last.path)[1:-1]}: {last.reason}: {last.detail})"
+    count = f"{failed} image{'' if failed == 1 else 's'} of {job.inputs} failed{which}"
+    raise DataError(
+        f"{count}, where {limit} may; mend the images, or raise --max-failures and leave out --on-error fail"
+    )
+
+
+class _keeping:  # noqa: N801 (a context manager, used like a function)
+    """Says how to go on when the work on a job stops before its end; a job with nothing done is removed."""
+
+    def __init__(self, job: Job):
+        self.job = job
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, (LesionflowError, KeyboardInterrupt)):
+            return
+        lengths = [self.job.shard_length(shard) for shard in self.job.shards if self.job.failures_of(shard) is not None]
+        if lengths or isinstance(error, KeyboardInterrupt):
+            done = f"{sum(lengths):,} of {self.job.inputs:,} images are done"
+            kept = f"{done}; the same command with --resume goes on from there"
+            error.args = (f"{error}; {kept}" if str(error) else f"stopped; {kept}",)
+        else:
+            remove_job(self.job.folder)
+
+
+def _publish(report: Path, out: Path, overwrite: bool, going_on: bool) -> None:
+    """Put the finished report in its place."""
+    try:
+        if overwrite:
+            os.replace(report, out)
+        else:
+            name_new(report, out)
+    except FileExistsError as error:
+        # Killed after this step, a run leaves the report that its resumption is about to write.
+        if not (going_on and filecmp.cmp(report, out, shallow=False)):
+            raise ReportError(f"{out}: exists already; add --overwrite or choose another name") from error
+    except OSError as error:
+        raise ReportError(f"{out}: cannot be written ({error.strerror})") from error

@@ -99,6 +99,7 @@ def test_what_the_registry_does_not_hold(store: Path, name: str, tmp_path: Path)
 
 def test_a_model_of_somebody_else_is_not_scored_with(store: Path, tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("not ours")
+    mlflow.set_experiment("of somebody else")
     with mlflow.start_run():
         logged = mlflow.pyfunc.log_model(
             name="model", loader_module="json", data_path=str(tmp_path / "other.txt"), pip_requirements=["numpy"]

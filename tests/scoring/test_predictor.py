@@ -13,16 +13,16 @@ from lesionflow.scoring.predictor import Predictor, load_predictor, malignant_pr
 PIXELS = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8)
 
 
-def test_gives_what_keras_gives(bundle: Path) -> None:
+def test_gives_what_keras_gives(trained_bundle: Path) -> None:
     import keras
 
-    network = keras.models.load_model(bundle / "model.keras")
+    network = keras.models.load_model(trained_bundle / "model.keras")
     expected = softmax(network.predict(PIXELS.astype(np.float32), verbose=0))
-    np.testing.assert_allclose(load_predictor(bundle).predict(PIXELS), expected, atol=1e-4)
+    np.testing.assert_allclose(load_predictor(trained_bundle).predict(PIXELS), expected, atol=1e-4)
 
 
-def test_batches_change_nothing(bundle: Path) -> None:
-    predictor = load_predictor(bundle)
+def test_batches_change_nothing(trained_bundle: Path) -> None:
+    predictor = load_predictor(trained_bundle)
     whole = predictor.predict(PIXELS)
     np.testing.assert_allclose(whole.sum(axis=1), 1)
     members = np.array([7, 0, 3, 3, 9])
@@ -30,10 +30,10 @@ def test_batches_change_nothing(bundle: Path) -> None:
     assert predictor.predict_many(PIXELS, np.array([], dtype=int)).shape == (0, 7)
 
 
-def test_temperature_and_offsets_of_the_card_are_applied(bundle: Path) -> None:
+def test_temperature_and_offsets_of_the_card_are_applied(trained_bundle: Path) -> None:
     import dataclasses
 
-    card, graph = read_bundle(bundle)
+    card, graph = read_bundle(trained_bundle)
     plain = Predictor(card, graph).predict(PIXELS)
     warm = Predictor(dataclasses.replace(card, temperature=2.0), graph).predict(PIXELS)
     expected = np.sqrt(plain) / np.sqrt(plain).sum(axis=1, keepdims=True)

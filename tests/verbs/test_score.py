@@ -125,11 +125,15 @@ def test_names_that_would_be_formulas_or_are_no_text(bundle: Path, images: Path,
     assert rows(tmp_path / "formula.csv")[0]["path"] == "'=cmd().jpg"
 
 
-@pytest.mark.parametrize("out", ["missing folder/out.csv", "images", "images/part 0/0.jpg/out.csv"])
-def test_a_place_that_cannot_be_written_is_one_clear_line(bundle: Path, images: Path, tmp_path: Path, out: str) -> None:
+@pytest.mark.parametrize(
+    ("out", "named"), [("missing folder/out.csv", "missing folder"), ("images/part 0/0.jpg/out.csv", "part 0/0.jpg")]
+)
+def test_a_place_that_cannot_be_written_is_one_clear_line(
+    bundle: Path, images: Path, tmp_path: Path, out: str, named: str
+) -> None:
     result = invoke("score", str(images), "--out", str(tmp_path / out), "--model", str(bundle))
     assert result.exit_code == 1
-    assert str(tmp_path / out) in error_line(result)
+    assert named in error_line(result)
 
 
 def test_a_full_disk_is_one_clear_line_and_leaves_nothing(bundle: Path, demo_folder: Path, tmp_path: Path) -> None:

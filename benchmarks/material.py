@@ -1,0 +1,113 @@
+"""What the scoring benchmarks share: pictures, a bundle, and a process's time and peak memory."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(CHECKOUT))  # the code beside the benchmarks is measured, not another that is installed
+HAM10000 = CHECKOUT.parent / "shared" / "ham10000"
+SIZE = (600, 450)  # of HAM10000's images
+DRAWN = 200  # demo images that are drawn; the others are these, mirrored and turned a little
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One process, from its start to its end."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+
+
+def make_pictures(folder: Path, count: int, size: tuple[int, int] = SIZE) -> str:
+    """Write JPEG files of a size, no two alike; says what they were made from."""
+    folder.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as drawn:
+        if HAM10000.is_dir():
+            sources, name = sorted(HAM10000.rglob("*.jpg")), "HAM10000, enlarged"
+        else:
+            from lesionflow.data.demo import draw_demo_set
+
+            draw_demo_set(Path(drawn) / "set", images=DRAWN)
+            sources, name = sorted(Path(drawn).rglob("*.jpg")), "the demo set, enlarged"
+        for number in range(count):
+            turn, place = divmod(number, len(sources))
+            with Image.open(sources[place]) as image:
+                picture = ImageOps.mirror(image) if turn % 2 else image.convert("RGB")
+            picture.rotate(turn // 2).resize(size, Image.Resampling.BICUBIC).save(
+                folder / f"image{number:06}.jpg", quality=90
+            )
+    return name
+
+
+def make_bundle(folder: Path, network: str = "cnn", side: int = 64) -> Path:
+    """Write a bundle with fresh weights, in a process of its own: what they say is nothing, what they cost is real."""
+    program = (
+        "import sys, pathlib, numpy\n"
+        "from lesionflow.bundle import Card, write_bundle\n"
+        "from lesionflow.training.networks import build_network\n"
+        "folder, network, side = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])\n"
+        "card = Card(network=network, height=side, width=side, data_name='none', data_digest='', demo=True,\n"
+        "            split_digest='', split_seed=0, split_fractions=(0.7, 0.15, 0.15))\n"
+        "samples = numpy.random.default_rng(0).integers(0, 256, (8, side, side, 3), numpy.uint8)\n"
+        "write_bundle(folder, build_network(network, side, side), card, samples)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(folder), network, str(side)], env=environment(), check=True)
+    return folder
+
+
+def environment() -> dict[str, str]:
+    """The environment of a measured process: this checkout is found, and modules come as compiled as for a user."""
+    own = os.environ | {"PYTHONPATH": str(CHECKOUT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    own.pop("PYTHONDONTWRITEBYTECODE", None)
+    return own
+
+
+def measure(command: list[str], folder: Path | None = None) -> Measured:
+    """Run a command to its end, which has to be a good one."""
+    started = time.monotonic()
+    with tempfile.TemporaryFile() as told:
+        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=told, stderr=told)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)  # so that nobody waits for it again
+        if process.returncode:
+            told.seek(0)
+            raise SystemExit(f"{' '.join(command)} failed:\n{told.read().decode(errors='replace')}")
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss is in bytes there, in KiB elsewhere
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
+
+
+def score_command(source: Path | str, out: Path, model: Path | str, *options: str) -> list[str]:
+    """The command line of a scoring run."""
+    command = [sys.executable, "-m", "lesionflow", "score", str(source), "--out", str(out), "--model", str(model)]
+    return [*command, "--overwrite", "--quiet", *options]
+
+
+def in_turns(rounds: int, *works: Callable[[], Measured]) -> list[list[Measured]]:
+    """Measure each work so many times, in turns: what else the machine does then weighs on all of them alike."""
+    taken: list[list[Measured]] = [[] for _ in works]
+    for _ in range(rounds):
+        for place, work in enumerate(works):
+            taken[place].append(work())
+    return taken
+
+
+def median(taken: list[Measured]) -> Measured:
+    """The median of each figure."""
+    return Measured(
+        statistics.median(one.seconds for one in taken),
+        statistics.median(one.cpu_seconds for one in taken),
+        statistics.median(one.peak_mib for one in taken),
+    )

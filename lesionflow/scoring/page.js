@@ -1,0 +1,144 @@
+"use strict";
+// Names of files are other people's text: everything goes into the page as text or as a property, never as markup.
+const data = JSON.parse(document.getElementById("data").textContent);
+const WHOLE = 10000, ROW_HEIGHT = 72, MARGIN = 8;
+const find = (selector) => document.querySelector(selector);
+const percent = (share) => (share / 100).toFixed(1) + " %";
+
+function make(tag, className, ...content) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.append(...content);
+  return element;
+}
+
+const rows = data.rows.map(([file, probabilities, thumbnail], place) => {
+  let best = 0;
+  probabilities.forEach((share, index) => { if (share > probabilities[best]) best = index; });
+  return { file, probabilities, thumbnail, place, best, malignant: data.malignant_shares[place] };
+});
+
+const columns = [
+  { title: "", className: "image" },
+  { title: "file", className: "file", key: (row) => row.file, first: 1 },
+  { title: "diagnosis", className: "called", key: (row) => data.diagnoses[row.best], first: 1 },
+  { title: "malignant", className: "number malignant", key: (row) => row.malignant, first: -1 },
+  ...data.diagnoses.map((name, index) => (
+    { title: name, className: "number each", key: (row) => row.probabilities[index], first: -1 })),
+];
+let sorted = columns[3], direction = -1, shown = rows.slice();
+
+function picture(row) {
+  if (!row.thumbnail) return make("span", "none", "no picture");
+  const image = make("img");
+  image.alt = "";
+  image.src = "data:image/jpeg;base64," + row.thumbnail;
+  return image;
+}
+
+function bar(share) {
+  const filled = make("i");
+  filled.style.width = share / WHOLE * 100 + "%";
+  return make("span", "bar", filled, percent(share));
+}
+
+function diagnosisOf(row) {
+  return make("span", data.malignant.includes(row.best) ? "risk" : "", data.diagnoses[row.best]);
+}
+
+function tableRow(row) {
+  const folder = row.file.slice(0, Math.max(row.file.lastIndexOf("/"), row.file.lastIndexOf("\\")) + 1);
+  const name = make("button", "", row.file.slice(folder.length) || row.file, make("small", "", folder));
+  name.type = "button";
+  name.title = row.file;
+  const line = make("tr", "row",
+    make("td", "image", picture(row)), make("td", "file", name),
+    make("td", "called", diagnosisOf(row), make("br"), percent(row.probabilities[row.best])),
+    make("td", "number malignant", bar(row.malignant)),
+    ...row.probabilities.map((share) => make("td", "number each", percent(share))));
+  line.addEventListener("click", () => open(row));
+  return line;
+}
+
+function space(height) {
+  const cell = make("td");
+  cell.style.height = height + "px";
+  return make("tr", "space", cell);
+}
+
+const body = find("tbody");
+let drawn = "";
+function draw() {  // only the rows in view, and a few around them
+  const top = body.getBoundingClientRect().top;
+  const first = Math.min(Math.max(0, Math.floor(-top / ROW_HEIGHT) - MARGIN), shown.length);
+  const last = Math.min(shown.length, first + Math.ceil(innerHeight / ROW_HEIGHT) + 2 * MARGIN);
+  if (drawn === first + "-" + last) return;
+  drawn = first + "-" + last;
+  body.replaceChildren(space(first * ROW_HEIGHT), ...shown.slice(first, last).map(tableRow),
+    space((shown.length - last) * ROW_HEIGHT));
+}
+
+function arrange() {
+  const words = find("#search").value.toLowerCase(), wanted = find("#diagnosis").value;
+  shown = rows.filter((row) => (!wanted || data.diagnoses[row.best] === wanted) && row.file.toLowerCase().includes(words));
+  const key = sorted.key;
+  shown.sort((one, other) => {
+    const a = key(one), b = key(other);
+    return a === b ? one.place - other.place : (a < b ? -1 : 1) * direction;
+  });
+  find("#shown").value = shown.length + " of " + rows.length + " shown";
+  document.querySelectorAll("thead th").forEach((head, index) => {
+    if (columns[index] === sorted) head.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
+    else head.removeAttribute("aria-sort");
+  });
+  drawn = "";
+  draw();
+}
+
+function open(row) {
+  const list = make("dl");
+  data.diagnoses.map((name, index) => [row.probabilities[index], index]).sort((a, b) => b[0] - a[0])
+    .forEach(([share, index]) => list.append(make("dt", data.malignant.includes(index) ? "risk" : "",
+      data.diagnoses[index] + ", " + data.full_names[index]), make("dd", "", bar(share))));
+  find("dialog div").replaceChildren(picture(row), make("p", "", row.file), list,
+    make("p", "", "malignant diagnoses (\u25b4) together: " + percent(row.malignant)));
+  find("dialog").showModal();
+}
+
+find("#model").textContent = "Model: " + data.model;
+if (data.demo) find("#demo").textContent = "Demo model: trained on synthetic images, its numbers mean nothing.";
+find("#counts").textContent = data.scored + " images scored, " + data.failed + " failed. " +
+  data.diagnoses.map((name, index) => name + " " + data.counts[index]).join(", ") + ".";
+if (data.scored > rows.length) find("#left-out").textContent =
+  "This page shows the " + rows.length + " most suspicious of them; the report beside it has every row.";
+if (data.failed) {
+  find("#failures").hidden = false;
+  find("#failures summary").textContent = data.failed + (data.failed === 1 ? " image" : " images") + " failed";
+  find("#failures ul").append(...data.failures.map(([file, error]) =>
+    make("li", "", make("strong", "", file), " \u2014 ", error)));
+  if (data.failed > data.failures.length)
+    find("#failures details > p").textContent = "The first " + data.failures.length + " are listed.";
+}
+columns.forEach((column) => {
+  const head = make("th", column.className);
+  head.scope = "col";
+  if (column.key) {
+    const button = make("button", "", column.title);
+    button.type = "button";
+    button.addEventListener("click", () => {
+      direction = sorted === column ? -direction : column.first;
+      sorted = column;
+      arrange();
+    });
+    head.append(button);
+  }
+  find("thead tr").append(head);
+});
+data.diagnoses.forEach((name) => find("#diagnosis").append(make("option", "", name)));
+find("main form").addEventListener("submit", (event) => event.preventDefault());
+find("#search").addEventListener("input", arrange);
+find("#diagnosis").addEventListener("change", arrange);
+find("#failures details").addEventListener("toggle", draw);
+addEventListener("scroll", draw, { passive: true });
+addEventListener("resize", draw);
+arrange();

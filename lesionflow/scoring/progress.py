@@ -1,0 +1,76 @@
+"""How far a scoring run is, for a person: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+PLAIN_SECONDS = 5.0  # between two plain lines
+
+Advance = Callable[[int, int], None]  # told of images done and of failures among them
+
+
+@contextlib.contextmanager
+def show_progress(total: int, done: int = 0, failed: int = 0, *, quiet: bool = False) -> Iterator[Advance]:
+    """Show progress on stderr until the block ends; yields what is to be called as images are done.
+
+    done, failed: what an earlier run has brought; it counts towards the total, not towards the speed.
+    """
+    if quiet:
+        yield lambda images, failures: None
+    elif sys.stderr.isatty():
+        with _live_bar(total, done, failed) as advance:
+            yield advance
+    else:
+        yield _plain_lines(total, done, failed)
+
+
+@contextlib.contextmanager
+def _live_bar(total: int, done: int, failed: int) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    begun, before = time.monotonic(), done
+    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("scoring", total=total, completed=done, told="")
+
+        def advance(images: int, failures: int) -> None:
+            nonlocal done, failed
+            done, failed = done + images, failed + failures
+            bar.update(task, completed=done, told=_told(total, done, before, failed, time.monotonic() - begun))
+
+        yield advance
+
+
+def _plain_lines(total: int, done: int, failed: int) -> Advance:
+    begun = last = time.monotonic()
+    before = done
+
+    def advance(images: int, failures: int) -> None:
+        nonlocal done, failed, last
+        done, failed = done + images, failed + failures
+        if (now := time.monotonic()) - last >= PLAIN_SECONDS:
+            last = now
+            told = _told(total, done, before, failed, now - begun)
+            print(f"scoring: {done:,} of {total:,} images, {told}", file=sys.stderr, flush=True)
+
+    return advance
+
+
+def _told(total: int, done: int, before: int, failed: int, seconds: float) -> str:
+    speed = (done - before) / max(seconds, 1e-9)
+    left = (total - done) / max(speed, 1e-9)
+    return f"{speed:,.0f} a second, {duration(left)} left, {failed:,} failed"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `42 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,115 @@
+"""Reports read back: the CSV, Parquet and JSON lines that `scoring.report` writes, checked row by row."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import IMAGE_FAILURES, ReportError
+from lesionflow.scoring.columns import FAILED, SCORED, as_written
+from lesionflow.scoring.report import ENDINGS
+from lesionflow.scoring.row import Row
+
+NEEDED = ("path", "status", "error", *(f"p_{diagnosis}" for diagnosis in DIAGNOSES))
+MAXIMUM_LINE = 2**20  # characters: ten times what the longest path can make of a row
+ROWS_AT_ONCE = 4096  # of a Parquet file
+
+
+def read_report(file: Path) -> Iterator[Row]:
+    """The rows of a report, one at a time, however many there are.
+
+    A path is as the report has it: with its `#2` for a second frame, and escapes for bytes that are no UTF-8. Raises
+    `ReportError` where the file cannot be read, is cut off, lacks a column (`NEEDED`) or has a row that no report has.
+    """
+    kind = ENDINGS.get(file.suffix.lower())
+    if kind is None:
+        raise ReportError(f"{file}: not a report; its name has to end in {', '.join(ENDINGS)}")
+    try:
+        for place, record in enumerate(_READERS[kind](file), 1):
+            yield _row(record, f"{file}, row {place}")
+    except ReportError:
+        raise
+    except OSError as error:
+        raise ReportError(f"{file}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, csv.Error, KeyError, TypeError, RecursionError, NotImplementedError) as error:
+        first = (str(error).splitlines() or [""])[0]  # pyarrow's own exceptions are kinds of these
+        raise ReportError(f"{file}: not a report ({type(error).__name__}: {first[:200]})") from error
+
+
+def _read_csv(file: Path) -> Iterator[dict[str, Any]]:
+    with open(file, encoding="utf-8-sig", newline="\n") as text:  # spreadsheets begin what they save with a mark
+        lines = csv.reader(_lines(text, file), strict=True)
+        header = [as_written(name) for name in next(lines, [])]
+        _check_columns(header, file)
+        for cells in lines:
+            if len(cells) != len(header):
+                raise ReportError(f"{file}, line {lines.line_num}: {len(cells)} cells, the header has {len(header)}")
+            yield {name: as_written(text) for name, text in zip(header, cells, strict=True)}
+
+
+def _read_jsonl(file: Path) -> Iterator[dict[str, Any]]:
+    with open(file, encoding="utf-8", newline="\n") as text:
+        for line in _lines(text, file):
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ReportError(f"{file}: a line that is no JSON object: {line[:50]!r}")
+            _check_columns(record, file)
+            yield record
+
+
+def _read_parquet(file: Path) -> Iterator[dict[str, Any]]:
+    try:
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ReportError(f"{file}: Parquet needs pyarrow (pip install pyarrow)") from error
+    with parquet.ParquetFile(file) as opened:
+        _check_columns(opened.schema_arrow.names, file)
+        for batch in opened.iter_batches(ROWS_AT_ONCE, columns=list(NEEDED)):
+            yield from batch.to_pylist()
+
+
+_READERS = {"csv": _read_csv, "jsonl": _read_jsonl, "parquet": _read_parquet}
+
+
+def _lines(text: TextIO, file: Path) -> Iterator[str]:
+    """The lines, each of bounded length: a file of one endless line must not fill the memory."""
+    while line := text.readline(MAXIMUM_LINE):
+        if len(line) == MAXIMUM_LINE:
+            raise ReportError(f"{file}: not a report, it has a line of more than {MAXIMUM_LINE:,} characters")
+        if not line.endswith("\n"):
+            raise ReportError(f"{file}: breaks off in the middle of a line; take the whole file")
+        yield line
+
+
+def _check_columns(names: Any, file: Path) -> None:
+    if missing := [name for name in NEEDED if name not in names]:
+        raise ReportError(f"{file}: no column {', '.join(missing)}; was it written with --columns or --format isic?")
+
+
+def _row(record: Mapping[str, Any], where: str) -> Row:
+    path, status, error = record["path"], record["status"], record["error"] or ""
+    if not isinstance(path, str) or not isinstance(error, str):
+        raise ReportError(f"{where}: path and error have to be text")
+    if status == FAILED:
+        reason, _, detail = error.partition(": ")
+        if reason not in IMAGE_FAILURES:
+            raise ReportError(f"{where}: {reason[:50]!r} is not one of the documented failures")
+        return Row(path, None, reason, detail)
+    if status != SCORED:
+        raise ReportError(f"{where}: status {status!r} is neither {SCORED} nor {FAILED}")
+    probabilities = tuple(_probability(record[f"p_{diagnosis}"], where) for diagnosis in DIAGNOSES)
+    if abs(sum(probabilities) - 1) > 0.001:
+        raise ReportError(f"{where}: the probabilities add up to {sum(probabilities):.6f}, not to 1")
+    return Row(path, probabilities)
+
+
+def _probability(value: Any, where: str) -> float:
+    number = float(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else math.nan
+    if not 0 <= number <= 1:  # so written, a NaN fails too
+        raise ReportError(f"{where}: {value!r} is not a probability")
+    return number

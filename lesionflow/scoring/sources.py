@@ -1,0 +1,168 @@
+"""What is to be scored: a folder, a file, a pattern, or a list of paths from a file, a table or standard input.
+
+Everything here streams: a source of a million images is never in memory as a whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from lesionflow.data.files import walk_images
+from lesionflow.data.pixels import SUFFIXES
+from lesionflow.errors import DataError, UsageError
+
+PATH_COLUMN = "path"  # of a CSV source
+_MAGIC = frozenset("*?[")
+_LONGEST_LINE = 2**20  # bytes; the longest path that Linux opens has 4,096
+
+
+@dataclass(frozen=True)
+class Source:
+    """A list of inputs, read once: each a path and the values carried through with it."""
+
+    inputs: Iterator[tuple[str, ...]]  # (path, *carried)
+    carried_columns: tuple[str, ...] = ()
+    nothing: str = ""  # what to say if the list turns out empty
+
+
+def open_source(source: str | os.PathLike[str], *, recursive: bool = True, pattern: str | None = None) -> Source:
+    """Begin to list what is to be scored.
+
+    A folder gives its image files in the order of their paths' bytes, as does a pattern with `*`, `?`, `[...]` or
+    `**`; `@FILE`, `-` (standard input) and a `.csv` file give the paths they list in the order they list them, one a
+    line or separated by NUL bytes, relative to the working directory. Raises `DataError` for what is not there or
+    cannot be read, `UsageError` for options that the kind of source has no use for.
+    """
+    path = os.fspath(source)
+    if os.path.isdir(path):
+        kind = f"with names like {pattern}" if pattern else f"({', '.join(SUFFIXES)})"
+        where = "this folder or those below it" if recursive else "this folder"
+        found = ((image,) for image in walk_images(path, recursive=recursive, pattern=pattern))
+        return Source(found, nothing=f"{path}: no image files {kind} in {where}")
+    if pattern is not None or not recursive:
+        option = "--no-recursive" if pattern is None else "--pattern"
+        raise UsageError(f"{option} is for folders, and {path} is none; leave it out")
+    if path == "-":
+        return Source(_listed(sys.stdin.buffer, "standard input"), nothing="standard input holds no paths")
+    if path.startswith("@"):
+        return Source(_listed_in(path[1:]), nothing=f"{path[1:]}: holds no paths")
+    if os.path.isfile(path):
+        return _table(path) if path.lower().endswith(".csv") else Source(iter([(path,)]))
+    if _MAGIC.intersection(path) and not os.path.lexists(path):
+        return Source(((found,) for found in _expand(path)), nothing=f"{path}: no file matches")
+    if os.path.lexists(path):
+        raise DataError(f"{path}: neither a file nor a folder, or a link that leads nowhere")
+    raise DataError(f"{path}: no such file or folder; give a folder of images or one image")
+
+
+def _listed_in(path: str) -> Iterator[tuple[str, ...]]:
+    try:
+        with open(path, "rb") as file:
+            yield from _listed(file, path)
+    except OSError as error:
+        raise DataError(f"{path}: the list cannot be read ({error.strerror})") from error
+
+
+def _listed(file: BinaryIO, name: str) -> Iterator[tuple[str, ...]]:
+    """Paths one a line, or, as `find -print0` writes them, each ended by a NUL byte; empty lines are passed over."""
+    separator = None
+    rest = b""
+    while block := file.read1(2**16) if hasattr(file, "read1") else file.read(2**16):
+        rest += block
+        if separator is None and (b"\0" in rest or b"\n" in rest):
+            separator = b"\0" if b"\0" in rest else b"\n"
+        if separator is None:
+            if len(rest) > _LONGEST_LINE:
+                raise DataError(f"{name}: not a list of paths, one a line")
+            continue
+        *lines, rest = rest.split(separator)
+        yield from _paths(lines, separator, name)
+    yield from _paths([rest], separator or b"\n", name)
+
+
+def _paths(lines: Iterable[bytes], separator: bytes, name: str) -> Iterator[tuple[str, ...]]:
+    for line in lines:
+        if separator == b"\n":
+            line = line.removesuffix(b"\r")
+            if b"\0" in line:
+                raise DataError(f"{name}: separates paths by line ends and by NUL bytes; use one of them")
+        if line:
+            yield (os.fsdecode(line),)
+
+
+def _table(path: str) -> Source:
+    """A CSV file with a column `path`; its other columns are carried through."""
+    rows = _table_rows(path)
+    header = next(rows, ())
+    if header.count(PATH_COLUMN) != 1:
+        raise DataError(
+            f"{path}: a table of images needs one column '{PATH_COLUMN}', this has: {', '.join(header) or 'none'}"
+        )
+    if len(set(header)) != len(header) or "" in header:
+        raise DataError(f"{path}: every column needs a name of its own")
+    place = header.index(PATH_COLUMN)
+
+    def inputs() -> Iterator[tuple[str, ...]]:
+        for number, row in enumerate(rows, 2):
+            if len(row) != len(header):
+                # Guessing which value is missing could carry one patient's data to another's image.
+                raise DataError(
+                    f"{path}: record {number} has {len(row)} values, the header {len(header)}; mend the table"
+                )
+            yield (row[place], *row[:place], *row[place + 1 :])
+
+    return Source(inputs(), (*header[:place], *header[place + 1 :]), nothing=f"{path}: no rows below the header")
+
+
+def _table_rows(path: str) -> Iterator[tuple[str, ...]]:
+    try:
+        # A spreadsheet's byte order mark would become part of the first column's name.
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            yield from (tuple(row) for row in csv.reader(file, strict=True) if row)
+    except OSError as error:
+        raise DataError(f"{path}: the table cannot be read ({error.strerror})") from error
+    except csv.Error as error:
+        raise DataError(f"{path}: not a CSV file ({error})") from error
+
+
+def _expand(pattern: str) -> list[str]:
+    """The files that match, in the order of their paths' bytes. Python's `glob` passes over what it cannot list."""
+    root = os.sep if pattern.startswith(os.sep) else ""
+    return sorted(set(_matches(root, [part for part in pattern.split(os.sep) if part])), key=os.fsencode)
+
+
+def _matches(folder: str, parts: list[str]) -> Iterator[str]:
+    part, rest = parts[0], parts[1:]
+    if not _MAGIC.intersection(part):
+        path = os.path.join(folder, part)
+        if rest:
+            if os.path.isdir(path):
+                yield from _matches(path, rest)
+        elif os.path.lexists(path) and not os.path.isdir(path):
+            yield path
+        return
+    anywhere = part == "**"
+    if anywhere and rest:
+        yield from _matches(folder, rest)
+    try:
+        with os.scandir(folder or os.curdir) as entries:
+            found = [entry for entry in entries if part.startswith(".") or not entry.name.startswith(".")]
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out") from error
+    for entry in found:
+        path = os.path.join(folder, entry.name)
+        if anywhere and entry.is_dir(follow_symlinks=False):
+            yield from _matches(path, parts)
+        elif anywhere and rest:
+            continue
+        elif anywhere or fnmatch.fnmatchcase(entry.name, part):
+            if rest and os.path.isdir(path):
+                yield from _matches(path, rest)
+            elif not rest and (os.path.isfile(path) or not os.path.exists(path)):
+                yield path

@@ -1,0 +1,122 @@
+"""What a scoring run came to, as JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lesionflow import __version__
+from lesionflow.bundle import Card
+from lesionflow.data.pixels import PIXELS_VERSION
+from lesionflow.diagnoses import DIAGNOSES, MALIGNANT
+from lesionflow.errors import IMAGE_FAILURES
+from lesionflow.scoring.columns import best, utf8
+from lesionflow.scoring.row import Row
+from lesionflow.scoring.whole_file import whole_file
+
+SUMMARY_FORMAT = 1
+
+
+@dataclass
+class Counts:
+    """How many images came to what, counted while the rows go by."""
+
+    diagnoses: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DIAGNOSES, 0))  # the most probable ones
+    failures: dict[str, int] = field(default_factory=dict)  # by word of `IMAGE_FAILURES`
+
+    def add(self, row: Row) -> None:
+        """Count one row."""
+        if row.probabilities is None:
+            self.failures[row.reason] = self.failures.get(row.reason, 0) + 1
+        else:
+            self.diagnoses[DIAGNOSES[best(row.probabilities)]] += 1
+
+    def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows, each counted as it goes by."""
+        for row in rows:
+            self.add(row)
+            yield row
+
+    @property
+    def scored(self) -> int:
+        """Rows with probabilities."""
+        return sum(self.diagnoses.values())
+
+    @property
+    def failed(self) -> int:
+        """Rows with an error."""
+        return sum(self.failures.values())
+
+    @property
+    def malignant_share(self) -> float:
+        """The share of scored rows whose most probable diagnosis is malignant; 0 without any."""
+        return sum(self.diagnoses[diagnosis] for diagnosis in MALIGNANT) / self.scored if self.scored else 0.0
+
+
+def provenance(model: str, card: Card, options: Mapping[str, object], now: datetime | None = None) -> dict[str, str]:
+    """Where the numbers of a report come from, as names and text: for Parquet metadata, and part of a summary.
+
+    model: the label that the column `model` shows; options: what the user chose, by the option's name; now: a time
+    other than the clock's.
+    """
+    return {
+        "model": model,
+        "bundle_label": card.label,
+        "bundle_digest": card.digest,
+        "network": card.network,
+        "input": f"{card.height} x {card.width}",
+        "trained_on": card.data_name,
+        "demo_model": json.dumps(card.demo),
+        "pixels_version": str(PIXELS_VERSION),
+        "lesionflow_version": __version__,
+        "python_version": platform.python_version(),
+        "time": (now or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds"),
+        "options": json.dumps({name: _plain(value) for name, value in options.items()}, sort_keys=True),
+    }
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else utf8(str(value))
+
+
+def build_summary(
+    counts: Counts, seconds: float, report: Path | None, sources: Mapping[str, str], resumed: int = 0
+) -> dict[str, Any]:
+    """The summary as JSON values.
+
+    sources: what `provenance` gave; seconds: from the first image to the last row; resumed: images that an earlier
+    run had done, which no seconds were spent on.
+    """
+    images = counts.scored + counts.failed
+    provenance: dict[str, Any] = dict(sources)
+    for name in ("options", "demo_model"):
+        if name in provenance:
+            provenance[name] = json.loads(provenance[name])
+    return {
+        "format": SUMMARY_FORMAT,
+        "research_use": "not a diagnosis",
+        "report": None if report is None else utf8(str(report)),
+        "images": images,
+        "scored": counts.scored,
+        "failed": counts.failed,
+        "diagnoses": dict(counts.diagnoses),
+        "malignant_share": round(counts.malignant_share, 6),
+        "failures": {word: counts.failures[word] for word in IMAGE_FAILURES if word in counts.failures},
+        "seconds": round(seconds, 3),
+        "resumed": resumed,
+        "images_per_second": round(max(images - resumed, 0) / seconds, 3) if seconds > 0 else None,
+        "provenance": provenance,
+    }
+
+
+def write_summary(summary: Mapping[str, Any], out: Path, overwrite: bool) -> None:
+    """Write a summary, whole or not at all. Raises `ReportError` where it cannot be written."""
+    with whole_file(out, overwrite) as file:
+        file.write(json.dumps(summary, indent=2, ensure_ascii=False).encode() + b"\n")

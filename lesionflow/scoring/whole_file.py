@@ -1,0 +1,86 @@
+"""A file that gets its name when it is complete, or leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from lesionflow.errors import ReportError
+
+# What a file system says that knows no hard links: FAT, and many network shares.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+def check_writable(out: Path, overwrite: bool) -> None:
+    """Refuse a file that could not be written in the end: called before the work starts.
+
+    Raises `ReportError` where the name is taken (unless by a file that may be overwritten) or its folder is not there
+    or takes no new file.
+    """
+    partial = _partial(out)
+    try:
+        if out.is_dir():
+            raise ReportError(f"{out}: a folder; name the file to write")
+        if os.path.lexists(out):
+            if out.exists() and not out.is_file():
+                raise ReportError(f"{out}: not an ordinary file; choose another name")
+            if not overwrite:
+                raise ReportError(f"{out}: exists already; add --overwrite or choose another name")
+        if not out.parent.is_dir():
+            raise ReportError(f"{out.parent}: no such folder; make it first, or choose another place for {out.name}")
+        with open(partial, "xb"):  # only trying tells: permissions, read-only mounts and quotas all have their say
+            pass
+    except OSError as error:
+        raise ReportError(f"{out}: cannot be written ({error.strerror}); choose another place") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+@contextlib.contextmanager
+def whole_file(out: Path, overwrite: bool) -> Iterator[BinaryIO]:
+    """A file to write into; it is named `out` when the block ends without an exception, and vanishes otherwise.
+
+    Raises `ReportError` where it cannot be written, or where `out` came into being meanwhile and may not be
+    overwritten.
+    """
+    partial = _partial(out)
+    try:
+        with open(partial, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            os.replace(partial, out)
+        else:
+            name_new(partial, out)
+    except FileExistsError as error:
+        raise ReportError(f"{out}: came into being during the run; nothing was overwritten") from error
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ReportError(f"{out}: cannot be written ({reason}); nothing was left behind") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def _partial(out: Path) -> Path:
+    """Beside `out`, since only within a file system a rename is whole or not at all; a long name is cut to fit."""
+    start = os.fsdecode(os.fsencode(out.name)[:200])
+    return out.with_name(f".{start}.partial-{os.getpid()}")
+
+
+def name_new(partial: Path, out: Path) -> None:
+    """Give a finished file its name, unless that is taken: then raises `FileExistsError`. Raises `OSError` too."""
+    try:
+        os.link(partial, out)  # unlike a rename, this cannot hit a file that came into being meanwhile
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(out):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(out)) from error
+        os.rename(partial, out)

@@ -1,0 +1,306 @@
+"""Whatever stops a run, at whatever moment: the resumed report is the undisturbed one, byte for byte."""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lesionflow.errors import DataError, LesionflowError, ReportError
+from lesionflow.scoring.job import JOB_FILE, Job, job_folder
+from lesionflow.verbs import score as verb
+from lesionflow.verbs.score import score
+
+Command = Callable[..., list[str]]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Environment = dict[str, str]
+
+KILLS = int(os.environ.get("LESIONFLOW_KILLS", "4"))  # as many random moments as one has time for
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory, draw: Callable[..., Path]) -> Path:
+    """Draw images, some broken: enough for many shards, large enough to take a moment."""
+    folder = draw(tmp_path_factory.mktemp("many") / "folder", 120, (600, 450))
+    for number in range(0, 120, 17):
+        (folder / f"image{number:04}.jpg").write_bytes(b"\xff\xd8 broken")
+    return folder
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, shards: int, error: BaseException) -> None:
+    """Let that many shards be written, then raise."""
+    write_shard = Job.write_shard
+    written: list[int] = []
+
+    def write(self: Job, shard: int, rows: list[object]) -> None:
+        if len(written) == shards:
+            raise error
+        write_shard(self, shard, rows)  # type: ignore[arg-type]
+        written.append(shard)
+
+    monkeypatch.setattr(Job, "write_shard", write)
+
+
+@pytest.fixture
+def unfinished(images: Path, bundle: Path, tmp_path: Path) -> Path:
+    """Give the path of a report of 60 images in shards of 8, of which 3 are done."""
+    out = tmp_path / "results.csv"
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 3, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt, match="24 of 60 images are done"):
+            score(images, out, str(bundle), shard_size=8, batch_size=4, quiet=True)
+    assert not out.exists()
+    return out
+
+
+@pytest.mark.parametrize("attempt", range(KILLS))
+def test_killed_at_any_moment(
+    attempt: int, many: Path, command: Command, tmp_path: Path, run: Run, environment: Environment
+) -> None:
+    undisturbed = tmp_path / "undisturbed.csv"
+    options = (
+        "--shard-size",
+        10,
+        "--batch-size",
+        4,
+        "--html",
+        tmp_path / "page.html",
+        "--summary",
+        tmp_path / "summary.json",
+    )
+    begun = time.monotonic()
+    assert run(command(many, "--out", undisturbed, "--shard-size", 10, "--batch-size", 4)).returncode == 3
+    seconds = time.monotonic() - begun
+    out = tmp_path / "results.csv"
+    moments = random.Random(attempt if "LESIONFLOW_KILLS" not in os.environ else time.time_ns())
+    kills = 0
+    for _ in range(4):
+        process = subprocess.Popen(
+            command(many, "--out", out, "--resume", *options), env=environment, stderr=subprocess.DEVNULL
+        )
+        try:
+            process.wait(seconds * moments.uniform(0.2, 1.1))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            kills += 1
+            process.wait()
+        if process.returncode == 3:
+            break
+        # A report is never there in part, whatever the moment.
+        assert not out.exists() or out.read_bytes() == undisturbed.read_bytes()
+    if not out.exists() or job_folder(out).exists():
+        finished = run(command(many, "--out", out, "--resume", *options))
+        assert finished.returncode == 3, finished.stderr
+    assert out.read_bytes() == undisturbed.read_bytes(), f"{kills} kills"
+    assert not job_folder(out).exists()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["scored"], summary["failed"]) == (112, 8)
+
+
+def test_killed_at_every_step(images: Path, bundle: Path, tmp_path: Path, run: Run) -> None:
+    """Random moments hardly hit the instructions around a rename: here a process dies at each in turn."""
+    program = Path(__file__).with_name("die_at_every_step.py")
+    done = run([sys.executable, str(program), str(images), str(bundle), str(tmp_path), "20"])
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 20  # shards, list, job, report and their removal take that many
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_stop_at_once_and_say_how_to_go_on(
+    number: int, code: int, many: Path, command: Command, tmp_path: Path, environment: Environment
+) -> None:
+    out = tmp_path / "results.csv"
+    # A thousand entries for each image: a run that would go on for minutes.
+    listed = tmp_path / "list.txt"
+    listed.write_text("".join(f"{path}\n" for path in sorted(many.iterdir())) * 1000)
+    process = subprocess.Popen(
+        command(f"@{listed}", "--out", out, "--shard-size", 5),
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not any(job_folder(out).glob("shard-*.jsonl")):
+        time.sleep(0.02)
+        assert process.poll() is None
+    process.send_signal(number)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "--resume" in told and "of 120,000 images are done" in told
+    assert "Traceback" not in told
+    assert not out.exists() and (job_folder(out) / JOB_FILE).exists()
+
+
+def test_resumes_where_it_was_stopped(
+    unfinished: Path, images: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[str] = []
+    score_batches = verb.score_batches
+
+    def counting(predictor: object, batches: Iterator[object], workers: int) -> Iterator[object]:
+        for batch, rows in score_batches(predictor, batches, workers):  # type: ignore[arg-type]
+            scored.extend(batch.paths)
+            yield batch, rows
+
+    monkeypatch.setattr(verb, "score_batches", counting)
+    summary = score(images, unfinished, str(bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
+    assert (len(scored), summary.resumed, summary.scored) == (36, 24, 60)
+    score(images, tmp_path / "undisturbed.csv", str(bundle), shard_size=8, batch_size=4, quiet=True)
+    assert unfinished.read_bytes() == (tmp_path / "undisturbed.csv").read_bytes()
+    assert not job_folder(unfinished).exists()
+
+
+def test_an_unfinished_run_is_not_passed_over(unfinished: Path, images: Path, bundle: Path) -> None:
+    with pytest.raises(ReportError, match=r"--resume .*--overwrite"):
+        score(images, unfinished, str(bundle), shard_size=8, batch_size=4, quiet=True)
+    summary = score(images, unfinished, str(bundle), shard_size=8, batch_size=4, overwrite=True, quiet=True)
+    assert (summary.resumed, summary.scored) == (0, 60)
+
+
+def test_resume_without_an_earlier_run_begins_one(images: Path, bundle: Path, tmp_path: Path) -> None:
+    assert score(images, tmp_path / "results.csv", str(bundle), resume=True, quiet=True).scored == 60
+
+
+@pytest.mark.parametrize(
+    ("changed", "differing"),
+    [
+        ({"batch_size": 5}, r"images in a batch \(4 then, 5 now\)"),
+        ({"shard_size": 9}, r"images in a shard \(8 then, 9 now\)"),
+        (
+            {"pattern": "*[0-8].jpg"},
+            r"images \(60 then, 54 now\), list of images \(image 10: .*image0009.jpg' then, .*10.jpg' now",
+        ),
+    ],
+)
+def test_another_job_is_refused(
+    unfinished: Path, images: Path, bundle: Path, changed: dict[str, Any], differing: str
+) -> None:
+    before = sorted(entry.name for entry in job_folder(unfinished).iterdir())
+    options: dict[str, Any] = {"shard_size": 8, "batch_size": 4, "resume": True, "quiet": True} | changed
+    with pytest.raises(ReportError, match=differing):
+        score(
+            images,
+            unfinished,
+            str(bundle),
+            **options,
+        )
+    assert sorted(entry.name for entry in job_folder(unfinished).iterdir()) == before
+
+
+def test_another_model_is_refused(unfinished: Path, images: Path, other_bundle: Path) -> None:
+    with pytest.raises(ReportError, match="model "):
+        score(images, unfinished, str(other_bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}\n", b"\x00" * 100])
+def test_a_damaged_shard_is_scored_again(
+    unfinished: Path, images: Path, bundle: Path, tmp_path: Path, damage: bytes
+) -> None:
+    (job_folder(unfinished) / "shard-00000001.jsonl").write_bytes(damage)
+    summary = score(images, unfinished, str(bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
+    assert summary.resumed == 16
+    score(images, tmp_path / "undisturbed.csv", str(bundle), shard_size=8, batch_size=4, quiet=True)
+    assert unfinished.read_bytes() == (tmp_path / "undisturbed.csv").read_bytes()
+
+
+def test_one_changed_digit_in_a_shard_is_noticed(unfinished: Path, images: Path, bundle: Path) -> None:
+    shard = job_folder(unfinished) / "shard-00000001.jsonl"
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-10] + bytes([content[-10] ^ 1]) + content[-9:])
+    assert score(images, unfinished, str(bundle), shard_size=8, batch_size=4, resume=True, quiet=True).resumed == 16
+
+
+def test_a_file_that_is_too_large_for_the_disk(many: Path, command: Command, tmp_path: Path, run: Run) -> None:
+    """A limit on the size of files stands in for a full disk: the same step fails, by another number."""
+    out = tmp_path / "results.csv"
+
+    def limit() -> None:
+        # The list and each shard fit, the report does not.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, 16_000))
+
+    full = run(command(many, "--out", out, "--shard-size", 10), preexec_fn=limit)
+    assert full.returncode == 1
+    assert (
+        "cannot be written" in full.stderr and "120 of 120 images are done" in full.stderr and "--resume" in full.stderr
+    )
+    assert "Traceback" not in full.stderr and not out.exists()
+    assert run(command(many, "--out", out, "--shard-size", 10, "--resume")).returncode == 3
+    assert run(command(many, "--out", tmp_path / "undisturbed.csv", "--shard-size", 10)).returncode == 3
+    assert out.read_bytes() == (tmp_path / "undisturbed.csv").read_bytes()
+
+
+def test_a_disk_that_is_full(many: Path, command: Command, tmp_path: Path, run: Run) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = (
+        shutil.which("mount") and run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]).returncode == 0
+    )
+    if not mounted:
+        pytest.skip("mounting a small file system is not allowed here")
+    try:
+        out = small / "results.csv"
+        full = run(command(many, "--out", out, "--shard-size", 10))
+        assert full.returncode == 1 and "No space left" in full.stderr and "--resume" in full.stderr
+        assert "Traceback" not in full.stderr and not out.exists()
+        assert run(["mount", "-o", "remount,size=4m", str(small)]).returncode == 0
+        assert run(command(many, "--out", out, "--shard-size", 10, "--resume")).returncode == 3
+        assert run(command(many, "--out", tmp_path / "undisturbed.csv", "--shard-size", 10)).returncode == 3
+        assert out.read_bytes() == (tmp_path / "undisturbed.csv").read_bytes()
+    finally:
+        run(["umount", str(small)])
+
+
+def test_two_runs_of_one_report_do_not_mix(
+    many: Path, command: Command, tmp_path: Path, run: Run, environment: Environment
+) -> None:
+    out, listed = tmp_path / "results.csv", tmp_path / "list.txt"
+    listed.write_text("".join(f"{path}\n" for path in sorted(many.iterdir())) * 1000)
+    first = subprocess.Popen(
+        command(f"@{listed}", "--out", out, "--shard-size", 5), env=environment, stderr=subprocess.PIPE
+    )
+    try:
+        while not any(job_folder(out).glob("shard-*.jsonl")):
+            time.sleep(0.02)
+            assert first.poll() is None
+        second = run(command(f"@{listed}", "--out", out, "--shard-size", 5, "--resume"))
+        assert second.returncode == 1 and "another process" in second.stderr
+    finally:
+        first.kill()
+        first.communicate()
+
+
+def test_a_file_that_no_job_wrote_stays(unfinished: Path, images: Path, bundle: Path) -> None:
+    (job_folder(unfinished) / "mine.txt").write_text("keep")
+    score(images, unfinished, str(bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
+    assert [entry.name for entry in job_folder(unfinished).iterdir()] == ["mine.txt"]
+
+
+def test_an_existing_report_is_not_resumed_over(unfinished: Path, images: Path, bundle: Path) -> None:
+    unfinished.write_text("somebody else's\n")
+    with pytest.raises(ReportError, match="exists already"):
+        score(images, unfinished, str(bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
+    assert unfinished.read_text() == "somebody else's\n"
+
+
+def test_failures_of_the_first_part_count_in_the_second(many: Path, bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "results.csv"
+    options: dict[str, Any] = {"shard_size": 10, "batch_size": 5, "quiet": True}
+    with pytest.raises(DataError, match=r"4 images of 120 failed.*where 3 may.*50 of 120 images are done"):
+        score(many, out, str(bundle), max_failures="3", **options)
+    with pytest.raises(DataError, match="6 images of 120 failed"):
+        score(many, out, str(bundle), max_failures="5", resume=True, **options)
+    assert score(many, out, str(bundle), max_failures="8", resume=True, **options).failed == 8
+
+
+def test_nothing_is_left_of_a_run_that_did_nothing(many: Path, bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(LesionflowError, match=r"image0000.jpg: not_an_image|damaged"):
+        score(many, tmp_path / "results.csv", str(bundle), on_error="fail", quiet=True)
+    assert not list(tmp_path.iterdir())

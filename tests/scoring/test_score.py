@@ -1,0 +1,354 @@
+"""Every input becomes a row, the same whatever its neighbours are, in every kind of report."""
+
+import csv
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionflow.data.pixels import decode
+from lesionflow.errors import DataError, ReportError, UsageError
+from lesionflow.scoring import local
+from lesionflow.scoring.local import Batch, score_batches
+from lesionflow.scoring.predictor import load_predictor
+from lesionflow.verbs.score import score
+
+Command = Callable[..., list[str]]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def rows_of(report: Path) -> list[dict[str, str]]:
+    with report.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def numbers_by_path(report: Path) -> dict[str, tuple[str, ...]]:
+    return {row["path"]: tuple(value for name, value in row.items() if name != "path") for row in rows_of(report)}
+
+
+@pytest.fixture
+def zoo(images: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """Give a folder of everything that turns up in such folders, and the word that each is to get."""
+    folder = tmp_path / "zoo"
+    folder.mkdir()
+    good = (images / "image0000.jpg").read_bytes()
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 4), np.uint8)
+    colour, expected = Image.fromarray(pixels[..., :3]), {}
+
+    def add(name: bytes | str, content: bytes | Image.Image, word: str = "ok", **options: Any) -> None:
+        path = os.path.join(os.fsencode(folder), os.fsencode(name))
+        if isinstance(content, bytes):
+            with open(path, "wb") as file:
+                file.write(content)
+        else:
+            content.save(os.fsdecode(path), **options)
+        expected[os.fsdecode(path).encode("utf-8", "backslashreplace").decode()] = word
+
+    add("truncated.jpg", good[: len(good) // 2], "damaged")
+    add("zero.jpg", b"", "empty")
+    add("text.jpg", b"not an image, whatever the name says", "not_an_image")
+    add("program.png", b"#!/bin/sh\nrm -rf /\n", "not_an_image")
+    add("page.jpg", b"<html></html>", "not_an_image")
+    add("wrong-ending.png", good)
+    add("upper.JPG", good)
+    add("cmyk.jpg", colour.convert("CMYK"))
+    add("grey16.png", Image.fromarray(pixels[..., 0].astype(np.uint16) << 8))
+    add("palette.png", colour.quantize(16))
+    add("alpha.png", Image.fromarray(pixels))
+    add("bits.png", colour.convert("1"))
+    add("grey.jpg", colour.convert("L"))
+    add("float.tiff", Image.fromarray(pixels[..., 0].astype(np.float32)), "unsupported")
+    frames = [colour.rotate(turn) for turn in (90, 180)]
+    add("animated.webp", colour, save_all=True, append_images=frames)
+    add("animated.png", colour, save_all=True, append_images=frames)
+    add("document.tiff", colour, save_all=True, append_images=frames)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    add("turned.jpg", colour, exif=exif)
+    add("one.png", Image.new("RGB", (1, 1), "red"))
+    add("bomb.png", Image.new("1", (10_000, 10_000)), "too_large")
+    for name in (
+        "with space.jpg",
+        "with,comma.jpg",
+        'with"quote.jpg',
+        "with'quote.jpg",
+        "with\nnewline.jpg",
+        "with\rreturn.jpg",
+        "with\ttab.jpg",
+        b"not-utf8-\xff\xe9.jpg",
+        "=cmd().jpg",
+        "-minus.jpg",
+        "ümläut-皮膚.jpg",
+        "trailing .jpg",
+        "%s{0}.jpg",
+    ):
+        add(name, good)
+    for name, target in (("dead.jpg", "nowhere"), ("loop.jpg", "loop.jpg")):
+        (folder / name).symlink_to(target)
+    expected[str(folder / "dead.jpg")] = "not_found"
+    expected[str(folder / "loop.jpg")] = "unreadable"
+    return folder, expected
+
+
+def test_every_input_is_a_row(zoo: tuple[Path, dict[str, str]], bundle: Path, tmp_path: Path) -> None:
+    folder, expected = zoo
+    summary = score(folder, tmp_path / "results.csv", str(bundle), quiet=True)
+    rows = rows_of(tmp_path / "results.csv")
+    assert {row["path"]: row["error"].split(":")[0] or row["status"] for row in rows} == expected
+    assert len(rows) == len(expected) == summary.scored + summary.failed
+    assert [row["path"] for row in rows] == [
+        os.fsdecode(path).encode("utf-8", "backslashreplace").decode()
+        for path in sorted(os.path.join(os.fsencode(folder), name) for name in os.listdir(os.fsencode(folder)))
+    ]
+    for row in rows:
+        numbers = [row[name] for name in row if name.startswith("p_")]
+        if row["status"] == "ok":
+            assert abs(sum(map(float, numbers[:7])) - 1) < 1e-5
+        else:
+            assert not any(numbers) and row["error"].count(": ") >= 1
+
+
+def test_the_same_file_by_any_name_gives_the_same_numbers(
+    zoo: tuple[Path, dict[str, str]], bundle: Path, tmp_path: Path
+) -> None:
+    folder, _ = zoo
+    score(folder, tmp_path / "results.csv", str(bundle), quiet=True)
+    found = numbers_by_path(tmp_path / "results.csv")
+    same = {found[path] for path in found if os.path.basename(path).startswith(("with", "=", "wrong", "upper"))}
+    assert len(same) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_neighbours_change_nothing(
+    seed: int, zoo: tuple[Path, dict[str, str]], images: Path, bundle: Path, tmp_path: Path
+) -> None:
+    folder, _ = zoo
+    listed = [os.fsencode(path) for each in (images, folder) for path in each.iterdir()]
+    whole, shuffled, alone = tmp_path / "whole.csv", tmp_path / "shuffled.csv", tmp_path / "alone.csv"
+    for out, batch_size in ((whole, 16), (shuffled, random.Random(seed).randint(2, 40)), (alone, 1)):
+        random.Random(seed).shuffle(listed)
+        (tmp_path / "list").write_bytes(b"\0".join(listed) + b"\0")
+        score(f"@{tmp_path / 'list'}", out, str(bundle), batch_size=batch_size, shard_size=30, quiet=True)
+    assert numbers_by_path(whole) == numbers_by_path(shuffled) == numbers_by_path(alone)
+
+
+def test_neither_workers_nor_broken_neighbours_change_a_bit(images: Path, bundle: Path, tmp_path: Path) -> None:
+    predictor = load_predictor(bundle, threads=1)
+    paths = tuple(sorted(map(str, images.iterdir()))[:16])
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"broken")
+
+    def probabilities(paths: tuple[str, ...], workers: int) -> list[tuple[float, ...] | None]:
+        batches = [Batch(0, first, paths[first : first + 8]) for first in (0, 8)]
+        rows = [row for _, scored in score_batches(predictor, batches, workers) for row in scored]
+        assert [place for place, _ in rows] == list(range(16))
+        return [row.probabilities for _, row in rows]
+
+    undisturbed = probabilities(paths, 1)
+    assert probabilities(paths, 5) == undisturbed
+    disturbed = probabilities((*paths[:3], str(broken), *paths[4:]), 2)
+    assert disturbed[3] is None
+    assert disturbed[:3] + disturbed[4:] == undisturbed[:3] + undisturbed[4:]
+    # And they are what the network says of that image alone.
+    alone = predictor.predict(decode(paths[5], 24, 24)[None])[0]
+    assert np.abs(alone - undisturbed[5]).max() < 1e-6
+
+
+def test_a_file_that_vanishes_after_it_was_listed(
+    images: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folder"
+    shutil.copytree(images, folder)
+    decode_frames = local.decode_frames
+
+    def vanishing(path: str, height: int, width: int) -> Iterator[Any]:
+        if path.endswith("7.jpg"):
+            os.unlink(path)
+        return decode_frames(path, height, width)
+
+    monkeypatch.setattr(local, "decode_frames", vanishing)
+    summary = score(folder, tmp_path / "results.csv", str(bundle), quiet=True)
+    assert summary.failures == {"not_found": 6}
+    assert len(rows_of(tmp_path / "results.csv")) == 60
+
+
+def test_files_that_may_not_be_read(images: Path, bundle: Path, tmp_path: Path, command: Command, run: Run) -> None:
+    """As a user who is not the superuser, to whom everything is permitted."""
+    folder = tmp_path / "folder"
+    shutil.copytree(images, folder)
+    (folder / "image0003.jpg").chmod(0)
+    arguments = command(folder, "--out", tmp_path / "results.csv")
+    if os.geteuid() == 0:
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            pytest.skip("setpriv is needed to give up the superuser's rights")
+        # Without its capabilities, the superuser is bound by permissions like anybody else.
+        arguments = [setpriv, "--bounding-set=-all", "--inh-caps=-all", *arguments]
+    done = run(arguments)
+    assert done.returncode == 3, done.stderr
+    rows = rows_of(tmp_path / "results.csv")
+    assert [row["error"] for row in rows if row["status"] == "error"] == ["no_permission: permission denied"]
+    folder.chmod(0)
+    try:
+        unlisted = run([*arguments, "--overwrite"])
+        assert unlisted.returncode == 1 and "cannot be listed" in unlisted.stderr
+    finally:
+        folder.chmod(0o700)
+
+
+def test_a_table_carries_columns_into_the_report(images: Path, bundle: Path, tmp_path: Path) -> None:
+    table = tmp_path / "images.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["patient", "path"])
+        writer.writerows([[f"P{n}", images / f"image{n:04}.jpg"] for n in (5, 3, 99)])
+    score(table, tmp_path / "results.csv", str(bundle), quiet=True)
+    rows = rows_of(tmp_path / "results.csv")
+    assert [(row["patient"], row["status"]) for row in rows] == [("P5", "ok"), ("P3", "ok"), ("P99", "error")]
+    assert list(rows[0])[:2] == ["path", "patient"]
+
+
+@pytest.mark.parametrize(
+    ("options", "failed", "message"),
+    [
+        ({"max_failures": "2"}, 3, "3 images of 60 failed .*where 2 may"),
+        ({"max_failures": "4%"}, 3, "3 images of 60 failed .*where 2 may"),
+        ({"on_error": "fail"}, 1, "1 image of 60 failed .*image0004.jpg: empty"),
+    ],
+)
+def test_too_many_failures_stop_the_run(
+    options: dict[str, str], failed: int, message: str, images: Path, bundle: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    shutil.copytree(images, folder)
+    for number in range(4, 4 + failed):
+        (folder / f"image{number:04}.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=message):
+        score(folder, tmp_path / "results.csv", str(bundle), quiet=True, **options)
+    assert not (tmp_path / "results.csv").exists()
+    if failed > 1:
+        (folder / "image0004.jpg").write_bytes((images / "image0004.jpg").read_bytes())
+        assert score(folder, tmp_path / "results.csv", str(bundle), quiet=True, **options).failed == failed - 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_failures": "many"},
+        {"max_failures": "101%"},
+        {"max_failures": "-1"},
+        {"on_error": "skip"},
+        {"batch_size": 0},
+        {"workers": 0},
+        {"shard_size": 0},
+        {"device": "tpu"},
+        {"top_k": 8},
+        {"format": "xlsx"},
+        {"columns": "path,nonsense"},
+        {"html": Path("same"), "summary": Path("same")},
+    ],
+)
+def test_bad_values_are_refused_before_anything_is_done(options: dict[str, Any], images: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        score(images, tmp_path / "results.csv", "no model is needed to see it", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_cuda_is_not_replaced_in_silence(images: Path, bundle: Path, tmp_path: Path) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime knows CUDA")
+    with pytest.raises(UsageError, match="onnxruntime-gpu"):
+        score(images, tmp_path / "results.csv", str(bundle), device="cuda", quiet=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_images_that_the_isic_format_cannot_tell_apart(images: Path, bundle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    for part in ("a", "b"):
+        shutil.copytree(images, folder / part)
+    with pytest.raises(ReportError, match="score them apart"):
+        score(folder, tmp_path / "results.csv", str(bundle), format="isic", quiet=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_report_with_a_long_name(images: Path, bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / ("n" * 245 + ".csv")
+    assert score(images, out, str(bundle), quiet=True).scored == 60
+    assert [entry.name for entry in tmp_path.iterdir()] == [out.name]
+
+
+def test_every_output_at_once(images: Path, bundle: Path, tmp_path: Path) -> None:
+    outputs: dict[str, Any] = {"html": tmp_path / "page.html", "summary": tmp_path / "summary.json"}
+    score(images, tmp_path / "results.parquet", str(bundle), quiet=True, **outputs)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"results.parquet", "page.html", "summary.json"}
+    assert "image0059.jpg" in (tmp_path / "page.html").read_text()
+    with pytest.raises(ReportError, match=r"page.html: exists already"):
+        score(images, tmp_path / "other.csv", str(bundle), quiet=True, **outputs)
+
+
+def test_a_report_that_exists_stays(images: Path, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "results.csv").write_text("old\n")
+    with pytest.raises(ReportError, match="exists already"):
+        score(images, tmp_path / "results.csv", str(bundle), quiet=True)
+    assert (tmp_path / "results.csv").read_text() == "old\n"
+    assert score(images, tmp_path / "results.csv", str(bundle), overwrite=True, quiet=True).scored == 60
+    assert [entry.name for entry in tmp_path.iterdir()] == ["results.csv"]
+
+
+def test_the_command(images: Path, command: Command, run: Run, tmp_path: Path) -> None:
+    listed = "\n".join(str(path) for path in sorted(images.iterdir(), reverse=True))
+    done = run(
+        command("-", "--out", "results.jsonl", "--summary", "summary.json", "--top-k", 2),
+        cwd=tmp_path,
+        input=listed,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "60 images, 60 scored with small@" in done.stdout and done.stderr == ""
+    rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert [row["path"] for row in rows] == listed.splitlines()
+    assert json.loads((tmp_path / "summary.json").read_text())["scored"] == 60
+    quiet = run(command("-", "--out", "results.csv", "--quiet"), cwd=tmp_path, input=listed)
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    wrong = run(command(images, "--out", "results.csv", "--max-failures", "x"), cwd=tmp_path)
+    assert wrong.returncode == 2 and "--max-failures x" in wrong.stderr
+    nothing = run(command("missing", "--out", "new.csv"), cwd=tmp_path)
+    assert nothing.returncode == 1 and "no such file or folder" in nothing.stderr
+
+
+HEAVY = (
+    "mlflow",
+    "pandas",
+    "sklearn",
+    "keras",
+    "tensorflow",
+    "torch",
+    "jax",
+    "matplotlib",
+    "pyarrow",
+    "rich",
+    "scipy",
+)
+
+
+def test_scoring_from_a_folder_imports_nothing_heavy(images: Path, bundle: Path, run: Run, tmp_path: Path) -> None:
+    arguments = ["score", str(images), "--out", str(tmp_path / "r.csv"), "--model", str(bundle)]
+    program = (
+        "import sys\n"
+        "from lesionflow.cli import main\n"
+        f"main({arguments!r}, standalone_mode=False)\n"
+        f"print('heavy:', sorted(name for name in sys.modules if name in {HEAVY!r}))\n"
+    )
+    done = run([sys.executable, "-c", program])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "heavy: []"

@@ -1,0 +1,176 @@
+"""What is listed, in which order; and what a source may not be."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lesionflow.data.files import find_images, walk_images
+from lesionflow.errors import DataError, UsageError
+from lesionflow.scoring.sources import open_source
+
+
+def listed(source: object, **options: object) -> list[tuple[str, ...]]:
+    return list(open_source(source, **options).inputs)  # type: ignore[arg-type]
+
+
+def paths(source: object, **options: object) -> list[str]:
+    return [path for path, *_ in listed(source, **options)]
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        file = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        with open(file, "wb"):
+            pass
+
+
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
+    stream = io.BytesIO()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
+    return stream
+
+
+NAMES = st.text(st.sampled_from("ab.-/_é "), min_size=1, max_size=8)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sets(NAMES, max_size=12))
+def test_a_walk_is_in_the_order_of_the_paths_bytes(tmp_path_factory: pytest.TempPathFactory, names: set[str]) -> None:
+    folder = tmp_path_factory.mktemp("walk")
+    for name in names:
+        parts = [part for part in name.split("/") if part.strip(".")]
+        if parts:
+            (folder / "/".join(parts[:-1])).mkdir(parents=True, exist_ok=True)
+            (folder / ("/".join(parts) + ".jpg")).touch()
+    expected = sorted((str(path) for path in folder.rglob("*.jpg") if path.is_file()), key=os.fsencode)
+    assert list(walk_images(str(folder))) == expected
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "b.jpg", "a/c.PNG", "a.jpg", "notes.txt", "a-b.webp", "a/deep/d.tiff")
+    names = ["a-b.webp", "a.jpg", "a/c.PNG", "a/deep/d.tiff", "b.jpg"]
+    assert paths(tmp_path) == [str(tmp_path / name) for name in names]
+    assert paths(tmp_path, recursive=False) == [str(tmp_path / name) for name in ("a-b.webp", "a.jpg", "b.jpg")]
+    assert paths(tmp_path, pattern="*[ac].*") == [str(tmp_path / name) for name in ("a.jpg", "a/c.PNG")]
+    assert paths(tmp_path, pattern="*.txt") == [str(tmp_path / "notes.txt")]
+    assert find_images(tmp_path) == paths(tmp_path)
+
+
+def test_loops_pipes_and_links(tmp_path: Path) -> None:
+    touch(tmp_path, "real.jpg")
+    (tmp_path / "linked.jpg").symlink_to("real.jpg")
+    (tmp_path / "dead.jpg").symlink_to("nowhere.jpg")
+    (tmp_path / "itself.jpg").symlink_to("itself.jpg")
+    (tmp_path / "above").symlink_to(tmp_path)
+    (tmp_path / "folder.jpg").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.jpg")
+    found = [os.path.basename(path) for path in paths(tmp_path)]
+    assert found == ["dead.jpg", "itself.jpg", "linked.jpg", "real.jpg"]
+
+
+def test_an_empty_folder_says_so(tmp_path: Path) -> None:
+    touch(tmp_path, "notes.txt")
+    assert "no image files" in open_source(tmp_path).nothing
+    with pytest.raises(DataError, match="no image files"):
+        find_images(tmp_path)
+
+
+def test_a_file_counts_whatever_its_name(tmp_path: Path) -> None:
+    touch(tmp_path, "scan")
+    assert paths(tmp_path / "scan") == [str(tmp_path / "scan")]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"b.jpg\na b.jpg\n", ["b.jpg", "a b.jpg"]),
+        (b"b.jpg\r\n\r\na.jpg", ["b.jpg", "a.jpg"]),
+        (b"b\n.jpg\0a.jpg\r\0", ["b\n.jpg", "a.jpg\r"]),
+        (b"only.jpg", ["only.jpg"]),
+        (b"only.jpg\0", ["only.jpg"]),
+        (b"caf\xe9.jpg\na.jpg\na.jpg\n", ["caf\udce9.jpg", "a.jpg", "a.jpg"]),
+        (
+            b"".join(b"image%d.jpg\n" % number for number in range(20_000)),
+            [f"image{n}.jpg" for n in range(20_000)],
+        ),
+    ],
+)
+def test_lists_keep_their_order(content: bytes, expected: list[str], tmp_path: Path, stdin: io.BytesIO) -> None:
+    (tmp_path / "list.txt").write_bytes(content)
+    stdin.write(content)
+    stdin.seek(0)
+    assert paths(f"@{tmp_path / 'list.txt'}") == expected
+    assert paths("-") == expected
+
+
+def test_a_list_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"x" * 2_000_000)
+    with pytest.raises(DataError, match="not a list of paths"):
+        paths(f"@{tmp_path / 'list.txt'}")
+    with pytest.raises(DataError, match="cannot be read"):
+        paths("@missing.txt")
+    (tmp_path / "mixed.txt").write_bytes(b"a.jpg\n" * 20_000 + b"b.jpg\0c.jpg\n")
+    with pytest.raises(DataError, match="use one of them"):
+        paths(f"@{tmp_path / 'mixed.txt'}")
+
+
+def test_a_table_carries_its_other_columns(tmp_path: Path) -> None:
+    table = tmp_path / "images.csv"
+    table.write_bytes(b'\xef\xbb\xbfpatient,path,note\r\n7,b.jpg,"a, ""b""\nc"\r\n\r\n8,caf\xe9.jpg,=1+1\r\n')
+    source = open_source(table)
+    assert source.carried_columns == ("patient", "note")
+    assert list(source.inputs) == [("b.jpg", "7", 'a, "b"\nc'), ("caf\udce9.jpg", "8", "=1+1")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("image,dx\na.jpg,nv\n", "needs one column 'path'"),
+        ("", "needs one column 'path'"),
+        ("path,path\na.jpg,b.jpg\n", "needs one column 'path'"),
+        ("path,x,x\na.jpg,1,2\n", "name of its own"),
+        ("path,dx\na.jpg,nv\nb.jpg\n", "record 3 has 1 values, the header 2"),
+        ("path,dx\na.jpg,nv,1\n", "record 2 has 3 values, the header 2"),
+        ('path,dx\na.jpg,"nv\n', "not a CSV file"),
+    ],
+)
+def test_a_table_that_could_mix_things_up_is_refused(content: str, message: str, tmp_path: Path) -> None:
+    table = tmp_path / "images.csv"
+    table.write_text(content)
+    with pytest.raises(DataError, match=message):
+        listed(table)
+
+
+def test_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "b/2.jpg", "b/1.jpg", "a/1.jpg", "a/x/3.jpg", "a/.hidden.jpg", "1.jpg", "a/1.txt")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert paths("*/*.jpg") == ["a/1.jpg", "b/1.jpg", "b/2.jpg"]
+    assert paths("**/*.jpg") == ["1.jpg", "a/1.jpg", "a/x/3.jpg", "b/1.jpg", "b/2.jpg"]
+    assert paths("a/**") == ["a/1.jpg", "a/1.txt", "a/x/3.jpg"]
+    assert paths("?/1.*") == ["a/1.jpg", "a/1.txt", "b/1.jpg"]
+    assert paths("a/.*.jpg") == ["a/.hidden.jpg"]
+    assert paths(f"{tmp_path}/[b]/*") == [f"{tmp_path}/b/1.jpg", f"{tmp_path}/b/2.jpg"]
+    assert "no file matches" in open_source("*/9.jpg").nothing
+    touch(tmp_path, "odd[1].jpg")
+    assert paths("odd[1].jpg") == ["odd[1].jpg"]  # a file of that name is meant, not the pattern
+
+
+@pytest.mark.parametrize("source", ["missing", "missing/image.jpg"])
+def test_what_is_not_there(source: str) -> None:
+    with pytest.raises(DataError, match="no such file or folder"):
+        open_source(source)
+
+
+@pytest.mark.parametrize("options", [{"pattern": "*.jpg"}, {"recursive": False}])
+def test_options_that_have_no_meaning_for_a_source(options: dict[str, object], tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg")
+    with pytest.raises(UsageError, match="is for folders"):
+        open_source(tmp_path / "a.jpg", **options)  # type: ignore[arg-type]

@@ -1,0 +1,99 @@
+"""Whatever a bundle's card holds, reading it gives a card or the documented error."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lesionflow.bundle import CARD_FILE, ONNX_FILE, Card, read_card, softmax, write_card
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import BundleError
+from lesionflow.scoring.summary import provenance
+
+CARD = Card("cnn", 48, 64, "demo", "d" * 64, True, "s" * 64, 0, (0.7, 0.15, 0.15), digests={ONNX_FILE: "0" * 64})
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=7) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def read(folder: Path, content: bytes) -> Card | None:
+    (folder / CARD_FILE).write_bytes(content)
+    try:
+        return read_card(folder)
+    except BundleError:
+        return None
+
+
+@many
+@given(data=st.data())
+def test_a_mutated_card_is_never_taken_for_the_original(tmp_path: Path, data: st.DataObject) -> None:
+    written = write_card(tmp_path, CARD)
+    content = bytearray((tmp_path / CARD_FILE).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(content)))
+        content[start : start + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
+    found = read(tmp_path, bytes(content))
+    assert found is None or found == written  # the same values, at most written otherwise
+
+
+@many
+@given(
+    values=st.dictionaries(st.sampled_from([field.name for field in dataclasses.fields(Card)]), ANY_JSON, max_size=2)
+)
+def test_a_card_that_somebody_signed_himself_is_sound_or_refused(tmp_path: Path, values: dict[str, Any]) -> None:
+    card: dict[str, Any] = dataclasses.asdict(CARD) | values
+    found = read(tmp_path, signed(card))
+    if not values:
+        assert found is not None
+    if found is None:
+        return
+    assert 1 <= found.height <= 4096 and 1 <= found.width <= 4096 and found.temperature > 0
+    assert len(found.logit_offsets) == len(DIAGNOSES) and ONNX_FILE in found.digests
+    softmax(np.zeros((1, 7)) / found.temperature + np.asarray(found.logit_offsets))
+    texts = (found.label, found.network, found.data_name, found.data_digest, *found.versions.values())
+    assert isinstance(found.demo, bool) and all(isinstance(text, str) for text in texts)
+    assert provenance("m", found, {})["bundle_digest"] == found.digest
+
+
+def signed(card: dict[str, Any]) -> bytes:
+    unsigned = {name: value for name, value in card.items() if name != "digest"}
+    content = json.dumps(unsigned, sort_keys=True, separators=(",", ":")).encode()
+    return json.dumps(unsigned | {"digest": hashlib.sha256(content).hexdigest()}).encode()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"demo": "x"}, {"network": 5}, {"network": [1]}, {"data_name": None}, {"height": True}, {"height": 0},
+     {"height": 48.0},
+     {"temperature": 0}, {"temperature": True}, {"temperature": 10**400}, {"temperature": float("nan")},
+     {"logit_offsets": [0] * 6}, {"logit_offsets": ["0"] * 7}, {"metrics": 3}, {"metrics": {"test": 3}},
+     {"versions": []},
+     {"digests": {}}, {"digests": {ONNX_FILE: 3}}, {"digests": {ONNX_FILE: "0", "..": "0"}},
+     {"classes": list("abcdefg")},
+     {"pixels_version": 2}, {"format": 2}, {"unknown": 1}, {"thresholds": {"mel": "x"}}, {"split_fractions": [1, 2]}],
+)  # fmt: skip
+def test_values_that_make_no_sense_are_refused_whatever_the_digest(tmp_path: Path, values: dict[str, Any]) -> None:
+    assert read(tmp_path, signed(dataclasses.asdict(CARD))) is not None
+    assert read(tmp_path, signed(dataclasses.asdict(CARD) | values)) is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"null", b"[]", b"1e999", b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"9" * 10_000]
+)
+def test_what_is_no_card_is_refused(tmp_path: Path, content: bytes) -> None:
+    assert read(tmp_path, content) is None
+
+
+@many
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused(tmp_path: Path, content: bytes) -> None:
+    assert read(tmp_path, content) is None
