@@ -67,3 +67,11 @@ def test_every_column_of_the_report_is_explained() -> None:
     for document in (README, (ROOT / "batch" / "README.md").read_text()):
         for column in COLUMNS:
             assert f"`{column}`" in document or (column.startswith("p_") and "`p_akiec` … `p_vasc`" in document)
+
+
+def test_every_word_for_a_failure_is_in_the_contract() -> None:
+    from lesionflow.errors import IMAGE_FAILURES
+
+    contract = (ROOT / "batch" / "README.md").read_text()
+    for word, meaning in IMAGE_FAILURES.items():
+        assert f"| `{word}` | {meaning} |" in contract
