@@ -211,10 +211,9 @@ class _keeping:  # noqa: N801 (a context manager, used like a function)
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, (LesionflowError, KeyboardInterrupt)):
             return
-        lengths = [self.job.shard_length(shard) for shard in self.job.shards if self.job.failures_of(shard) is not None]
-        if lengths or isinstance(error, KeyboardInterrupt):
-            done = f"{sum(lengths):,} of {self.job.inputs:,} images are done"
-            kept = f"{done}; the same command with --resume goes on from there"
+        done = self.job.images_done()
+        if done or isinstance(error, KeyboardInterrupt):
+            kept = f"{done:,} of {self.job.inputs:,} images are done; the same command with --resume goes on from there"
             error.args = (f"{error}; {kept}" if str(error) else f"stopped; {kept}",)
         else:
             remove_job(self.job.folder)
