@@ -84,7 +84,7 @@ class Job:
             write_whole(self._shard_file(shard), head.encode() + b"\n" + body)
 
     def images_done(self) -> int:
-        """How many inputs are in shards whose file is there; whether each is whole is only looked at when it is read."""
+        """How many inputs are in shards whose file is there; whether one is whole is looked at when it is read."""
         return sum(self.shard_length(shard) for shard in self.shards if self._shard_file(shard).exists())
 
     def failures_of(self, shard: int) -> int | None:
