@@ -83,6 +83,10 @@ class Job:
         with _report_errors(self.folder):
             write_whole(self._shard_file(shard), head.encode() + b"\n" + body)
 
+    def images_done(self) -> int:
+        """How many inputs are in shards whose file is there; whether one is whole is looked at when it is read."""
+        return sum(self.shard_length(shard) for shard in self.shards if self._shard_file(shard).exists())
+
     def failures_of(self, shard: int) -> int | None:
         """How many rows of a finished shard are failures; None for a shard that is not done or not whole."""
         read = self._read_shard(shard)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ class Batch:
 Scored = tuple[Batch, list[tuple[int, Row]]]  # rows with the place of their input within the shard
 
 
-def score_batches(predictor: Predictor, batches: Iterable[Batch], workers: int) -> Iterator[Scored]:
+def score_batches(predictor: Predictor, batches: Iterable[Batch], workers: int) -> Generator[Scored, None, None]:
     """Score batches, in their order; a file that cannot be decoded gives a row that says so.
 
     Two batches a worker are in memory at most, however many there are. The predictor should have one thread. What a

@@ -29,6 +29,12 @@ class Source:
     inputs: Iterator[tuple[str, ...]]  # (path, *carried)
     carried_columns: tuple[str, ...] = ()
     nothing: str = ""  # what to say if the list turns out empty
+    folder: str = ""  # that is listed, if it is one
+    identity: tuple[int, int] | None = None  # of that folder: device and number
+
+    def is_lost(self) -> bool:
+        """Whether the folder is gone since: a share that is unmounted leaves another, empty one in its place."""
+        return bool(self.folder) and _identity(self.folder) != self.identity
 
 
 def open_source(source: str | os.PathLike[str], *, recursive: bool = True, pattern: str | None = None) -> Source:
@@ -44,7 +50,8 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
         kind = f"with names like {pattern}" if pattern else f"({', '.join(SUFFIXES)})"
         where = "this folder or those below it" if recursive else "this folder"
         found = ((image,) for image in walk_images(path, recursive=recursive, pattern=pattern))
-        return Source(found, nothing=f"{path}: no image files {kind} in {where}")
+        nothing = f"{path}: no image files {kind} in {where}"
+        return Source(found, nothing=nothing, folder=path, identity=_identity(path))
     if pattern is not None or not recursive:
         option = "--no-recursive" if pattern is None else "--pattern"
         raise UsageError(f"{option} is for folders, and {path} is none; leave it out")
@@ -59,6 +66,14 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
     if os.path.lexists(path):
         raise DataError(f"{path}: neither a file nor a folder, or a link that leads nowhere")
     raise DataError(f"{path}: no such file or folder; give a folder of images or one image")
+
+
+def _identity(folder: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _listed_in(path: str) -> Iterator[tuple[str, ...]]:

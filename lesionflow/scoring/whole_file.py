@@ -31,7 +31,7 @@ def check_writable(out: Path, overwrite: bool) -> None:
             if not overwrite:
                 raise ReportError(f"{out}: exists already; add --overwrite or choose another name")
         if not out.parent.is_dir():
-            raise ReportError(f"{out.parent}: no such folder; make it first, or choose another place for {out.name}")
+            raise ReportError(f"{out}: no such folder to write into; make it first, or choose another place")
         with open(partial, "xb"):  # only trying tells: permissions, read-only mounts and quotas all have their say
             pass
     except OSError as error:

@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from lesionflow.scoring.config import ScoringConfig
 from lesionflow.scoring.job import JOB_FILE, REPORT_FILE, Fingerprint, Job, job_folder, open_job, remove_job
 from lesionflow.scoring.local import Batch, default_workers, score_batches
 from lesionflow.scoring.predictor import Predictor, load_predictor
-from lesionflow.scoring.progress import Advance, show_progress
+from lesionflow.scoring.progress import show_progress
 from lesionflow.scoring.report import (
     ISIC,
     ReportOptions,
@@ -28,7 +29,7 @@ from lesionflow.scoring.report import (
     write_report,
 )
 from lesionflow.scoring.row import Row
-from lesionflow.scoring.sources import open_source
+from lesionflow.scoring.sources import Source, open_source
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
 from lesionflow.scoring.whole_file import check_writable, name_new
 
@@ -75,6 +76,8 @@ def score(
     rows of the report and counted in the summary.
     """
     config, out = ScoringConfig(**options), Path(out)
+    if out.is_dir():  # said before its ending is looked at, which says nothing then
+        raise ReportError(f"{out}: a folder; name the file to write")
     folder = job_folder(out)
     # Killed between the report's last byte and the end, a process has left both; `_publish` then compares.
     going_on = config.resume and (folder / JOB_FILE).exists()
@@ -100,7 +103,7 @@ def score(
         if report.format == ISIC:
             check_isic_names(job.paths())
         started = time.monotonic()
-        resumed = _score_shards(job, predictor, batch_size, config)
+        resumed = _score_shards(job, predictor, batch_size, config, opened)
         origin = provenance(label, predictor.card, {"source": os.fspath(source)} | asdict(config), job.begun)
         counts = Counts()
         rows = counts.counting(job.rows())
@@ -152,39 +155,30 @@ def _fingerprint(predictor: Predictor, batch_size: int) -> Fingerprint:
     }
 
 
-def _score_shards(job: Job, predictor: Predictor, batch_size: int, config: ScoringConfig) -> int:
+def _score_shards(job: Job, predictor: Predictor, batch_size: int, config: ScoringConfig, source: Source) -> int:
     """Score what is not done yet, a shard's file at a time; returns how many images were done before."""
     failures = [job.failures_of(shard) for shard in job.shards]
     todo = [shard for shard, known in zip(job.shards, failures, strict=True) if known is None]
     done, failed = job.inputs - sum(map(job.shard_length, todo)), sum(known or 0 for known in failures)
     limit = config.failures_allowed(job.inputs)
     _stop_if_too_many(failed, limit, job, None)
-    with show_progress(job.inputs, done, failed, quiet=config.quiet) as advance:
-        _run(job, predictor, todo, batch_size, config.workers or default_workers(), limit, failed, advance)
-    return done
-
-
-def _run(
-    job: Job,
-    predictor: Predictor,
-    todo: list[int],
-    batch_size: int,
-    workers: int,
-    limit: int | None,
-    failed: int,
-    advance: Advance,
-) -> None:
     rows: list[tuple[int, Row]] = []
-    for batch, scored in score_batches(predictor, _batches(job, todo, batch_size), workers):
-        rows += scored
-        failures = [row for _, row in scored if row.probabilities is None]
-        failed += len(failures)
-        advance(len(batch.paths), len(failures))
-        if failures:
-            _stop_if_too_many(failed, limit, job, failures[0])
-        if batch.first + len(batch.paths) == job.shard_length(batch.shard):
-            job.write_shard(batch.shard, rows)
-            rows = []
+    batches = score_batches(predictor, _batches(job, todo, batch_size), config.workers or default_workers())
+    with show_progress(job.inputs, done, failed, quiet=config.quiet) as advance, closing(batches):
+        for batch, scored in batches:
+            rows += scored
+            failures_here = [row for _, row in scored if row.probabilities is None]
+            failed += len(failures_here)
+            advance(len(batch.paths), len(failures_here))
+            if failures_here and source.is_lost():
+                # A thousand rows that say "not found" would be kept, and nobody would ever score those images.
+                raise DataError(f"{source.folder}: is gone since its images were listed; bring it back")
+            if failures_here:
+                _stop_if_too_many(failed, limit, job, failures_here[0])
+            if batch.first + len(batch.paths) == job.shard_length(batch.shard):
+                job.write_shard(batch.shard, rows)
+                rows = []
+    return done
 
 
 def _batches(job: Job, todo: list[int], batch_size: int) -> Iterator[Batch]:
@@ -217,10 +211,9 @@ class _keeping:  # noqa: N801 (a context manager, used like a function)
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, (LesionflowError, KeyboardInterrupt)):
             return
-        lengths = [self.job.shard_length(shard) for shard in self.job.shards if self.job.failures_of(shard) is not None]
-        if lengths or isinstance(error, KeyboardInterrupt):
-            done = f"{sum(lengths):,} of {self.job.inputs:,} images are done"
-            kept = f"{done}; the same command with --resume goes on from there"
+        done = self.job.images_done()
+        if done or isinstance(error, KeyboardInterrupt):
+            kept = f"{done:,} of {self.job.inputs:,} images are done; the same command with --resume goes on from there"
             error.args = (f"{error}; {kept}" if str(error) else f"stopped; {kept}",)
         else:
             remove_job(self.job.folder)

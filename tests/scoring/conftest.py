@@ -74,13 +74,13 @@ def draw_images(folder: Path, count: int, size: tuple[int, int] = (60, 45)) -> P
 
 
 @pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the small bundle."""
     return write_small_bundle(tmp_path_factory.mktemp("bundles") / "small")
 
 
 @pytest.fixture(scope="session")
-def other_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def other_small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a bundle with other weights."""
     return write_small_bundle(tmp_path_factory.mktemp("bundles") / "other", seed=1)
 
@@ -92,11 +92,11 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def command(bundle: Path) -> Callable[..., list[str]]:
+def command(small_bundle: Path) -> Callable[..., list[str]]:
     """Give a function that makes the command line of `lesionflow score` with the small bundle."""
 
     def make(*arguments: object) -> list[str]:
-        return [sys.executable, "-m", "lesionflow", "score", "--model", str(bundle), *map(str, arguments)]
+        return [sys.executable, "-m", "lesionflow", "score", "--model", str(small_bundle), *map(str, arguments)]
 
     return make
 

@@ -51,13 +51,13 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, shards: int, error: BaseExceptio
 
 
 @pytest.fixture
-def unfinished(images: Path, bundle: Path, tmp_path: Path) -> Path:
+def unfinished(images: Path, small_bundle: Path, tmp_path: Path) -> Path:
     """Give the path of a report of 60 images in shards of 8, of which 3 are done."""
     out = tmp_path / "results.csv"
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, 3, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt, match="24 of 60 images are done"):
-            score(images, out, str(bundle), shard_size=8, batch_size=4, quiet=True)
+            score(images, out, str(small_bundle), shard_size=8, batch_size=4, quiet=True)
     assert not out.exists()
     return out
 
@@ -77,23 +77,21 @@ def test_killed_at_any_moment(
         "--summary",
         tmp_path / "summary.json",
     )
-    begun = time.monotonic()
     assert run(command(many, "--out", undisturbed, "--shard-size", 10, "--batch-size", 4)).returncode == 3
-    seconds = time.monotonic() - begun
     out = tmp_path / "results.csv"
     moments = random.Random(attempt if "LESIONFLOW_KILLS" not in os.environ else time.time_ns())
     kills = 0
-    for _ in range(4):
-        process = subprocess.Popen(
-            command(many, "--out", out, "--resume", *options), env=environment, stderr=subprocess.DEVNULL
-        )
-        try:
-            process.wait(seconds * moments.uniform(0.2, 1.1))
-        except subprocess.TimeoutExpired:
+    for _ in range(3):
+        arguments = command(many, "--out", out, "--resume", *options)
+        process = subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL)
+        shards = moments.randint(0, 12)  # the last of these moments is while the report and the page are written
+        while process.poll() is None and len(list(job_folder(out).glob("shard-*.jsonl"))) < shards:
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.4 if shards in (0, 12) else 0.04))
+        if process.poll() is None:
             process.kill()
             kills += 1
-            process.wait()
-        if process.returncode == 3:
+        if process.wait() == 3:
             break
         # A report is never there in part, whatever the moment.
         assert not out.exists() or out.read_bytes() == undisturbed.read_bytes()
@@ -101,15 +99,16 @@ def test_killed_at_any_moment(
         finished = run(command(many, "--out", out, "--resume", *options))
         assert finished.returncode == 3, finished.stderr
     assert out.read_bytes() == undisturbed.read_bytes(), f"{kills} kills"
+    assert kills or "LESIONFLOW_KILLS" in os.environ
     assert not job_folder(out).exists()
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert (summary["scored"], summary["failed"]) == (112, 8)
 
 
-def test_killed_at_every_step(images: Path, bundle: Path, tmp_path: Path, run: Run) -> None:
+def test_killed_at_every_step(images: Path, small_bundle: Path, tmp_path: Path, run: Run) -> None:
     """Random moments hardly hit the instructions around a rename: here a process dies at each in turn."""
     program = Path(__file__).with_name("die_at_every_step.py")
-    done = run([sys.executable, str(program), str(images), str(bundle), str(tmp_path), "20"])
+    done = run([sys.executable, str(program), str(images), str(small_bundle), str(tmp_path), "20"])
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 20  # shards, list, job, report and their removal take that many
 
@@ -140,33 +139,33 @@ def test_signals_stop_at_once_and_say_how_to_go_on(
 
 
 def test_resumes_where_it_was_stopped(
-    unfinished: Path, images: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    unfinished: Path, images: Path, small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored: list[str] = []
     score_batches = verb.score_batches
 
-    def counting(predictor: object, batches: Iterator[object], workers: int) -> Iterator[object]:
-        for batch, rows in score_batches(predictor, batches, workers):  # type: ignore[arg-type]
+    def counting(predictor: Any, batches: Any, workers: int) -> Iterator[Any]:
+        for batch, rows in score_batches(predictor, batches, workers):
             scored.extend(batch.paths)
             yield batch, rows
 
     monkeypatch.setattr(verb, "score_batches", counting)
-    summary = score(images, unfinished, str(bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
+    summary = score(images, unfinished, str(small_bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
     assert (len(scored), summary.resumed, summary.scored) == (36, 24, 60)
-    score(images, tmp_path / "undisturbed.csv", str(bundle), shard_size=8, batch_size=4, quiet=True)
+    score(images, tmp_path / "undisturbed.csv", str(small_bundle), shard_size=8, batch_size=4, quiet=True)
     assert unfinished.read_bytes() == (tmp_path / "undisturbed.csv").read_bytes()
     assert not job_folder(unfinished).exists()
 
 
-def test_an_unfinished_run_is_not_passed_over(unfinished: Path, images: Path, bundle: Path) -> None:
+def test_an_unfinished_run_is_not_passed_over(unfinished: Path, images: Path, small_bundle: Path) -> None:
     with pytest.raises(ReportError, match=r"--resume .*--overwrite"):
-        score(images, unfinished, str(bundle), shard_size=8, batch_size=4, quiet=True)
-    summary = score(images, unfinished, str(bundle), shard_size=8, batch_size=4, overwrite=True, quiet=True)
+        score(images, unfinished, str(small_bundle), shard_size=8, batch_size=4, quiet=True)
+    summary = score(images, unfinished, str(small_bundle), shard_size=8, batch_size=4, overwrite=True, quiet=True)
     assert (summary.resumed, summary.scored) == (0, 60)
 
 
-def test_resume_without_an_earlier_run_begins_one(images: Path, bundle: Path, tmp_path: Path) -> None:
-    assert score(images, tmp_path / "results.csv", str(bundle), resume=True, quiet=True).scored == 60
+def test_resume_without_an_earlier_run_begins_one(images: Path, small_bundle: Path, tmp_path: Path) -> None:
+    assert score(images, tmp_path / "results.csv", str(small_bundle), resume=True, quiet=True).scored == 60
 
 
 @pytest.mark.parametrize(
@@ -181,7 +180,7 @@ def test_resume_without_an_earlier_run_begins_one(images: Path, bundle: Path, tm
     ],
 )
 def test_another_job_is_refused(
-    unfinished: Path, images: Path, bundle: Path, changed: dict[str, Any], differing: str
+    unfinished: Path, images: Path, small_bundle: Path, changed: dict[str, Any], differing: str
 ) -> None:
     before = sorted(entry.name for entry in job_folder(unfinished).iterdir())
     options: dict[str, Any] = {"shard_size": 8, "batch_size": 4, "resume": True, "quiet": True} | changed
@@ -189,33 +188,35 @@ def test_another_job_is_refused(
         score(
             images,
             unfinished,
-            str(bundle),
+            str(small_bundle),
             **options,
         )
     assert sorted(entry.name for entry in job_folder(unfinished).iterdir()) == before
 
 
-def test_another_model_is_refused(unfinished: Path, images: Path, other_bundle: Path) -> None:
+def test_another_model_is_refused(unfinished: Path, images: Path, other_small_bundle: Path) -> None:
     with pytest.raises(ReportError, match="model "):
-        score(images, unfinished, str(other_bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
+        score(images, unfinished, str(other_small_bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}\n", b"\x00" * 100])
 def test_a_damaged_shard_is_scored_again(
-    unfinished: Path, images: Path, bundle: Path, tmp_path: Path, damage: bytes
+    unfinished: Path, images: Path, small_bundle: Path, tmp_path: Path, damage: bytes
 ) -> None:
     (job_folder(unfinished) / "shard-00000001.jsonl").write_bytes(damage)
-    summary = score(images, unfinished, str(bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
+    summary = score(images, unfinished, str(small_bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
     assert summary.resumed == 16
-    score(images, tmp_path / "undisturbed.csv", str(bundle), shard_size=8, batch_size=4, quiet=True)
+    score(images, tmp_path / "undisturbed.csv", str(small_bundle), shard_size=8, batch_size=4, quiet=True)
     assert unfinished.read_bytes() == (tmp_path / "undisturbed.csv").read_bytes()
 
 
-def test_one_changed_digit_in_a_shard_is_noticed(unfinished: Path, images: Path, bundle: Path) -> None:
+def test_one_changed_digit_in_a_shard_is_noticed(unfinished: Path, images: Path, small_bundle: Path) -> None:
     shard = job_folder(unfinished) / "shard-00000001.jsonl"
     content = shard.read_bytes()
     shard.write_bytes(content[:-10] + bytes([content[-10] ^ 1]) + content[-9:])
-    assert score(images, unfinished, str(bundle), shard_size=8, batch_size=4, resume=True, quiet=True).resumed == 16
+    assert (
+        score(images, unfinished, str(small_bundle), shard_size=8, batch_size=4, resume=True, quiet=True).resumed == 16
+    )
 
 
 def test_a_file_that_is_too_large_for_the_disk(many: Path, command: Command, tmp_path: Path, run: Run) -> None:
@@ -277,30 +278,54 @@ def test_two_runs_of_one_report_do_not_mix(
         first.communicate()
 
 
-def test_a_file_that_no_job_wrote_stays(unfinished: Path, images: Path, bundle: Path) -> None:
+def test_a_file_that_no_job_wrote_stays(unfinished: Path, images: Path, small_bundle: Path) -> None:
     (job_folder(unfinished) / "mine.txt").write_text("keep")
-    score(images, unfinished, str(bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
+    score(images, unfinished, str(small_bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
     assert [entry.name for entry in job_folder(unfinished).iterdir()] == ["mine.txt"]
 
 
-def test_an_existing_report_is_not_resumed_over(unfinished: Path, images: Path, bundle: Path) -> None:
+def test_an_existing_report_is_not_resumed_over(unfinished: Path, images: Path, small_bundle: Path) -> None:
     unfinished.write_text("somebody else's\n")
     with pytest.raises(ReportError, match="exists already"):
-        score(images, unfinished, str(bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
+        score(images, unfinished, str(small_bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
     assert unfinished.read_text() == "somebody else's\n"
 
 
-def test_failures_of_the_first_part_count_in_the_second(many: Path, bundle: Path, tmp_path: Path) -> None:
+def test_failures_of_the_first_part_count_in_the_second(many: Path, small_bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "results.csv"
     options: dict[str, Any] = {"shard_size": 10, "batch_size": 5, "quiet": True}
     with pytest.raises(DataError, match=r"4 images of 120 failed.*where 3 may.*50 of 120 images are done"):
-        score(many, out, str(bundle), max_failures="3", **options)
+        score(many, out, str(small_bundle), max_failures="3", **options)
     with pytest.raises(DataError, match="6 images of 120 failed"):
-        score(many, out, str(bundle), max_failures="5", resume=True, **options)
-    assert score(many, out, str(bundle), max_failures="8", resume=True, **options).failed == 8
+        score(many, out, str(small_bundle), max_failures="5", resume=True, **options)
+    assert score(many, out, str(small_bundle), max_failures="8", resume=True, **options).failed == 8
 
 
-def test_nothing_is_left_of_a_run_that_did_nothing(many: Path, bundle: Path, tmp_path: Path) -> None:
+def test_a_lost_share_makes_no_rows(
+    images: Path, small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = tmp_path / "share", tmp_path / "results.csv"
+    shutil.copytree(images, folder)
+    options: dict[str, Any] = {"shard_size": 8, "batch_size": 4, "workers": 1, "quiet": True}
+    write_shard = Job.write_shard
+
+    def unmount(self: Job, shard: int, rows: Any) -> None:
+        write_shard(self, shard, rows)
+        if shard == 2:  # what an unmounted share leaves is an empty folder
+            folder.rename(tmp_path / "elsewhere")
+            folder.mkdir()
+
+    monkeypatch.setattr(Job, "write_shard", unmount)
+    with pytest.raises(DataError, match=r"share: is gone .* of 60 images are done; the same command with --resume"):
+        score(folder, out, str(small_bundle), **options)
+    monkeypatch.undo()
+    folder.rmdir()
+    (tmp_path / "elsewhere").rename(folder)
+    summary = score(folder, out, str(small_bundle), resume=True, **options)
+    assert (summary.scored, summary.failed) == (60, 0) and 24 <= summary.resumed < 60
+
+
+def test_nothing_is_left_of_a_run_that_did_nothing(many: Path, small_bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(LesionflowError, match=r"image0000.jpg: not_an_image|damaged"):
-        score(many, tmp_path / "results.csv", str(bundle), on_error="fail", quiet=True)
+        score(many, tmp_path / "results.csv", str(small_bundle), on_error="fail", quiet=True)
     assert not list(tmp_path.iterdir())

@@ -99,9 +99,9 @@ def zoo(images: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
     return folder, expected
 
 
-def test_every_input_is_a_row(zoo: tuple[Path, dict[str, str]], bundle: Path, tmp_path: Path) -> None:
+def test_every_input_is_a_row(zoo: tuple[Path, dict[str, str]], small_bundle: Path, tmp_path: Path) -> None:
     folder, expected = zoo
-    summary = score(folder, tmp_path / "results.csv", str(bundle), quiet=True)
+    summary = score(folder, tmp_path / "results.csv", str(small_bundle), quiet=True)
     rows = rows_of(tmp_path / "results.csv")
     assert {row["path"]: row["error"].split(":")[0] or row["status"] for row in rows} == expected
     assert len(rows) == len(expected) == summary.scored + summary.failed
@@ -118,10 +118,10 @@ def test_every_input_is_a_row(zoo: tuple[Path, dict[str, str]], bundle: Path, tm
 
 
 def test_the_same_file_by_any_name_gives_the_same_numbers(
-    zoo: tuple[Path, dict[str, str]], bundle: Path, tmp_path: Path
+    zoo: tuple[Path, dict[str, str]], small_bundle: Path, tmp_path: Path
 ) -> None:
     folder, _ = zoo
-    score(folder, tmp_path / "results.csv", str(bundle), quiet=True)
+    score(folder, tmp_path / "results.csv", str(small_bundle), quiet=True)
     found = numbers_by_path(tmp_path / "results.csv")
     same = {found[path] for path in found if os.path.basename(path).startswith(("with", "=", "wrong", "upper"))}
     assert len(same) == 1
@@ -129,7 +129,7 @@ def test_the_same_file_by_any_name_gives_the_same_numbers(
 
 @pytest.mark.parametrize("seed", range(3))
 def test_neighbours_change_nothing(
-    seed: int, zoo: tuple[Path, dict[str, str]], images: Path, bundle: Path, tmp_path: Path
+    seed: int, zoo: tuple[Path, dict[str, str]], images: Path, small_bundle: Path, tmp_path: Path
 ) -> None:
     folder, _ = zoo
     listed = [os.fsencode(path) for each in (images, folder) for path in each.iterdir()]
@@ -137,12 +137,12 @@ def test_neighbours_change_nothing(
     for out, batch_size in ((whole, 16), (shuffled, random.Random(seed).randint(2, 40)), (alone, 1)):
         random.Random(seed).shuffle(listed)
         (tmp_path / "list").write_bytes(b"\0".join(listed) + b"\0")
-        score(f"@{tmp_path / 'list'}", out, str(bundle), batch_size=batch_size, shard_size=30, quiet=True)
+        score(f"@{tmp_path / 'list'}", out, str(small_bundle), batch_size=batch_size, shard_size=30, quiet=True)
     assert numbers_by_path(whole) == numbers_by_path(shuffled) == numbers_by_path(alone)
 
 
-def test_neither_workers_nor_broken_neighbours_change_a_bit(images: Path, bundle: Path, tmp_path: Path) -> None:
-    predictor = load_predictor(bundle, threads=1)
+def test_neither_workers_nor_broken_neighbours_change_a_bit(images: Path, small_bundle: Path, tmp_path: Path) -> None:
+    predictor = load_predictor(small_bundle, threads=1)
     paths = tuple(sorted(map(str, images.iterdir()))[:16])
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"broken")
@@ -164,7 +164,7 @@ def test_neither_workers_nor_broken_neighbours_change_a_bit(images: Path, bundle
 
 
 def test_a_file_that_vanishes_after_it_was_listed(
-    images: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    images: Path, small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "folder"
     shutil.copytree(images, folder)
@@ -176,12 +176,14 @@ def test_a_file_that_vanishes_after_it_was_listed(
         return decode_frames(path, height, width)
 
     monkeypatch.setattr(local, "decode_frames", vanishing)
-    summary = score(folder, tmp_path / "results.csv", str(bundle), quiet=True)
+    summary = score(folder, tmp_path / "results.csv", str(small_bundle), quiet=True)
     assert summary.failures == {"not_found": 6}
     assert len(rows_of(tmp_path / "results.csv")) == 60
 
 
-def test_files_that_may_not_be_read(images: Path, bundle: Path, tmp_path: Path, command: Command, run: Run) -> None:
+def test_files_that_may_not_be_read(
+    images: Path, small_bundle: Path, tmp_path: Path, command: Command, run: Run
+) -> None:
     """As a user who is not the superuser, to whom everything is permitted."""
     folder = tmp_path / "folder"
     shutil.copytree(images, folder)
@@ -205,13 +207,13 @@ def test_files_that_may_not_be_read(images: Path, bundle: Path, tmp_path: Path, 
         folder.chmod(0o700)
 
 
-def test_a_table_carries_columns_into_the_report(images: Path, bundle: Path, tmp_path: Path) -> None:
+def test_a_table_carries_columns_into_the_report(images: Path, small_bundle: Path, tmp_path: Path) -> None:
     table = tmp_path / "images.csv"
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["patient", "path"])
         writer.writerows([[f"P{n}", images / f"image{n:04}.jpg"] for n in (5, 3, 99)])
-    score(table, tmp_path / "results.csv", str(bundle), quiet=True)
+    score(table, tmp_path / "results.csv", str(small_bundle), quiet=True)
     rows = rows_of(tmp_path / "results.csv")
     assert [(row["patient"], row["status"]) for row in rows] == [("P5", "ok"), ("P3", "ok"), ("P99", "error")]
     assert list(rows[0])[:2] == ["path", "patient"]
@@ -226,18 +228,18 @@ def test_a_table_carries_columns_into_the_report(images: Path, bundle: Path, tmp
     ],
 )
 def test_too_many_failures_stop_the_run(
-    options: dict[str, str], failed: int, message: str, images: Path, bundle: Path, tmp_path: Path
+    options: dict[str, str], failed: int, message: str, images: Path, small_bundle: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "folder"
     shutil.copytree(images, folder)
     for number in range(4, 4 + failed):
         (folder / f"image{number:04}.jpg").write_bytes(b"")
     with pytest.raises(DataError, match=message):
-        score(folder, tmp_path / "results.csv", str(bundle), quiet=True, **options)
+        score(folder, tmp_path / "results.csv", str(small_bundle), quiet=True, **options)
     assert not (tmp_path / "results.csv").exists()
     if failed > 1:
         (folder / "image0004.jpg").write_bytes((images / "image0004.jpg").read_bytes())
-        assert score(folder, tmp_path / "results.csv", str(bundle), quiet=True, **options).failed == failed - 1
+        assert score(folder, tmp_path / "results.csv", str(small_bundle), quiet=True, **options).failed == failed - 1
 
 
 @pytest.mark.parametrize(
@@ -263,46 +265,46 @@ def test_bad_values_are_refused_before_anything_is_done(options: dict[str, Any],
     assert not list(tmp_path.iterdir())
 
 
-def test_cuda_is_not_replaced_in_silence(images: Path, bundle: Path, tmp_path: Path) -> None:
+def test_cuda_is_not_replaced_in_silence(images: Path, small_bundle: Path, tmp_path: Path) -> None:
     import onnxruntime
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime knows CUDA")
     with pytest.raises(UsageError, match="onnxruntime-gpu"):
-        score(images, tmp_path / "results.csv", str(bundle), device="cuda", quiet=True)
+        score(images, tmp_path / "results.csv", str(small_bundle), device="cuda", quiet=True)
     assert not list(tmp_path.iterdir())
 
 
-def test_images_that_the_isic_format_cannot_tell_apart(images: Path, bundle: Path, tmp_path: Path) -> None:
+def test_images_that_the_isic_format_cannot_tell_apart(images: Path, small_bundle: Path, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     for part in ("a", "b"):
         shutil.copytree(images, folder / part)
     with pytest.raises(ReportError, match="score them apart"):
-        score(folder, tmp_path / "results.csv", str(bundle), format="isic", quiet=True)
+        score(folder, tmp_path / "results.csv", str(small_bundle), format="isic", quiet=True)
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
 
 
-def test_a_report_with_a_long_name(images: Path, bundle: Path, tmp_path: Path) -> None:
+def test_a_report_with_a_long_name(images: Path, small_bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / ("n" * 245 + ".csv")
-    assert score(images, out, str(bundle), quiet=True).scored == 60
+    assert score(images, out, str(small_bundle), quiet=True).scored == 60
     assert [entry.name for entry in tmp_path.iterdir()] == [out.name]
 
 
-def test_every_output_at_once(images: Path, bundle: Path, tmp_path: Path) -> None:
+def test_every_output_at_once(images: Path, small_bundle: Path, tmp_path: Path) -> None:
     outputs: dict[str, Any] = {"html": tmp_path / "page.html", "summary": tmp_path / "summary.json"}
-    score(images, tmp_path / "results.parquet", str(bundle), quiet=True, **outputs)
+    score(images, tmp_path / "results.parquet", str(small_bundle), quiet=True, **outputs)
     assert {entry.name for entry in tmp_path.iterdir()} == {"results.parquet", "page.html", "summary.json"}
     assert "image0059.jpg" in (tmp_path / "page.html").read_text()
     with pytest.raises(ReportError, match=r"page.html: exists already"):
-        score(images, tmp_path / "other.csv", str(bundle), quiet=True, **outputs)
+        score(images, tmp_path / "other.csv", str(small_bundle), quiet=True, **outputs)
 
 
-def test_a_report_that_exists_stays(images: Path, bundle: Path, tmp_path: Path) -> None:
+def test_a_report_that_exists_stays(images: Path, small_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("old\n")
     with pytest.raises(ReportError, match="exists already"):
-        score(images, tmp_path / "results.csv", str(bundle), quiet=True)
+        score(images, tmp_path / "results.csv", str(small_bundle), quiet=True)
     assert (tmp_path / "results.csv").read_text() == "old\n"
-    assert score(images, tmp_path / "results.csv", str(bundle), overwrite=True, quiet=True).scored == 60
+    assert score(images, tmp_path / "results.csv", str(small_bundle), overwrite=True, quiet=True).scored == 60
     assert [entry.name for entry in tmp_path.iterdir()] == ["results.csv"]
 
 
@@ -341,8 +343,10 @@ HEAVY = (
 )
 
 
-def test_scoring_from_a_folder_imports_nothing_heavy(images: Path, bundle: Path, run: Run, tmp_path: Path) -> None:
-    arguments = ["score", str(images), "--out", str(tmp_path / "r.csv"), "--model", str(bundle)]
+def test_scoring_from_a_folder_imports_nothing_heavy(
+    images: Path, small_bundle: Path, run: Run, tmp_path: Path
+) -> None:
+    arguments = ["score", str(images), "--out", str(tmp_path / "r.csv"), "--model", str(small_bundle)]
     program = (
         "import sys\n"
         "from lesionflow.cli import main\n"

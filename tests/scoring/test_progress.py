@@ -1,0 +1,65 @@
+"""Progress says what there is to say, where a person or a log can read it, and nothing when asked to be quiet."""
+
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lesionflow.scoring import progress
+from lesionflow.scoring.progress import duration, show_progress
+
+
+def test_plain_lines_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.0)
+    with show_progress(4000, done=1000, failed=2) as advance:
+        advance(500, 1)
+        advance(500, 0)
+    told = capsys.readouterr()
+    assert told.out == ""
+    lines = told.err.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("scoring: 1,500 of 4,000 images, ")
+    assert re.fullmatch(r"scoring: 2,000 of 4,000 images, [\d,]+ a second, .* left, 3 failed", lines[1])
+
+
+def test_lines_come_seconds_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress(1000) as advance:
+        for _ in range(1000):
+            advance(1, 0)
+    assert capsys.readouterr().err == ""
+
+
+def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.0)
+    with show_progress(10, quiet=True) as advance:
+        advance(10, 1)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (7325, "2 h 2 min")])
+def test_durations(seconds: float, told: str) -> None:
+    assert duration(seconds) == told
+
+
+def test_a_live_bar_on_a_terminal(
+    images: Path, command: Callable[..., list[str]], environment: dict[str, str], tmp_path: Path
+) -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    arguments = command(images, "--out", tmp_path / "results.csv")
+    process = subprocess.Popen(arguments, env=environment | {"TERM": "xterm"}, stderr=theirs, stdout=subprocess.DEVNULL)
+    os.close(theirs)
+    shown = b""
+    try:
+        while block := os.read(ours, 4096):
+            shown += block
+    except OSError:  # on Linux, the end of a terminal
+        pass
+    os.close(ours)
+    assert process.wait(60) == 0
+    assert b"scoring" in shown and b"60/60" in shown and b"0 failed" in shown, shown
