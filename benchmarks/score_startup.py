@@ -20,7 +20,7 @@ REGISTER = """
 import sys
 from pathlib import Path
 from lesionflow.bundle import read_card, write_card
-from lesionflow.registry import tracking, versions
+from lesionflow.registry import champion, tracking, versions
 import dataclasses
 tracking.connect("sqlite:///mlflow.db")
 folder, image = Path(sys.argv[1]), Path(sys.argv[2])
@@ -28,7 +28,7 @@ card = read_card(folder)
 card = write_card(folder, dataclasses.replace(card, metrics={"validation": {versions.DECIDING: 0.5}}))
 with tracking.run("benchmark", "benchmark"):
     version = versions.register_bundle(folder, card, "lesionflow", image.read_bytes())
-versions.set_champion(version, "a benchmark")
+champion.set_champion(version, "a benchmark")
 """
 
 

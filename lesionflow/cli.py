@@ -266,11 +266,12 @@ def promote(name: str, version: int, reason: str, tracking_uri: str | None) -> N
     Example:
       lesionflow promote lesionflow 3 --reason "better on our own images"
     """
-    from lesionflow.registry import versions
+    from lesionflow.registry.champion import set_champion
+    from lesionflow.registry.versions import find_version
 
     _use_store(tracking_uri)
-    chosen = versions.find_version(name, version)
-    versions.set_champion(chosen, reason)
+    chosen = find_version(name, version)
+    set_champion(chosen, reason)
     click.echo(f"{chosen.label} ({chosen.card.network}) is the champion now: {reason}")
 
 

@@ -1,8 +1,7 @@
-"""The registered model: its versions, and the alias that marks the champion."""
+"""The registered model and its versions: putting a bundle in, finding one again."""
 
 from __future__ import annotations
 
-import datetime
 import importlib.metadata
 import os
 import re
@@ -18,7 +17,6 @@ from lesionflow.registry.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
 from lesionflow.registry.tracking import connect, registry_errors
 
 DEFAULT_NAME = "lesionflow"
-CHAMPION = "champion"
 DECIDING = "balanced_accuracy"  # on the validation part
 
 
@@ -34,14 +32,6 @@ class Version:
     def label(self) -> str:
         """How messages and reports name it; demo data marked."""
         return f"{self.name}/{self.number}" + (" (demo data)" if self.card.demo else "")
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Whether a version becomes the champion, and why."""
-
-    promote: bool
-    reason: str
 
 
 def register_bundle(folder: Path, card: Card, name: str, example: bytes) -> Version:
@@ -87,56 +77,8 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes) -> Vers
     return Version(name, int(registered.version), card)
 
 
-def decide(challenger: Version, champion: Version | None) -> Decision:
-    """Whether the challenger takes the champion's place: only figures of the same validation images are compared."""
-    new = challenger.card
-    figure = new.metrics["validation"][DECIDING]
-    if champion is None:
-        return Decision(True, f"no champion yet; validation balanced accuracy {figure:.4f}")
-    old = champion.card
-    if new.split_digest == old.split_digest and new.data_digest == old.data_digest:
-        present = old.metrics["validation"][DECIDING]
-        comparison = f"validation balanced accuracy {figure:.4f} against {present:.4f} of {champion.label}"
-        if figure > present:
-            return Decision(True, f"better: {comparison}, on the same split")
-        return Decision(False, f"not better: {comparison}, on the same split")
-    if old.demo and not new.demo:
-        return Decision(True, f"real data outranks demo data, on which {champion.label} was trained")
-    if new.demo and not old.demo:
-        return Decision(False, f"demo data does not outrank real data, on which {champion.label} was trained")
-    return Decision(
-        False,
-        f"not comparable: {champion.label} was trained on other data or another split; measure both on one set with "
-        f"'lesionflow evaluate', then decide: lesionflow promote {challenger.name} {challenger.number} --reason WHY",
-    )
-
-
-def crown_the_better(challengers: list[Version]) -> tuple[Version, Decision, Version | None]:
-    """Choose the best of versions trained together and make it the champion if it beats the present one.
-
-    Returns the best version, the decision and the champion of before. The decision is kept as tags of each version.
-    """
-    best = max(challengers, key=lambda version: version.card.metrics["validation"][DECIDING])
-    for other in challengers:
-        if other is not best:
-            figure = best.card.metrics["validation"][DECIDING]
-            tag_decision(other, Decision(False, f"{best.label} of the same training is better: {figure:.4f}"))
-    champion = find_champion(best.name)
-    decision = decide(best, champion)
-    if decision.promote:
-        set_champion(best, decision.reason)
-    else:
-        tag_decision(best, decision)
-    return best, decision, champion
-
-
-def find_champion(name: str) -> Version | None:
-    """The version behind the champion alias, or None."""
-    number = _number_by_alias(name, CHAMPION)
-    return None if number is None else find_version(name, number)
-
-
-def _number_by_alias(name: str, alias: str) -> int | None:
+def number_by_alias(name: str, alias: str) -> int | None:
+    """The number of the version behind an alias, or None."""
     import mlflow
 
     with registry_errors(f"looking {name}@{alias} up"):
@@ -153,27 +95,6 @@ def find_version(name: str, number: int) -> Version:
     """A registered version with its card."""
     with tempfile.TemporaryDirectory() as folder:
         return Version(name, number, read_card(_download(name, number, Path(folder), (CARD_FILE,))))
-
-
-def set_champion(version: Version, reason: str) -> None:
-    """Put the champion alias on a version, and say why in its tags."""
-    import mlflow
-
-    with registry_errors(f"making {version.label} the champion"):
-        mlflow.MlflowClient().set_registered_model_alias(version.name, CHAMPION, str(version.number))
-    tag_decision(version, Decision(True, reason))
-
-
-def tag_decision(version: Version, decision: Decision) -> None:
-    """Keep a decision with the version it is about."""
-    import mlflow
-
-    with registry_errors(f"tagging {version.label}"):
-        client, number = mlflow.MlflowClient(), str(version.number)
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        client.set_model_version_tag(version.name, number, "decision", "promoted" if decision.promote else "kept back")
-        client.set_model_version_tag(version.name, number, "decision_reason", decision.reason)
-        client.set_model_version_tag(version.name, number, "decided_at", now)
 
 
 @dataclass(frozen=True)
@@ -216,7 +137,7 @@ def _ask(name: str, alias: str | None, number: int | None, tracking_uri: str | N
     if tracking_uri:
         connect(tracking_uri)
     if alias is not None:
-        number = _number_by_alias(name, alias)
+        number = number_by_alias(name, alias)
     if number is None:
         raise RegistryError(
             f"no {alias} of {name} in the registry {_registry()}; train one with 'lesionflow train', or name another "

@@ -21,7 +21,8 @@ from lesionflow.data.split import PARTS, Split, split_by_lesion
 from lesionflow.evaluation.figures import confusion_picture, learning_curves
 from lesionflow.evaluation.metrics import classification_metrics, confusion_matrix
 from lesionflow.registry import tracking
-from lesionflow.registry.versions import DECIDING, DEFAULT_NAME, Decision, Version, crown_the_better, register_bundle
+from lesionflow.registry.champion import Decision, crown_the_better
+from lesionflow.registry.versions import DECIDING, DEFAULT_NAME, Version, register_bundle
 from lesionflow.scoring.predictor import load_predictor
 from lesionflow.training.config import TrainingConfig
 

@@ -15,7 +15,7 @@ import pytest
 
 from lesionflow.bundle import ONNX_FILE, Card, write_card
 from lesionflow.errors import RegistryError, UsageError
-from lesionflow.registry import tracking, versions
+from lesionflow.registry import champion, tracking, versions
 from lesionflow.registry.local_store import find_entry
 from lesionflow.registry.versions import resolve
 
@@ -54,7 +54,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
             card = write_bundle(folder / f"bundle{number}", graph)
             with tracking.run(f"run {number}", "tests"):
                 version = versions.register_bundle(folder / f"bundle{number}", card, NAME, b"an image")
-        versions.set_champion(version, "a test")
+        champion.set_champion(version, "a test")
     finally:
         os.chdir(before)
         mlflow.set_tracking_uri(None)  # type: ignore[arg-type]

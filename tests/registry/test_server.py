@@ -13,7 +13,7 @@ import mlflow
 import pytest
 
 from lesionflow.bundle import read_card
-from lesionflow.registry import tracking, versions
+from lesionflow.registry import champion, tracking, versions
 from tests.conftest import invoke
 
 
@@ -53,7 +53,7 @@ def test_register_promote_and_score_over_http(server: str, bundle: Path, demo_fo
     tracking.connect(server)
     with tracking.run("remote", "over http"):
         version = versions.register_bundle(bundle, read_card(bundle), "remote", example)
-    _, decision, _ = versions.crown_the_better([version])
+    _, decision, _ = champion.crown_the_better([version])
     assert decision.promote
     by_alias = invoke("score", str(demo_folder), "--out", "remote.csv", "--model", "models:/remote@champion")
     assert by_alias.exit_code == 0, by_alias.output

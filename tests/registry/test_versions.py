@@ -6,15 +6,8 @@ import pytest
 
 from lesionflow.bundle import Card, read_bundle
 from lesionflow.errors import RegistryError, UsageError
-from lesionflow.registry.versions import (
-    Version,
-    crown_the_better,
-    decide,
-    find_champion,
-    find_version,
-    resolve,
-    set_champion,
-)
+from lesionflow.registry.champion import crown_the_better, decide, find_champion, set_champion
+from lesionflow.registry.versions import Version, find_version, resolve
 
 CARD = Card("cnn", 16, 16, "real", "data", False, "split", 0, (0.7, 0.15, 0.15))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.registry.versions import find_champion
+from lesionflow.registry.champion import find_champion
 from lesionflow.verbs.evaluate import evaluate
 from tests.conftest import error_line, invoke
 

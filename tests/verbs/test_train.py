@@ -5,7 +5,8 @@ import mlflow
 import pytest
 
 from lesionflow.errors import RegistryError
-from lesionflow.registry import versions
+from lesionflow.registry.champion import find_champion
+from lesionflow.registry.versions import find_version
 from lesionflow.training.config import TrainingConfig
 from lesionflow.verbs.train import train
 from tests.conftest import error_line, invoke
@@ -23,17 +24,17 @@ def test_prints_figures_decision_and_what_to_do_next(trained_store: Path) -> Non
 def test_training_again_registers_a_version_and_says_why_it_is_no_champion(
     store: Path, demo_folder: Path, cache: Path
 ) -> None:
-    champion = versions.find_champion("lesionflow")
+    champion = find_champion("lesionflow")
     result = invoke("train", "--data", str(demo_folder), "--cache", str(cache), "--seed", "1", *QUICK)
     assert result.exit_code == 0, result.output
     assert "not comparable" in result.stdout and "lesionflow promote lesionflow 3" in result.stdout
-    assert versions.find_champion("lesionflow") == champion
+    assert find_champion("lesionflow") == champion
     tags = mlflow.MlflowClient().get_model_version("lesionflow", "3").tags
     assert tags["decision"] == "kept back" and "not comparable" in tags["decision_reason"]
 
     result = invoke("promote", "lesionflow", "3", "--reason", "the second seed is the one in the paper")
     assert result.exit_code == 0 and "lesionflow/3" in result.stdout
-    assert versions.find_champion("lesionflow") == versions.find_version("lesionflow", 3)
+    assert find_champion("lesionflow") == find_version("lesionflow", 3)
 
 
 @pytest.mark.parametrize(
