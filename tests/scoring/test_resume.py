@@ -126,7 +126,7 @@ def test_signals_stop_at_once_and_say_how_to_go_on(
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell starts background jobs, these tests perhaps among them, with Ctrl-C ignored, and children inherit that.
+        # A shell starts background jobs, perhaps these tests, with Ctrl-C ignored, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not any(job_folder(out).glob("shard-*.jsonl")):
