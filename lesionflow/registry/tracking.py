@@ -87,7 +87,7 @@ def connect(tracking_uri: str | None = None) -> str:
 
 
 @contextlib.contextmanager
-def run(name: str, experiment: str, *, nested: bool = False) -> Iterator[str]:
+def run(name: str, experiment: str, *, nested: bool = False, system_metrics: bool = True) -> Iterator[str]:
     """A run that ends as finished or failed with the block; yields its id.
 
     Where `mlflow run` has begun a run already, that one is taken up, in its experiment.
@@ -98,7 +98,7 @@ def run(name: str, experiment: str, *, nested: bool = False) -> Iterator[str]:
         if not nested and "MLFLOW_RUN_ID" not in os.environ:
             mlflow.set_experiment(experiment)
         mlflow.set_system_metrics_sampling_interval(5)
-        active = mlflow.start_run(run_name=name, nested=nested, log_system_metrics=True)
+        active = mlflow.start_run(run_name=name, nested=nested, log_system_metrics=system_metrics)
     with active:
         mlflow.set_tag("mlflow.runName", name)  # a run that `mlflow run` began has a name of its own
         yield active.info.run_id

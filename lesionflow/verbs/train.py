@@ -91,7 +91,8 @@ def _parent_run(config: TrainingConfig, experiment: str, images: LabelledImages,
     if len(config.networks) == 1:
         yield False
         return
-    with tracking.run(" and ".join(config.networks), experiment):
+    # The machine's load is kept with the networks' own runs; here it would be the same curves once more.
+    with tracking.run(" and ".join(config.networks), experiment, system_metrics=False):
         tracking.log_setting(config.parameters(), images, split)
         yield True
 

@@ -28,6 +28,7 @@ def test_a_run_per_network_under_one_parent(store: Path) -> None:
         assert run.data.tags["demo"] == "true" and "synthetic" in run.data.tags["data"]
         assert run.data.tags["git_commit"]
     assert parent.data.params["model"] == "all"
+    assert not [name for name in parent.data.metrics if name.startswith("system/")]
 
 
 def test_the_metrics_of_both_runs_line_up(store: Path) -> None:
