@@ -14,6 +14,9 @@ import click
 
 from lesionflow import __version__
 from lesionflow.errors import LesionflowError, UsageError
+from lesionflow.options import option_name
+from lesionflow.scoring.config import ScoringConfig
+from lesionflow.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,28 +54,31 @@ def main() -> None:
     """
 
 
-def _training_options(command: Callable[..., None]) -> Callable[..., None]:
-    """An option for every field of `TrainingConfig`, which is where each is described and limited."""
-    from lesionflow.training.config import TrainingConfig
+def _options_of(config: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An option for every field of a configuration object, which is where each is described and limited."""
 
-    for field in reversed(dataclasses.fields(TrainingConfig)):
-        limits, kind = field.metadata, type(field.default)
-        option_type: click.ParamType
-        if limits["choices"]:
-            option_type = click.Choice(limits["choices"])
-        elif kind is str:
-            option_type = click.STRING
-        else:
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for field in reversed(dataclasses.fields(config)):
+            limits, name, default = field.metadata, option_name(field), field.default
+            kind, about = (
+                limits["kind"],
+                limits["help"] + (f"  [default: {limits['unset']}]" if limits["unset"] else ""),
+            )
             low, high = (limit if math.isfinite(limit) else None for limit in (limits["low"], limits["high"]))
-            option_type = (click.IntRange if kind is int else click.FloatRange)(low, high)
-        command = click.option(
-            "--" + field.name.replace("_", "-"),
-            type=option_type,
-            default=field.default,
-            show_default=True,
-            help=limits["help"],
-        )(command)
-    return command
+            described: dict[str, Any] = {"default": default, "help": about, "show_default": default is not None}
+            if kind is bool:
+                name += f"/--no-{field.name}" if default else ""
+                described |= {"is_flag": True, "show_default": bool(default)}
+            elif limits["choices"]:
+                described["type"] = click.Choice(limits["choices"])
+            elif kind in (int, float):
+                described["type"] = (click.IntRange if kind is int else click.FloatRange)(low, high)
+            else:
+                described["type"] = click.Path(path_type=Path) if kind is Path else click.STRING
+            command = click.option(name, **described)(command)
+        return command
+
+    return add
 
 
 _tracking_uri = click.option(
@@ -92,7 +98,7 @@ _cache = click.option(
 
 
 @main.command()
-@_training_options
+@_options_of(TrainingConfig)
 @click.option("--experiment", default="lesionflow", show_default=True, help="MLflow experiment of the runs.")
 @_registered_model
 @_tracking_uri
@@ -106,7 +112,6 @@ def train(experiment: str, registered_model: str, tracking_uri: str | None, cach
     """
     from rich.console import Console
 
-    from lesionflow.training.config import TrainingConfig
     from lesionflow.verbs.train import train
 
     trained = train(
@@ -129,32 +134,6 @@ def train(experiment: str, registered_model: str, tracking_uri: str | None, cach
     click.echo(f"see the runs: mlflow ui --backend-store-uri {trained.tracking_uri}")
 
 
-def _scoring_options(command: Callable[..., None]) -> Callable[..., None]:
-    """An option for every field of `ScoringConfig`, which is where each is described and limited."""
-    from lesionflow.scoring.config import ScoringConfig
-
-    for field in reversed(dataclasses.fields(ScoringConfig)):
-        limits, option, default = field.metadata, "--" + field.name.replace("_", "-"), field.default
-        about = limits["help"] + (f"  [default: {limits['unset']}]" if limits["unset"] else "")
-        if limits["kind"] is bool:
-            option += f"/--no-{field.name}" if default else ""
-            command = click.option(option, is_flag=True, default=default, show_default=bool(default), help=about)(
-                command
-            )
-            continue
-        option_type: click.ParamType = click.STRING
-        if limits["choices"]:
-            option_type = click.Choice(limits["choices"])
-        elif limits["kind"] is int:
-            option_type = click.IntRange(limits["low"], limits["high"])
-        elif limits["kind"] is Path:
-            option_type = click.Path(path_type=Path)
-        command = click.option(option, type=option_type, default=default, show_default=default is not None, help=about)(
-            command
-        )
-    return command
-
-
 class _Terminated(KeyboardInterrupt):
     """SIGTERM, treated like Ctrl-C."""
 
@@ -170,7 +149,7 @@ class _Terminated(KeyboardInterrupt):
     show_default=True,
     help="The model: models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a bundle.",
 )
-@_scoring_options
+@_options_of(ScoringConfig)
 @_tracking_uri
 @click.pass_context
 def score(
