@@ -19,7 +19,7 @@ GOALS = {"from a bundle folder": 0.2, "from models:/ (SQLite here)": 0.5, "from 
 REGISTER = """
 import sys
 from pathlib import Path
-from lesionflow.bundle import read_card, write_card
+from lesionflow.bundle.card import read_card, write_card
 from lesionflow.registry import champion, tracking, versions
 import dataclasses
 tracking.connect("sqlite:///mlflow.db")

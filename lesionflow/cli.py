@@ -303,6 +303,6 @@ def _figures(versions: Iterable[Version]) -> Table:
     for version in versions:
         for part in PARTS:
             metrics = version.card.metrics[part]
-            figures = [f"{metrics[name]:.3f}" if name in metrics else "" for name in _SHOWN]
+            figures = [f"{metrics[name].value:.3f}" if name in metrics else "" for name in _SHOWN]
             table.add_row(str(version.number), version.card.network, part, *figures)
     return table

@@ -6,18 +6,25 @@ import keras
 import numpy as np
 import pytest
 
-from lesionflow import bundle as bundle_module
-from lesionflow.bundle import Card, read_bundle, read_card, softmax, write_bundle, write_card
+from lesionflow.bundle import card as card_module
+from lesionflow.bundle import export as export_module
+from lesionflow.bundle.card import Calibration, Card, read_card, write_card
+from lesionflow.bundle.decision import softmax
+from lesionflow.bundle.export import write_bundle
+from lesionflow.bundle.files import read_bundle
+from lesionflow.data.split import Split
 from lesionflow.errors import BundleError, TrainingError
 from lesionflow.training.networks import build_network
 
 CARD = Card("cnn", 16, 16, "made up", "digest", True, "split", 0, (0.7, 0.15, 0.15))
-SAMPLES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
+SAMPLES = np.random.default_rng(0).integers(0, 256, (21, 16, 16, 3), dtype=np.uint8)
+LABELS = np.arange(21) % 7
+SPLIT = Split(np.arange(14), np.arange(14, 18), np.arange(18, 21), 0, (0.7, 0.15, 0.15), "")
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     network = build_network("cnn", 16, 16)
-    written = write_bundle(tmp_path / "bundle", network, CARD, SAMPLES)
+    written = write_bundle(tmp_path / "bundle", network, CARD, SAMPLES, LABELS, SPLIT)
     card, graph = read_bundle(tmp_path / "bundle")
     assert card == written and len(card.digest) == 64
     assert graph == (tmp_path / "bundle" / "model.onnx").read_bytes()
@@ -30,14 +37,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_an_export_that_differs_from_keras_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(  # another network's graph, as a wrong export would be
-        bundle_module,
+        export_module,
         "_export",
-        lambda network, folder: bundle_module.export_onnx(build_network("cnn", 16, 16), folder),
+        lambda network, folder: export_module.export_onnx(build_network("cnn", 16, 16), folder),
     )
     network = build_network("cnn", 16, 16)
     network.get_layer("logits").kernel.assign(3 * network.get_layer("logits").kernel)
     with pytest.raises(TrainingError, match="differs from Keras"):
-        write_bundle(tmp_path / "bundle", network, CARD, SAMPLES)
+        write_bundle(tmp_path / "bundle", network, CARD, SAMPLES, LABELS, SPLIT)
     assert not (tmp_path / "bundle" / "card.json").exists()
 
 
@@ -69,8 +76,10 @@ def test_no_bundle_at_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"classes": ["nv", "mel"]}, {"pixels_version": 0}, {"height": 0}, {"width": "64"}, {"temperature": 0},
-        {"temperature": float("nan")}, {"logit_offsets": [0, 1]}, {"digests": {}}, {"format": 2}, {"unknown": 1},
+        {"classes": ["nv", "mel"]}, {"pixels_version": 0}, {"height": 0}, {"width": "64"}, {"prior": [0.5, 0.5]},
+        {"prior": [0] * 7}, {"calibrations": {}},
+        {"calibrations": {"single": {"temperature": 0, "logit_offsets": [0] * 7}}},
+        {"metrics": {"test": {"accuracy": [0.5]}}}, {"digests": {}}, {"format": 1}, {"unknown": 1},
         {"digests": {"model.onnx": "0", "../../etc/passwd": "0"}},
     ],
 )  # fmt: skip
@@ -78,7 +87,7 @@ def test_a_card_that_makes_no_sense_is_refused_even_with_a_digest_of_its_own(
     bundle: Path, change: dict[str, object]
 ) -> None:
     values = json.loads((bundle / "card.json").read_text()) | change
-    values["digest"] = bundle_module._card_digest(values)
+    values["digest"] = card_module._card_digest(values)
     (bundle / "card.json").write_text(json.dumps(values))
     with pytest.raises(BundleError):
         read_bundle(bundle)
@@ -86,7 +95,7 @@ def test_a_card_that_makes_no_sense_is_refused_even_with_a_digest_of_its_own(
 
 def test_the_digest_is_of_every_field(bundle: Path) -> None:
     before = read_card(bundle)
-    after = write_card(bundle, dataclasses.replace(before, temperature=1.5))
+    after = write_card(bundle, dataclasses.replace(before, calibrations={"single": Calibration(temperature=1.5)}))
     assert before.digest != after.digest and read_card(bundle) == after
 
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lesionflow.bundle import CARD_FILE, ONNX_FILE, Card, read_card, softmax, write_card
+from lesionflow.bundle.card import CARD_FILE, ONNX_FILE, Calibration, Card, read_card, write_card
+from lesionflow.bundle.decision import decide
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import BundleError
 from lesionflow.scoring.summary import provenance
@@ -56,9 +57,10 @@ def test_a_card_that_somebody_signed_himself_is_sound_or_refused(tmp_path: Path,
         assert found is not None
     if found is None:
         return
-    assert 1 <= found.height <= 4096 and 1 <= found.width <= 4096 and found.temperature > 0
-    assert len(found.logit_offsets) == len(DIAGNOSES) and ONNX_FILE in found.digests
-    softmax(np.zeros((1, 7)) / found.temperature + np.asarray(found.logit_offsets))
+    assert 1 <= found.height <= 4096 and 1 <= found.width <= 4096 and ONNX_FILE in found.digests
+    for calibration in found.calibrations.values():
+        said = decide(np.zeros((1, 7)), np.zeros(1), calibration, found.prior)
+        assert said.probabilities.shape == (1, len(DIAGNOSES)) and not np.isnan(said.probabilities).any()
     texts = (found.label, found.network, found.data_name, found.data_digest, *found.versions.values())
     assert isinstance(found.demo, bool) and all(isinstance(text, str) for text in texts)
     assert provenance("m", found, {})["bundle_digest"] == found.digest
@@ -70,16 +72,23 @@ def signed(card: dict[str, Any]) -> bytes:
     return json.dumps(unsigned | {"digest": hashlib.sha256(content).hexdigest()}).encode()
 
 
+def calibrated(**fields: Any) -> dict[str, Any]:
+    return {"calibrations": {"single": dataclasses.asdict(Calibration()) | fields}}
+
+
 @pytest.mark.parametrize(
     "values",
     [{"demo": "x"}, {"network": 5}, {"network": [1]}, {"data_name": None}, {"height": True}, {"height": 0},
      {"height": 48.0},
-     {"temperature": 0}, {"temperature": True}, {"temperature": 10**400}, {"temperature": float("nan")},
-     {"logit_offsets": [0] * 6}, {"logit_offsets": ["0"] * 7}, {"metrics": 3}, {"metrics": {"test": 3}},
+     calibrated(temperature=0), calibrated(temperature=True), calibrated(temperature=10**400),
+     calibrated(temperature=float("nan")), calibrated(logit_offsets=[0] * 6), calibrated(logit_offsets=["0"] * 7),
+     calibrated(malignant_threshold="x"), calibrated(unfamiliar_above=float("inf")), calibrated(figures={"ece": "x"}),
+     {"calibrations": {}}, {"calibrations": 3}, {"prior": [0.5] * 6}, {"prior": [-1] * 7},
+     {"metrics": 3}, {"metrics": {"test": 3}}, {"metrics": {"test": {"accuracy": [0, 1]}}},
      {"versions": []},
      {"digests": {}}, {"digests": {ONNX_FILE: 3}}, {"digests": {ONNX_FILE: "0", "..": "0"}},
      {"classes": list("abcdefg")},
-     {"pixels_version": 2}, {"format": 2}, {"unknown": 1}, {"thresholds": {"mel": "x"}}, {"split_fractions": [1, 2]}],
+     {"pixels_version": 2}, {"format": 1}, {"unknown": 1}, {"split_fractions": [1, 2]}],
 )  # fmt: skip
 def test_values_that_make_no_sense_are_refused_whatever_the_digest(tmp_path: Path, values: dict[str, Any]) -> None:
     assert read(tmp_path, signed(dataclasses.asdict(CARD))) is not None

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from lesionflow.bundle import CARD_FILE, ONNX_FILE, Card, write_card
+from lesionflow.bundle.card import CARD_FILE, ONNX_FILE, Card, write_card
 from lesionflow.data.demo import draw_demo_set
 from lesionflow.data.ham10000 import read_labelled_images
 from lesionflow.diagnoses import DIAGNOSES

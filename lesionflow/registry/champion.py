@@ -22,12 +22,12 @@ class Decision:
 def decide(challenger: Version, champion: Version | None) -> Decision:
     """Whether the challenger takes the champion's place: only figures of the same validation images are compared."""
     new = challenger.card
-    figure = new.metrics["validation"][DECIDING]
+    figure = new.metrics["validation"][DECIDING].value
     if champion is None:
         return Decision(True, f"no champion yet; validation balanced accuracy {figure:.4f}")
     old = champion.card
     if new.split_digest == old.split_digest and new.data_digest == old.data_digest:
-        present = old.metrics["validation"][DECIDING]
+        present = old.metrics["validation"][DECIDING].value
         comparison = f"validation balanced accuracy {figure:.4f} against {present:.4f} of {champion.label}"
         if figure > present:
             return Decision(True, f"better: {comparison}, on the same split")
@@ -48,10 +48,10 @@ def crown_the_better(challengers: list[Version]) -> tuple[Version, Decision, Ver
 
     Returns the best version, the decision and the champion of before. The decision is kept as tags of each version.
     """
-    best = max(challengers, key=lambda version: version.card.metrics["validation"][DECIDING])
+    best = max(challengers, key=lambda version: version.card.metrics["validation"][DECIDING].value)
     for other in challengers:
         if other is not best:
-            figure = best.card.metrics["validation"][DECIDING]
+            figure = best.card.metrics["validation"][DECIDING].value
             tag_decision(other, Decision(False, f"{best.label} of the same training is better: {figure:.4f}"))
     champion = find_champion(best.name)
     decision = decide(best, champion)

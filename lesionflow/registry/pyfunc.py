@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lesionflow.bundle.decision import malignant_probability
 from lesionflow.data.pixels import decode
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ImageError
-from lesionflow.scoring.predictor import Predictor, load_predictor, malignant_probability
+from lesionflow.scoring.predictor import Predictor, load_predictor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ class BundleModel:
                 pixels = decode(bytes(content), card.height, card.width)
             except ImageError:
                 continue
-            by_diagnosis = self.predictor.predict(pixels[None])
+            by_diagnosis = self.predictor.predict(pixels[None]).probabilities
             probabilities[row] = [*by_diagnosis[0], malignant_probability(by_diagnosis)[0]]
         return pd.DataFrame(probabilities, columns=list(OUTPUT_COLUMNS), index=model_input.index)
 

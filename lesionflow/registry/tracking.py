@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lesionflow import __version__
-from lesionflow.bundle import Card
+from lesionflow.bundle.card import Card
 from lesionflow.data.ham10000 import LabelledImages
 from lesionflow.data.split import PARTS, Split
 from lesionflow.errors import RegistryError

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lesionflow
-from lesionflow.bundle import CARD_FILE, ONNX_FILE, Card, read_card
+from lesionflow.bundle.card import CARD_FILE, ONNX_FILE, Card, read_card
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.local_store import Entry, find_entry, local_bundle
 from lesionflow.registry.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
@@ -71,7 +71,7 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes) -> Vers
                 "data_digest": card.data_digest,
                 "split_digest": card.split_digest,
                 "card_digest": card.digest,
-                f"validation_{DECIDING}": f"{card.metrics['validation'][DECIDING]:.4f}",
+                f"validation_{DECIDING}": f"{card.metrics['validation'][DECIDING].value:.4f}",
             },
         )
     return Version(name, int(registered.version), card)

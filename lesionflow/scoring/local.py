@@ -77,12 +77,12 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event) -> l
                 continue
             later.append(image)
             if len(later) == FRAMES_IN_BATCH:
-                further.append(predictor.predict(np.stack(later)))
+                further.append(predictor.predict(np.stack(later)).probabilities)
                 later = []
         if later:
-            further.append(predictor.predict(np.stack(later)))
+            further.append(predictor.predict(np.stack(later)).probabilities)
             later = []
-    firsts = predictor.predict(pixels).tolist()  # (batch, 7)
+    firsts = predictor.predict(pixels).probabilities.tolist()  # (batch, 7)
     others = (probabilities for part in further for probabilities in part.tolist())
     rows = []
     for index, frame, error in found:

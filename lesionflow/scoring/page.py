@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import heapq
 import io
 import json
@@ -20,10 +19,11 @@ from PIL import Image
 from lesionflow.data.pixels import decode
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT_INDICES
 from lesionflow.errors import ImageError
+from lesionflow.pages import base_style, content_hash
 from lesionflow.scoring.columns import malignant, path_with_frame, utf8
 from lesionflow.scoring.row import Row
 from lesionflow.scoring.summary import Counts
-from lesionflow.scoring.whole_file import whole_file
+from lesionflow.whole_file import whole_file
 
 MAXIMUM_IMAGES = 5_000  # on the page; beyond that it would be slow to load, and nobody scrolls that far
 MAXIMUM_FAILURES = 1_000
@@ -62,9 +62,13 @@ def write_page(
             heapq.heappushpop(suspicious, entry)
     kept = [row for _, _, row in sorted(suspicious, key=lambda entry: entry[:2], reverse=True)]
     template = string.Template(_part("page.html"))
-    style, script = _part("page.css"), _part("page.js")
+    style, script = base_style() + _part("page.css"), _part("page.js")
     page = template.substitute(
-        STYLE=style, STYLE_HASH=_hash(style), SCRIPT=script, SCRIPT_HASH=_hash(script), DATA=_DATA_COMES_HERE
+        STYLE=style,
+        STYLE_HASH=content_hash(style),
+        SCRIPT=script,
+        SCRIPT_HASH=content_hash(script),
+        DATA=_DATA_COMES_HERE,
     )
     before, after = page.split(_DATA_COMES_HERE)
     with whole_file(out, overwrite) as file:
@@ -81,11 +85,6 @@ _DATA_COMES_HERE = "\0"
 
 def _part(name: str) -> str:
     return resources.files("lesionflow.scoring").joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(content: str) -> str:
-    """What the page's security policy knows a part by: nothing else may run, whatever is in a file's name."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
 def _data(

@@ -6,8 +6,10 @@ import os
 
 import numpy as np
 
-from lesionflow.bundle import Card, read_bundle, softmax
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.bundle.card import AVERAGED, SINGLE, Card
+from lesionflow.bundle.decision import Decisions, decide
+from lesionflow.bundle.files import read_bundle
+from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import BundleError, UsageError
 
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
@@ -16,10 +18,17 @@ _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider",
 class Predictor:
     """A loaded bundle. Several threads may use it at once."""
 
-    def __init__(self, card: Card, graph: bytes, threads: int | None = None, device: str = "cpu"):
+    def __init__(
+        self, card: Card, graph: bytes, threads: int | None = None, device: str = "cpu", averaged: bool = False
+    ):
         import onnxruntime
 
         self.card = card
+        self.averaged = averaged  # over flips and quarter turns
+        mode = AVERAGED if averaged else SINGLE
+        if mode not in card.calibrations:
+            raise UsageError("--tta: this model was not calibrated for it; leave it out, or train the model again")
+        self.calibration = card.calibrations[mode]
         self.device = choose_device(device)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or os.cpu_count() or 1
@@ -38,17 +47,43 @@ class Predictor:
                 raise UsageError("--device cuda: ONNX Runtime can use no GPU; check the driver and CUDA's libraries")
             self.device = "cpu"
 
-    def predict(self, pixels: np.ndarray) -> np.ndarray:
-        """(batch, height, width, 3) uint8 to calibrated probabilities (batch, 7) float64."""
-        logits = self.session.run(None, {self.input: pixels.astype(np.float32)})[0]
-        return softmax(logits / self.card.temperature + np.asarray(self.card.logit_offsets))
+    def measure(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(batch, height, width, 3) uint8 to logits (batch, 7) and distances (batch,), NaN where the graph has none."""
+        images = pixels.astype(np.float32)
+        if not self.averaged:
+            return self._run(images)
+        seen = [self._run(np.ascontiguousarray(view)) for view in views(images)]
+        return np.mean([logits for logits, _ in seen], axis=0), np.mean([distances for _, distances in seen], axis=0)
 
-    def predict_many(self, pixels: np.ndarray, members: np.ndarray, batch_size: int = 64) -> np.ndarray:
-        """Probabilities of the images at `members`, a batch at a time: (members, 7) float64."""
+    def _run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        logits, *others = self.session.run(None, {self.input: images})
+        return logits, others[0] if others else np.full(len(images), np.nan)
+
+    def predict(self, pixels: np.ndarray) -> Decisions:
+        """(batch, height, width, 3) uint8 to calibrated probabilities and decisions."""
+        return decide(*self.measure(pixels), self.calibration, self.card.prior)
+
+    def measure_many(
+        self, pixels: np.ndarray, members: np.ndarray, batch_size: int = 64
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Logits (members, 7) and distances (members,) of the images at `members`, a batch at a time."""
         parts = [
-            self.predict(pixels[members[start : start + batch_size]]) for start in range(0, len(members), batch_size)
+            self.measure(pixels[members[start : start + batch_size]]) for start in range(0, len(members), batch_size)
         ]
-        return np.concatenate(parts) if parts else np.empty((0, len(DIAGNOSES)))
+        if not parts:
+            return np.empty((0, len(DIAGNOSES))), np.empty(0)
+        return np.concatenate([logits for logits, _ in parts]), np.concatenate([distances for _, distances in parts])
+
+    def predict_many(self, pixels: np.ndarray, members: np.ndarray) -> Decisions:
+        """What the bundle says of the images at `members`."""
+        return decide(*self.measure_many(pixels, members), self.calibration, self.card.prior)
+
+
+def views(images: np.ndarray) -> list[np.ndarray]:
+    """An image's flips and quarter turns, itself first: eight of a square one, four of another; (batch, h, w, 3)."""
+    turns = range(4) if images.shape[1] == images.shape[2] else (0, 2)
+    turned = [np.rot90(images, turn, axes=(1, 2)) for turn in turns]
+    return turned + [view[:, :, ::-1] for view in turned]
 
 
 def choose_device(device: str) -> str:
@@ -63,11 +98,8 @@ def choose_device(device: str) -> str:
     return device
 
 
-def load_predictor(folder: str | os.PathLike[str], threads: int | None = None, device: str = "cpu") -> Predictor:
+def load_predictor(
+    folder: str | os.PathLike[str], threads: int | None = None, device: str = "cpu", averaged: bool = False
+) -> Predictor:
     """Load and verify the bundle in a folder. Raises `BundleError`, and `UsageError` for a device that is not there."""
-    return Predictor(*read_bundle(folder), threads=threads, device=device)
-
-
-def malignant_probability(probabilities: np.ndarray) -> np.ndarray:
-    """(images, 7) to (images,): the summed probability of the malignant diagnoses."""
-    return np.asarray(probabilities[:, list(MALIGNANT_INDICES)].sum(axis=1))
+    return Predictor(*read_bundle(folder), threads=threads, device=device, averaged=averaged)

@@ -16,7 +16,7 @@ from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ReportError, UsageError
 from lesionflow.scoring.columns import FRAME, Value, cell, chosen_columns, extractors, utf8
 from lesionflow.scoring.row import Row
-from lesionflow.scoring.whole_file import check_writable, whole_file
+from lesionflow.whole_file import check_writable, whole_file
 
 ENDINGS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
 ISIC = "isic"

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow import __version__
-from lesionflow.bundle import Card
+from lesionflow.bundle.card import Card
 from lesionflow.data.pixels import PIXELS_VERSION
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT
 from lesionflow.errors import IMAGE_FAILURES
 from lesionflow.scoring.columns import best, utf8
 from lesionflow.scoring.row import Row
-from lesionflow.scoring.whole_file import whole_file
+from lesionflow.whole_file import whole_file
 
 SUMMARY_FORMAT = 1
 

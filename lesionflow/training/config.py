@@ -33,6 +33,10 @@ class TrainingConfig:
         0.15, "Share of lesions that choose the epoch and the champion.", low=0.01, high=0.8
     )
     test_fraction: float = option(0.15, "Share of lesions that are looked at once, at the end.", low=0.01, high=0.8)
+    malignant_sensitivity: float = option(
+        0.95, "Share of malignant validation images that the malignant threshold has to reach.", low=0.5, high=1
+    )
+    refer_share: float = option(0.1, "Share of validation images referred as uncertain.", low=0, high=0.9)
     seed: int = option(0, "Seed of the split, the sampler, the weights and the augmentation.", low=0, high=2**31 - 1)
 
     def __post_init__(self) -> None:

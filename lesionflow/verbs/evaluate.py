@@ -73,7 +73,7 @@ def evaluate(
         if part == "train":
             warnings.append(f"{resolved.label} was TRAINED on these images: the figures flatter it")
     pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
-    probabilities = predictor.predict_many(pixels, members)
+    probabilities = predictor.predict_many(pixels, members).probabilities
     labels = images.labels[members]
     evaluation = Evaluation(
         resolved.label,

@@ -31,7 +31,7 @@ from lesionflow.scoring.report import (
 from lesionflow.scoring.row import Row
 from lesionflow.scoring.sources import Source, open_source
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
-from lesionflow.scoring.whole_file import check_writable, name_new
+from lesionflow.whole_file import check_writable, name_new
 
 DEFAULT_MODEL = "models:/lesionflow@champion"
 BATCH_SIZES = {"cpu": 16, "cuda": 64}

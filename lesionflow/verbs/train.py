@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.console import Console
 
-from lesionflow.bundle import CARD_FILE, Card, write_bundle, write_card
+from lesionflow.bundle.card import AVERAGED, CARD_FILE, SINGLE, Calibration, Card, Estimate, write_card
+from lesionflow.bundle.export import write_bundle
 from lesionflow.data.cache import decoded_pixels
 from lesionflow.data.ham10000 import LabelledImages, read_labelled_images
+from lesionflow.data.sampling import shares
 from lesionflow.data.split import PARTS, Split, split_by_lesion
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.evaluation.calibration import fit_calibration
 from lesionflow.evaluation.figures import confusion_picture, learning_curves
 from lesionflow.evaluation.metrics import classification_metrics, confusion_matrix
 from lesionflow.registry import tracking
@@ -28,8 +32,6 @@ from lesionflow.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     from lesionflow.training.fit import Fitted
-
-PARITY_SAMPLES = 32
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def _parent_run(config: TrainingConfig, experiment: str, images: LabelledImages,
 
 
 def _deciding(card: Card) -> dict[str, float]:
-    return {f"{part}_{DECIDING}": card.metrics[part][DECIDING] for part in ("validation", "test")}
+    return {f"{part}_{DECIDING}": card.metrics[part][DECIDING].value for part in ("validation", "test")}
 
 
 def _train_one(
@@ -162,11 +164,13 @@ def _write_measured_bundle(
         | {"best_epoch": fitted.best_epoch, "seconds": fitted.seconds, "precision": fitted.precision},
         versions=tracking.package_versions(),
     )
-    card = write_bundle(folder, fitted.network, card, np.asarray(pixels[split.validation[:PARITY_SAMPLES]]))
+    card = write_bundle(folder, fitted.network, card, pixels, images.labels, split)
+    card = _calibrate(folder, card, config, images.labels, split, pixels)
     predictor = load_predictor(folder)
-    probabilities = {part: predictor.predict_many(pixels, split.part(part)) for part in PARTS}
+    probabilities = {part: predictor.predict_many(pixels, split.part(part)).probabilities for part in PARTS}
     metrics = {part: classification_metrics(images.labels[split.part(part)], probabilities[part]) for part in PARTS}
-    card = write_card(folder, dataclasses.replace(card, metrics=metrics))
+    estimates = {part: {name: Estimate(*(value,) * 3) for name, value in metrics[part].items()} for part in PARTS}
+    card = write_card(folder, dataclasses.replace(card, metrics=estimates))
 
     tracking.log_metrics({f"{part}/{metric}": value for part in PARTS for metric, value in metrics[part].items()})
     gaps = {
@@ -188,3 +192,24 @@ def _write_measured_bundle(
         matrix = confusion_matrix(images.labels[split.part(part)], probabilities[part])
         tracking.log_picture(confusion_picture(f"{title}: {part}", matrix), f"confusion_matrix_{part}")
     return card
+
+
+def _calibrate(
+    folder: Path, card: Card, config: TrainingConfig, labels: np.ndarray, split: Split, pixels: np.ndarray
+) -> Card:
+    """Fit the calibrations, of one look and of the average over flips and turns, and put them into the card."""
+    # Of a diagnosis that training never saw nothing is known; half an image keeps the logarithms finite.
+    least = 0.5 / len(split.train)
+    shown = np.maximum(shares(labels[split.train], config.balance, len(DIAGNOSES)), least)
+    prior = np.maximum(shares(labels[split.train], "none", len(DIAGNOSES)), least)
+    neutral = {SINGLE: Calibration(), AVERAGED: Calibration()}
+    card = write_card(folder, dataclasses.replace(card, prior=tuple(prior.tolist()), calibrations=neutral))
+    fitted = {}
+    for mode in neutral:
+        predictor = load_predictor(folder, averaged=mode == AVERAGED)
+        logits, distances = predictor.measure_many(pixels, split.validation)
+        fitted[mode] = fit_calibration(
+            logits, distances, labels[split.validation], shown, prior,
+            sensitivity=config.malignant_sensitivity, referred=config.refer_share,
+        )  # fmt: skip
+    return write_card(folder, dataclasses.replace(card, calibrations=fitted))

@@ -13,7 +13,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from lesionflow.bundle import ONNX_FILE, Card, write_card
+from lesionflow.bundle.card import ONNX_FILE, Card, Estimate, write_card
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry import champion, tracking, versions
 from lesionflow.registry.local_store import find_entry
@@ -36,7 +36,7 @@ def write_bundle(folder: Path, graph: bytes) -> Card:
         split_digest="0" * 64,
         split_seed=0,
         split_fractions=(0.7, 0.15, 0.15),
-        metrics={"validation": {versions.DECIDING: 0.5}},
+        metrics={"validation": {versions.DECIDING: Estimate(0.5, 0.4, 0.6)}},
     )
     digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (ONNX_FILE, "model.keras")}
     return write_card(folder, dataclasses.replace(card, digests=digests))

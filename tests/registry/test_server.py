@@ -12,7 +12,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from lesionflow.bundle import read_card
+from lesionflow.bundle.card import read_card
 from lesionflow.registry import champion, tracking, versions
 from tests.conftest import invoke
 

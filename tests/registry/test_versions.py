@@ -4,7 +4,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from lesionflow.bundle import Card, read_bundle
+from lesionflow.bundle.card import Card, Estimate
+from lesionflow.bundle.files import read_bundle
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.champion import crown_the_better, decide, find_champion, set_champion
 from lesionflow.registry.versions import Version, find_version, resolve
@@ -13,7 +14,8 @@ CARD = Card("cnn", 16, 16, "real", "data", False, "split", 0, (0.7, 0.15, 0.15))
 
 
 def version(number: int, figure: float, **changes: object) -> Version:
-    card = dataclasses.replace(CARD, metrics={"validation": {"balanced_accuracy": figure}}, **changes)  # type: ignore[arg-type]
+    metrics = {"validation": {"balanced_accuracy": Estimate(figure, figure, figure)}}
+    card = dataclasses.replace(CARD, metrics=metrics, **changes)  # type: ignore[arg-type]
     return Version("lesionflow", number, card)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionflow.bundle import ONNX_FILE, Card, write_card
+from lesionflow.bundle.card import ONNX_FILE, Card, write_card
 
 SIDE = 24
 

@@ -159,7 +159,7 @@ def test_neither_workers_nor_broken_neighbours_change_a_bit(images: Path, small_
     assert disturbed[3] is None
     assert disturbed[:3] + disturbed[4:] == undisturbed[:3] + undisturbed[4:]
     # And they are what the network says of that image alone.
-    alone = predictor.predict(decode(paths[5], 24, 24)[None])[0]
+    alone = predictor.predict(decode(paths[5], 24, 24)[None]).probabilities[0]
     assert np.abs(alone - undisturbed[5]).max() < 1e-6
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lesionflow import __version__
-from lesionflow.bundle import Card
+from lesionflow.bundle.card import Card
 from lesionflow.errors import ReportError
 from lesionflow.scoring.row import Row
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary

@@ -12,7 +12,9 @@ PROGRAM = """
 import sys
 import numpy as np
 from pathlib import Path
-from lesionflow.bundle import Card, read_bundle, write_bundle
+from lesionflow.bundle.card import Card
+from lesionflow.bundle.export import write_bundle
+from lesionflow.bundle.files import read_bundle
 from lesionflow.data.split import Split
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import fit
@@ -21,7 +23,7 @@ pixels = np.random.default_rng(0).integers(0, 256, (64, 16, 16, 3), dtype=np.uin
 split = Split(np.arange(40), np.arange(40, 52), np.arange(52, 64), 0, (0.6, 0.2, 0.2), "")
 fitted = fit(TrainingConfig(epochs=2, batch_size=8), "cnn", pixels, np.arange(64) % 7, split)
 card = Card("cnn", 16, 16, "made up", "", True, "", 0, (0.6, 0.2, 0.2))
-write_bundle(Path(sys.argv[1]), fitted.network, card, pixels[:8])  # compares the export with Keras
+write_bundle(Path(sys.argv[1]), fitted.network, card, pixels, np.arange(64) % 7, split)
 print(len(fitted.history), read_bundle(sys.argv[1])[0].network)
 """
 

@@ -1,0 +1,104 @@
+"""How far an image is from those that a network was trained on, as a second output of its graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionflow.errors import TrainingError
+
+if TYPE_CHECKING:
+    import onnx
+
+DISTANCE = "distance"
+SHRINKAGE = 0.01  # of the covariance towards a sphere: directions that training images hardly use count less
+_POOLINGS = ("GlobalAveragePool", "ReduceMean")
+
+
+def add_distance(file: Path, pixels: np.ndarray, labels: np.ndarray, train: np.ndarray) -> None:
+    """Give the graph in a file the output `distance`, (batch,) float32.
+
+    It is the squared Mahalanobis distance between an image's features and the nearest diagnosis's mean, under one
+    covariance of all diagnoses (Lee et al. 2018, arXiv:1807.03888), divided by the number of features, so that training
+    images lie around 1. The features are what the last global pooling puts out. pixels: (images, height, width, 3)
+    uint8; labels: (images,); train: the training images' indices. Raises `TrainingError` for a graph without pooling.
+    """
+    import onnx
+
+    model = onnx.load(str(file))
+    pooled = _last_pooling(model)
+    features = _features(model, pooled, pixels, train)  # (images, features)
+    means, whitening = _gaussian(features, labels[train])
+    _append(model, pooled, whitening, means @ whitening)
+    onnx.checker.check_model(model)
+    file.write_bytes(model.SerializeToString())
+
+
+def _last_pooling(model: onnx.ModelProto) -> str:
+    """The output of the global pooling nearest to the logits, on the way back from them."""
+    made_by = {output: node for node in model.graph.node for output in node.output}
+    name = model.graph.output[0].name
+    while (node := made_by.get(name)) is not None:
+        if node.op_type in _POOLINGS:
+            return str(name)
+        name = node.input[0]
+    raise TrainingError("the network has no global pooling before its logits, whose output could tell what is familiar")
+
+
+def _features(model: onnx.ModelProto, pooled: str, pixels: np.ndarray, members: np.ndarray) -> np.ndarray:
+    import onnx
+    import onnxruntime
+
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    probe.graph.output.append(onnx.helper.make_tensor_value_info(pooled, onnx.TensorProto.FLOAT, None))
+    session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    parts = [
+        session.run([pooled], {name: pixels[members[start : start + 64]].astype(np.float32)})[0]
+        for start in range(0, len(members), 64)
+    ]
+    return np.concatenate([part.reshape(len(part), -1) for part in parts]).astype(np.float64)
+
+
+def _gaussian(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The means of the diagnoses, (diagnoses, features), and what makes the common covariance a sphere.
+
+    The latter is (features, features), so scaled that a squared length is a mean over features.
+    """
+    present = np.unique(labels)
+    means = np.stack([features[labels == label].mean(axis=0) for label in present])
+    centred = features - means[np.searchsorted(present, labels)]
+    variances, directions = np.linalg.eigh(centred.T @ centred / len(features))
+    scales = np.sqrt(np.maximum(variances, 0) + SHRINKAGE * variances.mean() + 1e-12)
+    return means, directions / scales / np.sqrt(features.shape[1])
+
+
+def _append(model: onnx.ModelProto, pooled: str, whitening: np.ndarray, centres: np.ndarray) -> None:
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes = [
+        helper.make_node("Flatten", [pooled], ["distance_features"], axis=1),
+        helper.make_node("MatMul", ["distance_features", "distance_whitening"], ["distance_white"]),
+        helper.make_node("Reshape", ["distance_white", "distance_shape"], ["distance_rows"]),  # (batch, 1, features)
+        helper.make_node("Sub", ["distance_rows", "distance_centres"], ["distance_apart"]),  # (batch, diagnoses, ...)
+        helper.make_node("Mul", ["distance_apart", "distance_apart"], ["distance_squares"]),
+        helper.make_node("MatMul", ["distance_squares", "distance_ones"], ["distance_each"]),  # (batch, diagnoses, 1)
+    ]
+    constants: dict[str, np.ndarray] = {
+        "distance_whitening": whitening.astype(np.float32),
+        "distance_shape": np.array([-1, 1, whitening.shape[1]], np.int64),
+        "distance_centres": centres.astype(np.float32),
+        "distance_ones": np.ones((whitening.shape[1], 1), np.float32),
+    }
+    version = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if version < 18:  # until then the axes are an attribute, from then on an input
+        nodes.append(helper.make_node("ReduceMin", ["distance_each"], [DISTANCE], axes=[1, 2], keepdims=0))
+    else:
+        constants["distance_axes"] = np.array([1, 2], np.int64)
+        nodes.append(helper.make_node("ReduceMin", ["distance_each", "distance_axes"], [DISTANCE], keepdims=0))
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    model.graph.output.append(helper.make_tensor_value_info(DISTANCE, TensorProto.FLOAT, ["batch"]))

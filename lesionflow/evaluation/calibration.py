@@ -1,0 +1,95 @@
+"""Calibration and operating points: what is fitted, on the validation part alone, between training and use."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lesionflow.bundle.card import Calibration
+from lesionflow.bundle.decision import decide, malignant_probability, softmax
+from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.evaluation.metrics import expected_calibration_error
+
+PULL = 10.0  # by cross-validation over lesions of both networks: 0 to 100 differ by 0.002 in log loss
+UNFAMILIAR_SHARE = 0.01  # of validation images that are farther than the limit
+
+
+def fit_calibration(
+    logits: np.ndarray,
+    distances: np.ndarray,
+    labels: np.ndarray,
+    shown: np.ndarray,
+    prior: np.ndarray,
+    *,
+    sensitivity: float = 0.95,
+    referred: float = 0.1,
+) -> Calibration:
+    """Fit temperature, prior correction and thresholds.
+
+    logits: (images, 7) and distances: (images,) of validation images, labels: (images,); shown: each diagnosis's share
+    of what training showed, prior: its share of the training images, both (7,). A network trained on an oversampled
+    stream believes in the stream's prior; the logarithm of prior / shown takes it out (Saerens et al. 2002, Neural
+    Computation 14, 21-41). Around that, temperature (Guo et al. 2017, arXiv:1706.04599) and offsets are fitted by
+    likelihood (bias-corrected temperature scaling, Alexandari et al. 2020, arXiv:1901.06852). sensitivity: the share of
+    malignant images that the malignant threshold has to reach; referred: the share of images whose call is the least
+    probable, which are referred as uncertain.
+    """
+    corrected = np.log(prior) - np.log(shown)  # (7,)
+    temperature, offsets = _fit(logits, labels, corrected)
+    plain = Calibration(temperature, tuple(offsets.tolist()))
+    said = decide(logits, distances, plain, tuple(prior))
+    threshold = _threshold(malignant_probability(said.probabilities), np.isin(labels, MALIGNANT_INDICES), sensitivity)
+    confidences = np.take_along_axis(said.probabilities, said.called[:, None], axis=1)[:, 0]
+    familiar = None if np.isnan(distances).any() else float(np.quantile(distances, 1 - UNFAMILIAR_SHARE))
+    figures = {
+        "ece_before": expected_calibration_error(labels, softmax(logits)),
+        "ece_of_temperature_alone": expected_calibration_error(
+            labels, softmax(logits / _fit_temperature(logits, labels))
+        ),
+        "ece_of_prior_correction_alone": expected_calibration_error(labels, softmax(logits + corrected)),
+        "ece_after": expected_calibration_error(labels, said.probabilities),
+        "images": float(len(labels)),
+        "sensitivity_asked_for": sensitivity,
+        "share_referred_as_uncertain": referred,
+    }
+    return Calibration(
+        temperature, plain.logit_offsets, threshold, float(np.quantile(confidences, referred)), familiar, figures
+    )
+
+
+def _fit(logits: np.ndarray, labels: np.ndarray, corrected: np.ndarray) -> tuple[float, np.ndarray]:
+    """Temperature and offsets (7,) of the greatest likelihood, the offsets held near `corrected`.
+
+    Diagnoses with a handful of images would else be moved by chance: the pull is that of a normal distribution around
+    the sampler's own correction.
+    """
+    from scipy.optimize import minimize
+
+    def loss(parameters: np.ndarray) -> float:
+        moved = parameters[1:]
+        likelihood = _log_loss(logits * np.exp(-parameters[0]) + corrected + moved, labels)
+        return likelihood + PULL * float(np.square(moved).sum()) / 2
+
+    found = minimize(loss, np.zeros(1 + len(DIAGNOSES)), method="BFGS").x
+    return float(np.exp(found[0])), corrected + found[1:]
+
+
+def _fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(lambda power: _log_loss(logits * np.exp(-power), labels), bounds=(-3, 3), method="bounded")
+    return float(np.exp(found.x))
+
+
+def _log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The negative log likelihood, summed over images."""
+    greatest = logits.max(axis=1)
+    logarithms = greatest + np.log(np.exp(logits - greatest[:, None]).sum(axis=1))
+    return float((logarithms - logits[np.arange(len(labels)), labels]).sum())
+
+
+def _threshold(probabilities: np.ndarray, malignant: np.ndarray, sensitivity: float) -> float:
+    """The highest threshold at which at least that share of the malignant images reaches it; 0.5 without any."""
+    found = np.sort(probabilities[malignant])
+    if not len(found):
+        return 0.5
+    return float(found[len(found) - int(np.ceil(sensitivity * len(found) - 1e-9))])

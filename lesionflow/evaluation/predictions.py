@@ -1,0 +1,51 @@
+"""What a model says of labelled images: all that figures of merit are computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lesionflow.bundle.decision import Decisions, confidence, malignant_probability
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A model's answers beside the truth, a row an image."""
+
+    image_ids: np.ndarray  # (images,) text
+    lesion_ids: np.ndarray  # (images,) text; images of one lesion are no independent evidence
+    labels: np.ndarray  # (images,) int64, indices into DIAGNOSES
+    probabilities: np.ndarray  # (images, 7) float64, calibrated
+    called: np.ndarray  # (images,) int64: the diagnosis that the model calls
+    malignant: np.ndarray  # (images,) bool: at or above the operating point
+    refer: np.ndarray  # (images,) text of `bundle.decision`: no, uncertain or unfamiliar
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """The probability of the diagnosis that is called: (images,)."""
+        return confidence(self.probabilities, self.called)
+
+    @property
+    def malignant_probability(self) -> np.ndarray:
+        """The summed probability of the malignant diagnoses: (images,)."""
+        return malignant_probability(self.probabilities)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything by name, for a file."""
+        return dict(self.__dict__)
+
+    def take(self, members: np.ndarray) -> Predictions:
+        """Those of some of the images: members are indices or (images,) bool."""
+        return Predictions(**{name: array[members] for name, array in self.arrays().items()})
+
+
+def predictions(image_ids: np.ndarray, lesion_ids: np.ndarray, labels: np.ndarray, said: Decisions) -> Predictions:
+    """Put a model's decisions beside the truth."""
+    return Predictions(
+        np.asarray(image_ids, dtype=str), np.asarray(lesion_ids, dtype=str), np.asarray(labels, dtype=np.int64),
+        said.probabilities, said.called, said.malignant, said.refer,
+    )  # fmt: skip
