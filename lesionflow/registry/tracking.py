@@ -17,7 +17,7 @@ import numpy as np
 
 from lesionflow import __version__
 from lesionflow.bundle.card import Card
-from lesionflow.data.ham10000 import LabelledImages
+from lesionflow.data.labelled import LabelledImages
 from lesionflow.data.split import PARTS, Split
 from lesionflow.errors import RegistryError
 

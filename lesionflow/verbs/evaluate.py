@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lesionflow.data.cache import decoded_pixels
-from lesionflow.data.ham10000 import read_labelled_images
+from lesionflow.data.labelled import read_labelled_images
 from lesionflow.data.split import PARTS, split_by_lesion
 from lesionflow.errors import ReportError, UsageError
 from lesionflow.evaluation.figures import confusion_picture

@@ -17,7 +17,7 @@ from rich.console import Console
 from lesionflow.bundle.card import AVERAGED, CARD_FILE, SINGLE, Calibration, Card, Estimate, write_card
 from lesionflow.bundle.export import write_bundle
 from lesionflow.data.cache import decoded_pixels
-from lesionflow.data.ham10000 import LabelledImages, read_labelled_images
+from lesionflow.data.labelled import LabelledImages, read_labelled_images
 from lesionflow.data.sampling import shares
 from lesionflow.data.split import PARTS, Split, split_by_lesion
 from lesionflow.diagnoses import DIAGNOSES

@@ -6,7 +6,7 @@ import pytest
 
 from lesionflow.data import cache as cache_module
 from lesionflow.data.cache import decoded_pixels
-from lesionflow.data.ham10000 import read_labelled_images
+from lesionflow.data.labelled import read_labelled_images
 from lesionflow.data.pixels import decode
 from lesionflow.errors import DataError
 

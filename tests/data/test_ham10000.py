@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lesionflow.data.ham10000 import read_labelled_images
+from lesionflow.data.labelled import read_labelled_images
 from lesionflow.errors import DataError
 from tests.conftest import REAL_DATA
 
@@ -84,7 +84,7 @@ def test_what_is_wrong_with_the_table_is_counted_and_named(
 
 
 def test_no_folder_no_table_no_csv(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(DataError, match="no such folder or table"):
         read_labelled_images(tmp_path / "missing")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="found no CSV"):

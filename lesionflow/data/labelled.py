@@ -1,0 +1,86 @@
+"""Labelled images, whatever they come in: what training and evaluation begin with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionflow.data.demo import DEMO_PREFIX, draw_demo_set
+from lesionflow.data.files import default_cache
+from lesionflow.data.ham10000 import METADATA_NAMES, has_metadata, read_ham10000
+from lesionflow.data.layouts import has_diagnosis_folders, read_diagnosis_folders, read_labelled_table
+from lesionflow.data.metadata import digests_of_files
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEMO = "demo"
+DEMO_IMAGES, DEMO_SEED, DEMO_VERSION = 900, 0, 1  # raise the version whenever the same seed draws other images
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Labelled images, a row each in the order of their ids, whatever the order in the files they came from."""
+
+    name: str
+    folder: Path
+    table: pd.DataFrame  # lesion_id, image_id, dx, dx_type, age, sex, localization, path, content (digest of the bytes)
+    digest: str  # of ids, diagnoses and the images' bytes
+    demo: bool
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The diagnoses as indices into `DIAGNOSES`: (images,) int64."""
+        return np.array([DIAGNOSES.index(dx) for dx in self.table["dx"]], dtype=np.int64)
+
+    @property
+    def description(self) -> str:
+        """The name as people should read it, demo data marked."""
+        return f"{self.name} (synthetic demo data, of no medical value)" if self.demo else self.name
+
+
+def read_labelled_images(source: str | os.PathLike[str], cache: Path | None = None) -> LabelledImages:
+    """Read labelled images: a HAM10000 folder, a CSV of paths and diagnoses, a folder with one for each diagnosis.
+
+    Where source is `demo`, it is the built-in synthetic set. Raises `DataError`, which counts what is wrong and names
+    the first few.
+    """
+    path = Path(source)
+    if os.fspath(source) == DEMO:
+        path = _demo_folder(cache)
+    if path.is_file():
+        table, warnings = read_labelled_table(path)
+    elif not path.is_dir():
+        raise DataError(f"{path}: no such folder or table; give the folder that holds {METADATA_NAMES[0]}, or 'demo'")
+    elif not has_metadata(path) and has_diagnosis_folders(path):
+        table, warnings = read_diagnosis_folders(path)
+    else:
+        table, warnings = read_ham10000(path)
+    table["content"] = digests_of_files(table["path"].tolist())
+    demo = bool(table["lesion_id"].str.startswith(DEMO_PREFIX).all())
+    name = DEMO if demo else path.resolve().name
+    folder = path.parent if path.is_file() else path
+    return LabelledImages(name, folder, table, _digest(table), demo, tuple(warnings))
+
+
+def _demo_folder(cache: Path | None) -> Path:
+    folder = (cache or default_cache()) / f"demo-{DEMO_VERSION}-{DEMO_IMAGES}-{DEMO_SEED}"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draw_demo_set(folder, images=DEMO_IMAGES, seed=DEMO_SEED)
+    return folder
+
+
+def _digest(table: pd.DataFrame) -> str:
+    digest = hashlib.sha256()
+    for row in zip(table["image_id"], table["lesion_id"], table["dx"], table["content"], strict=True):
+        digest.update("\t".join(row).encode() + b"\n")
+    return digest.hexdigest()

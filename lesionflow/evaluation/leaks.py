@@ -1,0 +1,59 @@
+"""Leaks: images of lesions that a model was trained on, among those it is measured on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What gives a leak away: the same lesion, an image of the same name, a file of the same bytes under any name.
+COLUMNS = {"lesions": "lesion_id", "images": "image_id", "contents": "content"}
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Which of the measured images the model knows from its training."""
+
+    members: np.ndarray  # (images,) bool
+    found_by: dict[str, int]  # of `COLUMNS`: how many images each gives away
+
+    @property
+    def images(self) -> int:
+        """How many of the measured images are concerned."""
+        return int(self.members.sum())
+
+    def describe(self, model: str) -> str:
+        """One sentence that nobody may miss."""
+        ways = {"lesions": "by lesion", "images": "by the image's name", "contents": "by the file's bytes"}
+        found = ", ".join(f"{count} {ways[name]}" for name, count in self.found_by.items() if count)
+        return (
+            f"LEAK: {model} was TRAINED on lesions in {self.images} of these {len(self.members)} images (told {found}): "
+            "the figures flatter it"
+        )
+
+
+def trained_on(table: pd.DataFrame, members: np.ndarray) -> dict[str, np.ndarray]:
+    """Digests of the training part, for a bundle: by name of `COLUMNS`, (different values,) uint64, ascending.
+
+    Digests, since ids of patients' lesions are nobody's business who holds the model; 64 bits of SHA-256 each, so that
+    among a million images a false alarm is less likely than one in ten million.
+    """
+    return {name: np.unique(_digests(name, table[column].iloc[members])) for name, column in COLUMNS.items()}
+
+
+def find_leak(known: dict[str, np.ndarray], table: pd.DataFrame) -> Leak:
+    """Look for what `trained_on` told of, in a table of `LabelledImages`."""
+    by = {name: np.isin(_digests(name, table[column]), known[name]) for name, column in COLUMNS.items()}
+    return Leak(np.logical_or.reduce(list(by.values())), {name: int(found.sum()) for name, found in by.items()})
+
+
+def _digests(name: str, values: Iterable[str]) -> np.ndarray:
+    # The name goes in as well: an image called like a lesion is not that lesion.
+    whole = b"".join(hashlib.sha256(f"{name}\t{value}".encode()).digest()[:8] for value in values)
+    return np.frombuffer(whole, dtype=">u8").astype(np.uint64)
