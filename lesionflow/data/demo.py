@@ -53,6 +53,7 @@ def draw_demo_set(folder: Path, images: int = 900, seed: int = 0) -> None:
         raise FileExistsError(f"{folder} exists and is not empty; the demo set is drawn into a new folder")
     lesions = plan_lesions(images, seed)
     unfinished = folder.parent / f".{folder.name}.unfinished-{os.getpid()}"
+    first = seed * 10_000_000  # lesions of another seed are other lesions, and say so
     parts = [unfinished / f"HAM10000_images_part_{part}" for part in (1, 2)]
 
     def draw(number: int) -> list[tuple[str, ...]]:
@@ -63,10 +64,10 @@ def draw_demo_set(folder: Path, images: int = 900, seed: int = 0) -> None:
         skin = paint_skin(kind, default_rng([seed, number, 2]))
         rows = []
         for view, image in enumerate(views):
-            image_id = f"{DEMO_PREFIX}I_{image:07d}"
+            image_id = f"{DEMO_PREFIX}I_{first + image:07d}"
             path = parts[2 * image > images + 1] / f"{image_id}.jpg"
             photograph(skin, default_rng([seed, number, 3 + view])).save(path, quality=90)
-            rows.append((f"{DEMO_PREFIX}{number:07d}", image_id, kind, *patient))
+            rows.append((f"{DEMO_PREFIX}{first + number:07d}", image_id, kind, *patient))
         return rows
 
     try:
