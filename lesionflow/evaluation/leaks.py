@@ -33,8 +33,8 @@ class Leak:
         ways = {"lesions": "by lesion", "images": "by the image's name", "contents": "by the file's bytes"}
         found = ", ".join(f"{count} {ways[name]}" for name, count in self.found_by.items() if count)
         return (
-            f"LEAK: {model} was TRAINED on lesions in {self.images} of these {len(self.members)} images (told {found}): "
-            "the figures flatter it"
+            f"LEAK: {model} was TRAINED on lesions in {self.images} of these {len(self.members)} images "
+            f"(told {found}): the figures flatter it"
         )
 
 

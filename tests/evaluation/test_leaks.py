@@ -21,7 +21,9 @@ def test_other_lesions_are_no_leak(demo_folder: Path) -> None:
     known = trained_on(images.table, split.train)
     for part in ("validation", "test"):
         assert find_leak(known, images.table.iloc[split.part(part)]).images == 0
-    assert find_leak(known, images.table).members.tolist() == np.isin(np.arange(len(images.table)), split.train).tolist()
+    assert (
+        find_leak(known, images.table).members.tolist() == np.isin(np.arange(len(images.table)), split.train).tolist()
+    )
 
 
 def test_another_image_of_a_lesion_is_a_leak(table: pd.DataFrame) -> None:

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from lesionflow.bundle.card import Calibration
-from lesionflow.bundle.decision import malignant_probability, softmax
+from lesionflow.bundle.decision import softmax
 from lesionflow.bundle.files import read_bundle
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import BundleError, UsageError
 from lesionflow.scoring.predictor import Predictor, load_predictor, views
 
@@ -67,12 +66,6 @@ def test_a_graph_that_is_none_is_refused(bundle: Path) -> None:
     card, _ = read_bundle(bundle)
     with pytest.raises(BundleError, match="cannot be run"):
         Predictor(card, b"not a graph")
-
-
-def test_malignant_is_the_sum_of_three() -> None:
-    probabilities = np.eye(7)
-    malignant = [DIAGNOSES[i] for i in np.flatnonzero(malignant_probability(probabilities))]
-    assert malignant == ["akiec", "bcc", "mel"]
 
 
 def test_scoring_a_bundle_imports_neither_keras_nor_tensorflow(bundle: Path, demo_folder: Path, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,9 +10,8 @@ import pytest
 from lesionflow.bundle import card as card_module
 from lesionflow.bundle import export as export_module
 from lesionflow.bundle.card import Calibration, Card, read_card, write_card
-from lesionflow.bundle.decision import softmax
 from lesionflow.bundle.export import write_bundle
-from lesionflow.bundle.files import read_bundle
+from lesionflow.bundle.files import read_arrays, read_bundle, write_arrays
 from lesionflow.data.split import Split
 from lesionflow.errors import BundleError, TrainingError
 from lesionflow.training.networks import build_network
@@ -99,5 +99,27 @@ def test_the_digest_is_of_every_field(bundle: Path) -> None:
     assert before.digest != after.digest and read_card(bundle) == after
 
 
-def test_softmax_of_large_logits() -> None:
-    np.testing.assert_allclose(softmax(np.array([[1e4, 1e4, -1e4]])), [[0.5, 0.5, 0]])
+def test_arrays_belong_to_the_bundle(bundle: Path) -> None:
+    card = read_card(bundle)
+    arrays = {"numbers": np.arange(5), "names": np.array(["a", "bc"])}
+    after = write_arrays(bundle, card, "validation.npz", arrays)
+    assert read_card(bundle) == after and after.digest != card.digest
+    found = read_arrays(bundle, after, "validation.npz")
+    assert found is not None and found["names"].tolist() == ["a", "bc"]
+    assert found["numbers"].tolist() == [0, 1, 2, 3, 4]
+    content = (bundle / "validation.npz").read_bytes()
+    (bundle / "validation.npz").write_bytes(content[:-1] + b"x")
+    with pytest.raises(BundleError, match=r"validation\.npz: altered"):
+        read_arrays(bundle, after, "validation.npz")
+    (bundle / "validation.npz").unlink()
+    assert read_arrays(bundle, after, "validation.npz") is None
+    assert read_bundle(bundle)[0] == after  # scoring needs none of it
+
+
+def test_arrays_that_hold_code_are_refused(bundle: Path) -> None:
+    np.savez(bundle / "validation.npz", allow_pickle=True, numbers=np.array([{"a": 1}], dtype=object))
+    digest = hashlib.sha256((bundle / "validation.npz").read_bytes()).hexdigest()
+    before = read_card(bundle)
+    card = write_card(bundle, dataclasses.replace(before, digests=before.digests | {"validation.npz": digest}))
+    with pytest.raises(BundleError, match="not a file of arrays"):
+        read_arrays(bundle, card, "validation.npz")
