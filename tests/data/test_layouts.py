@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -77,7 +78,9 @@ def test_images_beside_the_folders_are_a_warning_and_other_folders_an_error(fold
         (lambda rows: rows[:0], "no rows"),
     ],
 )
-def test_a_table_that_says_nonsense_is_refused(table: Path, edit, message: str) -> None:
+def test_a_table_that_says_nonsense_is_refused(
+    table: Path, edit: Callable[[pd.DataFrame], pd.DataFrame], message: str
+) -> None:
     edit(pd.read_csv(table, dtype=str, keep_default_na=False)).to_csv(table, index=False)
     with pytest.raises(DataError, match=message):
         read_labelled_images(table)
