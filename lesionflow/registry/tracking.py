@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import io
 import os
 import platform
 import subprocess
+import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from lesionflow import __version__
-from lesionflow.bundle.card import Card
+from lesionflow.bundle.card import Card, Estimate
 from lesionflow.data.labelled import LabelledImages
 from lesionflow.data.split import PARTS, Split
+from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import RegistryError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from lesionflow.evaluation.examine import write_evaluation
+from lesionflow.evaluation.figures import Picture
+from lesionflow.evaluation.report import EvaluationReport
 
 # Medical users must not send usage reports by default; who wants MLflow's telemetry can still set the variable.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -42,6 +45,14 @@ REPORTED_PACKAGES = (
     "tensorflow",
     "tf2onnx",
 )
+
+# What the compare view lines up: more of them, and nobody sees the ones that decide.
+COMPARED = (
+    "accuracy", "accuracy_of_always_nv", "balanced_accuracy", "macro_auc", "macro_f1", "log_loss", "ece",
+    "malignant_auc", "malignant_sensitivity", "malignant_specificity", "referred", "accuracy_of_trusted",
+    *(f"sensitivity_{diagnosis}" for diagnosis in DIAGNOSES),
+)  # fmt: skip
+COMPARED_PICTURES = ("confusion_matrix", "malignant_roc", "reliability")
 
 
 @contextlib.contextmanager
@@ -111,11 +122,7 @@ def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split
     from mlflow.data.meta_dataset import MetaDataset
 
     with registry_errors("logging the run's setting"):
-        active = mlflow.active_run()
-        assert active is not None
-        # `mlflow run` has logged its -P values as they were typed; the same key in another spelling would be refused.
-        known = mlflow.get_run(active.info.run_id).data.params
-        mlflow.log_params({key: value for key, value in parameters.items() if key not in known})
+        log_parameters(parameters)
         with warnings.catch_warnings():  # two kinds of local source fit, and either does
             warnings.simplefilter("ignore")
             source = resolve_dataset_source(images.folder.resolve().as_uri())
@@ -152,6 +159,18 @@ def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split
         mlflow.set_tags(tags)
 
 
+def log_parameters(parameters: dict[str, Any]) -> None:
+    """Log what a run was asked for."""
+    import mlflow
+
+    with registry_errors("logging the run's parameters"):
+        active = mlflow.active_run()
+        assert active is not None
+        # `mlflow run` has logged its -P values as they were typed; the same key in another spelling would be refused.
+        known = mlflow.get_run(active.info.run_id).data.params
+        mlflow.log_params({key: value for key, value in parameters.items() if key not in known})
+
+
 def log_epoch(epoch: int, figures: dict[str, float]) -> None:
     """Log one epoch's figures, under `epoch/`."""
     import mlflow
@@ -168,26 +187,54 @@ def log_metrics(metrics: dict[str, float]) -> None:
         mlflow.log_metrics(metrics)
 
 
-def log_picture(figure: Figure, name: str) -> None:
-    """Log a picture so that it shows among the run's artifacts and in the compare view's image grid."""
-    import io
+def log_estimates(part: str, metrics: Mapping[str, Estimate]) -> None:
+    """Log the figures that runs are compared by; all of them, with their intervals, are in the evaluation."""
+    shown = {name: metrics[name].value for name in COMPARED if name in metrics}
+    log_metrics({f"{part}/{name}": value for name, value in shown.items()})
 
+
+def log_picture(picture: Picture, name: str | None = None) -> None:
+    """Log a picture so that it shows among the run's artifacts and in the compare view's image grid."""
     import mlflow
     from PIL import Image
 
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    with registry_errors(f"logging the picture {name}"), Image.open(buffer) as picture:
-        mlflow.log_figure(figure, f"{name}.png")
-        mlflow.log_image(picture.convert("RGB"), key=name, step=0)
+    name, content = name or picture.name, picture.png()
+    with registry_errors(f"logging the picture {name}"), Image.open(io.BytesIO(content)) as opened:
+        image = opened.convert("RGB")
+        mlflow.log_image(image, artifact_file=f"{name}.png")
+        mlflow.log_image(image, key=name, step=0)
 
 
-def log_card(card: Card) -> None:
-    """Log a bundle's card where it can be read without loading the model."""
+def log_evaluation(report: EvaluationReport, part: str) -> None:
+    """Log an evaluation: all of it as files under `evaluation/`, and its telling pictures where runs are compared."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder, registry_errors("logging the evaluation"):
+        write_evaluation(report, Path(folder))
+        mlflow.log_artifacts(folder, f"evaluation/{part}")
+    for picture in report.pictures:
+        if picture.name in COMPARED_PICTURES:
+            log_picture(picture, f"{picture.name}_{part}")
+        elif picture.name == "learning_curves" and part != "validation":  # once is enough
+            log_picture(picture)
+
+
+def log_description(files: Sequence[Path]) -> None:
+    """Log what a data set's description came to, under `data/`."""
+    import mlflow
+
+    with registry_errors("logging the data's description"):
+        for file in files:
+            mlflow.log_artifact(str(file), "data")
+
+
+def log_card(card: Card, description: str) -> None:
+    """Log a bundle's card and its model card where they can be read without loading the model."""
     import mlflow
 
     with registry_errors("logging the card"):
         mlflow.log_dict(asdict(card), "card.json")
+        mlflow.log_text(description, "model_card.md")
 
 
 def package_versions() -> dict[str, str]:

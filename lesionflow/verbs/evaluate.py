@@ -2,97 +2,122 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from lesionflow.bundle.card import TRAINED_ON_FILE, Card
+from lesionflow.bundle.files import read_arrays
 from lesionflow.data.cache import decoded_pixels
-from lesionflow.data.labelled import read_labelled_images
+from lesionflow.data.labelled import LabelledImages, read_labelled_images
 from lesionflow.data.split import PARTS, split_by_lesion
 from lesionflow.errors import ReportError, UsageError
-from lesionflow.evaluation.figures import confusion_picture
-from lesionflow.evaluation.metrics import classification_metrics, confusion_matrix
+from lesionflow.evaluation.examine import examine, write_evaluation
+from lesionflow.evaluation.leaks import find_leak
+from lesionflow.evaluation.report import EvaluationReport
+from lesionflow.options import check_options, option
 from lesionflow.registry.versions import resolve
 from lesionflow.scoring.predictor import load_predictor
 
+PAGE = "report.html"
+
 
 @dataclass(frozen=True)
-class Evaluation:
-    """Figures of one model on one part of one data set."""
+class EvaluationConfig:
+    """How to evaluate. Values out of range raise `UsageError` before any work starts."""
 
-    model: str
-    data: str
-    part: str
-    images: int
-    metrics: dict[str, float]
-    warnings: tuple[str, ...]
+    part: str | None = option(
+        None, "Part of the model's own split.", kind=str, choices=(*PARTS, "all"),
+        unset="test on the data it was trained on, otherwise all",
+    )  # fmt: skip
+    tta: bool = option(False, "Average the eight flips and quarter turns of each image.")
+    resamples: int = option(2000, "Bootstrap resamples behind the intervals.", low=100, high=100_000)
+    overwrite: bool = option(False, "Replace files of an earlier evaluation in the folder.")
+    log: bool = option(False, "Log the evaluation as a run in MLflow as well.")
+    experiment: str = option("lesionflow", "MLflow experiment of that run.")
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
 
 def evaluate(
     model: str,
-    data: str,
+    data: str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
     *,
-    part: str | None = None,
+    tracking_uri: str | None = None,
     cache: Path | None = None,
-) -> Evaluation:
-    """Measure a model on a HAM10000 folder or on 'demo'; writes metrics and a confusion matrix into the folder out.
+    progress: Callable[[str], None] = lambda doing: None,
+    **options: object,
+) -> EvaluationReport:
+    """Measure a model on labelled images; options are the fields of `EvaluationConfig`.
 
-    On the data the model was trained on, `part` is one of its own split's parts, 'test' unless said otherwise; on other
-    data all images count. Raises `UsageError` for a part that other data does not have.
+    model: `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a bundle's folder; data: what `read_labelled_images` takes;
+    out: a folder for the report's page, metrics and figures. On the data the model was trained on, its own split's test
+    part is measured unless `part` says otherwise; on other data all images are. Images of lesions that it was trained on
+    are found by digest and named in the report's first warning. Raises `UsageError` for a part that other data does not
+    have, `ReportError` where the folder holds a report already.
     """
+    config = EvaluationConfig(**options)  # type: ignore[arg-type]  # which checks the kinds
+    if out is not None:
+        _check_folder(Path(out), config.overwrite)
+    if config.log:
+        from lesionflow.registry import tracking
+
+        tracking.connect(tracking_uri)
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
-        resolved = resolve(model, Path(folder))
-        predictor = load_predictor(resolved.folder)
-    card = predictor.card
+        resolved = resolve(model, Path(folder), tracking_uri)
+        predictor = load_predictor(resolved.folder, averaged=config.tta)
+        card = predictor.card
+        known = read_arrays(resolved.folder, card, TRAINED_ON_FILE)
     images = read_labelled_images(data, cache)
+    part, members = _members(card, resolved.label, images, config.part)
     warnings = list(images.warnings)
+    if known is None:
+        warnings.insert(0, f"{resolved.label} does not tell which lesions it was trained on: a leak would go unnoticed.")
+    elif (leak := find_leak(known, images.table.iloc[members])).images:
+        warnings.insert(0, leak.describe(resolved.label))
+    progress("decoding images")
+    pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
+    report = examine(
+        predictor, resolved.label, images, part, members, pixels,
+        warnings=warnings, resamples=config.resamples, progress=progress,
+    )  # fmt: skip
+    if out is not None:
+        write_evaluation(report, Path(out), config.overwrite)
+    if config.log:
+        with tracking.run(f"evaluate {resolved.label}", config.experiment, system_metrics=False):
+            asked = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
+            tracking.log_parameters(asked | {"bundle_digest": card.digest, "data_digest": images.digest})
+            tracking.log_estimates(part, report.metrics)
+            tracking.log_evaluation(report, part)
+    return report
+
+
+def _members(card: Card, label: str, images: LabelledImages, part: str | None) -> tuple[str, np.ndarray]:
+    """The part that is measured, and its images."""
     same_data = images.digest == card.data_digest
     if part in PARTS and not same_data:
-        raise UsageError(
-            f"--part {part}: {resolved.label} was trained on other data, which has no such part; leave it out"
-        )
+        raise UsageError(f"--part {part}: {label} was trained on other data, which has no such part; leave it out")
     part = part or ("test" if same_data else "all")
     if part == "all":
-        members = np.arange(len(images.table))
-        if same_data:
-            warnings.append(f"{resolved.label} was TRAINED on most of these images: the figures flatter it")
-    else:
-        split = split_by_lesion(
-            images.table["image_id"],
-            images.table["lesion_id"],
-            images.labels,
-            card.split_fractions,
-            card.split_seed,
-        )
-        members = split.part(part)
-        if part == "train":
-            warnings.append(f"{resolved.label} was TRAINED on these images: the figures flatter it")
-    pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
-    probabilities = predictor.predict_many(pixels, members).probabilities
-    labels = images.labels[members]
-    evaluation = Evaluation(
-        resolved.label,
-        images.description,
-        part,
-        len(members),
-        classification_metrics(labels, probabilities),
-        tuple(warnings),
+        return part, np.arange(len(images.table))
+    table = images.table
+    split = split_by_lesion(
+        table["image_id"], table["lesion_id"], images.labels, card.split_fractions, card.split_seed
     )
-    if out is not None:
-        _write(Path(out), evaluation, confusion_matrix(labels, probabilities))
-    return evaluation
+    return part, split.part(part)
 
 
-def _write(out: Path, evaluation: Evaluation, matrix: np.ndarray) -> None:
+def _check_folder(out: Path, overwrite: bool) -> None:
+    """Refuse, before the work starts, a folder that cannot take the report."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "metrics.json").write_text(json.dumps(evaluation.__dict__, indent=2) + "\n")
-        title = f"{evaluation.model} on {evaluation.data}: {evaluation.part}"
-        confusion_picture(title, matrix).savefig(out / "confusion_matrix.png")
     except OSError as error:
-        raise ReportError(f"{out}: cannot be written ({error.strerror})") from error
+        raise ReportError(f"{out}: cannot be made ({error.strerror}); choose another folder") from error
+    if (out / PAGE).exists() and not overwrite:
+        raise ReportError(f"{out / PAGE}: exists already; add --overwrite or choose another folder")

@@ -1,4 +1,4 @@
-"""Train: data -> split -> pixels -> fit -> bundle -> figures -> registered version -> champion, tracked throughout."""
+"""Train: data -> split -> pixels -> fit -> finished bundle -> registered version -> champion, tracked throughout."""
 
 from __future__ import annotations
 
@@ -9,29 +9,22 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
 
-from lesionflow.bundle.card import AVERAGED, CARD_FILE, SINGLE, Calibration, Card, Estimate, write_card
-from lesionflow.bundle.export import write_bundle
+from lesionflow.bundle.card import CARD_FILE, Card
 from lesionflow.data.cache import decoded_pixels
+from lesionflow.data.description import describe_images
 from lesionflow.data.labelled import LabelledImages, read_labelled_images
-from lesionflow.data.sampling import shares
 from lesionflow.data.split import PARTS, Split, split_by_lesion
-from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.evaluation.calibration import fit_calibration
-from lesionflow.evaluation.figures import confusion_picture, learning_curves
-from lesionflow.evaluation.metrics import classification_metrics, confusion_matrix
+from lesionflow.evaluation.finish import Finished, finish_bundle
+from lesionflow.evaluation.learning import History
+from lesionflow.evaluation.report_pictures import learning_picture
 from lesionflow.registry import tracking
 from lesionflow.registry.champion import Decision, crown_the_better
 from lesionflow.registry.versions import DECIDING, DEFAULT_NAME, Version, register_bundle
-from lesionflow.scoring.predictor import load_predictor
 from lesionflow.training.config import TrainingConfig
-
-if TYPE_CHECKING:
-    from lesionflow.training.fit import Fitted
 
 
 @dataclass(frozen=True)
@@ -76,14 +69,18 @@ def train(
     counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
     console.print(f"{images.description}: {counts} images, split by lesion", highlight=False, soft_wrap=True)
 
-    trained = []
+    trained: list[Version] = []
+    histories: dict[str, History] = {}
     with _parent_run(config, experiment, images, split) as nested:
         for name in config.networks:
             with tracking.run(name, experiment, nested=nested):
-                trained.append(_train_one(name, config, images, split, pixels, registered_model, console))
+                version, histories[name] = _train_one(name, config, images, split, pixels, registered_model, console)
+                trained.append(version)
         best, decision, before = crown_the_better(trained)
         if nested:
             tracking.log_metrics({f"{v.card.network}/{k}": m for v in trained for k, m in _deciding(v.card).items()})
+            picture = learning_picture(f"{' and '.join(config.networks)} on {images.description}", histories)
+            tracking.log_picture(picture)
     return Trained(tuple(trained), best, decision, before, address)
 
 
@@ -111,7 +108,7 @@ def _train_one(
     pixels: np.ndarray,
     registered_model: str,
     console: Console,
-) -> Version:
+) -> tuple[Version, History]:
     from lesionflow.training.display import TrainingDisplay
     from lesionflow.training.fit import fit
 
@@ -122,34 +119,7 @@ def _train_one(
         on_epoch=lambda result: tracking.log_epoch(result.epoch, result.figures),
         callbacks=(TrainingDisplay(name, console),),
     )  # fmt: skip
-
-    kept = Path(tempfile.mkdtemp(prefix=f"lesionflow-{name}-"))
-    bundle = kept / "bundle"
-    try:
-        with console.status(f"{name}: exporting, checking and measuring"):
-            card = _write_measured_bundle(bundle, name, config, images, split, pixels, fitted)
-            example = Path(images.table["path"].iloc[split.validation[0]]).read_bytes()
-            version = register_bundle(bundle, card, registered_model, example)
-    except BaseException:
-        if (bundle / CARD_FILE).exists():  # a finished training is never thrown away
-            console.print(f"the trained bundle is kept in {bundle}", style="yellow", highlight=False, soft_wrap=True)
-        else:
-            shutil.rmtree(kept)
-        raise
-    shutil.rmtree(kept)
-    return version
-
-
-def _write_measured_bundle(
-    folder: Path,
-    name: str,
-    config: TrainingConfig,
-    images: LabelledImages,
-    split: Split,
-    pixels: np.ndarray,
-    fitted: Fitted,
-) -> Card:
-    """Export the network, measure the exported bundle (not Keras: this is what will score) and log what came out."""
+    history = History([result.figures for result in fitted.history], fitted.best_epoch)
     card = Card(
         network=name,
         height=pixels.shape[1],
@@ -164,52 +134,42 @@ def _write_measured_bundle(
         | {"best_epoch": fitted.best_epoch, "seconds": fitted.seconds, "precision": fitted.precision},
         versions=tracking.package_versions(),
     )
-    card = write_bundle(folder, fitted.network, card, pixels, images.labels, split)
-    card = _calibrate(folder, card, config, images.labels, split, pixels)
-    predictor = load_predictor(folder)
-    probabilities = {part: predictor.predict_many(pixels, split.part(part)).probabilities for part in PARTS}
-    metrics = {part: classification_metrics(images.labels[split.part(part)], probabilities[part]) for part in PARTS}
-    estimates = {part: {name: Estimate(*(value,) * 3) for name, value in metrics[part].items()} for part in PARTS}
-    card = write_card(folder, dataclasses.replace(card, metrics=estimates))
 
-    tracking.log_metrics({f"{part}/{metric}": value for part in PARTS for metric, value in metrics[part].items()})
-    gaps = {
-        f"gap/{metric}": metrics["train"][metric] - metrics["validation"][metric]
-        for metric in ("accuracy", "balanced_accuracy", "macro_auc")
-    }
-    tracking.log_metrics(gaps | {"best_epoch": fitted.best_epoch, "training_seconds": fitted.seconds})
-    tracking.log_card(card)
-    curves = {
-        metric.replace("_", " "): (
-            [result.figures[f"train_{metric}"] for result in fitted.history],
-            [result.figures[f"validation_{metric}"] for result in fitted.history],
-        )
-        for metric in ("loss", "accuracy", "balanced_accuracy")
-    }
-    title = f"{name} on {images.description}"
-    tracking.log_picture(learning_curves(title, curves, fitted.best_epoch), "learning_curves")
-    for part in ("validation", "test"):
-        matrix = confusion_matrix(images.labels[split.part(part)], probabilities[part])
-        tracking.log_picture(confusion_picture(f"{title}: {part}", matrix), f"confusion_matrix_{part}")
-    return card
+    kept = Path(tempfile.mkdtemp(prefix=f"lesionflow-{name}-"))
+    bundle = kept / "bundle"
+    try:
+        with console.status(f"{name}: exporting") as status:
+            finished = finish_bundle(
+                bundle, fitted.network, card, config, images, split, pixels, history,
+                progress=lambda doing: status.update(f"{name}: {doing}"),
+            )  # fmt: skip
+            status.update(f"{name}: logging and registering")
+            _log(finished, fitted.best_epoch, fitted.seconds)
+            example = Path(images.table["path"].iloc[split.validation[0]]).read_bytes()
+            version = register_bundle(bundle, finished.card, registered_model, example, finished.description)
+    except BaseException:
+        if (bundle / CARD_FILE).exists():  # a finished training is never thrown away
+            console.print(f"the trained bundle is kept in {bundle}", style="yellow", highlight=False, soft_wrap=True)
+        else:
+            shutil.rmtree(kept)
+        raise
+    shutil.rmtree(kept)
+    return version, history
 
 
-def _calibrate(
-    folder: Path, card: Card, config: TrainingConfig, labels: np.ndarray, split: Split, pixels: np.ndarray
-) -> Card:
-    """Fit the calibrations, of one look and of the average over flips and turns, and put them into the card."""
-    # Of a diagnosis that training never saw nothing is known; half an image keeps the logarithms finite.
-    least = 0.5 / len(split.train)
-    shown = np.maximum(shares(labels[split.train], config.balance, len(DIAGNOSES)), least)
-    prior = np.maximum(shares(labels[split.train], "none", len(DIAGNOSES)), least)
-    neutral = {SINGLE: Calibration(), AVERAGED: Calibration()}
-    card = write_card(folder, dataclasses.replace(card, prior=tuple(prior.tolist()), calibrations=neutral))
-    fitted = {}
-    for mode in neutral:
-        predictor = load_predictor(folder, averaged=mode == AVERAGED)
-        logits, distances = predictor.measure_many(pixels, split.validation)
-        fitted[mode] = fit_calibration(
-            logits, distances, labels[split.validation], shown, prior,
-            sensitivity=config.malignant_sensitivity, referred=config.refer_share,
-        )  # fmt: skip
-    return write_card(folder, dataclasses.replace(card, calibrations=fitted))
+def _log(finished: Finished, best_epoch: int, seconds: float) -> None:
+    """Log what came out of a training: figures, the card, and an evaluation's page and pictures of each part."""
+    card = finished.card
+    for part in PARTS:
+        tracking.log_estimates(part, card.metrics[part])
+    tracking.log_metrics(
+        {
+            f"gap/{metric}": card.metrics["train"][metric].value - card.metrics["validation"][metric].value
+            for metric in ("accuracy", "balanced_accuracy", "macro_auc")
+            if metric in card.metrics["train"] and metric in card.metrics["validation"]
+        }
+        | {"best_epoch": best_epoch, "training_seconds": seconds}
+    )
+    tracking.log_card(card, finished.description)
+    for part, report in finished.reports.items():
+        tracking.log_evaluation(report, part)
