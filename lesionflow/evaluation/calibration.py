@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from lesionflow.bundle.card import Calibration
-from lesionflow.bundle.decision import decide, malignant_probability, softmax
+from lesionflow.bundle.decision import confidence, decide, malignant_probability, softmax
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.metrics import expected_calibration_error
 
 PULL = 10.0  # by cross-validation over lesions of both networks: 0 to 100 differ by 0.002 in log loss
+TEMPERATURE_PULL = 1.0  # of its logarithm towards 0: where no validation image is called wrong, likelihood wants 0
 UNFAMILIAR_SHARE = 0.01  # of validation images that are farther than the limit
 
 
@@ -26,7 +27,7 @@ def fit_calibration(
     """Fit temperature, prior correction and thresholds.
 
     logits: (images, 7) and distances: (images,) of validation images, labels: (images,); shown: each diagnosis's share
-    of what training showed, prior: its share of the training images, both (7,). A network trained on an oversampled
+    of what training showed, prior: its share of the training images, both (7,) and above 0. A network trained on an oversampled
     stream believes in the stream's prior; the logarithm of prior / shown takes it out (Saerens et al. 2002, Neural
     Computation 14, 21-41). Around that, temperature (Guo et al. 2017, arXiv:1706.04599) and offsets are fitted by
     likelihood (bias-corrected temperature scaling, Alexandari et al. 2020, arXiv:1901.06852). sensitivity: the share of
@@ -37,8 +38,9 @@ def fit_calibration(
     temperature, offsets = _fit(logits, labels, corrected)
     plain = Calibration(temperature, tuple(offsets.tolist()))
     said = decide(logits, distances, plain, tuple(prior))
-    threshold = _threshold(malignant_probability(said.probabilities), np.isin(labels, MALIGNANT_INDICES), sensitivity)
-    confidences = np.take_along_axis(said.probabilities, said.called[:, None], axis=1)[:, 0]
+    malignant, probability = np.isin(labels, MALIGNANT_INDICES), malignant_probability(said.probabilities)
+    threshold = _threshold(probability, malignant, sensitivity)
+    uncertain = float(np.quantile(confidence(said.probabilities, said.called), referred))
     familiar = None if np.isnan(distances).any() else float(np.quantile(distances, 1 - UNFAMILIAR_SHARE))
     figures = {
         "ece_before": expected_calibration_error(labels, softmax(logits)),
@@ -51,23 +53,23 @@ def fit_calibration(
         "sensitivity_asked_for": sensitivity,
         "share_referred_as_uncertain": referred,
     }
-    return Calibration(
-        temperature, plain.logit_offsets, threshold, float(np.quantile(confidences, referred)), familiar, figures
-    )
+    if not malignant.all():
+        figures["specificity_at_the_threshold"] = float((probability[~malignant] < threshold).mean())
+    return Calibration(temperature, plain.logit_offsets, threshold, uncertain, familiar, figures)
 
 
 def _fit(logits: np.ndarray, labels: np.ndarray, corrected: np.ndarray) -> tuple[float, np.ndarray]:
     """Temperature and offsets (7,) of the greatest likelihood, the offsets held near `corrected`.
 
     Diagnoses with a handful of images would else be moved by chance: the pull is that of a normal distribution around
-    the sampler's own correction.
+    the sampler's own correction. The temperature is held near 1 as weakly as a handful of images would hold it.
     """
     from scipy.optimize import minimize
 
     def loss(parameters: np.ndarray) -> float:
         moved = parameters[1:]
         likelihood = _log_loss(logits * np.exp(-parameters[0]) + corrected + moved, labels)
-        return likelihood + PULL * float(np.square(moved).sum()) / 2
+        return likelihood + (PULL * float(np.square(moved).sum()) + TEMPERATURE_PULL * float(parameters[0]) ** 2) / 2
 
     found = minimize(loss, np.zeros(1 + len(DIAGNOSES)), method="BFGS").x
     return float(np.exp(found[0])), corrected + found[1:]
@@ -88,8 +90,14 @@ def _log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _threshold(probabilities: np.ndarray, malignant: np.ndarray, sensitivity: float) -> float:
-    """The highest threshold at which at least that share of the malignant images reaches it; 0.5 without any."""
+    """The highest threshold that at least that share of the malignant images reaches; 0.5 without any.
+
+    It lies half-way to the next image below: probabilities that differ in the last digits, as they do with the number
+    of images in a batch, must not move the image that it is set by to the other side.
+    """
     found = np.sort(probabilities[malignant])
     if not len(found):
         return 0.5
-    return float(found[len(found) - int(np.ceil(sensitivity * len(found) - 1e-9))])
+    lowest = found[len(found) - max(1, int(np.ceil(sensitivity * len(found) - 1e-9)))]
+    below = probabilities[probabilities < lowest]
+    return float((lowest + below.max(initial=0.0)) / 2)

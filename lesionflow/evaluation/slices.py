@@ -1,0 +1,147 @@
+"""The same metrics for parts of the images: by sex, age, body site and how the diagnosis was confirmed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionflow.bundle.card import Estimate
+from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.predictions import Predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ATTRIBUTES = ("sex", "age", "localization", "dx_type")
+UNKNOWN = "unknown"
+AGE_BANDS = {"0-29": 30, "30-44": 45, "45-59": 60, "60-74": 75, "75+": 130}  # the band -> the age it ends before
+# Of 20 lesions, one more or less moves a sensitivity by five points, and its interval is some 40 points wide.
+FEWEST_IMAGES, FEWEST_LESIONS = 100, 20
+GAPS_IN = ("balanced_accuracy", "malignant_sensitivity", "malignant_specificity", "malignant_auc", "ece")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The images that have one value of an attribute."""
+
+    attribute: str
+    value: str
+    images: int
+    lesions: int
+    small: bool  # fewer than 100 images, or fewer than 20 malignant or 20 benign lesions: read its figures with care
+    metrics: dict[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The two slices of an attribute that differ most in a metric."""
+
+    attribute: str
+    metric: str
+    lowest: Slice
+    highest: Slice
+    overall: Estimate
+    overlap: bool  # whether the intervals of the two have a value in common
+    same_diagnoses: bool  # whether both hold the same diagnoses; else an average over diagnoses is not of the same ones
+
+    @property
+    def size(self) -> float:
+        """The metric of the highest minus that of the lowest."""
+        return self.highest.metrics[self.metric].value - self.lowest.metrics[self.metric].value
+
+
+def slices(predictions: Predictions, attributes: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -> list[Slice]:
+    """All of `metrics.measure` for each value of each attribute, the more frequent values first, unknown last.
+
+    attributes: the rows of predictions in the same order, with text in whichever of `ATTRIBUTES` it has as columns; age
+    is cut into `AGE_BANDS`. Empty text counts as unknown; an attribute of which nothing else is known is left out.
+    Averages over diagnoses are over those in the slice. Raises `ValueError` where the rows are not those of
+    predictions.
+    """
+    if len(attributes) != len(predictions):
+        raise ValueError(f"attributes of {len(attributes)} images, predictions of {len(predictions)}")
+    if "image_id" in attributes.columns and (attributes["image_id"].to_numpy() != predictions.image_ids).any():
+        raise ValueError("attributes and predictions are not of the same images in the same order")
+    found = []
+    for attribute in ATTRIBUTES:
+        if attribute not in attributes.columns:
+            continue
+        read = age_band if attribute == "age" else _text
+        values = np.array([read(value) for value in attributes[attribute]])  # (images,)
+        if (values != UNKNOWN).any():
+            for value in _order(attribute, values):
+                members = predictions.take(values == value)
+                found.append(_slice(attribute, value, members, resamples, seed))
+    return found
+
+
+def age_band(age: object) -> str:
+    """The band of `AGE_BANDS` that an age in years lies in, given as text or number; what is no age is unknown."""
+    try:
+        years = float(str(age))
+    except ValueError:
+        return UNKNOWN
+    if math.isnan(years) or years < 0:
+        return UNKNOWN
+    return next((band for band, end in AGE_BANDS.items() if years < end), UNKNOWN)
+
+
+def largest_gaps(slices: Iterable[Slice], overall: dict[str, Estimate], names: Sequence[str] = GAPS_IN) -> list[Gap]:
+    """The gap of each attribute in each metric, the largest first: the two slices that differ most.
+
+    Small slices and those of unknown values are left out, and so is a metric that fewer than two slices have. The two
+    were chosen because they differ, so intervals that do not overlap are a reason to look closer, not a proof.
+    """
+    by_attribute: dict[str, list[Slice]] = {}
+    for each in slices:
+        if not each.small and each.value != UNKNOWN:
+            by_attribute.setdefault(each.attribute, []).append(each)
+    found = [
+        gap
+        for attribute, members in by_attribute.items()
+        for name in names
+        if name in overall
+        for gap in _gap(attribute, name, [each for each in members if name in each.metrics], overall[name])
+    ]
+    return sorted(found, key=lambda gap: -gap.size)
+
+
+def _gap(attribute: str, name: str, members: list[Slice], overall: Estimate) -> Iterator[Gap]:
+    if len(members) < 2:
+        return
+    ordered = sorted(members, key=lambda each: each.metrics[name].value)
+    lowest, highest = ordered[0], ordered[-1]
+    overlap = lowest.metrics[name].high >= highest.metrics[name].low
+    yield Gap(attribute, name, lowest, highest, overall, overlap, _diagnoses(lowest) == _diagnoses(highest))
+
+
+def _diagnoses(members: Slice) -> set[str]:
+    """The diagnoses that a slice has images of: those that have a sensitivity."""
+    return {diagnosis for diagnosis in DIAGNOSES if f"sensitivity_{diagnosis}" in members.metrics}
+
+
+def _slice(attribute: str, value: str, members: Predictions, resamples: int, seed: int) -> Slice:
+    malignant = np.isin(members.labels, MALIGNANT_INDICES)
+    of_each_kind = [len(np.unique(members.lesion_ids[kind])) for kind in (malignant, ~malignant)]
+    small = len(members) < FEWEST_IMAGES or min(of_each_kind) < FEWEST_LESIONS
+    metrics = measure(members, resamples=resamples, seed=seed)
+    return Slice(attribute, value, len(members), len(np.unique(members.lesion_ids)), small, metrics)
+
+
+def _text(value: object) -> str:
+    text = str(value).strip()
+    return UNKNOWN if text.lower() in ("", "nan", "none", UNKNOWN) else text
+
+
+def _order(attribute: str, values: np.ndarray) -> list[str]:
+    names, counts = np.unique(values, return_counts=True)
+    size = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    known = sorted((name for name in size if name != UNKNOWN), key=lambda name: (-size[name], name))
+    if attribute == "age":
+        known = [band for band in AGE_BANDS if band in size]
+    return known + [UNKNOWN] * (UNKNOWN in size)
