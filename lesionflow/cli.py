@@ -189,16 +189,18 @@ def score(
 
 
 def _print_summary(summary: Summary) -> None:
-    total = summary.scored + summary.failed
+    total, counts = summary.scored + summary.failed, summary.counts
     click.echo(f"{total} images, {summary.scored} scored with {summary.model}, {summary.failed} failed")
-    for diagnosis, count in sorted(summary.diagnoses.items(), key=lambda item: -item[1]):
+    for diagnosis, count in sorted(counts.diagnoses.items(), key=lambda item: -item[1]):
         click.echo(f"  {diagnosis:6}{count:8}  {count / max(summary.scored, 1):6.1%}")
-    for reason, count in summary.failures.items():
+    for reason, count in sorted(counts.failures.items()):
         click.echo(f"  failed, {reason}: {count}")
+    referred = ", ".join(f"{count} {why}" for why, count in counts.referred.items())
     click.echo(
-        f"malignant most probable in {summary.malignant_share:.1%}; "
-        f"{(total - summary.resumed) / max(summary.seconds, 1e-9):.0f} images a second; report: {summary.report}"
+        f"malignant at the operating point: {counts.malignant} ({counts.malignant_share:.1%}); refer: {referred}"
     )
+    speed = (total - summary.resumed) / max(summary.seconds, 1e-9)
+    click.echo(f"{speed:.0f} images a second; report: {summary.report}")
 
 
 @main.command()

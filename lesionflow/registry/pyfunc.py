@@ -1,4 +1,4 @@
-"""The face of a bundle towards MLflow: image bytes in, named numeric columns out. No pickle is involved.
+"""The face of a bundle towards MLflow: image bytes in, the report's columns out. No pickle is involved.
 
 MLflow imports this module by name (`loader_module`) and hands it the bundle's folder (`data_path`).
 """
@@ -7,19 +7,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from lesionflow.bundle.decision import malignant_probability
 from lesionflow.data.pixels import decode
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ImageError
+from lesionflow.scoring.columns import extractors
 from lesionflow.scoring.predictor import Predictor, load_predictor
+from lesionflow.scoring.row import Row, one_by_one
 
 if TYPE_CHECKING:
     import pandas as pd
 
 INPUT_COLUMN = "image"
-OUTPUT_COLUMNS = (*(f"p_{diagnosis}" for diagnosis in DIAGNOSES), "p_malignant")
+OUTPUT_COLUMNS = {  # those of the report, with their types in MLflow's words
+    "diagnosis": "string",
+    "probability": "double",
+    **{f"p_{diagnosis}": "double" for diagnosis in DIAGNOSES},
+    "p_malignant": "double",
+    "malignant": "string",
+    "refer": "string",
+}
 
 
 class BundleModel:
@@ -29,22 +35,28 @@ class BundleModel:
         self.predictor = predictor
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """A row of probabilities for each image in the column `image` (bytes of a file, as stored on disk).
+        """What the report says of each image in the column `image` (bytes of a file, as stored on disk), a row each.
 
-        An image that cannot be decoded gives a row of NaN: one broken file must not fail its neighbours.
+        An image that cannot be decoded gives a row of missing values: one broken file must not fail its neighbours.
         """
         import pandas as pd
 
+        rows = [self._row(bytes(content)) for content in model_input[INPUT_COLUMN]]
+        columns = zip(OUTPUT_COLUMNS.items(), extractors(tuple(OUTPUT_COLUMNS), ""), strict=True)
+        return pd.DataFrame(
+            {
+                name: pd.Series([value(row) for row in rows], model_input.index, float if kind == "double" else object)
+                for (name, kind), value in columns
+            }
+        )
+
+    def _row(self, content: bytes) -> Row:
         card = self.predictor.card
-        probabilities = np.full((len(model_input), len(OUTPUT_COLUMNS)), np.nan)
-        for row, content in enumerate(model_input[INPUT_COLUMN]):
-            try:
-                pixels = decode(bytes(content), card.height, card.width)
-            except ImageError:
-                continue
-            by_diagnosis = self.predictor.predict(pixels[None]).probabilities
-            probabilities[row] = [*by_diagnosis[0], malignant_probability(by_diagnosis)[0]]
-        return pd.DataFrame(probabilities, columns=list(OUTPUT_COLUMNS), index=model_input.index)
+        try:
+            pixels = decode(content, card.height, card.width)
+        except ImageError as error:
+            return Row("", None, error.reason, error.detail)
+        return Row("", one_by_one(self.predictor.predict(pixels[None]))[0])
 
 
 def _load_pyfunc(data_path: str) -> BundleModel:

@@ -46,7 +46,7 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes) -> Vers
 
     signature = ModelSignature(
         inputs=Schema([ColSpec("binary", INPUT_COLUMN)]),
-        outputs=Schema([ColSpec("double", column) for column in OUTPUT_COLUMNS]),
+        outputs=Schema([ColSpec(kind, column) for column, kind in OUTPUT_COLUMNS.items()]),
     )
     requirements = ["mlflow", "numpy", "onnxruntime", "pandas", "pillow"]
     with registry_errors("registering the model"):

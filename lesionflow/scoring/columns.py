@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from lesionflow.bundle.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.errors import UsageError
-from lesionflow.scoring.row import Row
+from lesionflow.scoring.row import Decision, Row
 
 COLUMNS = (
     "path",
@@ -16,10 +17,14 @@ COLUMNS = (
     "probability",
     *(f"p_{diagnosis}" for diagnosis in DIAGNOSES),
     "p_malignant",
+    "malignant",
+    "refer",
     "model",
 )
 FRAME = "frame"  # only where `--columns` asks for it
 SCORED, FAILED = "ok", "error"  # the values of `status`
+YES, NO = "yes", "no"  # the values of `malignant`
+REFER = (TRUSTED, UNCERTAIN, UNFAMILIAR)  # the values of `refer`
 
 Value = str | float | int | None
 _Extract = Callable[[Row], Value]
@@ -68,11 +73,13 @@ def extractors(columns: Sequence[str], model: str, carried: Sequence[str] = ()) 
     named: dict[str, _Extract] = {
         "path": (lambda row: utf8(row.path)) if FRAME in columns else path_with_frame,
         FRAME: lambda row: row.frame + 1,
-        "status": lambda row: SCORED if row.probabilities else FAILED,
-        "error": lambda row: None if row.probabilities else utf8(f"{row.reason}: {row.detail}"),
-        "diagnosis": _if_scored(lambda probabilities: DIAGNOSES[best(probabilities)]),
-        "probability": _if_scored(max),
-        "p_malignant": _if_scored(malignant),
+        "status": lambda row: FAILED if row.decision is None else SCORED,
+        "error": lambda row: utf8(f"{row.reason}: {row.detail}") if row.decision is None else None,
+        "diagnosis": _if_scored(lambda said: DIAGNOSES[said.called]),
+        "probability": _if_scored(lambda said: said.probabilities[said.called]),
+        "p_malignant": _if_scored(lambda said: malignant_share(said.probabilities)),
+        "malignant": _if_scored(lambda said: YES if said.malignant else NO),
+        "refer": _if_scored(lambda said: said.refer),
         "model": lambda row: model,
     }
     for place, diagnosis in enumerate(DIAGNOSES):
@@ -84,20 +91,20 @@ def extractors(columns: Sequence[str], model: str, carried: Sequence[str] = ()) 
     return [named[column] for column in columns]
 
 
-def _if_scored(take: Callable[[tuple[float, ...]], Value]) -> _Extract:
-    return lambda row: None if row.probabilities is None else take(row.probabilities)
+def _if_scored(take: Callable[[Decision], Value]) -> _Extract:
+    return lambda row: None if row.decision is None else take(row.decision)
 
 
 def _probability(place: int) -> _Extract:
-    return _if_scored(lambda probabilities: probabilities[place])
+    return _if_scored(lambda said: said.probabilities[place])
 
 
 def _top_diagnosis(rank: int) -> _Extract:
-    return _if_scored(lambda probabilities: DIAGNOSES[ranked(probabilities)[rank]])
+    return _if_scored(lambda said: DIAGNOSES[ranked(said.probabilities)[rank]])
 
 
 def _top_probability(rank: int) -> _Extract:
-    return _if_scored(lambda probabilities: probabilities[ranked(probabilities)[rank]])
+    return _if_scored(lambda said: said.probabilities[ranked(said.probabilities)[rank]])
 
 
 def _carried(place: int) -> _Extract:
@@ -109,12 +116,7 @@ def path_with_frame(row: Row) -> str:
     return utf8(row.path if row.frame == 0 else f"{row.path}#{row.frame + 1}")
 
 
-def best(probabilities: Sequence[float]) -> int:
-    """The place of the most probable diagnosis, the first of equals."""
-    return probabilities.index(max(probabilities))
-
-
-def malignant(probabilities: Sequence[float]) -> float:
+def malignant_share(probabilities: Sequence[float]) -> float:
     """The summed probability of the malignant diagnoses."""
     total = 0.0
     for place in MALIGNANT_INDICES:  # `sum` adds otherwise from Python 3.12 on

@@ -25,7 +25,9 @@ class ScoringConfig:
         None, "Format of the report.", kind=str, choices=FORMATS, unset="by the ending of --out"
     )
     columns: str | None = option(None, "Columns of the report, separated by commas.", kind=str, unset="all")
-    top_k: int | None = option(None, "Add the K most probable diagnoses, most probable first.", kind=int, low=1, high=7)
+    top_k: int | None = option(
+        None, "Add the K most probable diagnoses; the first need not be the one called.", kind=int, low=1, high=7
+    )
     html: Path | None = option(None, "Write a page with a sortable table and thumbnails as well.", kind=Path)  # noqa: RUF009
     summary: Path | None = option(None, "Write counts, failures and provenance as JSON as well.", kind=Path)  # noqa: RUF009
     overwrite: bool = option(False, "Replace the report if it exists, and begin anew what was not finished.")
@@ -34,6 +36,7 @@ class ScoringConfig:
     max_failures: str | None = option(
         None, "Stop at more failed images than N, or than P%.", kind=str, unset="never stop"
     )
+    tta: bool = option(False, "Average the eight flips and quarter turns; several times slower.")
     device: str = option("auto", "Where the network runs.", choices=DEVICES)
     batch_size: int | None = option(
         None, "Images in one batch.", kind=int, low=1, high=65_536, unset="16, or 64 with cuda"

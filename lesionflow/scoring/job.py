@@ -27,10 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import DataError, ReportError
-from lesionflow.scoring.row import Row
+from lesionflow.scoring.row import Decision, Row
 from lesionflow.scoring.sources import Source
 
-JOB_FORMAT = 1
+JOB_FORMAT = 2
 JOB_FILE, MANIFEST_FILE, LOCK_FILE, REPORT_FILE = "job.json", "manifest.jsonl", "lock", "report"
 _OURS = re.compile(r"(job\.json|manifest\.jsonl|shard-\d{8}\.jsonl)(\.partial)?|\.?report(\.partial-\d+)?")
 
@@ -74,8 +74,8 @@ class Job:
         """
         lines, failed = [], 0
         for place, row in rows:
-            outcome = row.probabilities if row.probabilities is not None else (row.reason, row.detail)
-            failed += row.probabilities is None
+            outcome = row.decision if row.decision is not None else (row.reason, row.detail)
+            failed += row.decision is None
             # repr of a float, which JSON uses, reads back as the same float; surrogates are escaped by \\u and return.
             lines.append(json.dumps([place, row.frame, *outcome]))
         body = "".join(line + "\n" for line in lines).encode("ascii")
@@ -106,7 +106,9 @@ class Job:
                     reason, detail = outcome
                     yield Row(path, None, reason, detail, frame, tuple(carried))
                 else:
-                    yield Row(path, tuple(outcome), frame=frame, carried=tuple(carried))
+                    probabilities, *decided = outcome
+                    decision = Decision(tuple(probabilities), *decided)
+                    yield Row(path, decision, frame=frame, carried=tuple(carried))
 
     def _read_shard(self, shard: int) -> tuple[int, bytes] | None:
         """The number of failures and the lines of a shard, None if it is not there or not whole."""

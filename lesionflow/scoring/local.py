@@ -18,7 +18,7 @@ import numpy as np
 from lesionflow.data.pixels import decode_frames
 from lesionflow.errors import ImageError
 from lesionflow.scoring.predictor import Predictor
-from lesionflow.scoring.row import Row
+from lesionflow.scoring.row import Decision, Row, one_by_one
 
 FRAMES_IN_BATCH = 16  # of one file, from its second on
 
@@ -64,7 +64,7 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event) -> l
     pixels = np.zeros((len(batch.paths), height, width, 3), np.uint8)
     found: list[tuple[int, int, ImageError | None]] = []  # place in the batch, frame, what is wrong
     later: list[np.ndarray] = []  # further frames of a file; they go through the network a batch of their own at a time
-    further: list[np.ndarray] = []  # and give these probabilities, (frames, 7) each
+    further: list[Decision] = []  # and give these, in order
     for index, path in enumerate(batch.paths):
         for frame, image in _decode(path, height, width):
             if stop.is_set():
@@ -77,21 +77,19 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event) -> l
                 continue
             later.append(image)
             if len(later) == FRAMES_IN_BATCH:
-                further.append(predictor.predict(np.stack(later)).probabilities)
+                further += one_by_one(predictor.predict(np.stack(later)))
                 later = []
         if later:
-            further.append(predictor.predict(np.stack(later)).probabilities)
+            further += one_by_one(predictor.predict(np.stack(later)))
             later = []
-    firsts = predictor.predict(pixels).probabilities.tolist()  # (batch, 7)
-    others = (probabilities for part in further for probabilities in part.tolist())
+    firsts, others = one_by_one(predictor.predict(pixels)), iter(further)
     rows = []
     for index, frame, error in found:
         path, place = batch.paths[index], batch.first + index
         if error is not None:
             rows.append((place, Row(path, None, error.reason, error.detail, frame)))
         else:
-            probabilities = firsts[index] if frame == 0 else next(others)
-            rows.append((place, Row(path, tuple(probabilities), frame=frame)))
+            rows.append((place, Row(path, firsts[index] if frame == 0 else next(others), frame=frame)))
     return rows
 
 

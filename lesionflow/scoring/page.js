@@ -12,17 +12,15 @@ function make(tag, className, ...content) {
   return element;
 }
 
-const rows = data.rows.map(([file, probabilities, thumbnail], place) => {
-  let best = 0;
-  probabilities.forEach((share, index) => { if (share > probabilities[best]) best = index; });
-  return { file, probabilities, thumbnail, place, best, malignant: data.malignant_shares[place] };
-});
+const rows = data.rows.map(([file, probabilities, called, malignant, refer, thumbnail], place) => (
+  { file, probabilities, called, malignant, refer, thumbnail, place, share: data.malignant_shares[place] }));
 
 const columns = [
   { title: "", className: "image" },
   { title: "file", className: "file", key: (row) => row.file, first: 1 },
-  { title: "diagnosis", className: "called", key: (row) => data.diagnoses[row.best], first: 1 },
-  { title: "malignant", className: "number malignant", key: (row) => row.malignant, first: -1 },
+  { title: "diagnosis", className: "called", key: (row) => data.diagnoses[row.called], first: 1 },
+  { title: "malignant", className: "number malignant", key: (row) => row.share, first: -1 },
+  { title: "refer", className: "refer", key: (row) => row.refer, first: -1 },
   ...data.diagnoses.map((name, index) => (
     { title: name, className: "number each", key: (row) => row.probabilities[index], first: -1 })),
 ];
@@ -43,7 +41,15 @@ function bar(share) {
 }
 
 function diagnosisOf(row) {
-  return make("span", data.malignant.includes(row.best) ? "risk" : "", data.diagnoses[row.best]);
+  return make("span", data.malignant.includes(row.called) ? "risk" : "", data.diagnoses[row.called]);
+}
+
+function malignantMark(row) {
+  return row.malignant ? make("span", "mark full", "yes") : make("span", "mark plain", "no");
+}
+
+function referMark(row, where) {
+  return make("span", "mark " + (row.refer ? data.refer_words[row.refer] : "plain") + where, data.refer_words[row.refer]);
 }
 
 function tableRow(row) {
@@ -53,8 +59,10 @@ function tableRow(row) {
   name.title = row.file;
   const line = make("tr", "row",
     make("td", "image", picture(row)), make("td", "file", name),
-    make("td", "called", diagnosisOf(row), make("br"), percent(row.probabilities[row.best])),
-    make("td", "number malignant", bar(row.malignant)),
+    make("td", "called", diagnosisOf(row), make("br"), percent(row.probabilities[row.called]),
+      row.refer ? referMark(row, " narrow") : ""),
+    make("td", "number malignant", bar(row.share), malignantMark(row)),
+    make("td", "refer", referMark(row, "")),
     ...row.probabilities.map((share) => make("td", "number each", percent(share))));
   line.addEventListener("click", () => open(row));
   return line;
@@ -79,8 +87,10 @@ function draw() {  // only the rows in view, and a few around them
 }
 
 function arrange() {
-  const words = find("#search").value.toLowerCase(), wanted = find("#diagnosis").value;
-  shown = rows.filter((row) => (!wanted || data.diagnoses[row.best] === wanted) && row.file.toLowerCase().includes(words));
+  const words = find("#search").value.toLowerCase(), wanted = find("#diagnosis").value, refer = find("#refer").value;
+  shown = rows.filter((row) => (!wanted || data.diagnoses[row.called] === wanted)
+    && (!refer || (refer === "any" ? row.refer > 0 : data.refer_words[row.refer] === refer))
+    && row.file.toLowerCase().includes(words));
   const key = sorted.key;
   shown.sort((one, other) => {
     const a = key(one), b = key(other);
@@ -95,13 +105,20 @@ function arrange() {
   draw();
 }
 
+const REASONS = ["", ": the diagnosis called is too improbable to rely on it.",
+  ": the image is unlike those that the model was trained on."];
+
 function open(row) {
   const list = make("dl");
   data.diagnoses.map((name, index) => [row.probabilities[index], index]).sort((a, b) => b[0] - a[0])
     .forEach(([share, index]) => list.append(make("dt", data.malignant.includes(index) ? "risk" : "",
       data.diagnoses[index] + ", " + data.full_names[index]), make("dd", "", bar(share))));
-  find("dialog div").replaceChildren(picture(row), make("p", "", row.file), list,
-    make("p", "", "malignant diagnoses (\u25b4) together: " + percent(row.malignant)));
+  find("dialog div").replaceChildren(picture(row), make("p", "", row.file),
+    make("p", "", "Diagnosis called: ", make("strong", "", data.full_names[row.called]),
+      ", the most probable if all seven were equally frequent."),
+    make("p", "", "Malignant at the operating point: ", malignantMark(row)),
+    make("p", "", "Refer: ", referMark(row, ""), REASONS[row.refer]), list,
+    make("p", "", "malignant diagnoses (\u25b4) together: " + percent(row.share)));
   find("dialog").showModal();
 }
 
@@ -109,6 +126,8 @@ find("#model").textContent = "Model: " + data.model;
 if (data.demo) find("#demo").textContent = "Demo model: trained on synthetic images, its numbers mean nothing.";
 find("#counts").textContent = data.scored + " images scored, " + data.failed + " failed. " +
   data.diagnoses.map((name, index) => name + " " + data.counts[index]).join(", ") + ".";
+find("#decided").textContent = "Malignant at the operating point: " + data.malignant_count + ". Refer: " +
+  Object.entries(data.referred).map(([why, count]) => count + " " + why).join(", ") + ".";
 if (data.scored > rows.length) find("#left-out").textContent =
   "This page shows the " + rows.length + " most suspicious of them; the report beside it has every row.";
 if (data.failed) {
@@ -135,9 +154,11 @@ columns.forEach((column) => {
   find("thead tr").append(head);
 });
 data.diagnoses.forEach((name) => find("#diagnosis").append(make("option", "", name)));
+data.refer_words.forEach((word) => find("#refer").append(make("option", "", word)));
 find("main form").addEventListener("submit", (event) => event.preventDefault());
 find("#search").addEventListener("input", arrange);
 find("#diagnosis").addEventListener("change", arrange);
+find("#refer").addEventListener("change", arrange);
 find("#failures details").addEventListener("toggle", draw);
 addEventListener("scroll", draw, { passive: true });
 addEventListener("resize", draw);

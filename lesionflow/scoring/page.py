@@ -20,8 +20,8 @@ from lesionflow.data.pixels import decode
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT_INDICES
 from lesionflow.errors import ImageError
 from lesionflow.pages import base_style, content_hash
-from lesionflow.scoring.columns import malignant, path_with_frame, utf8
-from lesionflow.scoring.row import Row
+from lesionflow.scoring.columns import REFER, malignant_share, path_with_frame, utf8
+from lesionflow.scoring.row import Decision, Row
 from lesionflow.scoring.summary import Counts
 from lesionflow.whole_file import whole_file
 
@@ -48,19 +48,20 @@ def write_page(
     `ReportError` where it cannot be written.
     """
     counts, failures = Counts(), list[Row]()
-    suspicious = list[tuple[float, int, Row]]()  # a heap: the least suspicious of those kept is the first to go
+    # A heap: the least suspicious of those kept is the first to go.
+    suspicious = list[tuple[float, int, Row, Decision]]()
     for place, row in enumerate(rows):
         counts.add(row)
-        if row.probabilities is None:
+        if row.decision is None:
             if len(failures) < MAXIMUM_FAILURES:
                 failures.append(row)
             continue
-        entry = (malignant(row.probabilities), -place, row)
+        entry = (malignant_share(row.decision.probabilities), -place, row, row.decision)
         if len(suspicious) < MAXIMUM_IMAGES:
             heapq.heappush(suspicious, entry)
         else:
             heapq.heappushpop(suspicious, entry)
-    kept = [row for _, _, row in sorted(suspicious, key=lambda entry: entry[:2], reverse=True)]
+    kept = [(row, said) for _, _, row, said in sorted(suspicious, key=lambda entry: entry[:2], reverse=True)]
     template = string.Template(_part("page.html"))
     style, script = base_style() + _part("page.css"), _part("page.js")
     page = template.substitute(
@@ -88,7 +89,7 @@ def _part(name: str) -> str:
 
 
 def _data(
-    rows: list[Row], failures: list[Row], counts: Counts, model: str, demo: bool, workers: int | None
+    kept: list[tuple[Row, Decision]], failures: list[Row], counts: Counts, model: str, demo: bool, workers: int | None
 ) -> Iterator[str]:
     """The page's data as JSON, a piece at a time."""
     start = {
@@ -99,15 +100,19 @@ def _data(
         "diagnoses": DIAGNOSES,
         "full_names": [FULL_NAMES[diagnosis] for diagnosis in DIAGNOSES],
         "malignant": MALIGNANT_INDICES,
+        "refer_words": REFER,
         "counts": [counts.diagnoses[diagnosis] for diagnosis in DIAGNOSES],
+        "malignant_count": counts.malignant,
+        "referred": counts.referred,
         "failures": [[_name(row), utf8(f"{row.reason}: {row.detail}")[:MAXIMUM_NAME]] for row in failures],
-        "malignant_shares": [round(malignant(row.probabilities or ()) * WHOLE) for row in rows],
+        "malignant_shares": [round(malignant_share(said.probabilities) * WHOLE) for _, said in kept],
     }
     yield json.dumps(start)[:-1] + ', "rows": ['
     separator = "\n"
-    for row, thumbnail in zip(rows, _thumbnails(rows, workers), strict=True):
-        shares = [round(probability * WHOLE) for probability in row.probabilities or ()]
-        yield separator + json.dumps([_name(row), shares, thumbnail], separators=(",", ":"))
+    for (row, said), thumbnail in zip(kept, _thumbnails((row for row, _ in kept), workers), strict=True):
+        shares = [round(probability * WHOLE) for probability in said.probabilities]
+        decided = [said.called, int(said.malignant), REFER.index(said.refer)]
+        yield separator + json.dumps([_name(row), shares, *decided, thumbnail], separators=(",", ":"))
         separator = ",\n"
     yield "]}"
 

@@ -11,11 +11,11 @@ from typing import Any, TextIO
 
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import IMAGE_FAILURES, ReportError
-from lesionflow.scoring.columns import FAILED, SCORED, as_written
+from lesionflow.scoring.columns import FAILED, NO, REFER, SCORED, YES, as_written
 from lesionflow.scoring.report import ENDINGS
-from lesionflow.scoring.row import Row
+from lesionflow.scoring.row import Decision, Row
 
-NEEDED = ("path", "status", "error", *(f"p_{diagnosis}" for diagnosis in DIAGNOSES))
+NEEDED = ("path", "status", "error", "diagnosis", *(f"p_{diagnosis}" for diagnosis in DIAGNOSES), "malignant", "refer")
 MAXIMUM_LINE = 2**20  # characters: ten times what the longest path can make of a row
 ROWS_AT_ONCE = 4096  # of a Parquet file
 
@@ -105,7 +105,15 @@ def _row(record: Mapping[str, Any], where: str) -> Row:
     probabilities = tuple(_probability(record[f"p_{diagnosis}"], where) for diagnosis in DIAGNOSES)
     if abs(sum(probabilities) - 1) > 0.001:
         raise ReportError(f"{where}: the probabilities add up to {sum(probabilities):.6f}, not to 1")
-    return Row(path, probabilities)
+    called = DIAGNOSES.index(_word(record["diagnosis"], DIAGNOSES, where))
+    malignant = _word(record["malignant"], (YES, NO), where) == YES
+    return Row(path, Decision(probabilities, called, malignant, _word(record["refer"], REFER, where)))
+
+
+def _word(value: Any, words: tuple[str, ...], where: str) -> str:
+    if not isinstance(value, str) or value not in words:
+        raise ReportError(f"{where}: {str(value)[:50]!r} is none of {', '.join(words)}")
+    return value
 
 
 def _probability(value: Any, where: str) -> float:

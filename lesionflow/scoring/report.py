@@ -37,6 +37,7 @@ class ReportOptions:
     columns: tuple[str, ...] | None = None  # which, in this order; None stands for the default ones
     top_k: int | None = None  # columns for the so many most probable diagnoses
     carried_columns: tuple[str, ...] = ()  # names of the columns of the CSV source that are carried through
+    prior: tuple[float, ...] = (1 / len(DIAGNOSES),) * len(DIAGNOSES)  # of the bundle's card; the ISIC format needs it
     provenance: dict[str, str] = field(default_factory=dict)  # goes into the metadata of a Parquet file
 
 
@@ -73,7 +74,7 @@ def check_report(out: Path, options: ReportOptions, overwrite: bool) -> None:
 def write_report(rows: Iterable[Row], out: Path, options: ReportOptions, overwrite: bool) -> None:
     """Write a report, a row at a time: the file is complete, or it is not there.
 
-    The ISIC format has no place for an image without probabilities: such rows are left out. Raises `ReportError` where
+    The ISIC format has no place for an image that failed: such rows are left out. Raises `ReportError` where
     the file cannot be written, and what `rows` raises.
     """
     check_report(out, options, overwrite)
@@ -190,20 +191,29 @@ class _Parquet:
 
 
 class _Isic:
-    """What the ISIC 2018 challenge's task 3 takes: the image's name without ending, and seven probabilities."""
+    """What the ISIC 2018 challenge's task 3 takes: the image's name without ending, and seven probabilities.
+
+    The challenge takes the greatest of the seven for the answer and measures balanced accuracy. The probabilities are
+    therefore those under equal priors, the greatest of which is the diagnosis that is called.
+    """
 
     def __init__(self, file: BinaryIO, options: ReportOptions):
         self.csv = csv.writer(_Encoded(file), lineterminator=_CSV_END)
         self.csv.writerow(["image", *ISIC_CLASSES])
         self.places = [DIAGNOSES.index(name.lower()) for name in ISIC_CLASSES]
+        self.prior = options.prior
         self.names: dict[str, str] = {}
 
     def add(self, row: Row) -> None:
-        if row.probabilities is None:
+        if row.decision is None:
             return
         name = isic_name(row.path, row.frame)
         _refuse_same_name(self.names, name, row.path)
-        self.csv.writerow([cell(name), *(f"{row.probabilities[place]:.6f}" for place in self.places)])
+        shares = [
+            probability / prior for probability, prior in zip(row.decision.probabilities, self.prior, strict=True)
+        ]
+        total = sum(shares)
+        self.csv.writerow([cell(name), *(f"{shares[place] / total:.6f}" for place in self.places)])
 
     def close(self) -> None:
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,30 +12,36 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow import __version__
-from lesionflow.bundle.card import Card
+from lesionflow.bundle.card import AVERAGED, SINGLE, Card
+from lesionflow.bundle.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
 from lesionflow.data.pixels import PIXELS_VERSION
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT
+from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import IMAGE_FAILURES
-from lesionflow.scoring.columns import best, utf8
+from lesionflow.scoring.columns import utf8
 from lesionflow.scoring.row import Row
 from lesionflow.whole_file import whole_file
 
-SUMMARY_FORMAT = 1
+SUMMARY_FORMAT = 2
 
 
 @dataclass
 class Counts:
     """How many images came to what, counted while the rows go by."""
 
-    diagnoses: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DIAGNOSES, 0))  # the most probable ones
+    diagnoses: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DIAGNOSES, 0))  # as called
+    malignant: int = 0  # at the bundle's operating point
+    referred: dict[str, int] = field(default_factory=lambda: {UNCERTAIN: 0, UNFAMILIAR: 0})  # by why
     failures: dict[str, int] = field(default_factory=dict)  # by word of `IMAGE_FAILURES`
 
     def add(self, row: Row) -> None:
         """Count one row."""
-        if row.probabilities is None:
+        if row.decision is None:
             self.failures[row.reason] = self.failures.get(row.reason, 0) + 1
-        else:
-            self.diagnoses[DIAGNOSES[best(row.probabilities)]] += 1
+            return
+        self.diagnoses[DIAGNOSES[row.decision.called]] += 1
+        self.malignant += row.decision.malignant
+        if row.decision.refer != TRUSTED:
+            self.referred[row.decision.refer] += 1
 
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows, each counted as it goes by."""
@@ -44,7 +51,7 @@ class Counts:
 
     @property
     def scored(self) -> int:
-        """Rows with probabilities."""
+        """Rows with a diagnosis."""
         return sum(self.diagnoses.values())
 
     @property
@@ -54,16 +61,19 @@ class Counts:
 
     @property
     def malignant_share(self) -> float:
-        """The share of scored rows whose most probable diagnosis is malignant; 0 without any."""
-        return sum(self.diagnoses[diagnosis] for diagnosis in MALIGNANT) / self.scored if self.scored else 0.0
+        """The share of scored rows that are malignant at the operating point; 0 without any."""
+        return self.malignant / self.scored if self.scored else 0.0
 
 
-def provenance(model: str, card: Card, options: Mapping[str, object], now: datetime | None = None) -> dict[str, str]:
+def provenance(
+    model: str, card: Card, options: Mapping[str, object], now: datetime | None = None, *, averaged: bool = False
+) -> dict[str, str]:
     """Where the numbers of a report come from, as names and text: for Parquet metadata, and part of a summary.
 
     model: the label that the column `model` shows; options: what the user chose, by the option's name; now: a time
-    other than the clock's.
+    other than the clock's; averaged: whether the flips and quarter turns of each image were.
     """
+    calibration = dataclasses.asdict(card.calibrations[AVERAGED if averaged else SINGLE])
     return {
         "model": model,
         "bundle_label": card.label,
@@ -72,6 +82,8 @@ def provenance(model: str, card: Card, options: Mapping[str, object], now: datet
         "input": f"{card.height} x {card.width}",
         "trained_on": card.data_name,
         "demo_model": json.dumps(card.demo),
+        "prior": json.dumps(dict(zip(DIAGNOSES, card.prior, strict=True))),
+        "calibration": json.dumps({"tta": averaged} | calibration),
         "pixels_version": str(PIXELS_VERSION),
         "lesionflow_version": __version__,
         "python_version": platform.python_version(),
@@ -96,7 +108,7 @@ def build_summary(
     """
     images = counts.scored + counts.failed
     provenance: dict[str, Any] = dict(sources)
-    for name in ("options", "demo_model"):
+    for name in ("options", "demo_model", "prior", "calibration"):
         if name in provenance:
             provenance[name] = json.loads(provenance[name])
     return {
@@ -107,7 +119,9 @@ def build_summary(
         "scored": counts.scored,
         "failed": counts.failed,
         "diagnoses": dict(counts.diagnoses),
+        "malignant": counts.malignant,
         "malignant_share": round(counts.malignant_share, 6),
+        "referred": dict(counts.referred),
         "failures": {word: counts.failures[word] for word in IMAGE_FAILURES if word in counts.failures},
         "seconds": round(seconds, 3),
         "resumed": resumed,

@@ -43,21 +43,19 @@ class Summary:
 
     model: str
     report: Path
-    diagnoses: dict[str, int]  # rows by most probable diagnosis, in the order of `DIAGNOSES`
-    failures: dict[str, int]  # rows by word of `IMAGE_FAILURES`
+    counts: Counts  # of rows by diagnosis, malignancy, referral and failure
     seconds: float  # from the first image read to the report's last row
     resumed: int  # images that an earlier run had done
-    malignant_share: float  # of the scored rows, by most probable diagnosis
 
     @property
     def scored(self) -> int:
-        """Rows with probabilities."""
-        return sum(self.diagnoses.values())
+        """Rows with a diagnosis."""
+        return self.counts.scored
 
     @property
     def failed(self) -> int:
         """Rows with an error."""
-        return sum(self.failures.values())
+        return self.counts.failed
 
 
 def score(
@@ -95,7 +93,7 @@ def score(
         raise UsageError("--out, --html and --summary name the same file; give each one of its own")
     for file in others:
         check_writable(file, config.overwrite or going_on)
-    predictor, label = _load(model, tracking_uri, config.device)
+    predictor, label = _load(model, tracking_uri, config)
     batch_size = config.batch_size or BATCH_SIZES[predictor.device]
     fingerprint = _fingerprint(predictor, batch_size)
     doing = {"resume": config.resume, "anew": config.overwrite}
@@ -104,10 +102,11 @@ def score(
             check_isic_names(job.paths())
         started = time.monotonic()
         resumed = _score_shards(job, predictor, batch_size, config, opened)
-        origin = provenance(label, predictor.card, {"source": os.fspath(source)} | asdict(config), job.begun)
+        chosen = {"source": os.fspath(source)} | asdict(config)
+        origin = provenance(label, predictor.card, chosen, job.begun, averaged=config.tta)
+        report = replace(report, model=label, prior=predictor.card.prior, provenance=origin)
         counts = Counts()
-        rows = counts.counting(job.rows())
-        write_report(rows, folder / REPORT_FILE, replace(report, model=label, provenance=origin), overwrite=True)
+        write_report(counts.counting(job.rows()), folder / REPORT_FILE, report, overwrite=True)
         if config.html is not None:
             from lesionflow.scoring.page import write_page
 
@@ -119,18 +118,10 @@ def score(
             write_summary(told, config.summary, config.overwrite or going_on)
         _publish(folder / REPORT_FILE, out, config.overwrite, going_on)
         remove_job(folder)
-    return Summary(
-        label,
-        out,
-        counts.diagnoses,
-        dict(sorted(counts.failures.items())),
-        seconds,
-        resumed,
-        counts.malignant_share,
-    )
+    return Summary(label, out, counts, seconds, resumed)
 
 
-def _load(model: str, tracking_uri: str | None, device: str) -> tuple[Predictor, str]:
+def _load(model: str, tracking_uri: str | None, config: ScoringConfig) -> tuple[Predictor, str]:
     """The predictor, and the name of its model in the report."""
     from lesionflow.registry.versions import (
         resolve,
@@ -138,7 +129,7 @@ def _load(model: str, tracking_uri: str | None, device: str) -> tuple[Predictor,
 
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
         resolved = resolve(model, Path(folder), tracking_uri)
-        return load_predictor(resolved.folder, threads=1, device=device), resolved.label
+        return load_predictor(resolved.folder, 1, config.device, averaged=config.tta), resolved.label
 
 
 def _fingerprint(predictor: Predictor, batch_size: int) -> Fingerprint:
@@ -151,6 +142,7 @@ def _fingerprint(predictor: Predictor, batch_size: int) -> Fingerprint:
         "version of lesionflow": __version__,
         "version of ONNX Runtime": onnxruntime.__version__,
         "device": predictor.device,
+        "--tta": "yes" if predictor.averaged else "no",
         "images in a batch": batch_size,
     }
 
@@ -167,7 +159,7 @@ def _score_shards(job: Job, predictor: Predictor, batch_size: int, config: Scori
     with show_progress(job.inputs, done, failed, quiet=config.quiet) as advance, closing(batches):
         for batch, scored in batches:
             rows += scored
-            failures_here = [row for _, row in scored if row.probabilities is None]
+            failures_here = [row for _, row in scored if row.decision is None]
             failed += len(failures_here)
             advance(len(batch.paths), len(failures_here))
             if failures_here and source.is_lost():

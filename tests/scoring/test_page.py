@@ -17,7 +17,7 @@ from PIL import Image
 from lesionflow.errors import DataError, ReportError
 from lesionflow.scoring import page
 from lesionflow.scoring.page import write_page
-from lesionflow.scoring.row import Row
+from lesionflow.scoring.row import Decision, Row
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\"'.jpg"
 
@@ -39,8 +39,9 @@ class Elements(HTMLParser):
             self.content.append((self.cdata_elem, data))
 
 
-def chance(malignant: float) -> tuple[float, ...]:
-    return (malignant / 2, 0.0, 0.0, 0.0, malignant / 2, 1 - malignant, 0.0)
+def chance(malignant: float, refer: str = "no") -> Decision:
+    probabilities = (malignant / 2, 0.0, 0.0, 0.0, malignant / 2, 1 - malignant, 0.0)
+    return Decision(probabilities, 4 if malignant >= 0.2 else 5, malignant >= 0.25, refer)
 
 
 def picture(file: Path, colour: tuple[int, int, int] = (200, 30, 40)) -> str:
@@ -62,12 +63,14 @@ def test_the_most_suspicious_come_first_with_their_pictures(tmp_path: Path) -> N
     rows = [
         Row(picture(tmp_path / f"{number}.png", (number * 50, 0, 0)), chance(number / 10)) for number in (1, 4, 2, 0)
     ]
-    rows.insert(2, Row("gone.jpg", chance(0.3)))
+    rows.insert(2, Row("gone.jpg", chance(0.3, "unfamiliar")))
     found = data_of(write(tmp_path, rows))
-    assert [Path(name).stem for name, _, _ in found["rows"]] == ["4", "gone", "2", "1", "0"]
+    assert [Path(name).stem for name, *_ in found["rows"]] == ["4", "gone", "2", "1", "0"]
     assert found["malignant_shares"] == [4000, 3000, 2000, 1000, 0]
     assert found["rows"][0][1] == [2000, 0, 0, 0, 2000, 6000, 0]
-    for (name, _, thumbnail), red in zip(found["rows"], (200, None, 100, 50, 0), strict=True):
+    assert [decided for _, _, *decided, _ in found["rows"]] == [[4, 1, 0], [4, 1, 2], [4, 0, 0], [5, 0, 0], [5, 0, 0]]
+    assert (found["malignant_count"], found["referred"]) == (2, {"uncertain": 0, "unfamiliar": 1})
+    for (name, *_, thumbnail), red in zip(found["rows"], (200, None, 100, 50, 0), strict=True):
         if red is None:
             assert thumbnail == "", name
         else:
@@ -77,7 +80,7 @@ def test_the_most_suspicious_come_first_with_their_pictures(tmp_path: Path) -> N
 
 def test_equals_stay_in_order(tmp_path: Path) -> None:
     found = data_of(write(tmp_path, [Row(f"{number}.jpg", chance(0.5)) for number in range(9)]))
-    assert [name for name, _, _ in found["rows"]] == [f"{number}.jpg" for number in range(9)]
+    assert [name for name, *_ in found["rows"]] == [f"{number}.jpg" for number in range(9)]
 
 
 def test_failures_have_their_own_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +130,7 @@ def test_it_says_what_it_is_and_marks_demo_models(tmp_path: Path) -> None:
 def test_only_the_most_suspicious_of_very_many_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "MAXIMUM_IMAGES", 3)
     found = data_of(write(tmp_path, [Row(f"{number}.jpg", chance(number % 10 / 10)) for number in range(30)]))
-    assert [name for name, _, _ in found["rows"]] == ["9.jpg", "19.jpg", "29.jpg"] and found["scored"] == 30
+    assert [name for name, *_ in found["rows"]] == ["9.jpg", "19.jpg", "29.jpg"] and found["scored"] == 30
 
 
 def test_five_thousand_images_make_less_than_twenty_megabytes(tmp_path: Path) -> None:
@@ -160,7 +163,7 @@ def test_a_browser_shows_the_rows_in_view_and_runs_nothing_else(tmp_path: Path) 
     assert BROWSER is not None
     colours = [picture(tmp_path / f"{number}.png", (number * 20, 0, 0)) for number in range(10)]
     attack = "</script><script>document.title='taken'</script><img src=x onerror=document.title='taken'>"
-    rows = [Row(attack, chance(0.9)), Row("b.jpg", None, "damaged", attack)]
+    rows = [Row(attack, chance(0.9, "uncertain")), Row("b.jpg", None, "damaged", attack)]
     rows += [Row(colours[number % 10], chance(number / 1000)) for number in range(500)]
     write(tmp_path, rows)
     command = [
@@ -178,5 +181,10 @@ def test_a_browser_shows_the_rows_in_view_and_runs_nothing_else(tmp_path: Path) 
     assert len(images) == len(lines) - 1  # the file of the first row is not there
     assert all(source is not None and source.startswith("data:image/jpeg;base64,") for source in images)
     assert "501 images scored, 1 failed." in done.stdout
+    assert "Malignant at the operating point: 251. Refer: 1 uncertain, 0 unfamiliar." in done.stdout
+    assert (
+        '<span class="mark full">yes</span>' in done.stdout
+        and '<span class="mark uncertain">uncertain</span>' in done.stdout
+    )
     buttons = re.findall(r'<td class="file"><button type="button" title="([^"]*)"', done.stdout)
     assert html.unescape(buttons[0]) == attack and html.unescape(buttons[1]) == colours[9]

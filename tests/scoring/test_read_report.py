@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from lesionflow.errors import ReportError
 from lesionflow.scoring.read_report import read_report
 from lesionflow.scoring.report import ReportOptions, report_format, write_report
-from lesionflow.scoring.row import Row
+from lesionflow.scoring.row import Decision, Row
 
 KINDS = ("out.csv", "out.jsonl", "out.parquet")
 ROWS = [
-    Row("images/a.jpg", (0.01, 0.02, 0.03, 0.04, 0.2, 0.6, 0.1)),
+    Row("images/a.jpg", Decision((0.01, 0.02, 0.03, 0.04, 0.2, 0.6, 0.1), 4, True, "uncertain")),
     Row("=cmd(),\"'\n\r.jpg", None, "damaged", "broken: data, stream"),
-    Row("images/ü.jpg", (0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0)),
+    Row("images/ü.jpg", Decision((0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0), 4, True, "unfamiliar")),
+    Row("b.jpg", Decision((0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0), 5, False, "no")),
     Row("c.jpg", None, "empty", "the file has no bytes"),
 ]
 by_kind = pytest.mark.parametrize("name", KINDS)
@@ -68,7 +69,10 @@ def test_a_mutated_report_gives_rows_or_the_documented_error(
         rows = list(read_report(file))
     except ReportError:
         return
-    assert all(row.probabilities is None or len(row.probabilities) == 7 for row in rows)
+    for row in rows:
+        if row.decision is not None:
+            assert len(row.decision.probabilities) == 7 and row.decision.called in range(7)
+            assert row.decision.refer in ("no", "uncertain", "unfamiliar")
 
 
 def test_what_is_no_report_says_what_it_lacks(tmp_path: Path) -> None:
@@ -94,6 +98,8 @@ def test_what_is_no_report_says_what_it_lacks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "word"),
     [("p_mel", "nan", "probability"), ("p_mel", "1.5", "probability"), ("p_mel", "-0.1", "probability"),
+     ("diagnosis", "naevus", "'naevus' is none of akiec"), ("diagnosis", "", "none of akiec"),
+     ("malignant", "True", "none of yes, no"), ("refer", "", "none of no, uncertain, unfamiliar"),
      ("p_mel", "", "could not convert"), ("p_mel", "0.9", "add up"), ("status", "fine", "status"),
      ("status", "error", "documented")],
 )  # fmt: skip

@@ -7,10 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lesionflow.bundle.card import Calibration
+from lesionflow.bundle.decision import decide
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import DataError, ReportError, UsageError
 from lesionflow.scoring import report
@@ -22,10 +25,12 @@ from lesionflow.scoring.report import (
     report_format,
     write_report,
 )
-from lesionflow.scoring.row import Row
+from lesionflow.scoring.row import Decision, Row, one_by_one
 
-PROBABILITIES = (0.01, 0.02, 0.03, 0.04, 0.2, 0.6, 0.1)  # nv, then mel, then vasc
-SCORED = Row("images/a.jpg", PROBABILITIES)
+PRIOR = (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02)
+PROBABILITIES = (0.01, 0.02, 0.03, 0.04, 0.2, 0.6, 0.1)  # nv, then mel, then vasc; vasc by the largest factor
+DECISION = Decision(PROBABILITIES, DIAGNOSES.index("vasc"), True, "uncertain")
+SCORED = Row("images/a.jpg", DECISION)
 FAILED = Row("images/b.jpg", None, "damaged", "broken, data stream")
 
 
@@ -42,9 +47,11 @@ def records(file: Path) -> list[dict[str, str]]:
 
 def test_the_csv_is_this_to_the_byte(tmp_path: Path) -> None:
     assert written(tmp_path, [SCORED, FAILED]).read_bytes() == (
-        b"path,status,error,diagnosis,probability,p_akiec,p_bcc,p_bkl,p_df,p_mel,p_nv,p_vasc,p_malignant,model\n"
-        b"images/a.jpg,ok,,nv,0.600000,0.010000,0.020000,0.030000,0.040000,0.200000,0.600000,0.100000,0.230000,m v1\n"
-        b'images/b.jpg,error,"damaged: broken, data stream",,,,,,,,,,,m v1\n'
+        b"path,status,error,diagnosis,probability,p_akiec,p_bcc,p_bkl,p_df,p_mel,p_nv,p_vasc,p_malignant,"
+        b"malignant,refer,model\n"
+        b"images/a.jpg,ok,,vasc,0.100000,0.010000,0.020000,0.030000,0.040000,0.200000,0.600000,0.100000,0.230000,"
+        b"yes,uncertain,m v1\n"
+        b'images/b.jpg,error,"damaged: broken, data stream",,,,,,,,,,,,,m v1\n'
     )
 
 
@@ -105,7 +112,9 @@ def test_jsonl_has_numbers_as_numbers_and_null_for_what_is_missing(tmp_path: Pat
     scored, failed = map(json.loads, written(tmp_path, [SCORED, FAILED], "out.jsonl").read_text().splitlines())
     assert list(scored) == list(failed) == list(COLUMNS)
     assert scored["p_mel"] == 0.2 and scored["p_malignant"] == 0.23 and scored["error"] is None
+    assert (scored["diagnosis"], scored["malignant"], scored["refer"]) == ("vasc", "yes", "uncertain")
     assert failed["p_mel"] is None and failed["diagnosis"] is None and failed["status"] == "error"
+    assert failed["malignant"] is None and failed["refer"] is None
 
 
 def test_parquet_is_typed_has_groups_and_knows_where_it_comes_from(
@@ -113,13 +122,16 @@ def test_parquet_is_typed_has_groups_and_knows_where_it_comes_from(
 ) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr(report, "ROWS_IN_GROUP", 10)
-    rows = [Row(f"{number}.jpg", PROBABILITIES, carried=("x",)) for number in range(24)] + [FAILED_WITH_NOTE]
+    rows = [Row(f"{number}.jpg", DECISION, carried=("x",)) for number in range(24)] + [FAILED_WITH_NOTE]
     out = written(tmp_path, rows, "out.parquet", carried_columns=("p_note",), top_k=1, provenance={"model": "m v1"})
     table = parquet.read_table(out)
     assert table.num_rows == 25 and parquet.ParquetFile(out).num_row_groups == 3
     types = {field.name: str(field.type) for field in table.schema}
     assert types["p_mel"] == types["probability"] == types["top1_probability"] == types["p_malignant"] == "double"
     assert types["path"] == types["p_note"] == types["top1_diagnosis"] == "string"
+    assert types["malignant"] == types["refer"] == "string"
+    assert table.column("malignant").to_pylist() == ["yes"] * 24 + [None]
+    assert table.column("refer").to_pylist() == ["uncertain"] * 24 + [None]
     assert table.schema.metadata[b"lesionflow.model"] == b"m v1"
     assert table.column("p_mel").to_pylist() == [0.2] * 24 + [None]
     assert table.column("path")[0].as_py() == "0.jpg" and table.column("path")[24].as_py() == "images/b.jpg"
@@ -131,29 +143,30 @@ FAILED_WITH_NOTE = Row(FAILED.path, None, FAILED.reason, FAILED.detail, carried=
 def test_columns_select_and_order(tmp_path: Path) -> None:
     out = written(
         tmp_path,
-        [Row("a.jpg", PROBABILITIES, carried=("7",))],
+        [Row("a.jpg", DECISION, carried=("7",))],
         columns=("id", "p_mel", "path"),
         carried_columns=("id",),
     )
     assert out.read_text() == "id,p_mel,path\n7,0.200000,a.jpg\n"
 
 
-def test_top_k_ranks_the_diagnoses(tmp_path: Path) -> None:
+def test_top_k_ranks_the_diagnoses_by_probability_whichever_is_called(tmp_path: Path) -> None:
     (row,) = records(written(tmp_path, [SCORED], top_k=3))
+    assert row["diagnosis"] == "vasc" and row["probability"] == "0.100000"
     assert [row[f"top{rank}_diagnosis"] for rank in (1, 2, 3)] == ["nv", "mel", "vasc"]
     assert [row[f"top{rank}_probability"] for rank in (1, 2, 3)] == ["0.600000", "0.200000", "0.100000"]
-    (row,) = records(written(tmp_path, [Row("a", (1 / 7,) * 7)], top_k=7))
+    (row,) = records(written(tmp_path, [Row("a", Decision((1 / 7,) * 7, 0, False, "no"))], top_k=7))
     assert tuple(row[f"top{rank}_diagnosis"] for rank in range(1, 8)) == DIAGNOSES
 
 
 def test_carried_columns_follow_the_path(tmp_path: Path) -> None:
-    out = written(tmp_path, [Row("a.jpg", PROBABILITIES, carried=("7", "left arm"))], carried_columns=("id", "site"))
+    out = written(tmp_path, [Row("a.jpg", DECISION, carried=("7", "left arm"))], carried_columns=("id", "site"))
     assert out.read_text().splitlines()[0].startswith("path,id,site,status,")
     assert out.read_text().splitlines()[1].startswith("a.jpg,7,left arm,ok,")
 
 
 def test_frames_are_told_apart(tmp_path: Path) -> None:
-    rows = [Row("a.dcm", PROBABILITIES, frame=frame) for frame in range(3)]
+    rows = [Row("a.dcm", DECISION, frame=frame) for frame in range(3)]
     assert [row["path"] for row in records(written(tmp_path, rows))] == ["a.dcm", "a.dcm#2", "a.dcm#3"]
     assert written(tmp_path, rows, columns=("path", "frame")).read_text() == "path,frame\na.dcm,1\na.dcm,2\na.dcm,3\n"
 
@@ -272,12 +285,13 @@ import random, resource, signal, sys
 from pathlib import Path
 from lesionflow.errors import ReportError
 from lesionflow.scoring.report import ReportOptions, report_format, write_report
-from lesionflow.scoring.row import Row
+from lesionflow.scoring.row import Decision, Row
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 out = Path(sys.argv[1])
 options = ReportOptions("m", report_format(out, None))
 draw = random.Random(0)
-rows = (Row(str(draw.random()), tuple(draw.random() for _ in range(7))) for _ in range(20_000))
+numbers = (tuple(draw.random() for _ in range(7)) for _ in range(20_000))
+rows = (Row(str(draw.random()), Decision(seven, 3, True, "no")) for seven in numbers)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 try:
     write_report(rows, out, options, overwrite=False)
@@ -296,9 +310,9 @@ def test_memory_is_flat(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from lesionflow.scoring.report import ReportOptions, report_format, write_report
-from lesionflow.scoring.row import Row
+from lesionflow.scoring.row import Decision, Row
 out, count = Path(sys.argv[1]), int(sys.argv[2])
-rows = (Row(f"images/{n}.jpg", (0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.1)) for n in range(count))
+rows = (Row(f"images/{n}.jpg", Decision((0.1,) * 5 + (0.4, 0.1), 5, False, "no")) for n in range(count))
 write_report(rows, out, ReportOptions("m", report_format(out, None)), overwrite=True)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -310,17 +324,17 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     assert peak("a.csv", 60_000) < 1.15 * peak("b.csv", 1_000)
 
 
-def isic(tmp_path: Path, rows: list[Row]) -> Path:
+def isic(tmp_path: Path, rows: list[Row], **options: tuple[float, ...]) -> Path:
     out = tmp_path / "isic.csv"
-    write_report(rows, out, ReportOptions("m", "isic"), overwrite=True)
+    write_report(rows, out, ReportOptions("m", "isic", **options), overwrite=True)  # type: ignore[arg-type]
     return out
 
 
 def test_isic_is_this_to_the_byte(tmp_path: Path) -> None:
     rows = [
-        Row("images/ISIC_0034524.jpg", PROBABILITIES),
+        Row("images/ISIC_0034524.jpg", DECISION),
         FAILED,
-        Row("deep/er/ISIC_0034525.JPG", PROBABILITIES),
+        Row("deep/er/ISIC_0034525.JPG", DECISION),
     ]
     assert isic(tmp_path, rows).read_text() == (
         "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n"
@@ -329,9 +343,34 @@ def test_isic_is_this_to_the_byte(tmp_path: Path) -> None:
     )
 
 
+@given(st.lists(st.tuples(*[st.floats(-8, 8)] * 7), min_size=1, max_size=20))
+def test_the_greatest_of_the_isic_format_is_the_diagnosis_called(
+    tmp_path_factory: pytest.TempPathFactory, logits: list[tuple[float, ...]]
+) -> None:
+    said = decide(np.array(logits), np.full(len(logits), np.nan), Calibration(), PRIOR)
+    rows = [Row(f"{number}.jpg", decision) for number, decision in enumerate(one_by_one(said))]
+    found = records(isic(tmp_path_factory.mktemp("isic"), rows, prior=PRIOR))
+    for line, row in zip(found, rows, strict=True):
+        shares = {name.lower(): float(share) for name, share in line.items() if name != "image"}
+        assert row.decision is not None
+        called = shares[DIAGNOSES[row.decision.called]]
+        assert called == max(shares.values())  # among equals at six decimals it is one of the greatest
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_isic_takes_the_prior_out(tmp_path: Path) -> None:
+    (found,) = records(isic(tmp_path, [SCORED], prior=PRIOR))
+    factors = {dx: share / prior for dx, share, prior in zip(DIAGNOSES, PROBABILITIES, PRIOR, strict=True)}
+    for dx, factor in factors.items():
+        assert float(found[dx.upper()]) == pytest.approx(factor / sum(factors.values()), abs=1e-6)
+    assert max(factors, key=lambda dx: factors[dx]) == "vasc"
+
+
 def test_isic_keeps_the_published_rules(tmp_path: Path) -> None:
     """The rules of the challenge's checker: these columns, floats in [0, 1], none missing, each image once, UTF-8."""
-    rows = [Row(f"x/ISIC_{number}.v2.jpg", PROBABILITIES) for number in range(5)] + [Row("ISIC_9", (0.0,) * 6 + (1.0,))]
+    rows = [Row(f"x/ISIC_{number}.v2.jpg", DECISION) for number in range(5)] + [
+        Row("ISIC_9", Decision((0.0,) * 6 + (1.0,), 6, False, "no"))
+    ]
     text = isic(tmp_path, rows).read_bytes().decode("utf-8")
     header, *lines = csv.reader(text.splitlines())
     assert set(header) == {"image", "MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"} and len(header) == 8
@@ -342,7 +381,7 @@ def test_isic_keeps_the_published_rules(tmp_path: Path) -> None:
 
 def test_isic_refuses_images_of_one_name(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="both"):
-        isic(tmp_path, [Row("a/1.jpg", PROBABILITIES), Row("b/1.png", PROBABILITIES)])
+        isic(tmp_path, [Row("a/1.jpg", DECISION), Row("b/1.png", DECISION)])
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ReportError, match="both"):
         check_isic_names(["a/1.jpg", "b/1.png"])
@@ -359,7 +398,10 @@ def test_the_challenges_own_checker_accepts_it(tmp_path: Path) -> None:
         f"ISIC_{place},{','.join('1.0' if place == other else '0.0' for other in range(7))}\n" for place in range(7)
     ]
     truth.write_text(f"image,{','.join(names)}\n{''.join(lines)}")
-    right = {name: tuple(float(diagnosis == name.lower()) for diagnosis in DIAGNOSES) for name in names}
+    right = {
+        name: Decision(tuple(float(dx == name.lower()) for dx in DIAGNOSES), DIAGNOSES.index(name.lower()), False, "no")
+        for name in names
+    }
     out = isic(tmp_path, [Row(f"i/ISIC_{place}.jpg", right[name]) for place, name in enumerate(names)])
     metric = scoring.ClassificationMetric.BALANCED_ACCURACY
     with truth.open() as expected, out.open() as given_file:

@@ -20,6 +20,7 @@ from lesionflow.errors import DataError, ReportError, UsageError
 from lesionflow.scoring import local
 from lesionflow.scoring.local import Batch, score_batches
 from lesionflow.scoring.predictor import load_predictor
+from lesionflow.scoring.row import Decision
 from lesionflow.verbs.score import score
 
 Command = Callable[..., list[str]]
@@ -147,20 +148,20 @@ def test_neither_workers_nor_broken_neighbours_change_a_bit(images: Path, small_
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"broken")
 
-    def probabilities(paths: tuple[str, ...], workers: int) -> list[tuple[float, ...] | None]:
+    def decisions(paths: tuple[str, ...], workers: int) -> list[Decision | None]:
         batches = [Batch(0, first, paths[first : first + 8]) for first in (0, 8)]
         rows = [row for _, scored in score_batches(predictor, batches, workers) for row in scored]
         assert [place for place, _ in rows] == list(range(16))
-        return [row.probabilities for _, row in rows]
+        return [row.decision for _, row in rows]
 
-    undisturbed = probabilities(paths, 1)
-    assert probabilities(paths, 5) == undisturbed
-    disturbed = probabilities((*paths[:3], str(broken), *paths[4:]), 2)
+    undisturbed = decisions(paths, 1)
+    assert decisions(paths, 5) == undisturbed
+    disturbed = decisions((*paths[:3], str(broken), *paths[4:]), 2)
     assert disturbed[3] is None
     assert disturbed[:3] + disturbed[4:] == undisturbed[:3] + undisturbed[4:]
     # And they are what the network says of that image alone.
     alone = predictor.predict(decode(paths[5], 24, 24)[None]).probabilities[0]
-    assert np.abs(alone - undisturbed[5]).max() < 1e-6
+    assert undisturbed[5] is not None and np.abs(alone - undisturbed[5].probabilities).max() < 1e-6
 
 
 def test_a_file_that_vanishes_after_it_was_listed(
@@ -177,7 +178,7 @@ def test_a_file_that_vanishes_after_it_was_listed(
 
     monkeypatch.setattr(local, "decode_frames", vanishing)
     summary = score(folder, tmp_path / "results.csv", str(small_bundle), quiet=True)
-    assert summary.failures == {"not_found": 6}
+    assert summary.counts.failures == {"not_found": 6}
     assert len(rows_of(tmp_path / "results.csv")) == 60
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -5,16 +6,17 @@ from pathlib import Path
 import pytest
 
 from lesionflow import __version__
-from lesionflow.bundle.card import Card
+from lesionflow.bundle.card import AVERAGED, SINGLE, Calibration, Card
 from lesionflow.errors import ReportError
-from lesionflow.scoring.row import Row
+from lesionflow.scoring.row import Decision, Row
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
 
 CARD = Card("cnn", 48, 64, "demo", "d" * 64, True, "s" * 64, 0, (0.7, 0.15, 0.15), digest="0123456789abcdef" * 4)
 ROWS = [
-    Row("a", (0.0, 0.0, 0.0, 0.0, 0.9, 0.1, 0.0)),
-    Row("b", (0.0, 0.0, 0.0, 0.0, 0.1, 0.9, 0.0)),
-    Row("c", (0.0, 0.0, 0.0, 0.0, 0.1, 0.9, 0.0)),
+    Row("a", Decision((0.0, 0.0, 0.0, 0.0, 0.9, 0.1, 0.0), 4, True, "no")),
+    Row("b", Decision((0.0, 0.0, 0.0, 0.0, 0.1, 0.9, 0.0), 5, False, "unfamiliar")),
+    Row("c", Decision((0.0, 0.0, 0.0, 0.0, 0.3, 0.7, 0.0), 4, False, "uncertain")),
+    Row("c", Decision((0.0, 0.0, 0.0, 0.0, 0.2, 0.8, 0.0), 5, True, "uncertain")),
     Row("d", None, "damaged", "x"),
     Row("e", None, "empty", "x"),
     Row("f", None, "damaged", "x"),
@@ -24,9 +26,10 @@ ROWS = [
 def test_counts_while_the_rows_go_by() -> None:
     counts = Counts()
     assert list(counts.counting(ROWS)) == ROWS
-    assert counts.diagnoses == {"akiec": 0, "bcc": 0, "bkl": 0, "df": 0, "mel": 1, "nv": 2, "vasc": 0}
+    assert counts.diagnoses == {"akiec": 0, "bcc": 0, "bkl": 0, "df": 0, "mel": 2, "nv": 2, "vasc": 0}
+    assert counts.malignant == 2 and counts.referred == {"uncertain": 2, "unfamiliar": 1}
     assert counts.failures == {"damaged": 2, "empty": 1}
-    assert (counts.scored, counts.failed) == (3, 3) and counts.malignant_share == pytest.approx(1 / 3)
+    assert (counts.scored, counts.failed) == (4, 3) and counts.malignant_share == 0.5
     assert Counts().malignant_share == 0.0
 
 
@@ -40,10 +43,12 @@ def test_the_summary_says_what_came_of_it_and_where_it_comes_from(tmp_path: Path
     out = tmp_path / "summary.json"
     write_summary(build_summary(counts, 2.0, Path("out.csv"), sources), out, overwrite=False)
     found = json.loads(out.read_text(encoding="utf-8"))
-    assert found["images"] == 6 and found["scored"] == 3 and found["failed"] == 3
+    assert found["images"] == 7 and found["scored"] == 4 and found["failed"] == 3
+    assert found["malignant"] == 2 and found["malignant_share"] == 0.5
+    assert found["referred"] == {"uncertain": 2, "unfamiliar": 1} and found["format"] == 2
     assert found["failures"] == {"empty": 1, "damaged": 2}
     assert list(found["failures"]) == ["empty", "damaged"]  # in the order of the documentation
-    assert found["seconds"] == 2.0 and found["images_per_second"] == 3.0
+    assert found["seconds"] == 2.0 and found["images_per_second"] == 3.5
     assert found["report"] == "out.csv"
     origin = found["provenance"]
     assert origin["model"] == "lesionflow v3" and origin["bundle_label"] == "cnn@0123456789ab"
@@ -56,6 +61,19 @@ def test_the_summary_says_what_came_of_it_and_where_it_comes_from(tmp_path: Path
         "columns": ["path", "p_mel"],
         "top_k": None,
     }
+
+
+def test_provenance_tells_the_calibration_that_was_used() -> None:
+    calibrations = {SINGLE: Calibration(), AVERAGED: Calibration(2.0, (0.5,) * 7, 0.2, 0.3, None, {"ece_after": 0.01})}
+    card = dataclasses.replace(CARD, prior=(0.1,) * 6 + (0.4,), calibrations=calibrations)
+    found = build_summary(Counts(), 1.0, None, provenance("m", card, {}, averaged=True))["provenance"]
+    assert found["calibration"] == {
+        "tta": True, "temperature": 2.0, "logit_offsets": [0.5] * 7, "malignant_threshold": 0.2, "uncertain_below": 0.3,
+        "unfamiliar_above": None, "figures": {"ece_after": 0.01},
+    }  # fmt: skip
+    assert found["prior"]["vasc"] == 0.4
+    plain = json.loads(provenance("m", card, {})["calibration"])
+    assert plain["tta"] is False and plain["temperature"] == 1.0
 
 
 def test_the_time_is_now_and_in_utc() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lesionflow.bundle.card import read_card
 from lesionflow.diagnoses import DIAGNOSES
 from tests.conftest import error_line, invoke
 
@@ -25,6 +26,8 @@ COLUMNS = [
     "p_nv",
     "p_vasc",
     "p_malignant",
+    "malignant",
+    "refer",
     "model",
 ]
 
@@ -60,18 +63,26 @@ def test_every_image_is_one_row_in_order_of_path(bundle: Path, images: Path, tmp
     assert [row["path"] for row in report] == sorted(str(path) for path in images.rglob("*.*"))
     errors = {Path(row["path"]).name: row["error"].split(":")[0] for row in report if row["status"] == "error"}
     assert errors == {"2 empty.jpg": "empty", "0 text.png": "not_an_image", "2 cut.jpg": "damaged"}
+    card = read_card(bundle)
+    calibration = card.calibrations["single"]
     for row in report:
         numbers = [row[f"p_{dx}"] for dx in DIAGNOSES]
         assert "(demo data)" in row["model"]
         if row["status"] == "error":
-            assert not any([row["diagnosis"], row["probability"], row["p_malignant"], *numbers])
+            decided = [row[name] for name in ("diagnosis", "probability", "p_malignant", "malignant", "refer")]
+            assert not any([*decided, *numbers])
             continue
         probabilities = [float(number) for number in numbers]
         assert sum(probabilities) == pytest.approx(1, abs=1e-5)
-        assert row["diagnosis"] == DIAGNOSES[probabilities.index(max(probabilities))]
-        assert float(row["probability"]) == max(probabilities)
+        factors = [probability / prior for probability, prior in zip(probabilities, card.prior, strict=True)]
+        assert row["diagnosis"] == DIAGNOSES[factors.index(max(factors))]
+        assert row["probability"] == row[f"p_{row['diagnosis']}"]
         malignant = sum(float(row[f"p_{dx}"]) for dx in ("mel", "bcc", "akiec"))
         assert float(row["p_malignant"]) == pytest.approx(malignant, abs=3e-6)
+        assert row["malignant"] == ("yes" if malignant >= calibration.malignant_threshold else "no")
+        if row["refer"] != "unfamiliar":
+            uncertain = float(row["probability"]) < calibration.uncertain_below
+            assert row["refer"] == ("uncertain" if uncertain else "no")
     assert "9 images, 6 scored" in result.stdout and "images a second" in result.stdout
 
 
