@@ -1,20 +1,33 @@
 """One image, whole process, against importing MLflow and Keras: what every run pays before its first image.
 
-python benchmarks/score_startup.py [--rounds 5] [--model BUNDLE]
+From a bundle folder; from `models:/` in an SQLite registry on this machine; from one on an `mlflow server`, over HTTP,
+that hands artifacts on; and from one that only MLflow itself can ask, which is what any other kind of registry costs.
+
+    python benchmarks/score_startup.py [--rounds 5]
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 from material import environment, in_turns, make_bundle, make_pictures, measure, median, score_command
 
-GOALS = {"from a bundle folder": 0.2, "from models:/ (SQLite here)": 0.5, "from models:/ (asking MLflow)": 0.5}
+GOALS = {
+    "from a bundle folder": 0.2,
+    "from models:/ (SQLite here)": 0.5,
+    "from models:/ (mlflow server)": 0.5,
+    "from models:/ (asking MLflow)": 0.5,
+}
 
 REGISTER = """
 import sys
@@ -22,8 +35,8 @@ from pathlib import Path
 from lesionflow.bundle.card import read_card, write_card
 from lesionflow.registry import champion, tracking, versions
 import dataclasses
-tracking.connect("sqlite:///mlflow.db")
 folder, image = Path(sys.argv[1]), Path(sys.argv[2])
+tracking.connect(sys.argv[3])
 card = read_card(folder)
 card = write_card(folder, dataclasses.replace(card, metrics={"validation": {versions.DECIDING: 0.5}}))
 with tracking.run("benchmark", "benchmark"):
@@ -42,20 +55,22 @@ def main() -> None:
         make_pictures(folder / "images", 1)
         image = folder / "images" / "image000000.jpg"
         bundle = make_bundle(folder / "bundle")
-        subprocess.run(
-            [sys.executable, "-c", REGISTER, str(bundle), str(image)], cwd=folder, env=environment(), check=True
-        )
-        store = ("--tracking-uri", f"sqlite:///{folder}/mlflow.db")
-        # A question mark makes the address one that only MLflow reads.
-        asking = ("--tracking-uri", f"sqlite:///{folder}/mlflow.db?timeout=5")
-        champion = "models:/lesionflow@champion"
-        imports, *scored = in_turns(
-            options.rounds,
-            lambda: measure([sys.executable, "-c", "import mlflow, keras"]),
-            lambda: measure(score_command(image, out, bundle)),
-            lambda: measure(score_command(image, out, champion, *store)),
-            lambda: measure(score_command(image, out, champion, *asking)),
-        )
+        with server(folder) as address:
+            for store in (f"sqlite:///{folder}/mlflow.db", address):
+                command = [sys.executable, "-c", REGISTER, str(bundle), str(image), store]
+                subprocess.run(command, cwd=folder, env=environment(), check=True)
+            champion = "models:/lesionflow@champion"
+            imports, *scored = in_turns(
+                options.rounds,
+                lambda: measure([sys.executable, "-c", "import mlflow, keras"]),
+                lambda: measure(score_command(image, out, bundle)),
+                lambda: measure(score_command(image, out, champion, "--tracking-uri", f"sqlite:///{folder}/mlflow.db")),
+                lambda: measure(score_command(image, out, champion, "--tracking-uri", address)),
+                # A question mark makes the address one that only MLflow reads.
+                lambda: measure(
+                    score_command(image, out, champion, "--tracking-uri", f"sqlite:///{folder}/mlflow.db?timeout=5")
+                ),
+            )
     print(f"one JPEG file of 600 x 450, whole processes, {os.cpu_count()} cores, {options.rounds} rounds, medians")
     base = median(imports)
     print(f"  {'import mlflow, keras':30} {base.seconds:6.2f} s {base.cpu_seconds:6.2f} CPU s {base.peak_mib:6.0f} MiB")
@@ -64,6 +79,31 @@ def main() -> None:
         print(f"  {name:30} {one.seconds:6.2f} s {one.cpu_seconds:6.2f} CPU s {one.peak_mib:6.0f} MiB", end="")
         print(f"   {one.seconds / base.seconds:.3f} of its time (goal: {goal:g}), ", end="")
         print(f"{one.cpu_seconds / base.cpu_seconds:.3f} of its CPU time")
+
+
+@contextlib.contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """An `mlflow server` with a database and artifacts of its own, idle while others are measured."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "mlflow", "server", "--port", address.rsplit(":", 1)[1], "--workers", "1"]
+    kept = ["--backend-store-uri", f"sqlite:///{folder}/served.db", "--artifacts-destination", str(folder / "served")]
+    with (
+        (folder / "server.log").open("w") as log,
+        subprocess.Popen([*command, *kept], stdout=log, stderr=log, env=environment()) as process,
+    ):
+        try:
+            for _ in range(240):
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(f"{address}/health", timeout=5).close()
+                    break
+                if process.poll() is not None:
+                    raise SystemExit((folder / "server.log").read_text())
+                time.sleep(0.5)
+            yield address
+        finally:
+            process.terminate()
 
 
 if __name__ == "__main__":

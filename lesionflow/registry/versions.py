@@ -14,10 +14,12 @@ from lesionflow.bundle.card import CARD_FILE, ONNX_FILE, Card, read_card
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.local_store import Entry, find_entry, local_bundle
 from lesionflow.registry.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
+from lesionflow.registry.remote_store import fetch_entry
 from lesionflow.registry.tracking import connect, registry_errors
 
 DEFAULT_NAME = "lesionflow"
 DECIDING = "balanced_accuracy"  # on the validation part
+SCORED = (CARD_FILE, ONNX_FILE)  # what scoring reads of a bundle
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,8 @@ def resolve(model: str, download_to: Path, tracking_uri: str | None = None) -> R
     if not matched:
         raise UsageError(f"{model}: write models:/NAME@ALIAS or models:/NAME/VERSION")
     name, alias, number = matched.groups()
-    entry = find_entry(name, alias, int(number) if number else None, tracking_uri)
-    if entry is None:
-        entry = _ask(name, alias, int(number) if number else None, tracking_uri, download_to)
+    asked = (name, alias, int(number) if number else None, tracking_uri)
+    entry = find_entry(*asked) or fetch_entry(*asked, download_to, SCORED) or _ask(*asked, download_to)
     version = Version(name, entry.number, read_card(entry.bundle))
     if version.card.digest != entry.card_digest:
         raise RegistryError(
@@ -145,7 +146,7 @@ def _ask(name: str, alias: str | None, number: int | None, tracking_uri: str | N
         )
     import mlflow
 
-    folder = _download(name, number, download_to, (CARD_FILE, ONNX_FILE))
+    folder = _download(name, number, download_to, SCORED)
     with registry_errors(f"looking {name}/{number} up"):
         registered = mlflow.MlflowClient().get_model_version(name, str(number)).tags.get("card_digest")
     if registered is None:
@@ -176,6 +177,7 @@ def _download(name: str, number: int, folder: Path, files: tuple[str, ...]) -> P
 
 
 def _registry() -> str:
+    """The registry's address, for a message: without the password that may be in it."""
     import mlflow
 
-    return str(mlflow.get_registry_uri())
+    return re.sub(r"(?<=//)[^/]*@", "", str(mlflow.get_registry_uri()))

@@ -1,0 +1,20 @@
+"""One `mlflow server` for all tests that need one: it takes many seconds to begin."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.registry.serving import mlflow_server
+
+
+@pytest.fixture(scope="session")
+def served(trained_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of a server over a copy of the trained store's database."""
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copy(trained_store / "mlflow.db", folder / "mlflow.db")
+    with mlflow_server(folder) as address:
+        yield address

@@ -1,0 +1,108 @@
+"""A real `mlflow server`, and a door in front of it that notes who knocks and can spoil what comes out."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ANSWERING = 120  # seconds that a server may take to begin
+
+
+@contextlib.contextmanager
+def mlflow_server(folder: Path) -> Iterator[str]:
+    """The address of a server over the database and the artifacts in a folder, artifacts proxied."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "served"),
+    ]  # fmt: skip
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    with (
+        (folder / "server.log").open("w") as log,
+        subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process,
+    ):
+        try:
+            for _ in range(2 * ANSWERING):
+                try:
+                    urllib.request.urlopen(f"{address}/health", timeout=5).close()
+                    break
+                except OSError:
+                    assert process.poll() is None, (folder / "server.log").read_text()
+                    time.sleep(0.5)
+            yield address
+        finally:
+            process.terminate()
+
+
+class Door(http.server.ThreadingHTTPServer):
+    """Hands requests on to a server; `spoil` may change what comes back: (path, content) to (status, content)."""
+
+    daemon_threads = True
+
+    def __init__(self, behind: str):
+        super().__init__(("127.0.0.1", 0), _Handing)
+        self.behind = behind
+        self.asked: list[tuple[str, str | None]] = []  # path, Authorization
+        self.spoil: Callable[[str, bytes], tuple[int, bytes]] = lambda _, content: (200, content)
+        self.breaks_off = False  # announces a byte more than it sends
+        self.leads_to: str | None = None  # an address to go to instead
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handing(http.server.BaseHTTPRequestHandler):
+    server: Door
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, self.headers["Authorization"]))
+        if self.server.leads_to:
+            self.send_response(302)
+            self.send_header("Location", self.server.leads_to + self.path)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0)) or None
+        request = urllib.request.Request(self.server.behind + self.path, body, method=self.command)
+        request.add_header("Content-Type", self.headers["Content-Type"] or "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                status, content = self.server.spoil(self.path, response.read())
+        except urllib.error.HTTPError as error:
+            status, content = error.code, error.read()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content) + self.server.breaks_off))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET  # noqa: N815 (the name that the base class looks for)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def door(behind: str) -> Iterator[Door]:
+    """A door, open while the block lasts."""
+    with Door(behind) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
