@@ -14,6 +14,7 @@ import click
 
 from lesionflow import __version__
 from lesionflow.errors import LesionflowError, UsageError
+from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.options import option_name
 from lesionflow.scoring.config import ScoringConfig
 from lesionflow.training.config import TrainingConfig
@@ -206,33 +207,38 @@ def _print_summary(summary: Summary) -> None:
 @main.command()
 @click.argument("model")
 @click.argument("data")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for metrics.json and pictures.")
-@click.option(
-    "--part",
-    type=click.Choice(("train", "validation", "test", "all")),
-    help="Part of the model's own split.  [default: test on the data it was trained on, otherwise all]",
-)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, metrics and figures.")
+@_options_of(EvaluationConfig)
 @_tracking_uri
 @_cache
 def evaluate(
-    model: str, data: str, out: Path | None, part: str | None, tracking_uri: str | None, cache: Path | None
+    model: str, data: str, out: Path | None, tracking_uri: str | None, cache: Path | None, **options: Any
 ) -> None:
-    """Measure a model on labelled images: a HAM10000 folder, or 'demo'.
+    """Measure a model on labelled images, with 95 % intervals from a bootstrap over lesions.
+
+    DATA is a HAM10000 folder, a CSV with the columns path and diagnosis (and lesion_id, age, sex, localization,
+    dx_type, where they are known; paths count from the CSV's folder), a folder with a folder for each diagnosis, or
+    'demo'. On the data that MODEL was trained on, the test part of its own split is measured.
 
     \b
     Example:
       lesionflow evaluate models:/lesionflow@champion /path/to/HAM10000 --out evaluation
     """
-    from lesionflow.verbs.evaluate import evaluate
+    from rich.console import Console
 
-    if tracking_uri:
-        _use_store(tracking_uri)
-    result = evaluate(model, data, out, part=part, cache=cache)
-    for warning in result.warnings:
-        click.secho(f"warning: {warning}", err=True, fg="yellow")
-    click.echo(f"{result.model} on {result.data}, {result.part}: {result.images} images")
-    for name, value in result.metrics.items():
-        click.echo(f"  {name:24}{value:8.4f}")
+    from lesionflow.verbs.evaluate import PAGE, evaluate
+
+    with Console(stderr=True).status("reading images") as status:
+        report = evaluate(
+            model, data, out, tracking_uri=tracking_uri, cache=cache, progress=status.update, **options
+        )
+    for warning in report.all_warnings:
+        click.secho(f"WARNING: {warning}", err=True, fg="yellow", bold=True)
+    click.echo(report.about)
+    for name, estimate in report.metrics.items():
+        click.echo(f"  {name:38}{estimate.value:8.4f}   {estimate.low:.4f} to {estimate.high:.4f}")
+    if out is not None:
+        click.echo(f"look at {out / PAGE}")
 
 
 @main.command()

@@ -19,7 +19,7 @@ from lesionflow.data.pixels import decode
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ImageError
 from lesionflow.evaluation.contact_sheet import worst_mistakes
-from lesionflow.evaluation.heatmaps import images_to_look_at, occlusion_heatmap
+from lesionflow.evaluation.heatmaps import occlusion_heatmap, typical_images
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import measure
 from lesionflow.evaluation.predictions import Predictions, predictions
@@ -91,7 +91,7 @@ def examine(
         pictures.append(mistakes_picture(report, mistakes, [thumbnails(mistake.place) for mistake in mistakes]))
     maps = [
         occlusion_heatmap(predictor.predict, np.asarray(pixels[members[place]]), place, int(said.labels[place]))
-        for place in images_to_look_at(said)
+        for place in typical_images(said)
     ]
     pictures.append(heatmaps_picture(report, maps, [thumbnails(found.place) for found in maps]))
     if histories:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.bundle.card import Estimate
+from lesionflow.data.metadata import ATTRIBUTES
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.metrics import measure
 from lesionflow.evaluation.predictions import Predictions
@@ -17,7 +18,6 @@ from lesionflow.evaluation.predictions import Predictions
 if TYPE_CHECKING:
     import pandas as pd
 
-ATTRIBUTES = ("sex", "age", "localization", "dx_type")
 UNKNOWN = "unknown"
 AGE_BANDS = {"0-29": 30, "30-44": 45, "45-59": 60, "60-74": 75, "75+": 130}  # the band -> the age it ends before
 # Of 20 lesions, one more or less moves a sensitivity by five points, and its interval is some 40 points wide.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,32 +15,14 @@ from lesionflow.data.cache import decoded_pixels
 from lesionflow.data.labelled import LabelledImages, read_labelled_images
 from lesionflow.data.split import PARTS, split_by_lesion
 from lesionflow.errors import ReportError, UsageError
+from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.examine import examine, write_evaluation
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.report import EvaluationReport
-from lesionflow.options import check_options, option
 from lesionflow.registry.versions import resolve
 from lesionflow.scoring.predictor import load_predictor
 
 PAGE = "report.html"
-
-
-@dataclass(frozen=True)
-class EvaluationConfig:
-    """How to evaluate. Values out of range raise `UsageError` before any work starts."""
-
-    part: str | None = option(
-        None, "Part of the model's own split.", kind=str, choices=(*PARTS, "all"),
-        unset="test on the data it was trained on, otherwise all",
-    )  # fmt: skip
-    tta: bool = option(False, "Average the eight flips and quarter turns of each image.")
-    resamples: int = option(2000, "Bootstrap resamples behind the intervals.", low=100, high=100_000)
-    overwrite: bool = option(False, "Replace files of an earlier evaluation in the folder.")
-    log: bool = option(False, "Log the evaluation as a run in MLflow as well.")
-    experiment: str = option("lesionflow", "MLflow experiment of that run.")
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
 
 def evaluate(

@@ -1,0 +1,26 @@
+"""The one object that says how to evaluate; the command line is made from its fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lesionflow.data.split import PARTS
+from lesionflow.options import check_options, option
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How to evaluate. Values out of range raise `UsageError` before any work starts."""
+
+    part: str | None = option(
+        None, "Part of the model's own split.", kind=str, choices=(*PARTS, "all"),
+        unset="test on the data it was trained on, otherwise all",
+    )  # fmt: skip
+    tta: bool = option(False, "Average the eight flips and quarter turns of each image.")
+    resamples: int = option(2000, "Bootstrap resamples behind the intervals.", low=100, high=100_000)
+    overwrite: bool = option(False, "Replace files of an earlier evaluation in the folder.")
+    log: bool = option(False, "Log the evaluation as a run in MLflow as well.")
+    experiment: str = option("lesionflow", "MLflow experiment of that run.")
+
+    def __post_init__(self) -> None:
+        check_options(self)
