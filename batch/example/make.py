@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from lesionflow.bundle.card import CARD_FILE, ONNX_FILE, Card, write_card
+from lesionflow.bundle.card import AVERAGED, CARD_FILE, ONNX_FILE, SINGLE, Calibration, Card, write_card
 from lesionflow.data.demo import draw_demo_set
 from lesionflow.data.ham10000 import read_labelled_images
 from lesionflow.diagnoses import DIAGNOSES
@@ -22,24 +22,38 @@ from lesionflow.verbs.score import score
 
 HERE = Path("batch/example")
 SIZE = 32
+SKIN = np.array([195.0, 140.0, 136.0])  # no diagnosis is ahead of its prior there, and no colour is more familiar
+PRIOR = (0.033, 0.051, 0.11, 0.011, 0.111, 0.67, 0.014)
+# Chosen so that the eight images are told all there is to tell.
+CALIBRATION = Calibration(malignant_threshold=0.23, uncertain_below=0.1, unfamiliar_above=0.88)
 
 
 def make_bundle(folder: Path) -> None:
-    """A graph small enough to commit: mean colour, then a linear function of it."""
+    """A graph small enough to commit: mean colour, a linear function of it, and how far it is from skin's."""
     weights = np.random.default_rng(0).normal(0, 0.02, (3, len(DIAGNOSES))).astype(np.float32)
-    bias = (-weights.sum(axis=0) * 140).astype(np.float32)  # no diagnosis ahead at a middle grey
+    bias = (np.log(PRIOR) - SKIN @ weights).astype(np.float32)
     graph = helper.make_graph(
         [
             helper.make_node("ReduceMean", ["image", "axes"], ["colour"], keepdims=0),
             helper.make_node("Gemm", ["colour", "weights", "bias"], ["logits"]),
+            helper.make_node("Sub", ["colour", "skin"], ["from_skin"]),
+            helper.make_node("Div", ["from_skin", "spread"], ["scaled"]),
+            helper.make_node("Mul", ["scaled", "scaled"], ["squares"]),
+            helper.make_node("ReduceMean", ["squares", "channels"], ["distance"], keepdims=0),
         ],
         "mean_colour",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", SIZE, SIZE, 3])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(DIAGNOSES)])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(DIAGNOSES)]),
+            helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["batch"]),
+        ],
         [
             numpy_helper.from_array(np.array([1, 2]), "axes"),
             numpy_helper.from_array(weights, "weights"),
             numpy_helper.from_array(bias, "bias"),
+            numpy_helper.from_array(SKIN.astype(np.float32), "skin"),
+            numpy_helper.from_array(np.float32(30), "spread"),
+            numpy_helper.from_array(np.array([1]), "channels"),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
@@ -47,7 +61,10 @@ def make_bundle(folder: Path) -> None:
     folder.mkdir()
     (folder / ONNX_FILE).write_bytes(model.SerializeToString())
     digest = hashlib.sha256((folder / ONNX_FILE).read_bytes()).hexdigest()
-    card = Card("mean_colour", SIZE, SIZE, "demo", "", True, "", 0, (0.7, 0.15, 0.15), digests={ONNX_FILE: digest})
+    card = Card(
+        "mean_colour", SIZE, SIZE, "demo", "", True, "", 0, (0.7, 0.15, 0.15),
+        prior=PRIOR, calibrations={SINGLE: CALIBRATION, AVERAGED: CALIBRATION}, digests={ONNX_FILE: digest},
+    )  # fmt: skip
     write_card(folder, card)
     assert (folder / CARD_FILE).exists()
 

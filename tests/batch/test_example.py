@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lesionflow.diagnoses import DIAGNOSES
 from tests.conftest import invoke
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,15 @@ def test_the_command_gives_the_expected_report(tmp_path: Path, monkeypatch: pyte
     result = invoke("score", f"{EXAMPLE}/images", "--out", str(out), "--model", f"{EXAMPLE}/bundle")
     assert result.exit_code == 3, result.output
     same(out)
+
+
+def test_the_example_shows_every_word_of_the_contract() -> None:
+    scored = [row for row in rows(ROOT / EXAMPLE / "expected.csv") if row["status"] == "ok"]
+    assert {row["malignant"] for row in scored} == {"yes", "no"}
+    assert {row["refer"] for row in scored} == {"no", "uncertain", "unfamiliar"}
+    assert any(float(row["probability"]) < max(float(row[f"p_{dx}"]) for dx in DIAGNOSES) for row in scored)
+    contract = (ROOT / "batch" / "README.md").read_text()
+    assert all(f"`{word}`" in contract for row in scored for word in (row["malignant"], row["refer"]))
 
 
 def launch(*arguments: str) -> subprocess.CompletedProcess[str]:

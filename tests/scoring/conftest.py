@@ -13,13 +13,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionflow.bundle.card import ONNX_FILE, Card, write_card
+from lesionflow.bundle.card import AVERAGED, ONNX_FILE, SINGLE, Calibration, Card, read_card, write_card
+from lesionflow.bundle.decision import confidence, decide, malignant_probability
+from lesionflow.data.pixels import decode
+from lesionflow.scoring.predictor import load_predictor
 
 SIDE = 24
+PRIOR = (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02)
 
 
-def write_small_bundle(folder: Path, seed: int = 0) -> Path:
-    """Write a bundle of a convolution, a pooling and a dense layer with weights drawn at random."""
+def write_small_bundle(folder: Path, seed: int = 0, **fields: Any) -> Path:
+    """Write a bundle of a convolution, a pooling and a dense layer with weights drawn at random.
+
+    Its distance is the mean of what the pooling puts out; fields: more of the card's.
+    """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -36,12 +43,16 @@ def write_small_bundle(folder: Path, seed: int = 0) -> Path:
         helper.make_node("GlobalAveragePool", ["lit"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["flat"]),
         helper.make_node("Gemm", ["flat", "dense", "bias"], ["logits"]),
+        helper.make_node("ReduceMean", ["flat"], ["distance"], axes=[1], keepdims=0),
     ]
     graph = helper.make_graph(
         nodes,
         "small",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", SIDE, SIDE, 3])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 7])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 7]),
+            helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["batch"]),
+        ],
         [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -59,6 +70,7 @@ def write_small_bundle(folder: Path, seed: int = 0) -> Path:
         split_digest="0" * 64,
         split_seed=0,
         split_fractions=(0.7, 0.15, 0.15),
+        **fields,
     )
     write_card(folder, dataclasses.replace(card, digests={ONNX_FILE: hashlib.sha256(content).hexdigest()}))
     return folder
@@ -83,6 +95,32 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def other_small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a bundle with other weights."""
     return write_small_bundle(tmp_path_factory.mktemp("bundles") / "other", seed=1)
+
+
+@pytest.fixture(scope="session")
+def deciding_bundle(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
+    """Give the small bundle calibrated so that it calls the 60 images different things, also with `--tta`.
+
+    About half of them are malignant, some are referred as uncertain and some as unfamiliar.
+    """
+    folder = tmp_path_factory.mktemp("bundles") / "deciding"
+    pixels = np.stack([decode(file, SIDE, SIDE) for file in sorted(images.iterdir())])
+    neutral = {SINGLE: Calibration(), AVERAGED: Calibration()}
+    write_small_bundle(folder, prior=PRIOR, calibrations=neutral)
+    card, calibrations = read_card(folder), {}
+    for mode in neutral:
+        logits, distances = load_predictor(folder, averaged=mode == AVERAGED).measure(pixels)
+        offsets = np.log(PRIOR) - logits.mean(axis=0) / 2
+        said = decide(logits, distances, Calibration(2.0, tuple(offsets)), PRIOR)
+        calibrations[mode] = Calibration(
+            temperature=2.0,
+            logit_offsets=tuple(offsets.tolist()),
+            malignant_threshold=float(np.quantile(malignant_probability(said.probabilities), 0.51)),
+            uncertain_below=float(np.quantile(confidence(said.probabilities, said.called), 0.21)),
+            unfamiliar_above=float(np.quantile(distances, 0.91)),
+        )
+    write_card(folder, dataclasses.replace(card, calibrations=calibrations))
+    return folder
 
 
 @pytest.fixture(scope="session")
