@@ -21,11 +21,11 @@ class Predictor:
 
         self.card = card
         self.device = choose_device(device)
-        # ONNX Runtime's own settings are the best ones here. Of `cnn` at 64 x 64 on AVX2 cores, 93 % of the time are
-        # convolutions, at 85 % of what such a core can add and multiply. Tried, per image and against float32: float16
-        # takes as long, dynamic int8 1.7 times as long; static int8 takes 0.6 of the time and changes probabilities of
-        # HAM10000's images by up to 0.08, where PARITY_TOLERANCE is 0.0001; without the arena or the memory pattern, or
-        # with denormals taken for zero, no difference; without the layout that only all optimisations choose, 1.5 times.
+        # ONNX Runtime's own settings are the best ones. Of `cnn` at 64 x 64 on AVX2 cores, 93 % of the time goes into
+        # convolutions, at 85 % of what such a core can add and multiply. Tried, with fresh weights and images of
+        # HAM10000: float16 takes as long as float32, dynamic int8 1.7 times as long; static int8 0.6 times, but it
+        # changes probabilities by up to 0.08, where PARITY_TOLERANCE is 0.0001. Without the arena or the memory
+        # pattern, or with denormals taken for zero, nothing changes; fewer optimisations take 1.5 times as long.
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or os.cpu_count() or 1
         options.inter_op_num_threads = 1
