@@ -8,16 +8,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))  # the code beside the benchmarks is measured, not another that is installed
 HAM10000 = CHECKOUT.parent / "shared" / "ham10000"
 SIZE = (600, 450)  # of HAM10000's images
+Item = TypeVar("Item")
 DRAWN = 200  # demo images that are drawn; the others are these, mirrored and turned a little
 
 
@@ -115,3 +121,61 @@ def median(taken: list[Measured]) -> Measured:
         statistics.median(one.cpu_seconds for one in taken),
         statistics.median(one.peak_mib for one in taken),
     )
+
+
+def machine() -> str:
+    """The cores, and how many processes want them: where they are not free, a ratio says less."""
+    return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start"
+
+
+class Parts:
+    """The two works that scoring cannot do without, each alone on all cores, in this process."""
+
+    def __init__(self, images: Path, bundle: Path):
+        import numpy as np
+
+        from lesionflow.data.pixels import decode
+        from lesionflow.scoring.local import default_workers
+        from lesionflow.scoring.predictor import load_predictor
+        from lesionflow.verbs.score import BATCH_SIZES
+
+        self.predictor = load_predictor(bundle, threads=1)
+        card = self.predictor.card
+        self.decode: Callable[[str], np.ndarray] = lambda path: decode(path, card.height, card.width)
+        self.workers = default_workers()
+        self.paths = sorted(map(str, images.iterdir()))
+        pixels = np.stack([self.decode(path) for path in self.paths])  # also fills the disk cache
+        size = BATCH_SIZES["cpu"]
+        self.batches = [pixels[start : start + size] for start in range(0, len(pixels), size)]
+
+    def decoding(self) -> float:
+        """Seconds to decode all images."""
+        return self._seconds_of(self.decode, self.paths)
+
+    def inference(self) -> float:
+        """Seconds for all images to go through the network."""
+        return self._seconds_of(self.predictor.predict, self.batches)
+
+    def _seconds_of(self, work: Callable[[Item], object], items: Sequence[Item]) -> float:
+        with ThreadPoolExecutor(self.workers) as threads:
+            started = time.monotonic()
+            for _ in threads.map(work, items):
+                pass
+            return time.monotonic() - started
+
+
+def perfect_overlap(images: Path, bundle: Path) -> float:
+    """Seconds that both works take together, without a gap between them.
+
+    In a process of its own: the peak memory of a process counts as the least one of those that it starts.
+    """
+    program = (
+        "import sys, pathlib, material\n"
+        "parts = material.Parts(*map(pathlib.Path, sys.argv[1:]))\n"
+        "print(parts.decoding() + parts.inference())\n"
+    )
+    command = [sys.executable, "-c", program, str(images.resolve()), str(bundle.resolve())]
+    done = subprocess.run(
+        command, cwd=CHECKOUT / "benchmarks", env=environment(), check=True, stdout=subprocess.PIPE, text=True
+    )
+    return float(done.stdout)

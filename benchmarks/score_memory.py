@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from material import in_turns, make_bundle, make_pictures, measure, median, score_command
+from material import in_turns, machine, make_bundle, make_pictures, measure, median, score_command
 
 GOAL = 1.1
 FILES = 200
@@ -33,12 +33,13 @@ def main() -> None:
             (folder / name).mkdir()
             for number in range(count):
                 os.link(files / f"image{number % FILES:06}.jpg", folder / name / f"image{number:08}.jpg")
+        began = machine()
         few, many = in_turns(
             options.rounds,
             lambda: measure(score_command(folder / "few", folder / "few.csv", bundle)),
             lambda: measure(score_command(folder / "many", folder / "many.csv", bundle)),
         )
-    print(f"links to {FILES} JPEG files of 200 x 150, {os.cpu_count()} cores, {options.rounds} rounds, medians")
+    print(f"links to {FILES} JPEG files of 200 x 150, {began}, {options.rounds} rounds, medians")
     for count, taken in ((options.few, few), (options.many, many)):
         print(f"  {count:8,} images {median(taken).peak_mib:8.1f} MiB peak {median(taken).seconds:8.1f} s")
     print(f"peak memory: {median(many).peak_mib / median(few).peak_mib:.3f} times (goal: at most {GOAL:g})")

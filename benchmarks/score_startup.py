@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import socket
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from material import environment, in_turns, make_bundle, make_pictures, measure, median, score_command
+from material import environment, in_turns, machine, make_bundle, make_pictures, measure, median, score_command
 
 GOALS = {
     "from a bundle folder": 0.2,
@@ -59,6 +58,7 @@ def main() -> None:
             for store in (f"sqlite:///{folder}/mlflow.db", address):
                 command = [sys.executable, "-c", REGISTER, str(bundle), str(image), store]
                 subprocess.run(command, cwd=folder, env=environment(), check=True)
+            began = machine()
             champion = "models:/lesionflow@champion"
             imports, *scored = in_turns(
                 options.rounds,
@@ -71,7 +71,7 @@ def main() -> None:
                     score_command(image, out, champion, "--tracking-uri", f"sqlite:///{folder}/mlflow.db?timeout=5")
                 ),
             )
-    print(f"one JPEG file of 600 x 450, whole processes, {os.cpu_count()} cores, {options.rounds} rounds, medians")
+    print(f"one JPEG file of 600 x 450, whole processes, {began}, {options.rounds} rounds, medians")
     base = median(imports)
     print(f"  {'import mlflow, keras':30} {base.seconds:6.2f} s {base.cpu_seconds:6.2f} CPU s {base.peak_mib:6.0f} MiB")
     for (name, goal), taken in zip(GOALS.items(), scored, strict=True):

@@ -11,23 +11,13 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
-from material import make_bundle, make_pictures
+from material import Parts, machine, make_bundle, make_pictures
 
-from lesionflow.data.pixels import decode
-from lesionflow.scoring.local import default_workers
-from lesionflow.scoring.predictor import load_predictor
-from lesionflow.verbs.score import BATCH_SIZES, score
+from lesionflow.verbs.score import score
 
 GOAL = 0.9
-Item = TypeVar("Item")
 
 
 def main() -> None:
@@ -41,20 +31,17 @@ def main() -> None:
         images = Path(scratch) / "images"
         origin = make_pictures(images, options.images)
         bundle = options.model or make_bundle(Path(scratch) / "bundle")
-        predictor = load_predictor(bundle, threads=1)
-        height, width, workers = predictor.card.height, predictor.card.width, default_workers()
-        paths = sorted(map(str, images.iterdir()))
-        pixels = np.stack([decode(path, height, width) for path in paths])  # also fills the disk cache
-        size = BATCH_SIZES["cpu"]
-        batches = [pixels[start : start + size] for start in range(0, len(pixels), size)]
+        parts = Parts(images, bundle)
+        began = machine()
         decoding, inferring, scoring = [], [], []
         for _ in range(options.rounds):  # in turns: what else the machine does then weighs on all three alike
-            decoding.append(seconds_of(partial(decode, height=height, width=width), paths, workers))
-            inferring.append(seconds_of(predictor.predict, batches, workers))
+            decoding.append(parts.decoding())
+            inferring.append(parts.inference())
             summary = score(images, Path(scratch) / "r.csv", str(bundle), overwrite=True, quiet=True)
             assert summary.scored == options.images
             scoring.append(summary.seconds)
-    print(f"{options.images} JPEG files of 600 x 450 ({origin}), {workers} workers, {options.rounds} rounds, medians")
+    print(f"{options.images} JPEG files of 600 x 450 ({origin}), {parts.workers} workers")
+    print(f"{began}, {options.rounds} rounds, medians")
     decode_seconds, infer_seconds, score_seconds = map(statistics.median, (decoding, inferring, scoring))
     bound = decode_seconds + infer_seconds
     for name, seconds in (("decoding alone", decode_seconds), ("inference alone", infer_seconds)):
@@ -62,15 +49,6 @@ def main() -> None:
     print(f"  {'bound of both together':24} {options.images / bound:8.0f} images/s")
     print(f"  {'scoring, with report':24} {options.images / score_seconds:8.0f} images/s")
     print(f"scoring reaches {bound / score_seconds:.3f} of the bound (goal: {GOAL:g})")
-
-
-def seconds_of(work: Callable[[Item], object], items: Sequence[Item], workers: int) -> float:
-    """How long the work takes for all items, on all cores."""
-    with ThreadPoolExecutor(workers) as threads:
-        started = time.monotonic()
-        for _ in threads.map(work, items):
-            pass
-        return time.monotonic() - started
 
 
 if __name__ == "__main__":

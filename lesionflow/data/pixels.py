@@ -161,7 +161,10 @@ def _decode(data: bytes, height: int, width: int) -> np.ndarray:
     orientation = 1 if image.format == "TIFF" else _orientation(image)
     # Everything up to the last step works in the orientation that the file has, where 5 to 8 lie on their side.
     frame = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
-    # The JPEG decoder itself can leave out detail that twice the frame does not show: about twice as fast.
+    # The JPEG decoder itself can leave out detail that twice the frame does not show: about twice as fast. What 1.75
+    # times the frame does not show would bring 600 x 450 to 64 x 64 in a third less time, but six times as far from
+    # what the whole image gives (0.7 grey levels on average, up to 22): networks would see another image in a file of
+    # another size.
     image.draft("RGB", (2 * frame[0], 2 * frame[1]))
     image.load()
     pixels = _fit(_to_rgb(image), frame[1], frame[0])

@@ -7,7 +7,6 @@ anything unusual, whatever it is, the answer is to ask MLflow, which also has th
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 import os
 import re
@@ -55,6 +54,8 @@ def fetch_entry(
     registry, artifacts = _servers(tracking_uri)
     if registry is None or (alias is not None and alias.lower() == "latest"):  # which MLflow works out
         return None
+    import http.client  # not for those who need no server: it brings a reader of mails along
+
     try:
         get = _opener(secure=any(server and server.startswith("https") for server in (registry, artifacts)))
         if alias is not None:
