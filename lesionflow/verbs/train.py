@@ -15,7 +15,6 @@ from rich.console import Console
 
 from lesionflow.bundle.card import CARD_FILE, Card
 from lesionflow.data.cache import decoded_pixels
-from lesionflow.data.description import describe_images
 from lesionflow.data.labelled import LabelledImages, read_labelled_images
 from lesionflow.data.split import PARTS, Split, split_by_lesion
 from lesionflow.evaluation.finish import Finished, finish_bundle
