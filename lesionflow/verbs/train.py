@@ -22,7 +22,8 @@ from lesionflow.data.sampling import shares
 from lesionflow.data.split import PARTS, Split, split_by_lesion
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.calibration import fit_calibration
-from lesionflow.evaluation.figures import confusion_picture, learning_curves
+from lesionflow.evaluation.figures import confusion_picture
+from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import classification_metrics, confusion_matrix
 from lesionflow.registry import tracking
 from lesionflow.registry.champion import Decision, crown_the_better
@@ -179,15 +180,14 @@ def _write_measured_bundle(
     }
     tracking.log_metrics(gaps | {"best_epoch": fitted.best_epoch, "training_seconds": fitted.seconds})
     tracking.log_card(card)
-    curves = {
-        metric.replace("_", " "): (
-            [result.figures[f"train_{metric}"] for result in fitted.history],
-            [result.figures[f"validation_{metric}"] for result in fitted.history],
-        )
-        for metric in ("loss", "accuracy", "balanced_accuracy")
-    }
+    history = History(
+        [result.figures for result in fitted.history],
+        fitted.best_epoch,
+        metrics["train"]["balanced_accuracy"],
+        metrics["validation"]["balanced_accuracy"],
+    )
     title = f"{name} on {images.description}"
-    tracking.log_picture(learning_curves(title, curves, fitted.best_epoch), "learning_curves")
+    tracking.log_picture(learning_curves(title, {name: history}), "learning_curves")
     for part in ("validation", "test"):
         matrix = confusion_matrix(images.labels[split.part(part)], probabilities[part])
         tracking.log_picture(confusion_picture(f"{title}: {part}", matrix), f"confusion_matrix_{part}")
