@@ -78,8 +78,31 @@ def warning(text: str) -> str:
     return f'<p class="warning"><strong>{html.escape(text)}</strong></p>'
 
 
+def bullets(texts: Iterable[str]) -> str:
+    """A list of plain texts."""
+    return "<ul>" + "".join(f"<li>{html.escape(text)}</li>" for text in texts) + "</ul>"
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and what each is; long texts wrap."""
+    rows = (f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd></div>" for name, text in pairs)
+    return '<dl class="facts">' + "".join(rows) + "</dl>"
+
+
+def headline(tiles: Iterable[tuple[str, str, str]]) -> str:
+    """The few figures that matter most, large: of each its name, its value, and what belongs beside it."""
+    parts = (
+        f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}<small>{html.escape(beside)}</small></dd></div>"
+        for name, value, beside in tiles
+    )
+    return '<dl class="headline">' + "".join(parts) + "</dl>"
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
-    """A table of texts; all columns but the first are numbers, and it scrolls sideways where it is too wide."""
+    """A table of texts; all columns but the first are numbers, a line break in a text stays one.
+
+    It scrolls sideways where it is too wide, its first column stays.
+    """
     parts = [f"<caption>{html.escape(caption)}</caption>"] if caption else []
     parts.append("<thead><tr>" + "".join(f"<th>{html.escape(name)}</th>" for name in header) + "</tr></thead><tbody>")
     parts += ["<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
@@ -93,11 +116,12 @@ def picture(figure: Figure, alternative: str, caption: str = "") -> str:
     return image(stream.getvalue(), "png", alternative, caption)
 
 
-def image(content: bytes, kind: str, alternative: str, caption: str = "") -> str:
-    """An image file's bytes within the page; kind: `png` or `jpeg`."""
+def image(content: bytes, kind: str, alternative: str, caption: str = "", width: int | None = None) -> str:
+    """An image file's bytes within the page; kind: `png` or `jpeg`; width: at most, in the page's pixels."""
     data = base64.b64encode(content).decode()
     below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    wide = "" if width is None else f' width="{width}"'
     return (
-        f'<figure><img alt="{html.escape(alternative, quote=True)}" src="data:image/{kind};base64,{data}">'
+        f'<figure><img{wide} alt="{html.escape(alternative, quote=True)}" src="data:image/{kind};base64,{data}">'
         f"{below}</figure>"
     )

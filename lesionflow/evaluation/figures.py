@@ -1,9 +1,12 @@
-"""Pictures of how a training went and what a model confuses; legible in black and white."""
+"""The look that all figures share, and the plainest of them; legible in black and white and at 400 pixels of width."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+import functools
+import io
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,49 +15,106 @@ from lesionflow.diagnoses import DIAGNOSES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+WIDTH = 4.6  # inches: on a telephone's 375 pixels, 8 points are still 9 pixels high
+DPI = 200
+SMALL, TEXT, TITLE = 8, 9, 10.5  # points
+GREY, PALE = "0.35", "0.75"
 
-def learning_curves(
-    title: str, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], best_epoch: int
-) -> Figure:
-    """Training and validation by epoch, a panel a metric: curves maps the metric's name to the two sequences."""
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure for reports: drawn, or the bytes of a PNG."""
+
+    name: str  # of its file, without the ending
+    message: str  # what the figure shows, as its title says it
+    how_to_read: str
+    content: Figure | bytes
+
+    def png(self) -> bytes:
+        """The picture as a file's bytes."""
+        if isinstance(self.content, bytes):
+            return self.content
+        stream = io.BytesIO()
+        self.content.savefig(stream, format="png")
+        return stream.getvalue()
+
+
+def canvas(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, np.ndarray]:
+    """An empty figure, `height` inches high, and its axes: (rows, columns)."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(4.2 * len(curves), 3.4), dpi=120, layout="constrained")
-    for axes, (metric, (train, validation)) in zip(
-        figure.subplots(1, len(curves), squeeze=False)[0], curves.items(), strict=True
-    ):
-        epochs = range(1, len(train) + 1)
-        axes.plot(epochs, train, "--", color="0.45", label="training (augmented)")
-        axes.plot(epochs, validation, "-", color="black", label="validation")
-        axes.axvline(best_epoch, color="0.7", linewidth=1, label=f"epoch kept: {best_epoch}")
-        axes.set(xlabel="epoch", title=metric)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(fontsize="small")
-    figure.suptitle(title)
-    return figure
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, **options)
+    for axes in panels.flat:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=SMALL)
+        axes.xaxis.label.set_size(TEXT)
+        axes.yaxis.label.set_size(TEXT)
+    return figure, panels
 
 
-def confusion_picture(title: str, matrix: np.ndarray) -> Figure:
+def say(figure: Figure, message: str, about: str) -> None:
+    """Give a figure its message as title, and below the axes what it is about: the model, the data and the part."""
+    title = figure.suptitle(_wrapped(message, 48), x=0.01, ha="left", fontsize=TITLE, fontweight="bold")
+    title.set_parse_math(False)  # a dollar in a name begins no formula
+    if about:
+        below = figure.supxlabel(_wrapped(about, 78), x=0.01, ha="left", fontsize=7, color=GREY)
+        below.set_parse_math(False)
+
+
+def _wrapped(text: str, width: int) -> str:
+    return "\n".join(textwrap.fill(printable(line), width) for line in text.split("\n"))
+
+
+def message_of(figure: Figure) -> str:
+    """The message that a figure was given, on one line."""
+    return figure.get_suptitle().replace("\n", " ")
+
+
+def printable(text: str) -> str:
+    """The text with a question mark for each character that Matplotlib's font cannot draw, as in some files' names."""
+    return "".join(character if ord(character) in _drawable() else "?" for character in text)
+
+
+@functools.cache
+def _drawable() -> frozenset[int]:
+    from matplotlib.font_manager import findfont, get_font
+
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())  # it comes with Matplotlib
+
+
+def confusion_picture(about: str, matrix: np.ndarray) -> Figure:
     """The confusion matrix by row share, with numbers of images: matrix (7, 7), row the truth."""
-    from matplotlib.figure import Figure
-
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(6, 5.4), dpi=120, layout="constrained")
-    axes = figure.subplots()
+    figure, panels = canvas(4.7)
+    axes = panels[0, 0]
+    axes.spines[["top", "right"]].set_visible(True)
     axes.imshow(share, cmap="Greys", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(matrix):
-        colour = "white" if share[row, column] > 0.55 else "black"
+        if not matrix[row].sum():
+            continue
         axes.text(
-            column,
-            row,
-            f"{share[row, column]:.0%}\n{count}",
-            ha="center",
-            va="center",
-            fontsize=7,
-            color=colour,
-        )
-    axes.set_xticks(range(len(DIAGNOSES)), DIAGNOSES)
-    axes.set_yticks(range(len(DIAGNOSES)), DIAGNOSES)
-    axes.set(xlabel="most probable diagnosis", ylabel="true diagnosis", title=title)
+            column, row, f"{share[row, column]:.0%}\n{count}", ha="center", va="center", fontsize=SMALL,
+            color="white" if share[row, column] > 0.55 else "black",
+            fontweight="bold" if row == column else "normal",
+        )  # fmt: skip
+    axes.set_xticks(range(len(DIAGNOSES)), DIAGNOSES, fontsize=TEXT)
+    axes.set_yticks(range(len(DIAGNOSES)), DIAGNOSES, fontsize=TEXT)
+    axes.set(xlabel="called diagnosis", ylabel="true diagnosis")
+    say(figure, _worst_confusion(matrix), about)
     return figure
+
+
+def _worst_confusion(matrix: np.ndarray) -> str:
+    """The largest share of a diagnosis that is called one certain other."""
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(share, 0)
+    if not matrix.sum():
+        return "No images"
+    if not share.any():
+        return f"All {matrix.sum()} images are called rightly"
+    row, column = np.unravel_index(share.argmax(), share.shape)
+    return (
+        f"Most often confused: {share[row, column]:.0%} of {DIAGNOSES[row]} images "
+        f"({matrix[row, column]} of {matrix[row].sum()}) are called {DIAGNOSES[column]}"
+    )

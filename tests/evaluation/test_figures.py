@@ -1,31 +1,37 @@
-import io
-
 import numpy as np
-from matplotlib.figure import Figure
-from PIL import Image
+import pytest
 
-from lesionflow.evaluation.figures import confusion_picture, learning_curves
-
-
-def drawn(figure: Figure) -> np.ndarray:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return np.asarray(Image.open(buffer).convert("L"))
-
-
-def test_learning_curves_draw_a_panel_a_metric_and_name_the_epoch_kept() -> None:
-    figure = learning_curves("title", {"loss": ([2, 1], [2.1, 1.5]), "accuracy": ([0.1, 0.6], [0.1, 0.5])}, 2)
-    titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["loss", "accuracy"]
-    legend = figure.axes[0].get_legend()
-    assert legend is not None and "epoch kept: 2" in [text.get_text() for text in legend.get_texts()]
-    assert drawn(figure).std() > 10
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.evaluation.figures import Picture, canvas, confusion_picture, message_of, printable, say
+from tests.evaluation.reports import drawn
 
 
 def test_confusion_picture_shows_share_and_number_and_survives_empty_rows() -> None:
     matrix = np.zeros((7, 7), dtype=int)
     matrix[5, 5], matrix[5, 4] = 3, 1
-    figure = confusion_picture("title", matrix)
-    texts = [text.get_text() for text in figure.axes[0].texts]
-    assert len(texts) == 49 and "75%\n3" in texts and "25%\n1" in texts
+    figure = confusion_picture("cnn on clinic", matrix)
+    written = [text.get_text() for text in figure.axes[0].texts]
+    assert len(written) == 7 and "75%\n3" in written and "25%\n1" in written  # rows without images stay empty
+    assert message_of(figure) == "Most often confused: 25% of nv images (1 of 4) are called mel"
+    assert figure.get_supxlabel() == "cnn on clinic"
     assert drawn(figure).min() < 60
+
+
+@pytest.mark.parametrize(("diagonal", "message"), [(3, "All 21 images are called rightly"), (0, "No images")])
+def test_a_confusion_matrix_without_confusions(diagonal: int, message: str) -> None:
+    figure = confusion_picture("", diagonal * np.eye(len(DIAGNOSES), dtype=int))
+    assert message_of(figure) == message
+    drawn(figure)
+
+
+def test_names_from_data_can_hold_anything() -> None:
+    figure, _ = canvas(2)
+    say(figure, "a $name$ of_formula \\frac{", "病変 lésion \udcff \x00 é")
+    assert drawn(figure).std() > 1  # neither a formula nor a warning of missing glyphs
+    assert printable("病é\udcff") == "?é?"
+
+
+def test_a_picture_is_its_files_bytes() -> None:
+    figure, _ = canvas(2)
+    assert Picture("name", "message", "how", figure).png()[:4] == b"\x89PNG"
+    assert Picture("name", "message", "how", b"bytes").png() == b"bytes"

@@ -1,0 +1,94 @@
+"""The worst mistakes of a model, as a sheet of thumbnails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.evaluation.figures import SMALL, TEXT, canvas, printable, say
+from lesionflow.evaluation.predictions import Predictions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS = 4
+LONGEST_ID = 20  # characters below a thumbnail
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An image that a model is wrong about."""
+
+    place: int  # among the predictions
+    image_id: str
+    true: str
+    called: str
+    probability: float  # of the diagnosis that is called
+    malignant_probability: float
+    missed: bool  # malignant, and below the operating point
+
+
+def worst_mistakes(predictions: Predictions, count: int = 12) -> list[Mistake]:
+    """Malignant images missed at the operating point, the surest miss first; then the most confident wrong calls.
+
+    Either kind takes half of the sheet, more only where there are too few of the other.
+    """
+    malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
+    missed = np.flatnonzero(malignant & ~predictions.malignant)
+    missed = missed[np.argsort(predictions.malignant_probability[missed], kind="stable")]
+    wrong = np.setdiff1d(np.flatnonzero(predictions.called != predictions.labels), missed)
+    wrong = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")]
+    first = missed[: max(count - count // 2, count - len(wrong))]
+    others = wrong[: count - len(first)]
+    return [
+        Mistake(
+            int(place), str(predictions.image_ids[place]), DIAGNOSES[predictions.labels[place]],
+            DIAGNOSES[predictions.called[place]], float(predictions.confidence[place]),
+            float(predictions.malignant_probability[place]),
+            bool(malignant[place] and not predictions.malignant[place]),
+        )
+        for place in (*first, *others)
+    ]  # fmt: skip
+
+
+def contact_sheet(
+    about: str, predictions: Predictions, mistakes: Sequence[Mistake], thumbnails: Sequence[np.ndarray]
+) -> Figure:
+    """Thumbnails, (height, width, 3) uint8, in the mistakes' order, each with what it is and what it was called.
+
+    Images that are missed have a thick frame.
+    """
+    rows = max(1, -(-len(mistakes) // COLUMNS))
+    figure, panels = canvas(0.9 + 1.85 * rows, rows, COLUMNS)
+    for axes in panels.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    for axes, mistake, thumbnail in zip(panels.flat, mistakes, thumbnails, strict=False):
+        axes.imshow(thumbnail)
+        axes.spines[:].set(visible=mistake.missed, linewidth=3)
+        chance = f"malignant {mistake.malignant_probability:.1%}" if mistake.missed else f"at {mistake.probability:.0%}"
+        heading = f"{'MISSED ' if mistake.missed else ''}{mistake.true}"
+        axes.set_title(f"{heading}\ncalled {mistake.called}", fontsize=TEXT, fontweight="bold", pad=4)
+        axes.set_xlabel(f"{chance}\n{shortened(mistake.image_id)}", fontsize=SMALL, parse_math=False)
+    say(figure, _message(predictions), about)
+    return figure
+
+
+def shortened(name: str) -> str:
+    """The end of an image's id, where it differs from its neighbours', in as many characters as there is room for."""
+    name = printable(name)
+    return name if len(name) <= LONGEST_ID else "…" + name[1 - LONGEST_ID :]
+
+
+def _message(predictions: Predictions) -> str:
+    malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
+    missed = int((malignant & ~predictions.malignant).sum())
+    wrong = int((predictions.called != predictions.labels).sum())
+    images = f"{wrong} of {len(predictions)} images are called wrongly"
+    if not malignant.any():
+        return f"{images}; none is malignant"
+    return f"{missed} of {malignant.sum()} malignant images are missed at the operating point; {images}"

@@ -1,0 +1,176 @@
+"""Curves: whether probabilities can be believed, what a threshold costs, what referring gains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionflow.bundle.decision import TRUSTED
+from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.evaluation.figures import GREY, PALE, SMALL, TEXT, canvas, say
+from lesionflow.evaluation.predictions import Predictions
+from lesionflow.evaluation.selective import coverage_curve, reliability
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FEW = 10  # images in a bin: fewer prove little, and their point is hollow
+
+
+def reliability_picture(about: str, after: Predictions, before: Predictions | None = None) -> Figure:
+    """How often the most probable diagnosis is right against its probability; before calibration beside after it."""
+    panels_shown = [("as it is", after)] if before is None else [("before calibration", before), ("after", after)]
+    figure, panels = canvas(4.4, 2, len(panels_shown), sharex=True, sharey="row", height_ratios=[3, 1])
+    errors = []
+    for (heading, predictions), (top, bottom) in zip(panels_shown, panels.T, strict=True):
+        bins = reliability(predictions)
+        errors.append(sum(each.images * abs(each.confidence - each.accuracy.value) for each in bins) / len(predictions))
+        top.plot([0, 1], [0, 1], color=PALE, linewidth=1)
+        top.plot([each.confidence for each in bins], [each.accuracy.value for each in bins], color="black", linewidth=1)
+        for each in bins:
+            top.plot([each.confidence] * 2, [each.accuracy.low, each.accuracy.high], color=GREY, linewidth=0.8)
+            filled = "white" if each.images < FEW else "black"
+            top.plot(each.confidence, each.accuracy.value, "o", color="black", markerfacecolor=filled, markersize=5,
+                     clip_on=False)  # fmt: skip
+            bottom.bar(each.low, each.images, 0.9 * (each.high - each.low), align="edge", color="white",
+                       edgecolor="black", hatch="////", linewidth=0.6)  # fmt: skip
+        top.set_title(f"{heading}: ECE {errors[-1]:.3f}", fontsize=TEXT, fontweight="bold")
+        top.set(xlim=(0, 1), ylim=(0, 1.02))
+        bottom.set_xlabel("probability of the\nmost probable diagnosis")
+    panels[0, 0].set_ylabel("share that is right")
+    panels[1, 0].set_ylabel("images")
+    panels[0, 0].annotate(
+        "too sure\nbelow the line", (0.62, 0.62), (0.97, 0.05), fontsize=SMALL, color=GREY, ha="right", va="bottom"
+    )
+    if before is None:
+        message = f"Probabilities are off by {errors[0]:.3f} on average (ECE)"
+    else:
+        verb = "lowers" if errors[1] < errors[0] else "does not lower"
+        message = f"Calibration {verb} the calibration error (ECE): {errors[0]:.3f} before, {errors[1]:.3f} after"
+    say(figure, message, about)
+    return figure
+
+
+def roc_by_diagnosis(about: str, predictions: Predictions) -> Figure:
+    """A ROC curve a diagnosis, that diagnosis against the rest, each in a panel with the others behind it in grey."""
+    curves = {
+        diagnosis: curve
+        for place, diagnosis in enumerate(DIAGNOSES)
+        if (curve := roc(predictions.labels == place, predictions.probabilities[:, place])) is not None
+    }
+    figure, panels = canvas(3.6, 2, 4, sharex=True, sharey=True)
+    for axes, diagnosis in zip(panels.flat, DIAGNOSES, strict=False):
+        for other, (false, true, _) in curves.items():
+            if other != diagnosis:
+                axes.plot(false, true, color=PALE, linewidth=0.7)
+        if diagnosis in curves:
+            false, true, area = curves[diagnosis]
+            axes.plot(false, true, color="black", linewidth=1.6)
+            words = f"{area:.2f}"
+        else:
+            words = "no images"
+            if (predictions.labels == DIAGNOSES.index(diagnosis)).any():
+                words = "no others"
+        axes.text(0.97, 0.05, words, ha="right", fontsize=TEXT + 1, fontweight="bold")
+        axes.set_title(diagnosis, fontsize=TEXT, fontweight="bold")
+        axes.set(xlim=(0, 1), ylim=(0, 1.02), xticks=(0, 1), yticks=(0, 1))
+    last = panels[-1, -1]
+    last.set_axis_off()
+    last.text(0.0, 0.5, "black: this\ndiagnosis\ngrey: the others\nnumber: AUC", va="center", fontsize=SMALL)
+    figure.supylabel("sensitivity", fontsize=TEXT)
+    panels[1, 1].set_xlabel("1 - specificity", fontsize=TEXT)
+    areas = {diagnosis: area for diagnosis, (_, _, area) in curves.items()}
+    if not areas:
+        message = "Only one diagnosis: there is nothing to tell apart"
+    else:
+        hardest, easiest = min(areas, key=areas.__getitem__), max(areas, key=areas.__getitem__)
+        message = f"{hardest} is the hardest to tell from the rest (AUC {areas[hardest]:.2f})"
+        if hardest != easiest:
+            message += f", {easiest} the easiest ({areas[easiest]:.2f})"
+    say(figure, message, about)
+    return figure
+
+
+def malignant_roc(about: str, predictions: Predictions, threshold: float) -> Figure:
+    """The ROC curve of malignant against benign, with the operating point marked."""
+    malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
+    figure, panels = canvas(4.2)
+    axes: Axes = panels[0, 0]
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="1 - specificity: benign images flagged",
+             ylabel="sensitivity: malignant images found", aspect="equal")  # fmt: skip
+    axes.plot([0, 1], [0, 1], color=PALE, linewidth=1)
+    curve = roc(malignant, predictions.malignant_probability)
+    if curve is None:
+        kind = "malignant" if malignant.any() else "benign"
+        say(figure, f"All images are {kind}: there is nothing to tell apart", about)
+        return figure
+    false, true, area = curve
+    axes.plot(false, true, color="black", linewidth=1.6)
+    sensitivity = float(predictions.malignant[malignant].mean())
+    flagged = float(predictions.malignant[~malignant].mean())
+    axes.plot([0, flagged, flagged], [sensitivity, sensitivity, 0], ":", color=GREY, linewidth=1.2)
+    axes.plot(flagged, sensitivity, "o", color="black", markersize=8, markerfacecolor="white", markeredgewidth=2)
+    axes.annotate(
+        f"operating point: {threshold:.3g}\nsensitivity {sensitivity:.0%}\nspecificity {1 - flagged:.0%}",
+        (flagged, sensitivity), (0.97, 0.36), fontsize=TEXT, ha="right", va="center",
+        arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 6},
+    )  # fmt: skip
+    axes.text(0.97, 0.05, f"AUC {area:.2f}", ha="right", fontsize=TEXT + 1, fontweight="bold")
+    say(
+        figure,
+        f"At the operating point {sensitivity:.0%} of {malignant.sum()} malignant images are found, "
+        f"and {flagged:.0%} of {(~malignant).sum()} benign ones are flagged with them",
+        about,
+    )
+    return figure
+
+
+def roc(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, float] | None:
+    """False positive rates, true positive rates and the area under them; None where there is but one class."""
+    from sklearn import metrics
+
+    if positive.all() or not positive.any():
+        return None
+    false, true, _ = metrics.roc_curve(positive, score)
+    return false, true, float(metrics.auc(false, true))
+
+
+def coverage_picture(about: str, predictions: Predictions) -> Figure:
+    """Accuracy of the calls that are kept, when the least certain ones are referred, with the chosen point marked."""
+    curve = coverage_curve(predictions)
+    kept = predictions.refer == TRUSTED
+    right = predictions.called == predictions.labels
+    overall = float(right.mean())
+    figure, panels = canvas(3.6)
+    axes: Axes = panels[0, 0]
+    axes.plot(curve.coverage, curve.accuracy, color="black", linewidth=1.6)
+    axes.axhline(overall, color=PALE, linewidth=1)
+    axes.text(0.01, overall, "all images kept", fontsize=SMALL, color=GREY, va="bottom")
+    axes.set(xlabel="share of images whose call is kept", ylabel="accuracy of the kept calls", xlim=(0, 1.02))
+    steady = curve.coverage >= min(1.0, 20 / len(predictions))  # of fewer than 20 images an accuracy is chance
+    lowest = min(overall, float(curve.accuracy[steady].min()))
+    axes.set_ylim(max(0, lowest - 0.1), 1.02)
+    share = float(kept.mean())
+    if not kept.any():
+        say(figure, "Every image is referred: the model trusts no call", about)
+        return figure
+    accuracy = float(right[kept].mean())
+    axes.plot([share, share], [0, accuracy], ":", color=GREY, linewidth=1.2)
+    axes.plot(share, accuracy, "o", color="black", markersize=8, markerfacecolor="white", markeredgewidth=2)
+    axes.annotate(
+        f"chosen: {share:.0%} kept,\naccuracy {accuracy:.0%}", (share, accuracy), (-70, -45),
+        textcoords="offset points", fontsize=TEXT, ha="right", va="center",
+        arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 6},
+    )  # fmt: skip
+    if share == 1:
+        message = f"No image is referred; accuracy is {overall:.0%}"
+    else:
+        verb = "raises" if accuracy > overall else "does not raise"
+        message = (
+            f"Referring {1 - share:.0%} of the images {verb} the accuracy of the others: "
+            f"{overall:.1%} of all, {accuracy:.1%} of those kept"
+        )
+    say(figure, message, about)
+    return figure

@@ -1,0 +1,173 @@
+"""Where a network looks: the call's odds while a patch of the image is covered, from its predictions alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionflow.bundle.decision import Decisions, confidence
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.evaluation.contact_sheet import shortened
+from lesionflow.evaluation.figures import SMALL, canvas, say
+from lesionflow.evaluation.predictions import Predictions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Predict = Callable[[np.ndarray], Decisions]  # (batch, height, width, 3) uint8, as `Predictor.predict`
+PATCH, STRIDE = 1 / 4, 1 / 12  # of the image's height and width
+NOTHING = 0.1  # log odds: below that no patch matters
+PAIRS = 2  # images in a row of the sheet, each beside its map
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """What covering each part of one image does to its call."""
+
+    place: int  # among the predictions
+    true: int  # indices into DIAGNOSES
+    called: int
+    probability: float  # of the call, nothing covered
+    lowest: float  # the same with the patch covered that matters most
+    drop: np.ndarray  # (height, width) float64: the fall of the call's log odds, a mean over patches on a pixel
+
+
+def occlusion_heatmap(
+    predict: Predict,
+    pixels: np.ndarray,
+    place: int = 0,
+    true: int = 0,
+    *,
+    patch: float = PATCH,
+    stride: float = STRIDE,
+    batch_size: int = 64,
+) -> Heatmap:
+    """Occlusion sensitivity of an image, (height, width, 3) uint8 (Zeiler and Fergus 2014, arXiv:1311.2901).
+
+    A patch of the image's mean colour slides over it in steps of `stride`, both as shares of height and width, and the
+    call's log odds are compared with those of the whole image. Log odds, not probabilities: those of a sure call hardly
+    move.
+    """
+    height, width = pixels.shape[:2]
+    corners = [
+        (top, left) for top in _starts(height, patch, stride) for left in _starts(width, patch, stride)
+    ]  # (patches, 2)
+    tall, wide = _length(height, patch), _length(width, patch)
+    grey = pixels.reshape(-1, 3).mean(axis=0).round().astype(np.uint8)
+    whole = predict(pixels[None])
+    called = int(whole.called[0])
+    chances = []
+    for start in range(0, len(corners), batch_size):
+        members = corners[start : start + batch_size]
+        covered = np.repeat(pixels[None], len(members), axis=0)
+        for copy, (top, left) in zip(covered, members, strict=True):
+            copy[top : top + tall, left : left + wide] = grey
+        chances.append(predict(covered).probabilities[:, called])
+    chance = np.concatenate(chances)
+    probability = float(confidence(whole.probabilities, whole.called)[0])
+    falls = _log_odds(np.array([probability])) - _log_odds(chance)
+    weight = np.outer(np.bartlett(tall + 2)[1:-1], np.bartlett(wide + 2)[1:-1])  # a patch speaks for its middle most
+    total, weights = np.zeros((height, width)), np.zeros((height, width))
+    for fall, (top, left) in zip(falls, corners, strict=True):
+        total[top : top + tall, left : left + wide] += fall * weight
+        weights[top : top + tall, left : left + wide] += weight
+    return Heatmap(place, true, called, probability, float(min(probability, chance.min())), total / weights)
+
+
+def _length(side: int, share: float) -> int:
+    return max(1, min(side, round(side * share)))
+
+
+def _starts(side: int, patch: float, stride: float) -> list[int]:
+    """Where patches begin along a side: without gaps, and the last one ends with it."""
+    last = side - _length(side, patch)
+    return sorted({*range(0, last, min(_length(side, stride), _length(side, patch))), last})
+
+
+def _log_odds(chance: np.ndarray) -> np.ndarray:
+    chance = np.clip(chance, 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(chance) - np.log1p(-chance))
+
+
+def typical_images(predictions: Predictions) -> list[int]:
+    """Two images a diagnosis, as places: the rightly called one of median confidence, and the surest wrong one.
+
+    Chosen by rule, not by how their maps look; what a diagnosis has none of is left out.
+    """
+    places = []
+    for label in range(len(DIAGNOSES)):
+        of_it = predictions.labels == label
+        for members, middle in ((predictions.called == label, True), (predictions.called != label, False)):
+            found = np.flatnonzero(of_it & members)
+            if len(found):
+                ordered = found[np.argsort(predictions.confidence[found], kind="stable")]
+                places.append(int(ordered[len(ordered) // 2 if middle else -1]))
+    return places
+
+
+def heatmap_sheet(
+    about: str, predictions: Predictions, maps: Sequence[Heatmap], images: Sequence[np.ndarray]
+) -> Figure:
+    """Each image, (height, width, 3) uint8, beside itself with lines around the parts whose covering costs most.
+
+    The thin line encloses where the call loses at least half, the thick one at least 80% of the greatest loss.
+    """
+    rows = max(1, -(-len(maps) // PAIRS))
+    figure, panels = canvas(0.8 + 1.55 * rows, rows, 2 * PAIRS)
+    for axes in panels.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    for number, (found, image) in enumerate(zip(maps, images, strict=True)):
+        plain, lined = panels[number // PAIRS, 2 * (number % PAIRS) : 2 * (number % PAIRS) + 2]
+        plain.imshow(image)
+        lined.imshow(image)
+        _draw_lines(lined, found, image.shape)
+        verdict = "rightly" if found.true == found.called else f"as {DIAGNOSES[found.called]}"
+        plain.set_title(
+            f"{DIAGNOSES[found.true]}, called {verdict}\n{shortened(predictions.image_ids[found.place])}",
+            fontsize=SMALL, loc="left", parse_math=False,
+        )  # fmt: skip
+        lined.set_title(f"{found.probability:.0%} → {found.lowest:.0%}", fontsize=SMALL)
+    say(figure, _message(maps), about)
+    return figure
+
+
+def _draw_lines(axes: Axes, found: Heatmap, shape: tuple[int, ...]) -> None:
+    greatest = found.drop.max()
+    if greatest < NOTHING or np.ptp(found.drop) == 0:
+        axes.set_xlabel("no patch matters", fontsize=SMALL)
+        return
+    height, width = found.drop.shape
+    # The map has the network's size, the image may have another.
+    across = (np.arange(width) + 0.5) / width * shape[1] - 0.5
+    down = (np.arange(height) + 0.5) / height * shape[0] - 0.5
+    for level, thickness in ((0.5, 1.0), (0.8, 2.4)):
+        if found.drop.min() < level * greatest:
+            for colour, extra in (("black", 1.6), ("white", 0.0)):  # a white line with black edges shows on any ground
+                axes.contour(across, down, found.drop, [level * greatest], colors=colour, linewidths=thickness + extra)
+
+
+def central_share(maps: Sequence[Heatmap]) -> float | None:
+    """The share of all loss that lies in the middle half of the images' area; None where nothing is lost anywhere."""
+    shares = []
+    for found in maps:
+        loss = np.maximum(found.drop, 0)
+        if found.drop.max() < NOTHING:
+            continue
+        height, width = loss.shape
+        edge = (1 - np.sqrt(0.5)) / 2
+        rows, columns = (slice(round(side * edge), side - round(side * edge)) for side in (height, width))
+        shares.append(loss[rows, columns].sum() / loss.sum())
+    return float(np.mean(shares)) if shares else None
+
+
+def _message(maps: Sequence[Heatmap]) -> str:
+    share = central_share(maps)
+    if share is None:
+        return "No covered patch changes a call by much"
+    where = "the middle" if share > 0.6 else "the edges" if share < 0.4 else "the whole image"
+    return f"The calls rest on {where}: {share:.0%} of what covering costs lies in the middle half of the area"

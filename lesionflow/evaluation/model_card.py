@@ -1,0 +1,171 @@
+"""The model card: what a model is, what it was measured to do and what it must not be used for, as Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from lesionflow.bundle.card import AVERAGED, SINGLE, Card
+from lesionflow.data.split import PARTS
+from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
+from lesionflow.evaluation.slices import Gap
+from lesionflow.evaluation.words import gap_sentence, in_words, with_interval
+
+LONGEST = 5000  # characters of a version's description that MLflow's store has room for; a test holds the card to it
+LONGEST_NAME = 40
+MEASURED = ("validation", "test")
+IN_TABLE = (
+    "balanced_accuracy", "macro_auc", "accuracy", "accuracy_of_always_nv", "malignant_sensitivity",
+    "malignant_specificity", "malignant_auc", "ece",
+)  # fmt: skip
+GAPS_NAMED = 3
+
+
+def model_card(card: Card, gaps: Sequence[Gap] = (), sizes: Mapping[str, tuple[int, int]] | None = None) -> str:
+    """The card in Markdown, after Mitchell et al. 2019 (arXiv:1810.03993); short enough for MLflow's description.
+
+    gaps: the largest between slices of the test part, the largest first; sizes: images and lesions of each part of the
+    split, where they are known.
+    """
+    parts = [
+        f"# {_plain(card.network)}: a classifier of dermatoscopic images",
+        "**For research. Not a medical device: nothing it says may decide about a patient.**",
+        *(["**Trained on synthetic demo data: of no medical value.**"] if card.demo else []),
+        _what_it_is(card),
+        "## Data\n\n" + _data(card, sizes or {}),
+        "## Figures\n\n" + _figures(card),
+        "## Calibration and operating point\n\n" + _calibration(card),
+        *(["## Groups\n\n" + _groups(gaps)] if gaps else []),
+        "## Use\n\n" + _use(card),
+        "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits(card)),
+        "## Licence of the data\n\n" + data_licence(card),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def limits(card: Card) -> list[str]:
+    """What the model cannot do, a sentence each."""
+    return [
+        f"It knows {len(card.classes)} diagnoses ({', '.join(card.classes)}) and calls every image one of them, also "
+        "healthy skin, other diseases and what is no skin at all.",
+        f"Its probabilities are for images with diagnoses as frequent as in {_plain(card.data_name)}; elsewhere they "
+        "are off.",
+        "It was measured on images of the same origin as those it was trained on: other cameras, clinics and skins can "
+        "make it worse.",
+        "Images of one lesion are no independent evidence; intervals come from resampling lesions, and say nothing of "
+        "other data.",
+    ]
+
+
+def data_licence(card: Card) -> str:
+    """Under which terms the training images are, as far as it can be told."""
+    if card.demo:
+        return "The training images are synthetic, drawn by lesionflow: free to use, of no medical value."
+    if "ham10000" in card.data_name.lower():
+        return (
+            "HAM10000 (Tschandl, Rosendahl, Kittler 2018, Sci. Data 5, 180161) is under CC BY-NC 4.0: name its "
+            "authors, no commercial use. Whether that extends to what is trained on it, ask a lawyer."
+        )
+    return f"Ask the owner of {_plain(card.data_name)} what may be done with what is trained on it."
+
+
+def _what_it_is(card: Card) -> str:
+    training = card.training
+    text = (
+        f"Network `{_plain(card.network)}` on {card.height} x {card.width} pixels, bundle `{card.digest[:12]}`. "
+        f"It gives probabilities of {', '.join(f'{dx} ({FULL_NAMES[dx]})' for dx in card.classes)}; "
+        f"{', '.join(MALIGNANT)} count as malignant."
+    )
+    if "best_epoch" in training:
+        known = {
+            "epochs": f"epoch {training['best_epoch']} of at most {training.get('epochs', '?')} was kept",
+            "balance": f"rare diagnoses: {training.get('balance')}",
+            "label_smoothing": f"label smoothing {training.get('label_smoothing')}",
+            "augmentation": f"augmentation {training.get('augmentation')}",
+            "seed": f"seed {training.get('seed')}",
+        }
+        text += f" Training: {', '.join(words for name, words in known.items() if name in training)}."
+    return text
+
+
+def _data(card: Card, sizes: Mapping[str, tuple[int, int]]) -> str:
+    shares = ", ".join(f"{fraction:.0%} {part}" for part, fraction in zip(PARTS, card.split_fractions, strict=True))
+    text = (
+        f"{_plain(card.data_name)} (digest `{card.data_digest[:12]}`), split by lesion, so that no lesion is in two "
+        f"parts: {shares}, seed {card.split_seed} (digest `{card.split_digest[:12]}`). Validation chose the epoch and "
+        "the thresholds; test was used for its figures alone."
+    )
+    if sizes:
+        counts = ", ".join(f"{part} {images} images of {lesions} lesions" for part, (images, lesions) in sizes.items())
+        text += f" Sizes: {counts}."
+    frequent = ", ".join(f"{dx} {share:.1%}" for dx, share in zip(card.classes, card.prior, strict=True))
+    return f"{text} Diagnoses of the training part: {frequent}."
+
+
+def _figures(card: Card) -> str:
+    parts = [part for part in MEASURED if part in card.metrics]
+    if not parts:
+        return "None were kept."
+    per_diagnosis = [f"sensitivity_{dx}" for dx in DIAGNOSES]
+    return "\n".join(
+        [
+            "With 95% intervals from a bootstrap over lesions.\n",
+            *_row("metric", *parts),
+            "|---" * (1 + len(parts)) + "|",
+            *(
+                line
+                for name in (*IN_TABLE, *per_diagnosis)
+                if any(name in card.metrics[part] for part in parts)
+                for line in _row(in_words(name), *(with_interval(card.metrics[part].get(name)) for part in parts))
+            ),
+        ]
+    )
+
+
+def _row(*cells: str) -> Iterator[str]:
+    yield "| " + " | ".join(cells) + " |"
+
+
+def _calibration(card: Card) -> str:
+    calibration = card.calibrations[SINGLE]
+    figures = calibration.figures
+    found = [
+        f"Fitted on the validation part: temperature {calibration.temperature:.3f}, and a correction of the prior."
+    ]
+    if {"ece_before", "ece_after"} <= figures.keys():
+        found.append(f"ECE there {figures['ece_before']:.3f} before, {figures['ece_after']:.3f} after.")
+    found.append(f"Called malignant from a malignant probability of {calibration.malignant_threshold:.3g} on" + (
+        f", which {figures['sensitivity_asked_for']:.0%} of the malignant validation images reach."
+        if "sensitivity_asked_for" in figures else "."
+    ))  # fmt: skip
+    for part in MEASURED:
+        specificity = card.metrics.get(part, {}).get("malignant_specificity")
+        if specificity is not None:
+            found.append(f"Its cost on {part}: {1 - specificity.value:.0%} of benign images are flagged with them.")
+    found.append(f"Referred as uncertain below a probability of {calibration.uncertain_below:.3g}" + (
+        f", as unfamiliar above a distance of {calibration.unfamiliar_above:.3g} from the training images."
+        if calibration.unfamiliar_above is not None else "."
+    ))  # fmt: skip
+    if AVERAGED in card.calibrations:
+        found.append("Averaging over flips and quarter turns (`--tta`) has a calibration of its own.")
+    return " ".join(found)
+
+
+def _groups(gaps: Sequence[Gap]) -> str:
+    return "\n".join(f"- {gap_sentence(gap, _plain)}." for gap in gaps[:GAPS_NAMED])
+
+
+def _use(card: Card) -> str:
+    return (
+        "    lesionflow score FOLDER --out results.csv --model BUNDLE\n\n"
+        f"The report's columns: a probability a diagnosis, the call, `malignant` at the operating point, and `refer`. "
+        f"Made with lesionflow {_plain(card.versions.get('lesionflow', 'of an unknown version'))}. Meant for research "
+        "on classifiers of dermatoscopic images; not for diagnosis, triage or any other decision about people."
+    )
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: names of data sets and groups are their owners' to choose."""
+    text = " ".join(text.split())
+    text = text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+    return re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", text)

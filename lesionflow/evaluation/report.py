@@ -1,0 +1,184 @@
+"""What an evaluation found, as one record; its page, its figures and its JSON are made from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lesionflow import __version__
+from lesionflow.bundle.card import Calibration, Card, Estimate
+from lesionflow.bundle.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
+from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.evaluation.curves import roc
+from lesionflow.evaluation.figures import Picture
+from lesionflow.evaluation.metrics import confusion_matrix
+from lesionflow.evaluation.predictions import Predictions
+from lesionflow.evaluation.selective import coverage_curve, reliability
+from lesionflow.evaluation.slices import Gap, Slice
+
+REPORT_FORMAT = 1
+NOT_A_DEVICE = "For research. Not a medical device: nothing here may decide about a patient."
+FEW_LESIONS = 100  # evaluated: fewer say little of anything
+FEW_IMAGES = 10  # of a diagnosis
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """A model, labelled images, and how the two agree."""
+
+    model: str  # as the user knows it
+    card: Card
+    data: str  # description of the evaluated images
+    data_digest: str
+    demo: bool  # whether they are synthetic
+    part: str  # of the split: train, validation or test; all without one
+    predictions: Predictions
+    metrics: Mapping[str, Estimate]
+    calibration: Calibration  # the one that was applied
+    slices: Sequence[Slice] = ()
+    gaps: Sequence[Gap] = ()
+    warnings: tuple[str, ...] = ()  # of whoever evaluated, above all: lesions that the model was trained on
+    uncalibrated: np.ndarray | None = None  # (images, 7) probabilities without the calibration
+    averaged: bool = False  # over flips and quarter turns
+    resamples: int = 2000  # of the bootstrap
+    seed: int = 0  # its own
+    time: str = ""  # ISO 8601
+    pictures: tuple[Picture, ...] = field(default=(), repr=False)
+
+    @property
+    def lesions(self) -> int:
+        """The number of different lesions."""
+        return len(np.unique(self.predictions.lesion_ids))
+
+    @property
+    def about(self) -> str:
+        """Model, data and part, for below a figure."""
+        return f"{self.model} on {self.data}, {self.part}: {len(self.predictions)} images of {self.lesions} lesions"
+
+    @property
+    def before(self) -> Predictions | None:
+        """The predictions without calibration, the most probable diagnosis called."""
+        if self.uncalibrated is None:
+            return None
+        called = self.uncalibrated.argmax(axis=1)
+        return dataclasses.replace(self.predictions, probabilities=self.uncalibrated, called=called)
+
+    @property
+    def all_warnings(self) -> tuple[str, ...]:
+        """The given warnings, and those that the figures themselves call for; the gravest first."""
+        return (*self.warnings, *_own_warnings(self))
+
+
+def _own_warnings(report: EvaluationReport) -> list[str]:
+    warnings = []
+    if report.demo:
+        warnings.append("The evaluated images are synthetic demo data: the figures have no medical meaning.")
+    elif report.card.demo:
+        warnings.append("The model was trained on synthetic demo data: it has no medical meaning.")
+    if report.part == "validation":
+        warnings.append(
+            "The epoch, the calibration and the thresholds were chosen on these very images: the figures flatter."
+        )
+    if report.lesions < FEW_LESIONS:
+        warnings.append(f"Only {report.lesions} lesions: the intervals are wide, and may still be too narrow.")
+    counts = np.bincount(report.predictions.labels, minlength=len(DIAGNOSES))
+    if rare := [f"{dx} ({count})" for dx, count in zip(DIAGNOSES, counts, strict=True) if count < FEW_IMAGES]:
+        warnings.append(f"Fewer than {FEW_IMAGES} images of {', '.join(rare)}: their figures are mostly chance.")
+    return warnings
+
+
+def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
+    """All numbers of a report, as values of strict JSON: what is not defined is left out or null."""
+    predictions = report.predictions
+    counts = np.bincount(predictions.labels, minlength=len(DIAGNOSES))
+    malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
+    curves = {"malignant": roc(malignant, predictions.malignant_probability)}
+    for place, diagnosis in enumerate(DIAGNOSES):
+        curves[diagnosis] = roc(predictions.labels == place, predictions.probabilities[:, place])
+    values = {
+        "format": REPORT_FORMAT,
+        "research_use": NOT_A_DEVICE,
+        "warnings": list(report.all_warnings),
+        "model": report.model,
+        "data": report.data,
+        "part": report.part,
+        "images": len(predictions),
+        "lesions": report.lesions,
+        "images_by_diagnosis": dict(zip(DIAGNOSES, counts, strict=True)),
+        "images_by_refer": {word: (predictions.refer == word).sum() for word in (TRUSTED, UNCERTAIN, UNFAMILIAR)},
+        "intervals": {"level": 0.95, "method": "bootstrap over lesions", "resamples": report.resamples,
+                      "seed": report.seed},
+        "metrics": {name: estimate._asdict() for name, estimate in report.metrics.items()},
+        "confusion_matrix": {
+            "rows": "true", "columns": "called", "diagnoses": DIAGNOSES,
+            "images": confusion_matrix(predictions.labels, predictions.called),
+        },
+        "slices": [vars(each) for each in report.slices],
+        "gaps": [_gap(gap) for gap in report.gaps],
+        "calibration": dataclasses.asdict(report.calibration) | {"averaged": report.averaged},
+        "reliability": _bins(predictions),
+        "reliability_before_calibration": None if report.before is None else _bins(report.before),
+        "coverage": coverage_curve(predictions)._asdict(),
+        "roc": {
+            name: {"false_positive_rate": curve[0], "true_positive_rate": curve[1], "auc": curve[2]}
+            for name, curve in curves.items()
+            if curve is not None
+        },
+        "provenance": {
+            "bundle_label": report.card.label,
+            "bundle_digest": report.card.digest,
+            "network": report.card.network,
+            "input": f"{report.card.height} x {report.card.width}",
+            "trained_on": report.card.data_name,
+            "trained_on_digest": report.card.data_digest,
+            "demo_model": report.card.demo,
+            "split_digest": report.card.split_digest,
+            "split_seed": report.card.split_seed,
+            "data_digest": report.data_digest,
+            "demo_data": report.demo,
+            "lesionflow_version": __version__,
+            "trained_with": report.card.versions,
+            "time": report.time,
+        },
+    }  # fmt: skip
+    plain: dict[str, Any] = _plain(values)
+    return plain
+
+
+def _bins(predictions: Predictions) -> list[dict[str, Any]]:
+    return [each._asdict() for each in reliability(predictions)]
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    """A gap, its two slices by value: they stand among the slices."""
+    ends = {"lowest": gap.lowest, "highest": gap.highest}
+    figures = {
+        end: {"value": each.value, "images": each.images, gap.metric: each.metrics[gap.metric]}
+        for end, each in ends.items()
+    }
+    return {name: value for name, value in vars(gap).items() if name not in ends} | {"size": gap.size} | figures
+
+
+def _plain(value: Any) -> Any:
+    """Values that every JSON parser reads: no arrays, no NumPy numbers, null for NaN and infinity."""
+    if isinstance(value, Estimate):
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.8g}") if np.isfinite(value) else None
+    if value is None:
+        return None
+    return str(value).encode("utf-8", "replace").decode()  # a file's name can hold what is no text

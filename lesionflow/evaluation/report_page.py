@@ -1,0 +1,219 @@
+"""An evaluation as one web page: first what matters and what to beware of, then everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lesionflow import pages
+from lesionflow.bundle.card import Estimate
+from lesionflow.bundle.decision import UNCERTAIN, UNFAMILIAR
+from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT_INDICES
+from lesionflow.evaluation.figures import Picture
+from lesionflow.evaluation.model_card import data_licence, limits
+from lesionflow.evaluation.report import NOT_A_DEVICE, EvaluationReport
+from lesionflow.evaluation.words import BY_DIAGNOSIS, METRIC_WORDS, attribute_in_words, gap_sentence, with_interval
+
+GAPS_NAMED = 3
+SHOWN_WIDTH = 640  # pixels of a figure on the page
+
+
+def evaluation_page(report: EvaluationReport) -> str:
+    """The page of an evaluation, with everything inside: it needs no network and runs no script."""
+    pictures = {picture.name: picture for picture in report.pictures}
+
+    def shown(*names: str) -> list[str]:
+        return [_figure(pictures.pop(name)) for name in names if name in pictures]
+
+    sections = [
+        pages.section("In short", _headline(report), pages.paragraph(_in_short(report))),
+        pages.section("What was evaluated", _facts(report)),
+        pages.section("Each diagnosis", _by_diagnosis(report), *shown("confusion_matrix", "roc_by_diagnosis")),
+        pages.section("Malignant or benign", *_operating_point(report), *shown("malignant_roc")),
+        pages.section("Whether the probabilities can be believed", *_calibration(report), *shown("reliability")),
+        pages.section("What a person should look at", pages.paragraph(_refer(report)), *shown("coverage")),
+    ]
+    if report.slices:
+        sections.append(pages.section("Groups of images", *_slices(report), *shown("slices"), _slices_table(report)))
+    for heading, names in (
+        ("The worst mistakes", ("worst_mistakes",)),
+        ("Where the network looks", ("heatmaps",)),
+        ("How it was trained", ("learning_curves",)),
+        ("More figures", tuple(pictures)),
+    ):
+        if drawn := shown(*names):
+            sections.append(pages.section(heading, *drawn))
+    sections.append(pages.section("All metrics", _all_metrics(report)))
+    sections.append(pages.section("Limits", pages.bullets([*limits(report.card), data_licence(report.card)])))
+    head = [pages.paragraph(f"Evaluated on {report.data}, {report.part}."), pages.warning(NOT_A_DEVICE)]
+    return pages.page(f"Evaluation of {report.model}", [*head, *map(pages.warning, report.all_warnings)], sections)
+
+
+def _figure(picture: Picture) -> str:
+    alternative = f"{picture.message}. {picture.how_to_read}"
+    return pages.image(picture.png(), "png", alternative, picture.how_to_read, SHOWN_WIDTH)
+
+
+def _headline(report: EvaluationReport) -> str:
+    tiles = {
+        "balanced_accuracy": "Balanced accuracy",
+        "macro_auc": "Macro AUC",
+        "malignant_sensitivity": "Malignant sensitivity",
+        "malignant_specificity": "Malignant specificity",
+        "ece": "Calibration error (ECE)",
+        "accuracy": "Accuracy",
+    }
+    parts = [
+        (label, f"{report.metrics[name].value:.3f}", _beside(report, name))
+        for name, label in tiles.items()
+        if name in report.metrics
+    ]
+    return pages.headline(parts)
+
+
+def _beside(report: EvaluationReport, name: str) -> str:
+    interval = f"{report.metrics[name].low:.3f} to {report.metrics[name].high:.3f}"
+    if name == "accuracy" and "accuracy_of_always_nv" in report.metrics:
+        return f"{interval}; always nv: {report.metrics['accuracy_of_always_nv'].value:.3f}"
+    return interval
+
+
+def _in_short(report: EvaluationReport) -> str:
+    metrics, found = report.metrics, []
+    if "balanced_accuracy" in metrics:
+        present = len(np.unique(report.predictions.labels))
+        found.append(
+            f"Of each diagnosis {metrics['balanced_accuracy'].value:.0%} of the images are called rightly on average; "
+            f"always answering nv would reach {1 / present if _has_nv(report) else 0:.0%}."
+        )
+    if "accuracy" in metrics and "accuracy_of_always_nv" in metrics:
+        found.append(
+            f"Of all images {metrics['accuracy'].value:.0%} are called rightly, where always answering nv is right in "
+            f"{metrics['accuracy_of_always_nv'].value:.0%}: accuracy alone says little here."
+        )
+    return " ".join([*found, "The small figures are 95% intervals."])
+
+
+def _has_nv(report: EvaluationReport) -> bool:
+    return bool((report.predictions.labels == DIAGNOSES.index("nv")).any())
+
+
+def _facts(report: EvaluationReport) -> str:
+    card = report.card
+    views = "the average over flips and quarter turns" if report.averaged else "one look at each image"
+    pairs = [
+        ("Model", f"{report.model}: network {card.network}, {card.height} x {card.width} pixels, {views}"),
+        ("Bundle", card.digest),
+        ("Trained on", f"{card.data_name}{' (synthetic demo data)' if card.demo else ''}, split by lesion with seed "
+         f"{card.split_seed}"),
+        ("Evaluated on", f"{report.data}, {report.part}"),
+        ("Data", report.data_digest),
+        ("Images", f"{len(report.predictions)} of {report.lesions} lesions"),
+        ("Intervals", f"95%, from {report.resamples} bootstrap resamples of lesions, as images of one lesion are no "
+         f"independent evidence (seed {report.seed})"),
+        ("Calls", "the diagnosis whose probability exceeds its share of the training images by the largest factor"),
+    ]  # fmt: skip
+    if report.time:
+        pairs.append(("Time", report.time))
+    return pages.facts(pairs)
+
+
+def _by_diagnosis(report: EvaluationReport) -> str:
+    counts = np.bincount(report.predictions.labels, minlength=len(DIAGNOSES))
+    rows = [
+        [f"{diagnosis} ({FULL_NAMES[diagnosis]})", str(count)]
+        + [_two_lines(report.metrics.get(f"{metric}_{diagnosis}")) for metric in BY_DIAGNOSIS]
+        for diagnosis, count in zip(DIAGNOSES, counts, strict=True)
+    ]
+    header = ["diagnosis", "images", *(words.replace(" ", "\n") for words in BY_DIAGNOSIS.values())]
+    return pages.table(header, rows, "Each diagnosis against the rest, with 95% intervals")
+
+
+def _operating_point(report: EvaluationReport) -> Iterator[str]:
+    predictions, calibration = report.predictions, report.calibration
+    malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
+    found, flagged = int(predictions.malignant[malignant].sum()), int(predictions.malignant[~malignant].sum())
+    asked = calibration.figures.get("sensitivity_asked_for")
+    purpose = f", so chosen on the validation part that {asked:.0%} of its malignant images reach it" if asked else ""
+    yield pages.paragraph(
+        f"An image is called malignant (akiec, bcc or mel) from a malignant probability of "
+        f"{calibration.malignant_threshold:.3g} on{purpose}."
+    )
+    yield pages.paragraph(
+        f"Here that finds {found} of {malignant.sum()} malignant images, and flags {flagged} of {(~malignant).sum()} "
+        "benign ones with them" + (f": {flagged / found:.1f} false alarms for each malignant image." if found else ".")
+    )
+    names = [name for name in METRIC_WORDS if name.startswith("malignant_")]
+    yield _metrics_table(report, names, "Malignant against benign")
+
+
+def _calibration(report: EvaluationReport) -> Iterator[str]:
+    figures = report.calibration.figures
+    if "ece_before" in figures and "ece_after" in figures:
+        yield pages.paragraph(
+            f"The calibration was fitted on the validation part ({figures.get('images', 0):.0f} images): it divides "
+            f"the network's outputs by {report.calibration.temperature:.3f} and corrects for the mix of diagnoses "
+            f"shown in training. There the calibration error (ECE) was {figures['ece_before']:.3f} before and "
+            f"{figures['ece_after']:.3f} after."
+        )
+    if "ece" in report.metrics:
+        yield pages.paragraph(
+            f"On these images it is {with_interval(report.metrics['ece'])}: the gap between confidence and accuracy, "
+            "averaged over images in 15 bins of equal width."
+        )
+
+
+def _refer(report: EvaluationReport) -> str:
+    refer = report.predictions.refer
+    uncertain, unfamiliar = int((refer == UNCERTAIN).sum()), int((refer == UNFAMILIAR).sum())
+    text = (
+        f"{uncertain} of {len(refer)} images are referred as uncertain (the call's probability is below "
+        f"{report.calibration.uncertain_below:.3g})"
+    )
+    if report.calibration.unfamiliar_above is not None:
+        text += f", {unfamiliar} as unlike the training images"
+    kept = report.metrics.get("accuracy_of_trusted")
+    if kept is None:
+        return text + "."
+    return f"{text}. Of the others {with_interval(kept)} are called rightly."
+
+
+def _slices(report: EvaluationReport) -> Iterator[str]:
+    if report.gaps:
+        yield pages.paragraph("The largest gaps:")
+        yield pages.bullets(gap_sentence(gap) for gap in report.gaps[:GAPS_NAMED])
+    else:
+        yield pages.paragraph("No two groups have images enough to be compared.")
+
+
+def _slices_table(report: EvaluationReport) -> str:
+    names = ("balanced_accuracy", "macro_auc", "malignant_auc", "malignant_sensitivity", "malignant_specificity")
+    rows = [
+        [f"{attribute_in_words(each.attribute)}: {each.value}{' (small)' if each.small else ''}"]
+        + [f"{each.images}\n{each.lesions}"]
+        + [_two_lines(each.metrics.get(name)) for name in names]
+        for each in report.slices
+    ]
+    header = ["group", "images\nlesions", *(name.replace("_", "\n") for name in names)]
+    return pages.table(header, rows, "Groups of images, with 95% intervals")
+
+
+def _two_lines(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
+    return f"{estimate.value:.2f}\n{estimate.low:.2f} to {estimate.high:.2f}"
+
+
+def _all_metrics(report: EvaluationReport) -> str:
+    return _metrics_table(report, list(METRIC_WORDS), "With 95% intervals")
+
+
+def _metrics_table(report: EvaluationReport, names: list[str], caption: str) -> str:
+    def row(name: str, estimate: Estimate | None) -> list[str]:
+        if estimate is None:
+            return [METRIC_WORDS[name], "not defined", "", ""]
+        return [METRIC_WORDS[name], *(f"{number:.3f}" for number in estimate)]
+
+    return pages.table(["metric", "value", "from", "to"], [row(name, report.metrics.get(name)) for name in names],
+                       caption)  # fmt: skip

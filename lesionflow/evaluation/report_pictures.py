@@ -1,0 +1,93 @@
+"""The figures of an evaluation, each with its message and how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionflow.evaluation.contact_sheet import Mistake, contact_sheet
+from lesionflow.evaluation.curves import coverage_picture, malignant_roc, reliability_picture, roc_by_diagnosis
+from lesionflow.evaluation.figures import Picture, confusion_picture, message_of
+from lesionflow.evaluation.forest import slices_picture
+from lesionflow.evaluation.heatmaps import Heatmap, heatmap_sheet
+from lesionflow.evaluation.learning import History, learning_curves
+from lesionflow.evaluation.metrics import confusion_matrix
+from lesionflow.evaluation.report import EvaluationReport
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HOW_TO_READ = {
+    "roc_by_diagnosis":
+        "Each curve is one diagnosis against all others: the nearer it comes to the upper left corner, the better "
+        "the probability of that diagnosis ranks its images above the rest. 0.5 would be chance, 1 perfect.",
+    "confusion_matrix":
+        "A row holds all images of one true diagnosis, its columns what they were called: share of the row, and "
+        "number of images. The diagonal is each diagnosis's sensitivity.",
+    "reliability":
+        "Each point is a bin of images whose most probable diagnosis has about the same probability, 15 bins of "
+        "equal width: on the diagonal, what is said with 80% is right in 80 of 100. Points below it are too sure. "
+        "Hollow points are of fewer than ten images; the thin lines are 95% intervals. The bars count the images "
+        "in each bin.",
+    "malignant_roc":
+        "The circle is the operating point: the threshold on the malignant probability that decides what is "
+        "called malignant. Another threshold would be another point of the curve.",
+    "coverage":
+        "From right to left, more and more of the least certain calls are given to a person; the curve is the "
+        "accuracy of the calls that remain. The circle is the chosen point; it can lie off the curve, as images "
+        "unlike the training images are referred, too.",
+    "slices":
+        "A line is one group of images, with its 95% interval; the grey line is all images. Groups marked small, "
+        "hollow and dotted, have too few images to conclude from. Where intervals overlap widely, a gap may be "
+        "chance.",
+    "worst_mistakes":
+        "First malignant images that fall below the operating point (thick frame), the least malignant to the "
+        "model first; then the wrong calls that it is surest of.",
+    "heatmaps":
+        "Of each diagnosis the rightly called image of median confidence, and the surest wrong one; beside each, "
+        "lines around the parts whose covering with a grey patch costs the call most (occlusion sensitivity): "
+        "thin, half of the greatest loss, thick, 80%. Above it, the call's probability without and with the worst "
+        "patch.",
+    "learning_curves":
+        "Training figures are of augmented images, the rare diagnoses shown more often, with dropout on, and so "
+        "look worse than they are. The marks are the weights that are kept, measured without all that: triangle, "
+        "training images; circle, validation images.",
+}  # fmt: skip
+
+
+def numeric_pictures(report: EvaluationReport) -> tuple[Picture, ...]:
+    """The figures that need nothing but the report."""
+    predictions, about = report.predictions, report.about
+    drawn = {
+        "roc_by_diagnosis": roc_by_diagnosis(about, predictions),
+        "confusion_matrix": confusion_picture(about, confusion_matrix(predictions.labels, predictions.called)),
+        "reliability": reliability_picture(about, predictions, report.before),
+        "malignant_roc": malignant_roc(about, predictions, report.calibration.malignant_threshold),
+        "coverage": coverage_picture(about, predictions),
+    }
+    if report.slices:
+        drawn["slices"] = slices_picture(about, report.slices, report.gaps, report.metrics)
+    return tuple(_picture(name, figure) for name, figure in drawn.items())
+
+
+def mistakes_picture(
+    report: EvaluationReport, mistakes: Sequence[Mistake], thumbnails: Sequence[np.ndarray]
+) -> Picture:
+    """The contact sheet of `worst_mistakes`; thumbnails: (height, width, 3) uint8 each."""
+    return _picture("worst_mistakes", contact_sheet(report.about, report.predictions, mistakes, thumbnails))
+
+
+def heatmaps_picture(report: EvaluationReport, maps: Sequence[Heatmap], images: Sequence[np.ndarray]) -> Picture:
+    """The sheet of heatmaps; images: (height, width, 3) uint8 each, of any size."""
+    return _picture("heatmaps", heatmap_sheet(report.about, report.predictions, maps, images))
+
+
+def learning_picture(about: str, histories: Mapping[str, History]) -> Picture:
+    """The learning curves of the networks by name."""
+    return _picture("learning_curves", learning_curves(about, histories))
+
+
+def _picture(name: str, figure: Figure) -> Picture:
+    return Picture(name, message_of(figure), HOW_TO_READ[name], figure)

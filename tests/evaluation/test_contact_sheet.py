@@ -1,0 +1,74 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lesionflow.bundle.decision import TRUSTED
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.evaluation.contact_sheet import contact_sheet, shortened, worst_mistakes
+from lesionflow.evaluation.figures import message_of
+from lesionflow.evaluation.predictions import Predictions
+from tests.evaluation.reports import answers, drawn, full_labels, texts
+
+MEL, NV, BKL = (DIAGNOSES.index(name) for name in ("mel", "nv", "bkl"))
+
+
+def stated(rows: list[tuple[int, int, float, bool]]) -> Predictions:
+    """Predictions of (true, called, probability of the call, called malignant); what is left over is vasc's."""
+    probabilities = np.zeros((len(rows), 7))
+    for place, (_, call, probability, _) in enumerate(rows):
+        probabilities[place, -1] = 1 - probability
+        probabilities[place, call] = probability
+    true, called, _, malignant = (np.array(column) for column in zip(*rows, strict=True))
+    ids = np.array([f"i{place}" for place in range(len(rows))])
+    return Predictions(ids, ids, true, probabilities, called, malignant, np.full(len(rows), TRUSTED))
+
+
+def test_missed_malignant_images_come_first_then_the_surest_wrong_calls() -> None:
+    predictions = stated(
+        [
+            (NV, NV, 0.99, False),  # right
+            (NV, BKL, 0.6, False),
+            (BKL, NV, 0.9, False),
+            (MEL, NV, 0.7, False),  # missed, and wrong
+            (MEL, MEL, 0.4, False),  # missed at the operating point, though called melanoma
+            (MEL, NV, 0.8, True),  # wrong, not missed
+        ]
+    )
+    mistakes = worst_mistakes(predictions)
+    assert [mistake.image_id for mistake in mistakes] == ["i3", "i4", "i2", "i5", "i1"]
+    assert [mistake.missed for mistake in mistakes] == [True, True, False, False, False]
+    assert mistakes[1].malignant_probability == pytest.approx(0.4)
+    assert (mistakes[2].true, mistakes[2].called, mistakes[2].probability) == ("bkl", "nv", pytest.approx(0.9))
+    figure = contact_sheet("", predictions, mistakes, [np.full((8, 8, 3), 200, np.uint8)] * 5)
+    assert message_of(figure) == (
+        "2 of 3 malignant images are missed at the operating point; 4 of 6 images are called wrongly"
+    )
+    for words in ("MISSED mel\ncalled nv", "malignant 40.0%\ni4", "bkl\ncalled nv", "at 90%\ni2"):
+        assert words in texts(figure)
+    assert drawn(figure).std() > 5
+
+
+def test_neither_kind_takes_the_whole_sheet_while_there_is_the_other() -> None:
+    missed, wrong = [(MEL, NV, 0.9, False)] * 20, [(NV, BKL, 0.9, False)] * 20
+    both = worst_mistakes(stated(missed + wrong), 12)
+    assert len(both) == 12 and sum(mistake.missed for mistake in both) == 6
+    assert len({mistake.place for mistake in both}) == 12
+    assert sum(mistake.missed for mistake in worst_mistakes(stated(missed + wrong[:2]), 12)) == 10
+    assert len(worst_mistakes(stated(missed[:3] + wrong), 12)) == 12
+
+
+@pytest.mark.parametrize("images", [1, 280])
+def test_a_sheet_without_mistakes(images: int) -> None:
+    predictions = answers(full_labels(images), strength=40)[1]
+    predictions = dataclasses.replace(predictions, labels=predictions.called, malignant=np.ones(images, bool))
+    assert worst_mistakes(predictions) == []
+    figure = contact_sheet("", predictions, [], [])
+    assert message_of(figure).endswith(f"0 of {images} images are called wrongly")
+    drawn(figure)
+
+
+def test_long_ids_keep_their_end() -> None:
+    assert shortened("ISIC_0024306") == "ISIC_0024306"
+    assert shortened("folder/" * 9 + "ISIC_0024306") == "…folder/ISIC_0024306"
+    assert len(shortened("x" * 99)) == 20

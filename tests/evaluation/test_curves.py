@@ -1,0 +1,103 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_curve
+
+from lesionflow.bundle.decision import TRUSTED, UNCERTAIN, softmax
+from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.evaluation.curves import coverage_picture, malignant_roc, reliability_picture, roc_by_diagnosis
+from lesionflow.evaluation.figures import message_of
+from lesionflow.evaluation.metrics import expected_calibration_error, measure
+from lesionflow.evaluation.predictions import Predictions
+from tests.evaluation.reports import answers, drawn, full_labels, texts
+
+NV = DIAGNOSES.index("nv")
+
+
+def found(labels: np.ndarray | None = None, **changes: np.ndarray) -> Predictions:
+    return dataclasses.replace(answers(full_labels() if labels is None else labels)[1], **changes)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [full_labels(), full_labels(7), np.array([NV]), np.array([0]), np.full(9, NV), np.arange(60) % 3 + 4],
+    ids=["full", "one each", "one image", "one malignant image", "one diagnosis", "diagnoses missing"],
+)
+def test_every_figure_is_drawn_whatever_the_images(labels: np.ndarray) -> None:
+    predictions = found(labels)
+    for figure in (
+        reliability_picture("about", predictions),
+        reliability_picture("about", predictions, predictions),
+        roc_by_diagnosis("about", predictions),
+        malignant_roc("about", predictions, 0.25),
+        coverage_picture("about", predictions),
+    ):
+        assert message_of(figure) and figure.get_supxlabel() == "about"
+        assert drawn(figure).std() > 5
+
+
+def test_reliability_says_the_error_before_and_after() -> None:
+    logits, after = answers(full_labels(700))
+    before = dataclasses.replace(after, probabilities=softmax(3 * logits))  # far too sure
+    errors = [expected_calibration_error(each.labels, each.probabilities) for each in (before, after)]
+    assert errors[0] > 2 * errors[1]
+    figure = reliability_picture("", after, before)
+    assert message_of(figure) == (
+        f"Calibration lowers the calibration error (ECE): {errors[0]:.3f} before, {errors[1]:.3f} after"
+    )
+    assert f"after: ECE {errors[1]:.3f}" in texts(figure)
+    assert "does not lower" in message_of(reliability_picture("", before, after))
+
+
+def test_bins_of_few_images_are_hollow() -> None:
+    figure = reliability_picture("", found(full_labels(21)))
+    fills = [line.get_markerfacecolor() for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert "white" in fills
+
+
+def test_roc_names_the_hardest_and_the_easiest_diagnosis() -> None:
+    predictions = found()
+    metrics = measure(predictions, resamples=20)
+    areas = {diagnosis: metrics[f"auc_{diagnosis}"].value for diagnosis in DIAGNOSES}
+    hardest, easiest = min(areas, key=areas.__getitem__), max(areas, key=areas.__getitem__)
+    figure = roc_by_diagnosis("", predictions)
+    assert message_of(figure) == (
+        f"{hardest} is the hardest to tell from the rest (AUC {areas[hardest]:.2f}), "
+        f"{easiest} the easiest ({areas[easiest]:.2f})"
+    )
+    assert [axes.get_title() for axes in figure.axes[:7]] == list(DIAGNOSES)
+    missing = roc_by_diagnosis("", found(np.arange(60) % 3 + 4))
+    assert texts(missing).count("no images") == 4
+    assert "there is nothing to tell apart" in message_of(roc_by_diagnosis("", found(np.full(5, NV))))
+
+
+def test_the_operating_point_is_marked_where_it_is() -> None:
+    predictions = found()
+    malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
+    sensitivity, flagged = predictions.malignant[malignant].mean(), predictions.malignant[~malignant].mean()
+    figure = malignant_roc("", predictions, 0.25)
+    (mark,) = (line for line in figure.axes[0].lines if line.get_marker() == "o")
+    assert np.asarray(mark.get_xydata()).tolist() == [[flagged, sensitivity]]
+    assert f"operating point: 0.25\nsensitivity {sensitivity:.0%}\nspecificity {1 - flagged:.0%}" in texts(figure)
+    assert message_of(figure).startswith(f"At the operating point {sensitivity:.0%} of 120 malignant images are found")
+    false, true, _ = roc_curve(malignant, predictions.malignant_probability, drop_intermediate=False)
+    assert ((false == flagged) & (true == sensitivity)).any()  # a point of the curve
+    assert "All images are benign" in message_of(malignant_roc("", found(np.full(5, NV)), 0.25))
+    assert "All images are malignant" in message_of(malignant_roc("", found(np.zeros(5, int)), 0.25))
+
+
+def test_coverage_says_what_referring_gains() -> None:
+    predictions = found()
+    right, kept = predictions.called == predictions.labels, predictions.refer == TRUSTED
+    assert 0 < kept.mean() < 1
+    assert message_of(coverage_picture("", predictions)) == (
+        f"Referring {1 - kept.mean():.0%} of the images raises the accuracy of the others: "
+        f"{right.mean():.1%} of all, {right[kept].mean():.1%} of those kept"
+    )
+    everything = coverage_picture("", found(refer=np.full(280, UNCERTAIN)))
+    assert message_of(everything) == "Every image is referred: the model trusts no call"
+    drawn(everything)
+    nothing = coverage_picture("", found(refer=np.full(280, TRUSTED)))
+    assert message_of(nothing) == f"No image is referred; accuracy is {right.mean():.0%}"
+    drawn(nothing)

@@ -1,0 +1,83 @@
+import dataclasses
+
+import pytest
+
+from lesionflow.bundle.card import SINGLE, Calibration, Estimate
+from lesionflow.evaluation.model_card import LONGEST, model_card
+from lesionflow.evaluation.slices import Gap
+from lesionflow.evaluation.weighted import METRICS
+from tests.evaluation.reports import answers, by_sex, card, full_labels
+
+SIZES = {"train": (7038, 5229), "validation": (1488, 1120), "test": (1489, 1121)}
+
+
+@pytest.fixture(scope="module")
+def gaps() -> list[Gap]:
+    return by_sex(answers(full_labels())[1])[1]
+
+
+def test_the_card_holds_the_figures_of_the_card(gaps: list[Gap]) -> None:
+    text = model_card(card(), gaps, SIZES)
+    for words in (
+        "| metric | validation | test |",
+        "| balanced accuracy of the calls | 0.712 (0.651 to 0.763) | 0.712 (0.651 to 0.763) |",
+        "| accuracy of always answering nv | 0.667 (0.640 to 0.690) |",
+        "| sensitivity of mel | 0.600 (0.500 to 0.700) |",
+        "70% train, 15% validation, 15% test, seed 7",
+        "train 7038 images of 5229 lesions",
+        "epoch 19 of at most 24 was kept",
+        "rare diagnoses: oversample",
+        "ECE there 0.200 before, 0.010 after",
+        "malignant probability of 0.25 on, which 95% of the malignant validation images reach",
+        "Its cost on validation: 39% of benign images",
+        "Its cost on test: 36% of benign images",
+        "By sex, ",
+        "lesionflow score",
+        "lesionflow 0.9.1",
+        "`dddddddddddd`",
+        "Not a medical device",
+        "64 x 64 pixels",
+    ):
+        assert words in text, words
+    assert "train |" not in text  # figures of the training part would flatter
+
+
+@pytest.mark.parametrize(
+    ("changes", "licence"),
+    [
+        ({"data_name": "HAM10000"}, "CC BY-NC 4.0"),
+        ({"data_name": "demo", "demo": True}, "synthetic, drawn by lesionflow"),
+        ({"data_name": "clinic"}, "Ask the owner of clinic"),
+    ],
+)
+def test_the_licence_is_that_of_the_data(changes: dict[str, object], licence: str) -> None:
+    text = model_card(card(**changes))
+    assert licence in text
+    assert ("of no medical value.**" in text) == ("demo" in changes)
+
+
+def test_what_the_card_does_not_know_is_not_said() -> None:
+    bare = card(metrics={}, training={}, versions={}, calibrations={SINGLE: Calibration()})
+    text = model_card(bare)
+    assert "None were kept." in text and "an unknown version" in text
+    for words in ("None,", "nan ", "## Groups", "Sizes:", "--tta", "ECE", "reach", "unfamiliar"):
+        assert words not in text, words
+
+
+def test_names_stay_names() -> None:
+    text = model_card(card(data_name="a|b\n# <script> *x*"))
+    assert r"a\|b \# \<script\> \*x\*" in text
+    assert "\n# <" not in text
+
+
+def test_the_card_fits_into_a_versions_description(gaps: list[Gap]) -> None:
+    every = {name: Estimate(0.123456, 0.012345, 0.234567) for name in METRICS}
+    long = card(
+        network="n" * 500, data_name="#" * 500, metrics=dict.fromkeys(("validation", "test"), every),
+        versions={"lesionflow": "v" * 500},
+    )  # fmt: skip
+    named = [
+        dataclasses.replace(gap, lowest=dataclasses.replace(gap.lowest, value="|" * 500), overlap=True)
+        for gap in gaps * 3
+    ]
+    assert len(model_card(long, named, SIZES)) <= LONGEST

@@ -1,0 +1,188 @@
+import dataclasses
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from lesionflow.bundle.decision import UNFAMILIAR
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.evaluation.contact_sheet import worst_mistakes
+from lesionflow.evaluation.figures import Picture
+from lesionflow.evaluation.metrics import confusion_matrix
+from lesionflow.evaluation.report import EvaluationReport, evaluation_json
+from lesionflow.evaluation.report_page import evaluation_page
+from lesionflow.evaluation.report_pictures import mistakes_picture, numeric_pictures
+from lesionflow.evaluation.selective import coverage_curve
+from lesionflow.evaluation.weighted import METRICS
+from lesionflow.evaluation.words import in_words
+from tests.evaluation.reports import answers, by_sex, card, full_labels, report
+
+HOSTILE = "</style><script>alert(1)</script><img src=http://example.org/x onerror=alert(2)>&\"'$x$"
+NV = DIAGNOSES.index("nv")
+
+
+class Elements(HTMLParser):
+    """The page as a browser reads it: its elements, and the text of its paragraphs and headings."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data + " "
+
+
+def drawn_once(picture: Picture) -> Picture:
+    return dataclasses.replace(picture, content=picture.png())
+
+
+def full_report() -> EvaluationReport:
+    found = report()
+    slices, gaps = by_sex(found.predictions)
+    found = dataclasses.replace(found, slices=slices, gaps=gaps)
+    mistakes = worst_mistakes(found.predictions, 4)
+    thumbnails = [np.full((8, 8, 3), 90, np.uint8)] * len(mistakes)
+    pictures = (*numeric_pictures(found), mistakes_picture(found, mistakes, thumbnails))
+    return dataclasses.replace(found, pictures=tuple(drawn_once(each) for each in pictures))
+
+
+@pytest.fixture(scope="module")
+def full() -> EvaluationReport:
+    return full_report()
+
+
+def test_the_page_holds_everything_inside(full: EvaluationReport) -> None:
+    page = Elements(evaluation_page(full))
+    assert len([tag for tag, _ in page.tags if tag == "img"]) == len(full.pictures) == 7
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "iframe", "object", "form")
+        assert (attributes.get("src") or "data:").startswith("data:") and "href" not in attributes
+        if tag == "img":
+            assert attributes["alt"]
+    policy = next(attributes["content"] or "" for _, attributes in page.tags if "http-equiv" in attributes)
+    assert policy.startswith("default-src 'none'")
+
+
+def test_headline_figures_come_first_with_intervals_and_always_nv(full: EvaluationReport) -> None:
+    text = " ".join(Elements(evaluation_page(full)).text.split())
+    start = text.index("In short")
+    for name in ("balanced_accuracy", "macro_auc", "malignant_sensitivity", "malignant_specificity", "ece", "accuracy"):
+        value, low, high = full.metrics[name]
+        assert start < text.index(f"{value:.3f} {low:.3f} to {high:.3f}", start) < text.index("What was evaluated")
+    assert f"always nv: {full.metrics['accuracy_of_always_nv'].value:.3f}" in text
+    assert "always answering nv would reach 14%" in text
+    for picture in full.pictures:
+        assert picture.how_to_read in text
+    assert full.card.digest in text and full.data_digest in text
+    assert "280 of 140 lesions" in text and "50 bootstrap resamples of lesions" in text
+    assert "0.200 before and 0.010 after" in text
+    assert "so chosen on the validation part that 95% of its malignant images reach it" in text
+
+
+def test_the_cost_of_the_operating_point_is_counted(full: EvaluationReport) -> None:
+    malignant = np.isin(full.predictions.labels, [0, 1, 4])
+    found = full.predictions.malignant[malignant].sum()
+    flagged = full.predictions.malignant[~malignant].sum()
+    assert (
+        f"finds {found} of 120 malignant images, and flags {flagged} of 160 benign ones with them: "
+        f"{flagged / found:.1f} false alarms"
+    ) in evaluation_page(full)
+
+
+def test_warnings_stand_at_the_top_the_gravest_first() -> None:
+    page = evaluation_page(
+        report(full_labels(14), part="validation", demo=True, warnings=("TRAINED on 3 of these lesions",))
+    )
+    found = re.findall(r'<p class="warning"><strong>(.*?)</strong>', page)
+    assert page.index("In short") > page.rindex('class="warning"')
+    starts = (
+        "For research", "TRAINED on 3", "The evaluated images are synthetic", "The epoch, the calibration",
+        "Only 7 lesions", "Fewer than 10 images of akiec (2), bcc (2)",
+    )  # fmt: skip
+    assert len(found) == len(starts)
+    assert all(text.startswith(start) for text, start in zip(found, starts, strict=True))
+    assert "Not a medical device" in found[0]
+    demo_model = evaluation_page(report(card=card(demo=True)))
+    assert "The model was trained on synthetic demo data" in demo_model
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [np.array([NV]), np.array([0]), np.full(9, NV), np.arange(60) % 3 + 4, full_labels(7)],
+    ids=["one image", "one malignant", "one diagnosis", "diagnoses missing", "one each"],
+)
+def test_pages_and_json_of_few_images(labels: np.ndarray) -> None:
+    found = report(labels)
+    assert ("not defined" in evaluation_page(found)) == (len(np.unique(labels)) == 1)
+    json.dumps(evaluation_json(found), allow_nan=False)
+
+
+def test_a_page_where_everything_is_referred() -> None:
+    predictions = dataclasses.replace(answers(full_labels())[1], refer=np.full(280, UNFAMILIAR))
+    metrics = {name: figure for name, figure in report().metrics.items() if name != "accuracy_of_trusted"}
+    calibration = dataclasses.replace(report().calibration, unfamiliar_above=2.0)
+    found = report(predictions=predictions, metrics=metrics, calibration=calibration)
+    assert "280 as unlike the training images." in evaluation_page(found)
+
+
+def test_names_cannot_break_out_of_the_page() -> None:
+    found = report(full_labels(21), model=HOSTILE, data=HOSTILE, warnings=(HOSTILE,), card=card(data_name=HOSTILE))
+    slices, gaps = by_sex(found.predictions)
+    slices = [dataclasses.replace(each, value=HOSTILE) for each in slices]
+    ids = np.array([HOSTILE + str(place) for place in range(21)])
+    found = dataclasses.replace(
+        found, slices=slices, gaps=gaps, predictions=dataclasses.replace(found.predictions, image_ids=ids)
+    )
+    mistakes = worst_mistakes(found.predictions)
+    sheet = mistakes_picture(found, mistakes, [np.zeros((4, 4, 3), np.uint8)] * len(mistakes))
+    other = Picture(HOSTILE, HOSTILE, HOSTILE, b"png")
+    page = Elements(evaluation_page(dataclasses.replace(found, pictures=(*numeric_pictures(found), sheet, other))))
+    assert "script" not in [tag for tag, _ in page.tags]
+    for _, attributes in page.tags:
+        assert "onerror" not in attributes and (attributes.get("src") or "data:").startswith("data:")
+    assert "<script>alert(1)</script>" in page.text
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+def test_json_holds_all_numbers_and_is_strict(full: EvaluationReport) -> None:
+    values = evaluation_json(full)
+    assert json.loads(json.dumps(values, allow_nan=False), parse_constant=refuse) == values
+    assert values["metrics"].keys() == full.metrics.keys()
+    value, low, high = full.metrics["macro_auc"]
+    assert values["metrics"]["macro_auc"] == pytest.approx({"value": value, "low": low, "high": high})
+    matrix = confusion_matrix(full.predictions.labels, full.predictions.called)
+    assert values["confusion_matrix"]["images"] == matrix.tolist()
+    assert sum(each["images"] for each in values["reliability"]) == 280
+    assert sum(each["images"] for each in values["reliability_before_calibration"]) == 280
+    assert values["coverage"]["aurc"] == pytest.approx(coverage_curve(full.predictions).aurc, abs=1e-6)
+    assert len(values["coverage"]["coverage"]) == len(values["coverage"]["accuracy"]) > 100
+    assert None in values["coverage"]["balanced_accuracy"]  # not defined while a diagnosis has no image yet
+    assert values["roc"].keys() == {"malignant", *DIAGNOSES}
+    assert values["roc"]["mel"]["auc"] == pytest.approx(full.metrics["auc_mel"].value, abs=1e-6)
+    assert [each["value"] for each in values["slices"]] == ["female", "male", "unknown"]
+    assert values["slices"][0]["metrics"]["accuracy"].keys() == {"value", "low", "high"}
+    assert values["gaps"][0]["size"] == pytest.approx(full.gaps[0].size, abs=1e-6)
+    assert values["gaps"][0]["lowest"]["value"] == full.gaps[0].lowest.value
+    assert values["calibration"]["malignant_threshold"] == 0.25
+    assert values["provenance"]["bundle_digest"] == full.card.digest
+    assert values["images_by_diagnosis"] == dict.fromkeys(DIAGNOSES, 40)
+
+
+def test_json_survives_ids_that_are_no_text() -> None:
+    values = evaluation_json(report(full_labels(7), model="m\udcff", data="d\udcff"))
+    json.dumps(values, ensure_ascii=False).encode()
+
+
+def test_every_metric_has_words() -> None:
+    assert not [name for name in METRICS if "_" in in_words(name)]
+    assert in_words("sensitivity_mel") == "sensitivity of mel"
