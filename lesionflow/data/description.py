@@ -138,9 +138,7 @@ def describe_images(
             dx: dict(sorted(Counter(per_lesion["size"][per_lesion["first"] == dx].tolist()).items()))
             for dx in DIAGNOSES
         },
-        columns={
-            column: (cross_ages if column == "age" else cross)(values[column], diagnoses) for column in COLUMNS
-        },
+        columns={column: (cross_ages if column == "age" else cross)(values[column], diagnoses) for column in COLUMNS},
         missing={column: int((values[column] == UNKNOWN).sum()) for column in COLUMNS},
         ages=describe_ages(values["age"], diagnoses, ids),
         contradictions=tuple(one for column in ("sex", "localization") for one in contradictions(table, column)),

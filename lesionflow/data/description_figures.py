@@ -7,7 +7,7 @@ import io
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,10 +42,10 @@ def diagnoses_picture(description: Description) -> Figure:
         f"{rare} {counts[rare]['images'] / total:.1%}",
     )
     places = np.arange(len(order))
-    for offset, name, look in ((-0.2, "images", {"color": "0.3"}), (0.2, "lesions", _HATCHED)):
+    for offset, name, look in ((-0.2, "images", _FILLED), (0.2, "lesions", _HATCHED)):
         numbers = [counts[dx][name] for dx in order]
         bars = axes.barh(places + offset, numbers, 0.38, label=name, **look)
-        axes.bar_label(bars, [f"{number:,}" for number in numbers], padding=3, fontsize=8)
+        axes.bar_label(bars, [f"{number:,}" for number in numbers], padding=3, fontsize=9)
     axes.set_yticks(places, order)
     axes.invert_yaxis()
     axes.margins(x=0.12)
@@ -64,7 +64,7 @@ def images_a_lesion_picture(description: Description) -> Figure:
     figure, axes = _figure(3.2, message if several else "No lesion has several images")
     numbers = sorted(lesions)
     bars = axes.bar([str(number) for number in numbers], [lesions[number] for number in numbers], color="0.3")
-    axes.bar_label(bars, [f"{lesions[number]:,}" for number in numbers], padding=2, fontsize=8)
+    axes.bar_label(bars, [f"{lesions[number]:,}" for number in numbers], padding=2, fontsize=9)
     axes.margins(y=0.12)
     axes.set(xlabel="images of the lesion", ylabel="lesions")
     return figure
@@ -103,7 +103,7 @@ def shares_picture(description: Description, column: str) -> Figure | None:
     axes.imshow(table, cmap="Greys", vmin=0, vmax=1, aspect="auto")
     for (row, place), share in np.ndenumerate(table):
         text = "–" if np.isnan(share) else f"{share:.0%}"
-        axes.text(place, row, text, ha="center", va="center", fontsize=8, color="white" if share > 0.55 else "black")
+        axes.text(place, row, text, ha="center", va="center", fontsize=9, color="white" if share > 0.55 else "black")
     axes.set_xticks(range(len(DIAGNOSES)), DIAGNOSES)
     axes.set_yticks(range(len(values)), [_cut(value) for value in values])
     axes.set_xlabel("share of a diagnosis's images whose value is known")
@@ -116,13 +116,11 @@ def missing_picture(description: Description) -> Figure | None:
     if not any(missing.values()):
         return None
     order = sorted(missing, key=lambda column: -missing[column])
-    figure, axes = _figure(
-        2.6, f"{COLUMNS[order[0]].capitalize()} is missing most often: of {missing[order[0]]:,} images"
-    )
+    figure, axes = _figure(2.6, f"{COLUMNS[order[0]].capitalize()} is missing most: for {missing[order[0]]:,} images")
     percentages = [100 * missing[column] / total for column in order]
     bars = axes.barh([COLUMNS[column] for column in order], percentages, color="0.3")
-    labels = [f"{missing[column]:,} ({share:.1f} %)" for column, share in zip(order, percentages, strict=True)]
-    axes.bar_label(bars, labels, padding=3, fontsize=8)
+    labels = [f"{missing[column]:,} ({share:.1f}%)" for column, share in zip(order, percentages, strict=True)]
+    axes.bar_label(bars, labels, padding=3, fontsize=9)
     axes.invert_yaxis()
     axes.margins(x=0.3)
     axes.set_xlabel("% of images without a value")
@@ -130,22 +128,19 @@ def missing_picture(description: Description) -> Figure | None:
 
 
 def sizes_picture(description: Description) -> Figure | None:
-    """The commonest image sizes; None where no image can be decoded."""
+    """The commonest image sizes; None where there are not several."""
     sizes = description.sizes
-    if not sizes:
+    if len(sizes) < 2:
         return None
     names = {f"{width} x {height}": count for (width, height), count in sizes.items()}
     shown = dict(list(names.items())[:MAXIMUM_SIZES])
     first, readable = next(iter(names)), sum(names.values())
-    if len(names) == 1:
-        message = f"All images are of {first} pixels"
-    else:
-        message = f"{len(names)} sizes; {first} pixels are {names[first] / readable:.0%} of the images"
     if len(names) > MAXIMUM_SIZES:
         shown[f"{len(names) - MAXIMUM_SIZES} others"] = readable - sum(shown.values())
+    message = f"Images have {len(names)} sizes; {names[first] / readable:.0%} are of {first} pixels"
     figure, axes = _figure(1.4 + 0.25 * len(shown), message)
     bars = axes.barh(list(shown), list(shown.values()), color="0.3")
-    axes.bar_label(bars, [f"{count:,}" for count in shown.values()], padding=3, fontsize=8)
+    axes.bar_label(bars, [f"{count:,}" for count in shown.values()], padding=3, fontsize=9)
     axes.invert_yaxis()
     axes.margins(x=0.15)
     axes.set_xlabel("images")
@@ -158,7 +153,7 @@ def samples_picture(description: Description) -> bytes:
 
     table = description.images.table
     table = table[~table["image_id"].isin(list(description.unreadable))]
-    figure = Figure(figsize=(_WIDTH, 7.2), dpi=125, layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 5.6), dpi=125, layout="constrained")
     figure.suptitle("What each diagnosis looks like: images of lesions drawn at random", fontsize=10)
     for row, dx in zip(figure.subplots(len(DIAGNOSES), SAMPLES), DIAGNOSES, strict=True):
         lesions = table[table["dx"] == dx].drop_duplicates("lesion_id")
@@ -181,22 +176,23 @@ def pairs_picture(description: Description) -> bytes | None:
         return None
     path_of = dict(zip(description.images.table["image_id"], description.images.table["path"], strict=True))
     rows = (len(pairs) + 1) // 2
-    figure = Figure(figsize=(_WIDTH, 0.5 + 1.55 * rows), dpi=125, layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 0.5 + 1.75 * rows), dpi=125, layout="constrained")
     copies = len(description.duplicates_across)
     found = "none counts as a copy" if not copies else "1 pair is a copy" if copies == 1 else f"{copies:,} are copies"
     figure.suptitle(f"The closest pairs of different lesions: {found}", fontsize=10)
     panels = figure.subplots(rows, 4, squeeze=False).reshape(-1, 2)
     for panel in panels[len(pairs) :]:
-        _show(panel, [])
+        _show(list(panel), [])
     for panel, pair in zip(panels, pairs, strict=False):
-        _show(panel, [path_of[image_id] for image_id in pair.image_ids])
+        _show(list(panel), [path_of[image_id] for image_id in pair.image_ids])
         for axes, image_id, dx in zip(panel, pair.image_ids, pair.diagnoses, strict=True):
-            axes.set_title(f"{_cut(image_id, 16)}\n{dx}", fontsize=6.5)
-        panel[0].set_xlabel(_pair_caption(pair), fontsize=6.5, loc="left")
+            axes.set_title(f"{_cut(image_id, 16)}\n{dx}", fontsize=8)
+        panel[0].set_xlabel(_pair_caption(pair), fontsize=8, loc="left")
     return _jpeg(figure)
 
 
-_HATCHED = {"color": "white", "edgecolor": "0.3", "hatch": "////"}
+_FILLED: dict[str, Any] = {"color": "0.3"}
+_HATCHED: dict[str, Any] = {"color": "white", "edgecolor": "0.3", "hatch": "////"}
 _OTHERS = "others"
 
 
@@ -221,7 +217,7 @@ def _commonest(crossed: Crossed) -> Mapping[str, Mapping[str, int]]:
 
 
 def _pair_caption(pair: Copy) -> str:
-    where = "" if pair.parts is None else f"; {' / '.join(pair.parts)}"
+    where = "" if pair.parts is None else f"\n{' / '.join(pair.parts)}"
     kind = f"COPY: {pair.kind}" if pair.duplicate else "no copy"
     return f"{kind}, {pair.correlation:.3f}{where}"
 
@@ -246,7 +242,7 @@ def _show(row: Sequence[Axes], paths: Sequence[str]) -> None:
 def _cut(text: str, length: int = 22) -> str:
     """Short, and taken as it stands: Matplotlib would read what is between dollar signs as a formula."""
     short = text if len(text) <= length else text[: length - 1] + "…"
-    return short.replace("\\", "\\\\").replace("$", "\\$") if "$" in short else short
+    return short.replace("$", r"\$")
 
 
 def _jpeg(figure: Figure) -> bytes:

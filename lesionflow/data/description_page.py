@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,11 +54,14 @@ def description_page(description: Description) -> str:
     head = [paragraph(f"{images.description}: {count}."), paragraph(f"Data digest {images.digest}.")]
     if images.demo:
         head.append(warning("These are drawings, not photographs: nothing here says anything about skin."))
-    return page(f"What is in {images.name}", head, _sections(description))
+    with warnings.catch_warnings():
+        # A value in a script that the font does not have is a box in the picture; the table beside it has the value.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        return page(f"What is in {images.name}", head, _sections(description))
 
 
 def _sections(description: Description) -> Iterator[str]:
-    told = [warning(one.text) if one.warning else paragraph(one.text) for one in description.findings]
+    told = [(warning if one.warning else paragraph)(_sentence(one.text)) for one in description.findings]
     yield section("What to know first", *told)
     yield section("Diagnoses", _diagnoses_table(description), picture(
         figures.diagnoses_picture(description), "Bars of images and lesions by diagnosis; the numbers are in the table"
@@ -77,50 +81,55 @@ def _diagnoses_table(description: Description) -> str:
     total = len(description.images.table)
     rows = [
         (
-            f"{dx}: {FULL_NAMES[dx]}",
+            dx,
             f"{counts['images']:,}",
             f"{counts['images'] / total:.1%}",
             f"{counts['lesions']:,}",
             f"{counts['images'] / counts['lesions']:.2f}" if counts["lesions"] else "–",
+            FULL_NAMES[dx],
         )
         for dx, counts in description.diagnoses.items()
     ]
-    return table(("diagnosis", "images", "share", "lesions", "images a lesion"), rows)
+    return table(("diagnosis", "images", "share", "lesions", "images a lesion", "full name"), rows)
 
 
 def _copies(description: Description) -> Iterator[str]:
     across = description.duplicates_across
     within = [copy for copy in description.copies if copy.duplicate and not copy.across]
     yield paragraph(
-        f"{len(across):,} pairs of images of different lesions are copies of each other, {len(within):,} pairs of the "
-        f"same lesion. A copy is a file of the same bytes, an image of the same pixels, or one whose coefficients "
-        f"correlate by {NEAR} or more, turned and mirrored copies included."
+        "A copy is a file of the same bytes, an image of the same pixels, or nearly the same: one whose coefficients "
+        f"correlate by {NEAR} or more, also turned or mirrored, brighter or of another colour. Copies that were cut "
+        "at the edges by more than a few percent are not found."
     )
     if separated := leaks(description.copies):
         yield table(("parts of the split", "pairs"), [(parts, f"{count:,}") for parts, count in separated.items()])
     if sheet := figures.pairs_picture(description):
         yield image(
             sheet, "jpeg", "The closest pairs of images of different lesions, side by side",
-            f"The number is the correlation; below {NEAR} a pair is no copy and is shown for comparison, from {ALIKE} on.",
+            f"The number is the correlation; pairs from {ALIKE} to {NEAR} are no copies and shown for comparison.",
         )  # fmt: skip
-    if across:
-        yield _pairs_table(across, "Copies across lesions")
-    if within:
-        yield _pairs_table(within, "Copies within a lesion")
+    else:
+        yield paragraph("No two images of different lesions come near each other.")
+    for copies, caption, most in ((across, "Copies across lesions", MAXIMUM_ROWS), (within, "Within a lesion", 10)):
+        if copies:
+            rows = [_pair_row(copy) for copy in copies[:most]]
+            header = (
+                "images",
+                "correlation",
+                "kind",
+                "diagnosis",
+                "lesion",
+                "part",
+                "the first, to lie like the second",
+            )
+            yield table(header, rows, caption + _of(len(rows), len(copies)))
 
 
-def _pairs_table(copies: tuple[Copy, ...] | list[Copy], caption: str) -> str:
-    header = ("images", "lesions", "diagnoses", "parts", "kind", "correlation", "the first is, beside the second")
-    rows = [
-        (
-            *(" / ".join(pair) for pair in (copy.image_ids, copy.lesion_ids, copy.diagnoses, copy.parts or ("–",))),
-            copy.kind,
-            f"{copy.correlation:.3f}",
-            copy.turn,
-        )
-        for copy in copies[:MAXIMUM_ROWS]
-    ]
-    return table(header, rows, caption + _of(len(rows), len(copies)))
+def _pair_row(copy: Copy) -> tuple[str, ...]:
+    diagnosis, lesion, part = (" / ".join(dict.fromkeys(pair)) for pair in (
+        copy.diagnoses, copy.lesion_ids, copy.parts or ("–",)
+    ))  # fmt: skip
+    return " / ".join(copy.image_ids), f"{copy.correlation:.3f}", copy.kind, diagnosis, lesion, part, copy.turn
 
 
 def _metadata(description: Description) -> Iterator[str]:
@@ -150,6 +159,8 @@ def _files(description: Description) -> Iterator[str]:
     figure = figures.sizes_picture(description)
     if figure is not None:
         yield picture(figure, "Bars of images by width and height")
+    for width, height in list(description.sizes)[:1] if figure is None else ():
+        yield paragraph(f"All images are of {width} x {height} pixels.")
     kinds = [("format", kind, count) for kind, count in description.formats.items()]
     ratios = [("width / height", ratio, count) for ratio, count in aspect_ratios(description.sizes).items()]
     rows = [(what, value, f"{count:,}") for what, value, count in kinds + ratios]
@@ -176,6 +187,10 @@ def _split_table(description: Description) -> str:
     ]  # fmt: skip
     caption = f"Images by part, split by lesion with seed {description.split.seed}"
     return table(("part", *DIAGNOSES, "all", "lesions"), rows, caption)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
 
 
 def _of(shown: int, total: int) -> str:

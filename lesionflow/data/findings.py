@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lesionflow.data.copies import Copy, leaks
+from lesionflow.data.copies import KINDS, Copy, leaks
 from lesionflow.data.metadata import COLUMNS, OLDEST, shares, widest_gap
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import first_few
@@ -28,6 +29,13 @@ def find(description: Description) -> list[Finding]:
     """The findings, warnings first."""
     warnings = [Finding(kind, text, True) for kind, text in _warnings(description)]
     return warnings + [Finding(kind, text, False) for kind, text in _notes(description)]
+
+
+def pairs(copies: Sequence[Copy]) -> str:
+    """How many pairs there are, and of which kinds: `2 pairs of images (1 same bytes, 1 nearly the same)`."""
+    kinds = Counter(copy.kind for copy in copies)
+    told = ", ".join(f"{kinds[kind]:,} {kind}" for kind in KINDS if kind in kinds)
+    return f"{len(copies):,} pair{'' if len(copies) == 1 else 's'} of images ({told})"
 
 
 def _warnings(description: Description) -> Iterator[tuple[str, str]]:
@@ -63,10 +71,10 @@ def _warnings(description: Description) -> Iterator[tuple[str, str]]:
 
 def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
     if across := description.duplicates_across:
-        text = f"{_pairs(across)} of different lesions show the same: {_named(across)}; no split by lesion keeps such"
-        yield "duplicates", f"{text} images together"
+        text = f"{pairs(across)} of different lesions show the same: {_named(across)}"
+        yield "duplicates", f"{text}; no split by lesion keeps such images together"
         if differing := [copy for copy in across if copy.diagnoses[0] != copy.diagnoses[1]]:
-            yield "diagnoses", f"{_pairs(differing)} that show the same have different diagnoses: {_named(differing)}"
+            yield "diagnoses", f"{pairs(differing)} that show the same have different diagnoses: {_named(differing)}"
     if found := leaks(description.copies):
         assert description.split is not None
         where = ", ".join(f"{count} in {parts}" for parts, count in found.items())
@@ -89,7 +97,7 @@ def _notes(description: Description) -> Iterator[tuple[str, str]]:
         share = f"{several / description.lesions:.1%} of the lesions have several images"
         yield "lesions", f"{share}: only a split by lesion keeps them on one side"
     if within := [copy for copy in description.copies if copy.duplicate and not copy.across]:
-        yield "duplicates within", f"{_pairs(within)} of the same lesion show nearly the same"
+        yield "duplicates within", f"{pairs(within)} of the same lesion show the same"
     if description.split is not None and description.complete and not leaks(description.copies):
         yield "split", f"the split with seed {description.split.seed} separates no copies that were found"
     confirmed = description.columns["dx_type"]
@@ -98,10 +106,6 @@ def _notes(description: Description) -> Iterator[tuple[str, str]]:
         if len(shares(confirmed)) > 1:
             text = f"confirmed by {value}: {most:.0%} of {high}, {least:.0%} of {low}"
             yield "confirmation", f"how sure the labels are depends on the diagnosis; {text}"
-
-
-def _pairs(copies: Sequence[Copy]) -> str:
-    return "1 pair of images" if len(copies) == 1 else f"{len(copies):,} pairs of images"
 
 
 def _images(count: int) -> str:
