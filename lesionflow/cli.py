@@ -205,6 +205,43 @@ def _print_summary(summary: Summary) -> None:
 
 
 @main.command()
+@click.argument("data")
+@click.option(
+    "--out",
+    default=Path("description"),
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for description.json and description.html.",
+)
+@click.option("--overwrite", is_flag=True, help="Overwrite a description that is there already.")
+@_cache
+def describe(data: str, out: Path, overwrite: bool, cache: Path | None) -> None:
+    """Describe labelled images, a HAM10000 folder or 'demo': what they are, what is missing, which are copies.
+
+    Diagnoses, lesions, metadata and files are counted, and all pairs of images compared, also turned and mirrored:
+    copies of an image under different lesions would let a model be tested on what it was trained on.
+
+    \b
+    Example:
+      lesionflow describe /path/to/HAM10000 --out description
+    """
+    from lesionflow.verbs.describe import describe
+
+    description = describe(data, out, overwrite=overwrite, cache=cache)
+    total = len(description.images.table)
+    click.echo(f"{description.images.description}: {total:,} images of {description.lesions:,} lesions")
+    for diagnosis, counts in sorted(description.diagnoses.items(), key=lambda item: -item[1]["images"]):
+        share = counts["images"] / total
+        click.echo(f"  {diagnosis:6}{counts['images']:8,} images  {share:6.1%}{counts['lesions']:8,} lesions")
+    for finding in description.findings:
+        if finding.warning:
+            click.secho(f"WARNING: {finding.text}", fg="yellow", bold=True)
+        else:
+            click.echo(finding.text)
+    click.echo(f"look at {out / 'description.html'}")
+
+
+@main.command()
 @click.argument("model")
 @click.argument("data")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, metrics and figures.")

@@ -57,7 +57,7 @@ def decode(source: str | os.PathLike[str] | bytes, height: int, width: int, fram
     DICOM, which needs the extra `dicom`, the one asked for, from 0.
     Raises `ImageError` with one of the words of `IMAGE_FAILURES`, and nothing else but `MemoryError`.
     """
-    data = _content(source)
+    data = content(source)
     with _failures():
         if not _is_dicom(data):
             return _decode(data, height, width)
@@ -72,7 +72,7 @@ def decode_frames(
     Yields the frame's number, from 0, and (height, width, 3) uint8 RGB or what is wrong with that frame. The file is
     read once, and one frame at a time is in memory. Raises `ImageError` where the file as a whole cannot be decoded.
     """
-    data = _content(source)
+    data = content(source)
     if not _is_dicom(data):
         yield 0, decode(data, height, width)
         return
@@ -86,6 +86,28 @@ def decode_frames(
         except ImageError as error:
             result = error
         yield frame, result
+
+
+def content(source: str | os.PathLike[str] | bytes) -> bytes:
+    """The bytes of an image file, read whole; bytes are handed through. Raises `ImageError`."""
+    data = source if isinstance(source, bytes) else _read(source)
+    if not data:
+        raise ImageError("empty", "the file has no bytes")
+    return data
+
+
+def header(source: str | os.PathLike[str] | bytes) -> tuple[str, int, int]:
+    """Format, width and height of an image file as it is shown, without decoding its pixels. Raises `ImageError`."""
+    data = content(source)
+    with _failures():
+        if _is_dicom(data):
+            dicom = _open_dicom(data)
+            return "DICOM", dicom.columns, dicom.rows
+        image = _open(data)
+        width, height = image.size
+        if image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8):  # lies on its side in the file
+            width, height = height, width
+        return str(image.format), width, height
 
 
 @contextlib.contextmanager
@@ -106,13 +128,6 @@ def _failures() -> Iterator[None]:
         # Decoders of broken files raise OSError, SyntaxError, struct.error, zlib.error and more, by format and version;
         # whatever it is, one bad file must stay one bad row.
         raise ImageError("damaged", str(error).strip() or type(error).__name__) from error
-
-
-def _content(source: str | os.PathLike[str] | bytes) -> bytes:
-    data = source if isinstance(source, bytes) else _read(source)
-    if not data:
-        raise ImageError("empty", "the file has no bytes")
-    return data
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
