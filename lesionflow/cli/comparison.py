@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from lesionflow.registry.contender import Contender
     from lesionflow.verbs.compare import Comparison
 
-NAMES = 22  # characters of the column that names the rows
+NAMES = 20  # characters of the column that names the rows: melanoma sensitivity
 FIGURE = 19  # of a model's column: 0.812 (0.790-0.834)
 
 
 def print_comparison(comparison: Comparison, parts: tuple[str, ...], console: Console) -> None:
     """Print models side by side, as many as fit, and below them the differences from the first."""
-    models, abreast = comparison.models, max(1, (console.width - NAMES) // (FIGURE + 1))
+    models, abreast = comparison.models, max(1, (console.width - NAMES) // (FIGURE + 1))  # three at 80 characters
     for start in range(0, len(models), abreast):
         console.print(_side_by_side(models[start : start + abreast], parts))
+        console.print()
+    if len(models) == 1:
+        click.echo(f"{models[0].label} stands alone; name another model to compare it with")
     if comparison.not_comparable:
         click.secho("NOT COMPARABLE", bold=True, fg="red")
         for label, why in comparison.not_comparable.items():
@@ -32,6 +35,7 @@ def print_comparison(comparison: Comparison, parts: tuple[str, ...], console: Co
         click.echo()
     for label, differences in comparison.differences.items():
         console.print(_differences(f"{label} minus {models[0].label}, validation", differences))
+        console.print()
 
 
 def as_json(comparison: Comparison, parts: tuple[str, ...]) -> dict[str, Any]:
@@ -72,8 +76,8 @@ def _side_by_side(models: tuple[Contender, ...], parts: tuple[str, ...]) -> Tabl
 
     from lesionflow.verbs.compare import COMPARED
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
-    table.add_column("", width=NAMES - 1)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
+    table.add_column("", width=NAMES)
     for model in models:
         table.add_column(model.label, width=FIGURE, overflow="fold")
     cards = [model.card for model in models]
@@ -99,10 +103,10 @@ def _differences(title: str, differences: dict[str, Difference]) -> Table:
     from lesionflow.verbs.compare import COMPARED
 
     table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title=title, title_justify="left",
-        caption="better: probability of being better, by a paired bootstrap over lesions", caption_justify="left",
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), title=title, title_justify="left",
+        caption="better: probability of being better, paired bootstrap over lesions", caption_justify="left",
     )  # fmt: skip
-    table.add_column("", width=NAMES - 1)
+    table.add_column("", width=NAMES)
     for column in ("difference", "95 % interval", "better"):
         table.add_column(column, justify="right", no_wrap=True)
     for name, shown in COMPARED.items():

@@ -82,9 +82,9 @@ def _better(differences: dict[str, Difference], challenger: Contender, champion:
     return Gate(
         "balanced accuracy",
         passed,
-        f"{'' if passed else 'not '}better than {champion.label} with a probability of {probability:g}: validation "
-        f"balanced accuracy {new:.4f} against {old:.4f}, difference {_range(found)}, better with a probability of "
-        f"{found.probability_better:.4f}",
+        f"{'better' if passed else 'not shown to be better'} than {champion.label}: validation balanced accuracy "
+        f"{new:.4f} against {old:.4f}, difference {_range(found)}, better with a probability of "
+        f"{found.probability_better:.4f} where {probability:g} is asked",
         found.probability_better,
         probability,
     )
@@ -95,9 +95,8 @@ def _no_worse_at_melanoma(differences: dict[str, Difference], champion: Contende
     if found is None:
         return Gate("melanoma sensitivity", False, "the validation part has no melanoma", None, -margin)
     passed = found.value >= -margin - _ROUNDING
-    told = f"melanoma sensitivity differs from that of {champion.label} by {_range(found)}"
-    allowed = f"may be lower by {margin:g}"
-    return Gate("melanoma sensitivity", passed, f"{told}, {allowed}", found.value, -margin)
+    told = f"validation melanoma sensitivity differs from that of {champion.label} by {_range(found)}"
+    return Gate("melanoma sensitivity", passed, f"{told} where {-margin:g} is allowed", found.value, -margin)
 
 
 def _calibrated(challenger: Contender, config: PromotionConfig) -> Gate:
@@ -106,11 +105,11 @@ def _calibrated(challenger: Contender, config: PromotionConfig) -> Gate:
         return Gate("calibration", False, f"the card of {challenger.label} states no ECE of the validation part")
     chance = 0.0 if challenger.validation is None else ece_by_chance(challenger.validation.probabilities)
     limit = max(config.ece_ceiling, chance)
-    told = f"validation ECE {found.value:.4f}, at most {limit:.4f}"
+    told = f"validation ECE {found.value:.4f} where at most {limit:.4f} is asked"
     if chance > config.ece_ceiling:
         told += f", which chance alone gives a perfectly calibrated model on {len(challenger.validation or ())} images"
     return Gate("calibration", found.value <= limit, told, found.value, limit)
 
 
 def _range(difference: Difference) -> str:
-    return f"{difference.value:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
+    return f"{difference.value:+.4f} (95 % interval {difference.low:+.4f} to {difference.high:+.4f})"

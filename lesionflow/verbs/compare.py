@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lesionflow.errors import DataError, RegistryError
+from lesionflow.errors import DataError
 from lesionflow.evaluation.intervals import Difference
 from lesionflow.evaluation.intervals import compare as paired_differences
-from lesionflow.registry.contender import Contender, find_contender, why_not_comparable
-from lesionflow.registry.history import CHAMPION
+from lesionflow.registry.champion import find_champion
+from lesionflow.registry.contender import Contender, contender_of, find_contender, why_not_comparable
 from lesionflow.registry.tracking import connect
 from lesionflow.registry.versions import DEFAULT_NAME, parse_address
 
@@ -33,18 +33,20 @@ class Comparison:
 
 
 def compare(models: Sequence[str], *, tracking_uri: str | None = None, resamples: int = 2000) -> Comparison:
-    """Compare models with the first of them; one alone with the champion.
+    """Compare models with the first of them; one alone with the champion, where there is another.
 
-    models: `models:/NAME/VERSION`, `models:/NAME@ALIAS` or folders of bundles. Differences come from a paired bootstrap
-    over the lesions of the validation part; the test part chooses nothing. Raises what `find_contender` raises.
+    models: `models:/NAME/VERSION`, `models:/NAME@ALIAS` or folders of bundles; a version named twice counts once.
+    Differences come from a paired bootstrap over the lesions of the validation part; the test part chooses nothing.
+    Raises what `find_contender` raises.
     """
-    connect(tracking_uri)
-    found = [find_contender(model) for model in models]
-    if len(found) == 1:
+    if len(models) == 1 or any(model.startswith("models:") for model in models):
+        connect(tracking_uri)
+    named = [find_contender(model) for model in models]
+    if len(models) == 1:
         name = parse_address(models[0])[0] if models[0].startswith("models:") else DEFAULT_NAME
-        found.insert(0, find_contender(f"models:/{name}@{CHAMPION}"))
-        if found[0].card.digest == found[1].card.digest:
-            raise RegistryError(f"{found[0].label} is the champion itself; name another model to compare it with")
+        champion = find_champion(name)
+        named = ([] if champion is None else [contender_of(champion)]) + named
+    found = list({model.label: model for model in named}.values())
     differences, not_comparable = {}, {}
     first = found[0]
     for other in found[1:]:

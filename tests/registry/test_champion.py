@@ -20,7 +20,7 @@ from lesionflow.verbs.promote import promote
 from tests.contenders import NAME
 from tests.registry.test_server import server  # noqa: F401 (a fixture, over the store below)
 
-ROUNDS = 4
+ROUNDS = 3
 WORKER = f"""
 import sys
 from lesionflow.verbs.promote import promote
@@ -70,9 +70,11 @@ def test_a_refusal_changes_nothing_but_tags(store: Path) -> None:
     set_champion(version(3), "to begin with")
     before = look(NAME)
     done = challenge(version(2))
-    assert not done.promoted and "not better than lesions/3" in done.decision.reason
+    assert not done.promoted and "not shown to be better than lesions/3" in done.decision.reason
     assert look(NAME) == before
-    assert tags(2)["decision"] == "kept back" and tags(2)["gate_balanced_accuracy"].startswith("failed: not better")
+    assert tags(2)["decision"] == "kept back" and tags(2)["gate_balanced_accuracy"].startswith(
+        "failed: not shown to be better"
+    )
     assert tags(2)["gate_calibration"].startswith("passed: ")
 
 
@@ -83,7 +85,9 @@ def test_force_records_which_gates_failed_and_why_it_was_forced(store: Path) -> 
     assert tags(2)["decision"] == "forced" and tags(2)["decision_note"] == "the other one is slow"
     assert tags(2)["gate_balanced_accuracy"].startswith("failed: ")
     last = look(NAME).changes[-1]
-    assert last.decision == "forced" and last.reason.startswith("the other one is slow (gates failed: not better")
+    assert last.decision == "forced" and last.reason.startswith(
+        "the other one is slow (gates failed: not shown to be better"
+    )
     done = promote(NAME, 3, force=True, reason="was not needed")
     assert done.promoted and not done.forced and tags(3)["decision"] == "promoted"
 

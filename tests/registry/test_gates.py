@@ -28,7 +28,7 @@ def test_a_better_calibrated_model_passes_every_gate_and_the_reason_has_the_figu
         "data", "balanced accuracy", "melanoma sensitivity", "calibration",
     ]  # fmt: skip
     assert "0.7500 against 0.6000" in decision.reason and "same data and split as lesions/1" in decision.reason
-    assert "validation ECE 0.0000, at most 0.05" in decision.reason
+    assert "validation ECE 0.0000 where at most 0.0500 is asked" in decision.reason
 
 
 def test_each_gate_fails_alone() -> None:
@@ -37,7 +37,9 @@ def test_each_gate_fails_alone() -> None:
     assert failed(worse_at_melanomas) == ["melanoma sensitivity"]
     assert "melanoma sensitivity differs from that of lesions/1 by -0.1000" in worse_at_melanomas.reason
     too_sure = decide(contender(answers(0.75, confidence=0.95)), CHAMPION)
-    assert failed(too_sure) == ["calibration"] and "validation ECE 0.2000, at most 0.05" in too_sure.reason
+    assert (
+        failed(too_sure) == ["calibration"] and "validation ECE 0.2000 where at most 0.0500 is asked" in too_sure.reason
+    )
     for changes in ({"split_digest": "another"}, {"data_digest": "another"}):
         assert failed(decide(contender(answers(0.9), **changes), CHAMPION)) == ["data"]
 
@@ -66,7 +68,7 @@ def test_a_difference_within_noise_is_not_better_enough() -> None:
     elsewhere = Contender("lesions/1", card_of(said), dataclasses.replace(said, called=said.called[order]))
     challenger = contender(answers(0.6 + 2 / 60))
     decision = decide(challenger, elsewhere)
-    assert failed(decision) == ["balanced accuracy"] and "not better than lesions/1" in decision.reason
+    assert failed(decision) == ["balanced accuracy"] and "not shown to be better than lesions/1" in decision.reason
     figure = decision.gates[1].figure
     assert figure is not None and 0.5 < figure < 0.95
     assert decide(challenger, elsewhere, PromotionConfig(probability=0.5)).promote
