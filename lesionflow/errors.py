@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions that say what is wrong and what to do. Only `cli.py` turns them into exit codes."""
+"""What can go wrong, as exceptions that say what is wrong and what to do. Only `cli` turns them into exit codes."""
 
 from __future__ import annotations
 

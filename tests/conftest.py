@@ -56,9 +56,38 @@ def store(trained_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     Its database is a copy; artifacts lie where they were logged and are not written to.
     """
+    yield from _own_copy(trained_store, tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def contender_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with mlflow.db in which the models of `tests.contenders` are registered, and none is champion."""
     import mlflow
 
-    shutil.copy(trained_store / "mlflow.db", tmp_path / "mlflow.db")
+    from tests.contenders import register_contenders
+
+    folder = tmp_path_factory.mktemp("contenders")
+    before, uri = Path.cwd(), mlflow.get_tracking_uri()
+    os.chdir(folder)
+    try:
+        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+        register_contenders(folder / "bundles")
+    finally:
+        os.chdir(before)
+        mlflow.set_tracking_uri(uri)
+    return folder
+
+
+@pytest.fixture
+def contenders(contender_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A store of the test's own with the models of `tests.contenders`; also the working directory."""
+    yield from _own_copy(contender_store, tmp_path, monkeypatch)
+
+
+def _own_copy(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    import mlflow
+
+    shutil.copy(folder / "mlflow.db", tmp_path / "mlflow.db")
     monkeypatch.chdir(tmp_path)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)

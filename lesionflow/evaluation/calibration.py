@@ -58,6 +58,22 @@ def fit_calibration(
     return Calibration(temperature, plain.logit_offsets, threshold, uncertain, familiar, figures)
 
 
+def ece_by_chance(probabilities: np.ndarray, *, draws: int = 1000, seed: int = 0) -> float:
+    """The ECE that a perfectly calibrated model with these probabilities exceeds in one set of images in twenty.
+
+    probabilities: (images, 7). Few images have an ECE well above 0 whatever the model: diagnoses are drawn as the
+    probabilities say (consistency resampling; Broecker and Smith 2007, Weather and Forecasting 22, 651-661).
+    """
+    generator = np.random.default_rng(seed)
+    confidence, called = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    found = []
+    for _ in range(draws):
+        right = generator.random(len(called)) < confidence
+        drawn = np.where(right, called, (called + 1) % len(DIAGNOSES))  # any other diagnosis is as wrong
+        found.append(expected_calibration_error(drawn, probabilities))
+    return float(np.quantile(found, 0.95))
+
+
 def _fit(logits: np.ndarray, labels: np.ndarray, corrected: np.ndarray) -> tuple[float, np.ndarray]:
     """Temperature and offsets (7,) of the greatest likelihood, the offsets held near `corrected`.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lesionflow.bundle.decision import Decisions, confidence, malignant_probability
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import BundleError
 
 
 @dataclass(frozen=True)
@@ -49,3 +51,15 @@ def predictions(image_ids: np.ndarray, lesion_ids: np.ndarray, labels: np.ndarra
         np.asarray(image_ids, dtype=str), np.asarray(lesion_ids, dtype=str), np.asarray(labels, dtype=np.int64),
         said.probabilities, said.called, said.malignant, said.refer,
     )  # fmt: skip
+
+
+def from_arrays(arrays: dict[str, np.ndarray] | None) -> Predictions | None:
+    """Predictions as `Predictions.arrays` gave them to a file; None stays None. Raises `BundleError` for others."""
+    if arrays is None:
+        return None
+    shapes = {name: array.shape for name, array in arrays.items()}
+    images = shapes.get("labels", ())
+    expected = {name: images for name in Predictions.__dataclass_fields__}
+    if shapes != expected | {"probabilities": (*images, len(DIAGNOSES))} or len(images) != 1:
+        raise BundleError(f"the predictions of the validation part are arrays of {shapes}; train the model again")
+    return Predictions(**arrays)

@@ -1,65 +1,60 @@
-"""The champion: who becomes it, why, and the alias that marks it."""
+"""The champion: the version behind an alias, put there by the gates, by force or by a rollback.
+
+MLflow moves an alias without asking where it was. Two who move it at once would each believe to be the last, so a
+change is written into the history first, and whoever wrote one makes the alias agree with the last change there is.
+"""
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 
+from lesionflow.errors import LesionflowError, RegistryError
+from lesionflow.evaluation.intervals import compare
+from lesionflow.registry.config import USUAL, PromotionConfig
+from lesionflow.registry.contender import Contender, contender_of, why_not_comparable
+from lesionflow.registry.decision_tags import KEPT_BACK, tag_decision
+from lesionflow.registry.gates import Decision, decide
+from lesionflow.registry.history import (
+    CHAMPION,
+    FORCED,
+    GIVEN_BACK,
+    PROMOTED,
+    ROLLED_BACK,
+    Standing,
+    line_of,
+    look,
+    record,
+)
 from lesionflow.registry.tracking import registry_errors
-from lesionflow.registry.versions import DECIDING, Version, find_version, number_by_alias
-
-CHAMPION = "champion"
+from lesionflow.registry.versions import DECIDING, Version, find_version, is_registered, number_by_alias
 
 
 @dataclass(frozen=True)
-class Decision:
-    """Whether a version becomes the champion, and why."""
+class Promotion:
+    """What came of asking for a promotion."""
 
-    promote: bool
-    reason: str
+    version: Version
+    decision: Decision  # of the gates
+    before: Version | None  # the champion that it was measured against
+    promoted: bool  # as the gates decided, or by force
+    already: bool = False  # it was champion before; nothing was asked and nothing changed
+    replaced_by: int | None = None  # the version that was promoted at the same time, and is champion now
 
-
-def decide(challenger: Version, champion: Version | None) -> Decision:
-    """Whether the challenger takes the champion's place: only figures of the same validation images are compared."""
-    new = challenger.card
-    figure = new.metrics["validation"][DECIDING].value
-    if champion is None:
-        return Decision(True, f"no champion yet; validation balanced accuracy {figure:.4f}")
-    old = champion.card
-    if new.split_digest == old.split_digest and new.data_digest == old.data_digest:
-        present = old.metrics["validation"][DECIDING].value
-        comparison = f"validation balanced accuracy {figure:.4f} against {present:.4f} of {champion.label}"
-        if figure > present:
-            return Decision(True, f"better: {comparison}, on the same split")
-        return Decision(False, f"not better: {comparison}, on the same split")
-    if old.demo and not new.demo:
-        return Decision(True, f"real data outranks demo data, on which {champion.label} was trained")
-    if new.demo and not old.demo:
-        return Decision(False, f"demo data does not outrank real data, on which {champion.label} was trained")
-    return Decision(
-        False,
-        f"not comparable: {champion.label} was trained on other data or another split; measure both on one set with "
-        f"'lesionflow evaluate', then decide: lesionflow promote {challenger.name} {challenger.number} --reason WHY",
-    )
+    @property
+    def forced(self) -> bool:
+        """Whether it was promoted although gates failed."""
+        return self.promoted and not self.decision.promote
 
 
-def crown_the_better(challengers: list[Version]) -> tuple[Version, Decision, Version | None]:
-    """Choose the best of versions trained together and make it the champion if it beats the present one.
+@dataclass(frozen=True)
+class Rollback:
+    """What came of going back to the champion before."""
 
-    Returns the best version, the decision and the champion of before. The decision is kept as tags of each version.
-    """
-    best = max(challengers, key=lambda version: version.card.metrics["validation"][DECIDING].value)
-    for other in challengers:
-        if other is not best:
-            figure = best.card.metrics["validation"][DECIDING].value
-            tag_decision(other, Decision(False, f"{best.label} of the same training is better: {figure:.4f}"))
-    champion = find_champion(best.name)
-    decision = decide(best, champion)
-    if decision.promote:
-        set_champion(best, decision.reason)
-    else:
-        tag_decision(best, decision)
-    return best, decision, champion
+    name: str
+    version: int  # restored
+    before: int | None  # the champion until then; None where that had been deleted
+    deleted: tuple[int, ...]  # champions in between that the registry no longer holds
+    replaced_by: int | None = None
 
 
 def find_champion(name: str) -> Version | None:
@@ -68,22 +63,158 @@ def find_champion(name: str) -> Version | None:
     return None if number is None else find_version(name, number)
 
 
-def set_champion(version: Version, reason: str) -> None:
-    """Put the champion alias on a version, and say why in its tags."""
+def challenge(
+    challenger: Version, config: PromotionConfig = USUAL, *, force: bool = False, note: str = ""
+) -> Promotion:
+    """Ask the gates, and make the challenger the champion if all are passed, or by force.
+
+    The decision is kept as tags of the version, a promotion also in the history. note: why, in the user's words.
+    """
+    name, asking = challenger.name, contender_of(challenger)
+    while True:
+        seen = look(name)
+        if seen.champion == challenger.number:
+            already = Decision(True, f"{challenger.label} is the champion already")
+            return Promotion(challenger, already, challenger, promoted=True, already=True)
+        champion, decision = _ask_gates(asking, name, seen, config, unreadable=force)
+        if not decision.promote and not force:
+            tag_decision(name, challenger.number, decision, KEPT_BACK, note, champion)
+            return Promotion(challenger, decision, champion, promoted=False)
+        if look(name) == seen:  # the gates took their time: somebody else may have become champion meanwhile
+            break
+    how = PROMOTED if decision.promote else FORCED
+    reason = decision.reason if decision.promote else f"gates failed: {decision.reason}"
+    written = record(name, challenger.number, how, f"{note} ({reason})" if note else reason, seen)
+    settled = settle(name)
+
+    meanwhile = [
+        change for change in settled.changes if change not in seen.changes and change.place < written.place
+    ]  # between the look and the record, so that the gates have not been asked about them
+    if meanwhile and decision.promote and settled.champion == challenger.number:
+        other = Standing(champion=meanwhile[-1].version)
+        champion, decision = _ask_gates(asking, name, other, config)
+        if not decision.promote and champion is not None and champion.number != challenger.number:
+            record(name, champion.number, GIVEN_BACK, decision.reason, settled)
+            settle(name)
+            tag_decision(name, challenger.number, decision, KEPT_BACK, note, champion)
+            return Promotion(challenger, decision, champion, promoted=False)
+    tag_decision(name, challenger.number, decision, how, note, champion)
+    replaced = None if settled.champion == challenger.number else settled.champion
+    return Promotion(challenger, decision, champion, promoted=True, replaced_by=replaced)
+
+
+def crown_the_better(
+    challengers: list[Version], config: PromotionConfig = USUAL
+) -> tuple[Version, Decision, Version | None]:
+    """Let the best of versions trained together challenge the champion.
+
+    The best is the one of the highest validation balanced accuracy, the first of equal ones; that the difference may
+    be chance does not matter, as one of them has to challenge. The gates decide against the champion. Returns the best
+    version, the decision, which promotes only where that version is champion now, and the champion of before. What was
+    decided of each is kept as its tags.
+    """
+    best = max(challengers, key=_figure)
+    promotion = challenge(best, config)
+    for other in challengers:
+        if other is not best:
+            tag_decision(other.name, other.number, Decision(False, _why_not(other, best)), KEPT_BACK, against=best)
+    decision = promotion.decision
+    if not promotion.promoted:
+        decision = Decision(False, f"{decision.reason}; {how_to_force(best)}", decision.gates)
+    elif promotion.already or promotion.replaced_by is not None:
+        decision = Decision(False, decision.reason if promotion.already else told_replaced(promotion), decision.gates)
+    return best, decision, promotion.before
+
+
+def set_champion(version: Version, reason: str) -> Standing:
+    """Put the champion alias on a version without asking the gates, and say why in its tags and the history."""
+    record(version.name, version.number, FORCED, reason, look(version.name))
+    settled = settle(version.name)
+    tag_decision(version.name, version.number, Decision(True, reason), FORCED, reason)
+    return settled
+
+
+def roll_back(name: str, reason: str = "") -> Rollback:
+    """Restore the champion before the present one; `history.line_of` says which that is, also the second time.
+
+    Versions that were deleted since are left out. Raises `RegistryError` where there is none to go back to.
+    """
+    while True:
+        seen = look(name)
+        line = line_of(seen)
+        earlier = [number for number in reversed(line) if number != seen.champion]
+        deleted: list[int] = []
+        for number in earlier:
+            if is_registered(name, number):
+                break
+            deleted.append(number)
+        else:
+            gone = f"; deleted since: {', '.join(f'{name}/{number}' for number in deleted)}" if deleted else ""
+            raise RegistryError(f"no champion of {name} before the present one to go back to{gone}")
+        if look(name) == seen:
+            break
+    record(name, number, ROLLED_BACK, reason, seen)
+    settled = settle(name)
+    if seen.champion is not None:
+        tag_decision(name, seen.champion, Decision(False, f"rolled back to {name}/{number}"), ROLLED_BACK, reason)
+    replaced = None if settled.champion == number else settled.champion
+    return Rollback(name, number, seen.champion, tuple(deleted), replaced)
+
+
+def settle(name: str) -> Standing:
+    """Make the alias agree with the last change, whoever wrote it.
+
+    Everyone who records a change ends with this. The last to move the alias has looked afterwards and found no later
+    change than its own, and who records one later moves it later: so the alias is where the last change says.
+    """
     import mlflow
 
-    with registry_errors(f"making {version.label} the champion"):
-        mlflow.MlflowClient().set_registered_model_alias(version.name, CHAMPION, str(version.number))
-    tag_decision(version, Decision(True, reason))
+    while True:
+        standing = look(name)
+        if not standing.changes or standing.agrees:
+            return standing
+        last = str(standing.changes[-1].version)
+        with registry_errors(f"making {name}/{last} the champion"):
+            mlflow.MlflowClient().set_registered_model_alias(name, CHAMPION, last)
 
 
-def tag_decision(version: Version, decision: Decision) -> None:
-    """Keep a decision with the version it is about."""
-    import mlflow
+def how_to_force(version: Version) -> str:
+    """What a message says of a refused promotion."""
+    return f"to do so all the same: lesionflow promote {version.name} {version.number} --force --reason WHY"
 
-    with registry_errors(f"tagging {version.label}"):
-        client, number = mlflow.MlflowClient(), str(version.number)
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        client.set_model_version_tag(version.name, number, "decision", "promoted" if decision.promote else "kept back")
-        client.set_model_version_tag(version.name, number, "decision_reason", decision.reason)
-        client.set_model_version_tag(version.name, number, "decided_at", now)
+
+def told_replaced(change: Promotion | Rollback) -> str:
+    """What a message says of a champion that somebody replaced at the same moment."""
+    name, number = (
+        (change.version.name, change.version.number) if isinstance(change, Promotion) else (change.name, change.version)
+    )
+    return f"{name}/{number} was promoted and at once replaced by {name}/{change.replaced_by}"
+
+
+def _ask_gates(
+    challenger: Contender, name: str, seen: Standing, config: PromotionConfig, *, unreadable: bool = False
+) -> tuple[Version | None, Decision]:
+    """The champion and what the gates say; unreadable: whether a champion that cannot be read is only a failed gate."""
+    if seen.champion is None:
+        return None, decide(challenger, None, config)
+    try:
+        champion = find_version(name, seen.champion)
+        return champion, decide(challenger, contender_of(champion), config)
+    except LesionflowError as error:
+        if not unreadable:
+            raise
+        return None, Decision(False, f"the champion {name}/{seen.champion} cannot be read: {error}")
+
+
+def _why_not(other: Version, best: Version) -> str:
+    told = f"{best.label} of the same training is better: validation balanced accuracy {_figure(best):.4f} against "
+    told += f"{_figure(other):.4f}"
+    first, second = contender_of(best), contender_of(other)
+    if why_not_comparable(first, second) or first.validation is None or second.validation is None:
+        return told
+    found = compare(first.validation, second.validation, (DECIDING,))[DECIDING]
+    return f"{told}, better with a probability of {found.probability_better:.4f}"
+
+
+def _figure(version: Version) -> float:
+    return version.card.metrics["validation"][DECIDING].value

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,9 +23,10 @@ from lesionflow.data.labelled import LabelledImages
 from lesionflow.data.split import PARTS, Split
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import RegistryError
-from lesionflow.evaluation.examine import write_evaluation
-from lesionflow.evaluation.figures import Picture
-from lesionflow.evaluation.report import EvaluationReport
+
+if TYPE_CHECKING:
+    from lesionflow.evaluation.figures import Picture
+    from lesionflow.evaluation.report import EvaluationReport
 
 # Medical users must not send usage reports by default; who wants MLflow's telemetry can still set the variable.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -208,6 +209,8 @@ def log_picture(picture: Picture, name: str | None = None) -> None:
 def log_evaluation(report: EvaluationReport, part: str) -> None:
     """Log an evaluation: all of it as files under `evaluation/`, and its telling pictures where runs are compared."""
     import mlflow
+
+    from lesionflow.evaluation.examine import write_evaluation
 
     with tempfile.TemporaryDirectory() as folder, registry_errors("logging the evaluation"):
         write_evaluation(report, Path(folder))

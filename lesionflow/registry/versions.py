@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib.metadata
 import os
 import re
@@ -10,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lesionflow
-from lesionflow.bundle.card import CARD_FILE, ONNX_FILE, Card, read_card
+from lesionflow.bundle.card import CARD_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card
+from lesionflow.bundle.files import read_arrays
 from lesionflow.errors import RegistryError, UsageError
+from lesionflow.evaluation.predictions import Predictions, from_arrays
 from lesionflow.registry.local_store import Entry, find_entry, local_bundle
 from lesionflow.registry.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
 from lesionflow.registry.remote_store import fetch_entry
@@ -20,6 +23,7 @@ from lesionflow.registry.tracking import connect, registry_errors
 DEFAULT_NAME = "lesionflow"
 DECIDING = "balanced_accuracy"  # on the validation part
 SCORED = (CARD_FILE, ONNX_FILE)  # what scoring reads of a bundle
+_MOST_DESCRIBED = 5000  # characters of a description; the columns of MLflow's databases hold no more
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,11 @@ class Version:
         return f"{self.name}/{self.number}" + (" (demo data)" if self.card.demo else "")
 
 
-def register_bundle(folder: Path, card: Card, name: str, example: bytes) -> Version:
+def register_bundle(folder: Path, card: Card, name: str, example: bytes, description: str = "") -> Version:
     """Log a bundle into the active run as one MLflow model and register it as the next version of `name`.
 
-    example: the bytes of an image file, kept with the model as its input example.
+    example: the bytes of an image file, kept with the model as its input example; description: Markdown that MLflow
+    shows with the version. One that is too long for MLflow's databases ends with a line that says so.
     """
     import mlflow
     import pandas as pd
@@ -76,7 +81,16 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes) -> Vers
                 f"validation_{DECIDING}": f"{card.metrics['validation'][DECIDING].value:.4f}",
             },
         )
+        if description:
+            mlflow.MlflowClient().update_model_version(name, registered.version, _fitting(description))
     return Version(name, int(registered.version), card)
+
+
+def _fitting(description: str) -> str:
+    if len(description) <= _MOST_DESCRIBED:
+        return description
+    rest = "\n\n*Cut off here: MLflow keeps no more. The bundle among the artifacts has the whole text.*\n"
+    return description[: _MOST_DESCRIBED - len(rest)].rpartition("\n")[0] + rest
 
 
 def number_by_alias(name: str, alias: str) -> int | None:
@@ -99,6 +113,38 @@ def find_version(name: str, number: int) -> Version:
         return Version(name, number, read_card(_download(name, number, Path(folder), (CARD_FILE,))))
 
 
+def is_registered(name: str, number: int) -> bool:
+    """Whether the registry holds a version, which may have been deleted since somebody noted its number."""
+    import mlflow
+
+    with registry_errors(f"looking {name}/{number} up"):
+        try:
+            mlflow.MlflowClient().get_model_version(name, str(number))
+        except mlflow.MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
+    return True
+
+
+def find_validation(version: Version) -> Predictions | None:
+    """What a registered version says of its validation part; None where its bundle came without."""
+    if VALIDATION_FILE not in version.card.digests:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = _download(version.name, version.number, Path(folder), (VALIDATION_FILE,))
+        return from_arrays(read_arrays(bundle, version.card, VALIDATION_FILE))
+
+
+def registered_at(name: str, number: int) -> datetime.datetime:
+    """When a version was registered, UTC."""
+    import mlflow
+
+    with registry_errors(f"looking {name}/{number} up"):
+        milliseconds = mlflow.MlflowClient().get_model_version(name, str(number)).creation_timestamp
+    return datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
+
+
 @dataclass(frozen=True)
 class Resolved:
     """A bundle on this machine, and how to name it in a report."""
@@ -107,10 +153,12 @@ class Resolved:
     label: str
 
 
-def resolve(model: str, download_to: Path, tracking_uri: str | None = None) -> Resolved:
+def resolve(
+    model: str, download_to: Path, tracking_uri: str | None = None, files: tuple[str, ...] = SCORED
+) -> Resolved:
     """Find the bundle that `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a folder names.
 
-    What lies on this machine is used where it is; from elsewhere the card and the graph are copied into `download_to`.
+    What lies on this machine is used where it is; from elsewhere those files of it are copied into `download_to`.
     Nothing of it is run. Raises `RegistryError` where the registry does not hold it, or holds something else than was
     registered, `UsageError` where the text is none of the three.
     """
@@ -119,12 +167,9 @@ def resolve(model: str, download_to: Path, tracking_uri: str | None = None) -> R
             raise UsageError(f"{model}: no such bundle folder; give one, models:/NAME@ALIAS or models:/NAME/VERSION")
         card = read_card(Path(model))
         return Resolved(Path(model), card.label + (" (demo data)" if card.demo else ""))
-    matched = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", model)
-    if not matched:
-        raise UsageError(f"{model}: write models:/NAME@ALIAS or models:/NAME/VERSION")
-    name, alias, number = matched.groups()
-    asked = (name, alias, int(number) if number else None, tracking_uri)
-    entry = find_entry(*asked) or fetch_entry(*asked, download_to, SCORED) or _ask(*asked, download_to)
+    name, alias, number = parse_address(model)
+    asked = (name, alias, number, tracking_uri)
+    entry = find_entry(*asked) or fetch_entry(*asked, download_to, files) or _ask(*asked, download_to, files)
     version = Version(name, entry.number, read_card(entry.bundle))
     if version.card.digest != entry.card_digest:
         raise RegistryError(
@@ -133,7 +178,23 @@ def resolve(model: str, download_to: Path, tracking_uri: str | None = None) -> R
     return Resolved(entry.bundle, version.label)
 
 
-def _ask(name: str, alias: str | None, number: int | None, tracking_uri: str | None, download_to: Path) -> Entry:
+def parse_address(model: str) -> tuple[str, str | None, int | None]:
+    """The name and the alias or the number of `models:/NAME@ALIAS` or `models:/NAME/VERSION`; else `UsageError`."""
+    matched = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", model)
+    if not matched:
+        raise UsageError(f"{model}: write models:/NAME@ALIAS or models:/NAME/VERSION")
+    name, alias, number = matched.groups()
+    return name, alias, int(number) if number else None
+
+
+def _ask(
+    name: str,
+    alias: str | None,
+    number: int | None,
+    tracking_uri: str | None,
+    download_to: Path,
+    files: tuple[str, ...],
+) -> Entry:
     """What `find_entry` finds, of any registry, with MLflow; a bundle that is not on this machine is copied."""
     if tracking_uri:
         connect(tracking_uri)
@@ -146,7 +207,7 @@ def _ask(name: str, alias: str | None, number: int | None, tracking_uri: str | N
         )
     import mlflow
 
-    folder = _download(name, number, download_to, SCORED)
+    folder = _download(name, number, download_to, files)
     with registry_errors(f"looking {name}/{number} up"):
         registered = mlflow.MlflowClient().get_model_version(name, str(number)).tags.get("card_digest")
     if registered is None:

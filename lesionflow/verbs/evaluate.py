@@ -19,7 +19,7 @@ from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.examine import examine, write_evaluation
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.report import EvaluationReport
-from lesionflow.registry.versions import resolve
+from lesionflow.registry.versions import SCORED, resolve
 from lesionflow.scoring.predictor import load_predictor
 
 PAGE = "report.html"
@@ -51,7 +51,7 @@ def evaluate(
 
         tracking.connect(tracking_uri)
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
-        resolved = resolve(model, Path(folder), tracking_uri)
+        resolved = resolve(model, Path(folder), tracking_uri, (*SCORED, TRAINED_ON_FILE))
         predictor = load_predictor(resolved.folder, averaged=config.tta)
         card = predictor.card
         known = read_arrays(resolved.folder, card, TRAINED_ON_FILE)
@@ -59,7 +59,7 @@ def evaluate(
     part, members = _members(card, resolved.label, images, config.part)
     warnings = list(images.warnings)
     if known is None:
-        warnings.insert(0, f"{resolved.label} does not tell which lesions it was trained on: a leak would go unnoticed.")
+        warnings.insert(0, f"{resolved.label} does not tell its training lesions: a leak would go unnoticed.")
     elif (leak := find_leak(known, images.table.iloc[members])).images:
         warnings.insert(0, leak.describe(resolved.label))
     progress("decoding images")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lesionflow import __version__
+from lesionflow.cli import registry
+from lesionflow.cli.options import cache_option as _cache
+from lesionflow.cli.options import options_of as _options_of
+from lesionflow.cli.options import registered_model_option as _registered_model
+from lesionflow.cli.options import tracking_uri_option as _tracking_uri
 from lesionflow.errors import LesionflowError, UsageError
 from lesionflow.evaluation.config import EvaluationConfig
-from lesionflow.options import option_name
 from lesionflow.scoring.config import ScoringConfig
 from lesionflow.training.config import TrainingConfig
 
@@ -53,49 +55,6 @@ def main() -> None:
 
     Research use, not a diagnosis.
     """
-
-
-def _options_of(config: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """An option for every field of a configuration object, which is where each is described and limited."""
-
-    def add(command: Callable[..., None]) -> Callable[..., None]:
-        for field in reversed(dataclasses.fields(config)):
-            limits, name, default = field.metadata, option_name(field), field.default
-            kind, about = (
-                limits["kind"],
-                limits["help"] + (f"  [default: {limits['unset']}]" if limits["unset"] else ""),
-            )
-            low, high = (limit if math.isfinite(limit) else None for limit in (limits["low"], limits["high"]))
-            described: dict[str, Any] = {"default": default, "help": about, "show_default": default is not None}
-            if kind is bool:
-                name += f"/--no-{field.name}" if default else ""
-                described |= {"is_flag": True, "show_default": bool(default)}
-            elif limits["choices"]:
-                described["type"] = click.Choice(limits["choices"])
-            elif kind in (int, float):
-                described["type"] = (click.IntRange if kind is int else click.FloatRange)(low, high)
-            else:
-                described["type"] = click.Path(path_type=Path) if kind is Path else click.STRING
-            command = click.option(name, **described)(command)
-        return command
-
-    return add
-
-
-_tracking_uri = click.option(
-    "--tracking-uri",
-    envvar="MLFLOW_TRACKING_URI",
-    help="MLflow tracking store and registry.  [default: sqlite:///mlflow.db in this folder]",
-)
-_registered_model = click.option(
-    "--registered-model", default="lesionflow", show_default=True, help="Name in the model registry."
-)
-_cache = click.option(
-    "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="LESIONFLOW_CACHE",
-    help="Folder for decoded pixels and the demo set.  [default: ~/.cache/lesionflow]",
-)
 
 
 @main.command()
@@ -279,27 +238,6 @@ def evaluate(
 
 
 @main.command()
-@click.argument("name")
-@click.argument("version", type=click.IntRange(1))
-@click.option("--reason", required=True, help="Why; kept with the version.")
-@_tracking_uri
-def promote(name: str, version: int, reason: str, tracking_uri: str | None) -> None:
-    """Make a registered version the champion, whatever was before.
-
-    \b
-    Example:
-      lesionflow promote lesionflow 3 --reason "better on our own images"
-    """
-    from lesionflow.registry.champion import set_champion
-    from lesionflow.registry.versions import find_version
-
-    _use_store(tracking_uri)
-    chosen = find_version(name, version)
-    set_champion(chosen, reason)
-    click.echo(f"{chosen.label} ({chosen.card.network}) is the champion now: {reason}")
-
-
-@main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--images", type=click.IntRange(100, 100_000), default=900, show_default=True, help="Images to draw.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other lesions.")
@@ -317,6 +255,10 @@ def demo(folder: Path, images: int, seed: int) -> None:
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror or error}; choose a new folder") from error
     click.echo(f"{images} synthetic images in {folder}")
+
+
+for command in registry.COMMANDS:
+    main.add_command(command)
 
 
 def _use_store(tracking_uri: str | None) -> None:

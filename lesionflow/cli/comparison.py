@@ -1,0 +1,123 @@
+"""A comparison on a terminal, and for machines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lesionflow.errors import first_few
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from lesionflow.evaluation.intervals import Difference
+    from lesionflow.registry.contender import Contender
+    from lesionflow.verbs.compare import Comparison
+
+NAMES = 20  # characters of the column that names the rows: melanoma sensitivity
+FIGURE = 19  # of a model's column: 0.812 (0.790-0.834)
+
+
+def print_comparison(comparison: Comparison, parts: tuple[str, ...], console: Console) -> None:
+    """Print models side by side, as many as fit, and below them the differences from the first."""
+    models, abreast = comparison.models, max(1, (console.width - NAMES) // (FIGURE + 1))  # three at 80 characters
+    for start in range(0, len(models), abreast):
+        console.print(_side_by_side(models[start : start + abreast], parts))
+        console.print()
+    if len(models) == 1:
+        click.echo(f"{models[0].label} stands alone; name another model to compare it with")
+    if comparison.not_comparable:
+        click.secho("NOT COMPARABLE", bold=True, fg="red")
+        for label, why in comparison.not_comparable.items():
+            click.echo(f"The figures of {label} cannot be set against the others: {why}.")
+        click.echo()
+    for label, differences in comparison.differences.items():
+        console.print(_differences(f"{label} minus {models[0].label}, validation", differences))
+        console.print()
+
+
+def as_json(comparison: Comparison, parts: tuple[str, ...]) -> dict[str, Any]:
+    """Everything by name, for machines."""
+    return {
+        "first": comparison.models[0].label,
+        "models": [_described(model, parts) for model in comparison.models],
+        "differences": {
+            label: {name: vars(difference) for name, difference in differences.items()}
+            for label, differences in comparison.differences.items()
+        },
+        "not_comparable": comparison.not_comparable,
+    }
+
+
+def _described(model: Contender, parts: tuple[str, ...]) -> dict[str, Any]:
+    card = model.card
+    return {
+        "model": model.label,
+        "card_digest": card.digest,
+        "network": card.network,
+        "data": card.data_name,
+        "demo": card.demo,
+        "data_digest": card.data_digest,
+        "split_digest": card.split_digest,
+        "height": card.height,
+        "width": card.width,
+        "registered": model.registered.isoformat(timespec="seconds") if model.registered else None,
+        "metrics": {
+            part: {name: figure._asdict() for name, figure in card.metrics.get(part, {}).items()} for part in parts
+        },
+    }
+
+
+def _side_by_side(models: tuple[Contender, ...], parts: tuple[str, ...]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from lesionflow.verbs.compare import COMPARED
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
+    table.add_column("", width=NAMES)
+    for model in models:
+        table.add_column(model.label, width=FIGURE, overflow="fold")
+    cards = [model.card for model in models]
+    table.add_row("network", *(card.network for card in cards))
+    table.add_row("input, pixels", *(f"{card.height} x {card.width}" for card in cards))
+    table.add_row("data", *(f"{card.data_name} {card.data_digest[:8]}" for card in cards))
+    table.add_row("split", *(card.split_digest[:8] for card in cards))
+    table.add_row("registered", *(f"{model.registered:%Y-%m-%d}" if model.registered else "" for model in models))
+    for part in parts:
+        table.add_section()
+        table.add_row(f"[bold]{part}[/]")
+        for name, shown in COMPARED.items():
+            found = [card.metrics.get(part, {}).get(name) for card in cards]
+            table.add_row(shown, *(f"{x.value:.3f} ({x.low:.3f}-{x.high:.3f})" if x else "" for x in found))
+    table.caption, table.caption_justify = "in brackets: 95 % intervals", "left"
+    return table
+
+
+def _differences(title: str, differences: dict[str, Difference]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from lesionflow.verbs.compare import COMPARED
+
+    table = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), title=title, title_justify="left",
+        caption="better: probability of being better, paired bootstrap over lesions", caption_justify="left",
+    )  # fmt: skip
+    table.add_column("", width=NAMES)
+    for column in ("difference", "95 % interval", "better"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, shown in COMPARED.items():
+        if name in differences:
+            found = differences[name]
+            table.add_row(
+                shown,
+                f"{found.value:+.4f}",
+                f"{found.low:+.4f} to {found.high:+.4f}",
+                f"{found.probability_better:.3f}",
+            )
+    if left_out := [shown for name, shown in COMPARED.items() if name not in differences]:
+        table.caption = f"{table.caption}; not defined: {first_few(left_out)}"
+    return table

@@ -1,0 +1,56 @@
+"""Options that several commands have, and those that a configuration object states."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lesionflow.options import option_name
+
+
+def options_of(config: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An option for every field of a configuration object, which is where each is described and limited."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for field in reversed(dataclasses.fields(config)):
+            limits, name, default = field.metadata, option_name(field), field.default
+            kind, about = (
+                limits["kind"],
+                limits["help"] + (f"  [default: {limits['unset']}]" if limits["unset"] else ""),
+            )
+            low, high = (limit if math.isfinite(limit) else None for limit in (limits["low"], limits["high"]))
+            described: dict[str, Any] = {"default": default, "help": about, "show_default": default is not None}
+            if kind is bool:
+                name += f"/--no-{field.name}" if default else ""
+                described |= {"is_flag": True, "show_default": bool(default)}
+            elif limits["choices"]:
+                described["type"] = click.Choice(limits["choices"])
+            elif kind in (int, float):
+                described["type"] = (click.IntRange if kind is int else click.FloatRange)(low, high)
+            else:
+                described["type"] = click.Path(path_type=Path) if kind is Path else click.STRING
+            command = click.option(name, **described)(command)
+        return command
+
+    return add
+
+
+tracking_uri_option = click.option(
+    "--tracking-uri",
+    envvar="MLFLOW_TRACKING_URI",
+    help="MLflow tracking store and registry.  [default: sqlite:///mlflow.db in this folder]",
+)
+registered_model_option = click.option(
+    "--registered-model", default="lesionflow", show_default=True, help="Name in the model registry."
+)
+cache_option = click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="LESIONFLOW_CACHE",
+    help="Folder for decoded pixels and the demo set.  [default: ~/.cache/lesionflow]",
+)

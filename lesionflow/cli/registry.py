@@ -1,0 +1,147 @@
+"""The commands about registered versions: comparing, promoting, going back, and what happened so far."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lesionflow.cli.options import options_of, tracking_uri_option
+from lesionflow.errors import RegistryError
+from lesionflow.registry.config import PromotionConfig
+
+if TYPE_CHECKING:
+    from lesionflow.registry.champion import Promotion
+    from lesionflow.registry.history import Standing
+
+PARTS = ("validation", "test")  # of which cards have figures worth comparing
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--part", type=click.Choice(PARTS), help="Part of the split to show figures of.  [default: both]")
+@click.option("--json", "for_machines", is_flag=True, help="Print JSON.")
+@tracking_uri_option
+def compare(models: tuple[str, ...], part: str | None, for_machines: bool, tracking_uri: str | None) -> None:
+    """Print models side by side, and how each differs from the first; one alone is compared with the champion.
+
+    A MODEL is models:/NAME/VERSION, models:/NAME@ALIAS or the folder of a bundle. Differences are of validation, with
+    95 % intervals from a paired bootstrap over lesions, and only where data and split are the same.
+
+    \b
+    Example:
+      lesionflow compare models:/lesionflow@champion models:/lesionflow/3
+    """
+    from rich.console import Console
+
+    from lesionflow.cli.comparison import as_json, print_comparison
+    from lesionflow.verbs.compare import compare
+
+    comparison = compare(models, tracking_uri=tracking_uri)
+    parts = (part,) if part else PARTS
+    if not for_machines:
+        print_comparison(comparison, parts, Console(highlight=False))
+        return
+    for label, why in comparison.not_comparable.items():
+        click.secho(f"warning: {label} is NOT COMPARABLE: {why}", err=True, fg="yellow")
+    click.echo(json.dumps(as_json(comparison, parts), indent=2))
+
+
+@click.command()
+@click.argument("name")
+@click.argument("version", type=click.IntRange(1))
+@options_of(PromotionConfig)
+@click.option("--force", is_flag=True, help="Promote it although gates fail; needs --reason.")
+@click.option("--reason", default="", help="Why; kept with the version and in the history.")
+@tracking_uri_option
+def promote(name: str, version: int, tracking_uri: str | None, **options: Any) -> None:
+    """Make a registered version the champion if it passes the gates.
+
+    The gates, on the validation part: same data and split as the champion, better balanced accuracy, no worse at
+    melanomas, calibrated. What each says is printed and kept as tags of the version. Exits with 1 if one fails.
+
+    \b
+    Example:
+      lesionflow promote lesionflow 3
+      lesionflow promote lesionflow 3 --force --reason "better on our own images"
+    """
+    from lesionflow.registry.champion import how_to_force
+    from lesionflow.verbs.promote import promote
+
+    promotion = promote(name, version, tracking_uri=tracking_uri, **options)
+    chosen = promotion.version
+    if promotion.already:
+        click.echo(f"{promotion.decision.reason}; nothing changed")
+        return
+    _print_gates(promotion)
+    if not promotion.promoted:
+        reasons = promotion.decision.reason
+        raise RegistryError(f"{chosen.label} does not become champion: {reasons}; {how_to_force(chosen)}")
+    if promotion.replaced_by is not None:
+        click.echo(f"{chosen.label} was promoted and at once replaced by {name}/{promotion.replaced_by}")
+        return
+    forced = ", by force" if promotion.forced else ""
+    click.echo(f"{chosen.label} ({chosen.card.network}) is the champion now{forced}")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--reason", default="", help="Why; kept in the history.")
+@tracking_uri_option
+def rollback(name: str, reason: str, tracking_uri: str | None) -> None:
+    """Restore the champion before the present one; a second time, the one before that.
+
+    \b
+    Example:
+      lesionflow rollback lesionflow --reason "misses melanomas on the new camera"
+    """
+    from lesionflow.verbs.rollback import rollback
+
+    done = rollback(name, reason=reason, tracking_uri=tracking_uri)
+    for number in done.deleted:
+        click.echo(f"{name}/{number} was champion in between and is left out: it was deleted since")
+    if done.replaced_by is not None:
+        click.echo(f"{name}/{done.version} was restored and at once replaced by {name}/{done.replaced_by}")
+        return
+    instead = f", instead of {name}/{done.before}" if done.before is not None else ""
+    click.echo(f"{name}/{done.version} is the champion again{instead}")
+
+
+@click.command()
+@click.argument("name")
+@tracking_uri_option
+def history(name: str, tracking_uri: str | None) -> None:
+    """List who was champion when, by which decision and why, newest first.
+
+    \b
+    Example:
+      lesionflow history lesionflow
+    """
+    from lesionflow.verbs.history import history
+
+    standing = history(name, tracking_uri=tracking_uri)
+    _warn_of_others(name, standing)
+    for change in reversed(standing.changes):
+        before = f", after {name}/{change.before}" if change.before is not None else ""
+        click.echo(f"{change.when}  {name}/{change.version} {change.decision} by {change.who}{before}")
+        if change.reason:
+            click.echo(click.wrap_text(change.reason, 80, "    ", "    "))
+
+
+def _warn_of_others(name: str, standing: Standing) -> None:
+    """Say where the alias is, if it is not where the last change has put it."""
+    if standing.agrees:
+        return
+    where = f"is {name}/{standing.champion}" if standing.champion is not None else "is none"
+    click.secho(f"warning: the champion {where}; that change was not lesionflow's", err=True, fg="yellow")
+
+
+def _print_gates(promotion: Promotion) -> None:
+    for gate in promotion.decision.gates:
+        figures = "" if gate.figure is None or gate.limit is None else f"{gate.figure:.4f}, limit {gate.limit:.4f}"
+        click.echo(f"{'passed' if gate.passed else 'FAILED'}  {gate.name:22}{figures}".rstrip())
+        click.echo(click.wrap_text(gate.reason, 80, "        ", "        "))
+
+
+COMMANDS = (compare, promote, rollback, history)

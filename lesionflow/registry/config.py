@@ -1,0 +1,28 @@
+"""The one object that says what promotion asks; the command line is made from its fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lesionflow.options import check_options, option
+
+
+@dataclass(frozen=True)
+class PromotionConfig:
+    """What the gates ask. Values out of range raise `UsageError` before any work starts."""
+
+    probability: float = option(
+        0.95, "How probably the balanced accuracy has to be better than the champion's.", low=0.5, high=1
+    )
+    melanoma_margin: float = option(
+        0.02, "How much lower than the champion's the melanoma sensitivity may be.", low=0, high=1
+    )
+    ece_ceiling: float = option(
+        0.05, "Highest calibration error (ECE), or what chance gives on so few images.", low=0, high=1
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+USUAL = PromotionConfig()

@@ -1,0 +1,70 @@
+"""A model as comparisons see it: what its card says, and what it says itself of the validation part."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lesionflow.bundle.card import VALIDATION_FILE, Card, read_card
+from lesionflow.bundle.files import read_arrays
+from lesionflow.errors import RegistryError, UsageError
+from lesionflow.evaluation.predictions import Predictions, from_arrays
+from lesionflow.registry.versions import (
+    Version,
+    find_validation,
+    find_version,
+    number_by_alias,
+    parse_address,
+    registered_at,
+)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A registered version or a bundle that is compared with another."""
+
+    label: str
+    card: Card
+    validation: Predictions | None  # what it says of the validation part; None where it came without
+    registered: datetime.datetime | None = None  # UTC; None for a bundle that is in no registry
+
+
+def contender_of(version: Version) -> Contender:
+    """A registered version as one to compare."""
+    return Contender(version.label, version.card, find_validation(version), registered_at(version.name, version.number))
+
+
+def find_contender(model: str) -> Contender:
+    """The model that `models:/NAME/VERSION`, `models:/NAME@ALIAS` or a bundle's folder names.
+
+    Raises `RegistryError` where the registry does not hold it, `BundleError` for a bundle that is not whole,
+    `UsageError` where the text is none of the three.
+    """
+    if model.startswith("models:"):
+        name, alias, number = parse_address(model)
+        if alias is not None:
+            number = number_by_alias(name, alias)
+        if number is None:
+            raise RegistryError(
+                f"no {alias} of {name} in the registry; 'lesionflow history {name}' says what there was"
+            )
+        return contender_of(find_version(name, number))
+    if not os.path.isdir(model):
+        raise UsageError(f"{model}: no such bundle folder; give one, models:/NAME@ALIAS or models:/NAME/VERSION")
+    card = read_card(Path(model))
+    label = card.label + (" (demo data)" if card.demo else "")
+    return Contender(label, card, from_arrays(read_arrays(Path(model), card, VALIDATION_FILE)))
+
+
+def why_not_comparable(first: Contender, second: Contender) -> str:
+    """Why figures of one cannot be set against figures of the other; empty where they can."""
+    if first.card.data_digest != second.card.data_digest:
+        return f"{first.label} and {second.label} were trained on different data"
+    if first.card.split_digest != second.card.split_digest:
+        return f"{first.label} and {second.label} were trained on different splits of their data"
+    for each in (first, second):
+        if each.validation is None:
+            return f"{each.label} came without {VALIDATION_FILE}, what it says of each validation image; train it again"
+    return ""

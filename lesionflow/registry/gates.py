@@ -1,0 +1,115 @@
+"""The gates of promotion: what a version has to show before it takes the champion's place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lesionflow.errors import DataError
+from lesionflow.evaluation.calibration import ece_by_chance
+from lesionflow.evaluation.intervals import Difference, compare
+from lesionflow.registry.config import USUAL, PromotionConfig
+from lesionflow.registry.contender import Contender, why_not_comparable
+from lesionflow.registry.versions import DECIDING
+
+MELANOMA, CALIBRATION = "sensitivity_mel", "ece"  # metrics beside `DECIDING`, on the validation part too
+_ROUNDING = 1e-9  # so that a loss of exactly the margin is none that exceeds it
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What one gate says."""
+
+    name: str
+    passed: bool
+    reason: str  # one sentence, with the figures
+    figure: float | None = None  # None where nothing was measured
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a version becomes the champion, and why."""
+
+    promote: bool
+    reason: str
+    gates: tuple[Gate, ...] = ()
+
+
+def decide(challenger: Contender, champion: Contender | None, config: PromotionConfig = USUAL) -> Decision:
+    """Ask the gates whether the challenger takes the champion's place: all have to be passed.
+
+    Only what both say of the same validation images is compared. Against no champion, and with real data against a
+    champion of demo data, the gates that compare are open.
+    """
+    gates = (*_compared(challenger, champion, config), _calibrated(challenger, config))
+    failed = [gate for gate in gates if not gate.passed]
+    return Decision(not failed, "; ".join(gate.reason for gate in failed or gates if gate.reason), gates)
+
+
+def _compared(challenger: Contender, champion: Contender | None, config: PromotionConfig) -> tuple[Gate, ...]:
+    if champion is None:
+        return _open("no champion yet", challenger)
+    if champion.card.demo and not challenger.card.demo:
+        return _open(f"real data outranks demo data, on which {champion.label} was trained", challenger)
+    if challenger.card.demo and not champion.card.demo:
+        return (Gate("data", False, f"demo data does not outrank real data, on which {champion.label} was trained"),)
+    if why := why_not_comparable(challenger, champion):
+        return (Gate("data", False, f"not comparable: {why}"),)
+    assert challenger.validation is not None and champion.validation is not None
+    try:
+        differences = compare(challenger.validation, champion.validation, (DECIDING, MELANOMA))
+    except DataError as error:  # of one digest, and yet of other images: somebody wrote that card by hand
+        return (Gate("data", False, f"not comparable: {error}"),)
+    return (
+        Gate("data", True, f"same data and split as {champion.label}"),
+        _better(differences, challenger, champion, config.probability),
+        _no_worse_at_melanoma(differences, champion, config.melanoma_margin),
+    )
+
+
+def _open(why: str, challenger: Contender) -> tuple[Gate, ...]:
+    """The gates that compare, where there is nothing to compare with."""
+    metrics = challenger.card.metrics["validation"]
+    named = {"balanced accuracy": metrics.get(DECIDING), "melanoma sensitivity": metrics.get(MELANOMA)}
+    told = {name: f"{name} {found.value:.4f}" if found else f"{name} not defined" for name, found in named.items()}
+    return Gate("data", True, why), *(Gate(name, True, f"validation {what}") for name, what in told.items())
+
+
+def _better(differences: dict[str, Difference], challenger: Contender, champion: Contender, probability: float) -> Gate:
+    found = differences[DECIDING]
+    passed = found.probability_better >= probability
+    new, old = (each.card.metrics["validation"][DECIDING].value for each in (challenger, champion))
+    return Gate(
+        "balanced accuracy",
+        passed,
+        f"{'better' if passed else 'not shown to be better'} than {champion.label}: validation balanced accuracy "
+        f"{new:.4f} against {old:.4f}, difference {_range(found)}, better with a probability of "
+        f"{found.probability_better:.4f} where {probability:g} is asked",
+        found.probability_better,
+        probability,
+    )
+
+
+def _no_worse_at_melanoma(differences: dict[str, Difference], champion: Contender, margin: float) -> Gate:
+    found = differences.get(MELANOMA)
+    if found is None:
+        return Gate("melanoma sensitivity", False, "the validation part has no melanoma", None, -margin)
+    passed = found.value >= -margin - _ROUNDING
+    told = f"validation melanoma sensitivity differs from that of {champion.label} by {_range(found)}"
+    return Gate("melanoma sensitivity", passed, f"{told} where {-margin:g} is allowed", found.value, -margin)
+
+
+def _calibrated(challenger: Contender, config: PromotionConfig) -> Gate:
+    found = challenger.card.metrics["validation"].get(CALIBRATION)
+    if found is None:
+        return Gate("calibration", False, f"the card of {challenger.label} states no ECE of the validation part")
+    chance = 0.0 if challenger.validation is None else ece_by_chance(challenger.validation.probabilities)
+    limit = max(config.ece_ceiling, chance)
+    told = f"validation ECE {found.value:.4f} where at most {limit:.4f} is asked"
+    if chance > config.ece_ceiling:
+        told += f", which chance alone gives a perfectly calibrated model on {len(challenger.validation or ())} images"
+    return Gate("calibration", found.value <= limit, told, found.value, limit)
+
+
+def _range(difference: Difference) -> str:
+    return f"{difference.value:+.4f} (95 % interval {difference.low:+.4f} to {difference.high:+.4f})"

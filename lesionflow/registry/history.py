@@ -1,0 +1,160 @@
+"""The champion's history: every change of the alias, kept as a tag of the registered model.
+
+A change has a tag of its own, under a key that nobody else writes: writers at the same time lose nothing of each other,
+and every store that MLflow has keeps tags. Keys sort in the order of the changes: first a number one above the highest
+that the writer saw, which holds whatever the clocks of two machines say; then, for changes at the same time, the clock
+and chance.
+"""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import json
+import re
+import secrets
+from dataclasses import dataclass
+
+from lesionflow.errors import UsageError
+from lesionflow.registry.tracking import registry_errors
+
+CHAMPION = "champion"  # the alias
+PROMOTED, FORCED = "promoted", "forced"
+ROLLED_BACK = "rolled back"  # to the champion before
+GIVEN_BACK = "given back"  # to the one promoted at the same time, than which it was not better
+LONGEST_REASON = 300  # characters of a user's
+_KEPT_OF_REASON = 700  # the databases hold 5,000, of which JSON takes six for a letter such as é
+_KEY = re.compile(r"champion_(\d{6,})_\d{8}T\d{6}\.\d{6}Z_[0-9a-f]{8}")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of the champion."""
+
+    key: str
+    number: int  # in the order of changes; equal for changes at the same time
+    version: int
+    decision: str  # PROMOTED, FORCED, ROLLED_BACK or GIVEN_BACK
+    reason: str
+    before: int | None  # the version that had been champion
+    who: str
+    when: str  # UTC, ISO 8601
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """What changes are sorted by."""
+        return self.number, self.key
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the registry says of a model's champion at one moment."""
+
+    changes: tuple[Change, ...] = ()  # oldest first
+    champion: int | None = None  # the version that has the alias
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the last change is the one that put the alias where it is."""
+        return bool(self.changes) and self.changes[-1].version == self.champion
+
+
+def look(name: str) -> Standing:
+    """The champion and its history; those of a model that is not registered are empty."""
+    import mlflow
+
+    with registry_errors(f"reading the history of {name}"):
+        try:
+            model = mlflow.MlflowClient().get_registered_model(name)
+        except mlflow.MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return Standing()
+            raise
+    found = [_change(key, value) for key, value in model.tags.items()]
+    changes = sorted((change for change in found if change), key=lambda change: change.place)
+    champion = model.aliases.get(CHAMPION)
+    return Standing(tuple(changes), None if champion is None else int(champion))
+
+
+def record(name: str, version: int, decision: str, reason: str, seen: Standing) -> Change:
+    """Write a change into the history; seen: what the one who decided on it saw."""
+    import mlflow
+
+    now = datetime.datetime.now(datetime.UTC)
+    number = 1 + max((change.number for change in seen.changes), default=0)
+    key = f"champion_{number:06d}_{now:%Y%m%dT%H%M%S.%f}Z_{secrets.token_hex(4)}"
+    told = {
+        "version": version,
+        "decision": decision,
+        "reason": reason[:_KEPT_OF_REASON],
+        "before": seen.champion,
+        "who": user_name(),
+        "when": now.isoformat(timespec="seconds"),
+    }
+    with registry_errors(f"recording that {name}/{version} was {decision}"):
+        mlflow.MlflowClient().set_registered_model_tag(name, key, json.dumps(told))
+    return Change(key, number, **told)  # type: ignore[arg-type]
+
+
+def line_of(standing: Standing) -> list[int]:
+    """The champions that stand behind one another, the present one last: what rolling back goes through.
+
+    A promotion puts a version at the end, rolling back takes those away that came after the version it restores. So
+    rolling back twice goes two back, and what was rolled back from does not come again unless it is promoted again. A
+    champion that other means than lesionflow have put there stands in the line as if it had been promoted.
+    """
+    line: list[int] = []
+    highest = 0
+    for change in standing.changes:
+        at_once = change.number <= highest  # as another: what it saw before it was then no longer so
+        highest = max(highest, change.number)
+        if change.before is not None and not at_once and line[-1:] != [change.before]:
+            line.append(change.before)
+        if change.decision in (ROLLED_BACK, GIVEN_BACK):
+            kept = line if at_once else line[:-1]
+            while kept and kept[-1] != change.version:
+                kept = kept[:-1]
+            line = kept or line
+        if line[-1:] != [change.version]:
+            line.append(change.version)
+    if standing.champion is not None and line[-1:] != [standing.champion]:
+        line.append(standing.champion)
+    return line
+
+
+def checked_reason(text: str) -> str:
+    """What a user gives as a reason, on one line. Raises `UsageError` for one that is too long to keep."""
+    reason = " ".join(text.split())
+    if len(reason) > LONGEST_REASON:
+        raise UsageError(f"--reason has {len(reason)} characters; the registry keeps {LONGEST_REASON}")
+    return reason
+
+
+def user_name() -> str:
+    """Who is logged in here, without the domain that some networks put behind it."""
+    try:
+        return getpass.getuser().partition("@")[0] or "unknown"
+    except (OSError, KeyError, ImportError):  # a container whose user has no name
+        return "unknown"
+
+
+def _change(key: str, value: str) -> Change | None:
+    """A change from its tag; None for a tag that is something else."""
+    matched = _KEY.fullmatch(key)
+    if not matched:
+        return None
+    try:
+        told = json.loads(value)
+        before = told["before"]
+        return Change(
+            key,
+            int(matched[1]),
+            int(told["version"]),
+            str(told["decision"]),
+            str(told["reason"]),
+            None if before is None else int(before),
+            str(told["who"]),
+            str(told["when"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

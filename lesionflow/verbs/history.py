@@ -1,0 +1,16 @@
+"""History: who was champion when, and why."""
+
+from __future__ import annotations
+
+from lesionflow.errors import RegistryError
+from lesionflow.registry.history import Standing, look
+from lesionflow.registry.tracking import connect
+
+
+def history(name: str, *, tracking_uri: str | None = None) -> Standing:
+    """The champion of a model and every change of it, oldest first. Raises `RegistryError` where there is neither."""
+    connect(tracking_uri)
+    standing = look(name)
+    if not standing.changes and standing.champion is None:
+        raise RegistryError(f"{name} has no champion and never had one; train a model with 'lesionflow train'")
+    return standing

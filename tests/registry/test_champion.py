@@ -1,0 +1,352 @@
+"""The alias and its history, in a real store: promotions, force, rollbacks, and two who promote at once."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from lesionflow.errors import RegistryError, UsageError
+from lesionflow.registry import champion, history
+from lesionflow.registry.champion import challenge, crown_the_better, find_champion, roll_back, set_champion, settle
+from lesionflow.registry.gates import Decision
+from lesionflow.registry.history import Change, Standing, line_of, look
+from lesionflow.registry.versions import Version, find_version, parse_address
+from lesionflow.verbs.promote import promote
+from tests.contenders import NAME
+from tests.registry.test_server import server  # noqa: F401 (a fixture, over the store below)
+
+ROUNDS = 3
+WORKER = f"""
+import sys
+from lesionflow.verbs.promote import promote
+import lesionflow.registry.champion, mlflow
+print("ready", flush=True)
+for line in sys.stdin:
+    done = promote("{NAME}", int(line))
+    print(int(done.promoted), done.replaced_by or 0, flush=True)
+"""
+
+
+@pytest.fixture
+def store(contenders: Path) -> Path:
+    return contenders
+
+
+def version(number: int) -> Version:
+    return find_version(NAME, number)
+
+
+def tags(number: int) -> dict[str, str]:
+    return dict(mlflow.MlflowClient().get_model_version(NAME, str(number)).tags)
+
+
+def decisions() -> list[tuple[int, str]]:
+    return [(change.version, change.decision) for change in look(NAME).changes]
+
+
+def test_a_promotion_is_kept_as_tags_and_in_the_history(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "ana@hospital.example")
+    assert challenge(version(1)).promoted
+    done = challenge(version(2), note="for the autumn")
+    assert done.promoted and not done.forced and done.before == version(1)
+    assert find_champion(NAME) == version(2)
+    kept = tags(2)
+    assert kept["decision"] == "promoted" and kept["decided_by"] == "ana" and kept["decided_against"] == f"{NAME}/1"
+    assert kept["decision_note"] == "for the autumn" and kept["decided_at"]
+    for gate in ("data", "balanced_accuracy", "melanoma_sensitivity", "calibration"):
+        assert kept[f"gate_{gate}"].startswith("passed: ")
+    first, second = look(NAME).changes
+    assert (first.version, first.before, second.version, second.before) == (1, None, 2, 1)
+    assert second.who == "ana" and second.reason.startswith("for the autumn (same data and split")
+    assert first.when <= second.when and second.when.endswith("+00:00")
+
+
+def test_a_refusal_changes_nothing_but_tags(store: Path) -> None:
+    set_champion(version(3), "to begin with")
+    before = look(NAME)
+    done = challenge(version(2))
+    assert not done.promoted and "not shown to be better than lesions/3" in done.decision.reason
+    assert look(NAME) == before
+    assert tags(2)["decision"] == "kept back" and tags(2)["gate_balanced_accuracy"].startswith(
+        "failed: not shown to be better"
+    )
+    assert tags(2)["gate_calibration"].startswith("passed: ")
+
+
+def test_force_records_which_gates_failed_and_why_it_was_forced(store: Path) -> None:
+    set_champion(version(3), "to begin with")
+    done = promote(NAME, 2, force=True, reason="the\n other one is\tslow")
+    assert done.promoted and done.forced and find_champion(NAME) == version(2)
+    assert tags(2)["decision"] == "forced" and tags(2)["decision_note"] == "the other one is slow"
+    assert tags(2)["gate_balanced_accuracy"].startswith("failed: ")
+    last = look(NAME).changes[-1]
+    assert last.decision == "forced" and last.reason.startswith(
+        "the other one is slow (gates failed: not shown to be better"
+    )
+    done = promote(NAME, 3, force=True, reason="was not needed")
+    assert done.promoted and not done.forced and tags(3)["decision"] == "promoted"
+
+
+def test_tags_of_an_earlier_decision_do_not_stay(store: Path) -> None:
+    set_champion(version(1), "to begin with")
+    challenge(version(5), note="try it")
+    assert "not comparable" in tags(5)["gate_data"] and tags(5)["decision_note"] == "try it"
+    mlflow.MlflowClient().delete_registered_model_alias(NAME, "champion")
+    assert challenge(version(5)).promoted
+    assert "decision_note" not in tags(5) and tags(5)["gate_data"] == "passed: no champion yet"
+    assert "decided_against" not in tags(5) and tags(5)["card_digest"]
+
+
+def test_the_champion_is_not_asked_again(store: Path) -> None:
+    challenge(version(1))
+    before, kept = look(NAME), tags(1)
+    done = promote(NAME, 1, force=True, reason="once more")
+    assert done.already and done.promoted and look(NAME) == before and tags(1) == kept
+
+
+def test_what_is_asked_wrongly(store: Path) -> None:
+    with pytest.raises(UsageError, match="say why with --reason"):
+        promote(NAME, 1, force=True, reason=" \n")
+    with pytest.raises(UsageError, match="has 301 characters"):
+        promote(NAME, 1, reason="x" * 301)
+    with pytest.raises(UsageError, match="--probability"):
+        promote(NAME, 1, probability=0.2)
+    with pytest.raises(RegistryError, match="no version 99"):
+        promote(NAME, 99)
+
+
+def test_a_champion_that_cannot_be_read_stops_a_promotion_unless_forced(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_champion(version(1), "to begin with")
+
+    def lose_the_first(name: str, number: int) -> Version:
+        if number == 1:
+            raise RegistryError("its artifacts are gone")
+        return find_version(name, number)
+
+    two = version(2)
+    monkeypatch.setattr(champion, "find_version", lose_the_first)
+    with pytest.raises(RegistryError, match="gone"):
+        challenge(two)
+    done = challenge(two, force=True, note="a lost disk")
+    assert done.forced and "cannot be read: its artifacts are gone" in done.decision.reason
+    assert look(NAME).champion == 2
+
+
+def test_the_best_of_a_training_challenges_and_the_others_say_why_not(store: Path) -> None:
+    best, decision, before = crown_the_better([version(1), version(3), version(2)])
+    assert best == version(3) and decision.promote and before is None
+    assert tags(1)["decision"] == "kept back"
+    assert "lesions/3 of the same training is better" in tags(1)["decision_reason"]
+    assert "0.9000 against 0.6000, better with a probability of 1.0000" in tags(1)["decision_reason"]
+    best, decision, before = crown_the_better([version(1), version(2)])
+    assert (best, before) == (version(2), version(3)) and not decision.promote
+    assert f"lesionflow promote {NAME} 2 --force --reason WHY" in decision.reason
+
+
+def test_rolling_back_follows_the_line_of_champions(store: Path) -> None:
+    for number in (1, 2, 3):
+        assert challenge(version(number)).promoted
+    done = roll_back(NAME, "too sure")
+    assert (done.version, done.before, done.deleted, done.replaced_by) == (2, 3, (), None)
+    assert tags(3)["decision"] == "rolled back" and tags(3)["decision_note"] == "too sure"
+    assert roll_back(NAME).version == 1
+    with pytest.raises(RegistryError, match="no champion of lesions before the present one"):
+        roll_back(NAME)
+    assert find_champion(NAME) == version(1)
+    assert challenge(version(3)).promoted  # again, over 1: what was rolled back from is no longer in between
+    assert roll_back(NAME).version == 1
+    assert [what for _, what in decisions()] == ["promoted"] * 3 + ["rolled back"] * 2 + ["promoted", "rolled back"]
+
+
+def test_deleted_champions_are_left_out_and_named(store: Path) -> None:
+    for number in (1, 2, 3):
+        challenge(version(number))
+    client = mlflow.MlflowClient()
+    client.delete_model_version(NAME, "2")
+    done = roll_back(NAME)
+    assert (done.version, done.deleted) == (1, (2,))
+    client.delete_model_version(NAME, "1")  # MLflow takes the alias away with it
+    assert look(NAME).champion is None
+    with pytest.raises(RegistryError, match="deleted since: lesions/1"):
+        roll_back(NAME)
+    challenge(version(3))
+    client.delete_model_version(NAME, "3")
+    with pytest.raises(RegistryError, match="to go back to"):
+        roll_back(NAME)
+    set_champion(version(4), "what is left")
+    set_champion(version(5), "another")
+    client.delete_model_version(NAME, "5")
+    assert roll_back(NAME).version == 4  # the champion itself was deleted: back to the last that is there
+
+
+def test_a_champion_put_there_by_other_means_stands_in_the_line(store: Path) -> None:
+    challenge(version(1))
+    mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "5")
+    assert not look(NAME).agrees and line_of(look(NAME)) == [1, 5]
+    set_champion(version(2), "by hand")
+    assert line_of(look(NAME)) == [1, 5, 2]
+    assert [roll_back(NAME).version, roll_back(NAME).version] == [5, 1]
+
+
+def test_no_history_and_tags_that_are_none(store: Path) -> None:
+    assert look("nobody") == Standing()
+    with pytest.raises(RegistryError, match="no champion of nobody"):
+        roll_back("nobody")
+    client = mlflow.MlflowClient()
+    client.set_registered_model_tag(NAME, "champion_of", "hearts")
+    client.set_registered_model_tag(NAME, "champion_000009_20260101T000000.000000Z_00000000", "not json")
+    client.set_registered_model_tag(NAME, "champion_000009_20260101T000000.000000Z_00000001", '{"version": []}')
+    assert look(NAME) == Standing()
+    challenge(version(1))
+    assert decisions() == [(1, "promoted")]
+
+
+def change(number: int, version: int, before: int | None, decision: str = "promoted") -> Change:
+    return Change(f"key {number}{version}", number, version, decision, "", before, "ana", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ([], []),
+        ([change(1, 1, None), change(2, 2, 1), change(3, 1, 2)], [1, 2, 1]),
+        ([change(1, 1, None), change(2, 2, 1), change(2, 3, 1)], [1, 2, 3]),  # at once
+        ([change(1, 1, None), change(2, 2, 1), change(2, 3, 1), change(3, 2, 3, "given back")], [1, 2]),
+        ([change(1, 1, None), change(2, 2, 1), change(3, 3, 2), change(4, 2, 3, "rolled back")], [1, 2]),
+        ([change(1, 1, None), change(2, 2, 1)] + 2 * [change(3, 1, 2, "rolled back")], [1]),  # at once
+        ([change(1, 2, 1)], [1, 2]),  # a champion from before there was a history
+        ([change(1, 2, 1), change(2, 7, 2, "rolled back")], [1, 2, 7]),  # to one that was in no line
+    ],
+)
+def test_the_line_of_champions(changes: list[Change], line: list[int]) -> None:
+    assert line_of(Standing(tuple(changes))) == line
+
+
+def test_the_gates_are_asked_again_when_the_champion_changes_meanwhile(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_champion(version(1), "to begin with")
+    asked = []
+
+    def slow(*arguments: object) -> Decision:
+        if not asked:
+            set_champion(version(3), "somebody else, while the gates are asked")
+        asked.append(arguments)
+        return decide(*arguments)  # type: ignore[arg-type]
+
+    decide = champion.decide
+    monkeypatch.setattr(champion, "decide", slow)
+    done = challenge(version(2))
+    assert len(asked) == 2 and not done.promoted and done.before == version(3)
+    assert find_champion(NAME) == version(3)
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [(2, 3), (3, 2)])
+def test_a_change_in_the_last_moment_is_measured_too(
+    store: Path, monkeypatch: pytest.MonkeyPatch, mine: int, theirs: int
+) -> None:
+    set_champion(version(1), "to begin with")
+    record = history.record
+
+    def late(name: str, number: int, how: str, reason: str, seen: Standing) -> Change:
+        monkeypatch.setattr(champion, "record", record)
+        assert challenge(version(theirs)).promoted
+        return record(name, number, how, reason, seen)
+
+    monkeypatch.setattr(champion, "record", late)
+    done = challenge(version(mine))
+    assert find_champion(NAME) == version(3) and look(NAME).agrees
+    assert done.promoted == (mine == 3)
+    if mine == 2:
+        assert decisions()[-1] == (3, "given back") and tags(2)["decision"] == "kept back"
+    assert roll_back(NAME).version == (1 if mine == 2 else 2)
+
+
+def test_the_first_of_two_at_once_says_by_whom_it_was_replaced(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_champion(version(1), "to begin with")
+    record = history.record
+
+    def early(name: str, number: int, how: str, reason: str, seen: Standing) -> Change:
+        written = record(name, number, how, reason, seen)
+        monkeypatch.setattr(champion, "record", record)
+        set_champion(version(3), "somebody else, before the alias is moved")
+        return written
+
+    monkeypatch.setattr(champion, "record", early)
+    done = challenge(version(2))
+    assert done.promoted and done.replaced_by == 3 and look(NAME).champion == 3
+    assert champion.told_replaced(done) == "lesions/2 was promoted and at once replaced by lesions/3"
+
+
+def test_a_writer_that_is_late_with_the_alias_mends_it(store: Path) -> None:
+    set_champion(version(1), "to begin with")
+    set_champion(version(2), "the last change")
+    mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "1")  # of a writer that looked before
+    assert settle(NAME).champion == 2 == look(NAME).champion
+
+
+@pytest.fixture
+def workers(store: Path) -> Iterator[list[subprocess.Popen[str]]]:
+    """Two processes that promote the version whose number they read."""
+    yield from _workers()
+
+
+def _workers() -> Iterator[list[subprocess.Popen[str]]]:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        for _ in range(2)
+    ]
+    try:
+        for worker in started:
+            assert worker.stdout and worker.stdout.readline() == "ready\n"
+        yield started
+    finally:
+        for worker in started:
+            worker.communicate()
+            assert worker.returncode == 0
+
+
+def _race(workers: list[subprocess.Popen[str]]) -> None:
+    for _ in range(ROUNDS):
+        set_champion(version(1), "a round begins")
+        for worker, number in zip(workers, (2, 3), strict=True):
+            assert worker.stdin
+            worker.stdin.write(f"{number}\n")
+            worker.stdin.flush()
+        told = [tuple(map(int, (worker.stdout.readline() if worker.stdout else "").split())) for worker in workers]
+        standing = look(NAME)
+        assert standing.agrees and standing.champion in (2, 3)
+        winner = standing.champion - 2
+        assert told[winner] == (1, 0) or standing.changes[-1].decision == "given back"
+        assert told[1 - winner][0] == 0 or told[1 - winner][1] in (0, standing.champion)
+        assert tags(standing.champion)["decision"] == "promoted"
+
+
+def test_two_processes_at_once(store: Path, workers: list[subprocess.Popen[str]]) -> None:
+    _race(workers)
+
+
+def test_two_processes_at_once_on_a_server(server: str) -> None:  # noqa: F811
+    workers = _workers()
+    _race(next(workers))
+    workers.close()  # type: ignore[attr-defined]
+    tag = mlflow.MlflowClient().get_registered_model(NAME).tags
+    assert all(json.loads(value)["who"] for key, value in tag.items() if key.startswith("champion_"))
+    assert roll_back(NAME).version in (1, 2)
+
+
+def test_the_description_is_what_mlflow_shows_and_fits_its_databases(store: Path) -> None:
+    client = mlflow.MlflowClient()
+    assert client.get_model_version(NAME, "3").description == "# The best\n\nof the made-up ones"
+    assert not client.get_model_version(NAME, "1").description
+    assert parse_address(f"models:/{NAME}/3") == (NAME, None, 3)

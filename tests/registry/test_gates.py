@@ -1,0 +1,116 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lesionflow.errors import UsageError
+from lesionflow.evaluation.predictions import Predictions
+from lesionflow.registry.config import PromotionConfig
+from lesionflow.registry.contender import Contender
+from lesionflow.registry.gates import Decision, decide
+from tests.contenders import answers, card_of
+
+
+def contender(said: Predictions, label: str = "lesions/2", **changes: object) -> Contender:
+    return Contender(label, card_of(said, **changes), said)
+
+
+CHAMPION = contender(answers(0.6), "lesions/1")
+
+
+def failed(decision: Decision) -> list[str]:
+    return [gate.name for gate in decision.gates if not gate.passed]
+
+
+def test_a_better_calibrated_model_passes_every_gate_and_the_reason_has_the_figures() -> None:
+    decision = decide(contender(answers(0.75)), CHAMPION)
+    assert decision.promote and [gate.name for gate in decision.gates] == [
+        "data", "balanced accuracy", "melanoma sensitivity", "calibration",
+    ]  # fmt: skip
+    assert "0.7500 against 0.6000" in decision.reason and "same data and split as lesions/1" in decision.reason
+    assert "validation ECE 0.0000 where at most 0.0500 is asked" in decision.reason
+
+
+def test_each_gate_fails_alone() -> None:
+    assert failed(decide(contender(answers(0.6, confidence=0.6)), CHAMPION)) == ["balanced accuracy"]
+    worse_at_melanomas = decide(contender(answers(0.8, melanomas=0.5)), CHAMPION)
+    assert failed(worse_at_melanomas) == ["melanoma sensitivity"]
+    assert "melanoma sensitivity differs from that of lesions/1 by -0.1000" in worse_at_melanomas.reason
+    too_sure = decide(contender(answers(0.75, confidence=0.95)), CHAMPION)
+    assert (
+        failed(too_sure) == ["calibration"] and "validation ECE 0.2000 where at most 0.0500 is asked" in too_sure.reason
+    )
+    for changes in ({"split_digest": "another"}, {"data_digest": "another"}):
+        assert failed(decide(contender(answers(0.9), **changes), CHAMPION)) == ["data"]
+
+
+def test_a_model_that_is_not_better_or_the_same_is_no_champion() -> None:
+    for right in (0.6, 0.5):
+        decision = decide(contender(answers(right)), CHAMPION)
+        assert "balanced accuracy" in failed(decision) and not decision.promote
+    same = decide(contender(answers(0.6)), CHAMPION, PromotionConfig(probability=0.51))
+    assert failed(same) == ["balanced accuracy"]  # always equal is better with a probability of a half
+
+
+def test_the_options_move_the_limits() -> None:
+    challenger = contender(answers(0.8, melanomas=0.5, confidence=0.9))
+    assert failed(decide(challenger, CHAMPION)) == ["melanoma sensitivity", "calibration"]
+    assert decide(challenger, CHAMPION, PromotionConfig(melanoma_margin=0.1, ece_ceiling=0.2)).promote
+    gates = {gate.name: gate for gate in decide(challenger, CHAMPION).gates}
+    assert gates["melanoma sensitivity"].limit == -0.02 and gates["balanced accuracy"].limit == 0.95
+    with pytest.raises(UsageError, match="--ece-ceiling 2: must be from 0 to 1"):
+        PromotionConfig(ece_ceiling=2)
+
+
+def test_a_difference_within_noise_is_not_better_enough() -> None:
+    said = answers(0.6)
+    order = np.roll(np.arange(len(said)), 210)  # diagnoses repeat every seven images: right as often, on others
+    elsewhere = Contender("lesions/1", card_of(said), dataclasses.replace(said, called=said.called[order]))
+    challenger = contender(answers(0.6 + 2 / 60))
+    decision = decide(challenger, elsewhere)
+    assert failed(decision) == ["balanced accuracy"] and "not shown to be better than lesions/1" in decision.reason
+    figure = decision.gates[1].figure
+    assert figure is not None and 0.5 < figure < 0.95
+    assert decide(challenger, elsewhere, PromotionConfig(probability=0.5)).promote
+
+
+def test_the_first_champion_is_only_asked_for_its_calibration() -> None:
+    decision = decide(contender(answers(0.3)), None)
+    assert decision.promote and decision.reason.startswith("no champion yet; validation balanced accuracy 0.3000")
+    assert failed(decide(contender(answers(0.3, confidence=0.5)), None)) == ["calibration"]
+
+
+def test_real_data_outranks_demo_data_but_has_to_be_calibrated() -> None:
+    demo = contender(answers(0.9), "lesions/1", demo=True, data_digest="demo")
+    decision = decide(contender(answers(0.3)), demo)
+    assert decision.promote and "real data outranks demo data, on which lesions/1 was trained" in decision.reason
+    assert failed(decide(contender(answers(0.3, confidence=0.5)), demo)) == ["calibration"]
+    refused = decide(contender(answers(0.9), demo=True, data_digest="demo"), CHAMPION)
+    assert failed(refused) == ["data"] and "demo data does not outrank real data" in refused.reason
+    other_demo = contender(answers(0.95), demo=True, data_digest="demo", split_digest="another")
+    assert "not comparable" in decide(other_demo, demo).reason
+
+
+def test_without_its_answers_a_model_is_not_comparable() -> None:
+    for pair in (
+        (dataclasses.replace(contender(answers(0.9)), validation=None), CHAMPION),
+        (contender(answers(0.9)), dataclasses.replace(CHAMPION, validation=None)),
+    ):
+        decision = decide(*pair)
+        assert failed(decision) == ["data"] and "came without validation.npz" in decision.reason
+
+
+def test_answers_about_other_images_under_the_same_digest_are_not_compared() -> None:
+    said = answers(0.9)
+    renamed = dataclasses.replace(said, image_ids=np.array([f"{name}x" for name in said.image_ids]))
+    assert failed(decide(contender(renamed), CHAMPION)) == ["data"]
+
+
+def test_on_few_images_chance_is_allowed_for_and_said() -> None:
+    few = answers(0.6, confidence=0.75).take(np.arange(21))
+    decision = decide(contender(few), None)
+    gate = decision.gates[-1]
+    assert gate.limit is not None and gate.limit > 0.05
+    assert "which chance alone gives a perfectly calibrated model on 21 images" in gate.reason
+    assert decision.promote and gate.figure is not None and 0.05 < gate.figure <= gate.limit
+    assert not decide(contender(answers(0.6, confidence=0.75)), None).promote

@@ -1,0 +1,83 @@
+"""What the commands about the champion print, and what they exit with."""
+
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from lesionflow.registry.champion import find_champion, set_champion
+from lesionflow.registry.history import look
+from lesionflow.registry.versions import find_version
+from tests.conftest import error_line, invoke
+from tests.contenders import NAME
+
+
+def test_promote_prints_each_gate_with_figure_and_limit(contenders: Path) -> None:
+    first = invoke("promote", NAME, "1")
+    assert first.exit_code == 0 and "no champion yet" in first.stdout
+    result = invoke("promote", NAME, "2", "--reason", "for the autumn")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert "passed  data" in lines
+    assert "passed  balanced accuracy     1.0000, limit 0.9500" in lines
+    assert "passed  melanoma sensitivity  0.1500, limit -0.0200" in lines
+    assert "passed  calibration           0.0000, limit 0.0500" in lines
+    assert lines[-1] == f"{NAME}/2 (cnn) is the champion now" and max(map(len, lines)) <= 80
+    again = invoke("promote", NAME, "2")
+    assert again.exit_code == 0 and "is the champion already; nothing changed" in again.stdout
+
+
+def test_a_refused_promotion_exits_with_one_and_says_why_and_how_to_force_it(contenders: Path) -> None:
+    set_champion(find_version(NAME, 1), "to begin with")
+    result = invoke("promote", NAME, "4")
+    assert result.exit_code == 1 and find_champion(NAME) == find_version(NAME, 1)
+    assert "FAILED  calibration           0.3500, limit 0.0500" in result.stdout
+    assert "passed  balanced accuracy" in result.stdout
+    message = error_line(result)
+    assert "validation ECE 0.3500 where at most 0.0500 is asked" in message and "better than" not in message
+    assert f"lesionflow promote {NAME} 4 --force --reason WHY" in message
+    assert invoke("promote", NAME, "4", "--ece-ceiling", "0.4").exit_code == 0
+    assert find_champion(NAME) == find_version(NAME, 4)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--force",), ("--force", "--reason", " "), ("--probability", "0.4"), ("--melanoma-margin", "-1")]
+)
+def test_wrong_usage_exits_with_two_and_changes_nothing(contenders: Path, arguments: tuple[str, ...]) -> None:
+    result = invoke("promote", NAME, "1", *arguments)
+    assert result.exit_code == 2 and "Error: " in result.stderr and look(NAME).champion is None
+
+
+def test_forced_rolled_back_and_told(contenders: Path) -> None:
+    invoke("promote", NAME, "1")
+    forced = invoke("promote", NAME, "5", "--force", "--reason", "the split of the paper")
+    assert forced.exit_code == 0 and forced.stdout.splitlines()[-1] == f"{NAME}/5 (cnn) is the champion now, by force"
+    assert "FAILED  data" in forced.stdout
+    back = invoke("rollback", NAME, "--reason", "it was not")
+    assert back.exit_code == 0 and back.stdout == f"{NAME}/1 is the champion again, instead of {NAME}/5\n"
+    told = invoke("history", NAME)
+    assert told.exit_code == 0 and not told.stderr and max(map(len, told.stdout.splitlines())) <= 80
+    happened = [line for line in told.stdout.splitlines() if line.startswith("20")]
+    assert [line.split("  ")[1].split(" by ")[0] for line in happened] == [
+        f"{NAME}/1 rolled back", f"{NAME}/5 forced", f"{NAME}/1 promoted",
+    ]  # fmt: skip
+    assert "it was not" in told.stdout and "the split of the paper (gates failed: not comparable" in told.stdout
+    end = invoke("rollback", NAME)
+    assert end.exit_code == 1 and "to go back to" in error_line(end)
+
+
+def test_a_champion_deleted_since_is_named(contenders: Path) -> None:
+    for number in ("1", "2", "3"):
+        assert invoke("promote", NAME, number).exit_code == 0
+    mlflow.MlflowClient().delete_model_version(NAME, "2")
+    result = invoke("rollback", NAME)
+    assert f"{NAME}/2 was champion in between and is left out: it was deleted since" in result.stdout
+    assert f"{NAME}/1 is the champion again" in result.stdout
+
+
+def test_history_says_when_somebody_else_moved_the_alias(contenders: Path) -> None:
+    nothing = invoke("history", NAME)
+    assert nothing.exit_code == 1 and "never had one" in error_line(nothing)
+    mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "2")
+    result = invoke("history", NAME)
+    assert result.exit_code == 0 and f"the champion is {NAME}/2; that change was not lesionflow's" in result.stderr
