@@ -225,9 +225,7 @@ def evaluate(
     from lesionflow.verbs.evaluate import PAGE, evaluate
 
     with Console(stderr=True).status("reading images") as status:
-        report = evaluate(
-            model, data, out, tracking_uri=tracking_uri, cache=cache, progress=status.update, **options
-        )
+        report = evaluate(model, data, out, tracking_uri=tracking_uri, cache=cache, progress=status.update, **options)
     for warning in report.all_warnings:
         click.secho(f"WARNING: {warning}", err=True, fg="yellow", bold=True)
     click.echo(report.about)

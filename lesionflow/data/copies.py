@@ -10,8 +10,8 @@ from itertools import islice
 import numpy as np
 
 from lesionflow.data.duplicates import MAXIMUM_PAIRS, NEAR, TURNS, same_content, similar_pairs
-from lesionflow.data.labelled import LabelledImages
 from lesionflow.data.inspection import Inspection
+from lesionflow.data.labelled import LabelledImages
 from lesionflow.data.pixels import decode
 from lesionflow.data.split import PARTS, Split
 

@@ -11,11 +11,6 @@ from typing import Any
 import numpy as np
 
 from lesionflow import __version__
-from lesionflow.data.copies import LOOK_ALIKE, NEARLY, Copy, find_copies, leaks
-from lesionflow.data.duplicates import ALIKE, NEAR, grey, is_blank
-from lesionflow.data.findings import Finding, find
-from lesionflow.data.labelled import LabelledImages
-from lesionflow.data.inspection import inspect_images
 from lesionflow.data.attributes import (
     COLUMNS,
     UNKNOWN,
@@ -28,6 +23,11 @@ from lesionflow.data.attributes import (
     describe_ages,
     values_of,
 )
+from lesionflow.data.copies import LOOK_ALIKE, NEARLY, Copy, find_copies, leaks
+from lesionflow.data.duplicates import ALIKE, NEAR, grey, is_blank
+from lesionflow.data.findings import Finding, find
+from lesionflow.data.inspection import inspect_images
+from lesionflow.data.labelled import LabelledImages
 from lesionflow.data.split import PARTS, Split
 from lesionflow.diagnoses import DIAGNOSES
 

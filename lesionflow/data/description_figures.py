@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lesionflow.data.attributes import COLUMNS, UNKNOWN, Crossed, shares, widest_gap
 from lesionflow.data.copies import Copy
 from lesionflow.data.description import Description
-from lesionflow.data.attributes import COLUMNS, UNKNOWN, Crossed, shares, widest_gap
 from lesionflow.data.pixels import decode
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ImageError

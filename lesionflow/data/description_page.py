@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lesionflow.data import description_figures as figures
+from lesionflow.data.attributes import COLUMNS
 from lesionflow.data.copies import Copy, leaks
 from lesionflow.data.description import Description, aspect_ratios
 from lesionflow.data.duplicates import ALIKE, NEAR
-from lesionflow.data.attributes import COLUMNS
 from lesionflow.data.split import PARTS
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES
 from lesionflow.errors import ReportError

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lesionflow.data.copies import KINDS, Copy, leaks
 from lesionflow.data.attributes import COLUMNS, OLDEST, shares, widest_gap
+from lesionflow.data.copies import KINDS, Copy, leaks
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import first_few
 

@@ -26,7 +26,7 @@ PAGE = "report.html"
 
 
 def evaluate(
-    model: str,
+    model: str | os.PathLike[str],
     data: str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
     *,
@@ -38,12 +38,12 @@ def evaluate(
     """Measure a model on labelled images; options are the fields of `EvaluationConfig`.
 
     model: `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a bundle's folder; data: what `read_labelled_images` takes;
-    out: a folder for the report's page, metrics and figures. On the data the model was trained on, its own split's test
-    part is measured unless `part` says otherwise; on other data all images are. Images of lesions that it was trained on
-    are found by digest and named in the report's first warning. Raises `UsageError` for a part that other data does not
+    out: a folder for the report's page, metrics and figures. On the data the model was trained on, its own split's
+    test part is measured unless `part` says otherwise; on other data all images are. Images of lesions that it was
+    trained on are found by digest and named in the report's first warning. Raises `UsageError` for a part that other data does not
     have, `ReportError` where the folder holds a report already.
     """
-    config = EvaluationConfig(**options)  # type: ignore[arg-type]  # which checks the kinds
+    model, config = os.fspath(model), EvaluationConfig(**options)  # type: ignore[arg-type]  # which checks the kinds
     if out is not None:
         _check_folder(Path(out), config.overwrite)
     if config.log:
@@ -88,9 +88,7 @@ def _members(card: Card, label: str, images: LabelledImages, part: str | None) -
     if part == "all":
         return part, np.arange(len(images.table))
     table = images.table
-    split = split_by_lesion(
-        table["image_id"], table["lesion_id"], images.labels, card.split_fractions, card.split_seed
-    )
+    split = split_by_lesion(table["image_id"], table["lesion_id"], images.labels, card.split_fractions, card.split_seed)
     return part, split.part(part)
 
 

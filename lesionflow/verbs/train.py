@@ -15,6 +15,8 @@ from rich.console import Console
 
 from lesionflow.bundle.card import CARD_FILE, Card
 from lesionflow.data.cache import decoded_pixels
+from lesionflow.data.description import Description, describe_images
+from lesionflow.data.description_page import write_description
 from lesionflow.data.labelled import LabelledImages, read_labelled_images
 from lesionflow.data.split import PARTS, Split, split_by_lesion
 from lesionflow.evaluation.finish import Finished, finish_bundle
@@ -65,14 +67,23 @@ def train(
             images.table["path"].tolist(), images.digest, size, size, cache,
             progress=lambda done, total: status.update(f"decoding images: {done} of {total}"),
         )  # fmt: skip
+    with console.status("describing the data"):
+        description = describe_images(images, split)
+    for finding in description.findings:
+        if finding.warning:
+            console.print(f"warning: {finding.text}", style="yellow", highlight=False, soft_wrap=True)
     counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
     console.print(f"{images.description}: {counts} images, split by lesion", highlight=False, soft_wrap=True)
 
     trained: list[Version] = []
     histories: dict[str, History] = {}
     with _parent_run(config, experiment, images, split) as nested:
+        if nested:
+            _log_description(description)
         for name in config.networks:
             with tracking.run(name, experiment, nested=nested):
+                if not nested:
+                    _log_description(description)
                 version, histories[name] = _train_one(name, config, images, split, pixels, registered_model, console)
                 trained.append(version)
         best, decision, before = crown_the_better(trained)
@@ -93,6 +104,11 @@ def _parent_run(config: TrainingConfig, experiment: str, images: LabelledImages,
     with tracking.run(" and ".join(config.networks), experiment, system_metrics=False):
         tracking.log_setting(config.parameters(), images, split)
         yield True
+
+
+def _log_description(description: Description) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        tracking.log_description(write_description(description, Path(folder)))
 
 
 def _deciding(card: Card) -> dict[str, float]:

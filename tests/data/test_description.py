@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from lesionflow.data import copies as copies_module
+from lesionflow.data.attributes import UNKNOWN, age_bands, cross, values_of, widest_gap
 from lesionflow.data.copies import NEARLY, SAME_BYTES, SAME_PIXELS, Copy
 from lesionflow.data.description import Description, describe_images
 from lesionflow.data.description_page import JSON_FILE, PAGE_FILE, description_page, write_description
 from lesionflow.data.labelled import LabelledImages, read_labelled_images
-from lesionflow.data.attributes import UNKNOWN, age_bands, cross, values_of, widest_gap
 from lesionflow.data.split import Split, split_by_lesion
 from lesionflow.errors import ReportError
 from tests.conftest import REAL_DATA

@@ -233,7 +233,7 @@ def test_the_gates_are_asked_again_when_the_champion_changes_meanwhile(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_champion(version(1), "to begin with")
-    asked = []
+    asked: list[tuple[object, ...]] = []
 
     def slow(*arguments: object) -> Decision:
         if not asked:

@@ -74,7 +74,7 @@ def test_the_short_way_gives_what_mlflow_gives(
     long.mkdir()
     entry = fetch(server, short, alias, number)
     assert entry is not None and entry.bundle == short
-    asked = versions._ask(NAME, alias, number, server, long)
+    asked = versions._ask(NAME, alias, number, server, long, versions.SCORED)
     assert (entry.number, entry.card_digest) == (asked.number, asked.card_digest)
     assert sorted(path.name for path in short.iterdir()) == sorted(path.name for path in long.iterdir())
     assert all((short / file).read_bytes() == (long / file).read_bytes() for file in SCORED)
@@ -128,7 +128,7 @@ def test_credentials_are_those_that_mlflow_sends(
     assert fetch(front.address, tmp_path) is not None
     assert len(front.asked) == 5 and {authorization for _, authorization in front.asked} == {sent}
     front.asked.clear()
-    versions._ask(NAME, "champion", None, front.address, tmp_path)
+    versions._ask(NAME, "champion", None, front.address, tmp_path, versions.SCORED)
     assert {authorization for _, authorization in front.asked} == {sent}
 
 

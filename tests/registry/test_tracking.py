@@ -39,7 +39,7 @@ def test_the_metrics_of_both_runs_line_up(store: Path) -> None:
     for part in ("train", "validation", "test"):
         for metric in (
             "accuracy", "accuracy_of_always_nv", "balanced_accuracy", "macro_auc", "malignant_sensitivity",
-            "malignant_specificity", "recall_mel", "recall_nv",
+            "malignant_specificity", "ece", "sensitivity_mel", "sensitivity_nv",
         ):  # fmt: skip
             assert 0 <= cnn[f"{part}/{metric}"] <= 1
     gap = cnn["train/balanced_accuracy"] - cnn["validation/balanced_accuracy"]
@@ -66,9 +66,21 @@ def test_data_set_split_pictures_and_versions_are_kept(store: Path, tmp_path: Pa
     assert json.loads((folder / "split.json").read_text())["data_digest"] == run.data.tags["data_digest"]
     assert json.loads((folder / "versions.json").read_text())["keras"]
     assert json.loads((folder / "card.json").read_text())["network"] == "vgg"
-    for picture in ("learning_curves", "confusion_matrix_validation", "confusion_matrix_test"):
+    assert "not a medical device" in (folder / "model_card.md").read_text().lower()
+    for part in ("validation", "test"):
+        figures = json.loads((folder / "evaluation" / part / "metrics.json").read_text())["metrics"]
+        assert run.data.metrics[f"{part}/balanced_accuracy"] == pytest.approx(figures["balanced_accuracy"]["value"])
+        assert (folder / "evaluation" / part / "report.html").exists()
+    for picture in ("learning_curves", "confusion_matrix_validation", "confusion_matrix_test", "reliability_test"):
         assert (folder / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
         assert list((folder / "images").glob(f"{picture}*")), "the compare view's image grid reads these"
+
+
+def test_the_parent_tells_of_the_data_and_shows_both_networks_curves(store: Path, tmp_path: Path) -> None:
+    run = runs()["cnn and vgg"]
+    folder = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, dst_path=str(tmp_path / "artifacts")))
+    assert json.loads((folder / "data" / "description.json").read_text())["images"] == 150
+    assert (folder / "data" / "description.html").exists() and (folder / "learning_curves.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ from lesionflow.registry.champion import find_champion
 from lesionflow.verbs.evaluate import evaluate
 from tests.conftest import error_line, invoke
 
-QUICK = {"resamples": 100}
+QUICK = 100  # resamples
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
 def test_the_card_holds_what_evaluation_finds(store: Path, demo_folder: Path, cache: Path, part: str) -> None:
     champion = find_champion("lesionflow")
     assert champion is not None
-    report = evaluate("models:/lesionflow@champion", demo_folder, part=part, cache=cache, **QUICK)
+    report = evaluate("models:/lesionflow@champion", demo_folder, part=part, cache=cache, resamples=QUICK)
     found = {name: estimate.value for name, estimate in report.metrics.items()}
     assert found == pytest.approx({name: it.value for name, it in champion.card.metrics[part].items()}, abs=1e-9)
     assert any("TRAINED" in warning for warning in report.warnings) == (part == "train")
@@ -30,7 +30,17 @@ def test_writes_a_page_metrics_figures_and_predictions(
     bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "evaluation"
-    command = ("evaluate", str(bundle), str(demo_folder), "--out", str(out), "--cache", str(cache), "--resamples", "100")
+    command = (
+        "evaluate",
+        str(bundle),
+        str(demo_folder),
+        "--out",
+        str(out),
+        "--cache",
+        str(cache),
+        "--resamples",
+        "100",
+    )
     result = invoke(*command)
     assert result.exit_code == 0, result.output
     assert ", test: " in result.stdout and "balanced_accuracy" in result.stdout and "report.html" in result.stdout
@@ -49,7 +59,7 @@ def test_writes_a_page_metrics_figures_and_predictions(
 
 
 def test_averaging_has_figures_of_its_own(bundle: Path, demo_folder: Path, cache: Path) -> None:
-    single, averaged = (evaluate(bundle, demo_folder, tta=tta, cache=cache, **QUICK) for tta in (False, True))
+    single, averaged = (evaluate(bundle, demo_folder, tta=tta, cache=cache, resamples=QUICK) for tta in (False, True))
     assert averaged.averaged and averaged.calibration == averaged.card.calibrations["tta"]
     assert np.abs(averaged.predictions.probabilities - single.predictions.probabilities).max() > 1e-4
 
@@ -69,7 +79,7 @@ def test_a_lesion_of_the_training_part_is_a_leak_that_nobody_can_miss(
         folder = tmp_path / "set" / str(row["dx"])
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(row["path"], folder / f"renamed{number}.jpg")
-    report = evaluate(bundle, tmp_path / "set", tmp_path / "out", cache=cache, **QUICK)
+    report = evaluate(bundle, tmp_path / "set", tmp_path / "out", cache=cache, resamples=QUICK)
     assert report.part == "all" and len(report.predictions) == 3
     assert "LEAK" in report.warnings[0] and "in 1 of these 3 images (told 1 by the file's bytes)" in report.warnings[0]
     assert "LEAK" in (tmp_path / "out" / "report.html").read_text()
@@ -79,13 +89,13 @@ def test_a_lesion_of_the_training_part_is_a_leak_that_nobody_can_miss(
     (tmp_path / "labels.csv").write_text(
         f"path,diagnosis,lesion_id\n{unknown[0]['path']},{known['dx']},{known['lesion_id']}\n"
     )
-    report = evaluate(bundle, tmp_path / "labels.csv", cache=cache, **QUICK)
+    report = evaluate(bundle, tmp_path / "labels.csv", cache=cache, resamples=QUICK)
     assert "LEAK" in report.warnings[0] and "1 by lesion" in report.warnings[0]
 
 
 def test_a_bundle_that_does_not_tell_its_lesions_says_so(bundle: Path, demo_folder: Path, cache: Path) -> None:
     (bundle / "trained_on.npz").unlink()
-    report = evaluate(bundle, demo_folder, cache=cache, **QUICK)
+    report = evaluate(bundle, demo_folder, cache=cache, resamples=QUICK)
     assert "would go unnoticed" in report.warnings[0]
 
 
@@ -101,9 +111,9 @@ def test_other_data_counts_whole(bundle: Path, demo_folder: Path, cache: Path, t
 
 def test_logs_when_asked(store: Path, demo_folder: Path, cache: Path, tmp_path: Path) -> None:
     before = len(mlflow.search_runs(experiment_names=["lesionflow"]))
-    evaluate("models:/lesionflow@champion", demo_folder, cache=cache, **QUICK)
+    evaluate("models:/lesionflow@champion", demo_folder, cache=cache, resamples=QUICK)
     assert len(mlflow.search_runs(experiment_names=["lesionflow"])) == before
-    report = evaluate("models:/lesionflow@champion", demo_folder, log=True, cache=cache, **QUICK)
+    report = evaluate("models:/lesionflow@champion", demo_folder, log=True, cache=cache, resamples=QUICK)
     run = mlflow.search_runs(experiment_names=["lesionflow"], output_format="list")[0]
     assert run.info.run_name.startswith("evaluate lesionflow/") and run.info.status == "FINISHED"
     assert run.data.metrics["test/balanced_accuracy"] == pytest.approx(report.metrics["balanced_accuracy"].value)
