@@ -24,7 +24,7 @@ MEL, NV = DIAGNOSES.index("mel"), DIAGNOSES.index("nv")
 APART, SHARE_OF_MEL, IN_COMMON = 1.5, 0.4, 0.8
 OPERATING_POINT, TRUSTED_FROM = 0.3, 0.6  # of the score; of the probability of the call
 IMAGES_OF_A_LESION = np.arange(1, 6)
-DRAWS, RESAMPLES = 240, 400
+DRAWS, RESAMPLES = 200, 300
 
 
 def draw(
@@ -123,7 +123,7 @@ def coverage() -> dict[str, dict[str, float]]:
     for seed in range(DRAWS):
         made = draw(generator)[0]
         hits["lesions"].append(covered(made, known, seed))
-        if seed % 2:
+        if seed % 3 == 0:
             of_images = dataclasses.replace(made, lesion_ids=made.image_ids)
             hits["images"].append(covered(of_images, known, seed))
     return {over: {name: float(np.mean([hit[name] for hit in each])) for name in known} for over, each in hits.items()}
@@ -131,9 +131,9 @@ def coverage() -> dict[str, dict[str, float]]:
 
 @pytest.mark.parametrize("name", list(truth()))
 def test_intervals_cover_the_truth_95_times_in_100(coverage: dict[str, dict[str, float]], name: str) -> None:
-    # What 240 draws of intervals that cover 93 to 96 % of the time stay within, but for one in a thousand.
-    assert binom.ppf(0.0005, DRAWS, 0.93) / DRAWS > 0.87 and binom.ppf(0.9995, DRAWS, 0.96) / DRAWS < 0.996
-    assert 0.87 < coverage["lesions"][name] < 0.996
+    # Intervals that cover 93 to 96 % of the time stay within in all but one of a thousand such sets of draws.
+    least, most = binom.ppf(0.0005, DRAWS, 0.93) / DRAWS, binom.ppf(0.9995, DRAWS, 0.96) / DRAWS
+    assert least <= coverage["lesions"][name] <= most
 
 
 def test_all_metrics_together_are_covered_about_95_times_in_100(coverage: dict[str, dict[str, float]]) -> None:
@@ -158,10 +158,10 @@ def test_measure_gives_these_intervals() -> None:
 
 
 def test_values_come_to_the_truth_as_images_grow_many() -> None:
-    made = draw(np.random.default_rng(0), 60_000)[0]
+    made = draw(np.random.default_rng(0), 30_000)[0]
     found = weighted_metrics(made, np.ones((1, len(made))))
     assert found["macro_auc"] == pytest.approx(found["malignant_auc"])
-    assert {name: found[name][0] for name in truth()} == pytest.approx(truth(), abs=0.015)
+    assert {name: found[name][0] for name in truth()} == pytest.approx(truth(), abs=0.02)
 
 
 def test_seven_diagnoses_called_with_known_chances() -> None:
@@ -203,7 +203,7 @@ def test_of_equal_models_each_is_called_better_by_chance_alone() -> None:
     generator = np.random.default_rng(3)
     better: dict[str, list[float]] = {"balanced_accuracy": [], "malignant_auc": [], "log_loss": []}
     none_found = []
-    for seed in range(120):
+    for seed in range(100):
         first, second = draw(generator, models=2)
         for name, difference in compare(first, second, tuple(better), resamples=200, seed=seed).items():
             better[name].append(difference.probability_better)
@@ -218,7 +218,7 @@ def test_a_better_model_is_found() -> None:
     generator = np.random.default_rng(4)
     chances, covers = [], []
     gain = norm.cdf(2.3 / np.sqrt(2)) - norm.cdf(1.3 / np.sqrt(2))
-    for seed in range(60):
+    for seed in range(50):
         state = generator.bit_generator.state
         worse = draw(generator, apart=1.3)[0]
         generator.bit_generator.state = state  # the same lesions
