@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -54,7 +55,7 @@ class Door(http.server.ThreadingHTTPServer):
 
     def __init__(self, behind: str):
         super().__init__(("127.0.0.1", 0), _Handing)
-        self.behind = behind
+        self.behind, self.scheme = behind, "http"
         self.asked: list[tuple[str, str | None]] = []  # path, Authorization
         self.spoil: Callable[[str, bytes], tuple[int, bytes]] = lambda _, content: (200, content)
         self.breaks_off = False  # announces a byte more than it sends
@@ -62,7 +63,10 @@ class Door(http.server.ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that did not like the certificate."""
 
 
 class _Handing(http.server.BaseHTTPRequestHandler):
@@ -96,9 +100,14 @@ class _Handing(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def door(behind: str) -> Iterator[Door]:
-    """A door, open while the block lasts."""
+def door(behind: str, certificate: Path | None = None) -> Iterator[Door]:
+    """A door, open while the block lasts; with a certificate and its key in a file, one for HTTPS."""
     with Door(behind) as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            server.scheme = "https"
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:

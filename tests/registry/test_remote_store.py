@@ -1,5 +1,7 @@
 """Over HTTP, too, a model's name leads to the bundle that was registered, without MLflow where that is possible."""
 
+import datetime
+import ipaddress
 import json
 import os
 import subprocess
@@ -9,6 +11,9 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from lesionflow.errors import BundleError, RegistryError
 from lesionflow.registry import champion, remote_store, tracking, versions
@@ -164,6 +169,38 @@ def test_a_proxy_is_asked(server: str, front: Door, tmp_path: Path, monkeypatch:
     front.asked.clear()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert fetch(server, tmp_path) is not None and not front.asked
+
+
+def test_a_certificate_of_its_own(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = tmp_path / "server.pem"
+    certificate.write_bytes(self_signed("127.0.0.1"))
+    with door(server, certificate) as front:
+        assert fetch(front.address, tmp_path) is None and not front.asked
+        monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate))
+        assert fetch(front.address, tmp_path) is not None
+        monkeypatch.setenv("MLFLOW_TRACKING_INSECURE_TLS", "true")  # MLflow refuses both together
+        assert fetch(front.address, tmp_path) is None
+        monkeypatch.delenv("MLFLOW_TRACKING_SERVER_CERT_PATH")
+        assert fetch(front.address, tmp_path) is not None
+        monkeypatch.setenv("MLFLOW_TRACKING_INSECURE_TLS", "0")
+        assert fetch(front.address, tmp_path) is None
+        monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(tmp_path / "missing.pem"))
+        assert fetch(front.address, tmp_path) is None
+
+
+def self_signed(address: str) -> bytes:
+    """Make a certificate for an address, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+    built = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    built = built.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+    signed = built.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    kept = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return kept + signed.public_bytes(serialization.Encoding.PEM)
 
 
 @pytest.mark.parametrize(
