@@ -27,11 +27,11 @@ def fit_calibration(
     """Fit temperature, prior correction and thresholds.
 
     logits: (images, 7) and distances: (images,) of validation images, labels: (images,); shown: each diagnosis's share
-    of what training showed, prior: its share of the training images, both (7,) and above 0. A network trained on an oversampled
-    stream believes in the stream's prior; the logarithm of prior / shown takes it out (Saerens et al. 2002, Neural
-    Computation 14, 21-41). Around that, temperature (Guo et al. 2017, arXiv:1706.04599) and offsets are fitted by
-    likelihood (bias-corrected temperature scaling, Alexandari et al. 2020, arXiv:1901.06852). sensitivity: the share of
-    malignant images that the malignant threshold has to reach; referred: the share of images whose call is the least
+    of what training showed, prior: its share of the training images, both (7,) and above 0. A network trained on an
+    oversampled stream believes in the stream's prior; the logarithm of prior / shown takes it out (Saerens et al. 2002,
+    Neural Computation 14, 21-41). Around that, temperature (Guo et al. 2017, arXiv:1706.04599) and offsets are fitted
+    by likelihood (bias-corrected temperature scaling, Alexandari et al. 2020, arXiv:1901.06852). sensitivity: the share
+    of malignant images that the malignant threshold has to reach; referred: the share of images whose call is the least
     probable, which are referred as uncertain.
     """
     corrected = np.log(prior) - np.log(shown)  # (7,)

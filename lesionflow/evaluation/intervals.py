@@ -86,7 +86,7 @@ def compare(
     _check_same(first, second)
     weights = lesion_weights(first.lesion_ids, resamples, seed)
     weights = np.concatenate([np.ones((1, len(first)), np.uint8), weights])  # first, the images as they are
-    ours, theirs = weighted_metrics(first, weights), weighted_metrics(second, weights)
+    ours, theirs = weighted_metrics(first, weights, names), weighted_metrics(second, weights, names)
     found = {}
     for name in names:
         difference = ours[name] - theirs[name]  # (1 + resamples,)

@@ -36,10 +36,11 @@ class Bin(NamedTuple):
 def coverage_curve(predictions: Predictions) -> CoverageCurve:
     """Accuracy against coverage when the calls of lowest confidence are left out.
 
-    That is selective classification (Geifman and El-Yaniv 2017, arXiv:1705.08500). Confidence is the probability of the called diagnosis, as `bundle.decision` refers by it. The area under the
-    risk-coverage curve is the mean of the risks at each number of images kept (Geifman, Uziel and El-Yaniv 2019,
-    arXiv:1805.08206); among images of the same confidence, on average over their orders. Balanced accuracy is over the
-    diagnoses of all images: a model that keeps nothing but nevi would else look perfect.
+    That is selective classification (Geifman and El-Yaniv 2017, arXiv:1705.08500). Confidence is the probability of the
+    called diagnosis, as `bundle.decision` refers by it. The area under the risk-coverage curve is the mean of the risks
+    at each number of images kept (Geifman, Uziel and El-Yaniv 2019, arXiv:1805.08206); among images of the same
+    confidence, on average over their orders. Balanced accuracy is over the diagnoses of all images: a model that keeps
+    nothing but nevi would else look perfect.
     """
     order = np.argsort(-predictions.confidence, kind="stable")
     confidence, labels = predictions.confidence[order], predictions.labels[order]
@@ -65,8 +66,8 @@ def reliability(
 ) -> list[Bin]:
     """Probability against accuracy of the most probable diagnosis, by bins of equal width.
 
-    Bins without images are left out. The gaps between confidence and accuracy, averaged over images, are the ECE. The intervals of accuracy are from a
-    bootstrap over lesions.
+    Bins without images are left out. The gaps between confidence and accuracy, averaged over images, are the ECE. The
+    intervals of accuracy are from a bootstrap over lesions.
     """
     confidence = predictions.probabilities.max(axis=1)
     right = predictions.probabilities.argmax(axis=1) == predictions.labels

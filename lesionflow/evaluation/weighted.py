@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,20 +23,24 @@ OVERALL_METRICS = (
 DIAGNOSIS_METRICS = ("sensitivity", "specificity", "ppv", "npv", "auc", "average_precision")
 METRICS = (*OVERALL_METRICS, *(f"{metric}_{dx}" for dx in DIAGNOSES for metric in DIAGNOSIS_METRICS))
 LOWER_IS_BETTER = ("log_loss", "brier", "ece")
+_OF_CURVES = tuple(name for name in METRICS if "auc" in name or "average_precision" in name)
+_OF_MALIGNANT_CURVE = ("malignant_auc", "malignant_auc_above_80")
 _CHUNK = 2**19  # numbers in one array of a chunk of weightings: they stay in the processor's cache
 
 
-def weighted_metrics(predictions: Predictions, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """All of `METRICS` by name, (weightings,) float64 each, NaN where a weighting leaves one undefined.
+def weighted_metrics(
+    predictions: Predictions, weights: np.ndarray, names: Sequence[str] = METRICS
+) -> dict[str, np.ndarray]:
+    """Some of `METRICS` by name, (weightings,) float64 each, NaN where a weighting leaves one undefined.
 
     weights: (weightings, images), how often each image counts: whole numbers, at least one above 0 in a row. The
     definitions are those of `metrics.figures`. Images with equal scores share their rank; averages over diagnoses are
     over those that have images in the weighting.
     """
     rows = max(1, _CHUNK // len(predictions))
-    measured = _Measured(predictions)
+    measured = _Measured(predictions, names)
     chunks = [measured.under(weights[start : start + rows]) for start in range(0, len(weights), rows)]
-    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in METRICS}
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in names}
 
 
 def shares(predictions: Predictions) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -105,43 +110,51 @@ class _Ranking:
 class _Measured:
     """What the metrics need of images, worked out once for all weightings."""
 
-    def __init__(self, predictions: Predictions) -> None:
+    def __init__(self, predictions: Predictions, names: Sequence[str]) -> None:
         labels, probabilities = predictions.labels, predictions.probabilities
-        pairs = shares(predictions)
-        self.share_names = list(pairs)
-        self.counted, self.among = (
-            np.stack(masks, axis=1).astype(float) for masks in zip(*pairs.values(), strict=True)
-        )
-        self.true = np.eye(len(DIAGNOSES))[labels]  # (images, 7)
-        self.called = np.eye(len(DIAGNOSES))[predictions.called]
-        self.most_probable = np.eye(len(DIAGNOSES))[probabilities.argmax(axis=1)]
-        self.losses = losses(predictions)
-        self.gaps = calibration_gaps(predictions)
-        self.rankings = [_ranking(probabilities[:, place], labels == place) for place in range(len(DIAGNOSES))]
-        self.malignant = _ranking(predictions.malignant_probability, np.isin(labels, MALIGNANT_INDICES))
+        pairs, each_loss = shares(predictions), losses(predictions)
+        counted, among = (np.stack(masks, axis=1) for masks in zip(*pairs.values(), strict=True))
+        right = (probabilities.argmax(axis=1) == labels)[:, None] * np.eye(len(DIAGNOSES))[labels]  # (images, 7)
+        parts = (counted, among, right, np.stack(list(each_loss.values()), axis=1), calibration_gaps(predictions))
+        self.shares, self.losses = list(pairs), list(each_loss)
+        self.summed = np.concatenate(parts, axis=1, dtype=np.float64)  # all that has to be added up, in one product
+        self.cuts = np.cumsum([part.shape[1] for part in parts])[:-1]
+        # Curves are most of the work: those that nothing asks for or that have no cases are not drawn.
+        malignant, each = np.isin(labels, MALIGNANT_INDICES), set(names) & set(_OF_CURVES) - set(_OF_MALIGNANT_CURVE)
+        self.rankings = {
+            diagnosis: _ranking(probabilities[:, place], labels == place)
+            for place, diagnosis in enumerate(DIAGNOSES)
+            if each and (labels == place).any()
+        }
+        if malignant.any() and set(names) & set(_OF_MALIGNANT_CURVE):
+            self.rankings["malignant"] = _ranking(predictions.malignant_probability, malignant)
 
     def under(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        counts = weights.astype(np.int32)  # whole numbers add up exactly, and several times as fast
-        weights = weights.astype(np.float64)
-        total = weights.sum(axis=1)
+        sums = weights.astype(np.float64) @ self.summed
+        counted, among, also_right, of_losses, gaps = np.split(sums, self.cuts, axis=1)
+        total = among[:, [self.shares.index("accuracy")]]
+        true, called = ([self.shares.index(f"{metric}_{dx}") for dx in DIAGNOSES] for metric in ("sensitivity", "ppv"))
+        right, images, calls = counted[:, true], among[:, true], among[:, called]  # (weightings, 7)
         with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 is how the undefined becomes NaN
-            found = dict(zip(self.share_names, ((weights @ self.counted) / (weights @ self.among)).T, strict=True))
-            images, calls = weights @ self.true, weights @ self.called  # (weightings, 7)
-            right, also_right = weights @ (self.true * self.called), weights @ (self.true * self.most_probable)
+            found = dict(zip(self.shares, (counted / among).T, strict=True))
+            found |= dict(zip(self.losses, (of_losses / total).T, strict=True))
+            found["ece"] = (np.abs(gaps) / total).sum(axis=1)
             found["balanced_accuracy"] = _mean(right / images)
             found["balanced_accuracy_of_most_probable"] = _mean(also_right / images)
             found["macro_f1"] = _mean(np.where(images > 0, 2 * right / (images + calls), np.nan))
-            found |= {name: weights @ loss / total for name, loss in self.losses.items()}
-            found["ece"] = np.abs(weights @ self.gaps).sum(axis=1) / total
-            curves = [_Curve(counts, ranking) for ranking in self.rankings]
-            for diagnosis, curve in zip(DIAGNOSES, curves, strict=True):
-                found[f"auc_{diagnosis}"] = curve.auc()
-                found[f"average_precision_{diagnosis}"] = curve.average_precision()
-            for metric in ("auc", "average_precision"):
-                found[f"macro_{metric}"] = _mean(np.stack([found[f"{metric}_{dx}"] for dx in DIAGNOSES], axis=1))
-            curve = _Curve(counts, self.malignant)
-            found["malignant_auc"] = curve.auc()
-            found["malignant_auc_above_80"] = curve.auc_above(HIGH_SENSITIVITY)
+            found |= self._of_curves(weights.astype(np.int32))  # whole numbers add up several times as fast
+        return found
+
+    def _of_curves(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        found = dict.fromkeys(_OF_CURVES, np.full(len(counts), np.nan))
+        for name, ranking in self.rankings.items():
+            curve = _Curve(counts, ranking)
+            if name == "malignant":
+                found |= {"malignant_auc": curve.auc(), "malignant_auc_above_80": curve.auc_above(HIGH_SENSITIVITY)}
+            else:
+                found |= {f"auc_{name}": curve.auc(), f"average_precision_{name}": curve.average_precision()}
+        for metric in ("auc", "average_precision"):
+            found[f"macro_{metric}"] = _mean(np.stack([found[f"{metric}_{dx}"] for dx in DIAGNOSES], axis=1))
         return found
 
 

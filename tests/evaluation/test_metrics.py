@@ -1,66 +1,291 @@
+import csv
+import dataclasses
+import io
+
 import numpy as np
 import pytest
 
-from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.evaluation.metrics import classification_metrics, confusion_matrix
-
-
-def certain(called: list[str]) -> np.ndarray:
-    """Probabilities of 0.94 for what is called and 0.01 for each other diagnosis."""
-    probabilities = np.full((len(called), 7), 0.01)
-    probabilities[np.arange(len(called)), [DIAGNOSES.index(dx) for dx in called]] = 0.94
-    return probabilities
-
-
-def labels(names: list[str]) -> np.ndarray:
-    return np.array([DIAGNOSES.index(dx) for dx in names])
-
+from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.errors import DataError
+from lesionflow.evaluation.intervals import lesion_weights
+from lesionflow.evaluation.metrics import confusion_matrix, expected_calibration_error, figures, measure
+from lesionflow.evaluation.predictions import Predictions
+from lesionflow.evaluation.weighted import METRICS, shares, weighted_metrics
+from tests.evaluation.made_up import by_hand, made_up
 
 TRUE = ["nv"] * 6 + ["mel"] * 2 + ["bcc", "df"]
 CALLED = ["nv"] * 5 + ["mel"] + ["mel", "nv"] + ["akiec", "nv"]
 
 
 def test_values_worked_out_by_hand() -> None:
-    metrics = classification_metrics(labels(TRUE), certain(CALLED))
-    assert metrics["accuracy"] == pytest.approx(6 / 10)
-    assert metrics["accuracy_of_always_nv"] == pytest.approx(6 / 10)
-    assert metrics["balanced_accuracy"] == pytest.approx((5 / 6 + 1 / 2 + 0 + 0) / 4)
-    assert metrics["malignant_sensitivity"] == pytest.approx(2 / 3)  # bcc called akiec is called malignant
-    assert metrics["malignant_specificity"] == pytest.approx(6 / 7)
-    assert metrics["recall_nv"] == pytest.approx(5 / 6) and "recall_vasc" not in metrics
-    assert metrics["log_loss"] == pytest.approx(-(6 * np.log(0.94) + 4 * np.log(0.01)) / 10)
+    found = figures(by_hand(TRUE, CALLED))
+    assert found["accuracy"] == found["accuracy_of_most_probable"] == pytest.approx(6 / 10)
+    assert found["accuracy_of_always_nv"] == pytest.approx(6 / 10)
+    assert found["balanced_accuracy"] == pytest.approx((5 / 6 + 1 / 2 + 0 + 0) / 4)
+    assert found["macro_f1"] == pytest.approx((2 * 5 / (6 + 7) + 2 * 1 / (2 + 2) + 0 + 0) / 4)  # of nv, mel, bcc, df
+    assert found["malignant_sensitivity"] == pytest.approx(2 / 3)  # bcc called akiec is called malignant
+    assert found["malignant_specificity"] == pytest.approx(6 / 7)
+    assert found["malignant_ppv"] == pytest.approx(2 / 3) and found["malignant_npv"] == pytest.approx(6 / 7)
+    assert found["sensitivity_nv"] == pytest.approx(5 / 6) and "sensitivity_vasc" not in found
+    assert found["specificity_nv"] == pytest.approx(2 / 4) and found["ppv_nv"] == pytest.approx(5 / 7)
+    assert found["npv_nv"] == pytest.approx(2 / 3)
+    assert found["log_loss"] == pytest.approx(-(6 * np.log(0.94) + 4 * np.log(0.01)) / 10)
+    right, wrong = 0.06**2 + 6 * 0.01**2, 0.94**2 + 0.99**2 + 5 * 0.01**2
+    assert found["brier"] == pytest.approx((6 * right + 4 * wrong) / 10)
+    assert found["ece"] == pytest.approx(0.94 - 0.6)  # all in the last bin
+    assert found["referred"] == pytest.approx(1 / 10) and found["accuracy_of_trusted"] == pytest.approx(6 / 9)
+
+
+def malignant_scores(scores: list[float], malignant: list[bool]) -> Predictions:
+    """Images of mel or nv with such a probability of mel."""
+    probabilities = np.zeros((len(scores), 7))
+    probabilities[:, DIAGNOSES.index("mel")] = scores
+    probabilities[:, DIAGNOSES.index("nv")] = 1 - np.array(scores)
+    made = by_hand(["mel" if case else "nv" for case in malignant], ["nv"] * len(scores))
+    return dataclasses.replace(made, probabilities=probabilities, malignant=np.array(scores) >= 0.5)
+
+
+def test_areas_under_a_roc_curve_drawn_on_paper() -> None:
+    # From the highest score on: case, control, case, control, control, of two cases and three controls.
+    found = figures(malignant_scores([0.9, 0.8, 0.7, 0.6, 0.5], [True, False, True, False, False]))
+    assert found["malignant_auc"] == found["auc_mel"] == pytest.approx(5 / 6)
+    assert found["malignant_auc_above_80"] == pytest.approx(2 / 3)  # all of height 1, from a third of the controls on
+    assert found["average_precision_mel"] == pytest.approx((1 + 2 / 3) / 2)
+    # A score that a case and a control share is a slope: from (0, 1/2) to (1/3, 1), of which the part above 0.8 counts.
+    found = figures(malignant_scores([0.9, 0.8, 0.8, 0.6, 0.5], [True, False, True, False, False]))
+    assert found["malignant_auc"] == pytest.approx(1 - 1 / 12)
+    assert found["malignant_auc_above_80"] == pytest.approx(2 / 3 + (1 / 3 - 0.2) * 0.9)
+    assert found["average_precision_mel"] == pytest.approx((1 + 2 / 3) / 2)
+    # All scores the same: the diagonal, of which the part above 0.8 is 0.2 wide and 0.9 high on average.
+    found = figures(malignant_scores([0.5] * 5, [True, False, True, False, False]))
+    assert found["malignant_auc"] == pytest.approx(0.5) and found["malignant_auc_above_80"] == pytest.approx(0.18)
+    assert found["average_precision_mel"] == pytest.approx(2 / 5)
+    # Exactly 80 % at a score: what lies beside it counts from there on.
+    found = figures(malignant_scores([0.9] * 4 + [0.8] + [0.7], [True] * 4 + [False] + [True]))
+    assert found["malignant_auc_above_80"] == pytest.approx(0.8)
+
+
+def independent(predictions: Predictions) -> dict[str, float]:
+    """The metrics from scikit-learn, and from their definitions where it has none."""
+    from sklearn import metrics
+
+    labels, called, probabilities = predictions.labels, predictions.called, predictions.probabilities
+    best = probabilities.argmax(axis=1)
+    present = sorted(set(labels.tolist()))
+    malignant, trusted = np.isin(labels, MALIGNANT_INDICES), predictions.refer == "no"
+    risk = probabilities[:, list(MALIGNANT_INDICES)].sum(axis=1)
+    # McClish's partial AUC with cases and controls in each other's place, then the standardisation taken back.
+    reversed_area = (metrics.roc_auc_score(~malignant, -risk, max_fpr=0.2) * 2 - 1) * (0.2 - 0.02) + 0.02
+    beyond, start = metrics.roc_curve(malignant, risk, drop_intermediate=False)[:2], 0.0
+    for place in range(1, len(beyond[0])):
+        low, high = beyond[1][place - 1], beyond[1][place]
+        if low < 0.8 <= high:
+            part = (0.8 - low) / (high - low)
+            start = beyond[0][place - 1] * (1 - part) + beyond[0][place] * part
+    found = {
+        "accuracy": metrics.accuracy_score(labels, called),
+        "accuracy_of_always_nv": metrics.accuracy_score(labels, np.full(len(labels), DIAGNOSES.index("nv"))),
+        "accuracy_of_most_probable": metrics.accuracy_score(labels, best),
+        "balanced_accuracy": metrics.balanced_accuracy_score(labels, called),
+        "balanced_accuracy_of_most_probable": metrics.balanced_accuracy_score(labels, best),
+        "macro_f1": metrics.f1_score(labels, called, average="macro", labels=present),
+        "macro_auc": metrics.roc_auc_score(labels, probabilities, multi_class="ovr"),
+        "macro_average_precision": metrics.average_precision_score(np.eye(7)[labels], probabilities),
+        "log_loss": metrics.log_loss(labels, probabilities, labels=range(7)),
+        "brier": metrics.brier_score_loss(labels, probabilities, labels=range(7), scale_by_half=False),
+        "ece": expected_calibration_error(labels, probabilities),
+        "referred": 1 - trusted.mean(),
+        "accuracy_of_trusted": metrics.accuracy_score(labels[trusted], called[trusted]),
+        "malignant_auc": metrics.roc_auc_score(malignant, risk),
+        "malignant_auc_above_80": reversed_area + 0.8 * (1 - start),
+        "malignant_sensitivity": metrics.recall_score(malignant, predictions.malignant),
+        "malignant_specificity": metrics.recall_score(~malignant, ~predictions.malignant),
+        "malignant_ppv": metrics.precision_score(malignant, predictions.malignant),
+        "malignant_npv": metrics.precision_score(~malignant, ~predictions.malignant),
+    }
+    for place, diagnosis in enumerate(DIAGNOSES):
+        cases, positive = labels == place, called == place
+        found |= {
+            f"sensitivity_{diagnosis}": metrics.recall_score(cases, positive),
+            f"specificity_{diagnosis}": metrics.recall_score(~cases, ~positive),
+            f"ppv_{diagnosis}": metrics.precision_score(cases, positive),
+            f"npv_{diagnosis}": metrics.precision_score(~cases, ~positive),
+            f"auc_{diagnosis}": metrics.roc_auc_score(cases, probabilities[:, place]),
+            f"average_precision_{diagnosis}": metrics.average_precision_score(cases, probabilities[:, place]),
+        }
+    return found
+
+
+@pytest.mark.parametrize("digits", [None, 1, 0])  # rounded, most images share their probabilities with others
+@pytest.mark.parametrize("seed", range(4))
+def test_every_metric_is_that_of_scikit_learn(seed: int, digits: int | None) -> None:
+    made = made_up(seed=seed, digits=digits)
+    expected = independent(made)
+    assert set(expected) == set(METRICS)
+    assert figures(made) == pytest.approx(expected, abs=1e-9)
+    once = weighted_metrics(made, np.ones((1, len(made)), dtype=np.uint8))
+    assert {name: values[0] for name, values in once.items()} == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("digits", [None, 1, 0])
+def test_weights_are_rows_repeated(digits: int | None) -> None:
+    made = made_up(digits=digits)
+    weights = lesion_weights(made.lesion_ids, 12, seed=5)
+    found = weighted_metrics(made, weights)
+    for place, counts in enumerate(weights):
+        repeated = made.take(np.repeat(np.arange(len(made)), counts))
+        expected = figures(repeated)
+        assert len(expected) > 50
+        for name in METRICS:
+            if name in expected:
+                assert found[name][place] == pytest.approx(expected[name], abs=1e-9), name
+            else:
+                assert np.isnan(found[name][place]), name
+
+
+def test_many_weightings_are_cut_into_chunks_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = made_up(40)
+    weights = lesion_weights(made.lesion_ids, 25, seed=0)
+    whole = weighted_metrics(made, weights)
+    monkeypatch.setattr("lesionflow.evaluation.weighted._CHUNK", 7 * len(made))
+    for name, values in weighted_metrics(made, weights).items():
+        np.testing.assert_allclose(values, whole[name], rtol=1e-12)
 
 
 def test_auc_is_the_chance_that_a_case_ranks_above_a_control() -> None:
-    generator = np.random.default_rng(0)
-    truth = generator.integers(0, 7, 200)
-    probabilities = generator.dirichlet(np.ones(7), 200)
-    probabilities[np.arange(200), truth] += 0.1
-    expected = []
-    for label in range(7):
-        cases, controls = probabilities[truth == label, label], probabilities[truth != label, label]
-        expected.append((cases[:, None] > controls[None]).mean())
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    ranked = classification_metrics(truth, probabilities)["macro_auc"]
-    assert ranked == pytest.approx(np.mean(expected), abs=0.02)  # dividing by the sum moves ranks a little
-    assert ranked > 0.55
+    made = made_up(digits=0)
+    found = figures(made)
+    for place, diagnosis in enumerate(DIAGNOSES):
+        score = made.probabilities[:, place]
+        cases, controls = score[made.labels == place][:, None], score[made.labels != place][None]
+        chance = (cases > controls).mean() + (cases == controls).mean() / 2
+        assert found[f"auc_{diagnosis}"] == pytest.approx(chance, abs=1e-12)
 
 
 def test_always_answering_nv_looks_accurate_and_is_not() -> None:
-    metrics = classification_metrics(labels(TRUE), certain(["nv"] * 10))
-    assert metrics["accuracy"] == metrics["accuracy_of_always_nv"] == 0.6
-    assert metrics["balanced_accuracy"] == pytest.approx(1 / 4)
-    assert metrics["malignant_sensitivity"] == 0 and metrics["malignant_specificity"] == 1
+    found = figures(by_hand(TRUE, ["nv"] * 10))
+    assert found["accuracy"] == found["accuracy_of_always_nv"] == 0.6
+    assert found["balanced_accuracy"] == pytest.approx(1 / 4)
+    assert found["malignant_sensitivity"] == 0 and found["malignant_specificity"] == 1
+    assert "malignant_ppv" not in found  # nothing was called malignant
 
 
 def test_one_diagnosis_alone_leaves_out_what_is_undefined() -> None:
-    metrics = classification_metrics(labels(["nv", "nv"]), certain(["nv", "mel"]))
-    assert "macro_auc" not in metrics and "malignant_sensitivity" not in metrics
-    assert metrics["balanced_accuracy"] == 0.5
+    found = measure(by_hand(["nv", "nv"], ["nv", "mel"]), resamples=50)
+    assert found["balanced_accuracy"].value == found["sensitivity_nv"].value == 0.5
+    for name in ("macro_auc", "macro_average_precision", "malignant_auc", "malignant_auc_above_80", "auc_nv",
+                 "malignant_sensitivity", "sensitivity_mel", "specificity_nv", "ppv_df"):  # fmt: skip
+        assert name not in found
+    assert found["ppv_mel"].value == 0 and found["malignant_specificity"].value == 0.5
+
+
+def test_no_images_are_refused() -> None:
+    with pytest.raises(DataError, match="no images"):
+        measure(made_up(20).take(np.array([], dtype=int)))
+
+
+def test_measure_gives_every_metric_a_finite_interval_around_it() -> None:
+    found = measure(made_up(), resamples=400)
+    assert list(found) == list(METRICS)
+    for name, estimate in found.items():
+        assert np.isfinite(estimate).all() and all(type(number) is float for number in estimate), name
+        assert estimate.low <= estimate.value <= estimate.high, name
+    assert 0.02 < found["accuracy"].high - found["accuracy"].low < 0.2
+
+
+def test_intervals_repeat_with_the_seed_and_do_not_depend_on_the_order_of_images() -> None:
+    made = made_up(60)
+    found = measure(made, resamples=100, seed=3)
+    other = made.take(np.random.default_rng(1).permutation(len(made)))
+    for name, estimate in measure(other, resamples=100, seed=3).items():
+        assert estimate == pytest.approx(found[name], abs=1e-12)
+    assert measure(made, resamples=100, seed=4)["accuracy"] != found["accuracy"]
+
+
+def test_a_diagnosis_that_some_resamples_lack_is_measured_on_the_others() -> None:
+    made = by_hand(["nv"] * 8 + ["mel"] * 2, ["nv"] * 7 + ["mel"] * 2 + ["nv"], [*"abcdefgh", "m", "m"])
+    estimate = measure(made, resamples=300)["sensitivity_mel"]
+    assert estimate == (0.5, 0.5, 0.5)  # one lesion, half of whose images are found, in two of three resamples
+    assert measure(made, resamples=300)["malignant_auc"].low >= 0
+
+
+def test_shares_that_never_vary_are_not_called_certain() -> None:
+    from scipy.stats import beta
+
+    made = by_hand(["nv"] * 6 + ["df"] * 4, ["nv"] * 6 + ["df"] * 4, [*"abcdef", "x", "x", "y", "z"])
+    found = measure(made, resamples=200)
+    assert found["sensitivity_df"] == pytest.approx((1, beta.ppf(0.025, 3, 1), 1))  # 3 of 3 lesions
+    assert found["sensitivity_nv"] == pytest.approx((1, beta.ppf(0.025, 6, 1), 1))
+    assert found["referred"] == pytest.approx((0, 0, beta.ppf(0.975, 1, 9)))  # none of 9 lesions
+
+
+def test_ece_is_what_the_definition_says() -> None:
+    made = made_up(seed=2)
+    confidence, right = made.probabilities.max(axis=1), made.probabilities.argmax(axis=1) == made.labels
+    expected = 0.0
+    for place in range(15):
+        inside = (confidence >= place / 15) & ((confidence < (place + 1) / 15) | (place == 14))
+        if inside.any():
+            expected += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
+    assert expected_calibration_error(made.labels, made.probabilities) == pytest.approx(expected)
+    sure = np.eye(7)[made.labels]
+    assert expected_calibration_error(made.labels, sure) == 0  # certain and right, in the last bin
+
+
+def test_every_share_counts_images_among_images() -> None:
+    made = made_up(50)
+    for name, (counted, among) in shares(made).items():
+        assert counted.shape == among.shape == (len(made),) and not (counted & ~among).any(), name
 
 
 def test_confusion_matrix_counts_rows_by_truth() -> None:
-    matrix = confusion_matrix(labels(TRUE), certain(CALLED))
-    assert matrix.sum() == 10
+    made = by_hand(TRUE, CALLED)
+    matrix = confusion_matrix(made.labels, made.called)
+    assert matrix.shape == (7, 7) and matrix.dtype == np.int64 and matrix.sum() == 10
     assert matrix[DIAGNOSES.index("bcc"), DIAGNOSES.index("akiec")] == 1
     assert matrix[DIAGNOSES.index("nv")].sum() == 6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_challenges_own_scorer_finds_the_same(seed: int) -> None:
+    scoring = pytest.importorskip("isic_challenge_scoring.classification")
+    if not hasattr(pytest.importorskip("pandas").DataFrame, "applymap"):
+        pytest.skip("isic-challenge-scoring 5.6 needs pandas < 3")
+    import pandas as pd
+    from isic_challenge_scoring.metrics import auc_above_sensitivity
+
+    # A call of at least one half, so that the challenge, whose line is one half for each diagnosis, calls the same.
+    made = made_up(seed=seed, skill=2)
+    probabilities = (made.probabilities + np.eye(7)[made.probabilities.argmax(axis=1)]) / 2
+    made = dataclasses.replace(made, probabilities=probabilities, called=probabilities.argmax(axis=1))
+    score = scoring.ClassificationScore.from_stream(
+        challenge_csv(made.image_ids, np.eye(7)[made.labels]),
+        challenge_csv(made.image_ids, made.probabilities),
+        scoring.ClassificationMetric.BALANCED_ACCURACY,
+    )
+    found = figures(made)
+    assert found["balanced_accuracy"] == found["balanced_accuracy_of_most_probable"]
+    assert found["balanced_accuracy"] == pytest.approx(score.overall, abs=1e-9)
+    for ours, theirs in (("macro_auc", "auc"), ("macro_average_precision", "ap")):
+        assert found[ours] == pytest.approx(score.macro_average[theirs], abs=1e-9)
+    for diagnosis in DIAGNOSES:
+        row = score.per_category.loc[diagnosis.upper()]
+        for ours, theirs in (("auc", "auc"), ("average_precision", "ap"), ("sensitivity", "sensitivity"),
+                             ("specificity", "specificity"), ("ppv", "ppv"), ("npv", "npv")):  # fmt: skip
+            assert found[f"{ours}_{diagnosis}"] == pytest.approx(row[theirs], abs=1e-9)
+    malignant = pd.Series(np.isin(made.labels, MALIGNANT_INDICES).astype(float))
+    above = auc_above_sensitivity(
+        malignant, pd.Series(made.malignant_probability), pd.Series(1.0, malignant.index), 0.8
+    )
+    assert found["malignant_auc_above_80"] == pytest.approx(above, abs=1e-9)
+
+
+def challenge_csv(image_ids: np.ndarray, columns: np.ndarray) -> io.StringIO:
+    """A table as the ISIC 2018 challenge has them: columns is (images, 7)."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(["image", *(diagnosis.upper() for diagnosis in DIAGNOSES)])
+    for name, row in zip(image_ids, columns.tolist(), strict=True):
+        writer.writerow([name.replace("I", "ISIC_"), *row])
+    file.seek(0)
+    return file

@@ -1,0 +1,115 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.stats import beta
+
+from lesionflow.errors import DataError, UsageError
+from lesionflow.evaluation.intervals import COMPARED, Difference, compare, interval, lesion_weights
+from lesionflow.evaluation.metrics import figures
+from lesionflow.evaluation.predictions import Predictions
+from lesionflow.evaluation.weighted import METRICS
+from tests.evaluation.made_up import made_up
+
+LESIONS = np.array(["b", "a", "c", "a", "a", "d"])
+
+
+def test_a_resample_draws_whole_lesions_as_many_as_there_are() -> None:
+    weights = lesion_weights(LESIONS, 500, seed=0)
+    assert weights.shape == (500, 6)
+    assert (weights[:, 1] == weights[:, 3]).all() and (weights[:, 1] == weights[:, 4]).all()
+    of_each = weights[:, [1, 0, 2, 5]]  # a, b, c, d
+    assert (of_each.sum(axis=1) == 4).all()
+    np.testing.assert_allclose(of_each.mean(axis=0), 1, atol=4 * np.sqrt(0.75 / 500))
+    assert (of_each == 0).mean() == pytest.approx(0.75**4, abs=0.05)
+
+
+def test_resamples_depend_on_lesions_and_seed_alone() -> None:
+    order = np.array([3, 5, 0, 1, 2, 4])
+    weights = lesion_weights(LESIONS, 20, seed=1)
+    assert (lesion_weights(LESIONS[order], 20, seed=1) == weights[:, order]).all()
+    assert (lesion_weights(LESIONS, 20, seed=2) != weights).any()
+    assert (lesion_weights(LESIONS, 5, seed=1) == weights[:5]).all()
+
+
+def test_an_interval_holds_the_middle_95_percent_of_what_is_defined() -> None:
+    resampled = np.append(np.arange(1001.0), [np.nan] * 50)
+    assert interval(400.0, resampled) == (400, 25, 975)
+    assert interval(400.0, np.full(3, np.nan)) is None
+
+
+@pytest.mark.parametrize("lesions", [1, 3, 40])
+def test_none_and_all_of_some_lesions_get_the_exact_interval(lesions: int) -> None:
+    same = np.ones(10)
+    assert interval(1.0, same, lesions) == pytest.approx((1, beta.ppf(0.025, lesions, 1), 1))
+    assert interval(0.0, same - 1, lesions) == pytest.approx((0, 0, beta.ppf(0.975, 1, lesions)))
+    assert interval(1.0, same) == (1, 1, 1)  # no share
+
+
+def test_a_difference_is_that_of_the_metrics_and_the_order_of_images_does_not_matter() -> None:
+    first, second = made_up(60, skill=2), made_up(60)
+    shuffled = second.take(np.random.default_rng(0).permutation(len(second)))
+    found = compare(first, shuffled, METRICS, resamples=150)
+    assert found == compare(first, second, METRICS, resamples=150)
+    ours, theirs = figures(first), figures(second)
+    assert {*found} == {*ours} & {*theirs}
+    for name, difference in found.items():
+        assert difference.value == pytest.approx(ours[name] - theirs[name], abs=1e-9), name
+        assert difference.low <= difference.high and 0 <= difference.probability_better <= 1
+    assert list(compare(first, second, resamples=20)) == list(COMPARED)
+
+
+def test_the_one_is_as_much_worse_as_the_other_is_better() -> None:
+    first, second = made_up(60, skill=2), made_up(60)
+    there, back = compare(first, second, resamples=150), compare(second, first, resamples=150)
+    for name, difference in there.items():
+        other = back[name]
+        expected = (-difference.value, -difference.high, -difference.low, 1 - difference.probability_better)
+        assert dataclasses.astuple(other) == pytest.approx(expected, abs=1e-9)
+
+
+def test_more_skill_is_better_in_every_metric_also_where_that_is_lower() -> None:
+    found = compare(made_up(200, skill=3), made_up(200, skill=0.5), resamples=200)
+    for name in ("balanced_accuracy", "macro_auc", "malignant_auc", "log_loss", "brier"):
+        assert found[name].probability_better == 1, name
+        assert (found[name].high < 0) == (name in ("log_loss", "brier")), name
+
+
+def test_a_model_is_neither_better_nor_worse_than_itself() -> None:
+    made = made_up(40)
+    assert set(compare(made, made, resamples=50).values()) == {Difference(0.0, 0.0, 0.0, 0.5)}
+
+
+def test_what_one_model_leaves_undefined_is_not_compared() -> None:
+    first, second = made_up(40), made_up(40)
+    never = dataclasses.replace(second, malignant=np.zeros(len(second), dtype=bool))
+    found = compare(first, never, ("malignant_ppv", "malignant_sensitivity"), resamples=50)
+    assert list(found) == ["malignant_sensitivity"]
+
+
+def replaced(predictions: Predictions, name: str, place: int, value: object) -> Predictions:
+    array = getattr(predictions, name).copy()
+    array[place] = value
+    return dataclasses.replace(predictions, **{name: array})
+
+
+def test_only_the_same_images_lesions_and_diagnoses_are_compared() -> None:
+    made = made_up(30)
+    other_label = (made.labels[4] + 1) % 7
+    for other, word in (
+        (made.take(np.arange(1, len(made))), f"1 are with one of them alone: {made.image_ids[0]}"),
+        (replaced(made, "image_ids", 0, "X1"), "2 are with one of them alone"),
+        (replaced(made, "image_ids", 0, made.image_ids[1]), "1 images are there more than once"),
+        (replaced(made, "labels", 4, other_label), f"diagnosis of 1 images differs: {made.image_ids[4]}"),
+        (replaced(made, "lesion_ids", 4, "X"), f"lesion of 1 images differs: {made.image_ids[4]}"),
+        (made.take(np.array([], dtype=int)), "no images"),
+    ):
+        for pair in ((made, other), (other, made)):
+            with pytest.raises(DataError, match=word):
+                compare(*pair, resamples=5)
+
+
+def test_an_unknown_metric_is_refused_with_those_there_are() -> None:
+    made = made_up(20)
+    with pytest.raises(UsageError, match="no metric acuracy; there are accuracy, "):
+        compare(made, made, ("acuracy",))
