@@ -88,7 +88,7 @@ def _message(predictions: Predictions) -> str:
     malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
     missed = int((malignant & ~predictions.malignant).sum())
     wrong = int((predictions.called != predictions.labels).sum())
-    images = f"{wrong} of {len(predictions)} images are called wrongly"
+    images = f"Called wrongly: {wrong} of {len(predictions)} images"
     if not malignant.any():
-        return f"{images}; none is malignant"
-    return f"{missed} of {malignant.sum()} malignant images are missed at the operating point; {images}"
+        return f"{images}, none of which is malignant"
+    return f"Missed at the operating point: {missed} of {malignant.sum()} malignant images. {images}"

@@ -8,15 +8,13 @@ import numpy as np
 
 from lesionflow.bundle.decision import TRUSTED
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
-from lesionflow.evaluation.figures import GREY, PALE, SMALL, TEXT, canvas, say
+from lesionflow.evaluation.figures import FEW, GREY, PALE, SMALL, TEXT, canvas, say
 from lesionflow.evaluation.predictions import Predictions
 from lesionflow.evaluation.selective import coverage_curve, reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-FEW = 10  # images in a bin: fewer prove little, and their point is hollow
 
 
 def reliability_picture(about: str, after: Predictions, before: Predictions | None = None) -> Figure:
@@ -85,6 +83,9 @@ def roc_by_diagnosis(about: str, predictions: Predictions) -> Figure:
     if not areas:
         message = "Only one diagnosis: there is nothing to tell apart"
     else:
+        counts = np.bincount(predictions.labels, minlength=len(DIAGNOSES))
+        enough = {dx: area for dx, area in areas.items() if counts[DIAGNOSES.index(dx)] >= FEW}
+        areas = enough or areas
         hardest, easiest = min(areas, key=areas.__getitem__), max(areas, key=areas.__getitem__)
         message = f"{hardest} is the hardest to tell from the rest (AUC {areas[hardest]:.2f})"
         if hardest != easiest:
@@ -160,8 +161,8 @@ def coverage_picture(about: str, predictions: Predictions) -> Figure:
     axes.plot([share, share], [0, accuracy], ":", color=GREY, linewidth=1.2)
     axes.plot(share, accuracy, "o", color="black", markersize=8, markerfacecolor="white", markeredgewidth=2)
     axes.annotate(
-        f"chosen: {share:.0%} kept,\naccuracy {accuracy:.0%}", (share, accuracy), (-70, -45),
-        textcoords="offset points", fontsize=TEXT, ha="right", va="center",
+        f"chosen: {share:.0%} kept,\naccuracy {accuracy:.0%}", (share, accuracy), (0.45, 0.1),
+        textcoords="axes fraction", fontsize=TEXT, ha="right", va="bottom",
         arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 6},
     )  # fmt: skip
     if share == 1:

@@ -19,6 +19,7 @@ WIDTH = 4.6  # inches: on a telephone's 375 pixels, 8 points are still 9 pixels 
 DPI = 200
 SMALL, TEXT, TITLE = 8, 9, 10.5  # points
 GREY, PALE = "0.35", "0.75"
+FEW = 10  # images: a figure of fewer is mostly chance, and no title rests on it if there are others
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def canvas(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tu
 
 def say(figure: Figure, message: str, about: str) -> None:
     """Give a figure its message as title, and below the axes what it is about: the model, the data and the part."""
-    title = figure.suptitle(_wrapped(message, 48), x=0.01, ha="left", fontsize=TITLE, fontweight="bold")
+    title = figure.suptitle(_wrapped(message, 54), x=0.01, ha="left", fontsize=TITLE, fontweight="bold")
     title.set_parse_math(False)  # a dollar in a name begins no formula
     if about:
         below = figure.supxlabel(_wrapped(about, 78), x=0.01, ha="left", fontsize=7, color=GREY)
@@ -113,6 +114,9 @@ def _worst_confusion(matrix: np.ndarray) -> str:
         return "No images"
     if not share.any():
         return f"All {matrix.sum()} images are called rightly"
+    enough = matrix.sum(axis=1) >= FEW
+    if share[enough].any():
+        share[~enough] = 0
     row, column = np.unravel_index(share.argmax(), share.shape)
     return (
         f"Most often confused: {share[row, column]:.0%} of {DIAGNOSES[row]} images "

@@ -46,7 +46,7 @@ def slices_picture(about: str, slices: Sequence[Slice], gaps: Sequence[Gap], ove
             axes.plot([found.low, found.high], [place, place], color="black", linewidth=1.2,
                       linestyle=":" if each.small else "-")  # fmt: skip
             axes.plot(found.value, place, "o", color="black", markersize=5,
-                      markerfacecolor="white" if each.small else "black")  # fmt: skip
+                      markerfacecolor="white" if each.small else "black", clip_on=False)  # fmt: skip
         axes.set(xlim=(-0.03, 1.03), xticks=(0, 0.5, 1), ylim=(max(line - 0.6, 1), -0.8))
         axes.set_xlabel(label, fontsize=TEXT)
     panels[0, 0].set_yticks(places, [printable(name) for name in names], fontsize=SMALL, parse_math=False)

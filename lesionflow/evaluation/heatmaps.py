@@ -39,8 +39,8 @@ class Heatmap:
 def occlusion_heatmap(
     predict: Predict,
     pixels: np.ndarray,
-    place: int = 0,
-    true: int = 0,
+    place: int,
+    true: int,
     *,
     patch: float = PATCH,
     stride: float = STRIDE,
@@ -48,6 +48,7 @@ def occlusion_heatmap(
 ) -> Heatmap:
     """Occlusion sensitivity of an image, (height, width, 3) uint8 (Zeiler and Fergus 2014, arXiv:1311.2901).
 
+    place: where the image stands among the predictions; true: its diagnosis, an index into DIAGNOSES.
     A patch of the image's mean colour slides over it in steps of `stride`, both as shares of height and width, and the
     call's log odds are compared with those of the whole image. Log odds, not probabilities: those of a sure call hardly
     move.

@@ -14,7 +14,7 @@ from lesionflow.bundle.card import Calibration, Card, Estimate
 from lesionflow.bundle.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.curves import roc
-from lesionflow.evaluation.figures import Picture
+from lesionflow.evaluation.figures import FEW, Picture
 from lesionflow.evaluation.metrics import confusion_matrix
 from lesionflow.evaluation.predictions import Predictions
 from lesionflow.evaluation.selective import coverage_curve, reliability
@@ -23,7 +23,6 @@ from lesionflow.evaluation.slices import Gap, Slice
 REPORT_FORMAT = 1
 NOT_A_DEVICE = "For research. Not a medical device: nothing here may decide about a patient."
 FEW_LESIONS = 100  # evaluated: fewer say little of anything
-FEW_IMAGES = 10  # of a diagnosis
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,8 @@ def _own_warnings(report: EvaluationReport) -> list[str]:
     if report.lesions < FEW_LESIONS:
         warnings.append(f"Only {report.lesions} lesions: the intervals are wide, and may still be too narrow.")
     counts = np.bincount(report.predictions.labels, minlength=len(DIAGNOSES))
-    if rare := [f"{dx} ({count})" for dx, count in zip(DIAGNOSES, counts, strict=True) if count < FEW_IMAGES]:
-        warnings.append(f"Fewer than {FEW_IMAGES} images of {', '.join(rare)}: their figures are mostly chance.")
+    if rare := [f"{dx} ({count})" for dx, count in zip(DIAGNOSES, counts, strict=True) if count < FEW]:
+        warnings.append(f"Fewer than {FEW} images of {', '.join(rare)}: their figures are mostly chance.")
     return warnings
 
 

@@ -183,6 +183,9 @@ def _slices(report: EvaluationReport) -> Iterator[str]:
     if report.gaps:
         yield pages.paragraph("The largest gaps:")
         yield pages.bullets(gap_sentence(gap) for gap in report.gaps[:GAPS_NAMED])
+        yield pages.paragraph(
+            "The two groups of a gap were picked because they differ most: a reason to look closer, not a proof."
+        )
     else:
         yield pages.paragraph("No two groups have images enough to be compared.")
 
@@ -195,7 +198,7 @@ def _slices_table(report: EvaluationReport) -> str:
         + [_two_lines(each.metrics.get(name)) for name in names]
         for each in report.slices
     ]
-    header = ["group", "images\nlesions", *(name.replace("_", "\n") for name in names)]
+    header = ["group", "images\nlesions", *(name.replace("_", "\n").replace("auc", "AUC") for name in names)]
     return pages.table(header, rows, "Groups of images, with 95% intervals")
 
 

@@ -46,10 +46,11 @@ HOW_TO_READ = {
         "First malignant images that fall below the operating point (thick frame), the least malignant to the "
         "model first; then the wrong calls that it is surest of.",
     "heatmaps":
-        "Of each diagnosis the rightly called image of median confidence, and the surest wrong one; beside each, "
-        "lines around the parts whose covering with a grey patch costs the call most (occlusion sensitivity): "
-        "thin, half of the greatest loss, thick, 80%. Above it, the call's probability without and with the worst "
-        "patch.",
+        "Of each diagnosis the rightly called image of median confidence, and the surest wrong one. Beside each, lines "
+        "around the parts that the call rests on: a patch of the image's mean colour, a quarter as wide as the image, "
+        "is laid over every part (occlusion sensitivity); within the thin line that costs the call at least half of "
+        "the greatest loss, within the thick one 80%. Above it, the call's probability without and with the patch "
+        "that costs most.",
     "learning_curves":
         "Training figures are of augmented images, the rare diagnoses shown more often, with dropout on, and so "
         "look worse than they are. The marks are the weights that are kept, measured without all that: triangle, "

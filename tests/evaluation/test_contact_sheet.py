@@ -42,7 +42,7 @@ def test_missed_malignant_images_come_first_then_the_surest_wrong_calls() -> Non
     assert (mistakes[2].true, mistakes[2].called, mistakes[2].probability) == ("bkl", "nv", pytest.approx(0.9))
     figure = contact_sheet("", predictions, mistakes, [np.full((8, 8, 3), 200, np.uint8)] * 5)
     assert message_of(figure) == (
-        "2 of 3 malignant images are missed at the operating point; 4 of 6 images are called wrongly"
+        "Missed at the operating point: 2 of 3 malignant images. Called wrongly: 4 of 6 images"
     )
     for words in ("MISSED mel\ncalled nv", "malignant 40.0%\ni4", "bkl\ncalled nv", "at 90%\ni2"):
         assert words in texts(figure)
@@ -64,7 +64,7 @@ def test_a_sheet_without_mistakes(images: int) -> None:
     predictions = dataclasses.replace(predictions, labels=predictions.called, malignant=np.ones(images, bool))
     assert worst_mistakes(predictions) == []
     figure = contact_sheet("", predictions, [], [])
-    assert message_of(figure).endswith(f"0 of {images} images are called wrongly")
+    assert message_of(figure).endswith(f"Called wrongly: 0 of {images} images")
     drawn(figure)
 
 

@@ -17,6 +17,12 @@ def test_confusion_picture_shows_share_and_number_and_survives_empty_rows() -> N
     assert drawn(figure).min() < 60
 
 
+def test_no_title_rests_on_a_handful_of_images() -> None:
+    matrix = np.diag([90, 1, 90, 90, 90, 90, 90])
+    matrix[1, 0], matrix[4, 5] = 8, 10
+    assert message_of(confusion_picture("", matrix)).endswith("10% of mel images (10 of 100) are called nv")
+
+
 @pytest.mark.parametrize(("diagonal", "message"), [(3, "All 21 images are called rightly"), (0, "No images")])
 def test_a_confusion_matrix_without_confusions(diagonal: int, message: str) -> None:
     figure = confusion_picture("", diagonal * np.eye(len(DIAGNOSES), dtype=int))

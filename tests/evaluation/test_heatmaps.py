@@ -56,7 +56,7 @@ def bright_corner() -> np.ndarray:
 
 
 def test_the_map_of_a_network_that_looks_at_one_corner_peaks_there(corner_network: Predictor) -> None:
-    found = occlusion_heatmap(corner_network.predict, bright_corner(), place=5, true=MEL)
+    found = occlusion_heatmap(corner_network.predict, bright_corner(), 5, MEL)
     assert (found.place, found.true, found.called) == (5, MEL, MEL)
     assert found.drop.shape == (HEIGHT, WIDTH)
     row, column = np.unravel_index(found.drop.argmax(), found.drop.shape)
@@ -69,7 +69,9 @@ def test_the_map_of_a_network_that_looks_at_one_corner_peaks_there(corner_networ
 
 
 def test_batches_change_nothing(corner_network: Predictor) -> None:
-    whole, split = (occlusion_heatmap(corner_network.predict, bright_corner(), batch_size=size) for size in (1000, 7))
+    whole, split = (
+        occlusion_heatmap(corner_network.predict, bright_corner(), 0, 0, batch_size=size) for size in (1000, 7)
+    )
     np.testing.assert_allclose(whole.drop, split.drop, atol=1e-6)
 
 
@@ -85,7 +87,7 @@ def test_patches_cover_every_pixel_also_at_the_edges(patch: float, stride: float
 
     image = np.zeros((13, 17, 3), np.uint8)
     image[6, 8] = 255  # the mean, which patches are filled with, is 1
-    found = occlusion_heatmap(predict, image, patch=patch, stride=stride)
+    found = occlusion_heatmap(predict, image, 0, 0, patch=patch, stride=stride)
     assert covered.all()
     assert (found.drop == 0).all()
 
@@ -106,7 +108,7 @@ def test_typical_images_are_the_median_right_and_the_surest_wrong_of_each_diagno
 
 def test_the_sheet_shows_lines_where_something_matters_and_says_where_nothing_does(corner_network: Predictor) -> None:
     predictions = answers(full_labels(7))[1]
-    seen = occlusion_heatmap(corner_network.predict, bright_corner(), place=0, true=0)
+    seen = occlusion_heatmap(corner_network.predict, bright_corner(), 0, 0)
     blind = Heatmap(1, 1, 1, 0.5, 0.5, np.zeros((HEIGHT, WIDTH)))
     images = [bright_corner(), np.zeros((90, 120, 3), np.uint8)]  # of any size
     figure = heatmap_sheet("about", predictions, [seen, blind], images)
