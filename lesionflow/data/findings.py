@@ -71,10 +71,10 @@ def _warnings(description: Description) -> Iterator[tuple[str, str]]:
 
 def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
     if across := description.duplicates_across:
-        text = f"{pairs(across)} of different lesions show the same: {_named(across)}"
+        text = f"copies across lesions: {pairs(across)}: {_named(across)}"
         yield "duplicates", f"{text}; no split by lesion keeps such images together"
         if differing := [copy for copy in across if copy.diagnoses[0] != copy.diagnoses[1]]:
-            yield "diagnoses", f"{pairs(differing)} that show the same have different diagnoses: {_named(differing)}"
+            yield "diagnoses", f"copies with different diagnoses: {pairs(differing)}: {_named(differing)}"
     if found := leaks(description.copies):
         assert description.split is not None
         where = ", ".join(f"{count} in {parts}" for parts, count in found.items())
@@ -97,7 +97,7 @@ def _notes(description: Description) -> Iterator[tuple[str, str]]:
         share = f"{several / description.lesions:.1%} of the lesions have several images"
         yield "lesions", f"{share}: only a split by lesion keeps them on one side"
     if within := [copy for copy in description.copies if copy.duplicate and not copy.across]:
-        yield "duplicates within", f"{pairs(within)} of the same lesion show the same"
+        yield "duplicates within", f"copies within lesions: {pairs(within)}"
     if description.split is not None and description.complete and not leaks(description.copies):
         yield "split", f"the split with seed {description.split.seed} separates no copies that were found"
     confirmed = description.columns["dx_type"]

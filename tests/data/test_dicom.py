@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionflow.data.pixels import decode, decode_frames
+from lesionflow.data.pixels import decode, decode_frames, header
 from lesionflow.errors import ImageError
 
 pydicom = pytest.importorskip("pydicom")
@@ -251,3 +251,7 @@ def test_without_pydicom_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     data = dicom(SQUARE, "MONOCHROME2")
     monkeypatch.setattr(builtins, "__import__", without)
     assert reason_of(data) == "unsupported: DICOM needs pydicom: pip install 'lesionflow[dicom]'"
+
+
+def test_header_tells_the_size() -> None:
+    assert header(dicom(np.zeros((30, 40), np.uint8), "MONOCHROME2")) == ("DICOM", 40, 30)

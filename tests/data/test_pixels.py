@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.data import pixels
-from lesionflow.data.pixels import decode
+from lesionflow.data.pixels import decode, header
 from lesionflow.errors import ImageError
 
 
@@ -122,3 +122,27 @@ def test_what_is_wrong_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(pixels, "MAXIMUM_BYTES", 100)
     (tmp_path / "long.jpg").write_bytes(whole)
     assert reason(tmp_path / "long.jpg") == "too_large"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP"])
+def test_header_tells_format_and_size(kind: str) -> None:
+    buffer = io.BytesIO()
+    quarters(60, 40).save(buffer, kind)
+    assert header(buffer.getvalue()) == (kind, 60, 40)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize(("orientation", "size"), [(1, (60, 40)), (3, (60, 40)), (6, (40, 60)), (8, (40, 60))])
+def test_header_tells_the_size_as_the_image_is_shown(kind: str, orientation: int, size: tuple[int, int]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    quarters(60, 40).save(buffer, kind, exif=exif)
+    assert header(buffer.getvalue()) == (kind, *size)
+
+
+@pytest.mark.parametrize(("data", "reason"), [(b"", "empty"), (b"text", "not_an_image"), (b"\xff\xd8\xff", "damaged")])
+def test_header_of_what_is_no_image(data: bytes, reason: str) -> None:
+    with pytest.raises(ImageError) as raised:
+        header(data)
+    assert raised.value.reason == reason
