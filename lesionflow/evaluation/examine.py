@@ -96,7 +96,10 @@ def examine(
     pictures.append(heatmaps_picture(report, maps, [thumbnails(found.place) for found in maps]))
     if histories:
         pictures.append(learning_picture(f"{model} on {images.description}", histories))
-    return dataclasses.replace(report, pictures=tuple(pictures))
+    progress(f"{part}: drawing {len(pictures)} pictures")
+    # Drawing takes far longer than computing, and page, files and MLflow each want the same bytes: drawn once.
+    drawn = tuple(dataclasses.replace(picture, content=picture.png()) for picture in pictures)
+    return dataclasses.replace(report, pictures=drawn)
 
 
 def _thumbnails(paths: Sequence[str], pixels: np.ndarray, members: np.ndarray) -> Callable[[int], np.ndarray]:

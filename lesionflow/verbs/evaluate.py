@@ -40,8 +40,8 @@ def evaluate(
     model: `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a bundle's folder; data: what `read_labelled_images` takes;
     out: a folder for the report's page, metrics and figures. On the data the model was trained on, its own split's
     test part is measured unless `part` says otherwise; on other data all images are. Images of lesions that it was
-    trained on are found by digest and named in the report's first warning. Raises `UsageError` for a part that other data does not
-    have, `ReportError` where the folder holds a report already.
+    trained on are found by digest and named in the report's first warning. Raises `UsageError` for a part that other
+    data does not have, `ReportError` where the folder holds a report already.
     """
     model, config = os.fspath(model), EvaluationConfig(**options)  # type: ignore[arg-type]  # which checks the kinds
     if out is not None:
