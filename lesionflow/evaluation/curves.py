@@ -161,8 +161,9 @@ def coverage_picture(about: str, predictions: Predictions) -> Figure:
     axes.plot([share, share], [0, accuracy], ":", color=GREY, linewidth=1.2)
     axes.plot(share, accuracy, "o", color="black", markersize=8, markerfacecolor="white", markeredgewidth=2)
     axes.annotate(
-        f"chosen: {share:.0%} kept,\naccuracy {accuracy:.0%}", (share, accuracy), (0.45, 0.1),
+        f"chosen: {share:.0%} kept,\naccuracy {accuracy:.0%}", (share, accuracy), (0.5, 0.35),
         textcoords="axes fraction", fontsize=TEXT, ha="right", va="bottom",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 6},
     )  # fmt: skip
     if share == 1:

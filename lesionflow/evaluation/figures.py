@@ -14,6 +14,7 @@ from lesionflow.diagnoses import DIAGNOSES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 WIDTH = 4.6  # inches: on a telephone's 375 pixels, 8 points are still 9 pixels high
 DPI = 200
@@ -56,15 +57,18 @@ def canvas(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tu
 
 def say(figure: Figure, message: str, about: str) -> None:
     """Give a figure its message as title, and below the axes what it is about: the model, the data and the part."""
-    title = figure.suptitle(_wrapped(message, 54), x=0.01, ha="left", fontsize=TITLE, fontweight="bold")
-    title.set_parse_math(False)  # a dollar in a name begins no formula
+    _fit(figure, figure.suptitle("", x=0.01, ha="left", fontsize=TITLE, fontweight="bold"), message)
     if about:
-        below = figure.supxlabel(_wrapped(about, 78), x=0.01, ha="left", fontsize=7, color=GREY)
-        below.set_parse_math(False)
+        _fit(figure, figure.supxlabel("", x=0.01, ha="left", fontsize=7, color=GREY), about)
 
 
-def _wrapped(text: str, width: int) -> str:
-    return "\n".join(textwrap.fill(printable(line), width) for line in text.split("\n"))
+def _fit(figure: Figure, place: Text, text: str) -> None:
+    """Write a text in as few lines as the figure's width allows."""
+    place.set_parse_math(False)  # a dollar in a name begins no formula
+    for width in range(90, 20, -2):  # characters
+        place.set_text("\n".join(textwrap.fill(printable(line), width) for line in text.split("\n")))
+        if place.get_window_extent().width <= 0.97 * figure.bbox.width:
+            return
 
 
 def message_of(figure: Figure) -> str:

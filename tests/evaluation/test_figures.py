@@ -37,6 +37,16 @@ def test_names_from_data_can_hold_anything() -> None:
     assert printable("病é\udcff") == "?é?"
 
 
+@pytest.mark.parametrize("letter", ["W", "i", "word "])
+def test_titles_stay_within_the_figure(letter: str) -> None:
+    figure, _ = canvas(2)
+    say(figure, letter * 150 + "\nnext line", letter * 150)
+    title = figure.texts[0]
+    box = title.get_window_extent()
+    assert box.x0 >= 0 and 0.7 * figure.bbox.width < box.x1 <= figure.bbox.width
+    assert message_of(figure).endswith(" next line")
+
+
 def test_a_picture_is_its_files_bytes() -> None:
     figure, _ = canvas(2)
     assert Picture("name", "message", "how", figure).png()[:4] == b"\x89PNG"
