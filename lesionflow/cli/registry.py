@@ -66,7 +66,7 @@ def promote(name: str, version: int, tracking_uri: str | None, **options: Any) -
       lesionflow promote lesionflow 3
       lesionflow promote lesionflow 3 --force --reason "better on our own images"
     """
-    from lesionflow.registry.champion import how_to_force
+    from lesionflow.registry.champion import how_to_force, told_replaced
     from lesionflow.verbs.promote import promote
 
     promotion = promote(name, version, tracking_uri=tracking_uri, **options)
@@ -79,7 +79,7 @@ def promote(name: str, version: int, tracking_uri: str | None, **options: Any) -
         reasons = promotion.decision.reason
         raise RegistryError(f"{chosen.label} does not become champion: {reasons}; {how_to_force(chosen)}")
     if promotion.replaced_by is not None:
-        click.echo(f"{chosen.label} was promoted and at once replaced by {name}/{promotion.replaced_by}")
+        click.echo(told_replaced(name, version, promotion.replaced_by))
         return
     forced = ", by force" if promotion.forced else ""
     click.echo(f"{chosen.label} ({chosen.card.network}) is the champion now{forced}")

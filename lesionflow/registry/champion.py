@@ -121,8 +121,11 @@ def crown_the_better(
     decision = promotion.decision
     if not promotion.promoted:
         decision = Decision(False, f"{decision.reason}; {how_to_force(best)}", decision.gates)
-    elif promotion.already or promotion.replaced_by is not None:
-        decision = Decision(False, decision.reason if promotion.already else told_replaced(promotion), decision.gates)
+    elif promotion.already:
+        decision = Decision(False, decision.reason)
+    elif promotion.replaced_by is not None:
+        told = told_replaced(best.name, best.number, promotion.replaced_by)
+        decision = Decision(False, told, decision.gates)
     return best, decision, promotion.before
 
 
@@ -183,12 +186,9 @@ def how_to_force(version: Version) -> str:
     return f"to do so all the same: lesionflow promote {version.name} {version.number} --force --reason WHY"
 
 
-def told_replaced(change: Promotion | Rollback) -> str:
+def told_replaced(name: str, number: int, by: int) -> str:
     """What a message says of a champion that somebody replaced at the same moment."""
-    name, number = (
-        (change.version.name, change.version.number) if isinstance(change, Promotion) else (change.name, change.version)
-    )
-    return f"{name}/{number} was promoted and at once replaced by {name}/{change.replaced_by}"
+    return f"{name}/{number} was promoted and at once replaced by {name}/{by}; 'lesionflow history {name}' has it all"
 
 
 def _ask_gates(

@@ -1,40 +1,12 @@
-import dataclasses
 from pathlib import Path
 
 import mlflow
 import pytest
 
-from lesionflow.bundle.card import Card, Estimate
 from lesionflow.bundle.files import read_bundle
 from lesionflow.errors import RegistryError, UsageError
-from lesionflow.registry.champion import crown_the_better, decide, find_champion, set_champion
-from lesionflow.registry.versions import Version, find_version, resolve
-
-CARD = Card("cnn", 16, 16, "real", "data", False, "split", 0, (0.7, 0.15, 0.15))
-
-
-def version(number: int, figure: float, **changes: object) -> Version:
-    metrics = {"validation": {"balanced_accuracy": Estimate(figure, figure, figure)}}
-    card = dataclasses.replace(CARD, metrics=metrics, **changes)  # type: ignore[arg-type]
-    return Version("lesionflow", number, card)
-
-
-@pytest.mark.parametrize(
-    ("challenger", "champion", "promoted", "reason"),
-    [
-        (version(2, 0.5), None, True, "no champion yet"),
-        (version(2, 0.61), version(1, 0.60), True, "better: validation balanced accuracy 0.6100 against 0.6000"),
-        (version(2, 0.60), version(1, 0.60), False, "not better"),
-        (version(2, 0.30), version(1, 0.90, demo=True, data_digest="demo"), True, "real data outranks demo data"),
-        (version(2, 0.90, demo=True, data_digest="demo"), version(1, 0.30), False, "demo data does not outrank"),
-        (version(2, 0.90, data_digest="new"), version(1, 0.30), False, "lesionflow promote lesionflow 2"),
-        (version(2, 0.90, split_digest="new"), version(1, 0.30), False, "not comparable"),
-        (version(2, 0.90, split_digest="n", demo=True), version(1, 0.3, demo=True), False, "not comparable"),
-    ],
-)
-def test_who_becomes_champion(challenger: Version, champion: Version | None, promoted: bool, reason: str) -> None:
-    decision = decide(challenger, champion)
-    assert decision.promote is promoted and reason in decision.reason
+from lesionflow.registry.champion import crown_the_better, find_champion, set_champion
+from lesionflow.registry.versions import find_validation, find_version, resolve
 
 
 def test_training_has_registered_both_and_crowned_the_better(store: Path) -> None:
@@ -46,9 +18,20 @@ def test_training_has_registered_both_and_crowned_the_better(store: Path) -> Non
     for one in versions:
         tags = mlflow.MlflowClient().get_model_version("lesionflow", str(one.number)).tags
         assert tags["decision"] == ("promoted" if one == better else "kept back")
+        assert ("gate_calibration" in tags) == (one == better)
         assert tags["decision_reason"] and tags["decided_at"] and tags["demo"] == "true"
         assert tags["card_digest"] == one.card.digest
         assert "(demo data)" in one.label
+
+
+def test_a_trained_version_keeps_what_it_says_of_each_validation_image(store: Path) -> None:
+    for number in (1, 2):
+        version = find_version("lesionflow", number)
+        said = find_validation(version)
+        assert said is not None and len(said) > 10
+        recalls = [(said.called[said.labels == i] == i).mean() for i in set(said.labels.tolist())]
+        figure = version.card.metrics["validation"]["balanced_accuracy"].value
+        assert figure == pytest.approx(sum(recalls) / len(recalls))
 
 
 def test_trained_again_on_the_same_split_without_being_better(store: Path) -> None:
@@ -63,7 +46,8 @@ def test_promotion_by_hand_is_kept_as_tags(store: Path) -> None:
     chosen = find_version("lesionflow", 1)
     set_champion(chosen, "because")
     assert find_champion("lesionflow") == chosen
-    assert mlflow.MlflowClient().get_model_version("lesionflow", "1").tags["decision_reason"] == "because"
+    tags = mlflow.MlflowClient().get_model_version("lesionflow", "1").tags
+    assert tags["decision_reason"] == "because" and tags["decision"] == "forced"
 
 
 def test_resolves_alias_version_and_folder_to_a_verified_bundle(store: Path, bundle: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_training_again_registers_a_version_and_says_why_it_is_no_champion(
     tags = mlflow.MlflowClient().get_model_version("lesionflow", "3").tags
     assert tags["decision"] == "kept back" and "not comparable" in tags["decision_reason"]
 
-    result = invoke("promote", "lesionflow", "3", "--reason", "the second seed is the one in the paper")
+    result = invoke("promote", "lesionflow", "3", "--force", "--reason", "the second seed is the one in the paper")
     assert result.exit_code == 0 and "lesionflow/3" in result.stdout
     assert find_champion("lesionflow") == find_version("lesionflow", 3)
 
