@@ -29,7 +29,7 @@ from lesionflow.scoring.predictor import Predictor, load_predictor
 from lesionflow.training.config import TrainingConfig
 
 if TYPE_CHECKING:
-    import keras
+    from lesionflow.training.fit import Fitted
 
 MODEL_CARD_FILE = "README.md"
 # Nobody decides anything by the training part's intervals, and it has the most images.
@@ -47,13 +47,12 @@ class Finished:
 
 def finish_bundle(
     folder: Path,
-    network: keras.Model,
+    fitted: Fitted,
     card: Card,
     config: TrainingConfig,
     images: LabelledImages,
     split: Split,
     pixels: np.ndarray,
-    history: History,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> Finished:
     """Export a network, calibrate it on the validation part, measure it on every part and write its model card.
@@ -61,8 +60,9 @@ def finish_bundle(
     card: what is known before; pixels: (images, height, width, 3) uint8. What is measured is the exported bundle, not
     Keras: this is what will score. The test part is looked at here, once, when nothing is left to choose.
     """
+    history = history_of(fitted)
     progress("exporting")
-    card = write_bundle(folder, network, card, pixels, images.labels, split)
+    card = write_bundle(folder, fitted.network, card, pixels, images.labels, split)
     progress("calibrating")
     card = _calibrate(folder, card, config, images.labels, split, pixels)
     predictor = load_predictor(folder)
@@ -90,6 +90,11 @@ def finish_bundle(
     description = model_card(card, reports["test"].gaps, sizes)
     (folder / MODEL_CARD_FILE).write_text(description, encoding="utf-8")
     return Finished(card, reports, description)
+
+
+def history_of(fitted: Fitted) -> History:
+    """How a training went, for its curves."""
+    return History([result.figures for result in fitted.history], fitted.best_epoch)
 
 
 def _calibrate(

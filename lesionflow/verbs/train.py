@@ -19,7 +19,7 @@ from lesionflow.data.description import Description, describe_images
 from lesionflow.data.description_page import write_description
 from lesionflow.data.labelled import LabelledImages, read_labelled_images
 from lesionflow.data.split import PARTS, Split, split_by_lesion
-from lesionflow.evaluation.finish import Finished, finish_bundle
+from lesionflow.evaluation.finish import Finished, finish_bundle, history_of
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.report_pictures import learning_picture
 from lesionflow.registry import tracking
@@ -134,7 +134,6 @@ def _train_one(
         on_epoch=lambda result: tracking.log_epoch(result.epoch, result.figures),
         callbacks=(TrainingDisplay(name, console),),
     )  # fmt: skip
-    history = History([result.figures for result in fitted.history], fitted.best_epoch)
     card = Card(
         network=name,
         height=pixels.shape[1],
@@ -155,7 +154,7 @@ def _train_one(
     try:
         with console.status(f"{name}: exporting") as status:
             finished = finish_bundle(
-                bundle, fitted.network, card, config, images, split, pixels, history,
+                bundle, fitted, card, config, images, split, pixels,
                 progress=lambda doing: status.update(f"{name}: {doing}"),
             )  # fmt: skip
             status.update(f"{name}: logging and registering")
@@ -169,7 +168,7 @@ def _train_one(
             shutil.rmtree(kept)
         raise
     shutil.rmtree(kept)
-    return version, history
+    return version, history_of(fitted)
 
 
 def _log(finished: Finished, best_epoch: int, seconds: float) -> None:
