@@ -137,7 +137,7 @@ def test_intervals_cover_the_truth_95_times_in_100(coverage: dict[str, dict[str,
 
 
 def test_all_metrics_together_are_covered_about_95_times_in_100(coverage: dict[str, dict[str, float]]) -> None:
-    assert 0.925 < np.mean(list(coverage["lesions"].values())) < 0.97
+    assert 0.91 < np.mean(list(coverage["lesions"].values())) < 0.98
 
 
 def test_a_bootstrap_over_images_promises_too_much(coverage: dict[str, dict[str, float]]) -> None:
