@@ -14,9 +14,10 @@ import numpy as np
 from lesionflow.bundle.card import Estimate
 from lesionflow.errors import DataError, UsageError, first_few
 from lesionflow.evaluation.predictions import Predictions
-from lesionflow.evaluation.weighted import LOWER_IS_BETTER, METRICS, weighted_metrics
+from lesionflow.evaluation.weighted import LOWER_IS_BETTER, METRICS, calibration_gaps, weighted_metrics
 
 OUTSIDE = 0.025  # of the resamples on either side of a 95 % interval
+_AT_ONCE = 100  # resamples that are drawn together
 COMPARED = (
     "balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "macro_average_precision", "log_loss", "brier", "ece",
     "malignant_auc", "malignant_auc_above_80", "malignant_sensitivity", "malignant_specificity", "sensitivity_mel",
@@ -42,9 +43,12 @@ def lesion_weights(lesion_ids: np.ndarray, resamples: int, seed: int) -> np.ndar
     lesions, lesion_of = np.unique(lesion_ids, return_inverse=True)
     generator = np.random.default_rng(seed)
     weights = np.empty((resamples, len(lesion_of)), dtype=np.uint8)
-    for row in weights:
-        drawn = generator.integers(0, len(lesions), len(lesions))
-        row[:] = np.bincount(drawn, minlength=len(lesions))[lesion_of]
+    for start in range(0, resamples, _AT_ONCE):
+        rows = weights[start : start + _AT_ONCE]
+        drawn = generator.integers(0, len(lesions), (len(rows), len(lesions)))
+        drawn += len(lesions) * np.arange(len(rows))[:, None]  # numbers of their own for each row, to count in one go
+        counts = np.bincount(drawn.ravel(), minlength=len(rows) * len(lesions)).reshape(len(rows), -1)
+        rows[:] = counts[:, lesion_of]
     return weights
 
 
@@ -63,6 +67,20 @@ def interval(value: float, resampled: np.ndarray, lesions: int | None = None) ->
         bound = OUTSIDE ** (1 / lesions)
         low, high = (bound, 1.0) if value else (0.0, 1 - bound)
     return Estimate(value, low, high)
+
+
+def calibration_interval(predictions: Predictions, weights: np.ndarray) -> Estimate:
+    """The ECE with a 95 % interval that also covers a small one; weights: as `lesion_weights` gives them.
+
+    Chance only ever adds to an ECE, in the images as in every resample of them, so that the percentile interval of a
+    calibrated model lies above the truth. But an ECE cannot be farther from the truth than the gaps of its bins, added
+    up, are from theirs, and of that the resamples show the distribution: it gives the lower end.
+    """
+    gaps = calibration_gaps(predictions)  # (images, bins)
+    of_all, resampled = gaps.mean(axis=0), weights @ gaps / weights.sum(axis=1, keepdims=True, dtype=np.float64)
+    value, highest = np.abs(of_all).sum(), np.quantile(np.abs(resampled).sum(axis=1), 1 - OUTSIDE)
+    farthest = np.quantile(np.abs(resampled - of_all).sum(axis=1), 1 - OUTSIDE)
+    return Estimate(float(value), max(0.0, float(value - farthest)), float(max(value, highest)))
 
 
 def compare(

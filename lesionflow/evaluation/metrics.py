@@ -7,12 +7,11 @@ import numpy as np
 from lesionflow.bundle.card import Estimate
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.errors import DataError
-from lesionflow.evaluation.intervals import OUTSIDE, interval, lesion_weights
+from lesionflow.evaluation.intervals import calibration_interval, interval, lesion_weights
 from lesionflow.evaluation.predictions import Predictions
 from lesionflow.evaluation.weighted import (
     METRICS,
     NV,
-    calibration_gaps,
     confidence_bins,
     shares,
     weighted_metrics,
@@ -26,7 +25,7 @@ def measure(predictions: Predictions, *, resamples: int = 2000, seed: int = 0) -
     with all their images. A metric that a resample leaves undefined does without that resample; averages over
     diagnoses are then over those that are in it. Intervals that rest on a dozen lesions or fewer are too narrow, as
     those of any bootstrap; only shares of 0 and 1 are exact. The ECE has an interval of its own, see
-    `_calibration_interval`. Raises `DataError` where there are no images.
+    `intervals.calibration_interval`. Raises `DataError` where there are no images.
     """
     values = figures(predictions)
     weights = lesion_weights(predictions.lesion_ids, resamples, seed)
@@ -37,7 +36,7 @@ def measure(predictions: Predictions, *, resamples: int = 2000, seed: int = 0) -
         estimate = interval(value, resampled[name], rests_on.get(name))
         if estimate is not None:
             found[name] = estimate
-    return found | {"ece": _calibration_interval(predictions, weights, found["ece"])}
+    return found | {"ece": calibration_interval(predictions, weights)}
 
 
 def figures(predictions: Predictions) -> dict[str, float]:
@@ -99,19 +98,6 @@ def _by_scikit_learn(predictions: Predictions) -> dict[str, float]:
     if 0 < malignant.sum() < len(labels):
         found["malignant_auc"] = metrics.roc_auc_score(malignant, predictions.malignant_probability)
     return {name: float(value) for name, value in found.items()}
-
-
-def _calibration_interval(predictions: Predictions, weights: np.ndarray, percentile: Estimate) -> Estimate:
-    """An interval of the ECE that covers it also where it is small.
-
-    Chance only ever adds to an ECE, in the images as in every resample of them, so that a percentile interval of a
-    model that is calibrated lies above the truth. But the ECE cannot be farther from the truth than the bins' gaps,
-    added up, are from theirs, and of that the resamples show the distribution: it gives the lower end.
-    """
-    gaps = calibration_gaps(predictions)  # (images, bins)
-    moved = weights @ gaps / weights.sum(axis=1, keepdims=True, dtype=np.float64) - gaps.mean(axis=0)
-    farthest = float(np.quantile(np.abs(moved).sum(axis=1), 1 - OUTSIDE))
-    return Estimate(percentile.value, max(0.0, percentile.value - farthest), max(percentile.high, percentile.value))
 
 
 def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -30,6 +30,7 @@ def test_resamples_depend_on_lesions_and_seed_alone() -> None:
     assert (lesion_weights(LESIONS[order], 20, seed=1) == weights[:, order]).all()
     assert (lesion_weights(LESIONS, 20, seed=2) != weights).any()
     assert (lesion_weights(LESIONS, 5, seed=1) == weights[:5]).all()
+    assert (lesion_weights(LESIONS, 250, seed=1)[:20] == weights).all()
 
 
 def test_an_interval_holds_the_middle_95_percent_of_what_is_defined() -> None:

@@ -131,11 +131,13 @@ def test_every_metric_is_that_of_scikit_learn(seed: int, digits: int | None) -> 
 def test_weights_are_rows_repeated(digits: int | None) -> None:
     made = made_up(digits=digits)
     weights = lesion_weights(made.lesion_ids, 12, seed=5)
+    for place, lacking in enumerate((["df"], ["vasc", "bcc"], ["mel", "bcc", "akiec"])):  # some are called all the same
+        weights[place, np.isin(made.labels, [DIAGNOSES.index(diagnosis) for diagnosis in lacking])] = 0
     found = weighted_metrics(made, weights)
     for place, counts in enumerate(weights):
         repeated = made.take(np.repeat(np.arange(len(made)), counts))
         expected = figures(repeated)
-        assert len(expected) > 50
+        assert len(expected) > 40
         for name in METRICS:
             if name in expected:
                 assert found[name][place] == pytest.approx(expected[name], abs=1e-9), name

@@ -15,7 +15,7 @@ from scipy.stats import binom, kstest, norm
 
 from lesionflow.bundle.decision import TRUSTED, UNCERTAIN
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.evaluation.intervals import compare, interval, lesion_weights
+from lesionflow.evaluation.intervals import calibration_interval, compare, interval, lesion_weights
 from lesionflow.evaluation.metrics import measure
 from lesionflow.evaluation.predictions import Predictions
 from lesionflow.evaluation.weighted import weighted_metrics
@@ -24,11 +24,11 @@ MEL, NV = DIAGNOSES.index("mel"), DIAGNOSES.index("nv")
 APART, SHARE_OF_MEL, IN_COMMON = 1.5, 0.4, 0.8
 OPERATING_POINT, TRUSTED_FROM = 0.3, 0.6  # of the score; of the probability of the call
 IMAGES_OF_A_LESION = np.arange(1, 6)
-DRAWS, RESAMPLES = 200, 300
+DRAWS, RESAMPLES = 200, 250
 
 
 def draw(
-    generator: np.random.Generator, lesions: int = 130, models: int = 1, apart: float = APART
+    generator: np.random.Generator, lesions: int = 120, models: int = 1, apart: float = APART
 ) -> list[Predictions]:
     """What some models that are equally good say of the same images."""
     images = generator.choice(IMAGES_OF_A_LESION, lesions)
@@ -123,7 +123,7 @@ def coverage() -> dict[str, dict[str, float]]:
     for seed in range(DRAWS):
         made = draw(generator)[0]
         hits["lesions"].append(covered(made, known, seed))
-        if seed % 3 == 0:
+        if seed % 4 == 0:
             of_images = dataclasses.replace(made, lesion_ids=made.image_ids)
             hits["images"].append(covered(of_images, known, seed))
     return {over: {name: float(np.mean([hit[name] for hit in each])) for name in known} for over, each in hits.items()}
@@ -137,7 +137,7 @@ def test_intervals_cover_the_truth_95_times_in_100(coverage: dict[str, dict[str,
 
 
 def test_all_metrics_together_are_covered_about_95_times_in_100(coverage: dict[str, dict[str, float]]) -> None:
-    assert 0.925 < np.mean(list(coverage["lesions"].values())) < 0.97
+    assert 0.91 < np.mean(list(coverage["lesions"].values())) < 0.98
 
 
 def test_a_bootstrap_over_images_promises_too_much(coverage: dict[str, dict[str, float]]) -> None:
@@ -162,6 +162,42 @@ def test_values_come_to_the_truth_as_images_grow_many() -> None:
     found = weighted_metrics(made, np.ones((1, len(made))))
     assert found["macro_auc"] == pytest.approx(found["malignant_auc"])
     assert {name: found[name][0] for name in truth()} == pytest.approx(truth(), abs=0.02)
+
+
+@pytest.mark.parametrize("sharpened", [1.0, 1.3])
+def test_the_interval_of_the_ece_covers_it_also_where_it_is_none(sharpened: float) -> None:
+    """Sharpened, the odds of the truth are raised to a power; the posterior itself is calibrated."""
+    known = true_ece(sharpened)
+    assert (known == 0) == (sharpened == 1)
+    generator, hits, percentiles = np.random.default_rng(6), [], []
+    for seed in range(60):
+        made = draw(generator)[0]
+        powers = made.probabilities[:, [MEL, NV]] ** sharpened
+        probabilities = np.zeros_like(made.probabilities)
+        probabilities[:, [MEL, NV]] = powers / powers.sum(axis=1, keepdims=True)
+        made = dataclasses.replace(made, probabilities=probabilities)
+        weights = lesion_weights(made.lesion_ids, RESAMPLES, seed)
+        low, high = calibration_interval(made, weights)[1:]
+        hits.append(low <= known <= high)
+        ordinary = interval(np.nan, weighted_metrics(made, weights, ("ece",))["ece"])
+        percentiles.append(ordinary is not None and ordinary.low <= known <= ordinary.high)
+    assert np.mean(hits) >= binom.ppf(0.0005, 60, 0.95) / 60
+    assert np.mean(percentiles) < 0.8  # what it is there for
+
+
+def true_ece(sharpened: float) -> float:
+    """The ECE on all lesions of the world, by counting over a fine grid of scores."""
+    score = np.linspace(-8, 8 + APART, 400_001)
+    of_mel = SHARE_OF_MEL * norm(APART).pdf(score), (1 - SHARE_OF_MEL) * norm(0).pdf(score)
+    powers = posterior(score) ** sharpened, (1 - posterior(score)) ** sharpened
+    said = powers[0] / (powers[0] + powers[1])
+    confidence = np.maximum(said, 1 - said)
+    gaps = confidence * (of_mel[0] + of_mel[1]) - np.where(said > 0.5, *of_mel)
+    if sharpened == 1:
+        np.testing.assert_allclose(gaps, 0, atol=1e-12)  # whatever the bins
+        return 0.0
+    bins = np.minimum((confidence * 15).astype(int), 14)
+    return float(np.abs(np.bincount(bins, gaps)).sum() * (score[1] - score[0]))
 
 
 def test_seven_diagnoses_called_with_known_chances() -> None:
