@@ -87,13 +87,12 @@ def challenge(
     written = record(name, challenger.number, how, f"{note} ({reason})" if note else reason, seen)
     settled = settle(name)
 
-    meanwhile = [
-        change for change in settled.changes if change not in seen.changes and change.place < written.place
-    ]  # between the look and the record, so that the gates have not been asked about them
-    if meanwhile and decision.promote and settled.champion == challenger.number:
-        other = Standing(champion=meanwhile[-1].version)
-        champion, decision = _ask_gates(asking, name, other, config)
-        if not decision.promote and champion is not None and champion.number != challenger.number:
+    # Changes between the look and the record: the gates have not been asked about the version of the last of them.
+    unseen = [change for change in settled.changes if change not in seen.changes and change.place < written.place]
+    other = unseen[-1].version if unseen else challenger.number
+    if other != challenger.number and how == PROMOTED and settled.champion == challenger.number:
+        champion, decision = _ask_gates(asking, name, Standing(champion=other), config)
+        if not decision.promote and champion is not None:
             record(name, champion.number, GIVEN_BACK, decision.reason, settled)
             settle(name)
             tag_decision(name, challenger.number, decision, KEPT_BACK, note, champion)
