@@ -142,6 +142,3 @@ def _print_gates(promotion: Promotion) -> None:
         figures = "" if gate.figure is None or gate.limit is None else f"{gate.figure:.4f}, limit {gate.limit:.4f}"
         click.echo(f"{'passed' if gate.passed else 'FAILED'}  {gate.name:22}{figures}".rstrip())
         click.echo(click.wrap_text(gate.reason, 80, "        ", "        "))
-
-
-COMMANDS = (compare, promote, rollback, history)

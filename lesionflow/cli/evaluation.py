@@ -1,0 +1,104 @@
+"""The commands about labelled images: what they are, what a model makes of them, and some to try out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lesionflow.cli.options import cache_option, options_of, tracking_uri_option
+from lesionflow.errors import UsageError
+from lesionflow.evaluation.config import EvaluationConfig
+
+
+@click.command()
+@click.argument("data")
+@click.option(
+    "--out",
+    default=Path("description"),
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for description.json and description.html.",
+)
+@click.option("--overwrite", is_flag=True, help="Overwrite a description that is there already.")
+@cache_option
+def describe(data: str, out: Path, overwrite: bool, cache: Path | None) -> None:
+    """Describe labelled images, a HAM10000 folder or 'demo': what they are, what is missing, which are copies.
+
+    Diagnoses, lesions, metadata and files are counted, and all pairs of images compared, also turned and mirrored:
+    copies of an image under different lesions would let a model be tested on what it was trained on.
+
+    \b
+    Example:
+      lesionflow describe /path/to/HAM10000 --out description
+    """
+    from lesionflow.verbs.describe import describe
+
+    description = describe(data, out, overwrite=overwrite, cache=cache)
+    total = len(description.images.table)
+    click.echo(f"{description.images.description}: {total:,} images of {description.lesions:,} lesions")
+    for diagnosis, counts in sorted(description.diagnoses.items(), key=lambda item: -item[1]["images"]):
+        share = counts["images"] / total
+        click.echo(f"  {diagnosis:6}{counts['images']:8,} images  {share:6.1%}{counts['lesions']:8,} lesions")
+    for finding in description.findings:
+        if finding.warning:
+            click.secho(f"WARNING: {finding.text}", fg="yellow", bold=True)
+        else:
+            click.echo(finding.text)
+    click.echo(f"look at {out / 'description.html'}")
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, metrics and figures.")
+@options_of(EvaluationConfig)
+@tracking_uri_option
+@cache_option
+def evaluate(
+    model: str, data: str, out: Path | None, tracking_uri: str | None, cache: Path | None, **options: Any
+) -> None:
+    """Measure a model on labelled images, with 95 % intervals from a bootstrap over lesions.
+
+    DATA is a HAM10000 folder, a CSV with the columns path and diagnosis (and lesion_id, age, sex, localization,
+    dx_type, where they are known; paths count from the CSV's folder), a folder with a folder for each diagnosis, or
+    'demo'. On the data that MODEL was trained on, the test part of its own split is measured.
+
+    \b
+    Example:
+      lesionflow evaluate models:/lesionflow@champion /path/to/HAM10000 --out evaluation
+    """
+    from rich.console import Console
+
+    from lesionflow.verbs.evaluate import PAGE, evaluate
+
+    with Console(stderr=True).status("reading images") as status:
+        report = evaluate(model, data, out, tracking_uri=tracking_uri, cache=cache, progress=status.update, **options)
+    for warning in report.all_warnings:
+        click.secho(f"WARNING: {warning}", err=True, fg="yellow", bold=True)
+    click.echo(report.about)
+    for name, estimate in report.metrics.items():
+        click.echo(f"  {name:38}{estimate.value:8.4f}   {estimate.low:.4f} to {estimate.high:.4f}")
+    if out is not None:
+        click.echo(f"look at {out / PAGE}")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--images", type=click.IntRange(100, 100_000), default=900, show_default=True, help="Images to draw.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other lesions.")
+def demo(folder: Path, images: int, seed: int) -> None:
+    """Draw a synthetic data set laid out like HAM10000, to try things out on.
+
+    \b
+    Example:
+      lesionflow demo ./demo --images 300
+    """
+    from lesionflow.data.demo import draw_demo_set
+
+    try:
+        draw_demo_set(folder, images=images, seed=seed)
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror or error}; choose a new folder") from error
+    click.echo(f"{images} synthetic images in {folder}")

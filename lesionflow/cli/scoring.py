@@ -1,0 +1,87 @@
+"""The command that scores."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lesionflow.cli.options import options_of, tracking_uri_option
+from lesionflow.scoring.config import ScoringConfig
+
+if TYPE_CHECKING:
+    from lesionflow.verbs.score import Summary
+
+SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, treated like Ctrl-C."""
+
+
+@click.command()
+@click.argument("source")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Report to write: .csv, .parquet or .jsonl."
+)
+@click.option(
+    "--model",
+    default="models:/lesionflow@champion",
+    show_default=True,
+    help="The model: models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a bundle.",
+)
+@options_of(ScoringConfig)
+@tracking_uri_option
+@click.pass_context
+def score(
+    ctx: click.Context, source: str, out: Path, model: str, tracking_uri: str | None, quiet: bool, **options: Any
+) -> None:
+    """Score images into a report with one row for every image.
+
+    SOURCE is a folder, an image, a quoted pattern such as 'scans/**/*.png', @LIST (a file of paths, one a line or
+    separated by NUL bytes), - (such a list on standard input), or a .csv file whose column 'path' names the images and
+    whose other columns are carried into the report. Listed paths are relative to the working directory.
+
+    Exits with 0 if all images were scored, 3 if some could not be read (they are rows with an error), 1 if scoring
+    failed, 2 for wrong usage, 130 or 143 if it was interrupted or terminated: --resume then goes on.
+
+    \b
+    Example:
+      lesionflow score ./images --out results.csv
+    """
+    from lesionflow.verbs.score import score
+
+    def terminate(number: int, frame: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        summary = score(source, out, model, tracking_uri=tracking_uri, quiet=quiet, **options)
+    except KeyboardInterrupt as stopped:
+        click.echo(str(stopped) or "stopped; nothing was begun", err=True)
+        # A thread may hang in a file of a share that is gone: to wait for it, as Python would, is no way to stop.
+        os._exit(128 + (signal.SIGTERM if isinstance(stopped, _Terminated) else signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if not quiet:
+        _print_summary(summary)
+    if summary.failed:
+        ctx.exit(SOME_IMAGES_FAILED)
+
+
+def _print_summary(summary: Summary) -> None:
+    total, counts = summary.scored + summary.failed, summary.counts
+    click.echo(f"{total} images, {summary.scored} scored with {summary.model}, {summary.failed} failed")
+    for diagnosis, count in sorted(counts.diagnoses.items(), key=lambda item: -item[1]):
+        click.echo(f"  {diagnosis:6}{count:8}  {count / max(summary.scored, 1):6.1%}")
+    for reason, count in sorted(counts.failures.items()):
+        click.echo(f"  failed, {reason}: {count}")
+    referred = ", ".join(f"{count} {why}" for why, count in counts.referred.items())
+    click.echo(
+        f"malignant at the operating point: {counts.malignant} ({counts.malignant_share:.1%}); refer: {referred}"
+    )
+    speed = (total - summary.resumed) / max(summary.seconds, 1e-9)
+    click.echo(f"{speed:.0f} images a second; report: {summary.report}")
