@@ -6,6 +6,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,9 @@ def export_onnx(network: keras.Model, folder: Path) -> None:
     import keras
 
     network(keras.ops.zeros((1, *network.input_shape[1:])))  # Keras exports only what has been called
-    network.export(str(folder / ONNX_FILE), format="onnx", verbose=False)
+    with warnings.catch_warnings():  # the converter looks for names that NumPy is about to give other meanings
+        warnings.simplefilter("ignore", FutureWarning)
+        network.export(str(folder / ONNX_FILE), format="onnx", verbose=False)
 
 
 def _largest_difference(network: keras.Model, graph: bytes, samples: np.ndarray) -> float:

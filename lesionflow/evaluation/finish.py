@@ -78,13 +78,14 @@ def finish_bundle(
                 validation=metrics["validation"]["balanced_accuracy"].value,
             )
         reports[part] = examine(
-            predictor, card.label, images, part, split.part(part), pixels,
+            predictor, card.network, images, part, split.part(part), pixels,
             histories={card.network: known}, progress=progress,
         )  # fmt: skip
         metrics[part] = dict(reports[part].metrics)
     card = write_arrays(folder, card, VALIDATION_FILE, reports["validation"].predictions.arrays())
     card = write_arrays(folder, card, TRAINED_ON_FILE, trained_on(images.table, split.train))
     card = write_card(folder, dataclasses.replace(card, metrics=metrics))
+    reports = {part: dataclasses.replace(report, card=card) for part, report in reports.items()}  # with its digest
     lesions = images.table["lesion_id"]
     sizes = {part: (len(split.part(part)), int(lesions.iloc[split.part(part)].nunique())) for part in PARTS}
     description = model_card(card, reports["test"].gaps, sizes)

@@ -68,7 +68,9 @@ def test_data_set_split_pictures_and_versions_are_kept(store: Path, tmp_path: Pa
     assert json.loads((folder / "card.json").read_text())["network"] == "vgg"
     assert "not a medical device" in (folder / "model_card.md").read_text().lower()
     for part in ("validation", "test"):
-        figures = json.loads((folder / "evaluation" / part / "metrics.json").read_text())["metrics"]
+        evaluated = json.loads((folder / "evaluation" / part / "metrics.json").read_text())
+        assert evaluated["provenance"]["bundle_digest"] == json.loads((folder / "card.json").read_text())["digest"]
+        figures = evaluated["metrics"]
         assert run.data.metrics[f"{part}/balanced_accuracy"] == pytest.approx(figures["balanced_accuracy"]["value"])
         assert (folder / "evaluation" / part / "report.html").exists()
     for picture in ("learning_curves", "confusion_matrix_validation", "confusion_matrix_test", "reliability_test"):
