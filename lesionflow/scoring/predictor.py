@@ -30,11 +30,12 @@ class Predictor:
             raise UsageError("--tta: this model was not calibrated for it; leave it out, or train the model again")
         self.calibration = card.calibrations[mode]
         self.device = choose_device(device)
-        # ONNX Runtime's own settings are the best ones. Of `cnn` at 64 x 64 on AVX2 cores, 93 % of the time goes into
-        # convolutions, at 85 % of what such a core can add and multiply. Tried, with fresh weights and images of
-        # HAM10000: float16 takes as long as float32, dynamic int8 1.7 times as long; static int8 0.6 times, but it
-        # changes probabilities by up to 0.08, where PARITY_TOLERANCE is 0.0001. Without the arena or the memory
-        # pattern, or with denormals taken for zero, nothing changes; fewer optimisations take 1.5 times as long.
+        # Of what was tried, ONNX Runtime's own settings are best. Of `cnn` at 64 x 64 on AVX2 cores, 93 % of the time
+        # goes into convolutions; the large ones do 45 to 50 thousand million multiply-adds a second on a core that can
+        # do 16 a cycle. With fresh weights and images of HAM10000, float16 takes as long as float32, dynamic int8 1.7
+        # times as long; static int8 0.6 times, but it changes probabilities by up to 0.08, where PARITY_TOLERANCE is
+        # 0.0001. Without the arena or the memory pattern, or with denormals taken for zero, nothing changes; fewer
+        # optimisations take 1.5 times as long.
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or os.cpu_count() or 1
         options.inter_op_num_threads = 1
