@@ -7,6 +7,7 @@ import importlib.metadata
 import io
 import os
 import platform
+import re
 import subprocess
 import tempfile
 import warnings
@@ -73,7 +74,13 @@ def registry_errors(doing: str) -> Iterator[None]:
         ImportError,  # a database whose driver is not installed
     ) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise RegistryError(f"{doing} failed at {mlflow.get_tracking_uri()}: {reason}") from error
+        address = without_password(str(mlflow.get_tracking_uri()))
+        raise RegistryError(f"{doing} failed at {address}: {without_password(reason)}") from error
+
+
+def without_password(text: str) -> str:
+    """Text for a message, without the user and password that an address in it may hold."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "", text)
 
 
 def connect(tracking_uri: str | None = None) -> str:

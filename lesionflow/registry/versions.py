@@ -18,7 +18,7 @@ from lesionflow.evaluation.predictions import Predictions, from_arrays
 from lesionflow.registry.local_store import Entry, find_entry, local_bundle
 from lesionflow.registry.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
 from lesionflow.registry.remote_store import fetch_entry
-from lesionflow.registry.tracking import connect, registry_errors
+from lesionflow.registry.tracking import connect, registry_errors, without_password
 
 DEFAULT_NAME = "lesionflow"
 DECIDING = "balanced_accuracy"  # on the validation part
@@ -238,7 +238,6 @@ def _download(name: str, number: int, folder: Path, files: tuple[str, ...]) -> P
 
 
 def _registry() -> str:
-    """The registry's address, for a message: without the password that may be in it."""
     import mlflow
 
-    return re.sub(r"(?<=//)[^/]*@", "", str(mlflow.get_registry_uri()))
+    return without_password(str(mlflow.get_registry_uri()))

@@ -95,6 +95,12 @@ def test_a_store_that_does_not_answer_is_an_error_within_seconds(store: Path, ur
     assert time.monotonic() - started < 60  # by default MLflow would ask for many minutes
 
 
+def test_no_password_in_a_message(store: Path) -> None:
+    with pytest.raises(RegistryError, match=r"failed at http://127\.0\.0\.1:9") as failed:
+        connect("http://ada:secret@127.0.0.1:9")
+    assert "secret" not in str(failed.value) and "ada" not in str(failed.value)
+
+
 def test_where_the_code_comes_from() -> None:
     assert git_commit() == "unknown" or len(git_commit().removesuffix("-dirty")) == 40
     assert {"python", "lesionflow", "mlflow", "onnxruntime"} <= set(package_versions())
