@@ -31,7 +31,7 @@ class LabelledImages:
 
     name: str
     folder: Path
-    table: pd.DataFrame  # lesion_id, image_id, dx, dx_type, age, sex, localization, path, content (digest of the bytes)
+    table: pd.DataFrame  # lesion_id, image_id, dx, sex, age, localization, dx_type, path, content (digest of the bytes)
     digest: str  # of ids, diagnoses and the images' bytes
     demo: bool
     warnings: tuple[str, ...] = ()

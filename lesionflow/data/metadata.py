@@ -14,7 +14,7 @@ from lesionflow.errors import DataError, first_few
 if TYPE_CHECKING:
     import pandas as pd
 
-ATTRIBUTES = ("dx_type", "age", "sex", "localization")  # how it was confirmed, the patient, the body site
+ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body site, how it was confirmed
 
 
 def read_table(file: Path) -> pd.DataFrame:
