@@ -31,13 +31,13 @@ GOALS = {
 REGISTER = """
 import sys
 from pathlib import Path
-from lesionflow.bundle.card import read_card, write_card
+from lesionflow.bundle.card import Estimate, read_card, write_card
 from lesionflow.registry import champion, tracking, versions
 import dataclasses
 folder, image = Path(sys.argv[1]), Path(sys.argv[2])
 tracking.connect(sys.argv[3])
 card = read_card(folder)
-card = write_card(folder, dataclasses.replace(card, metrics={"validation": {versions.DECIDING: 0.5}}))
+card = write_card(folder, dataclasses.replace(card, metrics={"validation": {versions.DECIDING: Estimate(0.5, 0.5, 0.5)}}))
 with tracking.run("benchmark", "benchmark"):
     version = versions.register_bundle(folder, card, "lesionflow", image.read_bytes())
 champion.set_champion(version, "a benchmark")
