@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.bundle.card import AVERAGED, SINGLE, TRAINED_ON_FILE, VALIDATION_FILE, Calibration, Card, write_card
+from lesionflow.bundle.card import (
+    AVERAGED,
+    SINGLE,
+    TRAINED_ON_FILE,
+    VALIDATION_FILE,
+    Calibration,
+    Card,
+    Estimate,
+    write_card,
+)
 from lesionflow.bundle.export import write_bundle
 from lesionflow.bundle.files import write_arrays
 from lesionflow.data.labelled import LabelledImages
@@ -119,7 +128,9 @@ def _calibrate(
     return write_card(folder, dataclasses.replace(card, calibrations=fitted))
 
 
-def _measure_training(predictor: Predictor, images: LabelledImages, split: Split, pixels: np.ndarray) -> dict:
+def _measure_training(
+    predictor: Predictor, images: LabelledImages, split: Split, pixels: np.ndarray
+) -> dict[str, Estimate]:
     table = images.table.iloc[split.train]
     said = predictions(
         table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), images.labels[split.train],
