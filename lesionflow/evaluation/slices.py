@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.bundle.card import Estimate
+from lesionflow.data.attributes import UNKNOWN, values_of
 from lesionflow.data.metadata import ATTRIBUTES
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.metrics import measure
@@ -18,7 +19,6 @@ from lesionflow.evaluation.predictions import Predictions
 if TYPE_CHECKING:
     import pandas as pd
 
-UNKNOWN = "unknown"
 AGE_BANDS = {"0-29": 30, "30-44": 45, "45-59": 60, "60-74": 75, "75+": 130}  # the band -> the age it ends before
 # Of 20 lesions, one more or less moves a sensitivity by five points, and its interval is some 40 points wide.
 FEWEST_IMAGES, FEWEST_LESIONS = 100, 20
@@ -71,8 +71,9 @@ def slices(predictions: Predictions, attributes: pd.DataFrame, *, resamples: int
     for attribute in ATTRIBUTES:
         if attribute not in attributes.columns:
             continue
-        read = age_band if attribute == "age" else _text
-        values = np.array([read(value) for value in attributes[attribute]])  # (images,)
+        values = values_of(attributes, attribute)  # (images,)
+        if attribute == "age":
+            values = np.array([age_band(age) for age in values], dtype=object)
         if (values != UNKNOWN).any():
             for value in _order(attribute, values):
                 members = predictions.take(values == value)
@@ -131,11 +132,6 @@ def _slice(attribute: str, value: str, members: Predictions, resamples: int, see
     small = len(members) < FEWEST_IMAGES or min(of_each_kind) < FEWEST_LESIONS
     metrics = measure(members, resamples=resamples, seed=seed)
     return Slice(attribute, value, len(members), len(np.unique(members.lesion_ids)), small, metrics)
-
-
-def _text(value: object) -> str:
-    text = str(value).strip()
-    return UNKNOWN if text.lower() in ("", "nan", "none", UNKNOWN) else text
 
 
 def _order(attribute: str, values: np.ndarray) -> list[str]:
