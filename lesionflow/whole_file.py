@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,6 +39,19 @@ def check_writable(out: Path, overwrite: bool) -> None:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+def check_folder(folder: Path, names: Iterable[str], overwrite: bool) -> None:
+    """Make a folder, and refuse one that files of these names could not be written into: before the work starts.
+
+    Raises `ReportError`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportError(f"{folder}: cannot be made ({error.strerror}); choose another place") from error
+    for name in names:
+        check_writable(folder / name, overwrite)
 
 
 @contextlib.contextmanager

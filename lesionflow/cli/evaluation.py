@@ -71,7 +71,8 @@ def evaluate(
     """
     from rich.console import Console
 
-    from lesionflow.verbs.evaluate import PAGE, evaluate
+    from lesionflow.evaluation.examine import PAGE_FILE
+    from lesionflow.verbs.evaluate import evaluate
 
     with Console(stderr=True).status("reading images") as status:
         report = evaluate(model, data, out, tracking_uri=tracking_uri, cache=cache, progress=status.update, **options)
@@ -81,7 +82,7 @@ def evaluate(
     for name, estimate in report.metrics.items():
         click.echo(f"  {name:38}{estimate.value:8.4f}   {estimate.low:.4f} to {estimate.high:.4f}")
     if out is not None:
-        click.echo(f"look at {out / PAGE}")
+        click.echo(f"look at {out / PAGE_FILE}")
 
 
 @click.command()

@@ -14,22 +14,12 @@ from lesionflow.data.description import Description, aspect_ratios
 from lesionflow.data.duplicates import ALIKE, NEAR
 from lesionflow.data.split import PARTS
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES
-from lesionflow.errors import ReportError
 from lesionflow.pages import image, page, paragraph, picture, section, table, warning, write_page
-from lesionflow.whole_file import check_writable, whole_file
+from lesionflow.whole_file import check_folder, whole_file
 
 JSON_FILE, PAGE_FILE = "description.json", "description.html"
+FILES = (JSON_FILE, PAGE_FILE)
 MAXIMUM_ROWS = 50  # of a table on the page; the JSON has all
-
-
-def check_folder(folder: Path, overwrite: bool) -> None:
-    """Make the folder, and refuse one that a description could not be written into. Raises `ReportError`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ReportError(f"{folder}: cannot be made ({error.strerror}); choose another place") from error
-    for name in (JSON_FILE, PAGE_FILE):
-        check_writable(folder / name, overwrite)
 
 
 def write_description(description: Description, folder: Path, overwrite: bool = False) -> list[Path]:
@@ -37,7 +27,7 @@ def write_description(description: Description, folder: Path, overwrite: bool = 
 
     Raises `ReportError` where they cannot be written.
     """
-    check_folder(folder, overwrite)
+    check_folder(folder, FILES, overwrite)
     written = [folder / JSON_FILE, folder / PAGE_FILE]
     text = description_page(description)
     with whole_file(written[0], overwrite) as file:

@@ -32,9 +32,11 @@ from lesionflow.evaluation.report_pictures import (
     numeric_pictures,
 )
 from lesionflow.evaluation.slices import largest_gaps, slices
+from lesionflow.scoring.columns import NO, YES, cell, utf8
 from lesionflow.scoring.predictor import Predictor
 from lesionflow.whole_file import whole_file
 
+PAGE_FILE, METRICS_FILE, PREDICTIONS_FILE = FILES = ("report.html", "metrics.json", "predictions.csv")
 THUMBNAIL = 160  # pixels a side, in the sheets of images
 
 
@@ -120,10 +122,10 @@ def write_evaluation(report: EvaluationReport, folder: Path, overwrite: bool = F
     Raises `ReportError` where a file cannot be written.
     """
     contents = {
-        "metrics.json": json.dumps(evaluation_json(report), indent=2, allow_nan=False).encode() + b"\n",
-        "predictions.csv": _predictions_csv(report.predictions).encode("utf-8", "backslashreplace"),
+        METRICS_FILE: json.dumps(evaluation_json(report), indent=2, allow_nan=False).encode() + b"\n",
+        PREDICTIONS_FILE: _predictions_csv(report.predictions).encode(),
         **{f"{picture.name}.png": picture.png() for picture in report.pictures},
-        "report.html": evaluation_page(report).encode(),  # last: where it is, everything is
+        PAGE_FILE: evaluation_page(report).encode(),  # last: where it is, everything is
     }
     for name, content in contents.items():
         with whole_file(folder / name, overwrite) as file:
@@ -139,8 +141,9 @@ def _predictions_csv(said: Predictions) -> str:
     )
     for place in range(len(said)):
         rows.writerow([
-            said.image_ids[place], said.lesion_ids[place], DIAGNOSES[said.labels[place]], DIAGNOSES[said.called[place]],
-            "yes" if said.malignant[place] else "no", said.refer[place],
+            *(cell(utf8(str(name))) for name in (said.image_ids[place], said.lesion_ids[place])),
+            DIAGNOSES[said.labels[place]], DIAGNOSES[said.called[place]],
+            YES if said.malignant[place] else NO, said.refer[place],
             *(f"{probability:.6f}" for probability in said.probabilities[place]),
         ])  # fmt: skip
     return text.getvalue()

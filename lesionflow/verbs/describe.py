@@ -8,10 +8,11 @@ from pathlib import Path
 from rich.console import Console
 
 from lesionflow.data.description import Description, describe_images
-from lesionflow.data.description_page import check_folder, write_description
+from lesionflow.data.description_page import FILES, write_description
 from lesionflow.data.labelled import LabelledImages, read_labelled_images
 from lesionflow.data.split import Split, split_by_lesion
 from lesionflow.errors import DataError
+from lesionflow.whole_file import check_folder
 
 DEFAULT_OUT = Path("description")
 
@@ -31,7 +32,7 @@ def describe(
     cannot be decoded are part of the description.
     """
     console, out = console or Console(stderr=True), Path(out)
-    check_folder(out, overwrite)
+    check_folder(out, FILES, overwrite)
     images = read_labelled_images(data, cache)
     with console.status("reading images") as status:
         description = describe_images(

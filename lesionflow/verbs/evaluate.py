@@ -14,15 +14,14 @@ from lesionflow.bundle.files import read_arrays
 from lesionflow.data.cache import decoded_pixels
 from lesionflow.data.labelled import LabelledImages, read_labelled_images
 from lesionflow.data.split import PARTS, split_by_lesion
-from lesionflow.errors import ReportError, UsageError
+from lesionflow.errors import UsageError
 from lesionflow.evaluation.config import EvaluationConfig
-from lesionflow.evaluation.examine import examine, write_evaluation
+from lesionflow.evaluation.examine import FILES, examine, write_evaluation
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.report import EvaluationReport
 from lesionflow.registry.versions import SCORED, resolve
 from lesionflow.scoring.predictor import load_predictor
-
-PAGE = "report.html"
+from lesionflow.whole_file import check_folder
 
 
 def evaluate(
@@ -45,7 +44,7 @@ def evaluate(
     """
     model, config = os.fspath(model), EvaluationConfig(**options)  # type: ignore[arg-type]  # which checks the kinds
     if out is not None:
-        _check_folder(Path(out), config.overwrite)
+        check_folder(Path(out), FILES, config.overwrite)
     if config.log:
         from lesionflow.registry import tracking
 
@@ -90,13 +89,3 @@ def _members(card: Card, label: str, images: LabelledImages, part: str | None) -
     table = images.table
     split = split_by_lesion(table["image_id"], table["lesion_id"], images.labels, card.split_fractions, card.split_seed)
     return part, split.part(part)
-
-
-def _check_folder(out: Path, overwrite: bool) -> None:
-    """Refuse, before the work starts, a folder that cannot take the report."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ReportError(f"{out}: cannot be made ({error.strerror}); choose another folder") from error
-    if (out / PAGE).exists() and not overwrite:
-        raise ReportError(f"{out / PAGE}: exists already; add --overwrite or choose another folder")

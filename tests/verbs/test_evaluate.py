@@ -126,3 +126,10 @@ def test_nonsense_is_refused_before_work(bundle: Path, demo_folder: Path) -> Non
         evaluate(bundle, demo_folder, resamples=1)
     with pytest.raises(UsageError, match="--part"):
         evaluate(bundle, demo_folder, part="all of it")
+
+
+def test_ids_are_no_formulas_to_a_spreadsheet(bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path) -> None:
+    image = next(demo_folder.rglob("*.jpg"))
+    (tmp_path / "labels.csv").write_text(f"path,diagnosis,image_id,lesion_id\n{image},nv,=cmd(),@there\n")
+    evaluate(bundle, tmp_path / "labels.csv", tmp_path / "out", cache=cache, resamples=QUICK)
+    assert (tmp_path / "out" / "predictions.csv").read_text().splitlines()[1].startswith("'=cmd(),'@there,nv,")
