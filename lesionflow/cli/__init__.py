@@ -32,7 +32,14 @@ class _Commands(click.Group):
             raise _Message(error) from error
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def _with_dashes(name: str) -> str:
+    """`mlflow run . -P image_size=96` arrives as --image_size."""
+    return name.replace("_", "-")
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": _with_dashes}
+)
 @click.version_option(__version__)
 def main() -> None:
     """Train, track, register and use classifiers of dermatoscopic images.

@@ -15,6 +15,11 @@ def shares(labels: np.ndarray, balance: str, classes: int) -> np.ndarray:
     return np.asarray(weights / weights.sum())
 
 
+def positive_shares(labels: np.ndarray, balance: str, classes: int) -> np.ndarray:
+    """As `shares`, for taking logarithms: a diagnosis without images gets as much as half an image would."""
+    return np.maximum(shares(labels, balance, classes), 0.5 / len(labels))
+
+
 def epoch_indices(labels: np.ndarray, balance: str, generator: np.random.Generator) -> np.ndarray:
     """The order in which one epoch shows the images: as many indices into labels as there are images, shuffled.
 

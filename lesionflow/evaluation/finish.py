@@ -23,7 +23,7 @@ from lesionflow.bundle.card import (
 from lesionflow.bundle.export import write_bundle
 from lesionflow.bundle.files import write_arrays
 from lesionflow.data.labelled import LabelledImages
-from lesionflow.data.sampling import shares
+from lesionflow.data.sampling import positive_shares
 from lesionflow.data.split import PARTS, Split
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.calibration import fit_calibration
@@ -111,10 +111,8 @@ def _calibrate(
     folder: Path, card: Card, config: TrainingConfig, labels: np.ndarray, split: Split, pixels: np.ndarray
 ) -> Card:
     """Fit the calibrations, of one look and of the average over flips and turns, and put them into the card."""
-    # Of a diagnosis that training never saw nothing is known; half an image keeps the logarithms finite.
-    least = 0.5 / len(split.train)
-    shown = np.maximum(shares(labels[split.train], config.balance, len(DIAGNOSES)), least)
-    prior = np.maximum(shares(labels[split.train], "none", len(DIAGNOSES)), least)
+    believed = config.believed_prior(labels[split.train])
+    prior = positive_shares(labels[split.train], "none", len(DIAGNOSES))
     neutral = {SINGLE: Calibration(), AVERAGED: Calibration()}
     card = write_card(folder, dataclasses.replace(card, prior=tuple(prior.tolist()), calibrations=neutral))
     fitted = {}
@@ -122,7 +120,7 @@ def _calibrate(
         predictor = load_predictor(folder, averaged=mode == AVERAGED)
         logits, distances = predictor.measure_many(pixels, split.validation)
         fitted[mode] = fit_calibration(
-            logits, distances, labels[split.validation], shown, prior,
+            logits, distances, labels[split.validation], believed, prior,
             sensitivity=config.malignant_sensitivity, referred=config.refer_share,
         )  # fmt: skip
     return write_card(folder, dataclasses.replace(card, calibrations=fitted))

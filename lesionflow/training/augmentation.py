@@ -76,3 +76,25 @@ class Augmentation(keras.layers.Layer):
         grey = ops.mean(images, axis=3, keepdims=True)  # (batch, height, width, 1)
         images = grey + (images - grey) * saturation
         return ops.clip(images, 0.0, 255.0)
+
+
+class Mixup(keras.layers.Layer):
+    """Blend each image with the one before it in its batch (Zhang et al. 2018, arXiv:1710.09412); in training only.
+
+    Input: images (batch, height, width, 3) float32, and the share that each keeps, (batch,). Output: the images' shape.
+    """
+
+    def __init__(self):
+        super().__init__(name="mixup", dtype="float32", autocast=False)
+
+    def call(self, inputs, training=None):
+        """Blend in training, pass the images on otherwise."""
+        images, kept = inputs
+        if not training:
+            return images
+        kept = ops.reshape(kept, (-1, 1, 1, 1))
+        return kept * images + (1 - kept) * ops.roll(images, 1, axis=0)
+
+    def compute_output_spec(self, inputs, training=None):
+        """The shape of the images."""
+        return keras.KerasTensor(inputs[0].shape, dtype="float32")

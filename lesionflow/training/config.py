@@ -5,28 +5,54 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from lesionflow.data.sampling import BALANCES
+import numpy as np
+
+from lesionflow.data.sampling import BALANCES, positive_shares
+from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import UsageError
 from lesionflow.options import check_options, option
-from lesionflow.training.networks import NETWORKS
+from lesionflow.training.presets import ALL, AUTO, NETWORKS, PRESETS, preset_of
 
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
+LOSSES = ("cross-entropy", "logit-adjusted", "focal")
+OF_PRESET = "the preset's"
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """What to train, on what and how. Values out of range raise `UsageError` before any work starts."""
+    """What to train, on what and how. Values out of range raise `UsageError` before any work starts.
+
+    Fields whose default is None take the value of the preset for the network; `resolved` fills them in, and what trains
+    is given nothing else.
+    """
 
     data: str = option("demo", "Folder with HAM10000's metadata CSV and images, or 'demo' for a synthetic set.")
-    model: str = option("all", "Network to train.", choices=(*NETWORKS, "all"))
-    image_size: int = option(64, "Height and width in pixels that images are brought to.", low=16, high=1024)
-    epochs: int = option(30, "Epochs at most.", low=1, high=1000)
-    batch_size: int = option(32, "Images in one step.", low=1, high=65_536)
-    learning_rate: float = option(2e-3, "Peak learning rate, reached after the warm-up.", low=1e-9, high=10)
-    weight_decay: float = option(0.05, "Weight decay of AdamW.", low=0, high=10)
+    model: str = option(ALL, f"Networks to train, separated by commas: {', '.join(NETWORKS)}, or all.")
+    preset: str = option(
+        AUTO,
+        "Settings for what is not given: full is for a GPU, quick for two CPU cores; auto looks for a GPU.",
+        choices=(AUTO, *PRESETS),
+    )
+    image_size: int = option(
+        None, "Height and width in pixels that images are brought to.", kind=int, low=16, high=1024, unset=OF_PRESET
+    )
+    epochs: int = option(None, "Epochs at most.", kind=int, low=1, high=1000, unset=OF_PRESET)
+    batch_size: int = option(None, "Images in one step.", kind=int, low=1, high=65_536, unset=OF_PRESET)
+    learning_rate: float = option(
+        None, "Peak learning rate, reached after the warm-up.", kind=float, low=1e-9, high=10, unset=OF_PRESET
+    )
+    weight_decay: float = option(None, "Weight decay of AdamW.", kind=float, low=0, high=10, unset=OF_PRESET)
+    balance: str = option(
+        None, "How often rare diagnoses are shown in training.", kind=str, choices=tuple(BALANCES), unset=OF_PRESET
+    )
+    loss: str = option("cross-entropy", "What training minimises.", choices=LOSSES)
     label_smoothing: float = option(0.05, "Share of each label spread over all diagnoses.", low=0, high=0.9)
-    balance: str = option("oversample", "How often rare diagnoses are shown in training.", choices=tuple(BALANCES))
+    mixup: float = option(0.0, "Blend pairs of training images, by shares from Beta(mixup, mixup); 0: none.", high=10)
     augmentation: float = option(1.0, "Strength of random zooms, shifts and colours; 0 keeps flips.", low=0, high=3)
+    averaging: float = option(
+        0.0, "Share of the past in a moving average of the weights; 0: none.", low=0, high=0.99999
+    )
+    width: float = option(1.0, "Multiplies the channels of cnn and vgg.", low=0.1, high=8)
     patience: int = option(15, "Epochs without better validation balanced accuracy before stopping.", low=1, high=1000)
     precision: str = option("auto", "Number format of the arithmetic; auto mixes on a GPU.", choices=PRECISIONS)
     validation_fraction: float = option(
@@ -41,13 +67,16 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_options(self)
+        unknown = [name for name in self.model.split(",") if name not in (*NETWORKS, ALL)]
+        if unknown:
+            raise UsageError(f"--model {unknown[0]}: choose from {', '.join((*NETWORKS, ALL))}, separated by commas")
         if self.validation_fraction + self.test_fraction > 0.9:
             raise UsageError("--validation-fraction and --test-fraction leave less than a tenth for training")
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """The names of the networks to train."""
-        return NETWORKS if self.model == "all" else (self.model,)
+        """The names of the networks to train, each once."""
+        return NETWORKS if ALL in self.model.split(",") else tuple(dict.fromkeys(self.model.split(",")))
 
     @property
     def fractions(self) -> tuple[float, float, float]:
@@ -55,6 +84,22 @@ class TrainingConfig:
         rest = 1 - self.validation_fraction - self.test_fraction
         return (rest, self.validation_fraction, self.test_fraction)
 
+    def resolved(self, network: str, preset: str) -> TrainingConfig:
+        """For one network, with the preset's values where none are given."""
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        filled = {name: value for name, value in preset_of(preset, network).items() if given[name] is None}
+        return dataclasses.replace(self, model=network, preset=preset, **filled)
+
+    def believed_prior(self, labels: np.ndarray) -> np.ndarray:
+        """How frequent a network trained so takes each diagnosis to be: (7,) float64, above 0.
+
+        labels: of the training part, (images,) int64. A network believes what the sampler showed; the logit-adjusted
+        loss has taken that out already.
+        """
+        if self.loss == "logit-adjusted":
+            return np.full(len(DIAGNOSES), 1 / len(DIAGNOSES))
+        return positive_shares(labels, self.balance, len(DIAGNOSES))
+
     def parameters(self) -> dict[str, str | int | float]:
-        """Every field by name."""
-        return dataclasses.asdict(self)
+        """Every field that has a value, by name."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}

@@ -10,16 +10,18 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-from keras import ops
 
-from lesionflow.data.sampling import epoch_indices
+from lesionflow.data.sampling import epoch_indices, positive_shares
 from lesionflow.data.split import Split
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import TrainingError
-from lesionflow.training.augmentation import Augmentation
+from lesionflow.training.augmentation import Augmentation, Mixup
 from lesionflow.training.config import TrainingConfig
+from lesionflow.training.devices import chosen_precision
 from lesionflow.training.networks import build_network
+from lesionflow.training.objective import BalancedAccuracy, build_loss
 from lesionflow.training.table import KeepBest, PixelTable
+from lesionflow.training.warm_start import start_from_imagenet
 
 WARM_UP_SHARE = 0.05  # of all steps
 
@@ -68,7 +70,7 @@ def fit(
     called after every epoch. Raises `TrainingError` where the loss stops being a number.
     """
     started = time.monotonic()
-    precision = _precision(config.precision)
+    precision = chosen_precision(config.precision)
     keras.utils.set_random_seed(config.seed)
     height, width = pixels.shape[1:3]
     members = np.concatenate([split.train, split.validation])  # the test part stays outside
@@ -76,31 +78,31 @@ def fit(
     train, validation = np.split(np.arange(len(members), dtype=np.int32), [len(split.train)])
     batch_size = min(config.batch_size, len(train))
     steps = len(train) // batch_size  # an epoch; what is left over stays out, so that all steps have one shape
-    generator = np.random.default_rng(config.seed)
-    # What each epoch shows, drawn beforehand: (epochs * steps * batch_size,) int32.
-    shown = np.concatenate(
-        [
-            train[epoch_indices(labels[train], config.balance, generator)[: steps * batch_size]]
-            for _ in range(config.epochs)
-        ]
-    )
+    shown, targets = _shown(config, train, labels, batch_size, steps)
 
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        network = build_network(name, height, width)
+        network = build_network(name, height, width, config.width)
+        if name == "efficientnet":
+            start_from_imagenet(network, table[train], labels[train], config.balance)
         # The learner is the network and what only training needs before it.
-        indices = keras.Input((), dtype="int32")
+        indices, kept = keras.Input((), dtype="int32"), keras.Input((), dtype="float32")
         images = PixelTable(table)(indices)  # (batch, height, width, 3)
-        learner = keras.Model(indices, network(Augmentation(config.augmentation, seed=config.seed)(images)))
+        images = Augmentation(config.augmentation, seed=config.seed)(images)
+        if config.mixup:
+            images = Mixup()([images, kept])
+        learner = keras.Model([indices, kept], network(images))
     finally:
         keras.config.set_dtype_policy(before)
     learner.compile(
         optimizer=_optimizer(config, steps * config.epochs),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
+        loss=build_loss(
+            config.loss, config.label_smoothing, positive_shares(labels[train], config.balance, len(DIAGNOSES))
+        ),
         metrics=[
             keras.metrics.CategoricalAccuracy(name="accuracy"),
-            BalancedAccuracy(name="balanced_accuracy"),
+            BalancedAccuracy(config.believed_prior(labels[train])),
         ],
         # TensorFlow's XLA has no kernel for the affine resampling of the augmentation; JAX always compiles.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
@@ -108,28 +110,53 @@ def fit(
 
     history: list[EpochResult] = []
     best = KeepBest(network, config.patience)
+    # Validation, and with it the choice of the epoch, sees the averaged weights.
+    averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.averaging else []
 
     def record(epoch: int, logs: dict[str, float]) -> None:
         history.append(_epoch_result(epoch, logs))
         on_epoch(history[-1])
 
     learner.fit(
-        shown,
-        one_hot(labels[shown]),
+        list(shown),
+        targets,
         batch_size=batch_size,
         steps_per_epoch=steps,
         epochs=config.epochs,
         shuffle=False,
-        validation_data=(validation, one_hot(labels[validation])),
+        validation_data=([validation, np.ones(len(validation), np.float32)], one_hot(labels[validation])),
         validation_batch_size=2 * batch_size,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=record), best, *callbacks],
+        callbacks=[*averaging, keras.callbacks.LambdaCallback(on_epoch_end=record), best, *callbacks],
         verbose=0,
     )
 
     # The bundle's network is in float32 whatever the training was in: exported graphs have to be.
-    trained = build_network(name, height, width)
+    trained = build_network(name, height, width, config.width)
     trained.set_weights(best.weights)
     return Fitted(trained, tuple(history), best.best_epoch, time.monotonic() - started, precision)
+
+
+def _shown(
+    config: TrainingConfig, train: np.ndarray, labels: np.ndarray, batch_size: int, steps: int
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """What every step of the training shows, drawn beforehand.
+
+    Returns indices, int32, and the share that each image keeps when it is blended with the one before it in its batch,
+    float32, both (epochs * steps * batch_size,); and the labels blended likewise, (..., 7) float32.
+    """
+    generator = np.random.default_rng(config.seed)
+    indices = np.concatenate(
+        [
+            train[epoch_indices(labels[train], config.balance, generator)[: steps * batch_size]]
+            for _ in range(config.epochs)
+        ]
+    )
+    targets = one_hot(labels[indices])
+    if not config.mixup:
+        return (indices, np.ones(len(indices), np.float32)), targets
+    kept = generator.beta(config.mixup, config.mixup, len(indices)).astype(np.float32)
+    before = np.roll(targets.reshape(-1, batch_size, len(DIAGNOSES)), 1, axis=1).reshape(targets.shape)
+    return (indices, kept), kept[:, None] * targets + (1 - kept[:, None]) * before
 
 
 def one_hot(labels: np.ndarray) -> np.ndarray:
@@ -158,46 +185,9 @@ def _optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer
         warmup_steps=warm_up,
         decay_steps=max(1, steps - warm_up),
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=config.weight_decay, use_ema=config.averaging > 0, ema_momentum=config.averaging or 0.99
+    )
     # Decay is for what multiplies; pulling scales and offsets to zero only harms (arXiv:1812.01187).
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
-
-
-def _precision(choice: str) -> str:
-    if choice != "auto":
-        return choice
-    return "mixed_float16" if has_gpu() else "float32"
-
-
-def has_gpu() -> bool:
-    """Whether Keras's backend sees a GPU."""
-    if keras.backend.backend() == "torch":  # Keras lists no devices for this backend
-        import torch
-
-        return bool(torch.cuda.is_available())
-    try:
-        return bool(keras.distribution.list_devices("gpu"))
-    except RuntimeError:  # JAX raises where the platform is missing
-        return False
-
-
-class BalancedAccuracy(keras.metrics.Metric):
-    """The mean over diagnoses of the share of images recognised; diagnoses without images are left out."""
-
-    def __init__(self, name: str = "balanced_accuracy", **kwargs):
-        super().__init__(name=name, **kwargs)
-        self.recognised = self.add_variable((len(DIAGNOSES),), initializer="zeros", name="recognised")
-        self.seen = self.add_variable((len(DIAGNOSES),), initializer="zeros", name="seen")
-
-    def update_state(self, y_true, y_pred, sample_weight=None) -> None:
-        """y_true: (batch, 7) one-hot; y_pred: (batch, 7) logits or probabilities."""
-        right = ops.cast(ops.equal(ops.argmax(y_true, axis=-1), ops.argmax(y_pred, axis=-1)), y_true.dtype)
-        self.recognised.assign(self.recognised + ops.sum(y_true * right[:, None], axis=0))
-        self.seen.assign(self.seen + ops.sum(y_true, axis=0))
-
-    def result(self):
-        """The value so far, a scalar."""
-        present = ops.cast(self.seen > 0, self.seen.dtype)
-        recall = self.recognised / ops.maximum(self.seen, 1.0)
-        return ops.sum(recall * present) / ops.maximum(ops.sum(present), 1.0)

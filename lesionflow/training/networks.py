@@ -1,6 +1,6 @@
-"""The two networks, in plain Keras 3: pixels in, seven logits out.
+"""The networks, in plain Keras 3: pixels in, seven logits out.
 
-Both take images of any height and width, as float32 or uint8 values from 0 to 255, and rescale inside, so that
+All take images of any height and width, as float32 or uint8 values from 0 to 255, and rescale inside, so that
 the exported graph needs no preprocessing but the one that `lesionflow.data.pixels` does.
 """
 
@@ -9,15 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.training import efficientnet
 
 if TYPE_CHECKING:
     import keras
 
-NETWORKS = ("cnn", "vgg")
 
-
-def build_network(name: str, height: int, width: int) -> keras.Model:
-    """Build a network with fresh weights.
+def build_network(name: str, height: int, width: int, widen: float = 1.0) -> keras.Model:
+    """Build a network with fresh weights; `widen` multiplies the channels of `cnn` and `vgg`.
 
     Input: (batch, height, width, 3), values 0 to 255. Output: (batch, 7) logits in the order of `DIAGNOSES`.
     Logits, not probabilities, so that temperature and prior correction can be applied behind the network.
@@ -25,8 +24,11 @@ def build_network(name: str, height: int, width: int) -> keras.Model:
     import keras
 
     inputs = keras.Input((height, width, 3), name="image")
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)  # (batch, height, width, 3) in -1..1
-    x = {"cnn": _cnn, "vgg": _vgg}[name](x)  # (batch, features)
+    if name == "efficientnet":
+        x = _efficientnet(inputs)  # (batch, 1280)
+    else:
+        x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)  # (batch, height, width, 3) in -1..1
+        x = {"cnn": _cnn, "vgg": _vgg}[name](x, widen)  # (batch, features)
     # The last layer stays in float32 under mixed precision: a loss over float16 logits overflows.
     logits = keras.layers.Dense(len(DIAGNOSES), dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name=name)
@@ -40,17 +42,30 @@ def _convolution(x, filters: int, size: int = 3, strides: int = 1):
     return layers.BatchNormalization(momentum=0.9)(x)
 
 
-def _cnn(x):
+def _efficientnet(inputs):
+    from keras import layers
+
+    scale, offset = efficientnet.SCALE
+    x = efficientnet.features(layers.Rescaling(scale, offset=offset)(inputs))
+    return layers.Dropout(0.3)(layers.GlobalAveragePooling2D()(x))
+
+
+def _channels(filters: int, widen: float) -> int:
+    """A multiple of 8, which the kernels of every device like best."""
+    return max(8, 8 * round(filters * widen / 8))
+
+
+def _cnn(x, widen: float):
     """A residual network after He et al. 2016 (arXiv:1512.03385), with the average-pooled shortcuts of ResNet-D
     (arXiv:1812.01187), squeeze and excitation (arXiv:1709.01507) and a stem that leaves early to a quarter of the size.
     """
     from keras import layers
 
-    x = layers.ReLU()(_convolution(x, 32, strides=2))  # (batch, height/2, width/2, 32)
+    x = layers.ReLU()(_convolution(x, _channels(32, widen), strides=2))  # (batch, height/2, width/2, 32)
     x = layers.MaxPooling2D(2, padding="same")(x)  # (batch, height/4, width/4, 32)
     for stage, (filters, blocks) in enumerate([(48, 2), (96, 2), (192, 2), (256, 1)]):
         for block in range(blocks):
-            x = _residual_block(x, filters, strides=2 if stage and not block else 1)
+            x = _residual_block(x, _channels(filters, widen), strides=2 if stage and not block else 1)
     x = layers.GlobalAveragePooling2D()(x)  # (batch, 256)
     return layers.Dropout(0.3)(x)
 
@@ -71,7 +86,7 @@ def _residual_block(x, filters: int, strides: int):
     return layers.ReLU()(layers.Add()([layers.Multiply()([x, gate]), shortcut]))
 
 
-def _vgg(x):
+def _vgg(x, widen: float):
     """A stack of 3 x 3 convolutions after Simonyan and Zisserman 2015 (arXiv:1409.1556), eight of them, with batch
     normalisation and a global pooling head instead of the three wide dense layers.
     """
@@ -79,8 +94,8 @@ def _vgg(x):
 
     for filters, convolutions in [(24, 1), (48, 1), (96, 2), (192, 2), (256, 2)]:
         for _ in range(convolutions):
-            x = layers.ReLU()(_convolution(x, filters))
+            x = layers.ReLU()(_convolution(x, _channels(filters, widen)))
         x = layers.MaxPooling2D(2, padding="same")(x)  # halves height and width
     x = layers.GlobalAveragePooling2D()(x)  # (batch, 256)
-    x = layers.Dense(256, activation="relu")(x)
+    x = layers.Dense(_channels(256, widen), activation="relu")(x)
     return layers.Dropout(0.4)(x)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from lesionflow.bundle.card import CARD_FILE, Card
@@ -55,18 +53,13 @@ def train(
     """
     console = console or Console(stderr=True)
     address = tracking.connect(tracking_uri)  # first of all: an hour of training must not end at a closed door
+    preset = _preset(config, console)
     images = read_labelled_images(config.data, cache)
     for warning in images.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     split = split_by_lesion(
         images.table["image_id"], images.table["lesion_id"], images.labels, config.fractions, config.seed
     )
-    size = config.image_size
-    with console.status("decoding images") as status:
-        pixels = decoded_pixels(
-            images.table["path"].tolist(), images.digest, size, size, cache,
-            progress=lambda done, total: status.update(f"decoding images: {done} of {total}"),
-        )  # fmt: skip
     with console.status("describing the data"):
         description = describe_images(images, split)
     for finding in description.findings:
@@ -84,7 +77,9 @@ def train(
             with tracking.run(name, experiment, nested=nested):
                 if not nested:
                     _log_description(description)
-                version, histories[name] = _train_one(name, config, images, split, pixels, registered_model, console)
+                version, histories[name] = _train_one(
+                    config.resolved(name, preset), images, split, registered_model, cache, console
+                )
                 trained.append(version)
         best, decision, before = crown_the_better(trained)
         if nested:
@@ -92,6 +87,18 @@ def train(
             picture = learning_picture(f"{' and '.join(config.networks)} on {images.description}", histories)
             tracking.log_picture(picture)
     return Trained(tuple(trained), best, decision, before, address)
+
+
+def _preset(config: TrainingConfig, console: Console) -> str:
+    from lesionflow.training.devices import chosen_preset
+    from lesionflow.training.imagenet import imagenet_weights
+
+    preset = chosen_preset(config.preset)
+    if preset != config.preset:
+        console.print(f"preset: {preset}", highlight=False, soft_wrap=True)
+    if "efficientnet" in config.networks:
+        imagenet_weights()  # missing weights are a matter for now, not for after two other networks
+    return preset
 
 
 @contextlib.contextmanager
@@ -116,18 +123,22 @@ def _deciding(card: Card) -> dict[str, float]:
 
 
 def _train_one(
-    name: str,
     config: TrainingConfig,
     images: LabelledImages,
     split: Split,
-    pixels: np.ndarray,
     registered_model: str,
+    cache: Path | None,
     console: Console,
 ) -> tuple[Version, History]:
     from lesionflow.training.display import TrainingDisplay
     from lesionflow.training.fit import fit
 
-    config = dataclasses.replace(config, model=name)
+    name, size = config.model, config.image_size
+    with console.status("decoding images") as status:
+        pixels = decoded_pixels(
+            images.table["path"].tolist(), images.digest, size, size, cache,
+            progress=lambda done, total: status.update(f"decoding images: {done} of {total}"),
+        )  # fmt: skip
     tracking.log_setting(config.parameters(), images, split)
     fitted = fit(
         config, name, pixels, images.labels, split,

@@ -27,7 +27,7 @@ def test_a_run_per_network_under_one_parent(store: Path) -> None:
         assert run.data.params["model"] == name and run.data.params["balance"] == "oversample"
         assert run.data.tags["demo"] == "true" and "synthetic" in run.data.tags["data"]
         assert run.data.tags["git_commit"]
-    assert parent.data.params["model"] == "all"
+    assert parent.data.params["model"] == "cnn,vgg"
     assert not [name for name in parent.data.metrics if name.startswith("system/")]
 
 

@@ -21,7 +21,7 @@ from lesionflow.training.fit import fit
 
 pixels = np.random.default_rng(0).integers(0, 256, (64, 16, 16, 3), dtype=np.uint8)
 split = Split(np.arange(40), np.arange(40, 52), np.arange(52, 64), 0, (0.6, 0.2, 0.2), "")
-fitted = fit(TrainingConfig(epochs=2, batch_size=8), "cnn", pixels, np.arange(64) % 7, split)
+fitted = fit(TrainingConfig(epochs=2, batch_size=8).resolved("cnn", "quick"), "cnn", pixels, np.arange(64) % 7, split)
 card = Card("cnn", 16, 16, "made up", "", True, "", 0, (0.6, 0.2, 0.2))
 write_bundle(Path(sys.argv[1]), fitted.network, card, pixels, np.arange(64) % 7, split)
 print(len(fitted.history), read_bundle(sys.argv[1])[0].network)

@@ -8,11 +8,12 @@ from sklearn.metrics import balanced_accuracy_score
 from lesionflow.data.split import Split
 from lesionflow.errors import TrainingError
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.fit import BalancedAccuracy, EpochResult, fit, one_hot
+from lesionflow.training.fit import EpochResult, fit, one_hot
+from lesionflow.training.objective import BalancedAccuracy
 from lesionflow.training.table import KeepBest, PixelTable
 
 # TensorFlow takes half as long to trace `vgg`: where the network does not matter, it is that one.
-CONFIG = TrainingConfig(epochs=4, batch_size=16, image_size=16, augmentation=0.3)
+CONFIG = TrainingConfig(epochs=4, batch_size=16, image_size=16, augmentation=0.3).resolved("vgg", "quick")
 
 
 def coloured(count: int = 210) -> tuple[np.ndarray, np.ndarray, Split]:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from lesionflow.training.networks import NETWORKS, build_network
+from lesionflow.training.networks import build_network
+from lesionflow.training.presets import NETWORKS
 
 
 @pytest.mark.parametrize("name", NETWORKS)

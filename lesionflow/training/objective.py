@@ -1,0 +1,63 @@
+"""What training minimises, and the figure that picks its epoch."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from lesionflow.diagnoses import DIAGNOSES
+
+
+def build_loss(loss: str, label_smoothing: float, shown: np.ndarray) -> keras.losses.Loss:
+    """The loss by its name; shown: each diagnosis's share of what training shows, (7,), above 0."""
+    if loss == "focal":  # Lin et al. 2017 (arXiv:1708.02002), with their gamma
+        return keras.losses.CategoricalFocalCrossentropy(
+            alpha=1.0, gamma=2.0, from_logits=True, label_smoothing=label_smoothing
+        )
+    if loss == "logit-adjusted":
+        return LogitAdjusted(np.log(shown), label_smoothing)
+    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+
+
+class LogitAdjusted(keras.losses.Loss):
+    """Cross-entropy with the logarithm of each share added to its logit (Menon et al. 2021, arXiv:2007.07314)."""
+
+    def __init__(self, log_shares: np.ndarray, label_smoothing: float):
+        super().__init__(name="logit_adjusted")
+        self.log_shares = log_shares.astype(np.float32)
+        self.plain = keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=label_smoothing, reduction="none"
+        )
+
+    def call(self, y_true, y_pred):
+        """y_true: (batch, 7) shares; y_pred: (batch, 7) logits. Returns (batch,)."""
+        return self.plain(y_true, y_pred + ops.convert_to_tensor(self.log_shares))
+
+
+class BalancedAccuracy(keras.metrics.Metric):
+    """The mean over diagnoses of the share of images recognised; diagnoses without images are left out.
+
+    The call is the diagnosis whose probability exceeds the believed prior, (7,), by the largest factor, as it is when
+    a bundle scores (`bundle.decision`).
+    """
+
+    def __init__(self, prior: np.ndarray | None = None, name: str = "balanced_accuracy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.log_prior = np.log(np.ones(len(DIAGNOSES)) if prior is None else prior).astype(np.float32)
+        self.recognised = self.add_variable((len(DIAGNOSES),), initializer="zeros", name="recognised")
+        self.seen = self.add_variable((len(DIAGNOSES),), initializer="zeros", name="seen")
+
+    def update_state(self, y_true, y_pred, sample_weight=None) -> None:
+        """y_true: (batch, 7) one-hot, or shares, of which the largest counts; y_pred: (batch, 7) logits."""
+        truth = ops.one_hot(ops.argmax(y_true, axis=-1), len(DIAGNOSES), dtype=self.seen.dtype)
+        called = ops.argmax(y_pred - ops.convert_to_tensor(self.log_prior), axis=-1)
+        right = ops.cast(ops.equal(ops.argmax(y_true, axis=-1), called), truth.dtype)
+        self.recognised.assign(self.recognised + ops.sum(truth * right[:, None], axis=0))
+        self.seen.assign(self.seen + ops.sum(truth, axis=0))
+
+    def result(self):
+        """The value so far, a scalar."""
+        present = ops.cast(self.seen > 0, self.seen.dtype)
+        recall = self.recognised / ops.maximum(self.seen, 1.0)
+        return ops.sum(recall * present) / ops.maximum(ops.sum(present), 1.0)
