@@ -1,0 +1,190 @@
+"""Run trials of `trials.toml`, on validation only, each an MLflow run below its group's; print them as a table.
+
+    python experiments/run.py ablation --data /path/to/HAM10000 --seeds 0 1 2
+
+A trial that was run with that seed on that data is not run again, so a group can be run in pieces. The split is the one
+of seed 0 for all seeds: seeds are of the weights, the sampler and the augmentation. The test part is never looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))  # the code beside the trials is tried, not another that is installed
+
+from lesionflow.bundle.card import Estimate  # noqa: E402
+from lesionflow.bundle.decision import decide  # noqa: E402
+from lesionflow.data.cache import decoded_pixels  # noqa: E402
+from lesionflow.data.labelled import LabelledImages, read_labelled_images  # noqa: E402
+from lesionflow.data.sampling import positive_shares  # noqa: E402
+from lesionflow.data.split import Split, split_by_lesion  # noqa: E402
+from lesionflow.diagnoses import DIAGNOSES  # noqa: E402
+from lesionflow.evaluation.calibration import fit_calibration  # noqa: E402
+from lesionflow.evaluation.metrics import measure  # noqa: E402
+from lesionflow.evaluation.predictions import predictions  # noqa: E402
+from lesionflow.training.config import TrainingConfig  # noqa: E402
+from lesionflow.training.devices import chosen_preset  # noqa: E402
+
+EXPERIMENT = "trials"
+SHOWN = {"balanced_accuracy": "balanced accuracy", "macro_auc": "macro AUC", "sensitivity_mel": "mel sensitivity"}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration under a name."""
+
+    group: str
+    name: str
+    config: TrainingConfig  # resolved, but for the seed
+    study: bool
+
+
+def read_trials(group: str, data: str) -> list[Trial]:
+    """The trials of a group of `trials.toml`."""
+    stated = tomllib.loads((HERE / "trials.toml").read_text())[group]
+    trials = []
+    for name, changes in stated["trials"].items():
+        options = {"data": data, **stated["common"], **changes}
+        study = options.pop("study", False)
+        config = TrainingConfig(**options)
+        trials.append(Trial(group, name, config.resolved(config.model, chosen_preset(config.preset)), study))
+    return trials
+
+
+def measure_on_validation(
+    config: TrainingConfig, logits: np.ndarray, images: LabelledImages, split: Split
+) -> dict[str, Estimate]:
+    """The figures of a network's answers, calibrated as a bundle's are; logits: (validation images, 7)."""
+    labels, table = images.labels, images.table.iloc[split.validation]
+    prior = positive_shares(labels[split.train], "none", len(DIAGNOSES))
+    nowhere = np.full(len(logits), np.nan)  # no distances: who is referred is not asked here
+    calibration = fit_calibration(
+        logits, nowhere, labels[split.validation], config.believed_prior(labels[split.train]), prior
+    )
+    said = decide(logits, nowhere, calibration, tuple(prior))
+    return measure(
+        predictions(
+            table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), labels[split.validation], said
+        )
+    )  # fmt: skip
+
+
+def run_trial(trial: Trial, seed: int, images: LabelledImages, cache: Path | None) -> None:
+    """Train, measure on validation, and log, below the run that is active."""
+    import dataclasses
+
+    import mlflow
+
+    from lesionflow.training.fit import fit
+
+    config = dataclasses.replace(trial.config, seed=seed)
+    split = split_by_lesion(images.table["image_id"], images.table["lesion_id"], images.labels, config.fractions, 0)
+    size = config.image_size
+    pixels = decoded_pixels(images.table["path"].tolist(), images.digest, size, size, cache)
+    with mlflow.start_run(run_name=f"{trial.name}, seed {seed}", nested=True, tags=_tags(trial, seed, images)):
+        mlflow.log_params(config.parameters())
+        if trial.study:
+            from study import fit_as_the_study
+
+            fitted = fit_as_the_study(config, pixels, images.labels, split)
+        else:
+            fitted = fit(config, config.model, pixels, images.labels, split)
+        for result in fitted.history:
+            mlflow.log_metrics({f"epoch/{name}": value for name, value in result.figures.items()}, step=result.epoch)
+        logits = fitted.network.predict(np.asarray(pixels[split.validation], np.float32), verbose=0)
+        log_trial(measure_on_validation(config, logits, images, split), fitted.best_epoch, fitted.seconds)
+
+
+def log_trial(metrics: dict[str, Estimate], best_epoch: int, seconds: float) -> None:
+    """Log what a trial found into the active run."""
+    import mlflow
+
+    for name, estimate in metrics.items():
+        mlflow.log_metrics(
+            {
+                f"validation/{name}": estimate.value,
+                f"validation_low/{name}": estimate.low,
+                f"validation_high/{name}": estimate.high,
+            }
+        )
+    mlflow.log_metrics({"best_epoch": best_epoch, "seconds": seconds})
+    mlflow.set_tag("trial.done", "yes")
+
+
+def _tags(trial: Trial, seed: int, images: LabelledImages) -> dict[str, str]:
+    return {
+        "trial.group": trial.group, "trial.name": trial.name, "trial.seed": str(seed), "trial.data": images.digest[:36],
+    }  # fmt: skip
+
+
+def finished(group: str) -> list[Any]:
+    """The finished trials of a group, as MLflow runs."""
+    import mlflow
+
+    query = f"tags.`trial.group` = '{group}' and tags.`trial.done` = 'yes'"
+    return mlflow.search_runs(experiment_names=[EXPERIMENT], filter_string=query, output_format="list")
+
+
+def table(group: str, order: list[str]) -> Iterator[str]:
+    """The finished trials as a Markdown table: the mean over seeds, and each seed's own interval where there is one."""
+    yield f"| {group} | seeds | {' | '.join(SHOWN.values())} | seconds |"
+    yield "| --- " * (len(SHOWN) + 3) + "|"
+    runs = finished(group)
+    for name in order:
+        mine = [run.data.metrics for run in runs if run.data.tags["trial.name"] == name]
+        if mine:
+            cells = [_cell(mine, metric) for metric in SHOWN]
+            seconds = statistics.mean(metrics["seconds"] for metrics in mine)
+            yield f"| {name} | {len(mine)} | {' | '.join(cells)} | {seconds:.0f} |"
+
+
+def _cell(runs: list[dict[str, float]], metric: str) -> str:
+    values = [run[f"validation/{metric}"] for run in runs]
+    low = statistics.mean(run[f"validation_low/{metric}"] for run in runs)
+    high = statistics.mean(run[f"validation_high/{metric}"] for run in runs)
+    spread = f"; {min(values):.3f} to {max(values):.3f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.3f} ({low:.3f}–{high:.3f}{spread})"
+
+
+def main() -> None:
+    """Run what has not been run, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("group", choices=tomllib.loads((HERE / "trials.toml").read_text()))
+    parser.add_argument("--data", required=True, help="HAM10000's folder")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--only", help="run those trials alone whose name contains this")
+    parser.add_argument("--tracking-uri", help="MLflow's store")
+    parser.add_argument("--cache", type=Path, help="folder for decoded pixels")
+    options = parser.parse_args()
+
+    import mlflow
+
+    from lesionflow.registry import tracking
+
+    tracking.connect(options.tracking_uri)
+    mlflow.set_experiment(EXPERIMENT)
+    images = read_labelled_images(options.data, options.cache)
+    trials = read_trials(options.group, options.data)
+    with mlflow.start_run(run_name=options.group):
+        for seed in options.seeds:
+            for trial in trials:
+                wanted = _tags(trial, seed, images)
+                done = any(wanted.items() <= run.data.tags.items() for run in finished(options.group))
+                if not done and (options.only or "") in trial.name:
+                    print(f"{trial.name}, seed {seed}", file=sys.stderr)
+                    run_trial(trial, seed, images, options.cache)
+    print("\n".join(table(options.group, [trial.name for trial in trials])))
+
+
+if __name__ == "__main__":
+    main()
