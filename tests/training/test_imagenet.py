@@ -116,7 +116,8 @@ def test_no_code_of_a_file_runs(protocol: int, place: int, tmp_path: Path) -> No
     sentinel = tmp_path / "sentinel"
     for hostile in (Call(os.system, f"touch '{sentinel}'"), Call(eval, f"open({str(sentinel)!r}, 'w')")):
         evil = pickle.dumps({"w": hostile}, protocol)
-        pickles = [pickle.dumps(value, 2) for value in (MAGIC, 1001, {"little_endian": True}, {}, [])]
+        whole: list[Any] = [MAGIC, 1001, {"little_endian": True}, {}, []]
+        pickles = [pickle.dumps(value, 2) for value in whole]
         with pytest.raises(ValueError, match=r"system|eval"):
             read_state(b"".join([*pickles[:place], evil, *pickles[place + 1 :]]))
         assert not sentinel.exists()
@@ -213,8 +214,8 @@ def test_a_file_cannot_say_that_it_holds_more_than_it_does() -> None:
     "array",
     [
         tensor(storage=stored() + plain((1, (9,), "f4", False, bytes(36))) + BUILD),  # an array would take new memory
-        tensor(storage=stored() + changed({"count": 8})),
-        tensor(storage=stored() + plain({"count": 8}) + BUILD),
+        tensor(storage=stored() + changed({"elements": 8})),
+        tensor(storage=stored() + plain({"elements": 8}) + BUILD),
         tensor(storage=stored(kind=KIND + changed({"itemsize": 1}))),
         tensor(rebuild=REBUILD + changed({"__defaults__": ()})),
         tensor(rebuild=REBUILD + changed({"__kwdefaults__": {}})),
