@@ -27,8 +27,9 @@ class Augmentation(keras.layers.Layer):
 
     def call(self, images, training=None):
         """Change the images in training, cast them to float32 otherwise."""
+        images = ops.cast(images, "float32")
         if not training:
-            return ops.cast(images, "float32")
+            return images
         return self._recolour(self._move(images))
 
     def compute_output_spec(self, images, training=None):
@@ -78,12 +79,13 @@ class Augmentation(keras.layers.Layer):
 def resample(images, maps):
     """Read each pixel (x, y) of the result at (a0 x + a1 y + a2, b0 x + b1 y + b2), bilinearly; edges are mirrored.
 
-    images: (batch, height, width, 3), uint8 or float; maps: (batch, 6) float32, a0 to b2. Returns float32.
+    images: (batch, height, width, 3); maps: (batch, 6) float32, a0 to b2. Returns float32.
 
     Written with look-ups, as `keras.ops.image.affine_transform` cannot be used: TensorFlow's XLA has no kernel for it,
     and on JAX and PyTorch it takes ten times as long.
     """
-    images, maps = ops.convert_to_tensor(images), ops.convert_to_tensor(maps)
+    # First of all: TensorFlow has no kernel on a GPU that looks uint8 up in a tensor.
+    images, maps = ops.convert_to_tensor(images, "float32"), ops.convert_to_tensor(maps)
     height, width = images.shape[1:3]
     x = ops.arange(width, dtype="float32")[None, None, :]  # (1, 1, width)
     y = ops.arange(height, dtype="float32")[None, :, None]  # (1, height, 1)
@@ -99,7 +101,7 @@ def resample(images, maps):
 
     def row(below):
         start = (first_row + _mirrored(top + below, height)) * width
-        at_left, at_right = (ops.cast(ops.take(pixels, start + column, axis=0), "float32") for column in columns)
+        at_left, at_right = (ops.take(pixels, start + column, axis=0) for column in columns)
         return at_left + right_share * (at_right - at_left)  # (batch, height, width, 3)
 
     upper = row(0)
