@@ -67,10 +67,10 @@ from lesionflow.training.config import TrainingConfig
 from tests.training.test_devices import noise
 
 told = [devices.device_count()]
-config = TrainingConfig(epochs=2, batch_size=8, mixup=0.2, averaging=0.9).resolved("cnn", "quick")
+config = TrainingConfig(epochs=2, batch_size=8, mixup=0.2, averaging=0.9).resolved("vgg", "quick")
 for count in told[0], 1:
     fit.device_count = devices.device_count = lambda: count
-    told.append([result.figures for result in fit.fit(config, "cnn", *noise()).history])
+    told.append([result.figures for result in fit.fit(config, "vgg", *noise()).history])
 print(json.dumps(told))
 """
 
