@@ -1,10 +1,16 @@
-"""What the machine offers: whether there is a GPU, and the number format that suits it."""
+"""What the machine offers: whether there is a GPU or several, what fits them, and the number format that suits them."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+
 import keras
+import numpy as np
 
 from lesionflow.training.presets import AUTO
+
+SHARE_FOR_PIXELS = 0.5  # of a device's memory; the rest is for the network's activations and the copy on the way there
 
 
 def has_gpu() -> bool:
@@ -31,3 +37,76 @@ def chosen_preset(choice: str) -> str:
     if choice != AUTO:
         return choice
     return "full" if has_gpu() else "quick"
+
+
+def device_count() -> int:
+    """How many devices a fit shares its steps among: on JAX all of the kind it uses, elsewhere one.
+
+    Keras's own distribution, which is what shares them, there is on JAX alone.
+    """
+    return len(keras.distribution.list_devices()) if keras.backend.backend() == "jax" else 1
+
+
+def across_devices() -> contextlib.AbstractContextManager:
+    """Where a model is built and fitted inside, every device has its weights and takes a part of each batch.
+
+    A step computes what it would on one device, sums over the batch included.
+    """
+    if device_count() == 1:
+        return contextlib.nullcontext()
+    return keras.distribution.DataParallel(devices=keras.distribution.list_devices()).scope()
+
+
+def divisible(batch_size: int, devices: int) -> int:
+    """The largest batch that has as many images for each device, at least one."""
+    return max(1, batch_size // devices) * devices
+
+
+def in_whole_parts(rows: np.ndarray, devices: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows to evaluate on, filled up so that each device gets as many, and the weight of each; None: all the same.
+
+    What fills them up weighs nothing. The others weigh so much more than 1 that a mean over all is the mean over them,
+    since Keras divides a loss by the number of rows.
+    """
+    missing = -len(rows) % devices
+    if not missing:
+        return rows, None
+    filled = np.resize(rows, len(rows) + missing)
+    weights = np.full(len(filled), len(filled) / len(rows), np.float32)
+    weights[len(rows) :] = 0
+    return filled, weights
+
+
+def fits_device(size: int) -> bool:
+    """Whether so many bytes of pixels can stay in the device's memory while a network trains there."""
+    return size <= SHARE_FOR_PIXELS * device_memory()
+
+
+def device_memory() -> float:
+    """Bytes of memory of the GPU, of the smallest where there are several, or of the machine; infinite if unknown."""
+    if has_gpu():
+        return min(gpu_memories(), default=float("inf"))
+    import psutil
+
+    return float(psutil.virtual_memory().total)
+
+
+def gpu_memories() -> list[int]:
+    """Bytes of memory of each GPU that CUDA lets this process use; none where there is no CUDA driver.
+
+    The driver is asked, since no function of Keras tells, and each backend would have to be asked in its own way.
+    """
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return []
+    count, device, size = ctypes.c_int(0), ctypes.c_int(0), ctypes.c_size_t(0)
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return []
+    memories = []
+    for number in range(count.value):
+        if driver.cuDeviceGet(ctypes.byref(device), number):
+            continue
+        if not driver.cuDeviceTotalMem_v2(ctypes.byref(size), device):
+            memories.append(size.value)
+    return memories

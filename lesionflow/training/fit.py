@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import keras
@@ -17,10 +18,10 @@ from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import TrainingError
 from lesionflow.training.augmentation import Augmentation, Mixup
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.devices import chosen_precision
+from lesionflow.training.devices import across_devices, chosen_precision, device_count, divisible, in_whole_parts
 from lesionflow.training.networks import build_network
 from lesionflow.training.objective import BalancedAccuracy, build_loss
-from lesionflow.training.table import KeepBest, PixelTable
+from lesionflow.training.table import KeepBest, PixelStore
 from lesionflow.training.warm_start import start_from_imagenet
 
 WARM_UP_SHARE = 0.05  # of all steps
@@ -74,39 +75,25 @@ def fit(
     keras.utils.set_random_seed(config.seed)
     height, width = pixels.shape[1:3]
     members = np.concatenate([split.train, split.validation])  # the test part stays outside
-    table, labels = pixels[members], labels[members]
+    labels = labels[members]
     train, validation = np.split(np.arange(len(members), dtype=np.int32), [len(split.train)])
-    batch_size = min(config.batch_size, len(train))
+    devices = device_count()
+    batch_size = divisible(min(config.batch_size, len(train)), devices)
     steps = len(train) // batch_size  # an epoch; what is left over stays out, so that all steps have one shape
     shown, targets = _shown(config, train, labels, batch_size, steps)
+    watched, weights = in_whole_parts(validation, devices)
 
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
+    with across_devices(), _number_format(precision):
+        store = PixelStore(pixels, members)
         network = build_network(name, height, width, config.width)
         if name == "efficientnet":
-            start_from_imagenet(network, table[train], labels[train], config.balance)
+            start_from_imagenet(network, store, train, labels[train], config.balance)
         # The learner is the network and what only training needs before it.
-        indices, kept = keras.Input((), dtype="int32"), keras.Input((), dtype="float32")
-        images = PixelTable(table)(indices)  # (batch, height, width, 3)
-        images = Augmentation(config.augmentation, seed=config.seed)(images)
+        rows, kept = store.input(), keras.Input((), dtype="float32")
+        images = Augmentation(config.augmentation, seed=config.seed)(store.images(rows))  # (batch, height, width, 3)
         if config.mixup:
             images = Mixup()([images, kept])
-        learner = keras.Model([indices, kept], network(images))
-    finally:
-        keras.config.set_dtype_policy(before)
-    learner.compile(
-        optimizer=_optimizer(config, steps * config.epochs),
-        loss=build_loss(
-            config.loss, config.label_smoothing, positive_shares(labels[train], config.balance, len(DIAGNOSES))
-        ),
-        metrics=[
-            keras.metrics.CategoricalAccuracy(name="accuracy"),
-            BalancedAccuracy(config.believed_prior(labels[train])),
-        ],
-        # TensorFlow's XLA has no kernel for the affine resampling of the augmentation; JAX always compiles.
-        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
-    )
+        learner = keras.Model([rows, kept], network(images))
 
     history: list[EpochResult] = []
     best = KeepBest(network, config.patience)
@@ -117,23 +104,45 @@ def fit(
         history.append(_epoch_result(epoch, logs))
         on_epoch(history[-1])
 
-    learner.fit(
-        list(shown),
-        targets,
-        batch_size=batch_size,
-        steps_per_epoch=steps,
-        epochs=config.epochs,
-        shuffle=False,
-        validation_data=([validation, np.ones(len(validation), np.float32)], one_hot(labels[validation])),
-        validation_batch_size=2 * batch_size,
-        callbacks=[*averaging, keras.callbacks.LambdaCallback(on_epoch_end=record), best, *callbacks],
-        verbose=0,
-    )
+    with across_devices():
+        learner.compile(
+            optimizer=_optimizer(config, steps * config.epochs),
+            loss=build_loss(
+                config.loss, config.label_smoothing, positive_shares(labels[train], config.balance, len(DIAGNOSES))
+            ),
+            weighted_metrics=[
+                keras.metrics.CategoricalAccuracy(name="accuracy"),
+                BalancedAccuracy(config.believed_prior(labels[train])),
+            ],
+        )
+        learner.fit(
+            *store.batches(shown[0], shown[1:], targets, batch_size)[:2],
+            batch_size=batch_size,
+            steps_per_epoch=steps,
+            epochs=config.epochs,
+            shuffle=False,
+            validation_data=store.batches(
+                watched, (np.ones(len(watched), np.float32),), one_hot(labels[watched]), 2 * batch_size, weights
+            ),
+            validation_batch_size=2 * batch_size,
+            callbacks=[*averaging, keras.callbacks.LambdaCallback(on_epoch_end=record), best, *callbacks],
+            verbose=0,
+        )
 
     # The bundle's network is in float32 whatever the training was in: exported graphs have to be.
     trained = build_network(name, height, width, config.width)
     trained.set_weights(best.weights)
     return Fitted(trained, tuple(history), best.best_epoch, time.monotonic() - started, precision)
+
+
+@contextlib.contextmanager
+def _number_format(precision: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _shown(

@@ -53,6 +53,8 @@ class BalancedAccuracy(keras.metrics.Metric):
         truth = ops.one_hot(ops.argmax(y_true, axis=-1), len(DIAGNOSES), dtype=self.seen.dtype)
         called = ops.argmax(y_pred - ops.convert_to_tensor(self.log_prior), axis=-1)
         right = ops.cast(ops.equal(ops.argmax(y_true, axis=-1), called), truth.dtype)
+        if sample_weight is not None:
+            truth = truth * ops.cast(sample_weight, truth.dtype)[:, None]
         self.recognised.assign(self.recognised + ops.sum(truth * right[:, None], axis=0))
         self.seen.assign(self.seen + ops.sum(truth, axis=0))
 

@@ -1,10 +1,51 @@
-"""The pixels of training and validation, once, on the device; batches are indices into them."""
+"""The pixels that a fit uses, once, as uint8; batches are indices into them."""
 
 from __future__ import annotations
 
 import keras
 import numpy as np
 from keras import ops
+
+from lesionflow.training.devices import fits_device
+
+
+class PixelStore:
+    """Pixels on the device where they fit, otherwise where they are: in the host's memory, or in a mapped file.
+
+    A row is an index into `members`, which are indices into pixels, (images, height, width, 3) uint8.
+    """
+
+    def __init__(self, pixels: np.ndarray, members: np.ndarray):
+        self.pixels, self.members = pixels, members
+        self.on_device = fits_device(len(members) * pixels[0].nbytes)
+        self.table = PixelTable(pixels[members]) if self.on_device else None
+
+    def input(self) -> keras.KerasTensor:
+        """What a model that shows these pixels begins with: rows, or the images themselves."""
+        if self.on_device:
+            return keras.Input((), dtype="int32", name="rows")
+        return keras.Input(self.pixels.shape[1:], dtype="uint8", name="images")
+
+    def images(self, given: keras.KerasTensor) -> keras.KerasTensor:
+        """The images of such an input: (batch, height, width, 3) uint8."""
+        return self.table(given) if self.table else given
+
+    def batches(
+        self,
+        rows: np.ndarray,
+        others: tuple[np.ndarray, ...],
+        targets: np.ndarray,
+        batch_size: int,
+        weights: np.ndarray | None = None,
+    ) -> tuple:
+        """What Keras calls x, y and sample weights, of a model whose inputs are `input()` and others; in this order."""
+        if self.on_device:
+            return [rows, *others], targets, weights
+        return HostBatches(self, rows, others, targets, batch_size, weights), None, None
+
+    def look_up(self, rows: np.ndarray) -> np.ndarray:
+        """The pixels of these rows, on the host: (rows, height, width, 3) uint8."""
+        return np.asarray(self.pixels[self.members[rows]])
 
 
 class PixelTable(keras.layers.Layer):
@@ -26,11 +67,43 @@ class PixelTable(keras.layers.Layer):
 
     def call(self, indices):
         """(batch,) to (batch, height, width, 3)."""
+        if keras.backend.backend() == "tensorflow":
+            # On a GPU, TensorFlow looks uint8 up in a variable only. From a tensor, all pixels would be copied to the
+            # host in every step.
+            return self.table.value.sparse_read(indices)
         return ops.take(self.table, indices, axis=0)
 
     def compute_output_spec(self, indices):
         """The shape of the images, uint8."""
         return keras.KerasTensor((*indices.shape, *self.table.shape[1:]), dtype="uint8")
+
+
+class HostBatches(keras.utils.PyDataset):
+    """Batches of images out of the host's memory, looked up while the device works on the batch before."""
+
+    def __init__(
+        self,
+        store: PixelStore,
+        rows: np.ndarray,
+        others: tuple[np.ndarray, ...],
+        targets: np.ndarray,
+        batch_size: int,
+        weights: np.ndarray | None,
+    ):
+        super().__init__()
+        self.store, self.rows, self.batch_size = store, rows, batch_size
+        self.others, self.targets, self.weights = others, targets, weights
+
+    @property
+    def num_batches(self) -> int:
+        """How many batches there are; the last can be smaller."""
+        return -(-len(self.rows) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple:
+        here = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        images = self.store.look_up(self.rows[here])
+        batch = (images, *(other[here] for other in self.others)), self.targets[here]
+        return batch if self.weights is None else (*batch, self.weights[here])
 
 
 class KeepBest(keras.callbacks.Callback):

@@ -13,6 +13,7 @@ from lesionflow.data.sampling import shares
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.training.efficientnet import freeze_early_stages, set_imagenet_weights
 from lesionflow.training.imagenet import imagenet_weights
+from lesionflow.training.table import PixelStore
 
 ADAPTING_STEPS = 48  # at the layers' momentum of 0.9, less than a hundredth of ImageNet's statistics is left
 ADAPTING_BATCH = 64
@@ -20,21 +21,21 @@ ADAPTING_BATCH = 64
 INVERSE_PENALTY = 0.01
 
 
-def start_from_imagenet(network: keras.Model, pixels: np.ndarray, labels: np.ndarray, balance: str) -> None:
+def start_from_imagenet(
+    network: keras.Model, store: PixelStore, rows: np.ndarray, labels: np.ndarray, balance: str
+) -> None:
     """Give an `efficientnet` its weights and fit its last layer.
 
-    pixels: (images, height, width, 3) uint8 and labels: (images,), of the training part; balance: as in training.
+    rows: of the training part in the store, (images,) int32, and their labels, (images,); balance: as in training.
     """
     from sklearn.linear_model import LogisticRegression
 
     set_imagenet_weights(network, imagenet_weights())
-    _adapt_normalisation(network, pixels)
+    _adapt_normalisation(network, store, rows)
     freeze_early_stages(network)
     if len(np.unique(labels)) < 3:
         return  # scikit-learn has one row of weights for two, and none for one; such data is a test's, not a user's
-    pooled = keras.Model(network.inputs, network.get_layer("logits").input)
-    features = pooled.predict(pixels, batch_size=64, verbose=0)  # (images, 1280)
-    features = features.astype(np.float32)  # under mixed precision they are of half of it, too little for what follows
+    features = _features(network, store, rows)  # (images, 1280)
     counts = np.bincount(labels, minlength=len(DIAGNOSES))
     weights = shares(labels, balance, len(DIAGNOSES))[labels] / counts[labels] * len(labels)
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
@@ -45,12 +46,22 @@ def start_from_imagenet(network: keras.Model, pixels: np.ndarray, labels: np.nda
     network.get_layer("logits").set_weights([kernel, bias])
 
 
-def _adapt_normalisation(network: keras.Model, pixels: np.ndarray) -> None:
+def _adapt_normalisation(network: keras.Model, store: PixelStore, rows: np.ndarray) -> None:
     """Let batch normalisation take the means and variances of these images in place of ImageNet's.
 
     The last layer is fitted to features as they are in use; in training they are normalised by the batch. Both have to
     be the same features.
     """
-    chosen = np.random.default_rng(0).integers(0, len(pixels), (ADAPTING_STEPS, ADAPTING_BATCH))
+    chosen = np.random.default_rng(0).integers(0, len(rows), (ADAPTING_STEPS, ADAPTING_BATCH))
     for batch in chosen:
-        network(pixels[batch].astype(np.float32), training=True)
+        network(store.look_up(rows[batch]).astype(np.float32), training=True)
+
+
+def _features(network: keras.Model, store: PixelStore, rows: np.ndarray) -> np.ndarray:
+    """What the last layer is given, for each row: (rows, 1280)."""
+    pooled = keras.Model(network.inputs, network.get_layer("logits").input)
+    shown = store.input()
+    model = keras.Model(shown, pooled(keras.ops.cast(store.images(shown), "float32")))
+    filled = np.resize(rows, len(rows) + -len(rows) % ADAPTING_BATCH)  # whole batches, for however many devices
+    batches, _, _ = store.batches(filled, (), filled, ADAPTING_BATCH)
+    return np.asarray(model.predict(batches, batch_size=ADAPTING_BATCH, verbose=0))[: len(rows)]

@@ -1,6 +1,9 @@
+import keras
 import numpy as np
+import pytest
+from scipy.ndimage import affine_transform
 
-from lesionflow.training.augmentation import Augmentation
+from lesionflow.training.augmentation import Augmentation, Mixup, resample
 
 
 def pictures(count: int = 8, height: int = 32, width: int = 32) -> np.ndarray:
@@ -50,3 +53,31 @@ def test_the_seed_decides() -> None:
     one, same, other = (np.asarray(Augmentation(seed=seed)(pictures(), training=True)) for seed in (4, 4, 5))
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).mean() > 1
+
+
+@pytest.mark.parametrize("height, width", [(32, 32), (20, 28)])
+def test_resampling_agrees_with_an_independent_one(height: int, width: int) -> None:
+    generator = np.random.default_rng(6)
+    images = generator.integers(0, 256, (6, height, width, 3), dtype=np.uint8)
+    maps = generator.uniform(-1.4, 1.4, (6, 6))  # mirrored, turned, sheared, zoomed
+    maps[:, [2, 5]] *= 40  # far over the edges
+    maps[0] = 1, 0, 0, 0, 1, 0
+    moved = np.asarray(resample(images, maps.astype(np.float32)))
+    np.testing.assert_array_equal(moved[0], images[0])
+    for image, (a0, a1, a2, b0, b1, b2), result in zip(images, maps, moved, strict=True):
+        for colour in range(3):  # scipy counts rows first
+            expected = affine_transform(
+                image[..., colour].astype(float), [[b1, b0], [a1, a0]], [b2, a2], order=1, mode="reflect"
+            )
+            np.testing.assert_allclose(result[..., colour], expected, atol=0.01)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="nothing is compiled there")
+def test_everything_before_the_network_compiles() -> None:
+    # On a GPU, TensorFlow's step is compiled by XLA, and one operation without a kernel there would end the training.
+    images, kept = keras.Input((16, 16, 3), dtype="uint8"), keras.Input((), dtype="float32")
+    mixed = Mixup()([Augmentation(seed=1)(images), kept])
+    model = keras.Model([images, kept], keras.layers.Dense(7)(keras.layers.GlobalAveragePooling2D()(mixed)))
+    model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=True)
+    inputs = [pictures(8, 16, 16), np.full(8, 0.7, np.float32)]
+    assert np.isfinite(model.train_on_batch(inputs, np.eye(7, dtype=np.float32)[np.arange(8) % 7]))

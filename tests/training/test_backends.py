@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lesionflow.training.imagenet import has_imagenet_weights
+
 PROGRAM = """
 import sys
 import numpy as np
@@ -19,22 +21,28 @@ from lesionflow.data.split import Split
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import fit
 
-pixels = np.random.default_rng(0).integers(0, 256, (64, 16, 16, 3), dtype=np.uint8)
+folder, name = Path(sys.argv[1]), sys.argv[2]
+pixels = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
 split = Split(np.arange(40), np.arange(40, 52), np.arange(52, 64), 0, (0.6, 0.2, 0.2), "")
-fitted = fit(TrainingConfig(epochs=2, batch_size=8).resolved("cnn", "quick"), "cnn", pixels, np.arange(64) % 7, split)
-card = Card("cnn", 16, 16, "made up", "", True, "", 0, (0.6, 0.2, 0.2))
-write_bundle(Path(sys.argv[1]), fitted.network, card, pixels, np.arange(64) % 7, split)
-print(len(fitted.history), read_bundle(sys.argv[1])[0].network)
+config = TrainingConfig(epochs=2, batch_size=8, mixup=0.2, averaging=0.9, label_smoothing=0.1).resolved(name, "quick")
+fitted = fit(config, name, pixels, np.arange(64) % 7, split)
+card = Card(name, 32, 32, "made up", "", True, "", 0, (0.6, 0.2, 0.2))
+write_bundle(folder, fitted.network, card, pixels, np.arange(64) % 7, split)
+assert all(np.isfinite(list(result.figures.values())).all() for result in fitted.history)
+print(len(fitted.history), read_bundle(folder)[0].network)
 """
 
 
+@pytest.mark.parametrize("name", ["cnn", "efficientnet"])
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_trains_and_exports(backend: str, tmp_path: Path) -> None:
+def test_trains_and_exports(backend: str, name: str, tmp_path: Path) -> None:
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
+    if name == "efficientnet" and not has_imagenet_weights():
+        pytest.skip("the ImageNet weights are not installed")
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "bundle")],
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "bundle"), name],
         capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": backend},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["2", "cnn"]
+    assert done.stdout.split() == ["2", name]

@@ -1,0 +1,89 @@
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lesionflow.data.split import Split
+from lesionflow.training import devices
+from lesionflow.training.config import TrainingConfig
+from lesionflow.training.fit import fit, one_hot
+from lesionflow.training.objective import BalancedAccuracy
+from lesionflow.training.table import PixelStore
+
+
+def noise(count: int = 60) -> tuple[np.ndarray, np.ndarray, Split]:
+    pixels = np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
+    parts = np.split(np.arange(count), [32, 51])  # 19 of validation: no device can have as many as another
+    return pixels, np.arange(count) % 7, Split(*parts, 0, (0.6, 0.2, 0.2), "")
+
+
+def test_a_batch_has_as_many_images_for_each_device() -> None:
+    assert [devices.divisible(*given) for given in ((64, 1), (64, 3), (8, 8), (5, 8))] == [64, 63, 8, 8]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_rows_that_fill_a_batch_up_do_not_count(count: int) -> None:
+    generator = np.random.default_rng(1)
+    labels = generator.integers(0, 7, 16)
+    logits = (generator.normal(size=(16, 7)) + one_hot(labels)).astype(np.float32)
+    rows, weights = devices.in_whole_parts(np.arange(16), count)
+    assert len(rows) % count == 0 and len(rows) - 16 < count
+    whole, filled = BalancedAccuracy(), BalancedAccuracy()
+    whole.update_state(one_hot(labels), logits)
+    filled.update_state(one_hot(labels[rows]), logits[rows], sample_weight=weights)
+    assert float(filled.result()) == pytest.approx(float(whole.result()), rel=1e-6)
+    losses = generator.normal(size=16)
+    if weights is not None:  # as Keras reduces a loss: by the number of rows
+        assert (losses[rows] * weights).mean() == pytest.approx(losses.mean(), rel=1e-5)
+
+
+def test_pixels_larger_than_the_device_are_fed_from_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels, labels, split = noise()
+    config = TrainingConfig(epochs=2, batch_size=8, mixup=0.2).resolved("vgg", "quick")
+    on_device = fit(config, "vgg", pixels, labels, split).history
+    monkeypatch.setattr(devices, "device_memory", lambda: 51 * 16 * 16 * 3 * 1.5)
+    assert not PixelStore(pixels, np.arange(51)).on_device
+    from_host = fit(config, "vgg", pixels, labels, split).history
+    for one, other in zip(on_device, from_host, strict=True):
+        assert one.figures == pytest.approx(other.figures, rel=1e-2)
+
+
+def test_memory_is_the_machines_where_there_is_no_gpu() -> None:
+    if devices.has_gpu():
+        assert min(devices.gpu_memories()) > 2**30
+    else:
+        assert 2**28 < devices.device_memory() < 2**45
+
+
+PROGRAM = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from lesionflow.training import devices, fit
+from lesionflow.training.config import TrainingConfig
+from tests.training.test_devices import noise
+
+told = [devices.device_count()]
+config = TrainingConfig(epochs=2, batch_size=8, mixup=0.2, averaging=0.9).resolved("vgg", "quick")
+for count in told[0], 1:
+    fit.device_count = devices.device_count = lambda: count
+    told.append([result.figures for result in fit.fit(config, "vgg", *noise()).history])
+print(json.dumps(told))
+"""
+
+
+def test_two_devices_compute_what_one_does() -> None:
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("jax is not installed")
+    two = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, os.getcwd()], capture_output=True, text=True, env=os.environ | two
+    )
+    assert done.returncode == 0, done.stderr
+    count, on_two, on_one = json.loads(done.stdout)
+    assert count == 2
+    for one, other in zip(on_one, on_two, strict=True):
+        assert one == pytest.approx(other, rel=2e-2)
