@@ -49,6 +49,15 @@ def test_the_readme_says_what_each_dependency_is_for() -> None:
     assert names <= in_table
 
 
+def test_every_file_of_the_package_is_packed() -> None:
+    package = ROOT / "lesionflow"
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    packed = {file for pattern in setuptools["package-data"]["lesionflow"] for file in package.glob(pattern)}
+    others = {file for file in package.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
+    assert others == packed
+    assert {"pretrained/model.onnx", "pretrained/card.json"} <= set(setuptools["package-data"]["lesionflow"])
+
+
 def test_ci_runs_the_readmes_test_command() -> None:
     (command,) = re.findall(r'^pip install -e "\.\[dev\]" && pytest$', README, re.M)
     assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text()
