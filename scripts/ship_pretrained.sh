@@ -18,3 +18,12 @@ LESIONFLOW_TO_SHIP="$staged" "${PYTHON:-python3}" -m pytest -q tests/bundle/test
 mkdir -p lesionflow/pretrained
 cp "$staged"/* lesionflow/pretrained
 du -b lesionflow/pretrained/*
+echo "Say in README.md, under 'Without training':"
+"${PYTHON:-python3}" - <<'END'
+from pathlib import Path
+
+from lesionflow.bundle.card import read_card
+from lesionflow.evaluation.model_card import figures_told
+
+print(figures_told(read_card(Path("lesionflow/pretrained"))))
+END

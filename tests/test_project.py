@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lesionflow.bundle.card import read_card
+from lesionflow.bundle.pretrained import is_shipped, pretrained_folder
+from lesionflow.evaluation.model_card import figures_told
 from lesionflow.training.config import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +68,13 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
 def test_the_changelog_begins_with_what_is_unreleased() -> None:
     assert re.match(r"# Changelog\n\n## Unreleased\n", (ROOT / "CHANGELOG.md").read_text())
+
+
+@pytest.mark.skipif(not is_shipped(), reason="no bundle ships with this checkout")
+def test_the_readme_gives_licence_and_figures_of_the_shipped_bundle() -> None:
+    card = read_card(pretrained_folder())
+    text = " ".join(README.split())
+    assert card.licence in text and figures_told(card) in text and f"`{card.network}` trained on" in text
 
 
 def test_every_column_of_the_report_is_explained() -> None:
