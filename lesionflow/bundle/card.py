@@ -18,7 +18,8 @@ CARD_FILE, ONNX_FILE, KERAS_FILE = "card.json", "model.onnx", "model.keras"
 VALIDATION_FILE = "validation.npz"  # what the model says of the validation part: comparisons rest on it
 TRAINED_ON_FILE = "trained_on.npz"  # digests of lesions and images of the training part: leaks are found with it
 FILES = (ONNX_FILE, KERAS_FILE, VALIDATION_FILE, TRAINED_ON_FILE)
-CARD_FORMAT = 2
+CARD_FORMAT = 3
+READ_FORMATS = (2, CARD_FORMAT)  # 2 had no licence; what is written is always the newest
 SINGLE, AVERAGED = "single", "tta"  # one look at an image; the average of its flips and quarter turns
 
 
@@ -60,6 +61,7 @@ class Card:
     metrics: dict[str, dict[str, Estimate]] = field(default_factory=dict)  # part of the split -> metric -> figure
     training: dict[str, Any] = field(default_factory=dict)  # the configuration and what came of it
     versions: dict[str, str] = field(default_factory=dict)
+    licence: str = ""  # of the training images, where it is known; it binds the use of the model
     classes: tuple[str, ...] = DIAGNOSES
     pixels_version: int = PIXELS_VERSION
     format: int = CARD_FORMAT
@@ -74,6 +76,7 @@ class Card:
 
 def write_card(folder: Path, card: Card) -> Card:
     """Write the card, whole or not at all; returns it with its own digest."""
+    card = dataclasses.replace(card, format=CARD_FORMAT)
     card = dataclasses.replace(card, digest=_card_digest(dataclasses.asdict(card)))
     partial = folder / f"{CARD_FILE}.partial"
     partial.write_text(json.dumps(dataclasses.asdict(card), indent=2, sort_keys=True) + "\n")
@@ -89,10 +92,10 @@ def read_card(folder: Path) -> Card:
     try:
         values = json.loads(read_file(file).decode("utf-8"))
         recorded = values["digest"]
-        if values["format"] != CARD_FORMAT:
+        if values["format"] not in READ_FORMATS:
             raise BundleError(
-                f"{file}: format {values['format']!r}, this lesionflow reads {CARD_FORMAT}; use the one that wrote it, "
-                "or train the model again"
+                f"{file}: format {values['format']!r}, this lesionflow reads {' and '.join(map(str, READ_FORMATS))}; "
+                "use the one that wrote it, or train the model again"
             )
         if recorded != _card_digest(values):
             raise BundleError(f"{file}: altered since it was trained (digest differs); restore or retrain it")

@@ -15,6 +15,7 @@ import numpy as np
 from lesionflow.bundle.card import KERAS_FILE, ONNX_FILE, Card, sha256, write_card
 from lesionflow.bundle.decision import softmax
 from lesionflow.bundle.distance import add_distance
+from lesionflow.bundle.half import round_weights, store_halves
 from lesionflow.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -31,14 +32,16 @@ def write_bundle(
 ) -> Card:
     """Export a trained network and its card into a new folder; returns the card with digests.
 
-    pixels: (images, height, width, 3) uint8; labels: (images,). The graph has to agree with Keras on images of the
-    validation part, and learns from the training part what is familiar. Raises `TrainingError` where a probability
-    differs by `PARITY_TOLERANCE` or more.
+    pixels: (images, height, width, 3) uint8; labels: (images,). The network's weights are rounded, in place, to what
+    the graph stores. The graph has to agree with Keras on images of the validation part, and learns from the training
+    part what is familiar. Raises `TrainingError` where a probability differs by `PARITY_TOLERANCE` or more.
     """
     folder.mkdir(parents=True)
+    round_weights(network)
     network.save(folder / KERAS_FILE)
     _export(network, folder)
     add_distance(folder / ONNX_FILE, pixels, labels, split.train)
+    _store_halves(folder / ONNX_FILE)
     samples = np.asarray(pixels[split.validation[:PARITY_SAMPLES]])
     difference = _largest_difference(network, (folder / ONNX_FILE).read_bytes(), samples)
     if not difference < PARITY_TOLERANCE:  # so written, a NaN fails too
@@ -91,6 +94,15 @@ def export_onnx(network: keras.Model, folder: Path) -> None:
     with warnings.catch_warnings():  # the converter looks for names that NumPy is about to give other meanings
         warnings.simplefilter("ignore", FutureWarning)
         network.export(str(folder / ONNX_FILE), format="onnx", verbose=False)
+
+
+def _store_halves(file: Path) -> None:
+    import onnx
+
+    model = onnx.load(str(file))
+    store_halves(model)
+    onnx.checker.check_model(model)
+    file.write_bytes(model.SerializeToString())
 
 
 def _largest_difference(network: keras.Model, graph: bytes, samples: np.ndarray) -> float:

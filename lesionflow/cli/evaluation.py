@@ -63,7 +63,8 @@ def evaluate(
 
     DATA is a HAM10000 folder, a CSV with the columns path and diagnosis (and lesion_id, age, sex, localization,
     dx_type, where they are known; paths count from the CSV's folder), a folder with a folder for each diagnosis, or
-    'demo'. On the data that MODEL was trained on, the test part of its own split is measured.
+    'demo'. MODEL is models:/NAME@ALIAS, models:/NAME/VERSION, pretrained (which comes with lesionflow) or the folder of
+    a bundle. On the data that it was trained on, the test part of its own split is measured.
 
     \b
     Example:

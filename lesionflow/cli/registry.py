@@ -26,8 +26,9 @@ PARTS = ("validation", "test")  # of which cards have figures worth comparing
 def compare(models: tuple[str, ...], part: str | None, for_machines: bool, tracking_uri: str | None) -> None:
     """Print models side by side, and how each differs from the first; one alone is compared with the champion.
 
-    A MODEL is models:/NAME/VERSION, models:/NAME@ALIAS or the folder of a bundle. Differences are of validation, with
-    95 % intervals from a paired bootstrap over lesions, and only where data and split are the same.
+    A MODEL is models:/NAME/VERSION, models:/NAME@ALIAS, pretrained (which comes with lesionflow) or the folder of a
+    bundle. Differences are of validation, with 95 % intervals from a paired bootstrap over lesions, and only where data
+    and split are the same.
 
     \b
     Example:

@@ -31,7 +31,8 @@ class _Terminated(KeyboardInterrupt):
     "--model",
     default="models:/lesionflow@champion",
     show_default=True,
-    help="The model: models:/NAME@ALIAS, models:/NAME/VERSION or the folder of a bundle.",
+    help="The model: models:/NAME@ALIAS, models:/NAME/VERSION, the folder of a bundle, or pretrained, which comes with "
+    "lesionflow: trained on HAM10000, whose licence, CC BY-NC 4.0, binds its use.",
 )
 @options_of(ScoringConfig)
 @tracking_uri_option

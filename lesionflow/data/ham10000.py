@@ -20,6 +20,8 @@ from lesionflow.errors import DataError, first_few
 if TYPE_CHECKING:
     import pandas as pd
 
+LICENCE = "CC BY-NC 4.0"
+AUTHORS = "Tschandl, Rosendahl, Kittler 2018, Sci. Data 5, 180161, doi:10.7910/DVN/DBW86T"
 METADATA_NAMES = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")
 REQUIRED_COLUMNS = ("lesion_id", "image_id", "dx")
 
@@ -39,6 +41,16 @@ def read_ham10000(folder: Path) -> tuple[pd.DataFrame, list[str]]:
     paths, warnings = _match_images(table["image_id"].tolist(), find_images(folder))
     table["path"] = paths
     return table, warnings
+
+
+def holds_ham10000(table: pd.DataFrame) -> bool:
+    """Whether images of HAM10000 are among those of a table, in whatever layout and under whatever name they came.
+
+    They are known by HAM10000's own ids of lesions, `HAM_0000118`, and of images, ISIC_0024306 to ISIC_0034320.
+    """
+    lesions = table["lesion_id"].str.fullmatch(r"HAM_\d{7}")
+    numbers = table["image_id"].str.extract(r"(?:^|[/\\])ISIC_(\d{7})(?!\d)", expand=False)
+    return bool((lesions | numbers.between("0024306", "0034320")).any())
 
 
 def has_metadata(folder: Path) -> bool:

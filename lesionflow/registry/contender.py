@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from lesionflow.bundle.card import VALIDATION_FILE, Card, read_card
 from lesionflow.bundle.files import read_arrays
-from lesionflow.errors import RegistryError, UsageError
+from lesionflow.errors import RegistryError
 from lesionflow.evaluation.predictions import Predictions, from_arrays
 from lesionflow.registry.versions import (
     Version,
@@ -18,6 +16,7 @@ from lesionflow.registry.versions import (
     number_by_alias,
     parse_address,
     registered_at,
+    resolve_folder,
 )
 
 
@@ -37,10 +36,10 @@ def contender_of(version: Version) -> Contender:
 
 
 def find_contender(model: str) -> Contender:
-    """The model that `models:/NAME/VERSION`, `models:/NAME@ALIAS` or a bundle's folder names.
+    """The model that `models:/NAME/VERSION`, `models:/NAME@ALIAS`, `pretrained` or a bundle's folder names.
 
     Raises `RegistryError` where the registry does not hold it, `BundleError` for a bundle that is not whole,
-    `UsageError` where the text is none of the three.
+    `UsageError` where the text is none of the four.
     """
     if model.startswith("models:"):
         name, alias, number = parse_address(model)
@@ -51,11 +50,9 @@ def find_contender(model: str) -> Contender:
                 f"no {alias} of {name} in the registry; 'lesionflow history {name}' says what there was"
             )
         return contender_of(find_version(name, number))
-    if not os.path.isdir(model):
-        raise UsageError(f"{model}: no such bundle folder; give one, models:/NAME@ALIAS or models:/NAME/VERSION")
-    card = read_card(Path(model))
-    label = card.label + (" (demo data)" if card.demo else "")
-    return Contender(label, card, from_arrays(read_arrays(Path(model), card, VALIDATION_FILE)))
+    found = resolve_folder(model)
+    card = read_card(found.folder)
+    return Contender(found.label, card, from_arrays(read_arrays(found.folder, card, VALIDATION_FILE)))
 
 
 def why_not_comparable(first: Contender, second: Contender) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import os
 import re
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import lesionflow
 from lesionflow.bundle.card import CARD_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card
 from lesionflow.bundle.files import read_arrays
+from lesionflow.bundle.pretrained import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.evaluation.predictions import Predictions, from_arrays
 from lesionflow.registry.local_store import Entry, find_entry, local_bundle
@@ -56,13 +57,13 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes, descrip
         outputs=Schema([ColSpec(kind, column) for column, kind in OUTPUT_COLUMNS.items()]),
     )
     requirements = ["mlflow", "numpy", "onnxruntime", "pandas", "pillow"]
-    with registry_errors("registering the model"):
+    with registry_errors("registering the model"), tempfile.TemporaryDirectory() as code:
         logged = mlflow.pyfunc.log_model(
             name="model",
             loader_module="lesionflow.registry.pyfunc",
             data_path=str(folder),
             # With its code aboard the model also loads where lesionflow is not installed: a server, a Spark worker.
-            code_paths=[str(Path(lesionflow.__file__).parent)],
+            code_paths=[str(_copy_code(Path(lesionflow.__file__).parent, Path(code)))],
             pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in requirements],
             signature=signature,
             input_example=pd.DataFrame({INPUT_COLUMN: [example]}),
@@ -84,6 +85,16 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes, descrip
         if description:
             mlflow.MlflowClient().update_model_version(name, registered.version, _fitting(description))
     return Version(name, int(registered.version), card)
+
+
+def _copy_code(package: Path, into: Path) -> Path:
+    """A copy of lesionflow's code without the bundle that ships with it: a model brings its own along."""
+    ours = shutil.ignore_patterns("__pycache__")
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        return ours(folder, names) | ({PRETRAINED} if Path(folder) == package else set())
+
+    return Path(shutil.copytree(package, into / package.name, ignore=left_out))
 
 
 def _fitting(description: str) -> str:
@@ -156,17 +167,14 @@ class Resolved:
 def resolve(
     model: str, download_to: Path, tracking_uri: str | None = None, files: tuple[str, ...] = SCORED
 ) -> Resolved:
-    """Find the bundle that `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a folder names.
+    """Find the bundle that `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a folder names.
 
     What lies on this machine is used where it is; from elsewhere those files of it are copied into `download_to`.
     Nothing of it is run. Raises `RegistryError` where the registry does not hold it, or holds something else than was
-    registered, `UsageError` where the text is none of the three.
+    registered, `BundleError` where nothing ships as `pretrained`, `UsageError` where the text is none of the four.
     """
     if not model.startswith("models:"):
-        if not os.path.isdir(model):
-            raise UsageError(f"{model}: no such bundle folder; give one, models:/NAME@ALIAS or models:/NAME/VERSION")
-        card = read_card(Path(model))
-        return Resolved(Path(model), card.label + (" (demo data)" if card.demo else ""))
+        return resolve_folder(model)
     name, alias, number = parse_address(model)
     asked = (name, alias, number, tracking_uri)
     entry = find_entry(*asked) or fetch_entry(*asked, download_to, files) or _ask(*asked, download_to, files)
@@ -176,6 +184,20 @@ def resolve(
             f"{version.label}: the bundle in {entry.bundle} is another one than was registered; restore it"
         )
     return Resolved(entry.bundle, version.label)
+
+
+def resolve_folder(model: str) -> Resolved:
+    """The bundle that `pretrained` or the path of a folder names; a folder of that name is `./pretrained`."""
+    if model == PRETRAINED:
+        folder, prefix = pretrained_folder(), f"{PRETRAINED} "
+    else:
+        folder, prefix = Path(model), ""
+    if not folder.is_dir():
+        raise UsageError(
+            f"{model}: no such bundle folder; give one, {PRETRAINED}, models:/NAME@ALIAS or models:/NAME/VERSION"
+        )
+    card = read_card(folder)
+    return Resolved(folder, prefix + card.label + (" (demo data)" if card.demo else ""))
 
 
 def parse_address(model: str) -> tuple[str, str | None, int | None]:
@@ -203,7 +225,7 @@ def _ask(
     if number is None:
         raise RegistryError(
             f"no {alias} of {name} in the registry {_registry()}; train one with 'lesionflow train', or name another "
-            "model with --model"
+            f"model with --model{in_its_place()}"
         )
     import mlflow
 

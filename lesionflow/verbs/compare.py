@@ -35,7 +35,8 @@ class Comparison:
 def compare(models: Sequence[str], *, tracking_uri: str | None = None, resamples: int = 2000) -> Comparison:
     """Compare models with the first of them; one alone with the champion, where there is another.
 
-    models: `models:/NAME/VERSION`, `models:/NAME@ALIAS` or folders of bundles; a version named twice counts once.
+    models: `models:/NAME/VERSION`, `models:/NAME@ALIAS`, `pretrained` or folders of bundles; one that is named twice
+    counts once.
     Differences come from a paired bootstrap over the lesions of the validation part; the test part chooses nothing.
     Raises what `find_contender` raises.
     """

@@ -13,11 +13,11 @@ from lesionflow.bundle.card import TRAINED_ON_FILE, Card
 from lesionflow.bundle.files import read_arrays
 from lesionflow.data.cache import decoded_pixels
 from lesionflow.data.labelled import LabelledImages, read_labelled_images
-from lesionflow.data.split import PARTS, split_by_lesion
+from lesionflow.data.split import PARTS, Split, split_by_lesion
 from lesionflow.errors import UsageError
 from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.examine import FILES, examine, write_evaluation
-from lesionflow.evaluation.leaks import find_leak
+from lesionflow.evaluation.leaks import find_leak, trained_on
 from lesionflow.evaluation.report import EvaluationReport
 from lesionflow.registry.versions import SCORED, resolve
 from lesionflow.scoring.predictor import load_predictor
@@ -36,11 +36,11 @@ def evaluate(
 ) -> EvaluationReport:
     """Measure a model on labelled images; options are the fields of `EvaluationConfig`.
 
-    model: `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a bundle's folder; data: what `read_labelled_images` takes;
-    out: a folder for the report's page, metrics and figures. On the data the model was trained on, its own split's
-    test part is measured unless `part` says otherwise; on other data all images are. Images of lesions that it was
-    trained on are found by digest and named in the report's first warning. Raises `UsageError` for a part that other
-    data does not have, `ReportError` where the folder holds a report already.
+    model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a bundle's folder; data: what
+    `read_labelled_images` takes; out: a folder for the report's page, metrics and figures. On the data the model was
+    trained on, its own split's test part is measured unless `part` says otherwise; on other data all images are. Images
+    of lesions that it was trained on are found by digest and named in the report's first warning. Raises `UsageError`
+    for a part that other data does not have, `ReportError` where the folder holds a report already.
     """
     model, config = os.fspath(model), EvaluationConfig(**options)  # type: ignore[arg-type]  # which checks the kinds
     if out is not None:
@@ -57,6 +57,8 @@ def evaluate(
     images = read_labelled_images(data, cache)
     part, members = _members(card, resolved.label, images, config.part)
     warnings = list(images.warnings)
+    if known is None and images.digest == card.data_digest:
+        known = trained_on(images.table, _split(card, images).train)
     if known is None:
         warnings.insert(0, f"{resolved.label} does not tell its training lesions: a leak would go unnoticed.")
     elif (leak := find_leak(known, images.table.iloc[members])).images:
@@ -86,6 +88,10 @@ def _members(card: Card, label: str, images: LabelledImages, part: str | None) -
     part = part or ("test" if same_data else "all")
     if part == "all":
         return part, np.arange(len(images.table))
+    return part, _split(card, images).part(part)
+
+
+def _split(card: Card, images: LabelledImages) -> Split:
+    """The split that a model was trained on, of the data that it was trained on."""
     table = images.table
-    split = split_by_lesion(table["image_id"], table["lesion_id"], images.labels, card.split_fractions, card.split_seed)
-    return part, split.part(part)
+    return split_by_lesion(table["image_id"], table["lesion_id"], images.labels, card.split_fractions, card.split_seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow import __version__
+from lesionflow.bundle.pretrained import PRETRAINED
 from lesionflow.data.pixels import PIXELS_VERSION
 from lesionflow.errors import DataError, LesionflowError, ReportError, UsageError
 from lesionflow.scoring.config import ScoringConfig
@@ -69,9 +71,10 @@ def score(
     """Score images into a report with a row for each; options are the fields of `ScoringConfig`.
 
     source: a folder, an image, a pattern, `@LIST`, a CSV file with a column `path`, or `-`; `scoring.sources` has
-    more. What is done is kept beside the report until the report is whole, and `resume=True` goes on with it. Raises
-    a `LesionflowError` where nothing can be scored or the report cannot be written; images that cannot be read are
-    rows of the report and counted in the summary.
+    more. model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a bundle's folder. What is done is kept
+    beside the report until the report is whole, and `resume=True` goes on with it. Raises a `LesionflowError` where
+    nothing can be scored or the report cannot be written; images that cannot be read are rows of the report and
+    counted in the summary.
     """
     config, out = ScoringConfig(**options), Path(out)
     if out.is_dir():  # said before its ending is looked at, which says nothing then
@@ -94,6 +97,10 @@ def score(
     for file in others:
         check_writable(file, config.overwrite or going_on)
     predictor, label = _load(model, tracking_uri, config)
+    if model == PRETRAINED and not config.quiet:
+        from lesionflow.evaluation.model_card import terms_and_figures
+
+        print(f"{label}: {terms_and_figures(predictor.card)}", file=sys.stderr)
     batch_size = config.batch_size or BATCH_SIZES[predictor.device]
     fingerprint = _fingerprint(predictor, batch_size)
     doing = {"resume": config.resume, "anew": config.overwrite}

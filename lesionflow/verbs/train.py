@@ -169,6 +169,7 @@ def _train_one(
         split_digest=split.digest,
         split_seed=split.seed,
         split_fractions=split.fractions,
+        licence=images.licence,
         training=config.parameters()
         | {"best_epoch": fitted.best_epoch, "seconds": fitted.seconds, "precision": fitted.precision},
         versions=tracking.package_versions(),

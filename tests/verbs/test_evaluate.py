@@ -93,10 +93,16 @@ def test_a_lesion_of_the_training_part_is_a_leak_that_nobody_can_miss(
     assert "LEAK" in report.warnings[0] and "1 by lesion" in report.warnings[0]
 
 
-def test_a_bundle_that_does_not_tell_its_lesions_says_so(bundle: Path, demo_folder: Path, cache: Path) -> None:
+def test_a_bundle_that_does_not_tell_its_lesions_says_so(
+    bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path
+) -> None:
     (bundle / "trained_on.npz").unlink()
-    report = evaluate(bundle, demo_folder, cache=cache, resamples=QUICK)
-    assert "would go unnoticed" in report.warnings[0]
+    image = next(demo_folder.rglob("*.jpg"))
+    (tmp_path / "labels.csv").write_text(f"path,diagnosis,lesion_id\n{image},nv,1\n")
+    assert "would go unnoticed" in evaluate(bundle, tmp_path / "labels.csv", cache=cache, resamples=QUICK).warnings[0]
+    # On the data that it was trained on, the split tells.
+    assert not evaluate(bundle, demo_folder, cache=cache, resamples=QUICK).warnings
+    assert "LEAK" in evaluate(bundle, demo_folder, part="train", cache=cache, resamples=QUICK).warnings[0]
 
 
 def test_other_data_counts_whole(bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path) -> None:
