@@ -14,7 +14,7 @@ from lesionflow.data.split import split_by_lesion
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 sys.path.insert(0, str(EXPERIMENTS))
 
-import run as trials  # noqa: E402
+import run as trials  # type: ignore[import-not-found]  # noqa: E402
 
 
 @pytest.mark.parametrize("group", ["ablation", "imagenet", "gpu"])

@@ -64,4 +64,5 @@ def _features(network: keras.Model, store: PixelStore, rows: np.ndarray) -> np.n
     model = keras.Model(shown, pooled(keras.ops.cast(store.images(shown), "float32")))
     filled = np.resize(rows, len(rows) + -len(rows) % ADAPTING_BATCH)  # whole batches, for however many devices
     batches, _, _ = store.batches(filled, (), filled, ADAPTING_BATCH)
-    return np.asarray(model.predict(batches, batch_size=ADAPTING_BATCH, verbose=0))[: len(rows)]
+    features = np.asarray(model.predict(batches, batch_size=ADAPTING_BATCH, verbose=0))[: len(rows)]
+    return features.astype(np.float32)  # under mixed precision they are of half of it, too little for what follows

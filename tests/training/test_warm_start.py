@@ -6,6 +6,7 @@ from lesionflow.data.sampling import shares
 from lesionflow.training import warm_start
 from lesionflow.training.imagenet import imagenet_weights
 from lesionflow.training.networks import build_network
+from lesionflow.training.table import PixelStore
 from lesionflow.training.warm_start import start_from_imagenet
 
 SIZE = 32
@@ -34,11 +35,16 @@ def coloured(labels: np.ndarray) -> np.ndarray:
     return (pictures + generator.normal(0, 5, pictures.shape)).clip(0, 255).astype(np.uint8)
 
 
+def start(network: keras.Model, pixels: np.ndarray, labels: np.ndarray) -> None:
+    rows = np.arange(len(pixels), dtype=np.int32)
+    start_from_imagenet(network, PixelStore(pixels, rows), rows, labels, "sqrt")
+
+
 def test_begins_with_a_last_layer_that_tells_the_diagnoses_apart(network: keras.Model) -> None:
     there = np.array([0, 1, 2, 4, 5])  # two diagnoses have no images
     labels = np.repeat(there, [10, 10, 10, 10, 30])
     pixels = coloured(labels)
-    start_from_imagenet(network, pixels, labels, "sqrt")
+    start(network, pixels, labels)
     logits = np.asarray(network(pixels.astype(np.float32), training=False), dtype=np.float64)[:, there]
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert (there[probabilities.argmax(axis=1)] == labels).mean() > 0.75  # always the same: 0.43
@@ -53,7 +59,7 @@ def test_takes_the_statistics_of_these_images_whatever_their_diagnoses(
     labels: np.ndarray, network: keras.Model
 ) -> None:
     pixels = np.repeat(coloured(labels[:1]), len(labels), axis=0)  # all alike, so that each batch has the same
-    start_from_imagenet(network, pixels, labels, "sqrt")
+    start(network, pixels, labels)
     published = imagenet_weights()
     kernel = published["_conv_stem.weight"].transpose(2, 3, 1, 0)
     np.testing.assert_array_equal(network.get_layer("stem").get_weights()[0], kernel)
