@@ -1,5 +1,6 @@
 """The converted network against ImageNet's published arrays, calculated by hand from their names."""
 
+import functools
 from pathlib import Path
 
 import keras
@@ -136,6 +137,8 @@ def fitted() -> tuple[Fitted, dict[str, np.ndarray], dict[str, np.ndarray], tupl
         patch.setattr(warm_start, "ADAPTING_STEPS", 3)
         patch.setattr(warm_start, "ADAPTING_BATCH", 16)
         patch.setattr(fitting, "start_from_imagenet", start)
+        # Compiling takes half a minute, a few steps as they come take seconds.
+        patch.setattr(fitting.keras.Model, "compile", functools.partialmethod(keras.Model.compile, run_eagerly=True))
         config = TrainingConfig(epochs=1, batch_size=16, learning_rate=1e-2)
         done = fit(config.resolved("efficientnet", "quick"), "efficientnet", pixels, labels, split)
     return done, began, _by_name(done.network), (pixels, labels, split)
