@@ -10,6 +10,7 @@ import numpy as np
 
 from lesionflow.training.presets import AUTO
 
+STEPS_AT_ONCE = 8
 SHARE_FOR_PIXELS = 0.5  # of a device's memory; the rest is for the network's activations and the copy on the way there
 
 
@@ -60,6 +61,15 @@ def across_devices() -> contextlib.AbstractContextManager:
 def divisible(batch_size: int, devices: int) -> int:
     """The largest batch that has as many images for each device, at least one."""
     return max(1, batch_size // devices) * devices
+
+
+def steps_at_once(steps: int) -> int:
+    """How many of an epoch's steps run in one call: several on a GPU with TensorFlow, otherwise one.
+
+    On TensorFlow, Keras waits for the figures of each call, and a GPU would stand idle while Python prepares the next.
+    JAX does not wait, and a CPU's steps are too long for it to matter.
+    """
+    return min(STEPS_AT_ONCE, steps) if keras.backend.backend() == "tensorflow" and has_gpu() else 1
 
 
 def in_whole_parts(rows: np.ndarray, devices: int) -> tuple[np.ndarray, np.ndarray | None]:

@@ -10,6 +10,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 class TrainingDisplay(keras.callbacks.Callback):
     """Epoch, step, loss, accuracy and time left, on the console it is given."""
 
+    # On JAX, Keras then reads a step's figures in another thread; otherwise every step would wait for the one before.
+    async_safe = True
+
     def __init__(self, name: str, console: Console):
         super().__init__()
         self.name, self.console = name, console
@@ -40,9 +43,12 @@ class TrainingDisplay(keras.callbacks.Callback):
         if self.bar.disable:
             return
         steps = self.params["steps"]
+        done = self.epoch * steps + batch + 1
+        if done < self.bar.tasks[self.task].completed:  # threads overtake each other
+            return
         self.bar.update(
             self.task,
-            completed=self.epoch * steps + batch + 1,
+            completed=done,
             step=f"{batch + 1}/{steps}",
             loss=float(logs["loss"]),
             accuracy=float(logs["accuracy"]),

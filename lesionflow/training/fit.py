@@ -18,7 +18,9 @@ from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import TrainingError
 from lesionflow.training.augmentation import Augmentation, Mixup
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.devices import across_devices, chosen_precision, device_count, divisible, in_whole_parts
+from lesionflow.training.devices import (
+    across_devices, chosen_precision, device_count, divisible, in_whole_parts, steps_at_once,
+)  # fmt: skip
 from lesionflow.training.networks import build_network
 from lesionflow.training.objective import BalancedAccuracy, build_loss
 from lesionflow.training.table import KeepBest, PixelStore
@@ -80,6 +82,7 @@ def fit(
     devices = device_count()
     batch_size = divisible(min(config.batch_size, len(train)), devices)
     steps = len(train) // batch_size  # an epoch; what is left over stays out, so that all steps have one shape
+    steps -= steps % steps_at_once(steps)
     shown, targets = _shown(config, train, labels, batch_size, steps)
     watched, weights = in_whole_parts(validation, devices)
 
@@ -114,6 +117,7 @@ def fit(
                 keras.metrics.CategoricalAccuracy(name="accuracy"),
                 BalancedAccuracy(config.believed_prior(labels[train])),
             ],
+            steps_per_execution=steps_at_once(steps),
         )
         learner.fit(
             *store.batches(shown[0], shown[1:], targets, batch_size)[:2],

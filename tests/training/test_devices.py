@@ -52,6 +52,16 @@ def test_pixels_larger_than_the_device_are_fed_from_the_host(monkeypatch: pytest
         assert one.figures == pytest.approx(other.figures, rel=1e-2)
 
 
+def test_several_steps_in_a_call_are_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels, labels, split = noise()
+    config = TrainingConfig(epochs=2, batch_size=4).resolved("vgg", "quick")
+    one_by_one = fit(config, "vgg", pixels, labels, split).history
+    monkeypatch.setattr("lesionflow.training.fit.steps_at_once", lambda steps: 4)
+    together = fit(config, "vgg", pixels, labels, split).history
+    for one, other in zip(one_by_one, together, strict=True):
+        assert one.figures == pytest.approx(other.figures, rel=1e-2)
+
+
 def test_memory_is_the_machines_where_there_is_no_gpu() -> None:
     if devices.has_gpu():
         assert min(devices.gpu_memories()) > 2**30
