@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +13,14 @@ import numpy as np
 from lesionflow.data.sampling import epoch_indices, positive_shares
 from lesionflow.data.split import Split
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.errors import TrainingError
 from lesionflow.training.augmentation import Augmentation, Mixup
+from lesionflow.training.checkpoint import Checkpoints
 from lesionflow.training.config import TrainingConfig
+from lesionflow.training.determinism import make_deterministic
 from lesionflow.training.devices import chosen_precision
+from lesionflow.training.efficientnet import freeze_early_stages
+from lesionflow.training.failures import check_finite, naming_memory
+from lesionflow.training.keeping import KeepCheckpoint, identity, put_back
 from lesionflow.training.networks import build_network
 from lesionflow.training.objective import BalancedAccuracy, build_loss
 from lesionflow.training.table import KeepBest, PixelTable
@@ -55,6 +58,7 @@ class Fitted:
     precision: str
 
 
+@naming_memory
 def fit(
     config: TrainingConfig,
     name: str,
@@ -63,14 +67,21 @@ def fit(
     split: Split,
     on_epoch: Callable[[EpochResult], None] = lambda result: None,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
+    checkpoints: Checkpoints = Checkpoints(),  # noqa: B008 (frozen)
 ) -> Fitted:
     """Train the network `name` on the split's training part; the validation part picks the epoch.
 
     pixels: (images, height, width, 3) uint8; labels: (images,) int64. The test part is not touched. `on_epoch` is
-    called after every epoch. Raises `TrainingError` where the loss stops being a number.
+    called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on from. Raises
+    `TrainingError` where the loss stops being a number, memory runs out, or the checkpoint is of another training.
     """
     started = time.monotonic()
-    precision = chosen_precision(config.precision)
+    last, belongs_to = checkpoints.last, identity(config, name, split.digest, checkpoints.data_digest)
+    if last:
+        last.check(belongs_to)
+    if config.deterministic:
+        make_deterministic()
+    precision = last.precision if last else chosen_precision(config.precision)
     keras.utils.set_random_seed(config.seed)
     height, width = pixels.shape[1:3]
     members = np.concatenate([split.train, split.validation])  # the test part stays outside
@@ -84,11 +95,14 @@ def fit(
     keras.config.set_dtype_policy(precision)
     try:
         network = build_network(name, height, width, config.width)
-        if name == "efficientnet":
+        if name == "efficientnet" and last:
+            freeze_early_stages(network)  # its weights come from the checkpoint
+        elif name == "efficientnet":
             start_from_imagenet(network, table[train], labels[train], config.balance)
         # The learner is the network and what only training needs before it.
         indices, kept = keras.Input((), dtype="int32"), keras.Input((), dtype="float32")
-        images = PixelTable(table)(indices)  # (batch, height, width, 3)
+        looked_up = PixelTable(table)
+        images = looked_up(indices)  # (batch, height, width, 3)
         images = Augmentation(config.augmentation, seed=config.seed)(images)
         if config.mixup:
             images = Mixup()([images, kept])
@@ -112,28 +126,37 @@ def fit(
     best = KeepBest(network, config.patience)
     # Validation, and with it the choice of the epoch, sees the averaged weights.
     averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.averaging else []
+    if last:
+        put_back(last, learner, looked_up, best, averaging)
+        history += [EpochResult(epoch, **figures) for epoch, figures in enumerate(last.history, start=1)]
+    done = len(history) * steps * batch_size  # images shown before
 
     def record(epoch: int, logs: dict[str, float]) -> None:
         history.append(_epoch_result(epoch, logs))
         on_epoch(history[-1])
 
-    learner.fit(
-        list(shown),
-        targets,
-        batch_size=batch_size,
-        steps_per_epoch=steps,
-        epochs=config.epochs,
-        shuffle=False,
-        validation_data=([validation, np.ones(len(validation), np.float32)], one_hot(labels[validation])),
-        validation_batch_size=2 * batch_size,
-        callbacks=[*averaging, keras.callbacks.LambdaCallback(on_epoch_end=record), best, *callbacks],
-        verbose=0,
-    )
+    recording = keras.callbacks.LambdaCallback(on_epoch_end=record)
+    with KeepCheckpoint(checkpoints, belongs_to, precision, looked_up, best, history) as keeping:
+        if not (last and last.ends(config.epochs, config.patience)):
+            learner.fit(
+                [shown[0][done:], shown[1][done:]],
+                targets[done:],
+                batch_size=batch_size,
+                steps_per_epoch=steps,
+                initial_epoch=len(history),
+                epochs=config.epochs,
+                shuffle=False,
+                validation_data=([validation, np.ones(len(validation), np.float32)], one_hot(labels[validation])),
+                validation_batch_size=2 * batch_size,
+                callbacks=[*averaging, recording, best, keeping, *callbacks],
+                verbose=0,
+            )
 
     # The bundle's network is in float32 whatever the training was in: exported graphs have to be.
     trained = build_network(name, height, width, config.width)
     trained.set_weights(best.weights)
-    return Fitted(trained, tuple(history), best.best_epoch, time.monotonic() - started, precision)
+    seconds = time.monotonic() - started + (last.seconds if last else 0.0)
+    return Fitted(trained, tuple(history), best.best_epoch, seconds, precision)
 
 
 def _shown(
@@ -170,10 +193,7 @@ def _epoch_result(epoch: int, logs: dict[str, float]) -> EpochResult:
         for key, value in logs.items()
         if key != "learning_rate"
     }
-    if not math.isfinite(figures["train_loss"]):
-        raise TrainingError(
-            f"the loss is no longer a number in epoch {epoch + 1}; lower --learning-rate, or use --precision float32"
-        )
+    check_finite(epoch + 1, figures)
     return EpochResult(epoch + 1, **figures)
 
 
