@@ -13,8 +13,13 @@ import click
 from lesionflow.options import option_name
 
 
-def options_of(config: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """An option for every field of a configuration object, which is where each is described and limited."""
+def options_of(
+    config: type, *, flags_take_values: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An option for every field of a configuration object, which is where each is described and limited.
+
+    flags_take_values: `--flag true` means `--flag`, as `mlflow run` writes it; not for commands with arguments.
+    """
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
         for field in reversed(dataclasses.fields(config)):
@@ -25,7 +30,9 @@ def options_of(config: type) -> Callable[[Callable[..., None]], Callable[..., No
             )
             low, high = (limit if math.isfinite(limit) else None for limit in (limits["low"], limits["high"]))
             described: dict[str, Any] = {"default": default, "help": about, "show_default": default is not None}
-            if kind is bool:
+            if kind is bool and flags_take_values:
+                described |= {"type": bool, "is_flag": False, "flag_value": True, "metavar": "", "show_default": False}
+            elif kind is bool:
                 name += f"/--no-{field.name}" if default else ""
                 described |= {"is_flag": True, "show_default": bool(default)}
             elif limits["choices"]:

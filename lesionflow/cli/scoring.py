@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lesionflow.cli.options import options_of, tracking_uri_option
+from lesionflow.cli.signals import exit_code, terminable
 from lesionflow.scoring.config import ScoringConfig
 
 if TYPE_CHECKING:
     from lesionflow.verbs.score import Summary
 
 SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, treated like Ctrl-C."""
 
 
 @click.command()
@@ -55,18 +51,13 @@ def score(
     """
     from lesionflow.verbs.score import score
 
-    def terminate(number: int, frame: object) -> None:
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
     try:
-        summary = score(source, out, model, tracking_uri=tracking_uri, quiet=quiet, **options)
+        with terminable():
+            summary = score(source, out, model, tracking_uri=tracking_uri, quiet=quiet, **options)
     except KeyboardInterrupt as stopped:
         click.echo(str(stopped) or "stopped; nothing was begun", err=True)
         # A thread may hang in a file of a share that is gone: to wait for it, as Python would, is no way to stop.
-        os._exit(128 + (signal.SIGTERM if isinstance(stopped, _Terminated) else signal.SIGINT))
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        os._exit(exit_code(stopped))
     if not quiet:
         _print_summary(summary)
     if summary.failed:

@@ -7,40 +7,79 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from lesionflow.cli.options import cache_option, options_of, registered_model_option, tracking_uri_option
+from lesionflow.cli.signals import exit_code, terminable
+from lesionflow.errors import UsageError
 from lesionflow.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from lesionflow.registry.versions import Version
+    from lesionflow.verbs.train import Trained
+
+# What a machine that goes on with another's training may have elsewhere; the rest is as it was begun.
+WITH_RESUME = {"resume", "data", "tracking_uri", "cache"}
 
 
 @click.command()
-@options_of(TrainingConfig)
+@click.option(
+    "--resume", metavar="RUN_ID", help="Go on with an interrupted run; all but where --data is comes from there."
+)
+@options_of(TrainingConfig, flags_take_values=True)
 @click.option("--experiment", default="lesionflow", show_default=True, help="MLflow experiment of the runs.")
 @registered_model_option
 @tracking_uri_option
 @cache_option
-def train(experiment: str, registered_model: str, tracking_uri: str | None, cache: Path | None, **fields: Any) -> None:
+@click.pass_context
+def train(
+    ctx: click.Context,
+    resume: str | None,
+    experiment: str,
+    registered_model: str,
+    tracking_uri: str | None,
+    cache: Path | None,
+    **fields: Any,
+) -> None:
     """Train networks, track the runs and register the models; the better one can become champion.
+
+    A checkpoint is kept in the run after every epoch. However a training ended before its time, --resume goes on after
+    the last one, in the same run. Exits with 130 or 143 if it was interrupted or terminated.
 
     \b
     Example:
       lesionflow train --data /path/to/HAM10000 --model all
+      lesionflow train --resume 2f6c1d0e8b3a4c5f9d7e6a1b0c2d3e4f
     """
+    from lesionflow.verbs import train as verb
+
+    given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    places: dict[str, Any] = {"tracking_uri": tracking_uri, "cache": cache}
+    try:
+        with terminable():
+            if resume is None:
+                config = TrainingConfig(**fields)
+                trained = verb.train(config, experiment=experiment, registered_model=registered_model, **places)
+            else:
+                _refuse(given - WITH_RESUME)
+                trained = verb.resume(resume, data=fields["data"] if "data" in given else None, **places)
+    except KeyboardInterrupt as stopped:
+        click.echo(str(stopped) or "stopped; nothing was begun", err=True)
+        ctx.exit(exit_code(stopped))
+    _print(trained)
+
+
+def _refuse(given: set[str]) -> None:
+    if given:
+        names = ", ".join("--" + name.replace("_", "-") for name in sorted(given))
+        raise UsageError(f"--resume goes on as the training was begun; leave out {names}, or train anew")
+
+
+def _print(trained: Trained) -> None:
     from rich.console import Console
 
-    from lesionflow.verbs.train import train
-
-    trained = train(
-        TrainingConfig(**fields),
-        tracking_uri=tracking_uri,
-        experiment=experiment,
-        registered_model=registered_model,
-        cache=cache,
-    )
     console = Console()
     console.print(_figures(trained.versions))
     best = trained.best

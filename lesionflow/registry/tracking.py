@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import io
 import os
-import platform
 import re
-import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +21,7 @@ from lesionflow.data.labelled import LabelledImages
 from lesionflow.data.split import PARTS, Split
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import RegistryError
+from lesionflow.registry.origin import git_commit, package_versions
 
 if TYPE_CHECKING:
     from lesionflow.evaluation.figures import Picture
@@ -34,19 +32,6 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # By default MLflow asks an unreachable server for many minutes. Both stay the user's to set.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-
-REPORTED_PACKAGES = (
-    "keras",
-    "mlflow",
-    "numpy",
-    "onnx",
-    "onnxruntime",
-    "pandas",
-    "pillow",
-    "scikit-learn",
-    "tensorflow",
-    "tf2onnx",
-)
 
 # What the compare view lines up: more of them, and nobody sees the ones that decide.
 COMPARED = (
@@ -106,21 +91,33 @@ def connect(tracking_uri: str | None = None) -> str:
 
 
 @contextlib.contextmanager
-def run(name: str, experiment: str, *, nested: bool = False, system_metrics: bool = True) -> Iterator[str]:
-    """A run that ends as finished or failed with the block; yields its id.
+def run(
+    name: str, experiment: str, *, nested: bool = False, system_metrics: bool = True, resumed: str | None = None
+) -> Iterator[str]:
+    """A run that ends as finished, failed or killed with the block; yields its id.
 
-    Where `mlflow run` has begun a run already, that one is taken up, in its experiment.
+    Where `mlflow run` has begun a run already, that one is taken up, in its experiment; so is `resumed`, the id of a
+    run that was interrupted.
     """
     import mlflow
 
     with registry_errors("starting a run"):
-        if not nested and "MLFLOW_RUN_ID" not in os.environ:
+        if resumed:
+            mlflow.set_experiment(experiment_id=mlflow.get_run(resumed).info.experiment_id)
+        elif not nested and "MLFLOW_RUN_ID" not in os.environ:
             mlflow.set_experiment(experiment)
         mlflow.set_system_metrics_sampling_interval(5)
-        active = mlflow.start_run(run_name=name, nested=nested, log_system_metrics=system_metrics)
+        active = mlflow.start_run(
+            resumed, run_name=None if resumed else name, nested=nested, log_system_metrics=system_metrics
+        )
     with active:
-        mlflow.set_tag("mlflow.runName", name)  # a run that `mlflow run` began has a name of its own
-        yield active.info.run_id
+        if not resumed:
+            mlflow.set_tag("mlflow.runName", name)  # a run that `mlflow run` began has a name of its own
+        try:
+            yield active.info.run_id
+        except KeyboardInterrupt:
+            mlflow.end_run("KILLED")  # which MLflow itself would call failed
+            raise
 
 
 def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split) -> None:
@@ -188,11 +185,14 @@ def log_epoch(epoch: int, figures: dict[str, float]) -> None:
 
 
 def log_metrics(metrics: dict[str, float]) -> None:
-    """Log final figures."""
+    """Log final figures; those that the run has from before it was interrupted stay."""
     import mlflow
 
     with registry_errors("logging metrics"):
-        mlflow.log_metrics(metrics)
+        active = mlflow.active_run()
+        assert active is not None
+        known = mlflow.get_run(active.info.run_id).data.metrics
+        mlflow.log_metrics({name: value for name, value in metrics.items() if name not in known})
 
 
 def log_estimates(part: str, metrics: Mapping[str, Estimate]) -> None:
@@ -245,33 +245,3 @@ def log_card(card: Card, description: str) -> None:
     with registry_errors("logging the card"):
         mlflow.log_dict(asdict(card), "card.json")
         mlflow.log_text(description, "model_card.md")
-
-
-def package_versions() -> dict[str, str]:
-    """The versions of Python, lesionflow and the packages that figures depend on, those that are installed."""
-    versions = {"python": platform.python_version(), "lesionflow": __version__}
-    for package in REPORTED_PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    return versions
-
-
-def git_commit() -> str:
-    """The commit of the checkout that this code runs from, marked where files differ from it; else `unknown`."""
-    folder = Path(__file__).parent
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=folder, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-        # Installed into an environment that lies inside somebody else's repository, the commit would be theirs.
-        subprocess.run(
-            ["git", "ls-files", "--error-unmatch", "tracking.py"],
-            cwd=folder,
-            capture_output=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return described.stdout.strip()

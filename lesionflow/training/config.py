@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +71,7 @@ class TrainingConfig:
     )
     refer_share: float = option(0.1, "Share of validation images referred as uncertain.", low=0, high=0.9)
     seed: int = option(0, "Seed of the split, the sampler, the weights and the augmentation.", low=0, high=2**31 - 1)
+    deterministic: bool = option(False, "The same figures every time on the same machine; slower.")
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -105,6 +108,23 @@ class TrainingConfig:
             return np.full(len(DIAGNOSES), 1 / len(DIAGNOSES))
         return positive_shares(labels, self.balance, len(DIAGNOSES))
 
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, str]) -> TrainingConfig:
+        """From what `parameters` gave, as text; what else is among them is left out."""
+        return cls(
+            **{
+                field.name: _read(parameters[field.name], field.metadata["kind"])
+                for field in dataclasses.fields(cls)
+                if field.name in parameters
+            }
+        )
+
     def parameters(self) -> dict[str, str | int | float]:
         """Every field that has a value, by name."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+def _read(value: str, kind: type) -> Any:
+    if kind is bool:
+        return value.lower() in ("true", "yes", "on", "1")
+    return kind(value)

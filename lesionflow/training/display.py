@@ -67,4 +67,9 @@ class TrainingDisplay(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None) -> None:
         """Close the bar."""
-        self.bar.stop()
+        self.close()
+
+    def close(self) -> None:
+        """Close the bar if it is open: Keras does not end a training that was stopped or failed."""
+        if self.bar.live.is_started:
+            self.bar.stop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,12 +14,21 @@ import numpy as np
 from lesionflow.data.sampling import epoch_indices, positive_shares
 from lesionflow.data.split import Split
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.errors import TrainingError
 from lesionflow.training.augmentation import Augmentation, Mixup
+from lesionflow.training.checkpoint import Checkpoints
 from lesionflow.training.config import TrainingConfig
+from lesionflow.training.determinism import make_deterministic
 from lesionflow.training.devices import (
-    across_devices, chosen_precision, device_count, divisible, in_whole_parts, steps_at_once,
-)  # fmt: skip
+    across_devices,
+    chosen_precision,
+    device_count,
+    divisible,
+    in_whole_parts,
+    steps_at_once,
+)
+from lesionflow.training.efficientnet import freeze_early_stages
+from lesionflow.training.failures import check_finite, naming_memory
+from lesionflow.training.keeping import KeepCheckpoint, identity, put_back
 from lesionflow.training.networks import build_network
 from lesionflow.training.objective import BalancedAccuracy, build_loss
 from lesionflow.training.table import KeepBest, PixelStore
@@ -58,6 +66,7 @@ class Fitted:
     precision: str
 
 
+@naming_memory
 def fit(
     config: TrainingConfig,
     name: str,
@@ -66,14 +75,21 @@ def fit(
     split: Split,
     on_epoch: Callable[[EpochResult], None] = lambda result: None,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
+    checkpoints: Checkpoints = Checkpoints(),  # noqa: B008 (frozen)
 ) -> Fitted:
     """Train the network `name` on the split's training part; the validation part picks the epoch.
 
     pixels: (images, height, width, 3) uint8; labels: (images,) int64. The test part is not touched. `on_epoch` is
-    called after every epoch. Raises `TrainingError` where the loss stops being a number.
+    called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on from. Raises
+    `TrainingError` where the loss stops being a number, memory runs out, or the checkpoint is of another training.
     """
     started = time.monotonic()
-    precision = chosen_precision(config.precision)
+    last, belongs_to = checkpoints.last, identity(config, name, split.digest, checkpoints.data_digest)
+    if last:
+        last.check(belongs_to)
+    if config.deterministic:
+        make_deterministic()
+    precision = last.precision if last else chosen_precision(config.precision)
     keras.utils.set_random_seed(config.seed)
     height, width = pixels.shape[1:3]
     members = np.concatenate([split.train, split.validation])  # the test part stays outside
@@ -89,7 +105,9 @@ def fit(
     with across_devices(), _number_format(precision):
         store = PixelStore(pixels, members)
         network = build_network(name, height, width, config.width)
-        if name == "efficientnet":
+        if name == "efficientnet" and last:
+            freeze_early_stages(network)  # its weights come from the checkpoint
+        elif name == "efficientnet":
             start_from_imagenet(network, store, train, labels[train], config.balance)
         # The learner is the network and what only training needs before it.
         rows, kept = store.input(), keras.Input((), dtype="float32")
@@ -98,7 +116,8 @@ def fit(
             images = Mixup()([images, kept])
         learner = keras.Model([rows, kept], network(images))
 
-    history: list[EpochResult] = []
+    history = [EpochResult(epoch, **figures) for epoch, figures in enumerate(last.history if last else (), start=1)]
+    done = len(history) * steps * batch_size  # images shown before
     best = KeepBest(network, config.patience)
     # Validation, and with it the choice of the epoch, sees the averaged weights.
     averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.averaging else []
@@ -107,7 +126,11 @@ def fit(
         history.append(_epoch_result(epoch, logs))
         on_epoch(history[-1])
 
-    with across_devices():
+    recording = keras.callbacks.LambdaCallback(on_epoch_end=record)
+    with (
+        across_devices(),
+        KeepCheckpoint(checkpoints, belongs_to, precision, store.table, best, history) as keeping,
+    ):
         learner.compile(
             optimizer=_optimizer(config, steps * config.epochs),
             loss=build_loss(
@@ -119,24 +142,29 @@ def fit(
             ],
             steps_per_execution=steps_at_once(steps),
         )
-        learner.fit(
-            *store.batches(shown[0], shown[1:], targets, batch_size)[:2],
-            batch_size=batch_size,
-            steps_per_epoch=steps,
-            epochs=config.epochs,
-            shuffle=False,
-            validation_data=store.batches(
-                watched, (np.ones(len(watched), np.float32),), one_hot(labels[watched]), 2 * batch_size, weights
-            ),
-            validation_batch_size=2 * batch_size,
-            callbacks=[*averaging, keras.callbacks.LambdaCallback(on_epoch_end=record), best, *callbacks],
-            verbose=0,
-        )
+        if last:
+            put_back(last, learner, store.table, best, averaging)
+        if not (last and last.ends(config.epochs, config.patience)):
+            learner.fit(
+                *store.batches(shown[0][done:], (shown[1][done:],), targets[done:], batch_size)[:2],
+                batch_size=batch_size,
+                steps_per_epoch=steps,
+                initial_epoch=len(history),
+                epochs=config.epochs,
+                shuffle=False,
+                validation_data=store.batches(
+                    watched, (np.ones(len(watched), np.float32),), one_hot(labels[watched]), 2 * batch_size, weights
+                ),
+                validation_batch_size=2 * batch_size,
+                callbacks=[*averaging, recording, best, keeping, *callbacks],
+                verbose=0,
+            )
 
     # The bundle's network is in float32 whatever the training was in: exported graphs have to be.
     trained = build_network(name, height, width, config.width)
     trained.set_weights(best.weights)
-    return Fitted(trained, tuple(history), best.best_epoch, time.monotonic() - started, precision)
+    seconds = time.monotonic() - started + (last.seconds if last else 0.0)
+    return Fitted(trained, tuple(history), best.best_epoch, seconds, precision)
 
 
 @contextlib.contextmanager
@@ -183,10 +211,7 @@ def _epoch_result(epoch: int, logs: dict[str, float]) -> EpochResult:
         for key, value in logs.items()
         if key != "learning_rate"
     }
-    if not math.isfinite(figures["train_loss"]):
-        raise TrainingError(
-            f"the loss is no longer a number in epoch {epoch + 1}; lower --learning-rate, or use --precision float32"
-        )
+    check_finite(epoch + 1, figures)
     return EpochResult(epoch + 1, **figures)
 
 

@@ -1,0 +1,112 @@
+"""A checkpoint: all that a training needs to go on after an epoch as if nothing had happened, and its bytes.
+
+A file begins with the digest of the rest, which is an .npz that holds no pickles. A file that was cut off, or of which
+a byte changed, is no checkpoint: nothing of it is looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lesionflow.errors import TrainingError
+
+FORMAT = 1  # raise it whenever the same bytes come to mean something else
+_MAGIC = b"lesionflow checkpoint\n"
+_GROUPS = ("learner", "optimizer", "best_weights")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a training after an epoch."""
+
+    belongs_to: Mapping[str, str | int | float]  # what training it is of: settings, data, split, backend
+    history: tuple[Mapping[str, float], ...]  # `EpochResult.figures` of every epoch so far
+    seconds: float  # of training so far
+    precision: str
+    best: float  # validation balanced accuracy of the best epoch
+    best_epoch: int  # from 1
+    best_weights: tuple[np.ndarray, ...]
+    learner: tuple[np.ndarray, ...]  # variables of the fitted model, with the states of its random generators
+    optimizer: tuple[np.ndarray, ...]
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch that is in it, from 1."""
+        return len(self.history)
+
+    def ends(self, epochs: int, patience: int) -> bool:
+        """Whether there was nothing left to train."""
+        return self.epoch >= epochs or self.epoch - self.best_epoch >= patience
+
+    def check(self, belongs_to: Mapping[str, str | int | float]) -> None:
+        """Raise `TrainingError` where it is of another training."""
+        differing = [
+            f"{name} ({self.belongs_to.get(name)} then, {belongs_to.get(name)} now)"
+            for name in sorted({*self.belongs_to, *belongs_to})
+            if self.belongs_to.get(name) != belongs_to.get(name)
+        ]
+        if differing:
+            raise TrainingError(
+                f"the checkpoint is of another training: {', '.join(differing)}; restore what it was, or train anew"
+            )
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where the checkpoints of a training go, and the one that it goes on from."""
+
+    keep: Callable[[Checkpoint], None] | None = None  # called in a thread of its own; None: none are taken
+    last: Checkpoint | None = None
+    data_digest: str = ""
+
+
+def to_bytes(checkpoint: Checkpoint) -> bytes:
+    """The content of a checkpoint's file."""
+    about = {
+        "format": FORMAT,
+        "belongs_to": dict(checkpoint.belongs_to),
+        "history": [dict(figures) for figures in checkpoint.history],
+        "seconds": checkpoint.seconds,
+        "precision": checkpoint.precision,
+        "best": checkpoint.best,
+        "best_epoch": checkpoint.best_epoch,
+    }
+    arrays = {
+        f"{group}/{place:05}": array for group in _GROUPS for place, array in enumerate(getattr(checkpoint, group))
+    }
+    stream = io.BytesIO()
+    np.savez(stream, allow_pickle=False, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
+    content = stream.getbuffer()
+    return b"".join((_MAGIC, hashlib.sha256(content).hexdigest().encode(), b"\n", content))
+
+
+def from_bytes(content: bytes) -> Checkpoint | None:
+    """The checkpoint in a file's content; None where that is not whole.
+
+    Raises `TrainingError` for a whole one that another version of lesionflow wrote.
+    """
+    start = len(_MAGIC) + 65
+    body = memoryview(content)[start:]
+    if content[:start] != _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n":
+        return None
+    with np.load(io.BytesIO(body), allow_pickle=False) as stored:
+        arrays = dict(stored)
+    about = json.loads(arrays["about"].tobytes())
+    if about.pop("format") != FORMAT:
+        raise TrainingError("the checkpoint is of another version of lesionflow; resume with that one, or train anew")
+    groups = {
+        group: tuple(arrays[name] for name in sorted(arrays) if name.startswith(f"{group}/")) for group in _GROUPS
+    }
+    return Checkpoint(**(about | {"history": tuple(about["history"])} | groups))
+
+
+def newest(contents: list[bytes]) -> Checkpoint | None:
+    """The checkpoint of the latest epoch among files of which some may not be whole."""
+    whole = [checkpoint for checkpoint in map(from_bytes, contents) if checkpoint is not None]
+    return max(whole, key=lambda checkpoint: checkpoint.epoch, default=None)
