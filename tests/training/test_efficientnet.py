@@ -92,7 +92,9 @@ def test_activations_are_those_of_the_published_arrays(
         network.inputs, [*ends, network.get_layer("head").input, network.get_layer("logits").input]
     )  # each stage's output, and the pooled features
     pixels = picture(name, height, width)
-    found = [np.asarray(output)[0] for output in inside(pixels[None].astype(np.float32), training=False)]
+    found = [
+        keras.ops.convert_to_numpy(output)[0] for output in inside(pixels[None].astype(np.float32), training=False)
+    ]
     expected = activations(pixels, weights)
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.shape == theirs.shape
