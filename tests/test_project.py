@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lesionflow.bundle.card import read_card
+from lesionflow.bundle.pretrained import is_shipped, pretrained_folder
+from lesionflow.evaluation.model_card import figures_told
 from lesionflow.training.config import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +52,15 @@ def test_the_readme_says_what_each_dependency_is_for() -> None:
     assert names <= in_table
 
 
+def test_every_file_of_the_package_is_packed() -> None:
+    package = ROOT / "lesionflow"
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    packed = {file for pattern in setuptools["package-data"]["lesionflow"] for file in package.glob(pattern)}
+    others = {file for file in package.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
+    assert others == packed
+    assert {"pretrained/model.onnx", "pretrained/card.json"} <= set(setuptools["package-data"]["lesionflow"])
+
+
 def test_ci_runs_the_readmes_test_command() -> None:
     (command,) = re.findall(r'^pip install -e "\.\[dev\]" && pytest$', README, re.M)
     assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text()
@@ -56,6 +68,13 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
 def test_the_changelog_begins_with_what_is_unreleased() -> None:
     assert re.match(r"# Changelog\n\n## Unreleased\n", (ROOT / "CHANGELOG.md").read_text())
+
+
+@pytest.mark.skipif(not is_shipped(), reason="no bundle ships with this checkout")
+def test_the_readme_gives_licence_and_figures_of_the_shipped_bundle() -> None:
+    card = read_card(pretrained_folder())
+    text = " ".join(README.split())
+    assert card.licence in text and figures_told(card) in text and f"`{card.network}` trained on" in text
 
 
 def test_every_column_of_the_report_is_explained() -> None:

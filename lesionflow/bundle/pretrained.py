@@ -9,7 +9,7 @@ from lesionflow.data.ham10000 import LICENCE
 from lesionflow.errors import BundleError
 
 PRETRAINED = "pretrained"
-FOLDER = Path(__file__).parents[1] / PRETRAINED  # `scripts/train_pretrained.sh` makes what is in it
+FOLDER = Path(__file__).parents[1] / PRETRAINED  # which scripts/train_pretrained.sh fills
 MOST_BYTES = 12_000_000  # of graph and card together
 
 

@@ -76,9 +76,14 @@ def data_licence(card: Card) -> str:
 
 def terms_and_figures(card: Card) -> str:
     """What whoever uses a model has to know, in one line: the data's licence, and what it does on its test part."""
+    return f"{data_licence(card)} On its test part, with 95% intervals: {figures_told(card)}."
+
+
+def figures_told(card: Card) -> str:
+    """The first things that anybody asks of a model, on its test part, with 95% intervals."""
     test = card.metrics.get("test", {})
     figures = [f"{words} {with_interval(test[name])}" for name, words in TOLD.items() if name in test]
-    return f"{data_licence(card)} On its test part, with 95% intervals: {', '.join(figures) or 'none were kept'}."
+    return ", ".join(figures) or "none were kept"
 
 
 def _what_it_is(card: Card) -> str:

@@ -85,7 +85,7 @@ def calibrated(**fields: Any) -> dict[str, Any]:
      calibrated(malignant_threshold="x"), calibrated(unfamiliar_above=float("inf")), calibrated(figures={"ece": "x"}),
      {"calibrations": {}}, {"calibrations": 3}, {"prior": [0.5] * 6}, {"prior": [-1] * 7},
      {"metrics": 3}, {"metrics": {"test": 3}}, {"metrics": {"test": {"accuracy": [0, 1]}}},
-     {"versions": []},
+     {"versions": []}, {"licence": 4},
      {"digests": {}}, {"digests": {ONNX_FILE: 3}}, {"digests": {ONNX_FILE: "0", "..": "0"}},
      {"classes": list("abcdefg")},
      {"pixels_version": 2}, {"format": 1}, {"unknown": 1}, {"split_fractions": [1, 2]}],
@@ -93,6 +93,14 @@ def calibrated(**fields: Any) -> dict[str, Any]:
 def test_values_that_make_no_sense_are_refused_whatever_the_digest(tmp_path: Path, values: dict[str, Any]) -> None:
     assert read(tmp_path, signed(dataclasses.asdict(CARD))) is not None
     assert read(tmp_path, signed(dataclasses.asdict(CARD) | values)) is None
+
+
+def test_a_card_of_the_format_before_is_read(tmp_path: Path) -> None:
+    values = dataclasses.asdict(CARD) | {"format": 2}
+    del values["licence"]
+    found = read(tmp_path, signed(values))
+    assert found is not None and found.licence == "" and found.network == CARD.network
+    assert write_card(tmp_path, found).format == 3 and read_card(tmp_path).network == CARD.network
 
 
 @pytest.mark.parametrize(

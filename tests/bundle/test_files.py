@@ -29,6 +29,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert card == written and len(card.digest) == 64
     assert graph == (tmp_path / "bundle" / "model.onnx").read_bytes()
     assert 0 <= card.training["export_difference"] < 1e-4
+    assert len(graph) < 0.52 * (tmp_path / "bundle" / "model.keras").stat().st_size  # weights as float16
     restored = keras.models.load_model(tmp_path / "bundle" / "model.keras")  # in safe mode, the default
     np.testing.assert_allclose(
         restored(SAMPLES.astype(np.float32)), network(SAMPLES.astype(np.float32)), rtol=1e-4, atol=1e-5

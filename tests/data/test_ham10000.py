@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lesionflow.data.labelled import read_labelled_images
+from lesionflow.data.labelled import LabelledImages, read_labelled_images
 from lesionflow.errors import DataError
 from tests.conftest import REAL_DATA
 
@@ -22,7 +22,7 @@ def change(folder: Path, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
 
 def test_reads_every_row_with_its_own_image(demo_folder: Path) -> None:
     images = read_labelled_images(demo_folder)
-    assert len(images.table) == 150 and images.demo and not images.warnings
+    assert len(images.table) == 150 and images.demo and not images.warnings and not images.licence
     for image_id, path in zip(images.table["image_id"], images.table["path"], strict=True):
         assert Path(path).stem == image_id
     assert "synthetic" in images.description
@@ -83,6 +83,20 @@ def test_what_is_wrong_with_the_table_is_counted_and_named(
         read_labelled_images(folder)
 
 
+@pytest.mark.parametrize(
+    ("lesion", "image", "licence"),
+    [
+        ("HAM_0000118", "a", "CC BY-NC 4.0"), ("a", "ISIC_0024306", "CC BY-NC 4.0"),
+        ("a", "nv/ISIC_0034320_small", "CC BY-NC 4.0"), ("a", "ISIC_0034321", ""), ("a", "ISIC_00243061", ""),
+        ("HAM_1", "MISIC_0024306", ""),
+    ],
+)  # fmt: skip
+def test_images_of_ham10000_are_known_by_their_ids(lesion: str, image: str, licence: str) -> None:
+    columns = {"lesion_id": ["demo", lesion], "image_id": ["demo", image]}
+    found = LabelledImages("clinic", Path(), pd.DataFrame(columns), "", demo=False)
+    assert found.licence == licence
+
+
 def test_no_folder_no_table_no_csv(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder or table"):
         read_labelled_images(tmp_path / "missing")
@@ -98,7 +112,7 @@ def test_no_folder_no_table_no_csv(folder: Path, tmp_path: Path) -> None:
 def test_the_real_data_set() -> None:
     images = read_labelled_images(REAL_DATA)
     assert len(images.table) == 10_015 and images.table["lesion_id"].nunique() == 7_470
-    assert not images.demo and not images.warnings
+    assert not images.demo and not images.warnings and images.licence == "CC BY-NC 4.0"
     assert images.table["dx"].value_counts().to_dict() == {
         "nv": 6705, "mel": 1113, "bkl": 1099, "bcc": 514, "akiec": 327, "vasc": 142, "df": 115,
     }  # fmt: skip

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from lesionflow.bundle.card import SINGLE, Calibration, Estimate
+from lesionflow.data.ham10000 import AUTHORS, LICENCE
 from lesionflow.evaluation.model_card import LONGEST, model_card
 from lesionflow.evaluation.slices import Gap
 from lesionflow.evaluation.weighted import METRICS
@@ -45,7 +46,9 @@ def test_the_card_holds_the_figures_of_the_card(gaps: list[Gap]) -> None:
 @pytest.mark.parametrize(
     ("changes", "licence"),
     [
-        ({"data_name": "HAM10000"}, "CC BY-NC 4.0"),
+        ({"licence": LICENCE}, f"HAM10000 ({AUTHORS}), which is under CC BY-NC 4.0. That binds the use of this model"),
+        ({"data_name": "HAM10000"}, "CC BY-NC 4.0"),  # a card of format 2
+        ({"licence": "ODbL *1.0*"}, r"under ODbL \*1.0\*, which binds the use of this model"),
         ({"data_name": "demo", "demo": True}, "synthetic, drawn by lesionflow"),
         ({"data_name": "clinic"}, "Ask the owner of clinic"),
     ],
@@ -73,7 +76,7 @@ def test_names_stay_names() -> None:
 def test_the_card_fits_into_a_versions_description(gaps: list[Gap]) -> None:
     every = {name: Estimate(0.123456, 0.012345, 0.234567) for name in METRICS}
     long = card(
-        network="n" * 500, data_name="#" * 500, metrics=dict.fromkeys(("validation", "test"), every),
+        network="n" * 500, data_name="#" * 500, licence=LICENCE, metrics=dict.fromkeys(("validation", "test"), every),
         versions={"lesionflow": "v" * 500},
     )  # fmt: skip
     named = [

@@ -6,7 +6,7 @@ import pytest
 from lesionflow.bundle.files import read_bundle
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.champion import crown_the_better, find_champion, set_champion
-from lesionflow.registry.versions import find_validation, find_version, resolve
+from lesionflow.registry.versions import _copy_code, find_validation, find_version, resolve
 
 
 def test_training_has_registered_both_and_crowned_the_better(store: Path) -> None:
@@ -86,3 +86,14 @@ def test_a_model_of_somebody_else_is_not_scored_with(store: Path, tmp_path: Path
     mlflow.register_model(logged.model_uri, "other")
     with pytest.raises(RegistryError, match="not a model that lesionflow registered"):
         resolve("models:/other/1", tmp_path)
+
+
+def test_a_registered_model_has_the_code_but_not_the_bundle_that_ships_with_it(tmp_path: Path) -> None:
+    package = tmp_path / "lesionflow"
+    for file in ("__init__.py", "bundle/pretrained.py", "bundle/__pycache__/pretrained.pyc", "pretrained/model.onnx"):
+        (package / file).parent.mkdir(parents=True, exist_ok=True)
+        (package / file).touch()
+    copy = _copy_code(package, tmp_path / "copy")
+    assert copy.name == "lesionflow"
+    found = {str(file.relative_to(copy)) for file in copy.rglob("*") if file.is_file()}
+    assert found == {"__init__.py", "bundle/pretrained.py"}
