@@ -17,7 +17,7 @@ cp "$bundle"/{model.onnx,card.json,README.md} "$staged"
 LESIONFLOW_TO_SHIP="$staged" "${PYTHON:-python3}" -m pytest -q tests/bundle/test_pretrained.py
 mkdir -p lesionflow/pretrained
 cp "$staged"/* lesionflow/pretrained
-du -b lesionflow/pretrained/*
+ls -l lesionflow/pretrained
 echo "Say in README.md, under 'Without training':"
 "${PYTHON:-python3}" - <<'END'
 from pathlib import Path

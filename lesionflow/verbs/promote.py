@@ -31,7 +31,7 @@ def promote(
     if name == PRETRAINED:
         raise UsageError(
             f"{PRETRAINED}: comes with lesionflow and is no registered version, so it cannot become champion; use it "
-            f"with --model {PRETRAINED}, or register one like it with scripts/train_pretrained.sh and promote that"
+            f"with --model {PRETRAINED}, or train a model with 'lesionflow train' and promote that"
         )
     config, note = PromotionConfig(**options), checked_reason(reason)
     if force and not note:

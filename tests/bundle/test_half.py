@@ -43,7 +43,7 @@ def test_a_networks_graph_takes_half_the_room_and_says_what_keras_says(tmp_path:
 
 def test_only_what_float16_holds_is_stored_so() -> None:
     numbers = np.random.default_rng(0).normal(size=(4, LARGE)).astype(np.float32)
-    weights = {
+    weights: dict[str, np.ndarray] = {
         "halves": numbers.astype(np.float16).astype(np.float32),
         "singles": numbers,
         "beyond": np.full(LARGE, 1e6, np.float32),
