@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lesionflow.bundle.card import AVERAGED, CARD_FILE, ONNX_FILE, SINGLE, Calibration, Card, write_card
 from lesionflow.data.demo import draw_demo_set
-from lesionflow.data.ham10000 import read_labelled_images
+from lesionflow.data.labelled import read_labelled_images
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.verbs.score import score
 

@@ -24,10 +24,12 @@ def round_weights(network: keras.Model) -> None:
     The export multiplies a convolution's kernel by the scale of the batch normalisation behind it. Where it does, the
     product is what is rounded, and what the scale leaves of it goes back into the kernel.
     """
+    import keras
+
     scales = _scales(network)
     for layer in network.layers:
         for weight in layer.weights:
-            values = np.asarray(weight)
+            values = keras.ops.convert_to_numpy(weight)
             if values.ndim < 2 or values.size < LARGE:
                 continue
             scale = scales.get(layer.name, np.float32(1))
@@ -43,14 +45,15 @@ def _scales(network: keras.Model) -> dict[str, np.ndarray]:
     made_by = {
         id(output): layer
         for layer in network.layers
-        if type(layer) is keras.layers.Conv2D  # a depthwise one is left alone
+        if isinstance(layer, keras.layers.Conv2D)  # a depthwise one is none, and is left alone
         for node in layer._inbound_nodes
         for output in node.output_tensors
     }
     scales = {}
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            gamma, _, _, variance = (np.asarray(weight) for weight in layer.weights)
+            gamma = keras.ops.convert_to_numpy(layer.gamma) if layer.scale else np.float32(1)
+            variance = keras.ops.convert_to_numpy(layer.moving_variance)
             for node in layer._inbound_nodes:
                 if before := made_by.get(id(node.input_tensors[0])):
                     scales[before.name] = gamma / np.sqrt(variance + np.float32(layer.epsilon))

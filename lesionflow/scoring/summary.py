@@ -81,6 +81,7 @@ def provenance(
         "network": card.network,
         "input": f"{card.height} x {card.width}",
         "trained_on": card.data_name,
+        "licence": card.licence,
         "demo_model": json.dumps(card.demo),
         "prior": json.dumps(dict(zip(DIAGNOSES, card.prior, strict=True))),
         "calibration": json.dumps({"tta": averaged} | calibration),

@@ -27,10 +27,10 @@ def network_with_statistics() -> keras.Model:
 
 def test_a_networks_graph_takes_half_the_room_and_says_what_keras_says(tmp_path: Path) -> None:
     network = network_with_statistics()
-    before = [np.array(weight) for weight in network.weights]
+    before = network.get_weights()
     round_weights(network)
-    for weight, values in zip(network.weights, before, strict=True):
-        np.testing.assert_allclose(np.asarray(weight), values, atol=2**-11 * np.abs(values).max())
+    for weight, values in zip(network.get_weights(), before, strict=True):
+        np.testing.assert_allclose(weight, values, atol=2**-11 * np.abs(values).max())
     export_onnx(network, tmp_path)
     model = onnx.load(str(tmp_path / "model.onnx"))
     whole = len(model.SerializeToString())
@@ -71,5 +71,5 @@ def test_weights_that_float16_has_no_room_for_stay() -> None:
     kernel[0] = 1e6
     network.set_weights([kernel, np.zeros(LARGE)])
     round_weights(network)
-    rounded = np.asarray(network.get_weights()[0])
+    rounded = network.get_weights()[0]
     assert (rounded[0] == 1e6).all() and (rounded[1] == np.float16(0.1)).all()

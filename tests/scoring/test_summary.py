@@ -65,13 +65,13 @@ def test_the_summary_says_what_came_of_it_and_where_it_comes_from(tmp_path: Path
 
 def test_provenance_tells_the_calibration_that_was_used() -> None:
     calibrations = {SINGLE: Calibration(), AVERAGED: Calibration(2.0, (0.5,) * 7, 0.2, 0.3, None, {"ece_after": 0.01})}
-    card = dataclasses.replace(CARD, prior=(0.1,) * 6 + (0.4,), calibrations=calibrations)
+    card = dataclasses.replace(CARD, prior=(0.1,) * 6 + (0.4,), calibrations=calibrations, licence="CC BY-NC 4.0")
     found = build_summary(Counts(), 1.0, None, provenance("m", card, {}, averaged=True))["provenance"]
     assert found["calibration"] == {
         "tta": True, "temperature": 2.0, "logit_offsets": [0.5] * 7, "malignant_threshold": 0.2, "uncertain_below": 0.3,
         "unfamiliar_above": None, "figures": {"ece_after": 0.01},
     }  # fmt: skip
-    assert found["prior"]["vasc"] == 0.4
+    assert found["prior"]["vasc"] == 0.4 and found["licence"] == "CC BY-NC 4.0"
     plain = json.loads(provenance("m", card, {})["calibration"])
     assert plain["tta"] is False and plain["temperature"] == 1.0
 
