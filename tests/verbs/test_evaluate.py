@@ -101,7 +101,6 @@ def test_a_bundle_that_does_not_tell_its_lesions_says_so(
     (tmp_path / "labels.csv").write_text(f"path,diagnosis,lesion_id\n{image},nv,1\n")
     assert "would go unnoticed" in evaluate(bundle, tmp_path / "labels.csv", cache=cache, resamples=QUICK).warnings[0]
     # On the data that it was trained on, the split tells.
-    assert not evaluate(bundle, demo_folder, cache=cache, resamples=QUICK).warnings
     assert "LEAK" in evaluate(bundle, demo_folder, part="train", cache=cache, resamples=QUICK).warnings[0]
 
 
