@@ -41,4 +41,9 @@ cd "$work"
 # By this name, since the card keeps what --data was, and where it lies on some machine is nobody's business.
 ln -s "$data" HAM10000
 "$PYTHON" -m lesionflow train --data HAM10000 "${options[@]}" --tracking-uri "sqlite:///$work/mlflow.db"
-"$here/ship_pretrained.sh" "$(dirname "$(find "$work/mlruns" -name model.onnx)")"
+bundle="$(dirname "$(find "$work/mlruns" -name model.onnx)")"
+if ! "$here/ship_pretrained.sh" "$bundle"; then
+  trap - EXIT
+  echo "$0: the bundle is not shipped; it is kept in $bundle" >&2
+  exit 1
+fi

@@ -21,7 +21,7 @@ def network_with_statistics() -> keras.Model:
         if isinstance(layer, keras.layers.BatchNormalization):
             count = layer.gamma.shape[0]
             ranges = ((0.5, 1.5), (-0.1, 0.1), (-0.1, 0.1), (0.5, 2))  # gamma, beta, mean, variance
-            layer.set_weights([numbers.uniform(*ends, count) for ends in ranges])
+            layer.set_weights([numbers.uniform(low, high, count) for low, high in ranges])
     return network
 
 
