@@ -19,7 +19,12 @@ from lesionflow.errors import TrainingError
 from lesionflow.training.augmentation import Augmentation, Mixup
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.devices import (
-    across_devices, chosen_precision, device_count, divisible, in_whole_parts, steps_at_once,
+    across_devices,
+    chosen_precision,
+    device_count,
+    divisible,
+    in_whole_parts,
+    steps_at_once,
 )  # fmt: skip
 from lesionflow.training.networks import build_network
 from lesionflow.training.objective import BalancedAccuracy, build_loss

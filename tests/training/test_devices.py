@@ -17,8 +17,10 @@ from lesionflow.training.table import PixelStore
 
 def noise(count: int = 60) -> tuple[np.ndarray, np.ndarray, Split]:
     pixels = np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
-    parts = np.split(np.arange(count), [32, 51])  # 19 of validation: no device can have as many as another
-    return pixels, np.arange(count) % 7, Split(*parts, 0, (0.6, 0.2, 0.2), "")
+    train, validation, test = np.split(
+        np.arange(count), [32, 51]
+    )  # 19 of validation: no device can have as many as another
+    return pixels, np.arange(count) % 7, Split(train, validation, test, 0, (0.6, 0.2, 0.2), "")
 
 
 def test_a_batch_has_as_many_images_for_each_device() -> None:
