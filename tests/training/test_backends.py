@@ -1,4 +1,4 @@
-"""Keras's other backends train and export, too: a smoke test each, where they are installed."""
+"""Keras's other backends train, resume and export, too: a smoke test each, where they are installed."""
 
 import importlib.util
 import os
@@ -16,12 +16,16 @@ from lesionflow.bundle.card import Card
 from lesionflow.bundle.export import write_bundle
 from lesionflow.bundle.files import read_bundle
 from lesionflow.data.split import Split
+from lesionflow.training.checkpoint import Checkpoints
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import fit
 
 pixels = np.random.default_rng(0).integers(0, 256, (64, 16, 16, 3), dtype=np.uint8)
 split = Split(np.arange(40), np.arange(40, 52), np.arange(52, 64), 0, (0.6, 0.2, 0.2), "")
-fitted = fit(TrainingConfig(epochs=2, batch_size=8).resolved("cnn", "quick"), "cnn", pixels, np.arange(64) % 7, split)
+config, kept = TrainingConfig(epochs=2, batch_size=8, averaging=0.9).resolved("cnn", "quick"), []
+given = (config, "cnn", pixels, np.arange(64) % 7, split)
+fitted = fit(*given, checkpoints=Checkpoints(kept.append))
+assert fit(*given, checkpoints=Checkpoints(last=kept[0])).history == fitted.history
 card = Card("cnn", 16, 16, "made up", "", True, "", 0, (0.6, 0.2, 0.2))
 write_bundle(Path(sys.argv[1]), fitted.network, card, pixels, np.arange(64) % 7, split)
 print(len(fitted.history), read_bundle(sys.argv[1])[0].network)
@@ -29,7 +33,7 @@ print(len(fitted.history), read_bundle(sys.argv[1])[0].network)
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_trains_and_exports(backend: str, tmp_path: Path) -> None:
+def test_trains_resumes_and_exports(backend: str, tmp_path: Path) -> None:
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     done = subprocess.run(
