@@ -41,6 +41,12 @@ def test_version_and_module_and_help_are_quick_on_imports() -> None:
     assert "Commands:" in done.stdout and done.stdout.strip().endswith("loaded []")
 
 
+def test_a_flag_of_train_takes_the_value_that_mlflow_run_gives_it() -> None:
+    train = main.commands["train"]
+    for arguments, value in ([], False), (["--deterministic"], True), (["--deterministic", "true"], True):
+        assert train.make_context("train", [*arguments, "--epochs", "2"]).params["deterministic"] is value
+
+
 def test_draws_a_demo_set_into_a_new_folder_only(tmp_path: Path) -> None:
     assert invoke("demo", str(tmp_path / "set"), "--images", "100").exit_code == 0
     assert len(list((tmp_path / "set").rglob("*.jpg"))) == 100

@@ -6,6 +6,7 @@ the exported graph needs no preprocessing but the one that `lesionflow.data.pixe
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 from lesionflow.diagnoses import DIAGNOSES
@@ -47,7 +48,14 @@ def _efficientnet(inputs):
 
     scale, offset = efficientnet.SCALE
     x = efficientnet.features(layers.Rescaling(scale, offset=offset)(inputs))
-    return layers.Dropout(0.3)(layers.GlobalAveragePooling2D()(x))
+    return _dropout(layers.GlobalAveragePooling2D()(x), 0.3)
+
+
+def _dropout(x, rate: float):
+    from keras import layers
+
+    # Without a seed of its own, PyTorch's would draw from the process's generator, which no checkpoint holds.
+    return layers.Dropout(rate, seed=random.randrange(2**31))(x)
 
 
 def _channels(filters: int, widen: float) -> int:
@@ -67,7 +75,7 @@ def _cnn(x, widen: float):
         for block in range(blocks):
             x = _residual_block(x, _channels(filters, widen), strides=2 if stage and not block else 1)
     x = layers.GlobalAveragePooling2D()(x)  # (batch, 256)
-    return layers.Dropout(0.3)(x)
+    return _dropout(x, 0.3)
 
 
 def _residual_block(x, filters: int, strides: int):
@@ -98,4 +106,4 @@ def _vgg(x, widen: float):
         x = layers.MaxPooling2D(2, padding="same")(x)  # halves height and width
     x = layers.GlobalAveragePooling2D()(x)  # (batch, 256)
     x = layers.Dense(_channels(256, widen), activation="relu")(x)
-    return layers.Dropout(0.4)(x)
+    return _dropout(x, 0.4)

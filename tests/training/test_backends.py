@@ -1,4 +1,4 @@
-"""Keras's other backends train and export, too: a smoke test each, where they are installed."""
+"""Keras's other backends train, resume and export, too: a smoke test each, where they are installed."""
 
 import importlib.util
 import os
@@ -18,6 +18,7 @@ from lesionflow.bundle.card import Card
 from lesionflow.bundle.export import write_bundle
 from lesionflow.bundle.files import read_bundle
 from lesionflow.data.split import Split
+from lesionflow.training.checkpoint import Checkpoints
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import fit
 
@@ -25,7 +26,9 @@ folder, name = Path(sys.argv[1]), sys.argv[2]
 pixels = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
 split = Split(np.arange(40), np.arange(40, 52), np.arange(52, 64), 0, (0.6, 0.2, 0.2), "")
 config = TrainingConfig(epochs=2, batch_size=8, mixup=0.2, averaging=0.9, label_smoothing=0.1).resolved(name, "quick")
-fitted = fit(config, name, pixels, np.arange(64) % 7, split)
+kept, given = [], (config, name, pixels, np.arange(64) % 7, split)
+fitted = fit(*given, checkpoints=Checkpoints(kept.append))
+assert fit(*given, checkpoints=Checkpoints(last=kept[0])).history == fitted.history
 card = Card(name, 32, 32, "made up", "", True, "", 0, (0.6, 0.2, 0.2))
 write_bundle(folder, fitted.network, card, pixels, np.arange(64) % 7, split)
 assert all(np.isfinite(list(result.figures.values())).all() for result in fitted.history)
@@ -35,7 +38,7 @@ print(len(fitted.history), read_bundle(folder)[0].network)
 
 @pytest.mark.parametrize("name", ["cnn", "efficientnet"])
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_trains_and_exports(backend: str, name: str, tmp_path: Path) -> None:
+def test_trains_resumes_and_exports(backend: str, name: str, tmp_path: Path) -> None:
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     if name == "efficientnet" and not has_imagenet_weights():

@@ -45,6 +45,15 @@ def test_validation_and_test_leave_something_to_train_on() -> None:
     assert sum(TrainingConfig(validation_fraction=0.3).fractions) == pytest.approx(1)
 
 
+def test_comes_back_from_what_a_run_holds_of_it() -> None:
+    given = TrainingConfig(data="there", model="cnn,vgg", learning_rate=1e-3, epochs=7, deterministic=True)
+    held = {name: str(value) for name, value in given.parameters().items()} | {"registered_model": "moles"}
+    assert TrainingConfig.from_parameters(held) == given
+    # `mlflow run` keeps what was typed.
+    typed = {"learning_rate": "1e-3", "deterministic": "true"}
+    assert TrainingConfig.from_parameters(typed) == TrainingConfig(learning_rate=0.001, deterministic=True)
+
+
 def test_every_field_says_what_it_means() -> None:
     for field in dataclasses.fields(TrainingConfig):
         assert field.metadata["help"].endswith("."), field.name

@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score
 from lesionflow.data.split import Split
 from lesionflow.errors import TrainingError
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.fit import EpochResult, fit, one_hot
+from lesionflow.training.fit import EpochResult, _shown, fit, one_hot
 from lesionflow.training.objective import BalancedAccuracy
 from lesionflow.training.table import KeepBest, PixelTable
 
@@ -68,6 +68,33 @@ def test_a_loss_that_is_no_number_names_the_lever() -> None:
 
     with pytest.raises(TrainingError, match="--learning-rate"):
         fit(CONFIG, "vgg", pixels, labels, split, callbacks=(Spoil(),))
+
+
+def test_the_seed_says_what_is_shown_and_where_the_weights_begin() -> None:
+    pixels, labels, split = coloured()
+
+    class Begun(Exception):  # noqa: N818 (it is what the test waits for)
+        pass
+
+    def first_weights(seed: int) -> list[np.ndarray]:
+        class Look(keras.callbacks.Callback):
+            def on_train_begin(self, logs: object = None) -> None:
+                raise Begun(*self.model.get_weights())
+
+        with pytest.raises(Begun) as begun:
+            fit(dataclasses.replace(CONFIG, seed=seed), "vgg", pixels, labels, split, callbacks=(Look(),))
+        return list(begun.value.args)
+
+    one, same, other = first_weights(1), first_weights(1), first_weights(2)
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+    def indices(seed: int) -> np.ndarray:
+        (shown, _), _ = _shown(dataclasses.replace(CONFIG, seed=seed), np.arange(140), labels, 16, 8)
+        return shown
+
+    np.testing.assert_array_equal(indices(1), indices(1))
+    assert (indices(1) != indices(2)).any()
 
 
 def test_pixels_are_looked_up_by_index() -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -49,10 +50,20 @@ def figures(run: mlflow.entities.Run) -> dict[str, list[tuple[int, float]]]:
     }
 
 
+@pytest.fixture
+def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of an empty store in the test's folder, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    before, address = mlflow.get_tracking_uri(), f"sqlite:///{tmp_path}/mlflow.db"
+    mlflow.set_tracking_uri(address)
+    yield address
+    mlflow.set_tracking_uri(before)
+
+
 def test_killed_and_resumed_it_ends_as_an_undisturbed_training(
-    demo_folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: str, demo_folder: Path, cache: Path, tmp_path: Path
 ) -> None:
-    address = f"sqlite:///{tmp_path}/mlflow.db"
+    """Two processes, one of them killed: this is also what says that --deterministic keeps its word."""
     command = [
         "train", "--data", str(demo_folder), "--model", "vgg", "--epochs", str(EPOCHS), "--image-size", "16",
         "--batch-size", "8", "--averaging", "0.9", "--mixup", "0.2", "--deterministic", "--tracking-uri", address,
@@ -83,8 +94,6 @@ def test_killed_and_resumed_it_ends_as_an_undisturbed_training(
     assert start(again, tmp_path, cache, "resumed.txt").wait() == 0, (tmp_path / "resumed.txt").read_text()
     assert f"goes on after epoch {latest - 1} of {EPOCHS}" in (tmp_path / "resumed.txt").read_text()
 
-    monkeypatch.setattr(mlflow.tracking.fluent, "_active_experiment_id", None)
-    mlflow.set_tracking_uri(address)
     found = mlflow.search_runs(experiment_names=["lesionflow"], output_format="list", order_by=["start_time ASC"])
     undisturbed, resumed = found
     assert resumed.info.run_id in again and resumed.info.status == "FINISHED"
@@ -96,13 +105,15 @@ def test_killed_and_resumed_it_ends_as_an_undisturbed_training(
 
 
 def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
-    demo_folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: str, demo_folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    store = ("--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db", "--cache", str(cache))
+    store = ("--tracking-uri", address, "--cache", str(cache))
     data = Path(shutil.copytree(demo_folder, tmp_path / "before"))
 
+    begin = TrainingDisplay.on_train_begin
+
     def preempt(self: TrainingDisplay, logs: object = None) -> None:
+        begin(self, logs)
         if self.name == "cnn":
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -136,6 +147,7 @@ def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
     after = {run.info.run_name: run for run in mlflow.search_runs(search_all_experiments=True, output_format="list")}
     assert {run.info.status for run in after.values()} == {"FINISHED"} and len(after) == 3
     assert after["vgg"].info.end_time == runs["vgg"].end_time
+    assert [len(run.inputs.dataset_inputs) for run in after.values()] == [1, 1, 1]
     assert {"vgg/test_balanced_accuracy", "cnn/test_balanced_accuracy"} <= set(after["vgg and cnn"].data.metrics)
 
     finished = invoke("train", "--resume", run_id, *store)
