@@ -11,7 +11,7 @@ options=(
   --image-size 160
   --epochs 30
   --batch-size 64
-  --learning-rate 5e-4
+  --learning-rate 2e-3
   --weight-decay 0.05
   --balance sqrt
   --loss cross-entropy
