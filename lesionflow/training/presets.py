@@ -12,8 +12,8 @@ _FROM_SCRATCH: dict[str, Any] = {"learning_rate": 2e-3, "weight_decay": 0.05, "b
 _FROM_IMAGENET: dict[str, Any] = {"learning_rate": 2e-3, "weight_decay": 0.05, "balance": "sqrt"}
 NEEDED: dict[str, dict[str, Any]] = {"cnn": _FROM_SCRATCH, "vgg": _FROM_SCRATCH, "efficientnet": _FROM_IMAGENET}
 
-# What a device can do in reasonable time: full on a GPU, quick on two CPU cores. Sizes and lengths of full have not been
-# compared yet: `experiments/trials.toml` has the trials, under [gpu].
+# What a device can do in reasonable time: full on a GPU, quick on two CPU cores. Sizes and lengths of full have not
+# been compared yet: `experiments/trials.toml` has the trials, under [gpu].
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "full": {
         "cnn": {"image_size": 128, "epochs": 80, "batch_size": 64},
