@@ -54,7 +54,7 @@ def train(
     """
     console = console or Console(stderr=True)
     address = tracking.connect(tracking_uri)  # first of all: an hour of training must not end at a closed door
-    config = _prepared(config, console)
+    config = _prepared(config)
     return _train(config, None, registered_model, console, address=address, experiment=experiment, cache=cache)
 
 
@@ -74,24 +74,21 @@ def resume(
     console = console or Console(stderr=True)
     address = tracking.connect(tracking_uri)
     begun = find_interrupted(run_id)
-    config = _prepared(begun.config if data is None else dataclasses.replace(begun.config, data=data), console)
+    config = _prepared(begun.config if data is None else dataclasses.replace(begun.config, data=data))
     return _train(config, begun, begun.registered_model, console, address=address, cache=cache)
 
 
-def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
+def _prepared(config: TrainingConfig) -> TrainingConfig:
     """The configuration with its preset, once it is known that the training will not fail for what can be known now."""
     from lesionflow.training.determinism import make_deterministic
     from lesionflow.training.devices import chosen_preset
     from lesionflow.training.imagenet import imagenet_weights
 
-    preset = chosen_preset(config.preset)
-    if preset != config.preset:
-        console.print(f"preset: {preset}", highlight=False, soft_wrap=True)
     if "efficientnet" in config.networks:
         imagenet_weights()  # missing weights are a matter for now, not for after two other networks
     if config.deterministic:
         make_deterministic()
-    return dataclasses.replace(config, preset=preset)
+    return dataclasses.replace(config, preset=chosen_preset(config.preset))
 
 
 def _train(
@@ -119,7 +116,10 @@ def _train(
         if finding.warning:
             console.print(f"warning: {finding.text}", style="yellow", highlight=False, soft_wrap=True)
     counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
-    console.print(f"{images.description}: {counts} images, split by lesion", highlight=False, soft_wrap=True)
+    console.print(
+        f"{images.description}: {counts} images, split by lesion; preset {config.preset}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
 
     several = len(config.networks) > 1
     each = {name: config.resolved(name, config.preset) for name in config.networks}
