@@ -115,8 +115,9 @@ def run(
             mlflow.set_tag("mlflow.runName", name)  # a run that `mlflow run` began has a name of its own
         try:
             yield active.info.run_id
-        except KeyboardInterrupt:
-            mlflow.end_run("KILLED")  # which MLflow itself would call failed
+        except BaseException as error:
+            with contextlib.suppress(Exception):  # a server that is gone must not hide what went wrong
+                mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
 
 

@@ -86,14 +86,11 @@ def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
     from lesionflow.training.imagenet import imagenet_weights
 
     config = _without_missing(config, console)
-    preset = chosen_preset(config.preset)
-    if preset != config.preset:
-        console.print(f"preset: {preset}", highlight=False, soft_wrap=True)
     if "efficientnet" in config.networks:
         imagenet_weights()  # missing weights are a matter for now, not for after two other networks
     if config.deterministic:
         make_deterministic()
-    return dataclasses.replace(config, preset=preset)
+    return dataclasses.replace(config, preset=chosen_preset(config.preset))
 
 
 def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig:
@@ -132,7 +129,10 @@ def _train(
         if finding.warning:
             console.print(f"warning: {finding.text}", style="yellow", highlight=False, soft_wrap=True)
     counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
-    console.print(f"{images.description}: {counts} images, split by lesion", highlight=False, soft_wrap=True)
+    console.print(
+        f"{images.description}: {counts} images, split by lesion; preset {config.preset}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
 
     several = len(config.networks) > 1
     each = {name: config.resolved(name, config.preset) for name in config.networks}

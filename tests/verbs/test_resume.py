@@ -147,7 +147,7 @@ def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
     after = {run.info.run_name: run for run in mlflow.search_runs(search_all_experiments=True, output_format="list")}
     assert {run.info.status for run in after.values()} == {"FINISHED"} and len(after) == 3
     assert after["vgg"].info.end_time == runs["vgg"].end_time
-    assert [len(run.inputs.dataset_inputs) for run in after.values() if run.inputs] == [1, 1, 1]
+    assert all(run.inputs and len(run.inputs.dataset_inputs) == 1 for run in after.values())
     assert {"vgg/test_balanced_accuracy", "cnn/test_balanced_accuracy"} <= set(after["vgg and cnn"].data.metrics)
 
     finished = invoke("train", "--resume", run_id, *store)

@@ -11,7 +11,7 @@ from lesionflow.errors import RegistryError
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version
 from lesionflow.training.config import TrainingConfig
-from lesionflow.verbs.train import _without_missing, train
+from lesionflow.verbs.train import _without_missing, resume, train
 from tests.conftest import error_line, invoke
 
 QUICK = ("--epochs", "1", "--image-size", "16", "--model", "vgg")
@@ -123,13 +123,13 @@ def test_a_store_out_of_reach_fails_before_the_data_is_read(tmp_path: Path, stor
     assert result.exit_code == 1 and "127.0.0.1:9" in error_line(result)
 
 
-def test_a_bundle_that_cannot_be_registered_is_kept(
+def test_a_bundle_that_cannot_be_registered_is_kept_and_resuming_registers_it(
     store: Path, demo_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def lose_the_server(*_: object) -> None:
         raise RegistryError("gone")
 
-    monkeypatch.setattr("lesionflow.verbs.train.register_bundle", lose_the_server)
+    monkeypatch.setattr("lesionflow.verbs.train_network.register_bundle", lose_the_server)
     config = TrainingConfig(data=str(demo_folder), model="vgg", epochs=1, image_size=16)
     with pytest.raises(RegistryError, match="gone"):
         train(config, cache=cache)
@@ -138,3 +138,11 @@ def test_a_bundle_that_cannot_be_registered_is_kept(
     result = invoke("evaluate", str(kept), str(demo_folder), "--cache", str(cache))
     assert result.exit_code == 0 and "balanced_accuracy" in result.stdout
     shutil.rmtree(kept.parent)
+
+    monkeypatch.undo()
+    (run,) = mlflow.search_runs(filter_string="status = 'FAILED'", search_all_experiments=True, output_format="list")
+    (version,) = resume(run.info.run_id, cache=cache).versions
+    assert version.number == 3
+    client = mlflow.MlflowClient()
+    for metric in ("epoch/train_loss", "test/balanced_accuracy", "gap/accuracy", "best_epoch"):
+        assert len(client.get_metric_history(run.info.run_id, metric)) == 1, metric
