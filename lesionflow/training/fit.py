@@ -85,8 +85,6 @@ def fit(
     """
     started = time.monotonic()
     last, belongs_to = checkpoints.last, identity(config, name, split.digest, checkpoints.data_digest)
-    if last:
-        last.check(belongs_to)
     if config.deterministic:
         make_deterministic()
     precision = last.precision if last else chosen_precision(config.precision)
@@ -126,6 +124,10 @@ def fit(
         history.append(_epoch_result(epoch, logs))
         on_epoch(history[-1])
 
+    # Other devices can mean other steps, and with them another schedule and another order.
+    belongs_to |= {"images in a step": batch_size, "steps in an epoch": steps}
+    if last:
+        last.check(belongs_to)
     recording = keras.callbacks.LambdaCallback(on_epoch_end=record)
     with (
         across_devices(),

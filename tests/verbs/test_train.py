@@ -129,9 +129,9 @@ def test_a_bundle_that_cannot_be_registered_is_kept_and_resuming_registers_it(
     def lose_the_server(*_: object) -> None:
         raise RegistryError("gone")
 
-    monkeypatch.setattr("lesionflow.verbs.train_network.register_bundle", lose_the_server)
     config = TrainingConfig(data=str(demo_folder), model="vgg", epochs=1, image_size=16)
-    with pytest.raises(RegistryError, match="gone"):
+    with monkeypatch.context() as patch, pytest.raises(RegistryError, match="gone"):
+        patch.setattr("lesionflow.verbs.train_network.register_bundle", lose_the_server)
         train(config, cache=cache)
     printed = capsys.readouterr().err
     kept = Path(printed.split("kept in ")[1].strip())
@@ -139,7 +139,6 @@ def test_a_bundle_that_cannot_be_registered_is_kept_and_resuming_registers_it(
     assert result.exit_code == 0 and "balanced_accuracy" in result.stdout
     shutil.rmtree(kept.parent)
 
-    monkeypatch.undo()
     (run,) = mlflow.search_runs(filter_string="status = 'FAILED'", search_all_experiments=True, output_format="list")
     (version,) = resume(run.info.run_id, cache=cache).versions
     assert version.number == 3
