@@ -30,6 +30,7 @@ from lesionflow.training.efficientnet import freeze_early_stages
 from lesionflow.training.failures import check_finite, naming_memory
 from lesionflow.training.keeping import KeepCheckpoint, identity, put_back
 from lesionflow.training.networks import build_network
+from lesionflow.training.normalisation import AdaptNormalisation
 from lesionflow.training.objective import BalancedAccuracy, build_loss
 from lesionflow.training.table import KeepBest, PixelStore
 from lesionflow.training.warm_start import start_from_imagenet
@@ -76,11 +77,13 @@ def fit(
     on_epoch: Callable[[EpochResult], None] = lambda result: None,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
     checkpoints: Checkpoints = Checkpoints(),  # noqa: B008 (frozen)
+    taught: np.ndarray | None = None,
 ) -> Fitted:
     """Train the network `name` on the split's training part; the validation part picks the epoch.
 
     pixels: (images, height, width, 3) uint8; labels: (images,) int64. The test part is not touched. `on_epoch` is
-    called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on from. Raises
+    called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on from. taught:
+    what to say of each image of the training part instead of its label alone, (train, 7) float32 shares. Raises
     `TrainingError` where the loss stops being a number, memory runs out, or the checkpoint is of another training.
     """
     started = time.monotonic()
@@ -97,7 +100,8 @@ def fit(
     batch_size = divisible(min(config.batch_size, len(train)), devices)
     steps = len(train) // batch_size  # an epoch; what is left over stays out, so that all steps have one shape
     steps -= steps % steps_at_once(steps)
-    shown, targets = _shown(config, train, labels, batch_size, steps)
+    taught = one_hot(labels[train]) if taught is None else taught
+    shown, targets = _shown(config, labels[train], taught, batch_size, steps)
     watched, weights = in_whole_parts(validation, devices)
 
     with across_devices(), _number_format(precision):
@@ -119,6 +123,7 @@ def fit(
     best = KeepBest(network, config.patience)
     # Validation, and with it the choice of the epoch, sees the averaged weights.
     averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.averaging else []
+    adapting = [AdaptNormalisation(network, store, train, labels[train], config.balance)] if config.averaging else []
 
     def record(epoch: int, logs: dict[str, float]) -> None:
         history.append(_epoch_result(epoch, logs))
@@ -158,7 +163,7 @@ def fit(
                     watched, (np.ones(len(watched), np.float32),), one_hot(labels[watched]), 2 * batch_size, weights
                 ),
                 validation_batch_size=2 * batch_size,
-                callbacks=[*averaging, recording, best, keeping, *callbacks],
+                callbacks=[*averaging, *adapting, recording, best, keeping, *callbacks],
                 verbose=0,
             )
 
@@ -180,21 +185,18 @@ def _number_format(precision: str) -> Iterator[None]:
 
 
 def _shown(
-    config: TrainingConfig, train: np.ndarray, labels: np.ndarray, batch_size: int, steps: int
+    config: TrainingConfig, labels: np.ndarray, taught: np.ndarray, batch_size: int, steps: int
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """What every step of the training shows, drawn beforehand.
 
+    labels: of the training part, (images,) int64, by which it is sampled; taught: what to say of each, (images, 7).
     Returns indices, int32, and the share that each image keeps when it is blended with the one before it in its batch,
-    float32, both (epochs * steps * batch_size,); and the labels blended likewise, (..., 7) float32.
+    float32, both (epochs * steps * batch_size,); and what to say blended likewise, (..., 7) float32.
     """
     generator = np.random.default_rng(config.seed)
-    indices = np.concatenate(
-        [
-            train[epoch_indices(labels[train], config.balance, generator)[: steps * batch_size]]
-            for _ in range(config.epochs)
-        ]
-    )
-    targets = one_hot(labels[indices])
+    drawn = [epoch_indices(labels, config.balance, generator)[: steps * batch_size] for _ in range(config.epochs)]
+    indices = np.concatenate(drawn).astype(np.int32)
+    targets = taught[indices]
     if not config.mixup:
         return (indices, np.ones(len(indices), np.float32)), targets
     kept = generator.beta(config.mixup, config.mixup, len(indices)).astype(np.float32)

@@ -13,10 +13,10 @@ from lesionflow.data.sampling import shares
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.training.efficientnet import freeze_early_stages, set_imagenet_weights
 from lesionflow.training.imagenet import imagenet_weights
+from lesionflow.training.normalisation import adapt_normalisation
 from lesionflow.training.table import PixelStore
 
-ADAPTING_STEPS = 48  # at the layers' momentum of 0.9, less than a hundredth of ImageNet's statistics is left
-ADAPTING_BATCH = 64
+FEATURES_BATCH = 64
 # Strength of the penalty on the weights; the features have a mean near 0.4, and 1280 of them fit anything without it.
 INVERSE_PENALTY = 0.01
 
@@ -31,7 +31,9 @@ def start_from_imagenet(
     from sklearn.linear_model import LogisticRegression
 
     set_imagenet_weights(network, imagenet_weights())
-    _adapt_normalisation(network, store, rows)
+    # The last layer is fitted to features as they are in use; in training they are normalised by the batch. Both have
+    # to be the same features.
+    adapt_normalisation(network, store, rows, labels, balance)
     freeze_early_stages(network)
     if len(np.unique(labels)) < 3:
         return  # scikit-learn has one row of weights for two, and none for one; such data is a test's, not a user's
@@ -46,23 +48,12 @@ def start_from_imagenet(
     network.get_layer("logits").set_weights([kernel, bias])
 
 
-def _adapt_normalisation(network: keras.Model, store: PixelStore, rows: np.ndarray) -> None:
-    """Let batch normalisation take the means and variances of these images in place of ImageNet's.
-
-    The last layer is fitted to features as they are in use; in training they are normalised by the batch. Both have to
-    be the same features.
-    """
-    chosen = np.random.default_rng(0).integers(0, len(rows), (ADAPTING_STEPS, ADAPTING_BATCH))
-    for batch in chosen:
-        network(store.look_up(rows[batch]).astype(np.float32), training=True)
-
-
 def _features(network: keras.Model, store: PixelStore, rows: np.ndarray) -> np.ndarray:
     """What the last layer is given, for each row: (rows, 1280)."""
     pooled = keras.Model(network.inputs, network.get_layer("logits").input)
     shown = store.input()
     model = keras.Model(shown, pooled(keras.ops.cast(store.images(shown), "float32")))
-    filled = np.resize(rows, len(rows) + -len(rows) % ADAPTING_BATCH)  # whole batches, for however many devices
-    batches, _, _ = store.batches(filled, (), filled, ADAPTING_BATCH)
-    features = np.asarray(model.predict(batches, batch_size=ADAPTING_BATCH, verbose=0))[: len(rows)]
+    filled = np.resize(rows, len(rows) + -len(rows) % FEATURES_BATCH)  # whole batches, for however many devices
+    batches, _, _ = store.batches(filled, (), filled, FEATURES_BATCH)
+    features = np.asarray(model.predict(batches, batch_size=FEATURES_BATCH, verbose=0))[: len(rows)]
     return features.astype(np.float32)  # under mixed precision they are of half of it, too little for what follows

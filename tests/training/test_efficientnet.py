@@ -14,7 +14,7 @@ from lesionflow.bundle.export import write_bundle
 from lesionflow.bundle.files import read_bundle
 from lesionflow.data.split import Split
 from lesionflow.training import fit as fitting
-from lesionflow.training import warm_start
+from lesionflow.training import normalisation, warm_start
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.efficientnet import STAGES, set_imagenet_weights
 from lesionflow.training.fit import Fitted, fit
@@ -136,8 +136,8 @@ def fitted() -> tuple[Fitted, dict[str, np.ndarray], dict[str, np.ndarray], tupl
         began.update(_by_name(network))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(warm_start, "ADAPTING_STEPS", 3)
-        patch.setattr(warm_start, "ADAPTING_BATCH", 16)
+        patch.setattr(normalisation, "BATCHES", 3)
+        patch.setattr(normalisation, "BATCH", 16)
         patch.setattr(fitting, "start_from_imagenet", start)
         # Compiling takes half a minute, a few steps as they come take seconds.
         patch.setattr(fitting.keras.Model, "compile", functools.partialmethod(keras.Model.compile, run_eagerly=True))

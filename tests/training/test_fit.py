@@ -90,7 +90,7 @@ def test_the_seed_says_what_is_shown_and_where_the_weights_begin() -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
     def indices(seed: int) -> np.ndarray:
-        (shown, _), _ = _shown(dataclasses.replace(CONFIG, seed=seed), np.arange(140), labels, 16, 8)
+        (shown, _), _ = _shown(dataclasses.replace(CONFIG, seed=seed), labels[:140], one_hot(labels[:140]), 16, 8)
         return shown
 
     np.testing.assert_array_equal(indices(1), indices(1))

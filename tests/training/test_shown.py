@@ -8,14 +8,14 @@ from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import _shown, one_hot
 
 LABELS = np.repeat([0, 1, 2, 4, 5], [3, 5, 4, 6, 30])
-TRAIN = np.arange(1, len(LABELS), dtype=np.int32)  # a part of the labels, as in a fit
+TAUGHT = one_hot(LABELS)
 BATCH, EPOCHS = 8, 3
-STEPS = len(TRAIN) // BATCH
+STEPS = len(LABELS) // BATCH
 
 
-def shown(**fields: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def shown(taught: np.ndarray = TAUGHT, **fields: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     config = TrainingConfig(epochs=EPOCHS, **fields).resolved("cnn", "quick")  # type: ignore[arg-type]
-    (indices, kept), targets = _shown(config, TRAIN, LABELS, BATCH, STEPS)
+    (indices, kept), targets = _shown(config, LABELS, taught, BATCH, STEPS)
     return indices, kept, targets
 
 
@@ -35,7 +35,7 @@ def test_labels_are_blended_exactly_as_the_images_are(mixup: float) -> None:
     indices, kept, targets = shown(mixup=mixup)
     assert indices.shape == kept.shape == (EPOCHS * STEPS * BATCH,) and targets.shape == (len(indices), 7)
     assert indices.dtype == np.int32 and kept.dtype == targets.dtype == np.float32
-    assert 0 <= kept.min() < kept.max() <= 1 and set(indices) <= set(TRAIN)
+    assert 0 <= kept.min() < kept.max() <= 1 and set(indices) <= set(range(len(LABELS)))
     # Images that are nothing but their label, through the layer that blends images, a batch at a time.
     layer, pictures = Mixup(), one_hot(LABELS)[:, None, :, None] * np.ones(3, np.float32)  # (images, 1, 7, 3)
     for step in range(EPOCHS * STEPS):
@@ -49,6 +49,13 @@ def test_without_mixup_images_and_labels_are_whole() -> None:
     indices, kept, targets = shown()
     assert (kept == 1).all()
     np.testing.assert_array_equal(targets, one_hot(LABELS[indices]))
+
+
+def test_what_a_teacher_says_of_an_image_goes_with_it() -> None:
+    taught = np.random.default_rng(1).dirichlet(np.ones(7), len(LABELS)).astype(np.float32)
+    indices, _, targets = shown(taught)
+    np.testing.assert_array_equal(indices, shown()[0])  # which are drawn by their labels all the same
+    np.testing.assert_array_equal(targets, taught[indices])
 
 
 def test_each_epoch_shows_its_own_draw_and_no_image_twice_where_nothing_is_balanced() -> None:
