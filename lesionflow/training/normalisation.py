@@ -49,4 +49,3 @@ class AdaptNormalisation(keras.callbacks.Callback):
     def on_test_begin(self, logs=None) -> None:
         """Adapt."""
         adapt_normalisation(self.network, self.store, self.rows, self.labels, self.balance)
-
