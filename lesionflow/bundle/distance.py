@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import onnx
 
 DISTANCE = "distance"
+MIDDLE = 16  # times smaller than the image are the maps that the features are taken from
 SHRINKAGE = 0.01  # of the covariance towards a sphere: directions that training images hardly use count less
 _POOLINGS = ("GlobalAveragePool", "ReduceMean")
 
@@ -22,13 +23,15 @@ def add_distance(file: Path, pixels: np.ndarray, labels: np.ndarray, train: np.n
 
     It is the squared Mahalanobis distance between an image's features and the nearest diagnosis's mean, under one
     covariance of all diagnoses (Lee et al. 2018, arXiv:1807.03888), divided by the number of features, so that training
-    images lie around 1. The features are what the last global pooling puts out. pixels: (images, height, width, 3)
-    uint8; labels: (images,); train: the training images' indices. Raises `TrainingError` for a graph without pooling.
+    images lie around 1. The features are the means of the maps in the middle of the network: where it ends, it has
+    learnt to see nothing but what tells the diagnoses apart, and noise, a flat colour or a photograph can look like a
+    mole. In a network without such maps they are what its last global pooling puts out. pixels: (images, height, width,
+    3) uint8; labels: (images,); train: the training images' indices. Raises `TrainingError` where there is neither.
     """
     import onnx
 
     model = onnx.load(str(file))
-    pooled = _last_pooling(model)
+    pooled = _pooled_middle(model, pixels.shape[1:3]) or _last_pooling(model)
     features = _features(model, pooled, pixels, train)  # (images, features)
     means, whitening = _gaussian(features, labels[train])
     # Next to the weights it takes the most room: in float16, multiplied so that its numbers are where float16 is exact.
@@ -38,6 +41,23 @@ def add_distance(file: Path, pixels: np.ndarray, labels: np.ndarray, train: np.n
     _append(model, pooled, whitening, means @ whitening, stretch**-2)
     onnx.checker.check_model(model)
     file.write_bytes(model.SerializeToString())
+
+
+def _pooled_middle(model: onnx.ModelProto, size: tuple[int, ...]) -> str:
+    """Pool the first convolution's maps that are a sixteenth of the image; empty where no maps are, or of one pixel."""
+    import onnx
+
+    middle = [-(-side // MIDDLE) for side in size]
+    shapes = {
+        value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
+        for value in onnx.shape_inference.infer_shapes(model).graph.value_info
+    }
+    for place, node in enumerate(model.graph.node):
+        if node.op_type == "Conv" and shapes.get(node.output[0], [])[2:] == middle and middle != [1, 1]:
+            pooling = onnx.helper.make_node("GlobalAveragePool", [node.output[0]], ["distance_pooled"])
+            model.graph.node.insert(place + 1, pooling)
+            return "distance_pooled"
+    return ""
 
 
 def _last_pooling(model: onnx.ModelProto) -> str:

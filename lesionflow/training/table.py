@@ -40,7 +40,7 @@ class PixelStore:
     ) -> tuple:
         """What Keras calls x, y and sample weights, of a model whose inputs are `input()` and others; in this order."""
         if self.on_device:
-            return [rows, *others], targets, weights
+            return [rows, *others] if others else rows, targets, weights
         return HostBatches(self, rows, others, targets, batch_size, weights), None, None
 
     def look_up(self, rows: np.ndarray) -> np.ndarray:
@@ -102,7 +102,8 @@ class HostBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple:
         here = slice(index * self.batch_size, (index + 1) * self.batch_size)
         images = self.store.look_up(self.rows[here])
-        batch = (images, *(other[here] for other in self.others)), self.targets[here]
+        others = tuple(other[here] for other in self.others)
+        batch = (images, *others) if others else images, self.targets[here]
         return batch if self.weights is None else (*batch, self.weights[here])
 
 

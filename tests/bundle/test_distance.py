@@ -49,13 +49,48 @@ def test_it_is_the_mahalanobis_distance_to_the_nearest_mean(tmp_path: Path, opse
     assert logits.shape == (200, 7) and found.shape == (200,)
 
     features = PIXELS.mean(axis=(1, 2)) @ weights  # (images, features), worked out from the pixels
-    means = np.stack([features[TRAIN][LABELS[TRAIN] == label].mean(axis=0) for label in range(7)])
-    centred = features[TRAIN] - means[LABELS[TRAIN]]
-    covariance = centred.T @ centred / len(TRAIN)
-    covariance += SHRINKAGE * np.trace(covariance) / FEATURES * np.eye(FEATURES)
+    np.testing.assert_allclose(found, mahalanobis(features, LABELS, TRAIN), rtol=1e-3)
+
+
+def mahalanobis(features: np.ndarray, labels: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """The squared distance to the nearest diagnosis's mean, a feature: (images, features) to (images,)."""
+    count = features.shape[1]
+    means = np.stack([features[train][labels[train] == label].mean(axis=0) for label in range(7)])
+    centred = features[train] - means[labels[train]]
+    covariance = centred.T @ centred / len(train)
+    covariance += SHRINKAGE * np.trace(covariance) / count * np.eye(count)
     apart = features[:, None] - means  # (images, diagnoses, features)
-    expected = np.einsum("ndf,fg,ndg->nd", apart, np.linalg.inv(covariance), apart).min(axis=1) / FEATURES
-    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    return np.asarray(np.einsum("ndf,fg,ndg->nd", apart, np.linalg.inv(covariance), apart).min(axis=1) / count)
+
+
+def test_the_features_are_those_of_the_middle_where_there_is_one(tmp_path: Path) -> None:
+    pixels = NUMBERS.integers(0, 256, (140, 32, 32, 3), np.uint8)
+    kernels = [
+        numpy_helper.from_array(np.random.default_rng(seed).normal(0, 0.1, shape).astype(np.float32), f"kernel{seed}")
+        for seed, shape in enumerate([(4, 3, 4, 4), (5, 4, 4, 4), (6, 5, 1, 1)])
+    ]
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "kernel0"], ["quarter"], strides=[4, 4]),
+        helper.make_node("Conv", ["quarter", "kernel1"], ["sixteenth"], strides=[4, 4]),
+        helper.make_node("Conv", ["sixteenth", "kernel2"], ["last"]),
+        helper.make_node("GlobalAveragePool", ["last"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "deep",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 32, 32, 3])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 6])], kernels,
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    labels, train = np.arange(140) % 7, np.arange(140)
+    add_distance(tmp_path / "model.onnx", pixels, labels, train)
+    asked = onnx.load(str(tmp_path / "model.onnx"))
+    asked.graph.output.append(helper.make_tensor_value_info("sixteenth", TensorProto.FLOAT, None))
+    session = onnxruntime.InferenceSession(asked.SerializeToString(), providers=["CPUExecutionProvider"])
+    _, found, maps = session.run(None, {"image": pixels.astype(np.float32)})
+    np.testing.assert_allclose(found, mahalanobis(maps.mean(axis=(2, 3)).astype(np.float64), labels, train), rtol=1e-3)
 
 
 def test_what_training_never_showed_is_far(tmp_path: Path) -> None:
