@@ -22,7 +22,7 @@ options=(
   --averaging 0.998
   --width 1
   --patience 16
-  --precision auto
+  --precision float32
   --validation-fraction 0.15
   --test-fraction 0.15
   --malignant-sensitivity 0.95
