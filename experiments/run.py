@@ -46,7 +46,8 @@ class Trial:
     group: str
     name: str
     config: TrainingConfig  # resolved, but for the seed
-    study: bool
+    study: bool = False
+    taught: float = 0.0  # the share that a teacher has in what is said of each training image
 
 
 def read_trials(group: str, data: str) -> list[Trial]:
@@ -55,9 +56,9 @@ def read_trials(group: str, data: str) -> list[Trial]:
     trials = []
     for name, changes in stated["trials"].items():
         options = {"data": data, **stated["common"], **changes}
-        study = options.pop("study", False)
+        other = {key: options.pop(key) for key in ("study", "taught") if key in options}
         config = TrainingConfig(**options)
-        trials.append(Trial(group, name, config.resolved(config.model, chosen_preset(config.preset)), study))
+        trials.append(Trial(group, name, config.resolved(config.model, chosen_preset(config.preset)), **other))
     return trials
 
 
@@ -79,7 +80,30 @@ def measure_on_validation(
     )  # fmt: skip
 
 
-def run_trial(trial: Trial, seed: int, images: LabelledImages, cache: Path | None) -> None:
+def taught_by(
+    teachers: list[str], share: float, images: LabelledImages, split: Split, cache: Path | None
+) -> np.ndarray:
+    """What teachers say of the training images, a share of it, and their labels the rest: (train, 7) float32.
+
+    teachers: bundles' folders. They look at each image turned and mirrored, and their mean counts; it is brought to
+    equal frequencies of the diagnoses, as training shows them, and not to the calibration that fits the whole.
+    """
+    from ensemble import equal_frequencies
+
+    from lesionflow.scoring.predictor import load_predictor
+
+    said = []
+    for teacher in teachers:
+        predictor = load_predictor(Path(teacher), 2, averaged=True)
+        card = predictor.card
+        pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
+        probabilities = predictor.predict_many(pixels, split.train).probabilities
+        said.append(equal_frequencies(probabilities, np.asarray(card.prior)))
+    labels = np.eye(len(DIAGNOSES))[images.labels[split.train]]
+    return np.asarray(share * np.mean(said, axis=0) + (1 - share) * labels, np.float32)
+
+
+def run_trial(trial: Trial, seed: int, images: LabelledImages, cache: Path | None, teachers: list[str]) -> None:
     """Train, measure on validation, and log, below the run that is active."""
     import dataclasses
 
@@ -98,7 +122,8 @@ def run_trial(trial: Trial, seed: int, images: LabelledImages, cache: Path | Non
 
             fitted = fit_as_the_study(config, pixels, images.labels, split)
         else:
-            fitted = fit(config, config.model, pixels, images.labels, split)
+            taught = taught_by(teachers, trial.taught, images, split, cache) if trial.taught else None
+            fitted = fit(config, config.model, pixels, images.labels, split, taught=taught)
         for result in fitted.history:
             mlflow.log_metrics({f"epoch/{name}": value for name, value in result.figures.items()}, step=result.epoch)
         logits = fitted.network.predict(np.asarray(pixels[split.validation], np.float32), verbose=0)
@@ -162,6 +187,7 @@ def main() -> None:
     parser.add_argument("group", choices=tomllib.loads((HERE / "trials.toml").read_text()))
     parser.add_argument("--data", required=True, help="HAM10000's folder")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--teachers", nargs="+", default=[], help="folders of bundles, for trials that have a teacher")
     parser.add_argument("--only", help="run those trials alone whose name contains this")
     parser.add_argument("--tracking-uri", help="MLflow's store")
     parser.add_argument("--cache", type=Path, help="folder for decoded pixels")
@@ -175,6 +201,8 @@ def main() -> None:
     mlflow.set_experiment(EXPERIMENT)
     images = read_labelled_images(options.data, options.cache)
     trials = read_trials(options.group, options.data)
+    if any(trial.taught for trial in trials) and not options.teachers:
+        parser.error(f"{options.group} has trials with a teacher; give --teachers")
     with mlflow.start_run(run_name=options.group):
         for seed in options.seeds:
             for trial in trials:
@@ -182,7 +210,7 @@ def main() -> None:
                 done = any(wanted.items() <= run.data.tags.items() for run in finished(options.group))
                 if not done and (options.only or "") in trial.name:
                     print(f"{trial.name}, seed {seed}", file=sys.stderr)
-                    run_trial(trial, seed, images, options.cache)
+                    run_trial(trial, seed, images, options.cache, options.teachers)
     print("\n".join(table(options.group, [trial.name for trial in trials])))
 
 

@@ -7,21 +7,27 @@ import mlflow
 import numpy as np
 import pytest
 
+from lesionflow.bundle.card import Calibration
+from lesionflow.bundle.decision import decide
 from lesionflow.data.demo import draw_demo_set
 from lesionflow.data.labelled import read_labelled_images
+from lesionflow.data.pixels import decode
 from lesionflow.data.split import split_by_lesion
+from lesionflow.evaluation.predictions import Predictions, predictions
+from lesionflow.scoring.predictor import load_predictor
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 sys.path.insert(0, str(EXPERIMENTS))
 
+import ensemble  # type: ignore[import-not-found]  # noqa: E402
 import run as trials  # type: ignore[import-not-found]  # noqa: E402
 
 
-@pytest.mark.parametrize("group", ["ablation", "imagenet", "gpu"])
+@pytest.mark.parametrize("group", ["ablation", "imagenet", "distillation", "gpu"])
 def test_every_trial_is_one_that_training_takes(group: str) -> None:
     stated = trials.read_trials(group, "demo")
     assert len({trial.name for trial in stated}) == len(stated) > 1
-    assert len({(trial.config, trial.study) for trial in stated}) == len(stated)  # no two the same
+    assert len({(trial.config, trial.study, trial.taught) for trial in stated}) == len(stated)  # no two the same
     assert all(None not in vars(trial.config).values() for trial in stated)
 
 
@@ -43,3 +49,40 @@ def test_the_table_says_what_was_logged(store: Path) -> None:
     head, rule, row = trials.table("ablation", [trial.name, other.name])
     assert head.count("|") == rule.count("|") == row.count("|")
     assert row.startswith("| recipe | 2 | 1.000 (") and row.endswith("| 20 |")
+
+
+def test_a_teacher_says_its_share_of_each_training_image(trained_bundle: Path, tmp_path: Path) -> None:
+    draw_demo_set(tmp_path / "set", images=90, seed=1)
+    images = read_labelled_images(tmp_path / "set")
+    split = split_by_lesion(images.table["image_id"], images.table["lesion_id"], images.labels, (0.7, 0.15, 0.15), 0)
+    labels = np.eye(7)[images.labels[split.train]]
+
+    def taught(share: float) -> np.ndarray:
+        return trials.taught_by([str(trained_bundle)] * 2, share, images, split, tmp_path / "cache")
+
+    whole, half = taught(1.0), taught(0.5)
+    assert whole.shape == labels.shape and whole.dtype == np.float32
+    np.testing.assert_allclose(whole.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(half, (whole + labels) / 2, atol=1e-6)
+    predictor = load_predictor(trained_bundle, averaged=True)
+    pixels = decode(images.table["path"].iloc[split.train[3]], predictor.card.height, predictor.card.width)
+    said = predictor.predict(pixels[None])  # the call is the greatest at equal frequencies, and so is it here
+    assert whole[3].argmax() == said.called[0]
+
+
+def test_an_average_is_better_than_members_that_err_apart() -> None:
+    generator = np.random.default_rng(0)
+    labels = np.arange(350) % 7
+    prior = np.full(7, 1 / 7)
+
+    def member() -> Predictions:
+        logits = 2.0 * np.eye(7)[labels] + generator.normal(0, 1.5, (350, 7))
+        said = decide(logits, np.full(350, np.nan), Calibration(), tuple(prior))
+        ids = np.arange(350).astype(str)
+        return predictions(ids, ids, labels, said)
+
+    members = [member() for _ in range(4)]
+    mean = ensemble.average(members, prior)
+    recognised = [(said.called == labels).mean() for said in (*members, mean)]
+    assert recognised[-1] > max(recognised[:-1]) + 0.05
+    np.testing.assert_allclose(mean.probabilities.sum(axis=1), 1)

@@ -51,13 +51,23 @@ class TrainingConfig:
         None, "How often rare diagnoses are shown in training.", kind=str, choices=tuple(BALANCES), unset=OF_PRESET
     )
     loss: str = option("cross-entropy", "What training minimises.", choices=LOSSES)
-    label_smoothing: float = option(0.05, "Share of each label spread over all diagnoses.", low=0, high=0.9)
+    label_smoothing: float = option(
+        None, "Share of each label spread over all diagnoses.", kind=float, low=0, high=0.9, unset=OF_PRESET
+    )
     mixup: float = option(
-        0.0, "Blend pairs of training images, by shares from Beta(mixup, mixup); 0: none.", low=0, high=10
+        None,
+        "Blend pairs of training images, by shares from Beta(mixup, mixup); 0: none.",
+        kind=float,
+        low=0,
+        high=10,
+        unset=OF_PRESET,
     )
     augmentation: float = option(1.0, "Strength of random zooms, shifts and colours; 0 keeps flips.", low=0, high=3)
     averaging: float = option(
-        0.0, "Share of the past in a moving average of the weights; 0: none.", low=0, high=0.99999
+        0.999,
+        "Share of the past in a moving average of the weights, less in short trainings; 0: none.",
+        low=0,
+        high=0.99999,
     )
     width: float = option(1.0, "Multiplies the channels of cnn and vgg.", low=0.1, high=8)
     patience: int = option(15, "Epochs without better validation balanced accuracy before stopping.", low=1, high=1000)

@@ -30,12 +30,15 @@ from lesionflow.training.efficientnet import freeze_early_stages
 from lesionflow.training.failures import check_finite, naming_memory
 from lesionflow.training.keeping import KeepCheckpoint, identity, put_back
 from lesionflow.training.networks import build_network
-from lesionflow.training.normalisation import AdaptNormalisation
+from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
 from lesionflow.training.objective import BalancedAccuracy, build_loss
 from lesionflow.training.table import KeepBest, PixelStore
 from lesionflow.training.warm_start import start_from_imagenet
 
 WARM_UP_SHARE = 0.05  # of all steps
+# The average of the weights reaches back over a seventh of all steps at most: in a short training, an average as long
+# as that of a long one would still remember the random weights of the start.
+AVERAGED_SHARE = 1 / 7
 
 
 @dataclass(frozen=True)
@@ -117,13 +120,14 @@ def fit(
         if config.mixup:
             images = Mixup()([images, kept])
         learner = keras.Model([rows, kept], network(images))
+        averaging: list[keras.callbacks.Callback] = []
+        if config.averaging:  # validation, and with it the choice of the epoch, sees the averaged weights
+            adapting = NormalisationPass(network, store, train, labels[train], config.balance)
+            averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), AdaptNormalisation(adapting)]
 
     history = [EpochResult(epoch, **figures) for epoch, figures in enumerate(last.history if last else (), start=1)]
     done = len(history) * steps * batch_size  # images shown before
     best = KeepBest(network, config.patience)
-    # Validation, and with it the choice of the epoch, sees the averaged weights.
-    averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.averaging else []
-    adapting = [AdaptNormalisation(network, store, train, labels[train], config.balance)] if config.averaging else []
 
     def record(epoch: int, logs: dict[str, float]) -> None:
         history.append(_epoch_result(epoch, logs))
@@ -152,7 +156,7 @@ def fit(
         # Left to the first step, the optimizer's variables would have TensorFlow trace that step twice.
         learner.optimizer.build(learner.trainable_variables)
         if last:
-            put_back(last, learner, store.table, best, averaging)
+            put_back(last, learner, store.table, best, averaging[:1])
         if not (last and last.ends(config.epochs, config.patience)):
             learner.fit(
                 *store.batches(shown[0][done:], (shown[1][done:],), targets[done:], batch_size)[:2],
@@ -165,7 +169,7 @@ def fit(
                     watched, (np.ones(len(watched), np.float32),), one_hot(labels[watched]), 2 * batch_size, weights
                 ),
                 validation_batch_size=2 * batch_size,
-                callbacks=[*averaging, *adapting, recording, best, keeping, *callbacks],
+                callbacks=[*averaging, recording, best, keeping, *callbacks],
                 verbose=0,
             )
 
@@ -229,8 +233,9 @@ def _optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer
         warmup_steps=warm_up,
         decay_steps=max(1, steps - warm_up),
     )
+    averaging = min(config.averaging, max(0.0, 1 - 1 / max(1.0, AVERAGED_SHARE * steps)))
     optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=config.weight_decay, use_ema=config.averaging > 0, ema_momentum=config.averaging or 0.99
+        schedule, weight_decay=config.weight_decay, use_ema=config.averaging > 0, ema_momentum=averaging
     )
     # Decay is for what multiplies; pulling scales and offsets to zero only harms (arXiv:1812.01187).
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

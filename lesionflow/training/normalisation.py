@@ -4,34 +4,58 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+from keras import ops
 
 from lesionflow.data.sampling import epoch_indices
+from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.training.table import PixelStore
 
 BATCHES, BATCH = 16, 64
+MOMENTUM = 0.8  # after 16 batches, 3 % is left of what was there before
 
 
-def adapt_normalisation(
-    network: keras.Model, store: PixelStore, rows: np.ndarray, labels: np.ndarray, balance: str
-) -> None:
-    """Give batch normalisation the means and variances that these images have under the present weights.
+class NormalisationPass:
+    """Gives batch normalisation the means and variances that training images have under a network's present weights.
 
-    rows: in the store, (images,) int32, and their labels, (images,); balance: how often training shows each diagnosis.
-    The images are shown as they are, without the changes of training, since so they are in use. Layers that are frozen
-    keep what they have.
+    The images are shown as they are, without the changes of training, since so they are in use; each diagnosis as often
+    as training shows it. Layers that are frozen keep what they have. It is compiled once and can be run many times.
     """
-    generator = np.random.default_rng(0)
-    chosen = np.resize(rows[epoch_indices(labels, balance, generator)], (BATCHES, BATCH))
-    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    momenta = [layer.momentum for layer in layers]
-    try:
-        for count, batch in enumerate(chosen):
-            for layer in layers:
-                layer.momentum = count / (count + 1)  # each batch weighs as much: the plain mean over all of them
-            network(store.look_up(batch).astype(np.float32), training=True)
-    finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
+
+    def __init__(self, network: keras.Model, store: PixelStore, rows: np.ndarray, labels: np.ndarray, balance: str):
+        """rows: in the store, (images,) int32, and their labels, (images,)."""
+        shown = store.input()
+        self.model = keras.Model(shown, AsInTraining(network)(ops.cast(store.images(shown), "float32")))
+        self.layers = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+        order = epoch_indices(labels, balance, np.random.default_rng(0))
+        chosen = np.resize(rows[order], BATCH * min(BATCHES, -(-len(rows) // BATCH)))  # whole batches, on any device
+        self.batches = store.batches(chosen, (), chosen, BATCH)[0]
+
+    def run(self) -> None:
+        """Adapt the statistics."""
+        momenta = [layer.momentum for layer in self.layers]
+        try:
+            for layer in self.layers:
+                layer.momentum = MOMENTUM
+            self.model.predict(self.batches, batch_size=BATCH, verbose=0)
+        finally:
+            for layer, momentum in zip(self.layers, momenta, strict=True):
+                layer.momentum = momentum
+
+
+class AsInTraining(keras.layers.Layer):
+    """A network in training mode, also where it is asked for predictions."""
+
+    def __init__(self, network: keras.Model):
+        super().__init__(name="as_in_training", dtype="float32", autocast=False)
+        self.network = network
+
+    def call(self, images):
+        """(batch, height, width, 3) to (batch, 7)."""
+        return self.network(images, training=True)
+
+    def compute_output_spec(self, images):
+        """The logits' shape."""
+        return keras.KerasTensor((images.shape[0], len(DIAGNOSES)), dtype="float32")
 
 
 class AdaptNormalisation(keras.callbacks.Callback):
@@ -42,11 +66,10 @@ class AdaptNormalisation(keras.callbacks.Callback):
     al. 2018, arXiv:1803.05407, section 3.2).
     """
 
-    def __init__(self, network: keras.Model, store: PixelStore, rows: np.ndarray, labels: np.ndarray, balance: str):
+    def __init__(self, adapting: NormalisationPass):
         super().__init__()
-        self.network, self.store, self.rows, self.labels, self.balance = network, store, rows, labels, balance
+        self.adapting = adapting
 
     def on_test_begin(self, logs=None) -> None:
         """Adapt."""
-        adapt_normalisation(self.network, self.store, self.rows, self.labels, self.balance)
-
+        self.adapting.run()

@@ -8,8 +8,12 @@ NETWORKS = ("cnn", "vgg", "efficientnet")
 ALL = "all"
 
 # What a network needs on any device.
-_FROM_SCRATCH: dict[str, Any] = {"learning_rate": 2e-3, "weight_decay": 0.05, "balance": "oversample"}
-_FROM_IMAGENET: dict[str, Any] = {"learning_rate": 2e-3, "weight_decay": 0.05, "balance": "sqrt"}
+_FROM_SCRATCH: dict[str, Any] = {
+    "learning_rate": 2e-3, "weight_decay": 0.05, "balance": "oversample", "label_smoothing": 0.05, "mixup": 0.0,
+}  # fmt: skip
+_FROM_IMAGENET: dict[str, Any] = {
+    "learning_rate": 1e-3, "weight_decay": 0.05, "balance": "sqrt", "label_smoothing": 0.1, "mixup": 0.2,
+}  # fmt: skip
 NEEDED: dict[str, dict[str, Any]] = {"cnn": _FROM_SCRATCH, "vgg": _FROM_SCRATCH, "efficientnet": _FROM_IMAGENET}
 
 # What a device can do in reasonable time: full on a GPU, quick on two CPU cores. Sizes and lengths of full have not

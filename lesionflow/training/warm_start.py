@@ -13,7 +13,7 @@ from lesionflow.data.sampling import shares
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.training.efficientnet import freeze_early_stages, set_imagenet_weights
 from lesionflow.training.imagenet import imagenet_weights
-from lesionflow.training.normalisation import adapt_normalisation
+from lesionflow.training.normalisation import NormalisationPass
 from lesionflow.training.table import PixelStore
 
 FEATURES_BATCH = 64
@@ -33,7 +33,7 @@ def start_from_imagenet(
     set_imagenet_weights(network, imagenet_weights())
     # The last layer is fitted to features as they are in use; in training they are normalised by the batch. Both have
     # to be the same features.
-    adapt_normalisation(network, store, rows, labels, balance)
+    NormalisationPass(network, store, rows, labels, balance).run()
     freeze_early_stages(network)
     if len(np.unique(labels)) < 3:
         return  # scikit-learn has one row of weights for two, and none for one; such data is a test's, not a user's

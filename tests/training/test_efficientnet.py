@@ -136,7 +136,6 @@ def fitted() -> tuple[Fitted, dict[str, np.ndarray], dict[str, np.ndarray], tupl
         began.update(_by_name(network))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(normalisation, "BATCHES", 3)
         patch.setattr(normalisation, "BATCH", 16)
         patch.setattr(fitting, "start_from_imagenet", start)
         # Compiling takes half a minute, a few steps as they come take seconds.

@@ -19,8 +19,8 @@ def built() -> keras.Model:
 
 @pytest.fixture
 def network(built: keras.Model, monkeypatch: pytest.MonkeyPatch) -> keras.Model:
-    monkeypatch.setattr(normalisation, "BATCHES", 4)
     monkeypatch.setattr(normalisation, "BATCH", 16)
+    monkeypatch.setattr(normalisation, "MOMENTUM", 0.001)
     for layer in built.layers:  # which an earlier start froze
         layer.trainable = True
     return built
@@ -66,7 +66,7 @@ def test_takes_the_statistics_of_these_images_whatever_their_diagnoses(
     mean, variance = (np.array(moment) for moment in keras.ops.moments(stem, axes=(0, 1, 2)))
     scale, offset, *moving = network.get_layer("stem_norm").get_weights()
     np.testing.assert_array_equal([scale, offset], [published["_bn0.weight"], published["_bn0.bias"]])
-    for found, of_these in zip(moving, (mean, variance), strict=True):  # nothing of ImageNet's is left
+    for found, of_these in zip(moving, (mean, variance), strict=True):
         np.testing.assert_allclose(found, of_these, rtol=0, atol=0.01 * np.abs(of_these).max())
     frozen = {layer.name.split("_")[0] for layer in network.layers if layer.weights and not layer.trainable}
     assert frozen == {"stem", "stage1", "stage2"}

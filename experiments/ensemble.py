@@ -1,0 +1,81 @@
+"""What the average of several models is worth, on validation: the members, their average, how it differs from the best.
+
+    python experiments/ensemble.py models:/lesionflow/1 models:/lesionflow/2 ./another-bundle
+
+All have to be of the same data and split. Nothing is trained, and the images are not needed: a bundle holds what its
+model says of the validation part. The test part is never looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the code beside the script, not another that is installed
+
+from lesionflow.bundle.decision import decide
+from lesionflow.errors import LesionflowError
+from lesionflow.evaluation.calibration import fit_calibration
+from lesionflow.evaluation.intervals import Difference, compare
+from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.predictions import Predictions, predictions
+from lesionflow.registry import tracking
+from lesionflow.registry.contender import find_contender, why_not_comparable
+
+SHOWN = ("balanced_accuracy", "macro_auc", "sensitivity_mel", "ece")
+
+
+def average(members: Sequence[Predictions], prior: np.ndarray) -> Predictions:
+    """The mean of what members say at equal frequencies of the diagnoses, calibrated as a bundle is; prior: (7,)."""
+    first = members[0]
+    said = np.mean([equal_frequencies(member.probabilities, prior) for member in members], axis=0)  # (images, 7)
+    logits, nowhere = np.log(said), np.full(len(said), np.nan)  # no distances: who is referred is not asked here
+    calibration = fit_calibration(logits, nowhere, first.labels, np.full_like(prior, 1 / len(prior)), prior)
+    decided = decide(logits, nowhere, calibration, tuple(prior))
+    return predictions(first.image_ids, first.lesion_ids, first.labels, decided)
+
+
+def equal_frequencies(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Probabilities as they were if all diagnoses were equally frequent: both (images, 7)."""
+    weighted = probabilities / prior
+    return np.asarray(weighted / weighted.sum(axis=1, keepdims=True))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="models:/NAME/VERSION or a bundle's folder")
+    parser.add_argument("--tracking-uri", help="MLflow's store")
+    options = parser.parse_args()
+    tracking.connect(options.tracking_uri)
+    contenders = [find_contender(model) for model in options.models]
+    for other in contenders[1:]:
+        if why := why_not_comparable(contenders[0], other):
+            raise LesionflowError(why)
+    members = [contender.validation for contender in contenders if contender.validation is not None]
+    mean = average(members, np.asarray(contenders[0].card.prior))
+    print(f"| model | {' | '.join(SHOWN)} |")
+    print("| --- " * (1 + len(SHOWN)) + "|")
+    measured = [measure(said) for said in (*members, mean)]
+    labels = [f"{each.label} ({each.card.network})" for each in contenders] + ["their average"]
+    for label, metrics in zip(labels, measured, strict=True):
+        cells = (f"{metrics[name].value:.3f} ({metrics[name].low:.3f}–{metrics[name].high:.3f})" for name in SHOWN)
+        print(f"| {label} | {' | '.join(cells)} |")
+    best = max(range(len(members)), key=lambda place: measured[place]["balanced_accuracy"].value)
+    print(f"\nThe average minus {labels[best]}, on the same lesions:")
+    for name, difference in compare(mean, members[best], SHOWN).items():
+        print(f"  {told(name, difference)}")
+
+
+def told(name: str, difference: Difference) -> str:
+    """A difference in words."""
+    interval = f"{difference.low:+.3f} to {difference.high:+.3f}"
+    return f"{name}: {difference.value:+.3f} ({interval}), better with probability {difference.probability_better:.2f}"
+
+
+if __name__ == "__main__":
+    main()
