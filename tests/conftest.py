@@ -18,6 +18,17 @@ os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
 REAL_DATA = Path(__file__).parents[2] / "shared" / "ham10000"
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes for all tests, many of which wait for servers and locks; tests that are named run in this one."""
+    return 2 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with tests that need trained networks come first: they take long, and one process must not end alone."""
+    long = {item.path for item in items if "trained_store" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """150 synthetic images in HAM10000's layout."""
