@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,6 +16,17 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "ham10000"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes for all tests, many of which wait for servers and locks; tests that are named run in this one."""
+    return 2 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with tests that need trained networks come first: they take long, and one process must not end alone."""
+    long = {item.path for item in items if "trained_store" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="session")
@@ -34,74 +46,73 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained_store(demo_folder: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with mlflow.db and mlruns, in which both networks were trained for an epoch on `demo_folder`."""
+    """A folder with mlflow.db and mlruns, in which both networks were trained on `demo_folder`, and `cnn`'s bundle."""
+    from lesionflow.bundle.card import read_card
+
     folder = tmp_path_factory.mktemp("store")
-    before = Path.cwd()
-    os.chdir(folder)  # artifacts go below the working directory, as they do for a user
-    try:
+    with working_in(folder):  # artifacts go below the working directory, as they do for a user
         result = invoke(
             "train", "--data", str(demo_folder), "--model", "cnn,vgg", "--epochs", "2", "--image-size", "32",
             "--cache", str(cache), "--tracking-uri", f"sqlite:///{folder}/mlflow.db",
         )  # fmt: skip
-    finally:
-        os.chdir(before)
     assert result.exit_code == 0, result.output
     (folder / "train.out").write_text(result.stdout)
+    bundles = [file.parent for file in folder.rglob("model.onnx")]
+    (cnn,) = (bundle for bundle in bundles if read_card(bundle).network == "cnn")
+    shutil.copytree(cnn, folder / "bundle")  # what tests train in copies of the store is logged beside the original
     return folder
 
 
 @pytest.fixture
-def store(trained_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def store(trained_store: Path, tmp_path: Path) -> Iterator[Path]:
     """A store of the test's own, with both networks trained and the better one champion; also the working directory.
 
     Its database is a copy; artifacts lie where they were logged and are not written to.
     """
-    yield from _own_copy(trained_store, tmp_path, monkeypatch)
+    with working_in(tmp_path, like=trained_store):
+        yield tmp_path
 
 
 @pytest.fixture(scope="session")
 def contender_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with mlflow.db in which the models of `tests.contenders` are registered, and none is champion."""
-    import mlflow
-
     from tests.contenders import register_contenders
 
     folder = tmp_path_factory.mktemp("contenders")
-    before, uri = Path.cwd(), mlflow.get_tracking_uri()
-    os.chdir(folder)
-    try:
-        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    with working_in(folder):
         register_contenders(folder / "bundles")
-    finally:
-        os.chdir(before)
-        mlflow.set_tracking_uri(uri)
     return folder
 
 
 @pytest.fixture
-def contenders(contender_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def contenders(contender_store: Path, tmp_path: Path) -> Iterator[Path]:
     """A store of the test's own with the models of `tests.contenders`; also the working directory."""
-    yield from _own_copy(contender_store, tmp_path, monkeypatch)
+    with working_in(tmp_path, like=contender_store):
+        yield tmp_path
 
 
-def _own_copy(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+@contextlib.contextmanager
+def working_in(folder: Path, like: Path | None = None) -> Iterator[None]:
+    """Make a folder the working directory and its store the one that is asked, at first like another folder's."""
     import mlflow
 
-    shutil.copy(folder / "mlflow.db", tmp_path / "mlflow.db")
-    monkeypatch.chdir(tmp_path)
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(uri)
-    yield tmp_path
-    mlflow.set_tracking_uri(before)
+    if like:
+        shutil.copy(like / "mlflow.db", folder / "mlflow.db")
+    before, uri = mlflow.get_tracking_uri(), f"sqlite:///{folder}/mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        mlflow.set_tracking_uri(uri)
+        try:
+            yield
+        finally:
+            mlflow.set_tracking_uri(before)
 
 
 @pytest.fixture
 def trained_bundle(trained_store: Path, tmp_path: Path) -> Path:
     """A copy of a trained bundle, to do with as the test likes."""
-    original = next(path.parent for path in (trained_store / "mlruns").rglob("model.onnx"))
-    return Path(shutil.copytree(original, tmp_path / "trained bundle"))
+    return Path(shutil.copytree(trained_store / "bundle", tmp_path / "trained bundle"))
 
 
 @pytest.fixture

@@ -51,12 +51,14 @@ def examine(
     warnings: Sequence[str] = (),
     histories: Mapping[str, History] | None = None,
     resamples: int = 2000,
+    draw: bool = True,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> EvaluationReport:
     """Measure a model on some of the labelled images, and draw what there is to see.
 
     model: its name; part: what the images are called; members: their indices; pixels: (images, height, width, 3) uint8
-    of all labelled images; histories: of the training by network, for its curves; progress: is told what is being done.
+    of all labelled images; histories: of the training by network, for its curves; draw: otherwise there are no
+    pictures, which take longer than all the rest; progress: is told what is being done.
     """
     progress(f"{part}: looking at {len(members)} images")
     logits, distances = predictor.measure_many(pixels, members)
@@ -86,6 +88,8 @@ def examine(
         resamples=resamples,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+    if not draw:
+        return report
     progress(f"{part}: drawing")
     pictures = [*numeric_pictures(report)]
     thumbnails = _thumbnails(table["path"].tolist(), pixels, members)

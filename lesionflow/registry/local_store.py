@@ -81,7 +81,7 @@ def local_bundle(location: str) -> Path | None:
 
 def _store(tracking_uri: str | None) -> Path | None:
     """The SQLite file that MLflow would use as its registry; None if it is none, or not for us to tell."""
-    if "pyspark" in sys.modules or any(os.environ.get(name) for name in _CHANGING):
+    if in_spark() or any(os.environ.get(name) for name in _CHANGING):
         return None
     if "mlflow" in sys.modules and not tracking_uri:
         import mlflow  # somebody else has paid for it, and may have told it where to look
@@ -95,6 +95,15 @@ def _store(tracking_uri: str | None) -> Path | None:
         return None
     store = Path(address.removeprefix("sqlite:///"))
     return store.absolute() if store.is_file() else None
+
+
+def in_spark() -> bool:
+    """Whether a Spark session is active here, whose settings MLflow asks where its registry is."""
+    sql = sys.modules.get("pyspark.sql")  # importing MLflow imports it, where it is installed
+    try:
+        return sql is not None and sql.SparkSession.getActiveSession() is not None
+    except Exception:  # whatever Spark has: MLflow knows more about it
+        return True
 
 
 def _has_file_store() -> bool:

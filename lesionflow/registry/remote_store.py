@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from lesionflow import __version__
-from lesionflow.registry.local_store import Entry, local_bundle
+from lesionflow.registry.local_store import Entry, in_spark, local_bundle
 
 if TYPE_CHECKING:
     import ssl
@@ -98,7 +98,7 @@ def _bundle_address(location: str, artifacts: str, get: Get) -> str:
 
 def _servers(tracking_uri: str | None) -> tuple[str | None, str | None]:
     """Where MLflow would ask for versions and for artifacts; None for what is no such server, or not for us to tell."""
-    if "pyspark" in sys.modules or any(os.environ.get(name) for name in _CHANGING):
+    if in_spark() or any(os.environ.get(name) for name in _CHANGING):
         return None, None
     if "mlflow" in sys.modules and not tracking_uri:
         import mlflow  # somebody else has paid for it, and may have told it where to look

@@ -153,6 +153,8 @@ def fit(
             ],
             steps_per_execution=steps_at_once(steps),
         )
+        # Left to the first step, the optimizer's variables would have TensorFlow trace that step twice.
+        learner.optimizer.build(learner.trainable_variables)
         if last:
             put_back(last, learner, store.table, best, averaging[:1])
         if not (last and last.ends(config.epochs, config.patience)):

@@ -37,10 +37,11 @@ def evaluate(
     """Measure a model on labelled images; options are the fields of `EvaluationConfig`.
 
     model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a bundle's folder; data: what
-    `read_labelled_images` takes; out: a folder for the report's page, metrics and figures. On the data the model was
-    trained on, its own split's test part is measured unless `part` says otherwise; on other data all images are. Images
-    of lesions that it was trained on are found by digest and named in the report's first warning. Raises `UsageError`
-    for a part that other data does not have, `ReportError` where the folder holds a report already.
+    `read_labelled_images` takes; out: a folder for the report's page, metrics and figures; without it and `log` nothing
+    is drawn. On the data the model was trained on, its own split's test part is measured unless `part` says otherwise;
+    on other data all images are. Images of lesions that it was trained on are found by digest and named in the report's
+    first warning. Raises `UsageError` for a part that other data does not have, `ReportError` where the folder holds a
+    report already.
     """
     model, config = os.fspath(model), EvaluationConfig(**options)  # type: ignore[arg-type]  # which checks the kinds
     if out is not None:
@@ -67,7 +68,7 @@ def evaluate(
     pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
     report = examine(
         predictor, resolved.label, images, part, members, pixels,
-        warnings=warnings, resamples=config.resamples, progress=progress,
+        warnings=warnings, resamples=config.resamples, draw=out is not None or config.log, progress=progress,
     )  # fmt: skip
     if out is not None:
         write_evaluation(report, Path(out), config.overwrite)

@@ -40,9 +40,9 @@ def test_an_export_that_differs_from_keras_fails(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(  # another network's graph, as a wrong export would be
         export_module,
         "_export",
-        lambda network, folder: export_module.export_onnx(build_network("cnn", 16, 16), folder),
+        lambda network, folder: export_module.export_onnx(build_network("vgg", 16, 16), folder),
     )
-    network = build_network("cnn", 16, 16)
+    network = build_network("vgg", 16, 16)
     network.get_layer("logits").kernel.assign(3 * network.get_layer("logits").kernel)
     with pytest.raises(TrainingError, match="differs from Keras"):
         write_bundle(tmp_path / "bundle", network, CARD, SAMPLES, LABELS, SPLIT)

@@ -12,9 +12,9 @@ from tests.registry.serving import mlflow_server
 
 
 @pytest.fixture(scope="session")
-def served(trained_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a server over a copy of the trained store's database."""
+def served(contender_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of a server over a copy of the contenders' database."""
     folder = tmp_path_factory.mktemp("served")
-    shutil.copy(trained_store / "mlflow.db", folder / "mlflow.db")
+    shutil.copy(contender_store / "mlflow.db", folder / "mlflow.db")
     with mlflow_server(folder) as address:
         yield address

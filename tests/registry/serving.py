@@ -31,6 +31,7 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "served"),
     ]  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # eight more processes, for what nobody here asks of it
     with (
         (folder / "server.log").open("w") as log,
         subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process,

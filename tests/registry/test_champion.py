@@ -17,7 +17,6 @@ from lesionflow.registry.history import Change, Standing, line_of, look
 from lesionflow.registry.versions import Version, find_version, parse_address
 from lesionflow.verbs.promote import promote
 from tests.contenders import NAME
-from tests.registry.serving import mlflow_server
 
 WORKER = f"""
 import sys
@@ -25,7 +24,9 @@ from lesionflow.verbs.promote import promote
 import mlflow
 print("ready", flush=True)
 for line in sys.stdin:
-    done = promote("{NAME}", int(line))
+    address, number = line.split()
+    mlflow.set_tracking_uri(address)
+    done = promote("{NAME}", int(number))
     print(int(done.promoted), done.replaced_by or 0, flush=True)
 """
 
@@ -291,13 +292,9 @@ def test_a_writer_that_is_late_with_the_alias_mends_it(store: Path) -> None:
     assert settle(NAME).champion == 2 == look(NAME).champion
 
 
-@pytest.fixture
-def workers(store: Path) -> Iterator[list[subprocess.Popen[str]]]:
-    """Two processes that promote the version whose number they read."""
-    yield from _workers()
-
-
-def _workers() -> Iterator[list[subprocess.Popen[str]]]:
+@pytest.fixture(scope="module")
+def workers() -> Iterator[list[subprocess.Popen[str]]]:
+    """Two processes that promote, in a store whose address they read, the version whose number they read."""
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     started = [
         subprocess.Popen(
@@ -320,7 +317,7 @@ def _race(workers: list[subprocess.Popen[str]], rounds: int) -> None:
         set_champion(version(1), "a round begins")
         for worker, number in zip(workers, (2, 3), strict=True):
             assert worker.stdin
-            worker.stdin.write(f"{number}\n")
+            worker.stdin.write(f"{mlflow.get_tracking_uri()} {number}\n")
             worker.stdin.flush()
         told = [tuple(map(int, (worker.stdout.readline() if worker.stdout else "").split())) for worker in workers]
         standing = look(NAME)
@@ -335,14 +332,13 @@ def test_two_processes_at_once(store: Path, workers: list[subprocess.Popen[str]]
     _race(workers, rounds=3)
 
 
-def test_two_processes_at_once_on_a_server(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with mlflow_server(store) as address:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-        mlflow.set_tracking_uri(address)
-        workers = _workers()
-        _race(next(workers), rounds=1)
-        workers.close()  # type: ignore[attr-defined]
-        assert roll_back(NAME).version in (1, 2) and look(NAME).agrees
+def test_two_processes_at_once_on_a_server(
+    store: Path, workers: list[subprocess.Popen[str]], served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", served)
+    mlflow.set_tracking_uri(served)
+    _race(workers, rounds=1)
+    assert roll_back(NAME).version in (1, 2) and look(NAME).agrees
 
 
 def test_the_description_is_what_mlflow_shows_and_fits_its_databases(store: Path) -> None:

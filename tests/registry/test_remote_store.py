@@ -36,7 +36,7 @@ def server(served: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     try:
         for number, graph in enumerate((b"first", b"second"), 1):
             card = write_bundle(folder / f"bundle {number}", graph)
-            with tracking.run(f"run {number}", "tests", system_metrics=False):
+            with tracking.run(f"run {number}", "kept by the server", system_metrics=False):
                 version = versions.register_bundle(folder / f"bundle {number}", card, NAME, b"an image")
         champion.set_champion(version, "a test")
         client = mlflow.MlflowClient()

@@ -7,7 +7,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow
@@ -129,6 +130,17 @@ def test_settings_that_are_left_to_mlflow(store: Path, monkeypatch: pytest.Monke
     assert find_entry(NAME, "champion", None, f"sqlite:///{store}") is not None
     monkeypatch.setenv("MLFLOW_WORKSPACE", "another")
     assert find_entry(NAME, "champion", None) is None
+
+
+@pytest.mark.parametrize(
+    ("session", "left_to_mlflow"), [(lambda: None, False), (lambda: object(), True), (lambda: 1 / 0, True)]
+)
+def test_an_active_spark_session_is_left_to_mlflow(
+    session: Callable[[], object], left_to_mlflow: bool, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spark = types.SimpleNamespace(SparkSession=types.SimpleNamespace(getActiveSession=session))
+    monkeypatch.setitem(sys.modules, "pyspark.sql", spark)
+    assert (find_entry(NAME, "champion", None, f"sqlite:///{store}") is None) == left_to_mlflow
 
 
 def test_a_registered_bundle_that_was_exchanged_is_refused(

@@ -10,7 +10,7 @@ import pytest
 from lesionflow.data.split import Split
 from lesionflow.training import devices
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.fit import fit, one_hot
+from lesionflow.training.fit import EpochResult, fit, one_hot
 from lesionflow.training.objective import BalancedAccuracy
 from lesionflow.training.table import PixelStore
 
@@ -41,24 +41,35 @@ def test_rows_that_fill_a_batch_up_do_not_count(count: int) -> None:
         assert (losses[rows] * weights).mean() == pytest.approx(losses.mean(), rel=1e-5)
 
 
-def test_pixels_larger_than_the_device_are_fed_from_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+CONFIG = TrainingConfig(epochs=2, batch_size=8, mixup=0.2).resolved("vgg", "quick")
+
+
+@pytest.fixture(scope="module")
+def ordinary() -> tuple[EpochResult, ...]:
+    """The epochs of a training whose pixels are on the device, with a step in each call."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lesionflow.training.fit.steps_at_once", lambda steps: 1)
+        return fit(CONFIG, "vgg", *noise()).history
+
+
+def test_pixels_larger_than_the_device_are_fed_from_the_host(
+    ordinary: tuple[EpochResult, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pixels, labels, split = noise()
-    config = TrainingConfig(epochs=2, batch_size=8, mixup=0.2).resolved("vgg", "quick")
-    on_device = fit(config, "vgg", pixels, labels, split).history
+    assert PixelStore(pixels, np.arange(51)).on_device
     monkeypatch.setattr(devices, "device_memory", lambda: 51 * 16 * 16 * 3 * 1.5)
     assert not PixelStore(pixels, np.arange(51)).on_device
-    from_host = fit(config, "vgg", pixels, labels, split).history
-    for one, other in zip(on_device, from_host, strict=True):
+    from_host = fit(CONFIG, "vgg", pixels, labels, split).history
+    for one, other in zip(ordinary, from_host, strict=True):
         assert one.figures == pytest.approx(other.figures, rel=1e-2)
 
 
-def test_several_steps_in_a_call_are_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels, labels, split = noise()
-    config = TrainingConfig(epochs=2, batch_size=4).resolved("vgg", "quick")
-    one_by_one = fit(config, "vgg", pixels, labels, split).history
-    monkeypatch.setattr("lesionflow.training.fit.steps_at_once", lambda steps: 4)
-    together = fit(config, "vgg", pixels, labels, split).history
-    for one, other in zip(one_by_one, together, strict=True):
+def test_several_steps_in_a_call_are_the_same_steps(
+    ordinary: tuple[EpochResult, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lesionflow.training.fit.steps_at_once", lambda steps: 2)  # of the four in an epoch
+    together = fit(CONFIG, "vgg", *noise()).history
+    for one, other in zip(ordinary, together, strict=True):
         assert one.figures == pytest.approx(other.figures, rel=1e-2)
 
 

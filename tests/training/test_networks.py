@@ -1,8 +1,12 @@
+import functools
+
 import numpy as np
 import pytest
 
-from lesionflow.training.networks import build_network
+from lesionflow.training import networks
 from lesionflow.training.presets import NETWORKS
+
+build_network = functools.cache(networks.build_network)  # nothing here changes one
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -1,18 +1,21 @@
 import dataclasses
 import re
 import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
 import pytest
+from click.testing import Result
 from rich.console import Console
 
 from lesionflow.errors import RegistryError
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version
 from lesionflow.training.config import TrainingConfig
-from lesionflow.verbs.train import _without_missing, resume, train
-from tests.conftest import error_line, invoke
+from lesionflow.verbs.train import _without_missing
+from tests.conftest import error_line, invoke, working_in
 
 QUICK = ("--epochs", "1", "--image-size", "16", "--model", "vgg")
 
@@ -24,14 +27,66 @@ def test_prints_figures_decision_and_what_to_do_next(trained_store: Path) -> Non
     assert "(demo data)" in printed
 
 
-def test_training_again_registers_a_version_and_says_why_it_is_no_champion(
-    store: Path, demo_folder: Path, cache: Path
+@dataclass(frozen=True)
+class Again:
+    """A training that could not register what it had trained, and that was resumed when the registry was back."""
+
+    run_id: str
+    stopped: Result
+    resumed: Result
+
+
+@pytest.fixture(scope="module")
+def again_store(
+    trained_store: Path, demo_folder: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Again]:
+    """A store like `trained_store`, in which another training followed, with another split."""
+
+    def lose_the_server(*_: object) -> None:
+        raise RegistryError("gone")
+
+    folder = tmp_path_factory.mktemp("again")
+    with working_in(folder, like=trained_store):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("lesionflow.verbs.train_network.register_bundle", lose_the_server)
+            stopped = invoke("train", "--data", str(demo_folder), "--cache", str(cache), "--seed", "1", *QUICK)
+        (run,) = mlflow.search_runs(
+            filter_string="status = 'FAILED'", search_all_experiments=True, output_format="list"
+        )
+        resumed = invoke("train", "--resume", run.info.run_id, "--cache", str(cache))
+    return folder, Again(run.info.run_id, stopped, resumed)
+
+
+@pytest.fixture
+def again(again_store: tuple[Path, Again], tmp_path: Path) -> Iterator[Again]:
+    """That training, with a copy of its store to look at and to change."""
+    folder, trained = again_store
+    with working_in(tmp_path, like=folder):
+        yield trained
+
+
+def test_a_bundle_that_cannot_be_registered_is_kept_and_resuming_registers_it(
+    again: Again, demo_folder: Path, cache: Path
 ) -> None:
+    assert again.stopped.exit_code == 1 and again.stopped.stderr.splitlines()[-1] == "Error: gone"
+    (told,) = [line for line in again.stopped.stderr.splitlines() if "kept in " in line]
+    kept = Path(told.partition("kept in ")[2])
+    result = invoke("evaluate", str(kept), str(demo_folder), "--cache", str(cache))
+    assert result.exit_code == 0 and "balanced_accuracy" in result.stdout
+    shutil.rmtree(kept.parent)
+
+    assert again.resumed.exit_code == 0, again.resumed.output
+    client = mlflow.MlflowClient()
+    assert client.get_model_version("lesionflow", "3").run_id == again.run_id
+    for metric in ("epoch/train_loss", "test/balanced_accuracy", "gap/accuracy", "best_epoch"):
+        assert len(client.get_metric_history(again.run_id, metric)) == 1, metric
+
+
+def test_another_training_registers_a_version_and_says_why_it_is_no_champion(again: Again, trained_store: Path) -> None:
+    printed = again.resumed.stdout
+    assert "not comparable" in printed and "lesionflow promote lesionflow 3" in printed
     champion = find_champion("lesionflow")
-    result = invoke("train", "--data", str(demo_folder), "--cache", str(cache), "--seed", "1", *QUICK)
-    assert result.exit_code == 0, result.output
-    assert "not comparable" in result.stdout and "lesionflow promote lesionflow 3" in result.stdout
-    assert find_champion("lesionflow") == champion
+    assert champion is not None and f"{champion.label} (" in (trained_store / "train.out").read_text()
     tags = mlflow.MlflowClient().get_model_version("lesionflow", "3").tags
     assert tags["decision"] == "kept back" and "not comparable" in tags["decision_reason"]
 
@@ -121,27 +176,3 @@ def test_a_missing_extra_leaves_its_network_out_of_all(
 def test_a_store_out_of_reach_fails_before_the_data_is_read(tmp_path: Path, store: Path) -> None:
     result = invoke("train", "--data", str(tmp_path / "missing"), "--tracking-uri", "http://127.0.0.1:9")
     assert result.exit_code == 1 and "127.0.0.1:9" in error_line(result)
-
-
-def test_a_bundle_that_cannot_be_registered_is_kept_and_resuming_registers_it(
-    store: Path, demo_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def lose_the_server(*_: object) -> None:
-        raise RegistryError("gone")
-
-    config = TrainingConfig(data=str(demo_folder), model="vgg", epochs=1, image_size=16)
-    with monkeypatch.context() as patch, pytest.raises(RegistryError, match="gone"):
-        patch.setattr("lesionflow.verbs.train_network.register_bundle", lose_the_server)
-        train(config, cache=cache)
-    printed = capsys.readouterr().err
-    kept = Path(printed.split("kept in ")[1].strip())
-    result = invoke("evaluate", str(kept), str(demo_folder), "--cache", str(cache))
-    assert result.exit_code == 0 and "balanced_accuracy" in result.stdout
-    shutil.rmtree(kept.parent)
-
-    (run,) = mlflow.search_runs(filter_string="status = 'FAILED'", search_all_experiments=True, output_format="list")
-    (version,) = resume(run.info.run_id, cache=cache).versions
-    assert version.number == 3
-    client = mlflow.MlflowClient()
-    for metric in ("epoch/train_loss", "test/balanced_accuracy", "gap/accuracy", "best_epoch"):
-        assert len(client.get_metric_history(run.info.run_id, metric)) == 1, metric
