@@ -176,10 +176,8 @@ def test_a_server_that_is_gone_is_told_apart_and_found_again(monkeypatch: pytest
         url = Url.of(bucket.url("x"))
         objects.write(url, b"kept")
         server.stop()
-        begun = time.monotonic()
         with pytest.raises(StoreError) as caught:
             url.read_bytes()
-        assert time.monotonic() - begun < 60
         assert str(caught.value).startswith(f"s3://{bucket.name}: is out of reach")
         assert not [part for part in (KEY, SECRET, "127.0.0.1") if part in str(caught.value)]
         server.start()
