@@ -33,6 +33,17 @@ class ReportError(LesionflowError):
     """A report cannot be written."""
 
 
+class StoreError(LesionflowError, OSError):
+    """A store of objects is out of reach, or refuses whoever asks: that is no single object's failure.
+
+    It is also an `OSError`, so that what guards against a broken disk guards against a broken store.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self.strerror = message
+
+
 # What can be wrong with one image, as the first word of a report's `error` column.
 IMAGE_FAILURES = {
     "not_found": "the file is not there, or no longer",
@@ -42,7 +53,7 @@ IMAGE_FAILURES = {
     "too_large": "the image has more pixels, bytes or progressive scans than are decoded",
     "damaged": "the content breaks off or does not decode",
     "unsupported": "the pixels are of a kind that has no defined brightness, such as 32-bit floats, or need an extra",
-    "unreadable": "the operating system reports another failure",
+    "unreadable": "the operating system or the store reports another failure",
 }
 
 

@@ -20,6 +20,7 @@ from lesionflow.errors import ImageError
 from lesionflow.scoring.predictor import Predictor
 from lesionflow.scoring.row import Decision, Row, one_by_one
 
+WORKERS_OF_STORE = 64  # beyond that, the client of a store, one thread, has no more to give
 FRAMES_IN_BATCH = 16  # of one file, from its second on
 
 
@@ -105,7 +106,10 @@ def _decode(path: str, height: int, width: int) -> Iterator[tuple[int, np.ndarra
         yield frame + 1, ImageError("too_large", "there is not enough memory to decode it")
 
 
-def default_workers() -> int:
-    """Twice the cores that this process may use: while a thread waits for a disk or a share, another has its core."""
+def default_workers(distant: bool = False) -> int:
+    """Twice the cores that this process may use: while a thread waits for a disk or a share, another has its core.
+
+    distant: whether the images are objects of a store, for each of which a thread waits many times as long.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 2 * cores
+    return max(2 * cores, WORKERS_OF_STORE) if distant else 2 * cores
