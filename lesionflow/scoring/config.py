@@ -11,6 +11,8 @@ from lesionflow.options import check_options, option
 
 DEVICES = ("auto", "cpu", "cuda")
 FORMATS = ("csv", "parquet", "jsonl", "isic")
+LOCAL, RAY = "local", "ray"
+ENGINES = (LOCAL, RAY)
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,32 @@ class ScoringConfig:
     )
     workers: int | None = option(None, "Threads that decode and infer.", kind=int, low=1, high=1024, unset="two a core")
     shard_size: int = option(512, "Images between two points from which --resume can go on.", low=1, high=1_000_000)
+    engine: str = option(LOCAL, "Who scores: this machine, or a Ray cluster (extra 'ray').", choices=ENGINES)
+    ray_address: str | None = option(
+        None,
+        "HOST:PORT of the cluster, 'auto' for the one this machine belongs to, or 'local' for one of this machine alone.",
+        kind=str,
+        unset="RAY_ADDRESS, or auto",
+    )
+    cpus_per_task: int | None = option(None, "Cores of a Ray task.", kind=int, low=1, high=1024, unset="1")
+    gpus_per_task: float | None = option(
+        None, "GPUs of a Ray task; several tasks can share one.", kind=float, low=0, high=64, unset="none"
+    )
     quiet: bool = option(False, "Print errors only.")
 
     def __post_init__(self) -> None:
         check_options(self)
         self.failures_allowed(0)
+        self._check_engine()
+
+    def _check_engine(self) -> None:
+        given = [name for name in ("ray_address", "cpus_per_task", "gpus_per_task") if getattr(self, name) is not None]
+        if given and self.engine != RAY:
+            raise UsageError(f"--{given[0].replace('_', '-')} is for --engine ray; add that, or leave it out")
+        if self.engine == RAY and self.device == "cuda" and not self.gpus_per_task:
+            raise UsageError("--device cuda: a Ray task has no GPU unless it asks for one; add --gpus-per-task 1")
+        if self.device == "cpu" and self.gpus_per_task:
+            raise UsageError("--gpus-per-task: --device cpu leaves GPUs idle; leave one of the two out")
 
     @property
     def column_names(self) -> tuple[str, ...] | None:
