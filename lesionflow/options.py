@@ -13,7 +13,7 @@ def option(
     default: Any,
     description: str,
     *,
-    kind: type | None = None,
+    kind: Any = None,
     choices: tuple[str, ...] = (),
     low: float = -math.inf,
     high: float = math.inf,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lesionflow.cli.options import options_of, tracking_uri_option
+from lesionflow.cli.options import PLACE, options_of, tracking_uri_option
 from lesionflow.cli.signals import exit_code, terminable
 from lesionflow.scoring.config import ScoringConfig
+from lesionflow.storage.places import Place
 
 if TYPE_CHECKING:
     from lesionflow.verbs.score import Summary
@@ -20,9 +20,7 @@ SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
 
 @click.command()
 @click.argument("source")
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Report to write: .csv, .parquet or .jsonl."
-)
+@click.option("--out", required=True, type=PLACE, help="Report to write: .csv, .parquet or .jsonl.")
 @click.option(
     "--model",
     default="models:/lesionflow@champion",
@@ -34,7 +32,7 @@ SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
 @tracking_uri_option
 @click.pass_context
 def score(
-    ctx: click.Context, source: str, out: Path, model: str, tracking_uri: str | None, quiet: bool, **options: Any
+    ctx: click.Context, source: str, out: Place, model: str, tracking_uri: str | None, quiet: bool, **options: Any
 ) -> None:
     """Score images into a report with one row for every image.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from lesionflow.errors import UsageError
 from lesionflow.options import check_options, option
+from lesionflow.storage.places import Place
 
 DEVICES = ("auto", "cpu", "cuda")
 FORMATS = ("csv", "parquet", "jsonl", "isic")
@@ -30,8 +30,8 @@ class ScoringConfig:
     top_k: int | None = option(
         None, "Add the K most probable diagnoses; the first need not be the one called.", kind=int, low=1, high=7
     )
-    html: Path | None = option(None, "Write a page with a sortable table and thumbnails as well.", kind=Path)  # noqa: RUF009
-    summary: Path | None = option(None, "Write counts, failures and provenance as JSON as well.", kind=Path)  # noqa: RUF009
+    html: Place | None = option(None, "Write a page with a sortable table and thumbnails as well.", kind=Place)  # noqa: RUF009
+    summary: Place | None = option(None, "Write counts, failures and provenance as JSON as well.", kind=Place)  # noqa: RUF009
     overwrite: bool = option(False, "Replace the report if it exists, and begin anew what was not finished.")
     resume: bool = option(False, "Go on with what an earlier run of the same command did not finish.")
     on_error: str = option("row", "What an image that cannot be read does.", choices=("row", "fail"))

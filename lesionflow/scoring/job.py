@@ -1,4 +1,5 @@
-"""A scoring job on disk: the list of inputs cut into shards, each of whose results is a file, whole or not there.
+"""A scoring job on disk or in a store: the list of inputs cut into shards, each of whose results is a file, whole or
+not there.
 
 A job survives the process that works on it. Its folder lies beside the report and holds
 
@@ -6,7 +7,8 @@ A job survives the process that works on it. Its folder lies beside the report a
     manifest.jsonl        a line an input: its path and the values carried through with it
     shard-00000000.jsonl  a line of checksum, then a line a row; the report is the shards in order
 
-    report                the report while it is written, so that a killed process leaves nothing outside
+    report                the report while it is written, so that a killed process leaves nothing outside; not in a
+                          store, where an upload is whole or not there
 
 and whoever finds it can see what is left to do. The folder goes when the report is in its place.
 """
@@ -24,11 +26,14 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-from lesionflow.errors import DataError, ReportError
+from lesionflow.errors import DataError, ReportError, StoreError
 from lesionflow.scoring.row import Decision, Row
 from lesionflow.scoring.sources import Source
+from lesionflow.storage import objects
+from lesionflow.storage.places import Place, Url
+from lesionflow.whole_file import put_in_place, write_whole
 
 JOB_FORMAT = 2
 JOB_FILE, MANIFEST_FILE, LOCK_FILE, REPORT_FILE = "job.json", "manifest.jsonl", "lock", "report"
@@ -41,7 +46,7 @@ Fingerprint = dict[str, str | int]
 class Job:
     """A list of inputs in shards of `shard_size`, and which of them are done."""
 
-    folder: Path
+    folder: Place
     shard_size: int
     inputs: int
     carried_columns: tuple[str, ...]
@@ -59,13 +64,14 @@ class Job:
 
     def shard_inputs(self, shard: int) -> list[tuple[str, ...]]:
         """The inputs of one shard: (path, *carried) each."""
-        with _report_errors(self.folder), open(self.folder / MANIFEST_FILE, "rb") as file:
-            file.seek(self.offsets[shard])
-            return [tuple(json.loads(file.readline())) for _ in range(self.shard_length(shard))]
+        end = self.offsets[shard + 1] if shard + 1 < len(self.offsets) else None
+        with _report_errors(self.folder, "read"):
+            lines = _part_of(self.folder / MANIFEST_FILE, self.offsets[shard], end).splitlines()
+        return [tuple(json.loads(line)) for line in lines]
 
     def paths(self) -> Iterator[str]:
         """The path of every input, in order."""
-        return (path for shard in self.shards for path, *_ in self.shard_inputs(shard))
+        return (path for inputs in objects.ahead(self.folder, self.shard_inputs, self.shards) for path, *_ in inputs)
 
     def write_shard(self, shard: int, rows: Iterable[tuple[int, Row]]) -> None:
         """Keep a shard's result: rows with the place of their input within the shard, in order.
@@ -85,7 +91,19 @@ class Job:
 
     def images_done(self) -> int:
         """How many inputs are in shards whose file is there; whether one is whole is looked at when it is read."""
-        return sum(self.shard_length(shard) for shard in self.shards if self._shard_file(shard).exists())
+        with _report_errors(self.folder, "read"):
+            there = set(_names(self.folder))
+            return sum(self.shard_length(shard) for shard in self.shards if self._shard_file(shard).name in there)
+
+    def failures(self) -> list[int | None]:
+        """`failures_of` each shard."""
+        with _report_errors(self.folder, "read"):
+            there = set(_names(self.folder))
+
+        def known(shard: int) -> int | None:
+            return self.failures_of(shard) if self._shard_file(shard).name in there else None
+
+        return list(objects.ahead(self.folder, known, self.shards))
 
     def failures_of(self, shard: int) -> int | None:
         """How many rows of a finished shard are failures; None for a shard that is not done or not whole."""
@@ -94,9 +112,11 @@ class Job:
 
     def rows(self) -> Iterator[Row]:
         """Every row of the finished job, in order. Raises `ReportError` where a shard is missing or altered."""
-        for shard in self.shards:
-            inputs = self.shard_inputs(shard)
-            read = self._read_shard(shard)
+
+        def both(shard: int) -> tuple[int, list[tuple[str, ...]], tuple[int, bytes] | None]:
+            return shard, self.shard_inputs(shard), self._read_shard(shard)
+
+        for shard, inputs, read in objects.ahead(self.folder, both, self.shards):
             if read is None:
                 raise ReportError(f"{self._shard_file(shard)}: missing or altered")
             for line in read[1].splitlines():
@@ -117,15 +137,21 @@ class Job:
             values = json.loads(head)
             if values["shard"] == shard and values["crc32"] == zlib.crc32(lines):
                 return int(values["failed"]), lines
+        except StoreError as error:  # to do it again would not help
+            raise ReportError(f"{self._shard_file(shard)}: cannot be read ({error})") from error
         except (OSError, ValueError, KeyError, TypeError):
             pass
         return None
 
-    def _shard_file(self, shard: int) -> Path:
+    def _shard_file(self, shard: int) -> Place:
         return self.folder / f"shard-{shard:08}.jsonl"
 
 
-def job_folder(out: Path) -> Path:
+@overload
+def job_folder(out: Path) -> Path: ...
+@overload
+def job_folder(out: Place) -> Place: ...
+def job_folder(out: Place) -> Place:
     """Where the job of a report lies: beside it, so that renaming never crosses file systems."""
     name = os.fsdecode(os.fsencode(out.name)[:200])  # with what comes around it, a long name would be too long
     return out.parent / f".{name}.job"
@@ -133,17 +159,18 @@ def job_folder(out: Path) -> Path:
 
 @contextlib.contextmanager
 def open_job(
-    folder: Path, source: Source, fingerprint: Fingerprint, shard_size: int, *, resume: bool, anew: bool
+    folder: Place, source: Source, fingerprint: Fingerprint, shard_size: int, *, resume: bool, anew: bool
 ) -> Iterator[Job]:
-    """Begin a job, or go on with the one in the folder; one process at a time has it.
+    """Begin a job, or go on with the one in the folder; one process at a time has it, except in a store.
 
     fingerprint: whatever a row depends on besides the inputs. Raises `ReportError` for a folder with an unfinished job
     if neither `resume` nor `anew` is set, for a resumed job of another fingerprint or other inputs, and for one that
     another process is working on; `DataError` where the source holds nothing.
     """
-    with _report_errors(folder):
-        folder.mkdir(exist_ok=True)
-    with _alone_in(folder):
+    if isinstance(folder, Path):
+        with _report_errors(folder):
+            folder.mkdir(exist_ok=True)
+    with _alone_in(folder), _partial_manifest(folder) as partial:
         before = _read_json(folder / JOB_FILE)
         if before is not None and not resume and not anew:
             raise ReportError(
@@ -153,7 +180,6 @@ def open_job(
         if before is None or not resume:
             remove_job(folder, keep_folder=True)
             before = None
-        partial = folder / f"{MANIFEST_FILE}.partial"
         try:
             digest, inputs, offsets = _write_manifest(partial, source, shard_size, folder)
             fingerprint = {
@@ -176,41 +202,50 @@ def open_job(
             datetime.datetime.now(datetime.UTC) if before is None else datetime.datetime.fromisoformat(before["begun"])
         )
         with _report_errors(folder):
-            os.replace(partial, folder / MANIFEST_FILE)
+            put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
             if before is None:
                 content = json.dumps({"fingerprint": fingerprint, "begun": begun.isoformat()}, indent=2)
                 write_whole(folder / JOB_FILE, content.encode() + b"\n")
         yield Job(folder, shard_size, inputs, source.carried_columns, begun, offsets)
 
 
-def remove_job(folder: Path, keep_folder: bool = False) -> None:
+def remove_job(folder: Place, keep_folder: bool = False) -> None:
     """Remove a job: first what makes it one, then the rest; files that no job wrote stay, and their folder too."""
     with _report_errors(folder), contextlib.suppress(FileNotFoundError):
         (folder / JOB_FILE).unlink(missing_ok=True)
-        for entry in os.scandir(folder):
-            if _OURS.fullmatch(entry.name) or (entry.name == LOCK_FILE and not keep_folder):
-                os.unlink(entry.path)
-    if not keep_folder:
+        ours = (name for name in _names(folder) if _OURS.fullmatch(name) or (name == LOCK_FILE and not keep_folder))
+        for _ in objects.ahead(folder, lambda name: (folder / name).unlink(), ours):
+            pass
+    if not keep_folder and isinstance(folder, Path):
         with contextlib.suppress(OSError):
             folder.rmdir()
 
 
-def write_whole(file: Path, content: bytes) -> None:
-    """Write a file under a name of its own, see it onto the disk, then give it its name. Raises OSError."""
-    partial = file.with_name(file.name + ".partial")
-    try:
-        with open(partial, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, file)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
+@contextlib.contextmanager
+def _partial_manifest(folder: Place) -> Iterator[Path]:
+    """Where the list of a job is written before it has its place: the next run begins it anew."""
+    if isinstance(folder, Path):
+        yield folder / f"{MANIFEST_FILE}.partial"
+        return
+    with objects.temporary_file() as file:
+        yield file
 
 
-def _write_manifest(file: Path, source: Source, shard_size: int, folder: Path) -> tuple[str, int, array[int]]:
+def _names(folder: Place) -> Iterator[str]:
+    """The names of a folder's files. Raises OSError."""
+    return objects.names(folder) if isinstance(folder, Url) else iter(os.listdir(folder))
+
+
+def _part_of(file: Place, start: int, end: int | None) -> bytes:
+    """The bytes from `start` to before `end`, or to the end of the file. Raises OSError."""
+    if isinstance(file, Url):
+        return objects.read(file, start, end)
+    with open(file, "rb") as stream:
+        stream.seek(start)
+        return stream.read() if end is None else stream.read(end - start)
+
+
+def _write_manifest(file: Path, source: Source, shard_size: int, folder: Place) -> tuple[str, int, array[int]]:
     """Returns the digest of the list, its length, and where each shard begins."""
     digest, offsets, inputs, position = hashlib.sha256(), array("Q"), 0, 0
     digest.update(json.dumps(source.carried_columns).encode())
@@ -229,7 +264,7 @@ def _write_manifest(file: Path, source: Source, shard_size: int, folder: Path) -
     return digest.hexdigest(), inputs, offsets
 
 
-def _refuse_another(folder: Path, before: Fingerprint, now: Fingerprint, partial: Path) -> None:
+def _refuse_another(folder: Place, before: Fingerprint, now: Fingerprint, partial: Path) -> None:
     differing = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if not differing:
         return
@@ -246,8 +281,13 @@ def _refuse_another(folder: Path, before: Fingerprint, now: Fingerprint, partial
     )
 
 
-def _first_difference(before: Path, now: Path) -> str:
-    with contextlib.suppress(OSError), open(before, "rb") as old, open(now, "rb") as new:
+def _first_difference(before: Place, now: Path) -> str:
+    with (
+        contextlib.suppress(OSError),
+        objects.local_copy(before) as copy,
+        open(copy, "rb") as old,
+        open(now, "rb") as new,
+    ):
         number = 0
         while True:
             number += 1
@@ -260,7 +300,7 @@ def _first_difference(before: Path, now: Path) -> str:
     return "list of images"
 
 
-def _read_json(file: Path) -> dict[str, Any] | None:
+def _read_json(file: Place) -> dict[str, Any] | None:
     try:
         values = json.loads(file.read_bytes())
         datetime.datetime.fromisoformat(values["begun"])
@@ -274,8 +314,11 @@ def _read_json(file: Path) -> dict[str, Any] | None:
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def _alone_in(folder: Place) -> Iterator[None]:
     """Hold the folder's lock, which ends with the process, however it ends. Where there are no locks, go without."""
+    if isinstance(folder, Url):  # a lock there would outlive a killed process
+        yield
+        return
     try:
         import fcntl
     except ImportError:  # Windows
@@ -294,8 +337,8 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _report_errors(folder: Path) -> Iterator[None]:
+def _report_errors(folder: Place, done: str = "written") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ReportError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        raise ReportError(f"{folder}: cannot be {done} ({error.strerror or error})") from error

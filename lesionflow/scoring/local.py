@@ -22,6 +22,7 @@ from lesionflow.scoring.job import Job
 from lesionflow.scoring.predictor import Predictor
 from lesionflow.scoring.row import Decision, Row, one_by_one
 
+WORKERS_OF_STORE = 32
 FRAMES_IN_BATCH = 16  # of one file, from its second on
 
 
@@ -153,7 +154,10 @@ def decode_all(path: str, height: int, width: int) -> Iterator[tuple[int, np.nda
         yield frame + 1, ImageError("too_large", "there is not enough memory to decode it")
 
 
-def default_workers() -> int:
-    """Twice the cores that this process may use: while a thread waits for a disk or a share, another has its core."""
+def default_workers(distant: bool = False) -> int:
+    """Twice the cores that this process may use: while a thread waits for a disk or a share, another has its core.
+
+    distant: whether the images are objects of a store, for each of which a thread waits many times as long.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 2 * cores
+    return max(2 * cores, WORKERS_OF_STORE) if distant else 2 * cores

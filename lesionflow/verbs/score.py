@@ -8,15 +8,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from lesionflow import __version__
 from lesionflow.bundle.pretrained import PRETRAINED
 from lesionflow.data.pixels import PIXELS_VERSION
-from lesionflow.errors import DataError, LesionflowError, ReportError, UsageError
+from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError, UsageError
 from lesionflow.scoring.config import ScoringConfig
 from lesionflow.scoring.job import JOB_FILE, REPORT_FILE, Fingerprint, Job, job_folder, open_job, remove_job
 from lesionflow.scoring.local import Batch, default_workers, score_batches
@@ -33,7 +33,9 @@ from lesionflow.scoring.report import (
 from lesionflow.scoring.row import Row
 from lesionflow.scoring.sources import Source, open_source
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
-from lesionflow.whole_file import check_writable, name_new
+from lesionflow.storage.objects import local_copy
+from lesionflow.storage.places import Place, Url, is_url, place
+from lesionflow.whole_file import check_writable, partial_file, put_in_place
 
 DEFAULT_MODEL = "models:/lesionflow@champion"
 BATCH_SIZES = {"cpu": 16, "cuda": 64}
@@ -44,7 +46,7 @@ class Summary:
     """What a scoring run came to."""
 
     model: str
-    report: Path
+    report: Place
     counts: Counts  # of rows by diagnosis, malignancy, referral and failure
     seconds: float  # from the first image read to the report's last row
     resumed: int  # images that an earlier run had done
@@ -62,7 +64,7 @@ class Summary:
 
 def score(
     source: str | os.PathLike[str],
-    out: str | os.PathLike[str],
+    out: Place | str | os.PathLike[str],
     model: str = DEFAULT_MODEL,
     *,
     tracking_uri: str | None = None,
@@ -71,12 +73,12 @@ def score(
     """Score images into a report with a row for each; options are the fields of `ScoringConfig`.
 
     source: a folder, an image, a pattern, `@LIST`, a CSV file with a column `path`, or `-`; `scoring.sources` has
-    more. model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a bundle's folder. What is done is kept
-    beside the report until the report is whole, and `resume=True` goes on with it. Raises a `LesionflowError` where
-    nothing can be scored or the report cannot be written; images that cannot be read are rows of the report and
-    counted in the summary.
+    more. out: a path, or a URL of a store. model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a
+    bundle's folder. What is done is kept beside the report until the report is whole, and `resume=True` goes on with
+    it. Raises a `LesionflowError` where nothing can be scored or the report cannot be written; images that cannot be
+    read are rows of the report and counted in the summary.
     """
-    config, out = ScoringConfig(**options), Path(out)
+    config, out = ScoringConfig(**options), place(out)
     if out.is_dir():  # said before its ending is looked at, which says nothing then
         raise ReportError(f"{out}: a folder; name the file to write")
     folder = job_folder(out)
@@ -92,7 +94,7 @@ def score(
     )
     check_report(out, report, config.overwrite or going_on)
     others = [file for file in (config.html, config.summary) if file is not None]
-    if len({os.path.abspath(file) for file in (out, *others)}) < 1 + len(others):
+    if len({_spelled_out(file) for file in (out, *others)}) < 1 + len(others):
         raise UsageError("--out, --html and --summary name the same file; give each one of its own")
     for file in others:
         check_writable(file, config.overwrite or going_on)
@@ -104,26 +106,32 @@ def score(
     batch_size = config.batch_size or BATCH_SIZES[predictor.device]
     fingerprint = _fingerprint(predictor, batch_size)
     doing = {"resume": config.resume, "anew": config.overwrite}
-    with open_job(folder, opened, fingerprint, config.shard_size, **doing) as job, _keeping(job):
+    with (
+        open_job(folder, opened, fingerprint, config.shard_size, **doing) as job,
+        _keeping(job),
+        ExitStack() as stack,
+    ):
         if report.format == ISIC:
             check_isic_names(job.paths())
         started = time.monotonic()
         resumed = _score_shards(job, predictor, batch_size, config, opened)
-        chosen = {"source": os.fspath(source)} | asdict(config)
+        chosen = {"source": os.fspath(source)} | {field.name: getattr(config, field.name) for field in fields(config)}
         origin = provenance(label, predictor.card, chosen, job.begun, averaged=config.tta)
         report = replace(report, model=label, prior=predictor.card.prior, provenance=origin)
         counts = Counts()
-        write_report(counts.counting(job.rows()), folder / REPORT_FILE, report, overwrite=True)
+        finished = stack.enter_context(_report_place(folder, out))
+        write_report(counts.counting(job.rows()), finished, report, overwrite=True)
         if config.html is not None:
             from lesionflow.scoring.page import write_page
 
             demo, overwrite = predictor.card.demo, config.overwrite or going_on
-            write_page(job.rows(), config.html, label, demo=demo, overwrite=overwrite, workers=config.workers)
+            workers = _workers(job, config)
+            write_page(job.rows(), config.html, label, demo=demo, overwrite=overwrite, workers=workers)
         seconds = time.monotonic() - started
         if config.summary is not None:
             told = build_summary(counts, seconds, out, origin, resumed)
             write_summary(told, config.summary, config.overwrite or going_on)
-        _publish(folder / REPORT_FILE, out, config.overwrite, going_on)
+        _publish(finished, out, config.overwrite, going_on)
         remove_job(folder)
     return Summary(label, out, counts, seconds, resumed)
 
@@ -156,13 +164,13 @@ def _fingerprint(predictor: Predictor, batch_size: int) -> Fingerprint:
 
 def _score_shards(job: Job, predictor: Predictor, batch_size: int, config: ScoringConfig, source: Source) -> int:
     """Score what is not done yet, a shard's file at a time; returns how many images were done before."""
-    failures = [job.failures_of(shard) for shard in job.shards]
+    failures = job.failures()
     todo = [shard for shard, known in zip(job.shards, failures, strict=True) if known is None]
     done, failed = job.inputs - sum(map(job.shard_length, todo)), sum(known or 0 for known in failures)
     limit = config.failures_allowed(job.inputs)
     _stop_if_too_many(failed, limit, job, None)
     rows: list[tuple[int, Row]] = []
-    batches = score_batches(predictor, _batches(job, todo, batch_size), config.workers or default_workers())
+    batches = score_batches(predictor, _batches(job, todo, batch_size), _workers(job, config) or default_workers())
     with show_progress(job.inputs, done, failed, quiet=config.quiet) as advance, closing(batches):
         for batch, scored in batches:
             rows += scored
@@ -178,6 +186,13 @@ def _score_shards(job: Job, predictor: Predictor, batch_size: int, config: Scori
                 job.write_shard(batch.shard, rows)
                 rows = []
     return done
+
+
+def _workers(job: Job, config: ScoringConfig) -> int | None:
+    """The number of threads that the user or a distant source asks for."""
+    if config.workers is None and is_url(job.shard_inputs(0)[0][0]):
+        return default_workers(distant=True)
+    return config.workers
 
 
 def _batches(job: Job, todo: list[int], batch_size: int) -> Iterator[Batch]:
@@ -210,24 +225,40 @@ class _keeping:  # noqa: N801 (a context manager, used like a function)
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, (LesionflowError, KeyboardInterrupt)):
             return
+        going_on = "the same command with --resume goes on from there"
+        if isinstance(error, StoreError) or isinstance(error.__cause__, StoreError):
+            # Asked how far the run got, the store would keep us waiting once more.
+            error.args = (f"{error}; what is done is kept; {going_on}",)
+            return
         done = self.job.images_done()
         if done or isinstance(error, KeyboardInterrupt):
-            kept = f"{done:,} of {self.job.inputs:,} images are done; the same command with --resume goes on from there"
+            kept = f"{done:,} of {self.job.inputs:,} images are done; {going_on}"
             error.args = (f"{error}; {kept}" if str(error) else f"stopped; {kept}",)
         else:
             remove_job(self.job.folder)
 
 
-def _publish(report: Path, out: Path, overwrite: bool, going_on: bool) -> None:
+def _spelled_out(file: Place) -> str:
+    return str(file) if isinstance(file, Url) else os.path.abspath(file)
+
+
+def _report_place(folder: Place, out: Place) -> AbstractContextManager[Path]:
+    """Where the report is written: in the job's folder, or on this machine if that is in a store."""
+    return partial_file(out) if isinstance(folder, Url) else nullcontext(folder / REPORT_FILE)
+
+
+def _publish(report: Path, out: Place, overwrite: bool, going_on: bool) -> None:
     """Put the finished report in its place."""
     try:
-        if overwrite:
-            os.replace(report, out)
-        else:
-            name_new(report, out)
+        put_in_place(report, out, overwrite)
     except FileExistsError as error:
         # Killed after this step, a run leaves the report that its resumption is about to write.
-        if not (going_on and filecmp.cmp(report, out, shallow=False)):
+        if not (going_on and _is_same(report, out)):
             raise ReportError(f"{out}: exists already; add --overwrite or choose another name") from error
     except OSError as error:
         raise ReportError(f"{out}: cannot be written ({error.strerror})") from error
+
+
+def _is_same(report: Path, out: Place) -> bool:
+    with local_copy(out) as there:
+        return filecmp.cmp(report, there, shallow=False)
