@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -133,24 +134,27 @@ def put_in_place(partial: Path, out: Place, overwrite: bool) -> None:
         name_new(partial, out)
 
 
-def write_whole(file: Place, content: bytes) -> None:
-    """Write a file under a name of its own, see it onto the disk, then give it its name. Raises OSError."""
+def write_whole(file: Place, content: bytes, overwrite: bool = True) -> None:
+    """Write a file under a name of its own, see it onto the disk, then give it its name.
+
+    Raises OSError, without `overwrite` a `FileExistsError` where the name is taken.
+    """
     if isinstance(file, Url):
         from lesionflow.storage import objects
 
-        objects.write(file, content)
+        objects.write(file, content, overwrite)
         return
-    partial = file.with_name(file.name + ".partial")
+    # Machines that share a folder may be writing the same file.
+    partial = file.with_name(f"{file.name}.partial-{os.getpid()}{secrets.token_hex(4)}")
     try:
         with open(partial, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(partial, file)
-    except OSError:
+        put_in_place(partial, file, overwrite)
+    finally:
         with contextlib.suppress(OSError):
             partial.unlink()
-        raise
 
 
 def name_new(partial: Path, out: Path) -> None:

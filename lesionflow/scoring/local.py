@@ -21,6 +21,7 @@ from lesionflow.errors import ImageError
 from lesionflow.scoring.job import Job
 from lesionflow.scoring.predictor import Predictor
 from lesionflow.scoring.row import Decision, Row, one_by_one
+from lesionflow.storage.places import is_url
 
 WORKERS_OF_STORE = 32
 FRAMES_IN_BATCH = 16  # of one file, from its second on
@@ -38,7 +39,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Step:
-    """So many images more have their rows; a generator of steps keeps those of a shard when it is asked for the next."""
+    """So many images more have their rows."""
 
     images: int
     failed: int
@@ -85,8 +86,9 @@ def score_batches(
 ) -> Generator[Scored, None, None]:
     """Score batches, in their order; a file that cannot be decoded gives a row that says so.
 
-    within: the folder that relative paths start from, the working directory unless given. Two batches a worker are in memory at most, however many there are. The predictor should have one thread. What a
-    row says depends on nothing but its file, its place in the batch and the batch's length.
+    within: the folder that relative paths start from, the working directory unless given. Two batches a worker are in
+    memory at most, however many there are. The predictor should have one thread. What a row says depends on nothing
+    but its file, its place in the batch and the batch's length.
     """
     stop = threading.Event()
     waiting: deque[tuple[Batch, Future[list[tuple[int, Row]]]]] = deque()
@@ -115,7 +117,7 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, with
     for index, path in enumerate(batch.paths):
         known = batch.known.get(index)
         frames: Iterable[tuple[int, np.ndarray | ImageError]] = [(0, ImageError(*known))] if known else ()
-        for frame, image in frames or decode_all(os.path.join(within, path), height, width):
+        for frame, image in frames or decode_all(located(path, within), height, width):
             if stop.is_set():
                 return []
             found.append((index, frame, image if isinstance(image, ImageError) else None))
@@ -140,6 +142,11 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, with
         else:
             rows.append((place, Row(path, firsts[index] if frame == 0 else next(others), frame=frame)))
     return rows
+
+
+def located(path: str, within: str) -> str:
+    """A path or URL as this process opens it, where relative paths start from a folder; "" is the working directory."""
+    return path if is_url(path) else os.path.join(within, path)
 
 
 def decode_all(path: str, height: int, width: int) -> Iterator[tuple[int, np.ndarray | ImageError]]:

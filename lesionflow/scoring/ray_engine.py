@@ -157,9 +157,7 @@ def _decode(key: str, depends: Any, work: list[Any], shard: int, places: list[in
     ray_worker.decode_only(*load_work(key, depends, work), shard, places)
 
 
-def _search(
-    key: str, depends: Any, work: list[Any], shard: int, cpus: int, gpus: float
-) -> dict[int, tuple[str, str]]:
+def _search(key: str, depends: Any, work: list[Any], shard: int, cpus: int, gpus: float) -> dict[int, tuple[str, str]]:
     """A task: find the images of a shard that end the process which decodes them. Returns word and detail by place."""
     import ray
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,9 +13,10 @@ import numpy as np
 from lesionflow.bundle.card import Card
 from lesionflow.errors import DataError, EngineError, ReportError
 from lesionflow.scoring.job import Fingerprint, Job
-from lesionflow.scoring.local import Step, decode_all, score_batches, shard_batches
+from lesionflow.scoring.local import Step, decode_all, located, score_batches, shard_batches
 from lesionflow.scoring.predictor import Predictor, row_fingerprint
 from lesionflow.scoring.row import Row
+from lesionflow.storage.places import FILE, is_url
 
 _WITNESS_BYTES = 2**16
 _TRIED = 1000  # images, in search of one that can be read
@@ -52,21 +52,23 @@ class SourceUnseen(DataError):  # noqa: N818 (named for what is wrong, and an er
 
 
 def find_witness(paths: Iterable[str], within: str) -> Witness | None:
-    """The first of the paths that can be read here."""
+    """The first of the paths that can be read here; None if none can, or they are of a store, which all see alike."""
     for _, path in zip(range(_TRIED), paths, strict=False):
-        if begins := _begins(os.path.join(within, path)):
+        if is_url(path) and not path.startswith(FILE):
+            return None
+        if begins := _begins(located(path, within)):
             return Witness(path, begins)
     return None
 
 
 def is_seen(witness: Witness | None, within: str) -> bool:
     """Whether this machine sees what the one that chose the witness saw; True where it could choose none."""
-    return witness is None or _begins(os.path.join(within, witness.path)) == witness.begins
+    return witness is None or _begins(located(witness.path, within)) == witness.begins
 
 
 def _begins(path: str) -> int | None:
     try:
-        with open(path, "rb") as file:
+        with open(path.removeprefix(FILE), "rb") as file:
             return zlib.crc32(file.read(_WITNESS_BYTES)) or 1
     except (OSError, ValueError):
         return None
@@ -109,7 +111,9 @@ def load_work(key: str, depends: Fingerprint, work: Sequence[Any]) -> tuple[Work
     return sent, predictor
 
 
-def score_shard(work: Work, predictor: Predictor, shard: int, known: Mapping[int, tuple[str, str]], threads: int) -> Step:
+def score_shard(
+    work: Work, predictor: Predictor, shard: int, known: Mapping[int, tuple[str, str]], threads: int
+) -> Step:
     """Score a shard and keep it as a file, as `score_here` does.
 
     known: what is wrong with some of its images, by their place in it. Raises `SourceUnseen` rather than keep rows
@@ -135,12 +139,12 @@ def decode_only(work: Work, predictor: Predictor, shard: int, places: Sequence[i
     predictor.predict(np.zeros((1, card.height, card.width, 3), np.uint8))
     inputs = work.job.shard_inputs(shard)
     for place in places:
-        for _ in decode_all(os.path.join(work.within, inputs[place][0]), card.height, card.width):
+        for _ in decode_all(located(inputs[place][0], work.within), card.height, card.width):
             pass
 
 
 def _unseen(work: Work) -> SourceUnseen:
-    path = "" if work.witness is None else os.path.join(work.within, work.witness.path)
+    path = "" if work.witness is None else located(work.witness.path, work.within)
     return SourceUnseen(
         f"{_node()}: does not see the images as they were listed, {ascii(path)[1:-1]} for one; "
         "make the source visible to all nodes by the same name"
