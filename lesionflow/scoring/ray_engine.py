@@ -45,7 +45,7 @@ def score_on_cluster(cluster: Cluster, todo: Iterable[int], work: Work) -> Gener
     ray = cluster.ray
     died = _deaths(ray)
     waiting, again = iter(todo), deque[_Attempt]()
-    pending: dict[Any, _Attempt] = {}
+    pending: dict[Any, tuple[_Attempt, Work]] = {}
     sent = ray.put(work)
     tasks = {
         kind: ray.remote(function).options(num_cpus=cpus, num_gpus=gpus, max_retries=0)
@@ -63,13 +63,13 @@ def score_on_cluster(cluster: Cluster, todo: Iterable[int], work: Work) -> Gener
                     extra: tuple[Any, ...] = (cluster.cpus, cluster.gpus)
                 else:
                     extra = (dict(attempt.known), 1 if attempt.carefully else work.threads)
-                pending[tasks[attempt.searching].remote(*arguments, *extra)] = attempt
+                pending[tasks[attempt.searching].remote(*arguments, *extra)] = attempt, work
             again.clear()
             if not pending:
                 return
             done, _ = ray.wait(list(pending), timeout=_SECONDS_TO_WAIT)
             for reference in done:
-                attempt = pending.pop(reference)
+                attempt, work_then = pending.pop(reference)
                 try:
                     result = ray.get(reference)
                 except died:
@@ -77,11 +77,12 @@ def score_on_cluster(cluster: Cluster, todo: Iterable[int], work: Work) -> Gener
                     continue
                 except ray.exceptions.RayError as error:
                     cause = _cause(error)
-                    if not isinstance(cause, SourceUnseen) or is_seen(work.witness, work.within):
+                    if not isinstance(cause, SourceUnseen) or is_seen(work_then.witness, work.within):
                         raise cause from error
                     # Somebody has removed the very image that all were to see; another one will do.
-                    work = _with_another_witness(work)
-                    sent = ray.put(work)
+                    if work_then is work:
+                        work = _with_another_witness(work)
+                        sent = ray.put(work)
                     again.append(attempt)
                     continue
                 if attempt.searching:
@@ -97,7 +98,7 @@ def score_on_cluster(cluster: Cluster, todo: Iterable[int], work: Work) -> Gener
             ray.cancel(reference, force=True)
 
 
-def _room(cluster: Cluster, pending: Mapping[Any, _Attempt], again: Sequence[_Attempt]) -> int:
+def _room(cluster: Cluster, pending: Mapping[Any, object], again: Sequence[_Attempt]) -> int:
     return cluster.most_pending() - len(pending) - len(again)
 
 
@@ -124,12 +125,14 @@ def _after_death(attempt: _Attempt) -> _Attempt:
 
 def _cause(error: Exception) -> Exception:
     """What a task raised, without the stack of another machine."""
-    cause = getattr(error, "cause", None)
+    cause: Any = error
+    while getattr(cause, "cause", None) is not None:  # of a task that a task waited for
+        cause = cause.cause
     if isinstance(cause, LesionflowError):
         return cause
     if isinstance(cause, ImportError) or "No module named" in str(error):
         return EngineError(
-            f"a node cannot import what scoring needs ({str(cause or error).strip().splitlines()[-1]}); install "
+            f"a node cannot import what scoring needs ({str(cause).strip().splitlines()[-1]}); install "
             "lesionflow on all nodes, or name it in the runtime environment"
         )
     return error
@@ -139,7 +142,6 @@ def _with_another_witness(work: Work) -> Work:
     witness = find_witness(work.job.paths(), work.within)
     if witness is None:
         raise DataError("the images are gone since they were listed; bring them back")
-    # The key stays: processes that saw the first one go on with it, until they miss an image.
     return dataclasses.replace(work, key=work.key + "+", witness=witness)
 
 

@@ -73,15 +73,23 @@ def shards_of(out: Path) -> list[Path]:
     return list(job_folder(out).glob("shard-????????.jsonl"))
 
 
-@pytest.mark.parametrize("attempt", range(int(NODE_KILLS or 1)))
-def test_a_node_that_dies(
-    attempt: int, cluster: Any, on_ray: Callable[..., Any], draw: Callable[..., Path], tmp_path: Path
-) -> None:
-    images = draw(tmp_path / "images", 5000 if NODE_KILLS else 300)
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory, draw: Callable[..., Path]) -> tuple[Path, bytes, dict[str, Any]]:
+    """Give a folder of images, some broken, the local engine's report of it, and with which options."""
+    folder = tmp_path_factory.mktemp("many")
+    images = draw(folder / "images", 5000 if NODE_KILLS else 300)
     for number in range(0, 300, 37):
         (images / f"image{number:04}.jpg").write_bytes(b"\xff\xd8 broken")
     options: dict[str, Any] = {"shard_size": 50 if NODE_KILLS else 5, "batch_size": 4}
-    score(images, tmp_path / "local.csv", BUNDLE, quiet=True, **options)
+    score(images, folder / "local.csv", BUNDLE, quiet=True, **options)
+    return images, (folder / "local.csv").read_bytes(), options
+
+
+@pytest.mark.parametrize("attempt", range(int(NODE_KILLS or 1)))
+def test_a_node_that_dies(
+    attempt: int, cluster: Any, on_ray: Callable[..., Any], many: tuple[Path, bytes, dict[str, Any]], tmp_path: Path
+) -> None:
+    images, expected, options = many
     out, node, told = tmp_path / "ray.csv", cluster.add_node(**NODE), []
     moment = random.Random(time.time_ns() if NODE_KILLS else 0).randint(5, 40)
 
@@ -97,7 +105,7 @@ def test_a_node_that_dies(
     killing.join(timeout=30)
     shards = -(-(summary.scored + summary.failed) // options["shard_size"])
     assert told and told[0] < shards, "the node outlived the job"
-    assert out.read_bytes() == (tmp_path / "local.csv").read_bytes()
+    assert out.read_bytes() == expected
     assert summary.failed == 9 and not job_folder(out).exists()
 
 
@@ -157,8 +165,9 @@ def test_ctrl_c_stops_a_cluster_job_and_this_machine_ends_it(
     cluster: Any, images: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     listed, out = tmp_path / "list.txt", tmp_path / "results.csv"
-    listed.write_text("".join(f"{path}\n" for path in sorted(images.iterdir())) * 500)
+    listed.write_text("".join(f"{path}\n" for path in sorted(images.iterdir())) * 80)
     command = [sys.executable, "-m", "lesionflow", "score", f"@{listed}", "--out", str(out), "--model", BUNDLE]
+    command += ["--shard-size", "50"]
     process = subprocess.Popen(
         [*command, "--engine", "ray", "--ray-address", cluster.address],
         env=environment,
@@ -173,11 +182,11 @@ def test_ctrl_c_stops_a_cluster_job_and_this_machine_ends_it(
     process.send_signal(signal.SIGINT)
     printed, told = process.communicate(timeout=60)
     assert process.returncode == 130, told
-    assert "of 30,000 images are done; the same command with --resume" in told
+    assert "of 4,800 images are done; the same command with --resume" in told
     assert "Traceback" not in told and printed == "" and not out.exists()
-    summary = score(f"@{listed}", out, BUNDLE, resume=True, quiet=True)
-    assert summary.resumed >= 512 and summary.scored == 30_000
-    score(f"@{listed}", tmp_path / "local.csv", BUNDLE, quiet=True)
+    summary = score(f"@{listed}", out, BUNDLE, resume=True, shard_size=50, quiet=True)
+    assert summary.resumed >= 50 and summary.scored == 4800
+    score(f"@{listed}", tmp_path / "local.csv", BUNDLE, shard_size=50, quiet=True)
     assert out.read_bytes() == (tmp_path / "local.csv").read_bytes()
 
 
