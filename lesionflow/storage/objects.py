@@ -68,19 +68,21 @@ def upload(file: Path, url: Url, overwrite: bool = True) -> None:
 
 
 def _put(url: Url, overwrite: bool, put: Callable[[dict[str, str]], object]) -> None:
-    if overwrite:
-        _whatever_comes(url, lambda: put({}))
-        return
-    if exists(url):
-        raise FileExistsError(errno.EEXIST, "exists already", str(url))
     try:
-        # Not tried a second time, which could find the first one's object.
-        with _in_our_words(url):
-            put({"mode": "create"})
-    except OSError as error:
-        if error.errno != errno.ENOSYS:
-            raise
+        if not overwrite:
+            if exists(url):
+                raise FileExistsError(errno.EEXIST, "exists already", str(url))
+            try:
+                # Not tried a second time, which could find the first one's object.
+                with _in_our_words(url):
+                    put({"mode": "create"})
+                return
+            except OSError as error:
+                if error.errno != errno.ENOSYS:
+                    raise
         _whatever_comes(url, lambda: put({}))
+    except FileNotFoundError as error:
+        raise _no_bucket(url) from error
 
 
 def download(url: Url, file: Path) -> None:
@@ -214,9 +216,9 @@ def _system_of(scheme: str, process: int) -> Any:
 
     # What goes wrong is in a row or a message; on stderr, where it would run through the progress bar, these packages
     # write whole requests.
-    for name in ("fsspec", "s3fs", "gcsfs", "botocore", "aiobotocore", "asyncio"):
+    for name in ("fsspec", "s3fs", "gcsfs", "botocore", "aiobotocore", "aiohttp", "asyncio"):
         logging.getLogger(name).addHandler(logging.NullHandler())
-    options: dict[str, Any] = {"use_listings_cache": False}
+    options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     if scheme in ("s3", "s3a"):
         chosen = {**fsspec.config.conf.get("s3", {}), **fsspec.config.conf.get("s3a", {})}
         options["config_kwargs"] = {"max_pool_connections": CONNECTIONS} | dict(chosen.get("config_kwargs") or {})
@@ -274,7 +276,7 @@ def _ours(error: Exception, url: Url) -> OSError:
     """The same failure without the text of packages that know secrets."""
     code = _code(error)
     if code == "NoSuchBucket" or (isinstance(error, FileNotFoundError) and not url.key):
-        return StoreError(f"{url.store}: there is no such bucket; see to its name and to the store's address")
+        return _no_bucket(url)
     if code in _CREDENTIALS:
         return StoreError(f"{url.store}: the credentials are missing or refused ({code}); set {url.credentials} anew")
     if code in _UNREACHABLE:
@@ -293,6 +295,10 @@ def _ours(error: Exception, url: Url) -> OSError:
         return _TroubleError(errno.EIO, code)
     number = error.errno if isinstance(error, OSError) and error.errno else errno.EIO
     return OSError(number, code, str(url))
+
+
+def _no_bucket(url: Url) -> StoreError:
+    return StoreError(f"{url.store}: there is no such bucket; see to its name and to the store's address")
 
 
 def _code(error: BaseException) -> str:
