@@ -13,7 +13,8 @@ from pathlib import Path
 from lesionflow.bundle.card import Card
 from lesionflow.errors import ReportError, UsageError
 from lesionflow.scoring.config import ReportConfig
-from lesionflow.scoring.job import REPORT_FILE, Job, remove_job
+from lesionflow.scoring.job import REPORT_FILE, Job
+from lesionflow.scoring.job_folder import remove_job
 from lesionflow.scoring.local import default_workers
 from lesionflow.scoring.report import ReportOptions, check_report, report_format, write_report
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary

@@ -34,13 +34,15 @@ from lesionflow.scoring.job import (
     MANIFEST_FILE,
     Fingerprint,
     Job,
-    differences,
     file_names,
-    locked,
-    look_through,
-    manifest_of,
     read_job_file,
     report_errors,
+)
+from lesionflow.scoring.job_folder import locked
+from lesionflow.scoring.manifest import (
+    differences,
+    look_through,
+    manifest_of,
     shared_manifest,
     whole_fingerprint,
     write_manifest,

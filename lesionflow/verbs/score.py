@@ -20,7 +20,8 @@ from lesionflow.options import arguments_of
 from lesionflow.scoring.config import RAY, Part, ScoringConfig
 from lesionflow.scoring.engines import Model, open_engine
 from lesionflow.scoring.finish import Summary, finish, plan_report
-from lesionflow.scoring.job import JOB_FILE, Job, job_folder, open_job, remove_job
+from lesionflow.scoring.job import JOB_FILE, Job, job_folder
+from lesionflow.scoring.job_folder import open_job, remove_job
 from lesionflow.scoring.local import Step
 from lesionflow.scoring.parts import About, open_part
 from lesionflow.scoring.predictor import Predictor, row_fingerprint
