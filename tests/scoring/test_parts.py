@@ -18,6 +18,7 @@ from lesionflow.scoring import local
 from lesionflow.scoring.job import JOB_FILE, job_folder
 from lesionflow.verbs.merge import merge
 from lesionflow.verbs.score import score
+from tests.stores import Bucket
 
 Command = Callable[..., list[str]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -128,6 +129,20 @@ def test_a_killed_part_goes_on(
     assert merge(out).scored == 1200
     score(f"@{listed}", tmp_path / "undisturbed.csv", str(small_bundle), shard_size=8, quiet=True)
     assert out.read_bytes() == (tmp_path / "undisturbed.csv").read_bytes()
+
+
+def test_parts_in_a_store(
+    bucket: Bucket, images: Path, small_bundle: Path, other_small_bundle: Path, undisturbed: bytes
+) -> None:
+    out: Any = bucket.url("results.csv")
+    do_parts(images, out, small_bundle, 2, 2)
+    with pytest.raises(ReportError, match="part 1/2 would be of another job"):
+        do_parts(images, out, other_small_bundle, 2, 1)
+    with pytest.raises(ReportError, match=r"part 1/2 lacks 4 of 4 shards: lesionflow score .*s3://"):
+        merge(out)
+    do_parts(images, out, small_bundle, 2, 1)
+    assert merge(out).scored == 60
+    assert bucket.get("results.csv") == undisturbed and bucket.keys() == ["results.csv"]
 
 
 def test_a_part_of_another_job_is_refused(

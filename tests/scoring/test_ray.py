@@ -19,6 +19,7 @@ from lesionflow.errors import DataError, EngineError, UsageError
 from lesionflow.scoring import local
 from lesionflow.scoring.job import job_folder
 from lesionflow.verbs.score import score
+from tests.stores import Bucket
 
 # As many nodes killed, among 5,000 images each, as one has time for; unset, one among a few hundred.
 NODE_KILLS = os.environ.get("LESIONFLOW_NODE_KILLS")
@@ -222,6 +223,24 @@ def test_a_node_that_does_not_see_the_images_makes_no_rows(
         elsewhere.send_signal(signal.SIGTERM)
         elsewhere.wait(timeout=60)
     assert not out.exists() and not shards_of(out)
+
+
+def test_images_and_report_in_a_store(cluster: Any, bucket: Bucket, images: Path, tmp_path: Path) -> None:
+    """The nodes get what they need to ask the store in Ray's own way."""
+    import ray
+
+    for file in sorted(images.iterdir())[:20]:
+        bucket.put(f"images/{file.name}", file.read_bytes())
+    source, options = bucket.url("images/"), {"shard_size": 4, "batch_size": 2, "workers": 2, "quiet": True}
+    score(source, tmp_path / "local.csv", BUNDLE, **options)
+    needed = {"env_vars": bucket.server.environment}
+    ray.init(cluster.address, runtime_env=needed, logging_level="ERROR", log_to_driver=False)
+    try:
+        assert score(source, bucket.url("results.csv"), BUNDLE, engine="ray", **options).scored == 20
+    finally:
+        ray.shutdown()
+    assert bucket.get("results.csv") == (tmp_path / "local.csv").read_bytes()
+    assert set(bucket.keys()) == {"results.csv", *(f"images/image{number:04}.jpg" for number in range(20))}
 
 
 def test_a_cluster_that_cannot_be_reached(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
