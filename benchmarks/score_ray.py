@@ -31,8 +31,8 @@ os.sched_setaffinity(0, set(map(int, cores.split(","))))
 options = {"overwrite": True, "quiet": True}
 began = time.monotonic()
 if address:
-    import ray
-    ray.init(address, logging_level="ERROR", log_to_driver=False)
+    import logging, ray
+    ray.init(address, logging_level=logging.ERROR, log_to_driver=False)
     options["engine"] = "ray"
 score(few, out, bundle, shard_size=16, **options)
 warm = time.monotonic() - began

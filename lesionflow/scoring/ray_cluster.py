@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -73,7 +74,7 @@ def join_cluster(address: str | None, cpus: int, gpus: float, *, quiet: bool = F
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         try:
             with _signals_kept():
-                ray.init(address, logging_level="ERROR", log_to_driver=False, **own)
+                ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **own)
         except Exception as error:  # of Ray's own, of the network's, and for other versions of Ray or Python
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise EngineError(f"{address}: the Ray cluster cannot be joined ({reason})") from error

@@ -219,7 +219,6 @@ def test_a_single_run_ends_what_parts_began(
 
     def interrupted(*arguments: Any) -> Any:
         raise KeyboardInterrupt
-        yield
 
     monkeypatch.setattr(local, "score_batches", interrupted)
     with pytest.raises(KeyboardInterrupt):

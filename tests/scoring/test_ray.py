@@ -1,6 +1,7 @@
 """A real cluster of several nodes on this machine: whatever becomes of a node, the report is the local engine's."""
 
 import csv
+import logging
 import os
 import random
 import shutil
@@ -152,7 +153,8 @@ def test_too_many_failures_stop_the_cluster(on_ray: Callable[..., Any], images: 
     folder = tmp_path / "folder"
     shutil.copytree(images, folder)
     (folder / "image0020.jpg").write_bytes(b"")
-    out, options = tmp_path / "results.csv", {"shard_size": 8, "batch_size": 4}
+    out = tmp_path / "results.csv"
+    options: dict[str, Any] = {"shard_size": 8, "batch_size": 4}
     with pytest.raises(DataError, match=r"1 image of 60 failed .*image0020.jpg: empty.*where 0 may"):
         on_ray(folder, out, on_error="fail", **options)
     assert not out.exists() and "shard-00000002.jsonl" not in {file.name for file in shards_of(out)}
@@ -212,7 +214,7 @@ def test_a_node_that_does_not_see_the_images_makes_no_rows(
 
     try:
         # A process that has joined the cluster already is asked to score.
-        ray.init(cluster.address, logging_level="ERROR", log_to_driver=False)
+        ray.init(cluster.address, logging_level=logging.ERROR, log_to_driver=False)
         while sum(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]) < 3:
             time.sleep(0.2)
         with pytest.raises(DataError, match=r"node .*: does not see the images as they were listed, .*image0000.jpg"):
@@ -231,10 +233,11 @@ def test_images_and_report_in_a_store(cluster: Any, bucket: Bucket, images: Path
 
     for file in sorted(images.iterdir())[:20]:
         bucket.put(f"images/{file.name}", file.read_bytes())
-    source, options = bucket.url("images/"), {"shard_size": 4, "batch_size": 2, "workers": 2, "quiet": True}
+    source = bucket.url("images/")
+    options: dict[str, Any] = {"shard_size": 4, "batch_size": 2, "workers": 2, "quiet": True}
     score(source, tmp_path / "local.csv", BUNDLE, **options)
     needed = {"env_vars": bucket.server.environment}
-    ray.init(cluster.address, runtime_env=needed, logging_level="ERROR", log_to_driver=False)
+    ray.init(cluster.address, runtime_env=needed, logging_level=logging.ERROR, log_to_driver=False)
     try:
         assert score(source, bucket.url("results.csv"), BUNDLE, engine="ray", **options).scored == 20
     finally:
