@@ -164,29 +164,31 @@ def test_too_many_failures_stop_the_cluster(on_ray: Callable[..., Any], images: 
     assert out.read_bytes() == (tmp_path / "local.csv").read_bytes()
 
 
-def test_ctrl_c_stops_a_cluster_job_and_this_machine_ends_it(
+def test_signals_stop_a_cluster_job_and_this_machine_ends_it(
     cluster: Any, images: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     listed, out = tmp_path / "list.txt", tmp_path / "results.csv"
     listed.write_text("".join(f"{path}\n" for path in sorted(images.iterdir())) * 80)
     command = [sys.executable, "-m", "lesionflow", "score", f"@{listed}", "--out", str(out), "--model", BUNDLE]
     command += ["--shard-size", "50"]
-    process = subprocess.Popen(
-        [*command, "--engine", "ray", "--ray-address", cluster.address],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    while not shards_of(out):
-        time.sleep(0.05)
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    printed, told = process.communicate(timeout=60)
-    assert process.returncode == 130, told
-    assert "of 4,800 images are done; the same command with --resume" in told
-    assert "Traceback" not in told and printed == "" and not out.exists()
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        before = len(shards_of(out))
+        process = subprocess.Popen(
+            [*command, "--engine", "ray", "--ray-address", cluster.address, "--resume"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        while len(shards_of(out)) == before:
+            time.sleep(0.05)
+            assert process.poll() is None
+        process.send_signal(number)
+        printed, told = process.communicate(timeout=60)
+        assert process.returncode == code, told
+        assert "of 4,800 images are done; the same command with --resume" in told
+        assert "Traceback" not in told and printed == "" and not out.exists()
     summary = score(f"@{listed}", out, BUNDLE, resume=True, shard_size=50, quiet=True)
     assert summary.resumed >= 50 and summary.scored == 4800
     score(f"@{listed}", tmp_path / "local.csv", BUNDLE, shard_size=50, quiet=True)
