@@ -142,7 +142,7 @@ def test_parts_in_a_store(
         merge(out)
     do_parts(images, out, small_bundle, 2, 1)
     assert merge(out).scored == 60
-    assert bucket.get("results.csv") == undisturbed and bucket.keys() == ["results.csv"]
+    assert bucket.get("results.csv") == undisturbed and bucket.listing() == ["results.csv"]
 
 
 def test_a_part_of_another_job_is_refused(

@@ -245,7 +245,7 @@ def test_images_and_report_in_a_store(cluster: Any, bucket: Bucket, images: Path
     finally:
         ray.shutdown()
     assert bucket.get("results.csv") == (tmp_path / "local.csv").read_bytes()
-    assert set(bucket.keys()) == {"results.csv", *(f"images/image{number:04}.jpg" for number in range(20))}
+    assert set(bucket.listing()) == {"results.csv", *(f"images/image{number:04}.jpg" for number in range(20))}
 
 
 def test_a_cluster_that_cannot_be_reached(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
