@@ -85,19 +85,19 @@ def merge(ctx: click.Context, out: Place, quiet: bool, **options: Any) -> None:
     """
     from lesionflow.verbs.merge import merge
 
-    summary = _until_stopped(lambda: merge(out, quiet=quiet, **options))
+    summary = _until_stopped(lambda: merge(out, quiet=quiet, **options), "stopped; what the parts have done is kept")
     if not quiet:
         _print_summary(summary)
     if summary.failed:
         ctx.exit(SOME_IMAGES_FAILED)
 
 
-def _until_stopped(work: Callable[[], Summary]) -> Summary:
+def _until_stopped(work: Callable[[], Summary], otherwise: str = "stopped; nothing was begun") -> Summary:
     try:
         with terminable():
             return work()
     except KeyboardInterrupt as stopped:
-        click.echo(str(stopped) or "stopped; nothing was begun", err=True)
+        click.echo(str(stopped) or otherwise, err=True)
         # A thread may hang in a file of a share that is gone: to wait for it, as Python would, is no way to stop.
         os._exit(exit_code(stopped))
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from lesionflow.errors import DataError, EngineError, UsageError
-from lesionflow.scoring import local
+from lesionflow.scoring import local, ray_engine
 from lesionflow.scoring.job import job_folder
 from lesionflow.verbs.score import score
 from tests.stores import Bucket
@@ -89,9 +89,21 @@ def many(tmp_path_factory: pytest.TempPathFactory, draw: Callable[..., Path]) ->
 
 @pytest.mark.parametrize("attempt", range(int(NODE_KILLS or 1)))
 def test_a_node_that_dies(
-    attempt: int, cluster: Any, on_ray: Callable[..., Any], many: tuple[Path, bytes, dict[str, Any]], tmp_path: Path
+    attempt: int,
+    cluster: Any,
+    on_ray: Callable[..., Any],
+    many: tuple[Path, bytes, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     images, expected, options = many
+    hand_out, handed_out = ray_engine._Tasks.hand_out, []
+
+    def counting(self: Any, attempt: Any) -> None:
+        hand_out(self, attempt)
+        handed_out.append(len(self.pending))
+
+    monkeypatch.setattr(ray_engine._Tasks, "hand_out", counting)
     out, node, told = tmp_path / "ray.csv", cluster.add_node(**NODE), []
     moment = random.Random(time.time_ns() if NODE_KILLS else 0).randint(5, 40)
 
@@ -109,6 +121,7 @@ def test_a_node_that_dies(
     assert told and told[0] < shards, "the node outlived the job"
     assert out.read_bytes() == expected
     assert summary.failed == 9 and not job_folder(out).exists()
+    assert len(handed_out) >= shards and max(handed_out) <= 8  # however many there are
 
 
 def test_an_image_that_ends_the_process_is_a_row(
