@@ -47,6 +47,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     (faults / "sitecustomize.py").write_text(DEADLY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_raylet_start_wait_time_s", "120")  # a machine may have other things to do
         patch.setenv("PYTHONPATH", os.pathsep.join([str(faults), str(CHECKOUT), os.environ.get("PYTHONPATH", "")]))
         from ray.cluster_utils import Cluster
 
