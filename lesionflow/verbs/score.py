@@ -94,7 +94,9 @@ def _score_part(
     config: ScoringConfig,
     part: Part,
 ) -> Summary:
-    check_writable(out, overwrite=False)
+    if out.is_file():  # a part that a scheduler starts once more after the merge
+        raise ReportError(f"{out}: exists already; remove it, or choose another name")
+    check_writable(out, overwrite=True)
     opened = open_source(source, recursive=config.recursive, pattern=config.pattern)
     loaded, label, card = _load(model, tracking_uri, config)
     command = ["lesionflow", "score", os.fspath(source), "--out", str(out), "--model", model]
