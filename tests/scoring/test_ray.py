@@ -54,9 +54,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         # A node counts as dead after 3 s instead of 30.
         watching = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 1000}
         watching |= {"health_check_failure_threshold": 3, "health_check_timeout_ms": 5000}
-        cluster = Cluster(
-            initialize_head=True, head_node_args=NODE | {"include_dashboard": False, "_system_config": watching}
-        )
+        head = NODE | {"include_dashboard": False, "_system_config": watching}
+        cluster = patiently(Cluster, initialize_head=True, head_node_args=head)
     yield cluster
     cluster.shutdown()
 
@@ -72,11 +71,11 @@ def on_ray(cluster: Any) -> Callable[..., Any]:
     return on_ray
 
 
-def add_node(cluster: Any) -> Any:
+def patiently(start: Callable[..., Any], **options: Any) -> Any:
     """Ray waits half a minute for a node, which is not enough where a machine has much else to do."""
     for tries in range(5):
         try:
-            return cluster.add_node(**NODE)
+            return start(**options)
         except Exception as error:
             if "timed out during startup" not in str(error) or tries == 4:
                 raise
@@ -115,7 +114,7 @@ def test_a_node_that_dies(
         handed_out.append(len(self.pending))
 
     monkeypatch.setattr(ray_engine._Tasks, "hand_out", counting)
-    out, node, told = tmp_path / "ray.csv", add_node(cluster), []
+    out, node, told = tmp_path / "ray.csv", patiently(cluster.add_node, **NODE), []
     moment = random.Random(time.time_ns() if NODE_KILLS else 0).randint(5, 40)
 
     def kill() -> None:
