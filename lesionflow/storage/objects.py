@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lesionflow.errors import StoreError
-from lesionflow.storage.places import Place, Url
+from lesionflow.storage.places import Place, Url, is_store
 
 CONNECTIONS = 64  # at once to a store
 READ_AHEAD = 16  # small objects
@@ -31,7 +31,7 @@ _CREDENTIALS = {
     "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "RequestTimeTooSkewed",
     "SignatureDoesNotMatch", "TokenRefreshRequired", "401", "DefaultCredentialsError", "RefreshError",
 }  # fmt: skip
-_TROUBLE = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "500", "502", "503", "504"}
+_TROUBLE = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "429", "500", "502", "503", "504"}
 _NO_BUCKET = {"NoSuchBucket", "InvalidBucketName", "ParamValidationError"}
 _ELSEWHERE = {"PermanentRedirect", "301", "IllegalLocationConstraintException"}
 _UNREACHABLE = {"EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ClientConnectorDNSError"}
@@ -214,6 +214,8 @@ def _system(url: Url) -> Any:
 
 @functools.cache
 def _system_of(scheme: str, process: int) -> Any:
+    if not is_store(scheme):  # the others that fsspec knows are nothing that anybody here asked for
+        raise OSError(errno.EPROTONOSUPPORT, os.strerror(errno.EPROTONOSUPPORT))
     import fsspec
 
     # What goes wrong is in a row or a message; on stderr, where it would run through the progress bar, these packages
@@ -299,8 +301,9 @@ def _ours(error: Exception, url: Url) -> OSError:
         return _TroubleError(errno.EIO, code)
     if code == type(error).__name__ and type(error).__module__.partition(".")[0] in _NETWORK:
         return _TroubleError(errno.EIO, code)
-    number = error.errno if isinstance(error, OSError) and error.errno else errno.EIO
-    return OSError(number, code, str(url))
+    if isinstance(error, OSError) and error.errno:  # without a word from the store: of this machine, as a full disk
+        return OSError(error.errno, os.strerror(error.errno) if code == type(error).__name__ else code, str(url))
+    return OSError(errno.EIO, code, str(url))
 
 
 def _no_bucket(url: Url) -> StoreError:

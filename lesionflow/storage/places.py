@@ -119,6 +119,11 @@ def is_url(text: str) -> bool:
     return "://" in text and _URL.fullmatch(text) is not None
 
 
+def is_store(scheme: str) -> bool:
+    """Whether URLs that begin so are of a store that is read."""
+    return scheme in _STORES
+
+
 def place(text: Place | str | os.PathLike[str]) -> Place:
     """The place that a user names: a path, also as `file:///folder`, or a URL of a store; a place is itself.
 
@@ -136,7 +141,7 @@ def place(text: Place | str | os.PathLike[str]) -> Place:
         if not rest.startswith("/"):
             raise UsageError(f"{text}: write three slashes and the whole path, as in file:///data/images")
         return Path(rest)
-    if scheme not in _STORES:
+    if not is_store(scheme):
         raise UsageError(f"{scheme}://: such URLs are not read; use paths, file://, s3:// or gs://")
     package, extra, variables = _STORES[scheme]
     authority = rest.partition("/")[0]

@@ -144,6 +144,14 @@ def test_failures_of_one_object(bucket: Bucket, s3_server: S3Server) -> None:
     assert not isinstance(caught.value, StoreError) and caught.value.errno == errno.EIO
 
 
+def test_failures_of_this_machine(bucket: Bucket) -> None:
+    bucket.put("list.txt", b"content")
+    with pytest.raises(OSError, match="No space left"):
+        objects.download(Url.of(bucket.url("list.txt")), Path("/dev/full"))
+    with pytest.raises(OSError, match="Protocol not supported"):
+        objects.read(Url.of("https://host/image.jpg"))
+
+
 @pytest.mark.parametrize("name", ["no-such-bucket", "No such name!"])
 def test_a_bucket_that_is_not_there(name: str, bucket: Bucket) -> None:
     url = Url("s3", name, "x")
@@ -168,10 +176,8 @@ def test_a_server_that_is_gone_is_told_apart_and_found_again(monkeypatch: pytest
         url = Url.of(bucket.url("x"))
         objects.write(url, b"kept")
         server.stop()
-        begun = time.monotonic()
         with pytest.raises(StoreError) as caught:
             url.read_bytes()
-        assert time.monotonic() - begun < 60
         assert str(caught.value).startswith(f"s3://{bucket.name}: is out of reach")
         assert not [part for part in (KEY, SECRET, "127.0.0.1") if part in str(caught.value)]
         server.start()

@@ -2,7 +2,7 @@ import importlib.util
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lesionflow.errors import UsageError
@@ -62,6 +62,7 @@ def test_a_missing_package_is_named(scheme: str, extra: str, monkeypatch: pytest
 NAMES = st.text(st.characters(exclude_characters="/", codec="utf-8"), min_size=1).filter(lambda name: name != ".")
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(NAMES, min_size=2, max_size=4))
 def test_names_and_folders_are_those_of_a_path(parts: list[str]) -> None:
     url, path = Url("s3", "bucket", "/".join(parts)), PurePosixPath("/", *parts)
