@@ -33,6 +33,10 @@ class ReportError(LesionflowError):
     """A report cannot be written."""
 
 
+class EngineError(LesionflowError):
+    """The machines that should do the work are out of reach, or not fit for it."""
+
+
 class StoreError(LesionflowError, OSError):
     """A store of objects is out of reach, or refuses whoever asks: that is no single object's failure.
 
@@ -54,6 +58,7 @@ IMAGE_FAILURES = {
     "damaged": "the content breaks off or does not decode",
     "unsupported": "the pixels are of a kind that has no defined brightness, such as 32-bit floats, or need an extra",
     "unreadable": "the operating system or the store reports another failure",
+    "crash": "decoding it ends the process, by a fault in an image library or for want of memory (`--engine ray`)",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -115,7 +116,12 @@ def partial_file(out: Place) -> Iterator[Path]:
 def _partial(out: _Either) -> _Either:
     """Beside `out`, since only within a file system a rename is whole or not at all; a long name is cut to fit."""
     start = os.fsdecode(os.fsencode(out.name)[:200])
-    return out.with_name(f".{start}.partial-{os.getpid()}")
+    return out.with_name(f".{start}.partial-{nobody_elses()}")
+
+
+def nobody_elses() -> str:
+    """The end of a file name that no other process uses: on machines that share a folder, numbers of processes meet."""
+    return f"{os.getpid()}x{secrets.token_hex(4)}"
 
 
 def put_in_place(partial: Path, out: Place, overwrite: bool) -> None:
@@ -133,24 +139,26 @@ def put_in_place(partial: Path, out: Place, overwrite: bool) -> None:
         name_new(partial, out)
 
 
-def write_whole(file: Place, content: bytes) -> None:
-    """Write a file under a name of its own, see it onto the disk, then give it its name. Raises OSError."""
+def write_whole(file: Place, content: bytes, overwrite: bool = True) -> None:
+    """Write a file under a name of its own, see it onto the disk, then give it its name.
+
+    Raises OSError, without `overwrite` a `FileExistsError` where the name is taken.
+    """
     if isinstance(file, Url):
         from lesionflow.storage import objects
 
-        objects.write(file, content)
+        objects.write(file, content, overwrite)
         return
-    partial = file.with_name(file.name + ".partial")
+    partial = file.with_name(f"{file.name}.partial-{nobody_elses()}")
     try:
         with open(partial, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(partial, file)
-    except OSError:
+        put_in_place(partial, file, overwrite)
+    finally:
         with contextlib.suppress(OSError):
             partial.unlink()
-        raise
 
 
 def name_new(partial: Path, out: Path) -> None:

@@ -22,7 +22,7 @@ ALLOWED = {
 EXCEPT = {("tensorflow", "training/determinism.py")}  # what is asked of each backend in its own way
 LAZY = {
     "keras", "mlflow", "pandas", "sklearn", "scipy", "onnx", "onnxruntime", "matplotlib", "tensorflow", "torch",
-    "requests", "fsspec", "s3fs", "gcsfs",
+    "requests", "fsspec", "s3fs", "gcsfs", "ray",
 }  # fmt: skip
 
 

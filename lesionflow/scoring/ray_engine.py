@@ -1,0 +1,207 @@
+"""Scoring on a Ray cluster: a task a shard, each shard a file, and every task may be lost and done again.
+
+Ray's part is to find a free core and to say that a process or its node has died. What is done about it is decided
+here: a task that dies is handed out again, and where tasks of one shard keep dying, the images are decoded in ever
+smaller groups until those are found that end the process; each becomes a row that says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lesionflow.errors import DataError, EngineError, LesionflowError
+from lesionflow.scoring import ray_worker
+from lesionflow.scoring.local import Step
+from lesionflow.scoring.ray_cluster import Cluster
+from lesionflow.scoring.ray_worker import SourceUnseen, Work, find_witness, is_seen, load_work
+
+RETRIES = 3  # of a shard whose task died, before its images are looked at one by one
+_SECONDS_TO_WAIT = 1.0  # before the cluster is looked at again
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A shard to score, and what is known of it from attempts before."""
+
+    shard: int
+    deaths: int = 0
+    known: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    carefully: bool = False  # after a search: one image at a time
+    searching: bool = False  # for the images that end the process
+    sent: Work | None = None  # what went along with the attempt that ended
+
+
+def score_on_cluster(cluster: Cluster, todo: Iterable[int], work: Work) -> Generator[Step, None, None]:
+    """Score shards of a job on a cluster and keep each as a file; a step a shard, in the order of their end.
+
+    However many shards there are, about twice as many are handed out as run at once. A caller that closes the
+    generator instead of taking the next step leaves the shard of the last one to be done. Raises `EngineError` where
+    tasks die that no image can be blamed for.
+    """
+    tasks, waiting, died = _Tasks(cluster, work), iter(todo), _deaths(cluster.ray)
+    try:
+        while True:
+            for shard in itertools.islice(waiting, tasks.room()):
+                tasks.hand_out(_Attempt(shard))
+            if not tasks.pending:
+                return
+            for attempt, outcome in tasks.ended():
+                if isinstance(outcome, died):
+                    tasks.hand_out(_after_death(attempt))
+                elif isinstance(outcome, Exception):
+                    tasks.hand_out(tasks.after_error(attempt, _cause(outcome)))
+                elif attempt.searching:
+                    tasks.hand_out(dataclasses.replace(attempt, deaths=0, known=outcome, searching=False))
+                else:
+                    try:
+                        yield Step(*outcome)
+                    except GeneratorExit:
+                        work.job.discard_shard(attempt.shard)
+                        raise
+    finally:
+        tasks.cancel()
+
+
+class _Tasks:
+    """What is handed out, and what goes along with it."""
+
+    def __init__(self, cluster: Cluster, work: Work):
+        self.cluster, self.ray, self.work = cluster, cluster.ray, work
+        self.sent = self.ray.put(work)
+        self.pending: dict[Any, tuple[_Attempt, Work]] = {}
+        # A task that dies is handed out again here: Ray itself would go on for ever where memory runs out.
+        self.score = self.ray.remote(_score).options(num_cpus=cluster.cpus, num_gpus=cluster.gpus, max_retries=0)
+        self.search = self.ray.remote(_search).options(num_cpus=0, max_retries=0)
+
+    def room(self) -> int:
+        """How many more are worth being handed out."""
+        return max(0, self.cluster.most_pending() - len(self.pending))
+
+    def hand_out(self, attempt: _Attempt) -> None:
+        """Let the cluster work on a shard."""
+        arguments = (self.work.key, self.work.depends, [self.sent], attempt.shard)
+        if attempt.searching:
+            reference = self.search.remote(*arguments, self.cluster.cpus, self.cluster.gpus)
+        else:
+            threads = 1 if attempt.carefully else self.work.threads
+            reference = self.score.remote(*arguments, dict(attempt.known), threads)
+        self.pending[reference] = attempt, self.work
+
+    def ended(self) -> Iterator[tuple[_Attempt, Any]]:
+        """Wait a while; the attempts that have ended meanwhile, each with its result or with what it raised."""
+        done, _ = self.ray.wait(list(self.pending), timeout=_SECONDS_TO_WAIT)
+        for reference in done:
+            try:
+                outcome = self.ray.get(reference)
+            except self.ray.exceptions.RayError as error:
+                outcome = error
+            attempt, work = self.pending.pop(reference)
+            yield dataclasses.replace(attempt, sent=work), outcome
+
+    def after_error(self, attempt: _Attempt, error: Exception) -> _Attempt:
+        """The next attempt, where the trouble was that somebody removed the very image that all were to see."""
+        assert attempt.sent is not None
+        if not isinstance(error, SourceUnseen) or is_seen(attempt.sent.witness, self.work.within):
+            raise error
+        if attempt.sent is self.work:
+            self.work = _with_another_witness(self.work)
+            self.sent = self.ray.put(self.work)
+        return attempt
+
+    def cancel(self) -> None:
+        """End what is still being worked on."""
+        for reference in self.pending:
+            self.ray.cancel(reference, force=True)
+
+
+def _deaths(ray: Any) -> tuple[type[Exception], ...]:
+    """What Ray raises where a process or its node has ended, or the result was lost with them."""
+    kinds = ray.exceptions
+    return (
+        kinds.WorkerCrashedError, kinds.NodeDiedError, kinds.LocalRayletDiedError, kinds.OutOfMemoryError,
+        kinds.ObjectLostError,
+    )  # fmt: skip
+
+
+def _after_death(attempt: _Attempt) -> _Attempt:
+    deaths = attempt.deaths + 1
+    if deaths <= RETRIES:
+        return dataclasses.replace(attempt, deaths=deaths)
+    if attempt.carefully or attempt.searching:
+        raise EngineError(
+            f"shard {attempt.shard}: {deaths} tasks in a row died, and no image is to blame; Ray's logs on the nodes "
+            "say more, and more --cpus-per-task leave more memory for each"
+        )
+    return _Attempt(attempt.shard, carefully=True, searching=True)
+
+
+def _cause(error: Exception) -> Exception:
+    """What a task raised, without the stack of another machine."""
+    cause: Any = error
+    while getattr(cause, "cause", None) is not None:  # of a task that a task waited for
+        cause = cause.cause
+    if isinstance(cause, LesionflowError):
+        return cause
+    if isinstance(cause, ImportError) or "No module named" in str(error):
+        return EngineError(
+            f"a node cannot import what scoring needs ({str(cause).strip().splitlines()[-1]}); install "
+            "lesionflow on all nodes, or name it in the runtime environment"
+        )
+    return error
+
+
+def _with_another_witness(work: Work) -> Work:
+    witness = find_witness(work.job.paths(), work.within)
+    if witness is None:
+        raise DataError("the images are gone since they were listed; bring them back")
+    return dataclasses.replace(work, key=work.key + "+", witness=witness)
+
+
+def _score(
+    key: str, depends: Any, work: list[Any], shard: int, known: dict[int, tuple[str, str]], threads: int
+) -> tuple[Any, ...]:
+    """A task: score a shard. Returns a `Step`'s fields."""
+    loaded, predictor = load_work(key, depends, work)
+    step = ray_worker.score_shard(loaded, predictor, shard, known, threads)
+    return step.images, step.failed, step.last
+
+
+def _decode(key: str, depends: Any, work: list[Any], shard: int, places: list[int]) -> None:
+    """A task: decode some images of a shard."""
+    ray_worker.decode_only(*load_work(key, depends, work), shard, places)
+
+
+def _search(key: str, depends: Any, work: list[Any], shard: int, cpus: int, gpus: float) -> dict[int, tuple[str, str]]:
+    """A task: find the images of a shard that end the process which decodes them. Returns word and detail by place."""
+    import ray
+
+    loaded, _ = load_work(key, depends, work)
+    died = _deaths(ray)
+    decode = ray.remote(_decode).options(num_cpus=cpus, num_gpus=gpus, max_retries=0)
+
+    def survives(places: list[int], tries: int = 1) -> bool:
+        for _ in range(tries):
+            try:
+                ray.get(decode.remote(key, depends, work, shard, places))
+                return True
+            except died:
+                continue
+        return False
+
+    if not survives([], tries=RETRIES):
+        raise EngineError("tasks die before they open an image; Ray's logs on the nodes say more")
+    guilty, groups = {}, [list(range(loaded.job.shard_length(shard)))]
+    while groups:
+        places = groups.pop()
+        if survives(places, tries=RETRIES if len(places) == 1 else 1):
+            continue
+        if len(places) == 1:
+            guilty[places[0]] = "crash", f"decoding it ended the process, {RETRIES} times of {RETRIES}"
+        else:
+            middle = len(places) // 2
+            groups += [places[:middle], places[middle:]]
+    return guilty
