@@ -33,6 +33,21 @@ class ReportError(LesionflowError):
     """A report cannot be written."""
 
 
+class EngineError(LesionflowError):
+    """The machines that should do the work are out of reach, or not fit for it."""
+
+
+class StoreError(LesionflowError, OSError):
+    """A store of objects is out of reach, or refuses whoever asks: that is no single object's failure.
+
+    It is also an `OSError`, so that what guards against a broken disk guards against a broken store.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self.strerror = message
+
+
 # What can be wrong with one image, as the first word of a report's `error` column.
 IMAGE_FAILURES = {
     "not_found": "the file is not there, or no longer",
@@ -43,6 +58,7 @@ IMAGE_FAILURES = {
     "damaged": "the content breaks off or does not decode",
     "unsupported": "the pixels are of a kind that has no defined brightness, such as 32-bit floats, or need an extra",
     "unreadable": "the operating system reports another failure",
+    "crash": "decoding it ends the process, by a fault in an image library or for want of memory (`--engine ray`)",
 }
 
 

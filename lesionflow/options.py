@@ -13,7 +13,7 @@ def option(
     default: Any,
     description: str,
     *,
-    kind: type | None = None,
+    kind: Any = None,
     choices: tuple[str, ...] = (),
     low: float = -math.inf,
     high: float = math.inf,
@@ -43,3 +43,17 @@ def check_options(config: Any) -> None:
             raise UsageError(f"{option_name(field)} {value}: choose one of {', '.join(limits['choices'])}")
         if limits["kind"] in (int, float) and not limits["low"] <= value <= limits["high"]:
             raise UsageError(f"{option_name(field)} {value}: must be from {limits['low']} to {limits['high']}")
+
+
+def arguments_of(config: Any, leave_out: tuple[str, ...] = ()) -> list[str]:
+    """The words of a command line that give the fields of a configuration which are not as by default."""
+    words = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value == field.default or field.name in leave_out:
+            continue
+        if isinstance(value, bool):
+            words.append(option_name(field) if value else f"--no-{field.name.replace('_', '-')}")
+        else:
+            words += [option_name(field), str(value)]
+    return words

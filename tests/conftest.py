@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.stores import Bucket, S3Server
+
 # Before anything imports MLflow: no usage reports, and no tests that wait for a server that is not there.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
@@ -108,6 +110,22 @@ def trained_bundle(trained_store: Path, tmp_path: Path) -> Path:
 def bundle(trained_bundle: Path) -> Path:
     """The bundle that a test works with; where one that is not trained will do, a room's tests have their own."""
     return trained_bundle
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An S3 server that stays up: one for all tests."""
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """An empty bucket of the server that the environment names."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server.bucket()
 
 
 def invoke(*arguments: str) -> Result:

@@ -8,8 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "lesionflow"
 ROOMS = [
-    "__init__", "errors", "options", "diagnoses", "whole_file", "pages", "data", "bundle", "training", "scoring",
-    "evaluation", "registry", "verbs", "cli", "__main__",
+    "__init__", "errors", "options", "diagnoses", "storage", "whole_file", "pages", "data", "bundle", "training",
+    "scoring", "evaluation", "registry", "verbs", "cli", "__main__",
 ]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ALLOWED = {
@@ -17,11 +17,12 @@ ALLOWED = {
     "keras": {"training", "bundle"},
     "tensorflow": set(),  # no call of TensorFlow's own, so that every backend of Keras trains, but for
     "click": {"cli"},
+    "fsspec": {"storage"},
 }
 EXCEPT = {("tensorflow", "training/determinism.py")}  # what is asked of each backend in its own way
 LAZY = {
     "keras", "mlflow", "pandas", "sklearn", "scipy", "onnx", "onnxruntime", "matplotlib", "tensorflow", "torch",
-    "requests",
+    "requests", "fsspec", "s3fs", "gcsfs", "ray",
 }  # fmt: skip
 
 

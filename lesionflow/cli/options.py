@@ -11,6 +11,19 @@ from typing import Any
 import click
 
 from lesionflow.options import option_name
+from lesionflow.storage.places import Place, place
+
+
+class _PlaceType(click.ParamType):
+    """A path or a URL."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        return place(value)
+
+
+PLACE = _PlaceType()
 
 
 def options_of(
@@ -40,7 +53,7 @@ def options_of(
             elif kind in (int, float):
                 described["type"] = (click.IntRange if kind is int else click.FloatRange)(low, high)
             else:
-                described["type"] = click.Path(path_type=Path) if kind is Path else click.STRING
+                described["type"] = {Path: click.Path(path_type=Path), Place: PLACE}.get(kind, click.STRING)
             command = click.option(name, **described)(command)
         return command
 

@@ -1,28 +1,28 @@
-"""The command that scores."""
+"""The commands that score, in one run or in parts."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import shlex
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lesionflow.cli.options import options_of, tracking_uri_option
+from lesionflow.cli.options import PLACE, options_of, tracking_uri_option
 from lesionflow.cli.signals import exit_code, terminable
-from lesionflow.scoring.config import ScoringConfig
+from lesionflow.scoring.config import ReportConfig, ScoringConfig
+from lesionflow.storage.places import Place
 
 if TYPE_CHECKING:
-    from lesionflow.verbs.score import Summary
+    from lesionflow.scoring.finish import Summary
 
 SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
 
 
 @click.command()
 @click.argument("source")
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Report to write: .csv, .parquet or .jsonl."
-)
+@click.option("--out", required=True, type=PLACE, help="Report to write: .csv, .parquet or .jsonl.")
 @click.option(
     "--model",
     default="models:/lesionflow@champion",
@@ -34,7 +34,7 @@ SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
 @tracking_uri_option
 @click.pass_context
 def score(
-    ctx: click.Context, source: str, out: Path, model: str, tracking_uri: str | None, quiet: bool, **options: Any
+    ctx: click.Context, source: str, out: Place, model: str, tracking_uri: str | None, quiet: bool, **options: Any
 ) -> None:
     """Score images into a report with one row for every image.
 
@@ -45,26 +45,62 @@ def score(
     Exits with 0 if all images were scored, 3 if some could not be read (they are rows with an error), 1 if scoring
     failed, 2 for wrong usage, 130 or 143 if it was interrupted or terminated: --resume then goes on.
 
+    Several machines: --engine ray hands the shards to a Ray cluster; or processes without a cluster do a part each with
+    --shard, and 'lesionflow merge' makes the report. Either way it is the one that a single run writes.
+
     \b
     Example:
       lesionflow score ./images --out results.csv
     """
     from lesionflow.verbs.score import score
 
-    try:
-        with terminable():
-            summary = score(source, out, model, tracking_uri=tracking_uri, quiet=quiet, **options)
-    except KeyboardInterrupt as stopped:
-        click.echo(str(stopped) or "stopped; nothing was begun", err=True)
-        # A thread may hang in a file of a share that is gone: to wait for it, as Python would, is no way to stop.
-        os._exit(exit_code(stopped))
+    summary = _until_stopped(lambda: score(source, out, model, tracking_uri=tracking_uri, quiet=quiet, **options))
+    if not quiet:
+        _print_summary(summary, part=options["shard"])
+    if summary.failed:
+        ctx.exit(SOME_IMAGES_FAILED)
+
+
+@click.command()
+@click.argument("out", type=PLACE)
+@options_of(ReportConfig)
+@click.pass_context
+def merge(ctx: click.Context, out: Place, quiet: bool, **options: Any) -> None:
+    """Make the report of what 'lesionflow score --shard I/N' has done.
+
+    OUT is what the parts were given as --out. Nothing is scored: it is looked whether every part is there, of the same
+    model, options and list of images; then the report is written and what the parts kept beside it removed. Where
+    something is missing, that is said with the commands that do it.
+
+    Exits with 0 if all images were scored, 3 if some could not be read (they are rows with an error), 1 if parts are
+    missing or the report cannot be written, 2 for wrong usage.
+
+    \b
+    Example:
+      lesionflow score ./images --out results.csv --shard 1/2
+      lesionflow score ./images --out results.csv --shard 2/2
+      lesionflow merge results.csv
+    """
+    from lesionflow.verbs.merge import merge
+
+    summary = _until_stopped(lambda: merge(out, quiet=quiet, **options))
     if not quiet:
         _print_summary(summary)
     if summary.failed:
         ctx.exit(SOME_IMAGES_FAILED)
 
 
-def _print_summary(summary: Summary) -> None:
+def _until_stopped(work: Callable[[], Summary]) -> Summary:
+    try:
+        with terminable():
+            return work()
+    except KeyboardInterrupt as stopped:
+        click.echo(str(stopped) or "stopped; nothing was begun", err=True)
+        # A thread may hang in a file of a share that is gone: to wait for it, as Python would, is no way to stop.
+        os._exit(exit_code(stopped))
+
+
+def _print_summary(summary: Summary, part: str | None = None) -> None:
     total, counts = summary.scored + summary.failed, summary.counts
     click.echo(f"{total} images, {summary.scored} scored with {summary.model}, {summary.failed} failed")
     for diagnosis, count in sorted(counts.diagnoses.items(), key=lambda item: -item[1]):
@@ -76,4 +112,8 @@ def _print_summary(summary: Summary) -> None:
         f"malignant at the operating point: {counts.malignant} ({counts.malignant_share:.1%}); refer: {referred}"
     )
     speed = (total - summary.resumed) / max(summary.seconds, 1e-9)
-    click.echo(f"{speed:.0f} images a second; report: {summary.report}")
+    if part is not None:
+        told = f"part {part} is done; when all are: lesionflow merge {shlex.quote(str(summary.report))}"
+    else:
+        told = f"report: {summary.report}"
+    click.echo(f"{speed:.0f} images a second; {told}" if speed else told)

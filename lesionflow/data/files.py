@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lesionflow.data.pixels import SUFFIXES
 from lesionflow.errors import DataError
+from lesionflow.storage.places import FILE, Url, is_url
 
 
 def find_images(source: str | os.PathLike[str]) -> list[str]:
@@ -32,8 +33,13 @@ def walk_images(folder: str, *, recursive: bool = True, pattern: str | None = No
     """The paths of a folder's image files, as they are found, in the order of their paths' bytes.
 
     What counts as one is told by its ending, or by `pattern` (as in a shell: `*`, `?`, `[...]`) on its name. Only the
-    names of the folders on the way down are in memory. Raises `DataError` for a folder that cannot be listed.
+    names of the folders on the way down are in memory. Of a store's objects (`folder` is a URL) those count whose names
+    have such endings, and they are listed as `storage.objects.listed` does it. Raises `DataError` for a folder that
+    cannot be listed.
     """
+    if is_url(folder):
+        yield from _walk_store(folder, recursive, pattern)
+        return
     # A folder sorts with its separator, as it does within the paths of the files it holds: so the walk is in order.
     found = []
     try:
@@ -54,6 +60,21 @@ def walk_images(folder: str, *, recursive: bool = True, pattern: str | None = No
             yield from walk_images(path[: -len(os.sep)], recursive=True, pattern=pattern)
         else:
             yield path
+
+
+def _walk_store(folder: str, recursive: bool, pattern: str | None) -> Iterator[str]:
+    if folder.startswith(FILE):
+        found = walk_images(folder.removeprefix(FILE), recursive=recursive, pattern=pattern)
+        yield from (FILE + path for path in found)
+        return
+    from lesionflow.storage.objects import listed
+
+    try:
+        for url in listed(Url.of(folder), recursive):
+            if _is_wanted(url.rpartition("/")[2], pattern):
+                yield url
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({error.strerror})") from error
 
 
 def _is_wanted(name: str, pattern: str | None) -> bool:

@@ -16,7 +16,8 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from lesionflow.data.jpeg import check_scans
-from lesionflow.errors import ImageError
+from lesionflow.errors import ImageError, StoreError
+from lesionflow.storage.places import FILE, Url, is_url
 
 if TYPE_CHECKING:
     from lesionflow.data.dicom import Dicom
@@ -55,7 +56,8 @@ def decode(source: str | os.PathLike[str] | bytes, height: int, width: int, fram
     The camera's orientation (EXIF) is applied; the image is scaled until it just covers the frame, its aspect ratio
     kept, and what overhangs is cut evenly from both sides. Of an animation or a document the first frame counts; of
     DICOM, which needs the extra `dicom`, the one asked for, from 0.
-    Raises `ImageError` with one of the words of `IMAGE_FAILURES`, and nothing else but `MemoryError`.
+    Raises `ImageError` with one of the words of `IMAGE_FAILURES`, and nothing else but `MemoryError`, and for the URL
+    of an object `StoreError` where its store is out of reach.
     """
     data = content(source)
     with _failures():
@@ -89,7 +91,10 @@ def decode_frames(
 
 
 def content(source: str | os.PathLike[str] | bytes) -> bytes:
-    """The bytes of an image file, read whole; bytes are handed through. Raises `ImageError`."""
+    """The bytes of an image file or of an object in a store, read whole; bytes are handed through.
+
+    Raises `ImageError`, and `StoreError` where a store is out of reach.
+    """
     data = source if isinstance(source, bytes) else _read(source)
     if not data:
         raise ImageError("empty", "the file has no bytes")
@@ -131,6 +136,10 @@ def _failures() -> Iterator[None]:
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
+    if isinstance(path, str) and is_url(path):
+        if not path.startswith(FILE):
+            return _fetch(path)
+        path = path.removeprefix(FILE)
     try:
         with open(path, "rb", buffering=0, opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
@@ -147,6 +156,24 @@ def _read(path: str | os.PathLike[str]) -> bytes:
         raise ImageError("unreadable", error.strerror or type(error).__name__) from error
     except ValueError as error:  # a null byte in the path
         raise ImageError("unreadable", str(error)) from error
+
+
+def _fetch(url: str) -> bytes:
+    from lesionflow.storage.objects import read
+
+    try:
+        data = read(Url.of(url), end=MAXIMUM_BYTES + 1)
+    except StoreError:  # no failure of this image
+        raise
+    except FileNotFoundError as error:
+        raise ImageError("not_found", str(error.strerror)) from error
+    except PermissionError as error:
+        raise ImageError("no_permission", str(error.strerror)) from error
+    except OSError as error:
+        raise ImageError("unreadable", str(error.strerror)) from error
+    if len(data) > MAXIMUM_BYTES:
+        raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
+    return data
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from lesionflow.errors import UsageError
 from lesionflow.options import check_options, option
+from lesionflow.storage.places import Place
 
 DEVICES = ("auto", "cpu", "cuda")
 FORMATS = ("csv", "parquet", "jsonl", "isic")
+LOCAL, RAY = "local", "ray"
+ENGINES = (LOCAL, RAY)
 
 
 @dataclass(frozen=True)
-class ScoringConfig:
-    """How to score and what to write. Values out of range raise `UsageError` before any work starts."""
+class Part:
+    """One of the processes that share a job, each of which does every `of`-th shard."""
 
-    recursive: bool = option(True, "Whether folders below a folder count.")
-    pattern: str | None = option(
-        None, "Names of files to take from a folder, such as '*.png'.", kind=str, unset="by ending"
-    )
+    number: int  # from 1
+    of: int
+
+    def shards(self, all_shards: range) -> range:
+        """Those of the job's shards that are this part's."""
+        return all_shards[self.number - 1 :: self.of]
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """What to write of a finished job. Values out of range raise `UsageError` before any work starts."""
+
     format: str | None = option(
         None, "Format of the report.", kind=str, choices=FORMATS, unset="by the ending of --out"
     )
@@ -28,21 +41,13 @@ class ScoringConfig:
     top_k: int | None = option(
         None, "Add the K most probable diagnoses; the first need not be the one called.", kind=int, low=1, high=7
     )
-    html: Path | None = option(None, "Write a page with a sortable table and thumbnails as well.", kind=Path)  # noqa: RUF009
-    summary: Path | None = option(None, "Write counts, failures and provenance as JSON as well.", kind=Path)  # noqa: RUF009
-    overwrite: bool = option(False, "Replace the report if it exists, and begin anew what was not finished.")
-    resume: bool = option(False, "Go on with what an earlier run of the same command did not finish.")
+    html: Place | None = option(None, "Write a page with a sortable table and thumbnails as well.", kind=Place)  # noqa: RUF009
+    summary: Place | None = option(None, "Write counts, failures and provenance as JSON as well.", kind=Place)  # noqa: RUF009
+    overwrite: bool = option(False, "Replace the report if it exists.")
     on_error: str = option("row", "What an image that cannot be read does.", choices=("row", "fail"))
     max_failures: str | None = option(
         None, "Stop at more failed images than N, or than P%.", kind=str, unset="never stop"
     )
-    tta: bool = option(False, "Average the eight flips and quarter turns; several times slower.")
-    device: str = option("auto", "Where the network runs.", choices=DEVICES)
-    batch_size: int | None = option(
-        None, "Images in one batch.", kind=int, low=1, high=65_536, unset="16, or 64 with cuda"
-    )
-    workers: int | None = option(None, "Threads that decode and infer.", kind=int, low=1, high=1024, unset="two a core")
-    shard_size: int = option(512, "Images between two points from which --resume can go on.", low=1, high=1_000_000)
     quiet: bool = option(False, "Print errors only.")
 
     def __post_init__(self) -> None:
@@ -66,3 +71,69 @@ class ScoringConfig:
         if re.fullmatch(r"[0-9]+(\.[0-9]+)?%", limit) and float(limit[:-1]) <= 100:
             return int(images * float(limit[:-1]) / 100)
         raise UsageError(f"--max-failures {limit}: write a number of images, or a share such as 5%")
+
+
+@dataclass(frozen=True)
+class ScoringConfig(ReportConfig):
+    """How to score and what to write. Values out of range raise `UsageError` before any work starts."""
+
+    overwrite: bool = option(False, "Replace the report if it exists, and begin anew what was not finished.")
+    resume: bool = option(False, "Go on with what an earlier run of the same command did not finish.")
+    recursive: bool = option(True, "Whether folders below a folder count.")
+    pattern: str | None = option(
+        None, "Names of files to take from a folder, such as '*.png'.", kind=str, unset="by ending"
+    )
+    tta: bool = option(False, "Average the eight flips and quarter turns; several times slower.")
+    device: str = option("auto", "Where the network runs.", choices=DEVICES)
+    batch_size: int | None = option(
+        None, "Images in one batch.", kind=int, low=1, high=65_536, unset="16, or 64 with cuda"
+    )
+    workers: int | None = option(None, "Threads that decode and infer.", kind=int, low=1, high=1024, unset="two a core")
+    shard_size: int = option(512, "Images between two points from which --resume can go on.", low=1, high=1_000_000)
+    shard: str | None = option(
+        None, "Do only part I of N, as in 3/8; `lesionflow merge` makes the report of all.", kind=str, unset="all of it"
+    )
+    engine: str = option(LOCAL, "Who scores: this machine, or a Ray cluster (extra 'ray').", choices=ENGINES)
+    ray_address: str | None = option(
+        None,
+        "HOST:PORT of the cluster, 'auto' for the one this machine belongs to, or 'local' for one of its own.",
+        kind=str,
+        unset="RAY_ADDRESS, or auto",
+    )
+    cpus_per_task: int | None = option(None, "Cores of a Ray task.", kind=int, low=1, high=1024, unset="1")
+    gpus_per_task: float | None = option(
+        None, "GPUs of a Ray task; several tasks can share one.", kind=float, low=0, high=64, unset="none"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_part()
+        self._check_engine()
+
+    @property
+    def part(self) -> Part | None:
+        """The part that this process is to do; None for the whole job."""
+        if self.shard is None:
+            return None
+        matched = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", self.shard)
+        if not matched or not 1 <= int(matched[1]) <= int(matched[2]):
+            raise UsageError(f"--shard {self.shard}: write the number of the part and of all parts, as in 3/8")
+        return Part(int(matched[1]), int(matched[2]))
+
+    def _check_part(self) -> None:
+        if self.part is None:
+            return
+        given = {name for name in ("format", "columns", "top_k", "html", "summary") if getattr(self, name) is not None}
+        if given:
+            raise UsageError(f"--{min(given).replace('_', '-')}: give it to `lesionflow merge`, not to one --shard")
+        if self.overwrite:
+            raise UsageError("--overwrite with --shard would remove what other parts have done; leave it out")
+
+    def _check_engine(self) -> None:
+        given = [name for name in ("ray_address", "cpus_per_task", "gpus_per_task") if getattr(self, name) is not None]
+        if given and self.engine != RAY:
+            raise UsageError(f"--{given[0].replace('_', '-')} is for --engine ray; add that, or leave it out")
+        if self.engine == RAY and self.device == "cuda" and not self.gpus_per_task:
+            raise UsageError("--device cuda: a Ray task has no GPU unless it asks for one; add --gpus-per-task 1")
+        if self.device == "cpu" and self.gpus_per_task:
+            raise UsageError("--gpus-per-task: --device cpu leaves GPUs idle; leave one of the two out")

@@ -9,17 +9,21 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from lesionflow.data.pixels import decode_frames
 from lesionflow.errors import ImageError
+from lesionflow.scoring.job import Job
 from lesionflow.scoring.predictor import Predictor
 from lesionflow.scoring.row import Decision, Row, one_by_one
+from lesionflow.storage.places import is_url
 
+WORKERS_OF_STORE = 32
 FRAMES_IN_BATCH = 16  # of one file, from its second on
 
 
@@ -30,23 +34,68 @@ class Batch:
     shard: int
     first: int  # place of the first of them within the shard
     paths: tuple[str, ...]
+    known: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # word and detail, by place: it is not opened
+
+
+@dataclass(frozen=True)
+class Step:
+    """So many images more have their rows."""
+
+    images: int
+    failed: int
+    last: Row | None  # one of those that failed
+
+
+def score_here(
+    job: Job, todo: Iterable[int], predictor: Predictor, batch_size: int, workers: int
+) -> Generator[Step, None, None]:
+    """Score shards of a job in this process and keep each as a file; a step a batch.
+
+    A caller that closes the generator instead of taking the next step leaves the shard of the last one to be done.
+    """
+    batches = (batch for shard in todo for batch in shard_batches(job, shard, batch_size))
+    rows: list[tuple[int, Row]] = []
+    with closing(score_batches(predictor, batches, workers)) as scoring:
+        for batch, scored in scoring:
+            rows += scored
+            failed = [row for _, row in scored if row.decision is None]
+            yield Step(len(batch.paths), len(failed), failed[0] if failed else None)
+            if batch.first + len(batch.paths) == job.shard_length(batch.shard):
+                job.write_shard(batch.shard, rows)
+                rows = []
+
+
+def shard_batches(
+    job: Job, shard: int, batch_size: int, known: Mapping[int, tuple[str, str]] | None = None
+) -> Iterator[Batch]:
+    """Batches never cross a shard's end: a row's neighbours are the same in a resumed run and an undisturbed one.
+
+    known: word and detail of what is wrong with some of the images, by their place in the shard.
+    """
+    paths = [path for path, *_ in job.shard_inputs(shard)]
+    for first in range(0, len(paths), batch_size):
+        wrong = {place - first: error for place, error in (known or {}).items() if 0 <= place - first < batch_size}
+        yield Batch(shard, first, tuple(paths[first : first + batch_size]), wrong)
 
 
 Scored = tuple[Batch, list[tuple[int, Row]]]  # rows with the place of their input within the shard
 
 
-def score_batches(predictor: Predictor, batches: Iterable[Batch], workers: int) -> Generator[Scored, None, None]:
+def score_batches(
+    predictor: Predictor, batches: Iterable[Batch], workers: int, within: str = ""
+) -> Generator[Scored, None, None]:
     """Score batches, in their order; a file that cannot be decoded gives a row that says so.
 
-    Two batches a worker are in memory at most, however many there are. The predictor should have one thread. What a
-    row says depends on nothing but its file, its place in the batch and the batch's length.
+    within: the folder that relative paths start from, the working directory unless given. Two batches a worker are in
+    memory at most, however many there are. The predictor should have one thread. What a row says depends on nothing
+    but its file, its place in the batch and the batch's length.
     """
     stop = threading.Event()
     waiting: deque[tuple[Batch, Future[list[tuple[int, Row]]]]] = deque()
     threads = ThreadPoolExecutor(workers, thread_name_prefix="lesionflow")
     try:
         for batch in batches:
-            waiting.append((batch, threads.submit(_score_batch, predictor, batch, stop)))
+            waiting.append((batch, threads.submit(_score_batch, predictor, batch, stop, within)))
             if len(waiting) >= 2 * workers:
                 done, future = waiting.popleft()
                 yield done, future.result()
@@ -58,7 +107,7 @@ def score_batches(predictor: Predictor, batches: Iterable[Batch], workers: int) 
         threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event) -> list[tuple[int, Row]]:
+def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, within: str) -> list[tuple[int, Row]]:
     height, width = predictor.card.height, predictor.card.width
     # What cannot be decoded stays black: left out, it would change the batch's length and, in the last bits, its rows.
     pixels = np.zeros((len(batch.paths), height, width, 3), np.uint8)
@@ -66,7 +115,9 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event) -> l
     later: list[np.ndarray] = []  # further frames of a file; they go through the network a batch of their own at a time
     further: list[Decision] = []  # and give these, in order
     for index, path in enumerate(batch.paths):
-        for frame, image in _decode(path, height, width):
+        known = batch.known.get(index)
+        frames: Iterable[tuple[int, np.ndarray | ImageError]] = [(0, ImageError(*known))] if known else ()
+        for frame, image in frames or decode_all(located(path, within), height, width):
             if stop.is_set():
                 return []
             found.append((index, frame, image if isinstance(image, ImageError) else None))
@@ -93,7 +144,12 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event) -> l
     return rows
 
 
-def _decode(path: str, height: int, width: int) -> Iterator[tuple[int, np.ndarray | ImageError]]:
+def located(path: str, within: str) -> str:
+    """A path or URL as this process opens it, where relative paths start from a folder; "" is the working directory."""
+    return path if is_url(path) else os.path.join(within, path)
+
+
+def decode_all(path: str, height: int, width: int) -> Iterator[tuple[int, np.ndarray | ImageError]]:
     """The frames of a file, or what is wrong with it: at least one of them."""
     frame = -1
     try:
@@ -105,7 +161,10 @@ def _decode(path: str, height: int, width: int) -> Iterator[tuple[int, np.ndarra
         yield frame + 1, ImageError("too_large", "there is not enough memory to decode it")
 
 
-def default_workers() -> int:
-    """Twice the cores that this process may use: while a thread waits for a disk or a share, another has its core."""
+def default_workers(distant: bool = False) -> int:
+    """Twice the cores that this process may use: while a thread waits for a disk or a share, another has its core.
+
+    distant: whether the images are objects of a store, for each of which a thread waits many times as long.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 2 * cores
+    return max(2 * cores, WORKERS_OF_STORE) if distant else 2 * cores

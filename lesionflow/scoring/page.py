@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from itertools import islice
-from pathlib import Path
 
 from PIL import Image
 
@@ -23,6 +22,7 @@ from lesionflow.pages import base_style, content_hash
 from lesionflow.scoring.columns import REFER, malignant_share, path_with_frame, utf8
 from lesionflow.scoring.row import Decision, Row
 from lesionflow.scoring.summary import Counts
+from lesionflow.storage.places import Place
 from lesionflow.whole_file import whole_file
 
 MAXIMUM_IMAGES = 5_000  # on the page; beyond that it would be slow to load, and nobody scrolls that far
@@ -35,7 +35,7 @@ WHOLE = 10_000  # what a probability of 1 is in the page's data
 
 def write_page(
     rows: Iterable[Row],
-    out: Path,
+    out: Place,
     model: str,
     *,
     demo: bool = False,

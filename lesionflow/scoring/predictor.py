@@ -6,9 +6,11 @@ import os
 
 import numpy as np
 
+from lesionflow import __version__
 from lesionflow.bundle.card import AVERAGED, SINGLE, Card
 from lesionflow.bundle.decision import Decisions, decide
 from lesionflow.bundle.files import read_bundle
+from lesionflow.data.pixels import PIXELS_VERSION
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import BundleError, UsageError
 
@@ -102,6 +104,21 @@ def choose_device(device: str) -> str:
     if device == "cuda" and not available:
         raise UsageError("--device cuda: this ONNX Runtime has no support for it; install onnxruntime-gpu in its place")
     return device
+
+
+def row_fingerprint(card: Card, device: str, averaged: bool, batch_size: int) -> dict[str, str | int]:
+    """All that a row depends on besides its file, as this machine would score it."""
+    import onnxruntime
+
+    return {
+        "model": card.digest,
+        "version of pixels": PIXELS_VERSION,
+        "version of lesionflow": __version__,
+        "version of ONNX Runtime": onnxruntime.__version__,
+        "device": device,
+        "--tta": "yes" if averaged else "no",
+        "images in a batch": batch_size,
+    }
 
 
 def load_predictor(

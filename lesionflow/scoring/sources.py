@@ -6,19 +6,20 @@ Everything here streams: a source of a million images is never in memory as a wh
 from __future__ import annotations
 
 import csv
-import fnmatch
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from lesionflow.data.files import walk_images
 from lesionflow.data.pixels import SUFFIXES
 from lesionflow.errors import DataError, UsageError
+from lesionflow.scoring.patterns import expand, expand_url, is_pattern
+from lesionflow.storage.objects import listed, local_copy
+from lesionflow.storage.places import FILE, Url, is_url, place
 
 PATH_COLUMN = "path"  # of a CSV source
-_MAGIC = frozenset("*?[")
 _LONGEST_LINE = 2**20  # bytes; the longest path that Linux opens has 4,096
 
 
@@ -42,30 +43,66 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
 
     A folder gives its image files in the order of their paths' bytes, as does a pattern with `*`, `?`, `[...]` or
     `**`; `@FILE`, `-` (standard input) and a `.csv` file give the paths they list in the order they list them, one a
-    line or separated by NUL bytes, relative to the working directory. Raises `DataError` for what is not there or
-    cannot be read, `UsageError` for options that the kind of source has no use for.
+    line or separated by NUL bytes, relative to the working directory. Each of them may be a URL. Raises `DataError`
+    for what is not there or cannot be read, `UsageError` for options that the kind of source has no use for.
     """
     path = os.fspath(source)
+    if is_url(path):
+        return _open_url(path, recursive, pattern)
     if os.path.isdir(path):
-        kind = f"with names like {pattern}" if pattern else f"({', '.join(SUFFIXES)})"
-        where = "this folder or those below it" if recursive else "this folder"
-        found = ((image,) for image in walk_images(path, recursive=recursive, pattern=pattern))
-        nothing = f"{path}: no image files {kind} in {where}"
-        return Source(found, nothing=nothing, folder=path, identity=_identity(path))
-    if pattern is not None or not recursive:
-        option = "--no-recursive" if pattern is None else "--pattern"
-        raise UsageError(f"{option} is for folders, and {path} is none; leave it out")
+        found = _folder(path, recursive, pattern)
+        return replace(found, folder=path, identity=_identity(path))
+    _refuse_options_of_folders(path, recursive, pattern)
     if path == "-":
         return Source(_listed(sys.stdin.buffer, "standard input"), nothing="standard input holds no paths")
     if path.startswith("@"):
         return Source(_listed_in(path[1:]), nothing=f"{path[1:]}: holds no paths")
     if os.path.isfile(path):
         return _table(path) if path.lower().endswith(".csv") else Source(iter([(path,)]))
-    if _MAGIC.intersection(path) and not os.path.lexists(path):
-        return Source(((found,) for found in _expand(path)), nothing=f"{path}: no file matches")
+    if is_pattern(path) and not os.path.lexists(path):
+        return Source(((found,) for found in expand(path)), nothing=f"{path}: no file matches")
     if os.path.lexists(path):
         raise DataError(f"{path}: neither a file nor a folder, or a link that leads nowhere")
     raise DataError(f"{path}: no such file or folder; give a folder of images or one image")
+
+
+def _folder(path: str, recursive: bool, pattern: str | None) -> Source:
+    kind = f"with names like {pattern}" if pattern else f"({', '.join(SUFFIXES)})"
+    where = "this folder or those below it" if recursive else "this folder"
+    found = ((image,) for image in walk_images(path, recursive=recursive, pattern=pattern))
+    return Source(found, nothing=f"{path}: no image files {kind} in {where}")
+
+
+def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
+    url = place(text)
+    if not isinstance(url, Url):  # as a path, but for the beginning of what is found there
+        path = text.removeprefix(FILE)
+        found = open_source(path, recursive=recursive, pattern=pattern)
+        is_table = os.path.isfile(path) and path.lower().endswith(".csv")
+        return found if is_table else replace(found, inputs=((FILE + path,) for path, *_ in found.inputs))
+    try:
+        is_object = not url.is_dir() and url.exists()
+        is_folder = next(listed(url), None) is not None
+    except OSError as error:
+        raise DataError(f"{text}: cannot be read ({error.strerror})") from error
+    if is_object and is_folder:
+        raise DataError(
+            f"{text}: an object, and a folder of objects; end it with / for the folder, or list it in @LIST"
+        )
+    if is_folder:
+        return _folder(text, recursive, pattern)
+    _refuse_options_of_folders(text, recursive, pattern)
+    if is_object:
+        return _table(text) if text.lower().endswith(".csv") else Source(iter([(text,)]))
+    if is_pattern(text):
+        return Source(((found,) for found in expand_url(url)), nothing=f"{text}: no object matches")
+    raise DataError(f"{text}: no such object, and none whose name begins so with a slash behind it")
+
+
+def _refuse_options_of_folders(path: str, recursive: bool, pattern: str | None) -> None:
+    if pattern is not None or not recursive:
+        option = "--no-recursive" if pattern is None else "--pattern"
+        raise UsageError(f"{option} is for folders, and {path} is none; leave it out")
 
 
 def _identity(folder: str) -> tuple[int, int] | None:
@@ -78,7 +115,7 @@ def _identity(folder: str) -> tuple[int, int] | None:
 
 def _listed_in(path: str) -> Iterator[tuple[str, ...]]:
     try:
-        with open(path, "rb") as file:
+        with local_copy(place(path)) as copy, open(copy, "rb") as file:
             yield from _listed(file, path)
     except OSError as error:
         raise DataError(f"{path}: the list cannot be read ({error.strerror})") from error
@@ -108,7 +145,17 @@ def _paths(lines: Iterable[bytes], separator: bytes, name: str) -> Iterator[tupl
             if b"\0" in line:
                 raise DataError(f"{name}: separates paths by line ends and by NUL bytes; use one of them")
         if line:
-            yield (os.fsdecode(line),)
+            yield (_checked(os.fsdecode(line), name),)
+
+
+def _checked(path: str, name: str) -> str:
+    """A path of a list, which may be a URL; raises `DataError` for one that holds a secret or cannot be read here."""
+    if is_url(path):
+        try:
+            place(path)
+        except UsageError as error:
+            raise DataError(f"{name}: {error}") from error
+    return path
 
 
 def _table(path: str) -> Source:
@@ -121,7 +168,7 @@ def _table(path: str) -> Source:
         )
     if len(set(header)) != len(header) or "" in header:
         raise DataError(f"{path}: every column needs a name of its own")
-    place = header.index(PATH_COLUMN)
+    column = header.index(PATH_COLUMN)
 
     def inputs() -> Iterator[tuple[str, ...]]:
         for number, row in enumerate(rows, 2):
@@ -130,54 +177,20 @@ def _table(path: str) -> Source:
                 raise DataError(
                     f"{path}: record {number} has {len(row)} values, the header {len(header)}; mend the table"
                 )
-            yield (row[place], *row[:place], *row[place + 1 :])
+            yield (_checked(row[column], path), *row[:column], *row[column + 1 :])
 
-    return Source(inputs(), (*header[:place], *header[place + 1 :]), nothing=f"{path}: no rows below the header")
+    return Source(inputs(), (*header[:column], *header[column + 1 :]), nothing=f"{path}: no rows below the header")
 
 
 def _table_rows(path: str) -> Iterator[tuple[str, ...]]:
     try:
         # A spreadsheet's byte order mark would become part of the first column's name.
-        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        with (
+            local_copy(place(path)) as copy,
+            open(copy, encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
+        ):
             yield from (tuple(row) for row in csv.reader(file, strict=True) if row)
     except OSError as error:
         raise DataError(f"{path}: the table cannot be read ({error.strerror})") from error
     except csv.Error as error:
         raise DataError(f"{path}: not a CSV file ({error})") from error
-
-
-def _expand(pattern: str) -> list[str]:
-    """The files that match, in the order of their paths' bytes. Python's `glob` passes over what it cannot list."""
-    root = os.sep if pattern.startswith(os.sep) else ""
-    return sorted(set(_matches(root, [part for part in pattern.split(os.sep) if part])), key=os.fsencode)
-
-
-def _matches(folder: str, parts: list[str]) -> Iterator[str]:
-    part, rest = parts[0], parts[1:]
-    if not _MAGIC.intersection(part):
-        path = os.path.join(folder, part)
-        if rest:
-            if os.path.isdir(path):
-                yield from _matches(path, rest)
-        elif os.path.lexists(path) and not os.path.isdir(path):
-            yield path
-        return
-    anywhere = part == "**"
-    if anywhere and rest:
-        yield from _matches(folder, rest)
-    try:
-        with os.scandir(folder or os.curdir) as entries:
-            found = [entry for entry in entries if part.startswith(".") or not entry.name.startswith(".")]
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out") from error
-    for entry in found:
-        path = os.path.join(folder, entry.name)
-        if anywhere and entry.is_dir(follow_symlinks=False):
-            yield from _matches(path, parts)
-        elif anywhere and rest:
-            continue
-        elif anywhere or fnmatch.fnmatchcase(entry.name, part):
-            if rest and os.path.isdir(path):
-                yield from _matches(path, rest)
-            elif not rest and (os.path.isfile(path) or not os.path.exists(path)):
-                yield path

@@ -8,7 +8,6 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from lesionflow import __version__
@@ -19,6 +18,7 @@ from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import IMAGE_FAILURES
 from lesionflow.scoring.columns import utf8
 from lesionflow.scoring.row import Row
+from lesionflow.storage.places import Place
 from lesionflow.whole_file import whole_file
 
 SUMMARY_FORMAT = 2
@@ -100,7 +100,7 @@ def _plain(value: object) -> object:
 
 
 def build_summary(
-    counts: Counts, seconds: float, report: Path | None, sources: Mapping[str, str], resumed: int = 0
+    counts: Counts, seconds: float, report: Place | None, sources: Mapping[str, str], resumed: int = 0
 ) -> dict[str, Any]:
     """The summary as JSON values.
 
@@ -131,7 +131,7 @@ def build_summary(
     }
 
 
-def write_summary(summary: Mapping[str, Any], out: Path, overwrite: bool) -> None:
+def write_summary(summary: Mapping[str, Any], out: Place, overwrite: bool) -> None:
     """Write a summary, whole or not at all. Raises `ReportError` where it cannot be written."""
     with whole_file(out, overwrite) as file:
         file.write(json.dumps(summary, indent=2, ensure_ascii=False).encode() + b"\n")

@@ -1,68 +1,45 @@
-"""Score: model -> images -> report, a row for every image found."""
+"""Score: model -> images -> report, a row for every image found; in one run, or a part of it at a time."""
 
 from __future__ import annotations
 
-import filecmp
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from lesionflow import __version__
+from lesionflow.bundle.card import CARD_FILE
+from lesionflow.bundle.files import read_bundle
 from lesionflow.bundle.pretrained import PRETRAINED
-from lesionflow.data.pixels import PIXELS_VERSION
-from lesionflow.errors import DataError, LesionflowError, ReportError, UsageError
-from lesionflow.scoring.config import ScoringConfig
-from lesionflow.scoring.job import JOB_FILE, REPORT_FILE, Fingerprint, Job, job_folder, open_job, remove_job
-from lesionflow.scoring.local import Batch, default_workers, score_batches
-from lesionflow.scoring.predictor import Predictor, load_predictor
+from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError
+from lesionflow.options import arguments_of
+from lesionflow.scoring.config import RAY, Part, ScoringConfig
+from lesionflow.scoring.engines import Model, open_engine
+from lesionflow.scoring.finish import Summary, finish, plan_report
+from lesionflow.scoring.job import JOB_FILE, Job, job_folder
+from lesionflow.scoring.job_folder import open_job, remove_job
+from lesionflow.scoring.local import Step
+from lesionflow.scoring.parts import About, open_part
+from lesionflow.scoring.predictor import Predictor, row_fingerprint
 from lesionflow.scoring.progress import show_progress
-from lesionflow.scoring.report import (
-    ISIC,
-    ReportOptions,
-    check_isic_names,
-    check_report,
-    report_format,
-    write_report,
-)
+from lesionflow.scoring.report import ISIC, check_isic_names
 from lesionflow.scoring.row import Row
 from lesionflow.scoring.sources import Source, open_source
-from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
-from lesionflow.whole_file import check_writable, name_new
+from lesionflow.scoring.summary import Counts
+from lesionflow.storage.places import Place, place
+from lesionflow.whole_file import check_writable
 
 DEFAULT_MODEL = "models:/lesionflow@champion"
 BATCH_SIZES = {"cpu": 16, "cuda": 64}
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What a scoring run came to."""
-
-    model: str
-    report: Path
-    counts: Counts  # of rows by diagnosis, malignancy, referral and failure
-    seconds: float  # from the first image read to the report's last row
-    resumed: int  # images that an earlier run had done
-
-    @property
-    def scored(self) -> int:
-        """Rows with a diagnosis."""
-        return self.counts.scored
-
-    @property
-    def failed(self) -> int:
-        """Rows with an error."""
-        return self.counts.failed
-
-
 def score(
     source: str | os.PathLike[str],
-    out: str | os.PathLike[str],
+    out: Place | str | os.PathLike[str],
     model: str = DEFAULT_MODEL,
     *,
     tracking_uri: str | None = None,
@@ -71,163 +48,150 @@ def score(
     """Score images into a report with a row for each; options are the fields of `ScoringConfig`.
 
     source: a folder, an image, a pattern, `@LIST`, a CSV file with a column `path`, or `-`; `scoring.sources` has
-    more. model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a bundle's folder. What is done is kept
-    beside the report until the report is whole, and `resume=True` goes on with it. Raises a `LesionflowError` where
-    nothing can be scored or the report cannot be written; images that cannot be read are rows of the report and
+    more. out: a path, or a URL of a store. model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a
+    bundle's folder. What is done is kept beside the report until the report is whole, and `resume=True` goes on with
+    it; with `shard="I/N"` that is all that is done, and `verbs.merge` makes the report. Raises a `LesionflowError`
+    where nothing can be scored or the report cannot be written; images that cannot be read are rows of the report and
     counted in the summary.
     """
-    config, out = ScoringConfig(**options), Path(out)
+    config, out = ScoringConfig(**options), place(out)
     if out.is_dir():  # said before its ending is looked at, which says nothing then
         raise ReportError(f"{out}: a folder; name the file to write")
+    if config.part is not None:
+        return _score_part(source, out, model, tracking_uri, config, config.part)
     folder = job_folder(out)
-    # Killed between the report's last byte and the end, a process has left both; `_publish` then compares.
+    # Killed between the report's last byte and the end, a process has left both; the end then compares.
     going_on = config.resume and (folder / JOB_FILE).exists()
     if config.resume and not going_on:
         remove_job(folder)  # of a process killed while it removed the rest of a finished job
         if out.is_file() and not config.overwrite:
             raise ReportError(f"{out}: is finished, there is nothing to resume; add --overwrite to score anew")
+    may_replace = config.overwrite or going_on
     opened = open_source(source, recursive=config.recursive, pattern=config.pattern)
-    report = ReportOptions(
-        "", report_format(out, config.format), config.column_names, config.top_k, opened.carried_columns
-    )
-    check_report(out, report, config.overwrite or going_on)
-    others = [file for file in (config.html, config.summary) if file is not None]
-    if len({os.path.abspath(file) for file in (out, *others)}) < 1 + len(others):
-        raise UsageError("--out, --html and --summary name the same file; give each one of its own")
-    for file in others:
-        check_writable(file, config.overwrite or going_on)
-    predictor, label = _load(model, tracking_uri, config)
-    if model == PRETRAINED and not config.quiet:
-        from lesionflow.evaluation.model_card import terms_and_figures
-
-        print(f"{label}: {terms_and_figures(predictor.card)}", file=sys.stderr)
-    batch_size = config.batch_size or BATCH_SIZES[predictor.device]
-    fingerprint = _fingerprint(predictor, batch_size)
+    report = plan_report(out, config, opened.carried_columns, may_replace)
+    loaded, label, _ = _load(model, tracking_uri, config)
     doing = {"resume": config.resume, "anew": config.overwrite}
-    with open_job(folder, opened, fingerprint, config.shard_size, **doing) as job, _keeping(job):
+    with (
+        open_engine(config) as engine,
+        open_job(folder, opened, _fingerprint(loaded, config), config.shard_size, **doing) as job,
+        _keeping(job, "the same command with --resume goes on from there"),
+    ):
         if report.format == ISIC:
             check_isic_names(job.paths())
         started = time.monotonic()
-        resumed = _score_shards(job, predictor, batch_size, config, opened)
-        chosen = {"source": os.fspath(source)} | asdict(config)
-        origin = provenance(label, predictor.card, chosen, job.begun, averaged=config.tta)
-        report = replace(report, model=label, prior=predictor.card.prior, provenance=origin)
-        counts = Counts()
-        write_report(counts.counting(job.rows()), folder / REPORT_FILE, report, overwrite=True)
-        if config.html is not None:
-            from lesionflow.scoring.page import write_page
+        resumed = _score_shards(job, job.shards, engine(job, loaded), config, opened)
+        chosen, averaged = _chosen(source, config), config.tta
+        return finish(
+            job, out, report, config, label, loaded.predictor.card, chosen,
+            averaged=averaged, may_replace=may_replace, started=started, resumed=resumed, workers=config.workers,
+        )  # fmt: skip
 
-            demo, overwrite = predictor.card.demo, config.overwrite or going_on
-            write_page(job.rows(), config.html, label, demo=demo, overwrite=overwrite, workers=config.workers)
+
+def _score_part(
+    source: str | os.PathLike[str],
+    out: Place,
+    model: str,
+    tracking_uri: str | None,
+    config: ScoringConfig,
+    part: Part,
+) -> Summary:
+    check_writable(out, overwrite=False)
+    opened = open_source(source, recursive=config.recursive, pattern=config.pattern)
+    loaded, label, card = _load(model, tracking_uri, config)
+    command = ["lesionflow", "score", os.fspath(source), "--out", str(out), "--model", model]
+    command += arguments_of(config, leave_out=("shard", "resume", "quiet"))
+    about = About(label, card, config.tta, opened.carried_columns, _chosen(source, config), tuple(command))
+    with (
+        open_engine(config) as engine,
+        open_part(job_folder(out), opened, _fingerprint(loaded, config), config.shard_size, part, about) as job,
+        _keeping(job, "the same command goes on from there", shared=True),
+    ):
+        shards, started, counts = part.shards(job.shards), time.monotonic(), Counts()
+        resumed = _score_shards(job, shards, engine(job, loaded), config, opened)
         seconds = time.monotonic() - started
-        if config.summary is not None:
-            told = build_summary(counts, seconds, out, origin, resumed)
-            write_summary(told, config.summary, config.overwrite or going_on)
-        _publish(folder / REPORT_FILE, out, config.overwrite, going_on)
-        remove_job(folder)
-    return Summary(label, out, counts, seconds, resumed)
+        for row in job.rows(shards):
+            counts.add(row)
+        return Summary(label, out, counts, seconds, resumed)
 
 
-def _load(model: str, tracking_uri: str | None, config: ScoringConfig) -> tuple[Predictor, str]:
-    """The predictor, and the name of its model in the report."""
-    from lesionflow.registry.versions import (
-        resolve,
-    )  # which brings MLflow along only for what is in a registry
+def _load(model: str, tracking_uri: str | None, config: ScoringConfig) -> tuple[Model, str, str]:
+    """The model, its name in the report, and its card as text."""
+    from lesionflow.registry.versions import resolve  # which brings MLflow along only for what is in a registry
 
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
         resolved = resolve(model, Path(folder), tracking_uri)
-        return load_predictor(resolved.folder, 1, config.device, averaged=config.tta), resolved.label
+        card, graph = read_bundle(resolved.folder)
+        text = (resolved.folder / CARD_FILE).read_text()
+    # Where tasks of a cluster have the GPUs, this machine need not have one.
+    device = "cpu" if config.engine == RAY else config.device
+    predictor = Predictor(card, graph, threads=1, device=device, averaged=config.tta)
+    if model == PRETRAINED and not config.quiet:
+        from lesionflow.evaluation.model_card import terms_and_figures
+
+        print(f"{resolved.label}: {terms_and_figures(card)}", file=sys.stderr)
+    device = "cuda" if config.engine == RAY and config.gpus_per_task else predictor.device
+    return Model(predictor, graph, device, config.batch_size or BATCH_SIZES[device]), resolved.label, text
 
 
-def _fingerprint(predictor: Predictor, batch_size: int) -> Fingerprint:
-    """All that a row depends on besides its file."""
-    import onnxruntime
-
-    return {
-        "model": predictor.card.digest,
-        "version of pixels": PIXELS_VERSION,
-        "version of lesionflow": __version__,
-        "version of ONNX Runtime": onnxruntime.__version__,
-        "device": predictor.device,
-        "--tta": "yes" if predictor.averaged else "no",
-        "images in a batch": batch_size,
-    }
+def _fingerprint(model: Model, config: ScoringConfig) -> dict[str, str | int]:
+    return row_fingerprint(model.predictor.card, model.device, config.tta, model.batch_size)
 
 
-def _score_shards(job: Job, predictor: Predictor, batch_size: int, config: ScoringConfig, source: Source) -> int:
-    """Score what is not done yet, a shard's file at a time; returns how many images were done before."""
-    failures = [job.failures_of(shard) for shard in job.shards]
-    todo = [shard for shard, known in zip(job.shards, failures, strict=True) if known is None]
-    done, failed = job.inputs - sum(map(job.shard_length, todo)), sum(known or 0 for known in failures)
-    limit = config.failures_allowed(job.inputs)
-    _stop_if_too_many(failed, limit, job, None)
-    rows: list[tuple[int, Row]] = []
-    batches = score_batches(predictor, _batches(job, todo, batch_size), config.workers or default_workers())
-    with show_progress(job.inputs, done, failed, quiet=config.quiet) as advance, closing(batches):
-        for batch, scored in batches:
-            rows += scored
-            failures_here = [row for _, row in scored if row.decision is None]
-            failed += len(failures_here)
-            advance(len(batch.paths), len(failures_here))
-            if failures_here and source.is_lost():
+def _chosen(source: str | os.PathLike[str], config: ScoringConfig) -> dict[str, Any]:
+    """What the user asked for, by the option's name."""
+    chosen = {field.name: getattr(config, field.name) for field in fields(config)}
+    return {"source": os.fspath(source)} | chosen
+
+
+def _score_shards(job: Job, shards: range, engine: Any, config: ScoringConfig, source: Source) -> int:
+    """Score what is not done yet of some shards, a file each; returns how many of their images were done before."""
+    failures = job.failures(shards)
+    todo = [shard for shard, known in zip(shards, failures, strict=True) if known is None]
+    images = sum(map(job.shard_length, shards))
+    done, failed = images - sum(map(job.shard_length, todo)), sum(known or 0 for known in failures)
+    limit = config.failures_allowed(images)
+    stop_if_too_many(failed, limit, images, None)
+    steps: Generator[Step, None, None] = engine(todo)
+    with show_progress(images, done, failed, quiet=config.quiet) as advance, closing(steps):
+        for step in steps:
+            failed += step.failed
+            advance(step.images, step.failed)
+            if step.failed and source.is_lost():
                 # A thousand rows that say "not found" would be kept, and nobody would ever score those images.
                 raise DataError(f"{source.folder}: is gone since its images were listed; bring it back")
-            if failures_here:
-                _stop_if_too_many(failed, limit, job, failures_here[0])
-            if batch.first + len(batch.paths) == job.shard_length(batch.shard):
-                job.write_shard(batch.shard, rows)
-                rows = []
+            if step.failed:
+                stop_if_too_many(failed, limit, images, step.last)
     return done
 
 
-def _batches(job: Job, todo: list[int], batch_size: int) -> Iterator[Batch]:
-    """Batches never cross a shard's end: a row's neighbours are the same in a resumed run and an undisturbed one."""
-    for shard in todo:
-        paths = [path for path, *_ in job.shard_inputs(shard)]
-        for first in range(0, len(paths), batch_size):
-            yield Batch(shard, first, tuple(paths[first : first + batch_size]))
-
-
-def _stop_if_too_many(failed: int, limit: int | None, job: Job, last: Row | None) -> None:
+def stop_if_too_many(failed: int, limit: int | None, images: int, last: Row | None) -> None:
+    """Raise `DataError` where more images failed than may. last: one of them."""
     if limit is None or failed <= limit:
         return
     which = "" if last is None else f" ({ascii(last.path)[1:-1]}: {last.reason}: {last.detail})"
-    count = f"{failed} image{'' if failed == 1 else 's'} of {job.inputs} failed{which}"
+    count = f"{failed} image{'' if failed == 1 else 's'} of {images} failed{which}"
     raise DataError(
         f"{count}, where {limit} may; mend the images, or raise --max-failures and leave out --on-error fail"
     )
 
 
-class _keeping:  # noqa: N801 (a context manager, used like a function)
-    """Says how to go on when the work on a job stops before its end; a job with nothing done is removed."""
+@contextmanager
+def _keeping(job: Job, going_on: str, shared: bool = False) -> Iterator[None]:
+    """Say how to go on when the work on a job stops before its end; a job with nothing done is removed.
 
-    def __init__(self, job: Job):
-        self.job = job
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, (LesionflowError, KeyboardInterrupt)):
-            return
-        done = self.job.images_done()
-        if done or isinstance(error, KeyboardInterrupt):
-            kept = f"{done:,} of {self.job.inputs:,} images are done; the same command with --resume goes on from there"
+    shared: with others, so that it is never removed.
+    """
+    try:
+        yield
+    except (LesionflowError, KeyboardInterrupt) as error:
+        if isinstance(error, StoreError) or isinstance(error.__cause__, StoreError):
+            # Asked how far the run got, the store would keep us waiting once more.
+            error.args = (f"{error}; what is done is kept; {going_on}",)
+            raise
+        done = job.images_done()
+        if done or shared or isinstance(error, KeyboardInterrupt):
+            kept = f"{done:,} of {job.inputs:,} images are done; {going_on}"
             error.args = (f"{error}; {kept}" if str(error) else f"stopped; {kept}",)
         else:
-            remove_job(self.job.folder)
-
-
-def _publish(report: Path, out: Path, overwrite: bool, going_on: bool) -> None:
-    """Put the finished report in its place."""
-    try:
-        if overwrite:
-            os.replace(report, out)
-        else:
-            name_new(report, out)
-    except FileExistsError as error:
-        # Killed after this step, a run leaves the report that its resumption is about to write.
-        if not (going_on and filecmp.cmp(report, out, shallow=False)):
-            raise ReportError(f"{out}: exists already; add --overwrite or choose another name") from error
-    except OSError as error:
-        raise ReportError(f"{out}: cannot be written ({error.strerror})") from error
+            remove_job(job.folder)
+        raise

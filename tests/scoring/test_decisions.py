@@ -15,10 +15,10 @@ from lesionflow.bundle.card import AVERAGED, SINGLE, read_card, write_card
 from lesionflow.data.pixels import decode
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ReportError, UsageError
+from lesionflow.scoring import local
 from lesionflow.scoring.predictor import load_predictor
 from lesionflow.scoring.read_report import read_report
 from lesionflow.scoring.row import one_by_one
-from lesionflow.verbs import score as verb
 from lesionflow.verbs.score import score
 from tests.conftest import error_line, invoke
 from tests.scoring.conftest import SIDE
@@ -84,7 +84,7 @@ def test_a_resumed_run_averages_as_the_undisturbed_one(
     images: Path, deciding_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options: dict[str, Any] = {"shard_size": 8, "batch_size": 4, "workers": 1, "quiet": True}
-    out, score_batches = tmp_path / "results.csv", verb.score_batches
+    out, score_batches = tmp_path / "results.csv", local.score_batches
 
     def interrupted(*arguments: Any) -> Any:
         for number, scored in enumerate(score_batches(*arguments)):
@@ -92,7 +92,7 @@ def test_a_resumed_run_averages_as_the_undisturbed_one(
                 raise KeyboardInterrupt
             yield scored
 
-    monkeypatch.setattr(verb, "score_batches", interrupted)
+    monkeypatch.setattr(local, "score_batches", interrupted)
     with pytest.raises(KeyboardInterrupt, match="24 of 60 images are done"):
         score(images, out, str(deciding_bundle), tta=True, **options)
     monkeypatch.undo()
@@ -197,7 +197,6 @@ def test_frames_of_a_file_have_decisions_of_their_own(
     deciding_bundle: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Frames from the second on go through the network apart from the batch."""
-    from lesionflow.scoring import local
 
     files = sorted(images.iterdir())
     stills = [(number, decode(file, SIDE, SIDE)) for number, file in enumerate(files[:40])]

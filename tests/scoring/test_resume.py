@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from lesionflow.errors import DataError, LesionflowError, ReportError
+from lesionflow.scoring import local
 from lesionflow.scoring.job import JOB_FILE, Job, job_folder
-from lesionflow.verbs import score as verb
 from lesionflow.verbs.score import score
 
 Command = Callable[..., list[str]]
@@ -145,14 +145,14 @@ def test_resumes_where_it_was_stopped(
     unfinished: Path, images: Path, small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored: list[str] = []
-    score_batches = verb.score_batches
+    score_batches = local.score_batches
 
     def counting(predictor: Any, batches: Any, workers: int) -> Iterator[Any]:
         for batch, rows in score_batches(predictor, batches, workers):
             scored.extend(batch.paths)
             yield batch, rows
 
-    monkeypatch.setattr(verb, "score_batches", counting)
+    monkeypatch.setattr(local, "score_batches", counting)
     summary = score(images, unfinished, str(small_bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
     assert (len(scored), summary.resumed, summary.scored) == (36, 24, 60)
     score(images, tmp_path / "undisturbed.csv", str(small_bundle), shard_size=8, batch_size=4, quiet=True)

@@ -1,0 +1,155 @@
+"""What a node of a Ray cluster does: score a shard at a time, with a model that its process loads once."""
+
+from __future__ import annotations
+
+import socket
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lesionflow.bundle.card import Card
+from lesionflow.errors import DataError, EngineError, ReportError
+from lesionflow.scoring.job import Fingerprint, Job
+from lesionflow.scoring.local import Step, decode_all, located, score_batches, shard_batches
+from lesionflow.scoring.predictor import Predictor, row_fingerprint
+from lesionflow.scoring.row import Row
+from lesionflow.storage.places import FILE, is_url
+
+_WITNESS_BYTES = 2**16
+_TRIED = 1000  # images, in search of one that can be read
+
+
+@dataclass(frozen=True)
+class Witness:
+    """An image that the machine which listed the source can read: who cannot see it does not see the source."""
+
+    path: str
+    begins: int  # checksum of its first bytes
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that a node has to know of a job, the model's bytes among it."""
+
+    key: str  # another one for every run
+    job: Job
+    card: Card
+    graph: bytes
+    device: str
+    averaged: bool
+    batch_size: int
+    threads: int  # that decode and infer
+    depends: Fingerprint  # what a row depends on, as the machine that began the job has it
+    within: str  # the folder that relative paths start from
+    witness: Witness | None
+
+
+class SourceUnseen(DataError):  # noqa: N818 (named for what is wrong, and an error by its base)
+    """This node does not see the images that were listed."""
+
+
+def find_witness(paths: Iterable[str], within: str) -> Witness | None:
+    """The first of the paths that can be read here; None if none can, or they are of a store, which all see alike."""
+    for _, path in zip(range(_TRIED), paths, strict=False):
+        if is_url(path) and not path.startswith(FILE):
+            return None
+        if begins := _begins(located(path, within)):
+            return Witness(path, begins)
+    return None
+
+
+def is_seen(witness: Witness | None, within: str) -> bool:
+    """Whether this machine sees what the one that chose the witness saw; True where it could choose none."""
+    return witness is None or _begins(located(witness.path, within)) == witness.begins
+
+
+def _begins(path: str) -> int | None:
+    try:
+        with open(path.removeprefix(FILE), "rb") as file:
+            return zlib.crc32(file.read(_WITNESS_BYTES)) or 1
+    except (OSError, ValueError):
+        return None
+
+
+# A process has one job at a time; a model is loaded for its first shard only.
+_loaded: dict[str, tuple[Work, Predictor]] = {}
+
+
+def load_work(key: str, depends: Fingerprint, work: Sequence[Any]) -> tuple[Work, Predictor]:
+    """The job and its model, from the cluster's memory at the first call of a process.
+
+    depends: what a row depends on; work: the one reference of a `Work`. Raises `EngineError` where this node would
+    give other rows, `ReportError` and `SourceUnseen` where it sees another storage.
+    """
+    if key in _loaded:
+        return _loaded[key]
+    import onnxruntime
+    import ray
+
+    from lesionflow import __version__
+
+    # Said before anything is taken apart that another version may have put together otherwise.
+    for name, here in (("lesionflow", __version__), ("ONNX Runtime", onnxruntime.__version__)):
+        if (there := depends[f"version of {name}"]) != here:
+            raise EngineError(f"{_node()}: has {name} {here}, where {there} is needed; install the same on all nodes")
+    sent: Work = ray.get(work[0])
+    here_too = row_fingerprint(sent.card, sent.device, sent.averaged, sent.batch_size)
+    if differing := [name for name in depends if here_too.get(name) != depends[name]]:
+        raise EngineError(f"{_node()}: {differing[0]} is another one; install the same on all nodes")
+    if not sent.job.is_seen():
+        raise ReportError(
+            f"{_node()}: does not see {sent.job.folder}; --out has to be on storage that all nodes see by this name"
+        )
+    if not is_seen(sent.witness, sent.within):
+        raise _unseen(sent)
+    predictor = Predictor(sent.card, sent.graph, 1, sent.device, sent.averaged)
+    _loaded.clear()
+    _loaded[key] = sent, predictor
+    return sent, predictor
+
+
+def score_shard(
+    work: Work, predictor: Predictor, shard: int, known: Mapping[int, tuple[str, str]], threads: int
+) -> Step:
+    """Score a shard and keep it as a file, as `score_here` does.
+
+    known: what is wrong with some of its images, by their place in it. Raises `SourceUnseen` rather than keep rows
+    that say `not_found` where the source is not there as a whole.
+    """
+    batches = shard_batches(work.job, shard, work.batch_size, known)
+    rows: list[tuple[int, Row]] = []
+    for _, scored in score_batches(predictor, batches, threads, work.within):
+        rows += scored
+    failed = [row for _, row in rows if row.decision is None]
+    if any(row.reason == "not_found" for row in failed) and not is_seen(work.witness, work.within):
+        raise _unseen(work)
+    work.job.write_shard(shard, rows)
+    return Step(work.job.shard_length(shard), len(failed), failed[0] if failed else None)
+
+
+def decode_only(work: Work, predictor: Predictor, shard: int, places: Sequence[int]) -> None:
+    """Decode some images of a shard and keep nothing; what is wrong with one does not matter, nor does the network.
+
+    A call without places shows that this process can load and run the model.
+    """
+    card = work.card
+    predictor.predict(np.zeros((1, card.height, card.width, 3), np.uint8))
+    inputs = work.job.shard_inputs(shard)
+    for place in places:
+        for _ in decode_all(located(inputs[place][0], work.within), card.height, card.width):
+            pass
+
+
+def _unseen(work: Work) -> SourceUnseen:
+    path = "" if work.witness is None else located(work.witness.path, work.within)
+    return SourceUnseen(
+        f"{_node()}: does not see the images as they were listed, {ascii(path)[1:-1]} for one; "
+        "make the source visible to all nodes by the same name"
+    )
+
+
+def _node() -> str:
+    return f"node {socket.gethostname()}"

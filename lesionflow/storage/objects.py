@@ -1,0 +1,313 @@
+"""Objects in stores, through fsspec: read, write, list, remove. The only module that knows fsspec.
+
+Whatever goes wrong is an `OSError` whose `strerror` is our own text: exceptions of the packages below can hold the
+addresses, keys and signatures of a request. One that is no single object's is a `StoreError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import logging
+import os
+import re
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lesionflow.errors import StoreError
+from lesionflow.storage.places import Place, Url
+
+CONNECTIONS = 64  # at once to a store
+READ_AHEAD = 16  # small objects
+
+_CREDENTIALS = {
+    "AuthorizationHeaderMalformed", "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken",
+    "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch", "TokenRefreshRequired", "401", "DefaultCredentialsError", "RefreshError",
+}  # fmt: skip
+_TROUBLE = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "500", "502", "503", "504"}
+_UNREACHABLE = {"EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ClientConnectorDNSError"}
+# What these packages raise without a word from the store is about the way to it.
+_NETWORK = ("botocore", "aiobotocore", "aiohttp", "google", "requests", "urllib3")
+_creating = threading.Lock()
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def read(url: Url, start: int = 0, end: int | None = None) -> bytes:
+    """The bytes from `start` to before `end`, in one request; fewer where the object ends. Raises `OSError`."""
+    try:
+        # Without a start s3fs would ask for the size first.
+        content: bytes = _whatever_comes(url, lambda: _system(url).cat_file(str(url), start=start, end=end))
+    except OSError as error:
+        if error.errno == errno.EINVAL and _size(url) <= start:
+            return b""  # a range that begins at the end, as every range of an empty object does
+        raise
+    return content
+
+
+def write(url: Url, content: bytes, overwrite: bool = True) -> None:
+    """Write an object, whole or not at all.
+
+    Raises `OSError`: `FileExistsError` without `overwrite` where it exists. Where the store knows no conditional
+    writes, an object that comes into being between the look and the write is overwritten.
+    """
+    _put(url, overwrite, lambda mode: _system(url).pipe_file(str(url), content, **mode))
+
+
+def upload(file: Path, url: Url, overwrite: bool = True) -> None:
+    """Write a file's content as an object, as `write` does."""
+    _put(url, overwrite, lambda mode: _system(url).put_file(str(file), str(url), **mode))
+
+
+def _put(url: Url, overwrite: bool, put: Callable[[dict[str, str]], object]) -> None:
+    try:
+        if not overwrite:
+            if exists(url):
+                raise FileExistsError(errno.EEXIST, "exists already", str(url))
+            try:
+                # Not tried a second time, which could find the first one's object.
+                with _in_our_words(url):
+                    put({"mode": "create"})
+                return
+            except OSError as error:
+                if error.errno != errno.ENOSYS:
+                    raise
+        _whatever_comes(url, lambda: put({}))
+    except FileNotFoundError as error:
+        raise _no_bucket(url) from error
+
+
+def download(url: Url, file: Path) -> None:
+    """Copy an object into a file. Raises `OSError`."""
+    _whatever_comes(url, lambda: _system(url).get_file(str(url), str(file)))
+
+
+@contextlib.contextmanager
+def local_copy(place: Place) -> Iterator[Path]:
+    """A file on this machine with a place's content: itself, or a copy for as long as the block lasts."""
+    if isinstance(place, Path):
+        yield place
+        return
+    with temporary_file(place.suffix) as file:
+        download(place, file)
+        yield file
+
+
+@contextlib.contextmanager
+def temporary_file(suffix: str = "") -> Iterator[Path]:
+    """The path of a file to write, in the system's folder for such (`TMPDIR`); it is gone after the block."""
+    with tempfile.TemporaryDirectory(prefix="lesionflow-") as folder:
+        yield Path(folder) / f"content{suffix}"
+
+
+def exists(url: Url) -> bool:
+    """Whether there is such an object. Raises `OSError` where that cannot be told."""
+    try:
+        return _size(url) >= 0
+    except FileNotFoundError:
+        return False
+
+
+def _size(url: Url) -> int:
+    """The object's bytes, -1 where only a folder has that name."""
+    info = _whatever_comes(url, lambda: _system(url).info(str(url), **_FRESH))
+    return int(info["size"]) if info["type"] == "file" else -1
+
+
+_FRESH = {"refresh": True}  # what was listed before may be gone
+
+
+def remove(url: Url) -> None:
+    """Remove an object, if it is there. Raises `OSError`."""
+    with contextlib.suppress(FileNotFoundError):
+        _whatever_comes(url, lambda: _system(url).rm_file(str(url)))
+
+
+def names(folder: Url) -> Iterator[str]:
+    """The names of the objects right in a folder, in the order of their bytes; none of a folder that is not there."""
+    return (url.rpartition("/")[2] for url in listed(folder, recursive=False))
+
+
+def listed(folder: Url, recursive: bool = True) -> Iterator[str]:
+    """The objects in a folder, and in those below it, in the order of their URLs' bytes, as they are listed.
+
+    S3 lists in this order, a thousand at a time, and only these are in memory; of other stores it is the names of the
+    folders on the way down. Raises `OSError` where it cannot be listed.
+    """
+    last = b""
+    for url in (_pages if folder.scheme in ("s3", "s3a") else _walk)(folder, recursive):
+        if (now := os.fsencode(url)) <= last:
+            raise OSError(errno.EIO, "lists its objects in no order, as S3's directory buckets do; give a list: @LIST")
+        last = now
+        yield url
+
+
+def _pages(folder: Url, recursive: bool) -> Iterator[str]:
+    asked: dict[str, Any] = {"Bucket": folder.bucket, "Prefix": folder.prefix}
+    if not recursive:
+        asked["Delimiter"] = "/"
+    while True:
+        page = _whatever_comes(folder, functools.partial(_page, folder, asked))
+        for entry in page.get("Contents", ()):
+            if not entry["Key"].endswith("/"):  # an object that stands for an empty folder
+                yield f"{folder.store}/{entry['Key']}"
+        if not page.get("IsTruncated"):
+            return
+        asked["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _page(folder: Url, asked: dict[str, Any]) -> dict[str, Any]:
+    page: dict[str, Any] = _system(folder).call_s3("list_objects_v2", **asked)
+    return page
+
+
+def _walk(folder: Url, recursive: bool) -> Iterator[str]:
+    try:
+        entries = _whatever_comes(folder, lambda: _system(folder).ls(str(folder), detail=True, **_FRESH))
+    except FileNotFoundError:
+        return
+    found = []
+    for entry in entries:
+        name = entry["name"].rstrip("/").rpartition("/")[2]
+        # A folder sorts with its slash, as it does within the URLs of what it holds.
+        found.append(name + "/" if entry["type"] == "directory" else name)
+    for name in sorted(set(found), key=os.fsencode):
+        below = folder / name
+        if not name.endswith("/"):
+            yield str(below)
+        elif recursive and below.prefix != folder.prefix:
+            yield from _walk(below, recursive)
+
+
+def ahead(place: Place, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """What a function gives for each item, in order; it reads a store some items ahead, and a disk as it is asked."""
+    if isinstance(place, Path):
+        yield from map(function, items)
+        return
+    waiting: deque[Future[R]] = deque()
+    threads = ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="lesionflow-ahead")
+    try:
+        for item in items:
+            waiting.append(threads.submit(function, item))
+            if len(waiting) >= 2 * READ_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _system(url: Url) -> Any:
+    with _creating:  # a second client would be connections of its own
+        return _system_of(url.scheme, os.getpid())
+
+
+@functools.cache
+def _system_of(scheme: str, process: int) -> Any:
+    import fsspec
+
+    # What goes wrong is in a row or a message; on stderr, where it would run through the progress bar, these packages
+    # write whole requests.
+    for name in ("fsspec", "s3fs", "gcsfs", "botocore", "aiobotocore", "aiohttp", "asyncio"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
+    options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
+    if scheme in ("s3", "s3a"):
+        chosen = {**fsspec.config.conf.get("s3", {}), **fsspec.config.conf.get("s3a", {})}
+        options["config_kwargs"] = {"max_pool_connections": CONNECTIONS} | dict(chosen.get("config_kwargs") or {})
+    system = fsspec.filesystem(scheme, **options)
+    if scheme in ("s3", "s3a"):
+        system.retries = 2  # each of which botocore tries five times
+    return system
+
+
+def _whatever_comes(url: Url, ask: Callable[[], R]) -> R:
+    """Ask, and if that is trouble with the store, find out whose: one object's, or everybody's, a `StoreError`."""
+    try:
+        with _in_our_words(url):
+            return ask()
+    except _TroubleError:
+        pass
+    try:
+        with _in_our_words(url):
+            _ask_for_anything(url)
+    except _TroubleError as error:
+        raise StoreError(
+            f"{url.store}: does not answer ({error.strerror}); see to the network and to the store's address"
+        ) from None
+    except StoreError:
+        raise
+    except OSError:
+        pass  # an answer
+    try:
+        with _in_our_words(url):
+            return ask()
+    except _TroubleError as error:
+        raise OSError(errno.EIO, f"the store does not hand it out ({error.strerror})", str(url)) from None
+
+
+def _ask_for_anything(url: Url) -> None:
+    if url.scheme in ("s3", "s3a"):
+        _page(url, {"Bucket": url.bucket, "MaxKeys": 1})
+    else:
+        _system(url).info(url.store)
+
+
+class _TroubleError(OSError):
+    """No answer, or that of a store which is not well."""
+
+
+@contextlib.contextmanager
+def _in_our_words(url: Url) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise _ours(error, url) from None
+
+
+def _ours(error: Exception, url: Url) -> OSError:
+    """The same failure without the text of packages that know secrets."""
+    code = _code(error)
+    if code == "NoSuchBucket" or (isinstance(error, FileNotFoundError) and not url.key):
+        return _no_bucket(url)
+    if code in _CREDENTIALS:
+        return StoreError(f"{url.store}: the credentials are missing or refused ({code}); set {url.credentials} anew")
+    if code in _UNREACHABLE:
+        return StoreError(f"{url.store}: is out of reach ({code}); see to the network and to the store's address")
+    if isinstance(error, FileNotFoundError):
+        return FileNotFoundError(errno.ENOENT, "no such object", str(url))
+    if isinstance(error, FileExistsError) or code in ("PreconditionFailed", "ConditionalRequestConflict", "412"):
+        return FileExistsError(errno.EEXIST, "exists already", str(url))
+    if (isinstance(error, PermissionError) and code != "InvalidObjectState") or code in ("AccessDenied", "403"):
+        return PermissionError(errno.EACCES, "permission denied", str(url))
+    if code in ("InvalidRange", "416"):
+        return OSError(errno.EINVAL, code, str(url))
+    if code in _TROUBLE or isinstance(error, (TimeoutError, ConnectionError)):
+        return _TroubleError(errno.EIO, code)
+    if code == type(error).__name__ and type(error).__module__.partition(".")[0] in _NETWORK:
+        return _TroubleError(errno.EIO, code)
+    number = error.errno if isinstance(error, OSError) and error.errno else errno.EIO
+    return OSError(number, code, str(url))
+
+
+def _no_bucket(url: Url) -> StoreError:
+    return StoreError(f"{url.store}: there is no such bucket; see to its name and to the store's address")
+
+
+def _code(error: BaseException) -> str:
+    """The store's word for a failure, or its number, or the name of the exception."""
+    cause: BaseException | None = error
+    while cause is not None:
+        response = getattr(cause, "response", None)
+        code = response.get("Error", {}).get("Code") if isinstance(response, dict) else getattr(cause, "code", None)
+        if code is not None and re.fullmatch(r"\w{1,60}", str(code)):
+            return str(code)
+        cause = cause.__cause__
+    return type(error).__name__

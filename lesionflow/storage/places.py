@@ -1,0 +1,158 @@
+"""A place: a path on this machine, or the URL of an object in a store. No secret gets into either."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lesionflow.errors import UsageError
+
+FILE = "file://"  # the rest of such a URL is a path, and everything is done as with a path
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
+_QUERY = re.compile(r"\?[\w.%~-]+=")
+# By scheme: the package that reads it, what brings that along, and where it takes credentials from.
+_STORES = {
+    "s3": ("s3fs", "lesionflow[s3]", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE,"),
+    "s3a": ("s3fs", "lesionflow[s3]", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE,"),
+    "gs": ("gcsfs", "lesionflow[gs]", "GOOGLE_APPLICATION_CREDENTIALS"),
+    "gcs": ("gcsfs", "lesionflow[gs]", "GOOGLE_APPLICATION_CREDENTIALS"),
+    "memory": ("fsspec", "fsspec", "nothing"),  # within one process
+}
+
+
+@dataclass(frozen=True)
+class Url:
+    """An object of a store, or what its objects' names begin with; knows of `pathlib.Path` what a report's place needs.
+
+    What is in front of the first slash is the bucket. There is no escaping: a name is what the store calls the object.
+    """
+
+    scheme: str
+    bucket: str
+    key: str
+
+    @classmethod
+    def of(cls, text: str) -> Url:
+        """The URL that is written so, of a store or not: for what was found in one, where names have any sign."""
+        match = _URL.fullmatch(text)
+        if match is None:
+            raise ValueError("not a URL")
+        bucket, _, key = match[2].partition("/")
+        return cls(match[1], bucket, key)
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.bucket}/{self.key}"
+
+    def __truediv__(self, name: str) -> Url:
+        return Url(self.scheme, self.bucket, self.prefix + name)
+
+    @property
+    def prefix(self) -> str:
+        """What the keys below it begin with, if it is a folder."""
+        return self.key if self.key.endswith("/") or not self.key else self.key + "/"
+
+    @property
+    def store(self) -> str:
+        """The bucket as a URL."""
+        return f"{self.scheme}://{self.bucket}"
+
+    @property
+    def credentials(self) -> str:
+        """The environment's variables from which this kind of store takes credentials."""
+        return _STORES[self.scheme][2]
+
+    @property
+    def name(self) -> str:
+        """What follows the last slash."""
+        return self.key.rpartition("/")[2]
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the name, with its dot."""
+        return os.path.splitext(self.name)[1]
+
+    @property
+    def parent(self) -> Url:
+        """What precedes the last slash."""
+        return Url(self.scheme, self.bucket, self.key.rpartition("/")[0])
+
+    def with_name(self, name: str) -> Url:
+        """Another object beside this one."""
+        return Url(self.scheme, self.bucket, self.key.removesuffix(self.name) + name)
+
+    def is_dir(self) -> bool:
+        """Whether it can only be a folder: a bucket, or a name that ends with a slash."""
+        return not self.name
+
+    def is_file(self) -> bool:
+        """Whether there is such an object. Raises `OSError` where that cannot be told."""
+        return self.exists()
+
+    def exists(self) -> bool:
+        """Whether there is such an object. Raises `OSError` where that cannot be told."""
+        from lesionflow.storage import objects
+
+        return objects.exists(self)
+
+    def read_bytes(self) -> bytes:
+        """The object's content. Raises `OSError`."""
+        from lesionflow.storage import objects
+
+        return objects.read(self)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Remove the object; one that is not there is no error, whatever is asked. Raises `OSError`."""
+        from lesionflow.storage import objects
+
+        objects.remove(self)
+
+
+Place = Path | Url
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is meant for a URL: letters, then `://`."""
+    return "://" in text and _URL.fullmatch(text) is not None
+
+
+def place(text: Place | str | os.PathLike[str]) -> Place:
+    """The place that a user names: a path, also as `file:///folder`, or a URL of a store; a place is itself.
+
+    Raises `UsageError` for a kind of URL that is not read or whose package is missing, and for one with credentials or
+    a query, which would be kept in reports and logs.
+    """
+    if isinstance(text, Url):
+        return text
+    text = os.fspath(text)
+    match = _URL.fullmatch(text)
+    if match is None:
+        return Path(text)
+    scheme, rest = match[1], match[2]
+    if text.startswith(FILE):
+        if not rest.startswith("/"):
+            raise UsageError(f"{text}: write three slashes and the whole path, as in file:///data/images")
+        return Path(rest)
+    if scheme not in _STORES:
+        raise UsageError(f"{scheme}://: such URLs are not read; use paths, file://, s3:// or gs://")
+    package, extra, variables = _STORES[scheme]
+    authority = rest.partition("/")[0]
+    # A secret key may hold slashes, so that the @ that ends it comes after the first of them.
+    if "@" in authority or (":" in authority and not authority.startswith("arn:")):
+        raise UsageError(
+            f"{scheme}://: credentials in a URL stay in logs and in the shell's history; leave them out, and set "
+            f"{variables} in the environment"
+        )
+    if query := _QUERY.search(rest):
+        raise UsageError(
+            f"{scheme}://{rest[: query.start()]}: a query (?...=) is not used, and a signature in it would be a "
+            f"secret; leave it out, and set {variables} in the environment"
+        )
+    if not authority and scheme != "memory":
+        raise UsageError(f"{text}: names no bucket; write {scheme}://BUCKET/NAME")
+    if importlib.util.find_spec(package) is None:
+        raise UsageError(f"{scheme}:// needs {package}: pip install '{extra}'")
+    return Url.of(text)

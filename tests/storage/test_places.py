@@ -1,0 +1,72 @@
+import importlib.util
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lesionflow.errors import UsageError
+from lesionflow.storage.places import Url, is_url, place
+
+SECRETS = ["AKIAEXAMPLE", "wJal", "K7MDENG", "hunter2", "deadbeef"]
+
+
+def test_paths_are_paths() -> None:
+    assert place("results.csv") == Path("results.csv") == place(Path("results.csv"))
+    assert place("s3:/bucket/results.csv") == Path("s3:/bucket/results.csv")
+    assert place("file:///data/results.csv") == Path("/data/results.csv")
+
+
+def test_urls_are_kept_as_they_are_written() -> None:
+    for text in ("s3://bucket/a b/%41+?.csv", "gs://bucket//x.csv", "memory://folder/x.csv", "s3a://bucket/x#2"):
+        if importlib.util.find_spec("gcsfs") or not text.startswith("gs"):
+            assert str(place(text)) == text and is_url(text)
+    assert str(place("s3://bucket")) == "s3://bucket/"
+    arn = "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/mine/key.jpg"
+    assert str(place(arn)) == arn
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s3://AKIAEXAMPLE:hunter2@bucket/folder",
+        "s3://AKIAEXAMPLE:wJalrXUtnFEMI/K7MDENG/bPx@bucket/folder",
+        "s3://AKIAEXAMPLE:hunter2/no/at",
+        "gs://hunter2@bucket/x.jpg",
+        "s3://bucket/x.jpg?X-Amz-Credential=AKIAEXAMPLE&X-Amz-Signature=deadbeef",
+        "gs://bucket/x.jpg?X-Goog-Signature=deadbeef",
+        "https://bucket.example/x.jpg?sig=deadbeef",
+        "https://user:hunter2@host/x.jpg",
+    ],
+)
+def test_secrets_are_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        place(text)
+    assert not [secret for secret in SECRETS if secret in str(caught.value)]
+
+
+@pytest.mark.parametrize("text", ["ftp://host/x", "s3:///x", "file://host/x", "http://host/x"])
+def test_what_is_not_read(text: str) -> None:
+    with pytest.raises(UsageError):
+        place(text)
+
+
+@pytest.mark.parametrize(("scheme", "extra"), [("s3", "lesionflow[s3]"), ("gs", "lesionflow[gs]")])
+def test_a_missing_package_is_named(scheme: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="pip install") as caught:
+        place(f"{scheme}://bucket/x.csv")
+    assert extra in str(caught.value)
+
+
+NAMES = st.text(st.characters(exclude_characters="/", codec="utf-8"), min_size=1).filter(lambda name: name != ".")
+
+
+@given(st.lists(NAMES, min_size=2, max_size=4))
+def test_names_and_folders_are_those_of_a_path(parts: list[str]) -> None:
+    url, path = Url("s3", "bucket", "/".join(parts)), PurePosixPath("/", *parts)
+    assert url.name == path.name
+    assert f"/{url.parent.key}" == str(path.parent)
+    assert url.with_name("new.csv") == url.parent / "new.csv" and not url.is_dir()
+    assert (url / "below").parent == url and (Url("s3", "bucket", "") / "x").parent.is_dir()
+    assert Url.of(str(url)) == url
