@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from lesionflow.data.pixels import MAXIMUM_BYTES, SUFFIXES
 from lesionflow.errors import LesionflowError, UsageError
 from lesionflow.registry.pyfunc import OUTPUT_COLUMNS
-from lesionflow.registry.tracking import registry_errors
+from lesionflow.registry.tracking import connect, registry_errors
 from lesionflow.registry.versions import DEFAULT_NAME, Version, find_version, number_by_alias, parse_address
 from lesionflow.scoring.columns import COLUMNS, FAILED, SCORED
 
@@ -72,6 +72,7 @@ def bound_batches(spark: SparkSession, images: int) -> None:
 def find_model(address: str) -> Version:
     """The version that `models:/NAME@ALIAS` or `models:/NAME/VERSION` names now."""
     name, alias, number = parse_address(address)
+    connect()
     if alias is not None:
         number = number_by_alias(name, alias)
     if number is None:
