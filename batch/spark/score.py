@@ -157,10 +157,11 @@ def write(rows: DataFrame, out: str, kind: str) -> None:
     if kind == "parquet":
         rows.write.parquet(out)
         return
-    from pyspark.sql.functions import format_string
+    from pyspark.sql.functions import col, format_string, when
 
     numbers = [name for name, type in rows.dtypes if type == "double"]
-    rows = rows.withColumns({name: format_string("%.6f", name) for name in numbers})
+    six = {name: when(col(name).isNotNull(), format_string("%.6f", name)) for name in numbers}  # not "null"
+    rows = rows.withColumns(six)
     as_others_quote = {"escape": '"', "ignoreLeadingWhiteSpace": False, "ignoreTrailingWhiteSpace": False}
     rows.write.csv(out, header=True, **as_others_quote)
 

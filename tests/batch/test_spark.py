@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -105,13 +106,16 @@ def test_the_job_says_of_every_image_what_lesionflow_score_says(
 
 
 def test_as_csv_the_rows_read_like_those_of_a_report(spark: Any, job: ModuleType, store: Path, images: Path) -> None:
-    assert job.main([str(images), str(store / "rows.csv"), "--format", "csv", "--pattern", "*[m0].jpg"]) == 0
+    assert job.main([str(images), str(store / "rows.csv"), "--format", "csv", "--pattern", "*[ey0].jpg"]) == 0
     lines: list[dict[str, str]] = []
     for part in sorted((store / "rows.csv").glob("part-*")):
         with part.open(newline="") as file:
             lines += csv.DictReader(file)
-    assert lines and list(lines[0]) == list(COLUMNS)
-    assert all(len(line[name].partition(".")[2]) == 6 for line in lines for name in NUMBERS if line["status"] == "ok")
+    assert list(lines[0]) == list(COLUMNS)
+    assert sorted(line["status"] for line in lines) == ["error", "error", "ok"]
+    for line in lines:
+        six = [bool(re.fullmatch(r"[01]\.[0-9]{6}", line[name])) for name in NUMBERS]
+        assert all(six) if line["status"] == "ok" else {line[name] for name in NUMBERS} == {""}
 
 
 def test_a_file_that_is_gone_when_its_turn_comes_is_a_row(spark: Any, job: ModuleType, images: Path) -> None:
