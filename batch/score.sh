@@ -3,6 +3,7 @@
 #
 # One job a report: a second one that starts while the first still runs ends with 75 (try again later). Otherwise the
 # exit code is that of `lesionflow score`: 0 all scored, 3 some images could not be read, 1 failed, 2 wrong usage.
+# A report in an object store has no lock: it is for the scheduler to start one job at a time for it.
 # Python is the one on the PATH; PYTHON names another.
 set -euo pipefail
 
@@ -13,8 +14,12 @@ fi
 images=$1 report=$2
 shift 2
 
-if ! { exec 9>"$report.lock"; } 2>/dev/null; then
-  echo "$0: $report.lock cannot be written; the report's folder has to exist and be writable" >&2
+if [[ $report == *://* && $report != file://* ]]; then
+  exec "${PYTHON:-python3}" -m lesionflow score "$images" --out "$report" "$@"
+fi
+lock=${report#file://}.lock
+if ! { exec 9>"$lock"; } 2>/dev/null; then
+  echo "$0: $lock cannot be written; the report's folder has to exist and be writable" >&2
   exit 1
 fi
 if ! flock --nonblock 9; then

@@ -57,7 +57,7 @@ IMAGE_FAILURES = {
     "too_large": "the image has more pixels, bytes or progressive scans than are decoded",
     "damaged": "the content breaks off or does not decode",
     "unsupported": "the pixels are of a kind that has no defined brightness, such as 32-bit floats, or need an extra",
-    "unreadable": "the operating system reports another failure",
+    "unreadable": "the operating system or the store reports another failure",
     "crash": "decoding it ends the process, by a fault in an image library or for want of memory (`--engine ray`)",
 }
 

@@ -116,7 +116,12 @@ def partial_file(out: Place) -> Iterator[Path]:
 def _partial(out: _Either) -> _Either:
     """Beside `out`, since only within a file system a rename is whole or not at all; a long name is cut to fit."""
     start = os.fsdecode(os.fsencode(out.name)[:200])
-    return out.with_name(f".{start}.partial-{os.getpid()}")
+    return out.with_name(f".{start}.partial-{nobody_elses()}")
+
+
+def nobody_elses() -> str:
+    """The end of a file name that no other process uses: on machines that share a folder, numbers of processes meet."""
+    return f"{os.getpid()}x{secrets.token_hex(4)}"
 
 
 def put_in_place(partial: Path, out: Place, overwrite: bool) -> None:
@@ -144,8 +149,7 @@ def write_whole(file: Place, content: bytes, overwrite: bool = True) -> None:
 
         objects.write(file, content, overwrite)
         return
-    # Machines that share a folder may be writing the same file.
-    partial = file.with_name(f"{file.name}.partial-{os.getpid()}{secrets.token_hex(4)}")
+    partial = file.with_name(f"{file.name}.partial-{nobody_elses()}")
     try:
         with open(partial, "wb") as stream:
             stream.write(content)

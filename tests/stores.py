@@ -26,6 +26,8 @@ class S3Server:
         self.delay = 0.0  # seconds before each answer
         self.broken: set[str] = set()  # paths that are answered by an internal error
         self.requests: list[tuple[str, str]] = []  # method and path, with its query
+        self.now = self.most_at_once = 0  # requests that wait
+        self.counting = threading.Lock()
         self.buckets = 0
         self.start()
 
@@ -36,7 +38,12 @@ class S3Server:
         def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
             self.requests.append((environ["REQUEST_METHOD"], f"{path}?{query}" if query else path))
+            with self.counting:
+                self.now += 1
+                self.most_at_once = max(self.most_at_once, self.now)
             time.sleep(self.delay)
+            with self.counting:
+                self.now -= 1
             if self.gone:  # connections that are still open go with the server
                 environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
                 return []
@@ -98,7 +105,7 @@ class Bucket:
     def remove(self, key: str) -> None:
         self.client.delete_object(Bucket=self.name, Key=key)
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def listing(self, prefix: str = "") -> list[str]:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 

@@ -40,7 +40,9 @@ def score(
 
     SOURCE is a folder, an image, a quoted pattern such as 'scans/**/*.png', @LIST (a file of paths, one a line or
     separated by NUL bytes), - (such a list on standard input), or a .csv file whose column 'path' names the images and
-    whose other columns are carried into the report. Listed paths are relative to the working directory.
+    whose other columns are carried into the report. Listed paths are relative to the working directory. Each of these,
+    listed paths, --out, --html and --summary may be a URL: s3:// (extra s3), gs:// (extra gs) or file://; credentials
+    come from the environment.
 
     Exits with 0 if all images were scored, 3 if some could not be read (they are rows with an error), 1 if scoring
     failed, 2 for wrong usage, 130 or 143 if it was interrupted or terminated: --resume then goes on.
@@ -83,19 +85,19 @@ def merge(ctx: click.Context, out: Place, quiet: bool, **options: Any) -> None:
     """
     from lesionflow.verbs.merge import merge
 
-    summary = _until_stopped(lambda: merge(out, quiet=quiet, **options))
+    summary = _until_stopped(lambda: merge(out, quiet=quiet, **options), "stopped; what the parts have done is kept")
     if not quiet:
         _print_summary(summary)
     if summary.failed:
         ctx.exit(SOME_IMAGES_FAILED)
 
 
-def _until_stopped(work: Callable[[], Summary]) -> Summary:
+def _until_stopped(work: Callable[[], Summary], otherwise: str = "stopped; nothing was begun") -> Summary:
     try:
         with terminable():
             return work()
     except KeyboardInterrupt as stopped:
-        click.echo(str(stopped) or "stopped; nothing was begun", err=True)
+        click.echo(str(stopped) or otherwise, err=True)
         # A thread may hang in a file of a share that is gone: to wait for it, as Python would, is no way to stop.
         os._exit(exit_code(stopped))
 

@@ -27,8 +27,8 @@ class Model:
     batch_size: int
 
 
-# Called with a job and a model, it gives what scores the shards that it is told, a step at a time.
-Engine = Callable[[Job, Model], Callable[[Iterable[int]], Generator[Step, None, None]]]
+Scorer = Callable[[Iterable[int]], Generator[Step, None, None]]  # scores and keeps the shards that it is told
+Engine = Callable[[Job, Model], Scorer]
 
 
 @contextlib.contextmanager
@@ -54,7 +54,7 @@ def open_engine(config: ScoringConfig) -> Iterator[Engine]:
     cpus, within = config.cpus_per_task or 1, os.getcwd()
     with join_cluster(config.ray_address, cpus, config.gpus_per_task or 0, quiet=config.quiet) as cluster:
 
-        def begin(job: Job, model: Model) -> Callable[[Iterable[int]], Generator[Step, None, None]]:
+        def begin(job: Job, model: Model) -> Scorer:
             if isinstance(job.folder, Path):  # another machine's processes begin elsewhere
                 job = dataclasses.replace(job, folder=Path(os.path.abspath(job.folder)))
             card, averaged = model.predictor.card, config.tta

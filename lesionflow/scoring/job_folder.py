@@ -29,7 +29,7 @@ from lesionflow.whole_file import put_in_place, write_whole
 _PARTIAL = r"(\.partial(-\w+)?)?"  # of what a killed process was writing
 _OURS = re.compile(
     rf"(job\.json|manifest(-\w+)?\.jsonl|shard-\d{{8}}\.jsonl|part-\d+-of-\d+\.json){_PARTIAL}"
-    r"|\.?report(\.partial-\d+)?"
+    r"|\.?report(\.partial-\w+)?"
 )
 _LOCKS = re.compile(rf"{LOCK_FILE}(-\d+-of-\d+)?")
 

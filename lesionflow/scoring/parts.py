@@ -15,9 +15,7 @@ import contextlib
 import dataclasses
 import datetime
 import json
-import os
 import re
-import secrets
 import shlex
 import tempfile
 from collections.abc import Iterator
@@ -50,7 +48,7 @@ from lesionflow.scoring.manifest import (
 from lesionflow.scoring.sources import Source
 from lesionflow.storage.objects import local_copy, temporary_file
 from lesionflow.storage.places import Place, Url
-from lesionflow.whole_file import put_in_place, write_whole
+from lesionflow.whole_file import nobody_elses, put_in_place, write_whole
 
 _RECORD = re.compile(r"part-(\d+)-of-(\d+)\.json")
 
@@ -139,7 +137,7 @@ def _own_manifest(folder: Place) -> Iterator[Path]:
         with temporary_file() as file:
             yield file
         return
-    file = folder / f"{MANIFEST_FILE}.partial-{os.getpid()}{secrets.token_hex(4)}"
+    file = folder / f"{MANIFEST_FILE}.partial-{nobody_elses()}"
     try:
         yield file
     finally:
@@ -148,10 +146,11 @@ def _own_manifest(folder: Place) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def open_merge(folder: Place) -> Iterator[tuple[Job, About]]:
-    """The job of which all parts are done, and what they say of themselves; nobody else works on it meanwhile.
+def open_merge(folder: Place) -> Iterator[tuple[Job, About, int]]:
+    """A job of which all parts are done, what they say of themselves, and how many rows are failures.
 
-    Raises `ReportError` where something is missing, names the commands that do it, and where parts are of other jobs.
+    Nobody else works on it meanwhile. Raises `ReportError` where something is missing, with the commands that do it,
+    and where parts are of other jobs.
     """
     nothing = f"{folder}: holds no parts of a report; `lesionflow score --shard I/N` makes them"
     if isinstance(folder, Path) and not folder.is_dir():
@@ -172,8 +171,7 @@ def open_merge(folder: Place) -> Iterator[tuple[Job, About]]:
         begun = datetime.datetime.fromisoformat(before["begun"])
         columns = about.carried_columns
         job = Job(folder, shard_size, listed.inputs, columns, begun, listed.offsets, fingerprint, manifest.name)
-        _refuse_missing(job, about, before["parts"])
-        yield job, about
+        yield job, about, _failures(job, about, before["parts"])
 
 
 def _agreed(folder: Place, fingerprint: Fingerprint, parts: int) -> About:
@@ -212,7 +210,8 @@ def _read_record(file: Place) -> About:
         raise ReportError(f"{file}: not what a part says of itself; do that part again") from error
 
 
-def _refuse_missing(job: Job, about: About, parts: int) -> None:
+def _failures(job: Job, about: About, parts: int) -> int:
+    """How many rows are failures. Raises `ReportError` where shards are missing."""
     done = job.failures()
     told = []
     for number in range(1, parts + 1):
@@ -222,3 +221,4 @@ def _refuse_missing(job: Job, about: About, parts: int) -> None:
             told.append(f"part {part} lacks {len(missing)} of {len(shards)} shards: {about.command_for(part)}")
     if told:
         raise ReportError(f"{job.folder}: not all parts are done; {first_few(told, 8)}")
+    return sum(known or 0 for known in done)

@@ -109,12 +109,14 @@ def choose_device(device: str) -> str:
 def row_fingerprint(card: Card, device: str, averaged: bool, batch_size: int) -> dict[str, str | int]:
     """All that a row depends on besides its file, as this machine would score it."""
     import onnxruntime
+    import PIL
 
     return {
         "model": card.digest,
         "version of pixels": PIXELS_VERSION,
         "version of lesionflow": __version__,
         "version of ONNX Runtime": onnxruntime.__version__,
+        "version of Pillow": PIL.__version__,
         "device": device,
         "--tta": "yes" if averaged else "no",
         "images in a batch": batch_size,

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections import deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +32,7 @@ class _Attempt:
     known: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     carefully: bool = False  # after a search: one image at a time
     searching: bool = False  # for the images that end the process
+    sent: Work | None = None  # what went along with the attempt that ended
 
 
 def score_on_cluster(cluster: Cluster, todo: Iterable[int], work: Work) -> Generator[Step, None, None]:
@@ -42,64 +42,80 @@ def score_on_cluster(cluster: Cluster, todo: Iterable[int], work: Work) -> Gener
     generator instead of taking the next step leaves the shard of the last one to be done. Raises `EngineError` where
     tasks die that no image can be blamed for.
     """
-    ray = cluster.ray
-    died = _deaths(ray)
-    waiting, again = iter(todo), deque[_Attempt]()
-    pending: dict[Any, tuple[_Attempt, Work]] = {}
-    sent = ray.put(work)
-    tasks = {
-        kind: ray.remote(function).options(num_cpus=cpus, num_gpus=gpus, max_retries=0)
-        for kind, function, cpus, gpus in (
-            (False, _score, cluster.cpus, cluster.gpus),
-            (True, _search, 0, 0),  # it does no work itself
-        )
-    }
+    tasks, waiting, died = _Tasks(cluster, work), iter(todo), _deaths(cluster.ray)
     try:
         while True:
-            new = (_Attempt(shard) for shard in itertools.islice(waiting, max(0, _room(cluster, pending, again))))
-            for attempt in [*again, *new]:
-                arguments = (work.key, work.depends, [sent], attempt.shard)
-                if attempt.searching:
-                    extra: tuple[Any, ...] = (cluster.cpus, cluster.gpus)
-                else:
-                    extra = (dict(attempt.known), 1 if attempt.carefully else work.threads)
-                pending[tasks[attempt.searching].remote(*arguments, *extra)] = attempt, work
-            again.clear()
-            if not pending:
+            for shard in itertools.islice(waiting, tasks.room()):
+                tasks.hand_out(_Attempt(shard))
+            if not tasks.pending:
                 return
-            done, _ = ray.wait(list(pending), timeout=_SECONDS_TO_WAIT)
-            for reference in done:
-                attempt, work_then = pending.pop(reference)
-                try:
-                    result = ray.get(reference)
-                except died:
-                    again.append(_after_death(attempt))
-                    continue
-                except ray.exceptions.RayError as error:
-                    cause = _cause(error)
-                    if not isinstance(cause, SourceUnseen) or is_seen(work_then.witness, work.within):
-                        raise cause from error
-                    # Somebody has removed the very image that all were to see; another one will do.
-                    if work_then is work:
-                        work = _with_another_witness(work)
-                        sent = ray.put(work)
-                    again.append(attempt)
-                    continue
-                if attempt.searching:
-                    again.append(dataclasses.replace(attempt, deaths=0, known=result, searching=False))
-                    continue
-                try:
-                    yield Step(*result)
-                except GeneratorExit:
-                    work.job.discard_shard(attempt.shard)
-                    raise
+            for attempt, outcome in tasks.ended():
+                if isinstance(outcome, died):
+                    tasks.hand_out(_after_death(attempt))
+                elif isinstance(outcome, Exception):
+                    tasks.hand_out(tasks.after_error(attempt, _cause(outcome)))
+                elif attempt.searching:
+                    tasks.hand_out(dataclasses.replace(attempt, deaths=0, known=outcome, searching=False))
+                else:
+                    try:
+                        yield Step(*outcome)
+                    except GeneratorExit:
+                        work.job.discard_shard(attempt.shard)
+                        raise
     finally:
-        for reference in pending:
-            ray.cancel(reference, force=True)
+        tasks.cancel()
 
 
-def _room(cluster: Cluster, pending: Mapping[Any, object], again: Sequence[_Attempt]) -> int:
-    return cluster.most_pending() - len(pending) - len(again)
+class _Tasks:
+    """What is handed out, and what goes along with it."""
+
+    def __init__(self, cluster: Cluster, work: Work):
+        self.cluster, self.ray, self.work = cluster, cluster.ray, work
+        self.sent = self.ray.put(work)
+        self.pending: dict[Any, tuple[_Attempt, Work]] = {}
+        # A task that dies is handed out again here: Ray itself would go on for ever where memory runs out.
+        self.score = self.ray.remote(_score).options(num_cpus=cluster.cpus, num_gpus=cluster.gpus, max_retries=0)
+        self.search = self.ray.remote(_search).options(num_cpus=0, max_retries=0)
+
+    def room(self) -> int:
+        """How many more are worth being handed out."""
+        return max(0, self.cluster.most_pending() - len(self.pending))
+
+    def hand_out(self, attempt: _Attempt) -> None:
+        """Let the cluster work on a shard."""
+        arguments = (self.work.key, self.work.depends, [self.sent], attempt.shard)
+        if attempt.searching:
+            reference = self.search.remote(*arguments, self.cluster.cpus, self.cluster.gpus)
+        else:
+            threads = 1 if attempt.carefully else self.work.threads
+            reference = self.score.remote(*arguments, dict(attempt.known), threads)
+        self.pending[reference] = attempt, self.work
+
+    def ended(self) -> Iterator[tuple[_Attempt, Any]]:
+        """Wait a while; the attempts that have ended meanwhile, each with its result or with what it raised."""
+        done, _ = self.ray.wait(list(self.pending), timeout=_SECONDS_TO_WAIT)
+        for reference in done:
+            try:
+                outcome = self.ray.get(reference)
+            except self.ray.exceptions.RayError as error:
+                outcome = error
+            attempt, work = self.pending.pop(reference)
+            yield dataclasses.replace(attempt, sent=work), outcome
+
+    def after_error(self, attempt: _Attempt, error: Exception) -> _Attempt:
+        """The next attempt, where the trouble was that somebody removed the very image that all were to see."""
+        assert attempt.sent is not None
+        if not isinstance(error, SourceUnseen) or is_seen(attempt.sent.witness, self.work.within):
+            raise error
+        if attempt.sent is self.work:
+            self.work = _with_another_witness(self.work)
+            self.sent = self.ray.put(self.work)
+        return attempt
+
+    def cancel(self) -> None:
+        """End what is still being worked on."""
+        for reference in self.pending:
+            self.ray.cancel(reference, force=True)
 
 
 def _deaths(ray: Any) -> tuple[type[Exception], ...]:

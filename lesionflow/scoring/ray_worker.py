@@ -87,12 +87,14 @@ def load_work(key: str, depends: Fingerprint, work: Sequence[Any]) -> tuple[Work
     if key in _loaded:
         return _loaded[key]
     import onnxruntime
+    import PIL
     import ray
 
     from lesionflow import __version__
 
     # Said before anything is taken apart that another version may have put together otherwise.
-    for name, here in (("lesionflow", __version__), ("ONNX Runtime", onnxruntime.__version__)):
+    versions = {"lesionflow": __version__, "ONNX Runtime": onnxruntime.__version__, "Pillow": PIL.__version__}
+    for name, here in versions.items():
         if (there := depends[f"version of {name}"]) != here:
             raise EngineError(f"{_node()}: has {name} {here}, where {there} is needed; install the same on all nodes")
     sent: Work = ray.get(work[0])

@@ -29,13 +29,12 @@ def merge(out: Place | str | os.PathLike[str], **options: Any) -> Summary:
     folder, started = job_folder(out), time.monotonic()
     if not config.overwrite and out.is_file() and not (folder / JOB_FILE).exists():
         raise ReportError(f"{out}: is finished, there is nothing to merge")
-    with open_merge(folder) as (job, about):
+    with open_merge(folder) as (job, about, failed):
         # A merge that was killed at its end has left the report; the next one compares.
         may_replace = config.overwrite or out.is_file()
         report = plan_report(out, config, about.carried_columns, may_replace)
         if report.format == ISIC:
             check_isic_names(job.paths())
-        failed = sum(known or 0 for known in job.failures())
         stop_if_too_many(failed, config.failures_allowed(job.inputs), job.inputs, None)
         own = {field.name: getattr(config, field.name) for field in fields(config)}
         return finish(

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -18,11 +18,10 @@ from lesionflow.bundle.pretrained import PRETRAINED
 from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError
 from lesionflow.options import arguments_of
 from lesionflow.scoring.config import RAY, Part, ScoringConfig
-from lesionflow.scoring.engines import Model, open_engine
+from lesionflow.scoring.engines import Model, Scorer, open_engine
 from lesionflow.scoring.finish import Summary, finish, plan_report
 from lesionflow.scoring.job import JOB_FILE, Job, job_folder
 from lesionflow.scoring.job_folder import open_job, remove_job
-from lesionflow.scoring.local import Step
 from lesionflow.scoring.parts import About, open_part
 from lesionflow.scoring.predictor import Predictor, row_fingerprint
 from lesionflow.scoring.progress import show_progress
@@ -95,7 +94,9 @@ def _score_part(
     config: ScoringConfig,
     part: Part,
 ) -> Summary:
-    check_writable(out, overwrite=False)
+    if out.is_file():  # a part that a scheduler starts once more after the merge
+        raise ReportError(f"{out}: exists already; remove it, or choose another name")
+    check_writable(out, overwrite=True)
     opened = open_source(source, recursive=config.recursive, pattern=config.pattern)
     loaded, label, card = _load(model, tracking_uri, config)
     command = ["lesionflow", "score", os.fspath(source), "--out", str(out), "--model", model]
@@ -143,7 +144,7 @@ def _chosen(source: str | os.PathLike[str], config: ScoringConfig) -> dict[str, 
     return {"source": os.fspath(source)} | chosen
 
 
-def _score_shards(job: Job, shards: range, engine: Any, config: ScoringConfig, source: Source) -> int:
+def _score_shards(job: Job, shards: range, scorer: Scorer, config: ScoringConfig, source: Source) -> int:
     """Score what is not done yet of some shards, a file each; returns how many of their images were done before."""
     failures = job.failures(shards)
     todo = [shard for shard, known in zip(shards, failures, strict=True) if known is None]
@@ -151,8 +152,8 @@ def _score_shards(job: Job, shards: range, engine: Any, config: ScoringConfig, s
     done, failed = images - sum(map(job.shard_length, todo)), sum(known or 0 for known in failures)
     limit = config.failures_allowed(images)
     stop_if_too_many(failed, limit, images, None)
-    steps: Generator[Step, None, None] = engine(todo)
-    with show_progress(images, done, failed, quiet=config.quiet) as advance, closing(steps):
+    progress = show_progress(images, done, failed, quiet=config.quiet)
+    with progress as advance, closing(scorer(todo)) as steps:
         for step in steps:
             failed += step.failed
             advance(step.images, step.failed)

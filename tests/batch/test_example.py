@@ -10,6 +10,7 @@ import pytest
 
 from lesionflow.diagnoses import DIAGNOSES
 from tests.conftest import invoke
+from tests.stores import Bucket
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = "batch/example"
@@ -66,6 +67,14 @@ def test_the_launcher_gives_the_same_and_passes_exit_codes_on(tmp_path: Path) ->
     assert launch(f"{EXAMPLE}/images", out, "--model", f"{EXAMPLE}/bundle").returncode == 1  # exists already
     assert launch(f"{EXAMPLE}/images").returncode == 2
     assert launch(f"{EXAMPLE}/images", str(tmp_path / "no" / "x.csv")).returncode == 1
+
+
+def test_the_launcher_writes_into_a_store(bucket: Bucket, tmp_path: Path) -> None:
+    out = bucket.url("reports/results.csv")
+    done = launch(f"{EXAMPLE}/images", out, "--model", f"{EXAMPLE}/bundle")
+    assert done.returncode == 3, done.stderr
+    (tmp_path / "results.csv").write_bytes(bucket.get("reports/results.csv"))
+    same(tmp_path / "results.csv")
 
 
 def test_two_jobs_do_not_write_one_report(tmp_path: Path) -> None:

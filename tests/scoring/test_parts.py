@@ -52,6 +52,9 @@ def test_the_report_is_that_of_one_run(
     assert [entry.name for entry in tmp_path.iterdir()] == [out.name]
     with pytest.raises(ReportError, match="is finished"):
         merge(out)
+    with pytest.raises(ReportError, match="exists already; remove it"):
+        do_parts(images, out, small_bundle, of, 1)
+    assert [entry.name for entry in tmp_path.iterdir()] == [out.name]
 
 
 def test_the_commands(images: Path, small_bundle: Path, command: Command, run: Run, tmp_path: Path) -> None:
@@ -142,7 +145,7 @@ def test_parts_in_a_store(
         merge(out)
     do_parts(images, out, small_bundle, 2, 1)
     assert merge(out).scored == 60
-    assert bucket.get("results.csv") == undisturbed and bucket.keys() == ["results.csv"]
+    assert bucket.get("results.csv") == undisturbed and bucket.listing() == ["results.csv"]
 
 
 def test_a_part_of_another_job_is_refused(

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from lesionflow.errors import DataError, EngineError, UsageError
-from lesionflow.scoring import local
+from lesionflow.scoring import local, ray_engine
 from lesionflow.scoring.job import job_folder
 from lesionflow.verbs.score import score
 from tests.stores import Bucket
@@ -47,6 +47,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     (faults / "sitecustomize.py").write_text(DEADLY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_raylet_start_wait_time_s", "120")  # a machine may have other things to do
         patch.setenv("PYTHONPATH", os.pathsep.join([str(faults), str(CHECKOUT), os.environ.get("PYTHONPATH", "")]))
         from ray.cluster_utils import Cluster
 
@@ -89,9 +90,21 @@ def many(tmp_path_factory: pytest.TempPathFactory, draw: Callable[..., Path]) ->
 
 @pytest.mark.parametrize("attempt", range(int(NODE_KILLS or 1)))
 def test_a_node_that_dies(
-    attempt: int, cluster: Any, on_ray: Callable[..., Any], many: tuple[Path, bytes, dict[str, Any]], tmp_path: Path
+    attempt: int,
+    cluster: Any,
+    on_ray: Callable[..., Any],
+    many: tuple[Path, bytes, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     images, expected, options = many
+    hand_out, handed_out = ray_engine._Tasks.hand_out, []
+
+    def counting(self: Any, attempt: Any) -> None:
+        hand_out(self, attempt)
+        handed_out.append(len(self.pending))
+
+    monkeypatch.setattr(ray_engine._Tasks, "hand_out", counting)
     out, node, told = tmp_path / "ray.csv", cluster.add_node(**NODE), []
     moment = random.Random(time.time_ns() if NODE_KILLS else 0).randint(5, 40)
 
@@ -109,6 +122,7 @@ def test_a_node_that_dies(
     assert told and told[0] < shards, "the node outlived the job"
     assert out.read_bytes() == expected
     assert summary.failed == 9 and not job_folder(out).exists()
+    assert len(handed_out) >= shards and max(handed_out) <= 8  # however many there are
 
 
 def test_an_image_that_ends_the_process_is_a_row(
@@ -164,29 +178,31 @@ def test_too_many_failures_stop_the_cluster(on_ray: Callable[..., Any], images: 
     assert out.read_bytes() == (tmp_path / "local.csv").read_bytes()
 
 
-def test_ctrl_c_stops_a_cluster_job_and_this_machine_ends_it(
+def test_signals_stop_a_cluster_job_and_this_machine_ends_it(
     cluster: Any, images: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     listed, out = tmp_path / "list.txt", tmp_path / "results.csv"
     listed.write_text("".join(f"{path}\n" for path in sorted(images.iterdir())) * 80)
     command = [sys.executable, "-m", "lesionflow", "score", f"@{listed}", "--out", str(out), "--model", BUNDLE]
     command += ["--shard-size", "50"]
-    process = subprocess.Popen(
-        [*command, "--engine", "ray", "--ray-address", cluster.address],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    while not shards_of(out):
-        time.sleep(0.05)
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    printed, told = process.communicate(timeout=60)
-    assert process.returncode == 130, told
-    assert "of 4,800 images are done; the same command with --resume" in told
-    assert "Traceback" not in told and printed == "" and not out.exists()
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        before = len(shards_of(out))
+        process = subprocess.Popen(
+            [*command, "--engine", "ray", "--ray-address", cluster.address, "--resume"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        while len(shards_of(out)) == before:
+            time.sleep(0.05)
+            assert process.poll() is None
+        process.send_signal(number)
+        printed, told = process.communicate(timeout=60)
+        assert process.returncode == code, told
+        assert "of 4,800 images are done; the same command with --resume" in told
+        assert "Traceback" not in told and printed == "" and not out.exists()
     summary = score(f"@{listed}", out, BUNDLE, resume=True, shard_size=50, quiet=True)
     assert summary.resumed >= 50 and summary.scored == 4800
     score(f"@{listed}", tmp_path / "local.csv", BUNDLE, shard_size=50, quiet=True)
@@ -243,7 +259,7 @@ def test_images_and_report_in_a_store(cluster: Any, bucket: Bucket, images: Path
     finally:
         ray.shutdown()
     assert bucket.get("results.csv") == (tmp_path / "local.csv").read_bytes()
-    assert set(bucket.keys()) == {"results.csv", *(f"images/image{number:04}.jpg" for number in range(20))}
+    assert set(bucket.listing()) == {"results.csv", *(f"images/image{number:04}.jpg" for number in range(20))}
 
 
 def test_a_cluster_that_cannot_be_reached(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
