@@ -23,7 +23,7 @@ from lesionflow.scoring.predictor import Predictor
 from lesionflow.scoring.row import Decision, Row, one_by_one
 from lesionflow.storage.places import is_url
 
-WORKERS_OF_STORE = 32
+WORKERS_OF_STORE = 64  # beyond that, the client of a store, one thread, has no more to give
 FRAMES_IN_BATCH = 16  # of one file, from its second on
 
 

@@ -32,6 +32,8 @@ _CREDENTIALS = {
     "SignatureDoesNotMatch", "TokenRefreshRequired", "401", "DefaultCredentialsError", "RefreshError",
 }  # fmt: skip
 _TROUBLE = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "500", "502", "503", "504"}
+_NO_BUCKET = {"NoSuchBucket", "InvalidBucketName", "ParamValidationError"}
+_ELSEWHERE = {"PermanentRedirect", "301", "IllegalLocationConstraintException"}
 _UNREACHABLE = {"EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ClientConnectorDNSError"}
 # What these packages raise without a word from the store is about the way to it.
 _NETWORK = ("botocore", "aiobotocore", "aiohttp", "google", "requests", "urllib3")
@@ -268,6 +270,8 @@ class _TroubleError(OSError):
 def _in_our_words(url: Url) -> Iterator[None]:
     try:
         yield
+    except MemoryError:
+        raise
     except Exception as error:
         raise _ours(error, url) from None
 
@@ -275,10 +279,12 @@ def _in_our_words(url: Url) -> Iterator[None]:
 def _ours(error: Exception, url: Url) -> OSError:
     """The same failure without the text of packages that know secrets."""
     code = _code(error)
-    if code == "NoSuchBucket" or (isinstance(error, FileNotFoundError) and not url.key):
+    if code in _NO_BUCKET or (isinstance(error, FileNotFoundError) and not url.key):
         return _no_bucket(url)
     if code in _CREDENTIALS:
         return StoreError(f"{url.store}: the credentials are missing or refused ({code}); set {url.credentials} anew")
+    if code in _ELSEWHERE:
+        return StoreError(f"{url.store}: is in another region ({code}); set AWS_DEFAULT_REGION to its own")
     if code in _UNREACHABLE:
         return StoreError(f"{url.store}: is out of reach ({code}); see to the network and to the store's address")
     if isinstance(error, FileNotFoundError):

@@ -72,6 +72,16 @@ def on_ray(cluster: Any) -> Callable[..., Any]:
     return on_ray
 
 
+def add_node(cluster: Any) -> Any:
+    """Ray waits half a minute for a node, which is not enough where a machine has much else to do."""
+    for tries in range(5):
+        try:
+            return cluster.add_node(**NODE)
+        except Exception as error:
+            if "timed out during startup" not in str(error) or tries == 4:
+                raise
+
+
 def shards_of(out: Path) -> list[Path]:
     return list(job_folder(out).glob("shard-????????.jsonl"))
 
@@ -105,7 +115,7 @@ def test_a_node_that_dies(
         handed_out.append(len(self.pending))
 
     monkeypatch.setattr(ray_engine._Tasks, "hand_out", counting)
-    out, node, told = tmp_path / "ray.csv", cluster.add_node(**NODE), []
+    out, node, told = tmp_path / "ray.csv", add_node(cluster), []
     moment = random.Random(time.time_ns() if NODE_KILLS else 0).randint(5, 40)
 
     def kill() -> None:

@@ -113,6 +113,16 @@ def test_a_listing_is_streamed(bucket: Bucket, s3_server: S3Server) -> None:
     assert sum(1 for _ in urls) == 2499 and len(s3_server.requests) == 3
 
 
+def test_a_listing_out_of_order_is_an_error(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What S3's directory buckets do; the server here has none."""
+    pages = objects._pages
+    for key in ("a.jpg", "b.jpg"):
+        bucket.put(key, b"content")
+    monkeypatch.setattr(objects, "_pages", lambda *what: reversed(list(pages(*what))))
+    with pytest.raises(OSError, match="in no order"):
+        list(objects.listed(Url.of(bucket.url())))
+
+
 def test_an_object_is_read_with_one_request_and_not_beyond_its_limit(bucket: Bucket, s3_server: S3Server) -> None:
     bucket.put("large", bytes(3_000_000))
     s3_server.requests.clear()
@@ -134,8 +144,9 @@ def test_failures_of_one_object(bucket: Bucket, s3_server: S3Server) -> None:
     assert not isinstance(caught.value, StoreError) and caught.value.errno == errno.EIO
 
 
-def test_a_bucket_that_is_not_there(bucket: Bucket, tmp_path: Path) -> None:
-    url = Url("s3", "no-such-bucket", "x")
+@pytest.mark.parametrize("name", ["no-such-bucket", "No such name!"])
+def test_a_bucket_that_is_not_there(name: str, bucket: Bucket) -> None:
+    url = Url("s3", name, "x")
     for failing in (
         lambda: objects.read(url),
         url.exists,
@@ -143,7 +154,7 @@ def test_a_bucket_that_is_not_there(bucket: Bucket, tmp_path: Path) -> None:
         lambda: objects.write(url, b""),
         lambda: objects.write(url, b"", overwrite=False),
     ):
-        with pytest.raises(StoreError, match="s3://no-such-bucket: there is no such bucket"):
+        with pytest.raises(StoreError, match=f"s3://{name}: there is no such bucket"):
             failing()
 
 
