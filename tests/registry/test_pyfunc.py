@@ -1,13 +1,16 @@
 import csv
+import os
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pandas as pd
+import pytest
 
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.registry.pyfunc import OUTPUT_COLUMNS
+from lesionflow.registry.pyfunc import OUTPUT_COLUMNS, _load_pyfunc
 from tests.conftest import invoke
+from tests.data.test_dicom import dicom
 
 NUMBERS = [name for name, kind in OUTPUT_COLUMNS.items() if kind == "double"]
 WORDS = [name for name, kind in OUTPUT_COLUMNS.items() if kind == "string"]
@@ -24,14 +27,34 @@ def test_the_registered_model_gives_the_rows_of_the_report(store: Path, demo_fol
     reported = np.array([[float(row[column]) for column in NUMBERS] for row in rows])
     np.testing.assert_allclose(predicted[NUMBERS].to_numpy(), reported, atol=2e-6)  # reports have six decimals
     assert predicted[WORDS].to_numpy().tolist() == [[row[column] for column in WORDS] for row in rows]
-    assert list(OUTPUT_COLUMNS) == list(rows[0])[3:-1]  # all but path, status, error and model
+    assert list(OUTPUT_COLUMNS) == [*list(rows[0])[3:-1], "error"]  # all but path, status and model
 
 
-def test_a_broken_image_is_a_row_of_missing_values_and_its_neighbours_are_whole(store: Path, demo_folder: Path) -> None:
+def test_the_report_and_the_model_find_the_same_errors(store: Path, demo_folder: Path) -> None:
+    good = next(demo_folder.rglob("*.jpg")).read_bytes()
+    images = {"broken.jpg": good[:500], "empty.jpg": b"", "good.jpg": good, "text.jpg": b"no image"}
+    Path("images").mkdir()
+    for name, content in images.items():
+        Path("images", name).write_bytes(content)
+    assert invoke("score", "images", "--out", "results.csv").exit_code == 3
+    rows = list(csv.DictReader(Path("results.csv").read_text().splitlines()))
+    model = mlflow.pyfunc.load_model("models:/lesionflow@champion")
+    predicted = model.predict(pd.DataFrame({"image": [*images.values(), None]}))
+    errors = [row["error"] for row in rows]
+    assert predicted["error"].tolist() == [*errors, errors[1]] and errors[2] == "" and all(errors[:2] + errors[3:])
+
+
+def test_a_broken_image_is_a_row_that_says_so_and_its_neighbours_are_whole(store: Path, demo_folder: Path) -> None:
     good = next(demo_folder.rglob("*.jpg")).read_bytes()
     model = mlflow.pyfunc.load_model("models:/lesionflow@champion")
     predicted = model.predict(pd.DataFrame({"image": [good, b"broken", good]}))
-    assert predicted.iloc[1].isna().all() and not predicted.iloc[[0, 2]].isna().any(axis=None)
+    assert predicted.loc[1, NUMBERS].isna().all() and not predicted.loc[[0, 2], NUMBERS].isna().any(axis=None)
+    assert predicted.loc[1, WORDS].tolist() == [
+        "",
+        "",
+        "",
+        "not_an_image: the content is none of JPEG, PNG, WEBP, TIFF, BMP",
+    ]
     assert predicted.iloc[0].tolist() == predicted.iloc[2].tolist()
     assert abs(sum(predicted.iloc[0][f"p_{dx}"] for dx in DIAGNOSES) - 1) < 1e-6
     assert {name: str(predicted[name].dtype) for name in NUMBERS} == dict.fromkeys(NUMBERS, "float64")
@@ -50,3 +73,20 @@ def test_the_model_has_no_pickle_a_signature_requirements_and_an_example(store: 
     assert "onnxruntime==" in requirements and "tensorflow" not in requirements
     example = mlflow.models.Model.load(source).load_input_example(source)
     assert mlflow.pyfunc.load_model(source).predict(example).shape == (1, len(OUTPUT_COLUMNS))
+
+
+def test_several_frames_in_one_file_are_an_error_and_not_the_first_frame(store: Path) -> None:
+    pixels = np.zeros((2, 16, 16), np.uint8)
+    model = mlflow.pyfunc.load_model("models:/lesionflow@champion")
+    files = [dicom(pixels[0], "MONOCHROME2"), dicom(pixels, "MONOCHROME2", frames=2)]
+    predicted = model.predict(pd.DataFrame({"image": files}))
+    assert predicted["error"][0] == "" and predicted["error"][1].startswith("unsupported: several frames")
+
+
+@pytest.mark.parametrize(("said", "threads"), [("3", 3), ("0", None), ("2,1", None)])
+def test_threads_are_those_that_spark_allows(
+    bundle: Path, said: str, threads: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    options = _load_pyfunc(str(bundle)).predictor.session.get_session_options()
+    assert options.intra_op_num_threads == (threads or os.cpu_count())
