@@ -124,20 +124,19 @@ def test_a_store_out_of_reach_fails_before_the_data_is_read(tmp_path: Path, stor
 
 
 def test_a_bundle_that_cannot_be_registered_is_kept_and_resuming_registers_it(
-    store: Path, demo_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    store: Path, demo_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lose_the_server(*_: object) -> None:
         raise RegistryError("gone")
 
     config = TrainingConfig(data=str(demo_folder), model="vgg", epochs=1, image_size=16)
-    with monkeypatch.context() as patch, pytest.raises(RegistryError, match="gone"):
-        patch.setattr("lesionflow.verbs.train_network.register_bundle", lose_the_server)
+    with monkeypatch.context() as patch, pytest.raises(RegistryError, match="gone") as failed:
+        patch.setattr("lesionflow.registry.outcome.register_bundle", lose_the_server)
         train(config, cache=cache)
-    printed = capsys.readouterr().err
-    kept = Path(printed.split("kept in ")[1].strip())
+    kept = Path(str(failed.value).split("kept in ")[1].split("; ")[0])
+    assert kept.parent.parent == store / "lesionflow-kept"
     result = invoke("evaluate", str(kept), str(demo_folder), "--cache", str(cache))
     assert result.exit_code == 0 and "balanced_accuracy" in result.stdout
-    shutil.rmtree(kept.parent)
 
     (run,) = mlflow.search_runs(filter_string="status = 'FAILED'", search_all_experiments=True, output_format="list")
     (version,) = resume(run.info.run_id, cache=cache).versions
@@ -145,3 +144,6 @@ def test_a_bundle_that_cannot_be_registered_is_kept_and_resuming_registers_it(
     client = mlflow.MlflowClient()
     for metric in ("epoch/train_loss", "test/balanced_accuracy", "gap/accuracy", "best_epoch"):
         assert len(client.get_metric_history(run.info.run_id, metric)) == 1, metric
+
+    late = invoke("register", str(kept.parent))
+    assert late.exit_code == 1 and "was resumed and has registered lesionflow/3 since" in error_line(late)
