@@ -13,9 +13,11 @@ from click.testing import CliRunner, Result
 
 from tests.stores import Bucket, S3Server
 
-# Before anything imports MLflow: no usage reports, and no tests that wait for a server that is not there.
+# Before anything imports MLflow: no usage reports; no tests that wait for a server that is not there, but such as wait
+# for one that is, on a machine that has much to do.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
+os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "120"
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "ham10000"
 

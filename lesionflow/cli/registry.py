@@ -1,8 +1,9 @@
-"""The commands about registered versions: comparing, promoting, going back, and what happened so far."""
+"""The commands about registered versions: registering, comparing, promoting, going back, and what happened so far."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,9 @@ from lesionflow.registry.config import PromotionConfig
 
 if TYPE_CHECKING:
     from lesionflow.registry.champion import Promotion
+    from lesionflow.registry.gates import Decision
     from lesionflow.registry.history import Standing
+    from lesionflow.registry.versions import Version
 
 PARTS = ("validation", "test")  # of which cards have figures worth comparing
 
@@ -47,6 +50,59 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
     for label, why in comparison.not_comparable.items():
         click.secho(f"warning: {label} is NOT COMPARABLE: {why}", err=True, fg="yellow")
     click.echo(json.dumps(as_json(comparison, parts), indent=2))
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--registered-model", help="Name in the model registry.  [default: as the training was told to, or lesionflow]"
+)
+@click.option(
+    "--challenge/--no-challenge", default=True, help="Ask the gates whether it becomes champion.", show_default=True
+)
+@click.option(
+    "--experiment", default="lesionflow", show_default=True, help="MLflow experiment, for a bundle without a run."
+)
+@tracking_uri_option
+def register(
+    bundle: Path, registered_model: str | None, challenge: bool, experiment: str, tracking_uri: str | None
+) -> None:
+    """Register a bundle that is on disk: one that a training could not register, or one from elsewhere.
+
+    BUNDLE is the folder that the training's message named, or that of any bundle. What a training has kept goes back
+    into its run, with all that the run did not get; another bundle gets a run of its own. As after a training, the
+    gates decide whether it becomes champion. One that is registered already is not registered a second time.
+
+    \b
+    Example:
+      lesionflow register lesionflow-kept/cnn-2f6c1d0e8b3a4c5f9d7e6a1b0c2d3e4f
+    """
+    from lesionflow.verbs.register import register
+
+    done = register(
+        bundle, registered_model=registered_model, challenge=challenge, tracking_uri=tracking_uri, experiment=experiment
+    )
+    version = done.version
+    if done.already:
+        click.echo(f"{version.label} ({version.card.network}) is this very bundle; it was registered before")
+    else:
+        which = f"run {done.run_id}, which trained it" if done.of_training else f"run {done.run_id}"
+        click.echo(f"registered as {version.label} ({version.card.network}), in {which}")
+    if done.decision is not None:
+        print_decision(version, done.decision)
+    if done.unfinished:
+        click.echo(f"the training's other networks: lesionflow train --resume {done.unfinished}")
+
+
+def print_decision(version: Version, decision: Decision) -> None:
+    """Print whether a version that was trained or registered has become champion."""
+    if decision.promote:
+        click.echo(f"{version.label} ({version.card.network}) is the champion now: {decision.reason}")
+        click.echo(
+            f"score images with it: lesionflow score FOLDER --out results.csv --model models:/{version.name}@champion"
+        )
+    else:
+        click.echo(f"{version.label} ({version.card.network}) does not become champion: {decision.reason}")
 
 
 @click.command()

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from lesionflow.cli.options import cache_option, options_of, registered_model_option, tracking_uri_option
+from lesionflow.cli.registry import print_decision
 from lesionflow.cli.signals import exit_code, terminable
 from lesionflow.errors import UsageError
 from lesionflow.training.config import TrainingConfig
@@ -82,15 +83,9 @@ def _print(trained: Trained) -> None:
 
     console = Console()
     console.print(_figures(trained.versions))
-    best = trained.best
-    if trained.decision.promote:
-        click.echo(f"{best.label} ({best.card.network}) is the champion now: {trained.decision.reason}")
-        click.echo(
-            f"score images with it: lesionflow score FOLDER --out results.csv --model models:/{best.name}@champion"
-        )
-    else:
-        click.echo(f"{best.label} ({best.card.network}) does not become champion: {trained.decision.reason}")
-    click.echo(f"see the runs: mlflow ui --backend-store-uri {trained.tracking_uri}")
+    print_decision(trained.best, trained.decision)
+    served = trained.tracking_uri.startswith(("http://", "https://"))
+    click.echo(f"see the runs: {'' if served else 'mlflow ui --backend-store-uri '}{trained.tracking_uri}")
 
 
 _SHOWN = {  # a metric's name -> its column, short enough for 80 characters

@@ -13,6 +13,7 @@ from lesionflow.evaluation.intervals import compare
 from lesionflow.registry.config import USUAL, PromotionConfig
 from lesionflow.registry.contender import Contender, contender_of, why_not_comparable
 from lesionflow.registry.decision_tags import KEPT_BACK, tag_decision
+from lesionflow.registry.failures import registry_errors
 from lesionflow.registry.gates import Decision, decide
 from lesionflow.registry.history import (
     CHAMPION,
@@ -25,7 +26,6 @@ from lesionflow.registry.history import (
     look,
     record,
 )
-from lesionflow.registry.tracking import registry_errors
 from lesionflow.registry.versions import DECIDING, Version, find_version, is_registered, number_by_alias
 
 

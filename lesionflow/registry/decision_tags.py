@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 
+from lesionflow.registry.failures import registry_errors
 from lesionflow.registry.gates import Decision
 from lesionflow.registry.history import user_name
-from lesionflow.registry.tracking import registry_errors
 from lesionflow.registry.versions import Version
 
 KEPT_BACK = "kept back"  # of a version that the gates refused; the other words are those of `history`

@@ -11,12 +11,13 @@ from __future__ import annotations
 import datetime
 import getpass
 import json
+import os
 import re
 import secrets
 from dataclasses import dataclass
 
 from lesionflow.errors import UsageError
-from lesionflow.registry.tracking import registry_errors
+from lesionflow.registry.failures import registry_errors
 
 CHAMPION = "champion"  # the alias
 PROMOTED, FORCED = "promoted", "forced"
@@ -131,7 +132,9 @@ def checked_reason(text: str) -> str:
 
 
 def user_name() -> str:
-    """Who is logged in here, without the domain that some networks put behind it."""
+    """The user of the tracking server, else who is logged in here; without the domain that some put behind it."""
+    if known := os.environ.get("MLFLOW_TRACKING_USERNAME"):
+        return known.partition("@")[0]
     try:
         return getpass.getuser().partition("@")[0] or "unknown"
     except (OSError, KeyError, ImportError):  # a container whose user has no name

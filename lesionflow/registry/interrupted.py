@@ -16,7 +16,7 @@ from lesionflow.data.labelled import LabelledImages
 from lesionflow.data.split import Split
 from lesionflow.errors import DataError, RegistryError
 from lesionflow.evaluation.learning import History
-from lesionflow.registry.tracking import registry_errors
+from lesionflow.registry.failures import registry_errors
 from lesionflow.registry.versions import Version, find_version
 from lesionflow.training.config import TrainingConfig
 
@@ -85,6 +85,33 @@ def find_interrupted(run_id: str) -> Interrupted:
             )
         networks = {child.data.params.get("model", child.info.run_name): child.info.run_id for child in children}
     return Interrupted(run_id, config, run.data.tags[MODEL_TAG], dict(run.data.tags), networks)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The run of one network, of which the model may not be registered yet."""
+
+    run_id: str
+    parent: str | None  # the run of the training of several networks that it was one of, if that has not finished
+
+
+def find_begun(run_id: str) -> Begun | None:
+    """A network's run; None where this store does not have it."""
+    import mlflow
+
+    with registry_errors(f"looking run {run_id} up"):
+        try:
+            run = mlflow.get_run(run_id)
+        except mlflow.MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+    if run.info.lifecycle_stage == "deleted":
+        return None
+    parent = run.data.tags.get("mlflow.parentRunId")
+    over = _find(parent) if parent else None
+    waits = over is not None and MODEL_TAG in over.data.tags and over.info.status != "FINISHED"
+    return Begun(run_id, parent if waits else None)
 
 
 def find_trained(run_id: str) -> tuple[Version, History] | None:
@@ -171,13 +198,21 @@ def last_checkpoint(run_id: str) -> Checkpoint | None:
 def delete_checkpoints(run_id: str) -> None:
     """Remove the checkpoints of a run that has its model: several times its size, and of no more use.
 
-    Stores that cannot delete keep them.
+    Where the store cannot delete, or lets this user write only, they are emptied.
     """
     import mlflow
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     with contextlib.suppress(Exception):  # the model is registered: nothing that happens here may spoil that
-        get_artifact_repository(mlflow.get_run(run_id).info.artifact_uri).delete_artifacts(FOLDER)
+        artifacts = get_artifact_repository(mlflow.get_run(run_id).info.artifact_uri)
+        try:
+            artifacts.delete_artifacts(FOLDER)
+        except Exception:
+            for entry in artifacts.list_artifacts(FOLDER):
+                with tempfile.TemporaryDirectory() as folder:
+                    file = Path(folder) / Path(entry.path).name
+                    file.touch()
+                    artifacts.log_artifact(str(file), FOLDER)
 
 
 def _find(run_id: str) -> Run:

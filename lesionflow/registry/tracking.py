@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -20,18 +19,18 @@ from lesionflow.bundle.card import Card, Estimate
 from lesionflow.data.labelled import LabelledImages
 from lesionflow.data.split import PARTS, Split
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.errors import RegistryError
+from lesionflow.registry.failures import registry_errors
 from lesionflow.registry.origin import git_commit, package_versions
+from lesionflow.registry.patience import be_prompt
 
 if TYPE_CHECKING:
-    from lesionflow.evaluation.figures import Picture
     from lesionflow.evaluation.report import EvaluationReport
 
 # Medical users must not send usage reports by default; who wants MLflow's telemetry can still set the variable.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-# By default MLflow asks an unreachable server for many minutes. Both stay the user's to set.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+# MLflow would print where a server shows a run, between the results.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+be_prompt()
 
 # What the compare view lines up: more of them, and nobody sees the ones that decide.
 COMPARED = (
@@ -42,37 +41,11 @@ COMPARED = (
 COMPARED_PICTURES = ("confusion_matrix", "malignant_roc", "reliability")
 
 
-@contextlib.contextmanager
-def registry_errors(doing: str) -> Iterator[None]:
-    """Turn what MLflow, its HTTP client and its database raise into `RegistryError`."""
-    import mlflow
-    import requests
-    import sqlalchemy.exc
-
-    try:
-        yield
-    except (
-        mlflow.MlflowException,
-        requests.RequestException,
-        sqlalchemy.exc.SQLAlchemyError,
-        OSError,
-        ImportError,  # a database whose driver is not installed
-    ) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        address = without_password(str(mlflow.get_tracking_uri()))
-        raise RegistryError(f"{doing} failed at {address}: {without_password(reason)}") from error
-
-
-def without_password(text: str) -> str:
-    """Text for a message, without the user and password that an address in it may hold."""
-    return re.sub(r"(?<=://)[^/@\s]*@", "", text)
-
-
 def connect(tracking_uri: str | None = None) -> str:
     """Choose the tracking store and make sure that it and the registry answer; returns its address.
 
-    Without an address, MLflow's own choice counts: MLFLOW_TRACKING_URI, else SQLite in the working directory. Raises
-    `RegistryError` within seconds where nothing answers.
+    Without an address, MLflow's own choice counts: MLFLOW_TRACKING_URI, else SQLite in the working directory. User and
+    password in the address are taken out of it. Raises `RegistryError` within seconds where nothing answers.
     """
     import logging
 
@@ -81,13 +54,26 @@ def connect(tracking_uri: str | None = None) -> str:
     # Schema migrations and the like are MLflow's own affair, not output of ours.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    if tracking_uri:
-        mlflow.set_tracking_uri(tracking_uri)
+    asked = tracking_uri or str(mlflow.get_tracking_uri())
+    address = _without_credentials(asked)
+    if tracking_uri or address != asked:
+        mlflow.set_tracking_uri(address)
     with registry_errors("reaching the tracking store"):
         client = mlflow.MlflowClient()
         client.search_experiments(max_results=1)
         client.search_registered_models(max_results=1)
     return str(mlflow.get_tracking_uri())
+
+
+def _without_credentials(address: str) -> str:
+    """A server's address without user and password, which MLflow then takes from where they get into no message."""
+    scheme, separator, rest = address.partition("://")
+    who, _, host = rest.rpartition("@")
+    user, _, password = who.partition(":")
+    if scheme not in ("http", "https") or not (user and password):
+        return address
+    os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(user), unquote(password)
+    return f"{scheme}{separator}{host}"
 
 
 @contextlib.contextmanager
@@ -111,14 +97,17 @@ def run(
             resumed, run_name=None if resumed else name, nested=nested, log_system_metrics=system_metrics
         )
     with active:
-        if not resumed:
-            mlflow.set_tag("mlflow.runName", name)  # a run that `mlflow run` began has a name of its own
         try:
+            if not resumed:
+                with registry_errors("naming the run"):
+                    mlflow.set_tag("mlflow.runName", name)  # a run that `mlflow run` began has a name of its own
             yield active.info.run_id
         except BaseException as error:
             with contextlib.suppress(Exception):  # a server that is gone must not hide what went wrong
                 mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
+        with registry_errors("ending the run, which has all that belongs there,"):
+            mlflow.end_run()
 
 
 def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split) -> None:
@@ -202,12 +191,11 @@ def log_estimates(part: str, metrics: Mapping[str, Estimate]) -> None:
     log_metrics({f"{part}/{name}": value for name, value in shown.items()})
 
 
-def log_picture(picture: Picture, name: str | None = None) -> None:
-    """Log a picture so that it shows among the run's artifacts and in the compare view's image grid."""
+def log_picture(name: str, content: bytes) -> None:
+    """Log a PNG so that it shows among the run's artifacts and in the compare view's image grid."""
     import mlflow
     from PIL import Image
 
-    name, content = name or picture.name, picture.png()
     with registry_errors(f"logging the picture {name}"), Image.open(io.BytesIO(content)) as opened:
         image = opened.convert("RGB")
         mlflow.log_image(image, artifact_file=f"{name}.png")
@@ -216,18 +204,29 @@ def log_picture(picture: Picture, name: str | None = None) -> None:
 
 def log_evaluation(report: EvaluationReport, part: str) -> None:
     """Log an evaluation: all of it as files under `evaluation/`, and its telling pictures where runs are compared."""
-    import mlflow
-
     from lesionflow.evaluation.examine import write_evaluation
 
-    with tempfile.TemporaryDirectory() as folder, registry_errors("logging the evaluation"):
+    with tempfile.TemporaryDirectory() as folder:
         write_evaluation(report, Path(folder))
-        mlflow.log_artifacts(folder, f"evaluation/{part}")
-    for picture in report.pictures:
-        if picture.name in COMPARED_PICTURES:
-            log_picture(picture, f"{picture.name}_{part}")
-        elif picture.name == "learning_curves" and part != "validation":  # once is enough
-            log_picture(picture)
+        log_files(Path(folder), f"evaluation/{part}")
+    for name, content in compared_pictures(report, part).items():
+        log_picture(name, content)
+
+
+def compared_pictures(report: EvaluationReport, part: str) -> dict[str, bytes]:
+    """The pictures of an evaluation that runs are compared by, as PNG, under the names that they have there."""
+    chosen = {f"{picture.name}_{part}": picture for picture in report.pictures if picture.name in COMPARED_PICTURES}
+    if part != "validation":  # once is enough
+        chosen |= {picture.name: picture for picture in report.pictures if picture.name == "learning_curves"}
+    return {name: picture.png() for name, picture in chosen.items()}
+
+
+def log_files(folder: Path, place: str | None = None) -> None:
+    """Log all files of a folder among the run's artifacts, there or in a folder there."""
+    import mlflow
+
+    with registry_errors("logging files"):
+        mlflow.log_artifacts(str(folder), place)
 
 
 def log_description(files: Sequence[Path]) -> None:
@@ -239,10 +238,15 @@ def log_description(files: Sequence[Path]) -> None:
             mlflow.log_artifact(str(file), "data")
 
 
-def log_card(card: Card, description: str) -> None:
-    """Log a bundle's card and its model card where they can be read without loading the model."""
-    import mlflow
-
-    with registry_errors("logging the card"):
-        mlflow.log_dict(asdict(card), "card.json")
-        mlflow.log_text(description, "model_card.md")
+def log_card_figures(card: Card) -> None:
+    """Log the figures of a bundle's card, and how far those of training and validation are apart."""
+    for part in card.metrics:
+        log_estimates(part, card.metrics[part])
+    train, validation = card.metrics.get("train", {}), card.metrics.get("validation", {})
+    gaps = {
+        f"gap/{metric}": train[metric].value - validation[metric].value
+        for metric in ("accuracy", "balanced_accuracy", "macro_auc")
+        if metric in train and metric in validation
+    }
+    told = {"best_epoch": "best_epoch", "seconds": "training_seconds"}
+    log_metrics(gaps | {metric: float(card.training[name]) for name, metric in told.items() if name in card.training})

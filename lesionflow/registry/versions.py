@@ -16,10 +16,11 @@ from lesionflow.bundle.files import read_arrays
 from lesionflow.bundle.pretrained import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.evaluation.predictions import Predictions, from_arrays
+from lesionflow.registry.failures import registry_errors, without_password
 from lesionflow.registry.local_store import Entry, find_entry, local_bundle
 from lesionflow.registry.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
 from lesionflow.registry.remote_store import fetch_entry
-from lesionflow.registry.tracking import connect, registry_errors, without_password
+from lesionflow.registry.tracking import connect
 
 DEFAULT_NAME = "lesionflow"
 DECIDING = "balanced_accuracy"  # on the validation part
@@ -41,11 +42,11 @@ class Version:
         return f"{self.name}/{self.number}" + (" (demo data)" if self.card.demo else "")
 
 
-def register_bundle(folder: Path, card: Card, name: str, example: bytes, description: str = "") -> Version:
+def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, description: str = "") -> Version:
     """Log a bundle into the active run as one MLflow model and register it as the next version of `name`.
 
-    example: the bytes of an image file, kept with the model as its input example; description: Markdown that MLflow
-    shows with the version. One that is too long for MLflow's databases ends with a line that says so.
+    example: the bytes of an image file, kept with the model as its input example, or None; description: Markdown that
+    MLflow shows with the version. One that is too long for MLflow's databases ends with a line that says so.
     """
     import mlflow
     import pandas as pd
@@ -66,7 +67,7 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes, descrip
             code_paths=[str(_copy_code(Path(lesionflow.__file__).parent, Path(code)))],
             pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in requirements],
             signature=signature,
-            input_example=pd.DataFrame({INPUT_COLUMN: [example]}),
+            input_example=None if example is None else pd.DataFrame({INPUT_COLUMN: [example]}),
             metadata={"card_digest": card.digest, "demo": card.demo},
         )
         registered = mlflow.register_model(
@@ -83,7 +84,7 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes, descrip
             },
         )
         if description:
-            mlflow.MlflowClient().update_model_version(name, registered.version, _fitting(description))
+            mlflow.MlflowClient().update_model_version(name, registered.version, fitting(description))
     return Version(name, int(registered.version), card)
 
 
@@ -97,7 +98,8 @@ def _copy_code(package: Path, into: Path) -> Path:
     return Path(shutil.copytree(package, into / package.name, ignore=left_out))
 
 
-def _fitting(description: str) -> str:
+def fitting(description: str) -> str:
+    """A description that MLflow's databases can hold, cut off where it is too long."""
     if len(description) <= _MOST_DESCRIBED:
         return description
     rest = "\n\n*Cut off here: MLflow keeps no more. The bundle among the artifacts has the whole text.*\n"
@@ -218,8 +220,7 @@ def _ask(
     files: tuple[str, ...],
 ) -> Entry:
     """What `find_entry` finds, of any registry, with MLflow; a bundle that is not on this machine is copied."""
-    if tracking_uri:
-        connect(tracking_uri)
+    connect(tracking_uri)
     if alias is not None:
         number = number_by_alias(name, alias)
     if number is None:

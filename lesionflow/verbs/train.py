@@ -17,11 +17,14 @@ from lesionflow.data.description import Description, describe_images
 from lesionflow.data.description_page import write_description
 from lesionflow.data.labelled import read_labelled_images
 from lesionflow.data.split import PARTS, split_by_lesion
+from lesionflow.errors import RegistryError
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.report_pictures import learning_picture
 from lesionflow.registry import tracking
 from lesionflow.registry.champion import Decision, crown_the_better
+from lesionflow.registry.failures import without_password
 from lesionflow.registry.interrupted import Interrupted, find_interrupted, find_trained, mark_begun, mark_finished
+from lesionflow.registry.registering import check_may_register
 from lesionflow.registry.versions import DECIDING, DEFAULT_NAME, Version
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.presets import ALL, NETWORKS
@@ -146,6 +149,7 @@ def _train(
         setting = config if several else each[config.networks[0]]
         tracking.log_setting(setting.parameters(), images, split)
         mark_begun(config, registered_model)
+        check_may_register(registered_model)
         with _telling_how_to_resume(run_id, address, console):
             _log_description(description)
             for name in config.networks:
@@ -162,18 +166,19 @@ def _train(
                     found = train_network(each[name], run_id, images, split, registered_model, cache, console)
                 trained.append(found[0])
                 histories[name] = found[1]
-            best, decision, before = crown_the_better(trained)
+            best, decision, before = _crown(trained)
             if several:
                 figures = {f"{v.card.network}/{k}": m for v in trained for k, m in _deciding(v.card).items()}
                 tracking.log_metrics(figures)
-                tracking.log_picture(learning_picture(f"{title} on {images.description}", histories))
+                picture = learning_picture(f"{title} on {images.description}", histories)
+                tracking.log_picture(picture.name, picture.png())
     return Trained(tuple(trained), best, decision, before, address)
 
 
 @contextlib.contextmanager
 def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Iterator[None]:
     """Name the command that goes on: at the start, for who is killed without a word, and when the block is stopped."""
-    where = tracking.without_password(address)
+    where = without_password(address)
     command = shlex.join(["lesionflow", "train", "--resume", run_id, "--tracking-uri", where])
     console.print(f"run {run_id}; if it is interrupted: {command}", highlight=False, soft_wrap=True)
     try:
@@ -181,6 +186,18 @@ def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Itera
     except KeyboardInterrupt as stopped:
         stopped.args = (f"stopped; to go on: {command}",)
         raise
+
+
+def _crown(trained: list[Version]) -> tuple[Version, Decision, Version | None]:
+    """Let the better one challenge the champion; an error says how to ask again."""
+    try:
+        return crown_the_better(trained)
+    except RegistryError as error:
+        best = max(trained, key=lambda version: version.card.metrics["validation"][DECIDING].value)
+        again = shlex.join(["lesionflow", "promote", best.name, str(best.number)])
+        raise RegistryError(
+            f"{error}; {best.label} is registered, to ask whether it becomes champion: {again}"
+        ) from error
 
 
 def _log_description(description: Description) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from lesionflow.bundle.card import CARD_FILE, Card
 from lesionflow.data.cache import decoded_pixels
 from lesionflow.data.labelled import LabelledImages
-from lesionflow.data.split import PARTS, Split
-from lesionflow.evaluation.finish import Finished, finish_bundle, history_of
+from lesionflow.data.split import Split
+from lesionflow.errors import RegistryError
+from lesionflow.evaluation.finish import finish_bundle, history_of
 from lesionflow.evaluation.learning import History
 from lesionflow.registry import tracking
 from lesionflow.registry.interrupted import (
@@ -22,8 +25,15 @@ from lesionflow.registry.interrupted import (
     logged_epochs,
     mark_resumed,
 )
-from lesionflow.registry.versions import Version, register_bundle
+from lesionflow.registry.outage import Outage
+from lesionflow.registry.outcome import how_to_register, keep_outcome, register_outcome, write_outcome
+from lesionflow.registry.patience import patient
+from lesionflow.registry.versions import Version
 from lesionflow.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from lesionflow.training.checkpoint import Checkpoint
+    from lesionflow.training.fit import EpochResult
 
 
 def train_network(
@@ -37,11 +47,13 @@ def train_network(
 ) -> tuple[Version, History]:
     """Train the network of a resolved configuration in the active run, after the last checkpoint that lies there.
 
-    Returns the version that it was registered as, and how the training went. Raises a `LesionflowError`.
+    Returns the version that it was registered as, and how the training went. A store that fails during the training
+    does not stop it. Raises a `LesionflowError`; that of a model that cannot be registered says where it is kept and
+    which command registers it.
     """
     from lesionflow.training.checkpoint import Checkpoints
     from lesionflow.training.display import TrainingDisplay
-    from lesionflow.training.fit import EpochResult, fit
+    from lesionflow.training.fit import fit
 
     name, size = config.model, config.image_size
     with console.status("decoding images") as status:
@@ -56,16 +68,12 @@ def train_network(
     elif logged:
         console.print(f"{name}: no whole checkpoint; begins with epoch 1", highlight=False, soft_wrap=True)
 
-    def log(result: EpochResult) -> None:
-        # An epoch of which the figures were logged and the checkpoint was not kept is trained a second time.
-        known = logged.get(result.epoch, {})
-        tracking.log_epoch(result.epoch, {key: value for key, value in result.figures.items() if key not in known})
-
+    log, keep = _unstoppable(run_id, last, logged, console)
     display = TrainingDisplay(name, console)
     try:
         fitted = fit(
             config, name, pixels, images.labels, split, on_epoch=log, callbacks=(display,),
-            checkpoints=Checkpoints(lambda checkpoint: log_checkpoint(run_id, checkpoint), last, images.digest),
+            checkpoints=Checkpoints(keep, last, images.digest),
         )  # fmt: skip
     finally:
         display.close()
@@ -85,8 +93,8 @@ def train_network(
         versions=tracking.package_versions(),
     )
 
-    kept = Path(tempfile.mkdtemp(prefix=f"lesionflow-{name}-"))
-    bundle = kept / "bundle"
+    left = Path(tempfile.mkdtemp(prefix=f"lesionflow-{name}-"))
+    bundle, finished = left / "bundle", None
     try:
         with console.status(f"{name}: exporting") as status:
             finished = finish_bundle(
@@ -94,33 +102,49 @@ def train_network(
                 progress=lambda doing: status.update(f"{name}: {doing}"),
             )  # fmt: skip
             status.update(f"{name}: logging and registering")
-            _log(finished, fitted.best_epoch, fitted.seconds)
             example = Path(images.table["path"].iloc[split.validation[0]]).read_bytes()
-            version = register_bundle(bundle, finished.card, registered_model, example, finished.description)
-    except BaseException:
-        if (bundle / CARD_FILE).exists():  # a finished training is never thrown away
-            console.print(f"the trained bundle is kept in {bundle}", style="yellow", highlight=False, soft_wrap=True)
-        else:
-            shutil.rmtree(kept)
+            outcome = write_outcome(left, finished, run_id, registered_model, history_of(fitted), example)
+            with patient():
+                version = register_outcome(outcome, registered_model)
+    except BaseException as error:
+        if not (bundle / CARD_FILE).exists():
+            shutil.rmtree(left)
+            raise
+        kept = keep_outcome(left, f"{name}-{run_id}")  # a finished training is never thrown away
+        told = f"the trained bundle is kept in {kept / bundle.name}"
+        if finished:
+            told += f"; to register it later: {how_to_register(kept)}"
+        if isinstance(error, RegistryError):
+            raise RegistryError(f"{error}; {told}") from error
+        console.print(told, style="yellow", highlight=False, soft_wrap=True)
         raise
-    shutil.rmtree(kept)
+    shutil.rmtree(left)
     delete_checkpoints(run_id)
     return version, history_of(fitted)
 
 
-def _log(finished: Finished, best_epoch: int, seconds: float) -> None:
-    """Log what came out of a training: figures, the card, and an evaluation's page and pictures of each part."""
-    card = finished.card
-    for part in PARTS:
-        tracking.log_estimates(part, card.metrics[part])
-    tracking.log_metrics(
-        {
-            f"gap/{metric}": card.metrics["train"][metric].value - card.metrics["validation"][metric].value
-            for metric in ("accuracy", "balanced_accuracy", "macro_auc")
-            if metric in card.metrics["train"] and metric in card.metrics["validation"]
-        }
-        | {"best_epoch": best_epoch, "training_seconds": seconds}
-    )
-    tracking.log_card(card, finished.description)
-    for part, report in finished.reports.items():
-        tracking.log_evaluation(report, part)
+def _unstoppable(
+    run_id: str, last: Checkpoint | None, logged: dict[int, dict[str, float]], console: Console
+) -> tuple[Callable[[EpochResult], None], Callable[[Checkpoint], None]]:
+    """What logs an epoch, and what keeps a checkpoint, in spite of a store that fails.
+
+    Epochs that it did not take are logged with a later one, or with the model; a checkpoint that it did not take is
+    dropped, as the next one has more.
+    """
+    outage = Outage(lambda told: console.print(told, style="yellow", highlight=False, markup=False, soft_wrap=True))
+    waiting: dict[int, Mapping[str, float]] = dict(enumerate(last.history, start=1)) if last else {}
+
+    def log(result: EpochResult) -> None:
+        waiting[result.epoch] = result.figures
+        for epoch, figures in sorted(waiting.items()):
+            # An epoch of which the figures were logged and the checkpoint was not kept is trained a second time.
+            known = logged.get(epoch, {})
+            missing = {key: value for key, value in figures.items() if key not in known}
+            if missing and not outage.attempt(tracking.log_epoch, epoch, missing):
+                break
+            del waiting[epoch]
+
+    def keep(checkpoint: Checkpoint) -> None:
+        outage.attempt(log_checkpoint, run_id, checkpoint)
+
+    return log, keep

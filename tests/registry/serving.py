@@ -16,34 +16,49 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-ANSWERING = 120  # seconds that a server may take to begin
+ANSWERING = 600  # seconds that a server may take to begin
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def server_environment() -> dict[str, str]:
+    """The environment of a server: it asks no other server, and starts no processes for jobs, of which we have none."""
+    ours = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    return ours | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when a server answers."""
+    for _ in range(2 * ANSWERING):
+        try:
+            urllib.request.urlopen(f"{address}/health", timeout=5).close()
+            return
+        except OSError:
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.5)
+    raise AssertionError(f"no answer within {ANSWERING} seconds: {log.read_text()}")
 
 
 @contextlib.contextmanager
 def mlflow_server(folder: Path) -> Iterator[str]:
     """The address of a server over the database and the artifacts in a folder, artifacts proxied."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [
         sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
         "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "served"),
     ]  # fmt: skip
-    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # eight more processes, for what nobody here asks of it
     with (
         (folder / "server.log").open("w") as log,
-        subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process,
+        subprocess.Popen(command, stdout=log, stderr=log, env=server_environment()) as process,
     ):
         try:
-            for _ in range(2 * ANSWERING):
-                try:
-                    urllib.request.urlopen(f"{address}/health", timeout=5).close()
-                    break
-                except OSError:
-                    assert process.poll() is None, (folder / "server.log").read_text()
-                    time.sleep(0.5)
+            wait_for(address, process, folder / "server.log")
             yield address
         finally:
             process.terminate()
@@ -61,6 +76,9 @@ class Door(http.server.ThreadingHTTPServer):
         self.spoil: Callable[[str, bytes], tuple[int, bytes]] = lambda _, content: (200, content)
         self.breaks_off = False  # announces a byte more than it sends
         self.leads_to: str | None = None  # an address to go to instead
+        self.answers: int | None = None  # a status that all get, without the server being asked
+        self.hangs = False  # takes every request, and says nothing
+        self.closed = threading.Event()
 
     @property
     def address(self) -> str:
@@ -75,6 +93,9 @@ class _Handing(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append((self.path, self.headers["Authorization"]))
+        if self.server.hangs:
+            self.server.closed.wait()
+            return
         if self.server.leads_to:
             self.send_response(302)
             self.send_header("Location", self.server.leads_to + self.path)
@@ -84,17 +105,23 @@ class _Handing(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"] or 0)) or None
         request = urllib.request.Request(self.server.behind + self.path, body, method=self.command)
         request.add_header("Content-Type", self.headers["Content-Type"] or "application/json")
+        if self.server.answers:
+            self._answer(self.server.answers, b"said the door")
+            return
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
                 status, content = self.server.spoil(self.path, response.read())
         except urllib.error.HTTPError as error:
             status, content = error.code, error.read()
+        self._answer(status, content)
+
+    def _answer(self, status: int, content: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(content) + self.server.breaks_off))
         self.end_headers()
         self.wfile.write(content)
 
-    do_POST = do_GET  # noqa: N815 (the name that the base class looks for)
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 (the names that the base class looks for)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -114,5 +141,6 @@ def door(behind: str, certificate: Path | None = None) -> Iterator[Door]:
         try:
             yield server
         finally:
+            server.closed.set()
             server.shutdown()
             thread.join()

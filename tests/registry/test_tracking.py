@@ -95,7 +95,9 @@ def test_a_store_that_does_not_answer_is_an_error_within_seconds(store: Path, ur
     assert time.monotonic() - started < 60  # by default MLflow would ask for many minutes
 
 
-def test_no_password_in_a_message(store: Path) -> None:
+def test_no_password_in_a_message(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "")  # where they are put, and this takes them away again
     with pytest.raises(RegistryError, match=r"failed at http://127\.0\.0\.1:9") as failed:
         connect("http://ada:secret@127.0.0.1:9")
     assert "secret" not in str(failed.value) and "ada" not in str(failed.value)

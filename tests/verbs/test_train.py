@@ -31,6 +31,7 @@ def test_prints_figures_decision_and_what_to_do_next(trained_store: Path) -> Non
 class Again:
     """A training that could not register what it had trained, and that was resumed when the registry was back."""
 
+    folder: Path  # where both were done
     run_id: str
     stopped: Result
     resumed: Result
@@ -48,13 +49,13 @@ def again_store(
     folder = tmp_path_factory.mktemp("again")
     with working_in(folder, like=trained_store):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("lesionflow.verbs.train_network.register_bundle", lose_the_server)
+            patch.setattr("lesionflow.registry.outcome.register_bundle", lose_the_server)
             stopped = invoke("train", "--data", str(demo_folder), "--cache", str(cache), "--seed", "1", *QUICK)
         (run,) = mlflow.search_runs(
             filter_string="status = 'FAILED'", search_all_experiments=True, output_format="list"
         )
         resumed = invoke("train", "--resume", run.info.run_id, "--cache", str(cache))
-    return folder, Again(run.info.run_id, stopped, resumed)
+    return folder, Again(folder, run.info.run_id, stopped, resumed)
 
 
 @pytest.fixture
@@ -68,18 +69,20 @@ def again(again_store: tuple[Path, Again], tmp_path: Path) -> Iterator[Again]:
 def test_a_bundle_that_cannot_be_registered_is_kept_and_resuming_registers_it(
     again: Again, demo_folder: Path, cache: Path
 ) -> None:
-    assert again.stopped.exit_code == 1 and again.stopped.stderr.splitlines()[-1] == "Error: gone"
-    (told,) = [line for line in again.stopped.stderr.splitlines() if "kept in " in line]
-    kept = Path(told.partition("kept in ")[2])
+    told = again.stopped.stderr.splitlines()[-1]
+    assert again.stopped.exit_code == 1 and told.startswith("Error: gone; ")
+    kept = Path(told.split("kept in ")[1].split("; ")[0])
+    assert kept.parent.parent == again.folder / "lesionflow-kept"
     result = invoke("evaluate", str(kept), str(demo_folder), "--cache", str(cache))
     assert result.exit_code == 0 and "balanced_accuracy" in result.stdout
-    shutil.rmtree(kept.parent)
-
     assert again.resumed.exit_code == 0, again.resumed.output
     client = mlflow.MlflowClient()
     assert client.get_model_version("lesionflow", "3").run_id == again.run_id
     for metric in ("epoch/train_loss", "test/balanced_accuracy", "gap/accuracy", "best_epoch"):
         assert len(client.get_metric_history(again.run_id, metric)) == 1, metric
+
+    late = invoke("register", str(kept.parent))
+    assert late.exit_code == 1 and "was resumed and has registered lesionflow/3 since" in error_line(late)
 
 
 def test_another_training_registers_a_version_and_says_why_it_is_no_champion(again: Again, trained_store: Path) -> None:

@@ -1,0 +1,87 @@
+"""Whether a model may be registered, whether it has been, and what is then still missing."""
+
+from __future__ import annotations
+
+import datetime
+
+from lesionflow import __version__
+from lesionflow.bundle.card import Card
+from lesionflow.registry.failures import registry_errors
+from lesionflow.registry.interrupted import delete_checkpoints, mark_finished
+from lesionflow.registry.tracking import log_parameters
+from lesionflow.registry.versions import Version, find_version, fitting
+
+
+def check_may_register(name: str) -> None:
+    """Raise `RegistryError` where the registry would not take a version of `name` from this user.
+
+    A training asks before it begins. Only trying tells: a tag of the registered model says when that was.
+    """
+    import mlflow
+
+    client, now = mlflow.MlflowClient(), datetime.datetime.now(datetime.UTC)
+    with registry_errors(f"asking whether a version of {name} may be registered"):
+        try:
+            client.get_registered_model(name)
+        except mlflow.MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return
+            raise
+        client.set_registered_model_tag(name, "training_begun_at", now.isoformat(timespec="seconds"))
+
+
+def find_registered(name: str, digest: str) -> Version | None:
+    """The version of `name` that a bundle was registered as, by the digest of its card, or None."""
+    import mlflow
+
+    with registry_errors(f"looking for the bundle among the versions of {name}"):
+        found = mlflow.MlflowClient().search_model_versions(f"name = '{name}' and tags.card_digest = '{digest}'")
+    return find_version(name, max(int(version.version) for version in found)) if found else None
+
+
+def find_of_run(run_id: str) -> str:
+    """The version that a run has registered, as NAME/NUMBER; empty where it has registered none."""
+    import mlflow
+
+    with registry_errors(f"looking for the version of run {run_id}"):
+        found = mlflow.MlflowClient().search_model_versions(f"run_id = '{run_id}'")
+    return f"{found[0].name}/{found[0].version}" if found else ""
+
+
+def decided(version: Version) -> bool:
+    """Whether a decision about a version's promotion has been made."""
+    import mlflow
+
+    with registry_errors(f"looking {version.label} up"):
+        return "decision" in mlflow.MlflowClient().get_model_version(version.name, str(version.number)).tags
+
+
+def complete(version: Version, description: str, run_id: str | None) -> None:
+    """Make up for what the registry did not come to after it took a version: its description, the end of its run."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    with registry_errors(f"describing {version.label}"):
+        if description and not client.get_model_version(version.name, str(version.number)).description:
+            client.update_model_version(version.name, str(version.number), fitting(description))
+    if run_id:
+        mark_finished(run_id)
+        delete_checkpoints(run_id)
+
+
+def log_origin(card: Card) -> None:
+    """Log into the active run what a bundle's card says of its training, which that run has not seen."""
+    import mlflow
+
+    log_parameters({name: value for name, value in card.training.items() if name not in ("best_epoch", "seconds")})
+    with registry_errors("logging where the bundle comes from"):
+        mlflow.set_tags(
+            {
+                "registered_from": "a bundle",
+                "data": card.data_name,
+                "data_digest": card.data_digest,
+                "split_digest": card.split_digest,
+                "demo": str(card.demo).lower(),
+                "lesionflow_version": card.versions.get("lesionflow", __version__),
+            }
+        )
