@@ -4,7 +4,7 @@ The nodes are real: each a raylet of its own with its own object store, whose pr
 measurement is a process that joins the cluster, scores a few images so that the nodes have their processes and the
 model, and then scores the folder; joining and starting are told apart, for they come once, however long the job is.
 
-    python benchmarks/score_ray.py [--images 2560] [--rounds 3] [--cores 0,1] [--model BUNDLE]
+    python benchmarks/score_ray.py [--images 10240] [--rounds 2] [--cores 0,1] [--model BUNDLE]
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ print(warm, summary.seconds, summary.scored)
 def main() -> None:
     """Measure, and print the two ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=2560)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=10_240)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--cores", help="the two cores; without it, the first two that there are")
     parser.add_argument("--model", type=Path, help="a bundle; without it, one of fresh weights")
     options = parser.parse_args()
