@@ -28,6 +28,7 @@ class Cluster:
     ray: Any  # the module
     cpus: int
     gpus: float
+    left_at_the_end: bool = True  # else it is the caller's, who may go on with it
     _looked: float = 0.0
     _slots: int = 0
 
@@ -57,7 +58,7 @@ def join_cluster(address: str | None, cpus: int, gpus: float, *, quiet: bool = F
     """
     ray = _import_ray()
     if ray.is_initialized():
-        yield _told(Cluster(ray, cpus, gpus), quiet)
+        yield _told(Cluster(ray, cpus, gpus, left_at_the_end=False), quiet)
         return
     address = address or os.environ.get("RAY_ADDRESS") or "auto"
     if "://" in address:

@@ -113,9 +113,14 @@ class _Tasks:
         return attempt
 
     def cancel(self) -> None:
-        """End what is still being worked on."""
-        for reference in self.pending:
-            self.ray.cancel(reference, force=True)
+        """End what is still being worked on.
+
+        Leaving a cluster ends this process's tasks anyway. To cancel them by force before that would now and then end
+        the process itself: Ray 2.60 takes the answer of a task that it has given up meanwhile for a fault of its own.
+        """
+        if not self.cluster.left_at_the_end:
+            for reference in self.pending:
+                self.ray.cancel(reference)
 
 
 def _deaths(ray: Any) -> tuple[type[Exception], ...]:
