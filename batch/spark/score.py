@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import re
 import sys
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -88,7 +89,8 @@ def list_images(spark: SparkSession, source: str, pattern: str | None) -> list[s
     """
     found = spark.read.format("binaryFile").option("recursiveFileLookup", True).load(source)
     joined = spark._jvm.org.apache.hadoop.util.StringUtils.join("\n", found._jdf.inputFiles())  # type: ignore[union-attr]
-    paths = [unquote(path) for path in joined.split("\n")]
+    # As an address, a local file begins with file:///; in the column that the rows are joined by, with file:/.
+    paths = [re.sub("^file:///", "file:/", unquote(path)) for path in joined.split("\n")]
     asked = spark._jvm.org.apache.hadoop.fs.Path(source)  # type: ignore[union-attr]
     system = asked.getFileSystem(spark._jsc.hadoopConfiguration())
     folders = [status.getPath() for status in system.globStatus(asked)]
