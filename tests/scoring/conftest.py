@@ -16,6 +16,7 @@ from PIL import Image
 from lesionflow.bundle.card import AVERAGED, ONNX_FILE, SINGLE, Calibration, Card, read_card, write_card
 from lesionflow.bundle.decision import confidence, decide, malignant_probability
 from lesionflow.data.pixels import decode
+from lesionflow.scoring import local
 from lesionflow.scoring.predictor import load_predictor
 
 SIDE = 24
@@ -168,3 +169,16 @@ def environment() -> dict[str, str]:
 def draw() -> Callable[..., Path]:
     """Give the function that draws JPEG files into a folder."""
     return draw_images
+
+
+def interrupt_before_batch(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have scoring on this machine interrupted, as by Ctrl-C, when so many batches are done."""
+    score_batches = local.score_batches
+
+    def interrupted(*arguments: Any) -> Any:
+        for done, scored in enumerate(score_batches(*arguments)):
+            if done == number:
+                raise KeyboardInterrupt
+            yield scored
+
+    monkeypatch.setattr(local, "score_batches", interrupted)

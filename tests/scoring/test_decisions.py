@@ -21,7 +21,7 @@ from lesionflow.scoring.read_report import read_report
 from lesionflow.scoring.row import one_by_one
 from lesionflow.verbs.score import score
 from tests.conftest import error_line, invoke
-from tests.scoring.conftest import SIDE
+from tests.scoring.conftest import SIDE, interrupt_before_batch
 
 NUMBERS = ("probability", *(f"p_{diagnosis}" for diagnosis in DIAGNOSES), "p_malignant")
 WORDS = ("diagnosis", "malignant", "refer")
@@ -84,15 +84,8 @@ def test_a_resumed_run_averages_as_the_undisturbed_one(
     images: Path, deciding_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options: dict[str, Any] = {"shard_size": 8, "batch_size": 4, "workers": 1, "quiet": True}
-    out, score_batches = tmp_path / "results.csv", local.score_batches
-
-    def interrupted(*arguments: Any) -> Any:
-        for number, scored in enumerate(score_batches(*arguments)):
-            if number == 7:
-                raise KeyboardInterrupt
-            yield scored
-
-    monkeypatch.setattr(local, "score_batches", interrupted)
+    out = tmp_path / "results.csv"
+    interrupt_before_batch(7, monkeypatch)
     with pytest.raises(KeyboardInterrupt, match="24 of 60 images are done"):
         score(images, out, str(deciding_bundle), tta=True, **options)
     monkeypatch.undo()

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from lesionflow.errors import DataError, EngineError, UsageError
-from lesionflow.scoring import local, ray_engine
+from lesionflow.scoring import ray_engine
 from lesionflow.scoring.job import job_folder
 from lesionflow.verbs.score import score
+from tests.scoring.conftest import interrupt_before_batch
 from tests.stores import Bucket
 
 # As many nodes killed, among 5,000 images each, as one has time for; unset, one among a few hundred.
@@ -156,15 +157,8 @@ def test_what_one_engine_began_the_other_ends(
 ) -> None:
     options: dict[str, Any] = {"shard_size": 8, "batch_size": 4}
     score(images, tmp_path / "local.csv", BUNDLE, quiet=True, **options)
-    out, score_batches = tmp_path / "results.csv", local.score_batches
-
-    def interrupted(*arguments: Any) -> Any:
-        for number, scored in enumerate(score_batches(*arguments)):
-            if number == 7:
-                raise KeyboardInterrupt
-            yield scored
-
-    monkeypatch.setattr(local, "score_batches", interrupted)
+    out = tmp_path / "results.csv"
+    interrupt_before_batch(7, monkeypatch)
     with pytest.raises(KeyboardInterrupt, match="24 of 60 images are done"):
         score(images, out, BUNDLE, workers=1, quiet=True, **options)
     monkeypatch.undo()
