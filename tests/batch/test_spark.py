@@ -18,6 +18,7 @@ import pytest
 
 from lesionflow.scoring.columns import COLUMNS
 from tests.conftest import invoke
+from tests.scoring.conftest import draw_images
 
 pytest.importorskip("pyspark", reason="the extra `spark` is not installed")
 if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
@@ -127,6 +128,16 @@ def test_a_file_that_is_gone_when_its_turn_comes_is_a_row(spark: Any, job: Modul
     rows = job.report(spark, listed, str(images), "DEMO*", version).collect()
     assert {row.path: row.error for row in rows if row.status == "error"} == {f"file:{gone}": job.NOT_READ}
     assert len(rows) == 12
+
+
+def test_both_ways_of_listing_name_files_as_spark_does(spark: Any, job: ModuleType, tmp_path: Path) -> None:
+    """The fast one is taken where Spark hides no file, the slow one where it does."""
+    folder = draw_images(tmp_path / "a folder", 3)
+    read = spark.read.format("binaryFile").option("recursiveFileLookup", True).load(str(folder))
+    named = {row.path for row in read.select("path").collect()}
+    assert len(named) == 3 and set(job.list_images(spark, str(folder), None)) == named
+    (folder / "_hidden.jpg").write_bytes(b"")
+    assert set(job.list_images(spark, str(folder), "image*")) == named
 
 
 def test_what_cannot_be_done_is_refused(
