@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from lesionflow import __version__
+from lesionflow.cli.data import download
 from lesionflow.cli.evaluation import demo, describe, evaluate
 from lesionflow.cli.registry import compare, history, promote, register, rollback
 from lesionflow.cli.scoring import merge, score
@@ -48,5 +49,6 @@ def main() -> None:
     """
 
 
-for command in (train, score, merge, describe, evaluate, compare, register, promote, rollback, history, demo):
+COMMANDS = (train, score, merge, download, describe, evaluate, compare, register, promote, rollback, history, demo)
+for command in COMMANDS:
     main.add_command(command)
