@@ -124,6 +124,9 @@ def plan(published: Published, part: str, folder: Path, receipt: Receipt) -> lis
     """The steps that are still to be done. Raises `DownloadError` where something else has a name that is needed."""
     import pooch
 
+    for other in PARTS:
+        if other != part and any((folder / becomes).exists() for becomes in PARTS[other].values()):
+            raise DownloadError(f"{folder}: holds the {other} part; give another folder for the {part} part")
     steps = []
     for name, becomes in PARTS[part].items():
         step = Step(published.find(name), becomes)

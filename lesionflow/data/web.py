@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import requests
 
 _PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses after which another try may succeed
-_BY_HAND = "open the data set's page in a browser, or name a mirror with --server"
+_BY_HAND = "fetch it with a browser and put it into the folder, or name a mirror with --server"
 _REFUSED = {
     401: "the server asks who you are; these files are not open there: name another with --server",
     403: f"the server refuses; {_BY_HAND}",

@@ -238,6 +238,7 @@ def test_the_test_images_of_the_challenge_have_a_folder_of_their_own(tmp_path: P
     dataverse = Dataverse(files, tables=[truth])
     found, _ = fetch(tmp_path / "test", dataverse, part="test")
     assert found.images == 50 and names(found.folder) == {"ISIC2018_Task3_Test_Images", truth, RECEIPT}
+    assert "holds the test part; give another folder" in told_by_failing(tmp_path / "test", dataverse)
     message = told_by_failing(tmp_path / "training", dataverse)
     assert f"has no {PART_1}; its files are ISIC2018_Task3_Test_Images.zip, {truth}" in message
     dataverse.close()
