@@ -102,10 +102,11 @@ class Receipt:
             self.entries = {}
         self.about = {"doi": published.doi, "server": published.server, "version": published.version}
 
-    def add(self, step: Step, contents: str) -> None:
-        """Note what a step is about to bring. Raises `OSError`."""
+    def add(self, step: Step, contents: str = "") -> None:
+        """Note what a step brings; contents: the digest of what was unpacked. Raises `OSError`."""
         with self._lock:
-            self.entries[step.becomes] = {"from": step.file.name, "digest": step.file.digest, "contents": contents}
+            entry = {"from": step.file.name, "digest": step.file.digest}
+            self.entries[step.becomes] = entry | ({"contents": contents} if contents else {})
             told = {**self.about, "licence": LICENCE, "cite": AUTHORS, "files": self.entries}
             write_whole(self.file, (json.dumps(told, indent=1) + "\n").encode())
 
@@ -205,6 +206,7 @@ def carry_out(
     for step in steps:
         if not step.archive:
             os.replace(work / step.file.name, folder / step.becomes)
+            receipt.add(step)
 
 
 def _raise_first(futures: list[Future[None]]) -> None:

@@ -18,7 +18,7 @@ class DownloadDisplay:
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
         from rich.progress import TransferSpeedColumn as Speed
 
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Speed(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(12), DownloadColumn(), Speed(), TimeRemainingColumn())
         self.console = console
         self.bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.tasks: dict[str, TaskID] = {}
@@ -38,7 +38,7 @@ class DownloadDisplay:
     def unpacking(self, name: str) -> None:
         """A file is whole, and unpacked now."""
         if name in self.tasks:
-            self.bars.update(self.tasks[name], description=f"{name}, unpacking")
+            self.bars.update(self.tasks[name], description=f"unpacking {name.removesuffix('.zip')}")
 
     def say(self, text: str) -> None:
         """A line above the bars."""

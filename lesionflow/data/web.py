@@ -97,10 +97,12 @@ class Web:
             ) from error
         except requests.exceptions.ProxyError as error:
             raise PassingError("the proxy that the environment names does not answer") from error
-        except requests.exceptions.Timeout as error:
-            raise PassingError(f"nothing came for {self.patience.timeout:.0f} s") from error
         except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            raise PassingError("the connection failed or broke off") from error
+            silent = isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error)
+            told = f"nothing came for {self.patience.timeout:g} s" if silent else "the connection failed or broke off"
+            raise PassingError(told) from error
+        except requests.exceptions.Timeout as error:
+            raise PassingError(f"nothing came for {self.patience.timeout:g} s") from error
         except requests.exceptions.RequestException as error:  # its text could hold a proxy's password
             raise DownloadError(f"{url}: cannot be asked for ({type(error).__name__})") from error
 

@@ -5,12 +5,15 @@ import io
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,13 @@ def archive_of(folder: Path) -> bytes:
 class Dataverse:
     """An installation with one data set. `misbehave[name]` is how the next requests for a file are answered."""
 
-    def __init__(self, files: Mapping[str, bytes], tables: Iterable[str] = (), redirect: bool = True):
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        tables: Iterable[str] = (),
+        redirect: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ):
         self.names = list(files)
         self.contents = dict(files)
         self.tables = set(tables)  # turned into .tab when they were deposited
@@ -42,7 +51,9 @@ class Dataverse:
         self.release = threading.Event()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"dataverse": self}))
         self.server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        self.address = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_port}"
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def close(self) -> None:
@@ -83,6 +94,9 @@ class Handler(BaseHTTPRequestHandler):
             latest = {"versionNumber": 4, "versionMinorNumber": 0, "files": self.dataverse.entries}
             answer = {"status": "OK", "data": {"latestVersion": latest}}
             self.give("the list", json.dumps(answer).encode())
+            return
+        if self.path == "/a/round":
+            self.give("a round", b"")
             return
         asked = re.fullmatch(r"/(api/access/datafile|store)/(\d+)(\?format=original)?(\?signature=1)?", self.path)
         if not asked or int(asked[2]) - 100 >= len(self.dataverse.names):
@@ -163,6 +177,11 @@ def tells_more(handler: Handler, content: bytes) -> None:
     handler.close_connection = True
 
 
+def redirects_for_ever(handler: Handler, content: bytes) -> None:
+    handler.dataverse.misbehave["a round"] = [redirects_for_ever]
+    handler.answer(302, b"", {"Location": "/a/round"})
+
+
 def sends_more(handler: Handler, content: bytes) -> None:
     """More comes than was published."""
     handler.answer(200, content + b"more")
@@ -197,6 +216,45 @@ def hold(handler: Handler, content: bytes) -> None:
     handler.wfile.write(content[len(content) // 3 :])
 
 
+def carry(source: socket.socket, target: socket.socket) -> None:
+    """Hand on whatever comes, until it ends."""
+    with suppress(OSError):
+        while content := source.recv(65_536):
+            target.sendall(content)
+        target.shutdown(socket.SHUT_WR)
+
+
+def certificate(file: Path) -> ssl.SSLContext:
+    """A new certificate of 127.0.0.1, signed by itself, in a file; and a server's context with it."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    file.with_suffix(".key").write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, file.with_suffix(".key"))
+    return context
+
+
+def waits(handler: Handler, content: bytes) -> None:
+    """Nothing comes until the server is told."""
+    handler.dataverse.release.wait(60)
+
+
 @contextmanager
 def proxy(password: bool = False) -> Iterator[tuple[str, list[str]]]:
     """A forward proxy: its address, and the list of what it was asked for. With password it asks for one."""
@@ -224,6 +282,18 @@ def proxy(password: bool = False) -> Iterator[tuple[str, list[str]]]:
                     self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
+
+        def do_CONNECT(self) -> None:
+            asked.append(self.path)
+            host, _, port = self.path.rpartition(":")
+            with socket.create_connection((host, int(port))) as target:
+                self.send_response(200)
+                self.end_headers()
+                back = threading.Thread(target=carry, args=(target, self.connection), daemon=True)
+                back.start()
+                carry(self.connection, target)
+                back.join()
+            self.close_connection = True
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,14 @@ def test_what_comes_is_what_is_published_and_works_at_once(
     receipt = json.loads((found.folder / RECEIPT).read_text())
     assert receipt["server"] == dataverse.address and receipt["licence"] == "CC BY-NC 4.0"
     assert receipt["files"]["HAM10000_images_part_1"]["digest"] == "md5:" + dataverse.entries[0]["dataFile"]["md5"]
+
+
+def test_a_file_of_each_kind_shows_how_far_it_is(tmp_path: Path, dataverse: Dataverse) -> None:
+    told = io.StringIO()
+    terminal = Console(file=told, force_terminal=True, width=80)
+    download(tmp_path, server=dataverse.address, accept_licence=True, parallel=1, console=terminal)
+    for shown in (PART_1, "unpacking HAM10000_images_part_2", TABLE, " kB "):
+        assert shown in told.getvalue()
 
 
 def test_what_is_there_is_not_fetched_again(tmp_path: Path, dataverse: Dataverse) -> None:
@@ -130,6 +139,14 @@ def test_a_connection_that_breaks_again_and_again_is_gone_on_with_as_long_as_som
     dataverse.close()
 
 
+def test_a_server_that_falls_silent_is_asked_again(tmp_path: Path, dataverse: Dataverse) -> None:
+    dataverse.misbehave[PART_1] = [server.hold]
+    dataverse.misbehave[PART_2] = [server.waits]
+    found, told = fetch(tmp_path, dataverse, patience=replace(AT_ONCE, timeout=0.5))
+    assert found.images == 50 and f"{PART_1}: nothing came for 0.5 s" in told and f"{PART_2}: nothing came" in told
+    assert any("Range" in headers for headers in dataverse.asked_for(PART_1))
+
+
 @pytest.mark.parametrize(
     ("trouble", "told"),
     [
@@ -138,6 +155,7 @@ def test_a_connection_that_breaks_again_and_again_is_gone_on_with_as_long_as_som
         (server.fails(503, Retry_After="4000"), "asks to wait 4000 s; try again then"),
         (server.fails(404), "the server knows no such thing; is --server right? (404 Not Found)"),
         (server.fails(202), "(202 Accepted)"),
+        (server.redirects_for_ever, "cannot be asked for (TooManyRedirects)"),
         (server.wrong_bytes, "has another digest than the one published, md5:"),
     ],
 )
@@ -277,3 +295,16 @@ def test_a_proxy_of_the_environment_is_used_unless_it_is_not_to_be(
         assert "the proxy asks who you are" in told_by_failing(tmp_path / "closed", dataverse)
         monkeypatch.setenv("HTTP_PROXY", address.replace("//", "//me:secret@"))
         fetch(tmp_path / "opened", dataverse)
+
+
+def test_https_through_a_proxy_with_a_certificate_that_the_environment_names(
+    tmp_path: Path, published_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataverse = Dataverse(published_files, tables=[TABLE], tls=server.certificate(tmp_path / "own.pem"))
+    assert "certificate cannot be verified" in told_by_failing(tmp_path / "set", dataverse)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "own.pem"))
+    with server.proxy() as (address, asked):
+        monkeypatch.setenv("HTTPS_PROXY", address)
+        assert fetch(tmp_path / "set", dataverse)[0].images == 50
+        assert asked and set(asked) == {dataverse.address.removeprefix("https://")}
+    dataverse.close()
