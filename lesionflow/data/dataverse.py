@@ -51,7 +51,10 @@ class Published:
 
 def check_server(server: str) -> str:
     """The address of an installation without a slash at its end. Raises `UsageError` for what is none."""
-    address = urlsplit(server)
+    try:
+        address = urlsplit(server)
+    except ValueError:
+        address = urlsplit("")
     if address.scheme not in ("http", "https") or not address.hostname:
         raise UsageError(f"--server {server}: give the address of a Dataverse installation, such as {SERVER}")
     if address.username or address.password:

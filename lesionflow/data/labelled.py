@@ -79,6 +79,8 @@ def read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
     """
     if not path.exists():
         raise DataError(f"{path}: no such folder or table; give the folder that holds {METADATA_NAMES[0]}, or 'demo'")
+    if any((path / name).is_file() for name in METADATA_NAMES):
+        return read_ham10000(path)
     if is_isic2018(path):
         return read_isic2018(path)
     if path.is_file():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lesionflow.data.dataverse import PublishedFile
 from lesionflow.data.web import PassingError, Web
 from lesionflow.errors import DownloadError
+from lesionflow.whole_file import name_new
 
 if TYPE_CHECKING:
     import requests
@@ -35,13 +36,16 @@ def fetch(file: PublishedFile, folder: Path, web: Web, advance: Advance = lambda
     import pooch
 
     pooch.get_logger().setLevel(logging.WARNING)  # progress is ours to tell
+    partial = partial_of(folder, file)
     for last in (False, True):
-        downloader = ResumingDownloader(web, file, partial_of(folder, file), advance)
+        downloader = ResumingDownloader(web, file, partial, advance)
         try:
             arrived = Path(pooch.retrieve(file.url, file.digest, file.name, folder, downloader=downloader))
             downloader.tell(arrived.stat().st_size)  # also where it lay there already
+            partial.unlink(missing_ok=True)
             return arrived
         except ValueError as error:  # another digest; pooch has removed the file
+            partial.unlink(missing_ok=True)
             if last:
                 raise DownloadError(
                     f"{file.name}: what {file.url} sends has another digest than the one published, {file.digest}, "
@@ -70,7 +74,8 @@ class ResumingDownloader:
             except PassingError as trouble:
                 failures = 0 if self._length() > before else failures + 1
                 self.web.wait_after(trouble, failures, self.file.name)
-        os.replace(self.partial, output_file)
+        os.unlink(output_file)
+        name_new(self.partial, Path(output_file))  # killed while the digest is made, it is still there to go on with
 
     def _receive(self, url: str, have: int) -> None:
         """One request for what is missing. Raises `PassingError` where it is not the end."""

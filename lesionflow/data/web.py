@@ -17,7 +17,7 @@ from lesionflow.errors import DownloadError
 if TYPE_CHECKING:
     import requests
 
-_PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses after which another try may succeed
+_PASSING = {408, 425, 429}  # statuses after which another try may succeed, beside those of a server in trouble
 _BY_HAND = "fetch it with a browser and put it into the folder, or name a mirror with --server"
 _REFUSED = {
     401: "the server asks who you are; these files are not open there: name another with --server",
@@ -143,12 +143,13 @@ def _check(response: requests.Response, url: str) -> None:
     status = response.status_code
     if status in (200, 206, 416):
         return
-    told = f"the server answers {status} {response.reason or ''}".rstrip()
+    answer = f"{status} {response.reason or ''}".rstrip()
     # What lies behind a redirection is an address that was signed for minutes: the next try is given a new one.
-    if status in _PASSING or (status in (401, 403) and response.history):
+    if status in _PASSING or status >= 500 or (status in (401, 403) and response.history):
         wait = _asked_wait(response.headers.get("Retry-After"))
-        raise PassingError(told + (f" and asks to wait {wait:.0f} s" if wait is not None else ""), wait)
-    raise DownloadError(f"{url}: {_REFUSED.get(status, f'no file comes; {_BY_HAND}')} ({status} {response.reason})")
+        asks = f" and asks to wait {wait:.0f} s" if wait is not None else ""
+        raise PassingError(f"the server answers {answer}{asks}", wait)
+    raise DownloadError(f"{url}: {_REFUSED.get(status, f'no file comes; {_BY_HAND}')} ({answer})")
 
 
 def _asked_wait(header: str | None) -> float | None:

@@ -9,17 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from lesionflow.data.dataverse import HAM10000_DOI, read_listing
-from lesionflow.data.download import (
-    TERMS,
-    UNFINISHED,
-    DownloadConfig,
-    Receipt,
-    carry_out,
-    check_space,
-    plan,
-    working_folder,
-)
+from lesionflow.data.download import TERMS, DownloadConfig, carry_out, working_folder
 from lesionflow.data.download_display import DownloadDisplay
+from lesionflow.data.download_plan import Receipt, check_space, plan
 from lesionflow.data.labelled import read_rows
 from lesionflow.data.web import Patience, Web
 from lesionflow.errors import DownloadError, UsageError
@@ -66,13 +58,13 @@ def download(
                     advance=lambda step: display.advance(step.file.name, step.file.size),
                     unpacking=lambda step: display.unpacking(step.file.name),
                 )  # fmt: skip
+            table, warnings = read_rows(folder)
         except OSError as error:
             raise DownloadError(
                 f"{error.filename or folder}: {error.strerror or error}; set that right, and the same command goes on"
             ) from error
         except KeyboardInterrupt as stopped:
-            kept = f"stopped; what has come is kept in {folder / UNFINISHED}: the same command goes on"
-            raise type(stopped)(kept) from stopped
-        table, warnings = read_rows(folder)
+            told = f"stopped; what has come is kept in {folder}: the same command goes on"
+            raise type(stopped)(told) from stopped
     names = tuple(step.file.name for step in steps)
     return Downloaded(folder, names, published.version, len(table), table["lesion_id"].nunique(), tuple(warnings))

@@ -1,5 +1,6 @@
 """HAM10000 comes whole from a server that does everything wrong, or does not come at all; nothing wrong gets a name."""
 
+import errno
 import io
 import json
 import shutil
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lesionflow.data.download import RECEIPT, UNFINISHED
+from lesionflow.data.download_plan import RECEIPT, UNFINISHED
 from lesionflow.data.labelled import read_labelled_images
 from lesionflow.data.web import Patience
 from lesionflow.errors import DownloadError, UsageError
@@ -195,12 +196,34 @@ def test_what_an_earlier_run_left_is_gone_on_with_and_begun_anew_where_it_is_wro
     assert ("another digest" in told) is bool(beginning)
 
 
-def test_a_partial_file_that_is_too_long_is_begun_anew(
+def test_a_process_that_was_killed_while_it_checked_has_fetched_enough(
     tmp_path: Path, dataverse: Dataverse, published_files: dict[str, bytes]
 ) -> None:
     (tmp_path / UNFINISHED).mkdir()
-    (tmp_path / UNFINISHED / f"{PART_1}.partial").write_bytes(published_files[PART_1] + b"more")
+    (tmp_path / UNFINISHED / f"{PART_1}.partial").write_bytes(published_files[PART_1])
+    (tmp_path / UNFINISHED / f"{PART_2}.partial").write_bytes(published_files[PART_2] + b"more")
     assert fetch(tmp_path, dataverse)[0].images == 50
+    assert len(dataverse.asked_for(PART_1)) == 0 and len(dataverse.asked_for(PART_2)) == 1
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_has_come_outlives_the_check_where_the_disk_knows_links(
+    tmp_path: Path, dataverse: Dataverse, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    import pooch
+
+    def killed(*arguments: object, **others: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pooch.core, "hash_matches", killed)
+        if not links:
+            patch.setattr("os.link", lambda *paths: (_ for _ in ()).throw(OSError(errno.EPERM, "no links")))
+        with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
+            fetch(tmp_path, dataverse, parallel=1)
+    asked = len(dataverse.asked_for(PART_1))
+    assert fetch(tmp_path, dataverse)[0].images == 50 and asked == 1
+    assert len(dataverse.asked_for(PART_1)) == (1 if links else 2)
 
 
 def test_room_on_the_disk_is_asked_for_before_anything_is(tmp_path: Path, dataverse: Dataverse) -> None:
@@ -225,16 +248,16 @@ def test_what_is_not_what_was_published_is_neither_used_nor_overwritten(tmp_path
 def test_an_unpacking_that_was_interrupted_is_done_again(
     tmp_path: Path, dataverse: Dataverse, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    from lesionflow.data import download as module
+    from lesionflow.data import download, download_plan
 
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         if place == "receipt":
-            patch.setattr(module, "write_whole", full)
+            patch.setattr(download_plan, "write_whole", full)
         else:
-            patch.setattr(module.os, "rename", full)
+            patch.setattr(download.os, "rename", full)
         assert "No space left on device" in told_by_failing(tmp_path, dataverse, parallel=1)
     assert "HAM10000_images_part_1" not in names(tmp_path)
     found, _ = fetch(tmp_path, dataverse)
@@ -265,7 +288,13 @@ def test_the_test_images_of_the_challenge_have_a_folder_of_their_own(tmp_path: P
 def test_no_download_without_the_licence_or_with_nonsense(tmp_path: Path, dataverse: Dataverse) -> None:
     with pytest.raises(UsageError, match=r"CC BY-NC 4\.0.*add --accept-licence"):
         fetch(tmp_path, dataverse, accept_licence=False)
-    for options in ({"server": "ftp://x"}, {"server": "http://me:secret@x"}, {"part": "all"}, {"parallel": 0}):
+    for options in (
+        {"server": "ftp://x"},
+        {"server": "http://["},
+        {"server": "http://me:secret@x"},
+        {"part": "all"},
+        {"parallel": 0},
+    ):
         with pytest.raises(UsageError) as refused:
             fetch(tmp_path, dataverse, **options)
         assert "secret" not in str(refused.value)
