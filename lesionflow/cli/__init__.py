@@ -49,6 +49,5 @@ def main() -> None:
     """
 
 
-COMMANDS = (train, score, merge, download, describe, evaluate, compare, register, promote, rollback, history, demo)
-for command in COMMANDS:
+for command in (train, score, merge, download, describe, evaluate, compare, register, promote, rollback, history, demo):
     main.add_command(command)
