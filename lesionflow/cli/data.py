@@ -19,11 +19,12 @@ from lesionflow.data.download import TERMS, DownloadConfig
 @click.argument("folder", type=click.Path(path_type=Path))
 @options_of(DownloadConfig)
 def download(folder: Path, accept_licence: bool, **options: Any) -> None:
-    """Download HAM10000 from Harvard Dataverse into FOLDER, ready for 'lesionflow train --data FOLDER'.
+    """Download HAM10000, ready for training.
 
-    About 3 GB come, and twice that is needed on the disk until the archives are unpacked. Digests are checked. However
-    it ended before its time, the same command goes on; what is whole is not fetched again. Archives that were fetched
-    otherwise, such as with a browser, are taken from FOLDER. Proxies are those of HTTPS_PROXY and NO_PROXY.
+    It comes from Harvard Dataverse into FOLDER, which 'lesionflow train --data FOLDER' takes: about 3 GB, and twice
+    that is needed on the disk until the archives are unpacked. Digests are checked. However it ended before its time,
+    the same command goes on; what is whole is not fetched again. Archives that were fetched otherwise, such as with a
+    browser, are taken from FOLDER. Proxies are those of HTTPS_PROXY and NO_PROXY.
 
     Exits with 1 if the download failed, 2 for wrong usage or where the licence was not accepted, 130 or 143 if it was
     interrupted or terminated.
