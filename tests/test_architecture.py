@@ -18,11 +18,12 @@ ALLOWED = {
     "tensorflow": set(),  # no call of TensorFlow's own, so that every backend of Keras trains, but for
     "click": {"cli"},
     "fsspec": {"storage"},
+    "pooch": {"data"},
 }
 EXCEPT = {("tensorflow", "training/determinism.py")}  # what is asked of each backend in its own way
 LAZY = {
     "keras", "mlflow", "pandas", "sklearn", "scipy", "onnx", "onnxruntime", "matplotlib", "tensorflow", "torch",
-    "requests", "fsspec", "s3fs", "gcsfs", "ray",
+    "requests", "pooch", "fsspec", "s3fs", "gcsfs", "ray",
 }  # fmt: skip
 
 
