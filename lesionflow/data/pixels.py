@@ -98,6 +98,8 @@ def content(source: str | os.PathLike[str] | bytes) -> bytes:
     data = source if isinstance(source, bytes) else _read(source)
     if not data:
         raise ImageError("empty", "the file has no bytes")
+    if len(data) > MAXIMUM_BYTES:
+        raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
     return data
 
 
@@ -162,7 +164,7 @@ def _fetch(url: str) -> bytes:
     from lesionflow.storage.objects import read
 
     try:
-        data = read(Url.of(url), end=MAXIMUM_BYTES + 1)
+        return read(Url.of(url), end=MAXIMUM_BYTES + 1)  # a byte more than `content` allows
     except StoreError:  # no failure of this image
         raise
     except FileNotFoundError as error:
@@ -171,9 +173,6 @@ def _fetch(url: str) -> bytes:
         raise ImageError("no_permission", str(error.strerror)) from error
     except OSError as error:
         raise ImageError("unreadable", str(error.strerror)) from error
-    if len(data) > MAXIMUM_BYTES:
-        raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
-    return data
 
 
 def _open_at_once(path: str, flags: int) -> int:
