@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lesionflow.verbs.compare import compare
     from lesionflow.verbs.describe import describe
     from lesionflow.verbs.evaluate import evaluate
+    from lesionflow.verbs.explain import explain
     from lesionflow.verbs.history import history
     from lesionflow.verbs.load import LoadedModel, Prediction, load
     from lesionflow.verbs.merge import merge
@@ -61,6 +62,7 @@ __all__ = [
     "compare",
     "describe",
     "evaluate",
+    "explain",
     "history",
     "load",
     "merge",

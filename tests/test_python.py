@@ -49,7 +49,7 @@ def test_every_command_is_a_function_of_its_name() -> None:
 def test_what_is_imported_lazily_is_what_types_are_checked_with() -> None:
     tree = ast.parse(Path(lesionflow.__file__).read_text())
     (guarded,) = (node for node in tree.body if isinstance(node, ast.If))
-    typed = {}
+    typed: dict[str, str] = {}
     for node in guarded.body:
         assert isinstance(node, ast.ImportFrom) and node.module
         typed |= {name.name: node.module for name in node.names}

@@ -8,6 +8,7 @@ import click
 
 from lesionflow import __version__
 from lesionflow.cli.evaluation import demo, describe, evaluate
+from lesionflow.cli.explanation import explain
 from lesionflow.cli.registry import compare, history, promote, register, rollback
 from lesionflow.cli.scoring import merge, score
 from lesionflow.cli.training import train
@@ -48,5 +49,5 @@ def main() -> None:
     """
 
 
-for command in (train, score, merge, describe, evaluate, compare, register, promote, rollback, history, demo):
+for command in (train, score, explain, merge, describe, evaluate, compare, register, promote, rollback, history, demo):
     main.add_command(command)

@@ -60,6 +60,13 @@ def options_of(
     return add
 
 
+model_option = click.option(
+    "--model",
+    default="models:/lesionflow@champion",
+    show_default=True,
+    help="The model: models:/NAME@ALIAS, models:/NAME/VERSION, the folder of a bundle, or pretrained, which comes with "
+    "lesionflow: trained on HAM10000, whose licence, CC BY-NC 4.0, binds its use.",
+)
 tracking_uri_option = click.option(
     "--tracking-uri",
     envvar="MLFLOW_TRACKING_URI",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lesionflow.cli.options import PLACE, options_of, tracking_uri_option
+from lesionflow.cli.options import PLACE, model_option, options_of, tracking_uri_option
 from lesionflow.cli.signals import exit_code, terminable
 from lesionflow.scoring.config import ReportConfig, ScoringConfig
 from lesionflow.storage.places import Place
@@ -23,13 +23,7 @@ SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
 @click.command()
 @click.argument("source")
 @click.option("--out", required=True, type=PLACE, help="Report to write: .csv, .parquet or .jsonl.")
-@click.option(
-    "--model",
-    default="models:/lesionflow@champion",
-    show_default=True,
-    help="The model: models:/NAME@ALIAS, models:/NAME/VERSION, the folder of a bundle, or pretrained, which comes with "
-    "lesionflow: trained on HAM10000, whose licence, CC BY-NC 4.0, binds its use.",
-)
+@model_option
 @options_of(ScoringConfig)
 @tracking_uri_option
 @click.pass_context

@@ -1,10 +1,11 @@
-"""The one object that says how to evaluate; the command line is made from its fields."""
+"""The objects that say how to evaluate and to explain; the command line is made from their fields."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from lesionflow.data.split import PARTS
+from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.options import check_options, option
 
 
@@ -21,6 +22,19 @@ class EvaluationConfig:
     overwrite: bool = option(False, "Replace files of an earlier evaluation in the folder.")
     log: bool = option(False, "Log the evaluation as a run in MLflow as well.")
     experiment: str = option("lesionflow", "MLflow experiment of that run.")
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class ExplanationConfig:
+    """How to explain images. Values out of range raise `UsageError` before any work starts."""
+
+    target: str | None = option(
+        None, "Diagnosis to explain.", kind=str, choices=DIAGNOSES, unset="the one that is called"
+    )
+    overwrite: bool = option(False, "Replace pictures that are there already.")
 
     def __post_init__(self) -> None:
         check_options(self)

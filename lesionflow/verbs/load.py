@@ -132,4 +132,8 @@ def _prediction(row: Row) -> Prediction:
     if row.decision is None:
         return Prediction(error=f"{row.reason}: {row.detail}")
     chances, called, malignant, refer = row.decision
-    return Prediction(DIAGNOSES[called], chances[called], *chances, malignant_share(chances), malignant, refer)
+    akiec, bcc, bkl, df, mel, nv, vasc = chances
+    return Prediction(
+        DIAGNOSES[called], chances[called], akiec, bcc, bkl, df, mel, nv, vasc, malignant_share(chances), malignant,
+        refer,
+    )  # fmt: skip

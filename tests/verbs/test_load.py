@@ -13,7 +13,7 @@ import lesionflow
 from lesionflow.bundle.card import read_card
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import BundleError, UsageError
-from lesionflow.verbs.load import Prediction
+from lesionflow.verbs.load import AnyImage, Prediction
 from tests.data.test_dicom import dicom
 from tests.scoring.conftest import draw_images, write_deciding_bundle
 
@@ -61,7 +61,14 @@ def test_an_image_may_be_a_path_bytes_an_image_of_pillows_or_an_array(
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     file = tmp_path / "image.png"
     Image.fromarray(pixels).save(file)
-    forms = [str(file), file, file.read_bytes(), Image.open(file), Image.fromarray(pixels).convert("RGBA"), pixels]
+    forms: list[AnyImage] = [
+        str(file),
+        file,
+        file.read_bytes(),
+        Image.open(file),
+        Image.fromarray(pixels).convert("RGBA"),
+        pixels,
+    ]
     predictions = model.predict(forms)
     assert predictions[0].error is None and len(predictions) == 6 and len(set(predictions)) == 1
     for alone in forms:
