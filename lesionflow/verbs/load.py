@@ -25,7 +25,7 @@ from lesionflow.scoring.predictor import Predictor, load_predictor
 from lesionflow.scoring.row import Row
 from lesionflow.verbs.score import BATCH_SIZES, DEFAULT_MODEL
 
-AnyImage: TypeAlias = str | os.PathLike[str] | bytes | Image | np.ndarray
+AnyImage: TypeAlias = str | os.PathLike[str] | bytes | bytearray | Image | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class LoadedModel:
         decoded than the network can see. What is wrong with an image is in its prediction's `error` and never raised.
         Files of several frames are such an error. Raises `StoreError` where the store of a URL is out of reach.
         """
-        if isinstance(images, str | os.PathLike | bytes | Image) or (
+        if isinstance(images, str | os.PathLike | bytes | bytearray | Image) or (
             isinstance(images, np.ndarray) and images.ndim != 4
         ):
             images = [images]
@@ -119,6 +119,8 @@ def load(
 
 
 def _decode(image: object, height: int, width: int) -> np.ndarray:
+    if isinstance(image, bytearray):
+        image = bytes(image)
     if isinstance(image, str | os.PathLike | bytes):
         return only_frame(content(image), height, width)
     if isinstance(image, Image):

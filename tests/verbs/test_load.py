@@ -61,16 +61,10 @@ def test_an_image_may_be_a_path_bytes_an_image_of_pillows_or_an_array(
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     file = tmp_path / "image.png"
     Image.fromarray(pixels).save(file)
-    forms: list[AnyImage] = [
-        str(file),
-        file,
-        file.read_bytes(),
-        Image.open(file),
-        Image.fromarray(pixels).convert("RGBA"),
-        pixels,
-    ]
+    contents, rgba = file.read_bytes(), Image.fromarray(pixels).convert("RGBA")
+    forms: list[AnyImage] = [str(file), file, contents, bytearray(contents), Image.open(file), rgba, pixels]
     predictions = model.predict(forms)
-    assert predictions[0].error is None and len(predictions) == 6 and len(set(predictions)) == 1
+    assert predictions[0].error is None and len(predictions) == 7 and len(set(predictions)) == 1
     for alone in forms:
         (said,) = model.predict(alone)
         assert said.diagnosis == predictions[0].diagnosis and said.p_mel == pytest.approx(predictions[0].p_mel)
