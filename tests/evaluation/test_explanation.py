@@ -57,7 +57,7 @@ def test_the_picture_says_what_the_report_says() -> None:
 @pytest.mark.parametrize(
     "name", ["a.jpg", "folder " * 40 + "/$x^2$ \N{SNOWMAN WITHOUT SNOW}\N{CJK UNIFIED IDEOGRAPH-4E00}.jpg"]
 )
-@pytest.mark.parametrize("called", range(len(DIAGNOSES)))
+@pytest.mark.parametrize("called", [0, MEL, 6])
 def test_no_text_lies_on_another_or_leaves_the_picture(name: str, called: int) -> None:
     chances = [0.0002] * 7
     chances[called] = 0.9988
