@@ -11,6 +11,7 @@ from lesionflow import __version__
 from lesionflow.cli.completion import completion
 from lesionflow.cli.data import download
 from lesionflow.cli.evaluation import demo, describe, evaluate
+from lesionflow.cli.explanation import explain
 from lesionflow.cli.registry import compare, history, promote, register, rollback
 from lesionflow.cli.scoring import merge, score
 from lesionflow.cli.training import train
@@ -27,6 +28,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     ),
     "Scoring": (
         score,
+        explain,
         merge,
     ),
     "Registered models": (
