@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "lesionflow"
 ROOMS = [
     "__init__", "errors", "options", "diagnoses", "storage", "whole_file", "pages", "data", "bundle", "training",
-    "scoring", "evaluation", "registry", "verbs", "cli", "__main__",
+    "scoring", "evaluation", "registry", "health", "verbs", "cli", "__main__",
 ]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ALLOWED = {

@@ -9,6 +9,7 @@ import click
 
 from lesionflow import __version__
 from lesionflow.cli.completion import completion
+from lesionflow.cli.doctor import doctor
 from lesionflow.cli.evaluation import demo, describe, evaluate
 from lesionflow.cli.registry import compare, history, promote, register, rollback
 from lesionflow.cli.scoring import merge, score
@@ -34,7 +35,10 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         rollback,
         history,
     ),
-    "This installation": (completion,),
+    "This installation": (
+        doctor,
+        completion,
+    ),
 }
 
 

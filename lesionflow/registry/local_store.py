@@ -89,7 +89,7 @@ def _store(tracking_uri: str | None) -> Path | None:
         address: str | None = mlflow.get_registry_uri()
     else:
         address = os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        if not address and not _has_file_store():
+        if not address and not has_file_store():
             address = f"sqlite:///{DEFAULT_STORE}"
     if not address or not address.startswith("sqlite:///") or any(mark in address for mark in "?#%"):
         return None
@@ -106,6 +106,6 @@ def in_spark() -> bool:
         return True
 
 
-def _has_file_store() -> bool:
+def has_file_store() -> bool:
     """Whether MLflow's former kind of store lies in the working directory: it then comes first."""
     return any(entry.parent.name.isdigit() for entry in Path("mlruns").glob("*/meta.yaml"))
