@@ -61,6 +61,14 @@ class _Commands(click.Group):
         except LesionflowError as error:
             raise _Message(error) from error
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            # Click names all that are near, in alphabetical order; the first is the nearest.
+            nearest = (error.possibilities or [])[:1]
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=nearest, ctx=ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         widest = max(len(str(command.name)) for commands in SECTIONS.values() for command in commands)
         for heading, commands in SECTIONS.items():
