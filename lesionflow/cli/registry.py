@@ -10,7 +10,7 @@ import click
 
 from lesionflow.cli.help import command, option
 from lesionflow.cli.options import options_of, tracking_uri_option
-from lesionflow.cli.values import MODEL, Choice, WholeNumber
+from lesionflow.cli.values import MODEL, REGISTERED_MODEL, Choice, WholeNumber
 from lesionflow.errors import RegistryError
 from lesionflow.registry.config import PromotionConfig
 
@@ -116,7 +116,7 @@ def print_decision(version: Version, decision: Decision) -> None:
 
 
 @command(short_help="Make a version the champion if it passes the gates.")
-@click.argument("name")
+@click.argument("name", type=REGISTERED_MODEL)
 @click.argument("version", type=WholeNumber(1))
 @options_of(PromotionConfig)
 @option("--force", is_flag=True, help="Promote it although gates fail; needs --reason.")
@@ -153,7 +153,7 @@ def promote(name: str, version: int, tracking_uri: str | None, **options: Any) -
 
 
 @command(short_help="Restore the champion before the present one.")
-@click.argument("name")
+@click.argument("name", type=REGISTERED_MODEL)
 @option("--reason", default="", help="Why; kept in the history.")
 @tracking_uri_option
 def rollback(name: str, reason: str, tracking_uri: str | None) -> None:
@@ -176,7 +176,7 @@ def rollback(name: str, reason: str, tracking_uri: str | None) -> None:
 
 
 @command(short_help="List who was champion when, by which decision and why.")
-@click.argument("name")
+@click.argument("name", type=REGISTERED_MODEL)
 @tracking_uri_option
 def history(name: str, tracking_uri: str | None) -> None:
     """List who was champion when, by which decision and why, newest first.

@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 
 from lesionflow.errors import did_you_mean
 from lesionflow.options import FILES, FOLDERS, range_told
+from lesionflow.registry.local_store import registered_names
 from lesionflow.storage.places import Place, place
 
 
@@ -73,6 +74,17 @@ class _PlaceType(click.ParamType):
         return [CompletionItem(incomplete, type="file")]
 
 
+class _RegisteredModelType(click.ParamType):
+    """The name of a registered model."""
+
+    name = "name"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        names = registered_names(ctx.params.get("tracking_uri"))
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+REGISTERED_MODEL = _RegisteredModelType()
 PLACE = _PlaceType()
 IMAGES = Words((FILES,))  # a folder, a file, a URL or a pattern
 LABELLED = Words(("demo", FILES))

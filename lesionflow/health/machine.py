@@ -26,8 +26,10 @@ def check_machine() -> list[Check]:
     return [_check_cores(), _check_memory(), _check_encoding()]
 
 
-def check_disks(folders: dict[str, Path]) -> list[Check]:
-    """How much room there is where files are written; folders: what each is for -> where, existing or not."""
+def check_disks(cache: Path, artifacts: Path | None = None) -> list[Check]:
+    """How much room there is where files are written, whether or not the folders are there yet."""
+    folders = {"working folder": Path.cwd(), "cache": cache, "temporary files": Path(tempfile.gettempdir())}
+    folders |= {"artifacts": artifacts} if artifacts else {}
     return [_check_disk(f"disk, {use}", folder.absolute()) for use, folder in folders.items()]
 
 
@@ -45,7 +47,7 @@ def check_environment(known: Iterable[str]) -> list[Check]:
     for name in ours:
         if known and name not in known:
             advice = f"no option is of that name{did_you_mean(name, known)}"
-            checks.append(Check("variables", f"{name} is read by nothing", WARNING, advice))
+            checks.append(Check("variables", f"{name} is read by no command", WARNING, advice))
     return checks
 
 
@@ -116,11 +118,6 @@ def _check_disk(what: str, folder: Path) -> Check:
     if free < ENOUGH_DISK:
         return Check(what, found, WARNING, "a training keeps checkpoints and pixels; free some room")
     return Check(what, found, OK)
-
-
-def folders(cache: Path) -> dict[str, Path]:
-    """Where lesionflow writes on this machine."""
-    return {"working folder": Path.cwd(), "cache": cache, "temporary files": Path(tempfile.gettempdir())}
 
 
 def _cgroup(name: str) -> str | None:

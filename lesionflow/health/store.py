@@ -17,7 +17,7 @@ from lesionflow.registry.failures import shown_address, without_password
 from lesionflow.registry.local_store import DEFAULT_STORE, has_file_store
 from lesionflow.registry.patience import HASTY, USERS
 
-SECONDS = 60
+SECONDS = 90  # to look for a champion and to fetch it; a server that hangs is given up long before
 _SQLITE = "sqlite:///"
 
 
@@ -89,7 +89,7 @@ def _told(store: Store, told: str, seen: dict[str, Any], name: str) -> Iterator[
             "store", f"{told}: {_without(store, seen['failed'])}", PROBLEM, "the message says what to look after"
         )
         return
-    held = f"{seen['experiments']} experiments, {seen['models']} registered models"
+    held = f"experiments: {seen['experiments']}, registered models: {seen['models']}"
     bytes_of_file = f", {size(store.file.stat().st_size)}" if store.file else ""
     yield Check("store", f"{told}: answers in {seen['seconds']:.1f} s; {held}{bytes_of_file}")
     if registry := os.environ.get("MLFLOW_REGISTRY_URI"):

@@ -64,6 +64,19 @@ def find_entry(name: str, alias: str | None, number: int | None, tracking_uri: s
     return Entry(number, bundle, str(tag[0]))
 
 
+def registered_names(tracking_uri: str | None = None) -> list[str]:
+    """The names of the registered models, sorted; none where MLflow would have to be asked."""
+    store = _store(tracking_uri)
+    if store is None:
+        return []
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(store))}?mode=ro", uri=True, timeout=1)) as database:
+            found = database.execute("SELECT name FROM registered_models WHERE workspace = 'default' ORDER BY name")
+            return [name for (name,) in found]
+    except sqlite3.Error:
+        return []
+
+
 def local_bundle(location: str) -> Path | None:
     """The bundle within a logged model that is a folder on this machine; None for one that is elsewhere."""
     parts = urlsplit(location)

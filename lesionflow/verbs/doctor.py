@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from lesionflow.data.files import default_cache
-from lesionflow.health.check import Check
+from lesionflow.health.check import PROBLEM, Check
 from lesionflow.health.devices import check_keras, check_onnxruntime
-from lesionflow.health.machine import check_disks, check_environment, check_machine, folders
+from lesionflow.health.machine import check_disks, check_environment, check_machine
 from lesionflow.health.packages import check_packages
 from lesionflow.health.store import check_store, find_store
 from lesionflow.registry.versions import DEFAULT_NAME
@@ -30,8 +31,20 @@ def doctor(
     with ThreadPoolExecutor(3) as at_once:  # each waits for a process that imports much
         store = at_once.submit(check_store, find_store(tracking_uri), registered_model)
         keras, onnxruntime = at_once.submit(check_keras), at_once.submit(check_onnxruntime)
-        checks = [*check_packages(), *check_machine()]
+        checks = [*_looked_at(check_packages), *_looked_at(check_machine)]
         checks += [*keras.result(), *onnxruntime.result()]
         of_store, artifacts = store.result()
-    written = folders(cache or default_cache()) | ({"artifacts": artifacts} if artifacts else {})
-    return [*checks, *of_store, *check_disks(written), *check_environment(known_variables)]
+    return [
+        *checks,
+        *of_store,
+        *_looked_at(check_disks, cache or default_cache(), artifacts),
+        *_looked_at(check_environment, known_variables),
+    ]
+
+
+def _looked_at(look: Callable[..., list[Check]], *given: Any) -> list[Check]:
+    """The checks; where looking itself fails, that is one: whoever calls a doctor has trouble enough."""
+    try:
+        return look(*given)
+    except Exception as error:
+        return [Check(look.__name__, f"failed: {type(error).__name__}: {error}", PROBLEM, "report it, it is a mistake")]

@@ -36,11 +36,12 @@ def test_a_containers_limits_count(
 def test_a_full_disk_is_a_problem_whether_or_not_the_folder_exists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there, later = check_disks({"there": tmp_path, "later": tmp_path / "a" / "b"})
-    assert there.what == "disk, there" and later.found.endswith(f"free in {tmp_path}/a/b")
-    assert not (tmp_path / "a").exists()
+    monkeypatch.chdir(tmp_path)
+    here, later, _, artifacts = check_disks(tmp_path / "a" / "b", Path("mlruns"))
+    assert here.what == "disk, working folder" and later.found.endswith(f"free in {tmp_path}/a/b")
+    assert artifacts.found.endswith(f"{tmp_path}/mlruns") and not [*tmp_path.iterdir()]
     monkeypatch.setattr(machine, "LEAST_DISK", 2**70)
-    assert check_disks({"there": tmp_path})[0].state == PROBLEM
+    assert {check.state for check in check_disks(tmp_path)} == {PROBLEM}
 
 
 def test_names_of_variables_are_told_and_values_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,5 +50,5 @@ def test_names_of_variables_are_told_and_values_are_not(monkeypatch: pytest.Monk
     checks = check_environment({"LESIONFLOW_CACHE", "LESIONFLOW_TRAIN_EPOCHS"})
     told = " ".join(check.found + check.advice for check in checks)
     assert "geheim" not in told and "HTTPS_PROXY set" in told and "MLFLOW_TRACKING_PASSWORD" in told
-    assert "LESIONFLOW_TRAIN_EPOCH is read by nothing" in told and "did you mean 'LESIONFLOW_TRAIN_EPOCHS'?" in told
+    assert "LESIONFLOW_TRAIN_EPOCH is read by no command" in told and "did you mean 'LESIONFLOW_TRAIN_EPOCHS'?" in told
     assert "LESIONFLOW_CACHE is read" not in told
