@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
@@ -36,14 +37,15 @@ def asked_elsewhere(function: str, *given: Any, seconds: float, environment: Map
     """
     module, _, name = function.partition(":")
     program = (
-        f"import json, sys; from {module} import {name} as ask; "
-        f"answer = ask(*json.loads(sys.argv[1])); print({_ANSWER!r} + json.dumps(answer))"
+        f"import json, sys; sys.path.append({str(Path(__file__).parents[2])!r}); from {module} import {name} as ask; "
+        f"answer = ask(*json.load(sys.stdin)); print({_ANSWER!r} + json.dumps(answer))"
     )
     try:
         done = subprocess.run(
-            [sys.executable, "-c", program, json.dumps(given)],
-            capture_output=True, timeout=seconds, env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL, text=True, errors="replace",
+            [sys.executable, "-P", "-c", program],  # -P: nothing that happens to lie in the working folder is imported
+            input=json.dumps(given),  # everybody on a machine sees arguments, and an address may hold a password
+            capture_output=True, timeout=seconds, env={**os.environ, **(environment or {})}, text=True,
+            errors="replace",
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise UnansweredError(f"no answer within {seconds:.0f} s") from None

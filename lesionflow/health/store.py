@@ -60,7 +60,7 @@ def check_store(store: Store, name: str) -> tuple[list[Check], Path | None]:
     """
     told = f"{store.shown} ({store.source})"
     if store.file is not None and not store.file.is_file():
-        if store.source == "as given" or "MLFLOW" in store.source:
+        if store.address != _SQLITE + DEFAULT_STORE:
             advice = "check the address; the first training makes it if it is right"
             return [Check("store", f"{told}: no such file", WARNING, advice)], None
         return [Check("store", f"{told}: not there yet, the first training makes it")], None
@@ -128,7 +128,8 @@ def _interrupted(found: dict[str, Any]) -> Iterator[Check]:
 def _without(store: Store, text: str) -> str:
     """A message without what of the address may not be shown, also where a part of it was taken for something else."""
     text = text.replace(store.address, store.shown)
-    for secret in sorted(_secrets(store.address), key=len, reverse=True):
+    secrets = _secrets(store.address) | _secrets(os.environ.get("MLFLOW_REGISTRY_URI", ""))
+    for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return without_password(text)
 

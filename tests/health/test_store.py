@@ -143,6 +143,14 @@ def test_a_spoilt_champion_is_a_problem(address: str, contenders: Path) -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_no_password_of_a_registry_apart_is_told(address: str, hanging: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = f"postgresql+psycopg2://ann:{PASSWORD}@127.0.0.1:{hanging}/mlflow"
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", registry)
+    check = only(address)
+    assert check.state == PROBLEM and "ge/h" not in str(check) and "eim" not in str(check), check
+
+
+@pytest.mark.usefixtures("here")
 def test_tables_of_another_mlflow_are_told_and_left_alone(address: str, contenders: Path) -> None:
     change(contenders, "UPDATE alembic_version SET version_num = '0c779009ac13'")
     before = (contenders / "mlflow.db").read_bytes()
