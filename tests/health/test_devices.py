@@ -34,11 +34,16 @@ def test_a_broken_onnxruntime_is_a_problem(tmp_path: Path, monkeypatch: pytest.M
     assert check.state == PROBLEM and "No module named 'libcuda_that_is_not_there'" in check.found
 
 
-def test_what_a_package_prints_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "loud.py").write_text(
+def test_what_a_package_prints_is_no_answer_and_the_working_folder_no_place_for_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "json.py").write_text("raise ImportError")
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "loud.py").write_text(
         "print('hello')\ndef sum_of(*n): print('{}'); return sum(n)\ndef leave(): exit(3)"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"), prepend=":")
     assert asked_elsewhere("loud:sum_of", 1, 2, seconds=60) == 3
     with pytest.raises(UnansweredError, match="exit code 3"):
         asked_elsewhere("loud:leave", seconds=60)
