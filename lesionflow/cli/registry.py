@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lesionflow.cli.help import command, option
-from lesionflow.cli.options import options_of, tracking_uri_option
+from lesionflow.cli.options import MLFLOW, options_of, tracking_uri_option
 from lesionflow.cli.values import MODEL, REGISTERED_MODEL, Choice, WholeNumber
 from lesionflow.errors import RegistryError
 from lesionflow.registry.config import PromotionConfig
@@ -58,6 +58,7 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
 @click.argument("bundle", type=click.Path(path_type=Path))
 @option(
     "--registered-model",
+    group=MLFLOW,
     metavar="NAME",
     unset="as the training was told to, or lesionflow",
     help="Name in the model registry.",
@@ -70,6 +71,7 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
     envvar="MLFLOW_EXPERIMENT_NAME",
     default="lesionflow",
     show_default=True,
+    group=MLFLOW,
     metavar="NAME",
     help="MLflow experiment, for a bundle without a run.",
 )

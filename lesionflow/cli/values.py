@@ -18,6 +18,8 @@ class Choice(click.Choice[str]):
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
         """The words as they are documented elsewhere; those with dashes in place of underscores are taken as well."""
+        if isinstance(param, click.Argument):
+            return super().get_metavar(param, ctx)
         return f"[{'|'.join(self.choices)}]"
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
