@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lesionflow.training.config import TrainingConfig
     from lesionflow.verbs.compare import compare
     from lesionflow.verbs.describe import describe
+    from lesionflow.verbs.doctor import doctor
     from lesionflow.verbs.download import download
     from lesionflow.verbs.evaluate import evaluate
     from lesionflow.verbs.explain import explain
@@ -62,6 +63,7 @@ __all__ = [
     "TrainingConfig",
     "compare",
     "describe",
+    "doctor",
     "download",
     "evaluate",
     "explain",

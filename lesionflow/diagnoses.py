@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lesionflow.errors import did_you_mean
+
 DIAGNOSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 
 # Malignant or pre-malignant (Tschandl et al. 2018, Sci. Data 5, 180161): actinic keratosis and intraepithelial
@@ -18,3 +20,10 @@ FULL_NAMES = {
     "nv": "melanocytic nevus",
     "vasc": "vascular lesion",
 }
+
+
+def nearest_diagnosis(word: str) -> str:
+    """The end of a message about a word that is no diagnosis: `; did you mean 'mel'?`, also for `melanoma`."""
+    known = {diagnosis: diagnosis for diagnosis in DIAGNOSES} | {name: short for short, name in FULL_NAMES.items()}
+    meant = {name for name in known if f"{name!r}?" in did_you_mean(word.lower(), known)}
+    return did_you_mean(known[meant.pop()], DIAGNOSES) if meant else ""

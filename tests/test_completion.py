@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import invoke
+from tests.contenders import NAME
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,14 @@ def completed(programs: Path, *words: str) -> set[str]:
 )
 def test_bash_completes(programs: Path, words: list[str], offered: set[str]) -> None:
     assert completed(programs, *words) == offered
+
+
+def test_names_of_registered_models_come_from_a_database_on_this_machine(programs: Path, contenders: Path) -> None:
+    assert NAME in completed(programs, "promote", "")
+    assert completed(programs, "history", NAME[:3]) == {NAME}
+    assert completed(programs, "history", "--tracking-uri", "http://127.0.0.1:9", NAME[:3]) == set()
+    (contenders / "mlflow.db").write_text("no database")
+    assert completed(programs, "rollback", "") == set()
 
 
 def test_other_shells_have_scripts_that_ask_the_same_program() -> None:

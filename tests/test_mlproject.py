@@ -33,6 +33,8 @@ def test_mlflow_run_trains_into_the_run_that_it_began(store: Path, demo_folder: 
     # MLflow kept the spelling that was typed; the rest of the configuration was added.
     assert run.data.params["learning_rate"] == "1e-3" and run.data.params["balance"] == "oversample"
     assert 0 <= run.data.metrics["test/balanced_accuracy"] <= 1
+    kept = mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/config.yaml")
+    assert "learning_rate: 0.001\n" in kept and "experiment: Default\n" in kept
     assert mlflow.MlflowClient().get_model_version("lesionflow", "3").tags["network"] == "vgg"
 
 

@@ -10,6 +10,7 @@ import click
 from lesionflow import __version__
 from lesionflow.cli.completion import completion
 from lesionflow.cli.data import download
+from lesionflow.cli.doctor import doctor
 from lesionflow.cli.evaluation import demo, describe, evaluate
 from lesionflow.cli.explanation import explain
 from lesionflow.cli.registry import compare, history, promote, register, rollback
@@ -38,7 +39,10 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         rollback,
         history,
     ),
-    "This installation": (completion,),
+    "This installation": (
+        doctor,
+        completion,
+    ),
 }
 
 
@@ -60,6 +64,14 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except LesionflowError as error:
             raise _Message(error) from error
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            # Click names all that are near, in alphabetical order; the first is the nearest.
+            nearest = (error.possibilities or [])[:1]
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=nearest, ctx=ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         widest = max(len(str(command.name)) for commands in SECTIONS.values() for command in commands)

@@ -50,21 +50,24 @@ class Option(click.Option):
 
 
 class Command(click.Command):
-    """A command whose help has a section for each group of options, in the order in which they first come."""
+    """A command whose help has a section for each group of options, in the order in which they first come.
+
+    Options of no group are what a command is about, and come first; where all have one but --help, that comes last.
+    """
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections; the descriptions of all begin in the same column."""
-        groups: dict[str, list[tuple[str, str]]] = {}
+        groups: dict[str, list[tuple[str, str]]] = {"": []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record and isinstance(parameter, click.Option):
                 groups.setdefault(getattr(parameter, "group", ""), []).append(record)
-        others = groups.pop("", [])
-        width = min(_WIDEST, max(len(name) for records in (*groups.values(), others) for name, _ in records))
-        for heading, records in (*groups.items(), ("Other options" if groups else "Options", others)):
-            if records:
-                with formatter.section(heading):
-                    formatter.write_dl([(name.ljust(width), about) for name, about in records], _WIDEST)
+        width = min(_WIDEST, max(len(name) for records in groups.values() for name, _ in records))
+        if len(groups) > 1 and len(groups[""]) == 1:
+            groups["Other options"] = groups.pop("")
+        for heading, records in groups.items():
+            with formatter.section(heading or "Options"):
+                formatter.write_dl([(name.ljust(width), about) for name, about in records], _WIDEST)
 
 
 command = functools.partial(click.command, cls=Command)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from lesionflow.cli.help import option
-from lesionflow.cli.values import MODEL, PLACE, Choice, Number, WholeNumber, Words
+from lesionflow.cli.values import MODEL, PLACE, REGISTERED_MODEL, Choice, Number, WholeNumber, Words
 from lesionflow.options import option_name
 from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL
 from lesionflow.storage.places import Place
@@ -77,6 +77,7 @@ registered_model_option = option(
     "--registered-model",
     default="lesionflow",
     show_default=True,
+    type=REGISTERED_MODEL,
     group=MLFLOW,
     metavar="NAME",
     help="Name in the model registry.",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lesionflow.cli.help import command, option
-from lesionflow.cli.options import options_of, tracking_uri_option
-from lesionflow.cli.values import MODEL, Choice, WholeNumber
+from lesionflow.cli.options import MLFLOW, options_of, tracking_uri_option
+from lesionflow.cli.values import MODEL, REGISTERED_MODEL, Choice, WholeNumber
 from lesionflow.errors import RegistryError
 from lesionflow.registry.config import PromotionConfig
 
@@ -58,6 +58,7 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
 @click.argument("bundle", type=click.Path(path_type=Path))
 @option(
     "--registered-model",
+    group=MLFLOW,
     metavar="NAME",
     unset="as the training was told to, or lesionflow",
     help="Name in the model registry.",
@@ -70,6 +71,7 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
     envvar="MLFLOW_EXPERIMENT_NAME",
     default="lesionflow",
     show_default=True,
+    group=MLFLOW,
     metavar="NAME",
     help="MLflow experiment, for a bundle without a run.",
 )
@@ -116,7 +118,7 @@ def print_decision(version: Version, decision: Decision) -> None:
 
 
 @command(short_help="Make a version the champion if it passes the gates.")
-@click.argument("name")
+@click.argument("name", type=REGISTERED_MODEL)
 @click.argument("version", type=WholeNumber(1))
 @options_of(PromotionConfig)
 @option("--force", is_flag=True, help="Promote it although gates fail; needs --reason.")
@@ -153,7 +155,7 @@ def promote(name: str, version: int, tracking_uri: str | None, **options: Any) -
 
 
 @command(short_help="Restore the champion before the present one.")
-@click.argument("name")
+@click.argument("name", type=REGISTERED_MODEL)
 @option("--reason", default="", help="Why; kept in the history.")
 @tracking_uri_option
 def rollback(name: str, reason: str, tracking_uri: str | None) -> None:
@@ -176,7 +178,7 @@ def rollback(name: str, reason: str, tracking_uri: str | None) -> None:
 
 
 @command(short_help="List who was champion when, by which decision and why.")
-@click.argument("name")
+@click.argument("name", type=REGISTERED_MODEL)
 @tracking_uri_option
 def history(name: str, tracking_uri: str | None) -> None:
     """List who was champion when, by which decision and why, newest first.

@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 
 from lesionflow.errors import did_you_mean
 from lesionflow.options import FILES, FOLDERS, range_told
+from lesionflow.registry.local_store import registered_names
 from lesionflow.storage.places import Place, place
 
 
@@ -17,6 +18,8 @@ class Choice(click.Choice[str]):
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
         """The words as they are documented elsewhere; those with dashes in place of underscores are taken as well."""
+        if isinstance(param, click.Argument):
+            return super().get_metavar(param, ctx)
         return f"[{'|'.join(self.choices)}]"
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
@@ -73,6 +76,17 @@ class _PlaceType(click.ParamType):
         return [CompletionItem(incomplete, type="file")]
 
 
+class _RegisteredModelType(click.ParamType):
+    """The name of a registered model."""
+
+    name = "name"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        names = registered_names(ctx.params.get("tracking_uri"))
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+REGISTERED_MODEL = _RegisteredModelType()
 PLACE = _PlaceType()
 IMAGES = Words((FILES,))  # a folder, a file, a URL or a pattern
 LABELLED = Words(("demo", FILES))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lesionflow.data.files import walk_images
 from lesionflow.data.metadata import ATTRIBUTES, add_attributes, check_rows, read_table, require_columns
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import DIAGNOSES, nearest_diagnosis
 from lesionflow.errors import DataError, first_few
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ def read_diagnosis_folders(folder: Path) -> tuple[pd.DataFrame, list[str]]:
 
     folders = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if strange := [entry.name for entry in folders if entry.name.lower() not in DIAGNOSES]:
-        raise DataError(f"{folder}: folders that are no diagnosis: {first_few(strange)}; known: {', '.join(DIAGNOSES)}")
+        raise DataError(
+            f"{folder}: folders that are no diagnosis: {first_few(strange)}{nearest_diagnosis(strange[0])}; "
+            f"known: {', '.join(DIAGNOSES)}"
+        )
     rows = [(path, entry.name.lower()) for entry in folders for path in walk_images(str(entry))]
     if not rows:
         raise DataError(f"{folder}: no image files in the folders {first_few([entry.name for entry in folders], 7)}")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import DIAGNOSES, nearest_diagnosis
 from lesionflow.errors import DataError, first_few
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ def check_rows(table: pd.DataFrame, file: Path) -> None:
     """Raise `DataError` for unknown diagnoses, empty or repeated ids, and lesions with several diagnoses."""
     unknown = table[~table["dx"].isin(DIAGNOSES)]
     if len(unknown):
-        words = first_few(sorted(set(unknown["dx"])))
+        words = sorted(set(unknown["dx"]))
         raise DataError(
-            f"{file}: {len(unknown)} rows with an unknown diagnosis: {words}; known are {', '.join(DIAGNOSES)}"
+            f"{file}: {len(unknown)} rows with an unknown diagnosis: {first_few(words)}{nearest_diagnosis(words[0])}; "
+            f"known are {', '.join(DIAGNOSES)}"
         )
     for column in ("lesion_id", "image_id"):
         if empty := int((table[column].str.strip() == "").sum()):

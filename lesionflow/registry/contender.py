@@ -9,6 +9,7 @@ from lesionflow.bundle.card import VALIDATION_FILE, Card, read_card
 from lesionflow.bundle.files import read_arrays
 from lesionflow.errors import RegistryError
 from lesionflow.evaluation.predictions import Predictions, from_arrays
+from lesionflow.registry.nearest import nearest_model
 from lesionflow.registry.versions import (
     Version,
     find_validation,
@@ -47,7 +48,8 @@ def find_contender(model: str) -> Contender:
             number = number_by_alias(name, alias)
         if number is None:
             raise RegistryError(
-                f"no {alias} of {name} in the registry; 'lesionflow history {name}' says what there was"
+                f"no {alias} of {name} in the registry{nearest_model(name, str(alias))}; 'lesionflow history {name}' "
+                "says what there was"
             )
         return contender_of(find_version(name, number))
     found = resolve_folder(model)

@@ -35,6 +35,13 @@ def without_password(text: str) -> str:
     return re.sub(r"(?<=://)[^/@\s]*@", "", text)
 
 
+def shown_address(address: str) -> str:
+    """A store's address as it may be shown: without user and password, wherever these are and whatever is in them."""
+    scheme, separator, rest = address.partition("://")
+    rest = re.sub(r"(?i)((?:password|passwd|pwd|token|secret|key)\w*=)[^&]*", r"\1***", rest)
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else address
+
+
 def _told(error: BaseException) -> str:
     """One line of what went wrong and what to do."""
     status = _status(error)

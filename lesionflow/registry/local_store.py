@@ -64,6 +64,19 @@ def find_entry(name: str, alias: str | None, number: int | None, tracking_uri: s
     return Entry(number, bundle, str(tag[0]))
 
 
+def registered_names(tracking_uri: str | None = None) -> list[str]:
+    """The names of the registered models, sorted; none where MLflow would have to be asked."""
+    store = _store(tracking_uri)
+    if store is None:
+        return []
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(store))}?mode=ro", uri=True, timeout=1)) as database:
+            found = database.execute("SELECT name FROM registered_models WHERE workspace = 'default' ORDER BY name")
+            return [name for (name,) in found]
+    except sqlite3.Error:
+        return []
+
+
 def local_bundle(location: str) -> Path | None:
     """The bundle within a logged model that is a folder on this machine; None for one that is elsewhere."""
     parts = urlsplit(location)
@@ -89,7 +102,7 @@ def _store(tracking_uri: str | None) -> Path | None:
         address: str | None = mlflow.get_registry_uri()
     else:
         address = os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        if not address and not _has_file_store():
+        if not address and not has_file_store():
             address = f"sqlite:///{DEFAULT_STORE}"
     if not address or not address.startswith("sqlite:///") or any(mark in address for mark in "?#%"):
         return None
@@ -106,6 +119,6 @@ def in_spark() -> bool:
         return True
 
 
-def _has_file_store() -> bool:
+def has_file_store() -> bool:
     """Whether MLflow's former kind of store lies in the working directory: it then comes first."""
     return any(entry.parent.name.isdigit() for entry in Path("mlruns").glob("*/meta.yaml"))

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 _RETRIES, _TIMEOUT = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"
 PROMPT = {_RETRIES: "1", _TIMEOUT: "10"}  # somebody waits for an answer: at the worst 20 seconds
 PATIENT = {_RETRIES: "5", _TIMEOUT: "30"}  # a training is at its end: a server that restarts is waited for
-_USERS = {name for name in PROMPT if name in os.environ}
+HASTY = {_RETRIES: "0", _TIMEOUT: "10"}  # somebody asks what is wrong, not for a server that may come back
+USERS = {name for name in PROMPT if name in os.environ}
 
 
 def be_prompt() -> None:
@@ -26,7 +27,7 @@ def be_prompt() -> None:
 @contextlib.contextmanager
 def patient() -> Iterator[None]:
     """Wait longer in the block: a minute where nothing answers, four where a server accepts and then says nothing."""
-    before = {name: os.environ.get(name) for name in PATIENT.keys() - _USERS}
+    before = {name: os.environ.get(name) for name in PATIENT.keys() - USERS}
     os.environ.update({name: PATIENT[name] for name in before})
     try:
         yield

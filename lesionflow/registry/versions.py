@@ -14,10 +14,11 @@ import lesionflow
 from lesionflow.bundle.card import CARD_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card
 from lesionflow.bundle.files import read_arrays
 from lesionflow.bundle.pretrained import PRETRAINED, in_its_place, pretrained_folder
-from lesionflow.errors import RegistryError, UsageError
+from lesionflow.errors import RegistryError, UsageError, did_you_mean
 from lesionflow.evaluation.predictions import Predictions, from_arrays
 from lesionflow.registry.failures import registry_errors, without_password
 from lesionflow.registry.local_store import Entry, find_entry, local_bundle
+from lesionflow.registry.nearest import nearest_model
 from lesionflow.registry.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
 from lesionflow.registry.remote_store import fetch_entry
 from lesionflow.registry.tracking import connect
@@ -198,7 +199,8 @@ def resolve_folder(model: str) -> Resolved:
         folder, prefix = Path(model), ""
     if not folder.is_dir():
         raise UsageError(
-            f"{model}: no such bundle folder; give one, {PRETRAINED}, models:/NAME@ALIAS or models:/NAME/VERSION"
+            f"{model}: no such bundle folder{did_you_mean(model, (PRETRAINED,))}; give one, {PRETRAINED}, "
+            "models:/NAME@ALIAS or models:/NAME/VERSION"
         )
     card = read_card(folder)
     return Resolved(folder, prefix + card.label + (" (demo data)" if card.demo else ""))
@@ -227,8 +229,8 @@ def _ask(
         number = number_by_alias(name, alias)
     if number is None:
         raise RegistryError(
-            f"no {alias} of {name} in the registry {_registry()}; train one with 'lesionflow train', or name another "
-            f"model with --model{in_its_place()}"
+            f"no {alias} of {name} in the registry {_registry()}{nearest_model(name, alias)}; train one with "
+            f"'lesionflow train', or name another model with --model{in_its_place()}"
         )
     import mlflow
 
@@ -250,7 +252,9 @@ def _download(name: str, number: int, folder: Path, files: tuple[str, ...]) -> P
         except mlflow.MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            raise RegistryError(f"no version {number} of {name} in the registry {_registry()}") from error
+            raise RegistryError(
+                f"no version {number} of {name} in the registry {_registry()}{nearest_model(name)}"
+            ) from error
         if here := local_bundle(source):
             return here
         entries = mlflow.artifacts.list_artifacts(artifact_uri=f"{source}/data")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from lesionflow.bundle.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
-from lesionflow.errors import UsageError
+from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.scoring.row import Decision, Row
 
 COLUMNS = (
@@ -54,7 +54,10 @@ def chosen_columns(
         raise UsageError(f"--columns is empty; choose from {', '.join((*default, FRAME))}")
     if unknown := [name for name in columns if name not in own and name not in carried]:
         more = " (that needs --top-k)" if unknown[0].startswith("top") else ""
-        raise UsageError(f"--columns: no column {unknown[0]!r}{more}; choose from {', '.join((*default, FRAME))}")
+        nearest = did_you_mean(unknown[0], (*default, FRAME))
+        raise UsageError(
+            f"--columns: no column {unknown[0]!r}{more}{nearest}; choose from {', '.join((*default, FRAME))}"
+        )
     _refuse_twice(columns, "--columns")
     return tuple(columns)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,6 +25,16 @@ def has_gpu() -> bool:
         return bool(keras.distribution.list_devices("gpu"))
     except RuntimeError:  # JAX raises where the platform is missing
         return False
+
+
+def devices_seen() -> dict[str, Any]:
+    """Keras's backend and its devices by name, the bytes of memory of its GPUs, and the preset that `auto` is here."""
+    if keras.backend.backend() == "torch":  # see above
+        devices = ["cuda" if has_gpu() else "cpu"]
+    else:
+        devices = [str(device) for device in keras.distribution.list_devices()]
+    memory = sum(gpu_memories()) if has_gpu() else 0
+    return {"backend": keras.backend.backend(), "devices": devices, "memory": memory, "preset": chosen_preset(AUTO)}
 
 
 def chosen_precision(choice: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lesionflow.errors import RegistryError
 from lesionflow.registry.history import Standing, look
+from lesionflow.registry.nearest import nearest_model
 from lesionflow.registry.tracking import connect
 
 
@@ -12,5 +13,7 @@ def history(name: str, *, tracking_uri: str | None = None) -> Standing:
     connect(tracking_uri)
     standing = look(name)
     if not standing.changes and standing.champion is None:
-        raise RegistryError(f"{name} has no champion and never had one; train a model with 'lesionflow train'")
+        raise RegistryError(
+            f"{name} has no champion and never had one{nearest_model(name)}; train a model with 'lesionflow train'"
+        )
     return standing

@@ -71,7 +71,10 @@ def test_images_beside_the_folders_are_a_warning_and_other_folders_an_error(fold
     ("edit", "message"),
     [
         (lambda rows: rows.drop(columns="diagnosis"), "no column dx"),
-        (lambda rows: rows.assign(diagnosis="melanoma"), "150 rows with an unknown diagnosis: melanoma"),
+        (
+            lambda rows: rows.assign(diagnosis="melanoma"),
+            "150 rows with an unknown diagnosis: melanoma; did you mean 'mel'?",
+        ),
         (lambda rows: rows.assign(path=["gone.jpg", *rows["path"][1:]]), "1 of 150 images are not there: .*gone.jpg"),
         (lambda rows: rows.assign(path=["", *rows["path"][1:]]), "1 rows with an empty path"),
         (lambda rows: rows.assign(lesion_id="one"), "1 lesions have several diagnoses"),

@@ -92,7 +92,7 @@ def test_a_password_in_an_address_is_used_and_gets_into_no_message(password: str
 
 def test_patience_is_the_users_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     retries, timeout = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"
-    monkeypatch.setattr(patience, "_USERS", {retries})
+    monkeypatch.setattr(patience, "USERS", {retries})
     monkeypatch.setenv(retries, "7")
     monkeypatch.delenv(timeout, raising=False)
     patience.be_prompt()

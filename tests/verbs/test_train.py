@@ -154,6 +154,28 @@ def test_options_may_be_spelled_as_mlflow_spells_them(monkeypatch: pytest.Monkey
     assert result.exit_code == 2 and "No such option" in result.stderr
 
 
+def test_every_run_keeps_the_configuration_that_repeats_it(
+    store: Path, demo_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def remember(config: TrainingConfig, *, experiment: str, registered_model: str, **_: object) -> None:
+        asked.append({"config": config, "experiment": experiment, "registered_model": registered_model})
+        raise RegistryError("enough")
+
+    monkeypatch.setattr("lesionflow.verbs.train.train", remember)
+    runs = {run.info.run_name: run for run in mlflow.search_runs(experiment_names=["lesionflow"], output_format="list")}
+    trained = TrainingConfig(
+        data=str(demo_folder), model="cnn,vgg", preset="quick", epochs=2, image_size=32, precision="float32"
+    )
+    for name in ("cnn and vgg", "cnn", "vgg"):
+        invoke("train", "--config", f"runs:/{runs[name].info.run_id}/config.yaml")
+        config = trained if name == "cnn and vgg" else trained.resolved(name, "quick")
+        assert asked.pop() == {"config": config, "experiment": "lesionflow", "registered_model": "lesionflow"}
+    unknown = invoke("train", "--config", "runs:/" + "0" * 32)
+    assert unknown.exit_code == 1 and "0" * 32 in error_line(unknown)
+
+
 def test_a_missing_extra_is_an_error_for_who_asks_for_it_before_data_is_read(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,66 @@
+"""The command that looks at an installation."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from lesionflow.cli.help import Option, command, option
+from lesionflow.cli.options import cache_option, registered_model_option, tracking_uri_option
+
+_COLOURS = {"ok": None, "warning": "yellow", "problem": "red"}
+
+
+@command(short_help="Look at this installation and say what is wrong with it.")
+@option("--json", "for_machines", is_flag=True, help="Print JSON.")
+@registered_model_option
+@tracking_uri_option
+@cache_option
+@click.pass_context
+def doctor(
+    ctx: click.Context, for_machines: bool, registered_model: str, tracking_uri: str | None, cache: Path | None
+) -> None:
+    """Look at this installation: versions, devices, the tracking store, the champion, disks; and what to do.
+
+    Nothing is changed by looking, and no password is printed: paste it all into a report of something that goes wrong.
+    A server that hangs costs a minute. Exits with 1 if there is a problem; warnings are none.
+
+    \b
+    Example:
+      lesionflow doctor
+    """
+    from lesionflow.health.check import PROBLEM, WARNING
+    from lesionflow.verbs.doctor import doctor
+
+    checks = doctor(
+        tracking_uri=tracking_uri, registered_model=registered_model, cache=cache, known_variables=_variables(ctx)
+    )
+    counts = Counter(check.state for check in checks)
+    if for_machines:
+        found = {"problems": counts[PROBLEM], "warnings": counts[WARNING]}
+        click.echo(json.dumps(found | {"checks": [dataclasses.asdict(check) for check in checks]}, indent=2))
+    else:
+        for check in checks:
+            state = click.style(f"{check.state:8}", fg=_COLOURS[check.state])
+            click.echo(f"{state} {check.what}: {check.found}")
+            if check.advice:
+                click.echo(f"{'':8} -> {check.advice}")
+        click.echo(f"{counts[PROBLEM]} problems, {counts[WARNING]} warnings")
+    if counts[PROBLEM]:
+        ctx.exit(1)
+
+
+def _variables(ctx: click.Context) -> set[str]:
+    """The names of all environment variables that give an option of any command."""
+    group = ctx.find_root().command
+    assert isinstance(group, click.Group)
+    found: set[str] = set()
+    for name, its in group.commands.items():
+        within = click.Context(its, parent=ctx.find_root(), info_name=name)
+        for parameter in its.params:
+            found |= set(parameter.variables(within)) if isinstance(parameter, Option) else set()
+    return found

@@ -1,0 +1,58 @@
+"""One thing that was looked at, and how to look at what may crash or hang."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+OK, WARNING, PROBLEM = "ok", "warning", "problem"
+_ANSWER = "lesionflow answers: "
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was looked at, what was found, whether it is right and what to do about it."""
+
+    what: str
+    found: str
+    state: str = OK  # OK, WARNING or PROBLEM
+    advice: str = ""
+
+
+class UnansweredError(Exception):
+    """A process that looked did not come to an end, or to a bad one; the text says how."""
+
+
+def asked_elsewhere(function: str, *given: Any, seconds: float, environment: Mapping[str, str] | None = None) -> Any:
+    """What a function returns that is called in a process of its own, which may crash or hang.
+
+    function: as `package.module:name`; arguments and result are such as JSON has. Raises `UnansweredError`, with the
+    last line that the process wrote.
+    """
+    module, _, name = function.partition(":")
+    program = (
+        f"import json, sys; sys.path.append({str(Path(__file__).parents[2])!r}); from {module} import {name} as ask; "
+        f"answer = ask(*json.load(sys.stdin)); print({_ANSWER!r} + json.dumps(answer))"
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", program],  # -P: nothing that happens to lie in the working folder is imported
+            input=json.dumps(given),  # everybody on a machine sees arguments, and an address may hold a password
+            capture_output=True, timeout=seconds, env={**os.environ, **(environment or {})}, text=True,
+            errors="replace",
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise UnansweredError(f"no answer within {seconds:.0f} s") from None
+    if done.returncode == 0:
+        for line in reversed(done.stdout.splitlines()):
+            if line.startswith(_ANSWER):
+                return json.loads(line.removeprefix(_ANSWER))
+    lines = done.stderr.strip().splitlines()
+    ended = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+    raise UnansweredError(lines[-1].strip() if lines else f"the process ended with {ended}")

@@ -1,0 +1,127 @@
+"""What this machine, or the container around this process, lets it use."""
+
+from __future__ import annotations
+
+import locale
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from lesionflow.errors import did_you_mean
+from lesionflow.health.check import OK, PROBLEM, WARNING, Check
+from lesionflow.registry.patience import PROMPT, USERS
+
+ENOUGH_MEMORY = 2 * 1024**3  # bytes; TensorFlow alone takes half of it
+ENOUGH_DISK, LEAST_DISK = 2 * 1024**3, 100 * 1024**2
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_SET_HERE = ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT")  # by registry/tracking.py
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def check_machine() -> list[Check]:
+    """Cores, memory and the encoding of text."""
+    return [_check_cores(), _check_memory(), _check_encoding()]
+
+
+def check_disks(cache: Path, artifacts: Path | None = None) -> list[Check]:
+    """How much room there is where files are written, whether or not the folders are there yet."""
+    folders = {"working folder": Path.cwd(), "cache": cache, "temporary files": Path(tempfile.gettempdir())}
+    folders |= {"artifacts": artifacts} if artifacts else {}
+    return [_check_disk(f"disk, {use}", folder.absolute()) for use, folder in folders.items()]
+
+
+def check_environment(known: Iterable[str]) -> list[Check]:
+    """Variables that count, by name; no value of any is told. known: those that give an option."""
+    ours = sorted(name for name in os.environ if name.startswith("LESIONFLOW_"))
+    set_here = (*_SET_HERE, *(PROMPT.keys() - USERS))
+    others = sorted(name for name in os.environ if name.startswith("MLFLOW_") and name not in set_here)
+    proxies = sorted(name for name in os.environ if name.lower() in _PROXIES)
+    checks = [
+        Check("variables", ", ".join(ours + others) or "none of LESIONFLOW_* and MLFLOW_* is set"),
+        Check("proxies", f"{', '.join(proxies)} set" if proxies else "none set"),
+    ]
+    known = set(known)
+    for name in ours:
+        if known and name not in known:
+            advice = f"no option is of that name{did_you_mean(name, known)}"
+            checks.append(Check("variables", f"{name} is read by no command", WARNING, advice))
+    return checks
+
+
+def usable_cores() -> tuple[int, float | None]:
+    """How many cores this process may run on, and the share of them that its container grants, in cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, period = (_cgroup("cpu.max") or "max 1").split()
+    if quota == "max":
+        quota, period = _cgroup("cpu/cpu.cfs_quota_us") or "-1", _cgroup("cpu/cpu.cfs_period_us") or "1"
+    return cores, None if quota in ("max", "-1") else int(quota) / int(period)
+
+
+def memory_limit() -> int:
+    """Bytes of memory of the machine, or of the container where it has less."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        limit = _cgroup(name)
+        if limit and limit.isdigit():
+            return min(machine, int(limit))
+    return machine
+
+
+def size(count: float) -> str:
+    """Bytes for a person: `3.2 GB`."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.1f} GB"
+
+
+def _check_cores() -> Check:
+    cores, granted = usable_cores()
+    found = f"{cores} of {os.cpu_count()}"
+    if granted is None or granted >= cores:
+        return Check("cores", found)
+    advice = f"the container grants less than it shows: give score --workers {max(1, round(2 * granted))}"
+    return Check("cores", f"{found}, of which the container grants {granted:g}", WARNING, advice)
+
+
+def _check_memory() -> Check:
+    limit = memory_limit()
+    if limit >= ENOUGH_MEMORY:
+        return Check("memory", size(limit))
+    return Check("memory", size(limit), WARNING, f"training needs {size(ENOUGH_MEMORY)}; give the container more")
+
+
+def _check_encoding() -> Check:
+    text, names = locale.getencoding(), sys.getfilesystemencoding()
+    if sys.flags.utf8_mode:
+        text = "utf-8"
+    if text.replace("-", "").lower() == names.replace("-", "").lower() == "utf8":
+        return Check("encoding", "UTF-8")
+    return Check("encoding", f"text {text}, names of files {names}", WARNING, "set LC_ALL=C.UTF-8 or PYTHONUTF8=1")
+
+
+def _check_disk(what: str, folder: Path) -> Check:
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    try:
+        free = shutil.disk_usage(there).free
+    except OSError as error:
+        return Check(what, f"{folder}: {error.strerror}", PROBLEM, "make it readable, or choose another folder")
+    found = f"{size(free)} free in {folder}"
+    if not os.access(there, os.W_OK):
+        return Check(what, f"{found}, not writable", WARNING, f"nothing can be kept there; make {there} writable")
+    if free < LEAST_DISK:
+        return Check(what, found, PROBLEM, "free some room, or choose another folder")
+    if free < ENOUGH_DISK:
+        return Check(what, found, WARNING, "a training keeps checkpoints and pixels; free some room")
+    return Check(what, found, OK)
+
+
+def _cgroup(name: str) -> str | None:
+    try:
+        return (_CGROUP / name).read_text().strip()
+    except OSError:
+        return None

@@ -1,0 +1,42 @@
+"""`lesionflow doctor`, as a program of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def doctor(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "LESIONFLOW_"))}
+    path = {"PYTHONPATH": os.pathsep.join([str(folder / "packages"), str(ROOT)])}
+    return subprocess.run(
+        [sys.executable, "-m", "lesionflow", "doctor", *arguments],
+        cwd=folder, capture_output=True, text=True, env=ours | path | environment,
+    )  # fmt: skip
+
+
+def test_problems_are_for_machines_and_in_the_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "packages" / "keras").mkdir(parents=True)
+    (tmp_path / "packages" / "keras" / "__init__.py").write_text("raise ImportError('no such symbol: cudnn')")
+    done = doctor(tmp_path, "--json", MLFLOW_TRACKING_URI="http://ann:geheim@127.0.0.1:9")
+    assert done.returncode == 1 and done.stderr == "", done.stderr
+    found = json.loads(done.stdout)
+    wrong = {check["what"]: check for check in found["checks"] if check["state"] == "problem"}
+    assert set(wrong) == {"Keras", "store"} and found["problems"] == 2
+    assert "no such symbol: cudnn" in wrong["Keras"]["found"] and "geheim" not in done.stdout
+    assert "nothing answers there" in wrong["store"]["found"] and wrong["store"]["advice"]
+    assert [file.name for file in tmp_path.iterdir()] == ["packages"]
+
+
+def test_plain_text_to_paste_and_no_problem_where_nothing_is_set_up(tmp_path: Path) -> None:
+    done = doctor(tmp_path, LESIONFLOW_SCORE_BATCH="9", LESIONFLOW_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 0 and done.stderr == "", done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("ok       lesionflow: ") and lines[-1].startswith("0 problems, ")
+    assert "\x1b" not in done.stdout and "not there yet" in done.stdout and "preset " in done.stdout
+    unknown = next(place for place, line in enumerate(lines) if "LESIONFLOW_SCORE_BATCH is read by no command" in line)
+    assert lines[unknown].startswith("warning ") and "did you mean 'LESIONFLOW_SCORE_BATCH_SIZE'?" in lines[unknown + 1]
+    assert [*tmp_path.iterdir()] == []
