@@ -114,10 +114,7 @@ def presets_page() -> str:
     names = list(preset_of(next(iter(PRESETS)), NETWORKS[0]))
     for preset in PRESETS:
         rows = [(f"`{network}`", *(f"{preset_of(preset, network)[name]}" for name in names)) for network in NETWORKS]
-        headings = (
-            "network",
-            *(f"[`{_flag(name)}`](commands.md#{option_anchor('train', _flag(name))})" for name in names),
-        )
+        links = (f"[`{_flag(name)}`](commands.md#{option_anchor('train', _flag(name))})" for name in names)
         parts += [f"## `--preset {preset}`", _table(("network", *links), rows)]
     return "\n\n".join(parts) + "\n"
 
@@ -142,8 +139,8 @@ def figures_page() -> str:
         "\n\n".join(
             [
                 "# Figures of merit",
-                "By these names they stand in a bundle's card, in `metrics.json` of an evaluation and, behind the part of the "
-                "split, in MLflow. All have a 95 % interval from a bootstrap over lesions." + better,
+                "By these names they stand in a bundle's card, in `metrics.json` of an evaluation and, behind the part of "
+                "the split, in MLflow. All have a 95 % interval from a bootstrap over lesions." + better,
                 _table(("name", "in words"), overall),
                 "For each diagnosis against the rest:",
                 _table(("name", "in words"), by_diagnosis),
