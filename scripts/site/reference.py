@@ -139,8 +139,8 @@ def figures_page() -> str:
         "\n\n".join(
             [
                 "# Figures of merit",
-                "By these names they stand in a bundle's card, in `metrics.json` of an evaluation and, behind the part of "
-                "the split, in MLflow. All have a 95 % interval from a bootstrap over lesions." + better,
+                "By these names they stand in a bundle's card, in `metrics.json` of an evaluation and, behind "
+                "the part of the split, in MLflow. All have a 95 % interval from a bootstrap over lesions." + better,
                 _table(("name", "in words"), overall),
                 "For each diagnosis against the rest:",
                 _table(("name", "in words"), by_diagnosis),
