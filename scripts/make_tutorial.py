@@ -2,7 +2,7 @@
 
     python scripts/make_tutorial.py
 
-It takes some minutes and needs Chromium with its driver (apt-get install chromium chromium-driver), and the extra `dev`.
+It takes some minutes, and needs the extra `dev` and Chromium with its driver (apt-get install chromium-driver).
 Everything is drawn: no picture of the page shows a person.
 """
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
-REQUIRED = "LESIONFLOW_REQUIRE_CHROMIUM" in os.environ  # a test that is skipped for want of it has not passed
+REQUIRED = bool(os.environ.get("LESIONFLOW_REQUIRE_CHROMIUM"))  # a test that is skipped for want of it has not passed
 PATIENCE = 120  # seconds that a page may take to show something, on a machine that has much to do
 
 

@@ -109,5 +109,5 @@ def _vgg(x, widen: float):
     return _dropout(x, 0.4)
 
 
-# What stands between the image in -1 to 1 and the logits, by the network's name; docs/how_to/write_a_network.md adds one.
+# What stands between the image in -1 to 1 and the logits, by name; docs/how_to/write_a_network.md adds one.
 BODIES = {"cnn": _cnn, "vgg": _vgg}
