@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class LesionflowError(Exception):
@@ -77,3 +77,11 @@ def first_few(names: Sequence[object], count: int = 3) -> str:
     """Name the first few of many things, for a message: `a, b, c and 7 more`."""
     shown = ", ".join(str(name) for name in names[:count])
     return shown if len(names) <= count else f"{shown} and {len(names) - count} more"
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """The end of a message about a word that is none of those known: `; did you mean 'score'?`, or nothing."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, list(words), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -6,7 +6,10 @@ import dataclasses
 import math
 from typing import Any
 
-from lesionflow.errors import UsageError
+from lesionflow.errors import UsageError, did_you_mean
+
+FOLDERS, FILES = "<folders>", "<files>"  # among what a shell is to complete: what is on the disk
+_YES, _NO = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
 
 
 def option(
@@ -18,13 +21,22 @@ def option(
     low: float = -math.inf,
     high: float = math.inf,
     unset: str = "",
+    group: str = "",
+    metavar: str = "",
+    variable: str = "",
+    completes: tuple[str, ...] = (),
+    several: bool = False,
 ) -> Any:
     """A field with its meaning and its choices or inclusive range.
 
-    kind: the type of its values, where the default, None, does not tell; unset: what None stands for.
+    kind: the type of its values, where the default, None, does not tell; unset: what None stands for; group: the
+    heading that help lists it under; metavar: what help writes for a value; variable: an environment variable that
+    gives it, besides the one made from its name; completes: words that a shell offers, `FOLDERS` or `FILES`; several:
+    whether those are separated by commas.
     """
     kind = kind or type(default)
     told = {"kind": kind, "help": description, "choices": choices, "low": low, "high": high, "unset": unset}
+    told |= {"group": group, "metavar": metavar, "variable": variable, "completes": completes, "several": several}
     return dataclasses.field(default=default, metadata=told)
 
 
@@ -33,16 +45,46 @@ def option_name(field: dataclasses.Field[Any]) -> str:
     return "--" + field.name.replace("_", "-")
 
 
+def read_option(field: dataclasses.Field[Any], text: str) -> Any:
+    """The value that a text stands for; one that is not of the option's kind, choices or range is a `UsageError`."""
+    kind, value = field.metadata["kind"], text
+    if kind is bool:
+        if text.lower() not in (*_YES, *_NO):
+            raise UsageError(f"{text!r} is neither true nor false")
+        return text.lower() in _YES
+    try:
+        value = kind(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no {'whole number' if kind is int else 'number'}") from None
+    for choice in field.metadata["choices"]:
+        if choice.replace("_", "-") == text.replace("_", "-"):  # the command line shows them with dashes
+            value = choice
+    if wrong := _what_is_wrong(field, value):
+        raise UsageError(f"{text}: {wrong}")
+    return value
+
+
 def check_options(config: Any) -> None:
     """Raise `UsageError` for a value that is none of its option's choices or outside its range."""
     for field in dataclasses.fields(config):
-        value, limits = getattr(config, field.name), field.metadata
-        if value is None:
-            continue
-        if limits["choices"] and value not in limits["choices"]:
-            raise UsageError(f"{option_name(field)} {value}: choose one of {', '.join(limits['choices'])}")
-        if limits["kind"] in (int, float) and not limits["low"] <= value <= limits["high"]:
-            raise UsageError(f"{option_name(field)} {value}: must be from {limits['low']} to {limits['high']}")
+        value = getattr(config, field.name)
+        if value is not None and (wrong := _what_is_wrong(field, value)):
+            raise UsageError(f"{option_name(field)} {value}: {wrong}")
+
+
+def _what_is_wrong(field: dataclasses.Field[Any], value: Any) -> str:
+    limits = field.metadata
+    if limits["choices"] and value not in limits["choices"]:
+        return f"choose one of {', '.join(limits['choices'])}{did_you_mean(str(value), limits['choices'])}"
+    if limits["kind"] in (int, float) and not limits["low"] <= value <= limits["high"]:
+        return f"must be {range_told(limits['low'], limits['high'])}"
+    return ""
+
+
+def range_told(low: float | None, high: float | None) -> str:
+    """An inclusive range in words: `from 1 to 1000`; a side that is None or infinite has no limit."""
+    limits = [(word, limit) for word, limit in (("from", low), ("to", high)) if limit is not None]
+    return " ".join(f"{word} {limit}" for word, limit in limits if math.isfinite(limit))
 
 
 def arguments_of(config: Any, leave_out: tuple[str, ...] = ()) -> list[str]:

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,10 @@ import pytest
 
 from lesionflow import __version__
 from lesionflow.cli import main
-from tests.conftest import invoke
+from lesionflow.cli.help import Option
+from lesionflow.errors import RegistryError
+from lesionflow.training.config import TrainingConfig
+from tests.conftest import error_line, invoke
 
 COMMANDS = sorted(main.commands.items())
 
@@ -18,7 +22,10 @@ def test_every_command_and_option_is_documented_with_an_example(name: str, comma
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help and parameter.help[0].isupper(), parameter.name
-    assert invoke(name, "--help").exit_code == 0
+    shown = invoke(name, "--help")
+    assert shown.exit_code == 0 and max(map(len, shown.stdout.splitlines())) <= 80
+    if len(command.params) > 8:
+        assert shown.stdout.count(":\n  -") > 2, "in groups"
 
 
 def test_the_readme_names_every_command() -> None:
@@ -28,7 +35,7 @@ def test_the_readme_names_every_command() -> None:
 
 
 def test_version_and_module_and_help_are_quick_on_imports() -> None:
-    assert invoke("--version").stdout.strip().endswith(__version__)
+    assert invoke("--version").stdout == f"lesionflow {__version__}\n"
     program = (
         "import sys; sys.argv = ['lesionflow', '--help']\n"
         "import runpy\n"
@@ -38,13 +45,118 @@ def test_version_and_module_and_help_are_quick_on_imports() -> None:
         "print('loaded', sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "Commands:" in done.stdout and done.stdout.strip().endswith("loaded []")
+    assert "train" in done.stdout and done.stdout.strip().endswith("loaded []")
 
 
 def test_a_flag_of_train_takes_the_value_that_mlflow_run_gives_it() -> None:
     train = main.commands["train"]
     for arguments, value in ([], False), (["--deterministic"], True), (["--deterministic", "true"], True):
         assert train.make_context("train", [*arguments, "--epochs", "2"]).params["deterministic"] is value
+
+
+def test_the_main_help_lists_every_command_once_and_cuts_nothing() -> None:
+    shown = invoke("--help").stdout
+    assert "..." not in shown.partition("Options:")[2] and max(map(len, shown.splitlines())) <= 80
+    assert sorted(re.findall(r"^  ([a-z]\S*) ", shown.partition("Options:")[2], re.M)) == [name for name, _ in COMMANDS]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["scor"], "score"),
+        (["train", "--epoch", "3"], "--epochs"),
+        (["train", "--balance", "sqr"], "sqrt"),
+        (["train", "--model", "cnn,vg"], "vgg"),
+        (["score", ".", "--out", "x.csv", "--format", "parqet"], "parquet"),
+        (["completion", "bsh"], "bash"),
+    ],
+)
+def test_what_is_misspelt_is_answered_with_what_is_known(arguments: list[str], meant: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 2 and re.search(f"[Dd]id you mean '{meant}'\\?$", result.stderr.strip())
+
+
+def variables() -> dict[str, set[str]]:
+    """Every environment variable that gives an option -> the options, as `train --epochs`."""
+    found: dict[str, set[str]] = {}
+    context = main.make_context("lesionflow", [], resilient_parsing=True)
+    for name, command in COMMANDS:
+        within = click.Context(command, parent=context, info_name=name)
+        for parameter in command.params:
+            if isinstance(parameter, Option):
+                for variable in parameter.variables(within):
+                    found.setdefault(variable, set()).add(f"{name} {parameter.opts[0]}")
+            else:
+                assert isinstance(parameter, click.Argument), f"{name}: {parameter.name} is no option of cli/help.py"
+    return found
+
+
+def test_variables_are_of_one_option_or_meant_for_several() -> None:
+    shared = {name: options for name, options in variables().items() if len(options) > 1}
+    assert set(shared) == {"LESIONFLOW_CACHE", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"}
+    for options in shared.values():
+        assert len({option.split()[1] for option in options}) == 1
+
+
+def test_variables_of_tests_and_scripts_are_no_options() -> None:
+    root, used = Path(__file__).parents[1], set[str]()
+    for folder in ("tests", "scripts", "batch", ".ci", "benchmarks"):
+        for file in (root / folder).rglob("*"):
+            if file.suffix in (".py", ".sh", "") and file.is_file() and file != Path(__file__):
+                used |= set(re.findall(r"\bLESIONFLOW_[A-Z_]+\b", file.read_text(errors="ignore")))
+    assert {"LESIONFLOW_CACHE", "LESIONFLOW_REQUIRE_POSTGRES"} <= used
+    assert {name for name in used & set(variables()) if not name.startswith("LESIONFLOW_TRAIN_")} == {
+        "LESIONFLOW_CACHE"
+    }
+
+
+def test_a_wrong_value_names_the_variable_that_it_is_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LESIONFLOW_TRAIN_EPOCHS", "0")
+    monkeypatch.setenv("LESIONFLOW_VERSION", "1.2")  # which images of containers have, and which is no option
+    result = invoke("train")
+    assert (
+        result.exit_code == 2 and "'--epochs' (from the environment variable LESIONFLOW_TRAIN_EPOCHS)" in result.stderr
+    )
+    assert "0 is not in the range from 1 to 1000" in result.stderr
+    assert "environment" not in invoke("train", "--epochs", "1001").stderr
+
+
+def test_the_command_line_comes_before_variables_and_those_before_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def remember(config: TrainingConfig, **others: object) -> None:
+        asked.append({"config": config, **others})
+        raise RegistryError("enough")
+
+    monkeypatch.setattr("lesionflow.verbs.train.train", remember)
+    for name, value in {
+        "LESIONFLOW_CACHE": "shared", "LESIONFLOW_TRAIN_BATCH_SIZE": "8", "LESIONFLOW_TRAIN_SEED": "2",
+        "LESIONFLOW_TRAIN_DETERMINISTIC": "true", "MLFLOW_EXPERIMENT_NAME": "moles", "MLFLOW_TRACKING_URI": "sqlite:///a.db",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    file = tmp_path / "train.yaml"
+    file.write_text("epochs: 20\nbatch_size: 16\nseed: 1\nexperiment: spots\nregistered-model: naevi\nmodel: cnn\n")
+    result = invoke("train", "--config", str(file), "--seed", "3", "--model", "cnn")
+    assert result.stderr.splitlines()[0] == f"{file}: overruled by what was given: seed"
+    config = TrainingConfig(model="cnn", epochs=20, batch_size=8, seed=3, deterministic=True)
+    assert asked == [
+        {
+            "config": config, "experiment": "moles", "registered_model": "naevi", "cache": Path("shared"),
+            "tracking_uri": "sqlite:///a.db",
+        }
+    ]  # fmt: skip
+    monkeypatch.setenv("LESIONFLOW_TRAIN_CACHE", "own")
+    invoke("train", "--config", str(file))
+    assert asked[1]["cache"] == Path("own")
+
+    file.write_text("epoch: 20\n")
+    result = invoke("train", "--config", str(file))
+    assert result.exit_code == 2 and error_line(result).endswith("unknown key 'epoch'; did you mean 'epochs'?")
+    file.write_bytes(b"\xff\xfe")
+    assert "not UTF-8" in error_line(invoke("train", "--config", str(file)))
+    assert "Is a directory" in error_line(invoke("train", "--config", str(tmp_path)))
 
 
 def test_draws_a_demo_set_into_a_new_folder_only(tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ import mlflow
 ROOT = Path(__file__).parents[1]
 
 
-def mlflow_run(store: Path, cache: Path, **parameters: str) -> subprocess.CompletedProcess[str]:
-    """Run the project's main entry point in the present environment, as in an activated one."""
+def mlflow_run(
+    store: Path, cache: Path, entry_point: str = "main", **parameters: str
+) -> subprocess.CompletedProcess[str]:
+    """Run one of the project's entry points in the present environment, as in an activated one."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", "local"]
+    command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", "local", "-e", entry_point]
     for name, value in parameters.items():
         command += ["-P", f"{name}={value}"]
     environment = os.environ | {"PATH": path, "LESIONFLOW_CACHE": str(cache)}
@@ -35,5 +37,7 @@ def test_mlflow_run_trains_into_the_run_that_it_began(store: Path, demo_folder: 
 
 
 def test_mlflow_run_refuses_what_the_command_line_refuses(store: Path, cache: Path) -> None:
-    done = mlflow_run(store, cache, epochs="many")
-    assert done.returncode != 0 and "'many' is not a valid integer" in done.stderr
+    """A configuration file is named as it is from the folder where `mlflow run` is typed."""
+    (store / "train.yaml").write_text("model: vgg\nepochs: many\n")
+    done = mlflow_run(store, cache, "config", config="train.yaml", seed="1")
+    assert done.returncode != 0 and "train.yaml, line 2: epochs: 'many' is no whole number" in done.stderr

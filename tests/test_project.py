@@ -26,7 +26,7 @@ def test_mlproject_has_the_defaults_of_training() -> None:
     assert main["parameters"] == {name: {"type": "string", "default": defaults[name]} for name in main["parameters"]}
 
 
-@pytest.mark.parametrize("entry_point", ["main", "evaluate", "score"])
+@pytest.mark.parametrize("entry_point", ["main", "config", "evaluate", "score"])
 def test_mlproject_hands_every_parameter_to_the_command_line(entry_point: str) -> None:
     from lesionflow.cli import main
 

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
 
 from lesionflow import __version__
+from lesionflow.cli.completion import completion
 from lesionflow.cli.evaluation import demo, describe, evaluate
 from lesionflow.cli.registry import compare, history, promote, register, rollback
 from lesionflow.cli.scoring import merge, score
 from lesionflow.cli.training import train
 from lesionflow.errors import LesionflowError, UsageError
+
+# What `lesionflow --help` lists, in the order in which one meets it.
+SECTIONS: dict[str, tuple[click.Command, ...]] = {
+    "Data and training": (
+        demo,
+        describe,
+        train,
+        evaluate,
+    ),
+    "Scoring": (
+        score,
+        merge,
+    ),
+    "Registered models": (
+        compare,
+        register,
+        promote,
+        rollback,
+        history,
+    ),
+    "This installation": (completion,),
+}
 
 
 class _Message(click.ClickException):
@@ -23,13 +47,26 @@ class _Message(click.ClickException):
 
 
 class _Commands(click.Group):
-    """Turns lesionflow's errors into one line on stderr and an exit code."""
+    """Lists commands in sections; turns lesionflow's errors into one line on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
         try:
             return super().invoke(ctx)
         except LesionflowError as error:
             raise _Message(error) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        widest = max(len(str(command.name)) for commands in SECTIONS.values() for command in commands)
+        for heading, commands in SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [
+                        (str(command.name).ljust(widest), command.get_short_help_str(formatter.width - widest - 4))
+                        for command in commands
+                    ]
+                )
 
 
 def _with_dashes(name: str) -> str:
@@ -38,15 +75,30 @@ def _with_dashes(name: str) -> str:
 
 
 @click.group(
-    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": _with_dashes}
+    cls=_Commands,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": _with_dashes,
+        "auto_envvar_prefix": "LESIONFLOW",
+    },
 )
-@click.version_option(__version__)
+@click.version_option(__version__, prog_name="lesionflow", message="%(prog)s %(version)s", allow_from_autoenv=False)
 def main() -> None:
     """Train, track, register and use classifiers of dermatoscopic images.
 
     Research use, not a diagnosis.
+
+    \b
+    Example:
+      lesionflow train --data demo --model cnn
+      lesionflow score ./images --out results.csv
+      lesionflow score --help
+
+    Environment variables give options, too: LESIONFLOW_TRAIN_EPOCHS is --epochs of train, LESIONFLOW_CACHE is --cache
+    of all commands, and MLflow's own count, such as MLFLOW_TRACKING_URI.
     """
 
 
-for command in (train, score, merge, describe, evaluate, compare, register, promote, rollback, history, demo):
-    main.add_command(command)
+for _commands in SECTIONS.values():
+    for _command in _commands:
+        main.add_command(_command)

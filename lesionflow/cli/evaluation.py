@@ -7,21 +7,23 @@ from typing import Any
 
 import click
 
+from lesionflow.cli.help import command, option
 from lesionflow.cli.options import cache_option, options_of, tracking_uri_option
+from lesionflow.cli.values import LABELLED, MODEL, WholeNumber
 from lesionflow.errors import UsageError
 from lesionflow.evaluation.config import EvaluationConfig
 
 
-@click.command()
-@click.argument("data")
-@click.option(
+@command(short_help="Describe labelled images: counts, gaps, copies.")
+@click.argument("data", type=LABELLED)
+@option(
     "--out",
     default=Path("description"),
     show_default=True,
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for description.json and description.html.",
 )
-@click.option("--overwrite", is_flag=True, help="Overwrite a description that is there already.")
+@option("--overwrite", is_flag=True, help="Overwrite a description that is there already.")
 @cache_option
 def describe(data: str, out: Path, overwrite: bool, cache: Path | None) -> None:
     """Describe labelled images, a HAM10000 folder or 'demo': what they are, what is missing, which are copies.
@@ -49,10 +51,10 @@ def describe(data: str, out: Path, overwrite: bool, cache: Path | None) -> None:
     click.echo(f"look at {out / 'description.html'}")
 
 
-@click.command()
-@click.argument("model")
-@click.argument("data")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, metrics and figures.")
+@command(short_help="Measure a model on labelled images, with intervals.")
+@click.argument("model", type=MODEL)
+@click.argument("data", type=LABELLED)
+@option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, metrics and figures.")
 @options_of(EvaluationConfig)
 @tracking_uri_option
 @cache_option
@@ -68,7 +70,8 @@ def evaluate(
 
     \b
     Example:
-      lesionflow evaluate models:/lesionflow@champion /path/to/HAM10000 --out evaluation
+      lesionflow evaluate models:/lesionflow@champion /path/to/HAM10000
+      lesionflow evaluate pretrained ./labelled.csv --out evaluation
     """
     from rich.console import Console
 
@@ -86,10 +89,10 @@ def evaluate(
         click.echo(f"look at {out / PAGE_FILE}")
 
 
-@click.command()
+@command(short_help="Draw a synthetic data set laid out like HAM10000.")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--images", type=click.IntRange(100, 100_000), default=900, show_default=True, help="Images to draw.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other lesions.")
+@option("--images", type=WholeNumber(100, 100_000), metavar="N", default=900, show_default=True, help="Images to draw.")
+@option("--seed", type=WholeNumber(0), metavar="N", default=0, show_default=True, help="Another seed, other lesions.")
 def demo(folder: Path, images: int, seed: int) -> None:
     """Draw a synthetic data set laid out like HAM10000, to try things out on.
 

@@ -10,20 +10,13 @@ from typing import Any
 
 import click
 
+from lesionflow.cli.help import option
+from lesionflow.cli.values import PLACE, Choice, Number, WholeNumber, Words
 from lesionflow.options import option_name
-from lesionflow.storage.places import Place, place
+from lesionflow.storage.places import Place
 
-
-class _PlaceType(click.ParamType):
-    """A path or a URL."""
-
-    name = "place"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
-        return place(value)
-
-
-PLACE = _PlaceType()
+MLFLOW = "MLflow"  # what help lists options under that say where runs and models are kept
+_METAVARS = {int: "N", float: "X"}
 
 
 def options_of(
@@ -37,40 +30,61 @@ def options_of(
     def add(command: Callable[..., None]) -> Callable[..., None]:
         for field in reversed(dataclasses.fields(config)):
             limits, name, default = field.metadata, option_name(field), field.default
-            kind, about = (
-                limits["kind"],
-                limits["help"] + (f"  [default: {limits['unset']}]" if limits["unset"] else ""),
-            )
+            kind, metavar = limits["kind"], limits["metavar"] or _METAVARS.get(limits["kind"])
             low, high = (limit if math.isfinite(limit) else None for limit in (limits["low"], limits["high"]))
-            described: dict[str, Any] = {"default": default, "help": about, "show_default": default is not None}
+            described: dict[str, Any] = {"default": default, "show_default": default is not None}
+            described |= {name: limits[name] for name in ("help", "group", "unset")}
+            described |= {"metavar": metavar, "envvar": limits["variable"] or None}
             if kind is bool and flags_take_values:
                 described |= {"type": bool, "is_flag": False, "flag_value": True, "metavar": "", "show_default": False}
             elif kind is bool:
                 name += f"/--no-{field.name}" if default else ""
                 described |= {"is_flag": True, "show_default": bool(default)}
             elif limits["choices"]:
-                described["type"] = click.Choice(limits["choices"])
+                described["type"] = Choice(limits["choices"])
             elif kind in (int, float):
-                described["type"] = (click.IntRange if kind is int else click.FloatRange)(low, high)
+                described["type"] = (WholeNumber if kind is int else Number)(low, high)
+            elif limits["completes"]:
+                described["type"] = Words(limits["completes"], several=limits["several"])
             else:
                 described["type"] = {Path: click.Path(path_type=Path), Place: PLACE}.get(kind, click.STRING)
-            command = click.option(name, **described)(command)
+            command = option(name, **described)(command)
         return command
 
     return add
 
 
-tracking_uri_option = click.option(
+tracking_uri_option = option(
     "--tracking-uri",
     envvar="MLFLOW_TRACKING_URI",
-    help="MLflow tracking store and registry.  [default: sqlite:///mlflow.db in this folder]",
+    group=MLFLOW,
+    metavar="URI",
+    unset="sqlite:///mlflow.db in this folder",
+    help="MLflow tracking store and registry.",
 )
-registered_model_option = click.option(
-    "--registered-model", default="lesionflow", show_default=True, help="Name in the model registry."
+registered_model_option = option(
+    "--registered-model",
+    default="lesionflow",
+    show_default=True,
+    group=MLFLOW,
+    metavar="NAME",
+    help="Name in the model registry.",
 )
-cache_option = click.option(
+experiment_option = option(
+    "--experiment",
+    envvar="MLFLOW_EXPERIMENT_NAME",
+    default="lesionflow",
+    show_default=True,
+    group=MLFLOW,
+    metavar="NAME",
+    help="MLflow experiment of the runs.",
+)
+cache_option = option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="LESIONFLOW_CACHE",
-    help="Folder for decoded pixels and the demo set.  [default: ~/.cache/lesionflow]",
+    group="Files",
+    metavar="FOLDER",
+    unset="~/.cache/lesionflow",
+    help="Folder for decoded pixels and the demo set.",
 )

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lesionflow.cli.help import command, option
 from lesionflow.cli.options import options_of, tracking_uri_option
+from lesionflow.cli.values import MODEL, Choice, WholeNumber
 from lesionflow.errors import RegistryError
 from lesionflow.registry.config import PromotionConfig
 
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
 PARTS = ("validation", "test")  # of which cards have figures worth comparing
 
 
-@click.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
-@click.option("--part", type=click.Choice(PARTS), help="Part of the split to show figures of.  [default: both]")
-@click.option("--json", "for_machines", is_flag=True, help="Print JSON.")
+@command(short_help="Print models side by side, and how they differ.")
+@click.argument("models", nargs=-1, required=True, type=MODEL, metavar="MODEL...")
+@option("--part", type=Choice(PARTS), unset="both", help="Part of the split to show figures of.")
+@option("--json", "for_machines", is_flag=True, help="Print JSON.")
 @tracking_uri_option
 def compare(models: tuple[str, ...], part: str | None, for_machines: bool, tracking_uri: str | None) -> None:
     """Print models side by side, and how each differs from the first; one alone is compared with the champion.
@@ -52,16 +54,24 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
     click.echo(json.dumps(as_json(comparison, parts), indent=2))
 
 
-@click.command()
+@command(short_help="Register a bundle that is on disk.")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option(
-    "--registered-model", help="Name in the model registry.  [default: as the training was told to, or lesionflow]"
+@option(
+    "--registered-model",
+    metavar="NAME",
+    unset="as the training was told to, or lesionflow",
+    help="Name in the model registry.",
 )
-@click.option(
+@option(
     "--challenge/--no-challenge", default=True, help="Ask the gates whether it becomes champion.", show_default=True
 )
-@click.option(
-    "--experiment", default="lesionflow", show_default=True, help="MLflow experiment, for a bundle without a run."
+@option(
+    "--experiment",
+    envvar="MLFLOW_EXPERIMENT_NAME",
+    default="lesionflow",
+    show_default=True,
+    metavar="NAME",
+    help="MLflow experiment, for a bundle without a run.",
 )
 @tracking_uri_option
 def register(
@@ -105,12 +115,12 @@ def print_decision(version: Version, decision: Decision) -> None:
         click.echo(f"{version.label} ({version.card.network}) does not become champion: {decision.reason}")
 
 
-@click.command()
+@command(short_help="Make a version the champion if it passes the gates.")
 @click.argument("name")
-@click.argument("version", type=click.IntRange(1))
+@click.argument("version", type=WholeNumber(1))
 @options_of(PromotionConfig)
-@click.option("--force", is_flag=True, help="Promote it although gates fail; needs --reason.")
-@click.option("--reason", default="", help="Why; kept with the version and in the history.")
+@option("--force", is_flag=True, help="Promote it although gates fail; needs --reason.")
+@option("--reason", default="", help="Why; kept with the version and in the history.")
 @tracking_uri_option
 def promote(name: str, version: int, tracking_uri: str | None, **options: Any) -> None:
     """Make a registered version the champion if it passes the gates.
@@ -142,9 +152,9 @@ def promote(name: str, version: int, tracking_uri: str | None, **options: Any) -
     click.echo(f"{chosen.label} ({chosen.card.network}) is the champion now{forced}")
 
 
-@click.command()
+@command(short_help="Restore the champion before the present one.")
 @click.argument("name")
-@click.option("--reason", default="", help="Why; kept in the history.")
+@option("--reason", default="", help="Why; kept in the history.")
 @tracking_uri_option
 def rollback(name: str, reason: str, tracking_uri: str | None) -> None:
     """Restore the champion before the present one; a second time, the one before that.
@@ -165,7 +175,7 @@ def rollback(name: str, reason: str, tracking_uri: str | None) -> None:
     click.echo(f"{name}/{done.version} is the champion again{instead}")
 
 
-@click.command()
+@command(short_help="List who was champion when, by which decision and why.")
 @click.argument("name")
 @tracking_uri_option
 def history(name: str, tracking_uri: str | None) -> None:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lesionflow.cli.options import PLACE, options_of, tracking_uri_option
+from lesionflow.cli.help import command, option
+from lesionflow.cli.options import options_of, tracking_uri_option
 from lesionflow.cli.signals import exit_code, terminable
-from lesionflow.scoring.config import ReportConfig, ScoringConfig
+from lesionflow.cli.values import IMAGES, MODEL, PLACE
+from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL
+from lesionflow.scoring.config import REPORT, ReportConfig, ScoringConfig
 from lesionflow.storage.places import Place
 
 if TYPE_CHECKING:
@@ -20,15 +23,25 @@ if TYPE_CHECKING:
 SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
 
 
-@click.command()
-@click.argument("source")
-@click.option("--out", required=True, type=PLACE, help="Report to write: .csv, .parquet or .jsonl.")
-@click.option(
+@command()
+@click.argument("source", type=IMAGES)
+@option(
     "--model",
+    type=MODEL,
+    group=IMAGES_AND_MODEL,
+    metavar="MODEL",
     default="models:/lesionflow@champion",
     show_default=True,
     help="The model: models:/NAME@ALIAS, models:/NAME/VERSION, the folder of a bundle, or pretrained, which comes with "
     "lesionflow: trained on HAM10000, whose licence, CC BY-NC 4.0, binds its use.",
+)
+@option(
+    "--out",
+    required=True,
+    type=PLACE,
+    group=REPORT,
+    metavar="FILE",
+    help="Report to write: .csv, .parquet or .jsonl.",
 )
 @options_of(ScoringConfig)
 @tracking_uri_option
@@ -63,7 +76,7 @@ def score(
         ctx.exit(SOME_IMAGES_FAILED)
 
 
-@click.command()
+@command(short_help="Make the report of what 'score --shard I/N' has done.")
 @click.argument("out", type=PLACE)
 @options_of(ReportConfig)
 @click.pass_context

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from lesionflow.cli.options import cache_option, options_of, registered_model_option, tracking_uri_option
+from lesionflow.cli.help import command, option
+from lesionflow.cli.options import (
+    cache_option,
+    experiment_option,
+    options_of,
+    registered_model_option,
+    tracking_uri_option,
+)
 from lesionflow.cli.registry import print_decision
 from lesionflow.cli.signals import exit_code, terminable
+from lesionflow.cli.values import CONFIGURATION
 from lesionflow.errors import UsageError
-from lesionflow.training.config import TrainingConfig
+from lesionflow.training.config import REPEATING, TrainingConfig
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,51 +33,77 @@ if TYPE_CHECKING:
 WITH_RESUME = {"resume", "data", "tracking_uri", "cache"}
 
 
-@click.command()
-@click.option(
-    "--resume", metavar="RUN_ID", help="Go on with an interrupted run; all but where --data is comes from there."
-)
+@command(short_help="Train networks, track the runs, register the models.")
 @options_of(TrainingConfig, flags_take_values=True)
-@click.option("--experiment", default="lesionflow", show_default=True, help="MLflow experiment of the runs.")
+@option(
+    "--config",
+    type=CONFIGURATION,
+    group=REPEATING,
+    metavar="FILE",
+    help="YAML file with values for what is not given here; or what a run kept, runs:/RUN_ID/config.yaml.",
+)
+@option(
+    "--resume",
+    group=REPEATING,
+    metavar="RUN_ID",
+    help="Go on with an interrupted run; all but where --data is comes from there.",
+)
+@experiment_option
 @registered_model_option
 @tracking_uri_option
 @cache_option
 @click.pass_context
 def train(
     ctx: click.Context,
+    config: str | None,
     resume: str | None,
-    experiment: str,
-    registered_model: str,
     tracking_uri: str | None,
     cache: Path | None,
-    **fields: Any,
+    **settings: Any,
 ) -> None:
     """Train networks, track the runs and register the models; the better one can become champion.
 
     A checkpoint is kept in the run after every epoch. However a training ended before its time, --resume goes on after
     the last one, in the same run. Exits with 130 or 143 if it was interrupted or terminated.
 
+    A configuration file has the options' names as keys, such as 'epochs: 20'. What it gives comes before the preset;
+    environment variables and what is given here come before it. Every run keeps one that repeats it.
+
     \b
     Example:
       lesionflow train --data /path/to/HAM10000 --model all
+      lesionflow train --config train.yaml --seed 1
+      lesionflow train --config runs:/2f6c1d0e8b3a4c5f9d7e6a1b0c2d3e4f/config.yaml
       lesionflow train --resume 2f6c1d0e8b3a4c5f9d7e6a1b0c2d3e4f
     """
     from lesionflow.verbs import train as verb
 
-    given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    typed = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    surrounding = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT}
     places: dict[str, Any] = {"tracking_uri": tracking_uri, "cache": cache}
     try:
         with terminable():
             if resume is None:
-                config = TrainingConfig(**fields)
-                trained = verb.train(config, experiment=experiment, registered_model=registered_model, **places)
+                if config is not None:
+                    read = verb.read_configuration(config, tracking_uri)
+                    _tell_overruled(config, {name for name in typed & read.keys() if settings[name] != read[name]})
+                    settings |= {name: value for name, value in read.items() if name not in typed | surrounding}
+                names = {name: settings.pop(name) for name in ("experiment", "registered_model")}
+                trained = verb.train(TrainingConfig(**settings), **names, **places)
             else:
-                _refuse(given - WITH_RESUME)
-                trained = verb.resume(resume, data=fields["data"] if "data" in given else None, **places)
+                _refuse(typed - WITH_RESUME)
+                moved = "data" in typed | surrounding
+                trained = verb.resume(resume, data=settings["data"] if moved else None, **places)
     except KeyboardInterrupt as stopped:
         click.echo(str(stopped) or "stopped; nothing was begun", err=True)
         ctx.exit(exit_code(stopped))
     _print(trained)
+
+
+def _tell_overruled(config: str, names: set[str]) -> None:
+    """Say what of a configuration file does not count: `mlflow run` gives defaults that nobody typed."""
+    if names:
+        click.echo(f"{config}: overruled by what was given: {', '.join(sorted(names))}", err=True)
 
 
 def _refuse(given: set[str]) -> None:

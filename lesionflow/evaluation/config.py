@@ -19,8 +19,14 @@ class EvaluationConfig:
     tta: bool = option(False, "Average the eight flips and quarter turns of each image.")
     resamples: int = option(2000, "Bootstrap resamples behind the intervals.", low=100, high=100_000)
     overwrite: bool = option(False, "Replace files of an earlier evaluation in the folder.")
-    log: bool = option(False, "Log the evaluation as a run in MLflow as well.")
-    experiment: str = option("lesionflow", "MLflow experiment of that run.")
+    log: bool = option(False, "Log the evaluation as a run in MLflow as well.", group="MLflow")
+    experiment: str = option(
+        "lesionflow",
+        "MLflow experiment of that run.",
+        group="MLflow",
+        variable="MLFLOW_EXPERIMENT_NAME",
+        metavar="NAME",
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 from lesionflow.errors import UsageError
 from lesionflow.options import check_options, option
+from lesionflow.scoring.columns import COLUMNS
 from lesionflow.storage.places import Place
 
 DEVICES = ("auto", "cpu", "cuda")
 FORMATS = ("csv", "parquet", "jsonl", "isic")
 LOCAL, RAY = "local", "ray"
 ENGINES = (LOCAL, RAY)
+# What help lists the options under.
+REPORT, FAILURES, IMAGES = "Report", "Failures and interruptions", "Images and model"
+SPEED, MACHINES = "Speed", "Several machines"
 
 
 @dataclass(frozen=True)
@@ -35,20 +39,43 @@ class ReportConfig:
     """What to write of a finished job. Values out of range raise `UsageError` before any work starts."""
 
     format: str | None = option(
-        None, "Format of the report.", kind=str, choices=FORMATS, unset="by the ending of --out"
+        None, "Format of the report.", kind=str, choices=FORMATS, unset="by the ending of --out", group=REPORT
     )
-    columns: str | None = option(None, "Columns of the report, separated by commas.", kind=str, unset="all")
+    columns: str | None = option(
+        None,
+        "Columns of the report, separated by commas.",
+        kind=str,
+        unset="all",
+        group=REPORT,
+        completes=COLUMNS,
+        several=True,
+        metavar="NAMES",
+    )
     top_k: int | None = option(
-        None, "Add the K most probable diagnoses; the first need not be the one called.", kind=int, low=1, high=7
+        None,
+        "Add the K most probable diagnoses; the first need not be the one called.",
+        kind=int,
+        low=1,
+        high=7,
+        group=REPORT,
     )
-    html: Place | None = option(None, "Write a page with a sortable table and thumbnails as well.", kind=Place)  # noqa: RUF009
-    summary: Place | None = option(None, "Write counts, failures and provenance as JSON as well.", kind=Place)  # noqa: RUF009
-    overwrite: bool = option(False, "Replace the report if it exists.")
-    on_error: str = option("row", "What an image that cannot be read does.", choices=("row", "fail"))
+    html: Place | None = option(  # noqa: RUF009
+        None, "Write a page with a sortable table and thumbnails as well.", kind=Place, group=REPORT, metavar="FILE"
+    )
+    summary: Place | None = option(  # noqa: RUF009
+        None, "Write counts, failures and provenance as JSON as well.", kind=Place, group=REPORT, metavar="FILE"
+    )
+    overwrite: bool = option(False, "Replace the report if it exists.", group=REPORT)
+    on_error: str = option("row", "What an image that cannot be read does.", choices=("row", "fail"), group=FAILURES)
     max_failures: str | None = option(
-        None, "Stop at more failed images than N, or than P%.", kind=str, unset="never stop"
+        None,
+        "Stop at more failed images than N, or than P%.",
+        kind=str,
+        unset="never stop",
+        group=FAILURES,
+        metavar="N|P%",
     )
-    quiet: bool = option(False, "Print errors only.")
+    quiet: bool = option(False, "Print errors only.", group=REPORT)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -77,32 +104,55 @@ class ReportConfig:
 class ScoringConfig(ReportConfig):
     """How to score and what to write. Values out of range raise `UsageError` before any work starts."""
 
-    overwrite: bool = option(False, "Replace the report if it exists, and begin anew what was not finished.")
-    resume: bool = option(False, "Go on with what an earlier run of the same command did not finish.")
-    recursive: bool = option(True, "Whether folders below a folder count.")
+    overwrite: bool = option(
+        False, "Replace the report if it exists, and begin anew what was not finished.", group=REPORT
+    )
+    resume: bool = option(False, "Go on with what an earlier run of the same command did not finish.", group=FAILURES)
+    recursive: bool = option(True, "Whether folders below a folder count.", group=IMAGES)
     pattern: str | None = option(
-        None, "Names of files to take from a folder, such as '*.png'.", kind=str, unset="by ending"
+        None, "Names of files to take from a folder, such as '*.png'.", kind=str, unset="by ending", group=IMAGES
     )
-    tta: bool = option(False, "Average the eight flips and quarter turns; several times slower.")
-    device: str = option("auto", "Where the network runs.", choices=DEVICES)
+    tta: bool = option(False, "Average the eight flips and quarter turns; several times slower.", group=IMAGES)
+    device: str = option("auto", "Where the network runs.", choices=DEVICES, group=SPEED)
     batch_size: int | None = option(
-        None, "Images in one batch.", kind=int, low=1, high=65_536, unset="16, or 64 with cuda"
+        None, "Images in one batch.", kind=int, low=1, high=65_536, unset="16, or 64 with cuda", group=SPEED
     )
-    workers: int | None = option(None, "Threads that decode and infer.", kind=int, low=1, high=1024, unset="two a core")
-    shard_size: int = option(512, "Images between two points from which --resume can go on.", low=1, high=1_000_000)
+    workers: int | None = option(
+        None, "Threads that decode and infer.", kind=int, low=1, high=1024, unset="two a core", group=SPEED
+    )
+    shard_size: int = option(
+        512, "Images between two points from which --resume can go on.", low=1, high=1_000_000, group=SPEED
+    )
     shard: str | None = option(
-        None, "Do only part I of N, as in 3/8; `lesionflow merge` makes the report of all.", kind=str, unset="all of it"
+        None,
+        "Do only part I of N, as in 3/8; `lesionflow merge` makes the report of all.",
+        kind=str,
+        unset="all of it",
+        group=MACHINES,
+        metavar="I/N",
     )
-    engine: str = option(LOCAL, "Who scores: this machine, or a Ray cluster (extra 'ray').", choices=ENGINES)
+    engine: str = option(
+        LOCAL, "Who scores: this machine, or a Ray cluster (extra 'ray').", choices=ENGINES, group=MACHINES
+    )
     ray_address: str | None = option(
         None,
         "HOST:PORT of the cluster, 'auto' for the one this machine belongs to, or 'local' for one of its own.",
         kind=str,
         unset="RAY_ADDRESS, or auto",
+        group=MACHINES,
+        metavar="ADDRESS",
     )
-    cpus_per_task: int | None = option(None, "Cores of a Ray task.", kind=int, low=1, high=1024, unset="1")
+    cpus_per_task: int | None = option(
+        None, "Cores of a Ray task.", kind=int, low=1, high=1024, unset="1", group=MACHINES
+    )
     gpus_per_task: float | None = option(
-        None, "GPUs of a Ray task; several tasks can share one.", kind=float, low=0, high=64, unset="none"
+        None,
+        "GPUs of a Ray task; several tasks can share one.",
+        kind=float,
+        low=0,
+        high=64,
+        unset="none",
+        group=MACHINES,
     )
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 """Objects in stores, through fsspec: read, write, list, remove. The only module that knows fsspec.
 
-Whatever goes wrong is an `OSError` whose `strerror` is our own text: exceptions of the packages below can hold the
-addresses, keys and signatures of a request. One that is no single object's is a `StoreError`.
+Whatever goes wrong is an `OSError` in our own words (`storage.answers`). One that is no single object's is a
+`StoreError`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import errno
 import functools
 import logging
 import os
-import re
 import tempfile
 import threading
 from collections import deque
@@ -21,22 +20,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lesionflow.errors import StoreError
+from lesionflow.storage.answers import TroubleError, in_our_words, no_bucket
 from lesionflow.storage.places import Place, Url, is_store
 
 CONNECTIONS = 64  # at once to a store
 READ_AHEAD = 16  # small objects
 
-_CREDENTIALS = {
-    "AuthorizationHeaderMalformed", "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken",
-    "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "RequestTimeTooSkewed",
-    "SignatureDoesNotMatch", "TokenRefreshRequired", "401", "DefaultCredentialsError", "RefreshError",
-}  # fmt: skip
-_TROUBLE = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "429", "500", "502", "503", "504"}
-_NO_BUCKET = {"NoSuchBucket", "InvalidBucketName", "ParamValidationError"}
-_ELSEWHERE = {"PermanentRedirect", "301", "IllegalLocationConstraintException"}
-_UNREACHABLE = {"EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ClientConnectorDNSError"}
-# What these packages raise without a word from the store is about the way to it.
-_NETWORK = ("botocore", "aiobotocore", "aiohttp", "google", "requests", "urllib3")
 _creating = threading.Lock()
 
 T = TypeVar("T")
@@ -76,7 +65,7 @@ def _put(url: Url, overwrite: bool, put: Callable[[dict[str, str]], object]) -> 
                 raise FileExistsError(errno.EEXIST, "exists already", str(url))
             try:
                 # Not tried a second time, which could find the first one's object.
-                with _in_our_words(url):
+                with in_our_words(url):
                     put({"mode": "create"})
                 return
             except OSError as error:
@@ -84,7 +73,7 @@ def _put(url: Url, overwrite: bool, put: Callable[[dict[str, str]], object]) -> 
                     raise
         _whatever_comes(url, lambda: put({}))
     except FileNotFoundError as error:
-        raise _no_bucket(url) from error
+        raise no_bucket(url) from error
 
 
 def download(url: Url, file: Path) -> None:
@@ -235,14 +224,14 @@ def _system_of(scheme: str, process: int) -> Any:
 def _whatever_comes(url: Url, ask: Callable[[], R]) -> R:
     """Ask, and if that is trouble with the store, find out whose: one object's, or everybody's, a `StoreError`."""
     try:
-        with _in_our_words(url):
+        with in_our_words(url):
             return ask()
-    except _TroubleError:
+    except TroubleError:
         pass
     try:
-        with _in_our_words(url):
+        with in_our_words(url):
             _ask_for_anything(url)
-    except _TroubleError as error:
+    except TroubleError as error:
         raise StoreError(
             f"{url.store}: does not answer ({error.strerror}); see to the network and to the store's address"
         ) from None
@@ -251,9 +240,9 @@ def _whatever_comes(url: Url, ask: Callable[[], R]) -> R:
     except OSError:
         pass  # an answer
     try:
-        with _in_our_words(url):
+        with in_our_words(url):
             return ask()
-    except _TroubleError as error:
+    except TroubleError as error:
         raise OSError(errno.EIO, f"the store does not hand it out ({error.strerror})", str(url)) from None
 
 
@@ -262,61 +251,3 @@ def _ask_for_anything(url: Url) -> None:
         _page(url, {"Bucket": url.bucket, "MaxKeys": 1})
     else:
         _system(url).info(url.store)
-
-
-class _TroubleError(OSError):
-    """No answer, or that of a store which is not well."""
-
-
-@contextlib.contextmanager
-def _in_our_words(url: Url) -> Iterator[None]:
-    try:
-        yield
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise _ours(error, url) from None
-
-
-def _ours(error: Exception, url: Url) -> OSError:
-    """The same failure without the text of packages that know secrets."""
-    code = _code(error)
-    if code in _NO_BUCKET or (isinstance(error, FileNotFoundError) and not url.key):
-        return _no_bucket(url)
-    if code in _CREDENTIALS:
-        return StoreError(f"{url.store}: the credentials are missing or refused ({code}); set {url.credentials} anew")
-    if code in _ELSEWHERE:
-        return StoreError(f"{url.store}: is in another region ({code}); set AWS_DEFAULT_REGION to its own")
-    if code in _UNREACHABLE:
-        return StoreError(f"{url.store}: is out of reach ({code}); see to the network and to the store's address")
-    if isinstance(error, FileNotFoundError):
-        return FileNotFoundError(errno.ENOENT, "no such object", str(url))
-    if isinstance(error, FileExistsError) or code in ("PreconditionFailed", "ConditionalRequestConflict", "412"):
-        return FileExistsError(errno.EEXIST, "exists already", str(url))
-    if (isinstance(error, PermissionError) and code != "InvalidObjectState") or code in ("AccessDenied", "403"):
-        return PermissionError(errno.EACCES, "permission denied", str(url))
-    if code in ("InvalidRange", "416"):
-        return OSError(errno.EINVAL, code, str(url))
-    if code in _TROUBLE or isinstance(error, (TimeoutError, ConnectionError)):
-        return _TroubleError(errno.EIO, code)
-    if code == type(error).__name__ and type(error).__module__.partition(".")[0] in _NETWORK:
-        return _TroubleError(errno.EIO, code)
-    if isinstance(error, OSError) and error.errno:  # without a word from the store: of this machine, as a full disk
-        return OSError(error.errno, os.strerror(error.errno) if code == type(error).__name__ else code, str(url))
-    return OSError(errno.EIO, code, str(url))
-
-
-def _no_bucket(url: Url) -> StoreError:
-    return StoreError(f"{url.store}: there is no such bucket; see to its name and to the store's address")
-
-
-def _code(error: BaseException) -> str:
-    """The store's word for a failure, or its number, or the name of the exception."""
-    cause: BaseException | None = error
-    while cause is not None:
-        response = getattr(cause, "response", None)
-        code = response.get("Error", {}).get("Code") if isinstance(response, dict) else getattr(cause, "code", None)
-        if code is not None and re.fullmatch(r"\w{1,60}", str(code)):
-            return str(code)
-        cause = cause.__cause__
-    return type(error).__name__

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -22,11 +23,13 @@ from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.report_pictures import learning_picture
 from lesionflow.registry import tracking
 from lesionflow.registry.champion import Decision, crown_the_better
+from lesionflow.registry.configuration import log_configuration, read_configuration_text
 from lesionflow.registry.failures import without_password
 from lesionflow.registry.interrupted import Interrupted, find_interrupted, find_trained, mark_begun, mark_finished
 from lesionflow.registry.registering import check_may_register
 from lesionflow.registry.versions import DECIDING, DEFAULT_NAME, Version
 from lesionflow.training.config import TrainingConfig
+from lesionflow.training.config_file import read_settings
 from lesionflow.training.presets import ALL, NETWORKS
 from lesionflow.verbs.train_network import train_network
 
@@ -60,6 +63,15 @@ def train(
     address = tracking.connect(tracking_uri)  # first of all: an hour of training must not end at a closed door
     config = _prepared(config, console)
     return _train(config, None, registered_model, console, address=address, experiment=experiment, cache=cache)
+
+
+def read_configuration(source: str, tracking_uri: str | None = None) -> dict[str, Any]:
+    """The values of a YAML file, or of what the run of `runs:/RUN_ID/config.yaml` kept, by the names of their options.
+
+    Besides fields of `TrainingConfig` these are `experiment` and `registered_model`. Raises `UsageError` for a file
+    that is no such configuration, `RegistryError` for a run that is not there or kept none.
+    """
+    return read_settings(read_configuration_text(source, tracking_uri), source)
 
 
 def resume(
@@ -148,6 +160,7 @@ def _train(
     with tracking.run(title, experiment, system_metrics=not several, resumed=resumed) as run_id:
         setting = config if several else each[config.networks[0]]
         tracking.log_setting(setting.parameters(), images, split)
+        log_configuration(_as_used(setting), registered_model)
         mark_begun(config, registered_model)
         check_may_register(registered_model)
         with _telling_how_to_resume(run_id, address, console):
@@ -161,6 +174,7 @@ def _train(
                 elif several:
                     with tracking.run(name, experiment, nested=True, resumed=runs.get(name)) as its_run:
                         tracking.log_setting(each[name].parameters(), images, split)
+                        log_configuration(_as_used(each[name]), registered_model)
                         found = train_network(each[name], its_run, images, split, registered_model, cache, console)
                 else:
                     found = train_network(each[name], run_id, images, split, registered_model, cache, console)
@@ -173,6 +187,13 @@ def _train(
                 picture = learning_picture(f"{title} on {images.description}", histories)
                 tracking.log_picture(picture.name, picture.png())
     return Trained(tuple(trained), best, decision, before, address)
+
+
+def _as_used(config: TrainingConfig) -> TrainingConfig:
+    """The configuration with the number format that this machine takes, so that another one takes it, too."""
+    from lesionflow.training.devices import chosen_precision
+
+    return dataclasses.replace(config, precision=chosen_precision(config.precision))
 
 
 @contextlib.contextmanager

@@ -63,14 +63,19 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_killed_and_resumed_it_ends_as_an_undisturbed_training(
     address: str, demo_folder: Path, cache: Path, tmp_path: Path
 ) -> None:
-    """Two processes, one of them killed: this is also what says that --deterministic keeps its word."""
+    """Two processes, one of them killed: this is also what says that --deterministic keeps its word.
+
+    The one that is killed has the configuration that the first one's run has kept.
+    """
     command = [
         "train", "--data", str(demo_folder), "--model", "vgg", "--epochs", str(EPOCHS), "--image-size", "16",
         "--batch-size", "8", "--averaging", "0.9", "--mixup", "0.2", "--deterministic", "--tracking-uri", address,
     ]  # fmt: skip
     assert start(command, tmp_path, cache, "undisturbed.txt").wait() == 0, (tmp_path / "undisturbed.txt").read_text()
 
-    killed = start(command, tmp_path, cache, "killed.txt")
+    (first,) = mlflow.search_runs(experiment_names=["lesionflow"], output_format="list")
+    repeat = ["train", "--config", f"runs:/{first.info.run_id}/config.yaml", "--tracking-uri", address]
+    killed = start(repeat, tmp_path, cache, "killed.txt")
     files: list[Path] = []
     while len(files) < 2:
         time.sleep(0.005)
@@ -100,6 +105,8 @@ def test_killed_and_resumed_it_ends_as_an_undisturbed_training(
     assert resumed.data.tags["resumed_after_epoch"] == str(latest - 1)
     assert [step for step, _ in figures(resumed)["epoch/train_loss"]] == list(range(1, EPOCHS + 1))
     assert figures(resumed) == figures(undisturbed)
+    kept = [mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/config.yaml") for run in found]
+    assert kept[1] == kept[0].replace(undisturbed.info.run_id, resumed.info.run_id)
     assert mlflow.MlflowClient().get_model_version("lesionflow", "2").run_id == resumed.info.run_id
     assert not [*tmp_path.rglob("*.checkpoint")], "a finished run has its model and needs no checkpoint"
 
@@ -154,7 +161,9 @@ def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
     assert finished.exit_code == 1 and "has finished" in error_line(finished)
 
 
-def test_what_cannot_be_resumed_is_refused_before_work_starts(store: Path, tmp_path: Path, cache: Path) -> None:
+def test_what_cannot_be_resumed_is_refused_before_work_starts(
+    store: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (parent,) = mlflow.search_runs(filter_string="tags.mlflow.runName = 'cnn and vgg'", output_format="list",
                                    search_all_experiments=True)  # fmt: skip
     run_id = parent.info.run_id
@@ -174,6 +183,12 @@ def test_what_cannot_be_resumed_is_refused_before_work_starts(store: Path, tmp_p
         result = invoke("train", "--resume", run_id, option, "3")
         assert result.exit_code == 2 and f"leave out {option}" in error_line(result)
     assert client.get_run(run_id).info.status == "KILLED"
+
+    with monkeypatch.context() as patch:  # what surrounds a resumed training does not count, but where the data are
+        patch.setenv("LESIONFLOW_TRAIN_EPOCHS", "9")
+        patch.setenv("LESIONFLOW_TRAIN_DATA", str(tmp_path / "other"))
+        result = invoke("train", "--resume", run_id, "--cache", str(cache))
+    assert result.exit_code == 1 and "other: other images" in error_line(result)
 
     foreign = client.create_run(parent.info.experiment_id).info.run_id
     assert "not a training" in error_line(invoke("train", "--resume", foreign))

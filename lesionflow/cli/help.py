@@ -1,0 +1,71 @@
+"""Commands whose help lists options in groups, and options that say where a wrong value came from."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+_WIDEST = 30  # characters of a name before its description goes on the next line; Click's own
+
+
+class Option(click.Option):
+    """An option of a group; unset: what help says that it stands for where it is not given.
+
+    Its environment variable is made from the command's name and its own; that comes before one that several commands
+    or programs read.
+    """
+
+    def __init__(self, *names: Any, group: str = "", unset: str = "", **described: Any):
+        super().__init__(*names, **described)
+        self.group = group
+        self.unset = unset
+
+    def variables(self, ctx: click.Context) -> list[str]:
+        """The environment variables that are asked, the first of which has a value counts."""
+        shared = [self.envvar] if isinstance(self.envvar, str) else list(self.envvar or ())
+        return [f"{ctx.auto_envvar_prefix}_{str(self.name).upper()}", *shared]
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The value of the first variable that has one."""
+        return next((os.environ[name] for name in self.variables(ctx) if os.environ.get(name)), None)
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """How a message names the option, and the variable where the value is from there."""
+        hint = super().get_error_hint(ctx)
+        if ctx is not None and ctx.get_parameter_source(str(self.name)) is ParameterSource.ENVIRONMENT:
+            variable = next(name for name in self.variables(ctx) if os.environ.get(name))
+            hint += f" (from the environment variable {variable})"
+        return hint
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """What stands in brackets behind the description."""
+        extra = super().get_help_extra(ctx)
+        if self.unset:
+            extra["default"] = self.unset
+        return extra
+
+
+class Command(click.Command):
+    """A command whose help has a section for each group of options, in the order in which they first come."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections; the descriptions of all begin in the same column."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
+                groups.setdefault(getattr(parameter, "group", ""), []).append(record)
+        others = groups.pop("", [])
+        width = min(_WIDEST, max(len(name) for records in (*groups.values(), others) for name, _ in records))
+        for heading, records in (*groups.items(), ("Other options" if groups else "Options", others)):
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl([(name.ljust(width), about) for name, about in records], _WIDEST)
+
+
+command = functools.partial(click.command, cls=Command)
+option = functools.partial(click.option, cls=Option)

@@ -1,0 +1,80 @@
+"""Kinds of values that options and arguments take: what a shell completes of them, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from lesionflow.errors import did_you_mean
+from lesionflow.options import FILES, FOLDERS, range_told
+from lesionflow.storage.places import Place, place
+
+
+class Choice(click.Choice[str]):
+    """One of some words, the nearest of which is named after a misspelt one."""
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        """The words as they are documented elsewhere; those with dashes in place of underscores are taken as well."""
+        return f"[{'|'.join(self.choices)}]"
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """What is wrong, and what to choose from."""
+        nearest = did_you_mean(str(value), self.choices)
+        return super().get_invalid_choice_message(value, ctx).rstrip(".") + (nearest or ".")
+
+
+class WholeNumber(click.IntRange):
+    """A whole number within inclusive limits."""
+
+    name = "integer"
+
+    def _describe_range(self) -> str:
+        return range_told(self.min, self.max)
+
+
+class Number(click.FloatRange):
+    """A number within inclusive limits."""
+
+    name = "number"
+
+    def _describe_range(self) -> str:
+        return range_told(self.min, self.max)
+
+
+class Words(click.ParamType):
+    """A text of which a shell knows some beginnings: words, separated by commas where it may be several, and files."""
+
+    name = "text"
+
+    def __init__(self, words: tuple[str, ...], several: bool = False):
+        self.words = words
+        self.several = several
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The words that go on as what was typed begins, and what is on the disk."""
+        before, comma, last = incomplete.rpartition(",") if self.several else ("", "", incomplete)
+        kinds = {FOLDERS: "dir", FILES: "file"}
+        disk = [CompletionItem(incomplete, type=kinds[word]) for word in self.words if word in kinds]
+        words = [word for word in self.words if word not in kinds and word.startswith(last)]
+        return disk + [CompletionItem(before + comma + word) for word in words]
+
+
+class _PlaceType(click.ParamType):
+    """A path or a URL."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        return place(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]
+
+
+PLACE = _PlaceType()
+IMAGES = Words((FILES,))  # a folder, a file, a URL or a pattern
+LABELLED = Words(("demo", FILES))
+MODEL = Words((FOLDERS, "pretrained", "models:/lesionflow@champion"))
+CONFIGURATION = Words((FILES, "runs:/"))
