@@ -15,7 +15,8 @@ import click
 import pytest
 
 import lesionflow
-from lesionflow.bundle.card import Calibration, Card
+from lesionflow.bundle.card import Calibration, Card, read_card
+from lesionflow.bundle.pretrained import is_shipped, pretrained_folder
 from lesionflow.cli import main
 from lesionflow.evaluation.weighted import DIAGNOSIS_METRICS, METRICS, OVERALL_METRICS
 from lesionflow.scoring.columns import COLUMNS
@@ -64,13 +65,14 @@ def test_every_command_and_option_is_in_the_reference(site: Path) -> None:
     page = Page(site / "reference" / "commands.html")
     for name, command in main.commands.items():
         assert name in page.anchors
+        context = click.Context(command, info_name=name)
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 for option in (*parameter.opts, *parameter.secondary_opts):
                     if option.startswith("--") and not parameter.hidden:
                         assert reference.option_anchor(name, option) in page.anchors
             else:
-                assert parameter.human_readable_name in page.text
+                assert parameter.make_metavar(context) in page.text
 
 
 def test_an_option_that_is_not_explained_is_noticed() -> None:
@@ -81,9 +83,7 @@ def test_an_option_that_is_not_explained_is_noticed() -> None:
         """A command."""
 
     ((_, rows),) = reference.option_sections(command, click.Context(command))
-    assert {names: bool(meaning) for names, meaning in rows} == {
-        "--told TEXT": True, "--untold TEXT": False, "--help": True,
-    }  # fmt: skip
+    assert dict(rows) == {"--told TEXT": "What it is.", "--untold TEXT": "", "--help": "Show this message and exit."}
     for each in main.commands.values():
         for _, told in reference.option_sections(each, click.Context(each)):
             assert all(meaning for _, meaning in told)
@@ -117,6 +117,27 @@ def test_every_figure_and_column_is_explained(site: Path) -> None:
     assert len(METRICS) == len(OVERALL_METRICS) + 7 * len(DIAGNOSIS_METRICS)
     for column in COLUMNS:
         assert column in report.text or column.startswith("p_")
+
+
+@pytest.mark.skipif(not is_shipped(), reason="no bundle ships with this checkout")
+def test_the_explanations_have_the_figures_of_the_shipped_bundle() -> None:
+    card = read_card(pretrained_folder())
+    calibration, test = card.calibrations["single"], card.metrics["test"]
+    page = " ".join((ROOT / "docs" / "explanation" / "calibration.md").read_text().split())
+    for name in ("before", "of_temperature_alone", "of_prior_correction_alone", "after"):
+        assert f"| {calibration.figures[f'ece_{name}']:.3f} |" in page
+    assert f"temperature is {calibration.temperature:.2f}" in page and f"is {test['ece'].value:.3f}." in page
+    assert f"malignant: on validation, {1 - calibration.figures['specificity_at_the_threshold']:.0%}" in page.replace(
+        " %", "%"
+    )
+    assert f"is {calibration.malignant_threshold:.3f}." in page
+
+    page = " ".join((ROOT / "docs" / "explanation" / "what_the_figures_cannot_tell.md").read_text().split())
+    sensitivity, specificity = (test[f"malignant_{name}"].value for name in ("sensitivity", "specificity"))
+    assert f"sensitivity of {sensitivity:.3f} and a specificity of {specificity:.3f}" in page
+    for share, told in re.findall(r"\| (\d+) %[^|]*\| (\d+) % \|", page):
+        found = int(share) * sensitivity
+        assert round(100 * found / (found + (100 - int(share)) * (1 - specificity))) == int(told)
 
 
 def test_no_page_asks_anybody_else_for_anything(site: Path) -> None:

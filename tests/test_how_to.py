@@ -132,22 +132,16 @@ def test_scale_out_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert len((tmp_path / "results.csv").read_text().splitlines()) == 4
 
 
-def test_a_table_as_the_page_shows_it_is_read(
-    demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-
+def test_a_table_as_shown_is_read(demo_folder: Path, tmp_path: Path) -> None:
     from lesionflow.data.labelled import read_labelled_images
 
-    monkeypatch.chdir(tmp_path)
-    (header,) = (
-        block.splitlines()[0].split(",") for block in blocks("how_to/train_on_your_data.md", "") if "," in block
-    )
+    (header,) = re.findall(r"^```\n(path,.*)$", (DOCS / "how_to" / "train_on_your_data.md").read_text(), re.M)
     drawn = read_labelled_images(demo_folder).table.rename(columns={"dx": "diagnosis"})
     table = drawn[header.split(",")].assign(path=[str(path) for path in drawn["path"]])
-    table.to_csv("my_images.csv", index=False)
-    said = follow(blocks("how_to/train_on_your_data.md")[0], tmp_path)
-    assert "150 images of" in said and (tmp_path / "description" / "description.html").is_file()
-    assert read_labelled_images("my_images.csv").warnings == ()
+    table.to_csv(tmp_path / "my_images.csv", index=False)
+    read = read_labelled_images(tmp_path / "my_images.csv")
+    assert len(read.table) == 150 and read.warnings == ()
+    assert read.table["lesion_id"].tolist() == drawn["lesion_id"].tolist()
 
 
 def test_a_new_network_is_a_function_and_a_line_of_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -164,13 +158,14 @@ def test_a_new_network_is_a_function_and_a_line_of_settings(monkeypatch: pytest.
     exec(layers, vars(networks))
     exec(settings, vars(presets))
     monkeypatch.setattr(config, "NETWORKS", presets.NETWORKS)
-    asked = config.TrainingConfig(model="separable", epochs=2, image_size=16).resolved("separable", "quick")
+    asked = config.TrainingConfig(
+        model="separable", epochs=1, image_size=16, batch_size=16, augmentation=0, averaging=0
+    )
     pixels, labels, split = coloured()
-    fitted = fit.fit(dataclasses.replace(asked, batch_size=16), "separable", pixels, labels, split)
-    assert len(fitted.history) == 2 and fitted.network.name == "separable"
+    fitted = fit.fit(asked.resolved("separable", "quick"), "separable", pixels, labels, split)
+    assert len(fitted.history) == 1 and fitted.network.name == "separable"
     card = dataclasses.replace(CARD, network="separable")
     written = write_bundle(tmp_path / "bundle", fitted.network, card, pixels, labels, split)
     assert written.training["export_difference"] < 1e-4
-    for height, width in ((33, 57), (150, 200)):
-        logits = np.asarray(networks.build_network("separable", height, width)(np.ones((2, height, width, 3))))
-        assert logits.shape == (2, 7) and np.isfinite(logits).all()
+    logits = np.asarray(networks.build_network("separable", 33, 57)(np.ones((2, 33, 57, 3))))
+    assert logits.shape == (2, 7) and np.isfinite(logits).all()

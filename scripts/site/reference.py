@@ -24,6 +24,7 @@ from lesionflow.cli import main
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
 from lesionflow.evaluation.weighted import DIAGNOSIS_METRICS, LOWER_IS_BETTER, OVERALL_METRICS
 from lesionflow.evaluation.words import BY_DIAGNOSIS, METRIC_WORDS
+from lesionflow.registry.tracking import DECIDING_FIRST
 from lesionflow.training.presets import NETWORKS, PRESETS, preset_of
 
 
@@ -40,19 +41,31 @@ def pages(root: Path) -> dict[str, str]:
 
 
 def commands_page() -> str:
-    """Every command with its options, under the headings that `--help` gives them."""
+    """Every command with its options, in the order and under the headings that `--help` gives them."""
     top = click.Context(main, info_name="lesionflow", **main.context_settings)
-    parts = [
-        "# Commands",
-        "As `lesionflow COMMAND --help` has them. Exit codes: 0 all went well, 1 failed, 2 wrong usage; more where a "
-        "command says so.",
+    overview = _Sections(width=200)
+    main.format_commands(top, overview)
+    parts = ["# Commands", help_as_markdown(main.help or "")]
+    parts += [
+        "Exit codes: 0 all went well, 1 failed, 2 wrong usage; more where a command says so.",
+        _table(
+            ("command", "what it does"),
+            [
+                (f"[`{name.strip()}`](#{name.strip()})", _in_cell(told))
+                for _, rows in overview.sections
+                for name, told in rows
+            ],
+        ),
     ]
-    for name, command in sorted(main.commands.items()):
+    for name in (name.strip() for _, rows in overview.sections for name, _ in rows):
+        command = main.commands[name]
         context = click.Context(command, info_name=name, parent=top, **command.context_settings)
         usage = " ".join(["lesionflow", name, *command.collect_usage_pieces(context)])
         parts += [f"## lesionflow {name} {{ #{name} }}", f"```text\n{usage}\n```", help_as_markdown(command.help or "")]
+        variables = {parameter.opts[0]: parameter.envvar for parameter in command.params if parameter.envvar}
         for heading, rows in option_sections(command, context):
-            parts += [f"**{heading}**", _table(("option", "meaning"), [_option_row(name, row) for row in rows])]
+            shown = [_option_row(name, names, about, variables) for names, about in rows]
+            parts += [f"**{heading}**", _table(("option", "meaning"), shown)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -66,8 +79,8 @@ def option_sections(command: click.Command, context: click.Context) -> list[tupl
 class _Sections(click.HelpFormatter):
     """Takes note of what a command would print, instead of laying it out."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, width: int = 80) -> None:
+        super().__init__(width=width)
         self.sections: list[tuple[str, list[tuple[str, str]]]] = []
 
     @contextlib.contextmanager
@@ -84,12 +97,11 @@ def option_anchor(command: str, option: str) -> str:
     return f"{command}{option}"
 
 
-def _option_row(command: str, row: tuple[str, str]) -> tuple[str, str]:
-    names, meaning = row
-    anchors = "".join(
-        f'<a id="{option_anchor(command, name)}"></a>' for name in re.findall(r"(?<![\w-])--[a-z][a-z-]*", names)
-    )
-    return f"{anchors}`{names}`", _in_cell(meaning)
+def _option_row(command: str, names: str, meaning: str, variables: dict[str, Any]) -> tuple[str, str]:
+    options = re.findall(r"(?<![\w-])--[a-z][a-z-]*", names)
+    anchors = "".join(f'<a id="{option_anchor(command, option)}"></a>' for option in options)
+    also = next((f" Also from `{variables[option]}`." for option in options if option in variables), "")
+    return f"{anchors}`{names.strip()}`", _in_cell(meaning) + also
 
 
 def help_as_markdown(text: str) -> str:
@@ -132,7 +144,8 @@ def report_page(contract: str) -> str:
 
 def figures_page() -> str:
     """Every figure of merit: its name in cards, evaluations and MLflow, and what it is called in words."""
-    better = "\n\nLower is better for " + ", ".join(f"`{name}`" for name in LOWER_IS_BETTER) + "; higher for the rest."
+    better = "\n\nLower is better for " + ", ".join(f"`{name}`" for name in LOWER_IS_BETTER)
+    better += ". `referred` and `accuracy_of_always_nv` are neither good nor bad; higher is better for the rest."
     overall = [(f'<a id="{name}"></a>`{name}`', _in_cell(METRIC_WORDS[name])) for name in OVERALL_METRICS]
     by_diagnosis = [(f'<a id="{name}"></a>`{name}_DIAGNOSIS`', BY_DIAGNOSIS[name]) for name in DIAGNOSIS_METRICS]
     return (
@@ -140,7 +153,10 @@ def figures_page() -> str:
             [
                 "# Figures of merit",
                 "By these names they stand in a bundle's card, in `metrics.json` of an evaluation and, behind "
-                "the part of the split, in MLflow. All have a 95 % interval from a bootstrap over lesions." + better,
+                "the part of the split, in MLflow, which has "
+                + ", ".join(f"`{name}`" for name in sorted(DECIDING_FIRST))
+                + " of validation once more under `deciding/`, in front of all others. Each has a 95 % interval from a "
+                "bootstrap over lesions." + better,
                 _table(("name", "in words"), overall),
                 "For each diagnosis against the rest:",
                 _table(("name", "in words"), by_diagnosis),
