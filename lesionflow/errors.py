@@ -17,6 +17,10 @@ class DataError(LesionflowError):
     """A data set is not what it has to be."""
 
 
+class DownloadError(LesionflowError):
+    """A published data set cannot be fetched."""
+
+
 class BundleError(LesionflowError):
     """A trained model on disk is incomplete, altered or of another format."""
 

@@ -149,7 +149,7 @@ def _column(name: str) -> Column:
     """One of the report's: what the model says is null where there is an error."""
     from pyspark.sql.functions import col, when
 
-    if name not in OUTPUT_COLUMNS or name == "error":
+    if name not in OUTPUT_COLUMNS or name in ("error", "status", "model"):
         return col(name)
     return when(col("error").isNull(), col(f"said.{name}")).alias(name)
 

@@ -9,7 +9,9 @@ import click
 
 from lesionflow import __version__
 from lesionflow.cli.completion import completion
+from lesionflow.cli.data import download
 from lesionflow.cli.evaluation import demo, describe, evaluate
+from lesionflow.cli.explanation import explain
 from lesionflow.cli.registry import compare, history, promote, register, rollback
 from lesionflow.cli.scoring import merge, score
 from lesionflow.cli.training import train
@@ -18,6 +20,7 @@ from lesionflow.errors import LesionflowError, UsageError
 # What `lesionflow --help` lists, in the order in which one meets it.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Data and training": (
+        download,
         demo,
         describe,
         train,
@@ -25,6 +28,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     ),
     "Scoring": (
         score,
+        explain,
         merge,
     ),
     "Registered models": (

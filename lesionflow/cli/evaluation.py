@@ -64,9 +64,10 @@ def evaluate(
     """Measure a model on labelled images, with 95 % intervals from a bootstrap over lesions.
 
     DATA is a HAM10000 folder, a CSV with the columns path and diagnosis (and lesion_id, age, sex, localization,
-    dx_type, where they are known; paths count from the CSV's folder), a folder with a folder for each diagnosis, or
-    'demo'. MODEL is models:/NAME@ALIAS, models:/NAME/VERSION, pretrained (which comes with lesionflow) or the folder of
-    a bundle. On the data that it was trained on, the test part of its own split is measured.
+    dx_type, where they are known; paths count from the CSV's folder), a folder with a folder for each diagnosis, what
+    isic-cli downloads, the folder or ground truth of ISIC 2018 Task 3, or 'demo'. MODEL is models:/NAME@ALIAS,
+    models:/NAME/VERSION, pretrained (which comes with lesionflow) or the folder of a bundle. On the data that it was
+    trained on, the test part of its own split is measured.
 
     \b
     Example:

@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from lesionflow.cli.help import option
-from lesionflow.cli.values import PLACE, Choice, Number, WholeNumber, Words
+from lesionflow.cli.values import MODEL, PLACE, Choice, Number, WholeNumber, Words
 from lesionflow.options import option_name
+from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL
 from lesionflow.storage.places import Place
 
 MLFLOW = "MLflow"  # what help lists options under that say where runs and models are kept
@@ -54,6 +55,16 @@ def options_of(
     return add
 
 
+model_option = option(
+    "--model",
+    type=MODEL,
+    group=IMAGES_AND_MODEL,
+    metavar="MODEL",
+    default="models:/lesionflow@champion",
+    show_default=True,
+    help="The model: models:/NAME@ALIAS, models:/NAME/VERSION, the folder of a bundle, or pretrained, which comes with "
+    "lesionflow: trained on HAM10000, whose licence, CC BY-NC 4.0, binds its use.",
+)
 tracking_uri_option = option(
     "--tracking-uri",
     envvar="MLFLOW_TRACKING_URI",

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lesionflow.cli.help import command, option
-from lesionflow.cli.options import options_of, tracking_uri_option
+from lesionflow.cli.options import model_option, options_of, tracking_uri_option
 from lesionflow.cli.signals import exit_code, terminable
-from lesionflow.cli.values import IMAGES, MODEL, PLACE
-from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL
+from lesionflow.cli.values import IMAGES, PLACE
 from lesionflow.scoring.config import REPORT, ReportConfig, ScoringConfig
 from lesionflow.storage.places import Place
 
@@ -26,16 +25,6 @@ SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
 @command()
 @click.argument("source", type=IMAGES)
 @option(
-    "--model",
-    type=MODEL,
-    group=IMAGES_AND_MODEL,
-    metavar="MODEL",
-    default="models:/lesionflow@champion",
-    show_default=True,
-    help="The model: models:/NAME@ALIAS, models:/NAME/VERSION, the folder of a bundle, or pretrained, which comes with "
-    "lesionflow: trained on HAM10000, whose licence, CC BY-NC 4.0, binds its use.",
-)
-@option(
     "--out",
     required=True,
     type=PLACE,
@@ -43,6 +32,7 @@ SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
     metavar="FILE",
     help="Report to write: .csv, .parquet or .jsonl.",
 )
+@model_option
 @options_of(ScoringConfig)
 @tracking_uri_option
 @click.pass_context

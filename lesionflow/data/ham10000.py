@@ -38,7 +38,7 @@ def read_ham10000(folder: Path) -> tuple[pd.DataFrame, list[str]]:
     add_attributes(table)
     table = table[[*REQUIRED_COLUMNS, *ATTRIBUTES]].sort_values("image_id", ignore_index=True)
     check_rows(table, file)
-    paths, warnings = _match_images(table["image_id"].tolist(), find_images(folder))
+    paths, warnings = match_images(table["image_id"].tolist(), find_images(folder))
     table["path"] = paths
     return table, warnings
 
@@ -69,7 +69,7 @@ def _find_metadata(folder: Path) -> Path:
     raise DataError(f"{folder}: no {METADATA_NAMES[0]}; {found}")
 
 
-def _match_images(image_ids: Sequence[str], files: Sequence[str]) -> tuple[list[str], list[str]]:
+def match_images(image_ids: Sequence[str], files: Sequence[str]) -> tuple[list[str], list[str]]:
     """The one file of each image id, and warnings about files that no row names."""
     files_of: dict[str, list[str]] = {}
     for file in files:

@@ -13,6 +13,8 @@ import numpy as np
 from lesionflow.data.demo import DEMO_PREFIX, draw_demo_set
 from lesionflow.data.files import default_cache
 from lesionflow.data.ham10000 import LICENCE, METADATA_NAMES, has_metadata, holds_ham10000, read_ham10000
+from lesionflow.data.isic2018 import is_isic2018, read_isic2018
+from lesionflow.data.isic_archive import is_isic_download, read_isic_download
 from lesionflow.data.layouts import has_diagnosis_folders, read_diagnosis_folders, read_labelled_table
 from lesionflow.data.metadata import digests_of_files
 from lesionflow.diagnoses import DIAGNOSES
@@ -55,25 +57,39 @@ class LabelledImages:
 def read_labelled_images(source: str | os.PathLike[str], cache: Path | None = None) -> LabelledImages:
     """Read labelled images: a HAM10000 folder, a CSV of paths and diagnoses, a folder with one for each diagnosis.
 
-    Where source is `demo`, it is the built-in synthetic set. Raises `DataError`, which counts what is wrong and names
+    So are the folder that `isic image download` fills and that of the ISIC 2018 challenge's Task 3. Where source is
+    `demo`, it is the built-in synthetic set. Raises `DataError`, which counts what is wrong and names
     the first few.
     """
     path = Path(source)
     if os.fspath(source) == DEMO:
         path = _demo_folder(cache)
-    if path.is_file():
-        table, warnings = read_labelled_table(path)
-    elif not path.is_dir():
-        raise DataError(f"{path}: no such folder or table; give the folder that holds {METADATA_NAMES[0]}, or 'demo'")
-    elif not has_metadata(path) and has_diagnosis_folders(path):
-        table, warnings = read_diagnosis_folders(path)
-    else:
-        table, warnings = read_ham10000(path)
+    table, warnings = read_rows(path)
     table["content"] = digests_of_files(table["path"].tolist())
     demo = bool(table["lesion_id"].str.startswith(DEMO_PREFIX).all())
     name = DEMO if demo else path.resolve().name
     folder = path.parent if path.is_file() else path
     return LabelledImages(name, folder, table, _digest(table), demo, tuple(warnings))
+
+
+def read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of labelled images in whatever layout, without a look into the images, and warnings.
+
+    Raises `DataError`.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such folder or table; give the folder that holds {METADATA_NAMES[0]}, or 'demo'")
+    if any((path / name).is_file() for name in METADATA_NAMES):
+        return read_ham10000(path)
+    if is_isic2018(path):
+        return read_isic2018(path)
+    if path.is_file():
+        return read_labelled_table(path)
+    if is_isic_download(path):
+        return read_isic_download(path)
+    if not has_metadata(path) and has_diagnosis_folders(path):
+        return read_diagnosis_folders(path)
+    return read_ham10000(path)
 
 
 def _demo_folder(cache: Path | None) -> Path:

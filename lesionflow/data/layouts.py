@@ -70,7 +70,28 @@ def _complete(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, list[str
     if "lesion_id" not in table.columns:
         table["lesion_id"] = table["image_id"]
         warnings.append(NO_LESIONS)
+    return in_order(table, source), warnings
+
+
+def fill_lesions(table: pd.DataFrame) -> list[str]:
+    """Make images whose lesion_id is empty or missing lesions of their own; gives what is to be said of them."""
+    if "lesion_id" not in table.columns:
+        table["lesion_id"] = ""
+    unknown = table["lesion_id"].str.strip() == ""
+    table.loc[unknown, "lesion_id"] = table.loc[unknown, "image_id"]
+    if unknown.all():
+        return [NO_LESIONS]
+    if not unknown.any():
+        return []
+    return [
+        f"{unknown.sum()} of {len(table)} images have no lesion_id: each counts as a lesion of its own, so intervals "
+        "are too narrow if some show the same"
+    ]
+
+
+def in_order(table: pd.DataFrame, source: Path) -> pd.DataFrame:
+    """The columns that count, checked, in the order of image ids. Raises `DataError`."""
     add_attributes(table)
     table = table[["lesion_id", "image_id", "dx", *ATTRIBUTES, "path"]].sort_values("image_id", ignore_index=True)
     check_rows(table, source)
-    return table, warnings
+    return table

@@ -90,6 +90,27 @@ def decode_frames(
         yield frame, result
 
 
+def fit_image(image: Image.Image, height: int, width: int) -> np.ndarray:
+    """Bring an image that Pillow has opened to (height, width, 3) uint8 RGB, as `decode` does it with a file's.
+
+    Raises what `decode` raises.
+    """
+    with _failures():
+        _check_mode(image)
+        _check_pixels(image)
+        image.load()
+        return _upright(image, _shown_as(image), height, width)
+
+
+def fit_array(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Bring (rows, columns, 3) uint8 RGB to (height, width, 3), as `fit_image` does it. Raises `ImageError`."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise ImageError(
+            "unsupported", f"an array of {pixels.dtype}, {pixels.shape}; give (height, width, 3) uint8, in RGB"
+        )
+    return fit_image(Image.fromarray(pixels), height, width)
+
+
 def content(source: str | os.PathLike[str] | bytes) -> bytes:
     """The bytes of an image file or of an object in a store, read whole; bytes are handed through.
 
@@ -98,6 +119,8 @@ def content(source: str | os.PathLike[str] | bytes) -> bytes:
     data = source if isinstance(source, bytes) else _read(source)
     if not data:
         raise ImageError("empty", "the file has no bytes")
+    if len(data) > MAXIMUM_BYTES:
+        raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
     return data
 
 
@@ -110,7 +133,7 @@ def header(source: str | os.PathLike[str] | bytes) -> tuple[str, int, int]:
             return "DICOM", dicom.columns, dicom.rows
         image = _open(data)
         width, height = image.size
-        if image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8):  # lies on its side in the file
+        if _shown_as(image) in (5, 6, 7, 8):  # lies on its side in the file
             width, height = height, width
         return str(image.format), width, height
 
@@ -162,7 +185,7 @@ def _fetch(url: str) -> bytes:
     from lesionflow.storage.objects import read
 
     try:
-        data = read(Url.of(url), end=MAXIMUM_BYTES + 1)
+        return read(Url.of(url), end=MAXIMUM_BYTES + 1)  # a byte more than `content` allows
     except StoreError:  # no failure of this image
         raise
     except FileNotFoundError as error:
@@ -171,9 +194,6 @@ def _fetch(url: str) -> bytes:
         raise ImageError("no_permission", str(error.strerror)) from error
     except OSError as error:
         raise ImageError("unreadable", str(error.strerror)) from error
-    if len(data) > MAXIMUM_BYTES:
-        raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
-    return data
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -197,10 +217,8 @@ def _open_dicom(data: bytes) -> Dicom:
 
 def _decode(data: bytes, height: int, width: int) -> np.ndarray:
     image = _open(data)
-    if image.width * image.height > MAXIMUM_PIXELS:
-        raise ImageError("too_large", f"{image.width} x {image.height} is more than {MAXIMUM_PIXELS:,} pixels")
-    # Pillow's TIFF reader turns the image itself while loading it.
-    orientation = 1 if image.format == "TIFF" else _orientation(image)
+    _check_pixels(image)
+    orientation = _shown_as(image)
     # Everything up to the last step works in the orientation that the file has, where 5 to 8 lie on their side.
     frame = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
     # The JPEG decoder itself can leave out detail that twice the frame does not show: about twice as fast. What 1.75
@@ -209,10 +227,27 @@ def _decode(data: bytes, height: int, width: int) -> np.ndarray:
     # another size.
     image.draft("RGB", (2 * frame[0], 2 * frame[1]))
     image.load()
-    pixels = _fit(_to_rgb(image), frame[1], frame[0])
+    return _upright(image, orientation, height, width)
+
+
+def _upright(image: Image.Image, orientation: int, height: int, width: int) -> np.ndarray:
+    """An image in memory, as it is shown: (height, width, 3) uint8."""
+    if orientation in (5, 6, 7, 8):
+        height, width = width, height
+    pixels = _fit(_to_rgb(image), height, width)
     if orientation in _TRANSPOSED:
         return np.asarray(Image.fromarray(pixels).transpose(_TRANSPOSED[orientation]))
-    return pixels  # (height, width, 3)
+    return pixels
+
+
+def _check_pixels(image: Image.Image) -> None:
+    if image.width * image.height > MAXIMUM_PIXELS:
+        raise ImageError("too_large", f"{image.width} x {image.height} is more than {MAXIMUM_PIXELS:,} pixels")
+
+
+def _check_mode(image: Image.Image) -> None:
+    if image.mode in ("I", "F"):
+        raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
 
 
 def _open(data: bytes) -> Image.Image:
@@ -222,14 +257,16 @@ def _open(data: bytes) -> Image.Image:
         if data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
             raise ImageError("damaged", "begins like an image, but its header cannot be read") from error
         raise
-    if image.mode in ("I", "F"):  # said before all of it is loaded
-        raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
+    _check_mode(image)  # said before all of it is loaded
     if "progressive" in image.info:
         check_scans(data)
     return image
 
 
-def _orientation(image: Image.Image) -> int:
+def _shown_as(image: Image.Image) -> int:
+    """The camera's orientation; Pillow's TIFF reader turns an image itself while loading it."""
+    if image.format == "TIFF":
+        return 1
     try:
         return image.getexif().get(_ORIENTATION, 1)
     except Exception:  # as many kinds as there are ways to break EXIF; the pixels are none the worse for it

@@ -1,11 +1,14 @@
-"""The one object that says how to evaluate; the command line is made from its fields."""
+"""The objects that say how to evaluate and to explain; the command line is made from their fields."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from lesionflow.data.split import PARTS
+from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.options import check_options, option
+
+PICTURES = "Pictures"  # what help lists options under
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,19 @@ class EvaluationConfig:
         variable="MLFLOW_EXPERIMENT_NAME",
         metavar="NAME",
     )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class ExplanationConfig:
+    """How to explain images. Values out of range raise `UsageError` before any work starts."""
+
+    target: str | None = option(
+        None, "Diagnosis to explain.", kind=str, choices=DIAGNOSES, unset="the one that is called", group=PICTURES
+    )
+    overwrite: bool = option(False, "Replace pictures that are there already.", group=PICTURES)
 
     def __post_init__(self) -> None:
         check_options(self)

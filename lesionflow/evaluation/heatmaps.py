@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lesionflow.bundle.decision import Decisions, confidence
+from lesionflow.bundle.decision import Decisions
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.contact_sheet import shortened
 from lesionflow.evaluation.figures import SMALL, canvas, say
@@ -25,33 +25,42 @@ PAIRS = 2  # images in a row of the sheet, each beside its map
 
 
 @dataclass(frozen=True)
+class Occlusion:
+    """What covering each part of one image does to the probability of one diagnosis."""
+
+    diagnosis: int  # index into DIAGNOSES
+    probability: float  # nothing covered
+    lowest: float  # the same with the patch covered that matters most
+    drop: np.ndarray  # (height, width) float64: the fall of its log odds, a mean over patches on a pixel
+
+
+@dataclass(frozen=True)
 class Heatmap:
-    """What covering each part of one image does to its call."""
+    """What covering each part of one labelled image does to its call."""
 
     place: int  # among the predictions
     true: int  # indices into DIAGNOSES
     called: int
     probability: float  # of the call, nothing covered
     lowest: float  # the same with the patch covered that matters most
-    drop: np.ndarray  # (height, width) float64: the fall of the call's log odds, a mean over patches on a pixel
+    drop: np.ndarray  # (height, width) float64, as of `Occlusion`
 
 
-def occlusion_heatmap(
+def occlude(
     predict: Predict,
     pixels: np.ndarray,
-    place: int,
-    true: int,
+    diagnosis: int | None = None,
     *,
     patch: float = PATCH,
     stride: float = STRIDE,
     batch_size: int = 64,
-) -> Heatmap:
+) -> Occlusion:
     """Occlusion sensitivity of an image, (height, width, 3) uint8 (Zeiler and Fergus 2014, arXiv:1311.2901).
 
-    place: where the image stands among the predictions; true: its diagnosis, an index into DIAGNOSES.
+    diagnosis: an index into DIAGNOSES, the call's unless given.
     A patch of the image's mean colour slides over it in steps of `stride`, both as shares of height and width, and the
-    call's log odds are compared with those of the whole image. Log odds, not probabilities: those of a sure call hardly
-    move.
+    log odds of the diagnosis are compared with those of the whole image. Log odds, not probabilities: those of a sure
+    call hardly move.
     """
     height, width = pixels.shape[:2]
     corners = [
@@ -60,23 +69,32 @@ def occlusion_heatmap(
     tall, wide = _length(height, patch), _length(width, patch)
     grey = pixels.reshape(-1, 3).mean(axis=0).round().astype(np.uint8)
     whole = predict(pixels[None])
-    called = int(whole.called[0])
+    asked = int(whole.called[0]) if diagnosis is None else diagnosis
     chances = []
     for start in range(0, len(corners), batch_size):
         members = corners[start : start + batch_size]
         covered = np.repeat(pixels[None], len(members), axis=0)
         for copy, (top, left) in zip(covered, members, strict=True):
             copy[top : top + tall, left : left + wide] = grey
-        chances.append(predict(covered).probabilities[:, called])
+        chances.append(predict(covered).probabilities[:, asked])
     chance = np.concatenate(chances)
-    probability = float(confidence(whole.probabilities, whole.called)[0])
+    probability = float(whole.probabilities[0, asked])
     falls = _log_odds(np.array([probability])) - _log_odds(chance)
     weight = np.outer(np.bartlett(tall + 2)[1:-1], np.bartlett(wide + 2)[1:-1])  # a patch speaks for its middle most
     total, weights = np.zeros((height, width)), np.zeros((height, width))
     for fall, (top, left) in zip(falls, corners, strict=True):
         total[top : top + tall, left : left + wide] += fall * weight
         weights[top : top + tall, left : left + wide] += weight
-    return Heatmap(place, true, called, probability, float(min(probability, chance.min())), total / weights)
+    return Occlusion(asked, probability, float(min(probability, chance.min())), total / weights)
+
+
+def occlusion_heatmap(predict: Predict, pixels: np.ndarray, place: int, true: int, **options: Any) -> Heatmap:
+    """The map of a labelled image's call; options are those of `occlude`.
+
+    place: where the image stands among the predictions; true: its diagnosis, an index into DIAGNOSES.
+    """
+    found = occlude(predict, pixels, **options)
+    return Heatmap(place, true, found.diagnosis, found.probability, found.lowest, found.drop)
 
 
 def _length(side: int, share: float) -> int:
@@ -126,7 +144,7 @@ def heatmap_sheet(
         plain, lined = panels[number // PAIRS, 2 * (number % PAIRS) : 2 * (number % PAIRS) + 2]
         plain.imshow(image)
         lined.imshow(image)
-        _draw_lines(lined, found, image.shape)
+        draw_lines(lined, found.drop, image.shape)
         verdict = "rightly" if found.true == found.called else f"as {DIAGNOSES[found.called]}"
         plain.set_title(
             f"{DIAGNOSES[found.true]}, called {verdict}\n{shortened(predictions.image_ids[found.place])}",
@@ -137,19 +155,20 @@ def heatmap_sheet(
     return figure
 
 
-def _draw_lines(axes: Axes, found: Heatmap, shape: tuple[int, ...]) -> None:
-    greatest = found.drop.max()
-    if greatest < NOTHING or np.ptp(found.drop) == 0:
+def draw_lines(axes: Axes, drop: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Draw the two lines of a map, `Occlusion.drop`, over an image of a shape, or say that there is none."""
+    greatest = drop.max()
+    if greatest < NOTHING or np.ptp(drop) == 0:
         axes.set_xlabel("no patch matters", fontsize=SMALL)
         return
-    height, width = found.drop.shape
+    height, width = drop.shape
     # The map has the network's size, the image may have another.
     across = (np.arange(width) + 0.5) / width * shape[1] - 0.5
     down = (np.arange(height) + 0.5) / height * shape[0] - 0.5
     for level, thickness in ((0.5, 1.0), (0.8, 2.4)):
-        if found.drop.min() < level * greatest:
+        if drop.min() < level * greatest:
             for colour, extra in (("black", 1.6), ("white", 0.0)):  # a white line with black edges shows on any ground
-                axes.contour(across, down, found.drop, [level * greatest], colors=colour, linewidths=thickness + extra)
+                axes.contour(across, down, drop, [level * greatest], colors=colour, linewidths=thickness + extra)
 
 
 def central_share(maps: Sequence[Heatmap]) -> float | None:

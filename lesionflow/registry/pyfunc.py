@@ -1,22 +1,22 @@
-"""The face of a bundle towards MLflow: image bytes in, the report's columns out. No pickle is involved.
+"""The face of a bundle towards MLflow: images in, the report's columns out. No pickle is involved.
 
 MLflow imports this module by name (`loader_module`) and hands it the bundle's folder (`data_path`).
 """
 
 from __future__ import annotations
 
+import base64
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lesionflow.data.pixels import decode_frames
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ImageError
+from lesionflow.scoring.at_hand import only_frame, score_at_hand
 from lesionflow.scoring.columns import extractors
 from lesionflow.scoring.predictor import Predictor, load_predictor
-from lesionflow.scoring.row import Row, one_by_one
+from lesionflow.scoring.row import Row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,9 +29,13 @@ OUTPUT_COLUMNS = {  # those of the report, with their types in MLflow's words
     "p_malignant": "double",
     "malignant": "string",
     "refer": "string",
-    "error": "string",  # last, so that whoever counts columns finds the others where they were
+    "error": "string",  # after the others, so that whoever counts columns finds those where they were
+    "status": "string",
+    "model": "string",
 }
 BATCH_SIZE = 16  # images that go through the network at once, as in scoring on a processor
+# Where an answer becomes JSON, MLflow says so in this variable.
+SERVED = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
 
 
 class BundleModel:
@@ -41,54 +45,53 @@ class BundleModel:
         self.predictor = predictor
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """What the report says of each image in the column `image` (bytes of a file, as stored on disk), a row each.
+        """What the report says of each image in the column `image`, a row each: bytes of a file, or these as base64.
 
-        An image that cannot be decoded gives a row that says why in `error`: one broken file must not fail its
-        neighbours. As in a CSV report its words are empty and its numbers missing; MLflow's Spark function would turn
-        a missing word into the text "None".
+        Whatever is wrong with an image is in its row's `error`: one broken file must not fail its neighbours. As in a
+        CSV report its words are then empty and its numbers missing; MLflow's Spark function would turn a missing word
+        into the text "None". What is missing of an answer that is served is null, as JSON knows no NaN. `model` is the
+        bundle's name: the number of the version is given after the model is stored.
         """
         import pandas as pd
 
-        contents = [b"" if content is None else bytes(content) for content in model_input[INPUT_COLUMN]]
+        # A server that is given {"inputs": {"image": [...]}} makes one cell of all images.
+        cells = model_input[INPUT_COLUMN].tolist()
+        values = [value for cell in cells for value in (cell if isinstance(cell, list) else [cell])]
+        index = model_input.index if len(values) == len(cells) else pd.RangeIndex(len(values))
         rows: list[Row] = []
-        for first in range(0, len(contents), BATCH_SIZE):
-            rows += self._rows(contents[first : first + BATCH_SIZE])
+        for first in range(0, len(values), BATCH_SIZE):
+            rows += score_at_hand(self.predictor, values[first : first + BATCH_SIZE], _decode)
+        card, served = self.predictor.card, os.environ.get(SERVED) == "true"
+        model = card.label + (" (demo data)" if card.demo else "")
         columns = {}
-        for (name, kind), value in zip(OUTPUT_COLUMNS.items(), extractors(tuple(OUTPUT_COLUMNS), ""), strict=True):
-            values = [value(row) for row in rows]
-            if kind == "double":
-                columns[name] = pd.Series(values, model_input.index, float)
+        for (name, kind), value in zip(OUTPUT_COLUMNS.items(), extractors(tuple(OUTPUT_COLUMNS), model), strict=True):
+            said = [value(row) for row in rows]
+            if served:
+                columns[name] = pd.Series(said, index, object)
+            elif kind == "double":
+                columns[name] = pd.Series(said, index, float)
             else:
-                columns[name] = pd.Series(["" if word is None else word for word in values], model_input.index, object)
+                columns[name] = pd.Series(["" if word is None else word for word in said], index, object)
         return pd.DataFrame(columns)
 
-    def _rows(self, contents: Sequence[bytes]) -> list[Row]:
-        card = self.predictor.card
-        pixels = np.zeros((len(contents), card.height, card.width, 3), np.uint8)  # what cannot be decoded stays black
-        failures: dict[int, ImageError] = {}
-        for place, content in enumerate(contents):
-            try:
-                pixels[place] = _only_frame(content, card.height, card.width)
-            except ImageError as error:
-                failures[place] = error
-            except MemoryError:
-                failures[place] = ImageError("too_large", "there is not enough memory to decode it")
-        said = one_by_one(self.predictor.predict(pixels))
-        return [
-            Row("", None, failures[place].reason, failures[place].detail) if place in failures else Row("", decision)
-            for place, decision in enumerate(said)
-        ]
+
+def _decode(value: object, height: int, width: int) -> np.ndarray:
+    return only_frame(_content(value), height, width)
 
 
-def _only_frame(content: bytes, height: int, width: int) -> np.ndarray:
-    """The pixels of an image; one of several frames is refused, for it has one row here, and frames would be lost."""
-    frames = decode_frames(content, height, width)
-    _, image = next(frames)
-    if next(frames, None) is not None:
-        raise ImageError("unsupported", "several frames in one file; `lesionflow score` gives each a row")
-    if isinstance(image, ImageError):
-        raise image
-    return image
+def _content(value: object) -> bytes:
+    """The bytes of an image file, which may be written as base64, also behind `data:image/jpeg;base64,`."""
+    if isinstance(value, bytes | bytearray):
+        return bytes(value)
+    if isinstance(value, str):
+        text = value.partition(",")[2] if value.startswith("data:") else value
+        try:  # strictly: MLflow's own decoder passes over what is no base64, and so makes another file of it
+            return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+        except ValueError as error:
+            raise ImageError("not_an_image", "the text is not base64 of a file") from error
+    if value is None or value != value:  # in a table beside text, NaN is what null becomes
+        return b""
+    raise ImageError("not_an_image", f"neither bytes nor base64 but a {type(value).__name__}")
 
 
 def _load_pyfunc(data_path: str) -> BundleModel:

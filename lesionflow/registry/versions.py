@@ -52,9 +52,11 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
     import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
 
     signature = ModelSignature(
-        inputs=Schema([ColSpec("binary", INPUT_COLUMN)]),
+        # Not "binary": a server would then refuse all images of a request in which one is null or no base64.
+        inputs=Schema([ColSpec(AnyType(), INPUT_COLUMN)]),
         outputs=Schema([ColSpec(kind, column) for column, kind in OUTPUT_COLUMNS.items()]),
     )
     requirements = ["mlflow", "numpy", "onnxruntime", "pandas", "pillow"]

@@ -149,11 +149,11 @@ def located(path: str, within: str) -> str:
     return path if is_url(path) else os.path.join(within, path)
 
 
-def decode_all(path: str, height: int, width: int) -> Iterator[tuple[int, np.ndarray | ImageError]]:
-    """The frames of a file, or what is wrong with it: at least one of them."""
+def decode_all(file: str | bytes, height: int, width: int) -> Iterator[tuple[int, np.ndarray | ImageError]]:
+    """The frames of a file or of its bytes, or what is wrong with it: at least one of them."""
     frame = -1
     try:
-        for frame, image in decode_frames(path, height, width):
+        for frame, image in decode_frames(file, height, width):
             yield frame, image
     except ImageError as error:
         yield frame + 1, error

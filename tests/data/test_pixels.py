@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.data import pixels
-from lesionflow.data.pixels import decode, header
+from lesionflow.data.pixels import decode, fit_array, fit_image, header
 from lesionflow.errors import ImageError
 
 
@@ -56,8 +56,20 @@ def test_camera_orientation_is_applied(orientation: int, format: str) -> None:
         stored = stored.transpose(step)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    decoded = decode(file_bytes(stored, format, exif=exif), 32, 32)
+    file = file_bytes(stored, format, exif=exif)
+    decoded = decode(file, 32, 32)
     assert corners(decoded) == ["red", "green", "blue", "white"]
+    np.testing.assert_array_equal(fit_image(Image.open(io.BytesIO(file)), 32, 32), decoded)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr", "I;16"])
+def test_an_image_in_memory_is_brought_to_the_same_pixels_as_its_file(mode: str) -> None:
+    image = quarters().convert("L").convert(mode) if mode == "I;16" else quarters().convert(mode)
+    # A file of YCbCr would be JPEG, which is not what was put in.
+    file = file_bytes(image.convert("RGB") if mode == "YCbCr" else image, "TIFF")
+    np.testing.assert_array_equal(fit_image(image, 32, 48), decode(file, 32, 48))
+    upside_down = np.asarray(quarters())[::-1]  # in memory not as in a file
+    np.testing.assert_array_equal(fit_array(upside_down, 32, 32), decode(file_bytes(quarters()), 32, 32)[::-1])
 
 
 def test_aspect_ratio_is_kept_and_the_overhang_cut_evenly() -> None:

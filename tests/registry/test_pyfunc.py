@@ -1,5 +1,6 @@
 import csv
 import os
+from base64 import b64encode
 from pathlib import Path
 
 import mlflow
@@ -26,8 +27,11 @@ def test_the_registered_model_gives_the_rows_of_the_report(store: Path, demo_fol
     assert list(predicted.columns) == list(OUTPUT_COLUMNS) and len(predicted) == 150
     reported = np.array([[float(row[column]) for column in NUMBERS] for row in rows])
     np.testing.assert_allclose(predicted[NUMBERS].to_numpy(), reported, atol=2e-6)  # reports have six decimals
-    assert predicted[WORDS].to_numpy().tolist() == [[row[column] for column in WORDS] for row in rows]
-    assert list(OUTPUT_COLUMNS) == [*list(rows[0])[3:-1], "error"]  # all but path, status and model
+    words = [name for name in WORDS if name != "model"]
+    assert predicted[words].to_numpy().tolist() == [[row[column] for column in words] for row in rows]
+    assert list(OUTPUT_COLUMNS) == [*list(rows[0])[3:-1], "error", "status", "model"]  # all but path
+    (label,) = set(predicted["model"])
+    assert label.partition("@")[0] in ("cnn", "vgg") and label.endswith(" (demo data)")
 
 
 def test_the_report_and_the_model_find_the_same_errors(store: Path, demo_folder: Path) -> None:
@@ -49,15 +53,20 @@ def test_a_broken_image_is_a_row_that_says_so_and_its_neighbours_are_whole(store
     model = mlflow.pyfunc.load_model("models:/lesionflow@champion")
     predicted = model.predict(pd.DataFrame({"image": [good, b"broken", good]}))
     assert predicted.loc[1, NUMBERS].isna().all() and not predicted.loc[[0, 2], NUMBERS].isna().any(axis=None)
-    assert predicted.loc[1, WORDS].tolist() == [
-        "",
-        "",
-        "",
-        "not_an_image: the content is none of JPEG, PNG, WEBP, TIFF, BMP",
-    ]
+    error = "not_an_image: the content is none of JPEG, PNG, WEBP, TIFF, BMP"
+    assert predicted.loc[1, WORDS[:-1]].tolist() == ["", "", "", error, "error"]
     assert predicted.iloc[0].tolist() == predicted.iloc[2].tolist()
     assert abs(sum(predicted.iloc[0][f"p_{dx}"] for dx in DIAGNOSES) - 1) < 1e-6
     assert {name: str(predicted[name].dtype) for name in NUMBERS} == dict.fromkeys(NUMBERS, "float64")
+
+
+def test_images_may_be_base64(store: Path, demo_folder: Path) -> None:
+    good = next(demo_folder.rglob("*.jpg")).read_bytes()
+    model = mlflow.pyfunc.load_model("models:/lesionflow@champion")
+    images = pd.DataFrame({"image": [good, bytearray(good), b64encode(good).decode()]}, index=[5, 3, 5])
+    predicted = model.predict(images)
+    assert predicted.index.tolist() == [5, 3, 5] and predicted["status"].tolist() == ["ok"] * 3
+    assert predicted.iloc[0].tolist() == predicted.iloc[1].tolist() == predicted.iloc[2].tolist()
 
 
 def test_the_model_has_no_pickle_a_signature_requirements_and_an_example(store: Path, tmp_path: Path) -> None:

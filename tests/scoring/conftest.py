@@ -77,6 +77,30 @@ def write_small_bundle(folder: Path, seed: int = 0, **fields: Any) -> Path:
     return folder
 
 
+def write_deciding_bundle(folder: Path, images: Path) -> Path:
+    """Write the small bundle calibrated so that it calls images of a folder different things, also with `--tta`.
+
+    About half of them are malignant, some are referred as uncertain and some as unfamiliar.
+    """
+    pixels = np.stack([decode(file, SIDE, SIDE) for file in sorted(images.iterdir())])
+    neutral = {SINGLE: Calibration(), AVERAGED: Calibration()}
+    write_small_bundle(folder, prior=PRIOR, calibrations=neutral)
+    card, calibrations = read_card(folder), {}
+    for mode in neutral:
+        logits, distances = load_predictor(folder, averaged=mode == AVERAGED).measure(pixels)
+        offsets = np.log(PRIOR) - logits.mean(axis=0) / 2
+        said = decide(logits, distances, Calibration(2.0, tuple(offsets)), PRIOR)
+        calibrations[mode] = Calibration(
+            temperature=2.0,
+            logit_offsets=tuple(offsets.tolist()),
+            malignant_threshold=float(np.quantile(malignant_probability(said.probabilities), 0.51)),
+            uncertain_below=float(np.quantile(confidence(said.probabilities, said.called), 0.21)),
+            unfamiliar_above=float(np.quantile(distances, 0.91)),
+        )
+    write_card(folder, dataclasses.replace(card, calibrations=calibrations))
+    return folder
+
+
 def draw_images(folder: Path, count: int, size: tuple[int, int] = (60, 45)) -> Path:
     """Draw JPEG files of coloured blocks, each another one."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,28 +124,8 @@ def other_small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def deciding_bundle(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
-    """Give the small bundle calibrated so that it calls the 60 images different things, also with `--tta`.
-
-    About half of them are malignant, some are referred as uncertain and some as unfamiliar.
-    """
-    folder = tmp_path_factory.mktemp("bundles") / "deciding"
-    pixels = np.stack([decode(file, SIDE, SIDE) for file in sorted(images.iterdir())])
-    neutral = {SINGLE: Calibration(), AVERAGED: Calibration()}
-    write_small_bundle(folder, prior=PRIOR, calibrations=neutral)
-    card, calibrations = read_card(folder), {}
-    for mode in neutral:
-        logits, distances = load_predictor(folder, averaged=mode == AVERAGED).measure(pixels)
-        offsets = np.log(PRIOR) - logits.mean(axis=0) / 2
-        said = decide(logits, distances, Calibration(2.0, tuple(offsets)), PRIOR)
-        calibrations[mode] = Calibration(
-            temperature=2.0,
-            logit_offsets=tuple(offsets.tolist()),
-            malignant_threshold=float(np.quantile(malignant_probability(said.probabilities), 0.51)),
-            uncertain_below=float(np.quantile(confidence(said.probabilities, said.called), 0.21)),
-            unfamiliar_above=float(np.quantile(distances, 0.91)),
-        )
-    write_card(folder, dataclasses.replace(card, calibrations=calibrations))
-    return folder
+    """Give a bundle that calls the 60 images different things."""
+    return write_deciding_bundle(tmp_path_factory.mktemp("bundles") / "deciding", images)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,57 @@
+"""The command that fetches a published data set."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lesionflow.cli.help import command
+from lesionflow.cli.options import options_of
+from lesionflow.cli.signals import exit_code, terminable
+from lesionflow.data.download import TERMS, DownloadConfig
+
+
+@command(short_help="Download HAM10000, checked and unpacked.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@options_of(DownloadConfig)
+def download(folder: Path, accept_licence: bool, **options: Any) -> None:
+    """Download HAM10000, ready for training.
+
+    It comes from Harvard Dataverse into FOLDER, which 'lesionflow train --data FOLDER' takes: about 3 GB, and twice
+    that is needed on the disk until the archives are unpacked. Digests are checked. However it ended before its time,
+    the same command goes on; what is whole is not fetched again. Archives that were fetched otherwise, such as with a
+    browser, are taken from FOLDER. Proxies are those of HTTPS_PROXY and NO_PROXY.
+
+    Exits with 1 if the download failed, 2 for wrong usage or where the licence was not accepted, 130 or 143 if it was
+    interrupted or terminated.
+
+    \b
+    Example:
+      lesionflow download ./HAM10000 --accept-licence
+    """
+    from lesionflow.verbs.download import download
+
+    DownloadConfig(**options)  # nobody is asked about the licence for options that are wrong
+    if not accept_licence and sys.stdin.isatty():
+        click.echo(TERMS, err=True)
+        accept_licence = click.confirm("Accept?", err=True)
+    elif accept_licence:
+        click.echo(TERMS, err=True)
+    try:
+        with terminable():
+            found = download(folder, accept_licence=accept_licence, **options)
+    except KeyboardInterrupt as stopped:
+        click.echo(str(stopped) or "stopped; nothing was begun", err=True)
+        # A thread may wait for a server that says nothing: to wait with it, as Python would, is no way to stop.
+        os._exit(exit_code(stopped))
+    for warning in found.warnings:
+        click.secho(f"WARNING: {warning}", err=True, fg="yellow", bold=True)
+    done = f"fetched {', '.join(found.fetched)}" if found.fetched else "everything was there already"
+    click.echo(f"{found.images:,} images of {found.lesions:,} lesions in {found.folder}; {done}")
+    what = "train --data" if options["part"] == "training" else "evaluate pretrained"
+    click.echo(f"go on with: lesionflow {what} {shlex.quote(str(found.folder))}")

@@ -1,0 +1,64 @@
+"""The command that shows where a call comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lesionflow.cli.help import command, option
+from lesionflow.cli.options import model_option, options_of, tracking_uri_option
+from lesionflow.cli.scoring import SOME_IMAGES_FAILED
+from lesionflow.cli.values import IMAGES
+from lesionflow.evaluation.config import PICTURES, ExplanationConfig
+
+if TYPE_CHECKING:
+    from lesionflow.verbs.explain import Explained
+
+
+@command(short_help="Draw what the call of each image rests on.")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=IMAGES)
+@option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    group=PICTURES,
+    metavar="FOLDER",
+    help="Folder for the pictures; made.",
+)
+@model_option
+@options_of(ExplanationConfig)
+@tracking_uri_option
+@click.pass_context
+def explain(
+    ctx: click.Context, images: tuple[str, ...], out: Path, model: str, tracking_uri: str | None, **options: Any
+) -> None:
+    """Draw a picture for each image: what its call rests on, how probable each diagnosis is, and what is decided.
+
+    IMAGE is all that 'lesionflow score' takes: an image, a folder, a pattern, @LIST, a table. The map shows what
+    happens to the probability of a diagnosis, the call's unless --target names another, when parts of the image are
+    covered (occlusion sensitivity). It says what moves this model, not what a lesion is: research, not a diagnosis.
+
+    Takes a second or so an image. Exits with 0 if all were drawn, 3 if some could not be read, 1 if nothing could be
+    drawn, 2 for wrong usage.
+
+    \b
+    Example:
+      lesionflow explain mole.jpg other.png --out pictures
+    """
+    from lesionflow.verbs.explain import explain
+
+    done = explain(images, out, model, tracking_uri=tracking_uri, progress=_say, **options)
+    failed = sum(each.picture is None for each in done)
+    click.echo(f"{len(done) - failed} drawn, {failed} failed", err=True)
+    if failed:
+        ctx.exit(SOME_IMAGES_FAILED)
+
+
+def _say(done: Explained) -> None:
+    """The picture on stdout, what is wrong with an image on stderr."""
+    if done.picture is None:
+        click.echo(f"{ascii(done.path)[1:-1]}: {done.error}", err=True)
+    else:
+        click.echo(str(done.picture))

@@ -1,0 +1,147 @@
+"""One image, where its call comes from, and how probable each diagnosis is, as a picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionflow.bundle.card import Calibration, Card
+from lesionflow.bundle.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
+from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
+from lesionflow.evaluation.figures import DPI, SMALL, WIDTH, say
+from lesionflow.evaluation.heatmaps import Occlusion, draw_lines
+from lesionflow.scoring.columns import malignant_share
+from lesionflow.scoring.row import Decision
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Blue and yellow are told apart with every common kind of colour vision, and without any, as one is dark and the other
+# light; skin has neither.
+FOR, AGAINST = (0.0, 0.3, 0.9), (1.0, 0.92, 0.1)
+STRONGEST = 0.55  # opacity: the image has to be seen through it
+FULL = math.log(10)  # log odds at which a colour is full, or more where the map has more: small effects stay pale
+LEAST_LINED = math.log(2)  # of the greatest loss: lines around smaller ones would lie about noise
+LONGEST_PATH = 44  # characters in the title
+FACTORS = (2, 10, 100, 1000, 10_000, 1_000_000)  # of odds, on the map's scale
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What there is to say of one image."""
+
+    name: str  # of the file
+    model: str
+    image: np.ndarray  # (height, width, 3) uint8: what the network sees of it, of any size
+    cut: float  # share of the file's area that the network does not see
+    said: Decision
+    occlusion: Occlusion
+
+
+def explanation_picture(about: Explanation, card: Card, calibration: Calibration) -> Figure:
+    """The image, the same under its map, and the probabilities beside the frequencies of training."""
+    from matplotlib.figure import Figure
+
+    explained = DIAGNOSES[about.occlusion.diagnosis]
+    figure = Figure(figsize=(WIDTH, 6.9), dpi=DPI, layout="constrained")
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.2, 1))[:, 0]
+    plain, mapped = above.subplots(1, 2)
+    for axes in (plain, mapped):
+        axes.imshow(about.image)
+        axes.set(xticks=[], yticks=[], anchor="N")
+        axes.spines[:].set_visible(False)
+    seen = "the whole image" if about.cut < 0.005 else f"{about.cut:.0%}, at the edges, is cut off"
+    plain.set_title(f"what the network sees:\n{seen}", fontsize=SMALL, loc="left")
+    chances = f"{percent(about.occlusion.probability)}, down to {percent(about.occlusion.lowest)} if covered"
+    mapped.set_title(f"what speaks for {explained}:\n{chances}", fontsize=SMALL, loc="left")
+    _draw_map(mapped, about.occlusion.drop, about.image.shape)
+    _draw_bars(below.subplots(), about.said, card.prior)
+    terms = " (DEMO DATA)" if card.demo else f" ({card.licence})" if card.licence else ""
+    say(
+        figure,
+        f"{end_of(about.name)}\n{verdict(about.said, calibration)}",
+        f"Blue: covered by a patch of the image's mean colour, this part makes {explained} less probable; yellow: "
+        "more. Lines, where odds are halved and worse: half of the greatest loss, thick: 80%. Called is the diagnosis "
+        "that exceeds its share of the training images by the largest factor.\n"
+        f"{about.model}, trained on {card.data_name}{terms}. For research, not a diagnosis.",
+    )
+    return figure
+
+
+def end_of(path: str) -> str:
+    """As much of a path's end as a title has room for."""
+    return path if len(path) <= LONGEST_PATH else "…" + path[1 - LONGEST_PATH :]
+
+
+def verdict(said: Decision, calibration: Calibration) -> str:
+    """What a decision comes to, a line each: the call, whether it is malignant, whether a person should look."""
+    called, share, limit = DIAGNOSES[said.called], malignant_share(said.probabilities), calibration.malignant_threshold
+    malignant = f"{'yes' if said.malignant else 'no'} ({percent(share)}, operating point {percent(limit)})"
+    why = {TRUSTED: "no", UNCERTAIN: "yes, the call is uncertain", UNFAMILIAR: "yes, it is unlike the training images"}
+    return f"Called: {FULL_NAMES[called]} ({called})\nMalignant: {malignant}\nRefer to a person: {why[said.refer]}"
+
+
+def percent(chance: float) -> str:
+    """A probability for people, who are told neither 0% nor 100% where it is not."""
+    if 0 < chance < 0.0005:
+        return "<0.1%"
+    return ">99.9%" if 0.9995 <= chance < 1 else f"{chance:.1%}"
+
+
+def _draw_map(axes: Axes, drop: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Lay a map over its image, and its scale below."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    full = max(FULL, float(np.abs(drop).max()))
+    shades = LinearSegmentedColormap.from_list(
+        "", [(0, (*AGAINST, STRONGEST)), (0.5, (*AGAINST, 0)), (0.5, (*FOR, 0)), (1, (*FOR, STRONGEST))]
+    )
+    height, width = shape[:2]
+    laid = axes.imshow(
+        drop, cmap=shades, vmin=-full, vmax=full, interpolation="bilinear",
+        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+    )  # fmt: skip
+    if drop.max() >= LEAST_LINED:
+        draw_lines(axes, drop, shape)
+    factor = max(each for each in FACTORS if math.log(each) <= full + 1e-9)
+    scale = axes.figure.colorbar(laid, cax=axes.inset_axes((0, -0.09, 1, 0.04)), orientation="horizontal")
+    reached = math.log(factor)
+    scale.set_ticks([-reached, 0, reached], labels=[f"× {factor:,}", "odds, if covered", f"÷ {factor:,}"])
+    scale.ax.tick_params(labelsize=SMALL, length=2)
+
+
+def _draw_bars(axes: Axes, said: Decision, prior: tuple[float, ...]) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=SMALL)
+    rows = range(len(DIAGNOSES))
+    dark, light = "0.25", "0.75"
+    axes.barh(rows, said.probabilities, color=[dark if name in MALIGNANT else light for name in DIAGNOSES], height=0.7)
+    for row, share in zip(rows, prior, strict=True):
+        for colour, thickness in (("white", 3.0), ("black", 1.2)):
+            axes.plot([share, share], [row - 0.45, row + 0.45], color=colour, linewidth=thickness)
+    for row, chance in zip(rows, said.probabilities, strict=True):
+        called = row == said.called
+        axes.text(
+            1.02, row, f"{percent(chance)}{'  called' if called else ''}", transform=axes.get_yaxis_transform(),
+            va="center", fontsize=SMALL, fontweight="bold" if called else "normal",
+        )  # fmt: skip
+    names = [f"{FULL_NAMES[name].partition(' / ')[0]} ({name})" for name in DIAGNOSES]
+    axes.set_yticks(rows, names, fontsize=SMALL)
+    axes.get_yticklabels()[said.called].set_fontweight("bold")
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
+    axes.set(xlim=(0, 1), ylim=(len(DIAGNOSES) - 0.4, -0.6))
+    axes.legend(
+        handles=[
+            Patch(color=dark, label="malignant"),
+            Patch(color=light, label="benign"),
+            Line2D([], [], color="black", linewidth=1.2, marker="|", linestyle="", label="share in training"),
+        ],
+        loc="upper center", bbox_to_anchor=(0.3, -0.14), ncols=3, frameon=False, fontsize=SMALL, handlelength=1.2,
+    )  # fmt: skip

@@ -1,0 +1,98 @@
+"""`import lesionflow` and what it offers: the verbs of the command line, imported when they are used."""
+
+import ast
+import contextlib
+import importlib
+import inspect
+import io
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lesionflow
+from lesionflow.bundle.pretrained import is_shipped
+from lesionflow.cli import main
+from lesionflow.training.config import TrainingConfig
+from tests.scoring.conftest import draw_images
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+ELSEWHERE = {"demo", "completion"}  # commands that are no verb: they write a file, or are for shells
+    "demo",
+    "completion",
+}  # commands that are no verb: what they do has no more to it than a file, or is for shells
+
+
+def test_importing_lesionflow_brings_nothing_heavy() -> None:
+    program = (
+        "import sys, lesionflow; assert 'score' in dir(lesionflow)\n"
+        "brought = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
+        "heavy = {'keras', 'tensorflow', 'mlflow', 'pandas', 'onnxruntime', 'numpy', 'PIL', 'click', 'rich'}\n"
+        "print(sorted(name for name in sys.modules if name.startswith('lesionflow')), sorted(brought & heavy))\n"
+        "lesionflow.TrainingConfig(epochs=3), lesionflow.score, lesionflow.load\n"
+        "print(sorted({'keras', 'tensorflow', 'mlflow', 'pandas', 'onnxruntime', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["['lesionflow'] []", "[]"]
+
+
+def test_every_command_is_a_function_of_its_name() -> None:
+    assert set(main.commands) - ELSEWHERE <= set(lesionflow.__all__)
+    for name in lesionflow.__all__:
+        found = getattr(lesionflow, name)
+        assert inspect.isfunction(found) or inspect.isclass(found), name
+        assert found.__doc__ and found.__name__ == name and name in dir(lesionflow)
+    assert lesionflow.TrainingConfig is TrainingConfig
+
+
+def test_what_is_imported_lazily_is_what_types_are_checked_with() -> None:
+    tree = ast.parse(Path(lesionflow.__file__).read_text())
+    (guarded,) = (node for node in tree.body if isinstance(node, ast.If))
+    typed: dict[str, str] = {}
+    for node in guarded.body:
+        assert isinstance(node, ast.ImportFrom) and node.module
+        typed |= {name.name: node.module for name in node.names}
+    assert sorted(typed) == lesionflow.__all__
+    for name, module in typed.items():
+        assert getattr(lesionflow, name) is getattr(importlib.import_module(module), name)
+
+
+def test_modules_do_not_take_the_place_of_functions() -> None:
+    program = (
+        "import lesionflow.verbs.train, lesionflow.verbs.score, lesionflow.training.config, lesionflow.scoring.row\n"
+        "import lesionflow, inspect\n"
+        "assert all(inspect.isfunction(each) for each in (lesionflow.train, lesionflow.score, lesionflow.evaluate))\n"
+        "assert inspect.ismodule(lesionflow.training) and inspect.ismodule(lesionflow.verbs.score)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_another_name_is_none() -> None:
+    with pytest.raises(AttributeError, match="module 'lesionflow' has no attribute 'predict'"):
+        getattr(lesionflow, "predict")  # noqa: B009 (mypy would find it)
+    assert not hasattr(lesionflow, "verb")
+
+
+def python_of(text: str) -> str:
+    """The Python that a text shows, indented or as a block."""
+    if blocks := re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
+        return str(blocks[0])
+    return inspect.cleandoc(text.partition("Example:\n")[2].replace("\n\n", "\n"))
+
+
+@pytest.mark.skipif(not is_shipped(), reason="no bundle ships with this checkout")
+@pytest.mark.parametrize("where", ["README", "lesionflow", "load"])
+def test_what_the_documentation_shows_runs(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = {"README": README, "lesionflow": lesionflow.__doc__, "load": lesionflow.load.__doc__}[where]
+    monkeypatch.chdir(tmp_path)
+    (file,) = draw_images(tmp_path / "images", 1).iterdir()
+    shutil.copy(file, tmp_path / "mole.jpg")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(python_of(shown or ""), where, "exec"), {"lesionflow": lesionflow})
+    if where == "README":
+        assert (tmp_path / "results.csv").exists() and "not_found: no such file" in printed.getvalue()
