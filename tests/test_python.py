@@ -22,9 +22,6 @@ from tests.scoring.conftest import draw_images
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 ELSEWHERE = {"demo", "completion"}  # commands that are no verb: they write a file, or are for shells
-    "demo",
-    "completion",
-}  # commands that are no verb: what they do has no more to it than a file, or is for shells
 
 
 def test_importing_lesionflow_brings_nothing_heavy() -> None:
