@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,7 +28,8 @@ STEP = re.compile(r"^```bash\n(.*?)^```\n\n```text\n(.*?)^```$", re.M | re.S)  #
 
 def blocks(page: str, language: str = "bash") -> list[str]:
     """The blocks of a language on a page of `docs`."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / page).read_text(), re.M | re.S)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", (DOCS / page).read_text(), re.M | re.S)
+    return [text for name, text in found if name == language]
 
 
 def lesionflow_commands(text: str) -> Iterator[list[str]]:
@@ -132,10 +135,27 @@ def test_scale_out_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert len((tmp_path / "results.csv").read_text().splitlines()) == 4
 
 
+def test_score_only_what_is_new(tmp_path: Path) -> None:
+    for name in ("images", "reports"):
+        (tmp_path / name).mkdir()
+    old, new = tmp_path / "images" / "old.jpg", tmp_path / "images" / "new.jpg"
+    shutil.copyfile(EXAMPLE / "images" / "clinic 2" / "nv.jpg", old)
+    os.utime(old, (1, 1))
+    (tmp_path / "last-night").touch()
+    os.utime(tmp_path / "last-night", (2, 2))
+    shutil.copyfile(old, new)
+    (script,) = [text for text in blocks("how_to/score_every_night.md", "") if text.startswith("find ")]
+    script = script.replace("/data/", f"{tmp_path}/").replace("--resume", f"--resume --model '{EXAMPLE / 'bundle'}'")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    subprocess.run(["bash", "-euc", script], cwd=tmp_path, env=os.environ | {"PATH": path}, check=True)
+    (report,) = (tmp_path / "reports").iterdir()
+    assert re.findall(r"\w+\.jpg,ok", report.read_text()) == ["new.jpg,ok"]
+
+
 def test_a_table_as_shown_is_read(demo_folder: Path, tmp_path: Path) -> None:
     from lesionflow.data.labelled import read_labelled_images
 
-    (header,) = re.findall(r"^```\n(path,.*)$", (DOCS / "how_to" / "train_on_your_data.md").read_text(), re.M)
+    (header, *_), *_ = (block.splitlines() for block in blocks("how_to/train_on_your_data.md", ""))
     drawn = read_labelled_images(demo_folder).table.rename(columns={"dx": "diagnosis"})
     table = drawn[header.split(",")].assign(path=[str(path) for path in drawn["path"]])
     table.to_csv(tmp_path / "my_images.csv", index=False)

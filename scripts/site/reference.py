@@ -207,7 +207,8 @@ def python_page() -> str:
     parts = [
         "# From Python",
         "Every command is a function of the same name, with the same options, which returns what it found and raises a "
-        "`LesionflowError` that says what is wrong. Nothing heavy is imported before it is called.",
+        "`LesionflowError` that says what is wrong. `**options` are the command's other options, with underscores. "
+        "Nothing heavy is imported before it is called.",
     ]
     shown = (f"::: {path}\n    options:\n      heading: {name}" for path, name in python_names().items())
     return "\n\n".join([*parts, *shown]) + "\n"
