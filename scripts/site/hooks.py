@@ -26,10 +26,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for file in list(files.documentation_pages()):
         for _, target, _ in _LINK.findall(file.content_string):
             found = _outside(file.src_uri, target)
-            if found and found not in OUTSIDE.values() and files.get_file_from_path(f"{PROJECT_FILES}/{found}") is None:
-                # A copy: files that carry no ending of their own are shown by a browser only as text.
-                name = f"{PROJECT_FILES}/{found}"
-                files.append(File.generated(config, name, content=(ROOT / found).read_bytes()))
+            place = f"{PROJECT_FILES}/{found}"
+            if found and found not in OUTSIDE.values() and files.get_file_from_path(place) is None:
+                files.append(File.generated(config, place, content=(ROOT / found).read_bytes()))
     return files
 
 
