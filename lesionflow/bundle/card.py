@@ -47,24 +47,24 @@ class Calibration:
 class Card:
     """What a bundle says about itself."""
 
-    network: str
+    network: str  # its name, as `--model` of a training has it
     height: int  # of the input, in pixels
-    width: int
-    data_name: str
-    data_digest: str
-    demo: bool
-    split_digest: str
-    split_seed: int
-    split_fractions: tuple[float, float, float]
+    width: int  # the same
+    data_name: str  # of the folder that the training images came from, or demo
+    data_digest: str  # of their ids, diagnoses and bytes
+    demo: bool  # whether they are synthetic
+    split_digest: str  # of which image is in which part of the split
+    split_seed: int  # what the split was drawn with
+    split_fractions: tuple[float, float, float]  # the shares of lesions in training, validation and test
     prior: tuple[float, ...] = (1 / len(DIAGNOSES),) * len(DIAGNOSES)  # each diagnosis's share of the training images
-    calibrations: dict[str, Calibration] = field(default_factory=lambda: {SINGLE: Calibration()})
+    calibrations: dict[str, Calibration] = field(default_factory=lambda: {SINGLE: Calibration()})  # of single and tta
     metrics: dict[str, dict[str, Estimate]] = field(default_factory=dict)  # part of the split -> metric -> figure
     training: dict[str, Any] = field(default_factory=dict)  # the configuration and what came of it
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)  # of the packages that it was trained with
     licence: str = ""  # of the training images, where it is known; it binds the use of the model
-    classes: tuple[str, ...] = DIAGNOSES
-    pixels_version: int = PIXELS_VERSION
-    format: int = CARD_FORMAT
+    classes: tuple[str, ...] = DIAGNOSES  # the diagnoses, in the order of the outputs
+    pixels_version: int = PIXELS_VERSION  # of how images become pixels; others are refused
+    format: int = CARD_FORMAT  # of the card itself
     digests: dict[str, str] = field(default_factory=dict)  # file name -> SHA-256
     digest: str = ""  # SHA-256 of all the other fields: the identity of the bundle
 

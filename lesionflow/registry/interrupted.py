@@ -131,7 +131,7 @@ def find_trained(run_id: str) -> tuple[Version, History] | None:
     latest = max(found, key=lambda version: int(version.version))
     version = find_version(latest.name, int(latest.version))
     epochs = logged_epochs(run_id)
-    return version, History([epochs[epoch] for epoch in sorted(epochs)], int(run.data.metrics["best_epoch"]))
+    return version, History([epochs[epoch] for epoch in sorted(epochs)], int(run.data.metrics["training/best_epoch"]))
 
 
 def mark_resumed(epoch: int) -> None:

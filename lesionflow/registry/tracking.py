@@ -38,6 +38,9 @@ COMPARED = (
     "malignant_auc", "malignant_sensitivity", "malignant_specificity", "referred", "accuracy_of_trusted",
     *(f"sensitivity_{diagnosis}" for diagnosis in DIAGNOSES),
 )  # fmt: skip
+# MLflow compares runs by a list in the order of names, of which it shows a handful: what promotion is decided by stands
+# there once more under `deciding/`, before every other group. Of validation alone, as test decides nothing.
+DECIDING_FIRST = ("balanced_accuracy", "macro_auc", "sensitivity_mel", "ece")
 COMPARED_PICTURES = ("confusion_matrix", "malignant_roc", "reliability")
 
 
@@ -239,7 +242,7 @@ def log_description(files: Sequence[Path]) -> None:
 
 
 def log_card_figures(card: Card) -> None:
-    """Log the figures of a bundle's card, and how far those of training and validation are apart."""
+    """Log the figures of a bundle's card, those that decide also in front, and how far training is from validation."""
     for part in card.metrics:
         log_estimates(part, card.metrics[part])
     train, validation = card.metrics.get("train", {}), card.metrics.get("validation", {})
@@ -248,5 +251,6 @@ def log_card_figures(card: Card) -> None:
         for metric in ("accuracy", "balanced_accuracy", "macro_auc")
         if metric in train and metric in validation
     }
-    told = {"best_epoch": "best_epoch", "seconds": "training_seconds"}
-    log_metrics(gaps | {metric: float(card.training[name]) for name, metric in told.items() if name in card.training})
+    deciding = {f"deciding/{name}": validation[name].value for name in DECIDING_FIRST if name in validation}
+    told = {name: float(card.training[name]) for name in ("best_epoch", "seconds") if name in card.training}
+    log_metrics(deciding | gaps | {f"training/{name}": value for name, value in told.items()})

@@ -29,7 +29,7 @@ def build_network(name: str, height: int, width: int, widen: float = 1.0) -> ker
         x = _efficientnet(inputs)  # (batch, 1280)
     else:
         x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)  # (batch, height, width, 3) in -1..1
-        x = {"cnn": _cnn, "vgg": _vgg}[name](x, widen)  # (batch, features)
+        x = BODIES[name](x, widen)  # (batch, features)
     # The last layer stays in float32 under mixed precision: a loss over float16 logits overflows.
     logits = keras.layers.Dense(len(DIAGNOSES), dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name=name)
@@ -107,3 +107,7 @@ def _vgg(x, widen: float):
     x = layers.GlobalAveragePooling2D()(x)  # (batch, 256)
     x = layers.Dense(_channels(256, widen), activation="relu")(x)
     return _dropout(x, 0.4)
+
+
+# What stands between the image in -1 to 1 and the logits, by name; docs/how_to/write_a_network.md adds one.
+BODIES = {"cnn": _cnn, "vgg": _vgg}

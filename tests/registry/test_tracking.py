@@ -42,6 +42,9 @@ def test_the_metrics_of_both_runs_line_up(store: Path) -> None:
             "malignant_specificity", "ece", "sensitivity_mel", "sensitivity_nv",
         ):  # fmt: skip
             assert 0 <= cnn[f"{part}/{metric}"] <= 1
+    first = sorted(cnn)[:4]
+    assert first == [f"deciding/{name}" for name in ("balanced_accuracy", "ece", "macro_auc", "sensitivity_mel")]
+    assert all(cnn[name] == cnn[name.replace("deciding/", "validation/")] for name in first)
     gap = cnn["train/balanced_accuracy"] - cnn["validation/balanced_accuracy"]
     assert cnn["gap/balanced_accuracy"] == pytest.approx(gap)
 

@@ -4,7 +4,6 @@ import html
 import io
 import json
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,6 +17,7 @@ from lesionflow.errors import DataError, ReportError
 from lesionflow.scoring import page
 from lesionflow.scoring.page import write_page
 from lesionflow.scoring.row import Decision, Row
+from tests.browser import BROWSER, REQUIRED
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\"'.jpg"
 
@@ -155,10 +155,7 @@ def test_a_page_is_whole_or_not_there(tmp_path: Path) -> None:
         write(tmp_path, [])
 
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
-@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+@pytest.mark.skipif(BROWSER is None and not REQUIRED, reason="needs Chromium")
 def test_a_browser_shows_the_rows_in_view_and_runs_nothing_else(tmp_path: Path) -> None:
     assert BROWSER is not None
     colours = [picture(tmp_path / f"{number}.png", (number * 20, 0, 0)) for number in range(10)]

@@ -46,7 +46,7 @@ def figures(run: mlflow.entities.Run) -> dict[str, list[tuple[int, float]]]:
     return {
         name: [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)]
         for name in run.data.metrics
-        if not name.startswith("system/") and name != "training_seconds"
+        if not name.startswith("system/") and name != "training/seconds"
     }
 
 

@@ -78,7 +78,7 @@ def test_a_bundle_that_cannot_be_registered_is_kept_and_resuming_registers_it(
     assert again.resumed.exit_code == 0, again.resumed.output
     client = mlflow.MlflowClient()
     assert client.get_model_version("lesionflow", "3").run_id == again.run_id
-    for metric in ("epoch/train_loss", "test/balanced_accuracy", "gap/accuracy", "best_epoch"):
+    for metric in ("epoch/train_loss", "test/balanced_accuracy", "gap/accuracy", "training/best_epoch"):
         assert len(client.get_metric_history(again.run_id, metric)) == 1, metric
 
     late = invoke("register", str(kept.parent))

@@ -1,0 +1,56 @@
+"""What MkDocs asks while it builds the site: pages made from the code, and files that lie outside `docs`."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+
+import reference  # type: ignore[import-not-found]  # MkDocs finds it beside this file
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[2]
+OUTSIDE = {"jobs.md": "batch/README.md", "changelog.md": "CHANGELOG.md"}  # page -> the file that it shows
+PROJECT_FILES = "files"  # the folder of the site with what pages link to outside `docs`
+_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)]*)?\)")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the reference, the pages of `OUTSIDE`, and every file of the project that a page links to."""
+    for place, text in reference.pages(ROOT).items():
+        files.append(File.generated(config, place, content=text))
+    for place, source in OUTSIDE.items():
+        files.append(File.generated(config, place, content=(ROOT / source).read_text()))
+    for file in list(files.documentation_pages()):
+        for _, target, _ in _LINK.findall(file.content_string):
+            found = _outside(file.src_uri, target)
+            place = f"{PROJECT_FILES}/{found}"
+            if found and found not in OUTSIDE.values() and files.get_file_from_path(place) is None:
+                files.append(File.generated(config, place, content=(ROOT / found).read_bytes()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Lead links that leave `docs` to where the site has what they mean."""
+    here = posixpath.dirname(page.file.src_uri)
+
+    def led(link: re.Match[str]) -> str:
+        words, target, anchor = link.groups()
+        found = _outside(page.file.src_uri, target)
+        if found is None:
+            return link.group()
+        pages = {source: place for place, source in OUTSIDE.items()}
+        place = pages.get(found, f"{PROJECT_FILES}/{found}")
+        return f"[{words}]({posixpath.relpath(place, here or '.')}{anchor or ''})"
+
+    return _LINK.sub(led, markdown)
+
+
+def _outside(page: str, target: str) -> str | None:
+    """The file of the project, outside `docs`, that a link on a page means; None where it means another."""
+    source = OUTSIDE.get(page, f"docs/{page}")
+    meant = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
+    inside = meant.startswith("docs/") or meant.startswith("..")
+    return None if inside or not (ROOT / meant).is_file() else meant

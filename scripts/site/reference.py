@@ -1,0 +1,250 @@
+"""The pages of the reference, made from the code: what is not documented there is not documented here.
+
+Each function gives one page as Markdown. Whoever builds the site calls `pages`.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import inspect
+import re
+import tokenize
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import click
+
+import lesionflow
+from lesionflow.bundle.card import Calibration, Card
+from lesionflow.cli import main
+from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
+from lesionflow.evaluation.weighted import DIAGNOSIS_METRICS, LOWER_IS_BETTER, OVERALL_METRICS
+from lesionflow.evaluation.words import BY_DIAGNOSIS, METRIC_WORDS
+from lesionflow.registry.tracking import DECIDING_FIRST
+from lesionflow.training.presets import NETWORKS, PRESETS, preset_of
+
+
+def pages(root: Path) -> dict[str, str]:
+    """Every page of the reference by its place in the site; root: the project's folder."""
+    return {
+        "reference/commands.md": commands_page(),
+        "reference/presets.md": presets_page(),
+        "reference/report.md": report_page((root / "batch" / "README.md").read_text()),
+        "reference/figures.md": figures_page(),
+        "reference/card.md": card_page(),
+        "reference/python.md": python_page(),
+    }
+
+
+def commands_page() -> str:
+    """Every command with its options, in the order and under the headings that `--help` gives them."""
+    top = click.Context(main, info_name="lesionflow", **main.context_settings)
+    overview = _Sections(width=200)
+    main.format_commands(top, overview)
+    parts = ["# Commands", help_as_markdown(main.help or "")]
+    parts += [
+        "Exit codes: 0 all went well, 1 failed, 2 wrong usage; more where a command says so.",
+        _table(
+            ("command", "what it does"),
+            [
+                (f"[`{name.strip()}`](#{name.strip()})", _in_cell(told))
+                for _, rows in overview.sections
+                for name, told in rows
+            ],
+        ),
+    ]
+    for name in (name.strip() for _, rows in overview.sections for name, _ in rows):
+        command = main.commands[name]
+        context = click.Context(command, info_name=name, parent=top, **command.context_settings)
+        usage = " ".join(["lesionflow", name, *command.collect_usage_pieces(context)])
+        parts += [f"## lesionflow {name} {{ #{name} }}", f"```text\n{usage}\n```", help_as_markdown(command.help or "")]
+        variables = {parameter.opts[0]: parameter.envvar for parameter in command.params if parameter.envvar}
+        for heading, rows in option_sections(command, context):
+            shown = [_option_row(name, names, about, variables) for names, about in rows]
+            parts += [f"**{heading}**", _table(("option", "meaning"), shown)]
+    return "\n\n".join(parts) + "\n"
+
+
+def option_sections(command: click.Command, context: click.Context) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The sections of a command's help below its text: heading, and rows of options and their meaning."""
+    formatter = _Sections()
+    command.format_options(context, formatter)
+    return formatter.sections
+
+
+class _Sections(click.HelpFormatter):
+    """Takes note of what a command would print, instead of laying it out."""
+
+    def __init__(self, width: int = 80) -> None:
+        super().__init__(width=width)
+        self.sections: list[tuple[str, list[tuple[str, str]]]] = []
+
+    @contextlib.contextmanager
+    def section(self, name: str) -> Iterator[None]:
+        self.sections.append((name, []))
+        yield
+
+    def write_dl(self, rows: Any, *_: Any, **__: Any) -> None:
+        self.sections[-1][1].extend(rows)
+
+
+def option_anchor(command: str, option: str) -> str:
+    """Where the page of commands has an option: `train--epochs`."""
+    return f"{command}{option}"
+
+
+def _option_row(command: str, names: str, meaning: str, variables: dict[str, Any]) -> tuple[str, str]:
+    options = re.findall(r"(?<![\w-])--[a-z][a-z-]*", names)
+    anchors = "".join(f'<a id="{option_anchor(command, option)}"></a>' for option in options)
+    also = next((f" Also from `{variables[option]}`." for option in options if option in variables), "")
+    return f"{anchors}`{names.strip()}`", _in_cell(meaning) + also
+
+
+def help_as_markdown(text: str) -> str:
+    r"""A docstring that Click shows: paragraphs as they are, those after `\b` as commands to copy."""
+    shown = []
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        if paragraph.startswith("\b"):
+            title, *lines = paragraph.removeprefix("\b").strip("\n").split("\n")
+            shown.append(f"{title}\n\n```bash\n" + inspect.cleandoc("\n".join(lines)) + "\n```")
+        else:
+            shown.append(_escaped(" ".join(paragraph.split())))
+    return "\n\n".join(shown)
+
+
+def presets_page() -> str:
+    """What options that are not given come to, for each network and preset."""
+    parts = [
+        "# Settings of the presets",
+        "What `lesionflow train` takes for an option that is not given and whose default is the preset's. "
+        "[What was tried](../experiments.md) says where they come from.",
+    ]
+    names = list(preset_of(next(iter(PRESETS)), NETWORKS[0]))
+    for preset in PRESETS:
+        rows = [(f"`{network}`", *(f"{preset_of(preset, network)[name]}" for name in names)) for network in NETWORKS]
+        links = (f"[`{_flag(name)}`](commands.md#{option_anchor('train', _flag(name))})" for name in names)
+        parts += [f"## `--preset {preset}`", _table(("network", *links), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def report_page(contract: str) -> str:
+    """The contract of the report, which `batch/README.md` states."""
+    (found,) = re.findall(r"^## The report's contract\n\n(.*?)(?=^## )", contract, re.M | re.S)
+    rows = [(f"`{short}`", FULL_NAMES[short], "yes" if short in MALIGNANT else "no") for short in DIAGNOSES]
+    diagnoses = _table(("diagnosis", "in full", "malignant, or before it"), rows)
+    return (
+        "# The report\n\nWhat `lesionflow score` writes, with every engine the same to the byte.\n\n"
+        f"{found}\n## The diagnoses\n\n{diagnoses}\n"
+    )
+
+
+def figures_page() -> str:
+    """Every figure of merit: its name in cards, evaluations and MLflow, and what it is called in words."""
+    better = "\n\nLower is better for " + ", ".join(f"`{name}`" for name in LOWER_IS_BETTER)
+    better += ". `referred` and `accuracy_of_always_nv` are neither good nor bad; higher is better for the rest."
+    overall = [(f'<a id="{name}"></a>`{name}`', _in_cell(METRIC_WORDS[name])) for name in OVERALL_METRICS]
+    by_diagnosis = [(f'<a id="{name}"></a>`{name}_DIAGNOSIS`', BY_DIAGNOSIS[name]) for name in DIAGNOSIS_METRICS]
+    return (
+        "\n\n".join(
+            [
+                "# Figures of merit",
+                "By these names they stand in a bundle's card, in `metrics.json` of an evaluation and, behind "
+                "the part of the split, in MLflow, which has "
+                + ", ".join(f"`{name}`" for name in sorted(DECIDING_FIRST))
+                + " of validation once more under `deciding/`, in front of all others. Each has a 95 % interval from a "
+                "bootstrap over lesions." + better,
+                _table(("name", "in words"), overall),
+                "For each diagnosis against the rest:",
+                _table(("name", "in words"), by_diagnosis),
+                "## How they are defined",
+                "::: lesionflow.evaluation.metrics.figures",
+                "::: lesionflow.evaluation.metrics.measure",
+            ]
+        )
+        + "\n"
+    )
+
+
+def card_page() -> str:
+    """The fields of a bundle's card and of the calibrations in it."""
+    parts = [
+        "# The card of a bundle",
+        "A bundle is a folder: the network as an ONNX graph, its Keras file, what it said of the validation part, "
+        "digests of what it was trained on, and `card.json`, which says what it is. The card has the digest of every "
+        "other file, and one of itself; whatever differs is refused.",
+    ]
+    for heading, kind in (("`card.json`", Card), ("Each of its `calibrations`", Calibration)):
+        rows = [
+            (f'<a id="{kind.__name__.lower()}-{name}"></a>`{name}`', f"`{annotation}`", _in_cell(meaning))
+            for name, annotation, meaning in fields_of(kind)
+        ]
+        parts += [f"## {heading}", _in_cell(inspect.getdoc(kind) or ""), _table(("field", "type", "meaning"), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def fields_of(kind: type) -> list[tuple[str, str, str]]:
+    """A dataclass's fields: name, type and the comment behind it, which is where their meaning stands."""
+    source = inspect.cleandoc(inspect.getsource(kind))
+    comments = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokenize.generate_tokens(StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    (body,) = (node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+    return [
+        (node.target.id, ast.unparse(node.annotation), comments.get(node.end_lineno or 0, ""))
+        for node in body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    ]
+
+
+def python_page() -> str:
+    """What is called from Python: what `lesionflow` itself has, and the verb of every command."""
+    parts = [
+        "# From Python",
+        "Every command is a function of the same name, with the same options, which returns what it found and raises a "
+        "`LesionflowError` that says what is wrong. `**options` are the command's other options, with underscores. "
+        "Nothing heavy is imported before it is called.",
+    ]
+    shown = (f"::: {path}\n    options:\n      heading: {name}" for path, name in python_names().items())
+    return "\n\n".join([*parts, *shown]) + "\n"
+
+
+def python_names() -> dict[str, str]:
+    """Public functions and classes, where they are defined -> what to import: those of `lesionflow`, then the verbs."""
+    found: dict[str, str] = {}
+    for name in getattr(lesionflow, "__all__", ()):
+        offered = getattr(lesionflow, name)
+        if inspect.isfunction(offered) or inspect.isclass(offered):
+            found.setdefault(f"{offered.__module__}.{offered.__qualname__}", f"lesionflow.{name}")
+    for name in sorted(main.commands):
+        with contextlib.suppress(ModuleNotFoundError):  # a command without a verb of its own, such as `demo`
+            verb = getattr(importlib.import_module(f"lesionflow.verbs.{name}"), name)
+            found.setdefault(f"{verb.__module__}.{verb.__qualname__}", f"lesionflow.verbs.{name}.{name}")
+    return found
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [headings, ("---",) * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _in_cell(text: str) -> str:
+    return _escaped(" ".join(text.split())).replace("|", "\\|")
+
+
+def _escaped(text: str) -> str:
+    """Plain text in which Markdown sees nothing but options, in the letters of code."""
+    parts = re.split(r"(`[^`]*`)", text)
+    for place in range(0, len(parts), 2):
+        plain = re.sub(r"([\\*_<>\[\]])", r"\\\1", parts[place])
+        parts[place] = re.sub(r"(?<![\w-])(--[a-z][a-z-]*[a-z])", r"`\1`", plain)
+    return "".join(parts)
