@@ -13,6 +13,7 @@ import click
 from lesionflow.cli.help import option
 from lesionflow.cli.values import MODEL, PLACE, REGISTERED_MODEL, Choice, Number, WholeNumber, Words
 from lesionflow.options import option_name
+from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL
 from lesionflow.storage.places import Place
 
@@ -75,7 +76,7 @@ tracking_uri_option = option(
 )
 registered_model_option = option(
     "--registered-model",
-    default="lesionflow",
+    default=DEFAULT_NAME,
     show_default=True,
     type=REGISTERED_MODEL,
     group=MLFLOW,
@@ -85,7 +86,7 @@ registered_model_option = option(
 experiment_option = option(
     "--experiment",
     envvar="MLFLOW_EXPERIMENT_NAME",
-    default="lesionflow",
+    default=DEFAULT_NAME,
     show_default=True,
     group=MLFLOW,
     metavar="NAME",

@@ -12,7 +12,7 @@ from lesionflow.cli.help import command, option
 from lesionflow.cli.options import MLFLOW, options_of, tracking_uri_option
 from lesionflow.cli.values import MODEL, REGISTERED_MODEL, Choice, WholeNumber
 from lesionflow.errors import RegistryError
-from lesionflow.registry.config import PromotionConfig
+from lesionflow.registry.config import DEFAULT_NAME, PromotionConfig
 
 if TYPE_CHECKING:
     from lesionflow.registry.champion import Promotion
@@ -69,7 +69,7 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
 @option(
     "--experiment",
     envvar="MLFLOW_EXPERIMENT_NAME",
-    default="lesionflow",
+    default=DEFAULT_NAME,
     show_default=True,
     group=MLFLOW,
     metavar="NAME",
@@ -155,15 +155,17 @@ def promote(name: str, version: int, tracking_uri: str | None, **options: Any) -
 
 
 @command(short_help="Restore the champion before the present one.")
-@click.argument("name", type=REGISTERED_MODEL)
+@click.argument("name", type=REGISTERED_MODEL, default=DEFAULT_NAME)
 @option("--reason", default="", help="Why; kept in the history.")
 @tracking_uri_option
 def rollback(name: str, reason: str, tracking_uri: str | None) -> None:
     """Restore the champion before the present one; a second time, the one before that.
 
+    NAME is that of the registered model, lesionflow where none is given.
+
     \b
     Example:
-      lesionflow rollback lesionflow --reason "misses melanomas on the new camera"
+      lesionflow rollback --reason "misses melanomas on the new camera"
     """
     from lesionflow.verbs.rollback import rollback
 
@@ -178,14 +180,16 @@ def rollback(name: str, reason: str, tracking_uri: str | None) -> None:
 
 
 @command(short_help="List who was champion when, by which decision and why.")
-@click.argument("name", type=REGISTERED_MODEL)
+@click.argument("name", type=REGISTERED_MODEL, default=DEFAULT_NAME)
 @tracking_uri_option
 def history(name: str, tracking_uri: str | None) -> None:
     """List who was champion when, by which decision and why, newest first.
 
+    NAME is that of the registered model, lesionflow where none is given.
+
     \b
     Example:
-      lesionflow history lesionflow
+      lesionflow history
     """
     from lesionflow.verbs.history import history
 

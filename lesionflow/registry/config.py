@@ -1,10 +1,12 @@
-"""The one object that says what promotion asks; the command line is made from its fields."""
+"""What a registry is asked for where nothing is said, and the one object that says what promotion asks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from lesionflow.options import check_options, option
+
+DEFAULT_NAME = "lesionflow"  # of the registered model, and of the experiment
 
 
 @dataclass(frozen=True)

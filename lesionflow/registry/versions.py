@@ -23,7 +23,6 @@ from lesionflow.registry.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
 from lesionflow.registry.remote_store import fetch_entry
 from lesionflow.registry.tracking import connect
 
-DEFAULT_NAME = "lesionflow"
 DECIDING = "balanced_accuracy"  # on the validation part
 SCORED = (CARD_FILE, ONNX_FILE)  # what scoring reads of a bundle
 _MOST_DESCRIBED = 5000  # characters of a description; the columns of MLflow's databases hold no more

@@ -9,9 +9,10 @@ from lesionflow.errors import DataError
 from lesionflow.evaluation.intervals import Difference
 from lesionflow.evaluation.intervals import compare as paired_differences
 from lesionflow.registry.champion import find_champion
+from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.contender import Contender, contender_of, find_contender, why_not_comparable
 from lesionflow.registry.tracking import connect
-from lesionflow.registry.versions import DEFAULT_NAME, parse_address
+from lesionflow.registry.versions import parse_address
 
 COMPARED = {  # a metric's name -> what tables call it
     "balanced_accuracy": "balanced accuracy",

@@ -13,7 +13,7 @@ from lesionflow.health.devices import check_keras, check_onnxruntime
 from lesionflow.health.machine import check_disks, check_environment, check_machine
 from lesionflow.health.packages import check_packages
 from lesionflow.health.store import check_store, find_store
-from lesionflow.registry.versions import DEFAULT_NAME
+from lesionflow.registry.config import DEFAULT_NAME
 
 
 def doctor(

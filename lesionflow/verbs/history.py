@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from lesionflow.errors import RegistryError
+from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.history import Standing, look
 from lesionflow.registry.nearest import nearest_model
 from lesionflow.registry.tracking import connect
 
 
-def history(name: str, *, tracking_uri: str | None = None) -> Standing:
+def history(name: str = DEFAULT_NAME, *, tracking_uri: str | None = None) -> Standing:
     """The champion of a model and every change of it, oldest first. Raises `RegistryError` where there is neither."""
     connect(tracking_uri)
     standing = look(name)

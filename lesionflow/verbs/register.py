@@ -12,12 +12,13 @@ from lesionflow.bundle.files import check_whole
 from lesionflow.errors import BundleError, RegistryError
 from lesionflow.registry import tracking
 from lesionflow.registry.champion import crown_the_better
+from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.gates import Decision
 from lesionflow.registry.interrupted import delete_checkpoints, find_begun
 from lesionflow.registry.outcome import Outcome, copy_bundle, read_outcome, register_outcome
 from lesionflow.registry.patience import patient
 from lesionflow.registry.registering import complete, decided, find_of_run, find_registered, log_origin
-from lesionflow.registry.versions import DECIDING, DEFAULT_NAME, Version
+from lesionflow.registry.versions import DECIDING, Version
 
 
 @dataclass(frozen=True)

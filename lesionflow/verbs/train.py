@@ -23,11 +23,12 @@ from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.report_pictures import learning_picture
 from lesionflow.registry import tracking
 from lesionflow.registry.champion import Decision, crown_the_better
+from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.configuration import log_configuration, read_configuration_text
 from lesionflow.registry.failures import without_password
 from lesionflow.registry.interrupted import Interrupted, find_interrupted, find_trained, mark_begun, mark_finished
 from lesionflow.registry.registering import check_may_register
-from lesionflow.registry.versions import DECIDING, DEFAULT_NAME, Version
+from lesionflow.registry.versions import DECIDING, Version
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.config_file import read_settings
 from lesionflow.training.presets import ALL, NETWORKS
@@ -49,7 +50,7 @@ def train(
     config: TrainingConfig,
     *,
     tracking_uri: str | None = None,
-    experiment: str = "lesionflow",
+    experiment: str = DEFAULT_NAME,
     registered_model: str = DEFAULT_NAME,
     cache: Path | None = None,
     console: Console | None = None,
