@@ -2,13 +2,16 @@
 
     python experiments/run.py ablation --data /path/to/HAM10000 --seeds 0 1 2
 
-A trial that was run with that seed on that data is not run again, so a group can be run in pieces. The split is the one
-of seed 0 for all seeds: seeds are of the weights, the sampler and the augmentation. The test part is never looked at.
+A trial that was run with that seed and these settings on that data is not run again, so a group can be run in pieces;
+one whose settings were others, as when a default has changed since, is no longer in the table. The split is the one of
+seed 0 for all seeds: seeds are of the weights, the sampler and the augmentation. The test part is never looked at.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import statistics
 import sys
 import tomllib
@@ -48,6 +51,13 @@ class Trial:
     config: TrainingConfig  # resolved, but for the seed
     study: bool = False
     taught: float = 0.0  # the share that a teacher has in what is said of each training image
+
+    @property
+    def settings(self) -> str:
+        """A digest of all that the trial's figures depend on, besides seed, data and teachers."""
+        told = self.config.parameters() | {"study": self.study, "taught": self.taught}
+        told = {name: value for name, value in told.items() if name not in ("seed", "data")}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_trials(group: str, data: str) -> list[Trial]:
@@ -149,6 +159,7 @@ def log_trial(metrics: dict[str, Estimate], best_epoch: int, seconds: float) -> 
 def _tags(trial: Trial, seed: int, images: LabelledImages) -> dict[str, str]:
     return {
         "trial.group": trial.group, "trial.name": trial.name, "trial.seed": str(seed), "trial.data": images.digest[:36],
+        "trial.settings": trial.settings,
     }  # fmt: skip
 
 
@@ -160,17 +171,18 @@ def finished(group: str) -> list[Any]:
     return mlflow.search_runs(experiment_names=[EXPERIMENT], filter_string=query, output_format="list")
 
 
-def table(group: str, order: list[str]) -> Iterator[str]:
+def table(group: str, trials: list[Trial]) -> Iterator[str]:
     """The finished trials as a Markdown table: the mean over seeds, and each seed's own interval where there is one."""
     yield f"| {group} | seeds | {' | '.join(SHOWN.values())} | seconds |"
     yield "| --- " * (len(SHOWN) + 3) + "|"
     runs = finished(group)
-    for name in order:
-        mine = [run.data.metrics for run in runs if run.data.tags["trial.name"] == name]
+    for trial in trials:
+        wanted = {"trial.name": trial.name, "trial.settings": trial.settings}
+        mine = [run.data.metrics for run in runs if wanted.items() <= run.data.tags.items()]
         if mine:
             cells = [_cell(mine, metric) for metric in SHOWN]
             seconds = statistics.mean(metrics["seconds"] for metrics in mine)
-            yield f"| {name} | {len(mine)} | {' | '.join(cells)} | {seconds:.0f} |"
+            yield f"| {trial.name} | {len(mine)} | {' | '.join(cells)} | {seconds:.0f} |"
 
 
 def _cell(runs: list[dict[str, float]], metric: str) -> str:
@@ -211,7 +223,7 @@ def main() -> None:
                 if not done and (options.only or "") in trial.name:
                     print(f"{trial.name}, seed {seed}", file=sys.stderr)
                     run_trial(trial, seed, images, options.cache, options.teachers)
-    print("\n".join(table(options.group, [trial.name for trial in trials])))
+    print("\n".join(table(options.group, trials)))
 
 
 if __name__ == "__main__":

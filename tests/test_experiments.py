@@ -1,5 +1,6 @@
 """The trials are ones that can be run, and their table says what was logged."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -46,7 +47,10 @@ def test_the_table_says_what_was_logged(store: Path) -> None:
             trials.log_trial(metrics, best_epoch=1, seconds=10.0 + 20 * seed)
     with mlflow.start_run(tags=trials._tags(other, 0, images)):  # interrupted: never done
         pass
-    head, rule, row = trials.table("ablation", [trial.name, other.name])
+    before = dataclasses.replace(trial, config=dataclasses.replace(config, epochs=config.epochs + 1))
+    with mlflow.start_run(tags=trials._tags(before, 2, images)):  # of the same name, but with other settings
+        trials.log_trial(metrics, best_epoch=1, seconds=1000.0)
+    head, rule, row = trials.table("ablation", [trial, other])
     assert head.count("|") == rule.count("|") == row.count("|")
     assert row.startswith("| recipe | 2 | 1.000 (") and row.endswith("| 20 |")
 
