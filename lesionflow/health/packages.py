@@ -15,8 +15,8 @@ from lesionflow.registry.origin import git_commit
 
 # As in pyproject.toml; a test compares the two.
 REQUIRED = (
-    "click", "matplotlib", "mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pyyaml", "rich", "scikit-learn",
-    "scipy",
+    "click", "matplotlib", "mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pooch", "pyyaml", "requests", "rich",
+    "scikit-learn", "scipy",
 )  # fmt: skip
 EXTRAS = {
     "train": ("onnx", "psutil", "tensorflow", "tf2onnx", "keras"),
@@ -26,6 +26,7 @@ EXTRAS = {
     "gs": ("fsspec", "gcsfs"),
     "ray": ("ray",),
     "spark": ("pyspark",),
+    "docs": ("mkdocs-material", "mkdocstrings"),
     "server": ("psycopg2-binary",),
 }
 SECURITY_FLOORS = {"pillow": "12.3", "keras": "3.15.1"}  # older ones have holes that are known
