@@ -16,11 +16,13 @@ import sys
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from lesionflow.data.pixels import MAXIMUM_BYTES, SUFFIXES
+from lesionflow.data.contents import MAXIMUM_BYTES
+from lesionflow.data.pixels import SUFFIXES
 from lesionflow.errors import LesionflowError, UsageError
+from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.pyfunc import OUTPUT_COLUMNS
 from lesionflow.registry.tracking import connect, registry_errors
-from lesionflow.registry.versions import DEFAULT_NAME, Version, find_version, number_by_alias, parse_address
+from lesionflow.registry.versions import Version, find_version, number_by_alias, parse_address
 from lesionflow.scoring.columns import COLUMNS, FAILED, SCORED
 
 if TYPE_CHECKING:

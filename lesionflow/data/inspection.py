@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lesionflow.data.contents import content
 from lesionflow.data.duplicates import VIEW
-from lesionflow.data.pixels import content, decode, header
+from lesionflow.data.pixels import decode, header
 from lesionflow.errors import ImageError
 
 

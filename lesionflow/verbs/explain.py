@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from lesionflow.data.pixels import content, decode, header
+from lesionflow.data.contents import content
+from lesionflow.data.pixels import decode, header
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import DataError, ImageError
 from lesionflow.evaluation.config import ExplanationConfig

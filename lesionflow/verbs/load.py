@@ -14,7 +14,8 @@ import numpy as np
 from PIL.Image import Image
 
 from lesionflow.bundle.card import Card
-from lesionflow.data.pixels import content, fit_array, fit_image
+from lesionflow.data.contents import content
+from lesionflow.data.pixels import fit_array, fit_image
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ImageError
 from lesionflow.scoring.at_hand import only_frame, score_at_hand

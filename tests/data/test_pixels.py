@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionflow.data import pixels
+from lesionflow.data import contents
 from lesionflow.data.pixels import decode, fit_array, fit_image, header
 from lesionflow.errors import ImageError
 
@@ -131,7 +131,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert len(bomb) < 100_000
     assert reason(bomb) == "too_large"
     assert reason(file_bytes(Image.new("1", (20_000, 20_000)))) == "too_large"  # beyond Pillow's own limit
-    monkeypatch.setattr(pixels, "MAXIMUM_BYTES", 100)
+    monkeypatch.setattr(contents, "MAXIMUM_BYTES", 100)
     (tmp_path / "long.jpg").write_bytes(whole)
     assert reason(tmp_path / "long.jpg") == "too_large"
 

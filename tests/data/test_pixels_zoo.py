@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lesionflow.data.contents import MAXIMUM_BYTES
 from lesionflow.data.jpeg import MAXIMUM_SCANS
-from lesionflow.data.pixels import FORMATS, MAXIMUM_BYTES, decode
+from lesionflow.data.pixels import FORMATS, decode
 from lesionflow.errors import ImageError
 
 COLOUR = (200, 30, 40)

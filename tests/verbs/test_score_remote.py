@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.data import pixels
+from lesionflow.data import contents
 from lesionflow.storage import objects
 from tests.conftest import error_line, invoke
 from tests.scoring.conftest import draw_images, write_small_bundle
@@ -106,7 +106,7 @@ def test_what_is_wrong_with_an_object_is_a_row(
     filled.put("list.txt", "".join(f"{filled.url('images/' + name)}\n" for name in names).encode())
     filled.forbid("images/image0001.jpg")
     filled.server.broken.add(f"/{filled.name}/images/image0002.jpg")
-    monkeypatch.setattr(pixels, "MAXIMUM_BYTES", 200_000)
+    monkeypatch.setattr(contents, "MAXIMUM_BYTES", 200_000)
     result = invoke("score", f"@{filled.url('list.txt')}", "--out", filled.url("r.csv"), "--model", model)
     assert result.exit_code == 3, result.output
     rows = list(csv.DictReader(io.StringIO(filled.get("r.csv").decode())))

@@ -1,0 +1,67 @@
+"""The bytes of an image, of a file or of an object in a store: read whole, and no more than allowed."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from lesionflow.errors import ImageError, StoreError
+from lesionflow.storage.places import FILE, Url, is_url
+
+MAXIMUM_BYTES = 256 * 2**20
+
+
+def content(source: str | os.PathLike[str] | bytes) -> bytes:
+    """The bytes of an image file or of an object in a store, read whole; bytes are handed through.
+
+    Raises `ImageError`, and `StoreError` where a store is out of reach.
+    """
+    data = source if isinstance(source, bytes) else _read(source)
+    if not data:
+        raise ImageError("empty", "the file has no bytes")
+    if len(data) > MAXIMUM_BYTES:
+        raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
+    return data
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    if isinstance(path, str) and is_url(path):
+        if not path.startswith(FILE):
+            return _fetch(path)
+        path = path.removeprefix(FILE)
+    try:
+        with open(path, "rb", buffering=0, opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ImageError("unreadable", "not a file but a pipe, a socket or a device")
+            if status.st_size > MAXIMUM_BYTES:
+                raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
+            return file.readall()
+    except FileNotFoundError as error:
+        raise ImageError("not_found", "no such file") from error
+    except PermissionError as error:
+        raise ImageError("no_permission", "permission denied") from error
+    except OSError as error:
+        raise ImageError("unreadable", error.strerror or type(error).__name__) from error
+    except ValueError as error:  # a null byte in the path
+        raise ImageError("unreadable", str(error)) from error
+
+
+def _fetch(url: str) -> bytes:
+    from lesionflow.storage.objects import read
+
+    try:
+        return read(Url.of(url), end=MAXIMUM_BYTES + 1)  # a byte more than `content` allows
+    except StoreError:  # no failure of this image
+        raise
+    except FileNotFoundError as error:
+        raise ImageError("not_found", str(error.strerror)) from error
+    except PermissionError as error:
+        raise ImageError("no_permission", str(error.strerror)) from error
+    except OSError as error:
+        raise ImageError("unreadable", str(error.strerror)) from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to would otherwise be waited for without end."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
