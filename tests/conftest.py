@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,8 @@ REAL_DATA = Path(__file__).parents[2] / "shared" / "ham10000"
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two processes for all tests, many of which wait for servers and locks; tests that are named run in this one."""
-    return 2 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+    """Three processes for all tests, which often wait for servers and locks; tests that are named run in this one."""
+    return 3 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,14 +39,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in long)
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """What one of the processes that run tests makes, and all of them use: nobody may write to it."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    with open(base / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (base / f"{name}.made").exists():
+            make(base / name)
+            (base / f"{name}.made").touch()
+    return base / name
+
+
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """150 synthetic images in HAM10000's layout."""
     from lesionflow.data.demo import draw_demo_set
 
-    folder = tmp_path_factory.mktemp("demo") / "demo"
-    draw_demo_set(folder, images=150, seed=3)
-    return folder
+    return made_once(tmp_path_factory, "demo", lambda folder: draw_demo_set(folder, images=150, seed=3))
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +68,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained_store(demo_folder: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with mlflow.db and mlruns, in which both networks were trained on `demo_folder`, and `cnn`'s bundle."""
+    return made_once(tmp_path_factory, "store", lambda folder: _train(folder, demo_folder, cache))
+
+
+def _train(folder: Path, demo_folder: Path, cache: Path) -> None:
     from lesionflow.bundle.card import read_card
 
-    folder = tmp_path_factory.mktemp("store")
+    folder.mkdir()
     with working_in(folder):  # artifacts go below the working directory, as they do for a user
         result = invoke(
             "train", "--data", str(demo_folder), "--model", "cnn,vgg", "--epochs", "2", "--image-size", "32",
@@ -69,7 +85,6 @@ def trained_store(demo_folder: Path, cache: Path, tmp_path_factory: pytest.TempP
     bundles = [file.parent for file in folder.rglob("model.onnx")]
     (cnn,) = (bundle for bundle in bundles if read_card(bundle).network == "cnn")
     shutil.copytree(cnn, folder / "bundle")  # what tests train in copies of the store is logged beside the original
-    return folder
 
 
 @pytest.fixture
