@@ -25,6 +25,7 @@ TERMS = (
     f"authors are to be cited: {AUTHORS}, doi:10.1038/sdata.2018.161"
 )
 _GRACE = 1.0  # seconds that somebody who stops a download waits for threads to end, one of which may hang
+_BETWEEN_LOOKS = 0.5  # seconds in which a signal is noticed at the latest
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,12 @@ def carry_out(
             archive.unlink()
 
     pool = ThreadPoolExecutor(config.parallel, thread_name_prefix="download")
-    futures = [pool.submit(arrive, step) for step in steps]
+    futures: list[Future[None]] = []
     try:
-        wait(futures, return_when=FIRST_EXCEPTION)
+        futures += [pool.submit(arrive, step) for step in steps]
+        # Not in one wait: a signal that arrives just before it would be noticed only at its end.
+        while not _ended(*wait(futures, timeout=_BETWEEN_LOOKS, return_when=FIRST_EXCEPTION)):
+            pass
         web.stop()  # the others, where one has failed
         pool.shutdown(cancel_futures=True)
     except KeyboardInterrupt:
@@ -105,6 +109,10 @@ def carry_out(
         if not step.archive:
             os.replace(work / step.file.name, folder / step.becomes)
             receipt.add(step)
+
+
+def _ended(done: set[Future[None]], pending: set[Future[None]]) -> bool:
+    return not pending or any(future.exception() for future in done)
 
 
 def _raise_first(futures: list[Future[None]]) -> None:
