@@ -40,13 +40,20 @@ class Published:
     files: tuple[PublishedFile, ...]
 
     def find(self, name: str) -> PublishedFile:
-        """The file of a name; of a table, in whatever form it is published. Raises `DownloadError`."""
+        """The file of a name, also `part1` for `part_1`; of a table, in whatever form. Raises `DownloadError`."""
         for file in self.files:
             path = PurePosixPath(file.name)
-            if file.name == name or (path.suffix in _TABLES and path.stem == PurePosixPath(name).stem):
+            # The data set's own description writes some names without the underscores that others have.
+            if _plain(file.name) == _plain(name) or (
+                path.suffix in _TABLES and _plain(path.stem) == _plain(PurePosixPath(name).stem)
+            ):
                 return file
         names = first_few([file.name for file in self.files], 10) or "none"
         raise DownloadError(f"{self.server}: {self.doi}, version {self.version}, has no {name}; its files are {names}")
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def check_server(server: str) -> str:

@@ -38,6 +38,14 @@ def test_an_installation_that_tells_less_will_do(
     assert len(told) == 1 and not any("Range" in headers for headers in dataverse.asked_for(TABLE))
 
 
+def test_an_underscore_more_or_less_in_a_label_does_not_matter(dataverse: Dataverse) -> None:
+    dataverse.entries[0]["label"] = label = PART_1.replace("part_1", "part1")
+    published = read_listing(dataverse.address, HAM10000_DOI, Web())
+    assert label != PART_1 and published.find(PART_1).name == label
+    with pytest.raises(DownloadError, match="has no HAM10000_images_part_3"):
+        published.find("HAM10000_images_part_3.zip")
+
+
 def test_other_digests_are_checked_too(dataverse: Dataverse, published_files: dict[str, bytes], tmp_path: Path) -> None:
     value = hashlib.sha512(published_files[PART_1]).hexdigest().upper()
     dataverse.entries[0]["dataFile"] |= {"md5": None, "checksum": {"type": "SHA-512", "value": value}}
