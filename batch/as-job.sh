@@ -6,10 +6,11 @@
 # Python is the one on the PATH; PYTHON names another.
 set -uo pipefail
 
-stopped=
+stopped='' command=''
+trap 'stopped=yes; [[ $command ]] && kill -TERM "$command" 2>/dev/null' TERM INT # first: a signal may come at any moment
 "${PYTHON:-python3}" -m lesionflow "$@" <&0 & # without <&0 a shell gives what is in the background no standard input
 command=$!
-trap 'stopped=yes; kill -TERM "$command" 2>/dev/null' TERM INT
+[[ $stopped ]] && kill -TERM "$command" 2>/dev/null
 wait "$command"
 code=$?
 while [[ $stopped ]] && kill -0 "$command" 2>/dev/null; do # a signal has ended the waiting, and not yet the command
