@@ -13,7 +13,7 @@ import click
 from lesionflow.cli.help import option
 from lesionflow.cli.values import MODEL, PLACE, REGISTERED_MODEL, Choice, Number, WholeNumber, Words
 from lesionflow.options import option_name
-from lesionflow.registry.config import DEFAULT_NAME
+from lesionflow.registry.config import DEFAULT_MODEL, DEFAULT_NAME
 from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL
 from lesionflow.storage.places import Place
 
@@ -61,11 +61,26 @@ model_option = option(
     type=MODEL,
     group=IMAGES_AND_MODEL,
     metavar="MODEL",
-    default="models:/lesionflow@champion",
+    default=DEFAULT_MODEL,
     show_default=True,
     help="The model: models:/NAME@ALIAS, models:/NAME/VERSION, the folder of a bundle, or pretrained, which comes with "
     "lesionflow: trained on HAM10000, whose licence, CC BY-NC 4.0, binds its use.",
 )
+
+
+def experiment_option(about: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option that names an experiment; about: what of the command goes into it."""
+    return option(
+        "--experiment",
+        envvar="MLFLOW_EXPERIMENT_NAME",
+        default=DEFAULT_NAME,
+        show_default=True,
+        group=MLFLOW,
+        metavar="NAME",
+        help=f"MLflow experiment{about}.",
+    )
+
+
 tracking_uri_option = option(
     "--tracking-uri",
     envvar="MLFLOW_TRACKING_URI",
@@ -82,15 +97,6 @@ registered_model_option = option(
     group=MLFLOW,
     metavar="NAME",
     help="Name in the model registry.",
-)
-experiment_option = option(
-    "--experiment",
-    envvar="MLFLOW_EXPERIMENT_NAME",
-    default=DEFAULT_NAME,
-    show_default=True,
-    group=MLFLOW,
-    metavar="NAME",
-    help="MLflow experiment of the runs.",
 )
 cache_option = option(
     "--cache",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lesionflow.cli.help import command, option
-from lesionflow.cli.options import MLFLOW, options_of, tracking_uri_option
+from lesionflow.cli.options import MLFLOW, experiment_option, options_of, tracking_uri_option
 from lesionflow.cli.values import MODEL, REGISTERED_MODEL, Choice, WholeNumber
 from lesionflow.errors import RegistryError
 from lesionflow.registry.config import DEFAULT_NAME, PromotionConfig
@@ -66,15 +66,7 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
 @option(
     "--challenge/--no-challenge", default=True, help="Ask the gates whether it becomes champion.", show_default=True
 )
-@option(
-    "--experiment",
-    envvar="MLFLOW_EXPERIMENT_NAME",
-    default=DEFAULT_NAME,
-    show_default=True,
-    group=MLFLOW,
-    metavar="NAME",
-    help="MLflow experiment, for a bundle without a run.",
-)
+@experiment_option(", for a bundle without a run")
 @tracking_uri_option
 def register(
     bundle: Path, registered_model: str | None, challenge: bool, experiment: str, tracking_uri: str | None

@@ -48,7 +48,7 @@ WITH_RESUME = {"resume", "data", "tracking_uri", "cache"}
     metavar="RUN_ID",
     help="Go on with an interrupted run; all but where --data is comes from there.",
 )
-@experiment_option
+@experiment_option(" of the runs")
 @registered_model_option
 @tracking_uri_option
 @cache_option

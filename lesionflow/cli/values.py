@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 
 from lesionflow.errors import did_you_mean
 from lesionflow.options import FILES, FOLDERS, range_told
+from lesionflow.registry.config import DEFAULT_MODEL
 from lesionflow.registry.local_store import registered_names
 from lesionflow.storage.places import Place, place
 
@@ -90,5 +91,5 @@ REGISTERED_MODEL = _RegisteredModelType()
 PLACE = _PlaceType()
 IMAGES = Words((FILES,))  # a folder, a file, a URL or a pattern
 LABELLED = Words(("demo", FILES))
-MODEL = Words((FOLDERS, "pretrained", "models:/lesionflow@champion"))
+MODEL = Words((FOLDERS, "pretrained", DEFAULT_MODEL))
 CONFIGURATION = Words((FILES, "runs:/"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from lesionflow.data.transfer import Advance, fetch
 from lesionflow.data.unpacking import unpack
 from lesionflow.data.web import StoppedError, Web
 from lesionflow.errors import DownloadError
+from lesionflow.locks import take_lock
 from lesionflow.options import check_options, option
 
 TERMS = (
@@ -130,17 +130,11 @@ def working_folder(folder: Path) -> Iterator[None]:
 
     Raises `DownloadError` where another process has it, and `OSError`.
     """
-    import fcntl
-
     work = folder / UNFINISHED
     work.mkdir(parents=True, exist_ok=True)
     with open(work / "lock", "ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                raise DownloadError(f"{folder}: another download into it is at work; wait for it or stop it") from error
-            # Some network shares have no locks: there it goes without.
+        if not take_lock(lock):
+            raise DownloadError(f"{folder}: another download into it is at work; wait for it or stop it")
         if not _is_named(lock.fileno(), work / "lock"):
             raise DownloadError(f"{folder}: another download into it has just ended; run the command again")
         yield

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lesionflow.options import check_options, option
 
 DEFAULT_NAME = "lesionflow"  # of the registered model, and of the experiment
+DEFAULT_MODEL = f"models:/{DEFAULT_NAME}@champion"
 
 
 @dataclass(frozen=True)

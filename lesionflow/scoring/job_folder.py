@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lesionflow.errors import ReportError
+from lesionflow.locks import take_lock
 from lesionflow.scoring.job import (
     JOB_FILE,
     LOCK_FILE,
@@ -117,18 +118,9 @@ def locked(folder: Place, name: str, busy: str, *, shared: bool = False) -> Iter
     if isinstance(folder, Url):  # a lock there would outlive a killed process
         yield
         return
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
     with report_errors(folder):
         file = open(folder / name, "ab")  # noqa: SIM115 (closed below, after the caller's block)
     with file:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ReportError(f"{folder}: {busy}; wait for it or stop it") from error
-        except OSError:
-            pass  # some network shares have no locks
+        if not take_lock(file, shared=shared):
+            raise ReportError(f"{folder}: {busy}; wait for it or stop it")
         yield

@@ -18,12 +18,12 @@ from lesionflow.errors import DataError, ImageError
 from lesionflow.evaluation.config import ExplanationConfig
 from lesionflow.evaluation.explanation import Explanation, explanation_picture
 from lesionflow.evaluation.heatmaps import occlude
+from lesionflow.registry.config import DEFAULT_MODEL
 from lesionflow.scoring.columns import utf8
 from lesionflow.scoring.local import decode_all
 from lesionflow.scoring.row import Decision, one_by_one
 from lesionflow.scoring.sources import open_source
 from lesionflow.verbs.load import LoadedModel, load
-from lesionflow.verbs.score import DEFAULT_MODEL
 from lesionflow.whole_file import check_folder, whole_file
 
 SHOWN = 480  # pixels of the shorter side in the picture

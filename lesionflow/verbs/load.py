@@ -18,13 +18,14 @@ from lesionflow.data.contents import content
 from lesionflow.data.pixels import fit_array, fit_image
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ImageError
+from lesionflow.registry.config import DEFAULT_MODEL
 from lesionflow.scoring.at_hand import only_frame, score_at_hand
 from lesionflow.scoring.columns import malignant_share
 from lesionflow.scoring.config import ScoringConfig
 from lesionflow.scoring.local import default_workers
 from lesionflow.scoring.predictor import Predictor, load_predictor
 from lesionflow.scoring.row import Row
-from lesionflow.verbs.score import BATCH_SIZES, DEFAULT_MODEL
+from lesionflow.verbs.score import BATCH_SIZES
 
 AnyImage: TypeAlias = str | os.PathLike[str] | bytes | bytearray | Image | np.ndarray
 

@@ -17,6 +17,7 @@ from lesionflow.bundle.files import read_bundle
 from lesionflow.bundle.pretrained import PRETRAINED
 from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError
 from lesionflow.options import arguments_of
+from lesionflow.registry.config import DEFAULT_MODEL
 from lesionflow.scoring.config import RAY, Part, ScoringConfig
 from lesionflow.scoring.engines import Model, Scorer, open_engine
 from lesionflow.scoring.finish import Summary, finish, plan_report
@@ -32,7 +33,6 @@ from lesionflow.scoring.summary import Counts
 from lesionflow.storage.places import Place, place
 from lesionflow.whole_file import check_writable
 
-DEFAULT_MODEL = "models:/lesionflow@champion"
 BATCH_SIZES = {"cpu": 16, "cuda": 64}
 
 
