@@ -43,7 +43,7 @@ def make_pictures(folder: Path, count: int, size: tuple[int, int] = SIZE) -> str
         if HAM10000.is_dir():
             sources, name = sorted(HAM10000.rglob("*.jpg")), "HAM10000, enlarged"
         else:
-            from lesionflow.data.demo import draw_demo_set
+            from lesionflow.datasets.demo.demo_set import draw_demo_set
 
             draw_demo_set(Path(drawn) / "set", images=DRAWN)
             sources, name = sorted(Path(drawn).rglob("*.jpg")), "the demo set, enlarged"
@@ -61,9 +61,9 @@ def make_bundle(folder: Path, network: str = "cnn", side: int = 64) -> Path:
     """Write a bundle with fresh weights, in a process of its own: what they say is nothing, what they cost is real."""
     program = (
         "import sys, pathlib, numpy\n"
-        "from lesionflow.bundle.card import Card\n"
-        "from lesionflow.bundle.export import write_bundle\n"
-        "from lesionflow.data.split import Split\n"
+        "from lesionflow.model.card import Card\n"
+        "from lesionflow.training.export.onnx import write_bundle\n"
+        "from lesionflow.datasets.split import Split\n"
         "from lesionflow.training.networks import build_network\n"
         "folder, network, side = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])\n"
         "card = Card(network=network, height=side, width=side, data_name='none', data_digest='', demo=True,\n"
@@ -85,7 +85,7 @@ def make_pixels(folder: Path, images: int, side: int, network: str) -> Path:
     """
     program = (
         "import sys, pathlib, numpy\n"
-        "from lesionflow.data.demo import SHARES\n"
+        "from lesionflow.datasets.demo.demo_set import SHARES\n"
         "from lesionflow.diagnoses import DIAGNOSES\n"
         "from lesionflow.training.networks import build_network\n"
         "folder, images, side, network = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]\n"
@@ -159,10 +159,10 @@ class Parts:
     def __init__(self, images: Path, bundle: Path):
         import numpy as np
 
-        from lesionflow.data.pixels import decode
+        from lesionflow.api.score import BATCH_SIZES
+        from lesionflow.images.decode import decode
+        from lesionflow.model.predictor import load_predictor
         from lesionflow.scoring.local import default_workers
-        from lesionflow.scoring.predictor import load_predictor
-        from lesionflow.verbs.score import BATCH_SIZES
 
         self.predictor = load_predictor(bundle, threads=1)
         card = self.predictor.card

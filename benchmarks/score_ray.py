@@ -25,7 +25,7 @@ NODE = {"num_cpus": 1, "object_store_memory": 200 * 2**20}
 PROGRAM = """
 import sys, time, contextlib, os
 from pathlib import Path
-from lesionflow.verbs.score import score
+from lesionflow.api.score import score
 images, few, out, bundle, address, cores = sys.argv[1:]
 os.sched_setaffinity(0, set(map(int, cores.split(","))))
 options = {"overwrite": True, "quiet": True}

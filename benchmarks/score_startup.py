@@ -31,8 +31,9 @@ GOALS = {
 REGISTER = """
 import sys
 from pathlib import Path
-from lesionflow.bundle.card import Estimate, read_card, write_card
-from lesionflow.registry import champion, tracking, versions
+from lesionflow.model.card import Estimate, read_card, write_card
+from lesionflow.tracking import runs as tracking
+from lesionflow.registry import champion, versions
 import dataclasses
 folder, image = Path(sys.argv[1]), Path(sys.argv[2])
 tracking.connect(sys.argv[3])

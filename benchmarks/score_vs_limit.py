@@ -15,7 +15,7 @@ from pathlib import Path
 
 from material import Parts, machine, make_bundle, make_pictures
 
-from lesionflow.verbs.score import score
+from lesionflow.api.score import score
 
 GOAL = 0.9
 

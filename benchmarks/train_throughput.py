@@ -108,7 +108,7 @@ def complete(folder: Path, network: str, preset: str) -> None:
     """Measure the command as a user gives it, decoding, evaluation and registration included, and print its time."""
     data, name = HAM10000, "HAM10000"
     if not data.is_dir():
-        from lesionflow.data.demo import draw_demo_set
+        from lesionflow.datasets.demo.demo_set import draw_demo_set
 
         data, name = folder / "demo", "the demo set"
         draw_demo_set(data, images=10_015)

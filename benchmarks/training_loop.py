@@ -17,7 +17,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from lesionflow.data.split import Split
+from lesionflow.datasets.split import Split
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.devices import has_gpu
 from lesionflow.training.fit import fit

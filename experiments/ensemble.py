@@ -17,19 +17,19 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the code beside the script, not another that is installed
 
-from lesionflow.bundle.decision import decide
 from lesionflow.errors import LesionflowError
 from lesionflow.evaluation.calibration import fit_calibration
 from lesionflow.evaluation.intervals import Difference, compare
 from lesionflow.evaluation.metrics import measure
-from lesionflow.evaluation.predictions import Predictions, predictions
-from lesionflow.registry import tracking
-from lesionflow.registry.contender import find_contender, why_not_comparable
+from lesionflow.model.decision import decide
+from lesionflow.model.labelled_predictions import LabelledPredictions, predictions
+from lesionflow.registry.compared_model import find_compared_model, why_not_comparable
+from lesionflow.tracking import runs as tracking
 
 SHOWN = ("balanced_accuracy", "macro_auc", "sensitivity_mel", "ece")
 
 
-def average(members: Sequence[Predictions], prior: np.ndarray) -> Predictions:
+def average(members: Sequence[LabelledPredictions], prior: np.ndarray) -> LabelledPredictions:
     """The mean of what members say at equal frequencies of the diagnoses, calibrated as a bundle is; prior: (7,)."""
     first = members[0]
     said = np.mean([equal_frequencies(member.probabilities, prior) for member in members], axis=0)  # (images, 7)
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--tracking-uri", help="MLflow's store")
     options = parser.parse_args()
     tracking.connect(options.tracking_uri)
-    contenders = [find_contender(model) for model in options.models]
+    contenders = [find_compared_model(model) for model in options.models]
     for other in contenders[1:]:
         if why := why_not_comparable(contenders[0], other):
             raise LesionflowError(why)

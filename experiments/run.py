@@ -25,16 +25,16 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # the code beside the trials is tried, not another that is installed
 
-from lesionflow.bundle.card import Estimate  # noqa: E402
-from lesionflow.bundle.decision import decide  # noqa: E402
-from lesionflow.data.cache import decoded_pixels  # noqa: E402
-from lesionflow.data.labelled import LabelledImages, read_labelled_images  # noqa: E402
-from lesionflow.data.sampling import positive_shares  # noqa: E402
-from lesionflow.data.split import Split, split_by_lesion  # noqa: E402
+from lesionflow.datasets.labelled import LabelledImages, read_labelled_images  # noqa: E402
+from lesionflow.datasets.sampling import positive_shares  # noqa: E402
+from lesionflow.datasets.split import Split, split_by_lesion  # noqa: E402
 from lesionflow.diagnoses import DIAGNOSES  # noqa: E402
 from lesionflow.evaluation.calibration import fit_calibration  # noqa: E402
 from lesionflow.evaluation.metrics import measure  # noqa: E402
-from lesionflow.evaluation.predictions import predictions  # noqa: E402
+from lesionflow.images.pixel_cache import decoded_pixels  # noqa: E402
+from lesionflow.model.card import Estimate  # noqa: E402
+from lesionflow.model.decision import decide  # noqa: E402
+from lesionflow.model.labelled_predictions import predictions  # noqa: E402
 from lesionflow.training.config import TrainingConfig  # noqa: E402
 from lesionflow.training.devices import chosen_preset  # noqa: E402
 
@@ -100,7 +100,7 @@ def taught_by(
     """
     from ensemble import equal_frequencies
 
-    from lesionflow.scoring.predictor import load_predictor
+    from lesionflow.model.predictor import load_predictor
 
     said = []
     for teacher in teachers:
@@ -207,7 +207,7 @@ def main() -> None:
 
     import mlflow
 
-    from lesionflow.registry import tracking
+    from lesionflow.tracking import runs as tracking
 
     tracking.connect(options.tracking_uri)
     mlflow.set_experiment(EXPERIMENT)

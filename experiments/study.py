@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from lesionflow.data.split import Split
+from lesionflow.datasets.split import Split
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import EpochResult, Fitted, one_hot

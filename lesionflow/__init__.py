@@ -21,35 +21,35 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from lesionflow.api.compare import compare
+    from lesionflow.api.describe import describe
+    from lesionflow.api.doctor import doctor
+    from lesionflow.api.download import download
+    from lesionflow.api.evaluate import evaluate
+    from lesionflow.api.explain import explain
+    from lesionflow.api.history import history
+    from lesionflow.api.load import LoadedModel, Prediction, load
+    from lesionflow.api.merge import merge
+    from lesionflow.api.promote import promote
+    from lesionflow.api.register import register
+    from lesionflow.api.rollback import rollback
+    from lesionflow.api.score import score
+    from lesionflow.api.train import resume, train
     from lesionflow.errors import LesionflowError
     from lesionflow.training.config import TrainingConfig
-    from lesionflow.verbs.compare import compare
-    from lesionflow.verbs.describe import describe
-    from lesionflow.verbs.doctor import doctor
-    from lesionflow.verbs.download import download
-    from lesionflow.verbs.evaluate import evaluate
-    from lesionflow.verbs.explain import explain
-    from lesionflow.verbs.history import history
-    from lesionflow.verbs.load import LoadedModel, Prediction, load
-    from lesionflow.verbs.merge import merge
-    from lesionflow.verbs.promote import promote
-    from lesionflow.verbs.register import register
-    from lesionflow.verbs.rollback import rollback
-    from lesionflow.verbs.score import score
-    from lesionflow.verbs.train import resume, train
 else:
     _MODULES = {
         "LesionflowError": "errors",
-        "LoadedModel": "verbs.load",
-        "Prediction": "verbs.load",
+        "LoadedModel": "api.load",
+        "Prediction": "api.load",
         "TrainingConfig": "training.config",
-        "resume": "verbs.train",
+        "resume": "api.train",
     }
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module 'lesionflow' has no attribute {name!r}")
-        module = importlib.import_module(f"lesionflow.{_MODULES.get(name, f'verbs.{name}')}")
+        module = importlib.import_module(f"lesionflow.{_MODULES.get(name, f'api.{name}')}")
         return globals().setdefault(name, getattr(module, name))
 
     def __dir__() -> list[str]:

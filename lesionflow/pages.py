@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.whole_file import whole_file
+from lesionflow.atomic import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +49,7 @@ def page(title: str, head: Iterable[str], sections: Iterable[str]) -> str:
 
 def write_page(out: Path, text: str, overwrite: bool) -> None:
     """Write a page, whole or not at all. Raises `ReportError` where it cannot be written."""
-    with whole_file(out, overwrite) as file:
+    with atomic_file(out, overwrite) as file:
         file.write(text.encode())
 
 

@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 staged="$(mktemp -d)"
 trap 'rm -rf "$staged"' EXIT
 cp "$bundle"/{model.onnx,card.json,README.md} "$staged"
-LESIONFLOW_TO_SHIP="$staged" "${PYTHON:-python3}" -m pytest -q tests/bundle/test_pretrained.py
+LESIONFLOW_TO_SHIP="$staged" "${PYTHON:-python3}" -m pytest -q tests/model/test_shipped.py
 mkdir -p lesionflow/pretrained
 cp "$staged"/* lesionflow/pretrained
 ls -l lesionflow/pretrained
@@ -22,7 +22,7 @@ echo "Say in README.md, under 'Without training':"
 "${PYTHON:-python3}" - <<'END'
 from pathlib import Path
 
-from lesionflow.bundle.card import read_card
+from lesionflow.model.card import read_card
 from lesionflow.evaluation.model_card import figures_told
 
 print(figures_told(read_card(Path("lesionflow/pretrained"))))

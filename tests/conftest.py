@@ -55,7 +55,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """150 synthetic images in HAM10000's layout."""
-    from lesionflow.data.demo import draw_demo_set
+    from lesionflow.datasets.demo.demo_set import draw_demo_set
 
     return made_once(tmp_path_factory, "demo", lambda folder: draw_demo_set(folder, images=150, seed=3))
 
@@ -72,7 +72,7 @@ def trained_store(demo_folder: Path, cache: Path, tmp_path_factory: pytest.TempP
 
 
 def _train(folder: Path, demo_folder: Path, cache: Path) -> None:
-    from lesionflow.bundle.card import read_card
+    from lesionflow.model.card import read_card
 
     folder.mkdir()
     with working_in(folder):  # artifacts go below the working directory, as they do for a user

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionflow.bundle.card import ONNX_FILE, VALIDATION_FILE, Card, Estimate, write_card
-from lesionflow.bundle.files import write_arrays
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.evaluation.predictions import Predictions
-from lesionflow.evaluation.weighted import weighted_metrics
-from lesionflow.registry import tracking, versions
+from lesionflow.evaluation.bootstrap_metrics import weighted_metrics
+from lesionflow.model.card import ONNX_FILE, VALIDATION_FILE, Card, Estimate, write_card
+from lesionflow.model.files import write_arrays
+from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.registry import versions
+from lesionflow.tracking import runs as tracking
 
 NAME = "lesions"
 CARD = Card("cnn", 16, 16, "made up", "data", False, "split", 0, (0.7, 0.15, 0.15))
@@ -21,7 +22,7 @@ IMAGES = 420  # sixty of each diagnosis, two of each lesion
 MELANOMA = DIAGNOSES.index("mel")
 
 
-def answers(right: float, *, melanomas: float | None = None, confidence: float | None = None) -> Predictions:
+def answers(right: float, *, melanomas: float | None = None, confidence: float | None = None) -> LabelledPredictions:
     """Answers of which a share is right, among melanomas another; the confidence is that share unless said otherwise.
 
     A better model is right wherever a worse one is, and the share is the same in every diagnosis.
@@ -34,7 +35,7 @@ def answers(right: float, *, melanomas: float | None = None, confidence: float |
     sure = right if confidence is None else confidence
     probabilities = np.full((IMAGES, len(DIAGNOSES)), (1 - sure) / (len(DIAGNOSES) - 1))
     probabilities[np.arange(IMAGES), called] = sure
-    return Predictions(
+    return LabelledPredictions(
         image_ids=np.array([f"image{i:03}" for i in range(IMAGES)]),
         lesion_ids=np.array([f"lesion{i // 14:03}_{i % 7}" for i in range(IMAGES)]),
         labels=labels,
@@ -45,14 +46,14 @@ def answers(right: float, *, melanomas: float | None = None, confidence: float |
     )
 
 
-def card_of(said: Predictions, **changes: object) -> Card:
+def card_of(said: LabelledPredictions, **changes: object) -> Card:
     """The card of a model that answers so."""
     figures = weighted_metrics(said, np.ones((1, len(said)), dtype=np.uint8))
     metrics = {name: Estimate(*(float(values[0]),) * 3) for name, values in figures.items() if np.isfinite(values[0])}
     return dataclasses.replace(CARD, metrics={"validation": metrics, "test": metrics}, **changes)  # type: ignore[arg-type]
 
 
-def write_bundle(folder: Path, said: Predictions, *, keep_answers: bool = True, **changes: object) -> Card:
+def write_bundle(folder: Path, said: LabelledPredictions, *, keep_answers: bool = True, **changes: object) -> Card:
     """Write a bundle whose graph is none, as nothing runs it."""
     folder.mkdir(parents=True)
     (folder / ONNX_FILE).write_bytes(b"a graph")
@@ -62,7 +63,7 @@ def write_bundle(folder: Path, said: Predictions, *, keep_answers: bool = True, 
     return write_card(folder, card)
 
 
-def register(folder: Path, said: Predictions, description: str = "", **options: object) -> versions.Version:
+def register(folder: Path, said: LabelledPredictions, description: str = "", **options: object) -> versions.Version:
     """Write a bundle and register it as the next version of `NAME`."""
     card = write_bundle(folder, said, **options)  # type: ignore[arg-type]
     with tracking.run(folder.name, "tests", system_metrics=False):

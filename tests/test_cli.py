@@ -129,7 +129,7 @@ def test_the_command_line_comes_before_variables_and_those_before_a_file(
         asked.append({"config": config, **others})
         raise RegistryError("enough")
 
-    monkeypatch.setattr("lesionflow.verbs.train.train", remember)
+    monkeypatch.setattr("lesionflow.api.train.train", remember)
     for name, value in {
         "LESIONFLOW_CACHE": "shared", "LESIONFLOW_TRAIN_BATCH_SIZE": "8", "LESIONFLOW_TRAIN_SEED": "2",
         "LESIONFLOW_TRAIN_DETERMINISTIC": "true", "MLFLOW_EXPERIMENT_NAME": "moles", "MLFLOW_TRACKING_URI": "sqlite:///a.db",

@@ -15,11 +15,11 @@ import click
 import pytest
 
 import lesionflow
-from lesionflow.bundle.card import Calibration, Card, read_card
-from lesionflow.bundle.pretrained import is_shipped, pretrained_folder
 from lesionflow.cli import main
-from lesionflow.evaluation.weighted import DIAGNOSIS_METRICS, METRICS, OVERALL_METRICS
-from lesionflow.scoring.columns import COLUMNS
+from lesionflow.evaluation.bootstrap_metrics import DIAGNOSIS_METRICS, METRICS, OVERALL_METRICS
+from lesionflow.model.card import Calibration, Card, read_card
+from lesionflow.model.columns import COLUMNS
+from lesionflow.model.shipped import is_shipped, pretrained_folder
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts" / "site"))

@@ -8,14 +8,14 @@ import mlflow
 import numpy as np
 import pytest
 
-from lesionflow.bundle.card import Calibration
-from lesionflow.bundle.decision import decide
-from lesionflow.data.demo import draw_demo_set
-from lesionflow.data.labelled import read_labelled_images
-from lesionflow.data.pixels import decode
-from lesionflow.data.split import split_by_lesion
-from lesionflow.evaluation.predictions import Predictions, predictions
-from lesionflow.scoring.predictor import load_predictor
+from lesionflow.datasets.demo.demo_set import draw_demo_set
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.datasets.split import split_by_lesion
+from lesionflow.images.decode import decode
+from lesionflow.model.card import Calibration
+from lesionflow.model.decision import decide
+from lesionflow.model.labelled_predictions import LabelledPredictions, predictions
+from lesionflow.model.predictor import load_predictor
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 sys.path.insert(0, str(EXPERIMENTS))
@@ -79,7 +79,7 @@ def test_an_average_is_better_than_members_that_err_apart() -> None:
     labels = np.arange(350) % 7
     prior = np.full(7, 1 / 7)
 
-    def member() -> Predictions:
+    def member() -> LabelledPredictions:
         logits = 2.0 * np.eye(7)[labels] + generator.normal(0, 1.5, (350, 7))
         said = decide(logits, np.full(350, np.nan), Calibration(), tuple(prior))
         ids = np.arange(350).astype(str)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from lesionflow.cli import main
-from lesionflow.scoring.columns import COLUMNS
+from lesionflow.model.columns import COLUMNS
 from tests.conftest import invoke
 
 ROOT = Path(__file__).parents[1]
@@ -155,7 +155,7 @@ def test_score_only_what_is_new(tmp_path: Path) -> None:
 
 
 def test_a_table_as_shown_is_read(demo_folder: Path, tmp_path: Path) -> None:
-    from lesionflow.data.labelled import read_labelled_images
+    from lesionflow.datasets.labelled import read_labelled_images
 
     (header, *_), *_ = (block.splitlines() for block in blocks("how_to/train_on_your_data.md", ""))
     drawn = read_labelled_images(demo_folder).table.rename(columns={"dx": "diagnosis"})
@@ -167,9 +167,9 @@ def test_a_table_as_shown_is_read(demo_folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_new_network_is_a_function_and_a_line_of_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from lesionflow.bundle.export import write_bundle
     from lesionflow.training import config, fit, networks, presets
-    from tests.bundle.test_files import CARD
+    from lesionflow.training.export.onnx import write_bundle
+    from tests.model.test_files import CARD
     from tests.training.test_fit import coloured
 
     layers, settings = blocks("how_to/write_a_network.md", "python")

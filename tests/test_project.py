@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lesionflow.bundle.card import read_card
-from lesionflow.bundle.pretrained import is_shipped, pretrained_folder
 from lesionflow.evaluation.model_card import figures_told
+from lesionflow.model.card import read_card
+from lesionflow.model.shipped import is_shipped, pretrained_folder
 from lesionflow.training.config import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +78,7 @@ def test_the_readme_gives_licence_and_figures_of_the_shipped_bundle() -> None:
 
 
 def test_every_column_of_the_report_is_explained() -> None:
-    from lesionflow.scoring.columns import COLUMNS
+    from lesionflow.model.columns import COLUMNS
 
     for document in (README, (ROOT / "batch" / "README.md").read_text()):
         for column in COLUMNS:

@@ -1,4 +1,4 @@
-"""`import lesionflow` and what it offers: the verbs of the command line, imported when they are used."""
+"""`import lesionflow` and what it offers: the api of the command line, imported when they are used."""
 
 import ast
 import contextlib
@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import lesionflow
-from lesionflow.bundle.pretrained import is_shipped
 from lesionflow.cli import main
+from lesionflow.model.shipped import is_shipped
 from lesionflow.training.config import TrainingConfig
 from tests.scoring.conftest import draw_images
 
@@ -60,10 +60,10 @@ def test_what_is_imported_lazily_is_what_types_are_checked_with() -> None:
 
 def test_modules_do_not_take_the_place_of_functions() -> None:
     program = (
-        "import lesionflow.verbs.train, lesionflow.verbs.score, lesionflow.training.config, lesionflow.scoring.row\n"
+        "import lesionflow.api.train, lesionflow.api.score, lesionflow.training.config, lesionflow.model.prediction\n"
         "import lesionflow, inspect\n"
         "assert all(inspect.isfunction(each) for each in (lesionflow.train, lesionflow.score, lesionflow.evaluate))\n"
-        "assert inspect.ismodule(lesionflow.training) and inspect.ismodule(lesionflow.verbs.score)"
+        "assert inspect.ismodule(lesionflow.training) and inspect.ismodule(lesionflow.api.score)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 

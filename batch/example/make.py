@@ -14,11 +14,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from lesionflow.bundle.card import AVERAGED, CARD_FILE, ONNX_FILE, SINGLE, Calibration, Card, write_card
-from lesionflow.data.demo import draw_demo_set
-from lesionflow.data.labelled import read_labelled_images
+from lesionflow.api.score import score
+from lesionflow.datasets.demo.demo_set import draw_demo_set
+from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.verbs.score import score
+from lesionflow.model.card import AVERAGED, CARD_FILE, ONNX_FILE, SINGLE, Calibration, Card, write_card
 
 HERE = Path("batch/example")
 SIZE = 32

@@ -16,14 +16,14 @@ import sys
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from lesionflow.data.contents import MAXIMUM_BYTES
-from lesionflow.data.pixels import SUFFIXES
 from lesionflow.errors import LesionflowError, UsageError
+from lesionflow.images.decode import SUFFIXES
+from lesionflow.images.read_bytes import MAXIMUM_BYTES
+from lesionflow.model.columns import COLUMNS, FAILED, SCORED
+from lesionflow.model.pyfunc import OUTPUT_COLUMNS
 from lesionflow.registry.config import DEFAULT_NAME
-from lesionflow.registry.pyfunc import OUTPUT_COLUMNS
-from lesionflow.registry.tracking import connect, registry_errors
 from lesionflow.registry.versions import Version, find_version, number_by_alias, parse_address
-from lesionflow.scoring.columns import COLUMNS, FAILED, SCORED
+from lesionflow.tracking.runs import connect, registry_errors
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

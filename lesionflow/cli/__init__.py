@@ -1,4 +1,4 @@
-"""The command line: options in, library verbs called, results printed, errors turned into messages and exit codes."""
+"""The command line: options in, library api called, results printed, errors turned into messages and exit codes."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from lesionflow.api.compare import Comparison
     from lesionflow.evaluation.intervals import Difference
-    from lesionflow.registry.contender import Contender
-    from lesionflow.verbs.compare import Comparison
+    from lesionflow.registry.compared_model import ComparedModel
 
 NAMES = 20  # characters of the column that names the rows: melanoma sensitivity
 FIGURE = 19  # of a model's column: 0.812 (0.790-0.834)
@@ -51,7 +51,7 @@ def as_json(comparison: Comparison, parts: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _described(model: Contender, parts: tuple[str, ...]) -> dict[str, Any]:
+def _described(model: ComparedModel, parts: tuple[str, ...]) -> dict[str, Any]:
     card = model.card
     return {
         "model": model.label,
@@ -70,11 +70,11 @@ def _described(model: Contender, parts: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _side_by_side(models: tuple[Contender, ...], parts: tuple[str, ...]) -> Table:
+def _side_by_side(models: tuple[ComparedModel, ...], parts: tuple[str, ...]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from lesionflow.verbs.compare import COMPARED
+    from lesionflow.api.compare import COMPARED
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("", width=NAMES)
@@ -100,7 +100,7 @@ def _differences(title: str, differences: dict[str, Difference]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from lesionflow.verbs.compare import COMPARED
+    from lesionflow.api.compare import COMPARED
 
     table = Table(
         box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), title=title, title_justify="left",

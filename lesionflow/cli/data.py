@@ -13,7 +13,7 @@ import click
 from lesionflow.cli.help import command
 from lesionflow.cli.options import options_of
 from lesionflow.cli.signals import exit_code, terminable
-from lesionflow.data.download import TERMS, DownloadConfig
+from lesionflow.download.archives import TERMS, DownloadConfig
 
 
 @command(short_help="Download HAM10000, checked and unpacked.")
@@ -34,7 +34,7 @@ def download(folder: Path, accept_licence: bool, **options: Any) -> None:
     Example:
       lesionflow download ./HAM10000 --accept-licence
     """
-    from lesionflow.verbs.download import download
+    from lesionflow.api.download import download
 
     DownloadConfig(**options)  # nobody is asked about the licence for options that are wrong
     if not accept_licence and sys.stdin.isatty():

@@ -33,8 +33,8 @@ def doctor(
     Example:
       lesionflow doctor
     """
+    from lesionflow.api.doctor import doctor
     from lesionflow.health.check import PROBLEM, WARNING
-    from lesionflow.verbs.doctor import doctor
 
     checks = doctor(
         tracking_uri=tracking_uri, registered_model=registered_model, cache=cache, known_variables=_variables(ctx)

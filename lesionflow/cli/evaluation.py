@@ -35,7 +35,7 @@ def describe(data: str, out: Path, overwrite: bool, cache: Path | None) -> None:
     Example:
       lesionflow describe /path/to/HAM10000 --out description
     """
-    from lesionflow.verbs.describe import describe
+    from lesionflow.api.describe import describe
 
     description = describe(data, out, overwrite=overwrite, cache=cache)
     total = len(description.images.table)
@@ -76,8 +76,8 @@ def evaluate(
     """
     from rich.console import Console
 
-    from lesionflow.evaluation.examine import PAGE_FILE
-    from lesionflow.verbs.evaluate import evaluate
+    from lesionflow.api.evaluate import evaluate
+    from lesionflow.evaluation.evaluate import PAGE_FILE
 
     with Console(stderr=True).status("reading images") as status:
         report = evaluate(model, data, out, tracking_uri=tracking_uri, cache=cache, progress=status.update, **options)
@@ -101,7 +101,7 @@ def demo(folder: Path, images: int, seed: int) -> None:
     Example:
       lesionflow demo ./demo --images 300
     """
-    from lesionflow.data.demo import draw_demo_set
+    from lesionflow.datasets.demo.demo_set import draw_demo_set
 
     try:
         draw_demo_set(folder, images=images, seed=seed)

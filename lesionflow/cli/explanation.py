@@ -14,7 +14,7 @@ from lesionflow.cli.values import IMAGES
 from lesionflow.evaluation.config import PICTURES, ExplanationConfig
 
 if TYPE_CHECKING:
-    from lesionflow.verbs.explain import Explained
+    from lesionflow.api.explain import Explained
 
 
 @command(short_help="Draw what the call of each image rests on.")
@@ -47,7 +47,7 @@ def explain(
     Example:
       lesionflow explain mole.jpg other.png --out pictures
     """
-    from lesionflow.verbs.explain import explain
+    from lesionflow.api.explain import explain
 
     done = explain(images, out, model, tracking_uri=tracking_uri, progress=_say, **options)
     failed = sum(each.picture is None for each in done)

@@ -15,7 +15,7 @@ from lesionflow.cli.values import MODEL, PLACE, REGISTERED_MODEL, Choice, Number
 from lesionflow.options import option_name
 from lesionflow.registry.config import DEFAULT_MODEL, DEFAULT_NAME
 from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL
-from lesionflow.storage.places import Place
+from lesionflow.storage.places import Location
 
 MLFLOW = "MLflow"  # what help lists options under that say where runs and models are kept
 _METAVARS = {int: "N", float: "X"}
@@ -49,7 +49,7 @@ def options_of(
             elif limits["completes"]:
                 described["type"] = Words(limits["completes"], several=limits["several"])
             else:
-                described["type"] = {Path: click.Path(path_type=Path), Place: PLACE}.get(kind, click.STRING)
+                described["type"] = {Path: click.Path(path_type=Path), Location: PLACE}.get(kind, click.STRING)
             command = option(name, **described)(command)
         return command
 

@@ -16,8 +16,8 @@ from lesionflow.registry.config import DEFAULT_NAME, PromotionConfig
 
 if TYPE_CHECKING:
     from lesionflow.registry.champion import Promotion
-    from lesionflow.registry.gates import Decision
-    from lesionflow.registry.history import Standing
+    from lesionflow.registry.gates import Verdict
+    from lesionflow.registry.history import ChampionState
     from lesionflow.registry.versions import Version
 
 PARTS = ("validation", "test")  # of which cards have figures worth comparing
@@ -41,8 +41,8 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
     """
     from rich.console import Console
 
+    from lesionflow.api.compare import compare
     from lesionflow.cli.comparison import as_json, print_comparison
-    from lesionflow.verbs.compare import compare
 
     comparison = compare(models, tracking_uri=tracking_uri)
     parts = (part,) if part else PARTS
@@ -81,7 +81,7 @@ def register(
     Example:
       lesionflow register lesionflow-kept/cnn-2f6c1d0e8b3a4c5f9d7e6a1b0c2d3e4f
     """
-    from lesionflow.verbs.register import register
+    from lesionflow.api.register import register
 
     done = register(
         bundle, registered_model=registered_model, challenge=challenge, tracking_uri=tracking_uri, experiment=experiment
@@ -98,7 +98,7 @@ def register(
         click.echo(f"the training's other networks: lesionflow train --resume {done.unfinished}")
 
 
-def print_decision(version: Version, decision: Decision) -> None:
+def print_decision(version: Version, decision: Verdict) -> None:
     """Print whether a version that was trained or registered has become champion."""
     if decision.promote:
         click.echo(f"{version.label} ({version.card.network}) is the champion now: {decision.reason}")
@@ -127,8 +127,8 @@ def promote(name: str, version: int, tracking_uri: str | None, **options: Any) -
       lesionflow promote lesionflow 3
       lesionflow promote lesionflow 3 --force --reason "better on our own images"
     """
+    from lesionflow.api.promote import promote
     from lesionflow.registry.champion import how_to_force, told_replaced
-    from lesionflow.verbs.promote import promote
 
     promotion = promote(name, version, tracking_uri=tracking_uri, **options)
     chosen = promotion.version
@@ -159,7 +159,7 @@ def rollback(name: str, reason: str, tracking_uri: str | None) -> None:
     Example:
       lesionflow rollback --reason "misses melanomas on the new camera"
     """
-    from lesionflow.verbs.rollback import rollback
+    from lesionflow.api.rollback import rollback
 
     done = rollback(name, reason=reason, tracking_uri=tracking_uri)
     for number in done.deleted:
@@ -183,7 +183,7 @@ def history(name: str, tracking_uri: str | None) -> None:
     Example:
       lesionflow history
     """
-    from lesionflow.verbs.history import history
+    from lesionflow.api.history import history
 
     standing = history(name, tracking_uri=tracking_uri)
     _warn_of_others(name, standing)
@@ -194,7 +194,7 @@ def history(name: str, tracking_uri: str | None) -> None:
             click.echo(click.wrap_text(change.reason, 80, "    ", "    "))
 
 
-def _warn_of_others(name: str, standing: Standing) -> None:
+def _warn_of_others(name: str, standing: ChampionState) -> None:
     """Say where the alias is, if it is not where the last change has put it."""
     if standing.agrees:
         return

@@ -14,10 +14,10 @@ from lesionflow.cli.options import model_option, options_of, tracking_uri_option
 from lesionflow.cli.signals import exit_code, terminable
 from lesionflow.cli.values import IMAGES, PLACE
 from lesionflow.scoring.config import REPORT, ReportConfig, ScoringConfig
-from lesionflow.storage.places import Place
+from lesionflow.storage.places import Location
 
 if TYPE_CHECKING:
-    from lesionflow.scoring.finish import Summary
+    from lesionflow.scoring.publish import Summary
 
 SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
 
@@ -37,7 +37,7 @@ SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
 @tracking_uri_option
 @click.pass_context
 def score(
-    ctx: click.Context, source: str, out: Place, model: str, tracking_uri: str | None, quiet: bool, **options: Any
+    ctx: click.Context, source: str, out: Location, model: str, tracking_uri: str | None, quiet: bool, **options: Any
 ) -> None:
     """Score images into a report with one row for every image.
 
@@ -57,7 +57,7 @@ def score(
     Example:
       lesionflow score ./images --out results.csv
     """
-    from lesionflow.verbs.score import score
+    from lesionflow.api.score import score
 
     summary = _until_stopped(lambda: score(source, out, model, tracking_uri=tracking_uri, quiet=quiet, **options))
     if not quiet:
@@ -70,7 +70,7 @@ def score(
 @click.argument("out", type=PLACE)
 @options_of(ReportConfig)
 @click.pass_context
-def merge(ctx: click.Context, out: Place, quiet: bool, **options: Any) -> None:
+def merge(ctx: click.Context, out: Location, quiet: bool, **options: Any) -> None:
     """Make the report of what 'lesionflow score --shard I/N' has done.
 
     OUT is what the parts were given as --out. Nothing is scored: it is looked whether every part is there, of the same
@@ -86,7 +86,7 @@ def merge(ctx: click.Context, out: Place, quiet: bool, **options: Any) -> None:
       lesionflow score ./images --out results.csv --shard 2/2
       lesionflow merge results.csv
     """
-    from lesionflow.verbs.merge import merge
+    from lesionflow.api.merge import merge
 
     summary = _until_stopped(lambda: merge(out, quiet=quiet, **options), "stopped; what the parts have done is kept")
     if not quiet:

@@ -26,8 +26,8 @@ from lesionflow.training.config import REPEATING, TrainingConfig
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from lesionflow.api.train import Trained
     from lesionflow.registry.versions import Version
-    from lesionflow.verbs.train import Trained
 
 # What a machine that goes on with another's training may have elsewhere; the rest is as it was begun.
 WITH_RESUME = {"resume", "data", "tracking_uri", "cache"}
@@ -76,7 +76,7 @@ def train(
       lesionflow train --config runs:/2f6c1d0e8b3a4c5f9d7e6a1b0c2d3e4f/config.yaml
       lesionflow train --resume 2f6c1d0e8b3a4c5f9d7e6a1b0c2d3e4f
     """
-    from lesionflow.verbs import train as verb
+    from lesionflow.api import train as verb
 
     typed = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     surrounding = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT}
@@ -136,7 +136,7 @@ def _figures(versions: Iterable[Version]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from lesionflow.data.split import PARTS
+    from lesionflow.datasets.split import PARTS
 
     meaning = "balanced: balanced accuracy; AUC: macro average; sens., spec.: malignant against benign"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, caption=meaning, caption_justify="left")

@@ -11,7 +11,7 @@ from lesionflow.errors import did_you_mean
 from lesionflow.options import FILES, FOLDERS, range_told
 from lesionflow.registry.config import DEFAULT_MODEL
 from lesionflow.registry.local_store import registered_names
-from lesionflow.storage.places import Place, place
+from lesionflow.storage.places import Location, place
 
 
 class Choice(click.Choice[str]):
@@ -70,7 +70,7 @@ class _PlaceType(click.ParamType):
 
     name = "place"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Location:
         return place(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lesionflow.bundle.card import Calibration
-from lesionflow.bundle.decision import confidence, decide, malignant_probability, softmax
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.metrics import expected_calibration_error
+from lesionflow.model.card import Calibration
+from lesionflow.model.decision import confidence, decide, malignant_probability, softmax
 
 PULL = 10.0  # by cross-validation over lesions of both networks: 0 to 100 differ by 0.002 in log loss
 TEMPERATURE_PULL = 1.0  # of its logarithm towards 0: where no validation image is called wrong, likelihood wants 0

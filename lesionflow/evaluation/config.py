@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lesionflow.data.split import PARTS
+from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.options import check_options, option
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
-from lesionflow.evaluation.figures import SMALL, TEXT, canvas, printable, say
-from lesionflow.evaluation.predictions import Predictions
+from lesionflow.evaluation.plots import SMALL, TEXT, canvas, printable, say
+from lesionflow.model.labelled_predictions import LabelledPredictions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ class Mistake:
     missed: bool  # malignant, and below the operating point
 
 
-def worst_mistakes(predictions: Predictions, count: int = 12) -> list[Mistake]:
+def worst_mistakes(predictions: LabelledPredictions, count: int = 12) -> list[Mistake]:
     """Malignant images missed at the operating point, the surest miss first; then the most confident wrong calls.
 
     Either kind takes half of the sheet, more only where there are too few of the other.
@@ -56,7 +56,7 @@ def worst_mistakes(predictions: Predictions, count: int = 12) -> list[Mistake]:
 
 
 def contact_sheet(
-    about: str, predictions: Predictions, mistakes: Sequence[Mistake], thumbnails: Sequence[np.ndarray]
+    about: str, predictions: LabelledPredictions, mistakes: Sequence[Mistake], thumbnails: Sequence[np.ndarray]
 ) -> Figure:
     """Thumbnails, (height, width, 3) uint8, in the mistakes' order, each with what it is and what it was called.
 
@@ -84,7 +84,7 @@ def shortened(name: str) -> str:
     return name if len(name) <= LONGEST_ID else "…" + name[1 - LONGEST_ID :]
 
 
-def _message(predictions: Predictions) -> str:
+def _message(predictions: LabelledPredictions) -> str:
     malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
     missed = int((malignant & ~predictions.malignant).sum())
     wrong = int((predictions.called != predictions.labels).sum())

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.bundle.decision import TRUSTED
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
-from lesionflow.evaluation.figures import FEW, GREY, PALE, SMALL, TEXT, canvas, say
-from lesionflow.evaluation.predictions import Predictions
+from lesionflow.evaluation.plots import FEW, GREY, PALE, SMALL, TEXT, canvas, say
 from lesionflow.evaluation.selective import coverage_curve, reliability
+from lesionflow.model.decision import TRUSTED
+from lesionflow.model.labelled_predictions import LabelledPredictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def reliability_picture(about: str, after: Predictions, before: Predictions | None = None) -> Figure:
+def reliability_picture(about: str, after: LabelledPredictions, before: LabelledPredictions | None = None) -> Figure:
     """How often the most probable diagnosis is right against its probability; before calibration beside after it."""
     panels_shown = [("as it is", after)] if before is None else [("before calibration", before), ("after", after)]
     figure, panels = canvas(4.4, 2, len(panels_shown), sharex=True, sharey="row", height_ratios=[3, 1])
@@ -51,7 +51,7 @@ def reliability_picture(about: str, after: Predictions, before: Predictions | No
     return figure
 
 
-def roc_by_diagnosis(about: str, predictions: Predictions) -> Figure:
+def roc_by_diagnosis(about: str, predictions: LabelledPredictions) -> Figure:
     """A ROC curve a diagnosis, that diagnosis against the rest, each in a panel with the others behind it in grey."""
     curves = {
         diagnosis: curve
@@ -94,7 +94,7 @@ def roc_by_diagnosis(about: str, predictions: Predictions) -> Figure:
     return figure
 
 
-def malignant_roc(about: str, predictions: Predictions, threshold: float) -> Figure:
+def malignant_roc(about: str, predictions: LabelledPredictions, threshold: float) -> Figure:
     """The ROC curve of malignant against benign, with the operating point marked."""
     malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
     figure, panels = canvas(4.2)
@@ -138,7 +138,7 @@ def roc(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return false, true, float(metrics.auc(false, true))
 
 
-def coverage_picture(about: str, predictions: Predictions) -> Figure:
+def coverage_picture(about: str, predictions: LabelledPredictions) -> Figure:
     """Accuracy of the calls that are kept, when the least certain ones are referred, with the chosen point marked."""
     curve = coverage_curve(predictions)
     kept = predictions.refer == TRUSTED

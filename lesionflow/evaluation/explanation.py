@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.bundle.card import Calibration, Card
-from lesionflow.bundle.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
-from lesionflow.evaluation.figures import DPI, SMALL, WIDTH, say
 from lesionflow.evaluation.heatmaps import Occlusion, draw_lines
-from lesionflow.scoring.columns import malignant_share
-from lesionflow.scoring.row import Decision
+from lesionflow.evaluation.plots import DPI, SMALL, WIDTH, say
+from lesionflow.model.card import Calibration, Card
+from lesionflow.model.columns import malignant_share
+from lesionflow.model.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
+from lesionflow.model.prediction import Prediction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ class Explanation:
     model: str
     image: np.ndarray  # (height, width, 3) uint8: what the network sees of it, of any size
     cut: float  # share of the file's area that the network does not see
-    said: Decision
+    said: Prediction
     occlusion: Occlusion
 
 
@@ -77,7 +77,7 @@ def end_of(path: str) -> str:
     return path if len(path) <= LONGEST_PATH else "…" + path[1 - LONGEST_PATH :]
 
 
-def verdict(said: Decision, calibration: Calibration) -> str:
+def verdict(said: Prediction, calibration: Calibration) -> str:
     """What a decision comes to, a line each: the call, whether it is malignant, whether a person should look."""
     called, share, limit = DIAGNOSES[said.called], malignant_share(said.probabilities), calibration.malignant_threshold
     malignant = f"{'yes' if said.malignant else 'no'} ({percent(share)}, operating point {percent(limit)})"
@@ -114,7 +114,7 @@ def _draw_map(axes: Axes, drop: np.ndarray, shape: tuple[int, ...]) -> None:
     scale.ax.tick_params(labelsize=SMALL, length=2)
 
 
-def _draw_bars(axes: Axes, said: Decision, prior: tuple[float, ...]) -> None:
+def _draw_bars(axes: Axes, said: Prediction, prior: tuple[float, ...]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

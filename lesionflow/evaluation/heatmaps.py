@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lesionflow.bundle.decision import Decisions
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.contact_sheet import shortened
-from lesionflow.evaluation.figures import SMALL, canvas, say
-from lesionflow.evaluation.predictions import Predictions
+from lesionflow.evaluation.plots import SMALL, canvas, say
+from lesionflow.model.decision import Predictions
+from lesionflow.model.labelled_predictions import LabelledPredictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Predict = Callable[[np.ndarray], Decisions]  # (batch, height, width, 3) uint8, as `Predictor.predict`
+Predict = Callable[[np.ndarray], Predictions]  # (batch, height, width, 3) uint8, as `Predictor.predict`
 PATCH, STRIDE = 1 / 4, 1 / 12  # of the image's height and width
 NOTHING = 0.1  # log odds: below that no patch matters
 PAIRS = 2  # images in a row of the sheet, each beside its map
@@ -112,7 +112,7 @@ def _log_odds(chance: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(chance) - np.log1p(-chance))
 
 
-def typical_images(predictions: Predictions) -> list[int]:
+def typical_images(predictions: LabelledPredictions) -> list[int]:
     """Two images a diagnosis, as places: the rightly called one of median confidence, and the surest wrong one.
 
     Chosen by rule, not by how their maps look; what a diagnosis has none of is left out.
@@ -129,7 +129,7 @@ def typical_images(predictions: Predictions) -> list[int]:
 
 
 def heatmap_sheet(
-    about: str, predictions: Predictions, maps: Sequence[Heatmap], images: Sequence[np.ndarray]
+    about: str, predictions: LabelledPredictions, maps: Sequence[Heatmap], images: Sequence[np.ndarray]
 ) -> Figure:
     """Each image, (height, width, 3) uint8, beside itself with lines around the parts whose covering costs most.
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.bundle.card import Estimate
 from lesionflow.errors import DataError, UsageError, first_few
-from lesionflow.evaluation.predictions import Predictions
-from lesionflow.evaluation.weighted import LOWER_IS_BETTER, METRICS, calibration_gaps, weighted_metrics
+from lesionflow.evaluation.bootstrap_metrics import LOWER_IS_BETTER, METRICS, calibration_gaps, weighted_metrics
+from lesionflow.model.card import Estimate
+from lesionflow.model.labelled_predictions import LabelledPredictions
 
 OUTSIDE = 0.025  # of the resamples on either side of a 95 % interval
 _AT_ONCE = 100  # resamples that are drawn together
@@ -69,7 +69,7 @@ def interval(value: float, resampled: np.ndarray, lesions: int | None = None) ->
     return Estimate(value, low, high)
 
 
-def calibration_interval(predictions: Predictions, weights: np.ndarray) -> Estimate:
+def calibration_interval(predictions: LabelledPredictions, weights: np.ndarray) -> Estimate:
     """The ECE with a 95 % interval that also covers a small one; weights: as `lesion_weights` gives them.
 
     Chance only ever adds to an ECE, in the images as in every resample of them, so that the percentile interval of a
@@ -84,8 +84,8 @@ def calibration_interval(predictions: Predictions, weights: np.ndarray) -> Estim
 
 
 def compare(
-    first: Predictions,
-    second: Predictions,
+    first: LabelledPredictions,
+    second: LabelledPredictions,
     names: Sequence[str] = COMPARED,
     *,
     resamples: int = 2000,
@@ -120,11 +120,11 @@ def _share_better(name: str, difference: np.ndarray) -> float:
     return float(((gain > 0).mean() + (gain >= 0).mean()) / 2)
 
 
-def _in_order(predictions: Predictions) -> Predictions:
+def _in_order(predictions: LabelledPredictions) -> LabelledPredictions:
     return predictions.take(np.argsort(predictions.image_ids, kind="stable"))
 
 
-def _check_same(first: Predictions, second: Predictions) -> None:
+def _check_same(first: LabelledPredictions, second: LabelledPredictions) -> None:
     """Refuse to compare what is not of the same images: both are in the order of image ids."""
     if not len(first) or not len(second):
         raise DataError("there are no images to compare two models on")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.evaluation.figures import GREY, SMALL, TEXT, canvas, printable, say
+from lesionflow.evaluation.plots import GREY, SMALL, TEXT, canvas, printable, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ class History:
         return np.array([figures[name] for figures in self.epochs], dtype=np.float64)
 
 
-def name_the_gap(history: History) -> str:
+def diagnose_fit(history: History) -> str:
     """What became of the gap between training and validation, in a few words.
 
     Decided on curves smoothed by a running median of five epochs, where a change counts only if it is larger than twice
@@ -135,7 +135,7 @@ def learning_curves(about: str, histories: Mapping[str, History]) -> Figure:
         panels[0, column].set_title(printable(network), fontsize=TEXT, fontweight="bold", parse_math=False)
         panels[-1, column].set_xlabel(f"epoch (kept: {history.best_epoch})")
     panels[1, -1].legend(fontsize=SMALL, frameon=False, loc="lower right")
-    say(figure, ";\n".join(f"{network}: {name_the_gap(history)}" for network, history in histories.items()), about)
+    say(figure, ";\n".join(f"{network}: {diagnose_fit(history)}" for network, history in histories.items()), about)
     for column, history in enumerate(histories.values()):
         panels[0, column].text(
             history.best_epoch, 1.0, "kept", transform=panels[0, column].get_xaxis_transform(), ha="center", va="top",

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from lesionflow.bundle.card import Estimate
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.errors import DataError
-from lesionflow.evaluation.intervals import calibration_interval, interval, lesion_weights
-from lesionflow.evaluation.predictions import Predictions
-from lesionflow.evaluation.weighted import (
+from lesionflow.evaluation.bootstrap_metrics import (
     METRICS,
     confidence_bins,
     shares,
     weighted_metrics,
 )  # fmt: skip
+from lesionflow.evaluation.intervals import calibration_interval, interval, lesion_weights
+from lesionflow.model.card import Estimate
+from lesionflow.model.labelled_predictions import LabelledPredictions
 
 
-def measure(predictions: Predictions, *, resamples: int = 2000, seed: int = 0) -> dict[str, Estimate]:
+def measure(predictions: LabelledPredictions, *, resamples: int = 2000, seed: int = 0) -> dict[str, Estimate]:
     """All of `METRICS` that are defined on some images, each with its 95 % interval from a bootstrap over lesions.
 
     The values are those of `figures`, the intervals those of `intervals.interval`, from resamples that draw lesions
@@ -38,7 +38,7 @@ def measure(predictions: Predictions, *, resamples: int = 2000, seed: int = 0) -
     return found | {"ece": calibration_interval(predictions, weights)}
 
 
-def figures(predictions: Predictions) -> dict[str, float]:
+def figures(predictions: LabelledPredictions) -> dict[str, float]:
     """The values of all of `METRICS` that are defined on some images, by name.
 
     Accuracy, balanced accuracy (the mean of the sensitivities), macro F1 and each diagnosis's sensitivity,
@@ -61,7 +61,7 @@ def figures(predictions: Predictions) -> dict[str, float]:
     return {name: found[name] for name in METRICS if not np.isnan(found[name])}
 
 
-def _by_scikit_learn(predictions: Predictions) -> dict[str, float]:
+def _by_scikit_learn(predictions: LabelledPredictions) -> dict[str, float]:
     """What scikit-learn has: its definitions are the ones that readers know, and tests hold the resampled to them."""
     from sklearn import metrics
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from lesionflow.bundle.card import AVERAGED, SINGLE, Card
-from lesionflow.data.ham10000 import AUTHORS, LICENCE
-from lesionflow.data.split import PARTS
+from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
+from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
+from lesionflow.evaluation.display_names import gap_sentence, in_words, with_interval
 from lesionflow.evaluation.slices import Gap
-from lesionflow.evaluation.words import gap_sentence, in_words, with_interval
+from lesionflow.model.card import AVERAGED, SINGLE, Card
 
 LONGEST = 5000  # characters of a version's description that MLflow's store has room for; a test holds the card to it
 LONGEST_NAME = 40

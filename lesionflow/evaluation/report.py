@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from lesionflow import __version__
-from lesionflow.bundle.card import Calibration, Card, Estimate
-from lesionflow.bundle.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.curves import roc
-from lesionflow.evaluation.figures import FEW, Picture
 from lesionflow.evaluation.metrics import confusion_matrix
-from lesionflow.evaluation.predictions import Predictions
+from lesionflow.evaluation.plots import FEW, Picture
 from lesionflow.evaluation.selective import coverage_curve, reliability
 from lesionflow.evaluation.slices import Gap, Slice
+from lesionflow.model.card import Calibration, Card, Estimate
+from lesionflow.model.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
+from lesionflow.model.labelled_predictions import LabelledPredictions
 
 REPORT_FORMAT = 1
 NOT_A_DEVICE = "For research. Not a medical device: nothing here may decide about a patient."
@@ -35,7 +35,7 @@ class EvaluationReport:
     data_digest: str
     demo: bool  # whether they are synthetic
     part: str  # of the split: train, validation or test; all without one
-    predictions: Predictions
+    predictions: LabelledPredictions
     metrics: Mapping[str, Estimate]
     calibration: Calibration  # the one that was applied
     slices: Sequence[Slice] = ()
@@ -59,7 +59,7 @@ class EvaluationReport:
         return f"{self.model} on {self.data}, {self.part}: {len(self.predictions)} images of {self.lesions} lesions"
 
     @property
-    def before(self) -> Predictions | None:
+    def before(self) -> LabelledPredictions | None:
         """The predictions without calibration, the most probable diagnosis called."""
         if self.uncalibrated is None:
             return None
@@ -148,7 +148,7 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
     return plain
 
 
-def _bins(predictions: Predictions) -> list[dict[str, Any]]:
+def _bins(predictions: LabelledPredictions) -> list[dict[str, Any]]:
     return [each._asdict() for each in reliability(predictions)]
 
 

@@ -7,13 +7,19 @@ from collections.abc import Iterator
 import numpy as np
 
 from lesionflow import pages
-from lesionflow.bundle.card import Estimate
-from lesionflow.bundle.decision import UNCERTAIN, UNFAMILIAR
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT_INDICES
-from lesionflow.evaluation.figures import Picture
+from lesionflow.evaluation.display_names import (
+    BY_DIAGNOSIS,
+    METRIC_WORDS,
+    attribute_in_words,
+    gap_sentence,
+    with_interval,
+)
 from lesionflow.evaluation.model_card import data_licence, limits
+from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import NOT_A_DEVICE, EvaluationReport
-from lesionflow.evaluation.words import BY_DIAGNOSIS, METRIC_WORDS, attribute_in_words, gap_sentence, with_interval
+from lesionflow.model.card import Estimate
+from lesionflow.model.decision import UNCERTAIN, UNFAMILIAR
 
 GAPS_NAMED = 3
 SHOWN_WIDTH = 640  # pixels of a figure on the page

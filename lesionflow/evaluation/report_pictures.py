@@ -9,11 +9,11 @@ import numpy as np
 
 from lesionflow.evaluation.contact_sheet import Mistake, contact_sheet
 from lesionflow.evaluation.curves import coverage_picture, malignant_roc, reliability_picture, roc_by_diagnosis
-from lesionflow.evaluation.figures import Picture, confusion_picture, message_of
-from lesionflow.evaluation.forest import slices_picture
+from lesionflow.evaluation.forest_plot import slices_picture
 from lesionflow.evaluation.heatmaps import Heatmap, heatmap_sheet
 from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import confusion_matrix
+from lesionflow.evaluation.plots import Picture, confusion_picture, message_of
 from lesionflow.evaluation.report import EvaluationReport
 
 if TYPE_CHECKING:

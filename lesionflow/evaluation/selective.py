@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lesionflow.bundle.card import Estimate
 from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.evaluation.bootstrap_metrics import CALIBRATION_BINS, confidence_bins
 from lesionflow.evaluation.intervals import interval, lesion_weights
-from lesionflow.evaluation.predictions import Predictions
-from lesionflow.evaluation.weighted import CALIBRATION_BINS, confidence_bins
+from lesionflow.model.card import Estimate
+from lesionflow.model.labelled_predictions import LabelledPredictions
 
 
 class CoverageCurve(NamedTuple):
@@ -33,7 +33,7 @@ class Bin(NamedTuple):
     accuracy: Estimate  # how often it is right
 
 
-def coverage_curve(predictions: Predictions) -> CoverageCurve:
+def coverage_curve(predictions: LabelledPredictions) -> CoverageCurve:
     """Accuracy against coverage when the calls of lowest confidence are left out.
 
     That is selective classification (Geifman and El-Yaniv 2017, arXiv:1705.08500). Confidence is the probability of the
@@ -62,7 +62,7 @@ def coverage_curve(predictions: Predictions) -> CoverageCurve:
 
 
 def reliability(
-    predictions: Predictions, bins: int = CALIBRATION_BINS, *, resamples: int = 1000, seed: int = 0
+    predictions: LabelledPredictions, bins: int = CALIBRATION_BINS, *, resamples: int = 1000, seed: int = 0
 ) -> list[Bin]:
     """Probability against accuracy of the most probable diagnosis, by bins of equal width.
 

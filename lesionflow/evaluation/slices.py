@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.bundle.card import Estimate
-from lesionflow.data.attributes import UNKNOWN, values_of
-from lesionflow.data.metadata import ATTRIBUTES
+from lesionflow.datasets.label_table import ATTRIBUTES
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.metrics import measure
-from lesionflow.evaluation.predictions import Predictions
+from lesionflow.model.card import Estimate
+from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.profile.attributes import UNKNOWN, values_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,9 @@ class Gap:
         return self.highest.metrics[self.metric].value - self.lowest.metrics[self.metric].value
 
 
-def slices(predictions: Predictions, attributes: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -> list[Slice]:
+def slices(
+    predictions: LabelledPredictions, attributes: pd.DataFrame, *, resamples: int = 1000, seed: int = 0
+) -> list[Slice]:
     """All of `metrics.measure` for each value of each attribute, the more frequent values first, unknown last.
 
     attributes: the rows of predictions in the same order, with text in whichever of `ATTRIBUTES` it has as columns; age
@@ -126,7 +128,7 @@ def _diagnoses(members: Slice) -> set[str]:
     return {diagnosis for diagnosis in DIAGNOSES if f"sensitivity_{diagnosis}" in members.metrics}
 
 
-def _slice(attribute: str, value: str, members: Predictions, resamples: int, seed: int) -> Slice:
+def _slice(attribute: str, value: str, members: LabelledPredictions, resamples: int, seed: int) -> Slice:
     malignant = np.isin(members.labels, MALIGNANT_INDICES)
     of_each_kind = [len(np.unique(members.lesion_ids[kind])) for kind in (malignant, ~malignant)]
     small = len(members) < FEWEST_IMAGES or min(of_each_kind) < FEWEST_LESIONS

@@ -45,9 +45,9 @@ def onnxruntime_seen() -> dict[str, Any]:
     import numpy as np
     import onnxruntime
 
-    from lesionflow.bundle.pretrained import is_shipped, pretrained_folder
     from lesionflow.errors import LesionflowError
-    from lesionflow.scoring.predictor import choose_device, load_predictor
+    from lesionflow.model.predictor import choose_device, load_predictor
+    from lesionflow.model.shipped import is_shipped, pretrained_folder
 
     device, seconds, failed = choose_device("auto"), None, ""
     if is_shipped():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lesionflow.errors import did_you_mean
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check
-from lesionflow.registry.patience import PROMPT, USERS
+from lesionflow.tracking.timeouts import PROMPT, USERS
 
 ENOUGH_MEMORY = 2 * 1024**3  # bytes; TensorFlow alone takes half of it
 ENOUGH_DISK, LEAST_DISK = 2 * 1024**3, 100 * 1024**2

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lesionflow import __version__
 from lesionflow.health.check import PROBLEM, WARNING, Check
-from lesionflow.registry.origin import git_commit
+from lesionflow.tracking.provenance import git_commit
 
 # As in pyproject.toml; a test compares the two.
 REQUIRED = (

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from lesionflow.bundle.pretrained import in_its_place
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check, UnansweredError, asked_elsewhere
 from lesionflow.health.machine import size
-from lesionflow.registry.failures import shown_address, without_password
+from lesionflow.model.shipped import in_its_place
 from lesionflow.registry.local_store import DEFAULT_STORE, has_file_store
-from lesionflow.registry.patience import HASTY, USERS
+from lesionflow.tracking.failures import shown_address, without_password
+from lesionflow.tracking.timeouts import HASTY, USERS
 
 SECONDS = 90  # to look for a champion and to fetch it; a server that hangs is given up long before
 _SQLITE = "sqlite:///"
@@ -67,7 +67,7 @@ def check_store(store: Store, name: str) -> tuple[list[Check], Path | None]:
     try:
         haste = {variable: value for variable, value in HASTY.items() if variable not in USERS}
         haste.setdefault("PGCONNECT_TIMEOUT", os.environ.get("PGCONNECT_TIMEOUT", "10"))
-        asked = ("lesionflow.registry.survey:survey", store.address, name)
+        asked = ("lesionflow.registry.inspect_store:survey", store.address, name)
         seen = asked_elsewhere(*asked, seconds=SECONDS, environment=haste)
     except UnansweredError as unanswered:
         found = f"{told}: {_without(store, str(unanswered))}"

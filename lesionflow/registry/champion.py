@@ -10,23 +10,23 @@ from dataclasses import dataclass
 
 from lesionflow.errors import LesionflowError, RegistryError
 from lesionflow.evaluation.intervals import compare
+from lesionflow.registry.compared_model import ComparedModel, compared_model_of, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
-from lesionflow.registry.contender import Contender, contender_of, why_not_comparable
 from lesionflow.registry.decision_tags import KEPT_BACK, tag_decision
-from lesionflow.registry.failures import registry_errors
-from lesionflow.registry.gates import Decision, decide
+from lesionflow.registry.gates import Verdict, decide
 from lesionflow.registry.history import (
     CHAMPION,
     FORCED,
     GIVEN_BACK,
     PROMOTED,
     ROLLED_BACK,
-    Standing,
+    ChampionState,
     line_of,
     look,
     record,
 )
 from lesionflow.registry.versions import DECIDING, Version, find_version, is_registered, number_by_alias
+from lesionflow.tracking.failures import registry_errors
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Promotion:
     """What came of asking for a promotion."""
 
     version: Version
-    decision: Decision  # of the gates
+    decision: Verdict  # of the gates
     before: Version | None  # the champion that it was measured against
     promoted: bool  # as the gates decided, or by force
     already: bool = False  # it was champion before; nothing was asked and nothing changed
@@ -70,11 +70,11 @@ def challenge(
 
     The decision is kept as tags of the version, a promotion also in the history. note: why, in the user's words.
     """
-    name, asking = challenger.name, contender_of(challenger)
+    name, asking = challenger.name, compared_model_of(challenger)
     while True:
         seen = look(name)
         if seen.champion == challenger.number:
-            already = Decision(True, f"{challenger.label} is the champion already")
+            already = Verdict(True, f"{challenger.label} is the champion already")
             return Promotion(challenger, already, challenger, promoted=True, already=True)
         champion, decision = _ask_gates(asking, name, seen, config, unreadable=force)
         if not decision.promote and not force:
@@ -91,7 +91,7 @@ def challenge(
     unseen = [change for change in settled.changes if change not in seen.changes and change.place < written.place]
     other = unseen[-1].version if unseen else challenger.number
     if other != challenger.number and how == PROMOTED and settled.champion == challenger.number:
-        champion, decision = _ask_gates(asking, name, Standing(champion=other), config)
+        champion, decision = _ask_gates(asking, name, ChampionState(champion=other), config)
         if not decision.promote and champion is not None:
             record(name, champion.number, GIVEN_BACK, decision.reason, settled)
             settle(name)
@@ -102,9 +102,9 @@ def challenge(
     return Promotion(challenger, decision, champion, promoted=True, replaced_by=replaced)
 
 
-def crown_the_better(
+def promote_best(
     challengers: list[Version], config: PromotionConfig = USUAL
-) -> tuple[Version, Decision, Version | None]:
+) -> tuple[Version, Verdict, Version | None]:
     """Let the best of versions trained together challenge the champion.
 
     The best is the one of the highest validation balanced accuracy, the first of equal ones; that the difference may
@@ -116,23 +116,23 @@ def crown_the_better(
     promotion = challenge(best, config)
     for other in challengers:
         if other is not best:
-            tag_decision(other.name, other.number, Decision(False, _why_not(other, best)), KEPT_BACK, against=best)
+            tag_decision(other.name, other.number, Verdict(False, _why_not(other, best)), KEPT_BACK, against=best)
     decision = promotion.decision
     if not promotion.promoted:
-        decision = Decision(False, f"{decision.reason}; {how_to_force(best)}", decision.gates)
+        decision = Verdict(False, f"{decision.reason}; {how_to_force(best)}", decision.gates)
     elif promotion.already:
-        decision = Decision(False, decision.reason)
+        decision = Verdict(False, decision.reason)
     elif promotion.replaced_by is not None:
         told = told_replaced(best.name, best.number, promotion.replaced_by)
-        decision = Decision(False, told, decision.gates)
+        decision = Verdict(False, told, decision.gates)
     return best, decision, promotion.before
 
 
-def set_champion(version: Version, reason: str) -> Standing:
+def set_champion(version: Version, reason: str) -> ChampionState:
     """Put the champion alias on a version without asking the gates, and say why in its tags and the history."""
     record(version.name, version.number, FORCED, reason, look(version.name))
     settled = settle(version.name)
-    tag_decision(version.name, version.number, Decision(True, reason), FORCED, reason)
+    tag_decision(version.name, version.number, Verdict(True, reason), FORCED, reason)
     return settled
 
 
@@ -158,12 +158,12 @@ def roll_back(name: str, reason: str = "") -> Rollback:
     record(name, number, ROLLED_BACK, reason, seen)
     settled = settle(name)
     if seen.champion is not None:
-        tag_decision(name, seen.champion, Decision(False, f"rolled back to {name}/{number}"), ROLLED_BACK, reason)
+        tag_decision(name, seen.champion, Verdict(False, f"rolled back to {name}/{number}"), ROLLED_BACK, reason)
     replaced = None if settled.champion == number else settled.champion
     return Rollback(name, number, seen.champion, tuple(deleted), replaced)
 
 
-def settle(name: str) -> Standing:
+def settle(name: str) -> ChampionState:
     """Make the alias agree with the last change, whoever wrote it.
 
     Everyone who records a change ends with this. The last to move the alias has looked afterwards and found no later
@@ -191,24 +191,24 @@ def told_replaced(name: str, number: int, by: int) -> str:
 
 
 def _ask_gates(
-    challenger: Contender, name: str, seen: Standing, config: PromotionConfig, *, unreadable: bool = False
-) -> tuple[Version | None, Decision]:
+    challenger: ComparedModel, name: str, seen: ChampionState, config: PromotionConfig, *, unreadable: bool = False
+) -> tuple[Version | None, Verdict]:
     """The champion and what the gates say; unreadable: whether a champion that cannot be read is only a failed gate."""
     if seen.champion is None:
         return None, decide(challenger, None, config)
     try:
         champion = find_version(name, seen.champion)
-        return champion, decide(challenger, contender_of(champion), config)
+        return champion, decide(challenger, compared_model_of(champion), config)
     except LesionflowError as error:
         if not unreadable:
             raise
-        return None, Decision(False, f"the champion {name}/{seen.champion} cannot be read: {error}")
+        return None, Verdict(False, f"the champion {name}/{seen.champion} cannot be read: {error}")
 
 
 def _why_not(other: Version, best: Version) -> str:
     told = f"{best.label} of the same training is better: validation balanced accuracy {_figure(best):.4f} against "
     told += f"{_figure(other):.4f}"
-    first, second = contender_of(best), contender_of(other)
+    first, second = compared_model_of(best), compared_model_of(other)
     if why_not_comparable(first, second) or first.validation is None or second.validation is None:
         return told
     found = compare(first.validation, second.validation, (DECIDING,))[DECIDING]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime
 
-from lesionflow.registry.failures import registry_errors
-from lesionflow.registry.gates import Decision
+from lesionflow.registry.gates import Verdict
 from lesionflow.registry.history import user_name
 from lesionflow.registry.versions import Version
+from lesionflow.tracking.failures import registry_errors
 
 KEPT_BACK = "kept back"  # of a version that the gates refused; the other words are those of `history`
 
 
 def tag_decision(
-    name: str, number: int, decision: Decision, what: str, note: str = "", against: Version | None = None
+    name: str, number: int, decision: Verdict, what: str, note: str = "", against: Version | None = None
 ) -> None:
     """Keep a decision with the version that it is about.
 

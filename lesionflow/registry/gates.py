@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from lesionflow.errors import DataError
 from lesionflow.evaluation.calibration import ece_by_chance
 from lesionflow.evaluation.intervals import Difference, compare
+from lesionflow.registry.compared_model import ComparedModel, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
-from lesionflow.registry.contender import Contender, why_not_comparable
 from lesionflow.registry.versions import DECIDING
 
 MELANOMA, CALIBRATION = "sensitivity_mel", "ece"  # metrics beside `DECIDING`, on the validation part too
@@ -27,7 +27,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Decision:
+class Verdict:
     """Whether a version becomes the champion, and why."""
 
     promote: bool
@@ -35,7 +35,7 @@ class Decision:
     gates: tuple[Gate, ...] = ()
 
 
-def decide(challenger: Contender, champion: Contender | None, config: PromotionConfig = USUAL) -> Decision:
+def decide(challenger: ComparedModel, champion: ComparedModel | None, config: PromotionConfig = USUAL) -> Verdict:
     """Ask the gates whether the challenger takes the champion's place: all have to be passed.
 
     Only what both say of the same validation images is compared. Against no champion, and with real data against a
@@ -43,10 +43,10 @@ def decide(challenger: Contender, champion: Contender | None, config: PromotionC
     """
     gates = (*_compared(challenger, champion, config), _calibrated(challenger, config))
     failed = [gate for gate in gates if not gate.passed]
-    return Decision(not failed, "; ".join(gate.reason for gate in failed or gates if gate.reason), gates)
+    return Verdict(not failed, "; ".join(gate.reason for gate in failed or gates if gate.reason), gates)
 
 
-def _compared(challenger: Contender, champion: Contender | None, config: PromotionConfig) -> tuple[Gate, ...]:
+def _compared(challenger: ComparedModel, champion: ComparedModel | None, config: PromotionConfig) -> tuple[Gate, ...]:
     if champion is None:
         return _open("no champion yet", challenger)
     if champion.card.demo and not challenger.card.demo:
@@ -67,7 +67,7 @@ def _compared(challenger: Contender, champion: Contender | None, config: Promoti
     )
 
 
-def _open(why: str, challenger: Contender) -> tuple[Gate, ...]:
+def _open(why: str, challenger: ComparedModel) -> tuple[Gate, ...]:
     """The gates that compare, where there is nothing to compare with."""
     metrics = challenger.card.metrics["validation"]
     named = {"balanced accuracy": metrics.get(DECIDING), "melanoma sensitivity": metrics.get(MELANOMA)}
@@ -75,7 +75,9 @@ def _open(why: str, challenger: Contender) -> tuple[Gate, ...]:
     return Gate("data", True, why), *(Gate(name, True, f"validation {what}") for name, what in told.items())
 
 
-def _better(differences: dict[str, Difference], challenger: Contender, champion: Contender, probability: float) -> Gate:
+def _better(
+    differences: dict[str, Difference], challenger: ComparedModel, champion: ComparedModel, probability: float
+) -> Gate:
     found = differences[DECIDING]
     passed = found.probability_better >= probability
     new, old = (each.card.metrics["validation"][DECIDING].value for each in (challenger, champion))
@@ -90,7 +92,7 @@ def _better(differences: dict[str, Difference], challenger: Contender, champion:
     )
 
 
-def _no_worse_at_melanoma(differences: dict[str, Difference], champion: Contender, margin: float) -> Gate:
+def _no_worse_at_melanoma(differences: dict[str, Difference], champion: ComparedModel, margin: float) -> Gate:
     found = differences.get(MELANOMA)
     if found is None:
         return Gate("melanoma sensitivity", False, "the validation part has no melanoma", None, -margin)
@@ -99,7 +101,7 @@ def _no_worse_at_melanoma(differences: dict[str, Difference], champion: Contende
     return Gate("melanoma sensitivity", passed, f"{told} where {-margin:g} is allowed", found.value, -margin)
 
 
-def _calibrated(challenger: Contender, config: PromotionConfig) -> Gate:
+def _calibrated(challenger: ComparedModel, config: PromotionConfig) -> Gate:
     found = challenger.card.metrics["validation"].get(CALIBRATION)
     if found is None:
         return Gate("calibration", False, f"the card of {challenger.label} states no ECE of the validation part")

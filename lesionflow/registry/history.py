@@ -17,7 +17,7 @@ import secrets
 from dataclasses import dataclass
 
 from lesionflow.errors import UsageError
-from lesionflow.registry.failures import registry_errors
+from lesionflow.tracking.failures import registry_errors
 
 CHAMPION = "champion"  # the alias
 PROMOTED, FORCED = "promoted", "forced"
@@ -48,7 +48,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ChampionState:
     """What the registry says of a model's champion at one moment."""
 
     changes: tuple[Change, ...] = ()  # oldest first
@@ -60,7 +60,7 @@ class Standing:
         return bool(self.changes) and self.changes[-1].version == self.champion
 
 
-def look(name: str) -> Standing:
+def look(name: str) -> ChampionState:
     """The champion and its history; those of a model that is not registered are empty."""
     import mlflow
 
@@ -69,15 +69,15 @@ def look(name: str) -> Standing:
             model = mlflow.MlflowClient().get_registered_model(name)
         except mlflow.MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return Standing()
+                return ChampionState()
             raise
     found = [_change(key, value) for key, value in model.tags.items()]
     changes = sorted((change for change in found if change), key=lambda change: change.place)
     champion = model.aliases.get(CHAMPION)
-    return Standing(tuple(changes), None if champion is None else int(champion))
+    return ChampionState(tuple(changes), None if champion is None else int(champion))
 
 
-def record(name: str, version: int, decision: str, reason: str, seen: Standing) -> Change:
+def record(name: str, version: int, decision: str, reason: str, seen: ChampionState) -> Change:
     """Write a change into the history; seen: what the one who decided on it saw."""
     import mlflow
 
@@ -97,7 +97,7 @@ def record(name: str, version: int, decision: str, reason: str, seen: Standing) 
     return Change(key, number, **told)  # type: ignore[arg-type]
 
 
-def line_of(standing: Standing) -> list[int]:
+def line_of(standing: ChampionState) -> list[int]:
     """The champions that stand behind one another, the present one last: what rolling back goes through.
 
     A promotion puts a version at the end, rolling back takes those away that came after the version it restores. So

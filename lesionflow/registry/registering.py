@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 
 from lesionflow import __version__
-from lesionflow.bundle.card import Card
-from lesionflow.registry.failures import registry_errors
-from lesionflow.registry.interrupted import delete_checkpoints, mark_finished
-from lesionflow.registry.tracking import log_parameters
+from lesionflow.model.card import Card
 from lesionflow.registry.versions import Version, find_version, fitting
+from lesionflow.tracking.failures import registry_errors
+from lesionflow.tracking.resume import delete_checkpoints, mark_finished
+from lesionflow.tracking.runs import log_parameters
 
 
 def check_may_register(name: str) -> None:

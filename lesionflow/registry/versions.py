@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lesionflow
-from lesionflow.bundle.card import CARD_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card
-from lesionflow.bundle.files import read_arrays
-from lesionflow.bundle.pretrained import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.errors import RegistryError, UsageError, did_you_mean
-from lesionflow.evaluation.predictions import Predictions, from_arrays
-from lesionflow.registry.failures import registry_errors, without_password
+from lesionflow.model.card import CARD_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card
+from lesionflow.model.files import read_arrays
+from lesionflow.model.labelled_predictions import LabelledPredictions, from_arrays
+from lesionflow.model.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
+from lesionflow.model.shipped import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.registry.local_store import Entry, find_entry, local_bundle
-from lesionflow.registry.nearest import nearest_model
-from lesionflow.registry.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
 from lesionflow.registry.remote_store import fetch_entry
-from lesionflow.registry.tracking import connect
+from lesionflow.registry.suggestions import suggest_model
+from lesionflow.tracking.failures import registry_errors, without_password
+from lesionflow.tracking.runs import connect
 
 DECIDING = "balanced_accuracy"  # on the validation part
 SCORED = (CARD_FILE, ONNX_FILE)  # what scoring reads of a bundle
@@ -63,7 +63,7 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
     with registry_errors("registering the model"), tempfile.TemporaryDirectory() as code:
         logged = mlflow.pyfunc.log_model(
             name="model",
-            loader_module="lesionflow.registry.pyfunc",
+            loader_module="lesionflow.model.pyfunc",
             data_path=str(folder),
             # With its code aboard the model also loads where lesionflow is not installed: a server, a Spark worker.
             code_paths=[str(_copy_code(Path(lesionflow.__file__).parent, Path(code)))],
@@ -142,7 +142,7 @@ def is_registered(name: str, number: int) -> bool:
     return True
 
 
-def find_validation(version: Version) -> Predictions | None:
+def find_validation(version: Version) -> LabelledPredictions | None:
     """What a registered version says of its validation part; None where its bundle came without."""
     if VALIDATION_FILE not in version.card.digests:
         return None
@@ -228,7 +228,7 @@ def _ask(
         number = number_by_alias(name, alias)
     if number is None:
         raise RegistryError(
-            f"no {alias} of {name} in the registry {_registry()}{nearest_model(name, alias)}; train one with "
+            f"no {alias} of {name} in the registry {_registry()}{suggest_model(name, alias)}; train one with "
             f"'lesionflow train', or name another model with --model{in_its_place()}"
         )
     import mlflow
@@ -252,7 +252,7 @@ def _download(name: str, number: int, folder: Path, files: tuple[str, ...]) -> P
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise RegistryError(
-                f"no version {number} of {name} in the registry {_registry()}{nearest_model(name)}"
+                f"no version {number} of {name} in the registry {_registry()}{suggest_model(name)}"
             ) from error
         if here := local_bundle(source):
             return here

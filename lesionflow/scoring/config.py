@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 from lesionflow.errors import UsageError
+from lesionflow.model.columns import COLUMNS
 from lesionflow.options import check_options, option
-from lesionflow.scoring.columns import COLUMNS
-from lesionflow.storage.places import Place
+from lesionflow.storage.places import Location
 
 DEVICES = ("auto", "cpu", "cuda")
 FORMATS = ("csv", "parquet", "jsonl", "isic")
@@ -59,11 +59,11 @@ class ReportConfig:
         high=7,
         group=REPORT,
     )
-    html: Place | None = option(  # noqa: RUF009
-        None, "Write a page with a sortable table and thumbnails as well.", kind=Place, group=REPORT, metavar="FILE"
+    html: Location | None = option(  # noqa: RUF009
+        None, "Write a page with a sortable table and thumbnails as well.", kind=Location, group=REPORT, metavar="FILE"
     )
-    summary: Place | None = option(  # noqa: RUF009
-        None, "Write counts, failures and provenance as JSON as well.", kind=Place, group=REPORT, metavar="FILE"
+    summary: Location | None = option(  # noqa: RUF009
+        None, "Write counts, failures and provenance as JSON as well.", kind=Location, group=REPORT, metavar="FILE"
     )
     overwrite: bool = option(False, "Replace the report if it exists.", group=REPORT)
     on_error: str = option("row", "What an image that cannot be read does.", choices=("row", "fail"), group=FAILURES)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lesionflow.model.predictor import Predictor, row_fingerprint
 from lesionflow.scoring.config import RAY, ScoringConfig
-from lesionflow.scoring.finish import distant_workers
 from lesionflow.scoring.job import Job
 from lesionflow.scoring.local import Step, default_workers, score_here
-from lesionflow.scoring.predictor import Predictor, row_fingerprint
+from lesionflow.scoring.publish import distant_workers
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def open_engine(config: ScoringConfig) -> Iterator[Engine]:
         return
     from lesionflow.scoring.ray_cluster import join_cluster
     from lesionflow.scoring.ray_engine import score_on_cluster
-    from lesionflow.scoring.ray_worker import Work, find_witness
+    from lesionflow.scoring.ray_worker import Work, find_probe_file
 
     cpus, within = config.cpus_per_task or 1, os.getcwd()
     with join_cluster(config.ray_address, cpus, config.gpus_per_task or 0, quiet=config.quiet) as cluster:
@@ -62,7 +62,7 @@ def open_engine(config: ScoringConfig) -> Iterator[Engine]:
                 secrets.token_hex(8), job, card, model.graph, model.device, averaged, model.batch_size,
                 config.workers or distant_workers(job) or 2 * cpus,
                 row_fingerprint(card, model.device, averaged, model.batch_size),
-                within, find_witness(job.paths(), within),
+                within, find_probe_file(job.paths(), within),
             )  # fmt: skip
             return lambda todo: score_on_cluster(cluster, todo, work)
 

@@ -29,11 +29,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
+from lesionflow.atomic import atomic_write_bytes
 from lesionflow.errors import ReportError, StoreError
-from lesionflow.scoring.row import Decision, Row
+from lesionflow.model.prediction import Prediction, Row
 from lesionflow.storage import objects
-from lesionflow.storage.places import Place, Url
-from lesionflow.whole_file import write_whole
+from lesionflow.storage.places import Location, Url
 
 JOB_FILE, MANIFEST_FILE, LOCK_FILE, REPORT_FILE = "job.json", "manifest.jsonl", "lock", "report"
 
@@ -44,7 +44,7 @@ Fingerprint = dict[str, str | int]
 class Job:
     """A list of inputs in shards of `shard_size`, and which of them are done."""
 
-    folder: Place
+    folder: Location
     shard_size: int
     inputs: int
     carried_columns: tuple[str, ...]
@@ -58,7 +58,7 @@ class Job:
         """Of the fingerprint: shards of another model, other options or another list have another one."""
         return hashlib.sha256(json.dumps(self.fingerprint, sort_keys=True).encode()).hexdigest()[:16]
 
-    def is_seen(self) -> bool:
+    def is_visible(self) -> bool:
         """Whether the folder has this job: not so on a machine where another storage goes by the same name."""
         there = read_job_file(self.folder)
         return there is not None and there["fingerprint"] == self.fingerprint
@@ -97,7 +97,7 @@ class Job:
         body = "".join(line + "\n" for line in lines).encode("ascii")
         head = {"shard": shard, "job": self.digest, "rows": len(lines), "failed": failed, "crc32": zlib.crc32(body)}
         with report_errors(self.folder):
-            write_whole(self._shard_file(shard), json.dumps(head).encode() + b"\n" + body)
+            atomic_write_bytes(self._shard_file(shard), json.dumps(head).encode() + b"\n" + body)
 
     def discard_shard(self, shard: int) -> None:
         """Forget a shard's result: it is to be done again."""
@@ -145,7 +145,7 @@ class Job:
                     yield Row(path, None, reason, detail, frame, tuple(carried))
                 else:
                     probabilities, *decided = outcome
-                    decision = Decision(tuple(probabilities), *decided)
+                    decision = Prediction(tuple(probabilities), *decided)
                     yield Row(path, decision, frame=frame, carried=tuple(carried))
 
     def _read_shard(self, shard: int) -> tuple[int, bytes] | None:
@@ -162,21 +162,21 @@ class Job:
             pass
         return None
 
-    def _shard_file(self, shard: int) -> Place:
+    def _shard_file(self, shard: int) -> Location:
         return self.folder / f"shard-{shard:08}.jsonl"
 
 
 @overload
 def job_folder(out: Path) -> Path: ...
 @overload
-def job_folder(out: Place) -> Place: ...
-def job_folder(out: Place) -> Place:
+def job_folder(out: Location) -> Location: ...
+def job_folder(out: Location) -> Location:
     """Where the job of a report lies: beside it, so that renaming never crosses file systems."""
     name = os.fsdecode(os.fsencode(out.name)[:200])  # with what comes around it, a long name would be too long
     return out.parent / f".{name}.job"
 
 
-def read_job_file(folder: Place) -> dict[str, Any] | None:
+def read_job_file(folder: Location) -> dict[str, Any] | None:
     """What `job.json` says; None where no job has begun. Raises `ReportError` where that cannot be told."""
     file = folder / JOB_FILE
     try:
@@ -191,12 +191,12 @@ def read_job_file(folder: Place) -> dict[str, Any] | None:
         raise ReportError(f"{file}: cannot be read ({error.strerror})") from error
 
 
-def file_names(folder: Place) -> Iterator[str]:
+def file_names(folder: Location) -> Iterator[str]:
     """The names of a folder's files. Raises OSError."""
     return objects.names(folder) if isinstance(folder, Url) else iter(os.listdir(folder))
 
 
-def _part_of(file: Place, start: int, end: int | None) -> bytes:
+def _part_of(file: Location, start: int, end: int | None) -> bytes:
     """The bytes from `start` to before `end`, or to the end of the file. Raises OSError."""
     if isinstance(file, Url):
         return objects.read(file, start, end)
@@ -206,7 +206,7 @@ def _part_of(file: Place, start: int, end: int | None) -> bytes:
 
 
 @contextlib.contextmanager
-def report_errors(folder: Place, done: str = "written") -> Iterator[None]:
+def report_errors(folder: Location, done: str = "written") -> Iterator[None]:
     """What the operating system or a store reports becomes a `ReportError`; done: what cannot be done."""
     try:
         yield

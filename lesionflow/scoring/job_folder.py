@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from lesionflow.atomic import atomic_write_bytes, put_in_place
 from lesionflow.errors import ReportError
 from lesionflow.locks import take_lock
 from lesionflow.scoring.job import (
@@ -24,8 +25,7 @@ from lesionflow.scoring.job import (
 from lesionflow.scoring.manifest import differences, whole_fingerprint, write_manifest
 from lesionflow.scoring.sources import Source
 from lesionflow.storage import objects
-from lesionflow.storage.places import Place, Url
-from lesionflow.whole_file import put_in_place, write_whole
+from lesionflow.storage.places import Location, Url
 
 _PARTIAL = r"(\.partial(-\w+)?)?"  # of what a killed process was writing
 _OURS = re.compile(
@@ -37,7 +37,7 @@ _LOCKS = re.compile(rf"{LOCK_FILE}(-\d+-of-\d+)?")
 
 @contextlib.contextmanager
 def open_job(
-    folder: Place, source: Source, fingerprint: Fingerprint, shard_size: int, *, resume: bool, anew: bool
+    folder: Location, source: Source, fingerprint: Fingerprint, shard_size: int, *, resume: bool, anew: bool
 ) -> Iterator[Job]:
     """Begin a job, or go on with the one in the folder; one process at a time has it, except in a store.
 
@@ -81,11 +81,11 @@ def open_job(
             put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
             if before is None:
                 content = json.dumps({"fingerprint": fingerprint, "begun": begun.isoformat()}, indent=2)
-                write_whole(folder / JOB_FILE, content.encode() + b"\n")
+                atomic_write_bytes(folder / JOB_FILE, content.encode() + b"\n")
         yield Job(folder, shard_size, listed.inputs, source.carried_columns, begun, listed.offsets, fingerprint)
 
 
-def remove_job(folder: Place, keep_folder: bool = False) -> None:
+def remove_job(folder: Location, keep_folder: bool = False) -> None:
     """Remove a job: first what makes it one, then the rest; files that no job wrote stay, and their folder too."""
     with report_errors(folder), contextlib.suppress(FileNotFoundError):
         (folder / JOB_FILE).unlink(missing_ok=True)
@@ -100,7 +100,7 @@ def remove_job(folder: Place, keep_folder: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def _partial_manifest(folder: Place) -> Iterator[Path]:
+def _partial_manifest(folder: Location) -> Iterator[Path]:
     """Where the list of a job is written before it has its place: the next run begins it anew."""
     if isinstance(folder, Path):
         yield folder / f"{MANIFEST_FILE}.partial"
@@ -110,7 +110,7 @@ def _partial_manifest(folder: Place) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def locked(folder: Place, name: str, busy: str, *, shared: bool = False) -> Iterator[None]:
+def locked(folder: Location, name: str, busy: str, *, shared: bool = False) -> Iterator[None]:
     """Hold a lock in the folder, which ends with the process, however it ends. Where there are no locks, go without.
 
     busy: what to say where somebody else holds it; shared: whether others who share it may hold it as well.

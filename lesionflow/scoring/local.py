@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lesionflow.data.pixels import decode_frames
 from lesionflow.errors import ImageError
+from lesionflow.images.decode import decode_frames
+from lesionflow.model.prediction import Prediction, Row, one_by_one
+from lesionflow.model.predictor import Predictor
 from lesionflow.scoring.job import Job
-from lesionflow.scoring.predictor import Predictor
-from lesionflow.scoring.row import Decision, Row, one_by_one
 from lesionflow.storage.places import is_url
 
 WORKERS_OF_STORE = 64  # beyond that, the client of a store, one thread, has no more to give
@@ -113,7 +113,7 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, with
     pixels = np.zeros((len(batch.paths), height, width, 3), np.uint8)
     found: list[tuple[int, int, ImageError | None]] = []  # place in the batch, frame, what is wrong
     later: list[np.ndarray] = []  # further frames of a file; they go through the network a batch of their own at a time
-    further: list[Decision] = []  # and give these, in order
+    further: list[Prediction] = []  # and give these, in order
     for index, path in enumerate(batch.paths):
         known = batch.known.get(index)
         frames: Iterable[tuple[int, np.ndarray | ImageError]] = [(0, ImageError(*known))] if known else ()

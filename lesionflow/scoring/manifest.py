@@ -15,7 +15,7 @@ from lesionflow.errors import DataError
 from lesionflow.scoring.job import MANIFEST_FILE, Fingerprint, report_errors
 from lesionflow.scoring.sources import Source
 from lesionflow.storage import objects
-from lesionflow.storage.places import Place
+from lesionflow.storage.places import Location
 
 JOB_FORMAT = 3
 
@@ -29,7 +29,7 @@ class Listed:
     offsets: array[int]  # where each shard begins, in bytes
 
 
-def write_manifest(file: Path, source: Source, shard_size: int, folder: Place) -> Listed:
+def write_manifest(file: Path, source: Source, shard_size: int, folder: Location) -> Listed:
     """List a source into a file. Raises `DataError` where it holds nothing, `ReportError` where the disk is full."""
 
     def lines() -> Iterator[bytes]:
@@ -70,7 +70,7 @@ def whole_fingerprint(of_a_row: Fingerprint, shard_size: int, listed: Listed) ->
     }
 
 
-def differences(folder: Place, before: Fingerprint, now: Fingerprint, partial: Path | None = None) -> str:
+def differences(folder: Location, before: Fingerprint, now: Fingerprint, partial: Path | None = None) -> str:
     """In which way two jobs differ, for a message; empty if they do not. partial: the list of the later one."""
     told = []
     for name in {**before, **now}:
@@ -84,7 +84,7 @@ def differences(folder: Place, before: Fingerprint, now: Fingerprint, partial: P
     return ", ".join(told)
 
 
-def manifest_of(folder: Place, fingerprint: Fingerprint) -> Place:
+def manifest_of(folder: Location, fingerprint: Fingerprint) -> Location:
     """The list of the job in a folder: one that was begun in parts has the digest in its name."""
     own = folder / shared_manifest(str(fingerprint.get("list of images")))
     return own if _is_there(own) else folder / MANIFEST_FILE
@@ -95,13 +95,13 @@ def shared_manifest(digest: str) -> str:
     return f"manifest-{digest[:16]}.jsonl"
 
 
-def _is_there(file: Place) -> bool:
+def _is_there(file: Location) -> bool:
     with contextlib.suppress(OSError):
         return file.exists()
     return False
 
 
-def _first_difference(before: Place, now: Path) -> str:
+def _first_difference(before: Location, now: Path) -> str:
     with (
         contextlib.suppress(OSError),
         objects.local_copy(before) as copy,

@@ -15,15 +15,15 @@ from itertools import islice
 
 from PIL import Image
 
-from lesionflow.data.pixels import decode
+from lesionflow.atomic import atomic_file
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT_INDICES
 from lesionflow.errors import ImageError
+from lesionflow.images.decode import decode
+from lesionflow.model.columns import REFER, malignant_share, path_with_frame, utf8
+from lesionflow.model.prediction import Prediction, Row
 from lesionflow.pages import base_style, content_hash
-from lesionflow.scoring.columns import REFER, malignant_share, path_with_frame, utf8
-from lesionflow.scoring.row import Decision, Row
 from lesionflow.scoring.summary import Counts
-from lesionflow.storage.places import Place
-from lesionflow.whole_file import whole_file
+from lesionflow.storage.places import Location
 
 MAXIMUM_IMAGES = 5_000  # on the page; beyond that it would be slow to load, and nobody scrolls that far
 MAXIMUM_FAILURES = 1_000
@@ -35,7 +35,7 @@ WHOLE = 10_000  # what a probability of 1 is in the page's data
 
 def write_page(
     rows: Iterable[Row],
-    out: Place,
+    out: Location,
     model: str,
     *,
     demo: bool = False,
@@ -49,7 +49,7 @@ def write_page(
     """
     counts, failures = Counts(), list[Row]()
     # A heap: the least suspicious of those kept is the first to go.
-    suspicious = list[tuple[float, int, Row, Decision]]()
+    suspicious = list[tuple[float, int, Row, Prediction]]()
     for place, row in enumerate(rows):
         counts.add(row)
         if row.decision is None:
@@ -72,7 +72,7 @@ def write_page(
         DATA=_DATA_COMES_HERE,
     )
     before, after = page.split(_DATA_COMES_HERE)
-    with whole_file(out, overwrite) as file:
+    with atomic_file(out, overwrite) as file:
         file.write(before.encode())
         for text in _data(kept, failures, counts, model, demo, workers):
             # Inside a script element only this could end the data; JSON reads the escapes as the same characters.
@@ -89,7 +89,7 @@ def _part(name: str) -> str:
 
 
 def _data(
-    kept: list[tuple[Row, Decision]], failures: list[Row], counts: Counts, model: str, demo: bool, workers: int | None
+    kept: list[tuple[Row, Prediction]], failures: list[Row], counts: Counts, model: str, demo: bool, workers: int | None
 ) -> Iterator[str]:
     """The page's data as JSON, a piece at a time."""
     start = {

@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lesionflow.bundle.card import CARD_FILE, Card, read_card
+from lesionflow.atomic import atomic_write_bytes, put_in_place, unique_suffix
 from lesionflow.errors import LesionflowError, ReportError, first_few
+from lesionflow.model.card import CARD_FILE, Card, read_card
 from lesionflow.scoring.config import Part
 from lesionflow.scoring.job import (
     JOB_FILE,
@@ -47,8 +48,7 @@ from lesionflow.scoring.manifest import (
 )
 from lesionflow.scoring.sources import Source
 from lesionflow.storage.objects import local_copy, temporary_file
-from lesionflow.storage.places import Place, Url
-from lesionflow.whole_file import nobody_elses, put_in_place, write_whole
+from lesionflow.storage.places import Location, Url
 
 _RECORD = re.compile(r"part-(\d+)-of-(\d+)\.json")
 
@@ -78,7 +78,7 @@ class About:
 
 @contextlib.contextmanager
 def open_part(
-    folder: Place, source: Source, of_a_row: Fingerprint, shard_size: int, part: Part, about: About
+    folder: Location, source: Source, of_a_row: Fingerprint, shard_size: int, part: Part, about: About
 ) -> Iterator[Job]:
     """Begin a part, or go on with it; other parts may be at work, this one only once.
 
@@ -110,20 +110,20 @@ def open_part(
             raise ReportError(f"{folder}: was begun as {there}, not as {part.of} parts; go on with that")
         with report_errors(folder):
             told = json.dumps(dataclasses.asdict(dataclasses.replace(about, fingerprint=fingerprint)), indent=2)
-            write_whole(folder / f"part-{part.number:05}-of-{part.of:05}.json", told.encode() + b"\n")
+            atomic_write_bytes(folder / f"part-{part.number:05}-of-{part.of:05}.json", told.encode() + b"\n")
         begun = datetime.datetime.fromisoformat(before["begun"])
         columns = source.carried_columns
         yield Job(folder, shard_size, listed.inputs, columns, begun, listed.offsets, fingerprint, manifest)
 
 
-def _begin(folder: Place, fingerprint: Fingerprint, part: Part, partial: Path, manifest: str) -> dict[str, Any]:
+def _begin(folder: Location, fingerprint: Fingerprint, part: Part, partial: Path, manifest: str) -> dict[str, Any]:
     """Put the job into the folder, unless another part is first; returns what is there then. Raises OSError."""
     if not (folder / manifest).exists():
         put_in_place(partial, folder / manifest, overwrite=True)
     begun = datetime.datetime.now(datetime.UTC).isoformat()
     content = json.dumps({"fingerprint": fingerprint, "begun": begun, "parts": part.of}, indent=2)
     with contextlib.suppress(FileExistsError):
-        write_whole(folder / JOB_FILE, content.encode() + b"\n", overwrite=False)
+        atomic_write_bytes(folder / JOB_FILE, content.encode() + b"\n", overwrite=False)
     there = read_job_file(folder)
     if there is None:
         raise ReportError(f"{folder}: was removed while part {part} began; give the same command again")
@@ -131,13 +131,13 @@ def _begin(folder: Place, fingerprint: Fingerprint, part: Part, partial: Path, m
 
 
 @contextlib.contextmanager
-def _own_manifest(folder: Place) -> Iterator[Path]:
+def _own_manifest(folder: Location) -> Iterator[Path]:
     """Where a part lists the source before it knows whether another has done so: removed afterwards."""
     if isinstance(folder, Url):
         with temporary_file() as file:
             yield file
         return
-    file = folder / f"{MANIFEST_FILE}.partial-{nobody_elses()}"
+    file = folder / f"{MANIFEST_FILE}.partial-{unique_suffix()}"
     try:
         yield file
     finally:
@@ -146,7 +146,7 @@ def _own_manifest(folder: Place) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def open_merge(folder: Place) -> Iterator[tuple[Job, About, int]]:
+def open_merge(folder: Location) -> Iterator[tuple[Job, About, int]]:
     """A job of which all parts are done, what they say of themselves, and how many rows are failures.
 
     Nobody else works on it meanwhile. Raises `ReportError` where something is missing, with the commands that do it,
@@ -174,7 +174,7 @@ def open_merge(folder: Place) -> Iterator[tuple[Job, About, int]]:
         yield job, about, _failures(job, about, before["parts"])
 
 
-def _agreed(folder: Place, fingerprint: Fingerprint, parts: int) -> About:
+def _agreed(folder: Location, fingerprint: Fingerprint, parts: int) -> About:
     """What the parts say of themselves, after a look at whether they say the same."""
     first: tuple[str, About] | None = None
     with report_errors(folder, "read"):
@@ -197,7 +197,7 @@ def _agreed(folder: Place, fingerprint: Fingerprint, parts: int) -> About:
     return first[1]
 
 
-def _read_record(file: Place) -> About:
+def _read_record(file: Location) -> About:
     try:
         values = json.loads(file.read_bytes())
         values["carried_columns"], values["command"] = tuple(values["carried_columns"]), tuple(values["command"])

@@ -17,7 +17,7 @@ from lesionflow.errors import DataError, EngineError, LesionflowError
 from lesionflow.scoring import ray_worker
 from lesionflow.scoring.local import Step
 from lesionflow.scoring.ray_cluster import Cluster
-from lesionflow.scoring.ray_worker import SourceUnseen, Work, find_witness, is_seen, load_work
+from lesionflow.scoring.ray_worker import SourceUnseen, Work, find_probe_file, is_visible, load_work
 
 RETRIES = 3  # of a shard whose task died, before its images are looked at one by one
 _SECONDS_TO_WAIT = 1.0  # before the cluster is looked at again
@@ -105,10 +105,10 @@ class _Tasks:
     def after_error(self, attempt: _Attempt, error: Exception) -> _Attempt:
         """The next attempt, where the trouble was that somebody removed the very image that all were to see."""
         assert attempt.sent is not None
-        if not isinstance(error, SourceUnseen) or is_seen(attempt.sent.witness, self.work.within):
+        if not isinstance(error, SourceUnseen) or is_visible(attempt.sent.witness, self.work.within):
             raise error
         if attempt.sent is self.work:
-            self.work = _with_another_witness(self.work)
+            self.work = _with_another_probe_file(self.work)
             self.sent = self.ray.put(self.work)
         return attempt
 
@@ -159,8 +159,8 @@ def _cause(error: Exception) -> Exception:
     return error
 
 
-def _with_another_witness(work: Work) -> Work:
-    witness = find_witness(work.job.paths(), work.within)
+def _with_another_probe_file(work: Work) -> Work:
+    witness = find_probe_file(work.job.paths(), work.within)
     if witness is None:
         raise DataError("the images are gone since they were listed; bring them back")
     return dataclasses.replace(work, key=work.key + "+", witness=witness)

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from lesionflow.bundle.card import Card
 from lesionflow.errors import DataError, EngineError, ReportError
+from lesionflow.model.card import Card
+from lesionflow.model.prediction import Row
+from lesionflow.model.predictor import Predictor, row_fingerprint
 from lesionflow.scoring.job import Fingerprint, Job
 from lesionflow.scoring.local import Step, decode_all, located, score_batches, shard_batches
-from lesionflow.scoring.predictor import Predictor, row_fingerprint
-from lesionflow.scoring.row import Row
 from lesionflow.storage.places import FILE, is_url
 
 _WITNESS_BYTES = 2**16
@@ -23,7 +23,7 @@ _TRIED = 1000  # images, in search of one that can be read
 
 
 @dataclass(frozen=True)
-class Witness:
+class ProbeFile:
     """An image that the machine which listed the source can read: who cannot see it does not see the source."""
 
     path: str
@@ -44,24 +44,24 @@ class Work:
     threads: int  # that decode and infer
     depends: Fingerprint  # what a row depends on, as the machine that began the job has it
     within: str  # the folder that relative paths start from
-    witness: Witness | None
+    witness: ProbeFile | None
 
 
 class SourceUnseen(DataError):  # noqa: N818 (named for what is wrong, and an error by its base)
     """This node does not see the images that were listed."""
 
 
-def find_witness(paths: Iterable[str], within: str) -> Witness | None:
+def find_probe_file(paths: Iterable[str], within: str) -> ProbeFile | None:
     """The first of the paths that can be read here; None if none can, or they are of a store, which all see alike."""
     for _, path in zip(range(_TRIED), paths, strict=False):
         if is_url(path) and not path.startswith(FILE):
             return None
         if begins := _begins(located(path, within)):
-            return Witness(path, begins)
+            return ProbeFile(path, begins)
     return None
 
 
-def is_seen(witness: Witness | None, within: str) -> bool:
+def is_visible(witness: ProbeFile | None, within: str) -> bool:
     """Whether this machine sees what the one that chose the witness saw; True where it could choose none."""
     return witness is None or _begins(located(witness.path, within)) == witness.begins
 
@@ -101,11 +101,11 @@ def load_work(key: str, depends: Fingerprint, work: Sequence[Any]) -> tuple[Work
     here_too = row_fingerprint(sent.card, sent.device, sent.averaged, sent.batch_size)
     if differing := [name for name in depends if here_too.get(name) != depends[name]]:
         raise EngineError(f"{_node()}: {differing[0]} is another one; install the same on all nodes")
-    if not sent.job.is_seen():
+    if not sent.job.is_visible():
         raise ReportError(
             f"{_node()}: does not see {sent.job.folder}; --out has to be on storage that all nodes see by this name"
         )
-    if not is_seen(sent.witness, sent.within):
+    if not is_visible(sent.witness, sent.within):
         raise _unseen(sent)
     predictor = Predictor(sent.card, sent.graph, 1, sent.device, sent.averaged)
     _loaded.clear()
@@ -126,7 +126,7 @@ def score_shard(
     for _, scored in score_batches(predictor, batches, threads, work.within):
         rows += scored
     failed = [row for _, row in rows if row.decision is None]
-    if any(row.reason == "not_found" for row in failed) and not is_seen(work.witness, work.within):
+    if any(row.reason == "not_found" for row in failed) and not is_visible(work.witness, work.within):
         raise _unseen(work)
     work.job.write_shard(shard, rows)
     return Step(work.job.shard_length(shard), len(failed), failed[0] if failed else None)

@@ -11,9 +11,9 @@ from typing import Any, TextIO
 
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import IMAGE_FAILURES, ReportError
-from lesionflow.scoring.columns import FAILED, NO, REFER, SCORED, YES, as_written
+from lesionflow.model.columns import FAILED, NO, REFER, SCORED, YES, as_written
+from lesionflow.model.prediction import Prediction, Row
 from lesionflow.scoring.report import ENDINGS
-from lesionflow.scoring.row import Decision, Row
 
 NEEDED = ("path", "status", "error", "diagnosis", *(f"p_{diagnosis}" for diagnosis in DIAGNOSES), "malignant", "refer")
 MAXIMUM_LINE = 2**20  # characters: ten times what the longest path can make of a row
@@ -107,7 +107,7 @@ def _row(record: Mapping[str, Any], where: str) -> Row:
         raise ReportError(f"{where}: the probabilities add up to {sum(probabilities):.6f}, not to 1")
     called = DIAGNOSES.index(_word(record["diagnosis"], DIAGNOSES, where))
     malignant = _word(record["malignant"], (YES, NO), where) == YES
-    return Row(path, Decision(probabilities, called, malignant, _word(record["refer"], REFER, where)))
+    return Row(path, Prediction(probabilities, called, malignant, _word(record["refer"], REFER, where)))
 
 
 def _word(value: Any, words: tuple[str, ...], where: str) -> str:

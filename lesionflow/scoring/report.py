@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
-from lesionflow.data.pixels import SUFFIXES
+from lesionflow.atomic import atomic_file, check_writable
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ReportError, UsageError
-from lesionflow.scoring.columns import FRAME, Value, cell, chosen_columns, extractors, utf8
-from lesionflow.scoring.row import Row
-from lesionflow.storage.places import Place
-from lesionflow.whole_file import check_writable, whole_file
+from lesionflow.images.decode import SUFFIXES
+from lesionflow.model.columns import FRAME, Value, cell, chosen_columns, extractors, utf8
+from lesionflow.model.prediction import Row
+from lesionflow.storage.places import Location
 
 ENDINGS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
 ISIC = "isic"
@@ -41,7 +41,7 @@ class ReportOptions:
     provenance: dict[str, str] = field(default_factory=dict)  # goes into the metadata of a Parquet file
 
 
-def report_format(out: Place, format: str | None) -> str:
+def report_format(out: Location, format: str | None) -> str:
     """The format of a report: the one asked for, or the one that its name's ending says. Raises `UsageError`."""
     by_ending = ENDINGS.get(out.suffix.lower())
     if format is None:
@@ -55,7 +55,7 @@ def report_format(out: Place, format: str | None) -> str:
     return format
 
 
-def check_report(out: Place, options: ReportOptions, overwrite: bool) -> None:
+def check_report(out: Location, options: ReportOptions, overwrite: bool) -> None:
     """Refuse, before the work starts, what `write_report` would refuse after it.
 
     Raises `UsageError` for options that make no sense, `ReportError` where the file cannot be written.
@@ -71,14 +71,14 @@ def check_report(out: Place, options: ReportOptions, overwrite: bool) -> None:
     check_writable(out, overwrite)
 
 
-def write_report(rows: Iterable[Row], out: Place, options: ReportOptions, overwrite: bool) -> None:
+def write_report(rows: Iterable[Row], out: Location, options: ReportOptions, overwrite: bool) -> None:
     """Write a report, a row at a time: the file is complete, or it is not there.
 
     The ISIC format has no place for an image that failed: such rows are left out. Raises `ReportError` where
     the file cannot be written, and what `rows` raises.
     """
     check_report(out, options, overwrite)
-    with whole_file(out, overwrite) as file:
+    with atomic_file(out, overwrite) as file:
         writer = _WRITERS[options.format](file, options)
         for row in rows:
             writer.add(row)

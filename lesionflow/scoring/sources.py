@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from lesionflow.data.files import walk_images
-from lesionflow.data.pixels import SUFFIXES
 from lesionflow.errors import DataError, UsageError
+from lesionflow.images.decode import SUFFIXES
+from lesionflow.images.discovery import walk_images
 from lesionflow.scoring.patterns import expand, expand_url, is_pattern
 from lesionflow.storage.objects import listed, local_copy
 from lesionflow.storage.places import FILE, Url, is_url, place

@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lesionflow import __version__
-from lesionflow.bundle.card import AVERAGED, SINGLE, Card
-from lesionflow.bundle.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
-from lesionflow.data.pixels import PIXELS_VERSION
+from lesionflow.atomic import atomic_file
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import IMAGE_FAILURES
-from lesionflow.scoring.columns import utf8
-from lesionflow.scoring.row import Row
-from lesionflow.storage.places import Place
-from lesionflow.whole_file import whole_file
+from lesionflow.images.decode import PIXELS_VERSION
+from lesionflow.model.card import AVERAGED, SINGLE, Card
+from lesionflow.model.columns import utf8
+from lesionflow.model.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
+from lesionflow.model.prediction import Row
+from lesionflow.storage.places import Location
 
 SUMMARY_FORMAT = 2
 
@@ -100,7 +100,7 @@ def _plain(value: object) -> object:
 
 
 def build_summary(
-    counts: Counts, seconds: float, report: Place | None, sources: Mapping[str, str], resumed: int = 0
+    counts: Counts, seconds: float, report: Location | None, sources: Mapping[str, str], resumed: int = 0
 ) -> dict[str, Any]:
     """The summary as JSON values.
 
@@ -131,7 +131,7 @@ def build_summary(
     }
 
 
-def write_summary(summary: Mapping[str, Any], out: Place, overwrite: bool) -> None:
+def write_summary(summary: Mapping[str, Any], out: Location, overwrite: bool) -> None:
     """Write a summary, whole or not at all. Raises `ReportError` where it cannot be written."""
-    with whole_file(out, overwrite) as file:
+    with atomic_file(out, overwrite) as file:
         file.write(json.dumps(summary, indent=2, ensure_ascii=False).encode() + b"\n")

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lesionflow.errors import StoreError
-from lesionflow.storage.answers import TroubleError, in_our_words, no_bucket
-from lesionflow.storage.places import Place, Url, is_store
+from lesionflow.storage.places import Location, Url, is_store
+from lesionflow.storage.translate_errors import TroubleError, no_bucket, translate_errors
 
 CONNECTIONS = 64  # at once to a store
 READ_AHEAD = 16  # small objects
@@ -65,7 +65,7 @@ def _put(url: Url, overwrite: bool, put: Callable[[dict[str, str]], object]) -> 
                 raise FileExistsError(errno.EEXIST, "exists already", str(url))
             try:
                 # Not tried a second time, which could find the first one's object.
-                with in_our_words(url):
+                with translate_errors(url):
                     put({"mode": "create"})
                 return
             except OSError as error:
@@ -82,7 +82,7 @@ def download(url: Url, file: Path) -> None:
 
 
 @contextlib.contextmanager
-def local_copy(place: Place) -> Iterator[Path]:
+def local_copy(place: Location) -> Iterator[Path]:
     """A file on this machine with a place's content: itself, or a copy for as long as the block lasts."""
     if isinstance(place, Path):
         yield place
@@ -178,7 +178,7 @@ def _walk(folder: Url, recursive: bool) -> Iterator[str]:
             yield from _walk(below, recursive)
 
 
-def ahead(place: Place, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def ahead(place: Location, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """What a function gives for each item, in order; it reads a store some items ahead, and a disk as it is asked."""
     if isinstance(place, Path):
         yield from map(function, items)
@@ -224,12 +224,12 @@ def _system_of(scheme: str, process: int) -> Any:
 def _whatever_comes(url: Url, ask: Callable[[], R]) -> R:
     """Ask, and if that is trouble with the store, find out whose: one object's, or everybody's, a `StoreError`."""
     try:
-        with in_our_words(url):
+        with translate_errors(url):
             return ask()
     except TroubleError:
         pass
     try:
-        with in_our_words(url):
+        with translate_errors(url):
             _ask_for_anything(url)
     except TroubleError as error:
         raise StoreError(
@@ -240,7 +240,7 @@ def _whatever_comes(url: Url, ask: Callable[[], R]) -> R:
     except OSError:
         pass  # an answer
     try:
-        with in_our_words(url):
+        with translate_errors(url):
             return ask()
     except TroubleError as error:
         raise OSError(errno.EIO, f"the store does not hand it out ({error.strerror})", str(url)) from None

@@ -111,7 +111,7 @@ class Url:
         objects.remove(self)
 
 
-Place = Path | Url
+Location = Path | Url
 
 
 def is_url(text: str) -> bool:
@@ -124,7 +124,7 @@ def is_store(scheme: str) -> bool:
     return scheme in _STORES
 
 
-def place(text: Place | str | os.PathLike[str]) -> Place:
+def place(text: Location | str | os.PathLike[str]) -> Location:
     """The place that a user names: a path, also as `file:///folder`, or a URL of a store; a place is itself.
 
     Raises `UsageError` for a kind of URL that is not read or whose package is missing, and for one with credentials or

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.data.sampling import BALANCES, positive_shares
+from lesionflow.datasets.sampling import BALANCES, positive_shares
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.options import FILES, check_options, option, read_option

@@ -20,7 +20,7 @@ _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 
-def naming_memory(
+def explain_out_of_memory(
     fit: Callable[Concatenate[TrainingConfig, _Given], _Result],
 ) -> Callable[Concatenate[TrainingConfig, _Given], _Result]:
     """Have a function of a configuration raise `TrainingError` where memory runs out."""

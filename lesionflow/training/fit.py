@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from lesionflow.data.sampling import epoch_indices, positive_shares
-from lesionflow.data.split import Split
+from lesionflow.datasets.sampling import epoch_indices, positive_shares
+from lesionflow.datasets.split import Split
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.training.augmentation import Augmentation, Mixup
+from lesionflow.training.callbacks import CheckpointCallback, fingerprint, restore
 from lesionflow.training.checkpoint import Checkpoints
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.determinism import make_deterministic
@@ -27,12 +28,11 @@ from lesionflow.training.devices import (
     steps_at_once,
 )
 from lesionflow.training.efficientnet import freeze_early_stages
-from lesionflow.training.failures import check_finite, naming_memory
-from lesionflow.training.keeping import KeepCheckpoint, identity, put_back
+from lesionflow.training.failures import check_finite, explain_out_of_memory
 from lesionflow.training.networks import build_network
 from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
 from lesionflow.training.objective import BalancedAccuracy, build_loss
-from lesionflow.training.table import KeepBest, PixelStore
+from lesionflow.training.pixel_store import EarlyStopping, PixelStore
 from lesionflow.training.warm_start import start_from_imagenet
 
 WARM_UP_SHARE = 0.05  # of all steps
@@ -70,7 +70,7 @@ class Fitted:
     precision: str
 
 
-@naming_memory
+@explain_out_of_memory
 def fit(
     config: TrainingConfig,
     name: str,
@@ -80,17 +80,17 @@ def fit(
     on_epoch: Callable[[EpochResult], None] = lambda result: None,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
     checkpoints: Checkpoints = Checkpoints(),  # noqa: B008 (frozen)
-    taught: np.ndarray | None = None,
+    soft_targets: np.ndarray | None = None,
 ) -> Fitted:
     """Train the network `name` on the split's training part; the validation part picks the epoch.
 
     pixels: (images, height, width, 3) uint8; labels: (images,) int64. The test part is not touched. `on_epoch` is
-    called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on from. taught:
+    called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on from. soft_targets:
     what to say of each image of the training part instead of its label alone, (train, 7) float32 shares. Raises
     `TrainingError` where the loss stops being a number, memory runs out, or the checkpoint is of another training.
     """
     started = time.monotonic()
-    last, belongs_to = checkpoints.last, identity(config, name, split.digest, checkpoints.data_digest)
+    last, belongs_to = checkpoints.last, fingerprint(config, name, split.digest, checkpoints.data_digest)
     if config.deterministic:
         make_deterministic()
     precision = last.precision if last else chosen_precision(config.precision)
@@ -103,8 +103,8 @@ def fit(
     batch_size = divisible(min(config.batch_size, len(train)), devices)
     steps = len(train) // batch_size  # an epoch; what is left over stays out, so that all steps have one shape
     steps -= steps % steps_at_once(steps)
-    taught = one_hot(labels[train]) if taught is None else taught
-    shown, targets = _shown(config, labels[train], taught, batch_size, steps)
+    soft_targets = one_hot(labels[train]) if soft_targets is None else soft_targets
+    shown, targets = _shown(config, labels[train], soft_targets, batch_size, steps)
     watched, weights = in_whole_parts(validation, devices)
 
     with across_devices(), _number_format(precision):
@@ -127,7 +127,7 @@ def fit(
 
     history = [EpochResult(epoch, **figures) for epoch, figures in enumerate(last.history if last else (), start=1)]
     done = len(history) * steps * batch_size  # images shown before
-    best = KeepBest(network, config.patience)
+    best = EarlyStopping(network, config.patience)
 
     def record(epoch: int, logs: dict[str, float]) -> None:
         history.append(_epoch_result(epoch, logs))
@@ -140,7 +140,7 @@ def fit(
     recording = keras.callbacks.LambdaCallback(on_epoch_end=record)
     with (
         across_devices(),
-        KeepCheckpoint(checkpoints, belongs_to, precision, store.table, best, history) as keeping,
+        CheckpointCallback(checkpoints, belongs_to, precision, store.table, best, history) as keeping,
     ):
         learner.compile(
             optimizer=_optimizer(config, steps * config.epochs),
@@ -156,7 +156,7 @@ def fit(
         # Left to the first step, the optimizer's variables would have TensorFlow trace that step twice.
         learner.optimizer.build(learner.trainable_variables)
         if last:
-            put_back(last, learner, store.table, best, averaging[:1])
+            restore(last, learner, store.table, best, averaging[:1])
         if not (last and last.ends(config.epochs, config.patience)):
             learner.fit(
                 *store.batches(shown[0][done:], (shown[1][done:],), targets[done:], batch_size)[:2],
@@ -191,18 +191,18 @@ def _number_format(precision: str) -> Iterator[None]:
 
 
 def _shown(
-    config: TrainingConfig, labels: np.ndarray, taught: np.ndarray, batch_size: int, steps: int
+    config: TrainingConfig, labels: np.ndarray, soft_targets: np.ndarray, batch_size: int, steps: int
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """What every step of the training shows, drawn beforehand.
 
-    labels: of the training part, (images,) int64, by which it is sampled; taught: what to say of each, (images, 7).
+    labels: of the training part, (images,) int64, by which it is sampled; soft_targets: what to say of each, (images, 7).
     Returns indices, int32, and the share that each image keeps when it is blended with the one before it in its batch,
     float32, both (epochs * steps * batch_size,); and what to say blended likewise, (..., 7) float32.
     """
     generator = np.random.default_rng(config.seed)
     drawn = [epoch_indices(labels, config.balance, generator)[: steps * batch_size] for _ in range(config.epochs)]
     indices = np.concatenate(drawn).astype(np.int32)
-    targets = taught[indices]
+    targets = soft_targets[indices]
     if not config.mixup:
         return (indices, np.ones(len(indices), np.float32)), targets
     kept = generator.beta(config.mixup, config.mixup, len(indices)).astype(np.float32)

@@ -1,7 +1,7 @@
 """The networks, in plain Keras 3: pixels in, seven logits out.
 
 All take images of any height and width, as float32 or uint8 values from 0 to 255, and rescale inside, so that
-the exported graph needs no preprocessing but the one that `lesionflow.data.pixels` does.
+the exported graph needs no preprocessing but the one that `lesionflow.images.decode` does.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from lesionflow.data.sampling import epoch_indices
+from lesionflow.datasets.sampling import epoch_indices
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.training.table import PixelStore
+from lesionflow.training.pixel_store import PixelStore
 
 BATCHES, BATCH = 16, 64
 MOMENTUM = 0.8  # after 16 batches, 3 % is left of what was there before

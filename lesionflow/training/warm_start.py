@@ -9,12 +9,12 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from lesionflow.data.sampling import shares
+from lesionflow.datasets.sampling import shares
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.training.efficientnet import freeze_early_stages, set_imagenet_weights
 from lesionflow.training.imagenet import imagenet_weights
 from lesionflow.training.normalisation import NormalisationPass
-from lesionflow.training.table import PixelStore
+from lesionflow.training.pixel_store import PixelStore
 
 FEATURES_BATCH = 64
 # Strength of the penalty on the weights; the features have a mean near 0.4, and 1280 of them fit anything without it.

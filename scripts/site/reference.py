@@ -19,12 +19,12 @@ from typing import Any
 import click
 
 import lesionflow
-from lesionflow.bundle.card import Calibration, Card
 from lesionflow.cli import main
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
-from lesionflow.evaluation.weighted import DIAGNOSIS_METRICS, LOWER_IS_BETTER, OVERALL_METRICS
-from lesionflow.evaluation.words import BY_DIAGNOSIS, METRIC_WORDS
-from lesionflow.registry.tracking import DECIDING_FIRST
+from lesionflow.evaluation.bootstrap_metrics import DIAGNOSIS_METRICS, LOWER_IS_BETTER, OVERALL_METRICS
+from lesionflow.evaluation.display_names import BY_DIAGNOSIS, METRIC_WORDS
+from lesionflow.model.card import Calibration, Card
+from lesionflow.tracking.runs import DECIDING_FIRST
 from lesionflow.training.presets import NETWORKS, PRESETS, preset_of
 
 
@@ -215,7 +215,7 @@ def python_page() -> str:
 
 
 def python_names() -> dict[str, str]:
-    """Public functions and classes, where they are defined -> what to import: those of `lesionflow`, then the verbs."""
+    """Public functions and classes, where they are defined -> what to import: those of `lesionflow`, then the api."""
     found: dict[str, str] = {}
     for name in getattr(lesionflow, "__all__", ()):
         offered = getattr(lesionflow, name)
@@ -223,8 +223,8 @@ def python_names() -> dict[str, str]:
             found.setdefault(f"{offered.__module__}.{offered.__qualname__}", f"lesionflow.{name}")
     for name in sorted(main.commands):
         with contextlib.suppress(ModuleNotFoundError):  # a command without a verb of its own, such as `demo`
-            verb = getattr(importlib.import_module(f"lesionflow.verbs.{name}"), name)
-            found.setdefault(f"{verb.__module__}.{verb.__qualname__}", f"lesionflow.verbs.{name}.{name}")
+            verb = getattr(importlib.import_module(f"lesionflow.api.{name}"), name)
+            found.setdefault(f"{verb.__module__}.{verb.__qualname__}", f"lesionflow.api.{name}.{name}")
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lesionflow.scoring.columns import COLUMNS
+from lesionflow.model.columns import COLUMNS
 from tests.conftest import invoke
 from tests.scoring.conftest import draw_images
 

@@ -1,17 +1,17 @@
-"""Predictions drawn at random, for tests of figures of merit."""
+"""LabelledPredictions drawn at random, for tests of figures of merit."""
 
 import numpy as np
 
-from lesionflow.bundle.card import Calibration
-from lesionflow.bundle.decision import TRUSTED, UNCERTAIN, decide
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
-from lesionflow.evaluation.predictions import Predictions, predictions
+from lesionflow.model.card import Calibration
+from lesionflow.model.decision import TRUSTED, UNCERTAIN, decide
+from lesionflow.model.labelled_predictions import LabelledPredictions, predictions
 
 PRIOR = (0.05, 0.1, 0.15, 0.05, 0.15, 0.45, 0.05)
 
 
-def made_up(lesions: int = 150, seed: int = 0, digits: int | None = None, skill: float = 1.5) -> Predictions:
-    """Predictions of lesions with one to four images each; rounded to some digits, many have the same probability."""
+def made_up(lesions: int = 150, seed: int = 0, digits: int | None = None, skill: float = 1.5) -> LabelledPredictions:
+    """LabelledPredictions of lesions with one to four images each; rounded to some digits, many have the same probability."""
     generator = np.random.default_rng(seed)
     images = generator.integers(1, 5, lesions)
     label = generator.choice(len(DIAGNOSES), lesions, p=PRIOR)
@@ -28,7 +28,9 @@ def made_up(lesions: int = 150, seed: int = 0, digits: int | None = None, skill:
     return predictions(ids, lesion_ids, labels, said).take(order)
 
 
-def by_hand(true: list[str], called: list[str], lesions: list[str] | None = None, sure: float = 0.94) -> Predictions:
+def by_hand(
+    true: list[str], called: list[str], lesions: list[str] | None = None, sure: float = 0.94
+) -> LabelledPredictions:
     """A probability of 0.94 for what is called and the rest for the others; the last image, if wrong, is referred."""
     labels, calls = (np.array([DIAGNOSES.index(dx) for dx in names], dtype=np.int64) for names in (true, called))
     probabilities = np.full((len(labels), 7), (1 - sure) / 6)
@@ -36,4 +38,4 @@ def by_hand(true: list[str], called: list[str], lesions: list[str] | None = None
     ids = np.array([f"I{number}" for number in range(len(labels))])
     refer = np.where((labels != calls) & (np.arange(len(labels)) == len(labels) - 1), UNCERTAIN, TRUSTED)
     malignant = np.isin(calls, MALIGNANT_INDICES)
-    return Predictions(ids, np.array(lesions or ids), labels, probabilities, calls, malignant, refer)
+    return LabelledPredictions(ids, np.array(lesions or ids), labels, probabilities, calls, malignant, refer)

@@ -8,13 +8,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lesionflow.bundle.card import AVERAGED, SINGLE, Calibration, Card, Estimate
-from lesionflow.bundle.decision import decide, softmax
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.metrics import measure
-from lesionflow.evaluation.predictions import Predictions, predictions
 from lesionflow.evaluation.report import EvaluationReport
 from lesionflow.evaluation.slices import Gap, Slice, largest_gaps
+from lesionflow.model.card import AVERAGED, SINGLE, Calibration, Card, Estimate
+from lesionflow.model.decision import decide, softmax
+from lesionflow.model.labelled_predictions import LabelledPredictions, predictions
 
 PRIOR = tuple([1 / len(DIAGNOSES)] * len(DIAGNOSES))
 CALIBRATION = Calibration(
@@ -24,7 +24,7 @@ CALIBRATION = Calibration(
 )
 
 
-def answers(labels: np.ndarray, seed: int = 0, strength: float = 2.0) -> tuple[np.ndarray, Predictions]:
+def answers(labels: np.ndarray, seed: int = 0, strength: float = 2.0) -> tuple[np.ndarray, LabelledPredictions]:
     """Logits that lean towards the truth, and calibrated predictions made of them; two images a lesion."""
     logits = np.random.default_rng(seed).normal(0, 1, (len(labels), len(DIAGNOSES)))
     logits[np.arange(len(labels)), labels] += strength
@@ -40,7 +40,7 @@ def full_labels(images: int = 280) -> np.ndarray:
     return np.arange(images) % len(DIAGNOSES)
 
 
-def by_sex(found: Predictions) -> tuple[list[Slice], list[Gap]]:
+def by_sex(found: LabelledPredictions) -> tuple[list[Slice], list[Gap]]:
     """Three slices, the last one small."""
     slices = []
     for value, start, small in (("female", 0, False), ("male", 1, False), ("unknown", 5, True)):

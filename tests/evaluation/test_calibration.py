@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lesionflow.bundle.card import Calibration
-from lesionflow.bundle.decision import TRUSTED, UNCERTAIN, UNFAMILIAR, decide, malignant_probability, softmax
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.calibration import UNFAMILIAR_SHARE, fit_calibration
+from lesionflow.model.card import Calibration
+from lesionflow.model.decision import TRUSTED, UNCERTAIN, UNFAMILIAR, decide, malignant_probability, softmax
 
 PRIOR = np.array([0.03, 0.05, 0.11, 0.02, 0.11, 0.66, 0.02])
 EVEN = np.full(7, 1 / 7)

@@ -3,25 +3,25 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lesionflow.bundle.decision import TRUSTED
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.contact_sheet import contact_sheet, shortened, worst_mistakes
-from lesionflow.evaluation.figures import message_of
-from lesionflow.evaluation.predictions import Predictions
+from lesionflow.evaluation.plots import message_of
+from lesionflow.model.decision import TRUSTED
+from lesionflow.model.labelled_predictions import LabelledPredictions
 from tests.evaluation.reports import answers, drawn, full_labels, texts
 
 MEL, NV, BKL = (DIAGNOSES.index(name) for name in ("mel", "nv", "bkl"))
 
 
-def stated(rows: list[tuple[int, int, float, bool]]) -> Predictions:
-    """Predictions of (true, called, probability of the call, called malignant); what is left over is vasc's."""
+def stated(rows: list[tuple[int, int, float, bool]]) -> LabelledPredictions:
+    """LabelledPredictions of (true, called, probability of the call, called malignant); what is left over is vasc's."""
     probabilities = np.zeros((len(rows), 7))
     for place, (_, call, probability, _) in enumerate(rows):
         probabilities[place, -1] = 1 - probability
         probabilities[place, call] = probability
     true, called, _, malignant = (np.array(column) for column in zip(*rows, strict=True))
     ids = np.array([f"i{place}" for place in range(len(rows))])
-    return Predictions(ids, ids, true, probabilities, called, malignant, np.full(len(rows), TRUSTED))
+    return LabelledPredictions(ids, ids, true, probabilities, called, malignant, np.full(len(rows), TRUSTED))
 
 
 def test_missed_malignant_images_come_first_then_the_surest_wrong_calls() -> None:

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
-from lesionflow.bundle.decision import TRUSTED, UNCERTAIN, softmax
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.curves import coverage_picture, malignant_roc, reliability_picture, roc_by_diagnosis
-from lesionflow.evaluation.figures import message_of
 from lesionflow.evaluation.metrics import expected_calibration_error, measure
-from lesionflow.evaluation.predictions import Predictions
+from lesionflow.evaluation.plots import message_of
+from lesionflow.model.decision import TRUSTED, UNCERTAIN, softmax
+from lesionflow.model.labelled_predictions import LabelledPredictions
 from tests.evaluation.reports import answers, drawn, full_labels, texts
 
 NV = DIAGNOSES.index("nv")
 
 
-def found(labels: np.ndarray | None = None, **changes: np.ndarray) -> Predictions:
+def found(labels: np.ndarray | None = None, **changes: np.ndarray) -> LabelledPredictions:
     return dataclasses.replace(answers(full_labels() if labels is None else labels)[1], **changes)
 
 

@@ -1,10 +1,7 @@
 import numpy as np
 import pytest
 
-from lesionflow.bundle.card import Card
-from lesionflow.bundle.decision import Decisions
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.evaluation.figures import message_of
 from lesionflow.evaluation.heatmaps import (
     Heatmap,
     central_share,
@@ -12,7 +9,10 @@ from lesionflow.evaluation.heatmaps import (
     occlusion_heatmap,
     typical_images,
 )  # fmt: skip
-from lesionflow.scoring.predictor import Predictor
+from lesionflow.evaluation.plots import message_of
+from lesionflow.model.card import Card
+from lesionflow.model.decision import Predictions
+from lesionflow.model.predictor import Predictor
 from tests.evaluation.reports import answers, drawn, full_labels, texts
 
 HEIGHT, WIDTH, SEEN = 32, 48, 8
@@ -79,11 +79,11 @@ def test_batches_change_nothing(corner_network: Predictor) -> None:
 def test_patches_cover_every_pixel_also_at_the_edges(patch: float, stride: float) -> None:
     covered = np.zeros((13, 17), dtype=bool)
 
-    def predict(pixels: np.ndarray) -> Decisions:
+    def predict(pixels: np.ndarray) -> Predictions:
         nonlocal covered
         covered |= (pixels == 1).any(axis=(0, 3))
         called = np.zeros(len(pixels), dtype=np.int64)
-        return Decisions(np.full((len(pixels), 7), 1 / 7), called, called > 0, called.astype(str))
+        return Predictions(np.full((len(pixels), 7), 1 / 7), called, called > 0, called.astype(str))
 
     image = np.zeros((13, 17, 3), np.uint8)
     image[6, 8] = 255  # the mean, which patches are filled with, is 1

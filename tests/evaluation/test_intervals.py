@@ -5,10 +5,10 @@ import pytest
 from scipy.stats import beta
 
 from lesionflow.errors import DataError, UsageError
+from lesionflow.evaluation.bootstrap_metrics import METRICS
 from lesionflow.evaluation.intervals import COMPARED, Difference, compare, interval, lesion_weights
 from lesionflow.evaluation.metrics import figures
-from lesionflow.evaluation.predictions import Predictions
-from lesionflow.evaluation.weighted import METRICS
+from lesionflow.model.labelled_predictions import LabelledPredictions
 from tests.evaluation.made_up import made_up
 
 LESIONS = np.array(["b", "a", "c", "a", "a", "d"])
@@ -88,7 +88,7 @@ def test_what_one_model_leaves_undefined_is_not_compared() -> None:
     assert list(found) == ["malignant_sensitivity"]
 
 
-def replaced(predictions: Predictions, name: str, place: int, value: object) -> Predictions:
+def replaced(predictions: LabelledPredictions, name: str, place: int, value: object) -> LabelledPredictions:
     array = getattr(predictions, name).copy()
     array[place] = value
     return dataclasses.replace(predictions, **{name: array})

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionflow.data.labelled import read_labelled_images
-from lesionflow.data.split import split_by_lesion
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.datasets.split import split_by_lesion
 from lesionflow.evaluation.leaks import find_leak, trained_on
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.errors import DataError
+from lesionflow.evaluation.bootstrap_metrics import METRICS, shares, weighted_metrics
 from lesionflow.evaluation.intervals import lesion_weights
 from lesionflow.evaluation.metrics import confusion_matrix, expected_calibration_error, figures, measure
-from lesionflow.evaluation.predictions import Predictions
-from lesionflow.evaluation.weighted import METRICS, shares, weighted_metrics
+from lesionflow.model.labelled_predictions import LabelledPredictions
 from tests.evaluation.made_up import by_hand, made_up
 
 TRUE = ["nv"] * 6 + ["mel"] * 2 + ["bcc", "df"]
@@ -36,7 +36,7 @@ def test_values_worked_out_by_hand() -> None:
     assert found["referred"] == pytest.approx(1 / 10) and found["accuracy_of_trusted"] == pytest.approx(6 / 9)
 
 
-def malignant_scores(scores: list[float], malignant: list[bool]) -> Predictions:
+def malignant_scores(scores: list[float], malignant: list[bool]) -> LabelledPredictions:
     """Images of mel or nv with such a probability of mel."""
     probabilities = np.zeros((len(scores), 7))
     probabilities[:, DIAGNOSES.index("mel")] = scores
@@ -65,7 +65,7 @@ def test_areas_under_a_roc_curve_drawn_on_paper() -> None:
     assert found["malignant_auc_above_80"] == pytest.approx(0.8)
 
 
-def independent(predictions: Predictions) -> dict[str, float]:
+def independent(predictions: LabelledPredictions) -> dict[str, float]:
     """The metrics from scikit-learn, and from their definitions where it has none."""
     from sklearn import metrics
 
@@ -149,7 +149,7 @@ def test_many_weightings_are_cut_into_chunks_without_a_seam(monkeypatch: pytest.
     made = made_up(40)
     weights = lesion_weights(made.lesion_ids, 25, seed=0)
     whole = weighted_metrics(made, weights)
-    monkeypatch.setattr("lesionflow.evaluation.weighted._CHUNK", 7 * len(made))
+    monkeypatch.setattr("lesionflow.evaluation.bootstrap_metrics._CHUNK", 7 * len(made))
     for name, values in weighted_metrics(made, weights).items():
         np.testing.assert_allclose(values, whole[name], rtol=1e-12)
 

@@ -2,11 +2,11 @@ import dataclasses
 
 import pytest
 
-from lesionflow.bundle.card import SINGLE, Calibration, Estimate
-from lesionflow.data.ham10000 import AUTHORS, LICENCE
+from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
+from lesionflow.evaluation.bootstrap_metrics import METRICS
 from lesionflow.evaluation.model_card import LONGEST, model_card
 from lesionflow.evaluation.slices import Gap
-from lesionflow.evaluation.weighted import METRICS
+from lesionflow.model.card import SINGLE, Calibration, Estimate
 from tests.evaluation.reports import answers, by_sex, card, full_labels
 
 SIZES = {"train": (7038, 5229), "validation": (1488, 1120), "test": (1489, 1121)}

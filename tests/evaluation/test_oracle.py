@@ -13,12 +13,12 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import binom, kstest, norm
 
-from lesionflow.bundle.decision import TRUSTED, UNCERTAIN
 from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.evaluation.bootstrap_metrics import weighted_metrics
 from lesionflow.evaluation.intervals import calibration_interval, compare, interval, lesion_weights
 from lesionflow.evaluation.metrics import measure
-from lesionflow.evaluation.predictions import Predictions
-from lesionflow.evaluation.weighted import weighted_metrics
+from lesionflow.model.decision import TRUSTED, UNCERTAIN
+from lesionflow.model.labelled_predictions import LabelledPredictions
 
 MEL, NV = DIAGNOSES.index("mel"), DIAGNOSES.index("nv")
 APART, SHARE_OF_MEL, IN_COMMON = 1.5, 0.4, 0.8
@@ -29,7 +29,7 @@ DRAWS, RESAMPLES = 200, 250
 
 def draw(
     generator: np.random.Generator, lesions: int = 120, models: int = 1, apart: float = APART
-) -> list[Predictions]:
+) -> list[LabelledPredictions]:
     """What some models that are equally good say of the same images."""
     images = generator.choice(IMAGES_OF_A_LESION, lesions)
     lesion_of = np.repeat(np.arange(lesions), images)
@@ -46,7 +46,9 @@ def draw(
         refer = np.where(np.maximum(of_mel, 1 - of_mel) < TRUSTED_FROM, UNCERTAIN, TRUSTED)
         called = np.where(of_mel > 0.5, MEL, NV)
         lesion_ids = lesion_of.astype(str)
-        made.append(Predictions(ids, lesion_ids, labels, probabilities, called, score >= OPERATING_POINT, refer))
+        made.append(
+            LabelledPredictions(ids, lesion_ids, labels, probabilities, called, score >= OPERATING_POINT, refer)
+        )
     return made
 
 
@@ -108,7 +110,7 @@ def truth() -> dict[str, float]:
     }
 
 
-def covered(predictions: Predictions, of: dict[str, float], seed: int) -> dict[str, bool]:
+def covered(predictions: LabelledPredictions, of: dict[str, float], seed: int) -> dict[str, bool]:
     """Whether the interval of each metric has the truth in it."""
     resampled = weighted_metrics(predictions, lesion_weights(predictions.lesion_ids, RESAMPLES, seed), tuple(of))
     found = {name: interval(np.nan, resampled[name]) for name in of}
@@ -228,7 +230,7 @@ def test_seven_diagnoses_called_with_known_chances() -> None:
         lesions = lesion_of.astype(str)
         none = np.zeros(len(labels), dtype=bool)
         flat = np.full((len(labels), 7), 1 / 7)
-        made = Predictions(names, lesions, labels, flat, called, none, np.where(none, UNCERTAIN, TRUSTED))
+        made = LabelledPredictions(names, lesions, labels, flat, called, none, np.where(none, UNCERTAIN, TRUSTED))
         hits.append(covered(made, known, seed))
     for name in known:
         assert 0.86 < np.mean([hit[name] for hit in hits]) < 0.997, name

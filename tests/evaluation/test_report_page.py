@@ -6,17 +6,17 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lesionflow.bundle.decision import UNFAMILIAR
 from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.evaluation.bootstrap_metrics import METRICS
 from lesionflow.evaluation.contact_sheet import worst_mistakes
-from lesionflow.evaluation.figures import Picture
+from lesionflow.evaluation.display_names import in_words
 from lesionflow.evaluation.metrics import confusion_matrix
+from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import EvaluationReport, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
 from lesionflow.evaluation.report_pictures import mistakes_picture, numeric_pictures
 from lesionflow.evaluation.selective import coverage_curve
-from lesionflow.evaluation.weighted import METRICS
-from lesionflow.evaluation.words import in_words
+from lesionflow.model.decision import UNFAMILIAR
 from tests.evaluation.reports import answers, by_sex, card, full_labels, report
 
 HOSTILE = "</style><script>alert(1)</script><img src=http://example.org/x onerror=alert(2)>&\"'$x$"

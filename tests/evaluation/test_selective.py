@@ -6,12 +6,12 @@ import pytest
 
 from lesionflow.evaluation.intervals import lesion_weights
 from lesionflow.evaluation.metrics import expected_calibration_error, figures
-from lesionflow.evaluation.predictions import Predictions
 from lesionflow.evaluation.selective import coverage_curve, reliability
+from lesionflow.model.labelled_predictions import LabelledPredictions
 from tests.evaluation.made_up import by_hand, made_up
 
 
-def with_confidences(right: Sequence[bool], confidences: Sequence[float] | np.ndarray) -> Predictions:
+def with_confidences(right: Sequence[bool], confidences: Sequence[float] | np.ndarray) -> LabelledPredictions:
     """Images of nv, called nv where they are right and bkl elsewhere, with such a probability."""
     made = by_hand(["nv"] * len(right), ["nv" if each else "bkl" for each in right])
     probabilities = np.repeat((1 - np.array(confidences))[:, None] / 6, 7, axis=1)

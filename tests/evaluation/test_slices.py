@@ -2,17 +2,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionflow.bundle.card import Estimate
 from lesionflow.diagnoses import MALIGNANT_INDICES
 from lesionflow.evaluation.metrics import measure
-from lesionflow.evaluation.predictions import Predictions
 from lesionflow.evaluation.slices import AGE_BANDS, Slice, age_band, largest_gaps, slices
+from lesionflow.model.card import Estimate
+from lesionflow.model.labelled_predictions import LabelledPredictions
 from tests.evaluation.made_up import made_up
 
 MADE = made_up(260)
 
 
-def attributes(predictions: Predictions, **columns: object) -> pd.DataFrame:
+def attributes(predictions: LabelledPredictions, **columns: object) -> pd.DataFrame:
     table = pd.DataFrame({"image_id": predictions.image_ids, "path": "x"})
     return table.assign(**columns)
 
@@ -112,7 +112,7 @@ def test_a_gap_that_is_there_is_found_and_one_that_is_not_is_not() -> None:
     worse = lesion % 2 == 0  # every other lesion: the model misses most of what is malignant there
     missed = worse & np.isin(made.labels, MALIGNANT_INDICES) & (np.random.default_rng(0).random(len(made)) < 0.6)
     table = attributes(made, sex=np.where(worse, "male", "female"), localization=np.where(lesion % 3 == 0, "a", "b"))
-    predictions = Predictions(**{**made.arrays(), "malignant": made.malignant & ~missed})
+    predictions = LabelledPredictions(**{**made.arrays(), "malignant": made.malignant & ~missed})
     overall = measure(predictions, resamples=100)
     gaps = largest_gaps(slices(predictions, table, resamples=200), overall, ("malignant_sensitivity",))
     sex, site = sorted(gaps, key=lambda gap: gap.attribute, reverse=True)

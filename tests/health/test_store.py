@@ -12,11 +12,11 @@ from urllib.parse import quote
 import mlflow
 import pytest
 
-from lesionflow.bundle.card import VALIDATION_FILE
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check
 from lesionflow.health.store import Store, check_store, find_store
+from lesionflow.model.card import VALIDATION_FILE
+from lesionflow.registry.inspect_store import survey
 from lesionflow.registry.local_store import find_entry
-from lesionflow.registry.survey import survey
 from tests.contenders import NAME
 from tests.registry.serving import free_port
 

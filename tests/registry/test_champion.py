@@ -9,18 +9,18 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from lesionflow.api.promote import promote
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry import champion, history
-from lesionflow.registry.champion import challenge, crown_the_better, find_champion, roll_back, set_champion, settle
-from lesionflow.registry.gates import Decision
-from lesionflow.registry.history import Change, Standing, line_of, look
+from lesionflow.registry.champion import challenge, find_champion, promote_best, roll_back, set_champion, settle
+from lesionflow.registry.gates import Verdict
+from lesionflow.registry.history import ChampionState, Change, line_of, look
 from lesionflow.registry.versions import Version, find_version, parse_address
-from lesionflow.verbs.promote import promote
 from tests.contenders import NAME
 
 WORKER = f"""
 import sys
-from lesionflow.verbs.promote import promote
+from lesionflow.api.promote import promote
 import mlflow
 print("ready", flush=True)
 for line in sys.stdin:
@@ -139,12 +139,12 @@ def test_a_champion_that_cannot_be_read_stops_a_promotion_unless_forced(
 
 
 def test_the_best_of_a_training_challenges_and_the_others_say_why_not(store: Path) -> None:
-    best, decision, before = crown_the_better([version(1), version(3), version(2)])
+    best, decision, before = promote_best([version(1), version(3), version(2)])
     assert best == version(3) and decision.promote and before is None
     assert tags(1)["decision"] == "kept back"
     assert "lesions/3 of the same training is better" in tags(1)["decision_reason"]
     assert "0.9000 against 0.6000, better with a probability of 1.0000" in tags(1)["decision_reason"]
-    best, decision, before = crown_the_better([version(1), version(2)])
+    best, decision, before = promote_best([version(1), version(2)])
     assert (best, before) == (version(2), version(3)) and not decision.promote
     assert f"lesionflow promote {NAME} 2 --force --reason WHY" in decision.reason
 
@@ -195,14 +195,14 @@ def test_a_champion_put_there_by_other_means_stands_in_the_line(store: Path) -> 
 
 
 def test_no_history_and_tags_that_are_none(store: Path) -> None:
-    assert look("nobody") == Standing()
+    assert look("nobody") == ChampionState()
     with pytest.raises(RegistryError, match="no champion of nobody"):
         roll_back("nobody")
     client = mlflow.MlflowClient()
     client.set_registered_model_tag(NAME, "champion_of", "hearts")
     client.set_registered_model_tag(NAME, "champion_000009_20260101T000000.000000Z_00000000", "not json")
     client.set_registered_model_tag(NAME, "champion_000009_20260101T000000.000000Z_00000001", '{"version": []}')
-    assert look(NAME) == Standing()
+    assert look(NAME) == ChampionState()
     challenge(version(1))
     assert decisions() == [(1, "promoted")]
 
@@ -225,7 +225,7 @@ def change(number: int, version: int, before: int | None, decision: str = "promo
     ],
 )
 def test_the_line_of_champions(changes: list[Change], line: list[int]) -> None:
-    assert line_of(Standing(tuple(changes))) == line
+    assert line_of(ChampionState(tuple(changes))) == line
 
 
 def test_the_gates_are_asked_again_when_the_champion_changes_meanwhile(
@@ -234,7 +234,7 @@ def test_the_gates_are_asked_again_when_the_champion_changes_meanwhile(
     set_champion(version(1), "to begin with")
     asked: list[object] = []
 
-    def slow(*arguments: object) -> Decision:
+    def slow(*arguments: object) -> Verdict:
         if not asked:
             set_champion(version(3), "somebody else, while the gates are asked")
         asked.append(arguments)
@@ -254,7 +254,7 @@ def test_a_change_in_the_last_moment_is_measured_too(
     set_champion(version(1), "to begin with")
     record = history.record
 
-    def late(name: str, number: int, how: str, reason: str, seen: Standing) -> Change:
+    def late(name: str, number: int, how: str, reason: str, seen: ChampionState) -> Change:
         monkeypatch.setattr(champion, "record", record)
         assert challenge(version(theirs)).promoted
         return record(name, number, how, reason, seen)
@@ -272,7 +272,7 @@ def test_the_first_of_two_at_once_says_by_whom_it_was_replaced(store: Path, monk
     set_champion(version(1), "to begin with")
     record = history.record
 
-    def early(name: str, number: int, how: str, reason: str, seen: Standing) -> Change:
+    def early(name: str, number: int, how: str, reason: str, seen: ChampionState) -> Change:
         written = record(name, number, how, reason, seen)
         monkeypatch.setattr(champion, "record", record)
         set_champion(version(3), "somebody else, before the alias is moved")

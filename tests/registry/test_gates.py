@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 
 from lesionflow.errors import UsageError
-from lesionflow.evaluation.predictions import Predictions
+from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.registry.compared_model import ComparedModel
 from lesionflow.registry.config import PromotionConfig
-from lesionflow.registry.contender import Contender
-from lesionflow.registry.gates import Decision, decide
+from lesionflow.registry.gates import Verdict, decide
 from tests.contenders import answers, card_of
 
 
-def contender(said: Predictions, label: str = "lesions/2", **changes: object) -> Contender:
-    return Contender(label, card_of(said, **changes), said)
+def contender(said: LabelledPredictions, label: str = "lesions/2", **changes: object) -> ComparedModel:
+    return ComparedModel(label, card_of(said, **changes), said)
 
 
 CHAMPION = contender(answers(0.6), "lesions/1")
 
 
-def failed(decision: Decision) -> list[str]:
+def failed(decision: Verdict) -> list[str]:
     return [gate.name for gate in decision.gates if not gate.passed]
 
 
@@ -65,7 +65,7 @@ def test_the_options_move_the_limits() -> None:
 def test_a_difference_within_noise_is_not_better_enough() -> None:
     said = answers(0.6)
     order = np.roll(np.arange(len(said)), 210)  # diagnoses repeat every seven images: right as often, on others
-    elsewhere = Contender("lesions/1", card_of(said), dataclasses.replace(said, called=said.called[order]))
+    elsewhere = ComparedModel("lesions/1", card_of(said), dataclasses.replace(said, called=said.called[order]))
     challenger = contender(answers(0.6 + 2 / 60))
     decision = decide(challenger, elsewhere)
     assert failed(decision) == ["balanced accuracy"] and "not shown to be better than lesions/1" in decision.reason

@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lesionflow.errors import BundleError, RegistryError
-from lesionflow.registry import champion, remote_store, tracking, versions
+from lesionflow.model.predictor import load_predictor
+from lesionflow.registry import champion, remote_store, versions
 from lesionflow.registry.local_store import Entry
 from lesionflow.registry.remote_store import fetch_entry
 from lesionflow.registry.versions import SCORED, resolve
-from lesionflow.scoring.predictor import load_predictor
+from lesionflow.tracking import runs as tracking
 from tests.registry.serving import Door, door
 from tests.registry.test_resolution import write_bundle
 

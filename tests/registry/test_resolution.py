@@ -14,11 +14,12 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from lesionflow.bundle.card import ONNX_FILE, Card, Estimate, write_card
 from lesionflow.errors import RegistryError, UsageError
-from lesionflow.registry import champion, tracking, versions
+from lesionflow.model.card import ONNX_FILE, Card, Estimate, write_card
+from lesionflow.registry import champion, versions
 from lesionflow.registry.local_store import find_entry
 from lesionflow.registry.versions import resolve
+from lesionflow.tracking import runs as tracking
 
 NAME = "lesions"
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from lesionflow.bundle.card import read_card
-from lesionflow.registry import champion, tracking, versions
+from lesionflow.model.card import read_card
+from lesionflow.registry import champion, versions
+from lesionflow.tracking import runs as tracking
 from tests.conftest import invoke
 
 
@@ -23,7 +24,7 @@ def test_register_promote_and_score_over_http(server: str, bundle: Path, demo_fo
     tracking.connect(server)
     with tracking.run("remote", "over http"):
         version = versions.register_bundle(bundle, read_card(bundle), "remote", example)
-    _, decision, _ = champion.crown_the_better([version])
+    _, decision, _ = champion.promote_best([version])
     assert decision.promote
     by_alias = invoke("score", str(demo_folder), "--out", "remote.csv", "--model", "models:/remote@champion")
     assert by_alias.exit_code == 0, by_alias.output

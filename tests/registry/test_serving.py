@@ -23,10 +23,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionflow.registry.pyfunc import OUTPUT_COLUMNS
-from lesionflow.scoring.columns import COLUMNS
+from lesionflow.model.columns import COLUMNS
+from lesionflow.model.pyfunc import OUTPUT_COLUMNS
 from tests.conftest import invoke
-from tests.data.test_dicom import dicom
+from tests.images.test_dicom import dicom
 from tests.registry.serving import free_port, server_environment, wait_for
 
 ROOT = Path(__file__).parents[2]

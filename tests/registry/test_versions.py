@@ -3,9 +3,9 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from lesionflow.bundle.files import read_bundle
 from lesionflow.errors import RegistryError, UsageError
-from lesionflow.registry.champion import crown_the_better, find_champion, set_champion
+from lesionflow.model.files import read_bundle
+from lesionflow.registry.champion import find_champion, promote_best, set_champion
 from lesionflow.registry.versions import _copy_code, find_validation, find_version, resolve
 
 
@@ -37,7 +37,7 @@ def test_a_trained_version_keeps_what_it_says_of_each_validation_image(store: Pa
 def test_trained_again_on_the_same_split_without_being_better(store: Path) -> None:
     champion = find_champion("lesionflow")
     assert champion is not None
-    best, decision, before = crown_the_better([champion])
+    best, decision, before = promote_best([champion])
     assert (best, before) == (champion, champion) and not decision.promote
     assert find_champion("lesionflow") == champion
 

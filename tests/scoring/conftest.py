@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionflow.bundle.card import AVERAGED, ONNX_FILE, SINGLE, Calibration, Card, read_card, write_card
-from lesionflow.bundle.decision import confidence, decide, malignant_probability
-from lesionflow.data.pixels import decode
+from lesionflow.images.decode import decode
+from lesionflow.model.card import AVERAGED, ONNX_FILE, SINGLE, Calibration, Card, read_card, write_card
+from lesionflow.model.decision import confidence, decide, malignant_probability
+from lesionflow.model.predictor import load_predictor
 from lesionflow.scoring import local
-from lesionflow.scoring.predictor import load_predictor
 
 SIDE = 24
 PRIOR = (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02)

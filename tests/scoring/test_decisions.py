@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionflow.bundle.card import AVERAGED, SINGLE, read_card, write_card
-from lesionflow.data.pixels import decode
+from lesionflow.api.score import score
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ReportError, UsageError
+from lesionflow.images.decode import decode
+from lesionflow.model.card import AVERAGED, SINGLE, read_card, write_card
+from lesionflow.model.prediction import one_by_one
+from lesionflow.model.predictor import load_predictor
 from lesionflow.scoring import local
-from lesionflow.scoring.predictor import load_predictor
 from lesionflow.scoring.read_report import read_report
-from lesionflow.scoring.row import one_by_one
-from lesionflow.verbs.score import score
 from tests.conftest import error_line, invoke
 from tests.scoring.conftest import SIDE, interrupt_before_batch
 

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from lesionflow.errors import DataError, ReportError
+from lesionflow.model.prediction import Prediction, Row
 from lesionflow.scoring import page
 from lesionflow.scoring.page import write_page
-from lesionflow.scoring.row import Decision, Row
 from tests.browser import BROWSER, REQUIRED
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\"'.jpg"
@@ -39,9 +39,9 @@ class Elements(HTMLParser):
             self.content.append((self.cdata_elem, data))
 
 
-def chance(malignant: float, refer: str = "no") -> Decision:
+def chance(malignant: float, refer: str = "no") -> Prediction:
     probabilities = (malignant / 2, 0.0, 0.0, 0.0, malignant / 2, 1 - malignant, 0.0)
-    return Decision(probabilities, 4 if malignant >= 0.2 else 5, malignant >= 0.25, refer)
+    return Prediction(probabilities, 4 if malignant >= 0.2 else 5, malignant >= 0.25, refer)
 
 
 def picture(file: Path, colour: tuple[int, int, int] = (200, 30, 40)) -> str:

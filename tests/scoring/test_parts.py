@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from lesionflow.api.merge import merge
+from lesionflow.api.score import score
 from lesionflow.errors import DataError, ReportError, UsageError
 from lesionflow.scoring import local
 from lesionflow.scoring.job import JOB_FILE, job_folder
-from lesionflow.verbs.merge import merge
-from lesionflow.verbs.score import score
 from tests.stores import Bucket
 
 Command = Callable[..., list[str]]
@@ -86,7 +86,7 @@ def test_parts_may_begin_at_the_same_instant(
     out, go = tmp_path / "results.csv", tmp_path / "go"
     program = (
         "import os, sys, onnxruntime\n"
-        "from lesionflow.verbs.score import score\n"
+        "from lesionflow.api.score import score\n"
         "from lesionflow.scoring import parts\n"
         "source, out, bundle, shard, go = sys.argv[1:]\n"
         "begin = parts._begin\n"

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from lesionflow.api.score import score
 from lesionflow.errors import DataError, EngineError, UsageError
 from lesionflow.scoring import ray_engine
 from lesionflow.scoring.job import job_folder
-from lesionflow.verbs.score import score
 from tests.scoring.conftest import interrupt_before_batch
 from tests.stores import Bucket
 

@@ -6,16 +6,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lesionflow.errors import ReportError
+from lesionflow.model.prediction import Prediction, Row
 from lesionflow.scoring.read_report import read_report
 from lesionflow.scoring.report import ReportOptions, report_format, write_report
-from lesionflow.scoring.row import Decision, Row
 
 KINDS = ("out.csv", "out.jsonl", "out.parquet")
 ROWS = [
-    Row("images/a.jpg", Decision((0.01, 0.02, 0.03, 0.04, 0.2, 0.6, 0.1), 4, True, "uncertain")),
+    Row("images/a.jpg", Prediction((0.01, 0.02, 0.03, 0.04, 0.2, 0.6, 0.1), 4, True, "uncertain")),
     Row("=cmd(),\"'\n\r.jpg", None, "damaged", "broken: data, stream"),
-    Row("images/ü.jpg", Decision((0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0), 4, True, "unfamiliar")),
-    Row("b.jpg", Decision((0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0), 5, False, "no")),
+    Row("images/ü.jpg", Prediction((0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0), 4, True, "unfamiliar")),
+    Row("b.jpg", Prediction((0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0), 5, False, "no")),
     Row("c.jpg", None, "empty", "the file has no bytes"),
 ]
 by_kind = pytest.mark.parametrize("name", KINDS)

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from lesionflow.api.score import score
 from lesionflow.errors import DataError, LesionflowError, ReportError
 from lesionflow.scoring import local
 from lesionflow.scoring.job import JOB_FILE, Job, job_folder
-from lesionflow.verbs.score import score
 
 Command = Callable[..., list[str]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

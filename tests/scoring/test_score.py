@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionflow.data.pixels import decode
+from lesionflow.api.score import score
 from lesionflow.errors import DataError, ReportError, UsageError
+from lesionflow.images.decode import decode
+from lesionflow.model.prediction import Prediction
+from lesionflow.model.predictor import load_predictor
 from lesionflow.scoring import local
 from lesionflow.scoring.local import Batch, score_batches
-from lesionflow.scoring.predictor import load_predictor
-from lesionflow.scoring.row import Decision
-from lesionflow.verbs.score import score
 
 Command = Callable[..., list[str]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -148,7 +148,7 @@ def test_neither_workers_nor_broken_neighbours_change_a_bit(images: Path, small_
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"broken")
 
-    def decisions(paths: tuple[str, ...], workers: int) -> list[Decision | None]:
+    def decisions(paths: tuple[str, ...], workers: int) -> list[Prediction | None]:
         batches = [Batch(0, first, paths[first : first + 8]) for first in (0, 8)]
         rows = [row for _, scored in score_batches(predictor, batches, workers) for row in scored]
         assert [place for place, _ in rows] == list(range(16))

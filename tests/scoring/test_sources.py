@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionflow.data.files import find_images, walk_images
 from lesionflow.errors import DataError, UsageError
+from lesionflow.images.discovery import find_images, walk_images
 from lesionflow.scoring.sources import open_source
 
 

@@ -14,10 +14,10 @@ PROGRAM = """
 import sys
 import numpy as np
 from pathlib import Path
-from lesionflow.bundle.card import Card
-from lesionflow.bundle.export import write_bundle
-from lesionflow.bundle.files import read_bundle
-from lesionflow.data.split import Split
+from lesionflow.model.card import Card
+from lesionflow.training.export.onnx import write_bundle
+from lesionflow.model.files import read_bundle
+from lesionflow.datasets.split import Split
 from lesionflow.training.checkpoint import Checkpoints
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import fit

@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from lesionflow.data.split import Split
+from lesionflow.datasets.split import Split
 from lesionflow.training import devices
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import EpochResult, fit, one_hot
 from lesionflow.training.objective import BalancedAccuracy
-from lesionflow.training.table import PixelStore
+from lesionflow.training.pixel_store import PixelStore
 
 
 def noise(count: int = 60) -> tuple[np.ndarray, np.ndarray, Split]:

@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from lesionflow.bundle.card import Card
-from lesionflow.bundle.export import write_bundle
-from lesionflow.bundle.files import read_bundle
-from lesionflow.data.split import Split
+from lesionflow.datasets.split import Split
+from lesionflow.model.card import Card
+from lesionflow.model.files import read_bundle
 from lesionflow.training import fit as fitting
 from lesionflow.training import normalisation, warm_start
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.efficientnet import STAGES, set_imagenet_weights
+from lesionflow.training.export.onnx import write_bundle
 from lesionflow.training.fit import Fitted, fit
 from lesionflow.training.imagenet import imagenet_weights
 from lesionflow.training.networks import build_network

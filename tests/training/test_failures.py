@@ -3,11 +3,11 @@ import pytest
 
 from lesionflow.errors import TrainingError
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.failures import check_finite, naming_memory
+from lesionflow.training.failures import check_finite, explain_out_of_memory
 
 
 def test_memory_that_runs_out_names_the_levers() -> None:
-    @naming_memory
+    @explain_out_of_memory
     def fit(config: TrainingConfig) -> object:
         return keras.ops.ones((10**7, 10**8))  # four petabytes, asked of the backend itself
 
@@ -16,7 +16,7 @@ def test_memory_that_runs_out_names_the_levers() -> None:
 
 
 def test_other_errors_stay_what_they_are() -> None:
-    @naming_memory
+    @explain_out_of_memory
     def fit(config: TrainingConfig) -> object:
         return keras.ops.reshape(keras.ops.ones(3), (2, 2))
 

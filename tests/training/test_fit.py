@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from lesionflow.data.split import Split
+from lesionflow.datasets.split import Split
 from lesionflow.errors import TrainingError
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import EpochResult, _shown, fit, one_hot
 from lesionflow.training.objective import BalancedAccuracy
-from lesionflow.training.table import KeepBest, PixelTable
+from lesionflow.training.pixel_store import EarlyStopping, PixelLookup
 
 # TensorFlow takes half as long to trace `vgg`: where the network does not matter, it is that one.
 CONFIG = TrainingConfig(epochs=4, batch_size=16, image_size=16, augmentation=0.3).resolved("vgg", "quick")
@@ -100,7 +100,7 @@ def test_the_seed_says_what_is_shown_and_where_the_weights_begin() -> None:
 def test_pixels_are_looked_up_by_index() -> None:
     pixels, _, _ = coloured()
     indices = np.array([3, 3, 200, 0], dtype=np.int32)
-    np.testing.assert_array_equal(np.asarray(PixelTable(pixels)(indices)), pixels[indices])
+    np.testing.assert_array_equal(np.asarray(PixelLookup(pixels)(indices)), pixels[indices])
 
 
 def test_balanced_accuracy_agrees_with_an_independent_one() -> None:
@@ -117,7 +117,7 @@ def test_balanced_accuracy_agrees_with_an_independent_one() -> None:
 
 def test_keep_best_takes_the_first_of_equals() -> None:
     network = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
-    best = KeepBest(network, patience=2)
+    best = EarlyStopping(network, patience=2)
     best.set_model(network)
     network.stop_training = False
     for epoch, figure in enumerate([0.3, 0.5, 0.5, 0.4]):

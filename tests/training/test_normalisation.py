@@ -6,7 +6,7 @@ import pytest
 
 from lesionflow.training import normalisation
 from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
-from lesionflow.training.table import PixelStore
+from lesionflow.training.pixel_store import PixelStore
 
 ROWS = np.arange(40, dtype=np.int32)
 LABELS = np.repeat([0, 5], [8, 32])

@@ -13,9 +13,9 @@ BATCH, EPOCHS = 8, 3
 STEPS = len(LABELS) // BATCH
 
 
-def shown(taught: np.ndarray = TAUGHT, **fields: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def shown(soft_targets: np.ndarray = TAUGHT, **fields: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     config = TrainingConfig(epochs=EPOCHS, **fields).resolved("cnn", "quick")  # type: ignore[arg-type]
-    (indices, kept), targets = _shown(config, LABELS, taught, BATCH, STEPS)
+    (indices, kept), targets = _shown(config, LABELS, soft_targets, BATCH, STEPS)
     return indices, kept, targets
 
 
@@ -52,10 +52,10 @@ def test_without_mixup_images_and_labels_are_whole() -> None:
 
 
 def test_what_a_teacher_says_of_an_image_goes_with_it() -> None:
-    taught = np.random.default_rng(1).dirichlet(np.ones(7), len(LABELS)).astype(np.float32)
-    indices, _, targets = shown(taught)
+    soft_targets = np.random.default_rng(1).dirichlet(np.ones(7), len(LABELS)).astype(np.float32)
+    indices, _, targets = shown(soft_targets)
     np.testing.assert_array_equal(indices, shown()[0])  # which are drawn by their labels all the same
-    np.testing.assert_array_equal(targets, taught[indices])
+    np.testing.assert_array_equal(targets, soft_targets[indices])
 
 
 def test_each_epoch_shows_its_own_draw_and_no_image_twice_where_nothing_is_balanced() -> None:

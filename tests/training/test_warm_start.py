@@ -2,11 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from lesionflow.data.sampling import shares
+from lesionflow.datasets.sampling import shares
 from lesionflow.training import normalisation
 from lesionflow.training.imagenet import imagenet_weights
 from lesionflow.training.networks import build_network
-from lesionflow.training.table import PixelStore
+from lesionflow.training.pixel_store import PixelStore
 from lesionflow.training.warm_start import start_from_imagenet
 
 SIZE = 32

@@ -1,0 +1,50 @@
+"""Doctor: what is installed, what it sees, whether the store answers, and what to do about what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from lesionflow.health.check import PROBLEM, Check
+from lesionflow.health.devices import check_keras, check_onnxruntime
+from lesionflow.health.machine import check_disks, check_environment, check_machine
+from lesionflow.health.packages import check_packages
+from lesionflow.health.store import check_store, find_store
+from lesionflow.images.discovery import default_cache
+from lesionflow.registry.config import DEFAULT_NAME
+
+
+def doctor(
+    *,
+    tracking_uri: str | None = None,
+    registered_model: str = DEFAULT_NAME,
+    cache: Path | None = None,
+    known_variables: Iterable[str] = (),
+) -> list[Check]:
+    """Look at this installation; the checks, in the order in which one reads them.
+
+    Nothing is changed or made by looking, and no check holds a password. known_variables: names of the environment's
+    variables that give an option; empty where that does not matter. Raises nothing for what is wrong.
+    """
+    with ThreadPoolExecutor(3) as at_once:  # each waits for a process that imports much
+        store = at_once.submit(check_store, find_store(tracking_uri), registered_model)
+        keras, onnxruntime = at_once.submit(check_keras), at_once.submit(check_onnxruntime)
+        checks = [*_looked_at(check_packages), *_looked_at(check_machine)]
+        checks += [*keras.result(), *onnxruntime.result()]
+        of_store, artifacts = store.result()
+    return [
+        *checks,
+        *of_store,
+        *_looked_at(check_disks, cache or default_cache(), artifacts),
+        *_looked_at(check_environment, known_variables),
+    ]
+
+
+def _looked_at(look: Callable[..., list[Check]], *given: Any) -> list[Check]:
+    """The checks; where looking itself fails, that is one: whoever calls a doctor has trouble enough."""
+    try:
+        return look(*given)
+    except Exception as error:
+        return [Check(look.__name__, f"failed: {type(error).__name__}: {error}", PROBLEM, "report it, it is a mistake")]

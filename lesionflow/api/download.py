@@ -1,0 +1,70 @@
+"""Download: HAM10000, or the test images of ISIC 2018 Task 3, from where they are published."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from lesionflow.datasets.labelled import read_rows
+from lesionflow.download.archives import TERMS, DownloadConfig, run_steps, working_folder
+from lesionflow.download.dataverse import HAM10000_DOI, read_listing
+from lesionflow.download.display import DownloadDisplay
+from lesionflow.download.plan import DownloadManifest, check_space, plan
+from lesionflow.download.web import Patience, Web
+from lesionflow.errors import DownloadError, UsageError
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """A folder that holds what was asked for."""
+
+    folder: Path
+    fetched: tuple[str, ...]  # names of the published files that were not there yet
+    version: str  # of the data set, as published
+    images: int
+    lesions: int
+    warnings: tuple[str, ...]
+
+
+def download(
+    folder: str | os.PathLike[str],
+    *,
+    patience: Patience | None = None,
+    console: Console | None = None,
+    **options: object,
+) -> Downloaded:
+    """Download HAM10000 into a folder that training takes; options are the fields of `DownloadConfig`.
+
+    What is there already is not fetched again, and what an earlier run has left unfinished is gone on with. Only what
+    has the published digest gets its name. Progress goes to console, stderr by default. Raises `UsageError` unless the
+    licence is accepted, and `DownloadError`. Stopped by a `KeyboardInterrupt`, that says how to go on.
+    """
+    folder, config = Path(folder), DownloadConfig(**options)  # type: ignore[arg-type]  # which checks the kinds
+    if not config.accept_licence:
+        raise UsageError(f"{TERMS}. Nothing is downloaded before that is accepted: add --accept-licence")
+    with DownloadDisplay(console or Console(stderr=True)) as display:
+        web = Web(patience or Patience(tries=config.tries), display.say)
+        try:
+            with working_folder(folder):
+                published = read_listing(config.address, HAM10000_DOI, web)
+                receipt = DownloadManifest(folder, published)
+                steps = plan(published, config.part, folder, receipt)
+                check_space(steps, folder)
+                run_steps(
+                    steps, folder, receipt, web, config,
+                    advance=lambda step: display.advance(step.file.name, step.file.size),
+                    unpacking=lambda step: display.unpacking(step.file.name),
+                )  # fmt: skip
+            table, warnings = read_rows(folder)
+        except OSError as error:
+            raise DownloadError(
+                f"{error.filename or folder}: {error.strerror or error}; set that right, and the same command goes on"
+            ) from error
+        except KeyboardInterrupt as stopped:
+            told = f"stopped; what has come is kept in {folder}: the same command goes on"
+            raise type(stopped)(told) from stopped
+    names = tuple(step.file.name for step in steps)
+    return Downloaded(folder, names, published.version, len(table), table["lesion_id"].nunique(), tuple(warnings))

@@ -1,0 +1,98 @@
+"""Evaluate: any registered version or bundle on labelled images."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from lesionflow.atomic import check_folder
+from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
+from lesionflow.datasets.split import PARTS, Split, split_by_lesion
+from lesionflow.errors import UsageError
+from lesionflow.evaluation.config import EvaluationConfig
+from lesionflow.evaluation.evaluate import FILES, evaluate_model, write_evaluation
+from lesionflow.evaluation.leaks import find_leak, trained_on
+from lesionflow.evaluation.report import EvaluationReport
+from lesionflow.images.pixel_cache import decoded_pixels
+from lesionflow.model.card import TRAINED_ON_FILE, Card
+from lesionflow.model.files import read_arrays
+from lesionflow.model.predictor import load_predictor
+from lesionflow.registry.versions import SCORED, resolve
+
+
+def evaluate(
+    model: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    tracking_uri: str | None = None,
+    cache: Path | None = None,
+    progress: Callable[[str], None] = lambda doing: None,
+    **options: object,
+) -> EvaluationReport:
+    """Measure a model on labelled images; options are the fields of `EvaluationConfig`.
+
+    model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a bundle's folder; data: what
+    `read_labelled_images` takes; out: a folder for the report's page, metrics and figures; without it and `log` nothing
+    is drawn. On the data the model was trained on, its own split's test part is measured unless `part` says otherwise;
+    on other data all images are. Images of lesions that it was trained on are found by digest and named in the report's
+    first warning. Raises `UsageError` for a part that other data does not have, `ReportError` where the folder holds a
+    report already.
+    """
+    model, config = os.fspath(model), EvaluationConfig(**options)  # type: ignore[arg-type]  # which checks the kinds
+    if out is not None:
+        check_folder(Path(out), FILES, config.overwrite)
+    if config.log:
+        from lesionflow.tracking import runs as tracking
+
+        tracking.connect(tracking_uri)
+    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
+        resolved = resolve(model, Path(folder), tracking_uri, (*SCORED, TRAINED_ON_FILE))
+        predictor = load_predictor(resolved.folder, averaged=config.tta)
+        card = predictor.card
+        known = read_arrays(resolved.folder, card, TRAINED_ON_FILE)
+    images = read_labelled_images(data, cache)
+    part, members = _members(card, resolved.label, images, config.part)
+    warnings = list(images.warnings)
+    if known is None and images.digest == card.data_digest:
+        known = trained_on(images.table, _split(card, images).train)
+    if known is None:
+        warnings.insert(0, f"{resolved.label} does not tell its training lesions: a leak would go unnoticed.")
+    elif (leak := find_leak(known, images.table.iloc[members])).images:
+        warnings.insert(0, leak.describe(resolved.label))
+    progress("decoding images")
+    pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
+    report = evaluate_model(
+        predictor, resolved.label, images, part, members, pixels,
+        warnings=warnings, resamples=config.resamples, draw=out is not None or config.log, progress=progress,
+    )  # fmt: skip
+    if out is not None:
+        write_evaluation(report, Path(out), config.overwrite)
+    if config.log:
+        with tracking.run(f"evaluate {resolved.label}", config.experiment, system_metrics=False):
+            asked = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
+            tracking.log_parameters(asked | {"bundle_digest": card.digest, "data_digest": images.digest})
+            tracking.log_estimates(part, report.metrics)
+            tracking.log_evaluation(report, part)
+    return report
+
+
+def _members(card: Card, label: str, images: LabelledImages, part: str | None) -> tuple[str, np.ndarray]:
+    """The part that is measured, and its images."""
+    same_data = images.digest == card.data_digest
+    if part in PARTS and not same_data:
+        raise UsageError(f"--part {part}: {label} was trained on other data, which has no such part; leave it out")
+    part = part or ("test" if same_data else "all")
+    if part == "all":
+        return part, np.arange(len(images.table))
+    return part, _split(card, images).part(part)
+
+
+def _split(card: Card, images: LabelledImages) -> Split:
+    """The split that a model was trained on, of the data that it was trained on."""
+    table = images.table
+    return split_by_lesion(table["image_id"], table["lesion_id"], images.labels, card.split_fractions, card.split_seed)

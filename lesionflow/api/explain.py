@@ -1,0 +1,137 @@
+"""Explain: images -> a picture of each: where its call comes from, and how probable each diagnosis is."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lesionflow.api.load import LoadedModel, load
+from lesionflow.atomic import atomic_file, check_folder
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import DataError, ImageError
+from lesionflow.evaluation.config import ExplanationConfig
+from lesionflow.evaluation.explanation import Explanation, explanation_picture
+from lesionflow.evaluation.heatmaps import occlude
+from lesionflow.images.decode import decode, header
+from lesionflow.images.read_bytes import content
+from lesionflow.model.columns import utf8
+from lesionflow.model.prediction import Prediction, one_by_one
+from lesionflow.registry.config import DEFAULT_MODEL
+from lesionflow.scoring.local import decode_all
+from lesionflow.scoring.sources import open_source
+
+SHOWN = 480  # pixels of the shorter side in the picture
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What came of one image."""
+
+    path: str  # as found; of a file's second frame path#2, and so on
+    picture: Path | None  # None where the image could not be read
+    said: Prediction | None
+    error: str = ""  # why it could not, as in a report
+
+
+def explain(
+    images: Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
+    *,
+    tracking_uri: str | None = None,
+    progress: Callable[[Explained], None] = lambda done: None,
+    **options: Any,
+) -> list[Explained]:
+    """Draw a PNG for each image into the folder out; options are the fields of `ExplanationConfig`.
+
+    images: each what `score` takes as a source. A picture has the image, the same under a map of what its call rests
+    on, the probabilities, and what the model decides. The map is of occlusion: it asks the graph alone, about a hundred
+    times an image, and so is there for every bundle and as fine as its patches. A class activation map would need the
+    graph's last features as an output, which bundles do not have, and would be as coarse as these, down to 2 x 2.
+    An image that cannot be read has an error in what is returned, and the others are drawn. Raises a `LesionflowError`
+    where nothing can be drawn, `ReportError` where a picture is there already, before anything is drawn.
+    """
+    config = ExplanationConfig(**options)
+    paths = _listed(images)
+    names = picture_names(paths)
+    check_folder(Path(out), (f"{names[path]}.png" for path in paths), config.overwrite)
+    loaded = load(model, tracking_uri=tracking_uri, device="cpu")
+    explained = []
+    for path in paths:
+        for each in _explain(path, Path(out) / names[path], loaded, config):
+            progress(each)
+            explained.append(each)
+    return explained
+
+
+def picture_names(paths: list[str]) -> dict[str, str]:
+    """A file name for each path's picture, without the ending: as much of the path's end as no other path ends with."""
+    parts = {path: tuple(part for part in utf8(path).split("/") if part not in ("", ".", "..")) for path in paths}
+    ends = Counter(found[-depth:] for found in parts.values() for depth in range(1, len(found) + 1))
+    names: dict[str, str] = {}
+    for path, found in parts.items():
+        depth = next((depth for depth in range(1, len(found)) if ends[found[-depth:]] == 1), len(found))
+        name, number = "_".join(found[-depth:]), 1
+        while (numbered := name if number == 1 else f"{name}-{number}") in names.values():
+            number += 1
+        names[path] = numbered
+    return names
+
+
+def _listed(images: Iterable[str | os.PathLike[str]]) -> list[str]:
+    paths: dict[str, None] = {}  # one that is named twice counts once
+    for image in images:
+        source = open_source(image)
+        found = [path for path, *_ in source.inputs]
+        if not found:
+            raise DataError(source.nothing)
+        paths |= dict.fromkeys(found)
+    return list(paths)
+
+
+def _explain(path: str, out: Path, model: LoadedModel, config: ExplanationConfig) -> Iterator[Explained]:
+    """The frames of a file, one after the other."""
+    card = model.card
+    try:
+        data = content(path)
+    except ImageError as error:
+        yield Explained(path, None, None, str(error))
+        return
+    for frame, image in decode_all(data, card.height, card.width):
+        further = "" if frame == 0 else f"#{frame + 1}"
+        if isinstance(image, ImageError):
+            yield Explained(f"{path}{further}", None, None, str(image))
+        else:
+            picture = out.with_name(f"{out.name}{further}.png")
+            yield _draw(data, frame, image, f"{path}{further}", picture, model, config)
+
+
+def _draw(
+    data: bytes, frame: int, pixels: np.ndarray, name: str, picture: Path, model: LoadedModel, config: ExplanationConfig
+) -> Explained:
+    predictor, card = model.predictor, model.card
+    (said,) = one_by_one(predictor.predict(pixels[None]))
+    diagnosis = None if config.target is None else DIAGNOSES.index(config.target)
+    larger = max(1.0, SHOWN / min(card.height, card.width))
+    shown = decode(data, round(larger * card.height), round(larger * card.width), frame)
+    about = Explanation(
+        utf8(name), model.label, shown, _cut_off(data, card.height, card.width), said,
+        occlude(predictor.predict, pixels, diagnosis),
+    )  # fmt: skip
+    figure = explanation_picture(about, card, predictor.calibration)
+    with atomic_file(picture, config.overwrite) as file:
+        figure.savefig(file, format="png")
+    return Explained(name, picture, said)
+
+
+def _cut_off(data: bytes, height: int, width: int) -> float:
+    """The share of an image's area that lies outside of what the network's frame takes of it."""
+    _, columns, rows = header(data)
+    scale = min(columns / width, rows / height)
+    return 1 - scale * width * scale * height / (columns * rows)

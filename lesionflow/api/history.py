@@ -1,0 +1,20 @@
+"""History: who was champion when, and why."""
+
+from __future__ import annotations
+
+from lesionflow.errors import RegistryError
+from lesionflow.registry.config import DEFAULT_NAME
+from lesionflow.registry.history import ChampionState, look
+from lesionflow.registry.suggestions import suggest_model
+from lesionflow.tracking.runs import connect
+
+
+def history(name: str = DEFAULT_NAME, *, tracking_uri: str | None = None) -> ChampionState:
+    """The champion of a model and every change of it, oldest first. Raises `RegistryError` where there is neither."""
+    connect(tracking_uri)
+    standing = look(name)
+    if not standing.changes and standing.champion is None:
+        raise RegistryError(
+            f"{name} has no champion and never had one{suggest_model(name)}; train a model with 'lesionflow train'"
+        )
+    return standing

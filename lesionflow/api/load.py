@@ -1,0 +1,143 @@
+"""Load: a model to ask from Python, image by image."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from PIL.Image import Image
+
+from lesionflow.api.score import BATCH_SIZES
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import ImageError
+from lesionflow.images.decode import fit_array, fit_image
+from lesionflow.images.read_bytes import content
+from lesionflow.model.card import Card
+from lesionflow.model.columns import malignant_share
+from lesionflow.model.predict_batch import only_frame, predict_batch
+from lesionflow.model.prediction import Row
+from lesionflow.model.predictor import Predictor, load_predictor
+from lesionflow.registry.config import DEFAULT_MODEL
+from lesionflow.scoring.config import ScoringConfig
+from lesionflow.scoring.local import default_workers
+
+AnyImage: TypeAlias = str | os.PathLike[str] | bytes | bytearray | Image | np.ndarray
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image, by the names of the report's columns.
+
+    Where the image could not be read, `error` says why, as in the report, and all else is None.
+    `pandas.DataFrame(model.predict(images))` is a table of them.
+    """
+
+    diagnosis: str | None = None  # that is called: the most probable if all seven were equally frequent
+    probability: float | None = None  # of that diagnosis, calibrated, as the others
+    p_akiec: float | None = None
+    p_bcc: float | None = None
+    p_bkl: float | None = None
+    p_df: float | None = None
+    p_mel: float | None = None
+    p_nv: float | None = None
+    p_vasc: float | None = None
+    p_malignant: float | None = None  # the sum of melanoma, basal cell carcinoma and actinic keratosis
+    malignant: bool | None = None  # at the model's operating point
+    refer: str | None = None  # whether a person should look: "no", "uncertain" or "unfamiliar"
+    error: str | None = None
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """The probability of each diagnosis, by its short name; empty where there is an error."""
+        if self.error is not None:
+            return {}
+        return {name: getattr(self, f"p_{name}") for name in DIAGNOSES}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in memory. Several threads may ask it at once."""
+
+    label: str  # as reports name it: lesionflow/3, or the bundle
+    predictor: Predictor
+
+    @property
+    def card(self) -> Card:
+        """What the model says about itself: classes, licence, `card.metrics["test"]["balanced_accuracy"]` and more."""
+        return self.predictor.card
+
+    def predict(self, images: AnyImage | Iterable[AnyImage]) -> list[Prediction]:
+        """What the model says of one image or of several: a prediction for each, in their order.
+
+        An image is the path or URL of a file, its bytes, an image of Pillow's, or an array, (height, width, 3) uint8
+        RGB; an array of four axes is several. Files get the numbers that `lesionflow.score` gives them in that order,
+        to the last bit. Images that are decoded already come close to these: of a large JPEG file, no more detail is
+        decoded than the network can see. What is wrong with an image is in its prediction's `error` and never raised.
+        Files of several frames are such an error. Raises `StoreError` where the store of a URL is out of reach.
+        """
+        if isinstance(images, str | os.PathLike | bytes | bytearray | Image) or (
+            isinstance(images, np.ndarray) and images.ndim != 4
+        ):
+            images = [images]
+        asked = list(images)
+        size = BATCH_SIZES[self.predictor.device]
+        batches = [asked[first : first + size] for first in range(0, len(asked), size)]
+        with ThreadPoolExecutor(min(default_workers(), max(1, len(batches)))) as threads:
+            scored = threads.map(lambda batch: predict_batch(self.predictor, batch, _decode), batches)
+            return [_prediction(row) for rows in scored for row in rows]
+
+
+def load(
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
+    *,
+    tracking_uri: str | None = None,
+    device: str = "auto",
+    tta: bool = False,
+) -> LoadedModel:
+    """Load a model, to ask it for predictions.
+
+    model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a bundle's folder; device: `auto`, `cpu` or
+    `cuda`; tta: average the eight flips and quarter turns of each image. No code of the model is run. Raises a
+    `LesionflowError` where it is not there or not whole.
+
+    Example:
+        model = lesionflow.load("pretrained")
+        model.predict(["mole.jpg"])[0].probabilities["mel"]
+    """
+    from lesionflow.registry.versions import resolve
+
+    config = ScoringConfig(device=device, tta=tta)
+    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
+        resolved = resolve(os.fspath(model), Path(folder), tracking_uri)
+        # One thread a batch, as in scoring: the batches are what is done at the same time.
+        predictor = load_predictor(resolved.folder, threads=1, device=config.device, averaged=config.tta)
+    return LoadedModel(resolved.label, predictor)
+
+
+def _decode(image: object, height: int, width: int) -> np.ndarray:
+    if isinstance(image, bytearray):
+        image = bytes(image)
+    if isinstance(image, str | os.PathLike | bytes):
+        return only_frame(content(image), height, width)
+    if isinstance(image, Image):
+        return fit_image(image, height, width)
+    if isinstance(image, np.ndarray):
+        return fit_array(image, height, width)
+    raise ImageError("not_an_image", f"a {type(image).__name__}; give a path, bytes, an image of Pillow's or an array")
+
+
+def _prediction(row: Row) -> Prediction:
+    if row.decision is None:
+        return Prediction(error=f"{row.reason}: {row.detail}")
+    chances, called, malignant, refer = row.decision
+    akiec, bcc, bkl, df, mel, nv, vasc = chances
+    return Prediction(
+        DIAGNOSES[called], chances[called], akiec, bcc, bkl, df, mel, nv, vasc, malignant_share(chances), malignant,
+        refer,
+    )  # fmt: skip

@@ -1,0 +1,40 @@
+"""Promote: ask the gates whether a registered version becomes the champion, or put it there by force."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lesionflow.errors import UsageError
+from lesionflow.model.shipped import PRETRAINED
+from lesionflow.registry.champion import Promotion, challenge
+from lesionflow.registry.config import PromotionConfig
+from lesionflow.registry.history import checked_reason
+from lesionflow.registry.versions import find_version
+from lesionflow.tracking.runs import connect
+
+
+def promote(
+    name: str,
+    version: int,
+    *,
+    reason: str = "",
+    force: bool = False,
+    tracking_uri: str | None = None,
+    **options: Any,
+) -> Promotion:
+    """Make a version the champion if it passes the gates; options are the fields of `PromotionConfig`.
+
+    force: also if gates fail; needs a reason. What the gates say is kept as tags of the version, with the reason. A
+    refusal is an outcome, not an error. Raises `RegistryError` for a version that is not there,
+    `UsageError` for the bundle that ships with lesionflow.
+    """
+    if name == PRETRAINED:
+        raise UsageError(
+            f"{PRETRAINED}: comes with lesionflow and is no registered version, so it cannot become champion; use it "
+            f"with --model {PRETRAINED}, or train a model with 'lesionflow train' and promote that"
+        )
+    config, note = PromotionConfig(**options), checked_reason(reason)
+    if force and not note:
+        raise UsageError("--force overrules the gates; say why with --reason, it is kept with the version")
+    connect(tracking_uri)
+    return challenge(find_version(name, version), config, force=force, note=note)

@@ -1,0 +1,231 @@
+"""Train: data -> split -> a run for each network, tracked throughout -> registered versions -> champion."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shlex
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from lesionflow.api.train_network import train_network
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.datasets.split import PARTS, split_by_lesion
+from lesionflow.errors import RegistryError
+from lesionflow.evaluation.learning import History
+from lesionflow.evaluation.report_pictures import learning_picture
+from lesionflow.model.card import Card
+from lesionflow.profile.description import Description, describe_images
+from lesionflow.profile.page import write_description
+from lesionflow.registry.champion import Verdict, promote_best
+from lesionflow.registry.config import DEFAULT_NAME
+from lesionflow.registry.registering import check_may_register
+from lesionflow.registry.versions import DECIDING, Version
+from lesionflow.tracking import runs as tracking
+from lesionflow.tracking.failures import without_password
+from lesionflow.tracking.resume import InterruptedRun, find_interrupted, find_trained, mark_begun, mark_finished
+from lesionflow.tracking.run_config import log_configuration, read_configuration_text
+from lesionflow.training.config import TrainingConfig
+from lesionflow.training.config_file import read_settings
+from lesionflow.training.presets import ALL, NETWORKS
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training ended with."""
+
+    versions: tuple[Version, ...]  # one a network, in the order of training
+    best: Version
+    decision: Verdict
+    champion_before: Version | None
+    tracking_uri: str
+
+
+def train(
+    config: TrainingConfig,
+    *,
+    tracking_uri: str | None = None,
+    experiment: str = DEFAULT_NAME,
+    registered_model: str = DEFAULT_NAME,
+    cache: Path | None = None,
+    console: Console | None = None,
+) -> Trained:
+    """Train the networks that config names, track and register them; the better one can become champion.
+
+    Messages go to console, stderr by default. Raises a `LesionflowError`; a bundle that could not be registered is
+    kept, and the error says where. Stopped by a `KeyboardInterrupt`, that says how to go on.
+    """
+    console = console or Console(stderr=True)
+    address = tracking.connect(tracking_uri)  # first of all: an hour of training must not end at a closed door
+    config = _prepared(config, console)
+    return _train(config, None, registered_model, console, address=address, experiment=experiment, cache=cache)
+
+
+def read_configuration(source: str, tracking_uri: str | None = None) -> dict[str, Any]:
+    """The values of a YAML file, or of what the run of `runs:/RUN_ID/config.yaml` kept, by the names of their options.
+
+    Besides fields of `TrainingConfig` these are `experiment` and `registered_model`. Raises `UsageError` for a file
+    that is no such configuration, `RegistryError` for a run that is not there or kept none.
+    """
+    return read_settings(read_configuration_text(source, tracking_uri), source)
+
+
+def resume(
+    run_id: str,
+    *,
+    data: str | None = None,
+    tracking_uri: str | None = None,
+    cache: Path | None = None,
+    console: Console | None = None,
+) -> Trained:
+    """Go on with a training that was interrupted, in its run, after the last epoch of which a checkpoint was kept.
+
+    data: where its images are now, if they have moved; everything else is as the training was begun. Networks that it
+    has registered are left as they are. Raises as `train` does, and `RegistryError` where there is nothing to resume.
+    """
+    console = console or Console(stderr=True)
+    address = tracking.connect(tracking_uri)
+    begun = find_interrupted(run_id)
+    config = _prepared(begun.config if data is None else dataclasses.replace(begun.config, data=data), console)
+    return _train(config, begun, begun.registered_model, console, address=address, cache=cache)
+
+
+def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
+    """The configuration with its preset, once it is known that the training will not fail for what can be known now."""
+    from lesionflow.training.determinism import make_deterministic
+    from lesionflow.training.devices import chosen_preset
+    from lesionflow.training.imagenet import imagenet_weights
+
+    config = _without_missing(config, console)
+    if "efficientnet" in config.networks:
+        imagenet_weights()  # missing weights are a matter for now, not for after two other networks
+    if config.deterministic:
+        make_deterministic()
+    return dataclasses.replace(config, preset=chosen_preset(config.preset))
+
+
+def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig:
+    """Leave out of `all`, the default, what needs an extra that is not there; asked for by name, it is an error."""
+    from lesionflow.training.imagenet import MISSING, has_imagenet_weights
+
+    named = config.model.split(",")
+    if ALL not in named or "efficientnet" in named or has_imagenet_weights():
+        return config
+    console.print(f"warning: left out: {MISSING}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    return dataclasses.replace(config, model=",".join(name for name in NETWORKS if name != "efficientnet"))
+
+
+def _train(
+    config: TrainingConfig,
+    begun: InterruptedRun | None,
+    registered_model: str,
+    console: Console,
+    *,
+    address: str,
+    experiment: str = "",
+    cache: Path | None,
+) -> Trained:
+    """Train what config names and `begun`, the interrupted training that is gone on with, has not got."""
+    images = read_labelled_images(config.data, cache)
+    for warning in images.warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
+    split = split_by_lesion(
+        images.table["image_id"], images.table["lesion_id"], images.labels, config.fractions, config.seed
+    )
+    if begun:
+        begun.check(images, split)
+    with console.status("describing the data"):
+        description = describe_images(images, split)
+    for finding in description.findings:
+        if finding.warning:
+            console.print(f"warning: {finding.text}", style="yellow", highlight=False, soft_wrap=True)
+    counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
+    console.print(
+        f"{images.description}: {counts} images, split by lesion; preset {config.preset}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+    several = len(config.networks) > 1
+    each = {name: config.resolved(name, config.preset) for name in config.networks}
+    runs = begun.networks if begun else {}
+    trained: list[Version] = []
+    histories: dict[str, History] = {}
+    # One run over the networks' runs, where there are several. The machine's load is kept with the networks' own runs;
+    # in that one it would be the same curves once more.
+    resumed, title = begun.run_id if begun else None, " and ".join(config.networks)
+    with tracking.run(title, experiment, system_metrics=not several, resumed=resumed) as run_id:
+        setting = config if several else each[config.networks[0]]
+        tracking.log_setting(setting.parameters(), images, split)
+        log_configuration(_as_used(setting), registered_model)
+        mark_begun(config, registered_model)
+        check_may_register(registered_model)
+        with _telling_how_to_resume(run_id, address, console):
+            _log_description(description)
+            for name in config.networks:
+                found = find_trained(runs[name]) if name in runs else None
+                if found:
+                    console.print(f"{name}: registered already as {found[0].label}", highlight=False, soft_wrap=True)
+                    if several:
+                        mark_finished(runs[name])
+                elif several:
+                    with tracking.run(name, experiment, nested=True, resumed=runs.get(name)) as its_run:
+                        tracking.log_setting(each[name].parameters(), images, split)
+                        log_configuration(_as_used(each[name]), registered_model)
+                        found = train_network(each[name], its_run, images, split, registered_model, cache, console)
+                else:
+                    found = train_network(each[name], run_id, images, split, registered_model, cache, console)
+                trained.append(found[0])
+                histories[name] = found[1]
+            best, decision, before = _crown(trained)
+            if several:
+                figures = {f"{v.card.network}/{k}": m for v in trained for k, m in _deciding(v.card).items()}
+                tracking.log_metrics(figures)
+                picture = learning_picture(f"{title} on {images.description}", histories)
+                tracking.log_picture(picture.name, picture.png())
+    return Trained(tuple(trained), best, decision, before, address)
+
+
+def _as_used(config: TrainingConfig) -> TrainingConfig:
+    """The configuration with the number format that this machine takes, so that another one takes it, too."""
+    from lesionflow.training.devices import chosen_precision
+
+    return dataclasses.replace(config, precision=chosen_precision(config.precision))
+
+
+@contextlib.contextmanager
+def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Iterator[None]:
+    """Name the command that goes on: at the start, for who is killed without a word, and when the block is stopped."""
+    where = without_password(address)
+    command = shlex.join(["lesionflow", "train", "--resume", run_id, "--tracking-uri", where])
+    console.print(f"run {run_id}; if it is interrupted: {command}", highlight=False, soft_wrap=True)
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        stopped.args = (f"stopped; to go on: {command}",)
+        raise
+
+
+def _crown(trained: list[Version]) -> tuple[Version, Verdict, Version | None]:
+    """Let the better one challenge the champion; an error says how to ask again."""
+    try:
+        return promote_best(trained)
+    except RegistryError as error:
+        best = max(trained, key=lambda version: version.card.metrics["validation"][DECIDING].value)
+        again = shlex.join(["lesionflow", "promote", best.name, str(best.number)])
+        raise RegistryError(
+            f"{error}; {best.label} is registered, to ask whether it becomes champion: {again}"
+        ) from error
+
+
+def _log_description(description: Description) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        tracking.log_description(write_description(description, Path(folder)))
+
+
+def _deciding(card: Card) -> dict[str, float]:
+    return {f"{part}_{DECIDING}": card.metrics[part][DECIDING].value for part in ("validation", "test")}

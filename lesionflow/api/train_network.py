@@ -1,0 +1,152 @@
+"""Train one network in its run: pixels -> fit -> finished bundle -> registered version."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from lesionflow.datasets.labelled import LabelledImages
+from lesionflow.datasets.split import Split
+from lesionflow.errors import RegistryError
+from lesionflow.evaluation.learning import History
+from lesionflow.images.pixel_cache import decoded_pixels
+from lesionflow.model.card import CARD_FILE, Card
+from lesionflow.registry.training_artifacts import how_to_register, keep_artifacts, register_artifacts, write_artifacts
+from lesionflow.registry.versions import Version
+from lesionflow.tracking import runs as tracking
+from lesionflow.tracking.circuit_breaker import CircuitBreaker
+from lesionflow.tracking.resume import (
+    delete_checkpoints,
+    last_checkpoint,
+    log_checkpoint,
+    logged_epochs,
+    mark_resumed,
+)
+from lesionflow.tracking.timeouts import patient
+from lesionflow.training.config import TrainingConfig
+from lesionflow.training.finalize import finalize_model, history_of
+
+if TYPE_CHECKING:
+    from lesionflow.training.checkpoint import Checkpoint
+    from lesionflow.training.fit import EpochResult
+
+
+def train_network(
+    config: TrainingConfig,
+    run_id: str,
+    images: LabelledImages,
+    split: Split,
+    registered_model: str,
+    cache: Path | None,
+    console: Console,
+) -> tuple[Version, History]:
+    """Train the network of a resolved configuration in the active run, after the last checkpoint that lies there.
+
+    Returns the version that it was registered as, and how the training went. A store that fails during the training
+    does not stop it. Raises a `LesionflowError`; that of a model that cannot be registered says where it is kept and
+    which command registers it.
+    """
+    from lesionflow.training.checkpoint import Checkpoints
+    from lesionflow.training.display import TrainingDisplay
+    from lesionflow.training.fit import fit
+
+    name, size = config.model, config.image_size
+    with console.status("decoding images") as status:
+        pixels = decoded_pixels(
+            images.table["path"].tolist(), images.digest, size, size, cache,
+            progress=lambda done, total: status.update(f"decoding images: {done} of {total}"),
+        )  # fmt: skip
+    last, logged = last_checkpoint(run_id), logged_epochs(run_id)
+    if last:
+        mark_resumed(last.epoch)
+        console.print(f"{name}: goes on after epoch {last.epoch} of {config.epochs}", highlight=False, soft_wrap=True)
+    elif logged:
+        console.print(f"{name}: no whole checkpoint; begins with epoch 1", highlight=False, soft_wrap=True)
+
+    log, keep = _unstoppable(run_id, last, logged, console)
+    display = TrainingDisplay(name, console)
+    try:
+        fitted = fit(
+            config, name, pixels, images.labels, split, on_epoch=log, callbacks=(display,),
+            checkpoints=Checkpoints(keep, last, images.digest),
+        )  # fmt: skip
+    finally:
+        display.close()
+    card = Card(
+        network=name,
+        height=pixels.shape[1],
+        width=pixels.shape[2],
+        data_name=images.name,
+        data_digest=images.digest,
+        demo=images.demo,
+        split_digest=split.digest,
+        split_seed=split.seed,
+        split_fractions=split.fractions,
+        licence=images.licence,
+        training=config.parameters()
+        | {"best_epoch": fitted.best_epoch, "seconds": fitted.seconds, "precision": fitted.precision},
+        versions=tracking.package_versions(),
+    )
+
+    left = Path(tempfile.mkdtemp(prefix=f"lesionflow-{name}-"))
+    bundle, finished = left / "bundle", None
+    try:
+        with console.status(f"{name}: exporting") as status:
+            finished = finalize_model(
+                bundle, fitted, card, config, images, split, pixels,
+                progress=lambda doing: status.update(f"{name}: {doing}"),
+            )  # fmt: skip
+            status.update(f"{name}: logging and registering")
+            example = Path(images.table["path"].iloc[split.validation[0]]).read_bytes()
+            outcome = write_artifacts(left, finished, run_id, registered_model, history_of(fitted), example)
+            with patient():
+                version = register_artifacts(outcome, registered_model)
+    except BaseException as error:
+        if not (bundle / CARD_FILE).exists():
+            shutil.rmtree(left)
+            raise
+        kept = keep_artifacts(left, f"{name}-{run_id}")  # a finished training is never thrown away
+        told = f"the trained bundle is kept in {kept / bundle.name}"
+        if finished:
+            told += f"; to register it later: {how_to_register(kept)}"
+        if isinstance(error, RegistryError):
+            raise RegistryError(f"{error}; {told}") from error
+        console.print(told, style="yellow", highlight=False, soft_wrap=True)
+        raise
+    shutil.rmtree(left)
+    delete_checkpoints(run_id)
+    return version, history_of(fitted)
+
+
+def _unstoppable(
+    run_id: str, last: Checkpoint | None, logged: dict[int, dict[str, float]], console: Console
+) -> tuple[Callable[[EpochResult], None], Callable[[Checkpoint], None]]:
+    """What logs an epoch, and what keeps a checkpoint, in spite of a store that fails.
+
+    Epochs that it did not take are logged with a later one, or with the model; a checkpoint that it did not take is
+    dropped, as the next one has more.
+    """
+    outage = CircuitBreaker(
+        lambda told: console.print(told, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    )
+    waiting: dict[int, Mapping[str, float]] = dict(enumerate(last.history, start=1)) if last else {}
+
+    def log(result: EpochResult) -> None:
+        waiting[result.epoch] = result.figures
+        for epoch, figures in sorted(waiting.items()):
+            # An epoch of which the figures were logged and the checkpoint was not kept is trained a second time.
+            known = logged.get(epoch, {})
+            missing = {key: value for key, value in figures.items() if key not in known}
+            if missing and not outage.attempt(tracking.log_epoch, epoch, missing):
+                break
+            del waiting[epoch]
+
+    def keep(checkpoint: Checkpoint) -> None:
+        outage.attempt(log_checkpoint, run_id, checkpoint)
+
+    return log, keep

@@ -1,0 +1,173 @@
+"""A file that gets its name when it is complete, or leaves nothing behind; or such an object in a store."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from lesionflow.errors import ReportError
+from lesionflow.storage.places import Location, Url
+
+_Either = TypeVar("_Either", Path, Url)
+# What a file system says that knows no hard links: FAT, and many network shares.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+def check_writable(out: Location, overwrite: bool) -> None:
+    """Refuse a file that could not be written in the end: called before the work starts.
+
+    Raises `ReportError` where the name is taken (unless by a file that may be overwritten) or its folder is not there
+    or takes no new file; a store, no new object.
+    """
+    if isinstance(out, Url):
+        _check_object(out, overwrite)
+        return
+    partial = _partial(out)
+    try:
+        if out.is_dir():
+            raise ReportError(f"{out}: a folder; name the file to write")
+        if os.path.lexists(out):
+            if out.exists() and not out.is_file():
+                raise ReportError(f"{out}: not an ordinary file; choose another name")
+            if not overwrite:
+                raise ReportError(f"{out}: exists already; add --overwrite or choose another name")
+        if not out.parent.is_dir():
+            raise ReportError(f"{out}: no such folder to write into; make it first, or choose another place")
+        with open(partial, "xb"):  # only trying tells: permissions, read-only mounts and quotas all have their say
+            pass
+    except OSError as error:
+        raise ReportError(f"{out}: cannot be written ({error.strerror}); choose another place") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def _check_object(out: Url, overwrite: bool) -> None:
+    from lesionflow.storage import objects
+
+    if out.is_dir():
+        raise ReportError(f"{out}: a folder; name the file to write")
+    partial = _partial(out)
+    try:
+        if not overwrite and out.exists():
+            raise ReportError(f"{out}: exists already; add --overwrite or choose another name")
+        objects.write(partial, b"")
+        partial.unlink()
+    except OSError as error:
+        raise ReportError(f"{out}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def check_folder(folder: Path, names: Iterable[str], overwrite: bool) -> None:
+    """Make a folder, and refuse one that files of these names could not be written into: before the work starts.
+
+    Raises `ReportError`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportError(f"{folder}: cannot be made ({error.strerror}); choose another place") from error
+    for name in names:
+        check_writable(folder / name, overwrite)
+
+
+@contextlib.contextmanager
+def atomic_file(out: Location, overwrite: bool) -> Iterator[BinaryIO]:
+    """A file to write into; it is named `out` when the block ends without an exception, and vanishes otherwise.
+
+    An object of a store is such a file, in the folder for temporary ones, until it is uploaded. Raises `ReportError`
+    where it cannot be written, or where `out` came into being meanwhile and may not be overwritten.
+    """
+    try:
+        with partial_file(out) as partial:
+            with open(partial, "xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            put_in_place(partial, out, overwrite)
+    except FileExistsError as error:
+        raise ReportError(f"{out}: came into being during the run; nothing was overwritten") from error
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ReportError(f"{out}: cannot be written ({reason}); nothing was left behind") from error
+
+
+@contextlib.contextmanager
+def partial_file(out: Location) -> Iterator[Path]:
+    """Where to write what `put_in_place` is to name `out`; it is removed after the block."""
+    if isinstance(out, Url):
+        from lesionflow.storage.objects import temporary_file
+
+        with temporary_file(out.suffix) as file:
+            yield file
+        return
+    partial = _partial(out)
+    try:
+        yield partial
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def _partial(out: _Either) -> _Either:
+    """Beside `out`, since only within a file system a rename is whole or not at all; a long name is cut to fit."""
+    start = os.fsdecode(os.fsencode(out.name)[:200])
+    return out.with_name(f".{start}.partial-{unique_suffix()}")
+
+
+def unique_suffix() -> str:
+    """The end of a file name that no other process uses: on machines that share a folder, numbers of processes meet."""
+    return f"{os.getpid()}x{secrets.token_hex(4)}"
+
+
+def put_in_place(partial: Path, out: Location, overwrite: bool) -> None:
+    """Name a finished file `out`, or upload it; without `overwrite` only if that is free.
+
+    Raises `FileExistsError` where it is not, and `OSError`.
+    """
+    if isinstance(out, Url):
+        from lesionflow.storage import objects
+
+        objects.upload(partial, out, overwrite)
+    elif overwrite:
+        os.replace(partial, out)
+    else:
+        name_new(partial, out)
+
+
+def atomic_write_bytes(file: Location, content: bytes, overwrite: bool = True) -> None:
+    """Write a file under a name of its own, see it onto the disk, then give it its name.
+
+    Raises OSError, without `overwrite` a `FileExistsError` where the name is taken.
+    """
+    if isinstance(file, Url):
+        from lesionflow.storage import objects
+
+        objects.write(file, content, overwrite)
+        return
+    partial = file.with_name(f"{file.name}.partial-{unique_suffix()}")
+    try:
+        with open(partial, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        put_in_place(partial, file, overwrite)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def name_new(partial: Path, out: Path) -> None:
+    """Give a finished file its name, unless that is taken: then raises `FileExistsError`. Raises `OSError` too."""
+    try:
+        os.link(partial, out)  # unlike a rename, this cannot hit a file that came into being meanwhile
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(out):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(out)) from error
+        os.rename(partial, out)

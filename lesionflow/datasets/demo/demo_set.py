@@ -1,0 +1,113 @@
+"""A synthetic data set laid out like HAM10000, for a first run without the real one.
+
+The pictures are drawn, not photographed: they carry the structures a dermatoscopist looks for (pigment
+network, lacunae, arborising vessels, ...) with a strength that varies from lesion to lesion, so the seven
+diagnoses can be learned but overlap. What a model scores on them says nothing about skin.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.random import Generator, default_rng
+
+from lesionflow.datasets.demo.painting import paint_skin, photograph
+
+DEMO_PREFIX = "DEMO_"
+COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+SHARES = {"akiec": 0.033, "bcc": 0.051, "bkl": 0.11, "df": 0.0115, "mel": 0.111, "nv": 0.67, "vasc": 0.014}
+IMAGES_A_LESION = 1.3
+FEWEST_LESIONS, FEWEST_IMAGES = 4, 6  # of each kind, so that every split can have every diagnosis
+
+MEAN_AGE = {"akiec": 66, "bcc": 66, "bkl": 64, "df": 52, "mel": 61, "nv": 46, "vasc": 51}
+CONFIRMED = {  # how a diagnosis was made; the malignant kinds, not named here, by histopathology
+    "nv": {"follow_up": 55, "histo": 34, "consensus": 10, "confocal": 1},
+    "bkl": {"histo": 70, "consensus": 24, "confocal": 6},
+    "df": {"histo": 50, "consensus": 50},
+    "vasc": {"consensus": 60, "histo": 40},
+}
+SEXES = {"male": 54, "female": 45, "unknown": 1}
+SITES = {"back": 20, "lower extremity": 18, "trunk": 14, "upper extremity": 11, "abdomen": 10, "face": 6}
+SITES |= {"chest": 5, "foot": 3, "neck": 2, "unknown": 2, "scalp": 1, "hand": 1, "ear": 1, "genital": 1}
+SITES |= {"acral": 1}
+SITES_OF_KIND = {  # what a kind has more or less of than SITES says
+    "akiec": {"face": 35, "scalp": 8, "hand": 6, "ear": 3, "abdomen": 3, "trunk": 4},
+    "bcc": {"face": 22, "scalp": 5, "neck": 6, "abdomen": 5, "foot": 1},
+    "bkl": {"face": 26, "scalp": 4},
+    "df": {"lower extremity": 55, "face": 1, "scalp": 0, "ear": 0},
+}
+
+
+def draw_demo_set(folder: Path, images: int = 900, seed: int = 0) -> None:
+    """Draw a synthetic HAM10000-like data set into folder.
+
+    The same seed gives the same files, byte for byte. The set is drawn beside folder and renamed when it is
+    whole, so an interrupted run leaves nothing that could pass for a data set.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and is not empty; the demo set is drawn into a new folder")
+    lesions = plan_lesions(images, seed)
+    unfinished = folder.parent / f".{folder.name}.unfinished-{os.getpid()}"
+    first = seed * 10_000_000  # lesions of another seed are other lesions, and say so
+    parts = [unfinished / f"HAM10000_images_part_{part}" for part in (1, 2)]
+
+    def draw(number: int) -> list[tuple[str, ...]]:
+        """Write the images of a lesion, and give their rows of the metadata."""
+        kind, views = lesions[number]
+        # A lesion has its own random numbers, so it is the same whichever thread draws it.
+        patient = invent_patient(kind, default_rng([seed, number, 1]))
+        skin = paint_skin(kind, default_rng([seed, number, 2]))
+        rows = []
+        for view, image in enumerate(views):
+            image_id = f"{DEMO_PREFIX}I_{first + image:07d}"
+            path = parts[2 * image > images + 1] / f"{image_id}.jpg"
+            photograph(skin, default_rng([seed, number, 3 + view])).save(path, quality=90)
+            rows.append((f"{DEMO_PREFIX}{first + number:07d}", image_id, kind, *patient))
+        return rows
+
+    try:
+        for part in parts:
+            part.mkdir(parents=True)
+        # numpy and Pillow let go of the interpreter lock while they work, so threads are enough.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            table = [COLUMNS, *(row for rows in pool.map(draw, lesions) for row in rows)]
+        with (unfinished / "HAM10000_metadata.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(table)
+        if folder.exists():
+            folder.rmdir()  # it is empty; Windows does not rename onto it
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def plan_lesions(images: int, seed: int) -> dict[int, tuple[str, list[int]]]:
+    """Decide which lesions there are: by lesion number, the kind and the numbers of its images."""
+    wanted = {kind: max(FEWEST_IMAGES, round(share * images)) for kind, share in SHARES.items()}
+    wanted["nv"] += images - sum(wanted.values())
+    if wanted["nv"] < FEWEST_IMAGES:
+        raise ValueError(f"{images} images are too few for {FEWEST_IMAGES} of each of {len(SHARES)} kinds")
+    random = default_rng([seed, 0])
+    views: list[tuple[str, int]] = []
+    for kind, count in wanted.items():
+        lesions = max(FEWEST_LESIONS, round(count / IMAGES_A_LESION))
+        # Every lesion has one image; the others are dealt out, at most two more a lesion.
+        dealt = random.permutation(np.repeat(np.arange(lesions), 2))[: count - lesions]
+        views += [(kind, 1 + int(more)) for more in np.bincount(dealt, minlength=lesions)]
+    numbers = iter((random.permutation(images) + 1).tolist())
+    order = (views[which] for which in random.permutation(len(views)))
+    return {n: (kind, [next(numbers) for _ in range(count)]) for n, (kind, count) in enumerate(order, 1)}
+
+
+def invent_patient(kind: str, random: Generator) -> tuple[str, ...]:
+    """Make up dx_type, age, sex and localization, with the leanings the kind has in HAM10000."""
+    years = 5 * round(min(max(random.normal(MEAN_AGE[kind], 15), 5), 85) / 5)
+    age = "" if random.random() < 0.01 else f"{years}.0"
+    weights = (CONFIRMED.get(kind, {"histo": 1}), SEXES, SITES | SITES_OF_KIND.get(kind, {}))
+    chances = (np.array([*words.values()]) / sum(words.values()) for words in weights)
+    dx_type, sex, site = (str(random.choice([*w], p=p)) for w, p in zip(weights, chances, strict=True))
+    return dx_type, age, sex, site

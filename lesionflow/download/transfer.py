@@ -1,0 +1,122 @@
+"""One file of the web onto the disk: what has come is kept and gone on with, and only right content gets the name."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lesionflow.atomic import name_new
+from lesionflow.download.dataverse import PublishedFile
+from lesionflow.download.web import TransientError, Web
+from lesionflow.errors import DownloadError
+
+if TYPE_CHECKING:
+    import requests
+
+CHUNK = 16_384  # bytes; what comes before a connection breaks is lost up to this much
+_LARGEST_TABLE = 1 << 28  # bytes of a file whose size is not known
+
+Advance = Callable[[int], None]  # told of bytes that have come; of fewer than none where it begins anew
+
+
+def partial_of(folder: Path, file: PublishedFile) -> Path:
+    """Where a file lies while it comes."""
+    return folder / f"{file.name}.partial"
+
+
+def fetch(file: PublishedFile, folder: Path, web: Web, advance: Advance = lambda count: None) -> Path:
+    """Fetch a file into a folder, unless it lies there whole; gives its path.
+
+    What an earlier run has left is gone on with, and begun anew where it turns out wrong. Raises `DownloadError`.
+    """
+    import pooch
+
+    pooch.get_logger().setLevel(logging.WARNING)  # progress is ours to tell
+    partial = partial_of(folder, file)
+    for last in (False, True):
+        downloader = ResumingDownloader(web, file, partial, advance)
+        try:
+            arrived = Path(pooch.retrieve(file.url, file.digest, file.name, folder, downloader=downloader))
+            downloader.tell(arrived.stat().st_size)  # also where it lay there already
+            partial.unlink(missing_ok=True)
+            return arrived
+        except ValueError as error:  # another digest; pooch has removed the file
+            partial.unlink(missing_ok=True)
+            if last:
+                raise DownloadError(
+                    f"{file.name}: what {file.url} sends has another digest than the one published, {file.digest}, "
+                    "also when fetched anew; something on the way may answer in its place: a proxy, a login page"
+                ) from error
+            web.note(f"{file.name}: what has come has another digest than the one published; fetching it anew")
+            downloader.tell(0)
+    raise AssertionError("unreachable")
+
+
+class ResumingDownloader:
+    """What pooch calls to download: goes on where the partial file ends, again after each interruption."""
+
+    def __init__(self, web: Web, file: PublishedFile, partial: Path, advance: Advance):
+        self.web, self.file, self.partial, self.advance = web, file, partial, advance
+        self.told = 0  # bytes that progress was told of
+
+    def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
+        """Download url into output_file. Raises `DownloadError`."""
+        failures = 0
+        while True:
+            before = self._length()
+            try:
+                self._receive(url, before)
+                break
+            except TransientError as trouble:
+                failures = 0 if self._length() > before else failures + 1
+                self.web.wait_after(trouble, failures, self.file.name)
+        os.unlink(output_file)
+        name_new(self.partial, Path(output_file))  # killed while the digest is made, it is still there to go on with
+
+    def _receive(self, url: str, have: int) -> None:
+        """One request for what is missing. Raises `TransientError` where it is not the end."""
+        size = self.file.size
+        if size is None or have > size:
+            have = 0  # how much is missing cannot be told
+        self.tell(have)
+        if have and have == size:
+            return
+        with self.web.answer(url, {"Range": f"bytes={have}-"} if have else None) as response:
+            start = self._start(response, have)
+            with open(self.partial, "r+b" if start else "wb", buffering=0) as stream:  # a kill loses nothing written
+                stream.seek(start)
+                for chunk in response.iter_content(CHUNK):
+                    self.web.go_on()
+                    if stream.tell() + len(chunk) > (_LARGEST_TABLE if size is None else size):
+                        stream.truncate(0)
+                        raise TransientError(f"more came than the {size} bytes published")
+                    stream.write(chunk)
+                    self.tell(stream.tell())
+        if size is not None and self._length() < size:
+            raise TransientError(f"the answer ended after {self._length():,} of {size:,} bytes")
+
+    def _start(self, response: requests.Response, have: int) -> int:
+        """Where in the file the answer begins; all of it (status 200) is what servers send that know no ranges."""
+        if response.status_code == 200:
+            self.tell(0)
+            return 0
+        given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        if response.status_code == 206 and given and int(given[1]) == have and given[2] in ("*", str(self.file.size)):
+            return have
+        self.partial.unlink(missing_ok=True)
+        raise TransientError("the server has no such part as is missing; beginning anew")
+
+    def _length(self) -> int:
+        try:
+            return self.partial.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def tell(self, count: int) -> None:
+        """Tell progress how many bytes there are by now."""
+        self.advance(count - self.told)
+        self.told = count

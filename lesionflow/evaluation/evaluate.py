@@ -1,0 +1,153 @@
+"""From a model and labelled images to everything that an evaluation says of them."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from lesionflow.atomic import atomic_file
+from lesionflow.datasets.label_table import ATTRIBUTES
+from lesionflow.datasets.labelled import LabelledImages
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import ImageError
+from lesionflow.evaluation.contact_sheet import worst_mistakes
+from lesionflow.evaluation.heatmaps import occlusion_heatmap, typical_images
+from lesionflow.evaluation.learning import History
+from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.report import EvaluationReport, evaluation_json
+from lesionflow.evaluation.report_page import evaluation_page
+from lesionflow.evaluation.report_pictures import (
+    heatmaps_picture,
+    learning_picture,
+    mistakes_picture,
+    numeric_pictures,
+)
+from lesionflow.evaluation.slices import largest_gaps, slices
+from lesionflow.images.decode import decode
+from lesionflow.model.columns import NO, YES, cell, utf8
+from lesionflow.model.decision import decide, softmax
+from lesionflow.model.labelled_predictions import LabelledPredictions, predictions
+from lesionflow.model.predictor import Predictor
+
+PAGE_FILE, METRICS_FILE, PREDICTIONS_FILE = FILES = ("report.html", "metrics.json", "predictions.csv")
+THUMBNAIL = 160  # pixels a side, in the sheets of images
+
+
+def evaluate_model(
+    predictor: Predictor,
+    model: str,
+    images: LabelledImages,
+    part: str,
+    members: np.ndarray,
+    pixels: np.ndarray,
+    *,
+    warnings: Sequence[str] = (),
+    histories: Mapping[str, History] | None = None,
+    resamples: int = 2000,
+    draw: bool = True,
+    progress: Callable[[str], None] = lambda doing: None,
+) -> EvaluationReport:
+    """Measure a model on some of the labelled images, and draw what there is to see.
+
+    model: its name; part: what the images are called; members: their indices; pixels: (images, height, width, 3) uint8
+    of all labelled images; histories: of the training by network, for its curves; draw: otherwise there are no
+    pictures, which take longer than all the rest; progress: is told what is being done.
+    """
+    progress(f"{part}: looking at {len(members)} images")
+    logits, distances = predictor.measure_many(pixels, members)
+    table = images.table.iloc[members].reset_index(drop=True)
+    said = predictions(
+        table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), images.labels[members],
+        decide(logits, distances, predictor.calibration, predictor.card.prior),
+    )  # fmt: skip
+    progress(f"{part}: measuring, with {resamples} resamples")
+    metrics = measure(said, resamples=resamples)
+    groups = slices(said, table[list(ATTRIBUTES)])
+    report = EvaluationReport(
+        model=model,
+        card=predictor.card,
+        data=images.description,
+        data_digest=images.digest,
+        demo=images.demo,
+        part=part,
+        predictions=said,
+        metrics=metrics,
+        calibration=predictor.calibration,
+        slices=groups,
+        gaps=largest_gaps(groups, metrics),
+        warnings=tuple(warnings),
+        uncalibrated=softmax(logits),
+        averaged=predictor.averaged,
+        resamples=resamples,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    if not draw:
+        return report
+    progress(f"{part}: drawing")
+    pictures = [*numeric_pictures(report)]
+    thumbnails = _thumbnails(table["path"].tolist(), pixels, members)
+    if mistakes := worst_mistakes(said):
+        pictures.append(mistakes_picture(report, mistakes, [thumbnails(mistake.place) for mistake in mistakes]))
+    maps = [
+        occlusion_heatmap(predictor.predict, np.asarray(pixels[members[place]]), place, int(said.labels[place]))
+        for place in typical_images(said)
+    ]
+    pictures.append(heatmaps_picture(report, maps, [thumbnails(found.place) for found in maps]))
+    if histories:
+        pictures.append(learning_picture(f"{model} on {images.description}", histories))
+    progress(f"{part}: drawing {len(pictures)} pictures")
+    # Drawing takes far longer than computing, and page, files and MLflow each want the same bytes: drawn once.
+    drawn = tuple(dataclasses.replace(picture, content=picture.png()) for picture in pictures)
+    return dataclasses.replace(report, pictures=drawn)
+
+
+def _thumbnails(paths: Sequence[str], pixels: np.ndarray, members: np.ndarray) -> Callable[[int], np.ndarray]:
+    """What gives an image by its place, larger than the network sees it."""
+
+    def thumbnail(place: int) -> np.ndarray:
+        try:
+            return decode(paths[place], THUMBNAIL, THUMBNAIL)
+        except ImageError:  # gone since its pixels were kept
+            return np.asarray(pixels[members[place]])
+
+    return thumbnail
+
+
+def write_evaluation(report: EvaluationReport, folder: Path, overwrite: bool = False) -> list[Path]:
+    """Write a report into a folder: `report.html`, `metrics.json`, `predictions.csv` and the figures.
+
+    Raises `ReportError` where a file cannot be written.
+    """
+    contents = {
+        METRICS_FILE: json.dumps(evaluation_json(report), indent=2, allow_nan=False).encode() + b"\n",
+        PREDICTIONS_FILE: _predictions_csv(report.predictions).encode(),
+        **{f"{picture.name}.png": picture.png() for picture in report.pictures},
+        PAGE_FILE: evaluation_page(report).encode(),  # last: where it is, everything is
+    }
+    for name, content in contents.items():
+        with atomic_file(folder / name, overwrite) as file:
+            file.write(content)
+    return [folder / name for name in contents]
+
+
+def _predictions_csv(said: LabelledPredictions) -> str:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(
+        ["image_id", "lesion_id", "true", "diagnosis", "malignant", "refer", *(f"p_{name}" for name in DIAGNOSES)]
+    )
+    for place in range(len(said)):
+        rows.writerow([
+            *(cell(utf8(str(name))) for name in (said.image_ids[place], said.lesion_ids[place])),
+            DIAGNOSES[said.labels[place]], DIAGNOSES[said.called[place]],
+            YES if said.malignant[place] else NO, said.refer[place],
+            *(f"{probability:.6f}" for probability in said.probabilities[place]),
+        ])  # fmt: skip
+    return text.getvalue()

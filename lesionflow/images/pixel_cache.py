@@ -1,0 +1,77 @@
+"""Decoded pixels on disk: each image is decoded once for a given size, and never again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from lesionflow.errors import DataError, ImageError, first_few
+from lesionflow.images.decode import PIXELS_VERSION, decode
+from lesionflow.images.discovery import default_cache
+
+
+def decoded_pixels(
+    paths: Sequence[str],
+    data_digest: str,
+    height: int,
+    width: int,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> np.ndarray:
+    """The pixels of all images, memory-mapped: (images, height, width, 3) uint8, read-only.
+
+    The file's name is a digest of all that its content depends on: the images' own digest, the size and the version of
+    the decoder. Raises `DataError` that counts and names the images that cannot be decoded.
+    """
+    key = hashlib.sha256(f"{data_digest} {len(paths)} {height} {width} {PIXELS_VERSION}".encode()).hexdigest()[:24]
+    folder = cache or default_cache()
+    file = folder / f"pixels-{height}x{width}-{key}.npy"
+    if not file.exists():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _decode_all(paths, file, height, width, progress)
+        except OSError as error:
+            raise DataError(
+                f"{folder}: decoded pixels cannot be kept there ({error.strerror}); choose another folder with --cache"
+            ) from error
+    pixels: np.ndarray = np.load(file, mmap_mode="r")
+    return pixels
+
+
+def _decode_all(
+    paths: Sequence[str], file: Path, height: int, width: int, progress: Callable[[int, int], None]
+) -> None:
+    failures: list[str] = []
+    descriptor, partial = tempfile.mkstemp(dir=file.parent, suffix=".partial")
+    os.close(descriptor)
+    try:
+        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(paths), height, width, 3))
+        # Claim the space now: a full disk is an error here, but would end the process when a mapped page is written.
+        with open(partial, "r+b") as claimed:
+            os.posix_fallocate(claimed.fileno(), 0, os.path.getsize(partial))
+
+        def decode_one(index: int) -> str | None:
+            try:
+                pixels[index] = decode(paths[index], height, width)
+                return None
+            except ImageError as error:
+                return f"{paths[index]} ({error})"
+
+        with ThreadPoolExecutor() as threads:  # Pillow's decoders release the interpreter's lock
+            for done, failure in enumerate(threads.map(decode_one, range(len(paths))), start=1):
+                progress(done, len(paths))
+                if failure:
+                    failures.append(failure)
+        if failures:
+            raise DataError(f"{len(failures)} of {len(paths)} images cannot be decoded: {first_few(failures)}")
+        pixels.flush()
+        os.replace(partial, file)  # only a whole file ever has the final name
+    finally:
+        if os.path.exists(partial):
+            os.unlink(partial)

@@ -1,0 +1,194 @@
+"""The card: what a bundle says about itself, as JSON that is checked field by field before anything believes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import BundleError
+from lesionflow.images.decode import PIXELS_VERSION
+
+CARD_FILE, ONNX_FILE, KERAS_FILE = "card.json", "model.onnx", "model.keras"
+VALIDATION_FILE = "validation.npz"  # what the model says of the validation part: comparisons rest on it
+TRAINED_ON_FILE = "trained_on.npz"  # digests of lesions and images of the training part: leaks are found with it
+FILES = (ONNX_FILE, KERAS_FILE, VALIDATION_FILE, TRAINED_ON_FILE)
+CARD_FORMAT = 3
+READ_FORMATS = (2, CARD_FORMAT)  # 2 had no licence; what is written is always the newest
+SINGLE, AVERAGED = "single", "tta"  # one look at an image; the average of its flips and quarter turns
+
+
+class Estimate(NamedTuple):
+    """A figure and the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What makes probabilities and decisions of a network's outputs; `evaluation.calibration` fits it."""
+
+    temperature: float = 1.0  # logits are divided by it
+    logit_offsets: tuple[float, ...] = (0.0,) * len(DIAGNOSES)  # and these are added, a correction of the prior
+    malignant_threshold: float = 0.5  # from this malignant probability on, an image is called malignant
+    uncertain_below: float = 0.0  # a call whose probability is lower is referred
+    unfamiliar_above: float | None = None  # an image farther from the training images is referred
+    figures: dict[str, float] = field(default_factory=dict)  # how well it fits, on the validation part
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a bundle says about itself."""
+
+    network: str  # its name, as `--model` of a training has it
+    height: int  # of the input, in pixels
+    width: int  # the same
+    data_name: str  # of the folder that the training images came from, or demo
+    data_digest: str  # of their ids, diagnoses and bytes
+    demo: bool  # whether they are synthetic
+    split_digest: str  # of which image is in which part of the split
+    split_seed: int  # what the split was drawn with
+    split_fractions: tuple[float, float, float]  # the shares of lesions in training, validation and test
+    prior: tuple[float, ...] = (1 / len(DIAGNOSES),) * len(DIAGNOSES)  # each diagnosis's share of the training images
+    calibrations: dict[str, Calibration] = field(default_factory=lambda: {SINGLE: Calibration()})  # of single and tta
+    metrics: dict[str, dict[str, Estimate]] = field(default_factory=dict)  # part of the split -> metric -> figure
+    training: dict[str, Any] = field(default_factory=dict)  # the configuration and what came of it
+    versions: dict[str, str] = field(default_factory=dict)  # of the packages that it was trained with
+    licence: str = ""  # of the training images, where it is known; it binds the use of the model
+    classes: tuple[str, ...] = DIAGNOSES  # the diagnoses, in the order of the outputs
+    pixels_version: int = PIXELS_VERSION  # of how images become pixels; others are refused
+    format: int = CARD_FORMAT  # of the card itself
+    digests: dict[str, str] = field(default_factory=dict)  # file name -> SHA-256
+    digest: str = ""  # SHA-256 of all the other fields: the identity of the bundle
+
+    @property
+    def label(self) -> str:
+        """How reports and messages name a bundle that no registry has named."""
+        return f"{self.network}@{self.digest[:12]}"
+
+
+def write_card(folder: Path, card: Card) -> Card:
+    """Write the card, whole or not at all; returns it with its own digest."""
+    card = dataclasses.replace(card, format=CARD_FORMAT)
+    card = dataclasses.replace(card, digest=_card_digest(dataclasses.asdict(card)))
+    partial = folder / f"{CARD_FILE}.partial"
+    partial.write_text(json.dumps(dataclasses.asdict(card), indent=2, sort_keys=True) + "\n")
+    os.replace(partial, folder / CARD_FILE)
+    return card
+
+
+def read_card(folder: Path) -> Card:
+    """Read and verify a bundle's card alone. Raises `BundleError`."""
+    file = folder / CARD_FILE
+    if not folder.is_dir():
+        raise BundleError(f"{folder}: no such bundle folder")
+    try:
+        values = json.loads(read_file(file).decode("utf-8"))
+        recorded = values["digest"]
+        if values["format"] not in READ_FORMATS:
+            raise BundleError(
+                f"{file}: format {values['format']!r}, this lesionflow reads {' and '.join(map(str, READ_FORMATS))}; "
+                "use the one that wrote it, or train the model again"
+            )
+        if recorded != _card_digest(values):
+            raise BundleError(f"{file}: altered since it was trained (digest differs); restore or retrain it")
+        card = _card(values)
+        _check(card)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BundleError(f"{file}: not the card of a bundle ({type(error).__name__}: {error})") from error
+    return card
+
+
+def read_file(file: Path) -> bytes:
+    """The content of one of a bundle's files. Raises `BundleError`."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{file}: cannot be read ({error.strerror}); a bundle needs it") from error
+
+
+def sha256(content: bytes) -> str:
+    """The digest that a card knows a file by."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _card(values: dict[str, Any]) -> Card:
+    for name in ("split_fractions", "prior", "classes"):
+        values[name] = tuple(values[name])
+    values["calibrations"] = {
+        mode: Calibration(**(fields | {"logit_offsets": tuple(fields["logit_offsets"])}))
+        for mode, fields in values["calibrations"].items()
+    }
+    values["metrics"] = {
+        part: {name: Estimate(*figure) for name, figure in metrics.items()}
+        for part, metrics in values["metrics"].items()
+    }
+    return Card(**values)
+
+
+def _check(card: Card) -> None:
+    """Refuse what a matching digest alone would let through: a card that somebody wrote with a digest of their own."""
+    _check_kinds(card)
+    if card.classes != DIAGNOSES:
+        raise ValueError(f"classes are {card.classes}, this version knows {DIAGNOSES}")
+    if card.pixels_version != PIXELS_VERSION:
+        raise ValueError(f"trained on pixels of version {card.pixels_version}, this one decodes {PIXELS_VERSION}")
+    if not all(1 <= side <= 4096 for side in (card.height, card.width)):
+        raise ValueError(f"input of {card.height} x {card.width} pixels")
+    if len(card.split_fractions) != 3 or not _numbers(*card.split_fractions):
+        raise ValueError("fractions of the split have to be finite numbers, one a part")
+    if len(card.prior) != len(DIAGNOSES) or not _numbers(*card.prior) or min(card.prior) <= 0:
+        raise ValueError("the prior has to be a number above 0 for each diagnosis")
+    if SINGLE not in card.calibrations:
+        raise ValueError("it has no calibration")
+    for calibration in card.calibrations.values():
+        _check_calibration(calibration)
+    if not _numbers(*(number for metrics in card.metrics.values() for figure in metrics.values() for number in figure)):
+        raise ValueError("metrics have to be finite numbers: the value and the ends of its interval")
+    if not all(isinstance(value, str) for value in (*card.digests.values(), *card.versions.values())):
+        raise ValueError("digests and versions have to be text")
+    if ONNX_FILE not in card.digests or not set(card.digests) <= set(FILES):
+        raise ValueError(f"digests of {sorted(card.digests)}")
+
+
+def _check_calibration(calibration: Calibration) -> None:
+    _check_kinds(calibration)
+    if len(calibration.logit_offsets) != len(DIAGNOSES) or not _numbers(*calibration.logit_offsets):
+        raise ValueError("logit offsets have to be finite numbers, one a diagnosis")
+    thresholds = (calibration.malignant_threshold, calibration.uncertain_below, calibration.unfamiliar_above or 0.0)
+    if not _numbers(calibration.temperature, *thresholds, *calibration.figures.values()):
+        raise ValueError("temperature, thresholds and figures of a calibration have to be finite numbers")
+    if calibration.temperature <= 0:
+        raise ValueError(f"temperature {calibration.temperature}")
+
+
+_KINDS: dict[str, Any] = {
+    "str": str, "int": int, "bool": bool, "float": (float, int), "tuple": tuple, "dict": dict,
+    "float | None": (float, int, type(None)),
+}  # fmt: skip
+
+
+def _check_kinds(values: Any) -> None:
+    for each in dataclasses.fields(values):
+        value, kind = getattr(values, each.name), str(each.type).partition("[")[0]
+        if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "bool"):
+            raise ValueError(f"{each.name} is a {type(value).__name__}, not a {each.type}")
+
+
+def _numbers(*values: object) -> bool:
+    """Whether all are finite numbers; an integer of hundreds of digits, which no float can hold, is none."""
+    return all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) and -1e300 < value < 1e300 for value in values
+    )
+
+
+def _card_digest(values: dict[str, Any]) -> str:
+    rest = {name: value for name, value in values.items() if name != "digest"}
+    return sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode())

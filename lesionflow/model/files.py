@@ -1,0 +1,68 @@
+"""A bundle: a trained model on disk. `card.json` and `model.onnx` score; the other files compare and train on.
+
+Scoring reads the graph and the card alone. Neither can carry code, and both are checked against digests first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+
+from lesionflow.errors import BundleError
+from lesionflow.model.card import KERAS_FILE, ONNX_FILE, Card, read_card, read_file, sha256, write_card
+
+
+def read_bundle(folder: str | os.PathLike[str]) -> tuple[Card, bytes]:
+    """Read and verify a bundle; returns its card and the bytes of its ONNX graph.
+
+    The bytes returned are the ones that were checked. Raises `BundleError` for a missing or altered file, an unknown
+    format, other diagnoses or another decoder than this version's.
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    # Only training on needs the Keras file, and a registry is not asked to send what scoring does not read.
+    if KERAS_FILE in card.digests and (folder / KERAS_FILE).exists():
+        _checked(folder, card, KERAS_FILE)
+    return card, _checked(folder, card, ONNX_FILE)
+
+
+def check_whole(folder: Path) -> Card:
+    """Verify every file that a bundle's card names; returns the card. Raises `BundleError`."""
+    card = read_card(folder)
+    for name in card.digests:
+        _checked(folder, card, name)
+    return card
+
+
+def write_arrays(folder: Path, card: Card, name: str, arrays: dict[str, np.ndarray]) -> Card:
+    """Put a file of arrays into a bundle; returns the card with its digest."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, allow_pickle=False, **arrays)
+    (folder / name).write_bytes(stream.getvalue())
+    return write_card(folder, dataclasses.replace(card, digests=card.digests | {name: sha256(stream.getvalue())}))
+
+
+def read_arrays(folder: Path, card: Card, name: str) -> dict[str, np.ndarray] | None:
+    """The arrays of one of a bundle's files; None where the bundle came without it.
+
+    Raises `BundleError` where the file was altered.
+    """
+    if name not in card.digests or not (folder / name).exists():
+        return None
+    content = _checked(folder, card, name)
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            return dict(stored)
+    except (ValueError, OSError, EOFError, KeyError) as error:
+        raise BundleError(f"{folder / name}: not a file of arrays ({error}); restore or retrain it") from error
+
+
+def _checked(folder: Path, card: Card, name: str) -> bytes:
+    content = read_file(folder / name)
+    if sha256(content) != card.digests[name]:
+        raise BundleError(f"{folder / name}: altered since it was trained (digest differs); restore or retrain it")
+    return content

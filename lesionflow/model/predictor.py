@@ -1,0 +1,130 @@
+"""Pixels to probabilities with ONNX Runtime: neither Keras nor TensorFlow, and no code from the bundle."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from lesionflow import __version__
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import BundleError, UsageError
+from lesionflow.images.decode import PIXELS_VERSION
+from lesionflow.model.card import AVERAGED, SINGLE, Card
+from lesionflow.model.decision import Predictions, decide
+from lesionflow.model.files import read_bundle
+
+_PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
+
+
+class Predictor:
+    """A loaded bundle. Several threads may use it at once."""
+
+    def __init__(
+        self, card: Card, graph: bytes, threads: int | None = None, device: str = "cpu", averaged: bool = False
+    ):
+        import onnxruntime
+
+        self.card = card
+        self.averaged = averaged  # over flips and quarter turns
+        mode = AVERAGED if averaged else SINGLE
+        if mode not in card.calibrations:
+            raise UsageError("--tta: this model was not calibrated for it; leave it out, or train the model again")
+        self.calibration = card.calibrations[mode]
+        self.device = choose_device(device)
+        # Of what was tried, ONNX Runtime's own settings are best. Of `cnn` at 64 x 64 on AVX2 cores, 93 % of the time
+        # goes into convolutions; the large ones do 45 to 50 thousand million multiply-adds a second on a core that can
+        # do 16 a cycle. With fresh weights and images of HAM10000, float16 takes as long as float32, dynamic int8 1.7
+        # times as long; static int8 0.6 times, but it changes probabilities by up to 0.08, where PARITY_TOLERANCE is
+        # 0.0001. Without the arena or the memory pattern, or with denormals taken for zero, nothing changes; fewer
+        # optimisations take 1.5 times as long.
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or os.cpu_count() or 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self.session = onnxruntime.InferenceSession(graph, options, providers=_PROVIDERS[self.device])
+            self.input = self.session.get_inputs()[0].name
+            self.predict(np.zeros((1, card.height, card.width, 3), np.uint8))
+            used = self.session.get_providers()[0]
+        except Exception as error:  # ONNX Runtime's exceptions have no common base but Exception
+            raise BundleError(f"the bundle's graph cannot be run ({str(error).splitlines()[0]})") from error
+        if used != _PROVIDERS[self.device][0]:
+            # ONNX Runtime would go on with the processor, at a fraction of the speed that was asked for.
+            if device == "cuda":
+                raise UsageError("--device cuda: ONNX Runtime can use no GPU; check the driver and CUDA's libraries")
+            self.device = "cpu"
+
+    def measure(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(batch, height, width, 3) uint8 to logits (batch, 7) and distances (batch,), NaN where the graph has none."""
+        images = pixels.astype(np.float32)
+        if not self.averaged:
+            return self._run(images)
+        seen = [self._run(np.ascontiguousarray(view)) for view in views(images)]
+        return np.mean([logits for logits, _ in seen], axis=0), np.mean([distances for _, distances in seen], axis=0)
+
+    def _run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        logits, *others = self.session.run(None, {self.input: images})
+        return logits, others[0] if others else np.full(len(images), np.nan)
+
+    def predict(self, pixels: np.ndarray) -> Predictions:
+        """(batch, height, width, 3) uint8 to calibrated probabilities and decisions."""
+        return decide(*self.measure(pixels), self.calibration, self.card.prior)
+
+    def measure_many(
+        self, pixels: np.ndarray, members: np.ndarray, batch_size: int = 64
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Logits (members, 7) and distances (members,) of the images at `members`, a batch at a time."""
+        parts = [
+            self.measure(pixels[members[start : start + batch_size]]) for start in range(0, len(members), batch_size)
+        ]
+        if not parts:
+            return np.empty((0, len(DIAGNOSES))), np.empty(0)
+        return np.concatenate([logits for logits, _ in parts]), np.concatenate([distances for _, distances in parts])
+
+    def predict_many(self, pixels: np.ndarray, members: np.ndarray) -> Predictions:
+        """What the bundle says of the images at `members`."""
+        return decide(*self.measure_many(pixels, members), self.calibration, self.card.prior)
+
+
+def views(images: np.ndarray) -> list[np.ndarray]:
+    """An image's flips and quarter turns, itself first: eight of a square one, four of another; (batch, h, w, 3)."""
+    turns = range(4) if images.shape[1] == images.shape[2] else (0, 2)
+    turned = [np.rot90(images, turn, axes=(1, 2)) for turn in turns]
+    return turned + [view[:, :, ::-1] for view in turned]
+
+
+def choose_device(device: str) -> str:
+    """`cpu` or `cuda`; `auto` is a GPU where ONNX Runtime supports one. Raises `UsageError` if it is not there."""
+    import onnxruntime
+
+    available = _PROVIDERS["cuda"][0] in onnxruntime.get_available_providers()
+    if device == "auto":
+        return "cuda" if available else "cpu"
+    if device == "cuda" and not available:
+        raise UsageError("--device cuda: this ONNX Runtime has no support for it; install onnxruntime-gpu in its place")
+    return device
+
+
+def row_fingerprint(card: Card, device: str, averaged: bool, batch_size: int) -> dict[str, str | int]:
+    """All that a row depends on besides its file, as this machine would score it."""
+    import onnxruntime
+    import PIL
+
+    return {
+        "model": card.digest,
+        "version of pixels": PIXELS_VERSION,
+        "version of lesionflow": __version__,
+        "version of ONNX Runtime": onnxruntime.__version__,
+        "version of Pillow": PIL.__version__,
+        "device": device,
+        "--tta": "yes" if averaged else "no",
+        "images in a batch": batch_size,
+    }
+
+
+def load_predictor(
+    folder: str | os.PathLike[str], threads: int | None = None, device: str = "cpu", averaged: bool = False
+) -> Predictor:
+    """Load and verify the bundle in a folder. Raises `BundleError`, and `UsageError` for a device that is not there."""
+    return Predictor(*read_bundle(folder), threads=threads, device=device, averaged=averaged)

@@ -1,0 +1,101 @@
+"""The face of a bundle towards MLflow: images in, the report's columns out. No pickle is involved.
+
+MLflow imports this module by name (`loader_module`) and hands it the bundle's folder (`data_path`).
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import ImageError
+from lesionflow.model.columns import extractors
+from lesionflow.model.predict_batch import only_frame, predict_batch
+from lesionflow.model.prediction import Row
+from lesionflow.model.predictor import Predictor, load_predictor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INPUT_COLUMN = "image"
+OUTPUT_COLUMNS = {  # those of the report, with their types in MLflow's words
+    "diagnosis": "string",
+    "probability": "double",
+    **{f"p_{diagnosis}": "double" for diagnosis in DIAGNOSES},
+    "p_malignant": "double",
+    "malignant": "string",
+    "refer": "string",
+    "error": "string",  # after the others, so that whoever counts columns finds those where they were
+    "status": "string",
+    "model": "string",
+}
+BATCH_SIZE = 16  # images that go through the network at once, as in scoring on a processor
+# Where an answer becomes JSON, MLflow says so in this variable.
+SERVED = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
+
+
+class BundleModel:
+    """What `mlflow.pyfunc.load_model` wraps."""
+
+    def __init__(self, predictor: Predictor):
+        self.predictor = predictor
+
+    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """What the report says of each image in the column `image`, a row each: bytes of a file, or these as base64.
+
+        Whatever is wrong with an image is in its row's `error`: one broken file must not fail its neighbours. As in a
+        CSV report its words are then empty and its numbers missing; MLflow's Spark function would turn a missing word
+        into the text "None". What is missing of an answer that is served is null, as JSON knows no NaN. `model` is the
+        bundle's name: the number of the version is given after the model is stored.
+        """
+        import pandas as pd
+
+        # A server that is given {"inputs": {"image": [...]}} makes one cell of all images.
+        cells = model_input[INPUT_COLUMN].tolist()
+        values = [value for cell in cells for value in (cell if isinstance(cell, list) else [cell])]
+        index = model_input.index if len(values) == len(cells) else pd.RangeIndex(len(values))
+        rows: list[Row] = []
+        for first in range(0, len(values), BATCH_SIZE):
+            rows += predict_batch(self.predictor, values[first : first + BATCH_SIZE], _decode)
+        card, served = self.predictor.card, os.environ.get(SERVED) == "true"
+        model = card.label + (" (demo data)" if card.demo else "")
+        columns = {}
+        for (name, kind), value in zip(OUTPUT_COLUMNS.items(), extractors(tuple(OUTPUT_COLUMNS), model), strict=True):
+            said = [value(row) for row in rows]
+            if served:
+                columns[name] = pd.Series(said, index, object)
+            elif kind == "double":
+                columns[name] = pd.Series(said, index, float)
+            else:
+                columns[name] = pd.Series(["" if word is None else word for word in said], index, object)
+        return pd.DataFrame(columns)
+
+
+def _decode(value: object, height: int, width: int) -> np.ndarray:
+    return only_frame(_content(value), height, width)
+
+
+def _content(value: object) -> bytes:
+    """The bytes of an image file, which may be written as base64, also behind `data:image/jpeg;base64,`."""
+    if isinstance(value, bytes | bytearray):
+        return bytes(value)
+    if isinstance(value, str):
+        text = value.partition(",")[2] if value.startswith("data:") else value
+        try:  # strictly: MLflow's own decoder passes over what is no base64, and so makes another file of it
+            return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+        except ValueError as error:
+            raise ImageError("not_an_image", "the text is not base64 of a file") from error
+    if value is None or value != value:  # in a table beside text, NaN is what null becomes
+        return b""
+    raise ImageError("not_an_image", f"neither bytes nor base64 but a {type(value).__name__}")
+
+
+def _load_pyfunc(data_path: str) -> BundleModel:
+    # Spark runs a task on every core and says so in this variable; with all cores for each they would only be in each
+    # other's way.
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return BundleModel(load_predictor(data_path, int(threads) if threads.isdecimal() and int(threads) else None))

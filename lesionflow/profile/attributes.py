@@ -1,0 +1,132 @@
+"""What a metadata table says: values by diagnosis, what is missing, and what contradicts itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionflow.diagnoses import DIAGNOSES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = {"dx_type": "confirmation", "age": "age", "sex": "sex", "localization": "body site"}
+UNKNOWN = "unknown"
+OLDEST = 110  # years; beyond that a number is a mistake
+_MISSING = ("", "unknown", "nan", "na", "n/a", "none", "null", "?")
+
+Crosstab = dict[str, dict[str, int]]  # value -> diagnosis -> images
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A lesion whose images disagree on what can have one value only."""
+
+    lesion_id: str
+    column: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ages:
+    """The ages that a table gives, and those that it cannot mean."""
+
+    quartiles: dict[str, tuple[float, ...]]  # by diagnosis: minimum, quartiles and maximum, in years
+    not_numbers: tuple[str, ...]  # ids of images
+    impossible: tuple[str, ...]  # below 0 or above `OLDEST`
+    zero: tuple[str, ...]  # an infant's, or a missing value that somebody filled in
+
+
+def values_of(table: pd.DataFrame, column: str) -> np.ndarray:
+    """The values of a column, `UNKNOWN` where there is none: (images,) of str."""
+    if column not in table.columns:
+        return np.full(len(table), UNKNOWN, dtype=object)
+    values = table[column].fillna("").astype(str).str.strip()
+    return np.asarray(values.where(~values.str.lower().isin(_MISSING), UNKNOWN), dtype=object)
+
+
+def cross(values: np.ndarray, diagnoses: np.ndarray) -> Crosstab:
+    """How many images have which value and diagnosis, the commonest value first, `UNKNOWN` last."""
+    pairs = Counter(zip(values.tolist(), diagnoses.tolist(), strict=True))
+    totals = Counter(values.tolist())
+    order = sorted(totals, key=lambda value: (value == UNKNOWN, -totals[value], value))
+    return {value: {dx: pairs[value, dx] for dx in DIAGNOSES} for value in order}
+
+
+def age_bands(values: np.ndarray) -> np.ndarray:
+    """Ages as decades, such as `40-49`; `UNKNOWN` where they are no ages: (images,) of str."""
+    ages = _numbers(values)
+    known = (ages >= 0) & (ages <= OLDEST)
+    decades = (np.where(known, ages, 0) // 10 * 10).astype(int)
+    bands = [f"{decade}-{decade + 9}" if has else UNKNOWN for decade, has in zip(decades, known, strict=True)]
+    return np.array(bands, dtype=object)
+
+
+def cross_ages(values: np.ndarray, diagnoses: np.ndarray) -> Crosstab:
+    """How many images have which age band and diagnosis, the youngest first."""
+    crossed = cross(age_bands(values), diagnoses)
+    order = sorted(crossed, key=lambda band: (band == UNKNOWN, int(band.split("-")[0]) if band != UNKNOWN else 0))
+    return {band: crossed[band] for band in order}
+
+
+def describe_ages(values: np.ndarray, diagnoses: np.ndarray, image_ids: np.ndarray) -> Ages:
+    """Sum the ages up; those that are impossible count for nothing else."""
+    ages = _numbers(values)
+    plausible = (ages >= 0) & (ages <= OLDEST)
+    quartiles = {}
+    for dx in DIAGNOSES:
+        of_diagnosis = ages[plausible & (diagnoses == dx)]
+        if len(of_diagnosis):
+            quartiles[dx] = tuple(np.quantile(of_diagnosis, (0, 0.25, 0.5, 0.75, 1)).tolist())
+    given = values != UNKNOWN
+    return Ages(
+        quartiles,
+        tuple(image_ids[given & np.isnan(ages)].tolist()),
+        tuple(image_ids[~np.isnan(ages) & ~plausible].tolist()),
+        tuple(image_ids[ages == 0].tolist()),
+    )
+
+
+def contradictions(table: pd.DataFrame, column: str) -> list[Contradiction]:
+    """The lesions with several known values in a column."""
+    values = values_of(table, column)
+    by_lesion: dict[str, set[str]] = {}
+    for lesion_id, value in zip(table["lesion_id"], values, strict=True):
+        if value != UNKNOWN:
+            by_lesion.setdefault(lesion_id, set()).add(value)
+    return [
+        Contradiction(lesion_id, column, tuple(sorted(several)))
+        for lesion_id, several in sorted(by_lesion.items())
+        if len(several) > 1
+    ]
+
+
+def shares(crossed: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, float]]:
+    """Of each diagnosis's images with a known value, the share of each value; diagnoses without any are left out."""
+    known = {value: counts for value, counts in crossed.items() if value != UNKNOWN}
+    totals = {dx: sum(counts[dx] for counts in known.values()) for dx in DIAGNOSES}
+    return {value: {dx: counts[dx] / totals[dx] for dx in DIAGNOSES if totals[dx]} for value, counts in known.items()}
+
+
+def widest_gap(crossed: Mapping[str, Mapping[str, int]]) -> tuple[str, str, float, str, float] | None:
+    """The value whose share differs most between diagnoses: value, diagnosis and share at most, and at least.
+
+    None where fewer than two diagnoses have known values.
+    """
+    gaps = []
+    for value, by_diagnosis in shares(crossed).items():
+        high, low = max(by_diagnosis, key=by_diagnosis.__getitem__), min(by_diagnosis, key=by_diagnosis.__getitem__)
+        if high != low:
+            gaps.append((value, high, by_diagnosis[high], low, by_diagnosis[low]))
+    return max(gaps, key=lambda gap: gap[2] - gap[4], default=None)
+
+
+def _numbers(values: np.ndarray) -> np.ndarray:
+    """Numbers of texts, NaN where one is none: (images,) float64."""
+    import pandas as pd
+
+    return np.asarray(pd.to_numeric(pd.Series(values, dtype=object), errors="coerce"), dtype=np.float64)

@@ -1,0 +1,109 @@
+"""Which labelled images are copies of each other, and whether a lesion or a split stands between them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from lesionflow.datasets.labelled import LabelledImages
+from lesionflow.datasets.split import PARTS, Split
+from lesionflow.images.decode import decode
+from lesionflow.profile.duplicates import MAXIMUM_PAIRS, NEAR, TURNS, same_content, similar_pairs
+from lesionflow.profile.inspection import Inspection
+
+SAME_BYTES, SAME_PIXELS, NEARLY, LOOK_ALIKE = "same bytes", "same pixels", "nearly the same", "alike"
+KINDS = (SAME_BYTES, SAME_PIXELS, NEARLY, LOOK_ALIKE)  # the last is listed to show what the limit keeps out
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Two images that show the same, or look as if they did."""
+
+    image_ids: tuple[str, str]
+    lesion_ids: tuple[str, str]
+    diagnoses: tuple[str, str]
+    parts: tuple[str, str] | None  # of the split, where there is one
+    kind: str  # one of `KINDS`
+    correlation: float
+    turn: str  # what makes the first lie like the second
+
+    @property
+    def across(self) -> bool:
+        """Whether they are said to show different lesions."""
+        return self.lesion_ids[0] != self.lesion_ids[1]
+
+    @property
+    def duplicate(self) -> bool:
+        """Whether they count as copies of each other."""
+        return self.kind != LOOK_ALIKE
+
+    @property
+    def leak(self) -> bool:
+        """Whether they count as copies and the split puts them into two parts."""
+        return self.duplicate and self.parts is not None and self.parts[0] != self.parts[1]
+
+
+def find_copies(
+    images: LabelledImages, inspections: Sequence[Inspection], views: np.ndarray, split: Split | None
+) -> tuple[tuple[Copy, ...], bool]:
+    """The copies among the images, the worst first, and whether these are all: a search ends at `MAXIMUM_PAIRS`.
+
+    inspections and views, (images, 32, 32, 3) uint8: what `inspect_images` gave. Images of one lesion that merely look
+    alike are left out: so they should.
+    """
+    table, part_of = images.table, _parts(len(images.table), split)
+    ids, lesions, diagnoses, paths = (table[name].tolist() for name in ("image_id", "lesion_id", "dx", "path"))
+    same = list(islice(same_content([one.digest for one in inspections]), MAXIMUM_PAIRS + 1))
+    similar = list(islice(similar_pairs(views), MAXIMUM_PAIRS + 1))
+    complete = max(len(same), len(similar)) <= MAXIMUM_PAIRS
+
+    found = [(first, second, SAME_BYTES, 1.0, TURNS[0]) for first, second in same]
+    known = set(same)
+    for pair in similar:
+        first, second = pair.first, pair.second
+        kind = NEARLY if pair.correlation >= NEAR else LOOK_ALIKE
+        if (first, second) in known or (kind == LOOK_ALIKE and lesions[first] == lesions[second]):
+            continue
+        if pair.correlation > 0.99 and _same_pixels(paths, inspections, first, second):
+            kind = SAME_PIXELS
+        found.append((first, second, kind, round(pair.correlation, 4), pair.turn))
+    copies = [
+        Copy(
+            (ids[first], ids[second]),
+            (lesions[first], lesions[second]),
+            (diagnoses[first], diagnoses[second]),
+            None if split is None else (part_of[first], part_of[second]),
+            kind,
+            correlation,
+            turn,
+        )
+        for first, second, kind, correlation, turn in found
+    ]
+    copies.sort(key=lambda one: (not one.across, KINDS.index(one.kind), -one.correlation, one.image_ids))
+    return tuple(copies), complete
+
+
+def leaks(copies: Sequence[Copy]) -> dict[str, int]:
+    """Pairs of copies that the split separates, by the parts they lie in, such as `train and test`."""
+    pairs = [sorted(copy.parts, key=PARTS.index) for copy in copies if copy.leak and copy.parts is not None]
+    return dict(Counter(" and ".join(pair) for pair in pairs).most_common())
+
+
+def _parts(images: int, split: Split | None) -> list[str]:
+    parts = np.full(images, "", dtype=object)
+    if split is not None:
+        for part in PARTS:
+            parts[split.part(part)] = part
+    return list(parts)
+
+
+def _same_pixels(paths: Sequence[str], inspections: Sequence[Inspection], first: int, second: int) -> bool:
+    one, other = inspections[first], inspections[second]
+    if (one.width, one.height) != (other.width, other.height):
+        return False
+    pixels = [decode(paths[place], one.height, one.width) for place in (first, second)]
+    return bool(np.array_equal(pixels[0], pixels[1]))

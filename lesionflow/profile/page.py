@@ -1,0 +1,187 @@
+"""A description of a data set as files: JSON for machines, and one web page that needs no network."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from lesionflow.atomic import atomic_file, check_folder
+from lesionflow.datasets.split import PARTS
+from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES
+from lesionflow.pages import image, page, paragraph, picture, section, table, warning, write_page
+from lesionflow.profile import figures as figures
+from lesionflow.profile.attributes import COLUMNS
+from lesionflow.profile.copies import Copy, leaks
+from lesionflow.profile.description import Description, aspect_ratios
+from lesionflow.profile.duplicates import ALIKE, NEAR
+
+JSON_FILE, PAGE_FILE = "description.json", "description.html"
+FILES = (JSON_FILE, PAGE_FILE)
+MAXIMUM_ROWS = 50  # of a table on the page; the JSON has all
+
+
+def write_description(description: Description, folder: Path, overwrite: bool = False) -> list[Path]:
+    """Write both files into the folder and return their paths; images are read again for the contact sheets.
+
+    Raises `ReportError` where they cannot be written.
+    """
+    check_folder(folder, FILES, overwrite)
+    written = [folder / JSON_FILE, folder / PAGE_FILE]
+    text = description_page(description)
+    with atomic_file(written[0], overwrite) as file:
+        file.write(json.dumps(description.as_json(), indent=1).encode() + b"\n")
+    # A name that is not UTF-8 must not cost the page.
+    write_page(written[1], text.encode("utf-8", "replace").decode(), overwrite)
+    return written
+
+
+def description_page(description: Description) -> str:
+    """The page, from what matters most to what is good to know."""
+    images = description.images
+    count = f"{len(images.table):,} images of {description.lesions:,} lesions"
+    head = [paragraph(f"{images.description}: {count}."), paragraph(f"Data digest {images.digest}.")]
+    if images.demo:
+        head.append(warning("These are drawings, not photographs: nothing here says anything about skin."))
+    with warnings.catch_warnings():
+        # A value in a script that the font does not have is a box in the picture; the table beside it has the value.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        return page(f"What is in {images.name}", head, _sections(description))
+
+
+def _sections(description: Description) -> Iterator[str]:
+    told = [(warning if one.warning else paragraph)(_sentence(one.text)) for one in description.findings]
+    yield section("What to know first", *told)
+    yield section("Diagnoses", _diagnoses_table(description), picture(
+        figures.diagnoses_picture(description), "Bars of images and lesions by diagnosis; the numbers are in the table"
+    ))  # fmt: skip
+    yield section("Images", image(figures.samples_picture(description), "jpeg", "Six images of each diagnosis"))
+    yield section("Images of a lesion", picture(
+        figures.images_a_lesion_picture(description), "Bars of lesions by their number of images"
+    ))  # fmt: skip
+    yield section("Copies", *_copies(description))
+    yield section("Metadata", *_metadata(description))
+    yield section("Files", *_files(description))
+    if description.split is not None:
+        yield section("Split", _split_table(description))
+
+
+def _diagnoses_table(description: Description) -> str:
+    total = len(description.images.table)
+    rows = [
+        (
+            dx,
+            f"{counts['images']:,}",
+            f"{counts['images'] / total:.1%}",
+            f"{counts['lesions']:,}",
+            f"{counts['images'] / counts['lesions']:.2f}" if counts["lesions"] else "–",
+            FULL_NAMES[dx],
+        )
+        for dx, counts in description.diagnoses.items()
+    ]
+    return table(("diagnosis", "images", "share", "lesions", "images a lesion", "full name"), rows)
+
+
+def _copies(description: Description) -> Iterator[str]:
+    across = description.duplicates_across
+    within = [copy for copy in description.copies if copy.duplicate and not copy.across]
+    yield paragraph(
+        "A copy is a file of the same bytes, an image of the same pixels, or nearly the same: one whose coefficients "
+        f"correlate by {NEAR} or more, also turned or mirrored, brighter or of another colour. Copies that were cut "
+        "at the edges by more than a few percent are not found."
+    )
+    if separated := leaks(description.copies):
+        yield table(("parts of the split", "pairs"), [(parts, f"{count:,}") for parts, count in separated.items()])
+    if sheet := figures.pairs_picture(description):
+        yield image(
+            sheet, "jpeg", "The closest pairs of images of different lesions, side by side",
+            f"The number is the correlation; pairs from {ALIKE} to {NEAR} are no copies and shown for comparison.",
+        )  # fmt: skip
+    else:
+        yield paragraph("No two images of different lesions come near each other.")
+    for copies, caption, most in ((across, "Copies across lesions", MAXIMUM_ROWS), (within, "Within a lesion", 10)):
+        if copies:
+            rows = [_pair_row(copy) for copy in copies[:most]]
+            header = (
+                "images",
+                "correlation",
+                "kind",
+                "diagnosis",
+                "lesion",
+                "part",
+                "the first, to lie like the second",
+            )
+            yield table(header, rows, caption + _of(len(rows), len(copies)))
+
+
+def _pair_row(copy: Copy) -> tuple[str, ...]:
+    diagnosis, lesion, part = (" / ".join(dict.fromkeys(pair)) for pair in (
+        copy.diagnoses, copy.lesion_ids, copy.parts or ("–",)
+    ))  # fmt: skip
+    return " / ".join(copy.image_ids), f"{copy.correlation:.3f}", copy.kind, diagnosis, lesion, part, copy.turn
+
+
+def _metadata(description: Description) -> Iterator[str]:
+    yield paragraph("All by diagnosis, in images; shares are of the images whose value is known.")
+    for column, name in COLUMNS.items():
+        figure = figures.ages_picture(description) if column == "age" else figures.shares_picture(description, column)
+        if figure is not None:
+            yield picture(figure, f"{name} by diagnosis; the numbers are in the table below")
+        crossed = description.columns[column]
+        rows = [
+            (value, *(f"{counts[dx]:,}" for dx in DIAGNOSES), f"{sum(counts.values()):,}")
+            for value, counts in list(crossed.items())[:MAXIMUM_ROWS]
+        ]
+        yield table((name, *DIAGNOSES, "all"), rows, f"Images by {name}" + _of(len(rows), len(crossed)))
+    figure = figures.missing_picture(description)
+    if figure is None:
+        yield paragraph("No value is missing.")
+    else:
+        yield picture(figure, "Bars of missing values by column; the numbers are in the tables above")
+    if description.contradictions:
+        rows = [(one.lesion_id, one.column, ", ".join(one.values)) for one in description.contradictions]
+        caption = "Lesions whose images disagree" + _of(min(len(rows), MAXIMUM_ROWS), len(rows))
+        yield table(("lesion", "column", "values"), rows[:MAXIMUM_ROWS], caption)
+
+
+def _files(description: Description) -> Iterator[str]:
+    figure = figures.sizes_picture(description)
+    if figure is not None:
+        yield picture(figure, "Bars of images by width and height")
+    for width, height in list(description.sizes)[:1] if figure is None else ():
+        yield paragraph(f"All images are of {width} x {height} pixels.")
+    kinds = [("format", kind, count) for kind, count in description.formats.items()]
+    ratios = [("width / height", ratio, count) for ratio, count in aspect_ratios(description.sizes).items()]
+    rows = [(what, value, f"{count:,}") for what, value, count in kinds + ratios]
+    yield table(("", "value", "images"), rows[:MAXIMUM_ROWS], "What the files are")
+    if description.unreadable:
+        broken = list(description.unreadable.items())
+        shown = broken[:MAXIMUM_ROWS]
+        yield table(("image", "failure"), shown, "Images that cannot be decoded" + _of(len(shown), len(broken)))
+    colours = [
+        (dx, *(f"{value:.0f}" for value in (one.brightness, one.brightness_deviation, one.red, one.green, one.blue)))
+        for dx, one in description.colour.items()
+    ]
+    header = ("diagnosis", "brightness", "its deviation", "red", "green", "blue")
+    yield table(header, colours, "Mean of the middle squares, from 0 to 255; the deviation is between images")
+
+
+def _split_table(description: Description) -> str:
+    assert description.split is not None
+    split = description.as_json()["split"]
+    rows = [
+        (part, *(f"{split['images'][part][dx]:,}" for dx in DIAGNOSES), f"{sum(split['images'][part].values()):,}",
+         f"{split['lesions'][part]:,}")
+        for part in PARTS
+    ]  # fmt: skip
+    caption = f"Images by part, split by lesion with seed {description.split.seed}"
+    return table(("part", *DIAGNOSES, "all", "lesions"), rows, caption)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+def _of(shown: int, total: int) -> str:
+    return "" if shown == total else f": the first {shown} of {total:,}"

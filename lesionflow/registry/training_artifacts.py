@@ -1,0 +1,154 @@
+"""What a finished training leaves, as a folder: the bundle, and what its run and the registered version get of it.
+
+It is written before anything of it is sent. Where that fails, the folder is kept, and registering it later does what
+would have been done then.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lesionflow.errors import BundleError
+from lesionflow.evaluation.evaluate import write_evaluation
+from lesionflow.evaluation.learning import History
+from lesionflow.model.card import CARD_FILE, FILES, read_card
+from lesionflow.registry.versions import Version, register_bundle
+from lesionflow.tracking import runs as tracking
+from lesionflow.tracking.failures import without_password
+from lesionflow.tracking.resume import logged_epochs
+from lesionflow.training.finalize import MODEL_CARD_FILE, FinalizedModel
+
+KEPT = Path("lesionflow-kept")  # in the working directory: unlike a temporary folder it is there after a restart
+FORMAT = 1
+_ABOUT, _BUNDLE, _EXAMPLE, _ARTIFACTS, _PICTURES = "training.json", "bundle", "example", "artifacts", "pictures"
+
+
+@dataclass(frozen=True)
+class TrainingArtifacts:
+    """A bundle that is not registered yet, with what is known of its training."""
+
+    bundle: Path
+    folder: Path | None = None  # with the rest; None for a bundle alone
+    run_id: str | None = None  # of the run that trained it
+    registered_model: str | None = None  # what it was to be registered as
+    epochs: Sequence[Mapping[str, float]] = ()  # the figures of each
+
+    @property
+    def example(self) -> bytes | None:
+        """The bytes of an image that the model may be tried on."""
+        file = self.folder / _EXAMPLE if self.folder else None
+        return file.read_bytes() if file and file.is_file() else None
+
+    @property
+    def description(self) -> str:
+        """The model card, Markdown; empty for a bundle that came without."""
+        file = self.bundle / MODEL_CARD_FILE
+        return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+
+
+def write_artifacts(
+    folder: Path, finished: FinalizedModel, run_id: str, registered_model: str, history: History, example: bytes
+) -> TrainingArtifacts:
+    """Put beside the bundle in a folder what registering it needs; example: the bytes of an image."""
+    epochs = [dict(figures) for figures in history.epochs]
+    (folder / _EXAMPLE).write_bytes(example)
+    artifacts, pictures = folder / _ARTIFACTS, folder / _PICTURES
+    pictures.mkdir()
+    for part, report in finished.reports.items():
+        evaluation = artifacts / "evaluation" / part
+        evaluation.mkdir(parents=True)
+        write_evaluation(report, evaluation)
+        for name, content in tracking.compared_pictures(report, part).items():
+            (pictures / f"{name}.png").write_bytes(content)
+    about = {"format": FORMAT, "run_id": run_id, "registered_model": registered_model, "epochs": epochs}
+    (folder / _ABOUT).write_text(json.dumps(about, indent=2) + "\n")
+    return TrainingArtifacts(folder / _BUNDLE, folder, run_id, registered_model, epochs)
+
+
+def read_artifacts(folder: Path) -> TrainingArtifacts:
+    """A kept training, by its folder or that of the bundle in it, or a bundle alone. Raises `BundleError`."""
+    for kept in (folder, folder.absolute().parent):
+        bundle = kept / _BUNDLE
+        if (kept / _ABOUT).is_file() and (kept == folder or bundle.absolute() == folder.absolute()):
+            try:
+                told = json.loads((kept / _ABOUT).read_text())
+                if told["format"] != FORMAT:
+                    raise ValueError(f"format {told['format']!r}")
+                return TrainingArtifacts(
+                    bundle, kept, str(told["run_id"]), str(told["registered_model"]), told["epochs"]
+                )
+            except (ValueError, KeyError, TypeError) as error:
+                raise BundleError(
+                    f"{kept / _ABOUT}: not what a training leaves ({error}); copy {_BUNDLE} out of the folder and "
+                    "register that"
+                ) from error
+    return TrainingArtifacts(folder)
+
+
+def register_artifacts(outcome: TrainingArtifacts, name: str) -> Version:
+    """Log what came of a training into the active run, and register its bundle as the next version of `name`.
+
+    What the run has already stays as it is there.
+    """
+    import mlflow
+
+    card = read_card(outcome.bundle)
+    active = mlflow.active_run()
+    assert active is not None
+    known = logged_epochs(active.info.run_id) if outcome.epochs else {}
+    for epoch, figures in enumerate(outcome.epochs, start=1):
+        missing = {name: value for name, value in figures.items() if name not in known.get(epoch, {})}
+        if missing:
+            tracking.log_epoch(epoch, missing)
+    tracking.log_card_figures(card)
+    with tempfile.TemporaryDirectory() as folder:  # where both can be read without loading the model
+        shutil.copy(outcome.bundle / CARD_FILE, folder)
+        (Path(folder) / "model_card.md").write_text(outcome.description, encoding="utf-8")
+        tracking.log_files(Path(folder))
+    if outcome.folder:
+        tracking.log_files(outcome.folder / _ARTIFACTS)
+        for picture in sorted((outcome.folder / _PICTURES).glob("*.png")):
+            tracking.log_picture(picture.stem, picture.read_bytes())
+    return register_bundle(outcome.bundle, card, name, outcome.example, outcome.description)
+
+
+def keep_artifacts(folder: Path, name: str) -> Path:
+    """Move what a training has left to where it stays; returns where that is, or the folder where that cannot be."""
+    place, number = KEPT.absolute() / name, 1
+    while place.exists():
+        number += 1
+        place = KEPT.absolute() / f"{name}-{number}"
+    partial = place.with_name(f".{place.name}.partial")
+    try:
+        shutil.copytree(folder, partial)
+        partial.rename(place)  # only a whole folder ever has the final name
+    except OSError:  # a working directory that takes no files, or a full disk
+        shutil.rmtree(partial, ignore_errors=True)
+        return folder
+    shutil.rmtree(folder)
+    return place
+
+
+def how_to_register(kept: Path) -> str:
+    """The command that registers what `keep_artifacts` has kept."""
+    import mlflow
+
+    whole = kept if (kept / _ABOUT).is_file() else kept / _BUNDLE
+    where = without_password(str(mlflow.get_tracking_uri()))
+    return shlex.join(["lesionflow", "register", str(whole), "--tracking-uri", where])
+
+
+def copy_bundle(bundle: Path, into: Path) -> Path:
+    """A copy of a bundle alone, without what else may lie in its folder."""
+    copied = into / _BUNDLE
+    copied.mkdir()
+    for name in (CARD_FILE, MODEL_CARD_FILE, *FILES):
+        if (bundle / name).is_file():
+            shutil.copy(bundle / name, copied / name)
+    return copied

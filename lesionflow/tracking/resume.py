@@ -1,0 +1,222 @@
+"""Trainings that were interrupted: what their runs know of them, and the checkpoints that lie there.
+
+Checkpoints are artifacts of the run, since the machine that wrote them may be gone. Two names take turns: while one
+file is written, the other one is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lesionflow.datasets.labelled import LabelledImages
+from lesionflow.datasets.split import Split
+from lesionflow.errors import DataError, RegistryError
+from lesionflow.evaluation.learning import History
+from lesionflow.registry.versions import Version, find_version
+from lesionflow.tracking.failures import registry_errors
+from lesionflow.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from lesionflow.training.checkpoint import Checkpoint
+
+FOLDER = "checkpoint"
+NAMES = ("even.checkpoint", "odd.checkpoint")
+# Tags that say, beside the parameters, how the training was begun.
+MODEL_TAG, PRESET_TAG = "registered_model", "preset"
+RESUMED_TAG = "resumed_after_epoch"
+
+
+@dataclass(frozen=True)
+class InterruptedRun:
+    """A training that did not come to its end."""
+
+    run_id: str
+    config: TrainingConfig
+    registered_model: str
+    tags: dict[str, str]
+    networks: dict[str, str]  # each network that was begun -> its run, where it has one of its own
+
+    def check(self, images: LabelledImages, split: Split) -> None:
+        """Raise `DataError` for other images, or another split of them, than the training was begun with."""
+        for tag, now in (("data_digest", images.digest), ("split_digest", split.digest)):
+            if self.tags[tag] != now:
+                raise DataError(
+                    f"{images.folder}: other images, diagnoses or lesions than run {self.run_id} was begun with; give "
+                    "the same data with --data, or train anew"
+                )
+
+
+def mark_begun(config: TrainingConfig, registered_model: str) -> None:
+    """Keep in the active run what `find_interrupted` needs besides the run's parameters."""
+    import mlflow
+
+    # `mlflow run` logs parameters as they were typed: there, the preset may be `auto`, which is another elsewhere.
+    with registry_errors("marking the run"):
+        mlflow.set_tags({MODEL_TAG: registered_model, PRESET_TAG: config.preset})
+
+
+def find_interrupted(run_id: str) -> InterruptedRun:
+    """What there is to resume. Raises `RegistryError` where a run is not there, has finished, or is of another kind."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    run = _find(run_id)
+    if run.info.lifecycle_stage == "deleted":
+        raise RegistryError(f"run {run_id} was deleted; 'mlflow runs restore --run-id {run_id}' brings it back")
+    parent = run.data.tags.get("mlflow.parentRunId")
+    if parent and MODEL_TAG in _find(parent).data.tags:
+        raise RegistryError(f"run {run_id} is one network of a training of several; resume that one: {parent}")
+    if run.info.status == "FINISHED":
+        raise RegistryError(f"run {run_id} has finished, there is nothing to resume; train anew without --resume")
+    if MODEL_TAG not in run.data.tags:
+        raise RegistryError(f"run {run_id} is not a training that had begun; train anew without --resume")
+    config = TrainingConfig.from_parameters({**run.data.params, "preset": run.data.tags[PRESET_TAG]})
+    networks = {config.networks[0]: run_id}
+    if len(config.networks) > 1:
+        with registry_errors("looking for the networks' runs"):
+            children = client.search_runs(
+                [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'", order_by=["start_time ASC"]
+            )
+        networks = {child.data.params.get("model", child.info.run_name): child.info.run_id for child in children}
+    return InterruptedRun(run_id, config, run.data.tags[MODEL_TAG], dict(run.data.tags), networks)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The run of one network, of which the model may not be registered yet."""
+
+    run_id: str
+    parent: str | None  # the run of the training of several networks that it was one of, if that has not finished
+
+
+def find_begun(run_id: str) -> Begun | None:
+    """A network's run; None where this store does not have it."""
+    import mlflow
+
+    with registry_errors(f"looking run {run_id} up"):
+        try:
+            run = mlflow.get_run(run_id)
+        except mlflow.MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+    if run.info.lifecycle_stage == "deleted":
+        return None
+    parent = run.data.tags.get("mlflow.parentRunId")
+    over = _find(parent) if parent else None
+    waits = over is not None and MODEL_TAG in over.data.tags and over.info.status != "FINISHED"
+    return Begun(run_id, parent if waits else None)
+
+
+def find_trained(run_id: str) -> tuple[Version, History] | None:
+    """The version that a network's run registered, and how its training went; None where it had not come to that.
+
+    To register is the last thing that such a run does; whatever it says of itself, it is marked as finished.
+    """
+    import mlflow
+
+    client, run = mlflow.MlflowClient(), _find(run_id)
+    with registry_errors(f"looking for the version of run {run_id}"):
+        found = client.search_model_versions(f"run_id = '{run_id}'")
+    if not found:
+        if run.info.status == "FINISHED":
+            raise RegistryError(f"the version that run {run_id} registered was deleted; train anew without --resume")
+        return None
+    latest = max(found, key=lambda version: int(version.version))
+    version = find_version(latest.name, int(latest.version))
+    epochs = logged_epochs(run_id)
+    return version, History([epochs[epoch] for epoch in sorted(epochs)], int(run.data.metrics["training/best_epoch"]))
+
+
+def mark_resumed(epoch: int) -> None:
+    """Note in the active run that it was interrupted after an epoch, besides earlier ones."""
+    import mlflow
+
+    with registry_errors("noting the resumption"):
+        active = mlflow.active_run()
+        assert active is not None
+        before = mlflow.get_run(active.info.run_id).data.tags.get(RESUMED_TAG)
+        mlflow.set_tag(RESUMED_TAG, f"{before}, {epoch}" if before else str(epoch))
+
+
+def mark_finished(run_id: str) -> None:
+    """Have a run that is done with its work say so."""
+    import mlflow
+
+    with registry_errors(f"ending run {run_id}"):
+        if _find(run_id).info.status != "FINISHED":
+            mlflow.MlflowClient().set_terminated(run_id, "FINISHED")
+
+
+def logged_epochs(run_id: str) -> dict[int, dict[str, float]]:
+    """The figures of every epoch that a run holds, by the epoch's number, from 1."""
+    import mlflow
+
+    client, epochs = mlflow.MlflowClient(), dict[int, dict[str, float]]()
+    with registry_errors(f"reading the epochs of run {run_id}"):
+        for metric in client.get_run(run_id).data.metrics:
+            if metric.startswith("epoch/"):
+                for point in client.get_metric_history(run_id, metric):
+                    epochs.setdefault(point.step, {})[metric.removeprefix("epoch/")] = point.value
+    return epochs
+
+
+def log_checkpoint(run_id: str, checkpoint: Checkpoint) -> None:
+    """Put a checkpoint into a run, in place of the last but one."""
+    import mlflow
+
+    from lesionflow.training.checkpoint import to_bytes
+
+    doing = f"keeping the checkpoint of epoch {checkpoint.epoch}"
+    with tempfile.TemporaryDirectory() as folder, registry_errors(doing):
+        file = Path(folder) / NAMES[checkpoint.epoch % 2]
+        file.write_bytes(to_bytes(checkpoint))
+        mlflow.MlflowClient().log_artifact(run_id, str(file), FOLDER)
+
+
+def last_checkpoint(run_id: str) -> Checkpoint | None:
+    """The latest checkpoint in a run that is whole."""
+    import mlflow
+
+    from lesionflow.training.checkpoint import newest
+
+    contents = []
+    with tempfile.TemporaryDirectory() as folder, registry_errors(f"reading the checkpoints of run {run_id}"):
+        for entry in mlflow.MlflowClient().list_artifacts(run_id, FOLDER):
+            if Path(entry.path).name in NAMES:
+                file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=entry.path, dst_path=folder)
+                contents.append(Path(file).read_bytes())
+    return newest(contents)
+
+
+def delete_checkpoints(run_id: str) -> None:
+    """Remove the checkpoints of a run that has its model: several times its size, and of no more use.
+
+    Where the store cannot delete, or lets this user write only, they are emptied.
+    """
+    import mlflow
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    with contextlib.suppress(Exception):  # the model is registered: nothing that happens here may spoil that
+        artifacts = get_artifact_repository(mlflow.get_run(run_id).info.artifact_uri)
+        try:
+            artifacts.delete_artifacts(FOLDER)
+        except Exception:
+            for entry in artifacts.list_artifacts(FOLDER):
+                with tempfile.TemporaryDirectory() as folder:
+                    file = Path(folder) / Path(entry.path).name
+                    file.touch()
+                    artifacts.log_artifact(str(file), FOLDER)
+
+
+def _find(run_id: str) -> Run:
+    import mlflow
+
+    with registry_errors(f"looking run {run_id} up"):
+        return mlflow.get_run(run_id)

@@ -1,0 +1,137 @@
+"""From a trained network to a bundle that is calibrated, measured and described."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionflow.datasets.labelled import LabelledImages
+from lesionflow.datasets.sampling import positive_shares
+from lesionflow.datasets.split import PARTS, Split
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.evaluation.calibration import fit_calibration
+from lesionflow.evaluation.evaluate import evaluate_model
+from lesionflow.evaluation.leaks import trained_on
+from lesionflow.evaluation.learning import History
+from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.model_card import model_card
+from lesionflow.evaluation.report import EvaluationReport
+from lesionflow.model.card import (
+    AVERAGED,
+    SINGLE,
+    TRAINED_ON_FILE,
+    VALIDATION_FILE,
+    Calibration,
+    Card,
+    Estimate,
+    write_card,
+)
+from lesionflow.model.files import write_arrays
+from lesionflow.model.labelled_predictions import predictions
+from lesionflow.model.predictor import Predictor, load_predictor
+from lesionflow.training.config import TrainingConfig
+from lesionflow.training.export.onnx import write_bundle
+
+if TYPE_CHECKING:
+    from lesionflow.training.fit import Fitted
+
+MODEL_CARD_FILE = "README.md"
+# Nobody decides anything by the training part's intervals, and it has the most images.
+TRAINING_RESAMPLES = 200
+
+
+@dataclass(frozen=True)
+class FinalizedModel:
+    """A bundle on disk, and what its evaluations found."""
+
+    card: Card
+    reports: dict[str, EvaluationReport]  # of validation and test
+    description: str  # the model card, Markdown
+
+
+def finalize_model(
+    folder: Path,
+    fitted: Fitted,
+    card: Card,
+    config: TrainingConfig,
+    images: LabelledImages,
+    split: Split,
+    pixels: np.ndarray,
+    progress: Callable[[str], None] = lambda doing: None,
+) -> FinalizedModel:
+    """Export a network, calibrate it on the validation part, measure it on every part and write its model card.
+
+    card: what is known before; pixels: (images, height, width, 3) uint8. What is measured is the exported bundle, not
+    Keras: this is what will score. The test part is looked at here, once, when nothing is left to choose.
+    """
+    history = history_of(fitted)
+    progress("exporting")
+    card = write_bundle(folder, fitted.network, card, pixels, images.labels, split)
+    progress("calibrating")
+    card = _calibrate(folder, card, config, images.labels, split, pixels)
+    predictor = load_predictor(folder)
+    progress("train: measuring")
+    metrics = {"train": _measure_training(predictor, images, split, pixels)}
+    reports = {}
+    for part in PARTS[1:]:
+        known = history
+        if part == PARTS[-1]:  # by then, both ends of the gap are known
+            known = dataclasses.replace(
+                history,
+                train=metrics["train"]["balanced_accuracy"].value,
+                validation=metrics["validation"]["balanced_accuracy"].value,
+            )
+        reports[part] = evaluate_model(
+            predictor, card.network, images, part, split.part(part), pixels,
+            histories={card.network: known}, progress=progress,
+        )  # fmt: skip
+        metrics[part] = dict(reports[part].metrics)
+    card = write_arrays(folder, card, VALIDATION_FILE, reports["validation"].predictions.arrays())
+    card = write_arrays(folder, card, TRAINED_ON_FILE, trained_on(images.table, split.train))
+    card = write_card(folder, dataclasses.replace(card, metrics=metrics))
+    reports = {part: dataclasses.replace(report, card=card) for part, report in reports.items()}  # with its digest
+    lesions = images.table["lesion_id"]
+    sizes = {part: (len(split.part(part)), int(lesions.iloc[split.part(part)].nunique())) for part in PARTS}
+    description = model_card(card, reports["test"].gaps, sizes)
+    (folder / MODEL_CARD_FILE).write_text(description, encoding="utf-8")
+    return FinalizedModel(card, reports, description)
+
+
+def history_of(fitted: Fitted) -> History:
+    """How a training went, for its curves."""
+    return History([result.figures for result in fitted.history], fitted.best_epoch)
+
+
+def _calibrate(
+    folder: Path, card: Card, config: TrainingConfig, labels: np.ndarray, split: Split, pixels: np.ndarray
+) -> Card:
+    """Fit the calibrations, of one look and of the average over flips and turns, and put them into the card."""
+    believed = config.believed_prior(labels[split.train])
+    prior = positive_shares(labels[split.train], "none", len(DIAGNOSES))
+    neutral = {SINGLE: Calibration(), AVERAGED: Calibration()}
+    card = write_card(folder, dataclasses.replace(card, prior=tuple(prior.tolist()), calibrations=neutral))
+    fitted = {}
+    for mode in neutral:
+        predictor = load_predictor(folder, averaged=mode == AVERAGED)
+        logits, distances = predictor.measure_many(pixels, split.validation)
+        fitted[mode] = fit_calibration(
+            logits, distances, labels[split.validation], believed, prior,
+            sensitivity=config.malignant_sensitivity, referred=config.refer_share,
+        )  # fmt: skip
+    return write_card(folder, dataclasses.replace(card, calibrations=fitted))
+
+
+def _measure_training(
+    predictor: Predictor, images: LabelledImages, split: Split, pixels: np.ndarray
+) -> dict[str, Estimate]:
+    table = images.table.iloc[split.train]
+    said = predictions(
+        table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), images.labels[split.train],
+        predictor.predict_many(pixels, split.train),
+    )  # fmt: skip
+    return measure(said, resamples=TRAINING_RESAMPLES)

@@ -1,0 +1,140 @@
+import json
+import shutil
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+
+from lesionflow.api.evaluate import evaluate
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.datasets.split import split_by_lesion
+from lesionflow.errors import UsageError
+from lesionflow.registry.champion import find_champion
+from tests.conftest import error_line, invoke
+
+QUICK = 100  # resamples
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_the_card_holds_what_evaluation_finds(store: Path, demo_folder: Path, cache: Path, part: str) -> None:
+    champion = find_champion("lesionflow")
+    assert champion is not None
+    report = evaluate("models:/lesionflow@champion", demo_folder, part=part, cache=cache, resamples=QUICK)
+    found = {name: estimate.value for name, estimate in report.metrics.items()}
+    assert found == pytest.approx({name: it.value for name, it in champion.card.metrics[part].items()}, abs=1e-9)
+    assert any("TRAINED" in warning for warning in report.warnings) == (part == "train")
+
+
+def test_writes_a_page_metrics_figures_and_predictions(
+    bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "evaluation"
+    command = (
+        "evaluate",
+        str(bundle),
+        str(demo_folder),
+        "--out",
+        str(out),
+        "--cache",
+        str(cache),
+        "--resamples",
+        "100",
+    )
+    result = invoke(*command)
+    assert result.exit_code == 0, result.output
+    assert ", test: " in result.stdout and "balanced_accuracy" in result.stdout and "report.html" in result.stdout
+    written = json.loads((out / "metrics.json").read_text())
+    assert written["part"] == "test" and 0 <= written["metrics"]["balanced_accuracy"]["low"] <= 1
+    page = (out / "report.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
+    pictures = {file.stem for file in out.glob("*.png")}
+    assert {"confusion_matrix", "malignant_roc", "reliability", "coverage", "slices", "heatmaps"} <= pictures
+    rows = (out / "predictions.csv").read_text().splitlines()
+    assert len(rows) == 1 + written["images"]
+
+    again = invoke(*command)
+    assert again.exit_code == 1 and "--overwrite" in error_line(again)
+    assert invoke(*command, "--overwrite").exit_code == 0
+
+
+def test_averaging_has_figures_of_its_own(bundle: Path, demo_folder: Path, cache: Path) -> None:
+    single, averaged = (evaluate(bundle, demo_folder, tta=tta, cache=cache, resamples=QUICK) for tta in (False, True))
+    assert averaged.averaged and averaged.calibration == averaged.card.calibrations["tta"]
+    assert np.abs(averaged.predictions.probabilities - single.predictions.probabilities).max() > 1e-4
+
+
+def test_a_lesion_of_the_training_part_is_a_leak_that_nobody_can_miss(
+    bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    """The same lesion in training and in the evaluated set, under other names and in another layout."""
+    flattered = invoke("evaluate", str(bundle), str(demo_folder), "--part", "all", "--cache", str(cache))
+    assert "LEAK" in flattered.stderr and "TRAINED" in flattered.stderr
+
+    images = read_labelled_images(demo_folder)
+    table = images.table
+    split = split_by_lesion(table["image_id"], table["lesion_id"], images.labels)
+    known, *unknown = [table.iloc[members[0]] for members in (split.train, split.test, split.validation)]
+    for number, row in enumerate([known, *unknown]):
+        folder = tmp_path / "set" / str(row["dx"])
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(row["path"], folder / f"renamed{number}.jpg")
+    report = evaluate(bundle, tmp_path / "set", tmp_path / "out", cache=cache, resamples=QUICK)
+    assert report.part == "all" and len(report.predictions) == 3
+    assert "LEAK" in report.warnings[0] and "in 1 of these 3 images (told 1 by the file's bytes)" in report.warnings[0]
+    assert "LEAK" in (tmp_path / "out" / "report.html").read_text()
+    assert "LEAK" in json.loads((tmp_path / "out" / "metrics.json").read_text())["warnings"][0]
+
+    # An image of its own, in which only the lesion's id gives it away.
+    (tmp_path / "labels.csv").write_text(
+        f"path,diagnosis,lesion_id\n{unknown[0]['path']},{known['dx']},{known['lesion_id']}\n"
+    )
+    report = evaluate(bundle, tmp_path / "labels.csv", cache=cache, resamples=QUICK)
+    assert "LEAK" in report.warnings[0] and "1 by lesion" in report.warnings[0]
+
+
+def test_a_bundle_that_does_not_tell_its_lesions_says_so(
+    bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    (bundle / "trained_on.npz").unlink()
+    image = next(demo_folder.rglob("*.jpg"))
+    (tmp_path / "labels.csv").write_text(f"path,diagnosis,lesion_id\n{image},nv,1\n")
+    assert "would go unnoticed" in evaluate(bundle, tmp_path / "labels.csv", cache=cache, resamples=QUICK).warnings[0]
+    # On the data that it was trained on, the split tells.
+    assert "LEAK" in evaluate(bundle, demo_folder, part="train", cache=cache, resamples=QUICK).warnings[0]
+
+
+def test_other_data_counts_whole(bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(demo_folder, tmp_path / "other"))
+    image = next(other.rglob("*.jpg"))
+    image.write_bytes(image.read_bytes() + b"\0")
+    result = invoke("evaluate", str(bundle), str(other), "--cache", str(cache), "--resamples", "100")
+    assert result.exit_code == 0 and ", all: 150 images" in result.stdout and "LEAK" in result.stderr
+    refused = invoke("evaluate", str(bundle), str(other), "--part", "test", "--cache", str(cache))
+    assert refused.exit_code == 2 and "trained on other data" in error_line(refused)
+
+
+def test_logs_when_asked(store: Path, demo_folder: Path, cache: Path, tmp_path: Path) -> None:
+    before = len(mlflow.search_runs(experiment_names=["lesionflow"]))
+    evaluate("models:/lesionflow@champion", demo_folder, cache=cache, resamples=QUICK)
+    assert len(mlflow.search_runs(experiment_names=["lesionflow"])) == before
+    report = evaluate("models:/lesionflow@champion", demo_folder, log=True, cache=cache, resamples=QUICK)
+    run = mlflow.search_runs(experiment_names=["lesionflow"], output_format="list")[0]
+    assert run.info.run_name.startswith("evaluate lesionflow/") and run.info.status == "FINISHED"
+    assert run.data.metrics["test/balanced_accuracy"] == pytest.approx(report.metrics["balanced_accuracy"].value)
+    folder = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, dst_path=str(tmp_path / "artifacts")))
+    assert (folder / "evaluation" / "test" / "report.html").exists()
+
+
+def test_nonsense_is_refused_before_work(bundle: Path, demo_folder: Path) -> None:
+    with pytest.raises(UsageError, match="--resamples"):
+        evaluate(bundle, demo_folder, resamples=1)
+    with pytest.raises(UsageError, match="--part"):
+        evaluate(bundle, demo_folder, part="all of it")
+
+
+def test_ids_are_no_formulas_to_a_spreadsheet(bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path) -> None:
+    image = next(demo_folder.rglob("*.jpg"))
+    (tmp_path / "labels.csv").write_text(f"path,diagnosis,image_id,lesion_id\n{image},nv,=cmd(),@there\n")
+    evaluate(bundle, tmp_path / "labels.csv", tmp_path / "out", cache=cache, resamples=QUICK)
+    assert (tmp_path / "out" / "predictions.csv").read_text().splitlines()[1].startswith("'=cmd(),'@there,nv,")

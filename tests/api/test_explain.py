@@ -1,0 +1,106 @@
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import lesionflow
+from lesionflow.api.explain import Explained, picture_names
+from tests.conftest import error_line, invoke
+from tests.images.test_dicom import dicom
+from tests.scoring.conftest import draw_images, write_small_bundle
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_small_bundle(tmp_path_factory.mktemp("bundles") / "small"))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Two images of the same name, one that is cut off, and a file of two frames."""
+    folder = tmp_path / "images"
+    for side in ("left", "right"):
+        draw_images(folder / side, 1)
+    shutil.copy(folder / "left" / "image0000.jpg", folder / "left" / "other.jpg")
+    (folder / "right" / "cut.jpg").write_bytes((folder / "left" / "image0000.jpg").read_bytes()[:400])
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 30, 40), dtype=np.uint8)
+    (folder / "right" / "frames.dcm").write_bytes(dicom(pixels, "MONOCHROME2", frames=2))
+    return folder
+
+
+def test_every_image_gets_its_own_picture_or_a_line_that_says_why_not(small: str, images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "pictures"
+    result = invoke("explain", str(images), str(images / "left" / "other.jpg"), "--out", str(out), "--model", small)
+    assert result.exit_code == 3, result.output
+    names = ["left_image0000.jpg.png", "other.jpg.png", "right_image0000.jpg.png", "frames.dcm.png", "frames.dcm#2.png"]
+    assert sorted(result.stdout.splitlines()) == sorted(str(out / name) for name in names)
+    assert sorted(os.listdir(out)) == sorted(names)
+    wrong, total = result.stderr.splitlines()
+    assert wrong.startswith(f"{images}/right/cut.jpg: damaged: ") and total == "5 drawn, 1 failed"
+    for name in names:
+        with Image.open(out / name) as picture:
+            assert picture.format == "PNG" and picture.width > 800 and np.asarray(picture.convert("L")).std() > 10
+
+
+def test_a_picture_that_is_there_is_refused_before_anything_is_drawn(small: str, images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pictures"
+    out.mkdir()
+    (out / "other.jpg.png").write_text("mine")
+    asked = ["explain", str(images / "left"), "--out", str(out), "--model", small]
+    refused = invoke(*asked)
+    assert refused.exit_code == 1 and "other.jpg.png: exists already; add --overwrite" in error_line(refused)
+    assert os.listdir(out) == ["other.jpg.png"] and (out / "other.jpg.png").read_text() == "mine"
+    assert invoke(*asked, "--overwrite").exit_code == 0
+    assert sorted(os.listdir(out)) == ["image0000.jpg.png", "other.jpg.png"]
+    assert (out / "other.jpg.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["nowhere.jpg"], 1, "nowhere.jpg: no such file or folder"),
+        (["--target", "nevus", "images"], 2, "'nevus' is not one of"),
+        (["images", "--model", "nowhere"], 2, "no such bundle folder"),
+        (["empty"], 1, "empty: no image files"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    small: str, images: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, message: str
+) -> None:
+    monkeypatch.chdir(images.parent)
+    Path("empty").mkdir()
+    result = invoke("explain", "--out", "pictures", "--model", small, *arguments)
+    assert result.exit_code == code and message in result.stderr
+
+
+def test_from_python_another_diagnosis_is_explained_and_progress_told(small: str, images: Path, tmp_path: Path) -> None:
+    file, told = images / "left" / "image0000.jpg", list[Explained]()
+    (call,) = lesionflow.explain([file], tmp_path / "call", small, progress=told.append)
+    (mel,) = lesionflow.explain([file, file], tmp_path / "mel", small, target="mel")
+    assert told == [call] and call.said == mel.said and call.picture and mel.picture
+    (prediction,) = lesionflow.load(small).predict(file)
+    assert call.said is not None and call.said.probabilities == tuple(prediction.probabilities.values())
+    assert call.picture.read_bytes() != mel.picture.read_bytes()
+
+
+def test_pictures_are_named_by_as_much_of_the_path_as_it_takes() -> None:
+    paths = [
+        "a/x.jpg",
+        "b/x.jpg",
+        "b/y.jpg",
+        "../c/b/z.png",
+        "/c/d/z.png",
+        "z.tif",
+        "a_b/w.png",
+        "a/b_w.png",
+        "s3://m/n.jpg",
+    ]
+    names = picture_names(paths)
+    assert list(names.values()) == [
+        "a_x.jpg", "b_x.jpg", "y.jpg", "b_z.png", "d_z.png", "z.tif", "w.png", "b_w.png", "n.jpg"
+    ]  # fmt: skip
+    ambiguous = ["m/a/x", "n/a/x", "m_a/x", "x"]
+    assert len(set(picture_names(ambiguous).values())) == 4

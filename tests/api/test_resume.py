@@ -1,0 +1,194 @@
+"""A training that is killed and resumed ends as an undisturbed one."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from lesionflow.datasets.demo.demo_set import draw_demo_set
+from lesionflow.tracking.resume import FOLDER, NAMES
+from lesionflow.training.checkpoint import from_bytes
+from lesionflow.training.display import TrainingDisplay
+from tests.conftest import error_line, invoke
+
+ROOT = Path(__file__).parents[2]
+EPOCHS = 8
+
+
+def start(arguments: list[str], folder: Path, cache: Path, told: str) -> subprocess.Popen[bytes]:
+    """Run the command line in a process of its own; what it says goes to a file."""
+    python_path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    with open(folder / told, "wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "lesionflow", *arguments],
+            cwd=folder, env=os.environ | {"PYTHONPATH": python_path, "LESIONFLOW_CACHE": str(cache)},
+            stdout=file, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+
+def resume_command(said: str) -> list[str]:
+    """What a message says after `lesionflow`."""
+    line = next(line for line in said.splitlines() if "lesionflow train --resume" in line)
+    return shlex.split(line.partition("lesionflow ")[2])
+
+
+def figures(run: mlflow.entities.Run) -> dict[str, list[tuple[int, float]]]:
+    """All that is logged of a run's quality, by step."""
+    client = mlflow.MlflowClient()
+    return {
+        name: [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)]
+        for name in run.data.metrics
+        if not name.startswith("system/") and name != "training/seconds"
+    }
+
+
+@pytest.fixture
+def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of an empty store in the test's folder, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    before, address = mlflow.get_tracking_uri(), f"sqlite:///{tmp_path}/mlflow.db"
+    mlflow.set_tracking_uri(address)
+    yield address
+    mlflow.set_tracking_uri(before)
+
+
+def test_killed_and_resumed_it_ends_as_an_undisturbed_training(
+    address: str, demo_folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    """Two processes, one of them killed: this is also what says that --deterministic keeps its word.
+
+    The one that is killed has the configuration that the first one's run has kept.
+    """
+    command = [
+        "train", "--data", str(demo_folder), "--model", "vgg", "--epochs", str(EPOCHS), "--image-size", "16",
+        "--batch-size", "8", "--averaging", "0.9", "--mixup", "0.2", "--deterministic", "--tracking-uri", address,
+    ]  # fmt: skip
+    assert start(command, tmp_path, cache, "undisturbed.txt").wait() == 0, (tmp_path / "undisturbed.txt").read_text()
+
+    (first,) = mlflow.search_runs(experiment_names=["lesionflow"], output_format="list")
+    repeat = ["train", "--config", f"runs:/{first.info.run_id}/config.yaml", "--tracking-uri", address]
+    killed = start(repeat, tmp_path, cache, "killed.txt")
+    files: list[Path] = []
+    while len(files) < 2:
+        time.sleep(0.005)
+        assert killed.poll() is None, (tmp_path / "killed.txt").read_text()
+        files = [*tmp_path.glob(f"mlruns/*/*/artifacts/{FOLDER}/*.checkpoint")]
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    assert sorted(file.name for file in files) == sorted(NAMES)
+
+    # What no file system promises to prevent when the power fails: the newest checkpoint is there in part.
+    epochs = {}
+    for file in files:
+        checkpoint = from_bytes(file.read_bytes())
+        assert checkpoint is not None
+        epochs[checkpoint.epoch] = file
+    latest = max(epochs)
+    assert latest < EPOCHS
+    epochs[latest].write_bytes(epochs[latest].read_bytes()[:-1000])
+
+    again = resume_command((tmp_path / "killed.txt").read_text())
+    assert start(again, tmp_path, cache, "resumed.txt").wait() == 0, (tmp_path / "resumed.txt").read_text()
+    assert f"goes on after epoch {latest - 1} of {EPOCHS}" in (tmp_path / "resumed.txt").read_text()
+
+    found = mlflow.search_runs(experiment_names=["lesionflow"], output_format="list", order_by=["start_time ASC"])
+    undisturbed, resumed = found
+    assert resumed.info.run_id in again and resumed.info.status == "FINISHED"
+    assert resumed.data.tags["resumed_after_epoch"] == str(latest - 1)
+    assert [step for step, _ in figures(resumed)["epoch/train_loss"]] == list(range(1, EPOCHS + 1))
+    assert figures(resumed) == figures(undisturbed)
+    kept = [mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/config.yaml") for run in found]
+    assert kept[1] == kept[0].replace(undisturbed.info.run_id, resumed.info.run_id)
+    assert mlflow.MlflowClient().get_model_version("lesionflow", "2").run_id == resumed.info.run_id
+    assert not [*tmp_path.rglob("*.checkpoint")], "a finished run has its model and needs no checkpoint"
+
+
+def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
+    address: str, demo_folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ("--tracking-uri", address, "--cache", str(cache))
+    data = Path(shutil.copytree(demo_folder, tmp_path / "before"))
+
+    begin = TrainingDisplay.on_train_begin
+
+    def preempt(self: TrainingDisplay, logs: object = None) -> None:
+        begin(self, logs)
+        if self.name == "cnn":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingDisplay, "on_train_begin", preempt)
+        stopped = invoke(
+            "train", "--data", str(data), "--model", "vgg,cnn", "--epochs", "1", "--image-size", "16",
+            "--registered-model", "moles", *store,
+        )  # fmt: skip
+    assert stopped.exit_code == 143, stopped.output
+    assert stopped.stderr.splitlines()[-1].startswith("stopped; to go on: lesionflow train --resume ")
+    run_id = resume_command(stopped.stderr)[2]
+    runs = {
+        run.info.run_name: run.info for run in mlflow.search_runs(search_all_experiments=True, output_format="list")
+    }
+    assert {name: info.status for name, info in runs.items()} == {
+        "vgg": "FINISHED", "cnn": "KILLED", "vgg and cnn": "KILLED",
+    }  # fmt: skip
+    assert runs["vgg and cnn"].run_id == run_id
+
+    refused = invoke("train", "--resume", runs["cnn"].run_id, *store)
+    assert refused.exit_code == 1 and f"resume that one: {run_id}" in error_line(refused)
+
+    data.rename(tmp_path / "after")
+    resumed = invoke("train", "--resume", run_id, "--data", str(tmp_path / "after"), *store)
+    assert resumed.exit_code == 0, resumed.output
+    assert "vgg: registered already as moles/1" in resumed.stderr
+    client = mlflow.MlflowClient()
+    for version, name in ("1", "vgg"), ("2", "cnn"):
+        assert client.get_model_version("moles", version).run_id == runs[name].run_id
+    after = {run.info.run_name: run for run in mlflow.search_runs(search_all_experiments=True, output_format="list")}
+    assert {run.info.status for run in after.values()} == {"FINISHED"} and len(after) == 3
+    assert after["vgg"].info.end_time == runs["vgg"].end_time
+    assert all(run.inputs and len(run.inputs.dataset_inputs) == 1 for run in after.values())
+    assert {"vgg/test_balanced_accuracy", "cnn/test_balanced_accuracy"} <= set(after["vgg and cnn"].data.metrics)
+
+    finished = invoke("train", "--resume", run_id, *store)
+    assert finished.exit_code == 1 and "has finished" in error_line(finished)
+
+
+def test_what_cannot_be_resumed_is_refused_before_work_starts(
+    store: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (parent,) = mlflow.search_runs(filter_string="tags.mlflow.runName = 'cnn and vgg'", output_format="list",
+                                   search_all_experiments=True)  # fmt: skip
+    run_id = parent.info.run_id
+    unknown = invoke("train", "--resume", "0" * 32)
+    assert unknown.exit_code == 1 and "0" * 32 in error_line(unknown)
+    finished = invoke("train", "--resume", run_id)
+    assert finished.exit_code == 1 and "has finished" in error_line(finished)
+
+    client = mlflow.MlflowClient()
+    client.set_terminated(run_id, "KILLED")
+    draw_demo_set(tmp_path / "other", images=120, seed=4)
+    other = invoke("train", "--resume", run_id, "--data", str(tmp_path / "other"), "--cache", str(cache))
+    assert other.exit_code == 1 and "other images" in error_line(other)
+    assert client.get_run(run_id).info.status == "KILLED"
+
+    for option in ("--epochs", "--seed", "--registered-model", "--experiment"):
+        result = invoke("train", "--resume", run_id, option, "3")
+        assert result.exit_code == 2 and f"leave out {option}" in error_line(result)
+    assert client.get_run(run_id).info.status == "KILLED"
+
+    with monkeypatch.context() as patch:  # what surrounds a resumed training does not count, but where the data are
+        patch.setenv("LESIONFLOW_TRAIN_EPOCHS", "9")
+        patch.setenv("LESIONFLOW_TRAIN_DATA", str(tmp_path / "other"))
+        result = invoke("train", "--resume", run_id, "--cache", str(cache))
+    assert result.exit_code == 1 and "other: other images" in error_line(result)
+
+    foreign = client.create_run(parent.info.experiment_id).info.run_id
+    assert "not a training" in error_line(invoke("train", "--resume", foreign))

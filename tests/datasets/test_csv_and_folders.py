@@ -1,0 +1,89 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.errors import DataError
+
+
+@pytest.fixture
+def table(demo_folder: Path, tmp_path: Path) -> Path:
+    """A CSV of paths and diagnoses, relative to its own folder."""
+    images = read_labelled_images(demo_folder)
+    (tmp_path / "images").mkdir()
+    for path in images.table["path"]:
+        shutil.copy(path, tmp_path / "images")
+    rows = images.table.assign(path=["images/" + Path(path).name for path in images.table["path"]])
+    rows = rows.rename(columns={"dx": "diagnosis"})[["path", "diagnosis", "lesion_id", "age", "sex"]]
+    rows.sample(frac=1, random_state=0).to_csv(tmp_path / "labels.csv", index=False)
+    return tmp_path / "labels.csv"
+
+
+@pytest.fixture
+def folders(demo_folder: Path, tmp_path: Path) -> Path:
+    """A folder for each diagnosis."""
+    images = read_labelled_images(demo_folder)
+    for path, dx in zip(images.table["path"], images.table["dx"], strict=True):
+        (tmp_path / "set" / dx.upper()).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "set" / dx.upper())
+    return tmp_path / "set"
+
+
+def test_a_table_says_what_the_ham10000_folder_says(table: Path, demo_folder: Path) -> None:
+    found, expected = read_labelled_images(table), read_labelled_images(demo_folder)
+    assert found.digest == expected.digest and found.demo and not found.warnings
+    columns = ["image_id", "lesion_id", "dx", "age", "sex", "content"]
+    pd.testing.assert_frame_equal(found.table[columns], expected.table[columns])
+    assert set(found.table["localization"]) == {"unknown"}
+
+
+def test_folders_say_the_diagnosis_and_not_the_lesion(folders: Path, demo_folder: Path) -> None:
+    found, expected = read_labelled_images(folders), read_labelled_images(demo_folder)
+    assert found.table["dx"].tolist() == expected.table["dx"].tolist()
+    assert found.table["image_id"].tolist() == expected.table["image_id"].tolist()
+    assert found.table["lesion_id"].nunique() == len(found.table)
+    (warning,) = found.warnings
+    assert "lesion" in warning and "intervals" in warning
+
+
+def test_equal_names_in_several_folders_are_several_images(folders: Path) -> None:
+    for number, folder in enumerate(sorted(folders.iterdir())):
+        next(folder.iterdir()).rename(folder / "1.jpg")
+        assert number < 7
+    found = read_labelled_images(folders)
+    assert found.table["image_id"].is_unique and "NV/1.jpg" in set(found.table["image_id"])
+    shutil.move(folders, folders.parent / "elsewhere")
+    assert read_labelled_images(folders.parent / "elsewhere").digest == found.digest
+
+
+def test_images_beside_the_folders_are_a_warning_and_other_folders_an_error(folders: Path) -> None:
+    shutil.copy(next(folders.glob("*/*.jpg")), folders / "loose.jpg")
+    assert any("loose.jpg" in warning for warning in read_labelled_images(folders).warnings)
+    (folders / "melanoma").mkdir()
+    with pytest.raises(DataError, match="no diagnosis: melanoma"):
+        read_labelled_images(folders)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda rows: rows.drop(columns="diagnosis"), "no column dx"),
+        (
+            lambda rows: rows.assign(diagnosis="melanoma"),
+            "150 rows with an unknown diagnosis: melanoma; did you mean 'mel'?",
+        ),
+        (lambda rows: rows.assign(path=["gone.jpg", *rows["path"][1:]]), "1 of 150 images are not there: .*gone.jpg"),
+        (lambda rows: rows.assign(path=["", *rows["path"][1:]]), "1 rows with an empty path"),
+        (lambda rows: rows.assign(lesion_id="one"), "1 lesions have several diagnoses"),
+        (lambda rows: rows[:0], "no rows"),
+    ],
+)
+def test_a_table_that_says_nonsense_is_refused(
+    table: Path, edit: Callable[[pd.DataFrame], pd.DataFrame], message: str
+) -> None:
+    edit(pd.read_csv(table, dtype=str, keep_default_na=False)).to_csv(table, index=False)
+    with pytest.raises(DataError, match=message):
+        read_labelled_images(table)

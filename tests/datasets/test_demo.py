@@ -1,0 +1,132 @@
+"""The synthetic set has HAM10000's layout, is the same for the same seed, and is whole or absent."""
+
+import csv
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lesionflow.datasets.demo import demo_set as demo
+
+IMAGES = 150
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Draw one set for the tests that only look at it."""
+    folder = tmp_path_factory.mktemp("demo") / "set"
+    demo.draw_demo_set(folder, images=IMAGES, seed=3)
+    return folder
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    """Read the metadata of a drawn set."""
+    with (folder / "HAM10000_metadata.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Read every file of a drawn set, by its path inside the set."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_the_metadata_has_the_columns_of_ham10000(drawn: Path) -> None:
+    header = (drawn / "HAM10000_metadata.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header == "lesion_id,image_id,dx,dx_type,age,sex,localization"
+    rows = rows_of(drawn)
+    assert len({row["image_id"] for row in rows}) == len(rows) == IMAGES
+    assert all(row["lesion_id"].startswith(demo.DEMO_PREFIX) for row in rows)
+    assert all(row["image_id"].startswith("DEMO_I_") for row in rows)
+
+
+def test_every_kind_has_lesions_for_every_split(drawn: Path) -> None:
+    rows = rows_of(drawn)
+    images = Counter(row["dx"] for row in rows)
+    lesions = Counter(kind for _, kind in {(row["lesion_id"], row["dx"]) for row in rows})
+    assert set(images) == {"akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"}
+    assert min(images.values()) >= 6
+    assert min(lesions.values()) >= 4
+
+
+def test_kinds_are_as_frequent_as_in_ham10000_and_lesions_have_up_to_three_images() -> None:
+    lesions = list(demo.plan_lesions(10_000, seed=0).values())
+    images = Counter(kind for kind, numbers in lesions for _ in numbers)
+    assert images == pytest.approx({kind: 10_000 * share for kind, share in demo.SHARES.items()}, abs=10)
+    assert {len(numbers) for _, numbers in lesions} == {1, 2, 3}
+    assert 10_000 / len(lesions) == pytest.approx(1.3, abs=0.01)
+
+
+def test_images_of_a_lesion_share_the_patient_but_are_not_copies(drawn: Path) -> None:
+    files = {Path(name).stem: content for name, content in files_of(drawn).items()}
+    patients, pictures = defaultdict(set), defaultdict(list)
+    for row in rows_of(drawn):
+        lesion = row["lesion_id"]
+        patients[lesion].add((row["dx"], row["dx_type"], row["age"], row["sex"], row["localization"]))
+        pictures[lesion].append(files[row["image_id"]])
+    assert max(map(len, pictures.values())) > 1
+    assert all(len(of_lesion) == 1 for of_lesion in patients.values())
+    assert all(len(set(of_lesion)) == len(of_lesion) for of_lesion in pictures.values())
+
+
+def test_patients_are_plausible(drawn: Path) -> None:
+    for row in rows_of(drawn):
+        assert row["age"] == "" or float(row["age"]) % 5 == 0
+        assert row["sex"] in {"male", "female", "unknown"}
+        assert row["localization"] in demo.SITES
+        assert row["dx_type"] in {"histo", "follow_up", "consensus", "confocal"}
+        assert row["dx_type"] == "histo" or row["dx"] not in {"akiec", "bcc", "mel"}
+        assert row["dx_type"] != "follow_up" or row["dx"] == "nv"
+
+
+def test_images_lie_half_in_each_part_and_can_be_read(drawn: Path) -> None:
+    parts = [sorted((drawn / f"HAM10000_images_part_{part}").glob("*.jpg")) for part in (1, 2)]
+    assert [len(part) for part in parts] == [IMAGES // 2, IMAGES // 2]
+    assert {path.stem for part in parts for path in part} == {row["image_id"] for row in rows_of(drawn)}
+    for path in parts[0] + parts[1]:
+        with Image.open(path) as image:
+            image.load()
+            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (200, 150))
+
+
+def test_the_seed_decides_every_byte(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo.os, "cpu_count", lambda: 1)  # nor does the number of threads matter
+    demo.draw_demo_set(tmp_path / "again", images=IMAGES, seed=3)
+    assert files_of(tmp_path / "again") == files_of(drawn)
+    demo.draw_demo_set(tmp_path / "other", images=50, seed=4)
+    demo.draw_demo_set(tmp_path / "another", images=50, seed=5)
+    other, another = files_of(tmp_path / "other"), files_of(tmp_path / "another")
+    assert len(other) == len(another) and not set(other.values()) & set(another.values())
+    ids = [{row["lesion_id"] for row in rows_of(tmp_path / name)} for name in ("other", "another")]
+    assert not ids[0] & ids[1]  # other lesions, which no leak may be seen between
+
+
+def test_an_interrupted_draw_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "photograph", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        demo.draw_demo_set(tmp_path / "set", images=60)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(FileExistsError):
+        demo.draw_demo_set(tmp_path, images=60)
+    assert files_of(tmp_path) == {"mine.txt": b"precious"}
+
+
+def test_an_empty_folder_is_drawn_into(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    demo.draw_demo_set(tmp_path / "set", images=50)
+    assert len(rows_of(tmp_path / "set")) == 50
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_too_few_images_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="too few"):
+        demo.draw_demo_set(tmp_path / "set", images=41)
+    assert list(tmp_path.iterdir()) == []

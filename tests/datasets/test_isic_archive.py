@@ -1,0 +1,159 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lesionflow.datasets.csv_and_folders import NO_LESIONS
+from lesionflow.datasets.isic_archive import HIERARCHY
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.errors import DataError
+
+# The archive's words for the seven, now (levels 1 to 3) and before; what of them HAM10000's images have.
+NOW = {
+    "akiec": ("Indeterminate", "Indeterminate epidermal proliferations", "Solar or actinic keratosis"),
+    "bcc": ("Malignant", "Malignant adnexal epithelial proliferations - Follicular", "Basal cell carcinoma"),
+    "bkl": ("Benign", "Benign epidermal proliferations", "Pigmented benign keratosis"),
+    "df": ("Benign", "Benign soft tissue proliferations - Fibro-histiocytic", "Dermatofibroma"),
+    "mel": ("Malignant", "Malignant melanocytic proliferations (Melanoma)", "Melanoma, NOS"),
+    "nv": ("Benign", "Benign melanocytic proliferations", "Nevus"),
+    "vasc": ("Benign", "Benign soft tissue proliferations - Vascular", ""),
+}
+BEFORE = {
+    "akiec": "actinic keratosis", "bcc": "basal cell carcinoma", "bkl": "pigmented benign keratosis",
+    "df": "dermatofibroma", "mel": "melanoma", "nv": "nevus", "vasc": "vascular lesion",
+}  # fmt: skip
+CONFIRMED = {"histo": "histopathology", "consensus": "single image expert consensus"}
+
+MELANOMA = ("Malignant", "Malignant melanocytic proliferations (Melanoma)")
+
+Edit = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def lay_out(source: Path, folder: Path, edit: Edit = lambda rows: rows, now: bool = True) -> Path:
+    """The images of a HAM10000 folder as isic-cli leaves them."""
+    folder.mkdir()
+    for file in source.glob("*/*.jpg"):
+        shutil.copy(file, folder)
+    rows = pd.read_csv(source / "HAM10000_metadata.csv", dtype=str, keep_default_na=False)
+    rows["diagnosis_confirm_type"] = rows["dx_type"].map(CONFIRMED).fillna("")
+    rows["anatom_site_general"] = rows["localization"].str.replace("unknown", "")
+    rows = rows.rename(columns={"image_id": "isic_id", "age": "age_approx"}).assign(
+        attribution="Drawn", copyright_license="CC-0", image_type="dermoscopic"
+    )
+    if now:
+        levels = pd.DataFrame([NOW[dx] for dx in rows["dx"]], columns=["diagnosis_1", "diagnosis_2", "diagnosis_3"])
+        rows = pd.concat([rows, levels], axis=1)
+    else:
+        rows["diagnosis"] = rows["dx"].map(BEFORE)
+    edit(rows.drop(columns=["dx", "dx_type", "localization"])).to_csv(folder / "metadata.csv", index=False)
+    (folder / "attribution.txt").write_text("Drawn")
+    (folder / "licenses").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("now", [True, False])
+def test_a_download_of_isic_cli_says_what_the_ham10000_folder_says(
+    fifty_images: Path, tmp_path: Path, now: bool
+) -> None:
+    found, expected = (
+        read_labelled_images(lay_out(fifty_images, tmp_path / "isic", now=now)),
+        read_labelled_images(fifty_images),
+    )
+    assert found.digest == expected.digest and not found.warnings
+    columns = ["image_id", "lesion_id", "dx", "age", "sex", "localization"]
+    pd.testing.assert_frame_equal(found.table[columns], expected.table[columns])
+    assert set(found.table["dx_type"]) == {"histo", "consensus", "unknown"}
+
+
+def with_diagnosis(isic_id: str, *levels: str, **others: str) -> Edit:
+    """Give the first image another id and diagnosis."""
+
+    def edit(rows: pd.DataFrame) -> pd.DataFrame:
+        first = {f"diagnosis_{level}": levels[level - 1] if level <= len(levels) else "" for level in range(1, 6)}
+        rows = rows.reindex(columns=[*rows.columns, "diagnosis_4", "diagnosis_5", *others], fill_value="")
+        rows.loc[0, list(first)] = list(first.values())
+        rows.loc[0, ["isic_id", "lesion_id", *others]] = [isic_id, "IL_1", *others.values()]
+        return rows
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("isic_id", "levels", "dx"),
+    [
+        ("ISIC_1", [*MELANOMA, "Melanoma in situ", "Mucosal"], "mel"),
+        ("ISIC_1", [*MELANOMA], "mel"),
+        ("ISIC_1", [*MELANOMA, "Melanoma metastasis"], ""),
+        ("ISIC_1", ["Benign", "Benign melanocytic proliferations", "Nevus", "Blue nevus", "Blue nevus, Common"], "nv"),
+        ("ISIC_1", ["Benign", "Benign adnexal epithelial proliferations - Sebaceous", "Nevus sebaceus"], ""),
+        ("ISIC_1", ["Benign", "Benign soft tissue proliferations - Vascular", "Hemangioma", "Cherry"], "vasc"),
+        ("ISIC_1", ["Malignant", "Malignant soft tissue proliferations - Vascular", "Kaposi sarcoma"], ""),
+        ("ISIC_1", ["Benign", "Benign epidermal proliferations", "Solar lentigo"], "bkl"),
+        ("ISIC_1", ["Malignant", "Malignant epidermal proliferations", "Squamous cell carcinoma in situ"], "akiec"),
+        ("ISIC_0070000", ["Malignant", "Malignant epidermal proliferations", "Squamous cell carcinoma, NOS"], ""),
+        ("ISIC_0024329", ["Malignant", "Malignant epidermal proliferations", "Squamous cell carcinoma, NOS"], "akiec"),
+        ("ISIC_1", [], ""),
+    ],
+)  # fmt: skip
+def test_the_archives_hierarchy_is_read_by_ham10000s_definitions(
+    fifty_images: Path, tmp_path: Path, isic_id: str, levels: list[str], dx: str
+) -> None:
+    folder = lay_out(fifty_images, tmp_path / "isic", with_diagnosis(isic_id, *levels))
+    first = pd.read_csv(fifty_images / "HAM10000_metadata.csv")["image_id"][0]
+    (folder / f"{first}.jpg").rename(folder / f"{isic_id}.jpg")
+    found = read_labelled_images(folder)
+    if dx:
+        assert found.table.set_index("image_id")["dx"][isic_id] == dx and not found.warnings
+    else:
+        (warning,) = found.warnings
+        name = levels[-1] if levels else "unknown"
+        assert warning == f"1 images have none of the seven diagnoses and are left out: {name} (1)"
+        assert len(found.table) == 49
+
+
+@pytest.mark.parametrize(
+    ("edit", "warning", "left"),
+    [
+        (lambda rows: rows.assign(image_type=["clinical: overview", *rows["image_type"][1:]]), "1 images are not", 49),
+        (lambda rows: rows.assign(image_manipulation=["synthetic"] + ["instrument only"] * 49), "1 images are not", 49),
+        (lambda rows: rows.drop(columns="lesion_id"), NO_LESIONS, 50),
+        (lambda rows: rows.assign(lesion_id=""), NO_LESIONS, 50),
+        (lambda rows: rows.assign(lesion_id=["", *rows["lesion_id"][1:]]), "1 of 50 images have no lesion_id", 50),
+        (lambda rows: rows[:40], "10 images have no metadata row", 40),
+    ],
+)  # fmt: skip
+def test_what_does_not_count_is_counted_and_named(
+    fifty_images: Path, tmp_path: Path, edit: Edit, warning: str, left: int
+) -> None:
+    found = read_labelled_images(lay_out(fifty_images, tmp_path / "isic", edit))
+    assert len(found.warnings) == 1 and found.warnings[0].startswith(warning) and len(found.table) == left
+
+
+def test_a_lesion_with_several_of_the_seven_is_left_out(fifty_images: Path, tmp_path: Path) -> None:
+    def edit(rows: pd.DataFrame) -> pd.DataFrame:
+        two = [rows.index[rows["diagnosis_3"] == name][0] for name in ("Nevus", "Melanoma, NOS")]
+        return rows.assign(lesion_id=[f"IL_{0 if row in two else row + 1}" for row in rows.index])
+
+    found = read_labelled_images(lay_out(fifty_images, tmp_path / "isic", edit))
+    assert found.warnings == ("1 lesions have several of the seven diagnoses; their 2 images are left out: IL_0",)
+    assert len(found.table) == 48
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda rows: rows.drop(columns=["diagnosis_1", "diagnosis_2", "diagnosis_3"]), "no column diagnosis"),
+        (lambda rows: rows.assign(diagnosis_2="", diagnosis_3=""), "no image of the seven diagnoses; 50 images"),
+        (lambda rows: rows.assign(isic_id=["gone", *rows["isic_id"][1:]]), "1 of 50 metadata rows have no image file"),
+        (lambda rows: pd.concat([rows, rows[:1]]), "1 image_id stand more than once"),
+    ],
+)
+def test_a_download_that_says_nonsense_is_refused(fifty_images: Path, tmp_path: Path, edit: Edit, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_labelled_images(lay_out(fifty_images, tmp_path / "isic", edit))
+
+
+def test_every_name_of_the_table_is_looked_for_as_it_is_written() -> None:
+    assert all(name == name.lower().strip() for name in HIERARCHY)

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from lesionflow.datasets.split import PARTS, split_by_lesion
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import DataError, UsageError
+
+
+def made_up(lesions: int = 400, seed: int = 0) -> tuple[list[str], list[str], np.ndarray]:
+    """Image ids, lesion ids and labels of lesions with one to four images each."""
+    generator = np.random.default_rng(seed)
+    image_ids: list[str] = []
+    lesion_ids: list[str] = []
+    labels: list[int] = []
+    for lesion in range(lesions):
+        label = lesion % 7 if lesion < 70 else 5
+        for _ in range(generator.integers(1, 5)):
+            image_ids.append(f"I{len(image_ids):05d}")
+            lesion_ids.append(f"L{lesion:04d}")
+            labels.append(label)
+    return image_ids, lesion_ids, np.array(labels)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_lesion_stands_on_two_sides_and_every_image_on_one(seed: int) -> None:
+    image_ids, lesion_ids, labels = made_up(seed=seed)
+    split = split_by_lesion(image_ids, lesion_ids, labels, seed=seed)
+    sides = [{lesion_ids[i] for i in split.part(part)} for part in PARTS]
+    assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+    everything = np.concatenate([split.part(part) for part in PARTS])
+    assert sorted(everything.tolist()) == list(range(len(image_ids)))
+    for part in PARTS:
+        assert set(labels[split.part(part)].tolist()) == set(range(len(DIAGNOSES)))
+
+
+def test_lesions_are_divided_in_proportion_within_each_diagnosis() -> None:
+    image_ids, lesion_ids, labels = made_up()
+    split = split_by_lesion(image_ids, lesion_ids, labels)
+    for label, lesions in ((5, 340), (0, 10)):
+        in_test = {lesion_ids[i] for i in split.test if labels[i] == label}
+        assert len(in_test) == round(0.15 * lesions)
+
+
+def test_order_of_rows_does_not_matter() -> None:
+    image_ids, lesion_ids, labels = made_up()
+    order = np.random.default_rng(1).permutation(len(image_ids))
+    one = split_by_lesion(image_ids, lesion_ids, labels, seed=5)
+    other = split_by_lesion([image_ids[i] for i in order], [lesion_ids[i] for i in order], labels[order], seed=5)
+    assert one.digest == other.digest
+    assert {image_ids[i] for i in one.test} == {image_ids[order[i]] for i in other.test}
+
+
+def test_a_known_split_stays_what_it_is() -> None:
+    # Bundles keep the digest of their split; a change of the method would make champions incomparable unnoticed.
+    image_ids = [f"I{number:03d}" for number in range(140)]
+    lesion_ids = [f"L{number // 2:03d}" for number in range(140)]
+    labels = np.arange(140) // 2 % 7
+    split = split_by_lesion(image_ids, lesion_ids, labels, seed=0)
+    assert split.test[:6].tolist() == [2, 3, 12, 13, 14, 15]
+    assert split.digest.startswith("5f589988d5e9d392")
+
+
+def test_seeds_differ() -> None:
+    image_ids, lesion_ids, labels = made_up()
+    digests = {split_by_lesion(image_ids, lesion_ids, labels, seed=seed).digest for seed in range(10)}
+    assert len(digests) == 10
+
+
+def test_refuses_fractions_that_do_not_add_up() -> None:
+    with pytest.raises(UsageError, match="add up"):
+        split_by_lesion(*made_up(), fractions=(0.7, 0.2, 0.2))
+
+
+def test_refuses_a_diagnosis_with_too_few_lesions() -> None:
+    image_ids, lesion_ids, labels = ["a", "b", "c", "d", "e"], ["1", "2", "3", "4", "5"], np.array([0, 0, 0, 1, 1])
+    with pytest.raises(DataError, match="at least three"):
+        split_by_lesion(image_ids, lesion_ids, labels)

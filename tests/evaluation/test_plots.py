@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.evaluation.plots import Picture, canvas, confusion_picture, message_of, printable, say
+from tests.evaluation.reports import drawn
+
+
+def test_confusion_picture_shows_share_and_number_and_survives_empty_rows() -> None:
+    matrix = np.zeros((7, 7), dtype=int)
+    matrix[5, 5], matrix[5, 4] = 3, 1
+    figure = confusion_picture("cnn on clinic", matrix)
+    written = [text.get_text() for text in figure.axes[0].texts]
+    assert len(written) == 7 and "75%\n3" in written and "25%\n1" in written  # rows without images stay empty
+    assert message_of(figure) == "Most often confused: 25% of nv images (1 of 4) are called mel"
+    assert figure.get_supxlabel() == "cnn on clinic"
+    assert drawn(figure).min() < 60
+
+
+def test_no_title_rests_on_a_handful_of_images() -> None:
+    matrix = np.diag([90, 1, 90, 90, 90, 90, 90])
+    matrix[1, 0], matrix[4, 5] = 8, 10
+    assert message_of(confusion_picture("", matrix)).endswith("10% of mel images (10 of 100) are called nv")
+
+
+@pytest.mark.parametrize(("diagonal", "message"), [(3, "All 21 images are called rightly"), (0, "No images")])
+def test_a_confusion_matrix_without_confusions(diagonal: int, message: str) -> None:
+    figure = confusion_picture("", diagonal * np.eye(len(DIAGNOSES), dtype=int))
+    assert message_of(figure) == message
+    drawn(figure)
+
+
+def test_names_from_data_can_hold_anything() -> None:
+    figure, _ = canvas(2)
+    say(figure, "a $name$ of_formula \\frac{", "病変 lésion \udcff \x00 é")
+    assert drawn(figure).std() > 1  # neither a formula nor a warning of missing glyphs
+    assert printable("病é\udcff") == "?é?"
+
+
+@pytest.mark.parametrize("letter", ["W", "i", "word "])
+def test_titles_stay_within_the_figure(letter: str) -> None:
+    figure, _ = canvas(2)
+    say(figure, letter * 150 + "\nnext line", letter * 150)
+    title = figure.texts[0]
+    box = title.get_window_extent()
+    assert box.x0 >= 0 and 0.7 * figure.bbox.width < box.x1 <= figure.bbox.width
+    assert message_of(figure).endswith(" next line")
+
+
+def test_a_picture_is_its_files_bytes() -> None:
+    figure, _ = canvas(2)
+    assert Picture("name", "message", "how", figure).png()[:4] == b"\x89PNG"
+    assert Picture("name", "message", "how", b"bytes").png() == b"bytes"

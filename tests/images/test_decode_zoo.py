@@ -1,0 +1,289 @@
+"""Files as they come: any kind of image, or of none, gives pixels or a documented reason, at a bounded cost."""
+
+import io
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionflow.errors import ImageError
+from lesionflow.images.decode import FORMATS, decode
+from lesionflow.images.limits import MAXIMUM_SCANS
+from lesionflow.images.read_bytes import MAXIMUM_BYTES
+
+COLOUR = (200, 30, 40)
+
+
+def file_bytes(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def plain(mode: str = "RGB", size: tuple[int, int] = (40, 30)) -> Image.Image:
+    image = Image.new("RGB", size, COLOUR)
+    return image.quantize(4) if mode == "P" else image.convert(mode)
+
+
+def noise(size: tuple[int, int] = (64, 48)) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8))
+
+
+def shows(data: bytes | Path, colour: tuple[int, int, int] = COLOUR, tolerance: int = 3) -> bool:
+    pixels = decode(data, 16, 24)
+    assert pixels.shape == (16, 24, 3) and pixels.dtype == np.uint8
+    return bool(np.abs(pixels.astype(int) - colour).max() <= tolerance)
+
+
+def reason_of(source: bytes | str | Path) -> str:
+    with pytest.raises(ImageError) as caught:
+        decode(source, 16, 16)
+    return caught.value.reason
+
+
+def tiff(bits: int, photometric: int, data: bytes, width: int = 4, height: int = 2) -> bytes:
+    """An uncompressed grey TIFF file, by hand: Pillow writes neither 12 bits nor zero as white."""
+    entries = [
+        (256, 3, 1, width), (257, 3, 1, height), (258, 3, 1, bits), (259, 3, 1, 1), (262, 3, 1, photometric),
+        (273, 4, 1, 8), (277, 3, 1, 1), (278, 3, 1, height), (279, 4, 1, len(data)),
+    ]  # fmt: skip
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    return struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + directory
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (2, 2), (25, 17)])
+def test_the_smallest_and_the_narrowest(format: str, size: tuple[int, int]) -> None:
+    assert shows(file_bytes(plain(size=size), format))
+
+
+@pytest.mark.parametrize(
+    ("format", "mode"),
+    [("JPEG", "CMYK"), ("TIFF", "CMYK"), ("TIFF", "YCbCr"), ("PNG", "P"), ("BMP", "P"), ("TIFF", "P"), ("PNG", "RGBA"),
+     ("WEBP", "RGBA"), ("TIFF", "RGBA"), ("TIFF", "LAB")],
+)  # fmt: skip
+def test_every_way_to_store_colour_shows_the_same(format: str, mode: str) -> None:
+    if mode == "LAB":
+        cms = pytest.importorskip("PIL.ImageCms")
+        image = cms.profileToProfile(plain(), cms.createProfile("sRGB"), cms.createProfile("LAB"), outputMode="LAB")
+    else:
+        image = plain(mode)
+    assert shows(file_bytes(image, format), tolerance=6)
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP"])
+@pytest.mark.parametrize("mode", ["L", "1"])
+def test_grey_and_bilevel(format: str, mode: str) -> None:
+    assert shows(file_bytes(Image.new(mode, (40, 30), 255), format), (255, 255, 255))
+
+
+def test_sixteen_bits_a_sample_however_they_are_stored() -> None:
+    for dtype in ("<u2", ">u2"):
+        grey = Image.fromarray(np.full((30, 40), 0x6000, dtype))
+        assert shows(file_bytes(grey, "TIFF"), (0x60,) * 3, 0)
+    assert shows(file_bytes(Image.fromarray(np.full((30, 40), 0x6000, np.uint16))), (0x60,) * 3, 0)
+    assert shows(tiff(16, 0, struct.pack("<H", 0x2000) * 8), (0xDF,) * 3, 0)  # zero is white
+    assert shows(tiff(8, 0, bytes([0x20]) * 8), (0xDF,) * 3, 0)
+    assert shows(tiff(12, 1, bytes([0x80, 0x08, 0x00]) * 4), (0x80,) * 3, 0)
+
+
+@pytest.mark.parametrize("mode", ["F", "I"])
+def test_numbers_without_a_brightness_are_unsupported(mode: str) -> None:
+    assert reason_of(file_bytes(Image.new(mode, (4, 4)), "TIFF")) == "unsupported"
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
+def test_what_is_transparent_is_black(format: str) -> None:
+    image = plain("RGBA")
+    image.putalpha(0)
+    assert shows(file_bytes(image, format, **({"exact": True} if format == "WEBP" else {})), (0, 0, 0), 0)
+    palette = plain("P")
+    key = palette.getpixel((0, 0))
+    assert shows(file_bytes(palette, "PNG", transparency=key), (0, 0, 0), 0)
+
+
+@pytest.mark.parametrize("format", ["WEBP", "PNG", "TIFF", "MPO"])
+def test_of_an_animation_the_first_frame_counts(format: str) -> None:
+    more = [Image.new("RGB", (40, 30), (0, 0, 255))]
+    assert shows(file_bytes(plain(), format, save_all=True, append_images=more), tolerance=6)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_in_every_format_is_turned_once(format: str, orientation: int) -> None:
+    """A wide picture whose left third is red, stored as a camera held in that way stores it."""
+    upright = np.zeros((60, 90, 3), np.uint8)
+    upright[:, :30, 0] = upright[:20, 30:, 2] = 255  # red on the left, blue along the top
+    turn = {
+        1: [], 2: ["FLIP_LEFT_RIGHT"], 3: ["ROTATE_180"], 4: ["FLIP_TOP_BOTTOM"], 5: ["TRANSPOSE"], 6: ["ROTATE_90"],
+        7: ["TRANSVERSE"], 8: ["ROTATE_270"],
+    }  # fmt: skip
+    stored = Image.fromarray(upright)
+    for step in turn[orientation]:
+        stored = stored.transpose(Image.Transpose[step])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 95} if format == "JPEG" else {"lossless": True} if format == "WEBP" else {}
+    pixels = decode(file_bytes(stored, format, exif=exif, **options), 20, 30)
+    assert pixels.shape == (20, 30, 3)
+    names = [
+        ["blue" if p[2] > 128 else "red" if p[0] > 128 else "black" for p in pixels[y, [4, 15, 25]]] for y in (3, 14)
+    ]
+    assert names == [["red", "blue", "blue"], ["red", "black", "black"]]
+
+
+def test_broken_exif_does_not_lose_the_image() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = file_bytes(plain(), "JPEG", exif=exif)
+    place = data.index(b"Exif\0\0") + 6
+    assert shows(data[:place] + b"????" + data[place + 4 :])
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.5, 0.95])
+def test_a_truncated_file_is_damaged(format: str, share: float) -> None:
+    data = file_bytes(noise(), format)
+    expected = {"damaged"}
+    if format == "BMP" and share == 0.02:
+        expected |= {"not_an_image"}  # its two first letters say little
+    assert reason_of(data[: int(len(data) * share)]) in expected
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_wrong_ending_changes_nothing(format: str, tmp_path: Path) -> None:
+    file = tmp_path / ("photo.png" if format == "JPEG" else "photo.jpg")
+    file.write_bytes(file_bytes(noise(), format))
+    assert np.array_equal(decode(file, 16, 16), decode(file.read_bytes(), 16, 16))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"<html>404", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"PK\x03\x04" + bytes(500), bytes(5000), b"x",
+     b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\x00\x00\x01\x00" + bytes(100), b"BM"],
+)  # fmt: skip
+def test_what_is_no_image_says_so(data: bytes) -> None:
+    assert reason_of(data) == "not_an_image"
+
+
+def test_other_formats_of_pillow_are_not_reached() -> None:
+    for format in ("GIF", "PPM", "TGA", "ICO", "PCX", "EPS", "JPEG2000"):
+        assert reason_of(file_bytes(plain(), format)) == "not_an_image"
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    (tmp_path / "gone.jpg").symlink_to("nothing.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")  # nobody writes to it: opened as a file is, it would wait without end
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(MAXIMUM_BYTES + 1)  # sparse: it takes no room
+    found = {name: reason_of(tmp_path / f"{name}.jpg") for name in ("empty", "loop", "gone", "none", "pipe", "huge")}
+    assert found == {
+        "empty": "empty", "loop": "unreadable", "gone": "not_found", "none": "not_found", "pipe": "unreadable",
+        "huge": "too_large",
+    }  # fmt: skip
+    assert reason_of(tmp_path) == reason_of("a\0b.jpg") == reason_of("/dev/zero") == "unreadable"
+    assert reason_of(str(tmp_path / ("n" * 300))) == "unreadable"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="permissions as POSIX has them")
+def test_what_may_not_be_read() -> None:
+    folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users, and root may read everything
+    try:
+        folder.chmod(0o755)
+        file = folder / "secret.jpg"
+        file.write_bytes(file_bytes(noise(), "JPEG"))
+        file.chmod(0)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                if os.geteuid() == 0:
+                    os.setuid(65534)
+                status = 0 if reason_of(file) == "no_permission" else 2
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        shutil.rmtree(folder)
+
+
+def bombs(folder: Path) -> None:
+    """100 megapixels in each format, as files: some of a few kilobytes."""
+    side = 10_000
+    Image.new("L", (side, side)).save(folder / "bomb.jpg")
+    Image.new("1", (side, side)).save(folder / "bomb.png")
+    Image.new("1", (side, side)).save(folder / "bomb.tif", compression="group4")
+    Image.new("1", (side, side)).save(folder / "bomb.bmp")
+    # WebP by hand: the header of a lossless image of 16,383 x 16,383 pixels (14 bits a side, less one)
+    content = struct.pack("<BI", 0x2F, 16_382 | 16_382 << 14) + bytes(64)
+    chunk = b"WEBPVP8L" + struct.pack("<I", len(content)) + content
+    (folder / "bomb.webp").write_bytes(b"RIFF" + struct.pack("<I", len(chunk)) + chunk)
+
+
+def test_bombs_are_refused_before_they_unfold(tmp_path: Path) -> None:
+    bombs(tmp_path)
+    code = """
+import resource, sys
+from lesionflow.images.decode import decode
+from lesionflow.errors import ImageError
+from PIL import Image
+Image.init()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for path in sys.argv[1:]:
+    try:
+        decode(path, 64, 64)
+    except ImageError as error:
+        print(error.reason, end=" ")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / before)
+"""
+    files = sorted(str(path) for path in tmp_path.iterdir())
+    done = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True, check=True, timeout=60)
+    *reasons, growth = done.stdout.split()
+    assert reasons == ["too_large"] * 5
+    assert float(growth) < 2  # unfolded, one of them would take 100 MB at least, several times what was there before
+
+
+def test_a_progressive_jpeg_with_endless_scans_is_refused() -> None:
+    data = file_bytes(noise(), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    assert decode(data[:-2] + 20 * last + b"\xff\xd9", 16, 16).shape == (16, 16, 3)
+    assert reason_of(data[:-2] + MAXIMUM_SCANS * last + b"\xff\xd9") == "too_large"
+    # What follows the image, such as a film that a camera appended, is no part of it.
+    assert decode(data + MAXIMUM_SCANS * last, 16, 16).shape == (16, 16, 3)
+
+
+def test_a_broken_neighbour_changes_nothing(tmp_path: Path) -> None:
+    good = file_bytes(noise(), "JPEG")
+    expected = decode(good, 32, 32)
+    for bad in (good[:200], b"", b"x", file_bytes(Image.new("F", (4, 4)), "TIFF")):
+        with pytest.raises(ImageError):
+            decode(bad, 32, 32)
+        assert np.array_equal(decode(good, 32, 32), expected)
+
+
+def test_a_broken_file_says_nothing_on_stderr() -> None:
+    """Pillow logs what it cannot make of a TIFF file, which without a handler would run through the progress bar."""
+    code = """
+import sys
+from lesionflow.images.decode import decode
+from lesionflow.errors import ImageError
+try:
+    decode(sys.stdin.buffer.read(), 8, 8)
+except ImageError as error:
+    print(error.reason)
+"""
+    whole = tiff(8, 1, bytes(8))
+    samples = struct.pack("<HHI", 277, 3, 1)
+    data = whole.replace(samples + struct.pack("<I", 1), samples + struct.pack("<I", 9999))
+    assert data != whole
+    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True, timeout=60)
+    assert (done.stdout.strip(), done.stderr) == (b"damaged", b"")

@@ -1,0 +1,52 @@
+import numpy as np
+
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.model.card import Calibration
+from lesionflow.model.decision import confidence, decide, malignant_probability, softmax
+
+MEL, NV = DIAGNOSES.index("mel"), DIAGNOSES.index("nv")
+PRIOR = tuple(0.67 if diagnosis == "nv" else 0.055 for diagnosis in DIAGNOSES)
+
+
+def logits_of(**probabilities: float) -> np.ndarray:
+    return np.log([[probabilities.get(diagnosis, 1e-6) for diagnosis in DIAGNOSES]])
+
+
+def test_the_call_is_what_gains_most_over_its_prior() -> None:
+    said = decide(logits_of(mel=0.3, nv=0.7), np.zeros(1), Calibration(), PRIOR)
+    assert said.probabilities[0].argmax() == NV and said.called.tolist() == [MEL]
+    np.testing.assert_allclose(confidence(said.probabilities, said.called), [0.3], atol=1e-4)
+
+
+def test_offsets_take_the_samplers_prior_out() -> None:
+    """Under equal priors a posterior q becomes q * prior, normalised, under another."""
+    believed = np.array([[0.1, 0.1, 0.1, 0.1, 0.3, 0.2, 0.1]])
+    said = decide(np.log(believed), np.zeros(1), Calibration(logit_offsets=tuple(np.log(np.array(PRIOR) * 7))), PRIOR)
+    expected = believed * PRIOR / (believed * PRIOR).sum()
+    np.testing.assert_allclose(said.probabilities, expected)
+    assert said.called.tolist() == [MEL]  # the call is that of the network before
+
+
+def test_thresholds() -> None:
+    logits = np.concatenate([logits_of(mel=0.2, nv=0.8), logits_of(mel=0.05, nv=0.95)])
+    said = decide(logits, np.array([1.0, 1.0]), Calibration(malignant_threshold=0.1, uncertain_below=0.5), PRIOR)
+    assert said.malignant.tolist() == [True, False]
+    assert said.refer.tolist() == ["uncertain", "no"]
+    far = decide(logits, np.array([9.0, 1.0]), Calibration(uncertain_below=0.5, unfamiliar_above=2.0), PRIOR)
+    assert far.refer.tolist() == ["unfamiliar", "no"]
+    without = decide(logits, np.full(2, np.nan), Calibration(unfamiliar_above=2.0), PRIOR)
+    assert without.refer.tolist() == ["no", "no"]
+
+
+def test_nothing_to_decide() -> None:
+    said = decide(np.empty((0, 7)), np.empty(0), Calibration(), PRIOR)
+    assert said.probabilities.shape == (0, 7) and not len(said.called) and not len(said.refer)
+
+
+def test_softmax_of_large_logits() -> None:
+    np.testing.assert_allclose(softmax(np.array([[1e4, 1e4, -1e4]])), [[0.5, 0.5, 0]])
+
+
+def test_malignant_is_the_sum_of_three() -> None:
+    found = [DIAGNOSES[place] for place in np.flatnonzero(malignant_probability(np.eye(7)))]
+    assert found == ["akiec", "bcc", "mel"]

@@ -1,0 +1,139 @@
+"""The bundle that ships with lesionflow is fit to ship, and `pretrained` names it wherever a model is named."""
+
+import csv
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
+from lesionflow.evaluation.model_card import TOLD
+from lesionflow.model import shipped as pretrained
+from lesionflow.model.card import CARD_FILE, ONNX_FILE, Card, Estimate, read_card, write_card
+from lesionflow.model.files import read_bundle
+from lesionflow.registry.compared_model import find_compared_model
+from lesionflow.training.config import TrainingConfig
+from tests.conftest import error_line, invoke
+from tests.scoring.conftest import draw_images, write_small_bundle
+
+ROOT = Path(__file__).parents[2]
+# scripts/ship_pretrained.sh asks these tests of a folder that is not in its place yet.
+SHIPPED = Path(os.environ.get("LESIONFLOW_TO_SHIP", pretrained.FOLDER))
+ships = pytest.mark.skipif(not SHIPPED.is_dir(), reason="no bundle ships with this checkout")
+FIGURES = {name: Estimate(0.8123, 0.7712, 0.8534) for name in TOLD}
+
+
+def told_options() -> dict[str, str]:
+    """The options of the training script, by the name of their field."""
+    script = (ROOT / "scripts" / "train_pretrained.sh").read_text()
+    return {name.replace("-", "_"): value for name, value in re.findall(r"^  --([a-z-]+) (\S+)$", script, re.M)}
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> str:
+    return str(draw_images(tmp_path / "images", 1) / "image0000.jpg")
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
+    """A small bundle in the place of the shipped one; gives its card."""
+    folder = write_small_bundle(tmp_path / "shipped")
+    changes = {"demo": False, "data_name": "ham10000", "licence": LICENCE, "metrics": {"test": FIGURES}}
+    card = write_card(folder, dataclasses.replace(read_card(folder), **changes))  # type: ignore[arg-type]
+    monkeypatch.setattr(pretrained, "FOLDER", folder)
+    return card
+
+
+@ships
+def test_the_shipped_bundle_is_whole_small_licensed_and_measured() -> None:
+    assert {file.name for file in SHIPPED.iterdir()} == {CARD_FILE, ONNX_FILE, "README.md"}
+    assert sum((SHIPPED / name).stat().st_size for name in (CARD_FILE, ONNX_FILE)) < pretrained.MOST_BYTES
+    card, _ = read_bundle(SHIPPED)  # which compares the digests
+    assert card.licence == LICENCE and not card.demo
+    for part in ("validation", "test"):
+        for name in TOLD:
+            figure = card.metrics[part][name]
+            assert figure.low < figure.value < figure.high
+    assert "/" not in str(card.training["data"]), "the card names a place on the machine where it was trained"
+    text = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    assert LICENCE in text and AUTHORS in text and card.digest[:12] in text
+
+
+@ships
+def test_the_script_trains_the_shipped_bundle() -> None:
+    training = read_card(SHIPPED).training
+    for name, value in told_options().items():
+        assert type(training[name])(value) == training[name], name
+
+
+def test_the_script_leaves_no_option_to_its_default() -> None:
+    told = told_options()
+    stated = {field.name for field in dataclasses.fields(TrainingConfig) if field.metadata["kind"] is not bool}
+    assert stated - {"data"} == set(told)  # a flag is stated by leaving it out
+    assert told["model"] in TrainingConfig(model=told["model"]).networks
+
+
+@ships
+def test_the_shipped_bundle_scores(demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrained, "FOLDER", SHIPPED)
+    image = next(demo_folder.rglob("*.jpg"))
+    result = invoke("score", str(image), "--out", str(tmp_path / "out.csv"), "--model", "pretrained")
+    assert result.exit_code == 0 and LICENCE in result.stderr, result.output
+    (row,) = csv.DictReader((tmp_path / "out.csv").open(newline=""))
+    assert row["status"] == "ok" and row["model"].startswith("pretrained ")
+
+
+def test_scoring_with_it_tells_licence_and_figures(stand_in: Card, image: str, tmp_path: Path) -> None:
+    command = ("score", image, "--out", str(tmp_path / "out.csv"), "--model", "pretrained")
+    result = invoke(*command)
+    assert result.exit_code == 0, result.output
+    (line,) = result.stderr.splitlines()
+    assert LICENCE in line and AUTHORS in line
+    for words in TOLD.values():
+        assert f"{words} 0.812 (0.771 to 0.853)" in line
+    (row,) = csv.DictReader((tmp_path / "out.csv").open(newline=""))
+    assert row["model"] == f"pretrained {stand_in.label}"
+    assert invoke(*command, "--overwrite", "--quiet").stderr == ""
+
+
+def test_it_is_found_without_mlflow(stand_in: Card, image: str, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from lesionflow.model import shipped as pretrained\n"
+        f"pretrained.FOLDER = Path({str(pretrained.FOLDER)!r})\n"
+        "from lesionflow.api.score import score\n"
+        f"score({image!r}, {str(tmp_path / 'out.csv')!r}, 'pretrained')\n"
+        "print(sorted({'mlflow', 'pandas', 'sklearn', 'matplotlib', 'keras'} & set(sys.modules)))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_without_a_champion_score_names_it(contenders: Path, stand_in: Card, image: str) -> None:
+    line = error_line(invoke("score", image, "--out", "out.csv"))
+    assert "no champion of lesionflow" in line and "--model: pretrained" in line and LICENCE in line
+
+
+def test_where_it_is_missing_that_is_said(
+    contenders: Path, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "none")
+    result = invoke("score", image, "--out", "out.csv", "--model", "pretrained")
+    assert result.exit_code == 1 and "came without it" in error_line(result)
+    assert "pretrained" not in error_line(invoke("score", image, "--out", "out.csv"))
+
+
+def test_it_can_be_compared_and_never_be_champion(stand_in: Card) -> None:
+    found = find_compared_model("pretrained")
+    assert (found.label, found.card, found.validation) == (f"pretrained {stand_in.label}", stand_in, None)
+    result = invoke("promote", "pretrained", "1")
+    assert result.exit_code == 2 and "no registered version" in error_line(result)
+
+
+def test_the_help_names_the_licence() -> None:
+    assert LICENCE in " ".join(invoke("score", "--help").stdout.split())

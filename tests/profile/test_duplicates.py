@@ -1,0 +1,104 @@
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from lesionflow.images.decode import decode
+from lesionflow.profile import duplicates
+from lesionflow.profile.duplicates import ALIKE, NEAR, TURNS, VIEW, same_content, similar_pairs
+
+
+@pytest.fixture(scope="module")
+def originals(demo_folder: Path) -> list[Image.Image]:
+    return [Image.open(path).convert("RGB") for path in sorted(demo_folder.glob("*/*.jpg"))]
+
+
+@pytest.fixture(scope="module")
+def views(originals: list[Image.Image]) -> np.ndarray:
+    return np.stack([view_of(image, quality=95) for image in originals])
+
+
+def view_of(image: Image.Image, quality: int = 75, kind: str = "JPEG") -> np.ndarray:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, quality=quality)
+    return decode(buffer.getvalue(), VIEW, VIEW)
+
+
+CHANGES: dict[str, Callable[[Image.Image], np.ndarray]] = {
+    "recompressed": lambda image: view_of(image, quality=30),
+    "another format": lambda image: view_of(image, kind="PNG"),
+    "smaller": lambda image: view_of(image.resize((100, 75), Image.Resampling.BICUBIC)),
+    "larger": lambda image: view_of(image.resize((600, 450), Image.Resampling.BICUBIC)),
+    "trimmed": lambda image: view_of(image.crop((1, 1, image.width - 1, image.height - 1))),
+    "brighter": lambda image: view_of(ImageEnhance.Brightness(image).enhance(1.2)),
+    "darker": lambda image: view_of(ImageEnhance.Brightness(image).enhance(0.7)),
+    "more contrast": lambda image: view_of(ImageEnhance.Contrast(image).enhance(1.3)),
+    "grey": lambda image: view_of(image.convert("L").convert("RGB")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_is_found_and_nothing_else(originals: list[Image.Image], views: np.ndarray, change: str) -> None:
+    planted = range(0, 150, 10)
+    copies = np.stack([CHANGES[change](originals[place]) for place in planted])
+    found = {(pair.first, pair.second) for pair in similar_pairs(np.concatenate([views, copies]), NEAR)}
+    assert found == {(place, 150 + number) for number, place in enumerate(planted)}
+
+
+@pytest.mark.parametrize(
+    ("transpose", "turn"),
+    [
+        (None, "as it is"),
+        (Image.Transpose.FLIP_LEFT_RIGHT, "mirrored left to right"),
+        (Image.Transpose.FLIP_TOP_BOTTOM, "mirrored top to bottom"),
+        (Image.Transpose.ROTATE_180, "turned by 180 degrees"),
+        (Image.Transpose.TRANSPOSE, "mirrored along the diagonal"),
+        (Image.Transpose.ROTATE_270, "turned by 90 degrees clockwise"),  # Pillow turns the other way
+        (Image.Transpose.ROTATE_90, "turned by 90 degrees anticlockwise"),
+        (Image.Transpose.TRANSVERSE, "mirrored along the other diagonal"),
+    ],
+)
+def test_a_turned_copy_is_found_and_its_turn_named(
+    originals: list[Image.Image], views: np.ndarray, transpose: Image.Transpose | None, turn: str
+) -> None:
+    assert turn in TURNS
+    copy = originals[7] if transpose is None else originals[7].transpose(transpose)
+    (pair,) = similar_pairs(np.concatenate([views, view_of(copy)[None]]), NEAR)
+    assert (pair.first, pair.second, pair.turn) == (7, 150, turn)
+    assert 0.98 < pair.correlation <= 1
+
+
+def test_photographs_of_one_lesion_and_of_many_are_no_copies(views: np.ndarray) -> None:
+    assert not list(similar_pairs(views, NEAR))
+
+
+def test_the_hash_alone_would_call_very_different_images_copies(views: np.ndarray) -> None:
+    close = list(similar_pairs(views, limit=-1))
+    assert len(close) > 100 and min(pair.correlation for pair in close) < 0.5
+
+
+def test_blocks_do_not_change_what_is_found(views: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    doubled = np.concatenate([views, views[::-1]])
+    whole = list(similar_pairs(doubled, ALIKE))
+    assert {(pair.first, pair.second) for pair in whole} >= {(place, 299 - place) for place in range(150)}
+    monkeypatch.setattr(duplicates, "_DISTANCES", 2_000)  # six rows at a time
+    monkeypatch.setattr(duplicates, "_CANDIDATES", 7)
+    in_blocks = list(similar_pairs(doubled, ALIKE))
+    assert [(pair.first, pair.second, pair.turn) for pair in in_blocks] == [
+        (pair.first, pair.second, pair.turn) for pair in whole
+    ]
+
+
+def test_blank_views_are_like_nothing_and_few_views_are_no_problem() -> None:
+    noise = np.random.default_rng(0).integers(0, 2, (3, VIEW, VIEW, 3))
+    blank = (200 + noise).astype(np.uint8)
+    assert duplicates.is_blank(blank).all()
+    assert not list(similar_pairs(np.concatenate([blank, np.zeros_like(blank)]), NEAR))
+    assert not list(similar_pairs(np.zeros((0, VIEW, VIEW, 3), np.uint8)))
+
+
+def test_same_content_pairs_equal_digests_and_leaves_empty_ones_out() -> None:
+    assert sorted(same_content(["a", "", "b", "a", "", "a"])) == [(0, 3), (0, 5), (3, 5)]

@@ -1,0 +1,111 @@
+import json
+import time
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+
+from lesionflow.errors import RegistryError
+from lesionflow.tracking.runs import connect, git_commit, package_versions
+
+
+def runs() -> dict[str, mlflow.entities.Run]:
+    """The runs of the trained store by name."""
+    found = mlflow.search_runs(experiment_names=["lesionflow"], output_format="list")
+    return {run.info.run_name: run for run in found}
+
+
+def test_a_run_per_network_under_one_parent(store: Path) -> None:
+    by_name = runs()
+    assert set(by_name) == {"cnn", "vgg", "cnn and vgg"}
+    parent = by_name["cnn and vgg"]
+    for name in ("cnn", "vgg"):
+        run = by_name[name]
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert run.info.status == "FINISHED"
+        assert run.data.params["model"] == name and run.data.params["balance"] == "oversample"
+        assert run.data.tags["demo"] == "true" and "synthetic" in run.data.tags["data"]
+        assert run.data.tags["git_commit"]
+    assert parent.data.params["model"] == "cnn,vgg"
+    assert not [name for name in parent.data.metrics if name.startswith("system/")]
+
+
+def test_the_metrics_of_both_runs_line_up(store: Path) -> None:
+    by_name = runs()
+    cnn, vgg = by_name["cnn"].data.metrics, by_name["vgg"].data.metrics
+    system = {name for name in cnn | vgg if name.startswith("system/")}
+    assert set(cnn) - system == set(vgg) - system
+    for part in ("train", "validation", "test"):
+        for metric in (
+            "accuracy", "accuracy_of_always_nv", "balanced_accuracy", "macro_auc", "malignant_sensitivity",
+            "malignant_specificity", "ece", "sensitivity_mel", "sensitivity_nv",
+        ):  # fmt: skip
+            assert 0 <= cnn[f"{part}/{metric}"] <= 1
+    first = sorted(cnn)[:4]
+    assert first == [f"deciding/{name}" for name in ("balanced_accuracy", "ece", "macro_auc", "sensitivity_mel")]
+    assert all(cnn[name] == cnn[name.replace("deciding/", "validation/")] for name in first)
+    gap = cnn["train/balanced_accuracy"] - cnn["validation/balanced_accuracy"]
+    assert cnn["gap/balanced_accuracy"] == pytest.approx(gap)
+
+
+def test_every_epoch_is_there(store: Path) -> None:
+    client, run = mlflow.MlflowClient(), runs()["cnn"]
+    for side in ("train", "validation"):
+        for metric in ("loss", "accuracy", "balanced_accuracy"):
+            history = client.get_metric_history(run.info.run_id, f"epoch/{side}_{metric}")
+            assert [point.step for point in history] == [1, 2]
+
+
+def test_data_set_split_pictures_and_versions_are_kept(store: Path, tmp_path: Path) -> None:
+    run = runs()["vgg"]
+    assert run.inputs
+    (dataset,) = run.inputs.dataset_inputs
+    assert dataset.dataset.name == "demo" and dataset.dataset.digest == run.data.tags["data_digest"][:36]
+    folder = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, dst_path=str(tmp_path / "artifacts")))
+    split = pd.read_csv(folder / "split.csv")
+    assert len(split) == 150 and set(split["part"]) == {"train", "validation", "test"}
+    assert split.groupby("lesion_id")["part"].nunique().max() == 1
+    assert json.loads((folder / "split.json").read_text())["data_digest"] == run.data.tags["data_digest"]
+    assert json.loads((folder / "versions.json").read_text())["keras"]
+    assert json.loads((folder / "card.json").read_text())["network"] == "vgg"
+    assert "not a medical device" in (folder / "model_card.md").read_text().lower()
+    for part in ("validation", "test"):
+        evaluated = json.loads((folder / "evaluation" / part / "metrics.json").read_text())
+        assert evaluated["provenance"]["bundle_digest"] == json.loads((folder / "card.json").read_text())["digest"]
+        figures = evaluated["metrics"]
+        assert run.data.metrics[f"{part}/balanced_accuracy"] == pytest.approx(figures["balanced_accuracy"]["value"])
+        assert (folder / "evaluation" / part / "report.html").exists()
+    for picture in ("learning_curves", "confusion_matrix_validation", "confusion_matrix_test", "reliability_test"):
+        assert (folder / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
+        assert list((folder / "images").glob(f"{picture}*")), "the compare view's image grid reads these"
+
+
+def test_the_parent_tells_of_the_data_and_shows_both_networks_curves(store: Path, tmp_path: Path) -> None:
+    run = runs()["cnn and vgg"]
+    folder = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, dst_path=str(tmp_path / "artifacts")))
+    assert json.loads((folder / "data" / "description.json").read_text())["images"] == 150
+    assert (folder / "data" / "description.html").exists() and (folder / "learning_curves.png").exists()
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://127.0.0.1:9", "postgresql://127.0.0.1:9/nothing", "sqlite:////dev/null/mlflow.db"]
+)
+def test_a_store_that_does_not_answer_is_an_error_within_seconds(store: Path, uri: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(RegistryError, match="reaching the tracking store failed"):
+        connect(uri)
+    assert time.monotonic() - started < 60  # by default MLflow would ask for many minutes
+
+
+def test_no_password_in_a_message(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "")  # where they are put, and this takes them away again
+    with pytest.raises(RegistryError, match=r"failed at http://127\.0\.0\.1:9") as failed:
+        connect("http://ada:secret@127.0.0.1:9")
+    assert "secret" not in str(failed.value) and "ada" not in str(failed.value)
+
+
+def test_where_the_code_comes_from() -> None:
+    assert git_commit() == "unknown" or len(git_commit().removesuffix("-dirty")) == 40
+    assert {"python", "lesionflow", "mlflow", "onnxruntime"} <= set(package_versions())
