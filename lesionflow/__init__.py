@@ -18,7 +18,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from lesionflow.version import __version__
 
 if TYPE_CHECKING:
     from lesionflow.api.compare import compare
@@ -61,6 +61,7 @@ __all__ = [
     "LoadedModel",
     "Prediction",
     "TrainingConfig",
+    "__version__",
     "compare",
     "describe",
     "doctor",

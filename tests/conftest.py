@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import os
 import shutil
@@ -58,6 +59,22 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from lesionflow.datasets.demo.demo_set import draw_demo_set
 
     return made_once(tmp_path_factory, "demo", lambda folder: draw_demo_set(folder, images=150, seed=3))
+
+
+@pytest.fixture(scope="session")
+def fifty_images(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """25 drawn images of each part, laid out as a download has to be."""
+    folder, ids = tmp_path_factory.mktemp("published"), set()
+    for part in ("HAM10000_images_part_1", "HAM10000_images_part_2"):
+        (folder / part).mkdir()
+        for file in sorted((demo_folder / part).iterdir())[:25]:
+            shutil.copy(file, folder / part)
+            ids.add(file.stem)
+    with open(demo_folder / "HAM10000_metadata.csv", newline="") as source:
+        header, *rows = csv.reader(source)
+    with open(folder / "HAM10000_metadata.csv", "w", newline="") as target:
+        csv.writer(target).writerows([header, *(row for row in rows if row[1] in ids)])
+    return folder
 
 
 @pytest.fixture(scope="session")

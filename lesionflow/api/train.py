@@ -24,11 +24,11 @@ from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import write_description
 from lesionflow.registry.champion import Verdict, promote_best
 from lesionflow.registry.config import DEFAULT_NAME
-from lesionflow.registry.registering import check_may_register
+from lesionflow.registry.registering import check_may_register, find_trained
 from lesionflow.registry.versions import DECIDING, Version
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.failures import without_password
-from lesionflow.tracking.resume import InterruptedRun, find_interrupted, find_trained, mark_begun, mark_finished
+from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished
 from lesionflow.tracking.run_config import log_configuration, read_configuration_text
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.config_file import read_settings

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from lesionflow import __version__
 from lesionflow.cli.completion import completion
 from lesionflow.cli.data import download
 from lesionflow.cli.doctor import doctor
@@ -17,6 +16,7 @@ from lesionflow.cli.registry import compare, history, promote, register, rollbac
 from lesionflow.cli.scoring import merge, score
 from lesionflow.cli.training import train
 from lesionflow.errors import LesionflowError, UsageError
+from lesionflow.version import __version__
 
 # What `lesionflow --help` lists, in the order in which one meets it.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lesionflow import __version__
 from lesionflow.errors import DownloadError
+from lesionflow.version import __version__
 
 if TYPE_CHECKING:
     import requests
@@ -36,7 +36,7 @@ class TransientError(Exception):
         self.wait = wait
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818 (it is no error)
     """Somebody has called `Web.stop`."""
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from lesionflow import __version__
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.curves import roc
 from lesionflow.evaluation.metrics import confusion_matrix
@@ -19,6 +18,7 @@ from lesionflow.evaluation.slices import Gap, Slice
 from lesionflow.model.card import Calibration, Card, Estimate
 from lesionflow.model.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
 from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.version import __version__
 
 REPORT_FORMAT = 1
 NOT_A_DEVICE = "For research. Not a medical device: nothing here may decide about a patient."

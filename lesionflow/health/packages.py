@@ -9,9 +9,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from lesionflow import __version__
 from lesionflow.health.check import PROBLEM, WARNING, Check
 from lesionflow.tracking.provenance import git_commit
+from lesionflow.version import __version__
 
 # As in pyproject.toml; a test compares the two.
 REQUIRED = (

@@ -56,7 +56,7 @@ def predictions(
 
 
 def from_arrays(arrays: dict[str, np.ndarray] | None) -> LabelledPredictions | None:
-    """LabelledPredictions as `LabelledPredictions.arrays` gave them to a file; None stays None. Raises `BundleError` for others."""
+    """Read back what `LabelledPredictions.arrays` gave to a file; None stays None. Raises `BundleError` for others."""
     if arrays is None:
         return None
     shapes = {name: array.shape for name, array in arrays.items()}

@@ -6,13 +6,13 @@ import os
 
 import numpy as np
 
-from lesionflow import __version__
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import BundleError, UsageError
 from lesionflow.images.decode import PIXELS_VERSION
 from lesionflow.model.card import AVERAGED, SINGLE, Card
 from lesionflow.model.decision import Predictions, decide
 from lesionflow.model.files import read_bundle
+from lesionflow.version import __version__
 
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from lesionflow import __version__
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.diagnoses import DIAGNOSES
@@ -30,6 +29,7 @@ from lesionflow.profile.copies import LOOK_ALIKE, NEARLY, Copy, find_copies, lea
 from lesionflow.profile.data_warnings import Finding, find
 from lesionflow.profile.duplicates import ALIKE, NEAR, grey, is_blank
 from lesionflow.profile.inspection import inspect_images
+from lesionflow.version import __version__
 
 DESCRIPTION_FORMAT = 1
 

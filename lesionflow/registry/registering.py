@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 
-from lesionflow import __version__
+from lesionflow.errors import RegistryError
+from lesionflow.evaluation.learning import History
 from lesionflow.model.card import Card
 from lesionflow.registry.versions import Version, find_version, fitting
 from lesionflow.tracking.failures import registry_errors
-from lesionflow.tracking.resume import delete_checkpoints, mark_finished
+from lesionflow.tracking.resume import delete_checkpoints, find_run, logged_epochs, mark_finished
 from lesionflow.tracking.runs import log_parameters
+from lesionflow.version import __version__
 
 
 def check_may_register(name: str) -> None:
@@ -46,6 +48,26 @@ def find_of_run(run_id: str) -> str:
     with registry_errors(f"looking for the version of run {run_id}"):
         found = mlflow.MlflowClient().search_model_versions(f"run_id = '{run_id}'")
     return f"{found[0].name}/{found[0].version}" if found else ""
+
+
+def find_trained(run_id: str) -> tuple[Version, History] | None:
+    """The version that a network's run registered, and how its training went; None where it had not come to that.
+
+    To register is the last thing that such a run does; whatever it says of itself, it is marked as finished.
+    """
+    import mlflow
+
+    client, run = mlflow.MlflowClient(), find_run(run_id)
+    with registry_errors(f"looking for the version of run {run_id}"):
+        found = client.search_model_versions(f"run_id = '{run_id}'")
+    if not found:
+        if run.info.status == "FINISHED":
+            raise RegistryError(f"the version that run {run_id} registered was deleted; train anew without --resume")
+        return None
+    latest = max(found, key=lambda version: int(version.version))
+    version = find_version(latest.name, int(latest.version))
+    epochs = logged_epochs(run_id)
+    return version, History([epochs[epoch] for epoch in sorted(epochs)], int(run.data.metrics["training/best_epoch"]))
 
 
 def decided(version: Version) -> bool:

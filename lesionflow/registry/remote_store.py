@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from lesionflow import __version__
 from lesionflow.registry.local_store import Entry, in_spark, local_bundle
+from lesionflow.version import __version__
 
 if TYPE_CHECKING:
     import ssl

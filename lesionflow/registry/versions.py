@@ -10,7 +10,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import lesionflow
 from lesionflow.errors import RegistryError, UsageError, did_you_mean
 from lesionflow.model.card import CARD_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card
 from lesionflow.model.files import read_arrays
@@ -66,7 +65,7 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
             loader_module="lesionflow.model.pyfunc",
             data_path=str(folder),
             # With its code aboard the model also loads where lesionflow is not installed: a server, a Spark worker.
-            code_paths=[str(_copy_code(Path(lesionflow.__file__).parent, Path(code)))],
+            code_paths=[str(_copy_code(Path(__file__).parents[1], Path(code)))],
             pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in requirements],
             signature=signature,
             input_example=None if example is None else pd.DataFrame({INPUT_COLUMN: [example]}),

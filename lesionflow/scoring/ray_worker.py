@@ -90,7 +90,7 @@ def load_work(key: str, depends: Fingerprint, work: Sequence[Any]) -> tuple[Work
     import PIL
     import ray
 
-    from lesionflow import __version__
+    from lesionflow.version import __version__
 
     # Said before anything is taken apart that another version may have put together otherwise.
     versions = {"lesionflow": __version__, "ONNX Runtime": onnxruntime.__version__, "Pillow": PIL.__version__}

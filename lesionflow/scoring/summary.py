@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from lesionflow import __version__
 from lesionflow.atomic import atomic_file
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import IMAGE_FAILURES
@@ -20,6 +19,7 @@ from lesionflow.model.columns import utf8
 from lesionflow.model.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
 from lesionflow.model.prediction import Row
 from lesionflow.storage.places import Location
+from lesionflow.version import __version__
 
 SUMMARY_FORMAT = 2
 

@@ -8,7 +8,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from lesionflow import __version__
+from lesionflow.version import __version__
 
 REPORTED_PACKAGES = (
     "keras",

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
 from lesionflow.errors import DataError, RegistryError
-from lesionflow.evaluation.learning import History
-from lesionflow.registry.versions import Version, find_version
 from lesionflow.tracking.failures import registry_errors
 from lesionflow.training.config import TrainingConfig
 
@@ -66,11 +64,11 @@ def find_interrupted(run_id: str) -> InterruptedRun:
     import mlflow
 
     client = mlflow.MlflowClient()
-    run = _find(run_id)
+    run = find_run(run_id)
     if run.info.lifecycle_stage == "deleted":
         raise RegistryError(f"run {run_id} was deleted; 'mlflow runs restore --run-id {run_id}' brings it back")
     parent = run.data.tags.get("mlflow.parentRunId")
-    if parent and MODEL_TAG in _find(parent).data.tags:
+    if parent and MODEL_TAG in find_run(parent).data.tags:
         raise RegistryError(f"run {run_id} is one network of a training of several; resume that one: {parent}")
     if run.info.status == "FINISHED":
         raise RegistryError(f"run {run_id} has finished, there is nothing to resume; train anew without --resume")
@@ -109,29 +107,9 @@ def find_begun(run_id: str) -> Begun | None:
     if run.info.lifecycle_stage == "deleted":
         return None
     parent = run.data.tags.get("mlflow.parentRunId")
-    over = _find(parent) if parent else None
+    over = find_run(parent) if parent else None
     waits = over is not None and MODEL_TAG in over.data.tags and over.info.status != "FINISHED"
     return Begun(run_id, parent if waits else None)
-
-
-def find_trained(run_id: str) -> tuple[Version, History] | None:
-    """The version that a network's run registered, and how its training went; None where it had not come to that.
-
-    To register is the last thing that such a run does; whatever it says of itself, it is marked as finished.
-    """
-    import mlflow
-
-    client, run = mlflow.MlflowClient(), _find(run_id)
-    with registry_errors(f"looking for the version of run {run_id}"):
-        found = client.search_model_versions(f"run_id = '{run_id}'")
-    if not found:
-        if run.info.status == "FINISHED":
-            raise RegistryError(f"the version that run {run_id} registered was deleted; train anew without --resume")
-        return None
-    latest = max(found, key=lambda version: int(version.version))
-    version = find_version(latest.name, int(latest.version))
-    epochs = logged_epochs(run_id)
-    return version, History([epochs[epoch] for epoch in sorted(epochs)], int(run.data.metrics["training/best_epoch"]))
 
 
 def mark_resumed(epoch: int) -> None:
@@ -150,7 +128,7 @@ def mark_finished(run_id: str) -> None:
     import mlflow
 
     with registry_errors(f"ending run {run_id}"):
-        if _find(run_id).info.status != "FINISHED":
+        if find_run(run_id).info.status != "FINISHED":
             mlflow.MlflowClient().set_terminated(run_id, "FINISHED")
 
 
@@ -215,7 +193,8 @@ def delete_checkpoints(run_id: str) -> None:
                     artifacts.log_artifact(str(file), FOLDER)
 
 
-def _find(run_id: str) -> Run:
+def find_run(run_id: str) -> Run:
+    """Look a run up. Raises `RegistryError` where there is none of that id."""
     import mlflow
 
     with registry_errors(f"looking run {run_id} up"):

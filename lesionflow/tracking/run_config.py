@@ -6,12 +6,12 @@ import re
 import tempfile
 from pathlib import Path
 
-from lesionflow import __version__
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.tracking.failures import registry_errors
 from lesionflow.tracking.runs import connect
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.config_file import CONFIG_FILE, settings_text
+from lesionflow.version import __version__
 
 RUNS = "runs:/"
 

@@ -14,7 +14,6 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from lesionflow import __version__
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.diagnoses import DIAGNOSES
@@ -22,6 +21,7 @@ from lesionflow.model.card import Card, Estimate
 from lesionflow.tracking.failures import registry_errors
 from lesionflow.tracking.provenance import git_commit, package_versions
 from lesionflow.tracking.timeouts import be_prompt
+from lesionflow.version import __version__
 
 if TYPE_CHECKING:
     from lesionflow.evaluation.report import EvaluationReport

@@ -85,8 +85,8 @@ def fit(
     """Train the network `name` on the split's training part; the validation part picks the epoch.
 
     pixels: (images, height, width, 3) uint8; labels: (images,) int64. The test part is not touched. `on_epoch` is
-    called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on from. soft_targets:
-    what to say of each image of the training part instead of its label alone, (train, 7) float32 shares. Raises
+    called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on from.
+    soft_targets: what to say of each image of the training part instead of its label alone, (train, 7) float32 shares. Raises
     `TrainingError` where the loss stops being a number, memory runs out, or the checkpoint is of another training.
     """
     started = time.monotonic()
@@ -195,7 +195,7 @@ def _shown(
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """What every step of the training shows, drawn beforehand.
 
-    labels: of the training part, (images,) int64, by which it is sampled; soft_targets: what to say of each, (images, 7).
+    labels: of the training part, (images,) int64, by which it is sampled; soft_targets: of each image, (images, 7).
     Returns indices, int32, and the share that each image keeps when it is blended with the one before it in its batch,
     float32, both (epochs * steps * batch_size,); and what to say blended likewise, (..., 7) float32.
     """

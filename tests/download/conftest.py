@@ -1,7 +1,5 @@
 """A server that publishes the drawn images as HAM10000 is published."""
 
-import csv
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,22 +8,6 @@ import pytest
 from tests.download.dataverse import Dataverse, archive_of
 
 PART_1, PART_2, TABLE = "HAM10000_images_part_1.zip", "HAM10000_images_part_2.zip", "HAM10000_metadata"
-
-
-@pytest.fixture(scope="session")
-def fifty_images(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """25 drawn images of each part, laid out as a download has to be."""
-    folder, ids = tmp_path_factory.mktemp("published"), set()
-    for part in ("HAM10000_images_part_1", "HAM10000_images_part_2"):
-        (folder / part).mkdir()
-        for file in sorted((demo_folder / part).iterdir())[:25]:
-            shutil.copy(file, folder / part)
-            ids.add(file.stem)
-    with open(demo_folder / "HAM10000_metadata.csv", newline="") as source:
-        header, *rows = csv.reader(source)
-    with open(folder / "HAM10000_metadata.csv", "w", newline="") as target:
-        csv.writer(target).writerows([header, *(row for row in rows if row[1] in ids)])
-    return folder
 
 
 @pytest.fixture(scope="session")

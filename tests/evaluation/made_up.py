@@ -11,7 +11,7 @@ PRIOR = (0.05, 0.1, 0.15, 0.05, 0.15, 0.45, 0.05)
 
 
 def made_up(lesions: int = 150, seed: int = 0, digits: int | None = None, skill: float = 1.5) -> LabelledPredictions:
-    """LabelledPredictions of lesions with one to four images each; rounded to some digits, many have the same probability."""
+    """Lesions with one to four images each; rounded to some digits, many have the same probability."""
     generator = np.random.default_rng(seed)
     images = generator.integers(1, 5, lesions)
     label = generator.choice(len(DIAGNOSES), lesions, p=PRIOR)
