@@ -18,7 +18,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from lesionflow.version import __version__
+from lesionflow.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from lesionflow.api.compare import compare
@@ -61,7 +61,6 @@ __all__ = [
     "LoadedModel",
     "Prediction",
     "TrainingConfig",
-    "__version__",
     "compare",
     "describe",
     "doctor",
