@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "lesionflow"
 ORDER = [
     ["version"], ["errors"], ["options"], ["defaults"], ["text"], ["diagnoses"], ["storage"], ["atomic"],
     ["locks"], ["pages"],
-    ["images"], ["datasets"], ["download", "profile"], ["model"], ["evaluation", "scoring"], ["training"],
+    ["images"], ["datasets"], ["dataverse", "profile"], ["model"], ["evaluation", "scoring"], ["training"],
     ["tracking"], ["registry"], ["health"], ["api"], ["__init__"], ["cli"], ["__main__"],
 ]  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
@@ -23,7 +23,7 @@ ALLOWED = {
     "tensorflow": set(),  # no call of TensorFlow's own, so that every backend of Keras trains, but for
     "click": {"cli"},
     "fsspec": {"storage"},
-    "pooch": {"download"},
+    "pooch": {"dataverse"},
 }
 EXCEPT = {("tensorflow", "training/determinism.py")}  # what is asked of each backend in its own way
 LAZY = {

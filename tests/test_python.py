@@ -34,7 +34,7 @@ def test_importing_lesionflow_brings_nothing_heavy() -> None:
         "print(sorted({'keras', 'tensorflow', 'mlflow', 'pandas', 'onnxruntime', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["['lesionflow'] []", "[]"]
+    assert done.stdout.splitlines() == ["['lesionflow', 'lesionflow.version'] []", "[]"]
 
 
 def test_every_command_is_a_function_of_its_name() -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from rich.console import Console
 
 from lesionflow.datasets.labelled import read_rows
-from lesionflow.download.archives import TERMS, DownloadConfig, run_steps, working_folder
-from lesionflow.download.dataverse import HAM10000_DOI, read_listing
-from lesionflow.download.display import DownloadDisplay
-from lesionflow.download.plan import DownloadManifest, check_space, plan
-from lesionflow.download.web import Patience, Web
+from lesionflow.dataverse.archives import TERMS, DownloadConfig, run_steps, working_folder
+from lesionflow.dataverse.display import DownloadDisplay
+from lesionflow.dataverse.listing import HAM10000_DOI, read_listing
+from lesionflow.dataverse.plan import DownloadManifest, check_space, plan
+from lesionflow.dataverse.web import Patience, Web
 from lesionflow.errors import DownloadError, UsageError
 
 

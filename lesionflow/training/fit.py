@@ -87,7 +87,7 @@ def fit(
     pixels: (images, height, width, 3) uint8; labels: (images,) int64. The test part is not touched. `on_epoch` is
     called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on from.
     soft_targets: what to say of each image of the training part instead of its label alone, (train, 7) float32 shares.
-    Raises `TrainingError` where the loss stops being a number, memory runs out, or the checkpoint is of another training.
+    Raises `TrainingError` where the loss stops being a number, memory runs out, or the checkpoint is another's.
     """
     started = time.monotonic()
     last, belongs_to = checkpoints.last, fingerprint(config, name, split.digest, checkpoints.data_digest)

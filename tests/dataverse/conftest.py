@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.download.dataverse import Dataverse, archive_of
+from tests.dataverse.server import Dataverse, archive_of
 
 PART_1, PART_2, TABLE = "HAM10000_images_part_1.zip", "HAM10000_images_part_2.zip", "HAM10000_metadata"
 

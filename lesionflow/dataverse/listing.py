@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from lesionflow.download.web import Web
+from lesionflow.dataverse.web import Web
 from lesionflow.errors import DownloadError, UsageError, first_few
 
 SERVER = "https://dataverse.harvard.edu"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from lesionflow.atomic import atomic_write_bytes
 from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
-from lesionflow.download.dataverse import Published, PublishedFile
-from lesionflow.download.transfer import partial_of
-from lesionflow.download.unpacking import contents_digest
+from lesionflow.dataverse.listing import Published, PublishedFile
+from lesionflow.dataverse.transfer import partial_of
+from lesionflow.dataverse.unpacking import contents_digest
 from lesionflow.errors import DownloadError
 
 # What each part consists of: the published file, and what it becomes. The table, without which a folder is no data set,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.atomic import name_new
-from lesionflow.download.dataverse import PublishedFile
-from lesionflow.download.web import TransientError, Web
+from lesionflow.dataverse.listing import PublishedFile
+from lesionflow.dataverse.web import TransientError, Web
 from lesionflow.errors import DownloadError
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
-from lesionflow.download.dataverse import SERVER, check_server
-from lesionflow.download.plan import PARTS, UNFINISHED, DownloadManifest, Step, given_archive
-from lesionflow.download.transfer import Advance, fetch
-from lesionflow.download.unpacking import unpack
-from lesionflow.download.web import Cancelled, Web
+from lesionflow.dataverse.listing import SERVER, check_server
+from lesionflow.dataverse.plan import PARTS, UNFINISHED, DownloadManifest, Step, given_archive
+from lesionflow.dataverse.transfer import Advance, fetch
+from lesionflow.dataverse.unpacking import unpack
+from lesionflow.dataverse.web import Cancelled, Web
 from lesionflow.errors import DownloadError
 from lesionflow.locks import take_lock
 from lesionflow.options import check_options, option

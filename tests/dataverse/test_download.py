@@ -13,12 +13,12 @@ from rich.console import Console
 
 from lesionflow.api.download import Downloaded, download
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.download.plan import RECEIPT, UNFINISHED
-from lesionflow.download.web import Patience
+from lesionflow.dataverse.plan import RECEIPT, UNFINISHED
+from lesionflow.dataverse.web import Patience
 from lesionflow.errors import DownloadError, UsageError
-from tests.download import dataverse as server
-from tests.download.conftest import PART_1, PART_2, TABLE
-from tests.download.dataverse import Dataverse, Misbehaviour
+from tests.dataverse import server
+from tests.dataverse.conftest import PART_1, PART_2, TABLE
+from tests.dataverse.server import Dataverse, Misbehaviour
 
 AT_ONCE = Patience(tries=4, first_wait=0.0, longest_wait=0.0)
 
@@ -248,8 +248,8 @@ def test_what_is_not_what_was_published_is_neither_used_nor_overwritten(tmp_path
 def test_an_unpacking_that_was_interrupted_is_done_again(
     tmp_path: Path, dataverse: Dataverse, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    from lesionflow.download import archives as download
-    from lesionflow.download import plan as download_plan
+    from lesionflow.dataverse import archives as download
+    from lesionflow.dataverse import plan as download_plan
 
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")

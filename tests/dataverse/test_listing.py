@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from lesionflow.download.dataverse import HAM10000_DOI, read_listing
-from lesionflow.download.transfer import fetch
-from lesionflow.download.web import Patience, Web
+from lesionflow.dataverse.listing import HAM10000_DOI, read_listing
+from lesionflow.dataverse.transfer import fetch
+from lesionflow.dataverse.web import Patience, Web
 from lesionflow.errors import DownloadError
-from tests.download import dataverse as server
-from tests.download.conftest import PART_1, TABLE
-from tests.download.dataverse import Dataverse
+from tests.dataverse import server
+from tests.dataverse.conftest import PART_1, TABLE
+from tests.dataverse.server import Dataverse
 
 AT_ONCE = Patience(tries=3, first_wait=0.0)
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.download.plan import UNFINISHED
+from lesionflow.dataverse.plan import UNFINISHED
 from tests.conftest import error_line, invoke
-from tests.download import dataverse as server
-from tests.download.conftest import PART_1, PART_2, TABLE
-from tests.download.dataverse import Dataverse
+from tests.dataverse import server
+from tests.dataverse.conftest import PART_1, PART_2, TABLE
+from tests.dataverse.server import Dataverse
 
 
 def arguments(folder: Path, dataverse: Dataverse, *more: str) -> list[str]:
