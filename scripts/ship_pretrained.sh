@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Put a finished bundle where `--model pretrained` finds it:  scripts/ship_pretrained.sh BUNDLE
 #
-# Graph, card and model card, as training wrote them and nothing else; only if the tests find them fit to ship: whole,
+# Graph, card, digests of the training part and model card, as training wrote them and nothing else; only if the tests find them fit to ship: whole,
 # small enough, measured, with the data's licence on the card, and trained with the options of train_pretrained.sh.
 set -euo pipefail
 
@@ -13,7 +13,7 @@ bundle="$(realpath "$1")"
 cd "$(dirname "$0")/.."
 staged="$(mktemp -d)"
 trap 'rm -rf "$staged"' EXIT
-cp "$bundle"/{model.onnx,card.json,README.md} "$staged"
+cp "$bundle"/{model.onnx,card.json,trained_on.npz,README.md} "$staged"
 LESIONFLOW_TO_SHIP="$staged" "${PYTHON:-python3}" -m pytest -q tests/model/test_shipped.py
 mkdir -p lesionflow/pretrained
 cp "$staged"/* lesionflow/pretrained

@@ -58,7 +58,9 @@ def test_every_file_of_the_package_is_packed() -> None:
     packed = {file for pattern in setuptools["package-data"]["lesionflow"] for file in package.glob(pattern)}
     others = {file for file in package.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
     assert others == packed
-    assert {"pretrained/model.onnx", "pretrained/card.json"} <= set(setuptools["package-data"]["lesionflow"])
+    assert {"pretrained/model.onnx", "pretrained/card.json", "pretrained/trained_on.npz"} <= set(
+        setuptools["package-data"]["lesionflow"]
+    )
 
 
 def test_ci_runs_the_readmes_test_command() -> None:

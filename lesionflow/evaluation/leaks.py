@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -44,13 +45,27 @@ def trained_on(table: pd.DataFrame, members: np.ndarray) -> dict[str, np.ndarray
     Digests, since ids of patients' lesions are nobody's business who holds the model; 64 bits of SHA-256 each, so that
     among a million images a false alarm is less likely than one in ten million.
     """
-    return {name: np.unique(_digests(name, table[column].iloc[members])) for name, column in COLUMNS.items()}
+    table = table.iloc[members]
+    known = {name: _digests(name, table[column]) for name, column in COLUMNS.items()}
+    known["images"] = np.concatenate([known["images"], _digests("images", archive_ids(table["image_id"]))])
+    return {name: np.unique(digests) for name, digests in known.items()}
 
 
 def find_leak(known: dict[str, np.ndarray], table: pd.DataFrame) -> Leak:
     """Look for what `trained_on` told of, in a table of `LabelledImages`."""
     by = {name: np.isin(_digests(name, table[column]), known[name]) for name, column in COLUMNS.items()}
+    by["images"] |= np.isin(_digests("images", archive_ids(table["image_id"])), known["images"])
     return Leak(np.logical_or.reduce(list(by.values())), {name: int(found.sum()) for name, found in by.items()})
+
+
+def archive_ids(image_ids: Iterable[str]) -> list[str]:
+    """Image ids reduced to the ISIC Archive's id that they contain, such as `ISIC_0024306`; the others as they are.
+
+    Copies of the archive's images are published resized and under longer names (`ISIC_0000001_downsampled`,
+    `mel/ISIC_0024310.png`): their bytes differ, the id does not.
+    """
+    found = ((image_id, re.search(r"(?<![A-Za-z0-9])ISIC_\d{7}(?!\d)", image_id)) for image_id in image_ids)
+    return [match.group() if match else image_id for image_id, match in found]
 
 
 def _digests(name: str, values: Iterable[str]) -> np.ndarray:

@@ -44,6 +44,21 @@ def test_a_renamed_file_is_known_by_its_bytes(table: pd.DataFrame, tmp_path: Pat
     assert leak.found_by == {"lesions": 0, "images": 0, "contents": 1}
 
 
+def test_a_resized_copy_of_the_archive_is_known_by_the_id_in_its_name(table: pd.DataFrame) -> None:
+    table = table.assign(image_id=[f"ISIC_{number:07}" for number in range(len(table))])
+    known = trained_on(table, np.arange(10))
+    for name in ("{}_downsampled", "nv/{}.png", "small-{}"):
+        others = table.iloc[:20].assign(
+            image_id=[name.format(it) for it in table["image_id"][:20]], lesion_id="other", content=""
+        )
+        assert find_leak(known, others).members.tolist() == [True] * 10 + [False] * 10
+    # and the other way round: trained on the copy
+    known = trained_on(table.assign(image_id=table["image_id"] + "_256"), np.arange(10))
+    assert find_leak(known, table.iloc[:20].assign(lesion_id="other", content="")).images == 10
+    longer = table.iloc[:20].assign(image_id=table["image_id"] + "0", lesion_id="other", content="")
+    assert find_leak(known, longer).images == 0
+
+
 def test_an_image_called_like_a_lesion_is_not_that_lesion(table: pd.DataFrame) -> None:
     known = trained_on(table, np.arange(10))
     others = table.iloc[[20]].assign(image_id=table["lesion_id"].iloc[0])

@@ -8,13 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
+from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.model_card import TOLD
 from lesionflow.model import shipped as pretrained
-from lesionflow.model.card import CARD_FILE, ONNX_FILE, Card, Estimate, read_card, write_card
-from lesionflow.model.files import read_bundle
+from lesionflow.model.card import CARD_FILE, ONNX_FILE, TRAINED_ON_FILE, Card, Estimate, read_card, write_card
+from lesionflow.model.files import read_arrays, read_bundle
 from lesionflow.registry.compared_model import find_compared_model
 from lesionflow.training.config import TrainingConfig
 from tests.conftest import error_line, invoke
@@ -50,8 +52,10 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
 
 @ships
 def test_the_shipped_bundle_is_whole_small_licensed_and_measured() -> None:
-    assert {file.name for file in SHIPPED.iterdir()} == {CARD_FILE, ONNX_FILE, "README.md"}
-    assert sum((SHIPPED / name).stat().st_size for name in (CARD_FILE, ONNX_FILE)) < pretrained.MOST_BYTES
+    assert {file.name for file in SHIPPED.iterdir()} == {CARD_FILE, ONNX_FILE, TRAINED_ON_FILE, "README.md"}
+    assert (
+        sum((SHIPPED / name).stat().st_size for name in (CARD_FILE, ONNX_FILE, TRAINED_ON_FILE)) < pretrained.MOST_BYTES
+    )
     card, _ = read_bundle(SHIPPED)  # which compares the digests
     assert card.licence == LICENCE and not card.demo
     for part in ("validation", "test"):
@@ -61,6 +65,18 @@ def test_the_shipped_bundle_is_whole_small_licensed_and_measured() -> None:
     assert "/" not in str(card.training["data"]), "the card names a place on the machine where it was trained"
     text = (SHIPPED / "README.md").read_text(encoding="utf-8")
     assert LICENCE in text and AUTHORS in text and card.digest[:12] in text
+
+
+@ships
+def test_the_shipped_bundle_knows_its_training_images_under_whatever_name_they_come() -> None:
+    known = read_arrays(SHIPPED, read_card(SHIPPED), TRAINED_ON_FILE)
+    assert known is not None
+    for name in ("ISIC_{}", "mel/ISIC_{}_downsampled.jpg"):  # HAM10000 is ISIC_0024306 to ISIC_0034320
+        ids = [name.format(f"{number:07}") for number in range(24306, 34321)]
+        table = pd.DataFrame({"image_id": ids, "lesion_id": ids, "content": ids})
+        leak = find_leak(known, table)
+        assert leak.images == leak.found_by["images"] == len(known["images"])
+        assert 0.65 < leak.images / len(ids) < 0.75  # the training part of the split
 
 
 @ships
