@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from lesionflow.errors import ReportError
-from lesionflow.storage.places import Location, Url
+from lesionflow.storage.location import Location, Url
 
 _Either = TypeVar("_Either", Path, Url)
 # What a file system says that knows no hard links: FAT, and many network shares.
@@ -54,10 +54,10 @@ def _check_object(out: Url, overwrite: bool) -> None:
         raise ReportError(f"{out}: a folder; name the file to write")
     partial = _partial(out)
     try:
-        if not overwrite and out.exists():
+        if not overwrite and objects.is_file(out):
             raise ReportError(f"{out}: exists already; add --overwrite or choose another name")
         objects.write(partial, b"")
-        partial.unlink()
+        objects.remove(partial)
     except OSError as error:
         raise ReportError(f"{out}: cannot be written ({error.strerror}); choose another place") from error
 

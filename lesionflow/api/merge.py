@@ -14,7 +14,8 @@ from lesionflow.scoring.job import JOB_FILE, job_folder
 from lesionflow.scoring.parts import open_merge
 from lesionflow.scoring.publish import Summary, check_outputs, finish
 from lesionflow.scoring.report import ISIC, check_isic_names
-from lesionflow.storage.places import Location, place
+from lesionflow.storage.location import Location, parse_location
+from lesionflow.storage.objects import is_file
 
 
 def merge(out: Location | str | os.PathLike[str], **options: Any) -> Summary:
@@ -23,15 +24,15 @@ def merge(out: Location | str | os.PathLike[str], **options: Any) -> Summary:
     out: what `score` was given. Nothing is scored and no model is needed. Raises `ReportError` where a part is missing
     or of another job, and says which and what does it; what the parts have done then stays.
     """
-    config, out = ReportConfig(**options), place(out)
+    config, out = ReportConfig(**options), parse_location(out)
     if out.is_dir():
         raise ReportError(f"{out}: a folder; name the file to write")
     folder, started = job_folder(out), time.monotonic()
-    if not config.overwrite and out.is_file() and not (folder / JOB_FILE).exists():
+    if not config.overwrite and is_file(out) and not is_file(folder / JOB_FILE):
         raise ReportError(f"{out}: is finished, there is nothing to merge")
     with open_merge(folder) as (job, about, failed):
         # A merge that was killed at its end has left the report; the next one compares.
-        may_replace = config.overwrite or out.is_file()
+        may_replace = config.overwrite or is_file(out)
         report = check_outputs(out, config, about.carried_columns, may_replace)
         if report.format == ISIC:
             check_isic_names(job.paths())

@@ -31,7 +31,8 @@ from lesionflow.scoring.publish import Summary, check_outputs, finish
 from lesionflow.scoring.report import ISIC, check_isic_names
 from lesionflow.scoring.sources import Source, open_source
 from lesionflow.scoring.summary import Counts
-from lesionflow.storage.places import Location, place
+from lesionflow.storage.location import Location, parse_location
+from lesionflow.storage.objects import is_file
 
 BATCH_SIZES = {"cpu": 16, "cuda": 64}
 
@@ -53,17 +54,17 @@ def score(
     where nothing can be scored or the report cannot be written; images that cannot be read are rows of the report and
     counted in the summary.
     """
-    config, out = ScoringConfig(**options), place(out)
+    config, out = ScoringConfig(**options), parse_location(out)
     if out.is_dir():  # said before its ending is looked at, which says nothing then
         raise ReportError(f"{out}: a folder; name the file to write")
     if config.part is not None:
         return _score_part(source, out, model, tracking_uri, config, config.part)
     folder = job_folder(out)
     # Killed between the report's last byte and the end, a process has left both; the end then compares.
-    going_on = config.resume and (folder / JOB_FILE).exists()
+    going_on = config.resume and is_file(folder / JOB_FILE)
     if config.resume and not going_on:
         remove_job(folder)  # of a process killed while it removed the rest of a finished job
-        if out.is_file() and not config.overwrite:
+        if is_file(out) and not config.overwrite:
             raise ReportError(f"{out}: is finished, there is nothing to resume; add --overwrite to score anew")
     may_replace = config.overwrite or going_on
     opened = open_source(source, recursive=config.recursive, pattern=config.pattern)
@@ -94,7 +95,7 @@ def _score_part(
     config: ScoringConfig,
     part: Part,
 ) -> Summary:
-    if out.is_file():  # a part that a scheduler starts once more after the merge
+    if is_file(out):  # a part that a scheduler starts once more after the merge
         raise ReportError(f"{out}: exists already; remove it, or choose another name")
     check_writable(out, overwrite=True)
     opened = open_source(source, recursive=config.recursive, pattern=config.pattern)

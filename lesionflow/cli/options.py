@@ -15,7 +15,7 @@ from lesionflow.cli.values import MODEL, PLACE, REGISTERED_MODEL, Choice, Number
 from lesionflow.options import option_name
 from lesionflow.registry.config import DEFAULT_MODEL, DEFAULT_NAME
 from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL
-from lesionflow.storage.places import Location
+from lesionflow.storage.location import Location
 
 MLFLOW = "MLflow"  # what help lists options under that say where runs and models are kept
 _METAVARS = {int: "N", float: "X"}

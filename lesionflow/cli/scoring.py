@@ -14,7 +14,7 @@ from lesionflow.cli.options import model_option, options_of, tracking_uri_option
 from lesionflow.cli.signals import exit_code, terminable
 from lesionflow.cli.values import IMAGES, PLACE
 from lesionflow.scoring.config import REPORT, ReportConfig, ScoringConfig
-from lesionflow.storage.places import Location
+from lesionflow.storage.location import Location
 
 if TYPE_CHECKING:
     from lesionflow.scoring.publish import Summary

@@ -11,7 +11,7 @@ from lesionflow.errors import did_you_mean
 from lesionflow.options import FILES, FOLDERS, range_told
 from lesionflow.registry.config import DEFAULT_MODEL
 from lesionflow.registry.local_store import registered_names
-from lesionflow.storage.places import Location, place
+from lesionflow.storage.location import Location, parse_location
 
 
 class Choice(click.Choice[str]):
@@ -71,7 +71,7 @@ class _PlaceType(click.ParamType):
     name = "place"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Location:
-        return place(value)
+        return parse_location(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return [CompletionItem(incomplete, type="file")]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lesionflow.errors import DataError
 from lesionflow.images.decode import SUFFIXES
-from lesionflow.storage.places import FILE, Url, is_url
+from lesionflow.storage.location import FILE, Url, is_url
 
 
 def find_images(source: str | os.PathLike[str]) -> list[str]:

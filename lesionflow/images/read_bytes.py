@@ -6,7 +6,7 @@ import os
 import stat
 
 from lesionflow.errors import ImageError, StoreError
-from lesionflow.storage.places import FILE, Url, is_url
+from lesionflow.storage.location import FILE, Url, is_url
 
 MAXIMUM_BYTES = 256 * 2**20
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lesionflow.errors import UsageError
 from lesionflow.model.columns import COLUMNS
 from lesionflow.options import check_options, option
-from lesionflow.storage.places import Location
+from lesionflow.storage.location import Location
 
 DEVICES = ("auto", "cpu", "cuda")
 FORMATS = ("csv", "parquet", "jsonl", "isic")

@@ -33,7 +33,7 @@ from lesionflow.atomic import atomic_write_bytes
 from lesionflow.errors import ReportError, StoreError
 from lesionflow.model.prediction import Prediction, Row
 from lesionflow.storage import objects
-from lesionflow.storage.places import Location, Url
+from lesionflow.storage.location import Location
 
 JOB_FILE, MANIFEST_FILE, LOCK_FILE, REPORT_FILE = "job.json", "manifest.jsonl", "lock", "report"
 
@@ -76,12 +76,14 @@ class Job:
         """The inputs of one shard: (path, *carried) each."""
         end = self.offsets[shard + 1] if shard + 1 < len(self.offsets) else None
         with report_errors(self.folder, "read"):
-            lines = _part_of(self.folder / self.manifest, self.offsets[shard], end).splitlines()
+            lines = objects.read(self.folder / self.manifest, self.offsets[shard], end).splitlines()
         return [tuple(json.loads(line)) for line in lines]
 
     def paths(self) -> Iterator[str]:
         """The path of every input, in order."""
-        return (path for inputs in objects.ahead(self.folder, self.shard_inputs, self.shards) for path, *_ in inputs)
+        return (
+            path for inputs in objects.prefetch_map(self.folder, self.shard_inputs, self.shards) for path, *_ in inputs
+        )
 
     def write_shard(self, shard: int, rows: Iterable[tuple[int, Row]]) -> None:
         """Keep a shard's result: rows with the place of their input within the shard, in order.
@@ -102,23 +104,23 @@ class Job:
     def discard_shard(self, shard: int) -> None:
         """Forget a shard's result: it is to be done again."""
         with report_errors(self.folder):
-            self._shard_file(shard).unlink(missing_ok=True)
+            objects.remove(self._shard_file(shard))
 
     def images_done(self) -> int:
         """How many inputs are in shards whose file is there; whether one is whole is looked at when it is read."""
         with report_errors(self.folder, "read"):
-            there = set(file_names(self.folder))
+            there = set(objects.names(self.folder))
             return sum(self.shard_length(shard) for shard in self.shards if self._shard_file(shard).name in there)
 
     def failures(self, shards: Iterable[int] | None = None) -> list[int | None]:
         """`failures_of` each shard, or each of some."""
         with report_errors(self.folder, "read"):
-            there = set(file_names(self.folder))
+            there = set(objects.names(self.folder))
 
         def known(shard: int) -> int | None:
             return self.failures_of(shard) if self._shard_file(shard).name in there else None
 
-        return list(objects.ahead(self.folder, known, self.shards if shards is None else shards))
+        return list(objects.prefetch_map(self.folder, known, self.shards if shards is None else shards))
 
     def failures_of(self, shard: int) -> int | None:
         """How many rows of a finished shard are failures; None for a shard that is not done or not whole."""
@@ -134,7 +136,7 @@ class Job:
         def both(shard: int) -> tuple[int, list[tuple[str, ...]], tuple[int, bytes] | None]:
             return shard, self.shard_inputs(shard), self._read_shard(shard)
 
-        for shard, inputs, read in objects.ahead(self.folder, both, self.shards if shards is None else shards):
+        for shard, inputs, read in objects.prefetch_map(self.folder, both, self.shards if shards is None else shards):
             if read is None:
                 raise ReportError(f"{self._shard_file(shard)}: missing or altered")
             for line in read[1].splitlines():
@@ -151,7 +153,7 @@ class Job:
     def _read_shard(self, shard: int) -> tuple[int, bytes] | None:
         """The number of failures and the lines of a shard, None if it is not there, not whole or another job's."""
         try:
-            head, lines = self._shard_file(shard).read_bytes().split(b"\n", 1)
+            head, lines = objects.read(self._shard_file(shard)).split(b"\n", 1)
             values = json.loads(head)
             ours = values["shard"] == shard and values["job"] == self.digest
             if ours and values["crc32"] == zlib.crc32(lines):
@@ -180,7 +182,7 @@ def read_job_file(folder: Location) -> dict[str, Any] | None:
     """What `job.json` says; None where no job has begun. Raises `ReportError` where that cannot be told."""
     file = folder / JOB_FILE
     try:
-        values = json.loads(file.read_bytes())
+        values = json.loads(objects.read(file))
         datetime.datetime.fromisoformat(values["begun"])
         return values if isinstance(values["fingerprint"], dict) else None
     except FileNotFoundError:
@@ -189,20 +191,6 @@ def read_job_file(folder: Location) -> dict[str, Any] | None:
         return None  # a job file is written whole: this is none of ours
     except OSError as error:
         raise ReportError(f"{file}: cannot be read ({error.strerror})") from error
-
-
-def file_names(folder: Location) -> Iterator[str]:
-    """The names of a folder's files. Raises OSError."""
-    return objects.names(folder) if isinstance(folder, Url) else iter(os.listdir(folder))
-
-
-def _part_of(file: Location, start: int, end: int | None) -> bytes:
-    """The bytes from `start` to before `end`, or to the end of the file. Raises OSError."""
-    if isinstance(file, Url):
-        return objects.read(file, start, end)
-    with open(file, "rb") as stream:
-        stream.seek(start)
-        return stream.read() if end is None else stream.read(end - start)
 
 
 @contextlib.contextmanager

@@ -18,14 +18,13 @@ from lesionflow.scoring.job import (
     MANIFEST_FILE,
     Fingerprint,
     Job,
-    file_names,
     read_job_file,
     report_errors,
 )
 from lesionflow.scoring.manifest import differences, whole_fingerprint, write_manifest
 from lesionflow.scoring.sources import Source
 from lesionflow.storage import objects
-from lesionflow.storage.places import Location, Url
+from lesionflow.storage.location import Location, Url
 
 _PARTIAL = r"(\.partial(-\w+)?)?"  # of what a killed process was writing
 _OURS = re.compile(
@@ -88,11 +87,13 @@ def open_job(
 def remove_job(folder: Location, keep_folder: bool = False) -> None:
     """Remove a job: first what makes it one, then the rest; files that no job wrote stay, and their folder too."""
     with report_errors(folder), contextlib.suppress(FileNotFoundError):
-        (folder / JOB_FILE).unlink(missing_ok=True)
+        objects.remove(folder / JOB_FILE)
         ours = (
-            name for name in file_names(folder) if _OURS.fullmatch(name) or (_LOCKS.fullmatch(name) and not keep_folder)
+            name
+            for name in objects.names(folder)
+            if _OURS.fullmatch(name) or (_LOCKS.fullmatch(name) and not keep_folder)
         )
-        for _ in objects.ahead(folder, lambda name: (folder / name).unlink(), ours):
+        for _ in objects.prefetch_map(folder, lambda name: objects.remove(folder / name), ours):
             pass
     if not keep_folder and isinstance(folder, Path):
         with contextlib.suppress(OSError):

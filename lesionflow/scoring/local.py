@@ -21,7 +21,7 @@ from lesionflow.images.decode import decode_frames
 from lesionflow.model.prediction import Prediction, Row, one_by_one
 from lesionflow.model.predictor import Predictor
 from lesionflow.scoring.job import Job
-from lesionflow.storage.places import is_url
+from lesionflow.storage.location import is_url
 
 WORKERS_OF_STORE = 64  # beyond that, the client of a store, one thread, has no more to give
 FRAMES_IN_BATCH = 16  # of one file, from its second on

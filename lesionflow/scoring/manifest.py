@@ -15,7 +15,7 @@ from lesionflow.errors import DataError
 from lesionflow.scoring.job import MANIFEST_FILE, Fingerprint, report_errors
 from lesionflow.scoring.sources import Source
 from lesionflow.storage import objects
-from lesionflow.storage.places import Location
+from lesionflow.storage.location import Location
 
 JOB_FORMAT = 3
 
@@ -97,7 +97,7 @@ def shared_manifest(digest: str) -> str:
 
 def _is_there(file: Location) -> bool:
     with contextlib.suppress(OSError):
-        return file.exists()
+        return objects.is_file(file)
     return False
 
 

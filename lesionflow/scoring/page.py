@@ -23,7 +23,7 @@ from lesionflow.model.columns import REFER, malignant_share, path_with_frame, ut
 from lesionflow.model.prediction import Prediction, Row
 from lesionflow.pages import base_style, content_hash
 from lesionflow.scoring.summary import Counts
-from lesionflow.storage.places import Location
+from lesionflow.storage.location import Location
 
 MAXIMUM_IMAGES = 5_000  # on the page; beyond that it would be slow to load, and nobody scrolls that far
 MAXIMUM_FAILURES = 1_000

@@ -33,7 +33,6 @@ from lesionflow.scoring.job import (
     MANIFEST_FILE,
     Fingerprint,
     Job,
-    file_names,
     read_job_file,
     report_errors,
 )
@@ -47,8 +46,9 @@ from lesionflow.scoring.manifest import (
     write_manifest,
 )
 from lesionflow.scoring.sources import Source
+from lesionflow.storage import objects
+from lesionflow.storage.location import Location, Url
 from lesionflow.storage.objects import local_copy, temporary_file
-from lesionflow.storage.places import Location, Url
 
 _RECORD = re.compile(r"part-(\d+)-of-(\d+)\.json")
 
@@ -118,7 +118,7 @@ def open_part(
 
 def _begin(folder: Location, fingerprint: Fingerprint, part: Part, partial: Path, manifest: str) -> dict[str, Any]:
     """Put the job into the folder, unless another part is first; returns what is there then. Raises OSError."""
-    if not (folder / manifest).exists():
+    if not objects.is_file(folder / manifest):
         put_in_place(partial, folder / manifest, overwrite=True)
     begun = datetime.datetime.now(datetime.UTC).isoformat()
     content = json.dumps({"fingerprint": fingerprint, "begun": begun, "parts": part.of}, indent=2)
@@ -178,7 +178,7 @@ def _agreed(folder: Location, fingerprint: Fingerprint, parts: int) -> About:
     """What the parts say of themselves, after a look at whether they say the same."""
     first: tuple[str, About] | None = None
     with report_errors(folder, "read"):
-        records = sorted(name for name in file_names(folder) if _RECORD.fullmatch(name))
+        records = sorted(name for name in objects.names(folder) if _RECORD.fullmatch(name))
     for name in records:
         number, of = map(int, _RECORD.fullmatch(name).groups())  # type: ignore[union-attr]
         about = _read_record(folder / name)
@@ -199,7 +199,7 @@ def _agreed(folder: Location, fingerprint: Fingerprint, parts: int) -> About:
 
 def _read_record(file: Location) -> About:
     try:
-        values = json.loads(file.read_bytes())
+        values = json.loads(objects.read(file))
         values["carried_columns"], values["command"] = tuple(values["carried_columns"]), tuple(values["command"])
         return About(**values)
     except LesionflowError:

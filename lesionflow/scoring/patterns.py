@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 from lesionflow.errors import DataError
+from lesionflow.storage.location import Url
 from lesionflow.storage.objects import listed
-from lesionflow.storage.places import Url
 
 _MAGIC = frozenset("*?[")
 

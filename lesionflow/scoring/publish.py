@@ -19,8 +19,8 @@ from lesionflow.scoring.job_folder import remove_job
 from lesionflow.scoring.local import default_workers
 from lesionflow.scoring.report import ReportOptions, check_report, report_format, write_report
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
+from lesionflow.storage.location import Location, Url, is_url
 from lesionflow.storage.objects import local_copy
-from lesionflow.storage.places import Location, Url, is_url
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from lesionflow.model.prediction import Row
 from lesionflow.model.predictor import Predictor, row_fingerprint
 from lesionflow.scoring.job import Fingerprint, Job
 from lesionflow.scoring.local import Step, decode_all, located, score_batches, shard_batches
-from lesionflow.storage.places import FILE, is_url
+from lesionflow.storage.location import FILE, is_url
 
 _WITNESS_BYTES = 2**16
 _TRIED = 1000  # images, in search of one that can be read

@@ -16,7 +16,7 @@ from lesionflow.errors import ReportError, UsageError
 from lesionflow.images.decode import SUFFIXES
 from lesionflow.model.columns import FRAME, Value, cell, chosen_columns, extractors, utf8
 from lesionflow.model.prediction import Row
-from lesionflow.storage.places import Location
+from lesionflow.storage.location import Location
 
 ENDINGS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
 ISIC = "isic"

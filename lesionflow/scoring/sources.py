@@ -16,8 +16,8 @@ from lesionflow.errors import DataError, UsageError
 from lesionflow.images.decode import SUFFIXES
 from lesionflow.images.discovery import walk_images
 from lesionflow.scoring.patterns import expand, expand_url, is_pattern
-from lesionflow.storage.objects import listed, local_copy
-from lesionflow.storage.places import FILE, Url, is_url, place
+from lesionflow.storage.location import FILE, Url, is_url, parse_location
+from lesionflow.storage.objects import is_file, listed, local_copy
 
 PATH_COLUMN = "path"  # of a CSV source
 _LONGEST_LINE = 2**20  # bytes; the longest path that Linux opens has 4,096
@@ -74,14 +74,14 @@ def _folder(path: str, recursive: bool, pattern: str | None) -> Source:
 
 
 def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
-    url = place(text)
+    url = parse_location(text)
     if not isinstance(url, Url):  # as a path, but for the beginning of what is found there
         path = text.removeprefix(FILE)
         found = open_source(path, recursive=recursive, pattern=pattern)
         is_table = os.path.isfile(path) and path.lower().endswith(".csv")
         return found if is_table else replace(found, inputs=((FILE + path,) for path, *_ in found.inputs))
     try:
-        is_object = not url.is_dir() and url.exists()
+        is_object = not url.is_dir() and is_file(url)
         is_folder = next(listed(url), None) is not None
     except OSError as error:
         raise DataError(f"{text}: cannot be read ({error.strerror})") from error
@@ -115,7 +115,7 @@ def _identity(folder: str) -> tuple[int, int] | None:
 
 def _listed_in(path: str) -> Iterator[tuple[str, ...]]:
     try:
-        with local_copy(place(path)) as copy, open(copy, "rb") as file:
+        with local_copy(parse_location(path)) as copy, open(copy, "rb") as file:
             yield from _listed(file, path)
     except OSError as error:
         raise DataError(f"{path}: the list cannot be read ({error.strerror})") from error
@@ -152,7 +152,7 @@ def _checked(path: str, name: str) -> str:
     """A path of a list, which may be a URL; raises `DataError` for one that holds a secret or cannot be read here."""
     if is_url(path):
         try:
-            place(path)
+            parse_location(path)
         except UsageError as error:
             raise DataError(f"{name}: {error}") from error
     return path
@@ -186,7 +186,7 @@ def _table_rows(path: str) -> Iterator[tuple[str, ...]]:
     try:
         # A spreadsheet's byte order mark would become part of the first column's name.
         with (
-            local_copy(place(path)) as copy,
+            local_copy(parse_location(path)) as copy,
             open(copy, encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
         ):
             yield from (tuple(row) for row in csv.reader(file, strict=True) if row)

@@ -18,7 +18,7 @@ from lesionflow.model.card import AVERAGED, SINGLE, Card
 from lesionflow.model.columns import utf8
 from lesionflow.model.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
 from lesionflow.model.prediction import Row
-from lesionflow.storage.places import Location
+from lesionflow.storage.location import Location
 from lesionflow.version import __version__
 
 SUMMARY_FORMAT = 2

@@ -1,6 +1,6 @@
 """Objects in stores, through fsspec: read, write, list, remove. The only module that knows fsspec.
 
-Whatever goes wrong is an `OSError` in our own words (`storage.answers`). One that is no single object's is a
+Whatever goes wrong is an `OSError` in our own words (`storage.translate_errors`). One that is no single object's is a
 `StoreError`.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lesionflow.errors import StoreError
-from lesionflow.storage.places import Location, Url, is_store
+from lesionflow.storage.location import Location, Url, is_store
 from lesionflow.storage.translate_errors import TroubleError, no_bucket, translate_errors
 
 CONNECTIONS = 64  # at once to a store
@@ -32,8 +32,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def read(url: Url, start: int = 0, end: int | None = None) -> bytes:
-    """The bytes from `start` to before `end`, in one request; fewer where the object ends. Raises `OSError`."""
+def read(location: Location, start: int = 0, end: int | None = None) -> bytes:
+    """The bytes from `start` to before `end`, in one request; fewer where file or object end. Raises `OSError`."""
+    if isinstance(location, Path):
+        with open(location, "rb") as file:
+            file.seek(start)
+            return file.read() if end is None else file.read(end - start)
+    url = location
     try:
         # Without a start s3fs would ask for the size first.
         content: bytes = _whatever_comes(url, lambda: _system(url).cat_file(str(url), start=start, end=end))
@@ -61,7 +66,7 @@ def upload(file: Path, url: Url, overwrite: bool = True) -> None:
 def _put(url: Url, overwrite: bool, put: Callable[[dict[str, str]], object]) -> None:
     try:
         if not overwrite:
-            if exists(url):
+            if is_file(url):
                 raise FileExistsError(errno.EEXIST, "exists already", str(url))
             try:
                 # Not tried a second time, which could find the first one's object.
@@ -82,13 +87,13 @@ def download(url: Url, file: Path) -> None:
 
 
 @contextlib.contextmanager
-def local_copy(place: Location) -> Iterator[Path]:
-    """A file on this machine with a place's content: itself, or a copy for as long as the block lasts."""
-    if isinstance(place, Path):
-        yield place
+def local_copy(location: Location) -> Iterator[Path]:
+    """A file on this machine with the same content: itself, or a copy for as long as the block lasts."""
+    if isinstance(location, Path):
+        yield location
         return
-    with temporary_file(place.suffix) as file:
-        download(place, file)
+    with temporary_file(location.suffix) as file:
+        download(location, file)
         yield file
 
 
@@ -99,10 +104,12 @@ def temporary_file(suffix: str = "") -> Iterator[Path]:
         yield Path(folder) / f"content{suffix}"
 
 
-def exists(url: Url) -> bool:
-    """Whether there is such an object. Raises `OSError` where that cannot be told."""
+def is_file(location: Location) -> bool:
+    """Whether there is such a file or object. Raises `OSError` where that cannot be told."""
+    if isinstance(location, Path):
+        return location.is_file()
     try:
-        return _size(url) >= 0
+        return _size(location) >= 0
     except FileNotFoundError:
         return False
 
@@ -116,14 +123,22 @@ def _size(url: Url) -> int:
 _FRESH = {"refresh": True}  # what was listed before may be gone
 
 
-def remove(url: Url) -> None:
-    """Remove an object, if it is there. Raises `OSError`."""
+def remove(location: Location) -> None:
+    """Remove a file or an object, if it is there. Raises `OSError`."""
     with contextlib.suppress(FileNotFoundError):
-        _whatever_comes(url, lambda: _system(url).rm_file(str(url)))
+        if isinstance(location, Path):
+            location.unlink()
+        else:
+            _whatever_comes(location, lambda: _system(location).rm_file(str(location)))
 
 
-def names(folder: Url) -> Iterator[str]:
-    """The names of the objects right in a folder, in the order of their bytes; none of a folder that is not there."""
+def names(folder: Location) -> Iterator[str]:
+    """The names of the files or objects right in a folder; none of a folder in a store that is not there.
+
+    Raises `OSError`.
+    """
+    if isinstance(folder, Path):
+        return iter(os.listdir(folder))
     return (url.rpartition("/")[2] for url in listed(folder, recursive=False))
 
 
@@ -178,13 +193,13 @@ def _walk(folder: Url, recursive: bool) -> Iterator[str]:
             yield from _walk(below, recursive)
 
 
-def ahead(place: Location, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def prefetch_map(location: Location, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """What a function gives for each item, in order; it reads a store some items ahead, and a disk as it is asked."""
-    if isinstance(place, Path):
+    if isinstance(location, Path):
         yield from map(function, items)
         return
     waiting: deque[Future[R]] = deque()
-    threads = ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="lesionflow-ahead")
+    threads = ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="lesionflow-prefetch")
     try:
         for item in items:
             waiting.append(threads.submit(function, item))

@@ -1,4 +1,4 @@
-"""What stores and the packages in between say when something fails, in our words.
+"""Failures of object stores, translated: exceptions of our own text in place of those of the client packages.
 
 Whatever it was becomes an `OSError` whose `strerror` is our own text: exceptions of those packages can hold the
 addresses, keys and signatures of a request.
@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 
 from lesionflow.errors import StoreError
-from lesionflow.storage.places import Url
+from lesionflow.storage.location import Url
 
 _CREDENTIALS = {
     "AuthorizationHeaderMalformed", "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken",

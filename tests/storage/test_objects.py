@@ -9,7 +9,7 @@ from moto.s3.models import s3_backends
 
 from lesionflow.errors import StoreError
 from lesionflow.storage import objects
-from lesionflow.storage.places import Url
+from lesionflow.storage.location import Url
 from tests.stores import KEY, SECRET, Bucket, S3Server
 
 KEYS = [
@@ -33,9 +33,9 @@ def folder(request: pytest.FixtureRequest) -> Iterator[Url]:
 
 def test_what_is_written_is_read(folder: Url, tmp_path: Path) -> None:
     url = folder / "a.txt"
-    assert not url.exists()
+    assert not objects.is_file(url)
     objects.write(url, b"hello")
-    assert url.exists() and url.read_bytes() == b"hello"
+    assert objects.is_file(url) and objects.read(url) == b"hello"
     assert (objects.read(url, 1, 3), objects.read(url, 2), objects.read(url, end=99)) == (b"el", b"llo", b"hello")
     assert objects.read(url, 5) == b""
     with objects.local_copy(url) as copy:
@@ -43,15 +43,15 @@ def test_what_is_written_is_read(folder: Url, tmp_path: Path) -> None:
     assert not copy.exists()
     (tmp_path / "file").write_bytes(b"from a file")
     objects.upload(tmp_path / "file", url)
-    assert url.read_bytes() == b"from a file"
-    url.unlink()
-    url.unlink()
-    assert not url.exists()
+    assert objects.read(url) == b"from a file"
+    objects.remove(url)
+    objects.remove(url)
+    assert not objects.is_file(url)
 
 
 def test_an_empty_object(folder: Url) -> None:
     objects.write(folder / "empty", b"")
-    assert (folder / "empty").exists()
+    assert objects.is_file(folder / "empty")
     assert (objects.read(folder / "empty"), objects.read(folder / "empty", end=10)) == (b"", b"")
 
 
@@ -62,7 +62,7 @@ def test_what_exists_is_not_overwritten_unasked(folder: Url, tmp_path: Path) -> 
         objects.write(folder / "a.txt", b"second", overwrite=False)
     with pytest.raises(FileExistsError):
         objects.upload(tmp_path / "file", folder / "a.txt", overwrite=False)
-    assert (folder / "a.txt").read_bytes() == b"first"
+    assert objects.read(folder / "a.txt") == b"first"
 
 
 def test_what_came_into_being_meanwhile_is_not_overwritten(
@@ -70,14 +70,14 @@ def test_what_came_into_being_meanwhile_is_not_overwritten(
 ) -> None:
     """The look finds nothing, as it does when two processes look at once; the write itself has to notice."""
     objects.write(folder / "a.txt", b"first")
-    monkeypatch.setattr(objects, "exists", lambda url: False)
+    monkeypatch.setattr(objects, "is_file", lambda url: False)
     (tmp_path / "file").write_bytes(b"second")
     with pytest.raises(FileExistsError):
         objects.write(folder / "a.txt", b"second", overwrite=False)
     if folder.scheme == "s3":
         with pytest.raises(FileExistsError):
             objects.upload(tmp_path / "file", folder / "a.txt", overwrite=False)
-    assert (folder / "a.txt").read_bytes() == b"first"
+    assert objects.read(folder / "a.txt") == b"first"
 
 
 def test_objects_are_listed_in_the_order_of_bytes(bucket: Bucket) -> None:
@@ -157,7 +157,7 @@ def test_a_bucket_that_is_not_there(name: str, bucket: Bucket) -> None:
     url = Url("s3", name, "x")
     for failing in (
         lambda: objects.read(url),
-        url.exists,
+        lambda: objects.is_file(url),
         lambda: list(objects.listed(url)),
         lambda: objects.write(url, b""),
         lambda: objects.write(url, b"", overwrite=False),
@@ -177,11 +177,11 @@ def test_a_server_that_is_gone_is_told_apart_and_found_again(monkeypatch: pytest
         objects.write(url, b"kept")
         server.stop()
         with pytest.raises(StoreError) as caught:
-            url.read_bytes()
+            objects.read(url)
         assert str(caught.value).startswith(f"s3://{bucket.name}: is out of reach")
         assert not [part for part in (KEY, SECRET, "127.0.0.1") if part in str(caught.value)]
         server.start()
-        assert url.read_bytes() == b"kept"
+        assert objects.read(url) == b"kept"
     finally:
         objects._system_of.cache_clear()
         server.stop()
@@ -195,9 +195,9 @@ def test_reading_ahead_keeps_the_order_and_stays_bounded(tmp_path: Path) -> None
         time.sleep(0.01 * (number % 3))
         return number
 
-    results = objects.ahead(Url("memory", "bucket", ""), slowly, iter(range(200)))
+    results = objects.prefetch_map(Url("memory", "bucket", ""), slowly, iter(range(200)))
     assert next(results) == 0
     assert len(begun) <= 2 * objects.READ_AHEAD
     assert list(results) == list(range(1, 200))
     begun.clear()
-    assert next(objects.ahead(tmp_path, slowly, range(200))) == 0 and begun == [0]
+    assert next(objects.prefetch_map(tmp_path, slowly, range(200))) == 0 and begun == [0]

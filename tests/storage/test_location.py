@@ -6,24 +6,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lesionflow.errors import UsageError
-from lesionflow.storage.places import Url, is_url, place
+from lesionflow.storage.location import Url, is_url, parse_location
 
 SECRETS = ["AKIAEXAMPLE", "wJal", "K7MDENG", "hunter2", "deadbeef"]
 
 
 def test_paths_are_paths() -> None:
-    assert place("results.csv") == Path("results.csv") == place(Path("results.csv"))
-    assert place("s3:/bucket/results.csv") == Path("s3:/bucket/results.csv")
-    assert place("file:///data/results.csv") == Path("/data/results.csv")
+    assert parse_location("results.csv") == Path("results.csv") == parse_location(Path("results.csv"))
+    assert parse_location("s3:/bucket/results.csv") == Path("s3:/bucket/results.csv")
+    assert parse_location("file:///data/results.csv") == Path("/data/results.csv")
 
 
 def test_urls_are_kept_as_they_are_written() -> None:
     for text in ("s3://bucket/a b/%41+?.csv", "gs://bucket//x.csv", "memory://folder/x.csv", "s3a://bucket/x#2"):
         if importlib.util.find_spec("gcsfs") or not text.startswith("gs"):
-            assert str(place(text)) == text and is_url(text)
-    assert str(place("s3://bucket")) == "s3://bucket/"
+            assert str(parse_location(text)) == text and is_url(text)
+    assert str(parse_location("s3://bucket")) == "s3://bucket/"
     arn = "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/mine/key.jpg"
-    assert str(place(arn)) == arn
+    assert str(parse_location(arn)) == arn
 
 
 @pytest.mark.parametrize(
@@ -41,21 +41,21 @@ def test_urls_are_kept_as_they_are_written() -> None:
 )
 def test_secrets_are_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        place(text)
+        parse_location(text)
     assert not [secret for secret in SECRETS if secret in str(caught.value)]
 
 
 @pytest.mark.parametrize("text", ["ftp://host/x", "s3:///x", "file://host/x", "http://host/x"])
 def test_what_is_not_read(text: str) -> None:
     with pytest.raises(UsageError):
-        place(text)
+        parse_location(text)
 
 
 @pytest.mark.parametrize(("scheme", "extra"), [("s3", "lesionflow[s3]"), ("gs", "lesionflow[gs]")])
 def test_a_missing_package_is_named(scheme: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match="pip install") as caught:
-        place(f"{scheme}://bucket/x.csv")
+        parse_location(f"{scheme}://bucket/x.csv")
     assert extra in str(caught.value)
 
 

@@ -1,4 +1,7 @@
-"""A place: a path on this machine, or the URL of an object in a store. No secret gets into either."""
+"""`Location`: a path on this machine, or the URL of an object in a store. No secret gets into either.
+
+Nothing here asks a store anything: what reads and writes is in `storage.objects`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ _STORES = {
 
 @dataclass(frozen=True)
 class Url:
-    """An object of a store, or what its objects' names begin with; knows of `pathlib.Path` what a report's place needs.
+    """An object of a store, or what its objects' names begin with; has the names of `pathlib.Path` for its parts.
 
     What is in front of the first slash is the bucket. There is no escaping: a name is what the store calls the object.
     """
@@ -88,28 +91,6 @@ class Url:
         """Whether it can only be a folder: a bucket, or a name that ends with a slash."""
         return not self.name
 
-    def is_file(self) -> bool:
-        """Whether there is such an object. Raises `OSError` where that cannot be told."""
-        return self.exists()
-
-    def exists(self) -> bool:
-        """Whether there is such an object. Raises `OSError` where that cannot be told."""
-        from lesionflow.storage import objects
-
-        return objects.exists(self)
-
-    def read_bytes(self) -> bytes:
-        """The object's content. Raises `OSError`."""
-        from lesionflow.storage import objects
-
-        return objects.read(self)
-
-    def unlink(self, missing_ok: bool = False) -> None:
-        """Remove the object; one that is not there is no error, whatever is asked. Raises `OSError`."""
-        from lesionflow.storage import objects
-
-        objects.remove(self)
-
 
 Location = Path | Url
 
@@ -124,8 +105,8 @@ def is_store(scheme: str) -> bool:
     return scheme in _STORES
 
 
-def place(text: Location | str | os.PathLike[str]) -> Location:
-    """The place that a user names: a path, also as `file:///folder`, or a URL of a store; a place is itself.
+def parse_location(text: Location | str | os.PathLike[str]) -> Location:
+    """The location that a user names: a path, also as `file:///folder`, or the URL of a store.
 
     Raises `UsageError` for a kind of URL that is not read or whose package is missing, and for one with credentials or
     a query, which would be kept in reports and logs.
