@@ -22,7 +22,7 @@ from lesionflow.evaluation.calibration import fit_calibration
 from lesionflow.evaluation.intervals import Difference, compare
 from lesionflow.evaluation.metrics import measure
 from lesionflow.model.decision import decide
-from lesionflow.model.labelled_predictions import LabelledPredictions, predictions
+from lesionflow.model.prediction import LabelledPredictions, with_labels
 from lesionflow.registry.compared_model import find_compared_model, why_not_comparable
 from lesionflow.tracking import runs as tracking
 
@@ -36,7 +36,7 @@ def average(members: Sequence[LabelledPredictions], prior: np.ndarray) -> Labell
     logits, nowhere = np.log(said), np.full(len(said), np.nan)  # no distances: who is referred is not asked here
     calibration = fit_calibration(logits, nowhere, first.labels, np.full_like(prior, 1 / len(prior)), prior)
     decided = decide(logits, nowhere, calibration, tuple(prior))
-    return predictions(first.image_ids, first.lesion_ids, first.labels, decided)
+    return with_labels(decided, first.image_ids, first.lesion_ids, first.labels)
 
 
 def equal_frequencies(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:

@@ -34,7 +34,7 @@ from lesionflow.evaluation.metrics import measure  # noqa: E402
 from lesionflow.images.pixel_cache import decoded_pixels  # noqa: E402
 from lesionflow.model.card import Estimate  # noqa: E402
 from lesionflow.model.decision import decide  # noqa: E402
-from lesionflow.model.labelled_predictions import predictions  # noqa: E402
+from lesionflow.model.prediction import with_labels  # noqa: E402
 from lesionflow.training.config import TrainingConfig  # noqa: E402
 from lesionflow.training.devices import chosen_preset  # noqa: E402
 
@@ -84,8 +84,8 @@ def measure_on_validation(
     )
     said = decide(logits, nowhere, calibration, tuple(prior))
     return measure(
-        predictions(
-            table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), labels[split.validation], said
+        with_labels(
+            said, table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), labels[split.validation]
         )
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.bootstrap_metrics import weighted_metrics
 from lesionflow.model.card import ONNX_FILE, VALIDATION_FILE, Card, Estimate, write_card
 from lesionflow.model.files import write_arrays
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.registry import versions
 from lesionflow.tracking import runs as tracking
 

@@ -14,7 +14,7 @@ from lesionflow.datasets.split import split_by_lesion
 from lesionflow.images.decode import decode
 from lesionflow.model.card import Calibration
 from lesionflow.model.decision import decide
-from lesionflow.model.labelled_predictions import LabelledPredictions, predictions
+from lesionflow.model.prediction import LabelledPredictions, with_labels
 from lesionflow.model.predictor import load_predictor
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
@@ -83,7 +83,7 @@ def test_an_average_is_better_than_members_that_err_apart() -> None:
         logits = 2.0 * np.eye(7)[labels] + generator.normal(0, 1.5, (350, 7))
         said = decide(logits, np.full(350, np.nan), Calibration(), tuple(prior))
         ids = np.arange(350).astype(str)
-        return predictions(ids, ids, labels, said)
+        return with_labels(said, ids, ids, labels)
 
     members = [member() for _ in range(4)]
     mean = ensemble.average(members, prior)

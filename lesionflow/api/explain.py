@@ -21,7 +21,7 @@ from lesionflow.evaluation.heatmaps import occlude
 from lesionflow.images.decode import decode, header
 from lesionflow.images.read_bytes import content
 from lesionflow.model.columns import utf8
-from lesionflow.model.prediction import Prediction, one_by_one
+from lesionflow.model.prediction import IndexedPrediction
 from lesionflow.registry.config import DEFAULT_MODEL
 from lesionflow.scoring.local import decode_all
 from lesionflow.scoring.sources import open_source
@@ -35,7 +35,7 @@ class Explained:
 
     path: str  # as found; of a file's second frame path#2, and so on
     picture: Path | None  # None where the image could not be read
-    said: Prediction | None
+    said: IndexedPrediction | None
     error: str = ""  # why it could not, as in a report
 
 
@@ -116,7 +116,7 @@ def _draw(
     data: bytes, frame: int, pixels: np.ndarray, name: str, picture: Path, model: LoadedModel, config: ExplanationConfig
 ) -> Explained:
     predictor, card = model.predictor, model.card
-    (said,) = one_by_one(predictor.predict(pixels[None]))
+    (said,) = predictor.predict(pixels[None]).one_by_one()
     diagnosis = None if config.target is None else DIAGNOSES.index(config.target)
     larger = max(1.0, SHOWN / min(card.height, card.width))
     shown = decode(data, round(larger * card.height), round(larger * card.width), frame)

@@ -14,50 +14,17 @@ import numpy as np
 from PIL.Image import Image
 
 from lesionflow.api.score import BATCH_SIZES
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import fit_array, fit_image
 from lesionflow.images.read_bytes import content
 from lesionflow.model.card import Card
-from lesionflow.model.columns import malignant_share
-from lesionflow.model.predict_batch import only_frame, predict_batch
-from lesionflow.model.prediction import Row
-from lesionflow.model.predictor import Predictor, load_predictor
+from lesionflow.model.prediction import Prediction, Row
+from lesionflow.model.predictor import Predictor, load_predictor, only_frame, predict_batch
 from lesionflow.registry.config import DEFAULT_MODEL
 from lesionflow.scoring.config import ScoringConfig
 from lesionflow.scoring.local import default_workers
 
 AnyImage: TypeAlias = str | os.PathLike[str] | bytes | bytearray | Image | np.ndarray
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of one image, by the names of the report's columns.
-
-    Where the image could not be read, `error` says why, as in the report, and all else is None.
-    `pandas.DataFrame(model.predict(images))` is a table of them.
-    """
-
-    diagnosis: str | None = None  # that is called: the most probable if all seven were equally frequent
-    probability: float | None = None  # of that diagnosis, calibrated, as the others
-    p_akiec: float | None = None
-    p_bcc: float | None = None
-    p_bkl: float | None = None
-    p_df: float | None = None
-    p_mel: float | None = None
-    p_nv: float | None = None
-    p_vasc: float | None = None
-    p_malignant: float | None = None  # the sum of melanoma, basal cell carcinoma and actinic keratosis
-    malignant: bool | None = None  # at the model's operating point
-    refer: str | None = None  # whether a person should look: "no", "uncertain" or "unfamiliar"
-    error: str | None = None
-
-    @property
-    def probabilities(self) -> dict[str, float]:
-        """The probability of each diagnosis, by its short name; empty where there is an error."""
-        if self.error is not None:
-            return {}
-        return {name: getattr(self, f"p_{name}") for name in DIAGNOSES}
 
 
 @dataclass(frozen=True)
@@ -133,11 +100,6 @@ def _decode(image: object, height: int, width: int) -> np.ndarray:
 
 
 def _prediction(row: Row) -> Prediction:
-    if row.decision is None:
+    if row.prediction is None:
         return Prediction(error=f"{row.reason}: {row.detail}")
-    chances, called, malignant, refer = row.decision
-    akiec, bcc, bkl, df, mel, nv, vasc = chances
-    return Prediction(
-        DIAGNOSES[called], chances[called], akiec, bcc, bkl, df, mel, nv, vasc, malignant_share(chances), malignant,
-        refer,
-    )  # fmt: skip
+    return row.prediction.by_name()

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
-from lesionflow.model.decision import TRUSTED
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 
 NV = DIAGNOSES.index("nv")
 CALIBRATION_BINS = 15

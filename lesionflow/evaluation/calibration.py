@@ -7,7 +7,7 @@ import numpy as np
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.metrics import expected_calibration_error
 from lesionflow.model.card import Calibration
-from lesionflow.model.decision import confidence, decide, malignant_probability, softmax
+from lesionflow.model.decision import decide, softmax
 
 PULL = 10.0  # by cross-validation over lesions of both networks: 0 to 100 differ by 0.002 in log loss
 TEMPERATURE_PULL = 1.0  # of its logarithm towards 0: where no validation image is called wrong, likelihood wants 0
@@ -38,9 +38,9 @@ def fit_calibration(
     temperature, offsets = _fit(logits, labels, corrected)
     plain = Calibration(temperature, tuple(offsets.tolist()))
     said = decide(logits, distances, plain, tuple(prior))
-    malignant, probability = np.isin(labels, MALIGNANT_INDICES), malignant_probability(said.probabilities)
+    malignant, probability = np.isin(labels, MALIGNANT_INDICES), said.malignant_probability
     threshold = _threshold(probability, malignant, sensitivity)
-    uncertain = float(np.quantile(confidence(said.probabilities, said.called), referred))
+    uncertain = float(np.quantile(said.confidence, referred))
     familiar = None if np.isnan(distances).any() else float(np.quantile(distances, 1 - UNFAMILIAR_SHARE))
     figures = {
         "ece_before": expected_calibration_error(labels, softmax(logits)),

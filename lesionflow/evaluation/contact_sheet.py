@@ -10,7 +10,7 @@ import numpy as np
 
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.plots import SMALL, TEXT, canvas, printable, say
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

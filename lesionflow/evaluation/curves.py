@@ -9,8 +9,7 @@ import numpy as np
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.plots import FEW, GREY, PALE, SMALL, TEXT, canvas, say
 from lesionflow.evaluation.selective import coverage_curve, reliability
-from lesionflow.model.decision import TRUSTED
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -33,7 +33,7 @@ from lesionflow.evaluation.slices import largest_gaps, slices
 from lesionflow.images.decode import decode
 from lesionflow.model.columns import NO, YES, cell, utf8
 from lesionflow.model.decision import decide, softmax
-from lesionflow.model.labelled_predictions import LabelledPredictions, predictions
+from lesionflow.model.prediction import LabelledPredictions, with_labels
 from lesionflow.model.predictor import Predictor
 
 PAGE_FILE, METRICS_FILE, PREDICTIONS_FILE = FILES = ("report.html", "metrics.json", "predictions.csv")
@@ -63,9 +63,9 @@ def evaluate_model(
     progress(f"{part}: looking at {len(members)} images")
     logits, distances = predictor.measure_many(pixels, members)
     table = images.table.iloc[members].reset_index(drop=True)
-    said = predictions(
-        table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), images.labels[members],
+    said = with_labels(
         decide(logits, distances, predictor.calibration, predictor.card.prior),
+        table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), images.labels[members],
     )  # fmt: skip
     progress(f"{part}: measuring, with {resamples} resamples")
     metrics = measure(said, resamples=resamples)

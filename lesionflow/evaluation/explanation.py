@@ -12,9 +12,7 @@ from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
 from lesionflow.evaluation.heatmaps import Occlusion, draw_lines
 from lesionflow.evaluation.plots import DPI, SMALL, WIDTH, say
 from lesionflow.model.card import Calibration, Card
-from lesionflow.model.columns import malignant_share
-from lesionflow.model.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
-from lesionflow.model.prediction import Prediction
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, IndexedPrediction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +36,7 @@ class Explanation:
     model: str
     image: np.ndarray  # (height, width, 3) uint8: what the network sees of it, of any size
     cut: float  # share of the file's area that the network does not see
-    said: Prediction
+    said: IndexedPrediction
     occlusion: Occlusion
 
 
@@ -77,9 +75,9 @@ def end_of(path: str) -> str:
     return path if len(path) <= LONGEST_PATH else "…" + path[1 - LONGEST_PATH :]
 
 
-def verdict(said: Prediction, calibration: Calibration) -> str:
+def verdict(said: IndexedPrediction, calibration: Calibration) -> str:
     """What a decision comes to, a line each: the call, whether it is malignant, whether a person should look."""
-    called, share, limit = DIAGNOSES[said.called], malignant_share(said.probabilities), calibration.malignant_threshold
+    called, share, limit = DIAGNOSES[said.called], said.malignant_probability, calibration.malignant_threshold
     malignant = f"{'yes' if said.malignant else 'no'} ({percent(share)}, operating point {percent(limit)})"
     why = {TRUSTED: "no", UNCERTAIN: "yes, the call is uncertain", UNFAMILIAR: "yes, it is unlike the training images"}
     return f"Called: {FULL_NAMES[called]} ({called})\nMalignant: {malignant}\nRefer to a person: {why[said.refer]}"
@@ -114,7 +112,7 @@ def _draw_map(axes: Axes, drop: np.ndarray, shape: tuple[int, ...]) -> None:
     scale.ax.tick_params(labelsize=SMALL, length=2)
 
 
-def _draw_bars(axes: Axes, said: Prediction, prior: tuple[float, ...]) -> None:
+def _draw_bars(axes: Axes, said: IndexedPrediction, prior: tuple[float, ...]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

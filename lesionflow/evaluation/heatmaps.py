@@ -11,8 +11,7 @@ import numpy as np
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.contact_sheet import shortened
 from lesionflow.evaluation.plots import SMALL, canvas, say
-from lesionflow.model.decision import Predictions
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions, Predictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

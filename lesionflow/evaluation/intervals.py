@@ -14,7 +14,7 @@ import numpy as np
 from lesionflow.errors import DataError, UsageError, first_few
 from lesionflow.evaluation.bootstrap_metrics import LOWER_IS_BETTER, METRICS, calibration_gaps, weighted_metrics
 from lesionflow.model.card import Estimate
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions
 
 OUTSIDE = 0.025  # of the resamples on either side of a 95 % interval
 _AT_ONCE = 100  # resamples that are drawn together

@@ -14,7 +14,7 @@ from lesionflow.evaluation.bootstrap_metrics import (
 )  # fmt: skip
 from lesionflow.evaluation.intervals import calibration_interval, interval, lesion_weights
 from lesionflow.model.card import Estimate
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions
 
 
 def measure(predictions: LabelledPredictions, *, resamples: int = 2000, seed: int = 0) -> dict[str, Estimate]:

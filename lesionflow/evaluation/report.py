@@ -16,8 +16,7 @@ from lesionflow.evaluation.plots import FEW, Picture
 from lesionflow.evaluation.selective import coverage_curve, reliability
 from lesionflow.evaluation.slices import Gap, Slice
 from lesionflow.model.card import Calibration, Card, Estimate
-from lesionflow.model.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, LabelledPredictions
 from lesionflow.version import __version__
 
 REPORT_FORMAT = 1

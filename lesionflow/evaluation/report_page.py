@@ -19,7 +19,7 @@ from lesionflow.evaluation.model_card import data_licence, limits
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import NOT_A_DEVICE, EvaluationReport
 from lesionflow.model.card import Estimate
-from lesionflow.model.decision import UNCERTAIN, UNFAMILIAR
+from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR
 
 GAPS_NAMED = 3
 SHOWN_WIDTH = 640  # pixels of a figure on the page

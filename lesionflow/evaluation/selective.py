@@ -10,7 +10,7 @@ from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.bootstrap_metrics import CALIBRATION_BINS, confidence_bins
 from lesionflow.evaluation.intervals import interval, lesion_weights
 from lesionflow.model.card import Estimate
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions
 
 
 class CoverageCurve(NamedTuple):

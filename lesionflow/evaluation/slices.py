@@ -13,7 +13,7 @@ from lesionflow.datasets.label_table import ATTRIBUTES
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.metrics import measure
 from lesionflow.model.card import Estimate
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.profile.attributes import UNKNOWN, values_of
 
 if TYPE_CHECKING:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.model.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
-from lesionflow.model.prediction import Prediction, Row
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, IndexedPrediction, Row
 
 COLUMNS = (
     "path",
@@ -76,11 +75,11 @@ def extractors(columns: Sequence[str], model: str, carried: Sequence[str] = ()) 
     named: dict[str, _Extract] = {
         "path": (lambda row: utf8(row.path)) if FRAME in columns else path_with_frame,
         FRAME: lambda row: row.frame + 1,
-        "status": lambda row: FAILED if row.decision is None else SCORED,
-        "error": lambda row: utf8(f"{row.reason}: {row.detail}") if row.decision is None else None,
+        "status": lambda row: FAILED if row.prediction is None else SCORED,
+        "error": lambda row: utf8(f"{row.reason}: {row.detail}") if row.prediction is None else None,
         "diagnosis": _if_scored(lambda said: DIAGNOSES[said.called]),
         "probability": _if_scored(lambda said: said.probabilities[said.called]),
-        "p_malignant": _if_scored(lambda said: malignant_share(said.probabilities)),
+        "p_malignant": _if_scored(lambda said: said.malignant_probability),
         "malignant": _if_scored(lambda said: YES if said.malignant else NO),
         "refer": _if_scored(lambda said: said.refer),
         "model": lambda row: model,
@@ -94,8 +93,8 @@ def extractors(columns: Sequence[str], model: str, carried: Sequence[str] = ()) 
     return [named[column] for column in columns]
 
 
-def _if_scored(take: Callable[[Prediction], Value]) -> _Extract:
-    return lambda row: None if row.decision is None else take(row.decision)
+def _if_scored(take: Callable[[IndexedPrediction], Value]) -> _Extract:
+    return lambda row: None if row.prediction is None else take(row.prediction)
 
 
 def _probability(place: int) -> _Extract:
@@ -117,14 +116,6 @@ def _carried(place: int) -> _Extract:
 def path_with_frame(row: Row) -> str:
     """The path; for the second frame of a file, counted as DICOM does, `path#2`, and so on."""
     return utf8(row.path if row.frame == 0 else f"{row.path}#{row.frame + 1}")
-
-
-def malignant_share(probabilities: Sequence[float]) -> float:
-    """The summed probability of the malignant diagnoses."""
-    total = 0.0
-    for place in MALIGNANT_INDICES:  # `sum` adds otherwise from Python 3.12 on
-        total += probabilities[place]
-    return total
 
 
 def ranked(probabilities: Sequence[float]) -> list[int]:

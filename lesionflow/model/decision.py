@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from lesionflow.diagnoses import MALIGNANT_INDICES
 from lesionflow.model.card import Calibration
-
-TRUSTED, UNCERTAIN, UNFAMILIAR = "no", "uncertain", "unfamiliar"  # whether a person should look, and why
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a bundle says of some images."""
-
-    probabilities: np.ndarray  # (images, 7) float64, calibrated
-    called: np.ndarray  # (images,) int64, indices into DIAGNOSES
-    malignant: np.ndarray  # (images,) bool, at the operating point
-    refer: np.ndarray  # (images,) text: TRUSTED, UNCERTAIN or UNFAMILIAR
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, Predictions
 
 
 def decide(
     logits: np.ndarray, distances: np.ndarray, calibration: Calibration, prior: tuple[float, ...]
 ) -> Predictions:
-    """Apply a calibration.
+    """Apply a calibration to a network's outputs.
 
-    logits: (images, 7); distances: (images,), NaN where the graph has none; prior: each diagnosis's share of the
-    training images. The probabilities are those for images as frequent as in training. The call is the diagnosis whose
-    probability exceeds its prior by the largest factor: the most probable one if all seven were equally frequent, which
-    maximises the expected balanced accuracy (Menon et al. 2021, arXiv:2007.07314). The most probable diagnosis itself
-    would be nv for most melanomas, as two images in three are nv. A call is referred as uncertain by its probability
-    (Hendrycks and Gimpel 2017, arXiv:1610.02136), as unfamiliar by its image's distance (`bundle.distance`).
+    The probabilities are those for images as frequent as in training. The call is the diagnosis whose probability
+    exceeds its prior by the largest factor: the most probable one if all were equally frequent, which maximises the
+    expected balanced accuracy (Menon et al. 2021, arXiv:2007.07314). The most probable diagnosis itself would be nv for
+    most melanomas, as two images in three are nv. A call is referred as uncertain by its probability (Hendrycks and
+    Gimpel 2017, arXiv:1610.02136), as unfamiliar by its image's distance from the training images.
+
+    Parameters
+    ----------
+    logits : (images, 7) float
+    distances : (images,) float
+        NaN where the graph has none.
+    calibration : Calibration
+    prior : (7,) float
+        Each diagnosis's share of the training images.
     """
     probabilities = softmax(logits / calibration.temperature + np.asarray(calibration.logit_offsets))
     called = (probabilities / np.asarray(prior)).argmax(axis=1)
-    refer = np.full(len(logits), TRUSTED, dtype="<U10")
-    refer[confidence(probabilities, called) < calibration.uncertain_below] = UNCERTAIN
+    said = Predictions(probabilities, called, np.zeros(len(logits), bool), np.full(len(logits), TRUSTED, dtype="<U10"))
+    said.refer[said.confidence < calibration.uncertain_below] = UNCERTAIN
     if calibration.unfamiliar_above is not None:
-        refer[distances > calibration.unfamiliar_above] = UNFAMILIAR
-    malignant = malignant_probability(probabilities) >= calibration.malignant_threshold
-    return Predictions(probabilities, called, malignant, refer)
+        said.refer[distances > calibration.unfamiliar_above] = UNFAMILIAR
+    said.malignant[:] = said.malignant_probability >= calibration.malignant_threshold
+    return said
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -49,13 +43,3 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     logits = np.asarray(logits, dtype=np.float64)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
-def confidence(probabilities: np.ndarray, called: np.ndarray) -> np.ndarray:
-    """(images, 7) and (images,) to (images,): the probability of the diagnosis that is called."""
-    return np.asarray(np.take_along_axis(probabilities, called[:, None], axis=1)[:, 0])
-
-
-def malignant_probability(probabilities: np.ndarray) -> np.ndarray:
-    """(images, 7) to (images,): the summed probability of the malignant diagnoses."""
-    return np.asarray(probabilities[:, list(MALIGNANT_INDICES)].sum(axis=1))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.errors import BundleError, UsageError
-from lesionflow.images.decode import PIXELS_VERSION
+from lesionflow.errors import BundleError, ImageError, UsageError
+from lesionflow.images.decode import PIXELS_VERSION, decode_frames
 from lesionflow.model.card import AVERAGED, SINGLE, Card
-from lesionflow.model.decision import Predictions, decide
+from lesionflow.model.decision import decide
 from lesionflow.model.files import read_bundle
+from lesionflow.model.prediction import Predictions, Row
 from lesionflow.version import __version__
 
+_Image = TypeVar("_Image")
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 
 
@@ -128,3 +132,50 @@ def load_predictor(
 ) -> Predictor:
     """Load and verify the bundle in a folder. Raises `BundleError`, and `UsageError` for a device that is not there."""
     return Predictor(*read_bundle(folder), threads=threads, device=device, averaged=averaged)
+
+
+def predict_batch(
+    predictor: Predictor, images: Sequence[_Image], decode: Callable[[_Image, int, int], np.ndarray]
+) -> list[Row]:
+    """Score images that are held in memory or named one by one, as one batch; failed images carry the error.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    images : sequence
+        Whatever `decode` takes.
+    decode : callable
+        From an image, a height and a width to (height, width, 3) uint8; it may raise `ImageError`.
+
+    Returns
+    -------
+    list of Row
+        One for each image, in their order.
+    """
+    height, width = predictor.card.height, predictor.card.width
+    # What cannot be decoded stays black, as in `scoring.local`.
+    pixels = np.zeros((len(images), height, width, 3), np.uint8)
+    failures: dict[int, ImageError] = {}
+    for index, image in enumerate(images):
+        try:
+            pixels[index] = decode(image, height, width)
+        except ImageError as error:
+            failures[index] = error
+        except MemoryError:
+            failures[index] = ImageError("too_large", "there is not enough memory to decode it")
+    said = predictor.predict(pixels).one_by_one()
+    return [
+        Row("", None, failures[index].reason, failures[index].detail) if index in failures else Row("", prediction)
+        for index, prediction in enumerate(said)
+    ]
+
+
+def only_frame(content: bytes, height: int, width: int) -> np.ndarray:
+    """The pixels of an image file; one of several frames is refused: it has one row here, and frames would be lost."""
+    frames = decode_frames(content, height, width)
+    _, image = next(frames)
+    if next(frames, None) is not None:
+        raise ImageError("unsupported", "several frames in one file; `lesionflow score` gives each a row")
+    if isinstance(image, ImageError):
+        raise image
+    return image

@@ -14,9 +14,8 @@ import numpy as np
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ImageError
 from lesionflow.model.columns import extractors
-from lesionflow.model.predict_batch import only_frame, predict_batch
 from lesionflow.model.prediction import Row
-from lesionflow.model.predictor import Predictor, load_predictor
+from lesionflow.model.predictor import Predictor, load_predictor, only_frame, predict_batch
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lesionflow.errors import RegistryError
 from lesionflow.model.card import VALIDATION_FILE, Card, read_card
 from lesionflow.model.files import read_arrays
-from lesionflow.model.labelled_predictions import LabelledPredictions, from_arrays
+from lesionflow.model.prediction import LabelledPredictions, read_labelled
 from lesionflow.registry.suggestions import suggest_model
 from lesionflow.registry.versions import (
     Version,
@@ -56,7 +56,7 @@ def find_compared_model(model: str) -> ComparedModel:
         return compared_model_of(find_version(name, number))
     found = resolve_folder(model)
     card = read_card(found.folder)
-    return ComparedModel(found.label, card, from_arrays(read_arrays(found.folder, card, VALIDATION_FILE)))
+    return ComparedModel(found.label, card, read_labelled(read_arrays(found.folder, card, VALIDATION_FILE)))
 
 
 def why_not_comparable(first: ComparedModel, second: ComparedModel) -> str:

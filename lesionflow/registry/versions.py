@@ -13,7 +13,7 @@ from pathlib import Path
 from lesionflow.errors import RegistryError, UsageError, did_you_mean
 from lesionflow.model.card import CARD_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card
 from lesionflow.model.files import read_arrays
-from lesionflow.model.labelled_predictions import LabelledPredictions, from_arrays
+from lesionflow.model.prediction import LabelledPredictions, read_labelled
 from lesionflow.model.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
 from lesionflow.model.shipped import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.registry.local_store import Entry, find_entry, local_bundle
@@ -147,7 +147,7 @@ def find_validation(version: Version) -> LabelledPredictions | None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         bundle = _download(version.name, version.number, Path(folder), (VALIDATION_FILE,))
-        return from_arrays(read_arrays(bundle, version.card, VALIDATION_FILE))
+        return read_labelled(read_arrays(bundle, version.card, VALIDATION_FILE))
 
 
 def registered_at(name: str, number: int) -> datetime.datetime:

@@ -31,7 +31,7 @@ from typing import Any, overload
 
 from lesionflow.atomic import atomic_write_bytes
 from lesionflow.errors import ReportError, StoreError
-from lesionflow.model.prediction import Prediction, Row
+from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.storage import objects
 from lesionflow.storage.location import Location
 
@@ -92,8 +92,8 @@ class Job:
         """
         lines, failed = [], 0
         for place, row in rows:
-            outcome = row.decision if row.decision is not None else (row.reason, row.detail)
-            failed += row.decision is None
+            outcome = row.prediction if row.prediction is not None else (row.reason, row.detail)
+            failed += row.prediction is None
             # repr of a float, which JSON uses, reads back as the same float; surrogates are escaped by \\u and return.
             lines.append(json.dumps([place, row.frame, *outcome]))
         body = "".join(line + "\n" for line in lines).encode("ascii")
@@ -147,7 +147,7 @@ class Job:
                     yield Row(path, None, reason, detail, frame, tuple(carried))
                 else:
                     probabilities, *decided = outcome
-                    decision = Prediction(tuple(probabilities), *decided)
+                    decision = IndexedPrediction(tuple(probabilities), *decided)
                     yield Row(path, decision, frame=frame, carried=tuple(carried))
 
     def _read_shard(self, shard: int) -> tuple[int, bytes] | None:

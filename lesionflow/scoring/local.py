@@ -18,7 +18,7 @@ import numpy as np
 
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode_frames
-from lesionflow.model.prediction import Prediction, Row, one_by_one
+from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.model.predictor import Predictor
 from lesionflow.scoring.job import Job
 from lesionflow.storage.location import is_url
@@ -58,7 +58,7 @@ def score_here(
     with closing(score_batches(predictor, batches, workers)) as scoring:
         for batch, scored in scoring:
             rows += scored
-            failed = [row for _, row in scored if row.decision is None]
+            failed = [row for _, row in scored if row.prediction is None]
             yield Step(len(batch.paths), len(failed), failed[0] if failed else None)
             if batch.first + len(batch.paths) == job.shard_length(batch.shard):
                 job.write_shard(batch.shard, rows)
@@ -113,7 +113,7 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, with
     pixels = np.zeros((len(batch.paths), height, width, 3), np.uint8)
     found: list[tuple[int, int, ImageError | None]] = []  # place in the batch, frame, what is wrong
     later: list[np.ndarray] = []  # further frames of a file; they go through the network a batch of their own at a time
-    further: list[Prediction] = []  # and give these, in order
+    further: list[IndexedPrediction] = []  # and give these, in order
     for index, path in enumerate(batch.paths):
         known = batch.known.get(index)
         frames: Iterable[tuple[int, np.ndarray | ImageError]] = [(0, ImageError(*known))] if known else ()
@@ -128,12 +128,12 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, with
                 continue
             later.append(image)
             if len(later) == FRAMES_IN_BATCH:
-                further += one_by_one(predictor.predict(np.stack(later)))
+                further += predictor.predict(np.stack(later)).one_by_one()
                 later = []
         if later:
-            further += one_by_one(predictor.predict(np.stack(later)))
+            further += predictor.predict(np.stack(later)).one_by_one()
             later = []
-    firsts, others = one_by_one(predictor.predict(pixels)), iter(further)
+    firsts, others = predictor.predict(pixels).one_by_one(), iter(further)
     rows = []
     for index, frame, error in found:
         path, place = batch.paths[index], batch.first + index

@@ -19,8 +19,8 @@ from lesionflow.atomic import atomic_file
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT_INDICES
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode
-from lesionflow.model.columns import REFER, malignant_share, path_with_frame, utf8
-from lesionflow.model.prediction import Prediction, Row
+from lesionflow.model.columns import REFER, path_with_frame, utf8
+from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.pages import base_style, content_hash
 from lesionflow.scoring.summary import Counts
 from lesionflow.storage.location import Location
@@ -49,14 +49,14 @@ def write_page(
     """
     counts, failures = Counts(), list[Row]()
     # A heap: the least suspicious of those kept is the first to go.
-    suspicious = list[tuple[float, int, Row, Prediction]]()
+    suspicious = list[tuple[float, int, Row, IndexedPrediction]]()
     for place, row in enumerate(rows):
         counts.add(row)
-        if row.decision is None:
+        if row.prediction is None:
             if len(failures) < MAXIMUM_FAILURES:
                 failures.append(row)
             continue
-        entry = (malignant_share(row.decision.probabilities), -place, row, row.decision)
+        entry = (row.prediction.malignant_probability, -place, row, row.prediction)
         if len(suspicious) < MAXIMUM_IMAGES:
             heapq.heappush(suspicious, entry)
         else:
@@ -89,7 +89,12 @@ def _part(name: str) -> str:
 
 
 def _data(
-    kept: list[tuple[Row, Prediction]], failures: list[Row], counts: Counts, model: str, demo: bool, workers: int | None
+    kept: list[tuple[Row, IndexedPrediction]],
+    failures: list[Row],
+    counts: Counts,
+    model: str,
+    demo: bool,
+    workers: int | None,
 ) -> Iterator[str]:
     """The page's data as JSON, a piece at a time."""
     start = {
@@ -105,7 +110,7 @@ def _data(
         "malignant_count": counts.malignant,
         "referred": counts.referred,
         "failures": [[_name(row), utf8(f"{row.reason}: {row.detail}")[:MAXIMUM_NAME]] for row in failures],
-        "malignant_shares": [round(malignant_share(said.probabilities) * WHOLE) for _, said in kept],
+        "malignant_shares": [round(said.malignant_probability * WHOLE) for _, said in kept],
     }
     yield json.dumps(start)[:-1] + ', "rows": ['
     separator = "\n"

@@ -125,7 +125,7 @@ def score_shard(
     rows: list[tuple[int, Row]] = []
     for _, scored in score_batches(predictor, batches, threads, work.within):
         rows += scored
-    failed = [row for _, row in rows if row.decision is None]
+    failed = [row for _, row in rows if row.prediction is None]
     if any(row.reason == "not_found" for row in failed) and not is_visible(work.witness, work.within):
         raise _unseen(work)
     work.job.write_shard(shard, rows)

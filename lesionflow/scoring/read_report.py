@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import IMAGE_FAILURES, ReportError
 from lesionflow.model.columns import FAILED, NO, REFER, SCORED, YES, as_written
-from lesionflow.model.prediction import Prediction, Row
+from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.scoring.report import ENDINGS
 
 NEEDED = ("path", "status", "error", "diagnosis", *(f"p_{diagnosis}" for diagnosis in DIAGNOSES), "malignant", "refer")
@@ -107,7 +107,7 @@ def _row(record: Mapping[str, Any], where: str) -> Row:
         raise ReportError(f"{where}: the probabilities add up to {sum(probabilities):.6f}, not to 1")
     called = DIAGNOSES.index(_word(record["diagnosis"], DIAGNOSES, where))
     malignant = _word(record["malignant"], (YES, NO), where) == YES
-    return Row(path, Prediction(probabilities, called, malignant, _word(record["refer"], REFER, where)))
+    return Row(path, IndexedPrediction(probabilities, called, malignant, _word(record["refer"], REFER, where)))
 
 
 def _word(value: Any, words: tuple[str, ...], where: str) -> str:

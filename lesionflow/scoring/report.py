@@ -205,12 +205,12 @@ class _Isic:
         self.names: dict[str, str] = {}
 
     def add(self, row: Row) -> None:
-        if row.decision is None:
+        if row.prediction is None:
             return
         name = isic_name(row.path, row.frame)
         _refuse_same_name(self.names, name, row.path)
         shares = [
-            probability / prior for probability, prior in zip(row.decision.probabilities, self.prior, strict=True)
+            probability / prior for probability, prior in zip(row.prediction.probabilities, self.prior, strict=True)
         ]
         total = sum(shares)
         self.csv.writerow([cell(name), *(f"{shares[place] / total:.6f}" for place in self.places)])

@@ -16,8 +16,7 @@ from lesionflow.errors import IMAGE_FAILURES
 from lesionflow.images.decode import PIXELS_VERSION
 from lesionflow.model.card import AVERAGED, SINGLE, Card
 from lesionflow.model.columns import utf8
-from lesionflow.model.decision import TRUSTED, UNCERTAIN, UNFAMILIAR
-from lesionflow.model.prediction import Row
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, Row
 from lesionflow.storage.location import Location
 from lesionflow.version import __version__
 
@@ -35,13 +34,13 @@ class Counts:
 
     def add(self, row: Row) -> None:
         """Count one row."""
-        if row.decision is None:
+        if row.prediction is None:
             self.failures[row.reason] = self.failures.get(row.reason, 0) + 1
             return
-        self.diagnoses[DIAGNOSES[row.decision.called]] += 1
-        self.malignant += row.decision.malignant
-        if row.decision.refer != TRUSTED:
-            self.referred[row.decision.refer] += 1
+        self.diagnoses[DIAGNOSES[row.prediction.called]] += 1
+        self.malignant += row.prediction.malignant
+        if row.prediction.refer != TRUSTED:
+            self.referred[row.prediction.refer] += 1
 
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows, each counted as it goes by."""

@@ -32,7 +32,7 @@ from lesionflow.model.card import (
     write_card,
 )
 from lesionflow.model.files import write_arrays
-from lesionflow.model.labelled_predictions import predictions
+from lesionflow.model.prediction import with_labels
 from lesionflow.model.predictor import Predictor, load_predictor
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.export.onnx import write_bundle
@@ -130,8 +130,8 @@ def _measure_training(
     predictor: Predictor, images: LabelledImages, split: Split, pixels: np.ndarray
 ) -> dict[str, Estimate]:
     table = images.table.iloc[split.train]
-    said = predictions(
-        table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), images.labels[split.train],
+    said = with_labels(
         predictor.predict_many(pixels, split.train),
+        table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), images.labels[split.train],
     )  # fmt: skip
     return measure(said, resamples=TRAINING_RESAMPLES)

@@ -4,8 +4,8 @@ import numpy as np
 
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.model.card import Calibration
-from lesionflow.model.decision import TRUSTED, UNCERTAIN, decide
-from lesionflow.model.labelled_predictions import LabelledPredictions, predictions
+from lesionflow.model.decision import decide
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, LabelledPredictions, with_labels
 
 PRIOR = (0.05, 0.1, 0.15, 0.05, 0.15, 0.45, 0.05)
 
@@ -25,7 +25,7 @@ def made_up(lesions: int = 150, seed: int = 0, digits: int | None = None, skill:
     said = decide(logits, np.full(len(labels), np.nan), calibration, PRIOR)
     order = generator.permutation(len(labels))
     ids = np.array([f"I{number:05}" for number in range(len(labels))])
-    return predictions(ids, lesion_ids, labels, said).take(order)
+    return with_labels(said, ids, lesion_ids, labels).take(order)
 
 
 def by_hand(
@@ -38,4 +38,4 @@ def by_hand(
     ids = np.array([f"I{number}" for number in range(len(labels))])
     refer = np.where((labels != calls) & (np.arange(len(labels)) == len(labels) - 1), UNCERTAIN, TRUSTED)
     malignant = np.isin(calls, MALIGNANT_INDICES)
-    return LabelledPredictions(ids, np.array(lesions or ids), labels, probabilities, calls, malignant, refer)
+    return LabelledPredictions(probabilities, calls, malignant, refer, ids, np.array(lesions or ids), labels)

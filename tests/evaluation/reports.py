@@ -14,7 +14,7 @@ from lesionflow.evaluation.report import EvaluationReport
 from lesionflow.evaluation.slices import Gap, Slice, largest_gaps
 from lesionflow.model.card import AVERAGED, SINGLE, Calibration, Card, Estimate
 from lesionflow.model.decision import decide, softmax
-from lesionflow.model.labelled_predictions import LabelledPredictions, predictions
+from lesionflow.model.prediction import LabelledPredictions, with_labels
 
 PRIOR = tuple([1 / len(DIAGNOSES)] * len(DIAGNOSES))
 CALIBRATION = Calibration(
@@ -32,7 +32,7 @@ def answers(labels: np.ndarray, seed: int = 0, strength: float = 2.0) -> tuple[n
     said = decide(logits, np.full(len(labels), np.nan), CALIBRATION, PRIOR)
     ids = np.array([f"image_{place:03}" for place in range(len(labels))])
     lesions = np.array([f"lesion_{place // 2:03}" for place in range(len(labels))])
-    return logits, predictions(ids, lesions, labels, said)
+    return logits, with_labels(said, ids, lesions, labels)
 
 
 def full_labels(images: int = 280) -> np.ndarray:

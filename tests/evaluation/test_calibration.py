@@ -6,7 +6,8 @@ import pytest
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.calibration import UNFAMILIAR_SHARE, fit_calibration
 from lesionflow.model.card import Calibration
-from lesionflow.model.decision import TRUSTED, UNCERTAIN, UNFAMILIAR, decide, malignant_probability, softmax
+from lesionflow.model.decision import decide, softmax
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR
 
 PRIOR = np.array([0.03, 0.05, 0.11, 0.02, 0.11, 0.66, 0.02])
 EVEN = np.full(7, 1 / 7)
@@ -182,6 +183,6 @@ def test_the_figures_are_of_the_probabilities_that_the_bundle_will_give() -> Non
     assert found.figures["ece_after"] == pytest.approx(
         sum(abs(gaps[bins == place].sum()) for place in range(15)) / 1000
     )
-    neutral = decide(logits, distances, Calibration(), tuple(PRIOR)).probabilities
-    assert malignant_probability(neutral).mean() > malignant_probability(said.probabilities).mean()
+    neutral = decide(logits, distances, Calibration(), tuple(PRIOR))
+    assert neutral.malignant_probability.mean() > said.malignant_probability.mean()
     assert found.figures["images"] == 1000

@@ -6,8 +6,7 @@ import pytest
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.contact_sheet import contact_sheet, shortened, worst_mistakes
 from lesionflow.evaluation.plots import message_of
-from lesionflow.model.decision import TRUSTED
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 from tests.evaluation.reports import answers, drawn, full_labels, texts
 
 MEL, NV, BKL = (DIAGNOSES.index(name) for name in ("mel", "nv", "bkl"))

@@ -8,8 +8,8 @@ from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.curves import coverage_picture, malignant_roc, reliability_picture, roc_by_diagnosis
 from lesionflow.evaluation.metrics import expected_calibration_error, measure
 from lesionflow.evaluation.plots import message_of
-from lesionflow.model.decision import TRUSTED, UNCERTAIN, softmax
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.decision import softmax
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, LabelledPredictions
 from tests.evaluation.reports import answers, drawn, full_labels, texts
 
 NV = DIAGNOSES.index("nv")

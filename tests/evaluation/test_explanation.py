@@ -12,21 +12,26 @@ from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.explanation import Explanation, explanation_picture, percent, verdict
 from lesionflow.evaluation.heatmaps import Occlusion
 from lesionflow.model.card import Calibration, Card
-from lesionflow.model.prediction import Prediction
+from lesionflow.model.prediction import IndexedPrediction
 
 PRIOR = (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02)
 CARD = Card("cnn", 32, 48, "moles", "0" * 64, False, "0" * 64, 0, (0.7, 0.15, 0.15), PRIOR, licence="CC BY-NC 4.0")
 MEL, NV = DIAGNOSES.index("mel"), DIAGNOSES.index("nv")
 
 
-def explanation(peak: float, said: Prediction | None = None, name: str = "scans/mole.jpg") -> Explanation:
+def explanation(peak: float, said: IndexedPrediction | None = None, name: str = "scans/mole.jpg") -> Explanation:
     """Of an image on whose upper right corner all rests."""
     drop = np.zeros((32, 48))
     drop[:8, -8:] = peak
     chances = (0.001, 0.002, 0.0, 0.007, 0.3, 0.68, 0.01)
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     return Explanation(
-        name, "lesionflow/3", image, 0.25, said or Prediction(chances, MEL, True, "no"), Occlusion(MEL, 0.3, 0.01, drop)
+        name,
+        "lesionflow/3",
+        image,
+        0.25,
+        said or IndexedPrediction(chances, MEL, True, "no"),
+        Occlusion(MEL, 0.3, 0.01, drop),
     )
 
 
@@ -61,7 +66,7 @@ def test_the_picture_says_what_the_report_says() -> None:
 def test_no_text_lies_on_another_or_leaves_the_picture(name: str, called: int) -> None:
     chances = [0.0002] * 7
     chances[called] = 0.9988
-    about = explanation(15.0, Prediction(tuple(chances), called, True, "unfamiliar"), name)
+    about = explanation(15.0, IndexedPrediction(tuple(chances), called, True, "unfamiliar"), name)
     figure = explanation_picture(about, CARD, Calibration(malignant_threshold=0.12))
     boxes = [(each.get_text(), each.get_window_extent()) for each in written(figure)]
     assert len(boxes) > 25
@@ -105,7 +110,7 @@ def test_demo_data_is_called_so() -> None:
     ],
 )
 def test_the_verdict_tells_whom_to_refer(refer: str, told: str) -> None:
-    said = Prediction((0.0, 0.0, 0.0, 0.0, 0.04, 0.96, 0.0), NV, False, refer)
+    said = IndexedPrediction((0.0, 0.0, 0.0, 0.0, 0.04, 0.96, 0.0), NV, False, refer)
     calls = verdict(said, Calibration(malignant_threshold=0.0995)).split("\n")
     assert calls == [
         "Called: melanocytic nevus (nv)", "Malignant: no (4.0%, operating point 10.0%)", f"Refer to a person: {told}"

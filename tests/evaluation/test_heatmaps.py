@@ -11,7 +11,7 @@ from lesionflow.evaluation.heatmaps import (
 )  # fmt: skip
 from lesionflow.evaluation.plots import message_of
 from lesionflow.model.card import Card
-from lesionflow.model.decision import Predictions
+from lesionflow.model.prediction import Predictions
 from lesionflow.model.predictor import Predictor
 from tests.evaluation.reports import answers, drawn, full_labels, texts
 

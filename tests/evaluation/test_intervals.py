@@ -8,7 +8,7 @@ from lesionflow.errors import DataError, UsageError
 from lesionflow.evaluation.bootstrap_metrics import METRICS
 from lesionflow.evaluation.intervals import COMPARED, Difference, compare, interval, lesion_weights
 from lesionflow.evaluation.metrics import figures
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import made_up
 
 LESIONS = np.array(["b", "a", "c", "a", "a", "d"])

@@ -10,7 +10,7 @@ from lesionflow.errors import DataError
 from lesionflow.evaluation.bootstrap_metrics import METRICS, shares, weighted_metrics
 from lesionflow.evaluation.intervals import lesion_weights
 from lesionflow.evaluation.metrics import confusion_matrix, expected_calibration_error, figures, measure
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import by_hand, made_up
 
 TRUE = ["nv"] * 6 + ["mel"] * 2 + ["bcc", "df"]

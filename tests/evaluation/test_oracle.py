@@ -17,8 +17,7 @@ from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.bootstrap_metrics import weighted_metrics
 from lesionflow.evaluation.intervals import calibration_interval, compare, interval, lesion_weights
 from lesionflow.evaluation.metrics import measure
-from lesionflow.model.decision import TRUSTED, UNCERTAIN
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, LabelledPredictions
 
 MEL, NV = DIAGNOSES.index("mel"), DIAGNOSES.index("nv")
 APART, SHARE_OF_MEL, IN_COMMON = 1.5, 0.4, 0.8

@@ -16,7 +16,7 @@ from lesionflow.evaluation.report import EvaluationReport, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
 from lesionflow.evaluation.report_pictures import mistakes_picture, numeric_pictures
 from lesionflow.evaluation.selective import coverage_curve
-from lesionflow.model.decision import UNFAMILIAR
+from lesionflow.model.prediction import UNFAMILIAR
 from tests.evaluation.reports import answers, by_sex, card, full_labels, report
 
 HOSTILE = "</style><script>alert(1)</script><img src=http://example.org/x onerror=alert(2)>&\"'$x$"

@@ -7,7 +7,7 @@ import pytest
 from lesionflow.evaluation.intervals import lesion_weights
 from lesionflow.evaluation.metrics import expected_calibration_error, figures
 from lesionflow.evaluation.selective import coverage_curve, reliability
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import by_hand, made_up
 
 

@@ -6,7 +6,7 @@ from lesionflow.diagnoses import MALIGNANT_INDICES
 from lesionflow.evaluation.metrics import measure
 from lesionflow.evaluation.slices import AGE_BANDS, Slice, age_band, largest_gaps, slices
 from lesionflow.model.card import Estimate
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import made_up
 
 MADE = made_up(260)

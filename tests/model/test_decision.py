@@ -2,7 +2,8 @@ import numpy as np
 
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.model.card import Calibration
-from lesionflow.model.decision import confidence, decide, malignant_probability, softmax
+from lesionflow.model.decision import decide, softmax
+from lesionflow.model.prediction import Predictions
 
 MEL, NV = DIAGNOSES.index("mel"), DIAGNOSES.index("nv")
 PRIOR = tuple(0.67 if diagnosis == "nv" else 0.055 for diagnosis in DIAGNOSES)
@@ -15,7 +16,7 @@ def logits_of(**probabilities: float) -> np.ndarray:
 def test_the_call_is_what_gains_most_over_its_prior() -> None:
     said = decide(logits_of(mel=0.3, nv=0.7), np.zeros(1), Calibration(), PRIOR)
     assert said.probabilities[0].argmax() == NV and said.called.tolist() == [MEL]
-    np.testing.assert_allclose(confidence(said.probabilities, said.called), [0.3], atol=1e-4)
+    np.testing.assert_allclose(said.confidence, [0.3], atol=1e-4)
 
 
 def test_offsets_take_the_samplers_prior_out() -> None:
@@ -48,5 +49,6 @@ def test_softmax_of_large_logits() -> None:
 
 
 def test_malignant_is_the_sum_of_three() -> None:
-    found = [DIAGNOSES[place] for place in np.flatnonzero(malignant_probability(np.eye(7)))]
+    said = Predictions(np.eye(7), np.arange(7), np.zeros(7, bool), np.full(7, "no"))
+    found = [DIAGNOSES[index] for index in np.flatnonzero(said.malignant_probability)]
     assert found == ["akiec", "bcc", "mel"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lesionflow.errors import UsageError
-from lesionflow.model.labelled_predictions import LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.registry.compared_model import ComparedModel
 from lesionflow.registry.config import PromotionConfig
 from lesionflow.registry.gates import Verdict, decide

@@ -15,7 +15,7 @@ from PIL import Image
 
 from lesionflow.images.decode import decode
 from lesionflow.model.card import AVERAGED, ONNX_FILE, SINGLE, Calibration, Card, read_card, write_card
-from lesionflow.model.decision import confidence, decide, malignant_probability
+from lesionflow.model.decision import decide
 from lesionflow.model.predictor import load_predictor
 from lesionflow.scoring import local
 
@@ -93,8 +93,8 @@ def write_deciding_bundle(folder: Path, images: Path) -> Path:
         calibrations[mode] = Calibration(
             temperature=2.0,
             logit_offsets=tuple(offsets.tolist()),
-            malignant_threshold=float(np.quantile(malignant_probability(said.probabilities), 0.51)),
-            uncertain_below=float(np.quantile(confidence(said.probabilities, said.called), 0.21)),
+            malignant_threshold=float(np.quantile(said.malignant_probability, 0.51)),
+            uncertain_below=float(np.quantile(said.confidence, 0.21)),
             unfamiliar_above=float(np.quantile(distances, 0.91)),
         )
     write_card(folder, dataclasses.replace(card, calibrations=calibrations))

@@ -16,7 +16,6 @@ from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ReportError, UsageError
 from lesionflow.images.decode import decode
 from lesionflow.model.card import AVERAGED, SINGLE, read_card, write_card
-from lesionflow.model.prediction import one_by_one
 from lesionflow.model.predictor import load_predictor
 from lesionflow.scoring import local
 from lesionflow.scoring.read_report import read_report
@@ -43,7 +42,7 @@ def test_a_row_says_what_the_predictor_decides(
     summary = score(images, tmp_path / "results.csv", str(deciding_bundle), tta=averaged, quiet=True)
     rows = rows_of(tmp_path / "results.csv")
     pixels = np.stack([decode(row["path"], SIDE, SIDE) for row in rows])
-    said = one_by_one(load_predictor(deciding_bundle, averaged=averaged).predict(pixels))
+    said = load_predictor(deciding_bundle, averaged=averaged).predict(pixels).one_by_one()
     assert [(row["diagnosis"], row["malignant"], row["refer"]) for row in rows] == [
         (DIAGNOSES[each.called], "yes" if each.malignant else "no", each.refer) for each in said
     ]
@@ -63,7 +62,7 @@ def test_every_format_says_the_same(images: Path, deciding_bundle: Path, tmp_pat
     found = []
     for name in ("results.csv", "results.jsonl", "results.parquet"):
         score(images, tmp_path / name, str(deciding_bundle), quiet=True)
-        found.append([row.decision for row in read_report(tmp_path / name)])
+        found.append([row.prediction for row in read_report(tmp_path / name)])
     for of_csv, of_jsonl, of_parquet in zip(*found, strict=True):
         assert of_csv is not None and of_jsonl is not None and of_parquet is not None
         assert of_csv == of_jsonl and of_csv[1:] == of_parquet[1:]

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.errors import DataError, ReportError
-from lesionflow.model.prediction import Prediction, Row
+from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.scoring import page
 from lesionflow.scoring.page import write_page
 from tests.browser import BROWSER, REQUIRED
@@ -39,9 +39,9 @@ class Elements(HTMLParser):
             self.content.append((self.cdata_elem, data))
 
 
-def chance(malignant: float, refer: str = "no") -> Prediction:
+def chance(malignant: float, refer: str = "no") -> IndexedPrediction:
     probabilities = (malignant / 2, 0.0, 0.0, 0.0, malignant / 2, 1 - malignant, 0.0)
-    return Prediction(probabilities, 4 if malignant >= 0.2 else 5, malignant >= 0.25, refer)
+    return IndexedPrediction(probabilities, 4 if malignant >= 0.2 else 5, malignant >= 0.25, refer)
 
 
 def picture(file: Path, colour: tuple[int, int, int] = (200, 30, 40)) -> str:

@@ -6,16 +6,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lesionflow.errors import ReportError
-from lesionflow.model.prediction import Prediction, Row
+from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.scoring.read_report import read_report
 from lesionflow.scoring.report import ReportOptions, report_format, write_report
 
 KINDS = ("out.csv", "out.jsonl", "out.parquet")
 ROWS = [
-    Row("images/a.jpg", Prediction((0.01, 0.02, 0.03, 0.04, 0.2, 0.6, 0.1), 4, True, "uncertain")),
+    Row("images/a.jpg", IndexedPrediction((0.01, 0.02, 0.03, 0.04, 0.2, 0.6, 0.1), 4, True, "uncertain")),
     Row("=cmd(),\"'\n\r.jpg", None, "damaged", "broken: data, stream"),
-    Row("images/ü.jpg", Prediction((0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0), 4, True, "unfamiliar")),
-    Row("b.jpg", Prediction((0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0), 5, False, "no")),
+    Row("images/ü.jpg", IndexedPrediction((0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0), 4, True, "unfamiliar")),
+    Row("b.jpg", IndexedPrediction((0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0), 5, False, "no")),
     Row("c.jpg", None, "empty", "the file has no bytes"),
 ]
 by_kind = pytest.mark.parametrize("name", KINDS)
@@ -70,9 +70,9 @@ def test_a_mutated_report_gives_rows_or_the_documented_error(
     except ReportError:
         return
     for row in rows:
-        if row.decision is not None:
-            assert len(row.decision.probabilities) == 7 and row.decision.called in range(7)
-            assert row.decision.refer in ("no", "uncertain", "unfamiliar")
+        if row.prediction is not None:
+            assert len(row.prediction.probabilities) == 7 and row.prediction.called in range(7)
+            assert row.prediction.refer in ("no", "uncertain", "unfamiliar")
 
 
 def test_what_is_no_report_says_what_it_lacks(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from lesionflow.errors import DataError, ReportError, UsageError
 from lesionflow.model.card import Calibration
 from lesionflow.model.columns import COLUMNS
 from lesionflow.model.decision import decide
-from lesionflow.model.prediction import Prediction, Row, one_by_one
+from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.scoring import report
 from lesionflow.scoring.report import (
     ReportOptions,
@@ -29,7 +29,7 @@ from lesionflow.scoring.report import (
 
 PRIOR = (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02)
 PROBABILITIES = (0.01, 0.02, 0.03, 0.04, 0.2, 0.6, 0.1)  # nv, then mel, then vasc; vasc by the largest factor
-DECISION = Prediction(PROBABILITIES, DIAGNOSES.index("vasc"), True, "uncertain")
+DECISION = IndexedPrediction(PROBABILITIES, DIAGNOSES.index("vasc"), True, "uncertain")
 SCORED = Row("images/a.jpg", DECISION)
 FAILED = Row("images/b.jpg", None, "damaged", "broken, data stream")
 
@@ -155,7 +155,7 @@ def test_top_k_ranks_the_diagnoses_by_probability_whichever_is_called(tmp_path: 
     assert row["diagnosis"] == "vasc" and row["probability"] == "0.100000"
     assert [row[f"top{rank}_diagnosis"] for rank in (1, 2, 3)] == ["nv", "mel", "vasc"]
     assert [row[f"top{rank}_probability"] for rank in (1, 2, 3)] == ["0.600000", "0.200000", "0.100000"]
-    (row,) = records(written(tmp_path, [Row("a", Prediction((1 / 7,) * 7, 0, False, "no"))], top_k=7))
+    (row,) = records(written(tmp_path, [Row("a", IndexedPrediction((1 / 7,) * 7, 0, False, "no"))], top_k=7))
     assert tuple(row[f"top{rank}_diagnosis"] for rank in range(1, 8)) == DIAGNOSES
 
 
@@ -285,13 +285,13 @@ import random, resource, signal, sys
 from pathlib import Path
 from lesionflow.errors import ReportError
 from lesionflow.scoring.report import ReportOptions, report_format, write_report
-from lesionflow.model.prediction import Prediction, Row
+from lesionflow.model.prediction import IndexedPrediction, Row
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 out = Path(sys.argv[1])
 options = ReportOptions("m", report_format(out, None))
 draw = random.Random(0)
 numbers = (tuple(draw.random() for _ in range(7)) for _ in range(20_000))
-rows = (Row(str(draw.random()), Prediction(seven, 3, True, "no")) for seven in numbers)
+rows = (Row(str(draw.random()), IndexedPrediction(seven, 3, True, "no")) for seven in numbers)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 try:
     write_report(rows, out, options, overwrite=False)
@@ -310,9 +310,9 @@ def test_memory_is_flat(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from lesionflow.scoring.report import ReportOptions, report_format, write_report
-from lesionflow.model.prediction import Prediction, Row
+from lesionflow.model.prediction import IndexedPrediction, Row
 out, count = Path(sys.argv[1]), int(sys.argv[2])
-rows = (Row(f"images/{n}.jpg", Prediction((0.1,) * 5 + (0.4, 0.1), 5, False, "no")) for n in range(count))
+rows = (Row(f"images/{n}.jpg", IndexedPrediction((0.1,) * 5 + (0.4, 0.1), 5, False, "no")) for n in range(count))
 write_report(rows, out, ReportOptions("m", report_format(out, None)), overwrite=True)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -348,12 +348,12 @@ def test_the_greatest_of_the_isic_format_is_the_diagnosis_called(
     tmp_path_factory: pytest.TempPathFactory, logits: list[tuple[float, ...]]
 ) -> None:
     said = decide(np.array(logits), np.full(len(logits), np.nan), Calibration(), PRIOR)
-    rows = [Row(f"{number}.jpg", decision) for number, decision in enumerate(one_by_one(said))]
+    rows = [Row(f"{number}.jpg", decision) for number, decision in enumerate(said.one_by_one())]
     found = records(isic(tmp_path_factory.mktemp("isic"), rows, prior=PRIOR))
     for line, row in zip(found, rows, strict=True):
         shares = {name.lower(): float(share) for name, share in line.items() if name != "image"}
-        assert row.decision is not None
-        called = shares[DIAGNOSES[row.decision.called]]
+        assert row.prediction is not None
+        called = shares[DIAGNOSES[row.prediction.called]]
         assert called == max(shares.values())  # among equals at six decimals it is one of the greatest
         assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
 
@@ -369,7 +369,7 @@ def test_isic_takes_the_prior_out(tmp_path: Path) -> None:
 def test_isic_keeps_the_published_rules(tmp_path: Path) -> None:
     """The rules of the challenge's checker: these columns, floats in [0, 1], none missing, each image once, UTF-8."""
     rows = [Row(f"x/ISIC_{number}.v2.jpg", DECISION) for number in range(5)] + [
-        Row("ISIC_9", Prediction((0.0,) * 6 + (1.0,), 6, False, "no"))
+        Row("ISIC_9", IndexedPrediction((0.0,) * 6 + (1.0,), 6, False, "no"))
     ]
     text = isic(tmp_path, rows).read_bytes().decode("utf-8")
     header, *lines = csv.reader(text.splitlines())
@@ -399,7 +399,7 @@ def test_the_challenges_own_checker_accepts_it(tmp_path: Path) -> None:
     ]
     truth.write_text(f"image,{','.join(names)}\n{''.join(lines)}")
     right = {
-        name: Prediction(
+        name: IndexedPrediction(
             tuple(float(dx == name.lower()) for dx in DIAGNOSES), DIAGNOSES.index(name.lower()), False, "no"
         )
         for name in names

@@ -18,7 +18,7 @@ from PIL import Image
 from lesionflow.api.score import score
 from lesionflow.errors import DataError, ReportError, UsageError
 from lesionflow.images.decode import decode
-from lesionflow.model.prediction import Prediction
+from lesionflow.model.prediction import IndexedPrediction
 from lesionflow.model.predictor import load_predictor
 from lesionflow.scoring import local
 from lesionflow.scoring.local import Batch, score_batches
@@ -148,11 +148,11 @@ def test_neither_workers_nor_broken_neighbours_change_a_bit(images: Path, small_
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"broken")
 
-    def decisions(paths: tuple[str, ...], workers: int) -> list[Prediction | None]:
+    def decisions(paths: tuple[str, ...], workers: int) -> list[IndexedPrediction | None]:
         batches = [Batch(0, first, paths[first : first + 8]) for first in (0, 8)]
         rows = [row for _, scored in score_batches(predictor, batches, workers) for row in scored]
         assert [place for place, _ in rows] == list(range(16))
-        return [row.decision for _, row in rows]
+        return [row.prediction for _, row in rows]
 
     undisturbed = decisions(paths, 1)
     assert decisions(paths, 5) == undisturbed

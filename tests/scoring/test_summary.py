@@ -8,15 +8,15 @@ import pytest
 from lesionflow import __version__
 from lesionflow.errors import ReportError
 from lesionflow.model.card import AVERAGED, SINGLE, Calibration, Card
-from lesionflow.model.prediction import Prediction, Row
+from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
 
 CARD = Card("cnn", 48, 64, "demo", "d" * 64, True, "s" * 64, 0, (0.7, 0.15, 0.15), digest="0123456789abcdef" * 4)
 ROWS = [
-    Row("a", Prediction((0.0, 0.0, 0.0, 0.0, 0.9, 0.1, 0.0), 4, True, "no")),
-    Row("b", Prediction((0.0, 0.0, 0.0, 0.0, 0.1, 0.9, 0.0), 5, False, "unfamiliar")),
-    Row("c", Prediction((0.0, 0.0, 0.0, 0.0, 0.3, 0.7, 0.0), 4, False, "uncertain")),
-    Row("c", Prediction((0.0, 0.0, 0.0, 0.0, 0.2, 0.8, 0.0), 5, True, "uncertain")),
+    Row("a", IndexedPrediction((0.0, 0.0, 0.0, 0.0, 0.9, 0.1, 0.0), 4, True, "no")),
+    Row("b", IndexedPrediction((0.0, 0.0, 0.0, 0.0, 0.1, 0.9, 0.0), 5, False, "unfamiliar")),
+    Row("c", IndexedPrediction((0.0, 0.0, 0.0, 0.0, 0.3, 0.7, 0.0), 4, False, "uncertain")),
+    Row("c", IndexedPrediction((0.0, 0.0, 0.0, 0.0, 0.2, 0.8, 0.0), 5, True, "uncertain")),
     Row("d", None, "damaged", "x"),
     Row("e", None, "empty", "x"),
     Row("f", None, "damaged", "x"),

@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 
 from lesionflow.errors import BundleError
-from lesionflow.model.labelled_predictions import from_arrays
+from lesionflow.model.prediction import read_labelled
 from tests.contenders import answers
 
 
 def test_arrays_give_back_the_predictions_they_came_from() -> None:
     said = answers(0.7)
-    again = from_arrays(said.arrays())
+    again = read_labelled(said.arrays())
     assert again is not None
     for name, array in said.arrays().items():
         np.testing.assert_array_equal(again.arrays()[name], array)
-    assert from_arrays(None) is None
+    assert read_labelled(None) is None
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,6 @@ def test_arrays_give_back_the_predictions_they_came_from() -> None:
 )
 def test_arrays_of_something_else_are_refused(change: dict[str, np.ndarray]) -> None:
     with pytest.raises(BundleError, match="train the model again"):
-        from_arrays(answers(0.7).arrays() | change)
+        read_labelled(answers(0.7).arrays() | change)
     with pytest.raises(BundleError):
-        from_arrays({name: array for name, array in answers(0.7).arrays().items() if name != "refer"})
+        read_labelled({name: array for name, array in answers(0.7).arrays().items() if name != "refer"})
