@@ -18,7 +18,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from lesionflow.usage_data import turn_off
 from lesionflow.version import __version__ as __version__
+
+turn_off()
 
 if TYPE_CHECKING:
     from lesionflow.api.compare import compare

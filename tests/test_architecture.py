@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "lesionflow"
 # In order; rooms on one line are siblings and do not import each other.
 ORDER = [
-    ["version"], ["errors"], ["options"], ["defaults"], ["text"], ["diagnoses"], ["storage"], ["atomic"],
+    ["version", "usage_data"], ["errors"], ["options"], ["defaults"], ["text"], ["diagnoses"], ["storage"], ["atomic"],
     ["locks"], ["pages"],
     ["images"], ["datasets"], ["dataverse", "profile"], ["model"], ["evaluation", "scoring"], ["training"],
     ["tracking"], ["registry"], ["health"], ["api"], ["__init__"], ["cli"], ["__main__"],

@@ -12,6 +12,7 @@ from lesionflow.evaluation.model_card import figures_told
 from lesionflow.model.card import read_card
 from lesionflow.model.shipped import is_shipped, pretrained_folder
 from lesionflow.training.config import TrainingConfig
+from lesionflow.version import __version__
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -69,7 +70,9 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
 
 def test_the_changelog_begins_with_what_is_unreleased() -> None:
-    assert re.match(r"# Changelog\n\n## Unreleased\n", (ROOT / "CHANGELOG.md").read_text())
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert re.match(r"# Changelog\n\n## Unreleased\n", changelog)
+    assert re.findall(r"^## (.*)$", changelog, re.M)[1] == __version__
 
 
 @pytest.mark.skipif(not is_shipped(), reason="no bundle ships with this checkout")

@@ -34,7 +34,33 @@ def test_importing_lesionflow_brings_nothing_heavy() -> None:
         "print(sorted({'keras', 'tensorflow', 'mlflow', 'pandas', 'onnxruntime', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["['lesionflow', 'lesionflow.version'] []", "[]"]
+    assert done.stdout.splitlines() == ["['lesionflow', 'lesionflow.usage_data', 'lesionflow.version'] []", "[]"]
+
+
+def test_importing_any_of_it_changes_no_warning_filter_and_no_logger() -> None:
+    """Of the process, which is the user's; Keras and Ray, which do so themselves, are not imported."""
+    program = """
+import logging, pkgutil, importlib, sys, warnings
+import matplotlib, mlflow, numpy, onnxruntime, pandas, PIL.Image, pooch, requests, rich, scipy, sklearn, yaml, click
+import lesionflow
+
+def state():
+    loggers = [logging.root, *(logging.getLogger(name) for name in sorted(logging.root.manager.loggerDict))]
+    return list(warnings.filters), {each.name: (each.level, each.handlers[:], each.filters[:]) for each in loggers}
+
+filters, loggers = state()
+for module in pkgutil.walk_packages(lesionflow.__path__, "lesionflow."):
+    if "keras" not in open(importlib.util.find_spec(module.name).origin).read() and not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+        filters_now, loggers_now = state()
+        assert filters_now == filters, module.name
+        assert {name: loggers_now[name] for name in loggers} == loggers, module.name
+print(sum(name.startswith("lesionflow.") for name in sys.modules), set(sys.modules) & {"keras", "ray"})
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    count, others = done.stdout.split(maxsplit=1)
+    assert int(count) > 80 and others.strip() == "set()"
 
 
 def test_every_command_is_a_function_of_its_name() -> None:

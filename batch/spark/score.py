@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from lesionflow.model.pyfunc import OUTPUT_COLUMNS
 from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.versions import Version, find_version, number_by_alias, parse_address
 from lesionflow.tracking.runs import connect, registry_errors
+from lesionflow.usage_data import SWITCHES
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -51,7 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
-    spark = SparkSession.builder.appName("lesionflow score").getOrCreate()
+    builder = SparkSession.builder.appName("lesionflow score")
+    for name, *_ in SWITCHES.values():  # executors import MLflow before lesionflow
+        builder = builder.config(f"spark.executorEnv.{name}", os.environ[name])
+    spark = builder.getOrCreate()
     bound_batches(spark, options.batch_size)
     try:
         version = find_model(options.model)

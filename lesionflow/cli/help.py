@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
+
+from lesionflow.images.discovery import default_cache
 
 _WIDEST = 30  # characters of a name before its description goes on the next line; Click's own
 
@@ -54,6 +58,16 @@ class Command(click.Command):
 
     Options of no group are what a command is about, and come first; where all have one but --help, that comes last.
     """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; Keras and matplotlib keep their files in lesionflow's cache, unless they have some at home."""
+        with contextlib.suppress(RuntimeError, OSError):  # no home; libraries then have ways of their own
+            cache, home = ctx.params.get("cache") or default_cache(), Path.home()
+            if not (home / ".cache" / "matplotlib").exists():
+                os.environ.setdefault("MPLCONFIGDIR", str(cache / "matplotlib"))
+            if not (home / ".keras").exists():
+                os.environ.setdefault("KERAS_HOME", str(cache / "keras"))
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections; the descriptions of all begin in the same column."""

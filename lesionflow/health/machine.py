@@ -13,11 +13,13 @@ from pathlib import Path
 from lesionflow.errors import did_you_mean
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check
 from lesionflow.tracking.timeouts import PROMPT, USERS
+from lesionflow.usage_data import SWITCHES, turned_on
 
 ENOUGH_MEMORY = 2 * 1024**3  # bytes; TensorFlow alone takes half of it
 ENOUGH_DISK, LEAST_DISK = 2 * 1024**3, 100 * 1024**2
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-_SET_HERE = ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT")  # by registry/tracking.py
+# By `usage_data` and `tracking`.
+_SET_HERE = ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -42,6 +44,7 @@ def check_environment(known: Iterable[str]) -> list[Check]:
     checks = [
         Check("variables", ", ".join(ours + others) or "none of LESIONFLOW_* and MLFLOW_* is set"),
         Check("proxies", f"{', '.join(proxies)} set" if proxies else "none set"),
+        _check_usage_data(),
     ]
     known = set(known)
     for name in ours:
@@ -77,6 +80,16 @@ def size(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:,.1f} GB"
+
+
+def _check_usage_data() -> Check:
+    on = turned_on()
+    off = [f"{library} ({name})" for library, (name, *_) in SWITCHES.items() if library not in on]
+    told = f"off: {', '.join(off)}" if off else "off for none"
+    if not on:
+        return Check("usage data", f"{told}; the others collect none")
+    advice = f"to turn it off, unset {' and '.join(SWITCHES[library][0] for library in on)}"
+    return Check("usage data", f"ON, as the environment says: {', '.join(on)}; {told}", WARNING, advice)
 
 
 def _check_cores() -> Check:

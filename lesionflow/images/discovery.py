@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,4 +97,9 @@ def default_cache() -> Path:
     """Where decoded pixels and the demo set are kept: `$LESIONFLOW_CACHE`, else the user's cache folder."""
     if chosen := os.environ.get("LESIONFLOW_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lesionflow"
+    if caches := os.environ.get("XDG_CACHE_HOME"):
+        return Path(caches) / "lesionflow"
+    try:
+        return Path.home() / ".cache" / "lesionflow"
+    except RuntimeError:  # no HOME, and a user id that no table knows, as in many containers
+        return Path(tempfile.gettempdir()) / f"lesionflow-{os.getuid()}"

@@ -86,8 +86,7 @@ def join_cluster(address: str | None, cpus: int, gpus: float, *, quiet: bool = F
 
 
 def _import_ray() -> Any:
-    # Read when Ray is imported: no usage reports, and no warning of what a later version will do.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Read when Ray is imported: no warning of what a later version will do.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray

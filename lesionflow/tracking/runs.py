@@ -26,8 +26,6 @@ from lesionflow.version import __version__
 if TYPE_CHECKING:
     from lesionflow.evaluation.report import EvaluationReport
 
-# Medical users must not send usage reports by default; who wants MLflow's telemetry can still set the variable.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # MLflow would print where a server shows a run, between the results.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 be_prompt()

@@ -1,0 +1,28 @@
+"""Usage data that the libraries underneath would send or keep: off, unless the user has said otherwise.
+
+`lesionflow/__init__.py` calls `turn_off` before anything else, since each of them reads its variable when it is
+imported: ONNX Runtime makes a device id and an event database while its library is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+
+# The variable that decides, what turns usage data off, and what does not.
+SWITCHES = {
+    "MLflow": ("MLFLOW_DISABLE_TELEMETRY", "true", ("false", "0")),
+    "ONNX Runtime": ("ORT_DISABLE_TELEMETRY", "1", ("false", "0")),
+    "Ray": ("RAY_USAGE_STATS_ENABLED", "0", ("true", "1")),
+}
+
+
+def turn_off() -> None:
+    """Set each variable that the user has not set; processes that are started later inherit them."""
+    for name, off, _ in SWITCHES.values():
+        if not os.environ.get(name):
+            os.environ[name] = off
+
+
+def turned_on() -> list[str]:
+    """The libraries for which the user has turned usage data on."""
+    return [library for library, (name, _, on) in SWITCHES.items() if os.environ.get(name, "").lower() in on]
