@@ -60,7 +60,7 @@ class Command(click.Command):
     """
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; Keras and matplotlib keep their files in lesionflow's cache, unless they have some at home."""
+        """Run the command; files of Keras and matplotlib lie in lesionflow's cache, unless some are at home."""
         with contextlib.suppress(RuntimeError, OSError):  # no home; libraries then have ways of their own
             cache, home = ctx.params.get("cache") or default_cache(), Path.home()
             if not (home / ".cache" / "matplotlib").exists():
