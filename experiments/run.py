@@ -207,9 +207,9 @@ def main() -> None:
 
     import mlflow
 
-    from lesionflow.tracking import runs as tracking
+    from lesionflow.tracking.client import connect
 
-    tracking.connect(options.tracking_uri)
+    connect(options.tracking_uri)
     mlflow.set_experiment(EXPERIMENT)
     images = read_labelled_images(options.data, options.cache)
     trials = read_trials(options.group, options.data)

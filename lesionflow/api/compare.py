@@ -12,7 +12,7 @@ from lesionflow.registry.champion import find_champion
 from lesionflow.registry.compared_model import ComparedModel, compared_model_of, find_compared_model, why_not_comparable
 from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.versions import parse_address
-from lesionflow.tracking.runs import connect
+from lesionflow.tracking.client import connect
 
 COMPARED = {  # a metric's name -> what tables call it
     "balanced_accuracy": "balanced accuracy",

@@ -48,8 +48,9 @@ def evaluate(
         check_folder(Path(out), FILES, config.overwrite)
     if config.log:
         from lesionflow.tracking import runs as tracking
+        from lesionflow.tracking.client import connect
 
-        tracking.connect(tracking_uri)
+        connect(tracking_uri)
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
         resolved = resolve(model, Path(folder), tracking_uri, (*SCORED, TRAINED_ON_FILE))
         predictor = load_predictor(resolved.folder, averaged=config.tta)

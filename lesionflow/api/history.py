@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from lesionflow.errors import RegistryError
 from lesionflow.registry.config import DEFAULT_NAME
-from lesionflow.registry.history import ChampionState, look
-from lesionflow.registry.suggestions import suggest_model
-from lesionflow.tracking.runs import connect
+from lesionflow.registry.history import ChampionState, read_state
+from lesionflow.registry.versions import suggest_model
+from lesionflow.tracking.client import connect
 
 
 def history(name: str = DEFAULT_NAME, *, tracking_uri: str | None = None) -> ChampionState:
     """The champion of a model and every change of it, oldest first. Raises `RegistryError` where there is neither."""
     connect(tracking_uri)
-    standing = look(name)
+    standing = read_state(name)
     if not standing.changes and standing.champion is None:
         raise RegistryError(
             f"{name} has no champion and never had one{suggest_model(name)}; train a model with 'lesionflow train'"

@@ -10,7 +10,7 @@ from lesionflow.registry.champion import Promotion, challenge
 from lesionflow.registry.config import PromotionConfig
 from lesionflow.registry.history import checked_reason
 from lesionflow.registry.versions import find_version
-from lesionflow.tracking.runs import connect
+from lesionflow.tracking.client import connect
 
 
 def promote(

@@ -17,8 +17,8 @@ from lesionflow.registry.registering import complete, decided, find_of_run, find
 from lesionflow.registry.training_artifacts import TrainingArtifacts, copy_bundle, read_artifacts, register_artifacts
 from lesionflow.registry.versions import DECIDING, Version
 from lesionflow.tracking import runs as tracking
+from lesionflow.tracking.client import connect, patient
 from lesionflow.tracking.resume import delete_checkpoints, find_begun
-from lesionflow.tracking.timeouts import patient
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def register(
     if DECIDING not in card.metrics.get("validation", {}):
         raise BundleError(f"{outcome.bundle}: its training did not come to the end; it says nothing of validation")
     name = registered_model or outcome.registered_model or DEFAULT_NAME
-    tracking.connect(tracking_uri)
+    connect(tracking_uri)
     begun = find_begun(outcome.run_id) if outcome.run_id else None
     found = find_registered(name, card.digest)
     if found:

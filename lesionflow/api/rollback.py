@@ -5,7 +5,7 @@ from __future__ import annotations
 from lesionflow.registry.champion import Rollback, roll_back
 from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.history import checked_reason
-from lesionflow.tracking.runs import connect
+from lesionflow.tracking.client import connect
 
 
 def rollback(name: str = DEFAULT_NAME, *, reason: str = "", tracking_uri: str | None = None) -> Rollback:

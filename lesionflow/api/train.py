@@ -27,9 +27,9 @@ from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.registering import check_may_register, find_trained
 from lesionflow.registry.versions import DECIDING, Version
 from lesionflow.tracking import runs as tracking
-from lesionflow.tracking.failures import without_password
+from lesionflow.tracking.client import connect, without_password
 from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished
-from lesionflow.tracking.run_config import log_configuration, read_configuration_text
+from lesionflow.tracking.runs import log_configuration, read_configuration_text
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.config_file import read_settings
 from lesionflow.training.presets import ALL, NETWORKS
@@ -61,7 +61,7 @@ def train(
     kept, and the error says where. Stopped by a `KeyboardInterrupt`, that says how to go on.
     """
     console = console or Console(stderr=True)
-    address = tracking.connect(tracking_uri)  # first of all: an hour of training must not end at a closed door
+    address = connect(tracking_uri)  # first of all: an hour of training must not end at a closed door
     config = _prepared(config, console)
     return _train(config, None, registered_model, console, address=address, experiment=experiment, cache=cache)
 
@@ -89,7 +89,7 @@ def resume(
     has registered are left as they are. Raises as `train` does, and `RegistryError` where there is nothing to resume.
     """
     console = console or Console(stderr=True)
-    address = tracking.connect(tracking_uri)
+    address = connect(tracking_uri)
     begun = find_interrupted(run_id)
     config = _prepared(begun.config if data is None else dataclasses.replace(begun.config, data=data), console)
     return _train(config, begun, begun.registered_model, console, address=address, cache=cache)

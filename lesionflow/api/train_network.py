@@ -19,7 +19,8 @@ from lesionflow.model.card import CARD_FILE, Card
 from lesionflow.registry.training_artifacts import how_to_register, keep_artifacts, register_artifacts, write_artifacts
 from lesionflow.registry.versions import Version
 from lesionflow.tracking import runs as tracking
-from lesionflow.tracking.circuit_breaker import CircuitBreaker
+from lesionflow.tracking.client import patient
+from lesionflow.tracking.provenance import package_versions
 from lesionflow.tracking.resume import (
     delete_checkpoints,
     last_checkpoint,
@@ -27,7 +28,7 @@ from lesionflow.tracking.resume import (
     logged_epochs,
     mark_resumed,
 )
-from lesionflow.tracking.timeouts import patient
+from lesionflow.tracking.runs import CircuitBreaker
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.finalize import finalize_model, history_of
 
@@ -90,7 +91,7 @@ def train_network(
         licence=images.licence,
         training=config.parameters()
         | {"best_epoch": fitted.best_epoch, "seconds": fitted.seconds, "precision": fitted.precision},
-        versions=tracking.package_versions(),
+        versions=package_versions(),
     )
 
     left = Path(tempfile.mkdtemp(prefix=f"lesionflow-{name}-"))

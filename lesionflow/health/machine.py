@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lesionflow.errors import did_you_mean
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check
-from lesionflow.tracking.timeouts import PROMPT, USERS
+from lesionflow.tracking.client import PROMPT, SET_BY_USER
 from lesionflow.usage_data import SWITCHES, turned_on
 
 ENOUGH_MEMORY = 2 * 1024**3  # bytes; TensorFlow alone takes half of it
@@ -38,7 +38,7 @@ def check_disks(cache: Path, artifacts: Path | None = None) -> list[Check]:
 def check_environment(known: Iterable[str]) -> list[Check]:
     """Variables that count, by name; no value of any is told. known: those that give an option."""
     ours = sorted(name for name in os.environ if name.startswith("LESIONFLOW_"))
-    set_here = (*_SET_HERE, *(PROMPT.keys() - USERS))
+    set_here = (*_SET_HERE, *(PROMPT.keys() - SET_BY_USER))
     others = sorted(name for name in os.environ if name.startswith("MLFLOW_") and name not in set_here)
     proxies = sorted(name for name in os.environ if name.lower() in _PROXIES)
     checks = [

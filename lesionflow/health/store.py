@@ -14,8 +14,7 @@ from lesionflow.health.check import OK, PROBLEM, WARNING, Check, UnansweredError
 from lesionflow.health.machine import size
 from lesionflow.model.shipped import in_its_place
 from lesionflow.registry.local_store import DEFAULT_STORE, has_file_store
-from lesionflow.tracking.failures import shown_address, without_password
-from lesionflow.tracking.timeouts import HASTY, USERS
+from lesionflow.tracking.client import HASTY, SET_BY_USER, shown_address, without_password
 
 SECONDS = 90  # to look for a champion and to fetch it; a server that hangs is given up long before
 _SQLITE = "sqlite:///"
@@ -65,7 +64,7 @@ def check_store(store: Store, name: str) -> tuple[list[Check], Path | None]:
             return [Check("store", f"{told}: no such file", WARNING, advice)], None
         return [Check("store", f"{told}: not there yet, the first training makes it")], None
     try:
-        haste = {variable: value for variable, value in HASTY.items() if variable not in USERS}
+        haste = {variable: value for variable, value in HASTY.items() if variable not in SET_BY_USER}
         haste.setdefault("PGCONNECT_TIMEOUT", os.environ.get("PGCONNECT_TIMEOUT", "10"))
         asked = ("lesionflow.registry.inspect_store:survey", store.address, name)
         seen = asked_elsewhere(*asked, seconds=SECONDS, environment=haste)

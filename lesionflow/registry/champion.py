@@ -12,21 +12,22 @@ from lesionflow.errors import LesionflowError, RegistryError
 from lesionflow.evaluation.intervals import compare
 from lesionflow.registry.compared_model import ComparedModel, compared_model_of, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
-from lesionflow.registry.decision_tags import KEPT_BACK, tag_decision
 from lesionflow.registry.gates import Verdict, decide
 from lesionflow.registry.history import (
     CHAMPION,
     FORCED,
     GIVEN_BACK,
+    KEPT_BACK,
     PROMOTED,
     ROLLED_BACK,
     ChampionState,
     line_of,
-    look,
+    read_state,
     record,
+    tag_decision,
 )
 from lesionflow.registry.versions import DECIDING, Version, find_version, is_registered, number_by_alias
-from lesionflow.tracking.failures import registry_errors
+from lesionflow.tracking.client import mlflow, registry_errors
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def challenge(
     """
     name, asking = challenger.name, compared_model_of(challenger)
     while True:
-        seen = look(name)
+        seen = read_state(name)
         if seen.champion == challenger.number:
             already = Verdict(True, f"{challenger.label} is the champion already")
             return Promotion(challenger, already, challenger, promoted=True, already=True)
@@ -80,12 +81,12 @@ def challenge(
         if not decision.promote and not force:
             tag_decision(name, challenger.number, decision, KEPT_BACK, note, champion)
             return Promotion(challenger, decision, champion, promoted=False)
-        if look(name) == seen:  # the gates took their time: somebody else may have become champion meanwhile
+        if read_state(name) == seen:  # the gates took their time: somebody else may have become champion meanwhile
             break
     how = PROMOTED if decision.promote else FORCED
     reason = decision.reason if decision.promote else f"gates failed: {decision.reason}"
     written = record(name, challenger.number, how, f"{note} ({reason})" if note else reason, seen)
-    settled = settle(name)
+    settled = reconcile_alias(name)
 
     # Changes between the look and the record: the gates have not been asked about the version of the last of them.
     unseen = [change for change in settled.changes if change not in seen.changes and change.place < written.place]
@@ -94,7 +95,7 @@ def challenge(
         champion, decision = _ask_gates(asking, name, ChampionState(champion=other), config)
         if not decision.promote and champion is not None:
             record(name, champion.number, GIVEN_BACK, decision.reason, settled)
-            settle(name)
+            reconcile_alias(name)
             tag_decision(name, challenger.number, decision, KEPT_BACK, note, champion)
             return Promotion(challenger, decision, champion, promoted=False)
     tag_decision(name, challenger.number, decision, how, note, champion)
@@ -130,8 +131,8 @@ def promote_best(
 
 def set_champion(version: Version, reason: str) -> ChampionState:
     """Put the champion alias on a version without asking the gates, and say why in its tags and the history."""
-    record(version.name, version.number, FORCED, reason, look(version.name))
-    settled = settle(version.name)
+    record(version.name, version.number, FORCED, reason, read_state(version.name))
+    settled = reconcile_alias(version.name)
     tag_decision(version.name, version.number, Verdict(True, reason), FORCED, reason)
     return settled
 
@@ -142,7 +143,7 @@ def roll_back(name: str, reason: str = "") -> Rollback:
     Versions that were deleted since are left out. Raises `RegistryError` where there is none to go back to.
     """
     while True:
-        seen = look(name)
+        seen = read_state(name)
         line = line_of(seen)
         earlier = [number for number in reversed(line) if number != seen.champion]
         deleted: list[int] = []
@@ -153,26 +154,24 @@ def roll_back(name: str, reason: str = "") -> Rollback:
         else:
             gone = f"; deleted since: {', '.join(f'{name}/{number}' for number in deleted)}" if deleted else ""
             raise RegistryError(f"no champion of {name} before the present one to go back to{gone}")
-        if look(name) == seen:
+        if read_state(name) == seen:
             break
     record(name, number, ROLLED_BACK, reason, seen)
-    settled = settle(name)
+    settled = reconcile_alias(name)
     if seen.champion is not None:
         tag_decision(name, seen.champion, Verdict(False, f"rolled back to {name}/{number}"), ROLLED_BACK, reason)
     replaced = None if settled.champion == number else settled.champion
     return Rollback(name, number, seen.champion, tuple(deleted), replaced)
 
 
-def settle(name: str) -> ChampionState:
+def reconcile_alias(name: str) -> ChampionState:
     """Make the alias agree with the last change, whoever wrote it.
 
     Everyone who records a change ends with this. The last to move the alias has looked afterwards and found no later
     change than its own, and who records one later moves it later: so the alias is where the last change says.
     """
-    import mlflow
-
     while True:
-        standing = look(name)
+        standing = read_state(name)
         if not standing.changes or standing.agrees:
             return standing
         last = str(standing.changes[-1].version)

@@ -9,7 +9,6 @@ from lesionflow.errors import RegistryError
 from lesionflow.model.card import VALIDATION_FILE, Card, read_card
 from lesionflow.model.files import read_arrays
 from lesionflow.model.prediction import LabelledPredictions, read_labelled
-from lesionflow.registry.suggestions import suggest_model
 from lesionflow.registry.versions import (
     Version,
     find_validation,
@@ -18,6 +17,7 @@ from lesionflow.registry.versions import (
     parse_address,
     registered_at,
     resolve_folder,
+    suggest_model,
 )
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lesionflow.defaults import DEFAULT_MODEL as DEFAULT_MODEL
+from lesionflow.defaults import DEFAULT_NAME as DEFAULT_NAME
 from lesionflow.options import check_options, option
-
-DEFAULT_NAME = "lesionflow"  # of the registered model, and of the experiment
-DEFAULT_MODEL = f"models:/{DEFAULT_NAME}@champion"
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,15 @@ import secrets
 from dataclasses import dataclass
 
 from lesionflow.errors import UsageError
-from lesionflow.tracking.failures import registry_errors
+from lesionflow.registry.gates import Verdict
+from lesionflow.registry.versions import Version
+from lesionflow.tracking.client import mlflow, registry_errors
 
 CHAMPION = "champion"  # the alias
 PROMOTED, FORCED = "promoted", "forced"
 ROLLED_BACK = "rolled back"  # to the champion before
 GIVEN_BACK = "given back"  # to the one promoted at the same time, than which it was not better
+KEPT_BACK = "kept back"  # in the tags of a version that the gates refused
 LONGEST_REASON = 300  # characters of a user's
 _KEPT_OF_REASON = 700  # the databases hold 5,000, of which JSON takes six for a letter such as é
 _KEY = re.compile(r"champion_(\d{6,})_\d{8}T\d{6}\.\d{6}Z_[0-9a-f]{8}")
@@ -60,10 +63,8 @@ class ChampionState:
         return bool(self.changes) and self.changes[-1].version == self.champion
 
 
-def look(name: str) -> ChampionState:
+def read_state(name: str) -> ChampionState:
     """The champion and its history; those of a model that is not registered are empty."""
-    import mlflow
-
     with registry_errors(f"reading the history of {name}"):
         try:
             model = mlflow.MlflowClient().get_registered_model(name)
@@ -79,8 +80,6 @@ def look(name: str) -> ChampionState:
 
 def record(name: str, version: int, decision: str, reason: str, seen: ChampionState) -> Change:
     """Write a change into the history; seen: what the one who decided on it saw."""
-    import mlflow
-
     now = datetime.datetime.now(datetime.UTC)
     number = 1 + max((change.number for change in seen.changes), default=0)
     key = f"champion_{number:06d}_{now:%Y%m%dT%H%M%S.%f}Z_{secrets.token_hex(4)}"
@@ -95,6 +94,36 @@ def record(name: str, version: int, decision: str, reason: str, seen: ChampionSt
     with registry_errors(f"recording that {name}/{version} was {decision}"):
         mlflow.MlflowClient().set_registered_model_tag(name, key, json.dumps(told))
     return Change(key, number, **told)  # type: ignore[arg-type]
+
+
+def tag_decision(
+    name: str, number: int, decision: Verdict, what: str, note: str = "", against: Version | None = None
+) -> None:
+    """Keep a decision with the version that it is about.
+
+    what: KEPT_BACK or a word of `history`; against: the version it was measured against. Tags of an earlier decision of
+    which this one says nothing are taken away.
+    """
+    tags = {
+        "decision": what,
+        "decision_reason": decision.reason,
+        "decided_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "decided_by": user_name(),
+    }
+    if against is not None:
+        tags["decided_against"] = f"{against.name}/{against.number}"
+    if note:
+        tags["decision_note"] = note
+    for gate in decision.gates:
+        told = "passed" if gate.passed else "failed"
+        tags[f"gate_{gate.name.replace(' ', '_')}"] = f"{told}: {gate.reason}" if gate.reason else told
+    with registry_errors(f"tagging {name}/{number}"):
+        client = mlflow.MlflowClient()
+        for key, value in tags.items():
+            client.set_model_version_tag(name, str(number), key, value)
+        for key in client.get_model_version(name, str(number)).tags:
+            if key not in tags and (key.startswith("gate_") or key in ("decided_against", "decision_note")):
+                client.delete_model_version_tag(name, str(number), key)
 
 
 def line_of(standing: ChampionState) -> list[int]:

@@ -12,9 +12,8 @@ from lesionflow.errors import LesionflowError
 from lesionflow.model.files import check_whole, read_bundle
 from lesionflow.registry.history import CHAMPION
 from lesionflow.registry.versions import number_by_alias, registered_at, resolve
-from lesionflow.tracking.failures import registry_errors
+from lesionflow.tracking.client import connect, mlflow, registry_errors
 from lesionflow.tracking.resume import MODEL_TAG
-from lesionflow.tracking.runs import connect
 
 _SHOWN = 3  # interrupted trainings that are named
 
@@ -47,7 +46,6 @@ def _schema_told(address: str) -> str:
     scheme = address.partition(":")[0].partition("+")[0]
     if scheme not in ("sqlite", "postgresql", "mysql", "mssql"):
         return ""
-    import mlflow
     import mlflow.store.db.utils as tables
     import sqlalchemy
     from sqlalchemy.pool import NullPool
@@ -64,8 +62,6 @@ def _schema_told(address: str) -> str:
 
 
 def _counts() -> dict[str, int]:
-    import mlflow
-
     client = mlflow.MlflowClient()
     with registry_errors("counting"):
         experiments = client.search_experiments(max_results=1000)
@@ -75,8 +71,6 @@ def _counts() -> dict[str, int]:
 
 def _artifacts() -> str:
     """Where the default experiment keeps files."""
-    import mlflow
-
     with registry_errors("looking where artifacts are kept"):
         experiment = mlflow.MlflowClient().get_experiment("0")
     return str(experiment.artifact_location)
@@ -101,8 +95,6 @@ def _champion(name: str, tracking_uri: str) -> dict[str, Any] | None:
 
 def _interrupted() -> dict[str, Any]:
     """Trainings that did not come to their end, newest first: how many, and the ids of the first."""
-    import mlflow
-
     with registry_errors("looking for interrupted trainings"):
         runs = mlflow.search_runs(
             search_all_experiments=True, filter_string="attributes.status != 'FINISHED'", output_format="list",

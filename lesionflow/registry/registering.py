@@ -8,7 +8,7 @@ from lesionflow.errors import RegistryError
 from lesionflow.evaluation.learning import History
 from lesionflow.model.card import Card
 from lesionflow.registry.versions import Version, find_version, fitting
-from lesionflow.tracking.failures import registry_errors
+from lesionflow.tracking.client import mlflow, registry_errors
 from lesionflow.tracking.resume import delete_checkpoints, find_run, logged_epochs, mark_finished
 from lesionflow.tracking.runs import log_parameters
 from lesionflow.version import __version__
@@ -19,8 +19,6 @@ def check_may_register(name: str) -> None:
 
     A training asks before it begins. Only trying tells: a tag of the registered model says when that was.
     """
-    import mlflow
-
     client, now = mlflow.MlflowClient(), datetime.datetime.now(datetime.UTC)
     with registry_errors(f"asking whether a version of {name} may be registered"):
         try:
@@ -34,8 +32,6 @@ def check_may_register(name: str) -> None:
 
 def find_registered(name: str, digest: str) -> Version | None:
     """The version of `name` that a bundle was registered as, by the digest of its card, or None."""
-    import mlflow
-
     with registry_errors(f"looking for the bundle among the versions of {name}"):
         found = mlflow.MlflowClient().search_model_versions(f"name = '{name}' and tags.card_digest = '{digest}'")
     return find_version(name, max(int(version.version) for version in found)) if found else None
@@ -43,8 +39,6 @@ def find_registered(name: str, digest: str) -> Version | None:
 
 def find_of_run(run_id: str) -> str:
     """The version that a run has registered, as NAME/NUMBER; empty where it has registered none."""
-    import mlflow
-
     with registry_errors(f"looking for the version of run {run_id}"):
         found = mlflow.MlflowClient().search_model_versions(f"run_id = '{run_id}'")
     return f"{found[0].name}/{found[0].version}" if found else ""
@@ -55,8 +49,6 @@ def find_trained(run_id: str) -> tuple[Version, History] | None:
 
     To register is the last thing that such a run does; whatever it says of itself, it is marked as finished.
     """
-    import mlflow
-
     client, run = mlflow.MlflowClient(), find_run(run_id)
     with registry_errors(f"looking for the version of run {run_id}"):
         found = client.search_model_versions(f"run_id = '{run_id}'")
@@ -72,16 +64,12 @@ def find_trained(run_id: str) -> tuple[Version, History] | None:
 
 def decided(version: Version) -> bool:
     """Whether a decision about a version's promotion has been made."""
-    import mlflow
-
     with registry_errors(f"looking {version.label} up"):
         return "decision" in mlflow.MlflowClient().get_model_version(version.name, str(version.number)).tags
 
 
 def complete(version: Version, description: str, run_id: str | None) -> None:
     """Make up for what the registry did not come to after it took a version: its description, the end of its run."""
-    import mlflow
-
     client = mlflow.MlflowClient()
     with registry_errors(f"describing {version.label}"):
         if description and not client.get_model_version(version.name, str(version.number)).description:
@@ -93,8 +81,6 @@ def complete(version: Version, description: str, run_id: str | None) -> None:
 
 def log_origin(card: Card) -> None:
     """Log into the active run what a bundle's card says of its training, which that run has not seen."""
-    import mlflow
-
     log_parameters({name: value for name, value in card.training.items() if name not in ("best_epoch", "seconds")})
     with registry_errors("logging where the bundle comes from"):
         mlflow.set_tags(

@@ -20,7 +20,7 @@ from lesionflow.evaluation.learning import History
 from lesionflow.model.card import CARD_FILE, FILES, read_card
 from lesionflow.registry.versions import Version, register_bundle
 from lesionflow.tracking import runs as tracking
-from lesionflow.tracking.failures import without_password
+from lesionflow.tracking.client import mlflow, without_password
 from lesionflow.tracking.resume import logged_epochs
 from lesionflow.training.finalize import MODEL_CARD_FILE, FinalizedModel
 
@@ -96,8 +96,6 @@ def register_artifacts(outcome: TrainingArtifacts, name: str) -> Version:
 
     What the run has already stays as it is there.
     """
-    import mlflow
-
     card = read_card(outcome.bundle)
     active = mlflow.active_run()
     assert active is not None
@@ -137,8 +135,6 @@ def keep_artifacts(folder: Path, name: str) -> Path:
 
 def how_to_register(kept: Path) -> str:
     """The command that registers what `keep_artifacts` has kept."""
-    import mlflow
-
     whole = kept if (kept / _ABOUT).is_file() else kept / _BUNDLE
     where = without_password(str(mlflow.get_tracking_uri()))
     return shlex.join(["lesionflow", "register", str(whole), "--tracking-uri", where])

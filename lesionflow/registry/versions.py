@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.metadata
 import re
@@ -18,9 +19,7 @@ from lesionflow.model.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
 from lesionflow.model.shipped import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.registry.local_store import Entry, find_entry, local_bundle
 from lesionflow.registry.remote_store import fetch_entry
-from lesionflow.registry.suggestions import suggest_model
-from lesionflow.tracking.failures import registry_errors, without_password
-from lesionflow.tracking.runs import connect
+from lesionflow.tracking.client import connect, mlflow, registry_errors, without_password
 
 DECIDING = "balanced_accuracy"  # on the validation part
 SCORED = (CARD_FILE, ONNX_FILE)  # what scoring reads of a bundle
@@ -47,7 +46,6 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
     example: the bytes of an image file, kept with the model as its input example, or None; description: Markdown that
     MLflow shows with the version. One that is too long for MLflow's databases ends with a line that says so.
     """
-    import mlflow
     import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
@@ -109,8 +107,6 @@ def fitting(description: str) -> str:
 
 def number_by_alias(name: str, alias: str) -> int | None:
     """The number of the version behind an alias, or None."""
-    import mlflow
-
     with registry_errors(f"looking {name}@{alias} up"):
         try:
             return int(mlflow.MlflowClient().get_model_version_by_alias(name, alias).version)
@@ -129,8 +125,6 @@ def find_version(name: str, number: int) -> Version:
 
 def is_registered(name: str, number: int) -> bool:
     """Whether the registry holds a version, which may have been deleted since somebody noted its number."""
-    import mlflow
-
     with registry_errors(f"looking {name}/{number} up"):
         try:
             mlflow.MlflowClient().get_model_version(name, str(number))
@@ -152,8 +146,6 @@ def find_validation(version: Version) -> LabelledPredictions | None:
 
 def registered_at(name: str, number: int) -> datetime.datetime:
     """When a version was registered, UTC."""
-    import mlflow
-
     with registry_errors(f"looking {name}/{number} up"):
         milliseconds = mlflow.MlflowClient().get_model_version(name, str(number)).creation_timestamp
     return datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
@@ -230,8 +222,6 @@ def _ask(
             f"no {alias} of {name} in the registry {_registry()}{suggest_model(name, alias)}; train one with "
             f"'lesionflow train', or name another model with --model{in_its_place()}"
         )
-    import mlflow
-
     folder = _download(name, number, download_to, files)
     with registry_errors(f"looking {name}/{number} up"):
         registered = mlflow.MlflowClient().get_model_version(name, str(number)).tags.get("card_digest")
@@ -242,8 +232,6 @@ def _ask(
 
 def _download(name: str, number: int, folder: Path, files: tuple[str, ...]) -> Path:
     """The folder with those files of a version's bundle: where they are on this machine, else `folder`, with copies."""
-    import mlflow
-
     with registry_errors(f"fetching {name}/{number}"):
         try:
             source = mlflow.MlflowClient().get_model_version_download_uri(name, str(number))
@@ -265,6 +253,16 @@ def _download(name: str, number: int, folder: Path, files: tuple[str, ...]) -> P
 
 
 def _registry() -> str:
-    import mlflow
-
     return without_password(str(mlflow.get_registry_uri()))
+
+
+def suggest_model(name: str, alias: str | None = None) -> str:
+    """Return `; did you mean 'lesionflow'?` for a registered model or one of its aliases; empty where none is near."""
+    with contextlib.suppress(Exception):  # part of a message about another error
+        client = mlflow.MlflowClient()
+        models = {model.name: model for model in client.search_registered_models(max_results=200)}
+        if name not in models:
+            return did_you_mean(name, models)
+        if alias is not None:
+            return did_you_mean(alias, models[name].aliases)
+    return ""

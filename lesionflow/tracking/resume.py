@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
 from lesionflow.errors import DataError, RegistryError
-from lesionflow.tracking.failures import registry_errors
+from lesionflow.tracking.client import mlflow, registry_errors
 from lesionflow.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -52,8 +52,6 @@ class InterruptedRun:
 
 def mark_begun(config: TrainingConfig, registered_model: str) -> None:
     """Keep in the active run what `find_interrupted` needs besides the run's parameters."""
-    import mlflow
-
     # `mlflow run` logs parameters as they were typed: there, the preset may be `auto`, which is another elsewhere.
     with registry_errors("marking the run"):
         mlflow.set_tags({MODEL_TAG: registered_model, PRESET_TAG: config.preset})
@@ -61,8 +59,6 @@ def mark_begun(config: TrainingConfig, registered_model: str) -> None:
 
 def find_interrupted(run_id: str) -> InterruptedRun:
     """What there is to resume. Raises `RegistryError` where a run is not there, has finished, or is of another kind."""
-    import mlflow
-
     client = mlflow.MlflowClient()
     run = find_run(run_id)
     if run.info.lifecycle_stage == "deleted":
@@ -95,8 +91,6 @@ class Begun:
 
 def find_begun(run_id: str) -> Begun | None:
     """A network's run; None where this store does not have it."""
-    import mlflow
-
     with registry_errors(f"looking run {run_id} up"):
         try:
             run = mlflow.get_run(run_id)
@@ -114,8 +108,6 @@ def find_begun(run_id: str) -> Begun | None:
 
 def mark_resumed(epoch: int) -> None:
     """Note in the active run that it was interrupted after an epoch, besides earlier ones."""
-    import mlflow
-
     with registry_errors("noting the resumption"):
         active = mlflow.active_run()
         assert active is not None
@@ -125,8 +117,6 @@ def mark_resumed(epoch: int) -> None:
 
 def mark_finished(run_id: str) -> None:
     """Have a run that is done with its work say so."""
-    import mlflow
-
     with registry_errors(f"ending run {run_id}"):
         if find_run(run_id).info.status != "FINISHED":
             mlflow.MlflowClient().set_terminated(run_id, "FINISHED")
@@ -134,8 +124,6 @@ def mark_finished(run_id: str) -> None:
 
 def logged_epochs(run_id: str) -> dict[int, dict[str, float]]:
     """The figures of every epoch that a run holds, by the epoch's number, from 1."""
-    import mlflow
-
     client, epochs = mlflow.MlflowClient(), dict[int, dict[str, float]]()
     with registry_errors(f"reading the epochs of run {run_id}"):
         for metric in client.get_run(run_id).data.metrics:
@@ -147,8 +135,6 @@ def logged_epochs(run_id: str) -> dict[int, dict[str, float]]:
 
 def log_checkpoint(run_id: str, checkpoint: Checkpoint) -> None:
     """Put a checkpoint into a run, in place of the last but one."""
-    import mlflow
-
     from lesionflow.training.checkpoint import to_bytes
 
     doing = f"keeping the checkpoint of epoch {checkpoint.epoch}"
@@ -160,8 +146,6 @@ def log_checkpoint(run_id: str, checkpoint: Checkpoint) -> None:
 
 def last_checkpoint(run_id: str) -> Checkpoint | None:
     """The latest checkpoint in a run that is whole."""
-    import mlflow
-
     from lesionflow.training.checkpoint import newest
 
     contents = []
@@ -178,7 +162,6 @@ def delete_checkpoints(run_id: str) -> None:
 
     Where the store cannot delete, or lets this user write only, they are emptied.
     """
-    import mlflow
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     with contextlib.suppress(Exception):  # the model is registered: nothing that happens here may spoil that
@@ -195,7 +178,5 @@ def delete_checkpoints(run_id: str) -> None:
 
 def find_run(run_id: str) -> Run:
     """Look a run up. Raises `RegistryError` where there is none of that id."""
-    import mlflow
-
     with registry_errors(f"looking run {run_id} up"):
         return mlflow.get_run(run_id)

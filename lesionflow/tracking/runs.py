@@ -1,119 +1,178 @@
-"""MLflow runs: where they are kept, and what is written into one."""
+"""MLflow runs: starting one, what is written into it, and the configuration that repeats it."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
+import re
 import tempfile
+import threading
+import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
+from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.card import Card, Estimate
-from lesionflow.tracking.failures import registry_errors
+from lesionflow.tracking.client import active_run_id, connect, mlflow, registry_errors
 from lesionflow.tracking.provenance import git_commit, package_versions
-from lesionflow.tracking.timeouts import be_prompt
+from lesionflow.training.config import TrainingConfig
+from lesionflow.training.config_file import CONFIG_FILE, settings_text
 from lesionflow.version import __version__
 
 if TYPE_CHECKING:
     from lesionflow.evaluation.report import EvaluationReport
 
-# MLflow would print where a server shows a run, between the results.
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-be_prompt()
+RUNS = "runs:/"
+RETRY_AFTER = 60  # seconds after a failed call: asking a server that hangs costs 20
 
-# What the compare view lines up: more of them, and nobody sees the ones that decide.
+# Metrics of the compare view: with more of them, those that decide would be out of sight.
 COMPARED = (
     "accuracy", "accuracy_of_always_nv", "balanced_accuracy", "macro_auc", "macro_f1", "log_loss", "ece",
     "malignant_auc", "malignant_sensitivity", "malignant_specificity", "referred", "accuracy_of_trusted",
     *(f"sensitivity_{diagnosis}" for diagnosis in DIAGNOSES),
 )  # fmt: skip
-# MLflow compares runs by a list in the order of names, of which it shows a handful: what promotion is decided by stands
-# there once more under `deciding/`, before every other group. Of validation alone, as test decides nothing.
+# MLflow lists metrics by name and shows the first few: those that decide a promotion are logged once more under
+# `deciding/`, which sorts before every other group. Of validation alone, as test decides nothing.
 DECIDING_FIRST = ("balanced_accuracy", "macro_auc", "sensitivity_mel", "ece")
 COMPARED_PICTURES = ("confusion_matrix", "malignant_roc", "reliability")
 
 
-def connect(tracking_uri: str | None = None) -> str:
-    """Choose the tracking store and make sure that it and the registry answer; returns its address.
-
-    Without an address, MLflow's own choice counts: MLFLOW_TRACKING_URI, else SQLite in the working directory. User and
-    password in the address are taken out of it. Raises `RegistryError` within seconds where nothing answers.
-    """
-    import logging
-
-    import mlflow
-
-    # Schema migrations and the like are MLflow's own affair, not output of ours.
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    asked = tracking_uri or str(mlflow.get_tracking_uri())
-    address = _without_credentials(asked)
-    if tracking_uri or address != asked:
-        mlflow.set_tracking_uri(address)
-    with registry_errors("reaching the tracking store"):
-        client = mlflow.MlflowClient()
-        client.search_experiments(max_results=1)
-        client.search_registered_models(max_results=1)
-    return str(mlflow.get_tracking_uri())
-
-
-def _without_credentials(address: str) -> str:
-    """A server's address without user and password, which MLflow then takes from where they get into no message."""
-    scheme, separator, rest = address.partition("://")
-    who, _, host = rest.rpartition("@")
-    user, _, password = who.partition(":")
-    if scheme not in ("http", "https") or not (user and password):
-        return address
-    os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(user), unquote(password)
-    return f"{scheme}{separator}{host}"
+_Given = ParamSpec("_Given")
 
 
 @contextlib.contextmanager
 def run(
     name: str, experiment: str, *, nested: bool = False, system_metrics: bool = True, resumed: str | None = None
 ) -> Iterator[str]:
-    """A run that ends as finished, failed or killed with the block; yields its id.
+    """Start a run; it ends as finished, failed or killed with the block.
 
-    Where `mlflow run` has begun a run already, that one is taken up, in its experiment; so is `resumed`, the id of a
-    run that was interrupted.
+    Parameters
+    ----------
+    name : str
+        Name of the run. One that was given with `mlflow run --run-name` stays.
+    experiment : str
+        Name of the experiment. Where it is the default, `MLFLOW_EXPERIMENT_ID` comes first, which
+        `mlflow.set_experiment` sets as well.
+    nested : bool
+        Whether the run is a child of the active one. Inside a run that the caller has started it always is, in that
+        run's experiment.
+    system_metrics : bool
+        Whether the machine's load is logged.
+    resumed : str, optional
+        Id of an interrupted run to go on with, in its experiment. A run that `mlflow run` has begun is taken up too.
+
+    Yields
+    ------
+    str
+        The run's id.
     """
-    import mlflow
-
     with registry_errors("starting a run"):
+        begun = None if resumed or nested else os.environ.get("MLFLOW_RUN_ID")
+        chosen: dict[str, Any] = {}
         if resumed:
-            mlflow.set_experiment(experiment_id=mlflow.get_run(resumed).info.experiment_id)
-        elif not nested and "MLFLOW_RUN_ID" not in os.environ:
-            mlflow.set_experiment(experiment)
+            _choose_experiment_of(resumed)
+            chosen = {"run_id": resumed}
+        elif not begun:
+            chosen = {"run_name": name, "experiment_id": _experiment_id(experiment)}
         mlflow.set_system_metrics_sampling_interval(5)
-        active = mlflow.start_run(
-            resumed, run_name=None if resumed else name, nested=nested, log_system_metrics=system_metrics
-        )
+        within = mlflow.active_run() is not None
+        active = mlflow.start_run(**chosen, nested=nested or within, log_system_metrics=system_metrics)
+        if begun and _is_random_name(active.info.run_name):
+            mlflow.set_tag("mlflow.runName", name)
     with active:
         try:
-            if not resumed:
-                with registry_errors("naming the run"):
-                    mlflow.set_tag("mlflow.runName", name)  # a run that `mlflow run` began has a name of its own
             yield active.info.run_id
         except BaseException as error:
             with contextlib.suppress(Exception):  # a server that is gone must not hide what went wrong
                 mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
-        with registry_errors("ending the run, which has all that belongs there,"):
+        with registry_errors("ending the run, whose results are all logged,"):
             mlflow.end_run()
 
 
+def _experiment_id(name: str) -> str:
+    """The experiment of a new run, made where it is not there. MLflow's global choice of one stays as it is."""
+    if (active := mlflow.active_run()) is not None:
+        return str(active.info.experiment_id)
+    if name == DEFAULT_NAME and (chosen := os.environ.get("MLFLOW_EXPERIMENT_ID")):
+        return chosen
+    client = mlflow.MlflowClient()
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name))
+        except mlflow.MlflowException as error:  # somebody else made it in between
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = client.get_experiment_by_name(name)
+            assert found is not None
+    if found.lifecycle_stage == "deleted":
+        raise RegistryError(
+            f"experiment {name} was deleted; 'mlflow experiments restore --experiment-id {found.experiment_id}' brings "
+            "it back, or name another with --experiment"
+        )
+    return str(found.experiment_id)
+
+
+def _choose_experiment_of(run_id: str) -> None:
+    """Make the experiment of a run the active one: MLflow starts a run again only there."""
+    before = os.environ.get("MLFLOW_EXPERIMENT_ID")
+    mlflow.set_experiment(experiment_id=mlflow.get_run(run_id).info.experiment_id)
+    if before is None:  # which MLflow sets, and a later run would take for the user's choice
+        os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
+    else:
+        os.environ["MLFLOW_EXPERIMENT_ID"] = before
+
+
+def _is_random_name(name: str) -> bool:
+    """Whether MLflow made a run's name up (`gifted-lark-123`), rather than got it from the user."""
+    try:
+        from mlflow.utils.name_utils import _GENERATOR_NOUNS, _GENERATOR_PREDICATES
+    except ImportError:  # then every name stays
+        return False
+    matched = re.fullmatch(r"(.+)-([^-]+)-\d+", name)
+    return matched is not None and matched[1] in _GENERATOR_PREDICATES and matched[2] in _GENERATOR_NOUNS
+
+
+class CircuitBreaker:
+    """Makes calls to a server that may fail while a network trains; both the failure and its end are told once."""
+
+    def __init__(self, tell: Callable[[str], None]):
+        self.tell = tell
+        self.failing_since: float | None = None
+        self.retry_at = 0.0
+        self.lock = threading.Lock()  # epochs and checkpoints are written by different threads
+
+    def attempt(self, call: Callable[_Given, None], *given: _Given.args, **named: _Given.kwargs) -> bool:
+        """Make a call; returns whether it went well. For `RETRY_AFTER` seconds after a failure it is not made."""
+        with self.lock:
+            if time.monotonic() < self.retry_at:
+                return False
+            try:
+                call(*given, **named)
+            except RegistryError as error:
+                if self.failing_since is None:
+                    self.failing_since = time.monotonic()
+                    self.tell(f"warning: {error}; training continues, and what is missing is written later")
+                self.retry_at = time.monotonic() + RETRY_AFTER
+                return False
+            if self.failing_since is not None:
+                self.tell(f"the store takes writes again, after {time.monotonic() - self.failing_since:.0f} seconds")
+                self.failing_since = None
+            return True
+
+
 def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split) -> None:
-    """Log how a training is set up: parameters, data set, split, code and package versions."""
-    import mlflow
+    """Log the setting of a training: parameters, data set, split, code and package versions."""
     from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
 
@@ -156,45 +215,34 @@ def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split
 
 
 def log_parameters(parameters: dict[str, Any]) -> None:
-    """Log what a run was asked for."""
-    import mlflow
-
+    """Log the parameters of a run; those that it has already stay."""
     with registry_errors("logging the run's parameters"):
-        active = mlflow.active_run()
-        assert active is not None
         # `mlflow run` has logged its -P values as they were typed; the same key in another spelling would be refused.
-        known = mlflow.get_run(active.info.run_id).data.params
+        known = mlflow.get_run(active_run_id()).data.params
         mlflow.log_params({key: value for key, value in parameters.items() if key not in known})
 
 
-def log_epoch(epoch: int, figures: dict[str, float]) -> None:
-    """Log one epoch's figures, under `epoch/`."""
-    import mlflow
-
+def log_epoch(epoch: int, metrics: dict[str, float]) -> None:
+    """Log the metrics of one epoch, under `epoch/`."""
     with registry_errors(f"logging epoch {epoch}"):
-        mlflow.log_metrics({f"epoch/{name}": value for name, value in figures.items()}, step=epoch)
+        mlflow.log_metrics({f"epoch/{name}": value for name, value in metrics.items()}, step=epoch)
 
 
 def log_metrics(metrics: dict[str, float]) -> None:
-    """Log final figures; those that the run has from before it was interrupted stay."""
-    import mlflow
-
+    """Log final metrics; those that the run has from before an interruption stay."""
     with registry_errors("logging metrics"):
-        active = mlflow.active_run()
-        assert active is not None
-        known = mlflow.get_run(active.info.run_id).data.metrics
+        known = mlflow.get_run(active_run_id()).data.metrics
         mlflow.log_metrics({name: value for name, value in metrics.items() if name not in known})
 
 
 def log_estimates(part: str, metrics: Mapping[str, Estimate]) -> None:
-    """Log the figures that runs are compared by; all of them, with their intervals, are in the evaluation."""
+    """Log the metrics that runs are compared by; the evaluation has all of them, with their intervals."""
     shown = {name: metrics[name].value for name in COMPARED if name in metrics}
     log_metrics({f"{part}/{name}": value for name, value in shown.items()})
 
 
 def log_picture(name: str, content: bytes) -> None:
-    """Log a PNG so that it shows among the run's artifacts and in the compare view's image grid."""
-    import mlflow
+    """Log a PNG where it shows among the run's artifacts and in the image grid of the compare view."""
     from PIL import Image
 
     with registry_errors(f"logging the picture {name}"), Image.open(io.BytesIO(content)) as opened:
@@ -204,7 +252,7 @@ def log_picture(name: str, content: bytes) -> None:
 
 
 def log_evaluation(report: EvaluationReport, part: str) -> None:
-    """Log an evaluation: all of it as files under `evaluation/`, and its telling pictures where runs are compared."""
+    """Log an evaluation as files under `evaluation/`, and its main pictures where runs are compared."""
     from lesionflow.evaluation.evaluate import write_evaluation
 
     with tempfile.TemporaryDirectory() as folder:
@@ -215,32 +263,28 @@ def log_evaluation(report: EvaluationReport, part: str) -> None:
 
 
 def compared_pictures(report: EvaluationReport, part: str) -> dict[str, bytes]:
-    """The pictures of an evaluation that runs are compared by, as PNG, under the names that they have there."""
+    """Return the pictures of an evaluation that runs are compared by, as PNG, by name."""
     chosen = {f"{picture.name}_{part}": picture for picture in report.pictures if picture.name in COMPARED_PICTURES}
     if part != "validation":  # once is enough
         chosen |= {picture.name: picture for picture in report.pictures if picture.name == "learning_curves"}
     return {name: picture.png() for name, picture in chosen.items()}
 
 
-def log_files(folder: Path, place: str | None = None) -> None:
-    """Log all files of a folder among the run's artifacts, there or in a folder there."""
-    import mlflow
-
+def log_files(folder: Path, under: str | None = None) -> None:
+    """Log all files of a folder as artifacts of the run, in its folder `under`."""
     with registry_errors("logging files"):
-        mlflow.log_artifacts(str(folder), place)
+        mlflow.log_artifacts(str(folder), under)
 
 
 def log_description(files: Sequence[Path]) -> None:
-    """Log what a data set's description came to, under `data/`."""
-    import mlflow
-
+    """Log the files of a data set's description, under `data/`."""
     with registry_errors("logging the data's description"):
         for file in files:
             mlflow.log_artifact(str(file), "data")
 
 
 def log_card_figures(card: Card) -> None:
-    """Log the figures of a bundle's card, those that decide also in front, and how far training is from validation."""
+    """Log the metrics of a bundle's card, once more those that decide, and the gap between training and validation."""
     for part in card.metrics:
         log_estimates(part, card.metrics[part])
     train, validation = card.metrics.get("train", {}), card.metrics.get("validation", {})
@@ -252,3 +296,53 @@ def log_card_figures(card: Card) -> None:
     deciding = {f"deciding/{name}": validation[name].value for name in DECIDING_FIRST if name in validation}
     told = {name: float(card.training[name]) for name in ("best_epoch", "seconds") if name in card.training}
     log_metrics(deciding | gaps | {f"training/{name}": value for name, value in told.items()})
+
+
+def log_configuration(config: TrainingConfig, registered_model: str) -> None:
+    """Log a configuration as an artifact of the active run; one from before an interruption stays."""
+    with registry_errors("logging the configuration"):
+        client, run_id = mlflow.MlflowClient(), active_run_id()
+        if any(entry.path == CONFIG_FILE for entry in client.list_artifacts(run_id)):
+            return
+        experiment = client.get_experiment(client.get_run(run_id).info.experiment_id).name
+        names = {"experiment": experiment, "registered_model": registered_model}
+        about = f"lesionflow {__version__}; to repeat this run: lesionflow train --config {RUNS}{run_id}/{CONFIG_FILE}"
+        client.log_text(run_id, settings_text(config, names, about), CONFIG_FILE)
+
+
+def read_configuration_text(source: str, tracking_uri: str | None = None) -> str:
+    """Return the text of a configuration file, or of a run's: `runs:/RUN_ID/config.yaml`, or `runs:/RUN_ID`.
+
+    Raises
+    ------
+    UsageError
+        For a file that cannot be read.
+    RegistryError
+        For a run that is not there or has no configuration.
+    """
+    try:
+        if not source.startswith(RUNS):
+            return Path(source).read_text(encoding="utf-8-sig")
+        return _fetch(source, tracking_uri)
+    except UnicodeDecodeError:
+        raise UsageError(f"{source}: not UTF-8 text; give a YAML file") from None
+    except OSError as error:
+        raise UsageError(
+            f"{source}: {error.strerror or error}; give a YAML file, or {RUNS}RUN_ID/config.yaml"
+        ) from None
+
+
+def _fetch(source: str, tracking_uri: str | None) -> str:
+    matched = re.fullmatch(rf"{RUNS}([0-9A-Za-z_-]+)(?:/(.+))?", source)
+    if not matched:
+        raise UsageError(f"{source}: write {RUNS}RUN_ID/{CONFIG_FILE}")
+    run_id, path = matched[1], matched[2] or CONFIG_FILE
+    connect(tracking_uri)
+    with tempfile.TemporaryDirectory() as folder, registry_errors(f"fetching {source}"):
+        client = mlflow.MlflowClient()
+        client.get_run(run_id)  # its message is clear where there is no such run
+        below = path.rpartition("/")[0]
+        if not any(entry.path == path for entry in client.list_artifacts(run_id, below or None)):
+            raise RegistryError(f"run {run_id} kept no {path}, as trainings do; give another run, or a file")
+        file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=folder)
+        return Path(file).read_text(encoding="utf-8-sig")

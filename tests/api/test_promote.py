@@ -6,7 +6,7 @@ import mlflow
 import pytest
 
 from lesionflow.registry.champion import find_champion, set_champion
-from lesionflow.registry.history import look
+from lesionflow.registry.history import read_state
 from lesionflow.registry.versions import find_version
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME
@@ -45,7 +45,7 @@ def test_a_refused_promotion_exits_with_one_and_says_why_and_how_to_force_it(con
 )
 def test_wrong_usage_exits_with_two_and_changes_nothing(contenders: Path, arguments: tuple[str, ...]) -> None:
     result = invoke("promote", NAME, "1", *arguments)
-    assert result.exit_code == 2 and "Error: " in result.stderr and look(NAME).champion is None
+    assert result.exit_code == 2 and "Error: " in result.stderr and read_state(NAME).champion is None
 
 
 def test_forced_rolled_back_and_told(contenders: Path) -> None:

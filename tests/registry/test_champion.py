@@ -12,9 +12,16 @@ import pytest
 from lesionflow.api.promote import promote
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry import champion, history
-from lesionflow.registry.champion import challenge, find_champion, promote_best, roll_back, set_champion, settle
+from lesionflow.registry.champion import (
+    challenge,
+    find_champion,
+    promote_best,
+    reconcile_alias,
+    roll_back,
+    set_champion,
+)
 from lesionflow.registry.gates import Verdict
-from lesionflow.registry.history import ChampionState, Change, line_of, look
+from lesionflow.registry.history import ChampionState, Change, line_of, read_state
 from lesionflow.registry.versions import Version, find_version, parse_address
 from tests.contenders import NAME
 
@@ -45,7 +52,7 @@ def tags(number: int) -> dict[str, str]:
 
 
 def decisions() -> list[tuple[int, str]]:
-    return [(change.version, change.decision) for change in look(NAME).changes]
+    return [(change.version, change.decision) for change in read_state(NAME).changes]
 
 
 def test_a_promotion_is_kept_as_tags_and_in_the_history(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +66,7 @@ def test_a_promotion_is_kept_as_tags_and_in_the_history(store: Path, monkeypatch
     assert kept["decision_note"] == "for the autumn" and kept["decided_at"]
     for gate in ("data", "balanced_accuracy", "melanoma_sensitivity", "calibration"):
         assert kept[f"gate_{gate}"].startswith("passed: ")
-    first, second = look(NAME).changes
+    first, second = read_state(NAME).changes
     assert (first.version, first.before, second.version, second.before) == (1, None, 2, 1)
     assert second.who == "ana" and second.reason.startswith("for the autumn (same data and split")
     assert first.when <= second.when and second.when.endswith("+00:00")
@@ -67,10 +74,10 @@ def test_a_promotion_is_kept_as_tags_and_in_the_history(store: Path, monkeypatch
 
 def test_a_refusal_changes_nothing_but_tags(store: Path) -> None:
     set_champion(version(3), "to begin with")
-    before = look(NAME)
+    before = read_state(NAME)
     done = challenge(version(2))
     assert not done.promoted and "not shown to be better than lesions/3" in done.decision.reason
-    assert look(NAME) == before
+    assert read_state(NAME) == before
     assert tags(2)["decision"] == "kept back" and tags(2)["gate_balanced_accuracy"].startswith(
         "failed: not shown to be better"
     )
@@ -83,7 +90,7 @@ def test_force_records_which_gates_failed_and_why_it_was_forced(store: Path) -> 
     assert done.promoted and done.forced and find_champion(NAME) == version(2)
     assert tags(2)["decision"] == "forced" and tags(2)["decision_note"] == "the other one is slow"
     assert tags(2)["gate_balanced_accuracy"].startswith("failed: ")
-    last = look(NAME).changes[-1]
+    last = read_state(NAME).changes[-1]
     assert last.decision == "forced" and last.reason.startswith(
         "the other one is slow (gates failed: not shown to be better"
     )
@@ -103,9 +110,9 @@ def test_tags_of_an_earlier_decision_do_not_stay(store: Path) -> None:
 
 def test_the_champion_is_not_asked_again(store: Path) -> None:
     challenge(version(1))
-    before, kept = look(NAME), tags(1)
+    before, kept = read_state(NAME), tags(1)
     done = promote(NAME, 1, force=True, reason="once more")
-    assert done.already and done.promoted and look(NAME) == before and tags(1) == kept
+    assert done.already and done.promoted and read_state(NAME) == before and tags(1) == kept
 
 
 def test_what_is_asked_wrongly(store: Path) -> None:
@@ -135,7 +142,7 @@ def test_a_champion_that_cannot_be_read_stops_a_promotion_unless_forced(
         challenge(two)
     done = challenge(two, force=True, note="a lost disk")
     assert done.forced and "cannot be read: its artifacts are gone" in done.decision.reason
-    assert look(NAME).champion == 2
+    assert read_state(NAME).champion == 2
 
 
 def test_the_best_of_a_training_challenges_and_the_others_say_why_not(store: Path) -> None:
@@ -172,7 +179,7 @@ def test_deleted_champions_are_left_out_and_named(store: Path) -> None:
     done = roll_back(NAME)
     assert (done.version, done.deleted) == (1, (2,))
     client.delete_model_version(NAME, "1")  # MLflow takes the alias away with it
-    assert look(NAME).champion is None
+    assert read_state(NAME).champion is None
     with pytest.raises(RegistryError, match="deleted since: lesions/1"):
         roll_back(NAME)
     challenge(version(3))
@@ -188,21 +195,21 @@ def test_deleted_champions_are_left_out_and_named(store: Path) -> None:
 def test_a_champion_put_there_by_other_means_stands_in_the_line(store: Path) -> None:
     challenge(version(1))
     mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "5")
-    assert not look(NAME).agrees and line_of(look(NAME)) == [1, 5]
+    assert not read_state(NAME).agrees and line_of(read_state(NAME)) == [1, 5]
     set_champion(version(2), "by hand")
-    assert line_of(look(NAME)) == [1, 5, 2]
+    assert line_of(read_state(NAME)) == [1, 5, 2]
     assert [roll_back(NAME).version, roll_back(NAME).version] == [5, 1]
 
 
 def test_no_history_and_tags_that_are_none(store: Path) -> None:
-    assert look("nobody") == ChampionState()
+    assert read_state("nobody") == ChampionState()
     with pytest.raises(RegistryError, match="no champion of nobody"):
         roll_back("nobody")
     client = mlflow.MlflowClient()
     client.set_registered_model_tag(NAME, "champion_of", "hearts")
     client.set_registered_model_tag(NAME, "champion_000009_20260101T000000.000000Z_00000000", "not json")
     client.set_registered_model_tag(NAME, "champion_000009_20260101T000000.000000Z_00000001", '{"version": []}')
-    assert look(NAME) == ChampionState()
+    assert read_state(NAME) == ChampionState()
     challenge(version(1))
     assert decisions() == [(1, "promoted")]
 
@@ -261,7 +268,7 @@ def test_a_change_in_the_last_moment_is_measured_too(
 
     monkeypatch.setattr(champion, "record", late)
     done = challenge(version(mine))
-    assert find_champion(NAME) == version(3) and look(NAME).agrees
+    assert find_champion(NAME) == version(3) and read_state(NAME).agrees
     assert done.promoted == (mine == 3)
     if mine == 2:
         assert decisions()[-1] == (3, "given back") and tags(2)["decision"] == "kept back"
@@ -280,7 +287,7 @@ def test_the_first_of_two_at_once_says_by_whom_it_was_replaced(store: Path, monk
 
     monkeypatch.setattr(champion, "record", early)
     done = challenge(version(2))
-    assert done.promoted and done.replaced_by == 3 and look(NAME).champion == 3
+    assert done.promoted and done.replaced_by == 3 and read_state(NAME).champion == 3
     told = champion.told_replaced(NAME, 2, 3)
     assert told.startswith("lesions/2 was promoted and at once replaced by lesions/3; ")
 
@@ -289,7 +296,7 @@ def test_a_writer_that_is_late_with_the_alias_mends_it(store: Path) -> None:
     set_champion(version(1), "to begin with")
     set_champion(version(2), "the last change")
     mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "1")  # of a writer that looked before
-    assert settle(NAME).champion == 2 == look(NAME).champion
+    assert reconcile_alias(NAME).champion == 2 == read_state(NAME).champion
 
 
 @pytest.fixture(scope="module")
@@ -320,7 +327,7 @@ def _race(workers: list[subprocess.Popen[str]], rounds: int) -> None:
             worker.stdin.write(f"{mlflow.get_tracking_uri()} {number}\n")
             worker.stdin.flush()
         told = [tuple(map(int, (worker.stdout.readline() if worker.stdout else "").split())) for worker in workers]
-        standing = look(NAME)
+        standing = read_state(NAME)
         assert standing.agrees and standing.champion in (2, 3)
         winner = standing.champion - 2
         assert told[winner] == (1, 0) or standing.changes[-1].decision == "given back"
@@ -338,7 +345,7 @@ def test_two_processes_at_once_on_a_server(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", served)
     mlflow.set_tracking_uri(served)
     _race(workers, rounds=1)
-    assert roll_back(NAME).version in (1, 2) and look(NAME).agrees
+    assert roll_back(NAME).version in (1, 2) and read_state(NAME).agrees
 
 
 def test_the_description_is_what_mlflow_shows_and_fits_its_databases(store: Path) -> None:

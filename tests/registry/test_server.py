@@ -8,6 +8,7 @@ import pytest
 from lesionflow.model.card import read_card
 from lesionflow.registry import champion, versions
 from lesionflow.tracking import runs as tracking
+from lesionflow.tracking.client import connect
 from tests.conftest import invoke
 
 
@@ -21,7 +22,7 @@ def server(store: Path, served: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_register_promote_and_score_over_http(server: str, bundle: Path, demo_folder: Path, tmp_path: Path) -> None:
     example = next(demo_folder.rglob("*.jpg")).read_bytes()
-    tracking.connect(server)
+    connect(server)
     with tracking.run("remote", "over http"):
         version = versions.register_bundle(bundle, read_card(bundle), "remote", example)
     _, decision, _ = champion.promote_best([version])

@@ -23,7 +23,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from lesionflow.registry.history import look
+from lesionflow.registry.history import read_state
 from tests.conftest import error_line, invoke
 from tests.contenders import answers, write_bundle
 from tests.registry.postgres import REQUIRED, Cluster, binaries, postgres
@@ -186,7 +186,7 @@ def test_two_promote_at_once(team: Team, tmp_path: Path) -> None:
     codes = [promoting.wait() for promoting in racing]
     said = [(tmp_path / user / "said.txt").read_text() for user in ("ana", "ben")]
     with signed_in(team, "eve"):
-        standing = look("moles")
+        standing = read_state("moles")
     assert standing.agrees and standing.champion in (1, 2), said
     for code, number, who, told in zip(codes, (1, 2), ("ana", "ben"), said, strict=True):
         changes = [change for change in standing.changes if change.version == number and change.who == who]
@@ -202,16 +202,18 @@ def test_who_may_not_is_told_before_any_work(trained: tuple[Path, str], team: Te
             ("score", str(trained[0] / "images"), "--out", str(tmp_path / "results.csv")),
         ):
             wrong = invoke(*command)
-            assert wrong.exit_code == 1 and "user and password are not accepted" in error_line(wrong)
+            assert wrong.exit_code == 1 and "authentication failed; set MLFLOW_TRACKING_USERNAME" in error_line(wrong)
             assert "not her password" not in wrong.output
     with signed_in(team, "eve"):
         scored = invoke("score", str(trained[0] / "images"), "--out", str(tmp_path / "results.csv"))
         assert scored.exit_code == 0, scored.output
         refused = invoke("promote", "lesionflow", "1", "--force", "--reason", "I would like to")
         assert refused.exit_code == 0 and "is the champion already" in refused.stdout  # nothing to change
-        other = {1: "2", 2: "1"}[look("moles").champion or 1]  # the promotions at once end with the one or the other
+        other = {1: "2", 2: "1"}[
+            read_state("moles").champion or 1
+        ]  # the promotions at once end with the one or the other
         refused = invoke("promote", "moles", other, "--force", "--reason", "I would like to")
-        assert refused.exit_code == 1 and "eve may not do that there; ask" in error_line(refused)
+        assert refused.exit_code == 1 and "eve has no permission EDIT; ask" in error_line(refused)
 
 
 def test_a_server_that_loses_power_while_a_network_trains(

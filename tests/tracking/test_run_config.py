@@ -2,7 +2,7 @@ import mlflow
 import pytest
 
 from lesionflow.errors import RegistryError, UsageError
-from lesionflow.tracking.run_config import read_configuration_text
+from lesionflow.tracking.runs import read_configuration_text
 
 
 @pytest.mark.usefixtures("contenders")

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from lesionflow.errors import RegistryError
-from lesionflow.tracking.runs import connect, git_commit, package_versions
+from lesionflow.tracking.client import connect
+from lesionflow.tracking.provenance import git_commit, package_versions
 
 
 def runs() -> dict[str, mlflow.entities.Run]:

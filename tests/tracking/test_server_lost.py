@@ -14,10 +14,9 @@ from lesionflow.api.train import _crown
 from lesionflow.errors import RegistryError
 from lesionflow.model.card import ONNX_FILE, read_card
 from lesionflow.registry.versions import register_bundle
-from lesionflow.tracking import circuit_breaker as outage
-from lesionflow.tracking import timeouts as patience
+from lesionflow.tracking import client, runs
+from lesionflow.tracking.client import connect
 from lesionflow.tracking.resume import FOLDER
-from lesionflow.tracking.runs import connect
 from lesionflow.training.display import TrainingDisplay
 from tests.conftest import error_line, invoke
 from tests.registry.serving import Door, door
@@ -57,7 +56,7 @@ def test_every_command_says_at_once_what_is_wrong(
 ) -> None:
     trained_bundle.rename("bundle")
     Path("nothing").mkdir()
-    for status, told in (500, "the server has failed"), (401, "are not accepted"), (403, "permission EDIT"):
+    for status, told in (500, "the server failed"), (401, "authentication failed; set "), (403, "no permission EDIT"):
         front.answers = status
         result = invoke(*command)
         assert result.exit_code == 1 and told in error_line(result), (status, result.output)
@@ -76,7 +75,7 @@ def test_every_command_says_at_once_what_is_wrong(
 
 def test_a_name_that_nobody_has(front: Door) -> None:
     result = invoke("history", "lesionflow", "--tracking-uri", "http://nowhere.invalid:5000")
-    assert result.exit_code == 1 and "no machine of that name is known; check the address" in error_line(result)
+    assert result.exit_code == 1 and "unknown host; check the address" in error_line(result)
 
 
 @pytest.mark.parametrize("password", ["secret", "se/cr et@#?", "se%2Fcret"])
@@ -93,12 +92,12 @@ def test_a_password_in_an_address_is_used_and_gets_into_no_message(password: str
 
 def test_patience_is_the_users_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     retries, timeout = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"
-    monkeypatch.setattr(patience, "USERS", {retries})
+    monkeypatch.setattr(client, "SET_BY_USER", {retries})
     monkeypatch.setenv(retries, "7")
     monkeypatch.delenv(timeout, raising=False)
-    patience.be_prompt()
+    client.set_prompt_timeouts()
     assert (os.environ[retries], os.environ[timeout]) == ("7", "10")
-    with patience.patient():
+    with client.patient():
         assert (os.environ[retries], os.environ[timeout]) == ("7", "30")
     assert (os.environ[retries], os.environ[timeout]) == ("7", "10")
 
@@ -106,7 +105,7 @@ def test_patience_is_the_users_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_training_goes_on_without_the_server_and_what_it_left_is_registered_into_its_run(
     front: Door, demo_folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outage, "ASK_AGAIN", 0)
+    monkeypatch.setattr(runs, "RETRY_AFTER", 0)
     shown = TrainingDisplay.on_epoch_end
 
     def fail_in_between(self: TrainingDisplay, epoch: int, logs: object = None) -> None:
@@ -121,7 +120,7 @@ def test_a_training_goes_on_without_the_server_and_what_it_left_is_registered_in
         )  # fmt: skip
     assert lost.exit_code == 1, lost.output
     told = " ".join(lost.stderr.split())
-    assert told.count("warning: ") >= 2 and "written again, after" in told
+    assert told.count("warning: ") >= 2 and "the store takes writes again, after" in told
     assert "logging epoch 2 failed" in told or "keeping the checkpoint of epoch" in told  # which is written in a thread
     assert "epoch 4/4" in told
     kept, command = kept_in(lost.stderr.splitlines()[-1])
@@ -137,23 +136,23 @@ def test_a_training_goes_on_without_the_server_and_what_it_left_is_registered_in
     run_id = kept.name.removeprefix("vgg-")
     assert f"registered as moles/1 (demo data) (vgg), in run {run_id}, which trained it" in done.stdout
     assert "moles/1 (demo data) (vgg) is the champion now" in done.stdout
-    client = mlflow.MlflowClient()
-    run, version = client.get_run(run_id), client.get_model_version("moles", "1")
+    asked = mlflow.MlflowClient()
+    run, version = asked.get_run(run_id), asked.get_model_version("moles", "1")
     assert version.run_id == run_id and run.info.status == "FINISHED"
     assert (version.description or "").startswith("# ") and version.tags["decision"] == "promoted"
     for metric in ("epoch/train_loss", "epoch/validation_balanced_accuracy"):
-        assert [point.step for point in client.get_metric_history(run_id, metric)] == [1, 2, 3, 4]
+        assert [point.step for point in asked.get_metric_history(run_id, metric)] == [1, 2, 3, 4]
     metrics = {"deciding/ece", "test/balanced_accuracy", "gap/accuracy", "training/best_epoch", "training/seconds"}
     assert metrics <= set(run.data.metrics)
-    names = {entry.path for entry in client.list_artifacts(run_id)}
+    names = {entry.path for entry in asked.list_artifacts(run_id)}
     assert {"card.json", "model_card.md", "evaluation", "learning_curves.png", "split.csv"} <= names
     assert FOLDER not in names
-    pages = {entry.path for entry in client.list_artifacts(run_id, "evaluation/test")}
+    pages = {entry.path for entry in asked.list_artifacts(run_id, "evaluation/test")}
     assert "evaluation/test/report.html" in pages
 
     again = invoke("register", str(kept / "bundle"))
     assert again.exit_code == 0 and "moles/1 (demo data) (vgg) is this very bundle" in again.stdout
-    assert len(client.search_model_versions("name = 'moles'")) == 1
+    assert len(asked.search_model_versions("name = 'moles'")) == 1
     scored = invoke("score", str(demo_folder), "--out", "results.csv", "--model", "models:/moles@champion")
     assert scored.exit_code == 0, scored.output
     shutil.rmtree(kept)

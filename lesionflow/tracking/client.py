@@ -1,0 +1,239 @@
+"""MLflow's client: imported when it is first used, with its settings, and its errors as `RegistryError`.
+
+Everything that asks MLflow takes `mlflow` from here, so that importing lesionflow does not import MLflow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
+
+from lesionflow.errors import RegistryError
+
+if TYPE_CHECKING:
+    import mlflow as mlflow
+else:
+
+    class _LazyModule:
+        """Import MLflow at the first attribute that is asked for."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(importlib.import_module("mlflow"), name)
+
+    mlflow = _LazyModule()
+
+_Found = TypeVar("_Found")
+
+# How long MLflow waits for a server, by its own defaults many minutes. It reads both settings at every request.
+# Retries come at once and then after 4, 8, 16 and 32 seconds; the timeout is in seconds without a byte.
+_RETRIES, _TIMEOUT = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"
+PROMPT = {_RETRIES: "1", _TIMEOUT: "10"}  # a user waits for an answer: at most 20 seconds
+PATIENT = {_RETRIES: "5", _TIMEOUT: "30"}  # at the end of a training: outlast a server's restart
+HASTY = {_RETRIES: "0", _TIMEOUT: "10"}  # for `doctor`
+SET_BY_USER = {name for name in PROMPT if name in os.environ}  # these stay as they are
+
+# MLflow would print where a server shows a run, between the results.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+
+
+def set_prompt_timeouts() -> None:
+    """Have MLflow give up on a silent server within seconds, unless the user has set otherwise."""
+    for name, value in PROMPT.items():
+        os.environ.setdefault(name, value)
+
+
+set_prompt_timeouts()
+
+
+@contextlib.contextmanager
+def patient() -> Iterator[None]:
+    """Wait longer inside the block: a minute where nothing answers, four where a server accepts and stays silent."""
+    before = {name: os.environ.get(name) for name in PATIENT.keys() - SET_BY_USER}
+    os.environ.update({name: PATIENT[name] for name in before})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def connect(tracking_uri: str | None = None) -> str:
+    """Choose the tracking store and check that it and the registry answer.
+
+    Parameters
+    ----------
+    tracking_uri : str, optional
+        Address of the store. Without it MLflow's own choice counts: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
+        User and password are moved from the address to the environment variables that MLflow reads.
+
+    Returns
+    -------
+    str
+        The address, without user and password.
+
+    Raises
+    ------
+    RegistryError
+        Within seconds where nothing answers.
+    """
+    import logging
+
+    # Schema migrations and the like are not output of ours.
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    asked = tracking_uri or str(mlflow.get_tracking_uri())
+    address = _without_credentials(asked)
+    if tracking_uri or address != asked:
+        mlflow.set_tracking_uri(address)
+    with registry_errors("reaching the tracking store"):
+        client = mlflow.MlflowClient()
+        client.search_experiments(max_results=1)
+        client.search_registered_models(max_results=1)
+    return str(mlflow.get_tracking_uri())
+
+
+def _without_credentials(address: str) -> str:
+    """Return a server's address without user and password, which go where MLflow reads them and no message does."""
+    scheme, separator, rest = address.partition("://")
+    who, _, host = rest.rpartition("@")
+    user, _, password = who.partition(":")
+    if scheme not in ("http", "https") or not (user and password):
+        return address
+    os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(user), unquote(password)
+    return f"{scheme}{separator}{host}"
+
+
+def active_run_id() -> str:
+    """Return the id of the run that is being written."""
+    active = mlflow.active_run()
+    assert active is not None
+    return str(active.info.run_id)
+
+
+@contextlib.contextmanager
+def registry_errors(doing: str) -> Iterator[None]:
+    """Raise what MLflow, its HTTP client and its database raise as a `RegistryError` about `doing`."""
+    import requests
+    import sqlalchemy.exc
+
+    try:
+        yield
+    except (
+        mlflow.MlflowException,
+        requests.RequestException,
+        sqlalchemy.exc.SQLAlchemyError,
+        OSError,
+        ImportError,  # a database whose driver is not installed
+    ) as error:
+        address = without_password(str(mlflow.get_tracking_uri()))
+        raise RegistryError(f"{doing} failed at {address}: {without_password(_explain(error))}") from error
+
+
+def found_or_none(doing: str, call: Callable[[], _Found], *also: str) -> _Found | None:
+    """Return what a call to MLflow returns; None where MLflow does not hold it.
+
+    also : further error codes that mean so, besides RESOURCE_DOES_NOT_EXIST.
+    """
+    with registry_errors(doing):
+        try:
+            return call()
+        except mlflow.MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", *also):
+                return None
+            raise
+
+
+def without_password(text: str) -> str:
+    """Return text for a message, without the user and password that an address in it may hold."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "", text)
+
+
+def shown_address(address: str) -> str:
+    """Return a store's address without user, password and other secrets, wherever in it these are."""
+    scheme, separator, rest = address.partition("://")
+    rest = re.sub(r"(?i)((?:password|passwd|pwd|token|secret|key)\w*=)[^&]*", r"\1***", rest)
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else address
+
+
+def _explain(error: BaseException) -> str:
+    """One line of what went wrong and what to do."""
+    status = _status(error)
+    if status == 401:
+        return (
+            "authentication failed; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (ask the server's "
+            "administrator)"
+        )
+    if status == 403:
+        user = os.environ.get("MLFLOW_TRACKING_USERNAME") or "the user"
+        return f"{user} has no permission EDIT; ask the server's administrator for it"
+    for cause in _causes(error):
+        if explained := _explain_connection(cause) or _explain_database(cause):
+            return explained
+    if status and status >= 500:
+        return f"the server failed ({status}); see its log"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _explain_connection(error: BaseException) -> str:
+    """What an error of the HTTP client means; empty for anything else."""
+    import requests
+    from urllib3 import exceptions
+
+    if not isinstance(error, requests.RequestException):
+        return ""
+    within = error.args[0] if error.args else error
+    reason = getattr(within, "reason", None) or within  # MaxRetryError has the last attempt's
+    if isinstance(reason, exceptions.NameResolutionError):
+        return "unknown host; check the address"
+    if isinstance(reason, exceptions.NewConnectionError):  # which counts as a timeout, too
+        why = re.search(r"\[Errno \d+\] [^')\"]+", str(reason))
+        return f"nothing answers there ({why[0] if why else 'no connection'}); start the server, or check the address"
+    if isinstance(reason, exceptions.TimeoutError):
+        seconds = os.environ.get(_TIMEOUT)
+        return f"no answer within {seconds} s; check the server, or raise {_TIMEOUT}"
+    if isinstance(reason, exceptions.ResponseError):
+        return f"the server failed ({reason}); see its log"
+    if isinstance(reason, (exceptions.ProtocolError, ConnectionError)):
+        return "the connection broke off; check the server"
+    return ""
+
+
+def _explain_database(error: BaseException) -> str:
+    """What an error of the database means where its own words do not say what to do; empty for anything else."""
+    text = str(error)
+    if "database is locked" in text:
+        return (
+            "the database is locked by another process; wait for it to finish and try again (for several users at "
+            "once, run 'mlflow server' or use PostgreSQL)"
+        )
+    if isinstance(error, ImportError) and getattr(error, "name", None) in ("psycopg2", "MySQLdb", "pymysql"):
+        return f"the database driver {error.name} is missing; pip install 'lesionflow[server]' (PostgreSQL)"
+    return ""
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status that an error is about; None where there is none."""
+    import requests
+
+    if isinstance(error, mlflow.MlflowException):
+        named = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403}
+        return named.get(error.error_code)
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return int(error.response.status_code)
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, and what it came from."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
