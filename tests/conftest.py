@@ -132,6 +132,17 @@ def contenders(contender_store: Path, tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
 
 
+@pytest.fixture(scope="session")
+def served(contender_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of one `mlflow server` for all tests, over a copy of the contenders' database."""
+    from tests.registry.serving import mlflow_server
+
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copy(contender_store / "mlflow.db", folder / "mlflow.db")
+    with mlflow_server(folder) as address:
+        yield address
+
+
 @contextlib.contextmanager
 def working_in(folder: Path, like: Path | None = None) -> Iterator[None]:
     """Make a folder the working directory and its store the one that is asked, at first like another folder's."""
@@ -143,6 +154,8 @@ def working_in(folder: Path, like: Path | None = None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("MLFLOW_TRACKING_URI", uri)
+        patch.setenv("MLFLOW_EXPERIMENT_ID", "")  # which `mlflow.set_experiment` sets: this takes it away afterwards
+        patch.delenv("MLFLOW_EXPERIMENT_ID")
         mlflow.set_tracking_uri(uri)
         try:
             yield
