@@ -159,10 +159,10 @@ class Parts:
     def __init__(self, images: Path, bundle: Path):
         import numpy as np
 
-        from lesionflow.api.score import BATCH_SIZES
+        from lesionflow.defaults import BATCH_SIZES
         from lesionflow.images.decode import decode
         from lesionflow.model.predictor import load_predictor
-        from lesionflow.scoring.local import default_workers
+        from lesionflow.scoring.engines.local import default_workers
 
         self.predictor = load_predictor(bundle, threads=1)
         card = self.predictor.card

@@ -2,5 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 DEFAULT_NAME = "lesionflow"  # of the registered model, and of the experiment
 DEFAULT_MODEL = f"models:/{DEFAULT_NAME}@champion"
+BATCH_SIZES = {"cpu": 16, "cuda": 64}  # images, by the device that scores
+
+
+def usable_cores() -> int:
+    """Return the number of cores this process may use; where the system cannot tell, the machine's."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "lesionflow"
 # In order; rooms on one line are siblings and do not import each other.
 ORDER = [
     ["version", "usage_data"], ["errors"], ["options"], ["defaults"], ["text"], ["diagnoses"], ["storage"], ["atomic"],
-    ["locks"], ["pages"],
+    ["locks"], ["pages"], ["progress"],
     ["images"], ["datasets"], ["dataverse", "profile"], ["model"], ["evaluation", "scoring"], ["training"],
     ["tracking"], ["registry"], ["health"], ["api"], ["__init__"], ["cli"], ["__main__"],
 ]  # fmt: skip

@@ -23,7 +23,7 @@ from lesionflow.images.read_bytes import content
 from lesionflow.model.columns import utf8
 from lesionflow.model.prediction import IndexedPrediction
 from lesionflow.registry.config import DEFAULT_MODEL
-from lesionflow.scoring.local import decode_all
+from lesionflow.scoring.engines.local import decode_all
 from lesionflow.scoring.sources import open_source
 
 SHOWN = 480  # pixels of the shorter side in the picture

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from PIL.Image import Image
 
-from lesionflow.api.score import BATCH_SIZES
+from lesionflow.defaults import BATCH_SIZES
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import fit_array, fit_image
 from lesionflow.images.read_bytes import content
@@ -22,7 +22,7 @@ from lesionflow.model.prediction import Prediction, Row
 from lesionflow.model.predictor import Predictor, load_predictor, only_frame, predict_batch
 from lesionflow.registry.config import DEFAULT_MODEL
 from lesionflow.scoring.config import ScoringConfig
-from lesionflow.scoring.local import default_workers
+from lesionflow.scoring.engines.local import default_workers
 
 AnyImage: TypeAlias = str | os.PathLike[str] | bytes | bytearray | Image | np.ndarray
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
-from dataclasses import fields
 from typing import Any
 
-from lesionflow.api.score import stop_if_too_many
 from lesionflow.errors import ReportError
+from lesionflow.scoring import job as jobs
 from lesionflow.scoring.config import ReportConfig
-from lesionflow.scoring.job import JOB_FILE, job_folder
-from lesionflow.scoring.parts import open_merge
-from lesionflow.scoring.publish import Summary, check_outputs, finish
-from lesionflow.scoring.report import ISIC, check_isic_names
+from lesionflow.scoring.engines.local import default_workers, has_remote_images
+from lesionflow.scoring.publish import Summary, check_outputs, publish_report
+from lesionflow.scoring.shards import JOB_FILE, job_folder
 from lesionflow.storage.location import Location, parse_location
 from lesionflow.storage.objects import is_file
 
@@ -30,15 +29,12 @@ def merge(out: Location | str | os.PathLike[str], **options: Any) -> Summary:
     folder, started = job_folder(out), time.monotonic()
     if not config.overwrite and is_file(out) and not is_file(folder / JOB_FILE):
         raise ReportError(f"{out}: is finished, there is nothing to merge")
-    with open_merge(folder) as (job, about, failed):
+    with jobs.merge(folder) as (job, info, failed):
         # A merge that was killed at its end has left the report; the next one compares.
-        may_replace = config.overwrite or is_file(out)
-        report = check_outputs(out, config, about.carried_columns, may_replace)
-        if report.format == ISIC:
-            check_isic_names(job.paths())
-        stop_if_too_many(failed, config.failures_allowed(job.inputs), job.inputs, None)
-        own = {field.name: getattr(config, field.name) for field in fields(config)}
-        return finish(
-            job, out, report, config, about.label, about.read_card(), about.chosen | own,
-            averaged=about.averaged, may_replace=may_replace, started=started, resumed=job.inputs,
-        )  # fmt: skip
+        outputs = check_outputs(out, config, info.carried_columns, config.overwrite or is_file(out))
+        outputs.check_names(job)
+        config.stop_if_too_many(failed, job.inputs)
+        own = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+        info = dataclasses.replace(info, chosen=info.chosen | own)
+        workers = default_workers(remote=has_remote_images(job))
+        return publish_report(job, info, outputs, started, job.inputs, workers)

@@ -8,33 +8,30 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from lesionflow.atomic import check_writable
+from lesionflow.defaults import BATCH_SIZES
 from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError
 from lesionflow.model.card import CARD_FILE
 from lesionflow.model.files import read_bundle
-from lesionflow.model.prediction import Row
 from lesionflow.model.predictor import Predictor, row_fingerprint
 from lesionflow.model.shipped import PRETRAINED
 from lesionflow.options import arguments_of
+from lesionflow.progress import show_progress
 from lesionflow.registry.config import DEFAULT_MODEL
-from lesionflow.scoring.config import RAY, Part, ScoringConfig
-from lesionflow.scoring.engines import Model, Scorer, open_engine
-from lesionflow.scoring.job import JOB_FILE, Job, job_folder
-from lesionflow.scoring.job_folder import open_job, remove_job
-from lesionflow.scoring.parts import About, open_part
-from lesionflow.scoring.progress import show_progress
-from lesionflow.scoring.publish import Summary, check_outputs, finish
-from lesionflow.scoring.report import ISIC, check_isic_names
+from lesionflow.scoring import job as jobs
+from lesionflow.scoring.config import RAY, ScoringConfig
+from lesionflow.scoring.engines import Engine, open_engine
+from lesionflow.scoring.engines.local import ScoringModel, default_workers, has_remote_images
+from lesionflow.scoring.publish import Summary, check_outputs, publish_report
+from lesionflow.scoring.shards import JOB_FILE, Job, job_folder
 from lesionflow.scoring.sources import Source, open_source
 from lesionflow.scoring.summary import Counts
 from lesionflow.storage.location import Location, parse_location
 from lesionflow.storage.objects import is_file
-
-BATCH_SIZES = {"cpu": 16, "cuda": 64}
 
 
 def score(
@@ -57,67 +54,60 @@ def score(
     config, out = ScoringConfig(**options), parse_location(out)
     if out.is_dir():  # said before its ending is looked at, which says nothing then
         raise ReportError(f"{out}: a folder; name the file to write")
-    if config.part is not None:
-        return _score_part(source, out, model, tracking_uri, config, config.part)
+    if config.shard is not None:
+        return _score_share(source, out, model, tracking_uri, config)
     folder = job_folder(out)
     # Killed between the report's last byte and the end, a process has left both; the end then compares.
-    going_on = config.resume and is_file(folder / JOB_FILE)
-    if config.resume and not going_on:
-        remove_job(folder)  # of a process killed while it removed the rest of a finished job
+    resuming = config.resume and is_file(folder / JOB_FILE)
+    if config.resume and not resuming:
+        jobs.remove_job(folder)  # of a process killed while it removed the rest of a finished job
         if is_file(out) and not config.overwrite:
             raise ReportError(f"{out}: is finished, there is nothing to resume; add --overwrite to score anew")
-    may_replace = config.overwrite or going_on
     opened = open_source(source, recursive=config.recursive, pattern=config.pattern)
-    report = check_outputs(out, config, opened.carried_columns, may_replace)
-    loaded, label, _ = _load(model, tracking_uri, config)
-    doing = {"resume": config.resume, "anew": config.overwrite}
+    outputs = check_outputs(out, config, opened.carried_columns, config.overwrite or resuming)
+    loaded, info = _load(model, tracking_uri, config, opened, source)
+    task = _task(opened, loaded, config)
     with (
-        open_engine(config) as engine,
-        open_job(folder, opened, _fingerprint(loaded, config), config.shard_size, **doing) as job,
+        open_engine(config, loaded) as engine,
+        jobs.resume(folder, task) if config.resume else jobs.begin(folder, task, anew=config.overwrite) as job,
         _keeping(job, "the same command with --resume goes on from there"),
     ):
-        if report.format == ISIC:
-            check_isic_names(job.paths())
+        outputs.check_names(job)
         started = time.monotonic()
-        resumed = _score_shards(job, job.shards, engine(job, loaded), config, opened)
-        chosen, averaged = _chosen(source, config), config.tta
-        return finish(
-            job, out, report, config, label, loaded.predictor.card, chosen,
-            averaged=averaged, may_replace=may_replace, started=started, resumed=resumed, workers=config.workers,
-        )  # fmt: skip
+        resumed = _score_shards(job, job.shards, engine, config, opened)
+        workers = config.workers or default_workers(remote=has_remote_images(job))
+        return publish_report(job, info, outputs, started, resumed, workers)
 
 
-def _score_part(
-    source: str | os.PathLike[str],
-    out: Location,
-    model: str,
-    tracking_uri: str | None,
-    config: ScoringConfig,
-    part: Part,
+def _score_share(
+    source: str | os.PathLike[str], out: Location, model: str, tracking_uri: str | None, config: ScoringConfig
 ) -> Summary:
+    share = config.shard_range
+    assert share is not None
     if is_file(out):  # a part that a scheduler starts once more after the merge
         raise ReportError(f"{out}: exists already; remove it, or choose another name")
     check_writable(out, overwrite=True)
     opened = open_source(source, recursive=config.recursive, pattern=config.pattern)
-    loaded, label, card = _load(model, tracking_uri, config)
+    loaded, info = _load(model, tracking_uri, config, opened, source)
     command = ["lesionflow", "score", os.fspath(source), "--out", str(out), "--model", model]
     command += arguments_of(config, leave_out=("shard", "resume", "quiet"))
-    about = About(label, card, config.tta, opened.carried_columns, _chosen(source, config), tuple(command))
     with (
-        open_engine(config) as engine,
-        open_part(job_folder(out), opened, _fingerprint(loaded, config), config.shard_size, part, about) as job,
+        open_engine(config, loaded) as engine,
+        jobs.join(job_folder(out), _task(opened, loaded, config), share, replace(info, command=tuple(command))) as job,
         _keeping(job, "the same command goes on from there", shared=True),
     ):
-        shards, started, counts = part.shards(job.shards), time.monotonic(), Counts()
-        resumed = _score_shards(job, shards, engine(job, loaded), config, opened)
+        shards, started, counts = share.shards(job.shards), time.monotonic(), Counts()
+        resumed = _score_shards(job, shards, engine, config, opened)
         seconds = time.monotonic() - started
         for row in job.rows(shards):
             counts.add(row)
-        return Summary(label, out, counts, seconds, resumed)
+        return Summary(info.label, out, counts, seconds, resumed)
 
 
-def _load(model: str, tracking_uri: str | None, config: ScoringConfig) -> tuple[Model, str, str]:
-    """The model, its name in the report, and its card as text."""
+def _load(
+    model: str, tracking_uri: str | None, config: ScoringConfig, opened: Source, source: str | os.PathLike[str]
+) -> tuple[ScoringModel, jobs.RunInfo]:
+    """Load the model; returns it with what the report says of its origin."""
     from lesionflow.registry.versions import resolve  # which brings MLflow along only for what is in a registry
 
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
@@ -132,53 +122,39 @@ def _load(model: str, tracking_uri: str | None, config: ScoringConfig) -> tuple[
 
         print(f"{resolved.label}: {terms_and_figures(card)}", file=sys.stderr)
     device = "cuda" if config.engine == RAY and config.gpus_per_task else predictor.device
-    return Model(predictor, graph, device, config.batch_size or BATCH_SIZES[device]), resolved.label, text
+    loaded = ScoringModel(predictor, graph, device, config.batch_size or BATCH_SIZES[device])
+    chosen = {"source": os.fspath(source)} | {field.name: getattr(config, field.name) for field in fields(config)}
+    return loaded, jobs.RunInfo(resolved.label, text, config.tta, opened.carried_columns, chosen)
 
 
-def _fingerprint(model: Model, config: ScoringConfig) -> dict[str, str | int]:
-    return row_fingerprint(model.predictor.card, model.device, config.tta, model.batch_size)
+def _task(opened: Source, model: ScoringModel, config: ScoringConfig) -> jobs.Task:
+    fingerprint = row_fingerprint(model.predictor.card, model.device, config.tta, model.batch_size)
+    return jobs.Task(opened, fingerprint, config.shard_size)
 
 
-def _chosen(source: str | os.PathLike[str], config: ScoringConfig) -> dict[str, Any]:
-    """What the user asked for, by the option's name."""
-    chosen = {field.name: getattr(config, field.name) for field in fields(config)}
-    return {"source": os.fspath(source)} | chosen
-
-
-def _score_shards(job: Job, shards: range, scorer: Scorer, config: ScoringConfig, source: Source) -> int:
+def _score_shards(job: Job, shards: range, engine: Engine, config: ScoringConfig, source: Source) -> int:
     """Score what is not done yet of some shards, a file each; returns how many of their images were done before."""
     failures = job.failures(shards)
     todo = [shard for shard, known in zip(shards, failures, strict=True) if known is None]
     images = sum(map(job.shard_length, shards))
     done, failed = images - sum(map(job.shard_length, todo)), sum(known or 0 for known in failures)
-    limit = config.failures_allowed(images)
-    stop_if_too_many(failed, limit, images, None)
+    config.stop_if_too_many(failed, images)
     progress = show_progress(images, done, failed, quiet=config.quiet)
-    with progress as advance, closing(scorer(todo)) as steps:
+    with progress as advance, closing(engine.score(job, todo)) as steps:
         for step in steps:
             failed += step.failed
             advance(step.images, step.failed)
             if step.failed and source.is_lost():
                 # A thousand rows that say "not found" would be kept, and nobody would ever score those images.
                 raise DataError(f"{source.folder}: is gone since its images were listed; bring it back")
-            if step.failed:
-                stop_if_too_many(failed, limit, images, step.last)
+            if step.last is not None:
+                example = f"{ascii(step.last.path)[1:-1]}: {step.last.reason}: {step.last.detail}"
+                config.stop_if_too_many(failed, images, example)
     return done
 
 
-def stop_if_too_many(failed: int, limit: int | None, images: int, last: Row | None) -> None:
-    """Raise `DataError` where more images failed than may. last: one of them."""
-    if limit is None or failed <= limit:
-        return
-    which = "" if last is None else f" ({ascii(last.path)[1:-1]}: {last.reason}: {last.detail})"
-    count = f"{failed} image{'' if failed == 1 else 's'} of {images} failed{which}"
-    raise DataError(
-        f"{count}, where {limit} may; mend the images, or raise --max-failures and leave out --on-error fail"
-    )
-
-
 @contextmanager
-def _keeping(job: Job, going_on: str, shared: bool = False) -> Iterator[None]:
+def _keeping(job: Job, how: str, shared: bool = False) -> Iterator[None]:
     """Say how to go on when the work on a job stops before its end; a job with nothing done is removed.
 
     shared: with others, so that it is never removed.
@@ -188,12 +164,12 @@ def _keeping(job: Job, going_on: str, shared: bool = False) -> Iterator[None]:
     except (LesionflowError, KeyboardInterrupt) as error:
         if isinstance(error, StoreError) or isinstance(error.__cause__, StoreError):
             # Asked how far the run got, the store would keep us waiting once more.
-            error.args = (f"{error}; what is done is kept; {going_on}",)
+            error.args = (f"{error}; what is done is kept; {how}",)
             raise
         done = job.images_done()
         if done or shared or isinstance(error, KeyboardInterrupt):
-            kept = f"{done:,} of {job.inputs:,} images are done; {going_on}"
+            kept = f"{done:,} of {job.inputs:,} images are done; {how}"
             error.args = (f"{error}; {kept}" if str(error) else f"stopped; {kept}",)
         else:
-            remove_job(job.folder)
+            jobs.remove_job(job.folder)
         raise

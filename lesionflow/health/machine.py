@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from lesionflow.defaults import usable_cores
 from lesionflow.errors import did_you_mean
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check
 from lesionflow.tracking.client import PROMPT, SET_BY_USER
@@ -56,7 +57,7 @@ def check_environment(known: Iterable[str]) -> list[Check]:
 
 def usable_cores() -> tuple[int, float | None]:
     """How many cores this process may run on, and the share of them that its container grants, in cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     quota, period = (_cgroup("cpu.max") or "max 1").split()
     if quota == "max":
         quota, period = _cgroup("cpu/cpu.cfs_quota_us") or "-1", _cgroup("cpu/cpu.cfs_period_us") or "1"

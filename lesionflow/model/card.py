@@ -86,11 +86,15 @@ def write_card(folder: Path, card: Card) -> Card:
 
 def read_card(folder: Path) -> Card:
     """Read and verify a bundle's card alone. Raises `BundleError`."""
-    file = folder / CARD_FILE
     if not folder.is_dir():
         raise BundleError(f"{folder}: no such bundle folder")
+    return parse_card(read_file(folder / CARD_FILE), str(folder / CARD_FILE))
+
+
+def parse_card(content: bytes, file: str) -> Card:
+    """Verify the content of a card; file: what messages name. Raises `BundleError`."""
     try:
-        values = json.loads(read_file(file).decode("utf-8"))
+        values = json.loads(content.decode("utf-8"))
         recorded = values["digest"]
         if values["format"] not in READ_FORMATS:
             raise BundleError(

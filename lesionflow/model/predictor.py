@@ -153,7 +153,7 @@ def predict_batch(
         One for each image, in their order.
     """
     height, width = predictor.card.height, predictor.card.width
-    # What cannot be decoded stays black, as in `scoring.local`.
+    # What cannot be decoded stays black, as in `scoring.engines.local`.
     pixels = np.zeros((len(images), height, width, 3), np.uint8)
     failures: dict[int, ImageError] = {}
     for index, image in enumerate(images):

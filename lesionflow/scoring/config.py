@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lesionflow.errors import UsageError
+from lesionflow.errors import DataError, UsageError
 from lesionflow.model.columns import COLUMNS
 from lesionflow.options import check_options, option
 from lesionflow.storage.location import Location
 
 DEVICES = ("auto", "cpu", "cuda")
-FORMATS = ("csv", "parquet", "jsonl", "isic")
+ISIC = "isic"
+REPORT_FORMATS = ("csv", "parquet", "jsonl", ISIC)
 LOCAL, RAY = "local", "ray"
 ENGINES = (LOCAL, RAY)
 # What help lists the options under.
@@ -20,14 +21,14 @@ SPEED, MACHINES = "Speed", "Several machines"
 
 
 @dataclass(frozen=True)
-class Part:
-    """One of the processes that share a job, each of which does every `of`-th shard."""
+class ShardRange:
+    """The share of one of several processes in a job: every `of`-th shard."""
 
     number: int  # from 1
     of: int
 
     def shards(self, all_shards: range) -> range:
-        """Those of the job's shards that are this part's."""
+        """Return those of the job's shards that are this one's."""
         return all_shards[self.number - 1 :: self.of]
 
     def __str__(self) -> str:
@@ -39,7 +40,7 @@ class ReportConfig:
     """What to write of a finished job. Values out of range raise `UsageError` before any work starts."""
 
     format: str | None = option(
-        None, "Format of the report.", kind=str, choices=FORMATS, unset="by the ending of --out", group=REPORT
+        None, "Format of the report.", kind=str, choices=REPORT_FORMATS, unset="by the ending of --out", group=REPORT
     )
     columns: str | None = option(
         None,
@@ -99,6 +100,17 @@ class ReportConfig:
             return int(images * float(limit[:-1]) / 100)
         raise UsageError(f"--max-failures {limit}: write a number of images, or a share such as 5%")
 
+    def stop_if_too_many(self, failed: int, images: int, example: str = "") -> None:
+        """Raise `DataError` where more of the images failed than may; example: one of them and what is wrong."""
+        allowed = self.failures_allowed(images)
+        if allowed is None or failed <= allowed:
+            return
+        which = f" ({example})" if example else ""
+        raise DataError(
+            f"{failed} image{'' if failed == 1 else 's'} of {images} failed{which}, where {allowed} may; mend the "
+            "images, or raise --max-failures and leave out --on-error fail"
+        )
+
 
 @dataclass(frozen=True)
 class ScoringConfig(ReportConfig):
@@ -107,7 +119,7 @@ class ScoringConfig(ReportConfig):
     overwrite: bool = option(
         False, "Replace the report if it exists, and begin anew what was not finished.", group=REPORT
     )
-    resume: bool = option(False, "Go on with what an earlier run of the same command did not finish.", group=FAILURES)
+    resume: bool = option(False, "Resume an interrupted run.", group=FAILURES)
     recursive: bool = option(True, "Whether folders below a folder count.", group=IMAGES)
     pattern: str | None = option(
         None, "Names of files to take from a folder, such as '*.png'.", kind=str, unset="by ending", group=IMAGES
@@ -157,21 +169,22 @@ class ScoringConfig(ReportConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_part()
+        _ = self.shard_range  # refuses a text that names none
+        self._check_shard()
         self._check_engine()
 
     @property
-    def part(self) -> Part | None:
-        """The part that this process is to do; None for the whole job."""
+    def shard_range(self) -> ShardRange | None:
+        """The share of the job that this process is to do; None for the whole job."""
         if self.shard is None:
             return None
         matched = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", self.shard)
         if not matched or not 1 <= int(matched[1]) <= int(matched[2]):
             raise UsageError(f"--shard {self.shard}: write the number of the part and of all parts, as in 3/8")
-        return Part(int(matched[1]), int(matched[2]))
+        return ShardRange(int(matched[1]), int(matched[2]))
 
-    def _check_part(self) -> None:
-        if self.part is None:
+    def _check_shard(self) -> None:
+        if self.shard is None:
             return
         given = {name for name in ("format", "columns", "top_k", "html", "summary") if getattr(self, name) is not None}
         if given:

@@ -1,202 +1,440 @@
-"""A scoring job on disk or in a store: the list of inputs cut into shards, each of whose results is a file, whole or
-not there.
+"""A scoring job: a list of images cut into shards, kept so that a run can be resumed, shared and merged.
 
-A job survives the process that works on it. Its folder lies beside the report and holds
-
-    job.json              its fingerprint, written last: without it there is no job
-    manifest.jsonl        a line an input: its path and the values carried through with it
-    shard-00000000.jsonl  a line of checksum, then a line a row; the report is the shards in order
-    part-00001-of-...     what a process that does a part says of itself, see `parts`
-
-    report                the report while it is written, so that a killed process leaves nothing outside; not in a
-                          store, where an upload is whole or not there
-
-and whoever finds it can see what is left to do. The folder goes when the report is in its place.
+Its folder, whose files `shards` describes, lies beside the report and survives the process that works on it. `begin`
+and `resume` open a job for one process, `join` for one of several that do every N-th shard without knowing of each
+other, and `merge` when all shards are done. Processes without common storage may copy their folders into one: no two
+of them write a file of the same name and other content.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
-import hashlib
 import json
 import os
-import zlib
-from array import array
-from collections.abc import Iterable, Iterator
+import re
+import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
-from lesionflow.atomic import atomic_write_bytes
-from lesionflow.errors import ReportError, StoreError
-from lesionflow.model.prediction import IndexedPrediction, Row
+from lesionflow.atomic import atomic_write_bytes, put_in_place, unique_suffix
+from lesionflow.errors import DataError, LesionflowError, ReportError, first_few
+from lesionflow.locks import take_lock
+from lesionflow.scoring.config import ShardRange
+from lesionflow.scoring.shards import (
+    JOB_FILE,
+    LOCK_FILE,
+    MANIFEST_FILE,
+    Fingerprint,
+    Job,
+    Listing,
+    list_lines,
+    read_job_file,
+    report_errors,
+)
+from lesionflow.scoring.sources import Source
 from lesionflow.storage import objects
-from lesionflow.storage.location import Location
+from lesionflow.storage.location import Location, Url
 
-JOB_FILE, MANIFEST_FILE, LOCK_FILE, REPORT_FILE = "job.json", "manifest.jsonl", "lock", "report"
-
-Fingerprint = dict[str, str | int]
+JOB_FORMAT = 3
+_PARTIAL = r"(\.partial(-\w+)?)?"  # of what a killed process was writing
+_RECORD = re.compile(r"part-(\d+)-of-(\d+)\.json")
+_OUR_FILES = re.compile(
+    rf"(job\.json|manifest(-\w+)?\.jsonl|shard-\d{{8}}\.jsonl|part-\d+-of-\d+\.json){_PARTIAL}"
+    r"|\.?report(\.partial-\w+)?"
+)
+_OUR_LOCKS = re.compile(rf"{LOCK_FILE}(-\d+-of-\d+)?")
 
 
 @dataclass(frozen=True)
-class Job:
-    """A list of inputs in shards of `shard_size`, and which of them are done."""
+class Task:
+    """What a job is to do."""
 
-    folder: Location
+    source: Source
+    row_fingerprint: Fingerprint  # all that a row depends on besides its image
     shard_size: int
-    inputs: int
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """Where the rows of a job come from, for its report."""
+
+    label: str  # the name of the model in the report
+    card: str  # of the bundle, as JSON
+    averaged: bool
     carried_columns: tuple[str, ...]
-    begun: datetime.datetime  # a resumed job keeps it
-    offsets: array[int]  # where in the manifest each shard begins, in bytes
-    fingerprint: Fingerprint  # all that its rows depend on
-    manifest: str = MANIFEST_FILE
-
-    @cached_property
-    def digest(self) -> str:
-        """Of the fingerprint: shards of another model, other options or another list have another one."""
-        return hashlib.sha256(json.dumps(self.fingerprint, sort_keys=True).encode()).hexdigest()[:16]
-
-    def is_visible(self) -> bool:
-        """Whether the folder has this job: not so on a machine where another storage goes by the same name."""
-        there = read_job_file(self.folder)
-        return there is not None and there["fingerprint"] == self.fingerprint
-
-    @property
-    def shards(self) -> range:
-        """The numbers of the shards."""
-        return range(len(self.offsets))
-
-    def shard_length(self, shard: int) -> int:
-        """The number of a shard's inputs; the last one's may be smaller than the others'."""
-        return min(self.shard_size, self.inputs - shard * self.shard_size)
-
-    def shard_inputs(self, shard: int) -> list[tuple[str, ...]]:
-        """The inputs of one shard: (path, *carried) each."""
-        end = self.offsets[shard + 1] if shard + 1 < len(self.offsets) else None
-        with report_errors(self.folder, "read"):
-            lines = objects.read(self.folder / self.manifest, self.offsets[shard], end).splitlines()
-        return [tuple(json.loads(line)) for line in lines]
-
-    def paths(self) -> Iterator[str]:
-        """The path of every input, in order."""
-        return (
-            path for inputs in objects.prefetch_map(self.folder, self.shard_inputs, self.shards) for path, *_ in inputs
-        )
-
-    def write_shard(self, shard: int, rows: Iterable[tuple[int, Row]]) -> None:
-        """Keep a shard's result: rows with the place of their input within the shard, in order.
-
-        Raises `ReportError` where the disk is full or gone; the shard is then still to be done.
-        """
-        lines, failed = [], 0
-        for place, row in rows:
-            outcome = row.prediction if row.prediction is not None else (row.reason, row.detail)
-            failed += row.prediction is None
-            # repr of a float, which JSON uses, reads back as the same float; surrogates are escaped by \\u and return.
-            lines.append(json.dumps([place, row.frame, *outcome]))
-        body = "".join(line + "\n" for line in lines).encode("ascii")
-        head = {"shard": shard, "job": self.digest, "rows": len(lines), "failed": failed, "crc32": zlib.crc32(body)}
-        with report_errors(self.folder):
-            atomic_write_bytes(self._shard_file(shard), json.dumps(head).encode() + b"\n" + body)
-
-    def discard_shard(self, shard: int) -> None:
-        """Forget a shard's result: it is to be done again."""
-        with report_errors(self.folder):
-            objects.remove(self._shard_file(shard))
-
-    def images_done(self) -> int:
-        """How many inputs are in shards whose file is there; whether one is whole is looked at when it is read."""
-        with report_errors(self.folder, "read"):
-            there = set(objects.names(self.folder))
-            return sum(self.shard_length(shard) for shard in self.shards if self._shard_file(shard).name in there)
-
-    def failures(self, shards: Iterable[int] | None = None) -> list[int | None]:
-        """`failures_of` each shard, or each of some."""
-        with report_errors(self.folder, "read"):
-            there = set(objects.names(self.folder))
-
-        def known(shard: int) -> int | None:
-            return self.failures_of(shard) if self._shard_file(shard).name in there else None
-
-        return list(objects.prefetch_map(self.folder, known, self.shards if shards is None else shards))
-
-    def failures_of(self, shard: int) -> int | None:
-        """How many rows of a finished shard are failures; None for a shard that is not done or not whole."""
-        read = self._read_shard(shard)
-        return None if read is None else read[0]
-
-    def rows(self, shards: Iterable[int] | None = None) -> Iterator[Row]:
-        """Every row of the finished job, or of some shards, in order.
-
-        Raises `ReportError` where a shard is missing, altered or another job's.
-        """
-
-        def both(shard: int) -> tuple[int, list[tuple[str, ...]], tuple[int, bytes] | None]:
-            return shard, self.shard_inputs(shard), self._read_shard(shard)
-
-        for shard, inputs, read in objects.prefetch_map(self.folder, both, self.shards if shards is None else shards):
-            if read is None:
-                raise ReportError(f"{self._shard_file(shard)}: missing or altered")
-            for line in read[1].splitlines():
-                place, frame, *outcome = json.loads(line)
-                path, *carried = inputs[place]
-                if isinstance(outcome[0], str):
-                    reason, detail = outcome
-                    yield Row(path, None, reason, detail, frame, tuple(carried))
-                else:
-                    probabilities, *decided = outcome
-                    decision = IndexedPrediction(tuple(probabilities), *decided)
-                    yield Row(path, decision, frame=frame, carried=tuple(carried))
-
-    def _read_shard(self, shard: int) -> tuple[int, bytes] | None:
-        """The number of failures and the lines of a shard, None if it is not there, not whole or another job's."""
-        try:
-            head, lines = objects.read(self._shard_file(shard)).split(b"\n", 1)
-            values = json.loads(head)
-            ours = values["shard"] == shard and values["job"] == self.digest
-            if ours and values["crc32"] == zlib.crc32(lines):
-                return int(values["failed"]), lines
-        except StoreError as error:  # to do it again would not help
-            raise ReportError(f"{self._shard_file(shard)}: cannot be read ({error})") from error
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return None
-
-    def _shard_file(self, shard: int) -> Location:
-        return self.folder / f"shard-{shard:08}.jsonl"
-
-
-@overload
-def job_folder(out: Path) -> Path: ...
-@overload
-def job_folder(out: Location) -> Location: ...
-def job_folder(out: Location) -> Location:
-    """Where the job of a report lies: beside it, so that renaming never crosses file systems."""
-    name = os.fsdecode(os.fsencode(out.name)[:200])  # with what comes around it, a long name would be too long
-    return out.parent / f".{name}.job"
-
-
-def read_job_file(folder: Location) -> dict[str, Any] | None:
-    """What `job.json` says; None where no job has begun. Raises `ReportError` where that cannot be told."""
-    file = folder / JOB_FILE
-    try:
-        values = json.loads(objects.read(file))
-        datetime.datetime.fromisoformat(values["begun"])
-        return values if isinstance(values["fingerprint"], dict) else None
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
-        return None  # a job file is written whole: this is none of ours
-    except OSError as error:
-        raise ReportError(f"{file}: cannot be read ({error.strerror})") from error
+    chosen: dict[str, Any]  # what the user asked for, by the option's name
+    command: tuple[str, ...] = ()  # that does a part of the job, but for `--shard`
+    fingerprint: Fingerprint = dataclasses.field(default_factory=dict)  # of the job, once it is joined
 
 
 @contextlib.contextmanager
-def report_errors(folder: Location, done: str = "written") -> Iterator[None]:
-    """What the operating system or a store reports becomes a `ReportError`; done: what cannot be done."""
+def begin(folder: Location, task: Task, *, anew: bool = False) -> Iterator[Job]:
+    """Begin a job; one process at a time has it, except in a store.
+
+    Parameters
+    ----------
+    folder
+        Where it is to lie, see `job_folder`.
+    task
+        What it is to do.
+    anew
+        Remove what an earlier run left unfinished there.
+
+    Raises
+    ------
+    ReportError
+        The folder holds an unfinished job, another process works on it, or it cannot be written.
+    DataError
+        The source holds nothing.
+    """
+    with _exclusive(folder) as partial:
+        if not anew and read_job_file(folder) is not None:
+            raise ReportError(
+                f"{folder}: holds what an earlier run of this report has done; add --resume to go on with it, or "
+                "--overwrite to begin anew"
+            )
+        yield _begun(folder, task, partial)
+
+
+@contextlib.contextmanager
+def resume(folder: Location, task: Task) -> Iterator[Job]:
+    """Go on with the job in a folder, or begin one where there is none; one process at a time has it.
+
+    Raises
+    ------
+    ReportError
+        The job there has another fingerprint or other inputs, or another process works on it.
+    DataError
+        The source holds nothing.
+    """
+    with _exclusive(folder) as partial:
+        before = read_job_file(folder)
+        if before is None:
+            yield _begun(folder, task, partial)
+            return
+        try:
+            listing = _write_manifest(partial, task, folder)
+            fingerprint = _fingerprint(task, listing)
+            if differing := _differences(folder, before["fingerprint"], fingerprint, partial):
+                raise ReportError(
+                    f"{folder}: the run that it holds was another one: {differing}; repeat that command with "
+                    "--resume, or begin anew with --overwrite and without --resume"
+                )
+        except BaseException:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise
+        with report_errors(folder):
+            put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
+        yield _job(folder, before, task.source.carried_columns, listing, MANIFEST_FILE)
+
+
+@contextlib.contextmanager
+def join(folder: Location, task: Task, share: ShardRange, info: RunInfo) -> Iterator[Job]:
+    """Begin one process's share of a job, or go on with it; others may be at work on theirs.
+
+    The first to begin puts the job into the folder, the others compare: all have to agree on everything that a row
+    depends on.
+
+    Raises
+    ------
+    ReportError
+        The folder holds another job or one cut otherwise, or this share is being worked on.
+    DataError
+        The source holds nothing.
+    """
+    _make_folder(folder)
+    own_lock = f"{LOCK_FILE}-{share.number}-of-{share.of}"
+    with (
+        _locked(folder, LOCK_FILE, "a run of the whole report, or its merge, is at work", shared=True),
+        _locked(folder, own_lock, f"another process is working on part {share}"),
+        _own_manifest(folder) as partial,
+    ):
+        listing = _write_manifest(partial, task, folder)
+        fingerprint = _fingerprint(task, listing)
+        manifest = _shared_manifest(listing.digest)
+        with report_errors(folder):
+            before = read_job_file(folder) or _put_shared_job(folder, fingerprint, share, partial, manifest)
+        if differing := _differences(folder, before["fingerprint"], fingerprint, partial):
+            raise ReportError(
+                f"{folder}: part {share} would be of another job than what is there: {differing}; give all parts the "
+                "same options and the same source, or remove that folder to begin anew"
+            )
+        if before.get("parts") != share.of:
+            there = f"{before['parts']} parts" if "parts" in before else "one run"
+            raise ReportError(f"{folder}: was begun as {there}, not as {share.of} parts; go on with that")
+        with report_errors(folder):
+            record = json.dumps(dataclasses.asdict(dataclasses.replace(info, fingerprint=fingerprint)), indent=2)
+            atomic_write_bytes(folder / f"part-{share.number:05}-of-{share.of:05}.json", record.encode() + b"\n")
+        yield _job(folder, before, task.source.carried_columns, listing, manifest)
+
+
+@contextlib.contextmanager
+def merge(folder: Location) -> Iterator[tuple[Job, RunInfo, int]]:
+    """Open a shared job of which every shard is done: yields it, its origin, and how many of its rows are failures.
+
+    Raises
+    ------
+    ReportError
+        Shards are missing (with the commands that do them), parts are of other jobs, or one is being worked on.
+    """
+    nothing = f"{folder}: holds no parts of a report; `lesionflow score --shard I/N` makes them"
+    if isinstance(folder, Path) and not folder.is_dir():
+        raise ReportError(nothing)
+    with _locked(folder, LOCK_FILE, "a part of this report is being worked on"):
+        before = read_job_file(folder)
+        if before is None:
+            raise ReportError(nothing)
+        if "parts" not in before:
+            raise ReportError(f"{folder}: was begun as one run; `lesionflow score --resume` goes on with it")
+        fingerprint = before["fingerprint"]
+        if fingerprint.get("job format") != JOB_FORMAT:
+            raise ReportError(
+                f"{folder}: was begun by another version of lesionflow ({fingerprint.get('version of lesionflow')}, job "
+                f"format {fingerprint.get('job format')}, this one reads {JOB_FORMAT}); merge with that version, or "
+                "remove that folder and do all parts anew"
+            )
+        info = _agreed_info(folder, fingerprint, before["parts"])
+        manifest = _manifest_of(folder, fingerprint)
+        with report_errors(folder, "read"), objects.local_copy(manifest) as file, open(file, "rb") as lines:
+            listing = list_lines(lines, info.carried_columns, fingerprint["images in a shard"])
+        if listing.digest != fingerprint["list of images"]:
+            raise ReportError(f"{manifest}: altered; remove {folder} and do all parts anew")
+        job = _job(folder, before, info.carried_columns, listing, manifest.name)
+        yield job, info, _count_failures(job, info, before["parts"])
+
+
+def remove_job(folder: Location, keep_folder: bool = False) -> None:
+    """Remove a job: first what makes it one, then the rest; files that no job wrote stay, and their folder too."""
+    with report_errors(folder), contextlib.suppress(FileNotFoundError):
+        objects.remove(folder / JOB_FILE)
+        ours = (name for name in objects.names(folder) if _OUR_FILES.fullmatch(name))
+        for _ in objects.prefetch_map(folder, lambda name: objects.remove(folder / name), ours):
+            pass
+    if not keep_folder and isinstance(folder, Path):
+        with contextlib.suppress(OSError):  # Windows removes no file that is open, as the lock of this process is
+            for name in filter(_OUR_LOCKS.fullmatch, os.listdir(folder)):
+                (folder / name).unlink()
+            folder.rmdir()
+
+
+def _job(folder: Location, values: dict[str, Any], columns: tuple[str, ...], listing: Listing, manifest: str) -> Job:
+    """The job that `job.json` describes."""
+    begun = datetime.datetime.fromisoformat(values["begun"])
+    return Job(folder, values["fingerprint"], columns, begun, listing, manifest)
+
+
+def _begun(folder: Location, task: Task, partial: Path) -> Job:
+    """Put a new job into a folder that this process has for itself."""
+    remove_job(folder, keep_folder=True)
     try:
+        listing = _write_manifest(partial, task, folder)
+    except BaseException:
+        remove_job(folder)
+        raise
+    values = {"fingerprint": _fingerprint(task, listing), "begun": _now()}
+    with report_errors(folder):
+        put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
+        atomic_write_bytes(folder / JOB_FILE, json.dumps(values, indent=2).encode() + b"\n")
+    return _job(folder, values, task.source.carried_columns, listing, MANIFEST_FILE)
+
+
+def _put_shared_job(
+    folder: Location, fingerprint: Fingerprint, share: ShardRange, partial: Path, manifest: str
+) -> dict[str, Any]:
+    """Put a shared job into its folder, unless another process is first; returns what is there then. Raises OSError."""
+    if not objects.is_file(folder / manifest):
+        put_in_place(partial, folder / manifest, overwrite=True)
+    content = json.dumps({"fingerprint": fingerprint, "begun": _now(), "parts": share.of}, indent=2)
+    with contextlib.suppress(FileExistsError):
+        atomic_write_bytes(folder / JOB_FILE, content.encode() + b"\n", overwrite=False)
+    there = read_job_file(folder)
+    if there is None:
+        raise ReportError(f"{folder}: was removed while part {share} began; give the same command again")
+    return there
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat()
+
+
+def _write_manifest(file: Path, task: Task, folder: Location) -> Listing:
+    """List a source into a file. Raises `DataError` where it holds nothing, `ReportError` where the disk is full."""
+
+    def lines() -> Iterator[bytes]:
+        for item in task.source.inputs:
+            line = json.dumps(item).encode("ascii") + b"\n"
+            stream.write(line)
+            yield line
+
+    with report_errors(folder), open(file, "wb") as stream:
+        listing = list_lines(lines(), task.source.carried_columns, task.shard_size)
+        stream.flush()
+        os.fsync(stream.fileno())
+    if not listing.inputs:
+        raise DataError(task.source.nothing or "nothing to score")
+    return listing
+
+
+def _fingerprint(task: Task, listing: Listing) -> Fingerprint:
+    """All that the rows of a job depend on."""
+    return {
+        "job format": JOB_FORMAT,
+        **task.row_fingerprint,
+        "images in a shard": task.shard_size,
+        "images": listing.inputs,
+        "list of images": listing.digest,
+    }
+
+
+def _differences(folder: Location, before: Fingerprint, now: Fingerprint, partial: Path | None = None) -> str:
+    """In which way two jobs differ, for a message; empty if they do not. partial: the manifest of the later one."""
+    found = []
+    for name in {**before, **now}:
+        if before.get(name) == now.get(name):
+            continue
+        if name == "list of images":
+            found.append(name if partial is None else _first_difference(_manifest_of(folder, before), partial))
+        else:
+            then, this = (str(values.get(name, "unknown"))[:16] for values in (before, now))
+            found.append(f"{name} ({then} then, {this} now)")
+    return ", ".join(found)
+
+
+def _first_difference(before: Location, now: Path) -> str:
+    with (
+        contextlib.suppress(OSError),
+        objects.local_copy(before) as copy,
+        open(copy, "rb") as old,
+        open(now, "rb") as new,
+    ):
+        number = 0
+        while True:
+            number += 1
+            then, this = old.readline(), new.readline()
+            if then != this:
+                names = [ascii(json.loads(line)[0]) if line else "nothing" for line in (then, this)]
+                return f"list of images (image {number}: {names[0]} then, {names[1]} now)"
+            if not then:
+                break
+    return "list of images"
+
+
+def _manifest_of(folder: Location, fingerprint: Fingerprint) -> Location:
+    """The manifest of the job in a folder: a shared job's has the digest in its name."""
+    shared = folder / _shared_manifest(str(fingerprint.get("list of images")))
+    with contextlib.suppress(OSError):
+        if objects.is_file(shared):
+            return shared
+    return folder / MANIFEST_FILE
+
+
+def _shared_manifest(digest: str) -> str:
+    """The name of a manifest that several processes may put in its place: what has the same name is the same."""
+    return f"manifest-{digest[:16]}.jsonl"
+
+
+def _make_folder(folder: Location) -> None:
+    if isinstance(folder, Path):
+        with report_errors(folder):
+            folder.mkdir(exist_ok=True)
+
+
+@contextlib.contextmanager
+def _exclusive(folder: Location) -> Iterator[Path]:
+    """Have a job's folder for this process; yields where its manifest is written until it is complete."""
+    _make_folder(folder)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_locked(folder, LOCK_FILE, "another process is working on this report, or on a part of it"))
+        yield (
+            stack.enter_context(objects.temporary_file())
+            if isinstance(folder, Url)
+            else folder / f"{MANIFEST_FILE}.partial"
+        )
+
+
+@contextlib.contextmanager
+def _own_manifest(folder: Location) -> Iterator[Path]:
+    """Where a process lists the source before it knows whether another has done so: removed afterwards."""
+    if isinstance(folder, Url):
+        with objects.temporary_file() as file:
+            yield file
+        return
+    file = folder / f"{MANIFEST_FILE}.partial-{unique_suffix()}"
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.unlink()
+
+
+@contextlib.contextmanager
+def _locked(folder: Location, name: str, busy: str, *, shared: bool = False) -> Iterator[None]:
+    """Hold a lock in the folder, which ends with the process, however it ends. Where there are no locks, go without.
+
+    busy: what to say where somebody else holds it; shared: whether others who share it may hold it as well.
+    """
+    if isinstance(folder, Url):  # a lock there would outlive a killed process
         yield
+        return
+    with report_errors(folder):
+        file = open(folder / name, "ab")  # noqa: SIM115 (closed below, after the caller's block)
+    with file:
+        if not take_lock(file, shared=shared):
+            raise ReportError(f"{folder}: {busy}; wait for it or stop it")
+        yield
+
+
+def _agreed_info(folder: Location, fingerprint: Fingerprint, parts: int) -> RunInfo:
+    """What the parts say of themselves, checked to be the same for all."""
+    first: tuple[str, RunInfo] | None = None
+    with report_errors(folder, "read"):
+        records = sorted(name for name in objects.names(folder) if _RECORD.fullmatch(name))
+    for name in records:
+        number, of = map(int, _RECORD.fullmatch(name).groups())  # type: ignore[union-attr]
+        info = _read_record(folder / name)
+        if of != parts:
+            raise ReportError(f"{folder}: holds part {number} of {of}, and parts of {parts}; keep those of one job")
+        if differing := _differences(folder, fingerprint, info.fingerprint):
+            raise ReportError(f"{folder}: part {number}/{of} is of another job: {differing}; do it again with the rest")
+        if first is not None and info.label != first[1].label:
+            raise ReportError(
+                f"{folder}: the model is {first[1].label} in {first[0]} and {info.label} in {name}; name it the same "
+                "in all parts"
+            )
+        first = first or (name, info)
+    if first is None:
+        raise ReportError(f"{folder}: no part says which model it used; do one of them again")
+    return first[1]
+
+
+def _read_record(file: Location) -> RunInfo:
+    try:
+        values = json.loads(objects.read(file))
+        values["carried_columns"], values["command"] = tuple(values["carried_columns"]), tuple(values["command"])
+        return RunInfo(**values)
+    except LesionflowError:
+        raise
     except OSError as error:
-        raise ReportError(f"{folder}: cannot be {done} ({error.strerror or error})") from error
+        raise ReportError(f"{file}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReportError(f"{file}: not what a part says of itself; do that part again") from error
+
+
+def _count_failures(job: Job, info: RunInfo, parts: int) -> int:
+    """How many rows are failures. Raises `ReportError` where shards are missing."""
+    done = job.failures()
+    lacking = []
+    for number in range(1, parts + 1):
+        share = ShardRange(number, parts)
+        shards = share.shards(job.shards)
+        if missing := [shard for shard in shards if done[shard] is None]:
+            command = shlex.join([*info.command, "--shard", str(share)])
+            lacking.append(f"part {share} lacks {len(missing)} of {len(shards)} shards: {command}")
+    if lacking:
+        raise ReportError(f"{job.folder}: not all parts are done; {first_few(lacking, 8)}")
+    return sum(known or 0 for known in done)

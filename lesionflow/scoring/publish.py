@@ -5,21 +5,19 @@ from __future__ import annotations
 import filecmp
 import os
 import time
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lesionflow.atomic import check_writable, partial_file, put_in_place
 from lesionflow.errors import ReportError, UsageError
-from lesionflow.model.card import Card
-from lesionflow.scoring.config import ReportConfig
-from lesionflow.scoring.job import REPORT_FILE, Job
-from lesionflow.scoring.job_folder import remove_job
-from lesionflow.scoring.local import default_workers
-from lesionflow.scoring.report import ReportOptions, check_report, report_format, write_report
+from lesionflow.model.card import parse_card
+from lesionflow.scoring.config import ISIC, ReportConfig
+from lesionflow.scoring.job import RunInfo, remove_job
+from lesionflow.scoring.report import ReportOptions, check_isic_names, check_report, report_format, write_report
+from lesionflow.scoring.shards import REPORT_FILE, Job
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
-from lesionflow.storage.location import Location, Url, is_url
+from lesionflow.storage.location import Location, Url
 from lesionflow.storage.objects import local_copy
 
 
@@ -44,8 +42,44 @@ class Summary:
         return self.counts.failed
 
 
-def check_outputs(out: Location, config: ReportConfig, carried: tuple[str, ...], may_replace: bool) -> ReportOptions:
-    """How the report is to be written. Raises `ReportError` and `UsageError` for what could not be in the end."""
+@dataclass(frozen=True)
+class Outputs:
+    """What is to be written, checked before the work starts."""
+
+    out: Location
+    report: ReportOptions
+    html: Location | None
+    summary: Location | None
+    overwrite: bool  # whether the report may replace another
+    may_replace: bool  # whether page and summary may, as the report may if it is the same
+
+    def check_names(self, job: Job) -> None:
+        """Refuse images that the ISIC format cannot tell apart. Raises `ReportError`."""
+        if self.report.format == ISIC:
+            check_isic_names(job.paths())
+
+
+def check_outputs(out: Location, config: ReportConfig, carried: tuple[str, ...], may_replace: bool) -> Outputs:
+    """Plan what is to be written, and refuse what could not be in the end.
+
+    Parameters
+    ----------
+    out
+        The report.
+    config
+        Its format and columns, and what is to be written beside it.
+    carried
+        Names of the columns that are carried through from the list of images.
+    may_replace
+        Whether files that exist may be replaced.
+
+    Raises
+    ------
+    UsageError
+        Options contradict each other.
+    ReportError
+        A file cannot be written.
+    """
     report = ReportOptions("", report_format(out, config.format), config.column_names, config.top_k, carried)
     check_report(out, report, may_replace)
     others = [file for file in (config.html, config.summary) if file is not None]
@@ -53,68 +87,68 @@ def check_outputs(out: Location, config: ReportConfig, carried: tuple[str, ...],
         raise UsageError("--out, --html and --summary name the same file; give each one of its own")
     for file in others:
         check_writable(file, may_replace)
-    return report
+    return Outputs(out, report, config.html, config.summary, config.overwrite, may_replace)
 
 
-def finish(
-    job: Job,
-    out: Location,
-    report: ReportOptions,
-    config: ReportConfig,
-    label: str,
-    card: Card,
-    chosen: Mapping[str, object],
-    *,
-    averaged: bool,
-    may_replace: bool,
-    started: float,
-    resumed: int,
-    workers: int | None = None,
-) -> Summary:
+def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, resumed: int, workers: int) -> Summary:
     """Write what was planned of a job whose shards are all there, then remove the job.
 
-    chosen: what the user asked for, by the option's name; may_replace: whether page and summary may, as the report may
-    if it is the same; started: when the work began, by the monotonic clock; resumed: images done before that; workers:
-    threads that read thumbnails. Raises `ReportError`; the job is then still there.
+    Parameters
+    ----------
+    job
+        The job; it is still there where something is raised.
+    info
+        Where its rows come from.
+    outputs
+        What is to be written.
+    started
+        When the work began, by the monotonic clock.
+    resumed
+        Images that were done before that.
+    workers
+        Threads that read the page's thumbnails.
+
+    Raises
+    ------
+    ReportError
+        Something cannot be written.
     """
-    origin = provenance(label, card, chosen, job.begun, averaged=averaged)
-    report, counts = replace(report, model=label, prior=card.prior, provenance=origin), Counts()
-    with _report_place(job.folder, out) as finished:
+    card, out = parse_card(info.card.encode(), "the model's card"), outputs.out
+    origin = provenance(info.label, card, info.chosen, job.begun, averaged=info.averaged)
+    report, counts = replace(outputs.report, model=info.label, prior=card.prior, provenance=origin), Counts()
+    with _report_file(job.folder, out) as finished:
         write_report(counts.counting(job.rows()), finished, report, overwrite=True)
-        if config.html is not None:
+        if outputs.html is not None:
             from lesionflow.scoring.page import write_page
 
-            threads = workers or distant_workers(job)
-            write_page(job.rows(), config.html, label, demo=card.demo, overwrite=may_replace, workers=threads)
+            replacing = outputs.may_replace
+            write_page(job.rows(), outputs.html, info.label, demo=card.demo, overwrite=replacing, workers=workers)
         seconds = time.monotonic() - started
-        if config.summary is not None:
-            write_summary(build_summary(counts, seconds, out, origin, resumed), config.summary, may_replace)
-        _publish(finished, out, config.overwrite, may_replace)
+        if outputs.summary is not None:
+            values = build_summary(counts, seconds, out, origin, resumed)
+            write_summary(values, outputs.summary, outputs.may_replace)
+        _publish(finished, outputs)
         remove_job(job.folder)
-    return Summary(label, out, counts, seconds, resumed)
-
-
-def distant_workers(job: Job) -> int | None:
-    """The number of threads that a source in a store asks for; None for one on a disk."""
-    return default_workers(distant=True) if is_url(job.shard_inputs(0)[0][0]) else None
+    return Summary(info.label, out, counts, seconds, resumed)
 
 
 def _spelled_out(file: Location) -> str:
     return str(file) if isinstance(file, Url) else os.path.abspath(file)
 
 
-def _report_place(folder: Location, out: Location) -> AbstractContextManager[Path]:
+def _report_file(folder: Location, out: Location) -> AbstractContextManager[Path]:
     """Where the report is written: in the job's folder, or on this machine if that is in a store."""
     return partial_file(out) if isinstance(folder, Url) else nullcontext(folder / REPORT_FILE)
 
 
-def _publish(report: Path, out: Location, overwrite: bool, going_on: bool) -> None:
+def _publish(report: Path, outputs: Outputs) -> None:
     """Put the finished report in its place."""
+    out = outputs.out
     try:
-        put_in_place(report, out, overwrite)
+        put_in_place(report, out, outputs.overwrite)
     except FileExistsError as error:
         # Killed after this step, a run leaves the report that its resumption is about to write.
-        if not (going_on and _is_same(report, out)):
+        if not (outputs.may_replace and _is_same(report, out)):
             raise ReportError(f"{out}: exists already; add --overwrite or choose another name") from error
     except OSError as error:
         raise ReportError(f"{out}: cannot be written ({error.strerror})") from error

@@ -13,7 +13,7 @@ from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import IMAGE_FAILURES, ReportError
 from lesionflow.model.columns import FAILED, NO, REFER, SCORED, YES, as_written
 from lesionflow.model.prediction import IndexedPrediction, Row
-from lesionflow.scoring.report import ENDINGS
+from lesionflow.scoring.report import REPORT_ENDINGS
 
 NEEDED = ("path", "status", "error", "diagnosis", *(f"p_{diagnosis}" for diagnosis in DIAGNOSES), "malignant", "refer")
 MAXIMUM_LINE = 2**20  # characters: ten times what the longest path can make of a row
@@ -26,9 +26,9 @@ def read_report(file: Path) -> Iterator[Row]:
     A path is as the report has it: with its `#2` for a second frame, and escapes for bytes that are no UTF-8. Raises
     `ReportError` where the file cannot be read, is cut off, lacks a column (`NEEDED`) or has a row that no report has.
     """
-    kind = ENDINGS.get(file.suffix.lower())
+    kind = REPORT_ENDINGS.get(file.suffix.lower())
     if kind is None:
-        raise ReportError(f"{file}: not a report; its name has to end in {', '.join(ENDINGS)}")
+        raise ReportError(f"{file}: not a report; its name has to end in {', '.join(REPORT_ENDINGS)}")
     try:
         for place, record in enumerate(_READERS[kind](file), 1):
             yield _row(record, f"{file}, row {place}")

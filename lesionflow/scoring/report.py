@@ -16,11 +16,10 @@ from lesionflow.errors import ReportError, UsageError
 from lesionflow.images.decode import SUFFIXES
 from lesionflow.model.columns import FRAME, Value, cell, chosen_columns, extractors, utf8
 from lesionflow.model.prediction import Row
+from lesionflow.scoring.config import ISIC, REPORT_FORMATS
 from lesionflow.storage.location import Location
 
-ENDINGS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
-ISIC = "isic"
-FORMATS = (*ENDINGS.values(), ISIC)
+REPORT_ENDINGS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
 
 # The classes of the ISIC 2018 challenge's task 3, in the order of its files.
 ISIC_CLASSES = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
@@ -33,7 +32,7 @@ class ReportOptions:
     """What a report holds and how it is written."""
 
     model: str  # its name, for the column `model`
-    format: str = "csv"  # one of FORMATS
+    format: str = "csv"  # one of REPORT_FORMATS
     columns: tuple[str, ...] | None = None  # which, in this order; None stands for the default ones
     top_k: int | None = None  # columns for the so many most probable diagnoses
     carried_columns: tuple[str, ...] = ()  # names of the columns of the CSV source that are carried through
@@ -43,13 +42,13 @@ class ReportOptions:
 
 def report_format(out: Location, format: str | None) -> str:
     """The format of a report: the one asked for, or the one that its name's ending says. Raises `UsageError`."""
-    by_ending = ENDINGS.get(out.suffix.lower())
+    by_ending = REPORT_ENDINGS.get(out.suffix.lower())
     if format is None:
         if by_ending is None:
-            raise UsageError(f"{out}: the ending says no format; use one of {', '.join(ENDINGS)}, or --format")
+            raise UsageError(f"{out}: the ending says no format; use one of {', '.join(REPORT_ENDINGS)}, or --format")
         return by_ending
-    if format not in FORMATS:
-        raise UsageError(f"--format {format}: not a format; choose from {', '.join(FORMATS)}")
+    if format not in REPORT_FORMATS:
+        raise UsageError(f"--format {format}: not a format; choose from {', '.join(REPORT_FORMATS)}")
     if by_ending not in (None, "csv" if format == ISIC else format):
         raise UsageError(f"{out}: the ending contradicts --format {format}; change one of them")
     return format
@@ -60,8 +59,8 @@ def check_report(out: Location, options: ReportOptions, overwrite: bool) -> None
 
     Raises `UsageError` for options that make no sense, `ReportError` where the file cannot be written.
     """
-    if options.format not in FORMATS:
-        raise UsageError(f"--format {options.format}: not a format; choose from {', '.join(FORMATS)}")
+    if options.format not in REPORT_FORMATS:
+        raise UsageError(f"--format {options.format}: not a format; choose from {', '.join(REPORT_FORMATS)}")
     if options.format == ISIC and (options.columns is not None or options.top_k is not None):
         raise UsageError("--format isic has its own columns; leave out --columns and --top-k")
     if options.format == "parquet" and importlib.util.find_spec("pyarrow") is None:

@@ -17,7 +17,7 @@ from lesionflow.images.decode import decode
 from lesionflow.model.card import AVERAGED, ONNX_FILE, SINGLE, Calibration, Card, read_card, write_card
 from lesionflow.model.decision import decide
 from lesionflow.model.predictor import load_predictor
-from lesionflow.scoring import local
+from lesionflow.scoring.engines import local
 
 SIDE = 24
 PRIOR = (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02)

@@ -13,7 +13,7 @@ import onnxruntime  # noqa: F401 (imported once, before the forks)
 
 from lesionflow.api.score import score
 from lesionflow.errors import ReportError
-from lesionflow.scoring.job import JOB_FILE, job_folder
+from lesionflow.scoring.shards import JOB_FILE, job_folder
 
 KILLED, FINISHED, NOTHING_LEFT, WRONG = 9, 0, 1, 2
 STEPS = ("replace", "link", "fsync", "unlink", "rmdir", "mkdir")

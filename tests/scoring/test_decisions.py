@@ -17,7 +17,7 @@ from lesionflow.errors import ReportError, UsageError
 from lesionflow.images.decode import decode
 from lesionflow.model.card import AVERAGED, SINGLE, read_card, write_card
 from lesionflow.model.predictor import load_predictor
-from lesionflow.scoring import local
+from lesionflow.scoring.engines import local
 from lesionflow.scoring.read_report import read_report
 from tests.conftest import error_line, invoke
 from tests.scoring.conftest import SIDE, interrupt_before_batch

@@ -16,8 +16,8 @@ import pytest
 from lesionflow.api.merge import merge
 from lesionflow.api.score import score
 from lesionflow.errors import DataError, ReportError, UsageError
-from lesionflow.scoring import local
-from lesionflow.scoring.job import JOB_FILE, job_folder
+from lesionflow.scoring.engines import local
+from lesionflow.scoring.shards import JOB_FILE, job_folder
 from tests.stores import Bucket
 
 Command = Callable[..., list[str]]
@@ -87,14 +87,14 @@ def test_parts_may_begin_at_the_same_instant(
     program = (
         "import os, sys, onnxruntime\n"
         "from lesionflow.api.score import score\n"
-        "from lesionflow.scoring import parts\n"
+        "from lesionflow.scoring import job\n"
         "source, out, bundle, shard, go = sys.argv[1:]\n"
-        "begin = parts._begin\n"
+        "begin = job._put_shared_job\n"
         "def together(*arguments):\n"  # nobody has begun, and all are about to
         "    open(f'{go}{shard[0]}', 'w').close()\n"
         "    while not all(os.path.exists(f'{go}{number}') for number in range(1, 5)): pass\n"
         "    return begin(*arguments)\n"
-        "parts._begin = together\n"
+        "job._put_shared_job = together\n"
         "score(source, out, bundle, shard=shard, shard_size=8, batch_size=4, quiet=True)\n"
     )
     each = [[sys.executable, "-c", program, images, out, small_bundle, f"{number}/4", go] for number in range(1, 5)]

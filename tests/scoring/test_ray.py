@@ -18,8 +18,8 @@ import pytest
 
 from lesionflow.api.score import score
 from lesionflow.errors import DataError, EngineError, UsageError
-from lesionflow.scoring import ray_engine
-from lesionflow.scoring.job import job_folder
+from lesionflow.scoring.engines import ray as ray_engine
+from lesionflow.scoring.shards import job_folder
 from tests.scoring.conftest import interrupt_before_batch
 from tests.stores import Bucket
 

@@ -17,8 +17,8 @@ import pytest
 
 from lesionflow.api.score import score
 from lesionflow.errors import DataError, LesionflowError, ReportError
-from lesionflow.scoring import local
-from lesionflow.scoring.job import JOB_FILE, Job, job_folder
+from lesionflow.scoring.engines import local
+from lesionflow.scoring.shards import JOB_FILE, Job, job_folder
 
 Command = Callable[..., list[str]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

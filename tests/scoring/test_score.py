@@ -20,8 +20,8 @@ from lesionflow.errors import DataError, ReportError, UsageError
 from lesionflow.images.decode import decode
 from lesionflow.model.prediction import IndexedPrediction
 from lesionflow.model.predictor import load_predictor
-from lesionflow.scoring import local
-from lesionflow.scoring.local import Batch, score_batches
+from lesionflow.scoring.engines import local
+from lesionflow.scoring.engines.local import Batch, score_batches
 
 Command = Callable[..., list[str]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -14,11 +14,11 @@ from lesionflow.errors import DataError, EngineError, ReportError
 from lesionflow.model.card import Card
 from lesionflow.model.prediction import Row
 from lesionflow.model.predictor import Predictor, row_fingerprint
-from lesionflow.scoring.job import Fingerprint, Job
-from lesionflow.scoring.local import Step, decode_all, located, score_batches, shard_batches
+from lesionflow.scoring.engines.local import Step, decode_all, located, score_batches, shard_batches
+from lesionflow.scoring.shards import Fingerprint, Job
 from lesionflow.storage.location import FILE, is_url
 
-_WITNESS_BYTES = 2**16
+_PROBE_BYTES = 2**16
 _TRIED = 1000  # images, in search of one that can be read
 
 
@@ -27,7 +27,7 @@ class ProbeFile:
     """An image that the machine which listed the source can read: who cannot see it does not see the source."""
 
     path: str
-    begins: int  # checksum of its first bytes
+    checksum: int  # of its first bytes
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Work:
     threads: int  # that decode and infer
     depends: Fingerprint  # what a row depends on, as the machine that began the job has it
     within: str  # the folder that relative paths start from
-    witness: ProbeFile | None
+    probe: ProbeFile | None
 
 
 class SourceUnseen(DataError):  # noqa: N818 (named for what is wrong, and an error by its base)
@@ -56,20 +56,20 @@ def find_probe_file(paths: Iterable[str], within: str) -> ProbeFile | None:
     for _, path in zip(range(_TRIED), paths, strict=False):
         if is_url(path) and not path.startswith(FILE):
             return None
-        if begins := _begins(located(path, within)):
-            return ProbeFile(path, begins)
+        if checksum := _checksum(located(path, within)):
+            return ProbeFile(path, checksum)
     return None
 
 
-def is_visible(witness: ProbeFile | None, within: str) -> bool:
-    """Whether this machine sees what the one that chose the witness saw; True where it could choose none."""
-    return witness is None or _begins(located(witness.path, within)) == witness.begins
+def is_visible(probe: ProbeFile | None, within: str) -> bool:
+    """Whether this machine sees the probe file as the one that chose it did; True where it could choose none."""
+    return probe is None or _checksum(located(probe.path, within)) == probe.checksum
 
 
-def _begins(path: str) -> int | None:
+def _checksum(path: str) -> int | None:
     try:
         with open(path.removeprefix(FILE), "rb") as file:
-            return zlib.crc32(file.read(_WITNESS_BYTES)) or 1
+            return zlib.crc32(file.read(_PROBE_BYTES)) or 1
     except (OSError, ValueError):
         return None
 
@@ -105,7 +105,7 @@ def load_work(key: str, depends: Fingerprint, work: Sequence[Any]) -> tuple[Work
         raise ReportError(
             f"{_node()}: does not see {sent.job.folder}; --out has to be on storage that all nodes see by this name"
         )
-    if not is_visible(sent.witness, sent.within):
+    if not is_visible(sent.probe, sent.within):
         raise _unseen(sent)
     predictor = Predictor(sent.card, sent.graph, 1, sent.device, sent.averaged)
     _loaded.clear()
@@ -116,9 +116,9 @@ def load_work(key: str, depends: Fingerprint, work: Sequence[Any]) -> tuple[Work
 def score_shard(
     work: Work, predictor: Predictor, shard: int, known: Mapping[int, tuple[str, str]], threads: int
 ) -> Step:
-    """Score a shard and keep it as a file, as `score_here` does.
+    """Score a shard and keep it as a file, as `LocalEngine` does.
 
-    known: what is wrong with some of its images, by their place in it. Raises `SourceUnseen` rather than keep rows
+    known: what is wrong with some of its images, by their index in it. Raises `SourceUnseen` rather than keep rows
     that say `not_found` where the source is not there as a whole.
     """
     batches = shard_batches(work.job, shard, work.batch_size, known)
@@ -126,27 +126,27 @@ def score_shard(
     for _, scored in score_batches(predictor, batches, threads, work.within):
         rows += scored
     failed = [row for _, row in rows if row.prediction is None]
-    if any(row.reason == "not_found" for row in failed) and not is_visible(work.witness, work.within):
+    if any(row.reason == "not_found" for row in failed) and not is_visible(work.probe, work.within):
         raise _unseen(work)
     work.job.write_shard(shard, rows)
     return Step(work.job.shard_length(shard), len(failed), failed[0] if failed else None)
 
 
-def decode_only(work: Work, predictor: Predictor, shard: int, places: Sequence[int]) -> None:
+def decode_only(work: Work, predictor: Predictor, shard: int, indices: Sequence[int]) -> None:
     """Decode some images of a shard and keep nothing; what is wrong with one does not matter, nor does the network.
 
-    A call without places shows that this process can load and run the model.
+    A call without indices shows that this process can load and run the model.
     """
     card = work.card
     predictor.predict(np.zeros((1, card.height, card.width, 3), np.uint8))
     inputs = work.job.shard_inputs(shard)
-    for place in places:
-        for _ in decode_all(located(inputs[place][0], work.within), card.height, card.width):
+    for index in indices:
+        for _ in decode_all(located(inputs[index][0], work.within), card.height, card.width):
             pass
 
 
 def _unseen(work: Work) -> SourceUnseen:
-    path = "" if work.witness is None else located(work.witness.path, work.within)
+    path = "" if work.probe is None else located(work.probe.path, work.within)
     return SourceUnseen(
         f"{_node()}: does not see the images as they were listed, {ascii(path)[1:-1]} for one; "
         "make the source visible to all nodes by the same name"

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lesionflow.defaults import usable_cores
 from lesionflow.errors import EngineError, UsageError
 
 _SECONDS_TO_REACH = 5.0
@@ -68,8 +69,7 @@ def join_cluster(address: str | None, cpus: int, gpus: float, *, quiet: bool = F
         )
     own: dict[str, Any] = {}
     if address == "local":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        own = {"num_cpus": cores, "include_dashboard": False}
+        own = {"num_cpus": usable_cores(), "include_dashboard": False}
     else:
         address = _reachable(address)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):

@@ -1,4 +1,4 @@
-"""How far a scoring run is, for a person: a live bar on a terminal, plain lines elsewhere."""
+"""Progress on stderr: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

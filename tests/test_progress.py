@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.scoring import progress
-from lesionflow.scoring.progress import duration, show_progress
+from lesionflow import progress
+from lesionflow.progress import duration, show_progress
 
 
 def test_plain_lines_where_there_is_no_terminal(

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
+import secrets
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import DataError, EngineError, LesionflowError
-from lesionflow.scoring import ray_worker
-from lesionflow.scoring.local import Step
-from lesionflow.scoring.ray_cluster import Cluster
-from lesionflow.scoring.ray_worker import SourceUnseen, Work, find_probe_file, is_visible, load_work
+from lesionflow.model.predictor import row_fingerprint
+from lesionflow.scoring.engines import ray_worker
+from lesionflow.scoring.engines.local import ScoringModel, Step, default_workers, has_remote_images
+from lesionflow.scoring.engines.ray_cluster import Cluster
+from lesionflow.scoring.engines.ray_worker import SourceUnseen, Work, find_probe_file, is_visible, load_work
+from lesionflow.scoring.shards import Job
 
 RETRIES = 3  # of a shard whose task died, before its images are looked at one by one
 _SECONDS_TO_WAIT = 1.0  # before the cluster is looked at again
@@ -35,35 +40,57 @@ class _Attempt:
     sent: Work | None = None  # what went along with the attempt that ended
 
 
-def score_on_cluster(cluster: Cluster, todo: Iterable[int], work: Work) -> Generator[Step, None, None]:
-    """Score shards of a job on a cluster and keep each as a file; a step a shard, in the order of their end.
+class RayEngine:
+    """Scores on a cluster that was joined; a step a shard, in the order of their end."""
 
-    However many shards there are, about twice as many are handed out as run at once. A caller that closes the
-    generator instead of taking the next step leaves the shard of the last one to be done. Raises `EngineError` where
-    tasks die that no image can be blamed for.
-    """
-    tasks, waiting, died = _Tasks(cluster, work), iter(todo), _deaths(cluster.ray)
-    try:
-        while True:
-            for shard in itertools.islice(waiting, tasks.room()):
-                tasks.hand_out(_Attempt(shard))
-            if not tasks.pending:
-                return
-            for attempt, outcome in tasks.ended():
-                if isinstance(outcome, died):
-                    tasks.hand_out(_after_death(attempt))
-                elif isinstance(outcome, Exception):
-                    tasks.hand_out(tasks.after_error(attempt, _cause(outcome)))
-                elif attempt.searching:
-                    tasks.hand_out(dataclasses.replace(attempt, deaths=0, known=outcome, searching=False))
-                else:
-                    try:
-                        yield Step(*outcome)
-                    except GeneratorExit:
-                        work.job.discard_shard(attempt.shard)
-                        raise
-    finally:
-        tasks.cancel()
+    def __init__(self, cluster: Cluster, model: ScoringModel, workers: int | None = None):
+        self.cluster, self.model, self.workers = cluster, model, workers
+
+    def score(self, job: Job, shards: Iterable[int]) -> Generator[Step, None, None]:
+        """Score shards of a job; a caller that closes the generator leaves the shard of the last step to be done.
+
+        However many shards there are, about twice as many are handed out as run at once.
+
+        Raises
+        ------
+        EngineError
+            Tasks die that no image can be blamed for.
+        """
+        tasks, waiting = _Tasks(self.cluster, self._work(job)), iter(shards)
+        died = _deaths(self.cluster.ray)
+        try:
+            while True:
+                for shard in itertools.islice(waiting, tasks.room()):
+                    tasks.hand_out(_Attempt(shard))
+                if not tasks.pending:
+                    return
+                for attempt, outcome in tasks.ended():
+                    if isinstance(outcome, died):
+                        tasks.hand_out(_after_death(attempt))
+                    elif isinstance(outcome, Exception):
+                        tasks.hand_out(tasks.after_error(attempt, _cause(outcome)))
+                    elif attempt.searching:
+                        tasks.hand_out(dataclasses.replace(attempt, deaths=0, known=outcome, searching=False))
+                    else:
+                        try:
+                            yield Step(*outcome)
+                        except GeneratorExit:
+                            job.discard_shard(attempt.shard)
+                            raise
+        finally:
+            tasks.cancel()
+
+    def _work(self, job: Job) -> Work:
+        within = os.getcwd()
+        if isinstance(job.folder, Path):  # another machine's processes begin elsewhere
+            job = dataclasses.replace(job, folder=Path(os.path.abspath(job.folder)))
+        model, predictor = self.model, self.model.predictor
+        threads = self.workers or (default_workers(remote=True) if has_remote_images(job) else 2 * self.cluster.cpus)
+        return Work(
+            secrets.token_hex(8), job, predictor.card, model.graph, model.device, predictor.averaged, model.batch_size,
+            threads, row_fingerprint(predictor.card, model.device, predictor.averaged, model.batch_size),
+            within, find_probe_file(job.paths(), within),
+        )  # fmt: skip
 
 
 class _Tasks:
@@ -105,7 +132,7 @@ class _Tasks:
     def after_error(self, attempt: _Attempt, error: Exception) -> _Attempt:
         """The next attempt, where the trouble was that somebody removed the very image that all were to see."""
         assert attempt.sent is not None
-        if not isinstance(error, SourceUnseen) or is_visible(attempt.sent.witness, self.work.within):
+        if not isinstance(error, SourceUnseen) or is_visible(attempt.sent.probe, self.work.within):
             raise error
         if attempt.sent is self.work:
             self.work = _with_another_probe_file(self.work)
@@ -160,10 +187,10 @@ def _cause(error: Exception) -> Exception:
 
 
 def _with_another_probe_file(work: Work) -> Work:
-    witness = find_probe_file(work.job.paths(), work.within)
-    if witness is None:
+    probe = find_probe_file(work.job.paths(), work.within)
+    if probe is None:
         raise DataError("the images are gone since they were listed; bring them back")
-    return dataclasses.replace(work, key=work.key + "+", witness=witness)
+    return dataclasses.replace(work, key=work.key + "+", probe=probe)
 
 
 def _score(
@@ -175,23 +202,23 @@ def _score(
     return step.images, step.failed, step.last
 
 
-def _decode(key: str, depends: Any, work: list[Any], shard: int, places: list[int]) -> None:
+def _decode(key: str, depends: Any, work: list[Any], shard: int, indices: list[int]) -> None:
     """A task: decode some images of a shard."""
-    ray_worker.decode_only(*load_work(key, depends, work), shard, places)
+    ray_worker.decode_only(*load_work(key, depends, work), shard, indices)
 
 
 def _search(key: str, depends: Any, work: list[Any], shard: int, cpus: int, gpus: float) -> dict[int, tuple[str, str]]:
-    """A task: find the images of a shard that end the process which decodes them. Returns word and detail by place."""
+    """A task: find the images of a shard that end the process which decodes them. Returns word and detail by index."""
     import ray
 
     loaded, _ = load_work(key, depends, work)
     died = _deaths(ray)
     decode = ray.remote(_decode).options(num_cpus=cpus, num_gpus=gpus, max_retries=0)
 
-    def survives(places: list[int], tries: int = 1) -> bool:
+    def survives(indices: list[int], tries: int = 1) -> bool:
         for _ in range(tries):
             try:
-                ray.get(decode.remote(key, depends, work, shard, places))
+                ray.get(decode.remote(key, depends, work, shard, indices))
                 return True
             except died:
                 continue
@@ -201,12 +228,12 @@ def _search(key: str, depends: Any, work: list[Any], shard: int, cpus: int, gpus
         raise EngineError("tasks die before they open an image; Ray's logs on the nodes say more")
     guilty, groups = {}, [list(range(loaded.job.shard_length(shard)))]
     while groups:
-        places = groups.pop()
-        if survives(places, tries=RETRIES if len(places) == 1 else 1):
+        indices = groups.pop()
+        if survives(indices, tries=RETRIES if len(indices) == 1 else 1):
             continue
-        if len(places) == 1:
-            guilty[places[0]] = "crash", f"decoding it ended the process, {RETRIES} times of {RETRIES}"
+        if len(indices) == 1:
+            guilty[indices[0]] = "crash", f"decoding it ended the process, {RETRIES} times of {RETRIES}"
         else:
-            middle = len(places) // 2
-            groups += [places[:middle], places[middle:]]
+            middle = len(indices) // 2
+            groups += [indices[:middle], indices[middle:]]
     return guilty

@@ -16,15 +16,26 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lesionflow.defaults import usable_cores
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode_frames
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.model.predictor import Predictor
-from lesionflow.scoring.job import Job
+from lesionflow.scoring.shards import Job
 from lesionflow.storage.location import is_url
 
-WORKERS_OF_STORE = 64  # beyond that, the client of a store, one thread, has no more to give
+REMOTE_WORKERS = 64  # beyond that, the client of a store, one thread, has no more to give
 FRAMES_IN_BATCH = 16  # of one file, from its second on
+
+
+@dataclass(frozen=True)
+class ScoringModel:
+    """A model, and how it is run."""
+
+    predictor: Predictor  # on this machine
+    graph: bytes
+    device: str  # of whoever scores
+    batch_size: int
 
 
 @dataclass(frozen=True)
@@ -32,9 +43,9 @@ class Batch:
     """Inputs that go through the network together: neighbours within a shard."""
 
     shard: int
-    first: int  # place of the first of them within the shard
+    first: int  # index of the first of them within the shard
     paths: tuple[str, ...]
-    known: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # word and detail, by place: it is not opened
+    known: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # word and detail by index: it is not opened
 
 
 @dataclass(frozen=True)
@@ -46,23 +57,25 @@ class Step:
     last: Row | None  # one of those that failed
 
 
-def score_here(
-    job: Job, todo: Iterable[int], predictor: Predictor, batch_size: int, workers: int
-) -> Generator[Step, None, None]:
-    """Score shards of a job in this process and keep each as a file; a step a batch.
+class LocalEngine:
+    """Scores in this process; a step a batch, in order."""
 
-    A caller that closes the generator instead of taking the next step leaves the shard of the last one to be done.
-    """
-    batches = (batch for shard in todo for batch in shard_batches(job, shard, batch_size))
-    rows: list[tuple[int, Row]] = []
-    with closing(score_batches(predictor, batches, workers)) as scoring:
-        for batch, scored in scoring:
-            rows += scored
-            failed = [row for _, row in scored if row.prediction is None]
-            yield Step(len(batch.paths), len(failed), failed[0] if failed else None)
-            if batch.first + len(batch.paths) == job.shard_length(batch.shard):
-                job.write_shard(batch.shard, rows)
-                rows = []
+    def __init__(self, model: ScoringModel, workers: int | None = None):
+        self.model, self.workers = model, workers
+
+    def score(self, job: Job, shards: Iterable[int]) -> Generator[Step, None, None]:
+        """Score shards of a job; a caller that closes the generator leaves the shard of the last step to be done."""
+        batches = (batch for shard in shards for batch in shard_batches(job, shard, self.model.batch_size))
+        workers = self.workers or default_workers(remote=has_remote_images(job))
+        rows: list[tuple[int, Row]] = []
+        with closing(score_batches(self.model.predictor, batches, workers)) as scoring:
+            for batch, scored in scoring:
+                rows += scored
+                failed = [row for _, row in scored if row.prediction is None]
+                yield Step(len(batch.paths), len(failed), failed[0] if failed else None)
+                if batch.first + len(batch.paths) == job.shard_length(batch.shard):
+                    job.write_shard(batch.shard, rows)
+                    rows = []
 
 
 def shard_batches(
@@ -70,15 +83,15 @@ def shard_batches(
 ) -> Iterator[Batch]:
     """Batches never cross a shard's end: a row's neighbours are the same in a resumed run and an undisturbed one.
 
-    known: word and detail of what is wrong with some of the images, by their place in the shard.
+    known: word and detail of what is wrong with some of the images, by their index in the shard.
     """
     paths = [path for path, *_ in job.shard_inputs(shard)]
     for first in range(0, len(paths), batch_size):
-        wrong = {place - first: error for place, error in (known or {}).items() if 0 <= place - first < batch_size}
+        wrong = {index - first: error for index, error in (known or {}).items() if 0 <= index - first < batch_size}
         yield Batch(shard, first, tuple(paths[first : first + batch_size]), wrong)
 
 
-Scored = tuple[Batch, list[tuple[int, Row]]]  # rows with the place of their input within the shard
+Scored = tuple[Batch, list[tuple[int, Row]]]  # rows with the index of their input within the shard
 
 
 def score_batches(
@@ -111,7 +124,7 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, with
     height, width = predictor.card.height, predictor.card.width
     # What cannot be decoded stays black: left out, it would change the batch's length and, in the last bits, its rows.
     pixels = np.zeros((len(batch.paths), height, width, 3), np.uint8)
-    found: list[tuple[int, int, ImageError | None]] = []  # place in the batch, frame, what is wrong
+    found: list[tuple[int, int, ImageError | None]] = []  # index in the batch, frame, what is wrong
     later: list[np.ndarray] = []  # further frames of a file; they go through the network a batch of their own at a time
     further: list[IndexedPrediction] = []  # and give these, in order
     for index, path in enumerate(batch.paths):
@@ -136,11 +149,12 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, with
     firsts, others = predictor.predict(pixels).one_by_one(), iter(further)
     rows = []
     for index, frame, error in found:
-        path, place = batch.paths[index], batch.first + index
+        path = batch.paths[index]
         if error is not None:
-            rows.append((place, Row(path, None, error.reason, error.detail, frame)))
+            row = Row(path, None, error.reason, error.detail, frame)
         else:
-            rows.append((place, Row(path, firsts[index] if frame == 0 else next(others), frame=frame)))
+            row = Row(path, firsts[index] if frame == 0 else next(others), frame=frame)
+        rows.append((batch.first + index, row))
     return rows
 
 
@@ -161,10 +175,12 @@ def decode_all(file: str | bytes, height: int, width: int) -> Iterator[tuple[int
         yield frame + 1, ImageError("too_large", "there is not enough memory to decode it")
 
 
-def default_workers(distant: bool = False) -> int:
-    """Twice the cores that this process may use: while a thread waits for a disk or a share, another has its core.
+def has_remote_images(job: Job) -> bool:
+    """Whether the images are objects of a store, for each of which a thread waits many times as long."""
+    return is_url(job.shard_inputs(0)[0][0])
 
-    distant: whether the images are objects of a store, for each of which a thread waits many times as long.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(2 * cores, WORKERS_OF_STORE) if distant else 2 * cores
+
+def default_workers(remote: bool = False) -> int:
+    """Return the number of threads that score: two a core, for while one waits for a disk, another has its core."""
+    workers = 2 * usable_cores()
+    return max(workers, REMOTE_WORKERS) if remote else workers
