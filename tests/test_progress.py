@@ -1,10 +1,6 @@
 """Progress says what there is to say, where a person or a log can read it, and nothing when asked to be quiet."""
 
-import os
 import re
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -44,22 +40,3 @@ def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 @pytest.mark.parametrize(("seconds", "told"), [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (7325, "2 h 2 min")])
 def test_durations(seconds: float, told: str) -> None:
     assert duration(seconds) == told
-
-
-def test_a_live_bar_on_a_terminal(
-    images: Path, command: Callable[..., list[str]], environment: dict[str, str], tmp_path: Path
-) -> None:
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    arguments = command(images, "--out", tmp_path / "results.csv")
-    process = subprocess.Popen(arguments, env=environment | {"TERM": "xterm"}, stderr=theirs, stdout=subprocess.DEVNULL)
-    os.close(theirs)
-    shown = b""
-    try:
-        while block := os.read(ours, 4096):
-            shown += block
-    except OSError:  # on Linux, the end of a terminal
-        pass
-    os.close(ours)
-    assert process.wait(60) == 0
-    assert b"scoring" in shown and b"60/60" in shown and b"0 failed" in shown, shown

@@ -55,7 +55,7 @@ def check_environment(known: Iterable[str]) -> list[Check]:
     return checks
 
 
-def usable_cores() -> tuple[int, float | None]:
+def core_limits() -> tuple[int, float | None]:
     """How many cores this process may run on, and the share of them that its container grants, in cores."""
     cores = usable_cores()
     quota, period = (_cgroup("cpu.max") or "max 1").split()
@@ -94,7 +94,7 @@ def _check_usage_data() -> Check:
 
 
 def _check_cores() -> Check:
-    cores, granted = usable_cores()
+    cores, granted = core_limits()
     found = f"{cores} of {os.cpu_count()}"
     if granted is None or granted >= cores:
         return Check("cores", found)

@@ -192,11 +192,10 @@ def merge(folder: Location) -> Iterator[tuple[Job, RunInfo, int]]:
         if "parts" not in before:
             raise ReportError(f"{folder}: was begun as one run; `lesionflow score --resume` goes on with it")
         fingerprint = before["fingerprint"]
-        if fingerprint.get("job format") != JOB_FORMAT:
+        if (then := fingerprint.get("job format")) != JOB_FORMAT:
             raise ReportError(
-                f"{folder}: was begun by another version of lesionflow ({fingerprint.get('version of lesionflow')}, job "
-                f"format {fingerprint.get('job format')}, this one reads {JOB_FORMAT}); merge with that version, or "
-                "remove that folder and do all parts anew"
+                f"{folder}: was begun by another version of lesionflow (job format {then}, this one reads "
+                f"{JOB_FORMAT}); merge with that version, or remove that folder and do all parts anew"
             )
         info = _agreed_info(folder, fingerprint, before["parts"])
         manifest = _manifest_of(folder, fingerprint)

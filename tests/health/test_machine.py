@@ -4,7 +4,7 @@ import pytest
 
 from lesionflow.health import machine
 from lesionflow.health.check import PROBLEM, WARNING
-from lesionflow.health.machine import check_disks, check_environment, check_machine, memory_limit, usable_cores
+from lesionflow.health.machine import check_disks, check_environment, check_machine, core_limits, memory_limit
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,10 @@ def test_a_containers_limits_count(
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content + "\n")
-    assert usable_cores()[1] == cores and memory_limit() == (memory or whole)
+    assert core_limits()[1] == cores and memory_limit() == (memory or whole)
     states = {check.what: check.state for check in check_machine()}
     assert (states["memory"] == WARNING) == (memory is not None)
-    assert (states["cores"] == WARNING) == (cores is not None and cores < usable_cores()[0])
+    assert (states["cores"] == WARNING) == (cores is not None and cores < core_limits()[0])
 
 
 def test_a_full_disk_is_a_problem_whether_or_not_the_folder_exists(

@@ -357,3 +357,22 @@ def test_scoring_from_a_folder_imports_nothing_heavy(
     done = run([sys.executable, "-c", program])
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+def test_a_live_bar_on_a_terminal(
+    images: Path, command: Callable[..., list[str]], environment: dict[str, str], tmp_path: Path
+) -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    arguments = command(images, "--out", tmp_path / "results.csv")
+    process = subprocess.Popen(arguments, env=environment | {"TERM": "xterm"}, stderr=theirs, stdout=subprocess.DEVNULL)
+    os.close(theirs)
+    shown = b""
+    try:
+        while block := os.read(ours, 4096):
+            shown += block
+    except OSError:  # on Linux, the end of a terminal
+        pass
+    os.close(ours)
+    assert process.wait(60) == 0
+    assert b"scoring" in shown and b"60/60" in shown and b"0 failed" in shown, shown
