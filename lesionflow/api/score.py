@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.atomic import check_writable
-from lesionflow.defaults import BATCH_SIZES
+from lesionflow.defaults import BATCH_SIZES, DEFAULT_MODEL
 from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError
 from lesionflow.model.card import CARD_FILE
 from lesionflow.model.files import read_bundle
@@ -21,7 +21,6 @@ from lesionflow.model.predictor import Predictor, row_fingerprint
 from lesionflow.model.shipped import PRETRAINED
 from lesionflow.options import arguments_of
 from lesionflow.progress import show_progress
-from lesionflow.registry.config import DEFAULT_MODEL
 from lesionflow.scoring import job as jobs
 from lesionflow.scoring.config import RAY, ScoringConfig
 from lesionflow.scoring.engines import Engine, open_engine
