@@ -1,29 +1,318 @@
-"""The seven diagnoses of HAM10000, in the one order that every array, bundle and report uses."""
+"""Label sets: which diagnoses there are, in which order, which are malignant, and which words mean each.
+
+Everything uses the seven of HAM10000 (`DIAGNOSES`) so far; other sets can be described, built in or as YAML.
+"""
 
 from __future__ import annotations
 
-from lesionflow.errors import did_you_mean
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
 
-DIAGNOSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
+from lesionflow.errors import UsageError, first_few
 
-# Malignant or pre-malignant (Tschandl et al. 2018, Sci. Data 5, 180161): actinic keratosis and intraepithelial
-# carcinoma, basal cell carcinoma, melanoma.
-MALIGNANT = ("akiec", "bcc", "mel")
+# Words that say nothing: whoever gives a row several words, from special to general, means the next one.
+NO_WORD = ("", "unknown", "unk", "n/a", "na", "nan", "none", "null", "?", "indeterminate")
+
+# Words of lesions that the seven have no place for, so that nobody takes them for a slip of the pen.
+_OTHERS = (
+    "squamous cell carcinoma", "scc", "cscc", "squamous cell carcinoma, nos", "squamous cell carcinoma, invasive",
+    "invasive squamous cell carcinoma", "squamous cell carcinoma keratoacanthoma", "keratoacanthoma",
+    "melanoma metastasis", "metastasis", "merkel cell carcinoma", "kaposi sarcoma", "lentigo", "lentigo nos",
+    "lentigo simplex", "melanosis", "miscellaneous", "cafe au lait macule", "atypical melanocytic proliferation",
+    "other", "benign", "malignant",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """A set of diagnoses.
+
+    Parameters
+    ----------
+    name : str
+        How the set is called, such as `ham10000`.
+    names : tuple of str
+        The short names, in the order that arrays and report columns (`p_<name>`) have.
+    full_names : mapping
+        By short name, the name to print.
+    malignant : tuple of str
+        Those that count as malignant (or pre-malignant).
+    not_to_miss : str
+        The one whose sensitivity matters most; empty for none.
+    aliases : mapping
+        By short name, the words that mean it in tables of labels, besides its short and its full name.
+    others : tuple of str
+        Words of lesions that the set has no place for: their images are left out, where unknown words are an error.
+    source : str
+        Where the set comes from.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    full_names: Mapping[str, str]
+    malignant: tuple[str, ...]
+    not_to_miss: str = ""
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if wrong := next(_faults(self), None):
+            raise UsageError(f"label set {self.name!r}: {wrong}")
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Every known word, normalized, and the short name it means; empty for one that has no place."""
+        known = {normalized(word): "" for word in self.others}
+        for name in self.names:
+            known |= dict.fromkeys(map(normalized, (*self.aliases.get(name, ()), self.full_names[name], name)), name)
+        return known
+
+    def suggestion(self, word: str) -> str:
+        """The end of a message about an unknown word: `; did you mean 'mel'?`, or nothing.
+
+        Only a slip of the pen counts: every part of the word has to be nearly that of a known one. Different diagnoses
+        have similar names.
+        """
+        asked, best, nearest = normalized(word).split(), 0.0, ""
+        for known, name in self.words.items():
+            parts = known.split()
+            if len(known) > 4 and len(parts) == len(asked):
+                alike = min(
+                    (SequenceMatcher(None, *pair).ratio() for pair in zip(parts, asked, strict=True)), default=0
+                )
+                if alike > max(best, 0.75):
+                    best, nearest = alike, name
+        return f"; did you mean {nearest!r}?" if nearest else ""
+
+
+def normalized(word: str) -> str:
+    """A word as it is looked up: small letters, with one blank where there are blanks, dashes or underscores.
+
+    Examples
+    --------
+    >>> normalized(" Basal-Cell_Carcinoma ")
+    'basal cell carcinoma'
+    """
+    return re.sub(r"[\s_-]+", " ", word.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")).strip().lower()
+
+
+_REPORT_WORDS = {"malignant", "source", "status", "error", "model", "diagnosis", "probability", "refer"}
+
+
+def _faults(labels: LabelSet) -> Iterator[str]:
+    """What is wrong with a set, one after the other."""
+    names = labels.names
+    if len(names) < 2:
+        yield f"{len(names)} diagnoses; a set has at least two"
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        yield f"names stand twice: {first_few(doubled)}"
+    if strange := [name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name)]:
+        yield f"{first_few(strange)}: a short name is made of small letters, digits and underscores"
+    if colliding := [name for name in names if name in _REPORT_WORDS and set(names) != {"benign", "malignant"}]:
+        yield f"{first_few(colliding)}: a column p_{colliding[0]} of reports means something else; choose another name"
+    if unnamed := [name for name in names if not labels.full_names.get(name)]:
+        yield f"no full name of {first_few(unnamed)}"
+    for what, members in (("malignant", labels.malignant), ("aliases", labels.aliases)):
+        if unknown := [name for name in members if name not in names]:
+            yield f"{what}: {first_few(unknown)} is none of {', '.join(names)}"
+    if not labels.malignant:
+        yield "none is malignant; name at least one"
+    if len(set(labels.malignant)) >= len(names):
+        yield "all are malignant; at least one has to be benign"
+    if labels.not_to_miss and labels.not_to_miss not in labels.malignant:
+        yield f"not_to_miss is {labels.not_to_miss!r}, which is not among the malignant ones"
+    meanings: dict[str, str] = {}
+    for name in names:
+        for word in map(normalized, (name, labels.full_names.get(name, name), *labels.aliases.get(name, ()))):
+            if meanings.setdefault(word, name) != name:
+                yield f"{word!r} means both {meanings[word]} and {name}"
+
+
+HAM10000 = LabelSet(
+    name="ham10000",
+    names=("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"),
+    full_names={
+        "akiec": "actinic keratosis / intraepithelial carcinoma",
+        "bcc": "basal cell carcinoma",
+        "bkl": "benign keratosis",
+        "df": "dermatofibroma",
+        "mel": "melanoma",
+        "nv": "melanocytic nevus",
+        "vasc": "vascular lesion",
+    },
+    # Malignant or pre-malignant: actinic keratosis and intraepithelial carcinoma, basal cell carcinoma, melanoma.
+    malignant=("akiec", "bcc", "mel"),
+    not_to_miss="mel",
+    aliases={
+        "akiec": (
+            "ak", "ack", "bod", "iec", "actinic keratosis", "actinic keratoses", "solar or actinic keratosis",
+            "solar keratosis", "bowen's disease", "bowens disease", "bowen disease", "intraepithelial carcinoma",
+            "squamous cell carcinoma in situ", "scc in situ",
+        ),
+        "bcc": (
+            "basal cell carcinoma, nos", "basal cell carcinoma superficial", "basal cell carcinoma nodular",
+            "superficial basal cell carcinoma", "nodular basal cell carcinoma", "basal cell carcinoma morpheiform",
+            "solid cystic basal cell carcinoma",
+        ),
+        "bkl": (
+            "sk", "sek", "lplk", "benign keratosis like lesions", "pigmented benign keratosis", "seborrheic keratosis",
+            "seborrheic keratoses", "seborrhoeic keratosis", "seborrheic keratosis irritated", "solar lentigo",
+            "lichenoid keratosis", "lichen planus like keratosis",
+        ),
+        "df": ("dermatofibromas",),
+        "mel": (
+            "malignant melanoma", "melanoma, nos", "melanoma in situ", "melanoma (in situ)", "melanoma invasive",
+            "melanoma (less than 0.76 mm)", "melanoma (0.76 to 1.5 mm)", "melanoma (more than 1.5 mm)",
+            "superficial spreading melanoma", "superficial spreading melanoma ssm", "nodular melanoma",
+            "nodular melanoma (nm)", "lentigo maligna", "lentigo maligna melanoma", "acral lentiginous melanoma",
+            "melanoma acral lentiginous",
+        ),
+        "nv": (
+            "nev", "nevus", "naevus", "nevi", "naevi", "melanocytic nevi", "melanocytic naevus", "melanocytic naevi",
+            "common nevus", "atypical nevus", "dysplastic nevus", "blue nevus", "clark nevus", "combined nevus",
+            "compound nevus", "junctional nevus", "congenital nevus", "dermal nevus", "recurrent nevus", "halo nevus",
+            "reed nevus", "spitz nevus", "reed or spitz nevus", "nevus spilus", "nevocytic nevus",
+            "pigmented spindle cell nevus of reed", "atypical spindle cell nevus of reed",
+        ),
+        "vasc": (
+            "vascular lesions", "vascular", "angioma", "cherry angioma", "hemangioma", "haemangioma",
+            "arteriovenous hemangioma", "angiokeratoma", "pyogenic granuloma", "granuloma pyogenic", "hemorrhage",
+        ),
+    },
+    others=_OTHERS,
+    source="Tschandl, Rosendahl, Kittler 2018, Sci. Data 5, 180161",
+)  # fmt: skip
+
+_WITHOUT_IN_SITU = tuple(word for word in HAM10000.aliases["akiec"] if "actinic" in word or "solar" in word)
+_ISIC2019_NAMES = ("ak", "bcc", "bkl", "df", "mel", "nv", "scc", "vasc")
+ISIC2019 = LabelSet(
+    name="isic2019",
+    names=_ISIC2019_NAMES,
+    full_names=dict(HAM10000.full_names) | {"ak": "actinic keratosis", "scc": "squamous cell carcinoma"},
+    malignant=("ak", "bcc", "mel", "scc"),
+    not_to_miss="mel",
+    aliases={name: words for name, words in HAM10000.aliases.items() if name != "akiec"}
+    | {"ak": _WITHOUT_IN_SITU, "scc": ("squamous cell carcinoma, nos", "squamous cell carcinoma, invasive", "cscc")},
+    others=("lentigo", "lentigo nos", "lentigo simplex", "melanosis", "melanoma metastasis", "benign", "malignant"),
+    source="ISIC 2019 challenge, https://challenge.isic-archive.com/data/#2019",
+)
+
+PAD_UFES_20 = LabelSet(
+    name="pad-ufes-20",
+    names=("ack", "bcc", "mel", "nev", "scc", "sek"),
+    full_names={
+        "ack": "actinic keratosis",
+        "bcc": "basal cell carcinoma",
+        "mel": "melanoma",
+        "nev": "nevus",
+        "scc": "squamous cell carcinoma (with Bowen's disease)",
+        "sek": "seborrheic keratosis",
+    },
+    malignant=("bcc", "mel", "scc"),
+    not_to_miss="mel",
+    aliases={
+        "ack": (*_WITHOUT_IN_SITU, "ak"),
+        "bcc": HAM10000.aliases["bcc"],
+        "mel": HAM10000.aliases["mel"],
+        "nev": ("nv", *(word for word in HAM10000.aliases["nv"] if word not in ("nev", "nevus"))),
+        # Bowen's disease is squamous cell carcinoma in situ and was put with it.
+        "scc": ("squamous cell carcinoma", "bod", "bowen's disease", "squamous cell carcinoma in situ"),
+        "sek": ("sk", "seborrheic keratosis", "seborrheic keratoses"),
+    },
+    others=("benign", "malignant", "dermatofibroma", "vascular lesion", "df", "vasc"),
+    source="Pacheco et al. 2020, Data in Brief 32, 106221, doi:10.17632/zr7vgbcyr2.1",
+)
+
+_MALIGNANT_WORDS = (
+    *(word for name in ("bcc", "mel") for word in (name, HAM10000.full_names[name], *HAM10000.aliases[name])),
+    "squamous cell carcinoma", "scc", "squamous cell carcinoma, nos", "squamous cell carcinoma, invasive",
+    "squamous cell carcinoma in situ", "bod", "bowen's disease", "intraepithelial carcinoma", "melanoma metastasis",
+    "merkel cell carcinoma", "kaposi sarcoma", "1", "true", "yes",
+)  # fmt: skip
+_BENIGN_WORDS = (
+    *(word for name in ("bkl", "df", "nv", "vasc") for word in (name, *HAM10000.aliases[name])),
+    "benign keratosis", "dermatofibroma", "melanocytic nevus", "vascular lesion", "0", "false", "no",
+)  # fmt: skip
+BINARY = LabelSet(
+    name="binary",
+    names=("benign", "malignant"),
+    full_names={"benign": "benign lesion", "malignant": "malignant lesion"},
+    malignant=("malignant",),
+    aliases={"benign": _BENIGN_WORDS, "malignant": _MALIGNANT_WORDS},
+    # Neither one nor the other: actinic keratoses are called pre-malignant, and data sets differ.
+    others=("akiec", "ak", "ack", "actinic keratosis", "solar or actinic keratosis"),
+    source="ISIC 2020 and 2024 challenges, https://challenge.isic-archive.com",
+)
+
+BUILT_IN = {labels.name: labels for labels in (HAM10000, ISIC2019, PAD_UFES_20, BINARY)}
+
+DIAGNOSES = HAM10000.names
+MALIGNANT = HAM10000.malignant
 MALIGNANT_INDICES = tuple(DIAGNOSES.index(diagnosis) for diagnosis in MALIGNANT)
+FULL_NAMES = HAM10000.full_names
 
-FULL_NAMES = {
-    "akiec": "actinic keratosis / intraepithelial carcinoma",
-    "bcc": "basal cell carcinoma",
-    "bkl": "benign keratosis",
-    "df": "dermatofibroma",
-    "mel": "melanoma",
-    "nv": "melanocytic nevus",
-    "vasc": "vascular lesion",
-}
+_KEYS = ("name", "names", "malignant", "not_to_miss", "aliases", "others", "source")
 
 
-def nearest_diagnosis(word: str) -> str:
-    """The end of a message about a word that is no diagnosis: `; did you mean 'mel'?`, also for `melanoma`."""
-    known = {diagnosis: diagnosis for diagnosis in DIAGNOSES} | {name: short for short, name in FULL_NAMES.items()}
-    meant = {name for name in known if f"{name!r}?" in did_you_mean(word.lower(), known)}
-    return did_you_mean(known[meant.pop()], DIAGNOSES) if meant else ""
+def read_label_set(source: str) -> LabelSet:
+    """Return a built-in label set by its name, or read one from a YAML file.
+
+    Parameters
+    ----------
+    source : str
+        One of `BUILT_IN`, or a file with the keys `names` (short name: full name, in order) and `malignant` (a list),
+        and as wanted `name`, `not_to_miss`, `aliases` (short name: list of words), `others` (a list) and `source`.
+
+    Raises
+    ------
+    UsageError
+        For a file that cannot be read or describes no valid set; it says what is wrong.
+    """
+    if source in BUILT_IN:
+        return BUILT_IN[source]
+    import yaml
+
+    file = Path(source)
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        built_in = ", ".join(BUILT_IN)
+        raise UsageError(f"{source}: cannot be read ({error.strerror}); built in are {built_in}") from error
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise UsageError(f"{source}: not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(values, dict) or not {"names", "malignant"} <= set(values):
+        raise UsageError(f"{source}: a label set has the keys names and malignant")
+    if unknown := [str(key) for key in values if key not in _KEYS]:
+        raise UsageError(f"{source}: unknown key {first_few(unknown)}; known: {', '.join(_KEYS)}")
+    names = _mapping(values["names"], f"{source}: names")
+    aliases = _mapping(values.get("aliases") or {}, f"{source}: aliases")
+    try:
+        return LabelSet(
+            name=str(values.get("name") or file.stem),
+            names=tuple(names),
+            full_names={name: str(full) for name, full in names.items()},
+            malignant=_words(values["malignant"], f"{source}: malignant"),
+            not_to_miss=str(values.get("not_to_miss") or ""),
+            aliases={name: _words(words, f"{source}: aliases of {name}") for name, words in aliases.items()},
+            others=_words(values.get("others") or [], f"{source}: others"),
+            source=str(values.get("source") or ""),
+        )
+    except UsageError as error:
+        raise UsageError(str(error) if str(error).startswith(source) else f"{source}: {error}") from None
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise UsageError(f"{where} has to be a table with words as keys; put words such as no in quotes")
+    return value
+
+
+def _words(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise UsageError(f"{where} has to be a list of words; put words such as no in quotes")
+    return tuple(value)

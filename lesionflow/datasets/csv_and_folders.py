@@ -1,4 +1,8 @@
-"""Labelled images that do not come as HAM10000 does: a table of paths, or a folder for each diagnosis."""
+"""Labelled images of one's own: a table of paths and diagnoses, an image folder, or a folder for each diagnosis.
+
+An image folder is Hugging Face's: `metadata.csv` or `metadata.jsonl` with the column `file_name`, beside the images or
+in the folder of each part (https://huggingface.co/docs/datasets/image_dataset#imagefolder).
+"""
 
 from __future__ import annotations
 
@@ -6,95 +10,161 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.datasets.label_table import ATTRIBUTES, add_attributes, check_rows, read_table, require_columns
-from lesionflow.diagnoses import DIAGNOSES, nearest_diagnosis
+from lesionflow.datasets.label_table import is_missing, lowered, read_header, read_table
+from lesionflow.datasets.label_words import LabelWords
+from lesionflow.datasets.raw_labels import RawLabels, without_endings
 from lesionflow.errors import DataError, first_few
 from lesionflow.images.discovery import walk_images
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NO_LESIONS = (
-    "which images show the same lesion is not known: each counts as a lesion of its own, so intervals are too narrow "
-    "if some do"
-)
+# Names of columns that say what is in them: the first that a table has counts.
+IMAGE_COLUMNS = ("path", "file_name")
+LABEL_COLUMNS = ("dx", "diagnosis")
+FURTHER = ("lesion_id", "patient_id", "image_id", "age", "sex", "localization", "dx_type")
+IMAGE_FOLDER_FILES = ("metadata.csv", "metadata.jsonl")
 
 
-def read_labelled_table(file: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Read a CSV with the columns `path` and `diagnosis` (or `dx`): a row an image, in the order of ids, and warnings.
+def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
+    """Read a table with the columns `path` and `diagnosis` (or `dx`), under these names or those that the user gives.
 
-    Further columns that count are lesion_id, image_id, dx_type, age, sex and localization; without an image_id, the
-    file's name without its ending is one. Paths are relative to the CSV's folder. Raises `DataError`.
+    Further columns that count are those of `FURTHER`; without an image_id, the file's name without its ending is one.
+    Paths are relative to the table's folder.
+
+    Raises
+    ------
+    DataError
+        For a table without these columns: it names those that there are, and how to name one's own.
     """
-    table = read_table(file).rename(columns={"diagnosis": "dx"})
-    require_columns(table, ("path", "dx"), file)
-    if empty := int((table["path"].str.strip() == "").sum()):
-        raise DataError(f"{file}: {empty} rows with an empty path")
-    table["path"] = [os.path.join(file.parent, path) for path in table["path"]]
-    if missing := [path for path in table["path"] if not os.path.isfile(path)]:
-        raise DataError(
-            f"{file}: {len(missing)} of {len(table)} images are not there: {first_few(missing)}; paths count from the "
-            "folder of the CSV"
-        )
-    return _complete(table, file)
+    return _read_rows(_with_columns(lowered(read_table(file)), words, file), file, words)
 
 
-def read_diagnosis_folders(folder: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Read a folder whose folders are named like diagnoses and hold their images: a table as above, and warnings."""
+def is_image_folder(folder: Path) -> bool:
+    """Whether a folder is one of Hugging Face's image folders, or holds one for each part."""
+    return bool(_image_folder_tables(folder))
+
+
+def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
+    """Read a Hugging Face image folder; without a column of labels, the folders of the images are these.
+
+    Raises
+    ------
+    DataError
+        For tables without labels, and images that are not there.
+    """
     import pandas as pd
 
-    folders = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if strange := [entry.name for entry in folders if entry.name.lower() not in DIAGNOSES]:
+    tables = []
+    for file in _image_folder_tables(folder):
+        table = lowered(read_table(file))
+        named = words.columns.get("diagnosis", "").lower()
+        label = next((name for name in (named, *LABEL_COLUMNS, "label") if name in table.columns), None)
+        folders = [os.path.basename(os.path.dirname(name)) for name in table["file_name"]]
+        table["dx"] = table[label] if label else folders
+        table["path"] = [os.path.join(file.parent, name) for name in table["file_name"]]
+        tables.append(table[[name for name in ("path", "dx", *FURTHER) if name in table.columns]])
+    return _read_rows(pd.concat(tables, ignore_index=True).fillna(""), folder, words)
+
+
+def _image_folder_tables(folder: Path) -> list[Path]:
+    places = [folder, *sorted(entry for entry in folder.iterdir() if entry.is_dir())]
+    files = [place / name for place in places for name in IMAGE_FOLDER_FILES]
+    return [file for file in files if file.is_file() and "file_name" in read_header(file)]
+
+
+def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
+    """Read a folder whose folders are named like diagnoses and hold their images.
+
+    So comes MED-NODE (Giotis et al. 2015, Expert Syst. Appl. 42, 6578): folders `melanoma` and `naevus`.
+
+    Raises
+    ------
+    DataError
+        For folders that no word of a diagnosis names.
+    """
+    import pandas as pd
+
+    folders = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__")))
+    decided = words.decide([(entry.name,) for entry in folders])
+    if strange := [entry.name for entry, (_, name) in zip(folders, decided, strict=True) if name is None]:
         raise DataError(
-            f"{folder}: folders that are no diagnosis: {first_few(strange)}{nearest_diagnosis(strange[0])}; "
-            f"known: {', '.join(DIAGNOSES)}"
+            f"{folder}: folders that are no diagnosis: {first_few(strange)}{words.labels.suggestion(strange[0])}; "
+            f"known: {', '.join(words.labels.names)} and words for them; say what yours mean with --labels FILE"
         )
-    rows = [(path, entry.name.lower()) for entry in folders for path in walk_images(str(entry))]
+    rows = [(path, entry.name) for entry in folders for path in walk_images(str(entry))]
     if not rows:
         raise DataError(f"{folder}: no image files in the folders {first_few([entry.name for entry in folders], 7)}")
-    table, warnings = _complete(pd.DataFrame(rows, columns=["path", "dx"]), folder)
+    warnings = []
     if loose := list(walk_images(str(folder), recursive=False)):
         warnings.append(f"{len(loose)} images lie in no diagnosis's folder and are left out: {first_few(loose)}")
-    return table, warnings
+    table = pd.DataFrame(rows, columns=["path", "dx"], dtype=str)
+    return _read_rows(table, folder, words, tuple(warnings))
 
 
-def has_diagnosis_folders(folder: Path) -> bool:
+def has_diagnosis_folders(folder: Path, words: LabelWords) -> bool:
     """Whether a folder holds one that is named like a diagnosis."""
-    return any((folder / name).is_dir() for name in os.listdir(folder) if name.lower() in DIAGNOSES)
+    names = [entry.name for entry in folder.iterdir() if entry.is_dir()]
+    return any(meant for _, meant in words.decide([(name,) for name in names]))
 
 
-def _complete(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, list[str]]:
-    warnings = []
+def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.DataFrame:
+    """The table with the names of columns that the rest goes by. Raises `DataError`."""
+    for column, own in words.columns.items():
+        if column not in (*IMAGE_COLUMNS, *LABEL_COLUMNS, *FURTHER):
+            known = ", ".join(("path", "diagnosis", *FURTHER))
+            raise DataError(f"{words.file}: columns: {column!r} is none of {known}")
+        if own.lower() not in table.columns:
+            raise DataError(f"{file}: no column {own}, which {words.file} names; there are {', '.join(table.columns)}")
+    table = table.rename(columns={own.lower(): column for column, own in words.columns.items()})
+    image = next((name for name in IMAGE_COLUMNS if name in table.columns), None)
+    if image is None or not set(LABEL_COLUMNS) & set(table.columns):
+        lacking = [] if image else ["path"]
+        lacking += [] if set(LABEL_COLUMNS) & set(table.columns) else ["dx or diagnosis"]
+        raise DataError(
+            f"{file}: no column {' and no column '.join(lacking)}; the columns are {', '.join(table.columns)}. A table "
+            f"of one's own needs path and diagnosis, and may have {', '.join(FURTHER)}; to name yours, give "
+            "--labels FILE with 'columns: {path: YOURS, diagnosis: YOURS}'"
+        )
+    return table.rename(columns={image: "path"})
+
+
+def _read_rows(table: pd.DataFrame, source: Path, words: LabelWords, warnings: tuple[str, ...] = ()) -> RawLabels:
+    """Rows with `path` and `dx` or `diagnosis`."""
+    base = source if source.is_dir() else source.parent
+    table["dx"] = _one_label(table, source, words)
+    if empty := int((table["path"].str.strip() == "").sum()):
+        raise DataError(f"{source}: {empty} rows with an empty path")
+    table["path"] = [_joined(base, path) for path in table["path"]]
     if "image_id" not in table.columns:
         table["image_id"] = [Path(path).stem for path in table["path"]]
         if table["image_id"].duplicated().any():  # 1.jpg in several folders
-            base = source if source.is_dir() else source.parent
             table["image_id"] = [os.path.relpath(path, base) for path in table["path"]]
-    if "lesion_id" not in table.columns:
-        table["lesion_id"] = table["image_id"]
-        warnings.append(NO_LESIONS)
-    return in_order(table, source), warnings
+    else:
+        table["image_id"] = without_endings(table["image_id"])
+    return RawLabels(source, table, [(word,) for word in table["dx"]], warnings=warnings)
 
 
-def fill_lesions(table: pd.DataFrame) -> list[str]:
-    """Make images whose lesion_id is empty or missing lesions of their own; gives what is to be said of them."""
-    if "lesion_id" not in table.columns:
-        table["lesion_id"] = ""
-    unknown = table["lesion_id"].str.strip() == ""
-    table.loc[unknown, "lesion_id"] = table.loc[unknown, "image_id"]
-    if unknown.all():
-        return [NO_LESIONS]
-    if not unknown.any():
-        return []
-    return [
-        f"{unknown.sum()} of {len(table)} images have no lesion_id: each counts as a lesion of its own, so intervals "
-        "are too narrow if some show the same"
-    ]
+def _joined(base: Path, path: str) -> str:
+    """A path of a table, also one that was written on Windows."""
+    joined = os.path.join(base, path)
+    return joined if "\\" not in path or os.path.exists(joined) else os.path.join(base, path.replace("\\", "/"))
 
 
-def in_order(table: pd.DataFrame, source: Path) -> pd.DataFrame:
-    """The columns that count, checked, in the order of image ids. Raises `DataError`."""
-    add_attributes(table)
-    table = table[["lesion_id", "image_id", "dx", *ATTRIBUTES, "path"]].sort_values("image_id", ignore_index=True)
-    check_rows(table, source)
-    return table
+def _one_label(table: pd.DataFrame, source: Path, words: LabelWords) -> pd.Series:
+    """The label of each row, where two columns give one. Raises `DataError` where these disagree or there is none."""
+    columns = [name for name in LABEL_COLUMNS if name in table.columns]
+    label = table[columns[0]]
+    for other in columns[1:]:
+        label = label.where(~is_missing(label), table[other])
+        meant = [[name or word for word, name in words.decide((word,) for word in of)] for of in (label, table[other])]
+        missing = is_missing(table[other])
+        pairs = zip(label, table[other], *meant, missing, strict=True)
+        if differ := [f"{word} and {its}" for word, its, one, another, no in pairs if one != another and not no]:
+            raise DataError(
+                f"{source}: the columns {columns[0]} and {other} differ in {len(differ)} rows: {first_few(differ)}; "
+                "leave one of them"
+            )
+    if empty := int((label == "").sum()):
+        raise DataError(f"{source}: {empty} rows without a diagnosis; fill them in, or leave the rows out")
+    return label

@@ -1,34 +1,180 @@
-"""Tables of labels: read as text, checked row by row, and refused with a count and the first few of what is wrong."""
+"""Tables of labels as people have them: read as text whatever their encoding and separator, and checked."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import codecs
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.diagnoses import DIAGNOSES, nearest_diagnosis
 from lesionflow.errors import DataError, first_few
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body site, how it was confirmed
+MISSING_WORDS = ("", "unknown", "nan", "na", "n/a", "<na>", "none", "null", "?")
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx")
 
 
-def read_table(file: Path) -> pd.DataFrame:
-    """Read a CSV, or a table with another separator, all of it as text. Raises `DataError`."""
+def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
+    """Read a table of labels, all of it as text, so that ids keep their zeros.
+
+    Parameters
+    ----------
+    file : Path
+        CSV with commas, semicolons, tabs or bars between the columns, in UTF-8 or UTF-16; JSON lines (`.jsonl`); or
+        the first sheet of an Excel workbook (`.xlsx`, extra `tables`).
+    columns : collection of str, optional
+        Names in small letters of the columns of a CSV to keep; the others take no memory.
+
+    Returns
+    -------
+    DataFrame
+        (rows, columns) of str, without blanks around column names and values; no value is missing.
+
+    Raises
+    ------
+    DataError
+        For a file without rows, of another encoding, with rows that are longer or shorter than the header, or with
+        two columns of one name; it says which and what to do.
+    """
+    if file.suffix.lower() == ".xlsx":
+        table = _read_workbook(file)
+    else:
+        text = read_text(file)
+        table = _read_json_lines(text, file) if file.suffix.lower() == ".jsonl" else _read_csv(text, file, columns)
+    table.columns = [str(name).strip() for name in table.columns]
+    if twice := sorted(name for name, count in Counter(table.columns).items() if count > 1 and name):
+        raise DataError(f"{file}: several columns are called {first_few(twice)}; leave one of each")
+    if table.empty:
+        raise DataError(f"{file}: no rows below the header")
+    return table.apply(lambda column: column.str.strip())
+
+
+def read_header(file: Path) -> list[str]:
+    """The column names of a table; empty where the file is no table that can be read."""
+    try:
+        if file.suffix.lower() == ".xlsx":
+            return [str(name) for name in _read_workbook(file).columns]
+        with open(file, "rb") as stream:
+            text = _decode(stream.read(65_536), file, cut=True)
+        if file.suffix.lower() == ".jsonl":
+            return [str(key) for key in json.loads(text.splitlines()[0])]
+        return [name.strip() for name in _first_row(text)[0]]
+    except (OSError, ValueError, DataError, csv.Error, IndexError):
+        return []
+
+
+def read_text(file: Path) -> str:
+    """The text of a file in UTF-8 or UTF-16, without a byte order mark. Raises `DataError`."""
+    try:
+        return _decode(file.read_bytes(), file)
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from error
+
+
+def _decode(content: bytes, file: Path, cut: bool = False) -> str:
+    if not content.strip(b"\0 \t\r\n"):
+        raise DataError(f"{file}: the file is empty; no rows")
+    encoding = "utf-8-sig"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif content[1:4:2] == b"\0\0" or content[0:3:2] == b"\0\0":  # without a mark: Latin letters with zeros between
+        encoding = "utf-16-le" if content[0] else "utf-16-be"
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(content, final=not cut)
+    except UnicodeError as error:
+        line = content[: getattr(error, "start", 0)].count(b"\n") + 1
+        raise DataError(f"{file}: line {line} is not UTF-8 text; save the table as CSV in UTF-8") from error
+    if "\0" in text:
+        raise DataError(f"{file}: cannot be read as CSV (there are null characters); save the table as CSV in UTF-8")
+    return text.lstrip("\r\n")
+
+
+def _first_row(text: str) -> tuple[list[str], str]:
+    """The header and the separator with which it has the most columns."""
+    readings = []
+    for separator in SEPARATORS:
+        row = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True), [])
+        readings.append((len(row), row, separator))
+    _, row, separator = max(readings, key=lambda reading: reading[0])  # of equal ones the first
+    while row and not row[-1].strip():  # rows that end with the separator
+        row.pop()
+    return row, separator
+
+
+def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.DataFrame:
+    import pandas as pd
+
+    table: list[list[str]] = []
+    try:
+        header, separator = _first_row(text)
+        wanted = [i for i, name in enumerate(header) if columns is None or name.strip().lower() in columns]
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
+        for number, row in enumerate(rows, start=1):
+            if not any(cell.strip() for cell in row):
+                continue
+            while len(row) > len(header) and not row[-1].strip():
+                row.pop()
+            if len(row) != len(header):
+                cut = "the file seems to be cut off: restore it, or fill the row up"
+                why = cut if len(row) < len(header) else "put a value that holds the separator in quotation marks"
+                raise DataError(
+                    f"{file}: row {number} has {len(row)} columns (separated by {SEPARATORS[separator]}), the header "
+                    f"has {len(header)}; {why}"
+                )
+            table.append([row[i] for i in wanted])
+    except csv.Error as error:
+        raise DataError(f"{file}: cannot be read as CSV ({error}); is a quotation mark missing?") from error
+    return pd.DataFrame(table[1:], columns=[header[i] for i in wanted], dtype=str)
+
+
+def _read_json_lines(text: str, file: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{file}: line {number} is not JSON ({error}); is the file cut off?") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{file}: line {number} is no object with the columns as keys")
+        rows.append({key: "" if value is None else str(value) for key, value in row.items()})
+    return pd.DataFrame(rows, dtype=str).fillna("")
+
+
+def _read_workbook(file: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        # Everything as text: `age` can be empty, and ids that look like numbers must keep their zeros.
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, sep=None, engine="python")
-    except (ValueError, OSError, pd.errors.ParserError) as error:
-        raise DataError(f"{file}: cannot be read as CSV ({str(error).splitlines()[0]})") from error
-    if table.empty:
-        raise DataError(f"{file}: no rows below the header")
-    return table
+        table = pd.read_excel(file, dtype=str, header=None, keep_default_na=False, na_filter=False)
+    except ImportError as error:
+        raise DataError(f"{file}: Excel needs the extra tables (openpyxl); or save the table as CSV") from error
+    except (ValueError, OSError, KeyError) as error:
+        raise DataError(f"{file}: cannot be read as an Excel workbook ({error})") from error
+    # The header is the first row that is filled as far as any: titles and notes stand above some.
+    filled = (table != "").sum(axis=1)
+    if not len(filled) or not filled.max():
+        raise DataError(f"{file}: the first sheet is empty")
+    start = int((filled >= max(2, filled.max() // 2)).to_numpy().argmax())
+    body = table.iloc[start + 1 :].reset_index(drop=True)
+    body.columns = table.iloc[start].tolist()
+    return body[[bool(row) for row in (body != "").any(axis=1)]].reset_index(drop=True)
+
+
+def lowered(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with column names in small letters, unless two would then be the same."""
+    small = [name.lower() for name in table.columns]
+    return table.set_axis(small, axis=1) if len(set(small)) == len(small) else table
 
 
 def require_columns(table: pd.DataFrame, columns: Sequence[str], file: Path) -> None:
@@ -37,41 +183,22 @@ def require_columns(table: pd.DataFrame, columns: Sequence[str], file: Path) -> 
         raise DataError(f"{file}: no column {', '.join(missing)}; the columns are {first_few(list(table.columns), 7)}")
 
 
-def add_attributes(table: pd.DataFrame) -> None:
-    """Add those of `ATTRIBUTES` that the table does not have, as not known."""
-    for column in ATTRIBUTES:
-        if column not in table.columns:
-            table[column] = "" if column == "age" else "unknown"
+def is_missing(values: pd.Series) -> pd.Series:
+    """Which values, (rows,) of str, are empty or a word for nothing such as `NA` and `nan`: (rows,) bool."""
+    return values.str.strip().str.lower().isin(MISSING_WORDS)
 
 
-def check_rows(table: pd.DataFrame, file: Path) -> None:
-    """Raise `DataError` for unknown diagnoses, empty or repeated ids, and lesions with several diagnoses."""
-    unknown = table[~table["dx"].isin(DIAGNOSES)]
-    if len(unknown):
-        words = sorted(set(unknown["dx"]))
-        raise DataError(
-            f"{file}: {len(unknown)} rows with an unknown diagnosis: {first_few(words)}{nearest_diagnosis(words[0])}; "
-            f"known are {', '.join(DIAGNOSES)}"
-        )
-    for column in ("lesion_id", "image_id"):
-        if empty := int((table[column].str.strip() == "").sum()):
-            raise DataError(f"{file}: {empty} rows with an empty {column}")
-    if twice := sorted(table["image_id"][table["image_id"].duplicated()].unique()):
-        raise DataError(f"{file}: {len(twice)} image_id stand more than once: {first_few(twice)}")
-    diagnoses_of = table.groupby("lesion_id")["dx"].nunique()
-    if contradicting := sorted(diagnoses_of.index[diagnoses_of > 1]):
-        raise DataError(f"{file}: {len(contradicting)} lesions have several diagnoses: {first_few(contradicting)}")
+def first_known(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """Of each row, what the first of the columns says that says anything; `unknown` where none does."""
+    import pandas as pd
+
+    found = pd.Series("", index=table.index, dtype=str)
+    for column in columns:
+        if column in table.columns:
+            found = found.where(found != "", table[column].str.strip())
+    return found.where(found != "", "unknown")
 
 
-def digests_of_files(paths: Sequence[str]) -> list[str]:
-    """The SHA-256 of each file's bytes. Raises `DataError` for a file that cannot be read."""
-    with ThreadPoolExecutor() as threads:
-        return list(threads.map(_digest_of_file, paths))
-
-
-def _digest_of_file(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+def confirmation(words: pd.Series, known: Mapping[str, str]) -> list[str]:
+    """How diagnoses were confirmed, in HAM10000's words where they are known."""
+    return [known.get(word.lower(), word or "unknown") for word in words]

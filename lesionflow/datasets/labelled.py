@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.csv_and_folders import has_diagnosis_folders, read_diagnosis_folders, read_labelled_table
+from lesionflow.datasets.csv_and_folders import (
+    has_diagnosis_folders,
+    is_image_folder,
+    read_diagnosis_folders,
+    read_image_folder,
+    read_labelled_table,
+)
 from lesionflow.datasets.demo.demo_set import DEMO_PREFIX, draw_demo_set
 from lesionflow.datasets.ham10000 import LICENCE, METADATA_NAMES, has_metadata, holds_ham10000, read_ham10000
-from lesionflow.datasets.isic2018 import is_isic2018, read_isic2018
 from lesionflow.datasets.isic_archive import is_isic_download, read_isic_download
-from lesionflow.datasets.label_table import digests_of_files
+from lesionflow.datasets.isic_challenge import is_isic_challenge, read_isic_challenge
+from lesionflow.datasets.label_words import LabelWords, read_label_words
+from lesionflow.datasets.published import find_layout, read_published
+from lesionflow.datasets.raw_labels import RawLabels, complete, digests_of_files
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import DataError
 from lesionflow.images.discovery import default_cache
@@ -33,7 +42,7 @@ class LabelledImages:
 
     name: str
     folder: Path
-    table: pd.DataFrame  # lesion_id, image_id, dx, sex, age, localization, dx_type, path, content (digest of the bytes)
+    table: pd.DataFrame  # `raw_labels.COLUMNS` and content (digest of the bytes); patient_id is empty where not known
     digest: str  # of ids, diagnoses and the images' bytes
     demo: bool
     warnings: tuple[str, ...] = ()
@@ -54,17 +63,41 @@ class LabelledImages:
         return f"{self.name} (synthetic demo data, of no medical value)" if self.demo else self.name
 
 
-def read_labelled_images(source: str | os.PathLike[str], cache: Path | None = None) -> LabelledImages:
-    """Read labelled images: a HAM10000 folder, a CSV of paths and diagnoses, a folder with one for each diagnosis.
+def read_labelled_images(
+    source: str | os.PathLike[str],
+    cache: Path | None = None,
+    labels: str | os.PathLike[str] | None = None,
+) -> LabelledImages:
+    """Read labelled images of any layout that lesionflow knows.
 
-    So are the folder that `isic image download` fills and that of the ISIC 2018 challenge's Task 3. Where source is
-    `demo`, it is the built-in synthetic set. Raises `DataError`, which counts what is wrong and names
-    the first few.
+    Parameters
+    ----------
+    source : path
+        A HAM10000 folder; a table of paths and diagnoses; a folder with one for each diagnosis; a Hugging Face image
+        folder; what isic-cli downloads; the ground truth of ISIC 2018 Task 3 or ISIC 2019; a data set of
+        `published.LAYOUTS`; or `demo`, the built-in synthetic set.
+    cache : Path, optional
+        Where the demo set is kept.
+    labels : path, optional
+        A YAML file with the meanings of words and names of columns (`label_words.read_label_words`).
+
+    Returns
+    -------
+    LabelledImages
+        One row for each image that has one of the diagnoses; its warnings name what is left out.
+
+    Raises
+    ------
+    DataError
+        Which counts what is wrong and names the first few.
+    UsageError
+        For a file of labels that says nothing.
     """
+    words = read_label_words(None if labels is None else os.fspath(labels))
     path = Path(source)
     if os.fspath(source) == DEMO:
         path = _demo_folder(cache)
-    table, warnings = read_rows(path)
+    table, warnings = read_rows(path, words)
     table["content"] = digests_of_files(table["path"].tolist())
     demo = bool(table["lesion_id"].str.startswith(DEMO_PREFIX).all())
     name = DEMO if demo else path.resolve().name
@@ -72,23 +105,50 @@ def read_labelled_images(source: str | os.PathLike[str], cache: Path | None = No
     return LabelledImages(name, folder, table, _digest(table), demo, tuple(warnings))
 
 
-def read_rows(path: Path) -> tuple[pd.DataFrame, list[str]]:
+def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame, list[str]]:
     """The rows of labelled images in whatever layout, without a look into the images, and warnings.
 
     Raises `DataError`.
     """
+    words = words or LabelWords()
+    return complete(read_raw_labels(path, words), words)
+
+
+def decided_words(
+    source: str | os.PathLike[str], cache: Path | None = None, labels: str | os.PathLike[str] | None = None
+) -> Sequence[tuple[str, str | None]]:
+    """Of each image of a data set, the word that decides and the diagnosis it means: what `LabelWords.decide` gives.
+
+    Raises `DataError` for what is no data set, and `UsageError` for a file of labels that says nothing.
+    """
+    words = read_label_words(None if labels is None else os.fspath(labels))
+    raw = read_raw_labels(_demo_folder(cache) if os.fspath(source) == DEMO else Path(source), words)
+    return words.decide(raw.words, raw.of_data_set)
+
+
+def read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
+    """What a data set of whatever layout says of its images.
+
+    Raises `DataError` for what is no data set.
+    """
     if not path.exists():
         raise DataError(f"{path}: no such folder or table; give the folder that holds {METADATA_NAMES[0]}, or 'demo'")
+    if path.is_file() and words.columns:
+        return read_labelled_table(path, words)
     if any((path / name).is_file() for name in METADATA_NAMES):
         return read_ham10000(path)
-    if is_isic2018(path):
-        return read_isic2018(path)
-    if path.is_file():
-        return read_labelled_table(path)
+    if is_isic_challenge(path):
+        return read_isic_challenge(path)
     if is_isic_download(path):
         return read_isic_download(path)
-    if not has_metadata(path) and has_diagnosis_folders(path):
-        return read_diagnosis_folders(path)
+    if found := find_layout(path):
+        return read_published(*found, root=path.parent if path.is_file() else path)
+    if path.is_file():
+        return read_labelled_table(path, words)
+    if is_image_folder(path):
+        return read_image_folder(path, words)
+    if not has_metadata(path) and has_diagnosis_folders(path, words):
+        return read_diagnosis_folders(path, words)
     return read_ham10000(path)
 
 

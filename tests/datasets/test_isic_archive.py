@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lesionflow.datasets.csv_and_folders import NO_LESIONS
 from lesionflow.datasets.isic_archive import HIERARCHY
 from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError
 
 # The archive's words for the seven, now (levels 1 to 3) and before; what of them HAM10000's images have.

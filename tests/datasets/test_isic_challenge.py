@@ -4,8 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lesionflow.datasets.csv_and_folders import NO_LESIONS
 from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError
 
 COLUMNS = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"]

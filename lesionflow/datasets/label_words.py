@@ -1,0 +1,165 @@
+"""What the words of a table mean: the built-in words of a label set, those of one data set, and a user's own.
+
+`lesionflow describe DATA --labels` prints them as YAML; `--labels FILE` puts a user's own in their place.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lesionflow.diagnoses import HAM10000, NO_WORD, LabelSet, normalized
+from lesionflow.errors import DataError, UsageError, first_few
+
+NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
+
+
+@dataclass(frozen=True)
+class LabelWords:
+    """What words mean to whom reads a table of labels.
+
+    Parameters
+    ----------
+    labels : LabelSet
+        The diagnoses that there are, and the words that mean them.
+    own : mapping
+        A user's own words, normalized, and the short name that each means; empty: images of it are left out.
+    columns : mapping
+        A user's own names of columns, by what they hold (`path`, `diagnosis`, `lesion_id`, ...).
+    file : str
+        Where `own` and `columns` come from.
+    """
+
+    labels: LabelSet = HAM10000
+    own: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+
+    @property
+    def count(self) -> str:
+        """How many diagnoses there are, as a word."""
+        return NUMBERS.get(len(self.labels.names), str(len(self.labels.names)))
+
+    def decide(
+        self, rows: Iterable[Sequence[str]], of_data_set: Mapping[str, str] | None = None
+    ) -> list[tuple[str, str | None]]:
+        """What each row's words, from special to general, mean.
+
+        Parameters
+        ----------
+        rows : iterable of sequences of str
+            The words of each row.
+        of_data_set : mapping, optional
+            Words of one data set, and the word of everybody's that each means; empty: it has no place.
+
+        Returns
+        -------
+        list of (str, str or None)
+            By row, the word that decides, as it is written, and the short name it means; empty where it has no place
+            among the diagnoses, None where nobody knows it.
+        """
+        known = self.labels.words
+        meanings = known | {normalized(word): known.get(meant, "") for word, meant in (of_data_set or {}).items()}
+        meanings |= self.own
+        return [_decide(words, meanings, self.own) for words in rows]
+
+
+def _decide(words: Sequence[str], meanings: Mapping[str, str], own: Mapping[str, str]) -> tuple[str, str | None]:
+    told = [
+        (word, key)
+        for word, key in ((word.strip(), normalized(word)) for word in words)
+        if key in own or key not in NO_WORD
+    ]
+    for word, key in told:
+        if key in meanings:
+            return (told[0][0] if not meanings[key] else word), meanings[key]
+    if told:
+        return told[0][0], None
+    return "unknown", ""
+
+
+def read_label_words(source: str | Path | None, labels: LabelSet = HAM10000) -> LabelWords:
+    """Read a user's own words from a YAML file; without one, the built-in words count alone.
+
+    Parameters
+    ----------
+    source : str or Path, optional
+        A file such as `naevus: nv` with a word a line, `null` for what is to be left out; or with the keys `labels`,
+        such a table, and `columns`, which names the columns of a table that lesionflow does not know:
+        `columns: {path: file, diagnosis: label}`.
+    labels : LabelSet
+        The diagnoses that there are.
+
+    Raises
+    ------
+    UsageError
+        For a file that cannot be read or names other diagnoses.
+    """
+    if source is None or source == "":
+        return LabelWords(labels)
+    import yaml
+
+    file = Path(source)
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"--labels {file}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise UsageError(f"--labels {file}: not YAML ({' '.join(str(error).split())})") from error
+    sections = values if isinstance(values, dict) else {}
+    if not any(isinstance(value, dict) for value in sections.values()):
+        sections = {"labels": values}
+    if unknown := [str(key) for key in sections if key not in ("labels", "columns")]:
+        raise UsageError(f"--labels {file}: unknown key {first_few(unknown)}; there are labels and columns")
+    words, columns = sections.get("labels") or {}, sections.get("columns") or {}
+    if not isinstance(words, dict) or not isinstance(columns, dict) or not (words or columns):
+        raise UsageError(f"--labels {file}: write a word and its diagnosis a line, such as 'naevus: nv'")
+    for word, name in words.items():
+        if name is not None and name not in labels.names:
+            known = ", ".join(labels.names)
+            raise UsageError(f"--labels {file}: {word}: {name!r} is none of {known}; null leaves such images out")
+    own = {normalized(str(word)): name or "" for word, name in words.items()}
+    return LabelWords(labels, own, {str(key): str(column) for key, column in columns.items()}, str(file))
+
+
+def unknown_words(file: Path, decided: Sequence[tuple[str, str | None]], words: LabelWords) -> DataError:
+    """The error that names words that nobody knows."""
+    unknown = [word for word, name in decided if name is None]
+    named = sorted(set(unknown))
+    return DataError(
+        f"{file}: {len(unknown)} rows with an unknown diagnosis: {first_few(named)}"
+        f"{words.labels.suggestion(named[0])}; known are {', '.join(words.labels.names)} and words for them; say what "
+        "yours mean with --labels FILE ('lesionflow describe DATA --labels' writes one)"
+    )
+
+
+def words_as_yaml(decided: Iterable[tuple[str, str | None]], about: str) -> str:
+    """What the words of a data set mean, as a file that `--labels` takes; about: a line to begin with.
+
+    Words that nobody knows are written with null, which leaves their images out, and a remark.
+    """
+    lines = [f"# {about}", "# word: diagnosis; null leaves the images out"]
+    for (word, name), images in Counter(decided).most_common():
+        remark = "" if name is not None else ", UNKNOWN: say what it means"
+        lines.append(f"{_quoted(word)}: {name or 'null'}  # {images:,} images{remark}")
+    return "\n".join(lines) + "\n"
+
+
+def built_in_as_yaml(labels: LabelSet) -> str:
+    """The built-in words of a label set, as a file that `--labels` takes."""
+    lines = [f"# Words of the label set {labels.name} ({labels.source})", "# word: diagnosis; null leaves images out"]
+    for name in (*labels.names, ""):
+        lines += [f"{_quoted(word)}: {name or 'null'}" for word, meant in labels.words.items() if meant == name]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(word: str) -> str:
+    """A word as YAML reads it back: in quotes where it would be a number, a truth or more than a word."""
+    import json
+
+    plain = word.replace(" ", "").replace("-", "").replace("_", "")
+    simple = plain.isascii() and plain.isalpha() and word == word.strip() and not word.startswith("-")
+    truth = word.lower() in ("y", "n", "yes", "no", "true", "false", "on", "off", "null")
+    return word if simple and not truth else json.dumps(word, ensure_ascii=False)

@@ -1,0 +1,303 @@
+"""Data sets of the field, known by the columns of their tables and read with their own ids of lesions and patients.
+
+Each `Layout` names its source. What a word means is the label set's matter, and a user's (`--labels`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lesionflow.datasets.isic_archive import HIERARCHY, archive_words
+from lesionflow.datasets.label_table import (
+    TABLE_SUFFIXES,
+    first_known,
+    is_missing,
+    lowered,
+    read_header,
+    read_table,
+    read_text,
+)
+from lesionflow.datasets.raw_labels import RawLabels
+from lesionflow.errors import DataError, first_few
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOT_DERMOSCOPIC = "photographs taken without a dermatoscope, which models trained on HAM10000 have never seen"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a published data set's table is read.
+
+    Parameters
+    ----------
+    name : str
+        The data set.
+    source : str
+        Where it is published and described.
+    needs : frozenset of str
+        Columns, in small letters, that tell the table from others.
+    image : str
+        The column with the image's name, with or without an ending or folders.
+    words : tuple of str
+        Columns with words for the diagnosis, from special to general.
+    lesion, patient, sex, age, localization : str
+        Columns; empty where there is none.
+    photographs : bool
+        Whether these are clinical photographs.
+    incomplete : bool
+        Whether everybody has other images of it, since they are fetched from elsewhere.
+    prepare : callable, optional
+        What has to be done with the table first.
+    takes : callable, optional
+        Which files among the images count.
+    """
+
+    name: str
+    source: str
+    needs: frozenset[str]
+    image: str
+    words: tuple[str, ...]
+    lesion: str = ""
+    patient: str = ""
+    sex: str = "sex"
+    age: str = "age"
+    localization: str = ""
+    photographs: bool = False
+    incomplete: bool = False
+    prepare: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+    takes: Callable[[str], bool] | None = None
+
+    @property
+    def columns(self) -> set[str]:
+        """Every column that is read, in small letters."""
+        named = {self.image, *self.words, self.lesion, self.patient, self.sex, self.age, self.localization}
+        return (named | self.needs | {"biopsed"}) - {""}
+
+
+def _benign_or_malignant(column: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Put words for the numbers or truths of a column."""
+    words = {"0": "benign", "1": "malignant", "0.0": "benign", "1.0": "malignant", "false": "benign",
+             "true": "malignant"}  # fmt: skip
+
+    def prepare(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(**{column: [words.get(value.lower(), value) for value in table[column]]})
+
+    return prepare
+
+
+def _pad_ufes(table: pd.DataFrame) -> pd.DataFrame:
+    """Number lesions within their patient, as image names do; biopsies are histopathology."""
+    known = ~is_missing(table["lesion_id"])
+    numbered = (table["patient_id"] + "_" + table["lesion_id"]).where(known, "")
+    told = {"true": "histo", "false": "consensus"}
+    biopsied = table["biopsed"] if "biopsed" in table.columns else table["lesion_id"]
+    return table.assign(lesion_id=numbered, dx_type=[told.get(value.lower(), "unknown") for value in biopsied])
+
+
+def _ph2(table: pd.DataFrame) -> pd.DataFrame:
+    """The one diagnosis that each row marks with an X."""
+    marks = table[["common nevus", "atypical nevus", "melanoma"]]
+    return table.assign(
+        diagnosis=[" and ".join(name for name in row.index if row[name]) for _, row in marks.iterrows()]
+    )
+
+
+def _derm7pt(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(case_num="case_" + table["case_num"])
+
+
+LAYOUTS = (
+    Layout(
+        "ISIC 2020",
+        "SIIM-ISIC 2020 challenge, doi:10.34970/2020-ds01; Rotemberg et al. 2021, Sci. Data 8, 34",
+        frozenset({"image_name", "patient_id", "diagnosis", "benign_malignant"}),
+        image="image_name",
+        words=("diagnosis", "benign_malignant"),
+        lesion="lesion_id",
+        patient="patient_id",
+        age="age_approx",
+        localization="anatom_site_general_challenge",
+    ),
+    Layout(
+        "ISIC 2024",
+        "ISIC 2024 challenge (SLICE-3D), doi:10.34970/2024-slice-3d; Kurtansky et al. 2024, Sci. Data 11, 884",
+        frozenset({"isic_id", "target", "patient_id"}),
+        image="isic_id",
+        words=(*(f"iddx_{level}" for level in range(5, 0, -1)), "target"),
+        lesion="lesion_id",
+        patient="patient_id",
+        age="age_approx",
+        localization="anatom_site_general",
+        photographs=True,
+        prepare=_benign_or_malignant("target"),
+    ),
+    Layout(
+        "PAD-UFES-20",
+        "Pacheco et al. 2020, Data in Brief 32, 106221, doi:10.17632/zr7vgbcyr2.1",
+        frozenset({"img_id", "diagnostic", "patient_id", "lesion_id"}),
+        image="img_id",
+        words=("diagnostic",),
+        lesion="lesion_id",
+        patient="patient_id",
+        sex="gender",
+        localization="region",
+        photographs=True,
+        prepare=_pad_ufes,
+    ),
+    Layout(
+        "Derm7pt",
+        "Kawahara et al. 2019, IEEE J. Biomed. Health Inform. 23, 538; https://derm.cs.sfu.ca (meta/meta.csv)",
+        frozenset({"case_num", "diagnosis", "seven_point_score", "derm"}),
+        image="derm",
+        words=("diagnosis",),
+        lesion="case_num",
+        localization="location",
+        prepare=_derm7pt,
+    ),
+    Layout(
+        "PH2",
+        "Mendonca et al. 2013, EMBC, 5437; https://www.fc.up.pt/addi/ph2%20database.html (PH2_dataset.xlsx)",
+        frozenset({"image name", "common nevus", "atypical nevus", "melanoma"}),
+        image="image name",
+        words=("diagnosis",),
+        prepare=_ph2,
+        takes=lambda image: "_lesion" not in image and "_roi" not in image,  # masks lie beside the images
+    ),
+    Layout(
+        "DDI",
+        "Daneshjou et al. 2022, Sci. Adv. 8, eabq6147; https://ddi-dataset.github.io (ddi_metadata.csv)",
+        frozenset({"ddi_file", "disease", "malignant"}),
+        image="ddi_file",
+        words=("disease", "malignant"),
+        photographs=True,
+        prepare=_benign_or_malignant("malignant"),
+    ),
+    Layout(
+        "Fitzpatrick17k",
+        "Groh et al. 2021, CVPR Workshops, arXiv:2104.09957; https://github.com/mattgroh/fitzpatrick17k",
+        frozenset({"md5hash", "label", "three_partition_label"}),
+        image="md5hash",
+        words=("label", "three_partition_label"),
+        photographs=True,
+        incomplete=True,
+    ),
+)
+PH2_TEXT = "PH2_dataset.txt"
+# Of the clinical diagnosis in PH2_dataset.txt.
+_PH2_NUMBERS = {"0": "common nevus", "1": "atypical nevus", "2": "melanoma"}
+_HDF5 = (".hdf5", ".h5")
+
+
+def find_layout(path: Path) -> tuple[Layout, Path] | None:
+    """The layout and the table of a published data set in a folder, or of a table; None where it is none of them.
+
+    Raises
+    ------
+    DataError
+        Where several tables in a folder are such.
+    """
+    found = [(layout, file) for file in _tables(path) if (layout := _layout_of(file))]
+    if len(found) > 1 and len({file.with_suffix("") for _, file in found}) == 1:
+        found = found[:1]  # the same table as text and as a workbook
+    if len(found) > 1:
+        told = first_few([f"{file} ({layout.name})" for layout, file in found])
+        raise DataError(f"{path}: {len(found)} tables of labels; give one of them: {told}")
+    return found[0] if found else None
+
+
+def _tables(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    files = [*path.iterdir(), *(file for place in sorted(path.iterdir()) if place.is_dir() for file in _some(place))]
+    return sorted(file for file in files if file.suffix.lower() in TABLE_SUFFIXES and file.is_file())
+
+
+def _some(folder: Path) -> list[Path]:
+    """Tables in a folder, such as Derm7pt's `meta`; one with many files holds images."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for _, entry in zip(range(1000), entries, strict=False)]
+    return [folder / name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
+
+
+def _layout_of(file: Path) -> Layout | None:
+    if file.name == PH2_TEXT:
+        return next(layout for layout in LAYOUTS if layout.name == "PH2")
+    header = {name.lower() for name in read_header(file)}
+    return next((layout for layout in LAYOUTS if layout.needs <= header), None)
+
+
+def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
+    """Read a published data set.
+
+    Parameters
+    ----------
+    layout : Layout
+        Which it is.
+    file : Path
+        Its table.
+    root : Path
+        The folder with table and images.
+
+    Raises
+    ------
+    DataError
+        For a table that cannot be read.
+    """
+    if file.name == PH2_TEXT:
+        table = _read_ph2_text(file)
+    else:
+        table = lowered(read_table(file, layout.columns))
+        table = layout.prepare(table) if layout.prepare else table
+    table["image_id"] = [Path(name.replace("\\", "/")).name for name in table[layout.image]]
+    words = archive_words(table, layout.words)
+    table["lesion_id"] = table[layout.lesion] if layout.lesion in table.columns else ""
+    table["patient_id"] = table[layout.patient] if layout.patient in table.columns else ""
+    table["sex"] = first_known(table, (layout.sex,)).str.lower()
+    table["age"] = table[layout.age] if layout.age in table.columns else ""
+    table["localization"] = first_known(table, (layout.localization,)).str.lower()
+    warnings = (f"{layout.name}: {NOT_DERMOSCOPIC}",) if layout.photographs else ()
+    images: Path | None = root
+    if container := _hdf5(file):
+        table["path"] = [os.path.join(container, image_id) for image_id in table["image_id"]]
+        images = None
+    elif any("/" in name.replace("\\", "/") for name in table[layout.image]):
+        table = _with_paths(table, layout, root, file)
+        images = None
+    return RawLabels(
+        file, table, words, images, HIERARCHY, strict=False, incomplete=layout.incomplete, takes=layout.takes,
+        warnings=warnings,
+    )  # fmt: skip
+
+
+def _hdf5(table: Path) -> Path | None:
+    """The images of ISIC 2024 beside its table: `train-image.hdf5`, a data set of JPEG bytes for each image."""
+    start = table.name.partition("-metadata")[0]
+    return next((file for ending in _HDF5 if (file := table.parent / f"{start}-image{ending}").is_file()), None)
+
+
+def _with_paths(table: pd.DataFrame, layout: Layout, root: Path, file: Path) -> pd.DataFrame:
+    """Paths from names with folders, which count from the folder `images` or the table's."""
+    names = [name.replace("\\", "/") for name in table[layout.image]]
+    places = [place for base in (root, file.parent, file.parent.parent) for place in (base / "images", base)]
+    base = max(places, key=lambda place: sum((place / name).is_file() for name in names[:20]))
+    table["path"] = [str(base / name) for name in names]
+    if table["image_id"].duplicated().any():
+        table["image_id"] = names
+    return table
+
+
+def _read_ph2_text(file: Path) -> pd.DataFrame:
+    """PH2's text, whose rows have two bars around the first cells: `|| IMD003 ||  || 0 || 0 | T | A | ...`."""
+    import pandas as pd
+
+    rows = [[cell.strip() for cell in line.split("|")] for line in read_text(file).splitlines()]
+    known = [(row[2], _PH2_NUMBERS[row[6]]) for row in rows if len(row) > 6 and row[6] in _PH2_NUMBERS]
+    if not known:
+        raise DataError(f"{file}: no rows such as '|| IMD003 ||  || 0 ||'")
+    return pd.DataFrame(known, columns=["image name", "diagnosis"], dtype=str)

@@ -1,0 +1,268 @@
+"""From what a table says to labelled rows: words become diagnoses, ids get files, what is left out is counted."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lesionflow.datasets.label_table import ATTRIBUTES, is_missing
+from lesionflow.datasets.label_words import LabelWords, unknown_words
+from lesionflow.errors import DataError, ImageError, first_few
+from lesionflow.images.decode import SUFFIXES
+from lesionflow.images.discovery import find_images
+from lesionflow.images.read_bytes import content
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NO_LESIONS = (
+    "which images show the same lesion is not known: each counts as a lesion of its own, so intervals are too narrow "
+    "if some do"
+)
+COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
+
+
+@dataclass(frozen=True)
+class RawLabels:
+    """What a table says of images, before anything is decided.
+
+    Parameters
+    ----------
+    file : Path
+        The table, or the folder, that messages name.
+    table : DataFrame
+        A row an image, all of str: `image_id`, and where they are known `path`, `lesion_id`, `patient_id` and
+        `ATTRIBUTES`.
+    words : list of tuple of str
+        Of each row, the words for its diagnosis, from special to general.
+    images : Path, optional
+        The folder with the images of `image_id`; None where `path` is given.
+    of_data_set : mapping, optional
+        Words of this data set, and the word of everybody's that each means.
+    strict : bool
+        Whether a word that nobody knows and a lesion with several diagnoses are errors, as in a user's own table, or
+        left out, as in a published one that holds much else.
+    needs_lesions : bool
+        Whether an image without a lesion is an error.
+    incomplete : bool
+        Whether images that are not there are left out, as of data sets whose images everybody fetches from elsewhere.
+    takes : callable, optional
+        Which of the image files in `images` count.
+    warnings : tuple of str
+        What is to be said of rows that are left out already.
+    """
+
+    file: Path
+    table: pd.DataFrame
+    words: list[tuple[str, ...]]
+    images: Path | None = None
+    of_data_set: Mapping[str, str] | None = None
+    strict: bool = True
+    needs_lesions: bool = False
+    incomplete: bool = False
+    takes: Callable[[str], bool] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]]:
+    """Decide each row's diagnosis and find its image.
+
+    Parameters
+    ----------
+    raw : RawLabels
+        What the table says.
+    words : LabelWords
+        What its words mean.
+
+    Returns
+    -------
+    DataFrame
+        A row an image that has one of the diagnoses, with `COLUMNS`, in the order of image ids.
+    list of str
+        Warnings: what is left out, counted and named, and what is not known.
+
+    Raises
+    ------
+    DataError
+        Which counts what is wrong and names the first few.
+    """
+    warnings = list(raw.warnings)
+    table = raw.table.copy()
+    if raw.images is not None:
+        table["image_id"] = without_endings(table["image_id"])
+    for column in ("lesion_id", "patient_id"):
+        if column in table.columns:
+            table[column] = table[column].str.strip().where(~is_missing(table[column]), "")
+        else:
+            table[column] = ""
+    decided = words.decide(raw.words, raw.of_data_set)
+    if raw.strict and any(name is None for _, name in decided):
+        raise unknown_words(raw.file, decided, words)
+    table["dx"] = [name or "" for _, name in decided]
+    other = table["dx"] == ""
+    if other.any():
+        counts = Counter(word for word, name in decided if not name)
+        told = first_few([f"{word} ({count})" for word, count in counts.most_common()], 7)
+        warnings.append(f"{other.sum()} images have none of the {words.count} diagnoses and are left out: {told}")
+    raw_ids = table["image_id"]
+    table = table[~other].reset_index(drop=True)
+    if table.empty:
+        raise DataError(f"{raw.file}: no image of the {words.count} diagnoses; {'; '.join(warnings)}")
+    _check_image_ids(table, raw.file)
+    if raw.needs_lesions:
+        if empty := int((table["lesion_id"] == "").sum()):
+            raise DataError(f"{raw.file}: {empty} rows with an empty lesion_id")
+    else:
+        warnings += fill_lesions(table)
+    table = _without_contradictions(table, raw, words, warnings)
+    elsewhere = set(raw_ids) - set(table["image_id"])
+    if raw.images is None:
+        table = _with_files(table, raw, warnings)
+    else:
+        files = [file for file in find_images(raw.images) if raw.takes is None or raw.takes(file)]
+        files = [file for file in files if Path(file).stem not in elsewhere]
+        table, unmatched = match_images(table, files, raw.incomplete)
+        warnings += unmatched
+    for column in ATTRIBUTES:
+        if column not in table.columns:
+            table[column] = "" if column == "age" else "unknown"
+    return table[list(COLUMNS)].sort_values("image_id", ignore_index=True), warnings
+
+
+def without_endings(image_ids: pd.Series) -> pd.Series:
+    """Ids without the ending of an image file, where that leaves them different."""
+    bare = image_ids.str.strip()
+    ending = bare.str.lower().str.endswith(tuple(SUFFIXES))
+    shorter = bare.where(~ending, bare.str.rsplit(".", n=1).str[0])
+    return shorter if shorter.nunique() == bare.nunique() else bare
+
+
+def fill_lesions(table: pd.DataFrame) -> list[str]:
+    """Make images whose lesion_id is empty lesions of their own; gives what is to be said of them."""
+    unknown = table["lesion_id"] == ""
+    table.loc[unknown, "lesion_id"] = table.loc[unknown, "image_id"]
+    if unknown.all():
+        return [NO_LESIONS]
+    if not unknown.any():
+        return []
+    return [
+        f"{unknown.sum()} of {len(table)} images have no lesion_id: each counts as a lesion of its own, so intervals "
+        "are too narrow if some show the same"
+    ]
+
+
+def _check_image_ids(table: pd.DataFrame, file: Path) -> None:
+    if empty := int((table["image_id"] == "").sum()):
+        raise DataError(f"{file}: {empty} rows with an empty image_id")
+    if twice := sorted(table["image_id"][table["image_id"].duplicated()].unique()):
+        raise DataError(f"{file}: {len(twice)} image_id stand more than once: {first_few(twice)}")
+
+
+def _without_contradictions(
+    table: pd.DataFrame, raw: RawLabels, words: LabelWords, warnings: list[str]
+) -> pd.DataFrame:
+    several = table.groupby("lesion_id")["dx"].transform("nunique") > 1
+    if not several.any():
+        return table
+    lesions = sorted(table["lesion_id"][several].unique())
+    if raw.strict:
+        raise DataError(f"{raw.file}: {len(lesions)} lesions have several diagnoses: {first_few(lesions)}")
+    warnings.append(
+        f"{len(lesions)} lesions have several of the {words.count} diagnoses; their {several.sum()} images are left "
+        f"out: {first_few(lesions)}"
+    )
+    return table[~several].reset_index(drop=True)
+
+
+def _with_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> pd.DataFrame:
+    there = table["path"].map(lambda path: os.path.isfile(path) or os.path.isfile(os.path.dirname(path)))
+    if missing := table["path"][~there].tolist():
+        told = f"{len(missing)} of {len(table)} images are not there"
+        if not raw.incomplete or len(missing) == len(table):
+            raise DataError(f"{raw.file}: {told}: {first_few(missing)}; paths count from the folder of the CSV")
+        warnings.append(f"{told} and left out: {first_few(missing)}")
+    return table[there].reset_index(drop=True)
+
+
+def match_images(table: pd.DataFrame, files: Sequence[str], incomplete: bool = False) -> tuple[pd.DataFrame, list[str]]:
+    """Give each row the one file that is called like its `image_id`, whatever the ending.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the column `image_id`.
+    files : sequence of str
+        The paths of the image files that there are.
+    incomplete : bool
+        Whether rows without a file are left out.
+
+    Returns
+    -------
+    DataFrame
+        The rows with the column `path`.
+    list of str
+        Warnings, about files that no row names among others.
+
+    Raises
+    ------
+    DataError
+        For rows without a file, and several files of one name that differ.
+    """
+    files_of: dict[str, list[str]] = {}
+    for file in files:
+        files_of.setdefault(Path(file).stem, []).append(file)
+    image_ids, warnings = table["image_id"].tolist(), []
+    if missing := [image_id for image_id in image_ids if image_id not in files_of]:
+        told = f"{len(missing)} of {len(image_ids)} metadata rows have no image file"
+        if not incomplete or len(missing) == len(image_ids):
+            raise DataError(f"{told}: {first_few(missing)}{_lost_zeros(missing, files_of)}")
+        warnings.append(f"{told} and are left out: {first_few(missing)}")
+        table = table[table["image_id"].isin(list(files_of))].reset_index(drop=True)
+        image_ids = table["image_id"].tolist()
+    several = [image_id for image_id in image_ids if len(files_of[image_id]) > 1]
+    # Some archives unpack each image twice; the same bytes twice do no harm, other bytes under one name do.
+    if different := [image_id for image_id in several if len(set(digests_of_files(files_of[image_id]))) > 1]:
+        raise DataError(
+            f"{len(different)} image ids have several files that differ: {first_few(files_of[different[0]])}"
+        )
+    if several:
+        warnings.append(f"{len(several)} images lie there more than once, the first counts: {first_few(several)}")
+    if extra := sorted(set(files_of) - set(image_ids)):
+        warnings.append(f"{len(extra)} images have no metadata row and are left out: {first_few(extra)}")
+    return table.assign(path=[files_of[image_id][0] for image_id in image_ids]), warnings
+
+
+def _lost_zeros(missing: Sequence[str], files_of: Mapping[str, object]) -> str:
+    """What to add where ids went through a spreadsheet that took them for numbers."""
+    numbers = {str(int(name)): name for name in files_of if name.isascii() and name.isdigit()}
+    for image_id in missing:
+        number = image_id.removesuffix(".0")
+        if number.isascii() and number.isdigit() and str(int(number)) in numbers:
+            found = numbers[str(int(number))]
+            return f"; there is {found}: the ids were saved as numbers, which lost zeros; save that column as text"
+    return ""
+
+
+def digests_of_files(paths: Sequence[str]) -> list[str]:
+    """The SHA-256 of each image's bytes. Raises `DataError` for one that cannot be read."""
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(_digest_of_file, paths))
+
+
+def _digest_of_file(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except NotADirectoryError:  # within an archive
+        try:
+            return hashlib.sha256(content(path)).hexdigest()
+        except ImageError as error:
+            raise DataError(f"{path}: cannot be read ({error.detail})") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error

@@ -1,0 +1,202 @@
+"""Tables as people save them: read where there is one way to read them, and otherwise refused with what to do."""
+
+import codecs
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lesionflow.datasets.label_table import read_header, read_table
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.errors import DataError
+
+TEXT = "image_id,lesion_id,dx,age\nISIC_1,L1,nv,45\nISIC_2,L2,mel,\n"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write(content: str | bytes, name: str = "labels.csv", encoding: str = "utf-8") -> Path:
+        file = tmp_path / name
+        file.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
+        return file
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TEXT.encode("utf-8-sig"),
+        TEXT.encode("utf-16"),
+        codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"),
+        TEXT.encode("utf-16-le"),
+        TEXT.encode("utf-16-be"),
+        TEXT.replace(",", ";").encode(),
+        TEXT.replace(",", "\t").encode(),
+        TEXT.replace(",", "|").encode(),
+        TEXT.replace(",", " , ").encode(),
+        TEXT.replace("\n", "\r\n").encode(),
+        TEXT.replace("\n", "\r").encode(),
+        TEXT.replace("\n", ",\n").encode(),  # an empty column at the end, as some spreadsheets write it
+        b"\n\n" + TEXT.encode() + b"\n\n,,,\n",
+        b'"image_id","lesion_id","dx","age"\n"ISIC_1","L1","nv","45"\n"ISIC_2","L2","mel",""\n',
+    ],
+)
+def test_one_table_in_many_guises(write: Callable[..., Path], content: bytes) -> None:
+    file = write(content)
+    expected = pd.DataFrame(
+        {"image_id": ["ISIC_1", "ISIC_2"], "lesion_id": ["L1", "L2"], "dx": ["nv", "mel"], "age": ["45", ""]}, dtype=str
+    )
+    pd.testing.assert_frame_equal(read_table(file), expected)
+    assert read_header(file) == list(expected.columns)
+
+
+def test_a_value_may_hold_separators_and_line_ends(write: Callable[..., Path]) -> None:
+    table = read_table(write('path;diagnosis;note\n"a;b.jpg";nv;"two\nlines"\nc.jpg;mel;say ""\n'))
+    assert table["path"].tolist() == ["a;b.jpg", "c.jpg"] and table["note"].tolist()[0] == "two\nlines"
+
+
+def test_ids_keep_their_zeros_and_words_for_nothing_stay_words(write: Callable[..., Path]) -> None:
+    table = read_table(write("image_id,dx\n0012,nv\nNA,mel\nnan,bcc\n1e5,df\n"))
+    assert table["image_id"].tolist() == ["0012", "NA", "nan", "1e5"]
+
+
+def test_json_lines(write: Callable[..., Path]) -> None:
+    file = write('{"file_name": "a.jpg", "dx": "nv", "age": 45}\n\n{"file_name": "b.jpg", "dx": null}\n', "m.jsonl")
+    table = read_table(file)
+    assert table["dx"].tolist() == ["nv", ""] and table["age"].tolist() == ["45", ""]
+    assert read_header(file) == ["file_name", "dx", "age"]
+
+
+def test_a_workbook_below_a_title(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    rows = [["A title", "", ""], ["", "", ""], ["Image Name", "dx", "lesion_id"], ["0001", "nv", "L1"]]
+    pd.DataFrame(rows).to_excel(tmp_path / "labels.xlsx", header=False, index=False)
+    table = read_table(tmp_path / "labels.xlsx")
+    assert table.to_dict("records") == [{"Image Name": "0001", "dx": "nv", "lesion_id": "L1"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"\xef\xbb\xbf", "no rows"),
+        (b"\0\0\0\0", "the file is empty"),
+        (b" \n\n", "the file is empty"),
+        (b"image_id,dx\n", "no rows"),
+        (b"image_id,lesion_id,dx\nISIC_1,L1,nv\nISIC_2,L", "row 3 has 2 columns .* the header has 3; .*cut off"),
+        (b"image_id,dx\nISIC_1,nv,45\n", "row 2 has 3 columns .* quotation marks"),
+        (b'image_id,dx\n"ISIC_1,nv\nISIC_2,mel\n', "quotation mark missing"),
+        (b"image_id,dx,dx\nISIC_1,nv,mel\n", "several columns are called dx"),
+        ("image_id,dx\nISIC_1,nv\nStraße,mel\n".encode("latin-1"), "line 3 is not UTF-8"),
+        (b"image_id,dx\nISIC_1,nv" + b"\0" * 40, "null characters"),
+    ],
+)
+def test_what_has_no_one_reading_is_refused(write: Callable[..., Path], content: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read_table(write(content))
+    assert "labels.csv" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_table_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_table(tmp_path)
+    assert read_header(tmp_path) == []
+
+
+Edit = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@pytest.fixture
+def ham(fifty_images: Path, tmp_path: Path) -> Callable[[Edit], Path]:
+    """Change the metadata of a HAM10000 folder."""
+
+    def change(edit: Edit) -> Path:
+        folder = Path(shutil.copytree(fifty_images, tmp_path / "set"))
+        file = folder / "HAM10000_metadata.csv"
+        edit(pd.read_csv(file, dtype=str, keep_default_na=False)).to_csv(file, index=False)
+        return folder
+
+    return change
+
+
+@pytest.fixture
+def own(fifty_images: Path, tmp_path: Path) -> Callable[[Edit], Path]:
+    """Write a table of one's own of fifty images."""
+
+    def write(edit: Edit) -> Path:
+        images = read_labelled_images(fifty_images).table
+        rows = images.rename(columns={"dx": "diagnosis"})[["path", "diagnosis", "lesion_id", "image_id"]]
+        edit(rows.astype(object)).to_csv(tmp_path / "labels.csv", index=False)
+        return tmp_path / "labels.csv"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda rows: rows.assign(image_id=rows["image_id"] + ".jpg"),
+        lambda rows: rows.assign(image_id=" " + rows["image_id"] + " "),
+        lambda rows: rows.assign(dx=rows["dx"].str.upper()),
+        lambda rows: rows.assign(dx=rows["dx"].replace({"mel": "Melanoma", "nv": "Melanocytic Nevi"})),
+        lambda rows: rows.rename(columns=str.upper),
+    ],
+)
+def test_ids_and_words_in_other_guises_are_the_same_data(
+    ham: Callable[[Edit], Path], fifty_images: Path, edit: Edit
+) -> None:
+    found = read_labelled_images(ham(edit))
+    assert found.digest == read_labelled_images(fifty_images).digest and not found.warnings
+
+
+def test_ids_that_lost_their_zeros_are_named(ham: Callable[[Edit], Path]) -> None:
+    folder = ham(lambda rows: rows.assign(image_id=[str(number) for number in range(1, 51)]))
+    for number, file in enumerate(sorted(folder.rglob("*.jpg")), start=1):
+        file.rename(file.with_name(f"{number:07}.jpg"))
+    with pytest.raises(DataError, match=r"50 of 50 metadata rows .* there is 0000001: .* lost zeros"):
+        read_labelled_images(folder)
+
+
+@pytest.mark.parametrize("word", ["", "NA", "nan", "None", "unknown", "N/A"])
+def test_a_word_for_nothing_is_no_lesion(own: Callable[[Edit], Path], word: str) -> None:
+    found = read_labelled_images(own(lambda rows: rows.assign(lesion_id=[word] * 3 + rows["lesion_id"].tolist()[3:])))
+    assert found.table["lesion_id"].tolist().count(word) == 0
+    assert found.warnings[0].startswith("3 of 50 images have no lesion_id")
+
+
+def test_two_columns_of_diagnoses_have_to_agree(own: Callable[[Edit], Path]) -> None:
+    agreeing = own(lambda rows: rows.assign(dx=rows["diagnosis"].replace({"mel": "melanoma"})))
+    assert len(read_labelled_images(agreeing).table) == 50
+    with pytest.raises(DataError, match=r"dx and diagnosis differ in \d+ rows: bcc and \w+"):
+        read_labelled_images(own(lambda rows: rows.assign(dx="bcc")))
+    one_missing = own(lambda rows: rows.assign(dx=["", *rows["diagnosis"].tolist()[1:]]))
+    assert len(read_labelled_images(one_missing).table) == 50
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda rows: rows.assign(diagnosis=["", *rows["diagnosis"][1:]]), "1 rows without a diagnosis"),
+        (lambda rows: rows.assign(image_id=["", *rows["image_id"][1:]]), "1 rows with an empty image_id"),
+        (lambda rows: rows.drop(columns="path"), "no column path; the columns are diagnosis, lesion_id, .*--labels"),
+        (lambda rows: rows.rename(columns={"path": "Bild", "diagnosis": "Befund"}), "are bild, befund.*--labels FILE"),
+    ],
+)
+def test_a_table_of_ones_own_says_what_it_lacks(own: Callable[[Edit], Path], edit: Edit, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_labelled_images(own(edit))
+
+
+def test_paths_written_on_windows(own: Callable[[Edit], Path], fifty_images: Path, tmp_path: Path) -> None:
+    shutil.copytree(fifty_images, tmp_path / "there")
+    found = read_labelled_images(
+        own(
+            lambda rows: rows.assign(
+                path=["there\\" + "\\".join(Path(path).parts[-2:]) for path in rows["path"]],
+            )
+        )
+    )
+    assert found.digest == read_labelled_images(fifty_images).digest
