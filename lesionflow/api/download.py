@@ -9,11 +9,16 @@ from pathlib import Path
 from rich.console import Console
 
 from lesionflow.datasets.labelled import read_rows
-from lesionflow.dataverse.archives import TERMS, DownloadConfig, run_steps, working_folder
-from lesionflow.dataverse.display import DownloadDisplay
-from lesionflow.dataverse.listing import HAM10000_DOI, read_listing
-from lesionflow.dataverse.plan import DownloadManifest, check_space, plan
-from lesionflow.dataverse.web import Patience, Web
+from lesionflow.dataverse.config import TERMS, DownloadConfig
+from lesionflow.dataverse.download import (
+    DownloadDisplay,
+    DownloadManifest,
+    check_space,
+    plan,
+    run_steps,
+    working_folder,
+)
+from lesionflow.dataverse.server import HAM10000_DOI, Patience, Web, read_listing
 from lesionflow.errors import DownloadError, UsageError
 
 

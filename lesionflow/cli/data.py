@@ -13,7 +13,7 @@ import click
 from lesionflow.cli.help import command
 from lesionflow.cli.options import options_of
 from lesionflow.cli.signals import exit_code, terminable
-from lesionflow.dataverse.archives import TERMS, DownloadConfig
+from lesionflow.dataverse.config import TERMS, DownloadConfig
 
 
 @command(short_help="Download HAM10000, checked and unpacked.")

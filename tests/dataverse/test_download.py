@@ -13,8 +13,8 @@ from rich.console import Console
 
 from lesionflow.api.download import Downloaded, download
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.dataverse.plan import RECEIPT, UNFINISHED
-from lesionflow.dataverse.web import Patience
+from lesionflow.dataverse.download import RECEIPT, UNFINISHED
+from lesionflow.dataverse.server import Patience
 from lesionflow.errors import DownloadError, UsageError
 from tests.dataverse import server
 from tests.dataverse.conftest import PART_1, PART_2, TABLE
@@ -248,17 +248,16 @@ def test_what_is_not_what_was_published_is_neither_used_nor_overwritten(tmp_path
 def test_an_unpacking_that_was_interrupted_is_done_again(
     tmp_path: Path, dataverse: Dataverse, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    from lesionflow.dataverse import archives as download
-    from lesionflow.dataverse import plan as download_plan
+    from lesionflow.dataverse import download as download_module
 
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         if place == "receipt":
-            patch.setattr(download_plan, "atomic_write_bytes", full)
+            patch.setattr(download_module, "atomic_write_bytes", full)
         else:
-            patch.setattr(download.os, "rename", full)
+            patch.setattr(download_module.os, "rename", full)
         assert "No space left on device" in told_by_failing(tmp_path, dataverse, parallel=1)
     assert "HAM10000_images_part_1" not in names(tmp_path)
     found, _ = fetch(tmp_path, dataverse)

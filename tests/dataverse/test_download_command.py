@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.dataverse.plan import UNFINISHED
+from lesionflow.dataverse.download import UNFINISHED
 from tests.conftest import error_line, invoke
 from tests.dataverse import server
 from tests.dataverse.conftest import PART_1, PART_2, TABLE

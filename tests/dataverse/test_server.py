@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from lesionflow.dataverse.listing import HAM10000_DOI, read_listing
-from lesionflow.dataverse.transfer import fetch
-from lesionflow.dataverse.web import Patience, Web
+from lesionflow.dataverse.files import fetch
+from lesionflow.dataverse.server import HAM10000_DOI, Patience, Web, read_listing
 from lesionflow.errors import DownloadError
 from tests.dataverse import server
 from tests.dataverse.conftest import PART_1, TABLE
