@@ -19,7 +19,7 @@ from lesionflow.evaluation.config import ExplanationConfig
 from lesionflow.evaluation.explanation import Explanation, explanation_picture
 from lesionflow.evaluation.heatmaps import occlude
 from lesionflow.images.decode import decode, header
-from lesionflow.images.read_bytes import content
+from lesionflow.images.read_bytes import read_image_bytes
 from lesionflow.model.columns import utf8
 from lesionflow.model.prediction import IndexedPrediction
 from lesionflow.registry.config import DEFAULT_MODEL
@@ -99,7 +99,7 @@ def _explain(path: str, out: Path, model: LoadedModel, config: ExplanationConfig
     """The frames of a file, one after the other."""
     card = model.card
     try:
-        data = content(path)
+        data = read_image_bytes(path)
     except ImageError as error:
         yield Explained(path, None, None, str(error))
         return
@@ -109,7 +109,7 @@ def _explain(path: str, out: Path, model: LoadedModel, config: ExplanationConfig
             yield Explained(f"{path}{further}", None, None, str(image))
         else:
             picture = out.with_name(f"{out.name}{further}.png")
-            yield _draw(data, frame, image, f"{path}{further}", picture, model, config)
+            yield _draw(data, frame, image.pixels, f"{path}{further}", picture, model, config)
 
 
 def _draw(

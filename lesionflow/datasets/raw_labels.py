@@ -16,7 +16,7 @@ from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.errors import DataError, ImageError, first_few
 from lesionflow.images.decode import SUFFIXES
 from lesionflow.images.discovery import find_images
-from lesionflow.images.read_bytes import content
+from lesionflow.images.read_bytes import read_image_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -261,7 +261,7 @@ def _digest_of_file(path: str) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except NotADirectoryError:  # within an archive
         try:
-            return hashlib.sha256(content(path)).hexdigest()
+            return hashlib.sha256(read_image_bytes(path)).hexdigest()
         except ImageError as error:
             raise DataError(f"{path}: cannot be read ({error.detail})") from error
     except OSError as error:

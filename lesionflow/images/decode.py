@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import os
-import warnings
+import re
+import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,18 +16,23 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from lesionflow.errors import ImageError
-from lesionflow.images.limits import check_scans
-from lesionflow.images.read_bytes import content
+from lesionflow.images.colour import to_srgb
+from lesionflow.images.jpeg import load_jpeg, read_layout
+from lesionflow.images.limits import check_pixels
+from lesionflow.images.quiet import quietly
+from lesionflow.images.read_bytes import read_image_bytes
 
 if TYPE_CHECKING:
     from lesionflow.images.dicom import Dicom
 
 # Raise this by one whenever `decode` gives other pixels for the same file: caches and bundles carry it.
-PIXELS_VERSION = 1
+# 2: 600 x 450 JPEG files come to 128 x 128 by way of half their size: 0.3 grey levels on average. Colour profiles are
+# converted to sRGB.
+PIXELS_VERSION = 2
+READ_PIXELS_VERSIONS = (1, PIXELS_VERSION)  # of bundles that go on to work: the differences are that small
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")  # an allow-list: Pillow's other decoders are never reached
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".dcm")
-MAXIMUM_PIXELS = 64_000_000  # well above a 24-megapixel camera, a fifth of a gigabyte once decoded
 
 _TRANSPOSED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -37,52 +43,62 @@ _TRANSPOSED = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_ON_ITS_SIDE = (5, 6, 7, 8)
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 0x0102, 0x0106  # tags of EXIF and TIFF
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 
 # How files of the accepted formats begin; BMP's two letters say too little.
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00", b"MM\x00*")
+_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"II*\x00", b"MM\x00*")
+_JPEG = b"\xff\xd8\xff"
 
-# What Pillow logs about a broken file is in that file's row; on stderr it would run through the progress bar.
-logging.getLogger("PIL").addHandler(logging.NullHandler())
-# The check in `decode` is stricter and becomes a failure of that image, so Pillow's own warning would only be noise.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+@dataclass(frozen=True)
+class Decoded:
+    """One image, or one frame of a file, as a network sees it."""
+
+    pixels: np.ndarray  # (height, width, 3) uint8 RGB
+    format: str  # JPEG, DICOM, ...
+    note: str = ""  # what was done to it, or could not be: "converted from Display P3"
 
 
 def decode(source: str | os.PathLike[str] | bytes, height: int, width: int, frame: int = 0) -> np.ndarray:
     """Decode one image file, or the bytes of one, to (height, width, 3) uint8 RGB.
 
     The camera's orientation (EXIF) is applied; the image is scaled until it just covers the frame, its aspect ratio
-    kept, and what overhangs is cut evenly from both sides. Of an animation or a document the first frame counts; of
-    DICOM, which needs the extra `dicom`, the one asked for, from 0.
+    kept, and what overhangs is cut evenly from both sides. Colours are converted to sRGB where a profile says what they
+    are. Of an animation or a document the first frame counts; of DICOM, which needs the extra `dicom`, the one asked
+    for, from 0.
     Raises `ImageError` with one of the words of `IMAGE_FAILURES`, and nothing else but `MemoryError`, and for the URL
     of an object `StoreError` where its store is out of reach.
     """
-    data = content(source)
+    data = read_image_bytes(source)
     with _failures():
         if not _is_dicom(data):
-            return _decode(data, height, width)
+            return _decode(data, height, width).pixels
         return _fit(_open_dicom(data).image(frame), height, width)
 
 
 def decode_frames(
     source: str | os.PathLike[str] | bytes, height: int, width: int
-) -> Iterator[tuple[int, np.ndarray | ImageError]]:
+) -> Iterator[tuple[int, Decoded | ImageError]]:
     """Decode every frame that is an image of its own, as `decode` does: those of DICOM, otherwise just one.
 
-    Yields the frame's number, from 0, and (height, width, 3) uint8 RGB or what is wrong with that frame. The file is
-    read once, and one frame at a time is in memory. Raises `ImageError` where the file as a whole cannot be decoded.
+    Yields the frame's number, from 0, and its pixels or what is wrong with that frame. The file is read once, and one
+    frame at a time is in memory. Raises `ImageError` where the file as a whole cannot be decoded.
     """
-    data = content(source)
+    data = read_image_bytes(source)
     if not _is_dicom(data):
-        yield 0, decode(data, height, width)
+        with _failures():
+            decoded = _decode(data, height, width)
+        yield 0, decoded
         return
     with _failures():
         dicom = _open_dicom(data)
     for frame in range(dicom.frames):
-        result: np.ndarray | ImageError
+        result: Decoded | ImageError
         try:
             with _failures():
-                result = _fit(dicom.image(frame), height, width)
+                result = Decoded(_fit(dicom.image(frame), height, width), "DICOM")
         except ImageError as error:
             result = error
         yield frame, result
@@ -95,9 +111,9 @@ def fit_image(image: Image.Image, height: int, width: int) -> np.ndarray:
     """
     with _failures():
         _check_mode(image)
-        _check_pixels(image)
+        check_pixels(*image.size)
         image.load()
-        return _upright(image, _shown_as(image), height, width)
+        return _finish(image, _shown_as(image), image.info.get("icc_profile"), height, width)[0]
 
 
 def fit_array(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -111,16 +127,19 @@ def fit_array(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def header(source: str | os.PathLike[str] | bytes) -> tuple[str, int, int]:
     """Format, width and height of an image file as it is shown, without decoding its pixels. Raises `ImageError`."""
-    data = content(source)
+    data = read_image_bytes(source)
     with _failures():
         if _is_dicom(data):
             dicom = _open_dicom(data)
             return "DICOM", dicom.columns, dicom.rows
-        image = _open(data)
-        width, height = image.size
-        if _shown_as(image) in (5, 6, 7, 8):  # lies on its side in the file
-            width, height = height, width
-        return str(image.format), width, height
+        if data.startswith(_JPEG):
+            layout = read_layout(data)
+            kind, (width, height) = "JPEG", (layout.width, layout.height)
+            orientation = _orientation(layout.exif, layout.xmp)
+        else:
+            image = _open(data)
+            kind, (width, height), orientation = str(image.format), image.size, _shown_as(image)
+        return (kind, height, width) if orientation in _ON_ITS_SIDE else (kind, width, height)
 
 
 @contextlib.contextmanager
@@ -132,11 +151,6 @@ def _failures() -> Iterator[None]:
         raise
     except UnidentifiedImageError as error:
         raise ImageError("not_an_image", f"the content is none of {', '.join(FORMATS)}") from error
-    except (
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:  # the latter under `python -W error`
-        raise ImageError("too_large", f"more than {MAXIMUM_PIXELS:,} pixels") from error
     except Exception as error:
         # Decoders of broken files raise OSError, SyntaxError, struct.error, zlib.error and more, by format and version;
         # whatever it is, one bad file must stay one bad row.
@@ -157,34 +171,37 @@ def _open_dicom(data: bytes) -> Dicom:
     return Dicom(data)
 
 
-def _decode(data: bytes, height: int, width: int) -> np.ndarray:
-    image = _open(data)
-    _check_pixels(image)
-    orientation = _shown_as(image)
+def _decode(data: bytes, height: int, width: int) -> Decoded:
     # Everything up to the last step works in the orientation that the file has, where 5 to 8 lie on their side.
-    frame = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
-    # The JPEG decoder itself can leave out detail that twice the frame does not show: about twice as fast. What 1.75
-    # times the frame does not show would bring 600 x 450 to 64 x 64 in a third less time, but six times as far from
-    # what the whole image gives (0.7 grey levels on average, up to 22): networks would see another image in a file of
-    # another size.
-    image.draft("RGB", (2 * frame[0], 2 * frame[1]))
-    image.load()
-    return _upright(image, orientation, height, width)
+    if data.startswith(_JPEG):
+        layout = read_layout(data)
+        orientation = _orientation(layout.exif, layout.xmp)
+        frame = (height, width) if orientation in _ON_ITS_SIDE else (width, height)
+        image, note = load_jpeg(data, layout, *frame)
+        kind, profile = "JPEG", layout.profile
+    else:
+        image = _open(data)
+        check_pixels(*image.size)
+        orientation, note = _shown_as(image), ""
+        image.load()
+        kind, profile = str(image.format), image.info.get("icc_profile", b"")
+    pixels, converted = _finish(image, orientation, profile, height, width)
+    return Decoded(pixels, kind, "; ".join(filter(None, (note, converted))))
 
 
-def _upright(image: Image.Image, orientation: int, height: int, width: int) -> np.ndarray:
-    """An image in memory, as it is shown: (height, width, 3) uint8."""
-    if orientation in (5, 6, 7, 8):
+def _finish(
+    image: Image.Image, orientation: int, profile: bytes | None, height: int, width: int
+) -> tuple[np.ndarray, str]:
+    """An image in memory, as it is shown: (height, width, 3) uint8, and what is to be said about its colours."""
+    if orientation in _ON_ITS_SIDE:
         height, width = width, height
-    pixels = _fit(_to_rgb(image), height, width)
+    # A profile is for numbers as they are stored; without one they are brought to RGB first.
+    plain = image.mode in ("RGB", "L") and not image.has_transparency_data
+    image = image if plain or (profile and image.mode == "CMYK") else _to_rgb(image)
+    image, note = to_srgb(_scaled(image, height, width), profile)
     if orientation in _TRANSPOSED:
-        return np.asarray(Image.fromarray(pixels).transpose(_TRANSPOSED[orientation]))
-    return pixels
-
-
-def _check_pixels(image: Image.Image) -> None:
-    if image.width * image.height > MAXIMUM_PIXELS:
-        raise ImageError("too_large", f"{image.width} x {image.height} is more than {MAXIMUM_PIXELS:,} pixels")
+        image = image.transpose(_TRANSPOSED[orientation])
+    return np.asarray(image), note
 
 
 def _check_mode(image: Image.Image) -> None:
@@ -194,14 +211,15 @@ def _check_mode(image: Image.Image) -> None:
 
 def _open(data: bytes) -> Image.Image:
     try:
-        image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+        with quietly():
+            image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         if data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
             raise ImageError("damaged", "begins like an image, but its header cannot be read") from error
         raise
+    except Image.DecompressionBombError as error:
+        raise ImageError("too_large", str(error)) from error
     _check_mode(image)  # said before all of it is loaded
-    if "progressive" in image.info:
-        check_scans(data)
     return image
 
 
@@ -210,18 +228,41 @@ def _shown_as(image: Image.Image) -> int:
     if image.format == "TIFF":
         return 1
     try:
-        return image.getexif().get(_ORIENTATION, 1)
+        with quietly():
+            return image.getexif().get(_ORIENTATION, 1)
     except Exception:  # as many kinds as there are ways to break EXIF; the pixels are none the worse for it
         return 1
 
 
+def _orientation(exif: bytes, xmp: bytes) -> int:
+    """The camera's orientation, of EXIF's first directory or, where that has none, of XMP; 1 where neither says it."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
+    if order is not None:
+        try:
+            (place,) = struct.unpack_from(order + "I", exif, 4)
+            (count,) = struct.unpack_from(order + "H", exif, place)
+            for entry in range(place + 2, place + 2 + 12 * count, 12):
+                tag, kind = struct.unpack_from(order + "HH", exif, entry)
+                if tag == _ORIENTATION:
+                    return int(struct.unpack_from(order + {3: "H", 4: "I"}.get(kind, "B"), exif, entry + 8)[0])
+        except struct.error:  # broken; the pixels are none the worse for it
+            pass
+    found = _XMP_ORIENTATION.search(xmp)
+    return int(found[1]) if found else 1
+
+
 def _fit(image: Image.Image, height: int, width: int) -> np.ndarray:
-    """Scale an RGB image until it just covers the frame and cut what overhangs: (height, width, 3) uint8."""
+    """Scale an image in memory, as `_scaled` does: (height, width, 3) uint8."""
+    return np.asarray(_scaled(image, height, width))
+
+
+def _scaled(image: Image.Image, height: int, width: int) -> Image.Image:
+    """Scale an image until it just covers the frame and cut what overhangs."""
     scale = min(image.width / width, image.height / height)
     left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
     box = (max(left, 0.0), max(top, 0.0), min(image.width - left, image.width), min(image.height - top, image.height))
-    # A gap of 2 lets other formats take the same short cut as the JPEG draft above.
-    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0))
+    # A gap of 2 lets other formats take the same short cut as a reduced JPEG.
+    return image.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

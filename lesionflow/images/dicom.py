@@ -15,8 +15,9 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_windowing,
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
 
 from lesionflow.errors import ImageError
-from lesionflow.images.decode import MAXIMUM_PIXELS
-from lesionflow.images.limits import check_scans
+from lesionflow.images.jpeg import check_scans
+from lesionflow.images.limits import check_pixels
+from lesionflow.images.quiet import quietly
 
 # A file that breaks the standard in what does not matter here is no news to whoever scores it.
 warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
@@ -47,7 +48,7 @@ class Dicom:
         if syntax.is_compressed and not get_decoder(syntax).is_available:
             raise ImageError("unsupported", f"transfer syntax {syntax.name} needs another decoder beside pydicom")
         self.rows, self.columns = int(self.dataset.Rows), int(self.dataset.Columns)
-        _check_size(self.columns, self.rows)
+        check_pixels(self.columns, self.rows)
         self.frames = int(self.dataset.get("NumberOfFrames") or 1)
         possible = self._possible_frames()
         if not 1 <= self.frames <= possible:
@@ -89,10 +90,10 @@ class Dicom:
                 raise ImageError("too_large", f"more than {MAXIMUM_RLE_BYTES // 2**20} MiB of run lengths")
             return
         try:
-            with Image.open(io.BytesIO(content), formats=("JPEG", "JPEG2000")) as image:
-                _check_size(*image.size)
-                if "progressive" in image.info:
-                    check_scans(content)
+            with quietly(), Image.open(io.BytesIO(content), formats=("JPEG", "JPEG2000")) as image:
+                check_pixels(*image.size)
+            if image.format == "JPEG":
+                check_scans(content)
         except UnidentifiedImageError as error:
             raise ImageError("damaged", f"frame {frame + 1} is no {self.syntax.name}") from error
 
@@ -134,13 +135,6 @@ def _transfer_syntax(data: bytes) -> UID:
     start.seek(132)
     meta = read_dataset(start, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
     return UID(meta.TransferSyntaxUID)
-
-
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAXIMUM_PIXELS:
-        raise ImageError("too_large", f"{width} x {height} is more than {MAXIMUM_PIXELS:,} pixels")
-    if width * height == 0:
-        raise ImageError("damaged", "an image without pixels")
 
 
 def _looked_up(values: np.ndarray, table: Any) -> np.ndarray:

@@ -11,7 +11,7 @@ from lesionflow.storage.location import FILE, Url, is_url
 MAXIMUM_BYTES = 256 * 2**20
 
 
-def content(source: str | os.PathLike[str] | bytes) -> bytes:
+def read_image_bytes(source: str | os.PathLike[str] | bytes) -> bytes:
     """The bytes of an image file or of an object in a store, read whole; bytes are handed through.
 
     Raises `ImageError`, and `StoreError` where a store is out of reach.
@@ -51,7 +51,7 @@ def _fetch(url: str) -> bytes:
     from lesionflow.storage.objects import read
 
     try:
-        return read(Url.of(url), end=MAXIMUM_BYTES + 1)  # a byte more than `content` allows
+        return read(Url.of(url), end=MAXIMUM_BYTES + 1)  # a byte more than `read_image_bytes` allows
     except StoreError:  # no failure of this image
         raise
     except FileNotFoundError as error:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import BundleError
-from lesionflow.images.decode import PIXELS_VERSION
+from lesionflow.images.decode import PIXELS_VERSION, READ_PIXELS_VERSIONS
 
 CARD_FILE, ONNX_FILE, KERAS_FILE = "card.json", "model.onnx", "model.keras"
 VALIDATION_FILE = "validation.npz"  # what the model says of the validation part: comparisons rest on it
@@ -63,7 +63,7 @@ class Card:
     versions: dict[str, str] = field(default_factory=dict)  # of the packages that it was trained with
     licence: str = ""  # of the training images, where it is known; it binds the use of the model
     classes: tuple[str, ...] = DIAGNOSES  # the diagnoses, in the order of the outputs
-    pixels_version: int = PIXELS_VERSION  # of how images become pixels; others are refused
+    pixels_version: int = PIXELS_VERSION  # of how images become pixels; 1 and 2 differ little, others are refused
     format: int = CARD_FORMAT  # of the card itself
     digests: dict[str, str] = field(default_factory=dict)  # file name -> SHA-256
     digest: str = ""  # SHA-256 of all the other fields: the identity of the bundle
@@ -142,8 +142,9 @@ def _check(card: Card) -> None:
     _check_kinds(card)
     if card.classes != DIAGNOSES:
         raise ValueError(f"classes are {card.classes}, this version knows {DIAGNOSES}")
-    if card.pixels_version != PIXELS_VERSION:
-        raise ValueError(f"trained on pixels of version {card.pixels_version}, this one decodes {PIXELS_VERSION}")
+    if card.pixels_version not in READ_PIXELS_VERSIONS:
+        readable = " and ".join(map(str, READ_PIXELS_VERSIONS))
+        raise ValueError(f"trained on pixels of version {card.pixels_version}, this one decodes {readable}")
     if not all(1 <= side <= 4096 for side in (card.height, card.width)):
         raise ValueError(f"input of {card.height} x {card.width} pixels")
     if len(card.split_fractions) != 3 or not _numbers(*card.split_fractions):

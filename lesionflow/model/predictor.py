@@ -178,4 +178,4 @@ def only_frame(content: bytes, height: int, width: int) -> np.ndarray:
         raise ImageError("unsupported", "several frames in one file; `lesionflow score` gives each a row")
     if isinstance(image, ImageError):
         raise image
-    return image
+    return image.pixels

@@ -11,7 +11,7 @@ import numpy as np
 
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode, header
-from lesionflow.images.read_bytes import content
+from lesionflow.images.read_bytes import read_image_bytes
 from lesionflow.profile.duplicates import VIEW
 
 
@@ -39,7 +39,7 @@ def inspect_images(
     def inspect(place: int) -> Inspection:
         digest = ""
         try:
-            data = content(paths[place])
+            data = read_image_bytes(paths[place])
             digest = hashlib.sha256(data).hexdigest()
             kind, width, height = header(data)
             views[place] = decode(data, VIEW, VIEW)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lesionflow.errors import IMAGE_FAILURES, ImageError
-from lesionflow.images.decode import decode, decode_frames
+from lesionflow.images.decode import Decoded, decode, decode_frames
 
 KINDS = ("jpeg", "progressive", "png", "palette", "tiff", "packed tiff", "webp", "lossless webp", "bmp", "dicom")
 
@@ -64,11 +64,11 @@ def check(content: bytes) -> None:
     except ImageError as error:
         assert error.reason in IMAGE_FAILURES and error.detail
         return
-    for _, pixels in frames:
-        if isinstance(pixels, np.ndarray):
-            assert pixels.shape == (16, 24, 3) and pixels.dtype == np.uint8
+    for _, frame in frames:
+        if isinstance(frame, Decoded):
+            assert frame.pixels.shape == (16, 24, 3) and frame.pixels.dtype == np.uint8 and frame.format
         else:
-            assert pixels.reason in IMAGE_FAILURES and pixels.detail
+            assert frame.reason in IMAGE_FAILURES and frame.detail
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.errors import ImageError
-from lesionflow.images.decode import decode, decode_frames, header
+from lesionflow.images.decode import Decoded, decode, decode_frames, header
 
 pydicom = pytest.importorskip("pydicom")
 from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
@@ -168,9 +168,9 @@ def test_every_frame_is_an_image(tmp_path: Path) -> None:
     file.write_bytes(dicom(stack, "MONOCHROME2", frames=3))
     frames = dict(decode_frames(file, 8, 8))
     assert list(frames) == [0, 1, 2]
-    for number, pixels in frames.items():
-        assert isinstance(pixels, np.ndarray) and (pixels == 50 * number).all()
-        assert (decode(file, 8, 8, frame=number) == pixels).all()
+    for number, frame in frames.items():
+        assert isinstance(frame, Decoded) and frame.format == "DICOM" and (frame.pixels == 50 * number).all()
+        assert (decode(file, 8, 8, frame=number) == frame.pixels).all()
     with pytest.raises(ImageError, match="no frame 4"):
         decode(file, 8, 8, frame=3)
 
@@ -180,16 +180,17 @@ def test_a_broken_frame_leaves_its_neighbours_alone() -> None:
     data = dicom(
         encapsulate([good, good[:300], good]), "YBR_FULL_422", syntax=JPEGBaseline8Bit, size=(32, 32), frames=3
     )
-    frames = [pixels for _, pixels in decode_frames(data, 8, 8)]
+    frames = [frame for _, frame in decode_frames(data, 8, 8)]
     assert isinstance(frames[1], ImageError) and frames[1].reason == "damaged"
-    assert isinstance(frames[0], np.ndarray) and isinstance(frames[2], np.ndarray)
-    assert (frames[0] == frames[2]).all()
+    assert isinstance(frames[0], Decoded) and isinstance(frames[2], Decoded)
+    assert (frames[0].pixels == frames[2].pixels).all()
 
 
 def test_other_formats_have_one_frame() -> None:
     image = compressed(Image.new("RGB", (32, 32), (1, 2, 3)), "PNG")
-    ((number, pixels),) = decode_frames(image, 8, 8)
-    assert number == 0 and isinstance(pixels, np.ndarray) and (pixels == (1, 2, 3)).all()
+    ((number, frame),) = decode_frames(image, 8, 8)
+    assert number == 0 and isinstance(frame, Decoded) and (frame.format, frame.note) == ("PNG", "")
+    assert (frame.pixels == (1, 2, 3)).all()
     with pytest.raises(ImageError, match="empty"):
         list(decode_frames(b"", 8, 8))
 

@@ -88,7 +88,7 @@ def calibrated(**fields: Any) -> dict[str, Any]:
      {"versions": []}, {"licence": 4},
      {"digests": {}}, {"digests": {ONNX_FILE: 3}}, {"digests": {ONNX_FILE: "0", "..": "0"}},
      {"classes": list("abcdefg")},
-     {"pixels_version": 2}, {"format": 1}, {"unknown": 1}, {"split_fractions": [1, 2]}],
+     {"pixels_version": 3}, {"format": 1}, {"unknown": 1}, {"split_fractions": [1, 2]}],
 )  # fmt: skip
 def test_values_that_make_no_sense_are_refused_whatever_the_digest(tmp_path: Path, values: dict[str, Any]) -> None:
     assert read(tmp_path, signed(dataclasses.asdict(CARD))) is not None

@@ -18,7 +18,7 @@ import numpy as np
 
 from lesionflow.defaults import usable_cores
 from lesionflow.errors import ImageError
-from lesionflow.images.decode import decode_frames
+from lesionflow.images.decode import Decoded, decode_frames
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.model.predictor import Predictor
 from lesionflow.scoring.shards import Job
@@ -129,7 +129,7 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, with
     further: list[IndexedPrediction] = []  # and give these, in order
     for index, path in enumerate(batch.paths):
         known = batch.known.get(index)
-        frames: Iterable[tuple[int, np.ndarray | ImageError]] = [(0, ImageError(*known))] if known else ()
+        frames: Iterable[tuple[int, Decoded | ImageError]] = [(0, ImageError(*known))] if known else ()
         for frame, image in frames or decode_all(located(path, within), height, width):
             if stop.is_set():
                 return []
@@ -137,9 +137,9 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, with
             if isinstance(image, ImageError):
                 continue
             if frame == 0:
-                pixels[index] = image
+                pixels[index] = image.pixels
                 continue
-            later.append(image)
+            later.append(image.pixels)
             if len(later) == FRAMES_IN_BATCH:
                 further += predictor.predict(np.stack(later)).one_by_one()
                 later = []
@@ -163,7 +163,7 @@ def located(path: str, within: str) -> str:
     return path if is_url(path) else os.path.join(within, path)
 
 
-def decode_all(file: str | bytes, height: int, width: int) -> Iterator[tuple[int, np.ndarray | ImageError]]:
+def decode_all(file: str | bytes, height: int, width: int) -> Iterator[tuple[int, Decoded | ImageError]]:
     """The frames of a file or of its bytes, or what is wrong with it: at least one of them."""
     frame = -1
     try:

@@ -1,0 +1,322 @@
+"""JPEG files: what their segments say, their pixels at a reduced scale, and whether they are whole.
+
+Pillow drops the warnings of libjpeg, so that a damaged file gives pixels; simplejpeg, around the same library, makes
+errors of them.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+import simplejpeg
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from lesionflow.errors import ImageError
+from lesionflow.images.limits import MAXIMUM_PIXELS, MAXIMUM_SCANS, MAXIMUM_STORED_PIXELS, check_pixels
+
+# Markers, of ITU-T T.81, table B.1.
+_BASELINE, _EXTENDED, _PROGRESSIVE, _LOSSLESS = 0xC0, 0xC1, 0xC2, 0xC3
+_ARITHMETIC, _ARITHMETIC_PROGRESSIVE = 0xC9, 0xCA
+_TABLES_HUFFMAN, _TABLES_QUANTIZATION, _START_OF_SCAN, _END_OF_IMAGE = 0xC4, 0xDB, 0xDA, 0xD9
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {_TABLES_HUFFMAN, 0xC8, 0xCC}
+_ALONE = frozenset([0x01, *range(0xD0, 0xD8)])  # markers without a length
+_PROCESSES = {
+    _BASELINE: "baseline", _EXTENDED: "extended", _PROGRESSIVE: "progressive", _LOSSLESS: "lossless",
+    _ARITHMETIC: "arithmetic", _ARITHMETIC_PROGRESSIVE: "progressive arithmetic",
+}  # fmt: skip
+
+_MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # neither a stuffed zero nor a restart, nor fill
+_HOLE = bytes(16)  # as many zeros are more than a block of coefficients in most files, see `_check_hole`
+_PADDING = 64  # zeros that some cameras' encoders leave between the scan and the end marker
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the segments before a file's first scan say."""
+
+    process: int  # the marker of its frame
+    precision: int  # bits a sample
+    width: int  # pixels, as stored
+    height: int
+    components: tuple[tuple[int, int, int], ...]  # identifier and sampling, horizontal and vertical
+    scan: int  # where the marker of the first scan is
+    exif: bytes  # from its byte order on; empty where there is none
+    xmp: bytes
+    profile: bytes  # an ICC profile; empty where there is none, or not all of it
+    adobe: bool  # whether Adobe's segment is there: CMYK is stored inverted then
+    jfif: int  # where the segment of JFIF has its version; 0 without one
+    tables: tuple[tuple[int, int], ...]  # start and end of the Huffman tables' segments
+
+    @property
+    def one_scan(self) -> bool:
+        """Whether the decoder can work row by row; otherwise it has to keep all coefficients in memory."""
+        return self.process not in (_PROGRESSIVE, _ARITHMETIC_PROGRESSIVE)
+
+
+def read_layout(data: bytes) -> Layout:
+    """Walk a file's segments up to its first scan, as ITU-T T.81, annex B, lays them out. Raises `ImageError`."""
+    frame: tuple[int, int, int, int, tuple[tuple[int, int, int], ...]] | None = None
+    exif = xmp = b""
+    parts: dict[int, bytes] = {}  # of the profile, by number
+    announced = jfif = 0
+    adobe = False
+    tables: list[tuple[int, int]] = []
+    position, length = 2, len(data)
+    while position + 4 <= length:
+        if data[position] != 0xFF:
+            raise ImageError("damaged", f"no segment begins at byte {position}")
+        marker = data[position + 1]
+        if marker == 0xFF:  # fill
+            position += 1
+            continue
+        if marker in _ALONE:
+            position += 2
+            continue
+        if marker == _START_OF_SCAN:
+            if frame is None:
+                raise ImageError("damaged", "its pixels come before their size")
+            profile = b"".join(parts[number] for number in sorted(parts)) if len(parts) == announced else b""
+            return Layout(*frame, position, exif, xmp, profile, adobe, jfif, tuple(tables))
+        if marker == _END_OF_IMAGE:
+            raise ImageError("damaged", "it ends before its pixels")
+        start, end = position + 4, position + 2 + (data[position + 2] << 8 | data[position + 3])
+        if end < start or end > length:
+            raise ImageError("damaged", "it breaks off within its header")
+        if marker == 0xE1:
+            if not exif and data.startswith(b"Exif\0\0", start):
+                exif = data[start + 6 : end]
+            elif data.startswith(b"http://ns.adobe.com/xap/1.0/\0", start):
+                xmp = data[start + 29 : end]
+        elif marker == 0xE2 and data.startswith(b"ICC_PROFILE\0", start) and end >= start + 14:
+            parts[data[start + 12]] = data[start + 14 : end]
+            announced = data[start + 13]
+        elif marker == 0xE0 and not jfif and data.startswith(b"JFIF\0", start):
+            jfif = start + 5
+        elif marker == 0xEE and data.startswith(b"Adobe", start):
+            adobe = True
+        elif marker == _TABLES_HUFFMAN:
+            tables.append((start, end))
+        elif marker == _TABLES_QUANTIZATION:
+            _check_quantization(data[start:end])
+        elif marker in _FRAMES:
+            if frame is not None or end - start < 6 or end - start != 6 + 3 * data[start + 5]:
+                raise ImageError("damaged", "its size is stated wrongly")
+            precision, height, width, count = struct.unpack_from(">BHHB", data, start)
+            components = tuple(
+                (data[i], data[i + 1] >> 4, data[i + 1] & 15) for i in range(start + 6, start + 6 + 3 * count, 3)
+            )
+            frame = marker, precision, width, height, components
+        position = end
+    raise ImageError("damaged", "it breaks off within its header")
+
+
+def load_jpeg(data: bytes, layout: Layout, width: int, height: int) -> tuple[Image.Image, str]:
+    """Decode a file in as much detail as `width` x `height` pixels of it, cut from the middle, can show.
+
+    Returns
+    -------
+    image
+        In the mode L, RGB or CMYK (0 is no ink), and not turned as its EXIF says.
+    note
+        What is to be said about it, or nothing.
+
+    Raises
+    ------
+    ImageError
+        Where the file is damaged, too large, or of a kind that is not decoded.
+    """
+    if layout.process not in _PROCESSES or layout.precision != 8 or len(layout.components) not in (1, 3, 4):
+        raise ImageError("unsupported", f"JPEG, {_named(layout)}; save it as a baseline JPEG or as PNG")
+    scale = _eighths(layout, width, height)
+    scaled = -(-layout.width * scale // 8), -(-layout.height * scale // 8)
+    if layout.width * layout.height > MAXIMUM_STORED_PIXELS:
+        check_pixels(layout.width, layout.height, MAXIMUM_STORED_PIXELS)
+    check_pixels(*scaled)
+    _check_scans(data, layout)
+    _check_hole(data, layout)
+    for _ in range(3):
+        try:
+            return _strictly(data, layout, scaled), ""
+        except ValueError as error:
+            said = str(error)
+        if "subsampling" in said:  # a way to sample colour that TurboJPEG's interface has no name for
+            return _loosely(data, scale), "unusual colour sampling: damage may go unseen"
+        mended = _mended(data, layout, said)
+        if mended is None:
+            break
+        data = mended
+    raise ImageError("damaged", said.removeprefix("Corrupt JPEG data: "))
+
+
+def _named(layout: Layout) -> str:
+    return (
+        f"{_PROCESSES.get(layout.process, 'hierarchical')}, {layout.precision} bits a sample, "
+        f"{len(layout.components)} components"
+    )
+
+
+def _eighths(layout: Layout, width: int, height: int) -> int:
+    """The scale that the decoder works at: 8, 4, 2 or 1 eighths.
+
+    Twice the frame shows all that the frame can; of half the scale, whose small transforms come close to the mean of
+    the pixels they stand for, 1.75 times does: 0.3 grey levels off on average, at half the time. The scales between
+    (3, 5, 6, 7 eighths) are farther off (0.6 to 1.2) and no faster than the next larger of these four.
+    """
+    if layout.process == _LOSSLESS:  # TurboJPEG cannot scale it, and simplejpeg 1.9 would not allocate what it writes
+        return 8
+    ratio = min(layout.width / width, layout.height / height)
+    for eighths, least in ((1, 16), (2, 8), (4, 3.5)):
+        if ratio >= least:
+            return eighths
+    # What is too large to be decoded whole is decoded with a little less detail than the frame could show.
+    return 4 if layout.width * layout.height > MAXIMUM_PIXELS and ratio >= 2 else 8
+
+
+def _strictly(data: bytes, layout: Layout, scaled: tuple[int, int]) -> Image.Image:
+    """Raises ValueError with the decoder's first complaint."""
+    colours = {1: "GRAY", 3: "RGB", 4: "CMYK"}[len(layout.components)]
+    if layout.process == _LOSSLESS:
+        pixels = simplejpeg.decode_jpeg(data, colours)
+    else:
+        pixels = simplejpeg.decode_jpeg(data, colours, min_height=scaled[1], min_width=scaled[0])
+    if colours == "GRAY":
+        return Image.fromarray(pixels[:, :, 0])
+    if colours == "RGB":
+        return Image.fromarray(pixels)
+    if layout.adobe:
+        np.subtract(255, pixels, out=pixels)
+    return Image.frombuffer("CMYK", (pixels.shape[1], pixels.shape[0]), pixels, "raw", "CMYK", 0, 1)
+
+
+def _loosely(data: bytes, scale: int) -> Image.Image:
+    image = JpegImageFile(io.BytesIO(data))
+    if scale < 8 and len(image.layer) != 4:
+        image.draft("RGB", (image.width * scale // 8, image.height * scale // 8))
+    image.load()
+    return image
+
+
+def _check_quantization(tables: bytes) -> None:
+    position = 0
+    while position < len(tables):
+        size = 128 if tables[position] >> 4 else 64
+        values = np.frombuffer(tables[position + 1 : position + 1 + size], ">u2" if size == 128 else "u1")
+        if not values.all():
+            raise ImageError("damaged", "a quantization table has zeros")
+        position += 1 + size
+
+
+def check_scans(data: bytes) -> None:
+    """Raise `ImageError` for a JPEG that asks for too much work or memory, or whose scans are not all there."""
+    layout = read_layout(data)
+    _check_scans(data, layout)
+
+
+def _check_scans(data: bytes, layout: Layout) -> None:
+    """A file of several scans: how many passes over all pixels they are, and whether they bring every coefficient.
+
+    The decoder says nothing of a scan that is not there: of a file that was cut between two, it shows what came.
+    """
+    first = layout.scan
+    if layout.process == _LOSSLESS or (
+        layout.one_scan and first + 4 < len(data) and data[first + 4] == len(layout.components)
+    ):
+        return
+    samples = _samples(layout)
+    if 2 * samples > 6 * MAXIMUM_PIXELS:
+        raise ImageError("too_large", f"{layout.width} x {layout.height} pixels in several scans")
+    # By component: the bits that are still missing of each coefficient, 64 before any came.
+    missing = {identifier: [64] * 64 for identifier, *_ in layout.components}
+    scans, position = 0, first
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF:
+            position += 1
+            continue
+        if marker == _END_OF_IMAGE:
+            break
+        end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker == _START_OF_SCAN:
+            scans += 1
+            if scans > MAXIMUM_SCANS:  # each is another pass: a small file could keep a core busy for hours
+                raise ImageError("too_large", f"a JPEG of more than {MAXIMUM_SCANS} scans")
+            _note_scan(data[position + 4 : end], missing, layout.one_scan)
+            found = _MARKER_IN_SCAN.search(data, end)
+            if found is None:
+                return  # it breaks off, which the decoder will say
+            end = found.start()
+        position = end
+    if any(any(bits) for bits in missing.values()):
+        raise ImageError("damaged", "some of its scans are missing")
+
+
+def _note_scan(header: bytes, missing: dict[int, list[int]], whole: bool) -> None:
+    count = header[0] if header else 0
+    if len(header) != 4 + 2 * count:
+        return  # the decoder refuses it
+    start, end, low = (0, 63, 0) if whole else (header[-3], min(header[-2], 63), header[-1] & 15)
+    for identifier in header[1 : 1 + 2 * count : 2]:
+        for coefficient in range(start, end + 1):
+            if identifier in missing:
+                missing[identifier][coefficient] = low
+
+
+def _samples(layout: Layout) -> int:
+    across = max(horizontal for _, horizontal, _ in layout.components) or 1
+    down = max(vertical for *_, vertical in layout.components) or 1
+    return sum(
+        -(-layout.width * horizontal // across) * -(-layout.height * vertical // down)
+        for _, horizontal, vertical in layout.components
+    )
+
+
+def _check_hole(data: bytes, layout: Layout) -> None:
+    """Zeros where a sequential file's coefficients should be: the decoder may find its way again behind them.
+
+    With the tables that most files use, zeros are blocks whose coefficients are all -1, which no picture has. With
+    tables made for the image they may be blocks without any, such as black ones; that is told from the tables.
+    """
+    if layout.process not in (_BASELINE, _EXTENDED):
+        return
+    hole = data.find(_HOLE, layout.scan)
+    if hole < 0:
+        return
+    scan = layout.scan + 2
+    found = _MARKER_IN_SCAN.search(data, scan + int.from_bytes(data[scan : scan + 2], "big"))
+    # Behind the first scan may be anything: further scans, another picture, a film.
+    if hole < (found.start() if found else len(data)) and not _zeros_are_empty_blocks(data, layout):
+        raise ImageError("damaged", f"zeros in place of pixels from byte {hole} on")
+
+
+def _zeros_are_empty_blocks(data: bytes, layout: Layout) -> bool:
+    """Whether the shortest code, which is all zeros, stands for "nothing here" in every Huffman table."""
+    symbols = []
+    for start, end in layout.tables:
+        while start + 17 < end:
+            symbols.append(data[start + 17])
+            start += 17 + sum(data[start + 1 : start + 17])
+    return not any(symbols)
+
+
+def _mended(data: bytes, layout: Layout, said: str) -> bytes | None:
+    """The file without what the decoder complains of, where that does not touch the pixels; else None."""
+    mended = bytearray(data)
+    if "Invalid SOS parameters for sequential JPEG" in said:  # of several years' Samsung phones
+        place = layout.scan + 5 + 2 * data[layout.scan + 4]
+        mended[place : place + 3] = b"\x00\x3f\x00"
+    elif "unknown JFIF revision number" in said and layout.jfif:
+        mended[layout.jfif] = 1
+    elif "before marker 0xd9" in said and layout.one_scan:
+        found = _MARKER_IN_SCAN.search(data, layout.scan + 2)
+        if found is None:
+            return None
+        whole = data[: found.start()].rstrip(b"\0")
+        if found.start() - len(whole) > _PADDING:
+            return None
+        mended[len(whole) : found.start()] = b"\0" if whole.endswith(b"\xff") else b""
+    return bytes(mended) if mended != data else None
