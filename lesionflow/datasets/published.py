@@ -21,8 +21,9 @@ from lesionflow.datasets.label_table import (
     read_table,
     read_text,
 )
-from lesionflow.datasets.raw_labels import RawLabels
+from lesionflow.datasets.raw_labels import RawLabels, without_endings
 from lesionflow.errors import DataError, first_few
+from lesionflow.images.containers import HDF5_SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,7 +192,6 @@ LAYOUTS = (
 PH2_TEXT = "PH2_dataset.txt"
 # Of the clinical diagnosis in PH2_dataset.txt.
 _PH2_NUMBERS = {"0": "common nevus", "1": "atypical nevus", "2": "melanoma"}
-_HDF5 = (".hdf5", ".h5")
 
 
 def find_layout(path: Path) -> tuple[Layout, Path] | None:
@@ -278,7 +278,7 @@ def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
 def _hdf5(table: Path) -> Path | None:
     """The images of ISIC 2024 beside its table: `train-image.hdf5`, a data set of JPEG bytes for each image."""
     start = table.name.partition("-metadata")[0]
-    return next((file for ending in _HDF5 if (file := table.parent / f"{start}-image{ending}").is_file()), None)
+    return next((file for ending in HDF5_SUFFIXES if (file := table.parent / f"{start}-image{ending}").is_file()), None)
 
 
 def _with_paths(table: pd.DataFrame, layout: Layout, root: Path, file: Path) -> pd.DataFrame:
@@ -289,6 +289,7 @@ def _with_paths(table: pd.DataFrame, layout: Layout, root: Path, file: Path) -> 
     table["path"] = [str(base / name) for name in names]
     if table["image_id"].duplicated().any():
         table["image_id"] = names
+    table["image_id"] = without_endings(table["image_id"])
     return table
 
 

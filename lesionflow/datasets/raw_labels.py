@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lesionflow.datasets.label_table import ATTRIBUTES, is_missing
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.errors import DataError, ImageError, first_few
+from lesionflow.images.containers import is_member
 from lesionflow.images.decode import SUFFIXES
 from lesionflow.images.discovery import find_images
 from lesionflow.images.read_bytes import read_image_bytes
@@ -181,7 +182,7 @@ def _without_contradictions(
 
 
 def _with_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> pd.DataFrame:
-    there = table["path"].map(lambda path: os.path.isfile(path) or os.path.isfile(os.path.dirname(path)))
+    there = table["path"].map(lambda path: os.path.isfile(path) or is_member(path))
     if missing := table["path"][~there].tolist():
         told = f"{len(missing)} of {len(table)} images are not there"
         if not raw.incomplete or len(missing) == len(table):

@@ -6,6 +6,7 @@ import os
 import stat
 
 from lesionflow.errors import ImageError, StoreError
+from lesionflow.images.containers import read_member
 from lesionflow.storage.location import FILE, Url, is_url
 
 MAXIMUM_BYTES = 256 * 2**20
@@ -39,6 +40,8 @@ def _read(path: str | os.PathLike[str]) -> bytes:
             return file.readall()
     except FileNotFoundError as error:
         raise ImageError("not_found", "no such file") from error
+    except NotADirectoryError:  # a path that goes on below a file
+        return read_member(path)
     except PermissionError as error:
         raise ImageError("no_permission", "permission denied") from error
     except OSError as error:

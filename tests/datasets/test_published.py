@@ -1,0 +1,258 @@
+"""Data sets of the field, laid out as they are published; the images are drawn."""
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lesionflow.datasets.labelled import LabelledImages, decided_words, read_labelled_images
+from lesionflow.datasets.published import LAYOUTS, NOT_DERMOSCOPIC
+from lesionflow.errors import DataError
+from lesionflow.images.decode import decode
+
+
+def picture(number: int) -> bytes:
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(number).integers(0, 255, (12, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def save(folder: Path, names: list[str]) -> None:
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(picture(number))
+
+
+def found(images: LabelledImages) -> dict[str, str]:
+    return dict(zip(images.table["image_id"], images.table["dx"], strict=True))
+
+
+def test_isic_2019_with_its_metadata(tmp_path: Path) -> None:
+    names = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK"]
+    rows = [(f"ISIC_{number:07}", *(float(name == other) for other in names)) for number, name in enumerate(names)]
+    truth = pd.DataFrame(rows, columns=["image", *names]).assign(score_weight=1.0)
+    truth.to_csv(tmp_path / "ISIC_2019_Training_GroundTruth.csv", index=False)
+    (tmp_path / "ISIC_2019_Training_Metadata.csv").write_text(
+        "image,age_approx,anatom_site_general,lesion_id,sex\n"
+        "ISIC_0000000,55.0,anterior torso,BCN_0000001,female\nISIC_0000001,30.0,,,male\n"
+    )
+    save(tmp_path / "ISIC_2019_Training_Input", [f"{row[0]}.jpg" for row in rows])
+    images = read_labelled_images(tmp_path)
+    assert [dx for _, dx in sorted(found(images).items())] == ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"]
+    first = images.table.iloc[0]
+    assert (first["lesion_id"], first["age"], first["sex"]) == ("BCN_0000001", "55.0", "female")
+    assert first["localization"] == "anterior torso"
+    left_out, lesions = images.warnings
+    assert (
+        left_out.startswith("2 images have none of the seven") and "SCC (1)" in left_out and "unknown (1)" in left_out
+    )
+    assert lesions.startswith("6 of 7 images have no lesion_id")
+
+
+ISIC_2020 = """image_name,patient_id,lesion_id,sex,age_approx,anatom_site_general_challenge,diagnosis,\
+benign_malignant,target
+ISIC_0000001,IP_1,IL_1,male,45,torso,nevus,benign,0
+ISIC_0000002,IP_1,IL_2,male,45,head/neck,melanoma,malignant,1
+ISIC_0000003,IP_2,IL_3,female,,,unknown,benign,0
+ISIC_0000004,IP_2,IL_4,female,,,lentigo NOS,benign,0
+ISIC_0000005,IP_3,IL_5,,,,seborrheic keratosis,benign,0
+"""
+
+
+def test_isic_2020_has_patients(tmp_path: Path) -> None:
+    (tmp_path / "ISIC_2020_Training_GroundTruth_v2.csv").write_text(ISIC_2020)
+    save(tmp_path / "train", [f"ISIC_000000{number}.jpg" for number in range(1, 6)])
+    images = read_labelled_images(tmp_path)
+    assert found(images) == {"ISIC_0000001": "nv", "ISIC_0000002": "mel", "ISIC_0000005": "bkl"}
+    assert images.table["patient_id"].tolist() == ["IP_1", "IP_1", "IP_3"]
+    assert images.table["lesion_id"].tolist() == ["IL_1", "IL_2", "IL_5"]
+    (warning,) = images.warnings
+    assert warning.startswith("2 images have none") and "lentigo NOS (1)" in warning and "benign (1)" in warning
+    assert read_labelled_images(tmp_path / "ISIC_2020_Training_GroundTruth_v2.csv").digest == images.digest
+
+
+def test_isic_2024_from_its_hdf5(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "train-metadata.csv").write_text(
+        "isic_id,target,patient_id,age_approx,sex,anatom_site_general,image_type,tbp_lv_A,lesion_id,iddx_full,iddx_1,"
+        "iddx_2,iddx_3\n"
+        "ISIC_0015670,0,IP_1,60,male,lower extremity,TBP tile: close-up,20.2,,Benign,Benign,,\n"
+        "ISIC_0015845,1,IP_2,60,male,head/neck,TBP tile: close-up,31.7,IL_6,Malignant::x::Melanoma in situ,Malignant,"
+        "Malignant melanocytic proliferations (Melanoma),Melanoma in situ\n"
+        "ISIC_0015864,1,IP_3,60,male,posterior torso,TBP tile: close-up,22.5,,Malignant::y,Malignant,"
+        "Malignant epidermal proliferations,Squamous cell carcinoma in situ\n"
+    )
+    with h5py.File(tmp_path / "train-image.hdf5", "w") as file:
+        for number, name in enumerate(("ISIC_0015670", "ISIC_0015845", "ISIC_0015864")):
+            file[name] = np.void(picture(number))
+    images = read_labelled_images(tmp_path)
+    assert found(images) == {"ISIC_0015845": "mel", "ISIC_0015864": "akiec"}
+    assert images.table["patient_id"].tolist() == ["IP_2", "IP_3"]
+    assert NOT_DERMOSCOPIC in images.warnings[0] and "Benign (1)" in images.warnings[1]
+    np.testing.assert_array_equal(decode(images.table["path"][0], 12, 16), decode(picture(1), 12, 16))
+    (tmp_path / "part").mkdir()
+    shutil.copy(tmp_path / "train-metadata.csv", tmp_path / "part")
+    with h5py.File(tmp_path / "part" / "train-image.hdf5", "w") as file:
+        file["ISIC_0015864"] = np.void(picture(2))
+    with pytest.raises(DataError, match=r"1 of 2 images are not there: .*ISIC_0015845"):
+        read_labelled_images(tmp_path / "part")
+
+
+def test_pad_ufes_20(tmp_path: Path) -> None:
+    (tmp_path / "metadata.csv").write_text(
+        "patient_id,lesion_id,smoke,age,gender,fitspatrick,region,diameter_1,diagnostic,itch,img_id,biopsed\n"
+        "PAT_1516,1765,,8,,,ARM,,NEV,FALSE,PAT_1516_1765_530.png,FALSE\n"
+        "PAT_46,881,FALSE,55,FEMALE,3.0,NECK,6.0,BCC,TRUE,PAT_46_881_939.png,TRUE\n"
+        "PAT_46,882,FALSE,55,FEMALE,3.0,FACE,6.0,SCC,TRUE,PAT_46_882_111.png,TRUE\n"
+        "PAT_47,883,FALSE,70,MALE,2.0,FACE,6.0,ACK,TRUE,PAT_47_883_222.png,FALSE\n"
+    )
+    save(tmp_path / "imgs_part_1", ["PAT_1516_1765_530.png", "PAT_46_881_939.png"])
+    save(tmp_path / "imgs_part_2", ["PAT_46_882_111.png", "PAT_47_883_222.png"])
+    images = read_labelled_images(tmp_path)
+    assert found(images) == {"PAT_1516_1765_530": "nv", "PAT_46_881_939": "bcc", "PAT_47_883_222": "akiec"}
+    second = images.table.iloc[1]
+    assert (second["patient_id"], second["lesion_id"]) == ("PAT_46", "PAT_46_881")
+    assert (second["sex"], second["localization"], second["dx_type"]) == ("female", "neck", "histo")
+    assert "SCC (1)" in images.warnings[1]
+
+
+def test_derm7pt(tmp_path: Path) -> None:
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "meta" / "meta.csv").write_text(
+        "case_num,diagnosis,seven_point_score,pigment_network,level_of_diagnostic_difficulty,elevation,location,sex,"
+        "management,clinic,derm,case_id,notes\n"
+        "1,basal cell carcinoma,0,absent,medium,palpable,abdomen,male,excision,NEL/NEL025.jpg,NEL/Nel026.jpg,,\n"
+        "3,melanoma (less than 0.76 mm),5,atypical,low,flat,back,female,excision,NEL/NEL033.jpg,NEL/Nel034.jpg,,\n"
+        "4,melanoma metastasis,5,atypical,low,flat,back,female,excision,NFL/NFL033.jpg,NFL/Nfl034.jpg,,\n"
+        '5,reed or spitz nevus,2,typical,low,flat,back,female,"excision",NGL/NGL033.jpg,NGL/Ngl034.jpg,,\n'
+    )
+    for name in ("NEL/NEL025", "NEL/Nel026", "NEL/NEL033", "NEL/Nel034", "NFL/Nfl034", "NGL/Ngl034"):
+        save(tmp_path / "images", [f"{name}.jpg"])
+    for source in (tmp_path, tmp_path / "meta" / "meta.csv"):
+        images = read_labelled_images(source)
+        assert found(images) == {"Nel026": "bcc", "Nel034": "mel", "Ngl034": "nv"}
+        assert [Path(path).name for path in images.table["path"]] == ["Nel026.jpg", "Nel034.jpg", "Ngl034.jpg"]
+        (warning,) = images.warnings
+        assert warning == "1 images have none of the seven diagnoses and are left out: melanoma metastasis (1)"
+
+
+PH2 = """|| Name || Histological Diagnosis || Clinical Diagnosis || Asymmetry | Pigment Network || Colors  ||
+|| IMD003 ||                      || 0                       || 0         | T  | A        ||  4       ||
+|| IMD009 ||                      || 1                       || 0         | T  | A        ||  3       ||
+|| IMD058 ||  Superficial spreading melanoma || 2            || 0         | T  | A        ||  3       ||
+
+Legends:
+Clinical Diagnosis: 0 - Common Nevus; 1 - Atypical Nevus; 2 - Melanoma.
+"""
+
+
+@pytest.mark.parametrize("workbook", [False, True])
+def test_ph2_without_its_masks(tmp_path: Path, workbook: bool) -> None:
+    if workbook:
+        pytest.importorskip("openpyxl")
+        rows = [["PH2 Database", "", "", ""], ["", "", "", ""],
+                ["Image Name", "Common Nevus", "Atypical Nevus", "Melanoma"],
+                ["IMD003", "X", "", ""], ["IMD009", "", "X", ""], ["IMD058", "", "", "X"]]  # fmt: skip
+        pd.DataFrame(rows).to_excel(tmp_path / "PH2_dataset.xlsx", header=False, index=False)
+    else:
+        (tmp_path / "PH2_dataset.txt").write_text(PH2)
+    for name in ("IMD003", "IMD009", "IMD058"):
+        folder = tmp_path / "PH2 Dataset images" / name
+        save(folder, [f"{name}_Dermoscopic_Image/{name}.bmp", f"{name}_lesion/{name}_lesion.bmp",
+                      f"{name}_roi/{name}_R1_Label4.bmp"])  # fmt: skip
+    images = read_labelled_images(tmp_path)
+    assert found(images) == {"IMD003": "nv", "IMD009": "nv", "IMD058": "mel"}
+    assert all("Dermoscopic_Image" in path for path in images.table["path"]) and len(images.warnings) == 1
+
+
+def test_med_node(tmp_path: Path) -> None:
+    save(tmp_path / "melanoma", ["1000021.jpg", "1000022.jpg"])
+    save(tmp_path / "naevus", ["2000021.jpg"])
+    assert found(read_labelled_images(tmp_path)) == {"1000021": "mel", "1000022": "mel", "2000021": "nv"}
+
+
+def test_ddi(tmp_path: Path) -> None:
+    (tmp_path / "ddi_metadata.csv").write_text(
+        ",DDI_ID,DDI_file,skin_tone,malignant,disease\n"
+        "0,1,000001.png,56,True,melanoma-in-situ\n1,2,000002.png,56,True,mycosis-fungoides\n"
+        "2,3,000003.png,56,False,seborrheic-keratosis\n3,4,000004.png,12,True,basal-cell-carcinoma-nodular\n"
+        "4,5,000005.png,12,True,squamous-cell-carcinoma\n"
+    )
+    save(tmp_path, [f"00000{number}.png" for number in range(1, 6)])
+    images = read_labelled_images(tmp_path)
+    assert found(images) == {"000001": "mel", "000003": "bkl", "000004": "bcc"}
+    assert "mycosis-fungoides (1)" in images.warnings[1] and "squamous-cell-carcinoma (1)" in images.warnings[1]
+
+
+def test_fitzpatrick17k_of_which_everybody_has_other_images(tmp_path: Path) -> None:
+    (tmp_path / "fitzpatrick17k.csv").write_text(
+        "md5hash,fitzpatrick_scale,fitzpatrick_centaur,label,nine_partition_label,three_partition_label,qc,url,url_alphanum\n"
+        "5e82,3,3,drug induced pigmentary changes,inflammatory,non-neoplastic,,http://x/1.jpg,x1jpg\n"
+        "fa2a,1,1,superficial spreading melanoma ssm,malignant melanoma,malignant,,http://x/2.jpg,x2jpg\n"
+        "d2bc,1,1,malignant melanoma,malignant melanoma,malignant,,http://x/3.jpg,x3jpg\n"
+    )
+    save(tmp_path / "data", ["fa2a.jpg"])
+    images = read_labelled_images(tmp_path)
+    assert found(images) == {"fa2a": "mel"}
+    assert any(
+        warning.startswith("1 of 2 metadata rows have no image file and are left out") for warning in images.warnings
+    )
+    assert "drug induced pigmentary changes (1)" in images.warnings[1]
+
+
+def test_of_several_tables_one_has_to_be_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(ISIC_2020)
+    (tmp_path / "b.csv").write_text(ISIC_2020)
+    with pytest.raises(DataError, match=r"2 tables of labels; give one of them: .*a.csv \(ISIC 2020\)"):
+        read_labelled_images(tmp_path)
+
+
+def test_every_layout_names_its_source_and_reads_what_it_needs() -> None:
+    assert len({layout.name for layout in LAYOUTS}) == len(LAYOUTS)
+    for layout in LAYOUTS:
+        assert any(sign in layout.source for sign in ("doi:", "http", "arXiv"))
+        assert layout.needs <= layout.columns and all(name == name.lower() for name in layout.columns)
+
+
+@pytest.fixture
+def image_folder(fifty_images: Path, tmp_path: Path) -> Path:
+    """A Hugging Face image folder with a part for training and one for testing."""
+    table = read_labelled_images(fifty_images).table
+    for part, rows in (("train", table[:30]), ("test", table[30:])):
+        (tmp_path / "hf" / part).mkdir(parents=True)
+        for path in rows["path"]:
+            shutil.copy(path, tmp_path / "hf" / part)
+        rows = rows.assign(file_name=[Path(path).name for path in rows["path"]])
+        rows[["file_name", "dx", "lesion_id", "image_id"]].rename(columns={"dx": "label"}).to_csv(
+            tmp_path / "hf" / part / "metadata.csv", index=False
+        )
+    return tmp_path / "hf"
+
+
+def test_an_image_folder_as_csv_and_as_json_lines(image_folder: Path, fifty_images: Path) -> None:
+    expected = read_labelled_images(fifty_images)
+    assert read_labelled_images(image_folder).digest == expected.digest
+    for file in image_folder.glob("*/metadata.csv"):
+        pd.read_csv(file, dtype=str).to_json(file.with_suffix(".jsonl"), orient="records", lines=True)
+        file.unlink()
+    assert read_labelled_images(image_folder).digest == expected.digest
+
+
+def test_an_image_folder_without_labels_has_them_in_its_folders(tmp_path: Path) -> None:
+    save(tmp_path, ["melanoma/1.jpg", "nevus/2.jpg"])
+    (tmp_path / "metadata.csv").write_text("file_name,age\nmelanoma/1.jpg,50\nnevus/2.jpg,60\n")
+    images = read_labelled_images(tmp_path)
+    assert found(images) == {"1": "mel", "2": "nv"} and images.table["age"].tolist() == ["50", "60"]
+
+
+def test_the_words_of_a_data_set(tmp_path: Path) -> None:
+    (tmp_path / "truth.csv").write_text(ISIC_2020)
+    words = decided_words(tmp_path / "truth.csv")
+    assert words == [
+        ("nevus", "nv"), ("melanoma", "mel"), ("benign", ""), ("lentigo NOS", ""), ("seborrheic keratosis", "bkl"),
+    ]  # fmt: skip
