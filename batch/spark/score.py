@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from lesionflow.errors import LesionflowError, UsageError
-from lesionflow.images.decode import SUFFIXES
 from lesionflow.images.read_bytes import MAXIMUM_BYTES
+from lesionflow.images.signatures import SUFFIXES
 from lesionflow.model.columns import COLUMNS, FAILED, SCORED
 from lesionflow.model.pyfunc import OUTPUT_COLUMNS
 from lesionflow.registry.config import DEFAULT_NAME

@@ -14,7 +14,7 @@ from lesionflow.datasets.label_table import is_missing, lowered, read_header, re
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import RawLabels, without_endings
 from lesionflow.errors import DataError, first_few
-from lesionflow.images.discovery import walk_images
+from lesionflow.images.discovery import LEFTOVERS, LeftOut, describe_left_out, walk_images
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,17 +85,26 @@ def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
     """
     import pandas as pd
 
-    folders = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__")))
+    folders = sorted(
+        entry
+        for entry in folder.iterdir()
+        if entry.is_dir() and not entry.name.startswith((".", "__")) and entry.name not in LEFTOVERS
+    )
     decided = words.decide([(entry.name,) for entry in folders])
     if strange := [entry.name for entry, (_, name) in zip(folders, decided, strict=True) if name is None]:
         raise DataError(
             f"{folder}: folders that are no diagnosis: {first_few(strange)}{words.labels.suggestion(strange[0])}; "
             f"known: {', '.join(words.labels.names)} and words for them; say what yours mean with --labels FILE"
         )
-    rows = [(path, entry.name) for entry in folders for path in walk_images(str(entry))]
+    left_out = LeftOut()
+    rows = [(path, entry.name) for entry in folders for path in walk_images(str(entry), left_out=left_out)]
     if not rows:
-        raise DataError(f"{folder}: no image files in the folders {first_few([entry.name for entry in folders], 7)}")
+        there = f"; left out: {describe_left_out(left_out)}" if left_out else ""
+        names = first_few([entry.name for entry in folders], 7)
+        raise DataError(f"{folder}: no image files in the folders {names}{there}")
     warnings = []
+    if left_out:
+        warnings.append(f"files that are no images are left out: {describe_left_out(left_out)}")
     if loose := list(walk_images(str(folder), recursive=False)):
         warnings.append(f"{len(loose)} images lie in no diagnosis's folder and are left out: {first_few(loose)}")
     table = pd.DataFrame(rows, columns=["path", "dx"], dtype=str)

@@ -15,9 +15,9 @@ from lesionflow.datasets.label_table import ATTRIBUTES, is_missing
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.errors import DataError, ImageError, first_few
 from lesionflow.images.containers import is_member
-from lesionflow.images.decode import SUFFIXES
 from lesionflow.images.discovery import find_images
 from lesionflow.images.read_bytes import read_image_bytes
+from lesionflow.images.signatures import SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,6 +21,7 @@ from lesionflow.images.jpeg import load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.quiet import quietly
 from lesionflow.images.read_bytes import read_image_bytes
+from lesionflow.images.signatures import HEAD, is_dicom
 
 if TYPE_CHECKING:
     from lesionflow.images.dicom import Dicom
@@ -32,7 +33,6 @@ PIXELS_VERSION = 2
 READ_PIXELS_VERSIONS = (1, PIXELS_VERSION)  # of bundles that go on to work: the differences are that small
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")  # an allow-list: Pillow's other decoders are never reached
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".dcm")
 
 _TRANSPOSED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -73,7 +73,7 @@ def decode(source: str | os.PathLike[str] | bytes, height: int, width: int, fram
     """
     data = read_image_bytes(source)
     with _failures():
-        if not _is_dicom(data):
+        if not is_dicom(data[:HEAD]):
             return _decode(data, height, width).pixels
         return _fit(_open_dicom(data).image(frame), height, width)
 
@@ -87,7 +87,7 @@ def decode_frames(
     frame at a time is in memory. Raises `ImageError` where the file as a whole cannot be decoded.
     """
     data = read_image_bytes(source)
-    if not _is_dicom(data):
+    if not is_dicom(data[:HEAD]):
         with _failures():
             decoded = _decode(data, height, width)
         yield 0, decoded
@@ -129,7 +129,7 @@ def header(source: str | os.PathLike[str] | bytes) -> tuple[str, int, int]:
     """Format, width and height of an image file as it is shown, without decoding its pixels. Raises `ImageError`."""
     data = read_image_bytes(source)
     with _failures():
-        if _is_dicom(data):
+        if is_dicom(data[:HEAD]):
             dicom = _open_dicom(data)
             return "DICOM", dicom.columns, dicom.rows
         if data.startswith(_JPEG):
@@ -155,10 +155,6 @@ def _failures() -> Iterator[None]:
         # Decoders of broken files raise OSError, SyntaxError, struct.error, zlib.error and more, by format and version;
         # whatever it is, one bad file must stay one bad row.
         raise ImageError("damaged", str(error).strip() or type(error).__name__) from error
-
-
-def _is_dicom(data: bytes) -> bool:
-    return data[128:132] == b"DICM"
 
 
 def _open_dicom(data: bytes) -> Dicom:

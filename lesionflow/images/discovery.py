@@ -1,89 +1,289 @@
-"""Finding image files in folders."""
+"""Finding the images of a folder: content says what is one, and what is left out is counted.
+
+The rules, which `docs/reference/formats.md` tells users:
+
+- a file with a known ending (`signatures.SUFFIXES`) is an image without a look into it; of any other file the first
+  bytes decide. In a store of objects, where a look would cost a request each, only endings decide.
+- leftovers of Macs and of network storage (`LEFTOVERS`, `._*`), whatever is in a hidden folder, and hidden files
+  without a known ending are left out.
+- a link to a folder outside the listed one is entered, and each such folder once; a link to a folder inside is not,
+  since its files are found in their own place, nor is one to a folder above itself. So there are no loops, and no file
+  is listed twice because of linked folders.
+- pipes, sockets and devices are left out; an image's name whose link leads nowhere is listed, so that a row says so.
+
+With a `pattern` names alone decide, not content.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from lesionflow.errors import DataError
-from lesionflow.images.decode import SUFFIXES
+from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
 from lesionflow.storage.location import FILE, Url, is_url
 
+LEFTOVERS = frozenset({"__MACOSX", "@eaDir", "#recycle", "Thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found"})
+HIDDEN, LEFTOVER, NO_ENDING, OTHER = "hidden", "system files", "without an ending", "of other kinds"
+UNREADABLE, SPECIAL, LOOP, NOT_MATCHING = "unreadable", "pipes or devices", "looping links", "not like the pattern"
+_KINDS = 50  # endings that are counted one by one; what comes later is `OTHER`
+_LONGEST_ENDING = 12
+_ENDINGS = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
 
-def find_images(source: str | os.PathLike[str]) -> list[str]:
-    """Every image file in a folder and the folders below it, by name ending, in the order of their paths' bytes.
+LeftOut = Counter[str]  # by kind, such as `.txt` or `hidden`: how many files a listing passed over
 
-    A source that is a file is itself the one result, whatever its ending. Paths begin with `source`. Linked files
-    count; linked folders are not entered, so a loop cannot form. Raises `DataError` where there is nothing to find.
+
+def describe_left_out(left_out: LeftOut, most: int = 8) -> str:
+    """The kinds in words, the commonest first: `12 .txt, 1 .zip, 3 hidden`; empty if nothing was left out."""
+    kinds = sorted(left_out.items(), key=lambda kind: (not kind[0].startswith("."), -kind[1], kind[0]))
+    told = [f"{count:,} {kind}" for kind, count in kinds[:most]]
+    if more := sum(count for _, count in kinds[most:]):
+        told.append(f"{more:,} {OTHER}")
+    return ", ".join(told)
+
+
+def find_images(source: str | os.PathLike[str], left_out: LeftOut | None = None) -> list[str]:
+    """Every image file in a folder and the folders below it, in the order of their paths' bytes.
+
+    Parameters
+    ----------
+    source
+        A folder; a file is itself the one result, whatever it holds. Paths begin with `source`.
+    left_out
+        Counts what is passed over.
+
+    Raises
+    ------
+    DataError
+        Where there is nothing to find.
     """
     path = os.fspath(source)
     if os.path.isfile(path):
         return [path]
     if not os.path.isdir(path):
         raise DataError(f"{path}: no such file or folder; give a folder of images or one image")
-    found = list(walk_images(path))
+    left_out = LeftOut() if left_out is None else left_out
+    found = list(walk_images(path, left_out=left_out))
     if not found:
-        raise DataError(f"{path}: no image files ({', '.join(SUFFIXES)}) in this folder or those below it")
+        described = describe_left_out(left_out)
+        raise DataError(no_images(path) + (f"; left out: {described}" if described else ""))
     return found
 
 
-def walk_images(folder: str, *, recursive: bool = True, pattern: str | None = None) -> Iterator[str]:
+def no_images(folder: str, *, recursive: bool = True, pattern: str | None = None) -> str:
+    """What to say of a folder that holds none."""
+    kind = f" with names like {pattern}" if pattern else ""
+    return f"{folder}: no image files{kind} in this folder{' or those below it' if recursive else ''}"
+
+
+def walk_images(
+    folder: str, *, recursive: bool = True, pattern: str | None = None, left_out: LeftOut | None = None
+) -> Iterator[str]:
     """The paths of a folder's image files, as they are found, in the order of their paths' bytes.
 
-    What counts as one is told by its ending, or by `pattern` (as in a shell: `*`, `?`, `[...]`) on its name. Only the
-    names of the folders on the way down are in memory. Of a store's objects (`folder` is a URL) those count whose names
-    have such endings, and they are listed as `storage.objects.listed` does it. Raises `DataError` for a folder that
-    cannot be listed.
+    Only the names of the folders on the way down are in memory.
+
+    Parameters
+    ----------
+    folder
+        A path, or the URL of a folder in a store, listed as `storage.objects.listed` does it.
+    pattern
+        What names have to be like (as in a shell: `*`, `?`, `[...]`); otherwise content decides.
+    left_out
+        Counts what is passed over, while the walk goes on.
+
+    Raises
+    ------
+    DataError
+        For a folder that cannot be listed.
     """
-    if is_url(folder):
-        yield from _walk_store(folder, recursive, pattern)
+    left_out = LeftOut() if left_out is None else left_out
+    if is_url(folder) and not folder.startswith(FILE):
+        yield from _walk_store(folder, recursive, pattern, left_out)
         return
-    # A folder sorts with its separator, as it does within the paths of the files it holds: so the walk is in order.
-    found = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    if recursive:
+    path = folder.removeprefix(FILE)
+    found = _Walk(path, recursive, pattern, left_out).images(path)
+    yield from found if path is folder else (FILE + image for image in found)
+
+
+class _Folder(NamedTuple):
+    """What tells a folder from all others, by whatever path it is reached."""
+
+    device: int
+    number: int
+
+
+def _identity(folder: str) -> _Folder:
+    status = os.stat(folder)
+    return _Folder(status.st_dev, status.st_ino)
+
+
+class _Walk:
+    """One walk through a folder and those below it."""
+
+    def __init__(self, root: str, recursive: bool, pattern: str | None, left_out: LeftOut):
+        self.root, self.recursive, self.pattern, self.left_out = os.path.realpath(root), recursive, pattern, left_out
+        self.entered: set[_Folder] = set()  # by way of links, and the root
+
+    def images(self, folder: str, outside: bool = False) -> Iterator[str]:
+        """outside: whether a link to somewhere else is above."""
+        # A folder sorts with its separator, as it does within the paths of the files it holds: so the walk is in order.
+        found: list[str] = []
+        links = set()
+        try:
+            if not self.entered:
+                self.entered.add(_identity(folder))
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if _is_folder(entry):
                         found.append(entry.name + os.sep)
-                elif _is_wanted(entry.name, pattern) and not _is_special(entry):
-                    found.append(entry.name)
-    except OSError as error:
-        # Passing over a folder in silence would lose its images: the run has to stop here.
-        raise DataError(f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out") from error
-    found.sort(key=os.fsencode)
-    for name in found:
-        path = os.path.join(folder, name)
-        if name.endswith(os.sep):
-            yield from walk_images(path[: -len(os.sep)], recursive=True, pattern=pattern)
+                        if entry.is_symlink():
+                            links.add(entry.name + os.sep)
+                    elif self._is_wanted(entry):
+                        found.append(entry.name)
+        except OSError as error:
+            # Passing over a folder in silence would lose its images: the run has to stop here.
+            raise DataError(
+                f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out"
+            ) from error
+        found.sort(key=os.fsencode)
+        for name in found:
+            path = os.path.join(folder, name)
+            if not name.endswith(os.sep):
+                yield path
+            elif self.recursive and self._enters(path.rstrip(os.sep), name in links, outside):
+                yield from self.images(path.rstrip(os.sep), outside or name in links)
+
+    def _enters(self, path: str, is_link: bool, outside: bool) -> bool:
+        above, name = os.path.split(path)
+        if name.startswith(".") or name in LEFTOVERS:
+            if not name.endswith(".job"):  # of a report beside the images
+                files = 1 if is_link else sum(len(files) for _, _, files in os.walk(path))
+                self.left_out += LeftOut({HIDDEN if name.startswith(".") else LEFTOVER: files})
+            return False
+        if is_link:
+            target = os.path.realpath(path)
+            if _is_below(os.path.realpath(above), target):
+                self.left_out[LOOP] += 1
+                return False
+            if self._comes_to(target):
+                return False
+        elif not outside:
+            return True
+        try:
+            folder = _identity(path)
+        except OSError:
+            return True  # which says why it cannot be listed
+        if folder in self.entered:
+            return False
+        self.entered.add(folder)
+        return True
+
+    def _comes_to(self, target: str) -> bool:
+        """Whether the walk comes to a folder by itself, without any link."""
+        if not _is_below(target, self.root):
+            return False
+        between = os.path.relpath(target, self.root).split(os.sep)
+        return not any(name.startswith(".") or name in LEFTOVERS for name in between)
+
+    def _is_wanted(self, entry: os.DirEntry[str]) -> bool:
+        name = entry.name
+        _, dot, ending = name.rpartition(".")
+        has_ending = bool(dot) and ending.lower() in _ENDINGS
+        if has_ending and self.pattern is None and name[0] != "." and entry.is_file(follow_symlinks=False):
+            return True
+        if _is_special(entry):
+            kind = SPECIAL
+        elif name in LEFTOVERS or name.startswith("._"):
+            kind = HIDDEN if name.startswith(".") else LEFTOVER
+        elif self.pattern is not None:
+            if fnmatch.fnmatchcase(name, self.pattern):
+                return True
+            kind = NOT_MATCHING
+        elif has_ending:
+            return True
+        elif name.startswith("."):
+            kind = HIDDEN
         else:
-            yield path
+            try:
+                if sniff(_head(entry.path)) is not None:
+                    return True
+                kind = kind_of(name, self.left_out)
+            except OSError:
+                kind = UNREADABLE
+        self.left_out[kind] += 1
+        return False
 
 
-def _walk_store(folder: str, recursive: bool, pattern: str | None) -> Iterator[str]:
-    if folder.startswith(FILE):
-        found = walk_images(folder.removeprefix(FILE), recursive=recursive, pattern=pattern)
-        yield from (FILE + path for path in found)
-        return
+def _walk_store(folder: str, recursive: bool, pattern: str | None, left_out: LeftOut) -> Iterator[str]:
     from lesionflow.storage.objects import listed
 
+    above = len(str(Url.of(folder).prefix)) + len(Url.of(folder).store) + 1
     try:
         for url in listed(Url.of(folder), recursive):
-            if _is_wanted(url.rpartition("/")[2], pattern):
+            if (kind := kind_left_out(url[above:], pattern, left_out)) is None:
                 yield url
+            else:
+                left_out[kind] += 1
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed ({error.strerror})") from error
 
 
-def _is_wanted(name: str, pattern: str | None) -> bool:
-    return name.lower().endswith(SUFFIXES) if pattern is None else fnmatch.fnmatchcase(name, pattern)
+def kind_left_out(path: str, pattern: str | None, left_out: LeftOut) -> str | None:
+    """By which kind a path below a folder counts as left out, where names alone decide; None for an image's."""
+    *folders, name = path.split("/")
+    for part in folders:
+        if part.startswith("."):
+            return HIDDEN
+        if part in LEFTOVERS:
+            return LEFTOVER
+    if name.startswith("._"):
+        return HIDDEN
+    if name in LEFTOVERS:
+        return LEFTOVER
+    if pattern is not None:
+        return None if fnmatch.fnmatchcase(name, pattern) else NOT_MATCHING
+    if name.lower().endswith(SUFFIXES):
+        return None
+    return HIDDEN if name.startswith(".") else kind_of(name, left_out)
+
+
+def kind_of(name: str, left_out: LeftOut) -> str:
+    """Under which kind a file that is no image is counted: its ending, as far as that is one."""
+    ending = os.path.splitext(name)[1].lower()
+    if not ending or len(ending) > _LONGEST_ENDING or not ending[1:].isalnum():
+        return NO_ENDING
+    return ending if ending in left_out or len(left_out) < _KINDS else OTHER
+
+
+def _head(path: str) -> bytes:
+    """A file's first bytes. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        return os.read(descriptor, HEAD)
+    finally:
+        os.close(descriptor)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_below(path: str, folder: str) -> bool:
+    """Whether a path without links is a folder or something in it."""
+    return (path.rstrip(os.sep) + os.sep).startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _is_special(entry: os.DirEntry[str]) -> bool:
-    """A pipe, a socket, a device or a linked folder: reading it could block for ever or is no image.
+    """A pipe, a socket or a device: reading it could block for ever.
 
     A link that cannot be followed is not special: it is found, and becomes a row that says so.
     """

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 from lesionflow.atomic import atomic_file, check_writable
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ReportError, UsageError
-from lesionflow.images.decode import SUFFIXES
+from lesionflow.images.signatures import SUFFIXES
 from lesionflow.model.columns import FRAME, Value, cell, chosen_columns, extractors, utf8
 from lesionflow.model.prediction import Row
 from lesionflow.scoring.config import ISIC, REPORT_FORMATS
@@ -221,7 +221,7 @@ class _Isic:
 def isic_name(path: str, frame: int = 0) -> str:
     """How the ISIC format names an image: the file's name without its ending."""
     name, ending = os.path.splitext(os.path.basename(path))
-    name = name if ending.lower() in (*SUFFIXES, ".dcm") else name + ending
+    name = name if ending.lower() in SUFFIXES else name + ending
     return utf8(name if frame == 0 else f"{name}#{frame + 1}")
 
 

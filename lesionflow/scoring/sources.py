@@ -9,12 +9,11 @@ import csv
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from lesionflow.errors import DataError, UsageError
-from lesionflow.images.decode import SUFFIXES
-from lesionflow.images.discovery import walk_images
+from lesionflow.images.discovery import LeftOut, describe_left_out, no_images, walk_images
 from lesionflow.scoring.patterns import expand, expand_url, is_pattern
 from lesionflow.storage.location import FILE, Url, is_url, parse_location
 from lesionflow.storage.objects import is_file, listed, local_copy
@@ -29,9 +28,16 @@ class Source:
 
     inputs: Iterator[tuple[str, ...]]  # (path, *carried)
     carried_columns: tuple[str, ...] = ()
-    nothing: str = ""  # what to say if the list turns out empty
+    if_empty: str = ""  # what to say if the list turns out so
+    left_out: LeftOut = field(default_factory=LeftOut)  # of a folder, by kind; known once the list has been read
     folder: str = ""  # that is listed, if it is one
     identity: tuple[int, int] | None = None  # of that folder: device and number
+
+    @property
+    def nothing(self) -> str:
+        """What to say of a list that has been read and holds nothing."""
+        left_out = describe_left_out(self.left_out)
+        return f"{self.if_empty}; left out: {left_out}" if left_out else self.if_empty
 
     def is_lost(self) -> bool:
         """Whether the folder is gone since: a share that is unmounted leaves another, empty one in its place."""
@@ -54,23 +60,22 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
         return replace(found, folder=path, identity=_identity(path))
     _refuse_options_of_folders(path, recursive, pattern)
     if path == "-":
-        return Source(_listed(sys.stdin.buffer, "standard input"), nothing="standard input holds no paths")
+        return Source(_listed(sys.stdin.buffer, "standard input"), if_empty="standard input holds no paths")
     if path.startswith("@"):
-        return Source(_listed_in(path[1:]), nothing=f"{path[1:]}: holds no paths")
+        return Source(_listed_in(path[1:]), if_empty=f"{path[1:]}: holds no paths")
     if os.path.isfile(path):
         return _table(path) if path.lower().endswith(".csv") else Source(iter([(path,)]))
     if is_pattern(path) and not os.path.lexists(path):
-        return Source(((found,) for found in expand(path)), nothing=f"{path}: no file matches")
+        return Source(((found,) for found in expand(path)), if_empty=f"{path}: no file matches")
     if os.path.lexists(path):
         raise DataError(f"{path}: neither a file nor a folder, or a link that leads nowhere")
     raise DataError(f"{path}: no such file or folder; give a folder of images or one image")
 
 
 def _folder(path: str, recursive: bool, pattern: str | None) -> Source:
-    kind = f"with names like {pattern}" if pattern else f"({', '.join(SUFFIXES)})"
-    where = "this folder or those below it" if recursive else "this folder"
-    found = ((image,) for image in walk_images(path, recursive=recursive, pattern=pattern))
-    return Source(found, nothing=f"{path}: no image files {kind} in {where}")
+    left_out = LeftOut()
+    found = ((image,) for image in walk_images(path, recursive=recursive, pattern=pattern, left_out=left_out))
+    return Source(found, if_empty=no_images(path, recursive=recursive, pattern=pattern), left_out=left_out)
 
 
 def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
@@ -95,7 +100,7 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
     if is_object:
         return _table(text) if text.lower().endswith(".csv") else Source(iter([(text,)]))
     if is_pattern(text):
-        return Source(((found,) for found in expand_url(url)), nothing=f"{text}: no object matches")
+        return Source(((found,) for found in expand_url(url)), if_empty=f"{text}: no object matches")
     raise DataError(f"{text}: no such object, and none whose name begins so with a slash behind it")
 
 
@@ -179,7 +184,7 @@ def _table(path: str) -> Source:
                 )
             yield (_checked(row[column], path), *row[:column], *row[column + 1 :])
 
-    return Source(inputs(), (*header[:column], *header[column + 1 :]), nothing=f"{path}: no rows below the header")
+    return Source(inputs(), (*header[:column], *header[column + 1 :]), if_empty=f"{path}: no rows below the header")
 
 
 def _table_rows(path: str) -> Iterator[tuple[str, ...]]:

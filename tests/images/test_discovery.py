@@ -1,10 +1,13 @@
+import io
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from lesionflow.errors import DataError
-from lesionflow.images.discovery import default_cache, find_images
+from lesionflow.images.discovery import LeftOut, default_cache, describe_left_out, find_images, walk_images
 
 
 def test_finds_images_in_all_folders_ordered_by_path(tmp_path: Path) -> None:
@@ -25,7 +28,101 @@ def test_links_to_files_count_and_loops_end(tmp_path: Path) -> None:
     (folder / "loop").symlink_to(folder)
     (folder / "folder.jpg").symlink_to(tmp_path)
     os.mkfifo(folder / "pipe.jpg")
-    assert [Path(path).name for path in find_images(folder)] == ["dangling.jpg", "linked.jpg", "one.jpg"]
+    left_out = LeftOut()
+    assert [Path(path).name for path in find_images(folder, left_out)] == ["dangling.jpg", "linked.jpg", "one.jpg"]
+    assert left_out == {"looping links": 2, "pipes or devices": 1}
+
+
+def saved(format: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), (200, 30, 40)).save(buffer, format)
+    return buffer.getvalue()
+
+
+def fill(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def names(folder: Path, left_out: LeftOut | None = None, **options: Any) -> list[str]:
+    return [os.path.relpath(path, folder) for path in walk_images(str(folder), left_out=left_out, **options)]
+
+
+def test_content_says_what_is_an_image(tmp_path: Path) -> None:
+    """A name decides nothing but whether a look is needed."""
+    jpeg, dicom = saved("JPEG"), bytes(128) + b"DICM" + bytes(100)
+    images = {
+        "phone.HEIC": b"whatever it is", "a.avif": b"", "a.gif": b"x", "a.jp2": b"x", "a.jfif": b"",
+        "a.jpe": b"", "a.mpo": b"", "a.dicom": b"", "a.IMA": b"", "none": jpeg, "IM0001": dicom, "x/IM.0001": dicom,
+        "named.txt": jpeg, "x/named.bin": saved("PNG"), "x/y/scan.JPG": jpeg, "x/\u00e4.tiff": saved("TIFF"),
+        "two.jpg.bak": jpeg,
+    }  # fmt: skip
+    others = {
+        "notes.txt": b"text", "x/more.TXT": b"text", "a.zip": b"PK\x03\x04", "x/README": b"text", "x/empty": b"",
+        "table.csv": b"path\n", "x/y/strange.averylongending": b"text", "odd.a-b": b"",
+    }  # fmt: skip
+    fill(tmp_path, images | others)
+    left_out = LeftOut()
+    assert names(tmp_path, left_out) == sorted(images, key=os.fsencode)
+    assert left_out == {".txt": 2, ".zip": 1, ".csv": 1, "without an ending": 4}
+    assert describe_left_out(left_out) == "2 .txt, 1 .csv, 1 .zip, 4 without an ending"
+
+
+def test_leftovers_of_macs_and_network_storage_are_counted(tmp_path: Path) -> None:
+    jpeg = saved("JPEG")
+    fill(tmp_path, {
+        "a.jpg": jpeg, "x/b.jpg": jpeg, "x/.kept.jpg": jpeg,
+        "._a.jpg": b"Mac", "x/._b.jpg": b"Mac", ".DS_Store": b"Mac", "x/.image": jpeg,
+        "__MACOSX/a.jpg": jpeg, "__MACOSX/x/._a.jpg": b"", "@eaDir/a.jpg/THUMB.jpg": jpeg, "x/@eaDir/b.jpg": jpeg,
+        ".Trash-1000/files/old.jpg": jpeg, "x/.thumbnails/a.jpg": jpeg, "Thumbs.db": b"", "x/Thumbs.db": b"",
+        ".results.csv.job/manifest.jsonl": b"",
+    })  # fmt: skip
+    left_out = LeftOut()
+    assert names(tmp_path, left_out) == ["a.jpg", "x/.kept.jpg", "x/b.jpg"]
+    assert left_out == {"hidden": 6, "system files": 6}
+    assert describe_left_out(left_out) == "6 hidden, 6 system files"
+    assert names(tmp_path, pattern="*b.*") == ["x/b.jpg"]
+
+
+def test_linked_folders_are_entered_once(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    fill(root, {"a.jpg": b"", "inside/b.jpg": b"", ".hidden/c.jpg": b""})
+    fill(elsewhere, {"d.jpg": b"", "below/e.jpg": b"", "notes.txt": b""})
+    (root / "again").symlink_to(root / "inside")  # its files are listed in their own place
+    (root / "linked").symlink_to(elsewhere)
+    (root / "twice").symlink_to(elsewhere)
+    (root / "inside" / "part").symlink_to(elsewhere / "below")
+    (root / "unhidden").symlink_to(root / ".hidden")
+    (elsewhere / "back").symlink_to(root / "inside")
+    (elsewhere / "below" / "up").symlink_to(elsewhere)
+    (elsewhere / "below" / "up and out").symlink_to(tmp_path)
+    left_out = LeftOut()
+    assert names(root, left_out) == ["a.jpg", "inside/b.jpg", "inside/part/e.jpg", "linked/d.jpg", "unhidden/c.jpg"]
+    assert left_out == {"hidden": 1, ".txt": 1, "looping links": 2}
+    assert names(root, recursive=False) == ["a.jpg"]
+    (root / "itself").symlink_to("itself")
+    assert len(names(root)) == 5
+
+
+def test_a_linked_folder_can_be_the_one_that_is_listed(tmp_path: Path) -> None:
+    fill(tmp_path, {"real/a.jpg": b"", "real/x/b.jpg": b""})
+    (tmp_path / "link").symlink_to("real")
+    assert names(tmp_path / "link") == ["a.jpg", "x/b.jpg"]
+
+
+def test_what_cannot_be_looked_into_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "nowhere").symlink_to("missing")
+    (tmp_path / "a.jpg").symlink_to("missing")
+    left_out = LeftOut()
+    assert names(tmp_path, left_out) == ["a.jpg"] and left_out == {"unreadable": 1}
+
+
+def test_many_different_endings_are_not_kept_apart_for_ever(tmp_path: Path) -> None:
+    fill(tmp_path, {f"file.{number}": b"" for number in range(200)})
+    left_out = LeftOut()
+    assert names(tmp_path, left_out) == [] and sum(left_out.values()) == 200 and len(left_out) <= 51
+    assert describe_left_out(left_out).count(",") == 8
 
 
 def test_a_file_is_itself_whatever_its_name(tmp_path: Path) -> None:
@@ -36,7 +133,8 @@ def test_a_file_is_itself_whatever_its_name(tmp_path: Path) -> None:
 def test_nothing_to_find_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such"):
         find_images(tmp_path / "missing")
-    with pytest.raises(DataError, match="no image files"):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(DataError, match=r"no image files in this folder or those below it; left out: 1 \.txt"):
         find_images(tmp_path)
 
 

@@ -1,0 +1,103 @@
+"""How image files begin, and which name endings they have: content says what is an image, an ending only saves a look.
+
+The formats listed are those that `images.decode` reads, with or without an extra, and the few that it names as
+unsupported; whether a file of one of them decodes is another question.
+"""
+
+from __future__ import annotations
+
+import struct
+
+HEAD = 512  # bytes that `sniff` looks at
+
+DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
+# A file with one of these endings counts as an image without a look into it.
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo", ".png", ".apng", ".gif", ".webp",
+    ".tif", ".tiff", ".bmp", ".dib", ".heic", ".heif", ".heics", ".heifs", ".hif", ".avif", ".avifs",
+    ".jp2", ".j2k", ".jpf", ".jpx", ".jpm", ".j2c", ".jpc", ".jph", ".jhc", ".jls", ".jxl", *DICOM_SUFFIXES,
+)  # fmt: skip
+
+_STARTS = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+    b"II+\x00": "TIFF",  # with 64-bit offsets
+    b"MM\x00+": "TIFF",
+    b"\x00\x00\x00\x0cjP  \r\n\x87\n": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",  # a codestream without its box
+    b"\x00\x00\x00\x0cJXL \r\n\x87\n": "JPEG XL",
+    b"\xff\x0a": "JPEG XL",  # a codestream
+    b"DICM\x02\x00": "DICOM",  # the preamble was cut away
+}
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes; by version of the format
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"mif2"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+_VALUE_REPRESENTATIONS = {
+    b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"OB", b"OD", b"OF", b"OL",
+    b"OV", b"OW", b"PN", b"SH", b"SL", b"SQ", b"SS", b"ST", b"SV", b"TM", b"UC", b"UI", b"UL", b"UN", b"UR", b"US",
+    b"UT", b"UV",
+}  # fmt: skip
+_LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+
+
+def sniff(head: bytes) -> str | None:
+    """The format of the file that begins so, as `header` names it, or None for what is no image.
+
+    Parameters
+    ----------
+    head
+        The first `HEAD` bytes, or all of a shorter file.
+    """
+    if head[128:132] == b"DICM":  # first, since a preamble may hold the header of a TIFF
+        return "DICOM"
+    for start, name in _STARTS.items():
+        if head.startswith(start):
+            return name
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[:2] == b"BM" and len(head) >= 18 and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+        return "BMP"
+    if head[4:8] == b"ftyp":
+        return _iso_media(head)
+    return "DICOM" if is_dicom(head) else None
+
+
+def is_dicom(head: bytes) -> bool:
+    """Whether a file begins like DICOM: with its preamble of 128 bytes, as the standard asks, or without."""
+    return head[128:132] == b"DICM" or head.startswith(b"DICM\x02\x00") or _begins_with_elements(head)
+
+
+def _iso_media(head: bytes) -> str | None:
+    """HEIC or AVIF by the brands of an ISO base media file, None for a film."""
+    brands = {head[place : place + 4] for place in range(8, min(int.from_bytes(head[:4], "big"), len(head)), 4)}
+    return "AVIF" if brands & _AVIF_BRANDS else "HEIF" if brands & _HEIC_BRANDS else None
+
+
+def _begins_with_elements(head: bytes) -> bool:
+    """Whether a file begins with three data elements of DICOM in the order of their tags, from group 2 or 8 on.
+
+    Explicit or implicit value representations, either order of bytes: DICOM PS3.5, 7.1.
+    """
+    order = "<" if head[:2] in (b"\x02\x00", b"\x08\x00") else ">" if head[:2] in (b"\x00\x02", b"\x00\x08") else ""
+    place, before = 0, (0, -1)
+    for _ in range(3):
+        if not order or place + 12 > len(head):
+            return False
+        group, element = struct.unpack_from(f"{order}HH", head, place)
+        representation = head[place + 4 : place + 6]
+        if representation in _LONG:
+            length, start = struct.unpack_from(f"{order}I", head, place + 8)[0], place + 12
+        elif representation in _VALUE_REPRESENTATIONS:
+            length, start = struct.unpack_from(f"{order}H", head, place + 6)[0], place + 8
+        else:
+            length, start = struct.unpack_from(f"{order}I", head, place + 4)[0], place + 8
+        if (group, element) <= before or group > 0x0010 or length % 2:
+            return False
+        if start + length + 12 > len(head):  # a long value: what follows it is not in sight
+            return before != (0, -1) and length < 2**16
+        place, before = start + length, (group, element)
+    return True
