@@ -9,6 +9,7 @@ from typing import Any
 from lesionflow.errors import UsageError, did_you_mean
 
 FOLDERS, FILES = "<folders>", "<files>"  # among what a shell is to complete: what is on the disk
+SEPARATOR = "\n"  # of the values of an option that is given several times: a path can hold any other character
 _YES, _NO = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
 
 
@@ -26,17 +27,20 @@ def option(
     variable: str = "",
     completes: tuple[str, ...] = (),
     several: bool = False,
+    repeated: bool = False,
 ) -> Any:
     """A field with its meaning and its choices or inclusive range.
 
     kind: the type of its values, where the default, None, does not tell; unset: what None stands for; group: the
     heading that help lists it under; metavar: what help writes for a value; variable: an environment variable that
     gives it, besides the one made from its name; completes: words that a shell offers, `FOLDERS` or `FILES`; several:
-    whether those are separated by commas.
+    whether those are separated by commas; repeated: whether the command line takes the option several times, its values
+    then standing in the field with `SEPARATOR` between them.
     """
     kind = kind or type(default)
     told = {"kind": kind, "help": description, "choices": choices, "low": low, "high": high, "unset": unset}
     told |= {"group": group, "metavar": metavar, "variable": variable, "completes": completes, "several": several}
+    told |= {"repeated": repeated}
     return dataclasses.field(default=default, metadata=told)
 
 
@@ -94,7 +98,10 @@ def arguments_of(config: Any, leave_out: tuple[str, ...] = ()) -> list[str]:
         value = getattr(config, field.name)
         if value == field.default or field.name in leave_out:
             continue
-        if isinstance(value, bool):
+        if field.metadata["repeated"]:
+            for each in value.split(SEPARATOR):
+                words += [option_name(field), each]
+        elif isinstance(value, bool):
             words.append(option_name(field) if value else f"--no-{field.name.replace('_', '-')}")
         else:
             words += [option_name(field), str(value)]

@@ -8,8 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from lesionflow.atomic import check_folder
+from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
-from lesionflow.datasets.split import Split, split_by_lesion
+from lesionflow.datasets.split import Split
 from lesionflow.errors import DataError
 from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import FILES, write_description
@@ -49,6 +50,6 @@ def describe(
 def _default_split(images: LabelledImages) -> Split | None:
     """None where a diagnosis has too few lesions: that is then one of the findings."""
     try:
-        return split_by_lesion(images.table["image_id"], images.table["lesion_id"], images.labels)
+        return split_data_sets(images)
     except DataError:
         return None

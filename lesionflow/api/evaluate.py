@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from lesionflow.atomic import check_folder
+from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
-from lesionflow.datasets.split import PARTS, Split, split_by_lesion
+from lesionflow.datasets.split import PARTS, Split
 from lesionflow.errors import UsageError
 from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.evaluate import FILES, evaluate_model, write_evaluation
@@ -95,5 +96,4 @@ def _members(card: Card, label: str, images: LabelledImages, part: str | None) -
 
 def _split(card: Card, images: LabelledImages) -> Split:
     """The split that a model was trained on, of the data that it was trained on."""
-    table = images.table
-    return split_by_lesion(table["image_id"], table["lesion_id"], images.labels, card.split_fractions, card.split_seed)
+    return split_data_sets(images, card.split_fractions, card.split_seed)

@@ -11,21 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
-from lesionflow.api.train_network import train_network
-from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.datasets.split import PARTS, split_by_lesion
+from lesionflow.api.train_network import Beginning, train_network
+from lesionflow.datasets.combined import read_data_sets, split_data_sets
+from lesionflow.datasets.labelled import LabelledImages
+from lesionflow.datasets.split import PARTS, Split
 from lesionflow.errors import RegistryError
+from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.report_pictures import learning_picture
-from lesionflow.model.card import Card
+from lesionflow.model.card import KERAS_FILE, TRAINED_ON_FILE, Card, read_card
+from lesionflow.model.files import read_arrays
 from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import write_description
 from lesionflow.registry.champion import Verdict, promote_best
 from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.registering import check_may_register, find_trained
-from lesionflow.registry.versions import DECIDING, Version
+from lesionflow.registry.versions import DECIDING, SCORED, Version, resolve
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import connect, without_password
 from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished
@@ -62,6 +66,7 @@ def train(
     """
     console = console or Console(stderr=True)
     address = connect(tracking_uri)  # first of all: an hour of training must not end at a closed door
+    config = _with_model_of_start(config, tracking_uri)
     config = _prepared(config, console)
     return _train(config, None, registered_model, console, address=address, experiment=experiment, cache=cache)
 
@@ -109,6 +114,42 @@ def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
     return dataclasses.replace(config, preset=chosen_preset(config.preset))
 
 
+def _with_model_of_start(config: TrainingConfig, tracking_uri: str | None) -> TrainingConfig:
+    """Where weights come from a bundle and no network is named, the network is the bundle's."""
+    if not config.starts_from_bundle or ALL not in config.model.split(","):
+        return config
+    with tempfile.TemporaryDirectory(prefix="lesionflow-start-") as folder:
+        card = read_card(resolve(config.start_from, Path(folder), tracking_uri).folder)
+    return dataclasses.replace(config, model=card.network, width=card.training.get("width", config.width))
+
+
+def _read_beginning(config: TrainingConfig, images: LabelledImages, split: Split, console: Console) -> Beginning | None:
+    """The weights that training starts from, and what they have seen; None where no bundle is named.
+
+    Says whether they were trained on lesions of the validation or the test part.
+    """
+    from lesionflow.training.warm_start import read_start
+
+    if not config.starts_from_bundle:
+        return None
+    with tempfile.TemporaryDirectory(prefix="lesionflow-start-") as folder:
+        resolved = resolve(config.start_from, Path(folder), None, (*SCORED, KERAS_FILE, TRAINED_ON_FILE))
+        start = read_start(resolved.folder, config.model, config.width, keep_last_layer=config.last_layer == "kept")
+        card = read_card(resolved.folder)
+        known = read_arrays(resolved.folder, card, TRAINED_ON_FILE)
+    warning = ""
+    if known is None:
+        warning = f"{resolved.label} does not tell its training lesions: whether it knows the test part cannot be said"
+    else:
+        measured = np.concatenate([split.validation, split.test])
+        leak = find_leak(known, images.table.iloc[measured])
+        if leak.images:
+            warning = leak.describe(f"{resolved.label}, from which training starts,")
+    if warning:
+        console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    return Beginning(start, resolved.label, card.licence, known, warning)
+
+
 def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig:
     """Leave out of `all`, the default, what needs an extra that is not there; asked for by name, it is an error."""
     from lesionflow.training.imagenet import MISSING, has_imagenet_weights
@@ -131,12 +172,10 @@ def _train(
     cache: Path | None,
 ) -> Trained:
     """Train what config names and `begun`, the interrupted training that is gone on with, has not got."""
-    images = read_labelled_images(config.data, cache)
+    images = read_data_sets(config.data_sets, config.extra_sets, cache)
     for warning in images.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
-    split = split_by_lesion(
-        images.table["image_id"], images.table["lesion_id"], images.labels, config.fractions, config.seed
-    )
+    split = split_data_sets(images, config.fractions, config.seed)
     if begun:
         begun.check(images, split)
     with console.status("describing the data"):
@@ -150,6 +189,7 @@ def _train(
         highlight=False, soft_wrap=True,
     )  # fmt: skip
 
+    beginning = _read_beginning(config, images, split, console)
     several = len(config.networks) > 1
     each = {name: config.resolved(name, config.preset) for name in config.networks}
     runs = begun.networks if begun else {}
@@ -176,9 +216,13 @@ def _train(
                     with tracking.run(name, experiment, nested=True, resumed=runs.get(name)) as its_run:
                         tracking.log_setting(each[name].parameters(), images, split)
                         log_configuration(_as_used(each[name]), registered_model)
-                        found = train_network(each[name], its_run, images, split, registered_model, cache, console)
+                        found = train_network(
+                            each[name], its_run, images, split, registered_model, cache, console, beginning
+                        )
                 else:
-                    found = train_network(each[name], run_id, images, split, registered_model, cache, console)
+                    found = train_network(
+                        each[name], run_id, images, split, registered_model, cache, console, beginning
+                    )
                 trained.append(found[0])
                 histories[name] = found[1]
             best, decision, before = _crown(trained)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Console
 
+from lesionflow.datasets.combined import describe_sources
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
 from lesionflow.errors import RegistryError
@@ -35,6 +38,18 @@ from lesionflow.training.finalize import finalize_model, history_of
 if TYPE_CHECKING:
     from lesionflow.training.checkpoint import Checkpoint
     from lesionflow.training.fit import EpochResult
+    from lesionflow.training.warm_start import Start
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A bundle that a training starts from."""
+
+    start: Start
+    label: str
+    licence: str
+    trained_on: dict[str, np.ndarray] | None  # what `evaluation.leaks.trained_on` told of it
+    warning: str  # what is to be said of it beside the figures; empty: nothing
 
 
 def train_network(
@@ -45,6 +60,7 @@ def train_network(
     registered_model: str,
     cache: Path | None,
     console: Console,
+    beginning: Beginning | None = None,
 ) -> tuple[Version, History]:
     """Train the network of a resolved configuration in the active run, after the last checkpoint that lies there.
 
@@ -74,7 +90,7 @@ def train_network(
     try:
         fitted = fit(
             config, name, pixels, images.labels, split, on_epoch=log, callbacks=(display,),
-            checkpoints=Checkpoints(keep, last, images.digest),
+            checkpoints=Checkpoints(keep, last, images.digest), start=beginning.start if beginning else None,
         )  # fmt: skip
     finally:
         display.close()
@@ -88,9 +104,11 @@ def train_network(
         split_digest=split.digest,
         split_seed=split.seed,
         split_fractions=split.fractions,
-        licence=images.licence,
+        licence=_licence(images, beginning),
         training=config.parameters()
-        | {"best_epoch": fitted.best_epoch, "seconds": fitted.seconds, "precision": fitted.precision},
+        | {"best_epoch": fitted.best_epoch, "seconds": fitted.seconds, "precision": fitted.precision}
+        | {"sources": describe_sources(images, split)}
+        | ({"started_from": beginning.label, "start_warning": beginning.warning} if beginning else {}),
         versions=package_versions(),
     )
 
@@ -100,6 +118,7 @@ def train_network(
         with console.status(f"{name}: exporting") as status:
             finished = finalize_model(
                 bundle, fitted, card, config, images, split, pixels,
+                trained_before=beginning.trained_on if beginning else None,
                 progress=lambda doing: status.update(f"{name}: {doing}"),
             )  # fmt: skip
             status.update(f"{name}: logging and registering")
@@ -122,6 +141,14 @@ def train_network(
     shutil.rmtree(left)
     delete_checkpoints(run_id)
     return version, history_of(fitted)
+
+
+def _licence(images: LabelledImages, beginning: Beginning | None) -> str:
+    """The licences of all that a model has learnt from, each once."""
+    table = images.table
+    licences = [text for text in dict.fromkeys(table["licence"]) if text] if "licence" in table.columns else []
+    licences += [images.licence, beginning.licence if beginning else ""]
+    return ", ".join(dict.fromkeys(text for text in licences if text))
 
 
 def _unstoppable(

@@ -12,7 +12,7 @@ import click
 
 from lesionflow.cli.help import option
 from lesionflow.cli.values import MODEL, PLACE, REGISTERED_MODEL, Choice, Number, WholeNumber, Words
-from lesionflow.options import option_name
+from lesionflow.options import SEPARATOR, option_name
 from lesionflow.registry.config import DEFAULT_MODEL, DEFAULT_NAME
 from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL
 from lesionflow.storage.location import Location
@@ -37,6 +37,10 @@ def options_of(
             described: dict[str, Any] = {"default": default, "show_default": default is not None}
             described |= {name: limits[name] for name in ("help", "group", "unset")}
             described |= {"metavar": metavar, "envvar": limits["variable"] or None}
+            if limits["repeated"]:
+                described["multiple"] = True
+                described["default"] = [default] if default else []
+                described["callback"] = lambda ctx, parameter, values: SEPARATOR.join(values)
             if kind is bool and flags_take_values:
                 described |= {"type": bool, "is_flag": False, "flag_value": True, "metavar": "", "show_default": False}
             elif kind is bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lesionflow.datasets.label_table import is_missing, lowered, read_header, read_table
 from lesionflow.datasets.label_words import LabelWords
-from lesionflow.datasets.raw_labels import RawLabels, without_endings
+from lesionflow.datasets.raw_labels import ORIGIN, RawLabels, without_endings
 from lesionflow.errors import DataError, first_few
 from lesionflow.images.discovery import LEFTOVERS, LeftOut, describe_left_out, walk_images
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Names of columns that say what is in them: the first that a table has counts.
 IMAGE_COLUMNS = ("path", "file_name")
 LABEL_COLUMNS = ("dx", "diagnosis")
-FURTHER = ("lesion_id", "patient_id", "image_id", "age", "sex", "localization", "dx_type")
+FURTHER = ("lesion_id", "patient_id", "image_id", "age", "sex", "localization", "dx_type", *ORIGIN)
 IMAGE_FOLDER_FILES = ("metadata.csv", "metadata.jsonl")
 
 

@@ -26,6 +26,7 @@ NO_LESIONS = (
     "which images show the same lesion is not known: each counts as a lesion of its own, so intervals are too narrow "
     "if some do"
 )
+ORIGIN = ("source", "licence")  # of each row, where a table of several sources tells them
 COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
 
 
@@ -133,7 +134,8 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     for column in ATTRIBUTES:
         if column not in table.columns:
             table[column] = "" if column == "age" else "unknown"
-    return table[list(COLUMNS)].sort_values("image_id", ignore_index=True), warnings
+    columns = [*COLUMNS, *(name for name in ORIGIN if name in table.columns)]
+    return table[columns].sort_values("image_id", ignore_index=True), warnings
 
 
 def without_endings(image_ids: pd.Series) -> pd.Series:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -17,12 +18,13 @@ class Augmentation(keras.layers.Layer):
 
     Input: (batch, height, width, 3), values 0 to 255, uint8 or float. Output: the same shape, float32, 0 to 255.
     All geometry is one affine resampling, so pixels are interpolated once. `strength` 0 leaves flips and quarter turns.
+    `quality` above 0 adds what cameras and archives do to a picture: white balance, softness, compression.
     """
 
-    def __init__(self, strength: float = 1.0, seed: int | None = None, **kwargs):
+    def __init__(self, strength: float = 1.0, quality: float = 0.0, seed: int | None = None, **kwargs):
         # Colours and coordinates stay in float32 under mixed precision: float16 has no room for 0..255 * weights.
         super().__init__(name="augmentation", dtype="float32", autocast=False, **kwargs)
-        self.strength = strength
+        self.strength, self.quality = strength, quality
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, images, training=None):
@@ -30,7 +32,11 @@ class Augmentation(keras.layers.Layer):
         images = ops.cast(images, "float32")
         if not training:
             return images
-        return self._recolour(self._move(images))
+        images = self._move(images)
+        if not self.quality:
+            return self._recolour(images)
+        images = self._recolour(self._balance_white(images))
+        return self._compress_some(self._soften_or_sharpen(images))
 
     def compute_output_spec(self, images, training=None):
         """The shape of the input, float32."""
@@ -75,6 +81,87 @@ class Augmentation(keras.layers.Layer):
         images = grey + (images - grey) * saturation
         return ops.clip(images, 0.0, 255.0)
 
+    def _balance_white(self, images):
+        """Take a random share of each image's colour cast away, as the cameras of some clinics do.
+
+        The cast is Shades of Gray's: the Minkowski norm, of order 6, of each channel (Finlayson and Trezzi 2004, Color
+        Imaging Conference 12, 37-41).
+        """
+        share = ops.maximum(0.0, self._uniform((ops.shape(images)[0], 1, 1, 1), -1, 1)) * min(self.quality, 1.0)
+        squares = ops.square(images / 255.0)
+        norms = ops.mean(squares * squares * squares, axis=(1, 2), keepdims=True) ** (1 / 6) + 1e-3  # (batch, 1, 1, 3)
+        return images * (ops.mean(norms, axis=3, keepdims=True) / norms) ** share
+
+    def _soften_or_sharpen(self, images):
+        amount = self._uniform((ops.shape(images)[0], 1, 1, 1), -0.9, 0.6) * self.quality
+        return ops.clip(images + amount * (images - soften(images)), 0.0, 255.0)
+
+    def _compress_some(self, images):
+        """Compress every other image; in batches of pairs (`objective.Consistency`), one of most pairs."""
+        batch = ops.shape(images)[0]
+        some = batch // 2
+        quality = self._uniform((some, 1, 1, 1), 35, 95)
+        return ops.concatenate([images[: batch - some], compress(images[batch - some :], quality)], axis=0)
+
+
+def soften(images):
+    """Blur with the binomial kernel (1, 2, 1) / 4 both ways; edges are repeated. (batch, height, width, 3) float32."""
+    padded = ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
+    rows = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
+    return (rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 4
+
+
+# ITU-T T.81 (JPEG), tables K.1 and K.2: quantisation of brightness and colour at quality 50.
+_LUMINANCE = (
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51,
+    87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101,
+    72, 92, 95, 98, 112, 100, 103, 99,
+)  # fmt: skip
+_CHROMINANCE = (
+    17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66,
+    *[99] * 38,
+)  # fmt: skip
+# Brightness and two colour differences of red, green and blue (JFIF 1.02).
+_FROM_RGB = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
+
+
+def compress(images, quality):
+    """What JPEG at a quality of 1 to 100 leaves of images, its colours at half the resolution.
+
+    images: (batch, height, width, 3) float32, 0 to 255; quality: (batch, 1, 1, 1), scaled as the IJG's library does.
+    """
+    height, width = images.shape[1:3]
+    bottom, right = -height % 16, -width % 16
+    padded = ops.pad(images, ((0, 0), (0, bottom), (0, right), (0, 0)), mode="symmetric") if bottom or right else images
+    colours = ops.matmul(padded - 128.0, ops.convert_to_tensor(_FROM_RGB.T))
+    scale = ops.where(quality < 50, 50.0 / quality, 2.0 - quality / 50.0)
+    luminance = _quantise(colours[..., :1], scale, _LUMINANCE)
+    halved = ops.average_pool(colours[..., 1:], 2, 2)
+    chrominance = ops.repeat(ops.repeat(_quantise(halved, scale, _CHROMINANCE), 2, axis=1), 2, axis=2)
+    back = ops.convert_to_tensor(np.linalg.inv(_FROM_RGB).T.astype(np.float32))
+    kept = ops.matmul(ops.concatenate([luminance, chrominance], axis=-1), back) + 128.0
+    return ops.clip(kept[:, :height, :width], 0.0, 255.0)
+
+
+def _quantise(planes, scale, table):
+    """Round the cosine coefficients of blocks of 8 x 8; planes: (batch, height, width, channels), sides of 8 n."""
+    height, width, channels = planes.shape[1:]
+    blocks = ops.reshape(planes, (-1, height // 8, 8, width // 8, 8, channels))
+    blocks = ops.reshape(ops.transpose(blocks, (0, 1, 3, 5, 2, 4)), (-1, height // 8 * (width // 8) * channels, 1, 64))
+    steps = ops.maximum(1.0, ops.convert_to_tensor(np.array(table, np.float32)) * scale)  # (batch, 1, 1, 64)
+    cosines = ops.convert_to_tensor(_cosines())  # (64, 64)
+    coefficients = ops.round(ops.matmul(blocks, ops.transpose(cosines)) / steps) * steps
+    blocks = ops.reshape(ops.matmul(coefficients, cosines), (-1, height // 8, width // 8, channels, 8, 8))
+    return ops.reshape(ops.transpose(blocks, (0, 1, 4, 2, 5, 3)), (-1, height, width, channels))
+
+
+def _cosines() -> np.ndarray:
+    """The orthonormal cosine transform of 8 x 8 values: (64 coefficients, 64 values) float32."""
+    index = np.arange(8)
+    one = np.cos((2 * index[None] + 1) * index[:, None] * np.pi / 16) / 2
+    one[0] /= np.sqrt(2)
+    return np.kron(one, one).astype(np.float32)
+
 
 def resample(images, maps):
     """Read each pixel (x, y) of the result at (a0 x + a1 y + a2, b0 x + b1 y + b2), bilinearly; edges are mirrored.
@@ -118,10 +205,12 @@ class Mixup(keras.layers.Layer):
     """Blend each image with the one before it in its batch (Zhang et al. 2018, arXiv:1710.09412); in training only.
 
     Input: images (batch, height, width, 3) float32, and the share that each keeps, (batch,). Output: the images' shape.
+    `views`: a batch has as many parts, each with the same images in the same order; each part is blended in itself.
     """
 
-    def __init__(self):
+    def __init__(self, views: int = 1):
         super().__init__(name="mixup", dtype="float32", autocast=False)
+        self.views = views
 
     def call(self, inputs, training=None):
         """Blend in training, pass the images on otherwise."""
@@ -129,7 +218,8 @@ class Mixup(keras.layers.Layer):
         if not training:
             return images
         kept = ops.reshape(kept, (-1, 1, 1, 1))
-        return kept * images + (1 - kept) * ops.roll(images, 1, axis=0)
+        before = [ops.roll(part, 1, axis=0) for part in ops.split(images, self.views)]
+        return kept * images + (1 - kept) * ops.concatenate(before, axis=0)
 
     def compute_output_spec(self, inputs, training=None):
         """The shape of the images."""

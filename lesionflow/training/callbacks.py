@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from lesionflow.training.fit import EpochResult
 
 
+LOCATIONS = ("data", "extra", "start_from")  # fields of the configuration
+
+
 class CheckpointCallback(keras.callbacks.Callback):
     """Take a checkpoint after every epoch; used in a `with` block around the fit, and last but for display.
 
@@ -104,8 +107,8 @@ def restore(
 
 
 def fingerprint(config: TrainingConfig, name: str, split_digest: str, data_digest: str) -> dict[str, Any]:
-    """What tells one training from another; where its data lies does not."""
-    settings = {field: value for field, value in dataclasses.asdict(config).items() if field != "data"}
+    """What tells one training from another; where its data and its start lie does not."""
+    settings = {field: value for field, value in dataclasses.asdict(config).items() if field not in LOCATIONS}
     return settings | {
         "network": name, "split": split_digest, "data": data_digest, "KERAS_BACKEND": keras.backend.backend(),
     }  # fmt: skip

@@ -11,12 +11,13 @@ import numpy as np
 from lesionflow.datasets.sampling import BALANCES, positive_shares
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.options import FILES, check_options, option, read_option
+from lesionflow.options import FILES, SEPARATOR, check_options, option, read_option
 from lesionflow.training.presets import ALL, AUTO, NETWORKS, PRESETS, preset_of
 
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 LOSSES = ("cross-entropy", "logit-adjusted", "focal")
 OF_PRESET = "the preset's"
+IMAGENET = "imagenet"
 # What help lists the options under.
 DATA, SHOWN, FIT = "Data and networks", "What the networks are shown", "How they are fitted"
 SPLIT, REPEATING = "Split and operating point", "Repeating it"
@@ -32,10 +33,12 @@ class TrainingConfig:
 
     data: str = option(
         "demo",
-        "Folder with HAM10000's metadata CSV and images, or 'demo' for a synthetic set.",
+        "Labelled images: HAM10000's folder, another folder or table that is read, or 'demo' for a synthetic set. "
+        "Given again, it adds a data set.",
         group=DATA,
         metavar="FOLDER",
         completes=("demo", FILES),
+        repeated=True,
     )
     model: str = option(
         ALL,
@@ -49,6 +52,28 @@ class TrainingConfig:
         AUTO,
         "Settings for what is not given: full is for a GPU, quick for two CPU cores; auto looks for a GPU.",
         choices=(AUTO, *PRESETS),
+        group=DATA,
+    )
+    extra: str = option(
+        "",
+        "A data set for training only: none of its images is in the validation or the test part. Can be given again.",
+        group=DATA,
+        metavar="FOLDER",
+        completes=(FILES,),
+        repeated=True,
+    )
+    start_from: str = option(
+        "",
+        "Model whose weights training starts from: a bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "
+        "pretrained or imagenet.",
+        group=DATA,
+        metavar="MODEL",
+        unset="imagenet for efficientnet, random weights for the others",
+    )
+    last_layer: str = option(
+        "kept",
+        "What becomes of the last layer of --start-from: kept, or refitted to the training images.",
+        choices=("kept", "refitted"),
         group=DATA,
     )
     image_size: int = option(
@@ -96,6 +121,20 @@ class TrainingConfig:
     augmentation: float = option(
         1.0, "Strength of random zooms, shifts and colours; 0 keeps flips.", low=0, high=3, group=SHOWN
     )
+    quality: float = option(
+        0.0,
+        "Strength of random white balance, softness and JPEG compression; 0: none.",
+        low=0,
+        high=1.5,
+        group=SHOWN,
+    )
+    consistency: float = option(
+        0.0,
+        "Weight of the difference between the answers to two views of each image; 0: one view.",
+        low=0,
+        high=100,
+        group=FIT,
+    )
     averaging: float = option(
         0.999,
         "Share of the past in a moving average of the weights, less in short trainings; 0: none.",
@@ -130,6 +169,9 @@ class TrainingConfig:
     deterministic: bool = option(False, "The same figures every time on the same machine; slower.", group=REPEATING)
 
     def __post_init__(self) -> None:
+        for name in ("data", "extra"):  # from Python, several can be given as a list
+            if not isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, SEPARATOR.join(map(str, getattr(self, name))))
         check_options(self)
         unknown = [name for name in self.model.split(",") if name not in (*NETWORKS, ALL)]
         if unknown:
@@ -138,6 +180,12 @@ class TrainingConfig:
                 f"--model {unknown[0]}: choose from {', '.join(known)}, separated by commas"
                 f"{did_you_mean(unknown[0], known)}"
             )
+        if not self.data_sets:
+            raise UsageError("--data: name a data set, or 'demo'")
+        if self.start_from == IMAGENET and set(self.networks) != {"efficientnet"}:
+            raise UsageError("--start-from imagenet: only efficientnet has such weights; give --model efficientnet")
+        if self.starts_from_bundle and len(self.networks) > 1 and ALL not in self.model.split(","):
+            raise UsageError("--start-from: a model's weights are of one network; name one with --model")
         if self.validation_fraction + self.test_fraction > 0.9:
             raise UsageError("--validation-fraction and --test-fraction leave less than a tenth for training")
 
@@ -145,6 +193,21 @@ class TrainingConfig:
     def networks(self) -> tuple[str, ...]:
         """The names of the networks to train, each once."""
         return NETWORKS if ALL in self.model.split(",") else tuple(dict.fromkeys(self.model.split(",")))
+
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """Where the data sets lie that are split."""
+        return tuple(path for path in self.data.split(SEPARATOR) if path)
+
+    @property
+    def extra_sets(self) -> tuple[str, ...]:
+        """Where those lie that only train."""
+        return tuple(path for path in self.extra.split(SEPARATOR) if path)
+
+    @property
+    def starts_from_bundle(self) -> bool:
+        """Whether the first weights are those of a trained model."""
+        return self.start_from not in ("", IMAGENET)
 
     @property
     def fractions(self) -> tuple[float, float, float]:
@@ -181,4 +244,4 @@ class TrainingConfig:
 
     def parameters(self) -> dict[str, str | int | float]:
         """Every field that has a value, by name."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        return {name: value for name, value in dataclasses.asdict(self).items() if value not in (None, "")}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.options import read_option
+from lesionflow.options import SEPARATOR, read_option
 from lesionflow.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def read_settings(text: str, file: str) -> dict[str, Any]:
     Every value is read as the command line would read it, whatever YAML takes it for: `1e-3` is a number, `no` a name.
     Raises `UsageError`, which names file, line and key, for what is unknown, doubled, of another type or out of range.
     """
+    import yaml
+
     values: dict[str, Any] = {}
     for key, node in _entries(text, file):
         name, where = key.value.replace("-", "_"), f"{file}, line {key.start_mark.line + 1}"
@@ -37,7 +39,9 @@ def read_settings(text: str, file: str) -> dict[str, Any]:
             raise UsageError(f"{where}: unknown key {key.value!r}{hint}")
         if name in values:
             raise UsageError(f"{where}: {key.value} is given a second time; leave one out")
-        value = getattr(node, "value", None)
+        value: Any = node.value
+        if isinstance(node, yaml.SequenceNode) and name in _FIELDS and _FIELDS[name].metadata["repeated"]:
+            value = SEPARATOR.join(str(each.value) for each in value)
         if not isinstance(value, str):
             raise UsageError(
                 f"{where}: {key.value} is a list or a table; write one value, networks with commas between"
@@ -62,8 +66,12 @@ def settings_text(config: TrainingConfig, names: Mapping[str, str], about: str) 
     """
     import yaml
 
-    data = config.data if config.data == "demo" else str(Path(config.data).absolute())
-    values = config.parameters() | {"data": data} | dict(names)
+    values: dict[str, Any] = config.parameters() | dict(names)
+    if config.starts_from_bundle and Path(config.start_from).is_dir():
+        values["start_from"] = str(Path(config.start_from).absolute())
+    for name, given in (("data", config.data_sets), ("extra", config.extra_sets)):
+        whole = [path if path == "demo" else str(Path(path).absolute()) for path in given]
+        values |= {name: whole if len(whole) > 1 else whole[0]} if whole else {}
     return f"# {about}\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 

@@ -62,18 +62,20 @@ def finalize_model(
     images: LabelledImages,
     split: Split,
     pixels: np.ndarray,
+    trained_before: dict[str, np.ndarray] | None = None,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> FinalizedModel:
     """Export a network, calibrate it on the validation part, measure it on every part and write its model card.
 
-    card: what is known before; pixels: (images, height, width, 3) uint8. What is measured is the exported bundle, not
+    card: what is known before; pixels: (images, height, width, 3) uint8; trained_before: what `trained_on` tells of the
+    model that training started from. What is measured is the exported bundle, not
     Keras: this is what will score. The test part is looked at here, once, when nothing is left to choose.
     """
     history = history_of(fitted)
     progress("exporting")
     card = write_bundle(folder, fitted.network, card, pixels, images.labels, split)
     progress("calibrating")
-    card = _calibrate(folder, card, config, images.labels, split, pixels)
+    card = _calibrate(folder, card, config, images, split, pixels)
     predictor = load_predictor(folder)
     progress("train: measuring")
     metrics = {"train": _measure_training(predictor, images, split, pixels)}
@@ -92,7 +94,10 @@ def finalize_model(
         )  # fmt: skip
         metrics[part] = dict(reports[part].metrics)
     card = write_arrays(folder, card, VALIDATION_FILE, reports["validation"].predictions.arrays())
-    card = write_arrays(folder, card, TRAINED_ON_FILE, trained_on(images.table, split.train))
+    seen = trained_on(images.table, split.train)
+    if trained_before:
+        seen = {name: np.union1d(values, trained_before[name]) for name, values in seen.items()}
+    card = write_arrays(folder, card, TRAINED_ON_FILE, seen)
     card = write_card(folder, dataclasses.replace(card, metrics=metrics))
     reports = {part: dataclasses.replace(report, card=card) for part, report in reports.items()}  # with its digest
     lesions = images.table["lesion_id"]
@@ -108,11 +113,17 @@ def history_of(fitted: Fitted) -> History:
 
 
 def _calibrate(
-    folder: Path, card: Card, config: TrainingConfig, labels: np.ndarray, split: Split, pixels: np.ndarray
+    folder: Path, card: Card, config: TrainingConfig, images: LabelledImages, split: Split, pixels: np.ndarray
 ) -> Card:
-    """Fit the calibrations, of one look and of the average over flips and turns, and put them into the card."""
+    """Fit the calibrations, of one look and of the average over flips and turns, and put them into the card.
+
+    Diagnoses are as frequent as in the training part, without what only trains: that comes from elsewhere.
+    """
+    labels, measured_like = images.labels, split.train
+    if "extra" in images.table.columns:
+        measured_like = measured_like[~images.table["extra"].to_numpy()[measured_like]]
     believed = config.believed_prior(labels[split.train])
-    prior = positive_shares(labels[split.train], "none", len(DIAGNOSES))
+    prior = positive_shares(labels[measured_like], "none", len(DIAGNOSES))
     neutral = {SINGLE: Calibration(), AVERAGED: Calibration()}
     card = write_card(folder, dataclasses.replace(card, prior=tuple(prior.tolist()), calibrations=neutral))
     fitted = {}

@@ -31,9 +31,9 @@ from lesionflow.training.efficientnet import freeze_early_stages
 from lesionflow.training.failures import check_finite, explain_out_of_memory
 from lesionflow.training.networks import build_network
 from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
-from lesionflow.training.objective import BalancedAccuracy, build_loss
+from lesionflow.training.objective import BalancedAccuracy, Consistency, build_loss
 from lesionflow.training.pixel_store import EarlyStopping, PixelStore
-from lesionflow.training.warm_start import start_from_imagenet
+from lesionflow.training.warm_start import Start, start_from
 
 WARM_UP_SHARE = 0.05  # of all steps
 # The average of the weights reaches back over a seventh of all steps at most: in a short training, an average as long
@@ -81,12 +81,14 @@ def fit(
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
     checkpoints: Checkpoints = Checkpoints(),  # noqa: B008 (frozen)
     soft_targets: np.ndarray | None = None,
+    start: Start | None = None,
 ) -> Fitted:
     """Train the network `name` on the split's training part; the validation part picks the epoch.
 
     pixels: (images, height, width, 3) uint8; labels: (images,) int64. The test part is not touched. `on_epoch` is
     called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on from.
     soft_targets: what to say of each image of the training part instead of its label alone, (train, 7) float32 shares.
+    start: weights to start from; None: ImageNet's for `efficientnet`, random ones for the others.
     Raises `TrainingError` where the loss stops being a number, memory runs out, or the checkpoint is another's.
     """
     started = time.monotonic()
@@ -100,7 +102,8 @@ def fit(
     labels = labels[members]
     train, validation = np.split(np.arange(len(members), dtype=np.int32), [len(split.train)])
     devices = device_count()
-    batch_size = divisible(min(config.batch_size, len(train)), devices)
+    views = 2 if config.consistency else 1  # of each image in a batch
+    batch_size = divisible(min(config.batch_size, len(train)), devices * views)
     steps = len(train) // batch_size  # an epoch; what is left over stays out, so that all steps have one shape
     steps -= steps % steps_at_once(steps)
     soft_targets = one_hot(labels[train]) if soft_targets is None else soft_targets
@@ -112,14 +115,18 @@ def fit(
         network = build_network(name, height, width, config.width)
         if name == "efficientnet" and last:
             freeze_early_stages(network)  # its weights come from the checkpoint
-        elif name == "efficientnet":
-            start_from_imagenet(network, store, train, labels[train], config.balance)
+        elif start or name == "efficientnet":
+            start_from(start, network, store, train, labels[train], config.balance)
         # The learner is the network and what only training needs before it.
         rows, kept = store.input(), keras.Input((), dtype="float32")
-        images = Augmentation(config.augmentation, seed=config.seed)(store.images(rows))  # (batch, height, width, 3)
+        changing = Augmentation(config.augmentation, config.quality, seed=config.seed)
+        images = changing(store.images(rows))  # (batch, height, width, 3)
         if config.mixup:
-            images = Mixup()([images, kept])
-        learner = keras.Model([rows, kept], network(images))
+            images = Mixup(views)([images, kept])
+        logits = network(images)
+        if config.consistency:
+            logits = Consistency(config.consistency)(logits)
+        learner = keras.Model([rows, kept], logits)
         averaging: list[keras.callbacks.Callback] = []
         if config.averaging:  # validation, and with it the choice of the epoch, sees the averaged weights
             adapting = NormalisationPass(network, store, train, labels[train], config.balance)
@@ -200,14 +207,23 @@ def _shown(
     float32, both (epochs * steps * batch_size,); and what to say blended likewise, (..., 7) float32.
     """
     generator = np.random.default_rng(config.seed)
-    drawn = [epoch_indices(labels, config.balance, generator)[: steps * batch_size] for _ in range(config.epochs)]
-    indices = np.concatenate(drawn).astype(np.int32)
-    targets = soft_targets[indices]
-    if not config.mixup:
-        return (indices, np.ones(len(indices), np.float32)), targets
-    kept = generator.beta(config.mixup, config.mixup, len(indices)).astype(np.float32)
-    before = np.roll(targets.reshape(-1, batch_size, len(DIAGNOSES)), 1, axis=1).reshape(targets.shape)
-    return (indices, kept), kept[:, None] * targets + (1 - kept[:, None]) * before
+    views = 2 if config.consistency else 1
+    shown = batch_size // views  # different images in a step
+    # With two views, an epoch has half of the images; the next one goes on with the others.
+    rounds = -(-config.epochs // views)
+    drawn = [epoch_indices(labels, config.balance, generator)[: steps * batch_size] for _ in range(rounds)]
+    indices = np.concatenate(drawn)[: config.epochs * steps * shown].astype(np.int32)
+    targets, kept = soft_targets[indices], np.ones(len(indices), np.float32)
+    if config.mixup:
+        kept = generator.beta(config.mixup, config.mixup, len(indices)).astype(np.float32)
+        before = np.roll(targets.reshape(-1, shown, len(DIAGNOSES)), 1, axis=1).reshape(targets.shape)
+        targets = kept[:, None] * targets + (1 - kept[:, None]) * before
+
+    def in_views(values: np.ndarray) -> np.ndarray:
+        batches = values.reshape(-1, 1, shown, *values.shape[1:])
+        return np.repeat(batches, views, axis=1).reshape(-1, *values.shape[1:])
+
+    return (in_views(indices), in_views(kept)), in_views(targets)
 
 
 def one_hot(labels: np.ndarray) -> np.ndarray:

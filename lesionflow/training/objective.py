@@ -35,6 +35,30 @@ class LogitAdjusted(keras.losses.Loss):
         return self.plain(y_true, y_pred + ops.convert_to_tensor(self.log_shares))
 
 
+class Consistency(keras.layers.Layer):
+    """Adds to the loss how much answers to two views of an image differ; passes logits, (batch, 7), on.
+
+    The second half of a batch shows the images of the first in the same order. The measure is the symmetric
+    Kullback-Leibler divergence (as in R-Drop, Liang et al. 2021, arXiv:2106.14448), a mean over images times `weight`.
+    """
+
+    def __init__(self, weight: float):
+        super().__init__(name="consistency", dtype="float32", autocast=False)
+        self.weight = weight
+
+    def call(self, logits, training=None):
+        """Add the loss in training; return the logits."""
+        if training:
+            one, other = ops.split(ops.log_softmax(logits, axis=-1), 2)
+            difference = ops.sum((ops.exp(one) - ops.exp(other)) * (one - other), axis=-1)
+            self.add_loss(self.weight * ops.mean(difference) / 2)
+        return logits
+
+    def compute_output_spec(self, logits, training=None):
+        """The logits' shape."""
+        return keras.KerasTensor(logits.shape, dtype="float32")
+
+
 class BalancedAccuracy(keras.metrics.Metric):
     """The mean over diagnoses of the share of images recognised; diagnoses without images are left out.
 

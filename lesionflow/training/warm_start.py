@@ -6,11 +6,18 @@ the frozen features first, it does not (Kumar et al. 2022, arXiv:2202.10054).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 import keras
 import numpy as np
 
 from lesionflow.datasets.sampling import shares
 from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import BundleError, TrainingError, UsageError
+from lesionflow.model.card import KERAS_FILE
+from lesionflow.model.files import check_whole, read_bundle
 from lesionflow.training.efficientnet import freeze_early_stages, set_imagenet_weights
 from lesionflow.training.imagenet import imagenet_weights
 from lesionflow.training.normalisation import NormalisationPass
@@ -21,20 +28,59 @@ FEATURES_BATCH = 64
 INVERSE_PENALTY = 0.01
 
 
-def start_from_imagenet(
-    network: keras.Model, store: PixelStore, rows: np.ndarray, labels: np.ndarray, balance: str
-) -> None:
-    """Give an `efficientnet` its weights and fit its last layer.
+@dataclass(frozen=True)
+class Start:
+    """Where a training starts from another: the weights of its network, in Keras's order, and what of them is kept."""
 
-    rows: of the training part in the store, (images,) int32, and their labels, (images,); balance: as in training.
+    weights: Sequence[np.ndarray]
+    keep_last_layer: bool = True
+
+
+def read_start(folder: Path, network: str, width: float, *, keep_last_layer: bool) -> Start:
+    """The weights of a bundle, for a network of that name and width.
+
+    Raises `UsageError` where the bundle is of another network, `BundleError` where it is altered.
     """
-    from sklearn.linear_model import LogisticRegression
+    card = check_whole(folder) if (folder / KERAS_FILE).exists() else read_bundle(folder)[0]
+    if card.network != network:
+        raise UsageError(f"--start-from: {card.label} is a {card.network}; give --model {card.network}")
+    if width != card.training.get("width", width):
+        raise UsageError(f"--start-from: {card.label} has a width of {card.training['width']}; give --width so")
+    if KERAS_FILE not in card.digests or not (folder / KERAS_FILE).exists():
+        raise BundleError(f"--start-from: {card.label} came without {KERAS_FILE}")
+    loaded = keras.saving.load_model(folder / KERAS_FILE, compile=False)
+    return Start(loaded.get_weights(), keep_last_layer)
 
-    set_imagenet_weights(network, imagenet_weights())
+
+def start_from(
+    start: Start | None, network: keras.Model, store: PixelStore, rows: np.ndarray, labels: np.ndarray, balance: str
+) -> None:
+    """Give a network its first weights, and fit its last layer unless that is kept.
+
+    start: None: ImageNet's, of an `efficientnet`. rows: of the training part in the store, (images,) int32, and their
+    labels, (images,); balance: as in training. Raises `TrainingError` for weights of another network.
+    """
+    if start is None:
+        set_imagenet_weights(network, imagenet_weights())
+    else:
+        shapes = [tuple(variable.shape) for variable in network.weights]
+        if shapes != [array.shape for array in start.weights]:
+            raise TrainingError("--start-from: the weights are of another network; give the --model and --width of it")
+        network.set_weights(start.weights)
     # The last layer is fitted to features as they are in use; in training they are normalised by the batch. Both have
     # to be the same features.
     NormalisationPass(network, store, rows, labels, balance).run()
-    freeze_early_stages(network)
+    if network.name == "efficientnet":
+        freeze_early_stages(network)
+    if start is None or not start.keep_last_layer:
+        _fit_last_layer(network, store, rows, labels, balance)
+
+
+def _fit_last_layer(
+    network: keras.Model, store: PixelStore, rows: np.ndarray, labels: np.ndarray, balance: str
+) -> None:
+    from sklearn.linear_model import LogisticRegression
+
     if len(np.unique(labels)) < 3:
         return  # scikit-learn has one row of weights for two, and none for one; such data is a test's, not a user's
     features = _features(network, store, rows)  # (images, 1280)

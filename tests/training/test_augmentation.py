@@ -1,9 +1,12 @@
+import io
+
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.ndimage import affine_transform
 
-from lesionflow.training.augmentation import Augmentation, Mixup, resample
+from lesionflow.training.augmentation import Augmentation, Mixup, compress, resample, soften
 
 
 def pictures(count: int = 8, height: int = 32, width: int = 32) -> np.ndarray:
@@ -81,3 +84,45 @@ def test_everything_before_the_network_compiles() -> None:
     model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=True)
     inputs = [pictures(8, 16, 16), np.full(8, 0.7, np.float32)]
     assert np.isfinite(model.train_on_batch(inputs, np.eye(7, dtype=np.float32)[np.arange(8) % 7]))
+
+
+@pytest.mark.parametrize("quality", [35, 60, 75])
+def test_compression_leaves_what_a_jpeg_file_does(quality: int) -> None:
+    generator = np.random.default_rng(8)
+    images = (pictures(4, 48, 48) + generator.normal(0, 6, (4, 48, 48, 3))).clip(0, 255).astype(np.uint8)
+    ours = np.asarray(compress(images.astype(np.float32), np.full((4, 1, 1, 1), quality, np.float32)))
+    for image, compressed in zip(images, ours, strict=True):
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "JPEG", quality=quality)
+        pillow = np.asarray(Image.open(file), np.float32)
+        # Pillow smooths halved colours when it doubles them; the loss of brightness is nearly the same in both.
+        brightness = np.array([0.299, 0.587, 0.114])
+        ours_lost, lost = ((image - kept) @ brightness for kept in (compressed, pillow))
+        assert np.corrcoef(ours_lost.ravel(), lost.ravel())[0, 1] > 0.9
+
+
+def test_compression_keeps_frames_of_any_size() -> None:
+    images = pictures(2, 32, 48)[:, :21, :37].astype(np.float32)
+    assert np.asarray(compress(images, np.full((2, 1, 1, 1), 50, np.float32))).shape == images.shape
+
+
+def test_softening_is_a_blur_that_keeps_flat_areas() -> None:
+    images = pictures(3).astype(np.float32)
+    soft = np.asarray(soften(images))
+    assert np.abs(np.diff(soft, axis=1)).sum() < np.abs(np.diff(images, axis=1)).sum()
+    np.testing.assert_allclose(soften(np.full((1, 9, 7, 3), 80, np.float32)), 80)
+
+
+def test_quality_changes_what_cameras_and_archives_change() -> None:
+    images = pictures(64)
+    plain = np.asarray(Augmentation(strength=0, seed=2)(images, training=True))
+    changed = np.asarray(Augmentation(strength=0, quality=1, seed=2)(images, training=True))
+    assert changed.shape == plain.shape and changed.min() >= 0 and changed.max() <= 255
+    assert 0.5 < np.abs(changed - plain).mean() < 40
+
+
+def test_mixup_blends_each_view_in_itself() -> None:
+    images = np.arange(4, dtype=np.float32).reshape(4, 1, 1, 1) * np.ones((4, 2, 2, 3), np.float32)
+    kept = np.array([0.5, 1, 0.5, 1], np.float32)
+    mixed = np.asarray(Mixup(views=2)([images, kept], training=True))[:, 0, 0, 0]
+    np.testing.assert_allclose(mixed, [0.5, 1, 2.5, 3])

@@ -73,9 +73,21 @@ def test_what_is_written_is_read_back() -> None:
     read = read_settings(settings_text(resolved, names, "about"), "config.yaml")
     assert {name: read.pop(name) for name in NAMES} == names
     assert TrainingConfig(**read) == resolved
-    assert set(read) == {field.name for field in dataclasses.fields(TrainingConfig)}
+    assert set(read) == {field.name for field in dataclasses.fields(TrainingConfig)} - {"extra", "start_from"}
 
 
 def test_a_relative_folder_is_written_whole() -> None:
     assert read_settings(settings_text(TrainingConfig(data="here"), {}, ""), "")["data"].endswith("/here")
     assert read_settings(settings_text(TrainingConfig(), {}, ""), "")["data"] == "demo"
+
+
+def test_several_data_sets_are_a_list() -> None:
+    text = "data: [/a, '/b: c']\nextra: /d\n"
+    read = read_settings(text, "train.yaml")
+    config = TrainingConfig(**read)
+    assert config.data_sets == ("/a", "/b: c") and config.extra_sets == ("/d",)
+    assert config == TrainingConfig(data=["/a", "/b: c"], extra="/d")  # type: ignore[arg-type]
+    again = TrainingConfig(**read_settings(settings_text(config, {}, "about"), "config.yaml"))
+    assert again == config
+    with pytest.raises(UsageError, match="data"):
+        TrainingConfig(data="")

@@ -5,7 +5,7 @@ import pytest
 
 from lesionflow.training.config import LOSSES, TrainingConfig
 from lesionflow.training.fit import one_hot
-from lesionflow.training.objective import BalancedAccuracy, build_loss
+from lesionflow.training.objective import BalancedAccuracy, Consistency, build_loss
 
 GENERATOR = np.random.default_rng(5)
 LOGITS = GENERATOR.normal(0, 3, (40, 7))
@@ -72,3 +72,18 @@ def test_balanced_accuracy_of_blended_images_goes_by_the_larger_share() -> None:
     metric.update_state(TARGETS["blended"].astype(np.float32), LOGITS.astype(np.float32))
     larger = np.where(KEPT[:, 0] > 0.5, LABELS, np.roll(LABELS, 1))
     assert float(metric.result()) == pytest.approx(np.mean(recalls(LOGITS.argmax(axis=1), larger)), abs=1e-6)
+
+
+def test_consistency_is_the_divergence_of_the_answers_to_two_views() -> None:
+    logits = LOGITS[:12].astype(np.float32)
+    layer = Consistency(3.0)
+    np.testing.assert_array_equal(layer(logits, training=True), logits)
+    one, other = (log_softmax(half) for half in np.split(LOGITS[:12], 2))
+    divergence = (np.exp(one) * (one - other)).sum(axis=1) + (np.exp(other) * (other - one)).sum(axis=1)
+    assert float(layer.losses[0]) == pytest.approx(3 * divergence.mean() / 2, rel=1e-4)
+    same = Consistency(3.0)
+    same(np.concatenate([logits, logits]), training=True)
+    assert float(same.losses[0]) == pytest.approx(0, abs=1e-6)
+    silent = Consistency(3.0)
+    silent(logits, training=False)
+    assert not silent.losses

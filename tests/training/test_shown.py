@@ -70,3 +70,13 @@ def test_the_seed_decides() -> None:
     for array, again in zip(one, same, strict=True):
         np.testing.assert_array_equal(array, again)
     assert (one[0] != other[0]).any() and (one[1] != other[1]).any()
+
+
+def test_for_consistency_a_batch_shows_each_image_in_two_views() -> None:
+    indices, kept, targets = shown(consistency=1.0, mixup=0.4)
+    for values in (indices, kept, targets):
+        one, other = np.split(values.reshape(EPOCHS * STEPS, BATCH, *values.shape[1:]), 2, axis=1)
+        np.testing.assert_array_equal(one, other)
+    indices, _, _ = shown(consistency=1.0, balance="none")
+    both = indices.reshape(EPOCHS, STEPS, 2, BATCH // 2)[:2, :, 0].ravel()
+    assert len(set(both.tolist())) == len(both)  # the second epoch goes on where the first one ended

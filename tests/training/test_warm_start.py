@@ -3,11 +3,12 @@ import numpy as np
 import pytest
 
 from lesionflow.datasets.sampling import shares
+from lesionflow.errors import TrainingError
 from lesionflow.training import normalisation
 from lesionflow.training.imagenet import imagenet_weights
 from lesionflow.training.networks import build_network
 from lesionflow.training.pixel_store import PixelStore
-from lesionflow.training.warm_start import start_from_imagenet
+from lesionflow.training.warm_start import Start, start_from
 
 SIZE = 32
 
@@ -36,7 +37,7 @@ def coloured(labels: np.ndarray) -> np.ndarray:
 
 def start(network: keras.Model, pixels: np.ndarray, labels: np.ndarray) -> None:
     rows = np.arange(len(pixels), dtype=np.int32)
-    start_from_imagenet(network, PixelStore(pixels, rows), rows, labels, "sqrt")
+    start_from(None, network, PixelStore(pixels, rows), rows, labels, "sqrt")
 
 
 def test_begins_with_a_last_layer_that_tells_the_diagnoses_apart(network: keras.Model) -> None:
@@ -70,3 +71,26 @@ def test_takes_the_statistics_of_these_images_whatever_their_diagnoses(
         np.testing.assert_allclose(found, of_these, rtol=0, atol=0.01 * np.abs(of_these).max())
     frozen = {layer.name.split("_")[0] for layer in network.layers if layer.weights and not layer.trainable}
     assert frozen == {"stem", "stage1", "stage2"}
+
+
+def test_weights_of_another_training_are_kept_with_their_last_layer_or_without() -> None:
+    labels = np.arange(42) % 7
+    rows, pixels = np.arange(42, dtype=np.int32), coloured(labels)
+    earlier = build_network("vgg", SIZE, SIZE)
+    for keep in (True, False):
+        network = build_network("vgg", SIZE, SIZE)
+        start_from(Start(earlier.get_weights(), keep), network, PixelStore(pixels, rows), rows, labels, "sqrt")
+        for name, other in ((layer.name, layer) for layer in earlier.layers if "conv2d" in layer.name):
+            position = [layer.name for layer in earlier.layers].index(name)
+            np.testing.assert_array_equal(network.layers[position].get_weights()[0], other.get_weights()[0])
+        same = np.array_equal(
+            network.get_layer("logits").get_weights()[0], earlier.get_layer("logits").get_weights()[0]
+        )
+        assert same == keep
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    network, rows = build_network("vgg", SIZE, SIZE), np.arange(7, dtype=np.int32)
+    start = Start(build_network("cnn", SIZE, SIZE).get_weights())
+    with pytest.raises(TrainingError, match=r"--start-from.*another network"):
+        start_from(start, network, PixelStore(coloured(rows), rows), rows, np.arange(7), "sqrt")

@@ -1,0 +1,216 @@
+"""Several data sets as one: where each image is from, which ones only train, and what stands in two of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
+from lesionflow.datasets.split import PARTS, Split, split_by_lesion
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import DataError, first_few
+from lesionflow.images.pixel_cache import decoded_pixels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+THUMBNAIL = 32  # pixels a side, of what copies are looked for by
+# Correlation of two thumbnails from which on they are of one picture. Those of HAM10000's images at 200 x 150 and at
+# 256 x 192 correlate by 0.992 to 1; an image and the likest of all other lesions by at most 0.982, but for two pairs.
+SAME_PICTURE = 0.985
+_ROWS_AT_ONCE = 2048
+
+
+def read_data_sets(data: Sequence[str], extra: Sequence[str] = (), cache: Path | None = None) -> LabelledImages:
+    """Read data sets as one: rows of the first one first, those of `extra` last and marked as training only.
+
+    Parameters
+    ----------
+    data, extra : sequence of str
+        Data sets in any layout that `read_labelled_images` reads.
+    cache : Path, optional
+        Folder for thumbnails, by which copies are found.
+
+    Returns
+    -------
+    LabelledImages
+        With a column `source` (the row's own where its table has one, else the data set's name) and, of several data
+        sets, `extra` (bool) and `lesion_id` shared by images that are copies or of one lesion.
+
+    Raises
+    ------
+    DataError
+        Where a data set cannot be read, or copies of an image have different diagnoses.
+    """
+    sets = [read_labelled_images(path, cache) for path in (*data, *extra)]
+    for images in sets:
+        if "source" not in images.table.columns:
+            images.table["source"] = images.name
+    if len(sets) == 1:
+        return sets[0]
+    tables = []
+    for index, images in enumerate(sets):
+        licence = images.table["licence"] if "licence" in images.table.columns else images.licence
+        tables.append(images.table.assign(extra=index >= len(data), licence=licence, data_set=index))
+    table, warnings = _without_copies(tables, [images.name for images in sets], cache)
+    names = [images.name for images in sets]
+    return LabelledImages(
+        name=" and ".join(dict.fromkeys(names)),
+        folder=sets[0].folder,
+        table=table,
+        digest=_digest(sets, len(data)),
+        demo=all(images.demo for images in sets),
+        warnings=tuple([f"{images.name}: {text}" for images in sets for text in images.warnings] + warnings),
+    )
+
+
+def split_data_sets(
+    images: LabelledImages, fractions: tuple[float, float, float] = (0.70, 0.15, 0.15), seed: int = 0
+) -> Split:
+    """Split by lesion, each source on its own, so that a lesion's part does not depend on what else is trained with.
+
+    What is training only is in the training part. Lesions of a diagnosis of which a source has fewer than three, are
+    too, unless there is one source. A lesion that several sources show is in the part that the first one gives it.
+
+    Returns
+    -------
+    Split
+        Indices into the table of `images`. Of one data set without sources, it is `split_by_lesion`'s.
+    """
+    table, labels = images.table, images.labels
+    extra = table["extra"].to_numpy() if "extra" in table.columns else np.zeros(len(table), bool)
+    columns = [table[name] for name in ("data_set", "source") if name in table.columns]
+    keys = list(zip(*columns, strict=True)) if columns else [()] * len(table)
+    sources = list(dict.fromkeys(keys))
+    if len(sources) == 1:
+        return split_by_lesion(table["image_id"], table["lesion_id"], labels, fractions, seed)
+    part_of: dict[str, str] = {}
+    for source in sources:
+        free = ~table["lesion_id"].isin(part_of).to_numpy() & ~extra
+        members = np.array([i for i, key in enumerate(keys) if key == source and free[i]], np.int64)
+        few = [dx for dx, group in table["lesion_id"].iloc[members].groupby(labels[members]) if group.nunique() < 3]
+        members = members[~np.isin(labels[members], few)]
+        if len(members):
+            ids, lesions = table["image_id"].iloc[members], table["lesion_id"].iloc[members]
+            found = split_by_lesion(ids, lesions, labels[members], fractions, seed)
+            for part in PARTS:
+                part_of |= dict.fromkeys(lesions.iloc[found.part(part)], part)
+    parts = np.array([part_of.get(lesion, "train") for lesion in table["lesion_id"]])
+    if not (parts == "validation").any() or not (parts == "test").any():
+        raise DataError("no diagnosis has three lesions in one source of --data; a split needs at least three")
+    digest = hashlib.sha256()
+    for image_id, part in sorted(zip(table["image_id"], parts.tolist(), strict=True)):
+        digest.update(f"{image_id}\t{part}\n".encode())
+    train, validation, test = (np.flatnonzero(parts == part) for part in PARTS)
+    return Split(train, validation, test, seed, fractions, digest.hexdigest())
+
+
+def describe_sources(images: LabelledImages, split: Split) -> list[dict[str, Any]]:
+    """What a card says of each source: name, licence, whether it only trains, and images of each part and diagnosis."""
+    table = images.table
+    parts = np.empty(len(table), dtype=object)
+    for part in PARTS:
+        parts[split.part(part)] = part
+    extra = table["extra"].to_numpy() if "extra" in table.columns else np.zeros(len(table), bool)
+    licences = table["licence"] if "licence" in table.columns else np.full(len(table), images.licence)
+    found = []
+    for (source, only_training), rows in table.assign(part=parts, extra=extra, licence=licences).groupby(
+        ["source", "extra"], sort=False
+    ):
+        counts = rows["dx"].value_counts()
+        found.append({
+            "name": str(source),
+            "licence": ", ".join(sorted({text for text in rows["licence"] if text})),
+            "training_only": bool(only_training),
+            "images": {part: int((rows["part"] == part).sum()) for part in PARTS},
+            "diagnoses": {dx: int(counts.get(dx, 0)) for dx in DIAGNOSES},
+        })  # fmt: skip
+    return found
+
+
+def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | None) -> tuple[pd.DataFrame, list[str]]:
+    """All rows but those that show a picture of an earlier data set, whose lesion others of their lesion then join."""
+    import pandas as pd
+
+    warnings: list[str] = []
+    kept, details = tables[0], _details(tables[0], cache)
+    for table, name in zip(tables[1:], names[1:], strict=True):
+        own = _details(table, cache)
+        original = _originals(kept, details, table, own)  # (rows,) index into kept, -1 where there is none
+        copies = np.flatnonzero(original >= 0)
+        _check_diagnoses(kept, table, original, copies, name)
+        # Another lesion by the same name; the other images of a copied lesion belong to the lesion that is known.
+        known = dict(zip(kept["lesion_id"], kept["dx"], strict=True))
+        renamed = {
+            lesion: f"{name}/{lesion}"
+            for lesion, dx in zip(table["lesion_id"], table["dx"], strict=True)
+            if known.get(lesion, dx) != dx
+        }
+        joined = {table["lesion_id"].iloc[i]: kept["lesion_id"].iloc[original[i]] for i in copies}
+        table = table.assign(lesion_id=table["lesion_id"].replace(renamed | joined))
+        if len(copies):
+            warnings.append(
+                f"{name}: {len(copies)} images are copies of images in the data sets before it and are left out: "
+                f"{first_few(table['image_id'].iloc[copies].tolist())}"
+            )
+        new = original < 0
+        if table["extra"].all():
+            known_lesion = table["lesion_id"].isin(set(kept["lesion_id"][~kept["extra"]])).to_numpy()
+            if count := int((known_lesion & new).sum()):
+                warnings.append(f"{name}: {count} images of lesions that --data shows are left out of training")
+            new &= ~known_lesion
+        table, own = table[new], own[new]
+        same_name = table["image_id"].isin(set(kept["image_id"]))
+        table = table.assign(image_id=table["image_id"].where(~same_name, name + "/" + table["image_id"]))
+        kept, details = pd.concat([kept, table], ignore_index=True), np.concatenate([details, own])
+    several = kept.groupby("lesion_id")["dx"].nunique()
+    if contradicting := sorted(several.index[several > 1]):
+        raise DataError(
+            f"{len(contradicting)} lesions of several data sets differ in diagnosis: {first_few(contradicting)}"
+        )
+    return kept, warnings
+
+
+def _check_diagnoses(
+    kept: pd.DataFrame, table: pd.DataFrame, original: np.ndarray, copies: np.ndarray, name: str
+) -> None:
+    differing = [i for i in copies if kept["dx"].iloc[original[i]] != table["dx"].iloc[i]]
+    if differing:
+        first = differing[0]
+        raise DataError(
+            f"{name}: {len(differing)} images have another diagnosis than their copies in a data set before it: "
+            f"{table['image_id'].iloc[first]} is {table['dx'].iloc[first]} here and "
+            f"{kept['dx'].iloc[original[first]]} there; correct one of them"
+        )
+
+
+def _originals(kept: pd.DataFrame, details: np.ndarray, table: pd.DataFrame, own: np.ndarray) -> np.ndarray:
+    """For each row of a table, the row of `kept` that shows the same picture, -1 for none: (rows,) int64."""
+    by_content = {content: i for i, content in reversed(list(enumerate(kept["content"])))}
+    found = np.array([by_content.get(content, -1) for content in table["content"]], np.int64)
+    for start in range(0, len(own), _ROWS_AT_ONCE):
+        here = slice(start, start + _ROWS_AT_ONCE)
+        likeness = own[here] @ details.T
+        nearest = likeness.argmax(axis=1)
+        alike = likeness[np.arange(len(nearest)), nearest] >= SAME_PICTURE
+        found[here] = np.where((found[here] < 0) & alike, nearest, found[here])
+    return found
+
+
+def _details(table: pd.DataFrame, cache: Path | None) -> np.ndarray:
+    """Thumbnails without mean brightness, of length 1: (rows, THUMBNAIL * THUMBNAIL) float32; flat ones are zero."""
+    digest = hashlib.sha256("\n".join(table["content"]).encode()).hexdigest()
+    pixels = decoded_pixels(table["path"].tolist(), digest, THUMBNAIL, THUMBNAIL, cache)
+    grey = np.asarray(pixels, np.float32).mean(axis=3).reshape(len(table), -1)
+    grey -= grey.mean(axis=1, keepdims=True)
+    return np.asarray(grey / np.maximum(np.linalg.norm(grey, axis=1, keepdims=True), THUMBNAIL), np.float32)
+
+
+def _digest(sets: Sequence[LabelledImages], data: int) -> str:
+    """Of every data set's digest, in their order, and of which ones only train."""
+    told = "".join(f"{images.digest}\t{'data' if i < data else 'extra'}\n" for i, images in enumerate(sets))
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -1,0 +1,137 @@
+"""Several data sets as one, on drawn images: sources, copies, and the split of each source."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from lesionflow.datasets.combined import describe_sources, read_data_sets, split_data_sets
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.datasets.split import split_by_lesion
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import DataError
+
+FRACTIONS = (0.6, 0.2, 0.2)
+
+
+def picture(seed: int, size: tuple[int, int] = (64, 48)) -> Image.Image:
+    noise = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), np.uint8)
+    return Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+
+
+def write_set(folder: Path, rows: list[tuple[str, str, str, Image.Image, dict[str, str]]]) -> Path:
+    """A table of images: id, lesion, diagnosis, picture and further columns."""
+    folder.mkdir(parents=True)
+    with open(folder / "labels.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "image_id", "lesion_id", "diagnosis", *rows[0][4]])
+        for image_id, lesion, diagnosis, drawn, more in rows:
+            drawn.save(folder / f"{image_id}.jpg", quality=95)
+            table.writerow([f"{image_id}.jpg", image_id, lesion, diagnosis, *more.values()])
+    return folder / "labels.csv"
+
+
+def many(prefix: str, first: int, more: dict[str, str] | None = None, lesions: int = 5):
+    """Five lesions of each diagnosis, two images each."""
+    return [
+        (
+            f"{prefix}{7 * i + d}_{j}",
+            f"{prefix}L{7 * i + d}",
+            DIAGNOSES[d],
+            picture(first + 100 * i + 10 * d + j),
+            more or {},
+        )
+        for i in range(lesions)
+        for d in range(7)
+        for j in range(2)
+    ]
+
+
+def parts(images, split) -> dict[str, str]:
+    return {
+        images.table["image_id"].iloc[i]: part for part in ("train", "validation", "test") for i in split.part(part)
+    }
+
+
+def test_one_data_set_is_as_it_was(demo_folder: Path, tmp_path: Path) -> None:
+    alone = read_labelled_images(demo_folder)
+    images = read_data_sets([str(demo_folder)], cache=tmp_path)
+    assert images.digest == alone.digest and images.name == alone.name
+    split = split_data_sets(images, FRACTIONS, 3)
+    table = alone.table
+    assert split.digest == split_by_lesion(table["image_id"], table["lesion_id"], alone.labels, FRACTIONS, 3).digest
+
+
+def test_each_row_keeps_its_source_and_the_split_of_a_source_does_not_depend_on_others(tmp_path: Path) -> None:
+    one = write_set(tmp_path / "one", many("a", 0))
+    rows = many("b", 5000, {"source": "Barcelona", "licence": "CC BY 4.0"})
+    other = write_set(tmp_path / "other", rows)
+    alone = read_data_sets([str(one)], cache=tmp_path)
+    both = read_data_sets([str(one), str(other)], cache=tmp_path)
+    assert both.table["source"].value_counts().to_dict() == {"labels.csv": 70, "Barcelona": 70}
+    split = split_data_sets(both, FRACTIONS, 0)
+    of_one = parts(alone, split_data_sets(alone, FRACTIONS, 0))
+    assert of_one.items() <= parts(both, split).items()
+    second = read_data_sets([str(other)], cache=tmp_path)
+    assert parts(second, split_data_sets(second, FRACTIONS, 0)).items() <= parts(both, split).items()
+    assert sorted(np.concatenate([split.train, split.validation, split.test])) == list(range(140))
+    first, last = describe_sources(both, split)
+    assert first["name"] == "labels.csv" and last["name"] == "Barcelona" and last["licence"] == "CC BY 4.0"
+    assert sum(last["images"].values()) == 70 and last["diagnoses"]["mel"] == 10 and not last["training_only"]
+    reversed_order = read_data_sets([str(other), str(one)], cache=tmp_path)
+    assert len({alone.digest, both.digest, reversed_order.digest, second.digest}) == 4
+
+
+def test_what_is_extra_only_trains(tmp_path: Path) -> None:
+    one, other = write_set(tmp_path / "one", many("a", 0)), write_set(tmp_path / "other", many("b", 5000))
+    images = read_data_sets([str(one)], [str(other)], tmp_path)
+    split = split_data_sets(images, FRACTIONS, 0)
+    assert images.table["extra"].sum() == 70
+    assert not images.table["extra"].iloc[np.concatenate([split.validation, split.test])].any()
+    assert images.digest != read_data_sets([str(one), str(other)], cache=tmp_path).digest
+
+
+def test_copies_by_bytes_and_by_sight_are_left_out_and_their_lesions_joined(tmp_path: Path) -> None:
+    rows = many("a", 0)
+    one = write_set(tmp_path / "one", rows)
+    again = io.BytesIO()
+    rows[0][3].resize((160, 120)).filter(ImageFilter.GaussianBlur(0.5)).save(again, "JPEG", quality=80)
+    others = [
+        ("seen", "X", rows[0][2], Image.open(again), {}),  # another size, softer, compressed
+        ("sister", "X", rows[0][2], picture(9001), {}),  # the same lesion as that copy
+        ("bytes", "Y", rows[3][2], rows[3][3], {}),  # the same picture under another name
+        (rows[5][0], "Z", "nv", picture(9002), {}),  # another picture under the same name
+        ("new", rows[6][1], "mel" if rows[6][2] != "mel" else "nv", picture(9003), {}),  # another lesion of that name
+    ]
+    other = write_set(tmp_path / "other", [*others, *many("b", 5000)])
+    images = read_data_sets([str(one), str(other)], cache=tmp_path)
+    table = images.table.set_index("image_id")
+    assert len(table) == 70 + 3 + 70 and any("2 images are copies" in text for text in images.warnings)
+    assert table.loc["sister", "lesion_id"] == rows[0][1]
+    assert f"labels.csv/{rows[5][0]}" in table.index and table.loc["new", "lesion_id"] == f"labels.csv/{rows[6][1]}"
+    split = split_data_sets(images, FRACTIONS, 0)
+    found = parts(images, split)
+    assert found["sister"] == found[rows[0][0]]
+    extra = read_data_sets([str(one)], [str(other)], tmp_path)
+    assert "sister" not in set(extra.table["image_id"]) and "new" in set(extra.table["image_id"])
+    assert any("1 images of lesions" in text for text in extra.warnings)
+
+
+def test_copies_of_different_diagnoses_are_refused(tmp_path: Path) -> None:
+    rows = many("a", 0)
+    one = write_set(tmp_path / "one", rows)
+    wrong = ("copy", "X", DIAGNOSES[(DIAGNOSES.index(rows[0][2]) + 1) % 7], rows[0][3], {})
+    other = write_set(tmp_path / "other", [wrong, *many("b", 5000)])
+    with pytest.raises(DataError, match=r"1 images have another diagnosis than their copies.*copy is"):
+        read_data_sets([str(one), str(other)], cache=tmp_path)
+
+
+def test_a_source_with_few_lesions_of_a_diagnosis_trains_with_them(tmp_path: Path) -> None:
+    one = write_set(tmp_path / "one", many("a", 0))
+    few = write_set(tmp_path / "few", [("m0", "M0", "mel", picture(7000), {}), *many("b", 5000)[:10]])
+    images = read_data_sets([str(one), str(few)], cache=tmp_path)
+    found = parts(images, split_data_sets(images, FRACTIONS, 0))
+    assert found["m0"] == "train"
