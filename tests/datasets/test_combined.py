@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from lesionflow.datasets.combined import describe_sources, read_data_sets, split_data_sets
-from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.datasets.split import split_by_lesion
+from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
+from lesionflow.datasets.split import Split, split_by_lesion
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import DataError
 
@@ -22,8 +22,11 @@ def picture(seed: int, size: tuple[int, int] = (64, 48)) -> Image.Image:
     return Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
 
 
-def write_set(folder: Path, rows: list[tuple[str, str, str, Image.Image, dict[str, str]]]) -> Path:
-    """A table of images: id, lesion, diagnosis, picture and further columns."""
+Row = tuple[str, str, str, Image.Image, dict[str, str]]  # id, lesion, diagnosis, picture and further columns
+
+
+def write_set(folder: Path, rows: list[Row]) -> Path:
+    """A table of images in a folder."""
     folder.mkdir(parents=True)
     with open(folder / "labels.csv", "w", newline="") as file:
         table = csv.writer(file)
@@ -34,7 +37,7 @@ def write_set(folder: Path, rows: list[tuple[str, str, str, Image.Image, dict[st
     return folder / "labels.csv"
 
 
-def many(prefix: str, first: int, more: dict[str, str] | None = None, lesions: int = 5):
+def many(prefix: str, first: int, more: dict[str, str] | None = None, lesions: int = 5) -> list[Row]:
     """Five lesions of each diagnosis, two images each."""
     return [
         (
@@ -50,7 +53,7 @@ def many(prefix: str, first: int, more: dict[str, str] | None = None, lesions: i
     ]
 
 
-def parts(images, split) -> dict[str, str]:
+def parts(images: LabelledImages, split: Split) -> dict[str, str]:
     return {
         images.table["image_id"].iloc[i]: part for part in ("train", "validation", "test") for i in split.part(part)
     }
@@ -99,7 +102,7 @@ def test_copies_by_bytes_and_by_sight_are_left_out_and_their_lesions_joined(tmp_
     one = write_set(tmp_path / "one", rows)
     again = io.BytesIO()
     rows[0][3].resize((160, 120)).filter(ImageFilter.GaussianBlur(0.5)).save(again, "JPEG", quality=80)
-    others = [
+    others: list[Row] = [
         ("seen", "X", rows[0][2], Image.open(again), {}),  # another size, softer, compressed
         ("sister", "X", rows[0][2], picture(9001), {}),  # the same lesion as that copy
         ("bytes", "Y", rows[3][2], rows[3][3], {}),  # the same picture under another name
@@ -123,7 +126,7 @@ def test_copies_by_bytes_and_by_sight_are_left_out_and_their_lesions_joined(tmp_
 def test_copies_of_different_diagnoses_are_refused(tmp_path: Path) -> None:
     rows = many("a", 0)
     one = write_set(tmp_path / "one", rows)
-    wrong = ("copy", "X", DIAGNOSES[(DIAGNOSES.index(rows[0][2]) + 1) % 7], rows[0][3], {})
+    wrong: Row = ("copy", "X", DIAGNOSES[(DIAGNOSES.index(rows[0][2]) + 1) % 7], rows[0][3], {})
     other = write_set(tmp_path / "other", [wrong, *many("b", 5000)])
     with pytest.raises(DataError, match=r"1 images have another diagnosis than their copies.*copy is"):
         read_data_sets([str(one), str(other)], cache=tmp_path)

@@ -2,6 +2,7 @@
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -131,13 +132,13 @@ def fitted() -> tuple[Fitted, dict[str, np.ndarray], dict[str, np.ndarray], tupl
     split = Split(np.arange(48), np.arange(48, 60), np.arange(60, 70), 0, (0.7, 0.15, 0.15), "")
     began: dict[str, np.ndarray] = {}
 
-    def start(network: keras.Model, *arguments: object) -> None:
-        warm_start.start_from_imagenet(network, *arguments)  # type: ignore[arg-type]
+    def start(weights: warm_start.Start | None, network: keras.Model, *arguments: Any) -> None:
+        warm_start.start_from(weights, network, *arguments)
         began.update(_by_name(network))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(normalisation, "BATCH", 16)
-        patch.setattr(fitting, "start_from_imagenet", start)
+        patch.setattr(fitting, "start_from", start)
         # Compiling takes half a minute, a few steps as they come take seconds.
         patch.setattr(fitting.keras.Model, "compile", functools.partialmethod(keras.Model.compile, run_eagerly=True))
         config = TrainingConfig(epochs=1, batch_size=16, learning_rate=1e-2)
