@@ -19,8 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the code beside the script
 
 from lesionflow.errors import LesionflowError
 from lesionflow.evaluation.calibration import fit_calibration
-from lesionflow.evaluation.intervals import Difference, compare
-from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.metrics import Difference, compare, measure
 from lesionflow.model.decision import decide
 from lesionflow.model.prediction import LabelledPredictions, with_labels
 from lesionflow.registry.compared_model import find_compared_model, why_not_comparable

@@ -6,22 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lesionflow.errors import DataError
-from lesionflow.evaluation.intervals import Difference
-from lesionflow.evaluation.intervals import compare as paired_differences
+from lesionflow.evaluation.metrics import Difference
+from lesionflow.evaluation.metrics import compare as paired_differences
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.compared_model import ComparedModel, compared_model_of, find_compared_model, why_not_comparable
 from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.versions import parse_address
 from lesionflow.tracking.client import connect
-
-COMPARED = {  # a metric's name -> what tables call it
-    "balanced_accuracy": "balanced accuracy",
-    "macro_auc": "macro AUC",
-    "sensitivity_mel": "melanoma sensitivity",
-    "malignant_auc": "malignant AUC",
-    "ece": "ECE",
-    "log_loss": "log loss",
-}
 
 
 @dataclass(frozen=True)
@@ -56,9 +47,7 @@ def compare(models: Sequence[str], *, tracking_uri: str | None = None, resamples
         if not why:
             assert first.validation is not None and other.validation is not None
             try:
-                differences[other.label] = paired_differences(
-                    other.validation, first.validation, tuple(COMPARED), resamples=resamples
-                )
+                differences[other.label] = paired_differences(other.validation, first.validation, resamples=resamples)
             except DataError as error:
                 why = str(error)
         if why:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lesionflow.errors import BundleError, RegistryError
+from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import Card
 from lesionflow.model.files import check_whole
 from lesionflow.registry.champion import promote_best
@@ -15,7 +16,7 @@ from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.registering import complete, decided, find_of_run, find_registered, log_origin
 from lesionflow.registry.training_artifacts import TrainingArtifacts, copy_bundle, read_artifacts, register_artifacts
-from lesionflow.registry.versions import DECIDING, Version
+from lesionflow.registry.versions import Version
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import connect, patient
 from lesionflow.tracking.resume import delete_checkpoints, find_begun

@@ -21,6 +21,7 @@ from lesionflow.datasets.split import PARTS, Split
 from lesionflow.errors import RegistryError
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History
+from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.report_pictures import learning_picture
 from lesionflow.model.card import KERAS_FILE, TRAINED_ON_FILE, Card, read_card
 from lesionflow.model.files import read_arrays
@@ -29,7 +30,7 @@ from lesionflow.profile.page import write_description
 from lesionflow.registry.champion import Verdict, promote_best
 from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.registering import check_may_register, find_trained
-from lesionflow.registry.versions import DECIDING, SCORED, Version, resolve
+from lesionflow.registry.versions import SCORED, Version, resolve
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import connect, without_password
 from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished

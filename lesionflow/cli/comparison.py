@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lesionflow.api.compare import Comparison
-    from lesionflow.evaluation.intervals import Difference
+    from lesionflow.evaluation.metrics import Difference
     from lesionflow.registry.compared_model import ComparedModel
 
 NAMES = 20  # characters of the column that names the rows: melanoma sensitivity
@@ -74,7 +74,7 @@ def _side_by_side(models: tuple[ComparedModel, ...], parts: tuple[str, ...]) -> 
     from rich import box
     from rich.table import Table
 
-    from lesionflow.api.compare import COMPARED
+    from lesionflow.evaluation.metrics import Place, shown_at
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("", width=NAMES)
@@ -89,9 +89,9 @@ def _side_by_side(models: tuple[ComparedModel, ...], parts: tuple[str, ...]) -> 
     for part in parts:
         table.add_section()
         table.add_row(f"[bold]{part}[/]")
-        for name, shown in COMPARED.items():
-            found = [card.metrics.get(part, {}).get(name) for card in cards]
-            table.add_row(shown, *(f"{x.value:.3f} ({x.low:.3f}-{x.high:.3f})" if x else "" for x in found))
+        for metric in shown_at(Place.COMPARISON):
+            found = [card.metrics.get(part, {}).get(metric.name) for card in cards]
+            table.add_row(metric.short, *(f"{x.value:.3f} ({x.low:.3f}-{x.high:.3f})" if x else "" for x in found))
     table.caption, table.caption_justify = "in brackets: 95 % intervals", "left"
     return table
 
@@ -100,7 +100,7 @@ def _differences(title: str, differences: dict[str, Difference]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from lesionflow.api.compare import COMPARED
+    from lesionflow.evaluation.metrics import Place, shown_at
 
     table = Table(
         box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), title=title, title_justify="left",
@@ -109,15 +109,15 @@ def _differences(title: str, differences: dict[str, Difference]) -> Table:
     table.add_column("", width=NAMES)
     for column in ("difference", "95 % interval", "better"):
         table.add_column(column, justify="right", no_wrap=True)
-    for name, shown in COMPARED.items():
-        if name in differences:
-            found = differences[name]
+    for metric in shown_at(Place.COMPARISON):
+        if metric.name in differences:
+            found = differences[metric.name]
             table.add_row(
-                shown,
+                metric.short,
                 f"{found.value:+.4f}",
                 f"{found.low:+.4f} to {found.high:+.4f}",
                 f"{found.probability_better:.3f}",
             )
-    if left_out := [shown for name, shown in COMPARED.items() if name not in differences]:
+    if left_out := [each.short for each in shown_at(Place.COMPARISON) if each.name not in differences]:
         table.caption = f"{table.caption}; not defined: {first_few(left_out)}"
     return table

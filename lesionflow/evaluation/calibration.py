@@ -1,13 +1,17 @@
-"""Calibration and operating points: what is fitted, on the validation part alone, between training and use."""
+"""Calibration and operating points: how they are fitted, on the validation part alone, and what they are worth."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.evaluation.bootstrap import CALIBRATION_BINS, confidence_bins, draw_lesions, interval, ratio
 from lesionflow.evaluation.metrics import expected_calibration_error
-from lesionflow.model.card import Calibration
+from lesionflow.model.card import Calibration, Estimate
 from lesionflow.model.decision import decide, softmax
+from lesionflow.model.prediction import LabelledPredictions
 
 PULL = 10.0  # by cross-validation over lesions of both networks: 0 to 100 differ by 0.002 in log loss
 TEMPERATURE_PULL = 1.0  # of its logarithm towards 0: where no validation image is called wrong, likelihood wants 0
@@ -72,6 +76,83 @@ def ece_by_chance(probabilities: np.ndarray, *, draws: int = 1000, seed: int = 0
         drawn = np.where(right, called, (called + 1) % len(DIAGNOSES))  # any other diagnosis is as wrong
         found.append(expected_calibration_error(drawn, probabilities))
     return float(np.quantile(found, 0.95))
+
+
+class Bin(NamedTuple):
+    """The images whose most probable diagnosis has a probability from low on and below high; 1 is in the last bin."""
+
+    low: float
+    high: float
+    images: int
+    confidence: float  # the mean probability of the most probable diagnosis
+    accuracy: Estimate  # how often it is right
+
+
+def reliability(
+    predictions: LabelledPredictions, bins: int = CALIBRATION_BINS, *, resamples: int = 1000, seed: int = 0
+) -> list[Bin]:
+    """Probability against accuracy of the most probable diagnosis, by bins of equal width.
+
+    Bins without images are left out. The gaps between confidence and accuracy, averaged over images, are the ECE. The
+    intervals of accuracy are from a bootstrap over lesions.
+    """
+    confidence = predictions.probabilities.max(axis=1)
+    right = predictions.probabilities.argmax(axis=1) == predictions.labels
+    bin_of = confidence_bins(confidence, bins)
+    lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
+    inside, right_inside = np.zeros((len(lesions), bins)), np.zeros((len(lesions), bins))
+    np.add.at(inside, (lesion_of, bin_of), 1)
+    np.add.at(right_inside, (lesion_of, bin_of), right)
+    resampled = np.concatenate(
+        [ratio(counts @ right_inside, counts @ inside) for counts in draw_lesions(len(lesions), resamples, seed)]
+    )
+    found = []
+    for index in np.unique(bin_of).tolist():
+        members = bin_of == index
+        rests_on = int((inside[:, index] > 0).sum())
+        accuracy = interval(float(right[members].mean()), resampled[:, index], rests_on)
+        if accuracy is not None:
+            mean = float(confidence[members].mean())
+            found.append(Bin(index / bins, (index + 1) / bins, int(members.sum()), mean, accuracy))
+    return found
+
+
+class CoverageCurve(NamedTuple):
+    """Accuracy of the calls that are kept, a point for each confidence there is, the most confident first."""
+
+    coverage: np.ndarray  # (points,) the share of images whose call is kept, ascending to 1
+    confidence: np.ndarray  # (points,) the lowest that is kept, descending
+    accuracy: np.ndarray  # (points,) of the calls that are kept
+    balanced_accuracy: np.ndarray  # (points,) of them; NaN as long as a diagnosis has no image among them
+    aurc: float  # the area under the curve of risk, 1 - accuracy, over coverage: lower is better
+
+
+def coverage_curve(predictions: LabelledPredictions) -> CoverageCurve:
+    """Accuracy against coverage when the calls of lowest confidence are left out.
+
+    That is selective classification (Geifman and El-Yaniv 2017, arXiv:1705.08500). Confidence is the probability of the
+    called diagnosis, as `model.decision` refers by it. The area under the risk-coverage curve is the mean of the risks
+    at each number of images kept (Geifman, Uziel and El-Yaniv 2019, arXiv:1805.08206); among images of the same
+    confidence, on average over their orders. Balanced accuracy is over the diagnoses of all images: a model that keeps
+    nothing but nevi would else look perfect.
+    """
+    order = np.argsort(-predictions.confidence, kind="stable")
+    confidence, labels = predictions.confidence[order], predictions.labels[order]
+    right = (predictions.called == predictions.labels)[order].astype(np.float64)
+    ends = np.flatnonzero(np.append(np.diff(confidence) != 0, True))  # (points,): no threshold parts equal confidences
+    kept = ends + 1.0
+
+    present = np.eye(len(DIAGNOSES))[labels][:, np.unique(labels)]  # (images, diagnoses)
+    with np.errstate(invalid="ignore"):  # 0 / 0: no image of a diagnosis kept yet
+        recalls = (np.cumsum(present * right[:, None], axis=0) / np.cumsum(present, axis=0))[ends]
+    found = np.cumsum(right)[ends]
+
+    sizes = np.diff(ends, prepend=-1)
+    risk = np.repeat(
+        1 - np.diff(found, prepend=0.0) / sizes, sizes
+    )  # (images,): an image's share of its equals' errors
+    aurc = float((np.cumsum(risk) / np.arange(1, len(risk) + 1)).mean())
+    return CoverageCurve(kept / len(labels), confidence[ends], found / kept, recalls.mean(axis=1), aurc)
 
 
 def _fit(logits: np.ndarray, labels: np.ndarray, corrected: np.ndarray) -> tuple[float, np.ndarray]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.plots import FEW, GREY, PALE, SMALL, TEXT, canvas, say
-from lesionflow.evaluation.selective import coverage_curve, reliability
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 
 if TYPE_CHECKING:

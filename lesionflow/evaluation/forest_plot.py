@@ -6,24 +6,20 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from lesionflow.evaluation.display_names import attribute_in_words, gap_sentence
+from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.evaluation.plots import GREY, PALE, SMALL, TEXT, canvas, printable, say
-from lesionflow.evaluation.slices import Gap, Slice
+from lesionflow.evaluation.slices import Gap, Slice, attribute_in_words, gap_sentence
 from lesionflow.model.card import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHOWN = {
-    "balanced_accuracy": "balanced\naccuracy",
-    "malignant_sensitivity": "malignant\nsensitivity",
-    "malignant_specificity": "malignant\nspecificity",
-}
 LONGEST = 18  # characters of a slice's name
 
 
 def slices_picture(about: str, slices: Sequence[Slice], gaps: Sequence[Gap], overall: Mapping[str, Estimate]) -> Figure:
     """Balanced accuracy and the operating point's two sides in each slice, with intervals; small slices are hollow."""
+    shown = {metric.name: metric.short.replace(" ", "\n") for metric in shown_at(Place.GROUPS_PLOT)}
     names, heads, places = [], [], []
     line = 0.0
     for attribute, members in groupby(slices, key=lambda each: each.attribute):
@@ -34,8 +30,8 @@ def slices_picture(about: str, slices: Sequence[Slice], gaps: Sequence[Gap], ove
             value = each.value if len(each.value) <= LONGEST else each.value[: LONGEST - 1] + "…"
             names.append(f"{value} ({each.images}{', small' if each.small else ''})")
         line += 1.6
-    figure, panels = canvas(1.3 + 0.19 * max(line, 4), 1, len(SHOWN), sharey=True)
-    for axes, (metric, label) in zip(panels[0], SHOWN.items(), strict=True):
+    figure, panels = canvas(1.3 + 0.19 * max(line, 4), 1, len(shown), sharey=True)
+    for axes, (metric, label) in zip(panels[0], shown.items(), strict=True):
         if metric in overall:
             axes.axvline(overall[metric].value, color=PALE, linewidth=1)
         for place, each in zip(places, slices, strict=True):
@@ -55,6 +51,6 @@ def slices_picture(about: str, slices: Sequence[Slice], gaps: Sequence[Gap], ove
             -0.02, place, printable(attribute), transform=panels[0, 0].get_yaxis_transform(), ha="right", va="center",
             fontsize=SMALL, fontweight="bold", parse_math=False,
         )  # fmt: skip
-    gap = next((gap for gap in gaps if gap.metric in SHOWN), None)
+    gap = next((gap for gap in gaps if gap.metric in shown), None)
     say(figure, gap_sentence(gap) if gap else "No two groups are large enough to be compared", about)
     return figure

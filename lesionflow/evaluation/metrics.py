@@ -1,54 +1,338 @@
-"""Figures of merit: their values, and how far chance could have moved them."""
+"""Every metric: what it is called, how it is computed, where it is shown. A new one is one entry of `TABLE`."""
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
-from lesionflow.errors import DataError
-from lesionflow.evaluation.bootstrap_metrics import (
-    METRICS,
+from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES
+from lesionflow.errors import DataError, UsageError, first_few
+from lesionflow.evaluation.bootstrap import (
+    MALIGNANT,
+    Tally,
+    calibration_gaps,
+    calibration_interval,
     confidence_bins,
-    shares,
-    weighted_metrics,
-)  # fmt: skip
-from lesionflow.evaluation.intervals import calibration_interval, interval, lesion_weights
+    interval,
+    resampled_tallies,
+    tallies,
+)
 from lesionflow.model.card import Estimate
-from lesionflow.model.prediction import LabelledPredictions
+from lesionflow.model.prediction import TRUSTED, LabelledPredictions
+
+NV = DIAGNOSES.index("nv")
+NOT_TO_MISS = "mel"  # the diagnosis that promotion and comparisons look at in particular
+HIGH_SENSITIVITY = 0.8  # the ISIC 2018 challenge looks at the ROC curve from here on
+
+Masks = tuple[np.ndarray, np.ndarray]  # which images count, among which; (images,) bool each
+
+
+class Better(enum.Enum):
+    """Which values of a metric are good."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NEITHER = "neither"
+
+
+class Place(enum.Enum):
+    """Where a metric can be shown, besides the tables that have all of them."""
+
+    HEADLINE = enum.auto()  # large, at the top of an evaluation's page
+    MODEL_CARD = enum.auto()  # the table of the model card
+    TERMS = enum.auto()  # the one line that scoring prints with the shipped bundle
+    COMPARISON = enum.auto()  # `lesionflow compare`
+    RUNS = enum.auto()  # MLflow, where runs are lined up: more of them, and nobody sees the ones that decide
+    # MLflow compares runs by a list in the order of names, of which it shows a handful: what promotion is decided by
+    # stands there once more under `deciding/`, before every other group.
+    DECIDING = enum.auto()
+    FIT_GAP = enum.auto()  # training minus validation, in MLflow
+    GROUPS = enum.auto()  # the table of groups of images
+    GROUPS_PLOT = enum.auto()  # the picture of groups of images
+    GROUP_GAPS = enum.auto()  # which group differs most from which
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how good a model is on some images."""
+
+    name: str  # in cards, in JSON and in MLflow
+    words: str  # for people
+    short: str = ""  # the same where there is little room: at most 20 characters
+    better: Better = Better.HIGHER
+    headline: str = ""  # above its value at the top of a page, where that is not `short`
+    shown: frozenset[Place] = frozenset()
+    # One of these two. A share is of images among others, and has an exact interval where it is 0 or 1.
+    share: Callable[[LabelledPredictions], Masks] | None = field(default=None, repr=False)
+    compute: Callable[[Tally], np.ndarray] | None = field(default=None, repr=False)
+    diagnosis: str = ""  # that it is of, against the rest; empty where it is of all
+
+    def under(self, tally: Tally) -> np.ndarray:
+        """Its values under the weightings of a tally: (weightings,), NaN where it is not defined."""
+        if self.share is not None:
+            return tally.share(*self.share(tally.kinds))
+        assert self.compute is not None
+        return self.compute(tally)
+
+
+@dataclass(frozen=True)
+class OfDiagnosis:
+    """A metric that each diagnosis has, against the rest: `name_mel`, and so on."""
+
+    name: str
+    words: str
+    shown: frozenset[Place] = frozenset()
+    shown_not_to_miss: frozenset[Place] = frozenset()  # only that of the diagnosis that must not be missed
+    share: Callable[[LabelledPredictions, int], Masks] | None = field(default=None, repr=False)
+    compute: Callable[[Tally, int], np.ndarray] | None = field(default=None, repr=False)
+
+    def of(self, index: int) -> Metric:
+        """The metric of one diagnosis."""
+        diagnosis, share, compute = DIAGNOSES[index], self.share, self.compute
+        return Metric(
+            f"{self.name}_{diagnosis}",
+            f"{self.words} of {diagnosis}",
+            f"{FULL_NAMES[diagnosis].partition(' / ')[0]} {self.words}",
+            shown=self.shown | (self.shown_not_to_miss if diagnosis == NOT_TO_MISS else frozenset()),
+            share=None if share is None else lambda images: share(images, index),
+            compute=None if compute is None else lambda tally: compute(tally, index),
+            diagnosis=diagnosis,
+        )
+
+
+def _all(images: LabelledPredictions) -> np.ndarray:
+    return np.ones(len(images), dtype=bool)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """(weightings, diagnoses) to (weightings,): the mean of those that are defined, NaN where none is."""
+    defined = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(defined, values, 0.0).sum(axis=1) / defined.sum(axis=1))
+
+
+def _mean_sensitivity(tally: Tally, called: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return _mean(tally.by_diagnosis(called) / tally.of_diagnosis)
+
+
+def _macro_f1(tally: Tally) -> np.ndarray:
+    calls = np.stack([tally.count(tally.called == i) for i in range(len(DIAGNOSES))], axis=1)
+    images = tally.of_diagnosis
+    with np.errstate(invalid="ignore"):
+        f1 = 2 * tally.by_diagnosis(tally.called) / (images + calls)
+    return _mean(np.where(images > 0, f1, np.nan))
+
+
+def _macro(of_curve: Callable[[Tally, int], np.ndarray]) -> Callable[[Tally], np.ndarray]:
+    return lambda tally: _mean(np.stack([of_curve(tally, i) for i in range(len(DIAGNOSES))], axis=1))
+
+
+def _auc(tally: Tally, index: int) -> np.ndarray:
+    return tally.curve(index).auc()
+
+
+def _average_precision(tally: Tally, index: int) -> np.ndarray:
+    return tally.curve(index).average_precision()
+
+
+def _places(*places: Place) -> frozenset[Place]:
+    return frozenset(places)
+
+
+_P = Place
+# In the order in which they are shown everywhere.
+TABLE: tuple[Metric | OfDiagnosis, ...] = (
+    Metric(
+        "balanced_accuracy", "balanced accuracy of the calls", "balanced accuracy",
+        shown=_places(*Place),
+        compute=lambda tally: _mean_sensitivity(tally, tally.called),
+    ),
+    Metric(
+        "macro_auc", "macro AUC, each diagnosis against the rest", "macro AUC",
+        shown=_places(
+            _P.HEADLINE, _P.MODEL_CARD, _P.TERMS, _P.COMPARISON, _P.RUNS, _P.DECIDING, _P.FIT_GAP, _P.GROUPS
+        ),
+        compute=_macro(_auc),
+    ),
+    Metric(
+        "accuracy", "accuracy of the calls", "accuracy",
+        shown=_places(_P.HEADLINE, _P.MODEL_CARD, _P.RUNS, _P.FIT_GAP),
+        share=lambda images: (images.called == images.labels, _all(images)),
+    ),
+    Metric(
+        "accuracy_of_always_nv", "accuracy of always answering nv", better=Better.NEITHER,
+        shown=_places(_P.MODEL_CARD, _P.RUNS),
+        share=lambda images: (images.labels == NV, _all(images)),
+    ),
+    Metric(
+        "accuracy_of_most_probable", "accuracy of the most probable diagnosis",
+        share=lambda images: (images.probabilities.argmax(axis=1) == images.labels, _all(images)),
+    ),
+    Metric(
+        "balanced_accuracy_of_most_probable", "balanced accuracy of the most probable diagnosis",
+        compute=lambda tally: _mean_sensitivity(tally, tally.most_probable),
+    ),
+    Metric("macro_f1", "macro F1", shown=_places(_P.RUNS), compute=_macro_f1),
+    Metric("macro_average_precision", "macro average precision", compute=_macro(_average_precision)),
+    Metric(
+        "malignant_sensitivity", "malignant sensitivity at the operating point", "malignant sensitivity",
+        shown=_places(_P.HEADLINE, _P.MODEL_CARD, _P.RUNS, _P.GROUPS, _P.GROUPS_PLOT, _P.GROUP_GAPS),
+        share=lambda images: (images.malignant, images.is_malignant),
+    ),
+    Metric(
+        "malignant_specificity", "malignant specificity at the operating point", "malignant specificity",
+        shown=_places(_P.HEADLINE, _P.MODEL_CARD, _P.RUNS, _P.GROUPS, _P.GROUPS_PLOT, _P.GROUP_GAPS),
+        share=lambda images: (~images.malignant, ~images.is_malignant),
+    ),
+    Metric(
+        "malignant_ppv", "malignant positive predictive value (PPV)",
+        share=lambda images: (images.is_malignant, images.malignant),
+    ),
+    Metric(
+        "malignant_npv", "malignant negative predictive value (NPV)",
+        share=lambda images: (~images.is_malignant, ~images.malignant),
+    ),
+    Metric(
+        "malignant_auc", "AUC of malignant against benign", "malignant AUC",
+        shown=_places(_P.MODEL_CARD, _P.COMPARISON, _P.RUNS, _P.GROUPS, _P.GROUP_GAPS),
+        compute=lambda tally: _auc(tally, MALIGNANT),
+    ),
+    Metric(
+        "malignant_auc_above_80", "the same above 80% sensitivity",
+        compute=lambda tally: tally.curve(MALIGNANT).auc_above(HIGH_SENSITIVITY),
+    ),
+    Metric(
+        "malignant_average_precision", "average precision of malignant against benign",
+        compute=lambda tally: _average_precision(tally, MALIGNANT),
+    ),
+    Metric(
+        "ece", "expected calibration error (ECE)", "ECE", Better.LOWER, headline="calibration error (ECE)",
+        shown=_places(_P.HEADLINE, _P.MODEL_CARD, _P.COMPARISON, _P.RUNS, _P.DECIDING, _P.GROUP_GAPS),
+        compute=lambda tally: np.abs(tally.calibration_gaps).sum(axis=1),
+    ),
+    Metric(
+        "log_loss", "log loss", "log loss", Better.LOWER,
+        shown=_places(_P.COMPARISON, _P.RUNS),
+        compute=lambda tally: tally.log_loss,
+    ),
+    Metric("brier", "Brier score", better=Better.LOWER, compute=lambda tally: tally.brier),
+    Metric(
+        "referred", "share of images referred", better=Better.NEITHER,
+        shown=_places(_P.RUNS),
+        share=lambda images: (images.refer != TRUSTED, _all(images)),
+    ),
+    Metric(
+        "accuracy_of_trusted", "accuracy of the calls that are not referred",
+        shown=_places(_P.RUNS),
+        share=lambda images: (images.called == images.labels, images.refer == TRUSTED),
+    ),
+    OfDiagnosis(
+        "sensitivity", "sensitivity",
+        shown=_places(_P.MODEL_CARD, _P.RUNS), shown_not_to_miss=_places(_P.COMPARISON, _P.DECIDING, _P.TERMS),
+        share=lambda images, i: (images.called == i, images.labels == i),
+    ),
+    OfDiagnosis(
+        "specificity", "specificity", share=lambda images, i: (images.called != i, images.labels != i)
+    ),
+    OfDiagnosis("ppv", "PPV", share=lambda images, i: (images.labels == i, images.called == i)),
+    OfDiagnosis("npv", "NPV", share=lambda images, i: (images.labels != i, images.called != i)),
+    OfDiagnosis("auc", "AUC", compute=_auc),
+    OfDiagnosis("average_precision", "average precision", compute=_average_precision),
+)  # fmt: skip
+
+
+def expand(table: Iterable[Metric | OfDiagnosis]) -> dict[str, Metric]:
+    """The metrics of a table by name: those of a diagnosis come last, diagnosis by diagnosis."""
+    entries = list(table)
+    overall = [entry for entry in entries if isinstance(entry, Metric)]
+    each = [entry for entry in entries if isinstance(entry, OfDiagnosis)]
+    of_diagnoses = [entry.of(index) for index in range(len(DIAGNOSES)) for entry in each]
+    return {metric.name: metric for metric in (*overall, *of_diagnoses)}
+
+
+METRICS = expand(TABLE)
+OF_DIAGNOSIS = tuple(entry for entry in TABLE if isinstance(entry, OfDiagnosis))
+DECIDING = "balanced_accuracy"  # what promotion is decided by, on the validation part
+SENSITIVITY_NOT_TO_MISS = f"sensitivity_{NOT_TO_MISS}"
+
+
+def shown_at(place: Place) -> tuple[Metric, ...]:
+    """The metrics that are shown at a place, in order."""
+    return tuple(metric for metric in METRICS.values() if place in metric.shown)
+
+
+def overall_metrics() -> tuple[Metric, ...]:
+    """The metrics that are not of one diagnosis, in order."""
+    return tuple(metric for metric in METRICS.values() if not metric.diagnosis)
+
+
+def in_words(name: str) -> str:
+    """A metric's name for people; a name that is not known comes back without its underscores."""
+    return METRICS[name].words if name in METRICS else name.replace("_", " ")
+
+
+def with_interval(estimate: Estimate | None) -> str:
+    """A value and its 95% interval; a dash where it is not defined."""
+    if estimate is None:
+        return "–"
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
 def measure(predictions: LabelledPredictions, *, resamples: int = 2000, seed: int = 0) -> dict[str, Estimate]:
-    """All of `METRICS` that are defined on some images, each with its 95 % interval from a bootstrap over lesions.
+    """All metrics that are defined on some images, each with its 95 % interval from a bootstrap over lesions.
 
-    The values are those of `figures`, the intervals those of `intervals.interval`, from resamples that draw lesions
-    with all their images. A metric that a resample leaves undefined does without that resample; averages over
+    The values are those of `metric_values`, the intervals those of `bootstrap.interval`, from resamples that draw
+    lesions with all their images. A metric that a resample leaves undefined does without that resample; averages over
     diagnoses are then over those that are in it. Intervals that rest on a dozen lesions or fewer are too narrow, as
     those of any bootstrap; only shares of 0 and 1 are exact. The ECE has an interval of its own, see
-    `intervals.calibration_interval`. Raises `DataError` where there are no images.
+    `bootstrap.calibration_interval`.
+
+    Parameters
+    ----------
+    predictions : LabelledPredictions
+    resamples : int
+        How often lesions are drawn.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    dict of str to Estimate
+
+    Raises
+    ------
+    DataError
+        Where there are no images.
     """
-    values = figures(predictions)
-    weights = lesion_weights(predictions.lesion_ids, resamples, seed)
-    resampled = weighted_metrics(predictions, weights)
-    rests_on = {name: len(np.unique(predictions.lesion_ids[among])) for name, (_, among) in shares(predictions).items()}
+    values = metric_values(predictions)
+    resampled, gaps = _resampled(predictions, tuple(values), resamples, seed)
+    _, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
     found = {}
     for name, value in values.items():
-        estimate = interval(value, resampled[name], rests_on.get(name))
+        share = METRICS[name].share
+        rests_on = None if share is None else int(np.count_nonzero(np.bincount(lesion_of[share(predictions)[1]])))
+        estimate = interval(value, resampled[name], rests_on)
         if estimate is not None:
             found[name] = estimate
-    return found | {"ece": calibration_interval(predictions, weights)}
+    return found | {"ece": calibration_interval(calibration_gaps(predictions).mean(axis=0), gaps)}
 
 
-def figures(predictions: LabelledPredictions) -> dict[str, float]:
-    """The values of all of `METRICS` that are defined on some images, by name.
+def metric_values(predictions: LabelledPredictions) -> dict[str, float]:
+    """The values of all metrics that are defined on some images, by name.
 
     Accuracy, balanced accuracy (the mean of the sensitivities), macro F1 and each diagnosis's sensitivity,
     specificity, PPV and NPV are of the diagnosis that is called; `..._of_most_probable` of the most probable one;
     `accuracy_of_trusted` of images that are not referred, and `referred` is the share that is. AUC and average
     precision set a diagnosis against the rest, by its probability; `macro_...` are means over diagnoses, each counting
     once. `malignant_...` are of malignant against benign: sensitivity, specificity, PPV and NPV at the operating point,
-    AUC by the malignant probability. `malignant_auc_above_80` is the area under the ROC curve from 80 % sensitivity on,
-    straight down to the axis, as the ISIC 2018 challenge had it: at best 1, and 0.18 by chance. Log loss and Brier are
-    those of `weighted.losses`, ECE that of `expected_calibration_error`.
+    AUC and average precision by the malignant probability. `malignant_auc_above_80` is the area under the ROC curve
+    from 80 % sensitivity on, straight down to the axis, as the ISIC 2018 challenge had it: at best 1, and 0.18 by
+    chance. Log loss is in nats, the Brier score between 0 and 2, ECE that of `expected_calibration_error`. All agree
+    with scikit-learn where it has them.
 
     Averages are over diagnoses that have images. What is not defined is left out: the sensitivity of a diagnosis
     without images, the PPV of one that is never called, AUC and average precision where all images or none have it.
@@ -57,46 +341,32 @@ def figures(predictions: LabelledPredictions) -> dict[str, float]:
     if not len(predictions):
         raise DataError("there are no images to measure a model on")
     once = weighted_metrics(predictions, np.ones((1, len(predictions))))
-    found = {name: float(values[0]) for name, values in once.items()} | _by_scikit_learn(predictions)
-    return {name: found[name] for name in METRICS if not np.isnan(found[name])}
+    return {name: float(values[0]) for name, values in once.items() if not np.isnan(values[0])}
 
 
-def _by_scikit_learn(predictions: LabelledPredictions) -> dict[str, float]:
-    """What scikit-learn has: its definitions are the ones that readers know, and tests hold the resampled to them."""
-    from sklearn import metrics
+def weighted_metrics(
+    predictions: LabelledPredictions, weights: np.ndarray, names: Iterable[str] = METRICS
+) -> dict[str, np.ndarray]:
+    """Some metrics by name, (weightings,) float64 each, NaN where a weighting leaves one undefined.
 
-    labels, called, probabilities = predictions.labels, predictions.called, predictions.probabilities
-    everything, present = range(len(DIAGNOSES)), np.unique(labels)
-    malignant = np.isin(labels, MALIGNANT_INDICES)
-    undefined = {"zero_division": np.nan}
-    found = {
-        "accuracy": metrics.accuracy_score(labels, called),
-        "accuracy_of_most_probable": metrics.accuracy_score(labels, probabilities.argmax(axis=1)),
-        "balanced_accuracy": metrics.recall_score(labels, called, labels=present, average="macro"),
-        "balanced_accuracy_of_most_probable": metrics.recall_score(
-            labels, probabilities.argmax(axis=1), labels=present, average="macro"
-        ),
-        "macro_f1": metrics.f1_score(labels, called, labels=present, average="macro", zero_division=0.0),
-        "log_loss": metrics.log_loss(labels, probabilities, labels=everything),
-        "malignant_sensitivity": metrics.recall_score(malignant, predictions.malignant, **undefined),
-        "malignant_ppv": metrics.precision_score(malignant, predictions.malignant, **undefined),
-    }
-    sensitivities = metrics.recall_score(labels, called, labels=everything, average=None, **undefined)
-    ppvs = metrics.precision_score(labels, called, labels=everything, average=None, **undefined)
-    both = []  # diagnoses that some images have and some have not
-    for place, diagnosis in enumerate(DIAGNOSES):
-        found |= {f"sensitivity_{diagnosis}": sensitivities[place], f"ppv_{diagnosis}": ppvs[place]}
-        cases = labels == place
-        if 0 < cases.sum() < len(labels):
-            both.append(diagnosis)
-            found[f"auc_{diagnosis}"] = metrics.roc_auc_score(cases, probabilities[:, place])
-            found[f"average_precision_{diagnosis}"] = metrics.average_precision_score(cases, probabilities[:, place])
-    if both:
-        for metric in ("auc", "average_precision"):
-            found[f"macro_{metric}"] = np.mean([found[f"{metric}_{diagnosis}"] for diagnosis in both])
-    if 0 < malignant.sum() < len(labels):
-        found["malignant_auc"] = metrics.roc_auc_score(malignant, predictions.malignant_probability)
-    return {name: float(value) for name, value in found.items()}
+    weights: (weightings, images), how often each image counts: whole numbers, at least one above 0 in a row. Images
+    with equal scores share their rank; averages over diagnoses are over those that have images in the weighting.
+    """
+    names = tuple(names)
+    found = [[METRICS[name].under(tally) for name in names] for tally in tallies(predictions, weights)]
+    return {name: np.concatenate([chunk[index] for chunk in found]) for index, name in enumerate(names)}
+
+
+def _resampled(
+    predictions: LabelledPredictions, names: Sequence[str], resamples: int, seed: int
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The metrics of the resamples, (resamples,) each, and the gaps of the ECE: (resamples, bins)."""
+    chunks, gaps = [], []
+    for tally in resampled_tallies(predictions, resamples, seed):
+        chunks.append([METRICS[name].under(tally) for name in names])
+        gaps.append(tally.calibration_gaps)
+    found = {name: np.concatenate([chunk[index] for chunk in chunks]) for index, name in enumerate(names)}
+    return found, np.concatenate(gaps)
 
 
 def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
@@ -112,6 +382,94 @@ def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) ->
 
 def confusion_matrix(labels: np.ndarray, called: np.ndarray) -> np.ndarray:
     """Numbers of images, (7, 7) int64: row the true diagnosis, column the called one; both (images,) indices."""
-    from sklearn import metrics
+    side = len(DIAGNOSES)
+    return np.bincount(labels * side + called, minlength=side * side).reshape(side, side)
 
-    return np.asarray(metrics.confusion_matrix(labels, called, labels=range(len(DIAGNOSES))))
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric of one model minus that of another on the same images, with the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    probability_better: float  # the share of resamples in which the first model is better, equal ones half
+
+
+def compare(
+    first: LabelledPredictions,
+    second: LabelledPredictions,
+    names: Sequence[str] | None = None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, Difference]:
+    """The differences first minus second of some metrics, by name, from a paired bootstrap over lesions.
+
+    Both models' metrics are taken on the same resamples, so that what is hard about the images cancels out. A metric
+    that is not defined on these images is left out; a resample that leaves one undefined does not count for it.
+
+    Parameters
+    ----------
+    first, second : LabelledPredictions
+        Of the same images, lesions and labels, in whatever order.
+    names : sequence of str, optional
+        Those that `lesionflow compare` shows, unless given.
+    resamples, seed : int
+        How often lesions are drawn, and the seed of the draws.
+
+    Raises
+    ------
+    DataError
+        Unless both are of the same images, lesions and labels.
+    UsageError
+        For a name that is not one of `METRICS`.
+    """
+    names = [metric.name for metric in shown_at(Place.COMPARISON)] if names is None else names
+    if unknown := [name for name in names if name not in METRICS]:
+        raise UsageError(f"no metric {first_few(unknown)}; there are {', '.join(METRICS)}")
+    first, second = _in_order(first), _in_order(second)
+    _check_same(first, second)
+    once = np.ones((1, len(first)))
+    values = [weighted_metrics(each, once, names) for each in (first, second)]
+    ours, theirs = (_resampled(each, names, resamples, seed)[0] for each in (first, second))
+    found = {}
+    for name in names:
+        estimate = interval(float(values[0][name][0] - values[1][name][0]), ours[name] - theirs[name])
+        if estimate is not None and not np.isnan(estimate.value):
+            found[name] = Difference(*estimate, _share_better(METRICS[name], ours[name] - theirs[name]))
+    return found
+
+
+def _share_better(metric: Metric, difference: np.ndarray) -> float:
+    gain = -difference if metric.better is Better.LOWER else difference
+    gain = gain[~np.isnan(gain)]
+    return float(((gain > 0).mean() + (gain >= 0).mean()) / 2)
+
+
+def _in_order(predictions: LabelledPredictions) -> LabelledPredictions:
+    return predictions.take(np.argsort(predictions.image_ids, kind="stable"))
+
+
+def _check_same(first: LabelledPredictions, second: LabelledPredictions) -> None:
+    """Refuse to compare what is not of the same images: both are in the order of image ids."""
+    if not len(first) or not len(second):
+        raise DataError("there are no images to compare two models on")
+    for predictions in (first, second):
+        ids, counts = np.unique(predictions.image_ids, return_counts=True)
+        if twice := ids[counts > 1].tolist():
+            raise DataError(f"{len(twice)} images are there more than once: {first_few(twice)}")
+    if alone := sorted({*first.image_ids.tolist()} ^ {*second.image_ids.tolist()}):
+        raise DataError(
+            f"two models can only be compared on the same images; {len(alone)} are with one of them alone: "
+            f"{first_few(alone)}"
+        )
+    for what, ours, theirs in (
+        ("diagnosis", first.labels, second.labels),
+        ("lesion", first.lesion_ids, second.lesion_ids),
+    ):
+        if differing := first.image_ids[ours != theirs].tolist():
+            raise DataError(
+                f"two models can only be compared on the same data; the {what} of {len(differing)} images differs: "
+                f"{first_few(differing)}"
+            )

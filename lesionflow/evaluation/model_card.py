@@ -7,20 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
 from lesionflow.datasets.split import PARTS
-from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
-from lesionflow.evaluation.display_names import gap_sentence, in_words, with_interval
-from lesionflow.evaluation.slices import Gap
+from lesionflow.diagnoses import FULL_NAMES, MALIGNANT
+from lesionflow.evaluation.metrics import Place, in_words, shown_at, with_interval
+from lesionflow.evaluation.slices import Gap, gap_sentence
 from lesionflow.model.card import AVERAGED, SINGLE, Card
 
 LONGEST = 5000  # characters of a version's description that MLflow's store has room for; a test holds the card to it
 LONGEST_NAME = 40
 MEASURED = ("validation", "test")
-IN_TABLE = (
-    "balanced_accuracy", "macro_auc", "accuracy", "accuracy_of_always_nv", "malignant_sensitivity",
-    "malignant_specificity", "malignant_auc", "ece",
-)  # fmt: skip
 GAPS_NAMED = 3
-TOLD = {"balanced_accuracy": "balanced accuracy", "macro_auc": "macro AUC", "sensitivity_mel": "melanoma sensitivity"}
 
 
 def model_card(card: Card, gaps: Sequence[Gap] = (), sizes: Mapping[str, tuple[int, int]] | None = None) -> str:
@@ -82,8 +77,10 @@ def terms_and_figures(card: Card) -> str:
 def figures_told(card: Card) -> str:
     """The first things that anybody asks of a model, on its test part, with 95% intervals."""
     test = card.metrics.get("test", {})
-    figures = [f"{words} {with_interval(test[name])}" for name, words in TOLD.items() if name in test]
-    return ", ".join(figures) or "none were kept"
+    told = [
+        f"{metric.short} {with_interval(test[metric.name])}" for metric in shown_at(Place.TERMS) if metric.name in test
+    ]
+    return ", ".join(told) or "none were kept"
 
 
 def _what_it_is(card: Card) -> str:
@@ -125,7 +122,6 @@ def _figures(card: Card) -> str:
     parts = [part for part in MEASURED if part in card.metrics]
     if not parts:
         return "None were kept."
-    per_diagnosis = [f"sensitivity_{dx}" for dx in DIAGNOSES]
     return "\n".join(
         [
             "With 95% intervals from a bootstrap over lesions.\n",
@@ -133,7 +129,7 @@ def _figures(card: Card) -> str:
             "|---" * (1 + len(parts)) + "|",
             *(
                 line
-                for name in (*IN_TABLE, *per_diagnosis)
+                for name in (metric.name for metric in shown_at(Place.MODEL_CARD))
                 if any(name in card.metrics[part] for part in parts)
                 for line in _row(in_words(name), *(with_interval(card.metrics[part].get(name)) for part in parts))
             ),

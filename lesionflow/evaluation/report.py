@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.curves import roc
 from lesionflow.evaluation.metrics import confusion_matrix
 from lesionflow.evaluation.plots import FEW, Picture
-from lesionflow.evaluation.selective import coverage_curve, reliability
 from lesionflow.evaluation.slices import Gap, Slice
 from lesionflow.model.card import Calibration, Card, Estimate
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, LabelledPredictions

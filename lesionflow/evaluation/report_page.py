@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from lesionflow import pages
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT_INDICES
-from lesionflow.evaluation.display_names import (
-    BY_DIAGNOSIS,
-    METRIC_WORDS,
-    attribute_in_words,
-    gap_sentence,
-    with_interval,
-)
+from lesionflow.evaluation.metrics import OF_DIAGNOSIS, Metric, Place, overall_metrics, shown_at, with_interval
 from lesionflow.evaluation.model_card import data_licence, limits
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import NOT_A_DEVICE, EvaluationReport
+from lesionflow.evaluation.slices import attribute_in_words, gap_sentence
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR
 
@@ -62,20 +57,20 @@ def _figure(picture: Picture) -> str:
 
 
 def _headline(report: EvaluationReport) -> str:
-    tiles = {
-        "balanced_accuracy": "Balanced accuracy",
-        "macro_auc": "Macro AUC",
-        "malignant_sensitivity": "Malignant sensitivity",
-        "malignant_specificity": "Malignant specificity",
-        "ece": "Calibration error (ECE)",
-        "accuracy": "Accuracy",
-    }
     parts = [
-        (label, f"{report.metrics[name].value:.3f}", _beside(report, name))
-        for name, label in tiles.items()
-        if name in report.metrics
+        (
+            _capital(metric.headline or metric.short),
+            f"{report.metrics[metric.name].value:.3f}",
+            _beside(report, metric.name),
+        )
+        for metric in shown_at(Place.HEADLINE)
+        if metric.name in report.metrics
     ]
     return pages.headline(parts)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _beside(report: EvaluationReport, name: str) -> str:
@@ -129,10 +124,10 @@ def _by_diagnosis(report: EvaluationReport) -> str:
     counts = np.bincount(report.predictions.labels, minlength=len(DIAGNOSES))
     rows = [
         [f"{diagnosis} ({FULL_NAMES[diagnosis]})", str(count)]
-        + [_two_lines(report.metrics.get(f"{metric}_{diagnosis}")) for metric in BY_DIAGNOSIS]
+        + [_two_lines(report.metrics.get(f"{metric.name}_{diagnosis}")) for metric in OF_DIAGNOSIS]
         for diagnosis, count in zip(DIAGNOSES, counts, strict=True)
     ]
-    header = ["diagnosis", "images", *(words.replace(" ", "\n") for words in BY_DIAGNOSIS.values())]
+    header = ["diagnosis", "images", *(metric.words.replace(" ", "\n") for metric in OF_DIAGNOSIS)]
     return pages.table(header, rows, "Each diagnosis against the rest, with 95% intervals")
 
 
@@ -150,8 +145,8 @@ def _operating_point(report: EvaluationReport) -> Iterator[str]:
         f"Here that finds {found} of {malignant.sum()} malignant images, and flags {flagged} of {(~malignant).sum()} "
         "benign ones with them" + (f": {flagged / found:.1f} false alarms for each malignant image." if found else ".")
     )
-    names = [name for name in METRIC_WORDS if name.startswith("malignant_")]
-    yield _metrics_table(report, names, "Malignant against benign")
+    shown = [metric for metric in overall_metrics() if metric.name.startswith("malignant_")]
+    yield _metrics_table(report, shown, "Malignant against benign")
 
 
 def _calibration(report: EvaluationReport) -> Iterator[str]:
@@ -197,14 +192,14 @@ def _slices(report: EvaluationReport) -> Iterator[str]:
 
 
 def _slices_table(report: EvaluationReport) -> str:
-    names = ("balanced_accuracy", "macro_auc", "malignant_auc", "malignant_sensitivity", "malignant_specificity")
+    shown = shown_at(Place.GROUPS)
     rows = [
         [f"{attribute_in_words(each.attribute)}: {each.value}{' (small)' if each.small else ''}"]
         + [f"{each.images}\n{each.lesions}"]
-        + [_two_lines(each.metrics.get(name)) for name in names]
+        + [_two_lines(each.metrics.get(metric.name)) for metric in shown]
         for each in report.slices
     ]
-    header = ["group", "images\nlesions", *(name.replace("_", "\n").replace("auc", "AUC") for name in names)]
+    header = ["group", "images\nlesions", *(metric.short.replace(" ", "\n") for metric in shown)]
     return pages.table(header, rows, "Groups of images, with 95% intervals")
 
 
@@ -215,14 +210,13 @@ def _two_lines(estimate: Estimate | None) -> str:
 
 
 def _all_metrics(report: EvaluationReport) -> str:
-    return _metrics_table(report, list(METRIC_WORDS), "With 95% intervals")
+    return _metrics_table(report, overall_metrics(), "With 95% intervals")
 
 
-def _metrics_table(report: EvaluationReport, names: list[str], caption: str) -> str:
-    def row(name: str, estimate: Estimate | None) -> list[str]:
-        if estimate is None:
-            return [METRIC_WORDS[name], "not defined", "", ""]
-        return [METRIC_WORDS[name], *(f"{number:.3f}" for number in estimate)]
+def _metrics_table(report: EvaluationReport, shown: Sequence[Metric], caption: str) -> str:
+    def row(metric: Metric) -> list[str]:
+        if (estimate := report.metrics.get(metric.name)) is None:
+            return [metric.words, "not defined", "", ""]
+        return [metric.words, *(f"{number:.3f}" for number in estimate)]
 
-    return pages.table(["metric", "value", "from", "to"], [row(name, report.metrics.get(name)) for name in names],
-                       caption)  # fmt: skip
+    return pages.table(["metric", "value", "from", "to"], [row(metric) for metric in shown], caption)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from lesionflow.datasets.label_table import ATTRIBUTES
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
-from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.metrics import Place, in_words, measure, shown_at
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.profile.attributes import UNKNOWN, values_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 AGE_BANDS = {"0-29": 30, "30-44": 45, "45-59": 60, "60-74": 75, "75+": 130}  # the band -> the age it ends before
 # Of 20 lesions, one more or less moves a sensitivity by five points, and its interval is some 40 points wide.
 FEWEST_IMAGES, FEWEST_LESIONS = 100, 20
-GAPS_IN = ("balanced_accuracy", "malignant_sensitivity", "malignant_specificity", "malignant_auc", "ece")
+ATTRIBUTE_WORDS = {"localization": "body site", "dx_type": "confirmation"}
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,17 @@ def age_band(age: object) -> str:
     return next((band for band, end in AGE_BANDS.items() if years < end), UNKNOWN)
 
 
-def largest_gaps(slices: Iterable[Slice], overall: dict[str, Estimate], names: Sequence[str] = GAPS_IN) -> list[Gap]:
-    """The gap of each attribute in each metric, the largest first: the two slices that differ most.
+def largest_gaps(
+    slices: Iterable[Slice], overall: dict[str, Estimate], names: Sequence[str] | None = None
+) -> list[Gap]:
+    """The gap of each attribute in some metrics, the largest first: the two slices that differ most.
+
+    names: of the metrics; those of `Place.GROUP_GAPS` unless given.
 
     Small slices and those of unknown values are left out, and so is a metric that fewer than two slices have. The two
     were chosen because they differ, so intervals that do not overlap are a reason to look closer, not a proof.
     """
+    names = [metric.name for metric in shown_at(Place.GROUP_GAPS)] if names is None else names
     by_attribute: dict[str, list[Slice]] = {}
     for each in slices:
         if not each.small and each.value != UNKNOWN:
@@ -143,3 +148,23 @@ def _order(attribute: str, values: np.ndarray) -> list[str]:
     if attribute == "age":
         known = [band for band in AGE_BANDS if band in size]
     return known + [UNKNOWN] * (UNKNOWN in size)
+
+
+def attribute_in_words(attribute: str) -> str:
+    """What images are grouped by, for people."""
+    return ATTRIBUTE_WORDS.get(attribute, attribute)
+
+
+def gap_sentence(gap: Gap, safe: Callable[[str], str] = str) -> str:
+    """A gap between two slices in one sentence, with what speaks against reading too much into it.
+
+    safe: what makes a slice's name, which comes from the data, safe to stand where the sentence will.
+    """
+    lowest, highest = (each.metrics[gap.metric].value for each in (gap.lowest, gap.highest))
+    caution = "their intervals overlap: it may be chance" if gap.overlap else "their intervals do not overlap"
+    if not gap.same_diagnoses and not gap.metric.startswith("malignant_"):
+        caution += "; the two do not hold the same diagnoses"
+    return (
+        f"By {attribute_in_words(gap.attribute)}, {in_words(gap.metric)} is {lowest:.2f} for {safe(gap.lowest.value)} "
+        f"and {highest:.2f} for {safe(gap.highest.value)}; {caution}"
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lesionflow.errors import LesionflowError, RegistryError
-from lesionflow.evaluation.intervals import compare
+from lesionflow.evaluation.metrics import DECIDING, compare
 from lesionflow.registry.compared_model import ComparedModel, compared_model_of, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
 from lesionflow.registry.gates import Verdict, decide
@@ -26,7 +26,7 @@ from lesionflow.registry.history import (
     record,
     tag_decision,
 )
-from lesionflow.registry.versions import DECIDING, Version, find_version, is_registered, number_by_alias
+from lesionflow.registry.versions import Version, find_version, is_registered, number_by_alias
 from lesionflow.tracking.client import mlflow, registry_errors
 
 

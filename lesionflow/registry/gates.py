@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from lesionflow.errors import DataError
 from lesionflow.evaluation.calibration import ece_by_chance
-from lesionflow.evaluation.intervals import Difference, compare
+from lesionflow.evaluation.metrics import DECIDING, SENSITIVITY_NOT_TO_MISS, Difference, compare
 from lesionflow.registry.compared_model import ComparedModel, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
-from lesionflow.registry.versions import DECIDING
 
-MELANOMA, CALIBRATION = "sensitivity_mel", "ece"  # metrics beside `DECIDING`, on the validation part too
+CALIBRATION = "ece"  # of the validation part, as `DECIDING` and `SENSITIVITY_NOT_TO_MISS`
 _ROUNDING = 1e-9  # so that a loss of exactly the margin is none that exceeds it
 
 
@@ -57,7 +56,7 @@ def _compared(challenger: ComparedModel, champion: ComparedModel | None, config:
         return (Gate("data", False, f"not comparable: {why}"),)
     assert challenger.validation is not None and champion.validation is not None
     try:
-        differences = compare(challenger.validation, champion.validation, (DECIDING, MELANOMA))
+        differences = compare(challenger.validation, champion.validation, (DECIDING, SENSITIVITY_NOT_TO_MISS))
     except DataError as error:  # of one digest, and yet of other images: somebody wrote that card by hand
         return (Gate("data", False, f"not comparable: {error}"),)
     return (
@@ -70,7 +69,7 @@ def _compared(challenger: ComparedModel, champion: ComparedModel | None, config:
 def _open(why: str, challenger: ComparedModel) -> tuple[Gate, ...]:
     """The gates that compare, where there is nothing to compare with."""
     metrics = challenger.card.metrics["validation"]
-    named = {"balanced accuracy": metrics.get(DECIDING), "melanoma sensitivity": metrics.get(MELANOMA)}
+    named = {"balanced accuracy": metrics.get(DECIDING), "melanoma sensitivity": metrics.get(SENSITIVITY_NOT_TO_MISS)}
     told = {name: f"{name} {found.value:.4f}" if found else f"{name} not defined" for name, found in named.items()}
     return Gate("data", True, why), *(Gate(name, True, f"validation {what}") for name, what in told.items())
 
@@ -93,7 +92,7 @@ def _better(
 
 
 def _no_worse_at_melanoma(differences: dict[str, Difference], champion: ComparedModel, margin: float) -> Gate:
-    found = differences.get(MELANOMA)
+    found = differences.get(SENSITIVITY_NOT_TO_MISS)
     if found is None:
         return Gate("melanoma sensitivity", False, "the validation part has no melanoma", None, -margin)
     passed = found.value >= -margin - _ROUNDING

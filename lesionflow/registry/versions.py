@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesionflow.errors import RegistryError, UsageError, did_you_mean
+from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import CARD_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card
 from lesionflow.model.files import read_arrays
 from lesionflow.model.prediction import LabelledPredictions, read_labelled
@@ -21,7 +22,6 @@ from lesionflow.registry.local_store import Entry, find_entry, local_bundle
 from lesionflow.registry.remote_store import fetch_entry
 from lesionflow.tracking.client import connect, mlflow, registry_errors, without_password
 
-DECIDING = "balanced_accuracy"  # on the validation part
 SCORED = (CARD_FILE, ONNX_FILE)  # what scoring reads of a bundle
 _MOST_DESCRIBED = 5000  # characters of a description; the columns of MLflow's databases hold no more
 

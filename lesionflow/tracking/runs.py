@@ -19,8 +19,8 @@ import numpy as np
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import RegistryError, UsageError
+from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.model.card import Card, Estimate
 from lesionflow.tracking.client import active_run_id, connect, mlflow, registry_errors
 from lesionflow.tracking.provenance import git_commit, package_versions
@@ -34,15 +34,6 @@ if TYPE_CHECKING:
 RUNS = "runs:/"
 RETRY_AFTER = 60  # seconds after a failed call: asking a server that hangs costs 20
 
-# Metrics of the compare view: with more of them, those that decide would be out of sight.
-COMPARED = (
-    "accuracy", "accuracy_of_always_nv", "balanced_accuracy", "macro_auc", "macro_f1", "log_loss", "ece",
-    "malignant_auc", "malignant_sensitivity", "malignant_specificity", "referred", "accuracy_of_trusted",
-    *(f"sensitivity_{diagnosis}" for diagnosis in DIAGNOSES),
-)  # fmt: skip
-# MLflow lists metrics by name and shows the first few: those that decide a promotion are logged once more under
-# `deciding/`, which sorts before every other group. Of validation alone, as test decides nothing.
-DECIDING_FIRST = ("balanced_accuracy", "macro_auc", "sensitivity_mel", "ece")
 COMPARED_PICTURES = ("confusion_matrix", "malignant_roc", "reliability")
 
 
@@ -237,7 +228,7 @@ def log_metrics(metrics: dict[str, float]) -> None:
 
 def log_estimates(part: str, metrics: Mapping[str, Estimate]) -> None:
     """Log the metrics that runs are compared by; the evaluation has all of them, with their intervals."""
-    shown = {name: metrics[name].value for name in COMPARED if name in metrics}
+    shown = {metric.name: metrics[metric.name].value for metric in shown_at(Place.RUNS) if metric.name in metrics}
     log_metrics({f"{part}/{name}": value for name, value in shown.items()})
 
 
@@ -289,11 +280,16 @@ def log_card_figures(card: Card) -> None:
         log_estimates(part, card.metrics[part])
     train, validation = card.metrics.get("train", {}), card.metrics.get("validation", {})
     gaps = {
-        f"gap/{metric}": train[metric].value - validation[metric].value
-        for metric in ("accuracy", "balanced_accuracy", "macro_auc")
-        if metric in train and metric in validation
+        f"gap/{name}": train[name].value - validation[name].value
+        for name in (metric.name for metric in shown_at(Place.FIT_GAP))
+        if name in train and name in validation
     }
-    deciding = {f"deciding/{name}": validation[name].value for name in DECIDING_FIRST if name in validation}
+    # Of validation alone, as test decides nothing.
+    deciding = {
+        f"deciding/{name}": validation[name].value
+        for name in (metric.name for metric in shown_at(Place.DECIDING))
+        if name in validation
+    }
     told = {name: float(card.training[name]) for name in ("best_epoch", "seconds") if name in card.training}
     log_metrics(deciding | gaps | {f"training/{name}": value for name, value in told.items()})
 

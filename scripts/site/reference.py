@@ -21,10 +21,8 @@ import click
 import lesionflow
 from lesionflow.cli import main
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
-from lesionflow.evaluation.bootstrap_metrics import DIAGNOSIS_METRICS, LOWER_IS_BETTER, OVERALL_METRICS
-from lesionflow.evaluation.display_names import BY_DIAGNOSIS, METRIC_WORDS
+from lesionflow.evaluation.metrics import OF_DIAGNOSIS, Better, Place, overall_metrics, shown_at
 from lesionflow.model.card import Calibration, Card
-from lesionflow.tracking.runs import DECIDING_FIRST
 from lesionflow.training.presets import NETWORKS, PRESETS, preset_of
 
 
@@ -144,24 +142,26 @@ def report_page(contract: str) -> str:
 
 def figures_page() -> str:
     """Every figure of merit: its name in cards, evaluations and MLflow, and what it is called in words."""
-    better = "\n\nLower is better for " + ", ".join(f"`{name}`" for name in LOWER_IS_BETTER)
-    better += ". `referred` and `accuracy_of_always_nv` are neither good nor bad; higher is better for the rest."
-    overall = [(f'<a id="{name}"></a>`{name}`', _in_cell(METRIC_WORDS[name])) for name in OVERALL_METRICS]
-    by_diagnosis = [(f'<a id="{name}"></a>`{name}_DIAGNOSIS`', BY_DIAGNOSIS[name]) for name in DIAGNOSIS_METRICS]
+    shown = overall_metrics()
+    lower = ", ".join(f"`{metric.name}`" for metric in shown if metric.better is Better.LOWER)
+    neither = " and ".join(f"`{metric.name}`" for metric in shown if metric.better is Better.NEITHER)
+    better = f"\n\nLower is better for {lower}. {neither} are neither good nor bad; higher is better for the rest."
+    overall = [(f'<a id="{metric.name}"></a>`{metric.name}`', _in_cell(metric.words)) for metric in shown]
+    by_diagnosis = [(f'<a id="{metric.name}"></a>`{metric.name}_DIAGNOSIS`', metric.words) for metric in OF_DIAGNOSIS]
     return (
         "\n\n".join(
             [
                 "# Figures of merit",
                 "By these names they stand in a bundle's card, in `metrics.json` of an evaluation and, behind "
                 "the part of the split, in MLflow, which has "
-                + ", ".join(f"`{name}`" for name in sorted(DECIDING_FIRST))
+                + ", ".join(sorted(f"`{metric.name}`" for metric in shown_at(Place.DECIDING)))
                 + " of validation once more under `deciding/`, in front of all others. Each has a 95 % interval from a "
                 "bootstrap over lesions." + better,
                 _table(("name", "in words"), overall),
                 "For each diagnosis against the rest:",
                 _table(("name", "in words"), by_diagnosis),
                 "## How they are defined",
-                "::: lesionflow.evaluation.metrics.figures",
+                "::: lesionflow.evaluation.metrics.metric_values",
                 "::: lesionflow.evaluation.metrics.measure",
             ]
         )

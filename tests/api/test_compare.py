@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.api.compare import COMPARED, compare
+from lesionflow.api.compare import compare
 from lesionflow.errors import BundleError, RegistryError, UsageError
+from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.registry.champion import set_champion
 from lesionflow.registry.versions import find_version
 from tests.conftest import error_line, invoke
@@ -20,7 +21,7 @@ def test_each_differs_from_the_first_on_the_same_lesions(contenders: Path) -> No
     assert [model.label for model in found.models] == ["lesions/1", "lesions/2", "lesions/4"]
     assert set(found.differences) == {"lesions/2", "lesions/4"} and not found.not_comparable
     better = found.differences["lesions/2"]
-    assert set(better) == set(COMPARED)
+    assert set(better) == {metric.name for metric in shown_at(Place.COMPARISON)}
     gain = better["balanced_accuracy"]
     assert gain.value == pytest.approx(0.15) and gain.low < 0.15 < gain.high and gain.probability_better == 1
     assert better["log_loss"].value < 0 and better["log_loss"].probability_better == 1  # less is better

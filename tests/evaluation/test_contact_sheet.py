@@ -20,7 +20,7 @@ def stated(rows: list[tuple[int, int, float, bool]]) -> LabelledPredictions:
         probabilities[place, call] = probability
     true, called, _, malignant = (np.array(column) for column in zip(*rows, strict=True))
     ids = np.array([f"i{place}" for place in range(len(rows))])
-    return LabelledPredictions(ids, ids, true, probabilities, called, malignant, np.full(len(rows), TRUSTED))
+    return LabelledPredictions(probabilities, called, malignant, np.full(len(rows), TRUSTED), ids, ids, true)
 
 
 def test_missed_malignant_images_come_first_then_the_surest_wrong_calls() -> None:

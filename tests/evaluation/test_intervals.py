@@ -5,9 +5,8 @@ import pytest
 from scipy.stats import beta
 
 from lesionflow.errors import DataError, UsageError
-from lesionflow.evaluation.bootstrap_metrics import METRICS
-from lesionflow.evaluation.intervals import COMPARED, Difference, compare, interval, lesion_weights
-from lesionflow.evaluation.metrics import figures
+from lesionflow.evaluation.bootstrap import interval, lesion_weights
+from lesionflow.evaluation.metrics import METRICS, Difference, Place, compare, metric_values, shown_at
 from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import made_up
 
@@ -50,14 +49,14 @@ def test_none_and_all_of_some_lesions_get_the_exact_interval(lesions: int) -> No
 def test_a_difference_is_that_of_the_metrics_and_the_order_of_images_does_not_matter() -> None:
     first, second = made_up(60, skill=2), made_up(60)
     shuffled = second.take(np.random.default_rng(0).permutation(len(second)))
-    found = compare(first, shuffled, METRICS, resamples=150)
-    assert found == compare(first, second, METRICS, resamples=150)
-    ours, theirs = figures(first), figures(second)
+    found = compare(first, shuffled, tuple(METRICS), resamples=150)
+    assert found == compare(first, second, tuple(METRICS), resamples=150)
+    ours, theirs = metric_values(first), metric_values(second)
     assert {*found} == {*ours} & {*theirs}
     for name, difference in found.items():
         assert difference.value == pytest.approx(ours[name] - theirs[name], abs=1e-9), name
         assert difference.low <= difference.high and 0 <= difference.probability_better <= 1
-    assert list(compare(first, second, resamples=20)) == list(COMPARED)
+    assert list(compare(first, second, resamples=20)) == [metric.name for metric in shown_at(Place.COMPARISON)]
 
 
 def test_the_one_is_as_much_worse_as_the_other_is_better() -> None:
@@ -70,8 +69,9 @@ def test_the_one_is_as_much_worse_as_the_other_is_better() -> None:
 
 
 def test_more_skill_is_better_in_every_metric_also_where_that_is_lower() -> None:
-    found = compare(made_up(200, skill=3), made_up(200, skill=0.5), resamples=200)
-    for name in ("balanced_accuracy", "macro_auc", "malignant_auc", "log_loss", "brier"):
+    names = ("balanced_accuracy", "macro_auc", "malignant_auc", "log_loss", "brier")
+    found = compare(made_up(200, skill=3), made_up(200, skill=0.5), names, resamples=200)
+    for name in names:
         assert found[name].probability_better == 1, name
         assert (found[name].high < 0) == (name in ("log_loss", "brier")), name
 
@@ -112,5 +112,5 @@ def test_only_the_same_images_lesions_and_diagnoses_are_compared() -> None:
 
 def test_an_unknown_metric_is_refused_with_those_there_are() -> None:
     made = made_up(20)
-    with pytest.raises(UsageError, match="no metric acuracy; there are accuracy, "):
+    with pytest.raises(UsageError, match="no metric acuracy; there are balanced_accuracy, "):
         compare(made, made, ("acuracy",))

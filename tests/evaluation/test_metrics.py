@@ -7,9 +7,15 @@ import pytest
 
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.errors import DataError
-from lesionflow.evaluation.bootstrap_metrics import METRICS, shares, weighted_metrics
-from lesionflow.evaluation.intervals import lesion_weights
-from lesionflow.evaluation.metrics import confusion_matrix, expected_calibration_error, figures, measure
+from lesionflow.evaluation.bootstrap import lesion_weights
+from lesionflow.evaluation.metrics import (
+    METRICS,
+    confusion_matrix,
+    expected_calibration_error,
+    measure,
+    metric_values,
+    weighted_metrics,
+)
 from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import by_hand, made_up
 
@@ -18,7 +24,7 @@ CALLED = ["nv"] * 5 + ["mel"] + ["mel", "nv"] + ["akiec", "nv"]
 
 
 def test_values_worked_out_by_hand() -> None:
-    found = figures(by_hand(TRUE, CALLED))
+    found = metric_values(by_hand(TRUE, CALLED))
     assert found["accuracy"] == found["accuracy_of_most_probable"] == pytest.approx(6 / 10)
     assert found["accuracy_of_always_nv"] == pytest.approx(6 / 10)
     assert found["balanced_accuracy"] == pytest.approx((5 / 6 + 1 / 2 + 0 + 0) / 4)
@@ -47,21 +53,21 @@ def malignant_scores(scores: list[float], malignant: list[bool]) -> LabelledPred
 
 def test_areas_under_a_roc_curve_drawn_on_paper() -> None:
     # From the highest score on: case, control, case, control, control, of two cases and three controls.
-    found = figures(malignant_scores([0.9, 0.8, 0.7, 0.6, 0.5], [True, False, True, False, False]))
+    found = metric_values(malignant_scores([0.9, 0.8, 0.7, 0.6, 0.5], [True, False, True, False, False]))
     assert found["malignant_auc"] == found["auc_mel"] == pytest.approx(5 / 6)
     assert found["malignant_auc_above_80"] == pytest.approx(2 / 3)  # all of height 1, from a third of the controls on
     assert found["average_precision_mel"] == pytest.approx((1 + 2 / 3) / 2)
     # A score that a case and a control share is a slope: from (0, 1/2) to (1/3, 1), of which the part above 0.8 counts.
-    found = figures(malignant_scores([0.9, 0.8, 0.8, 0.6, 0.5], [True, False, True, False, False]))
+    found = metric_values(malignant_scores([0.9, 0.8, 0.8, 0.6, 0.5], [True, False, True, False, False]))
     assert found["malignant_auc"] == pytest.approx(1 - 1 / 12)
     assert found["malignant_auc_above_80"] == pytest.approx(2 / 3 + (1 / 3 - 0.2) * 0.9)
     assert found["average_precision_mel"] == pytest.approx((1 + 2 / 3) / 2)
     # All scores the same: the diagonal, of which the part above 0.8 is 0.2 wide and 0.9 high on average.
-    found = figures(malignant_scores([0.5] * 5, [True, False, True, False, False]))
+    found = metric_values(malignant_scores([0.5] * 5, [True, False, True, False, False]))
     assert found["malignant_auc"] == pytest.approx(0.5) and found["malignant_auc_above_80"] == pytest.approx(0.18)
     assert found["average_precision_mel"] == pytest.approx(2 / 5)
     # Exactly 80 % at a score: what lies beside it counts from there on.
-    found = figures(malignant_scores([0.9] * 4 + [0.8] + [0.7], [True] * 4 + [False] + [True]))
+    found = metric_values(malignant_scores([0.9] * 4 + [0.8] + [0.7], [True] * 4 + [False] + [True]))
     assert found["malignant_auc_above_80"] == pytest.approx(0.8)
 
 
@@ -97,6 +103,7 @@ def independent(predictions: LabelledPredictions) -> dict[str, float]:
         "referred": 1 - trusted.mean(),
         "accuracy_of_trusted": metrics.accuracy_score(labels[trusted], called[trusted]),
         "malignant_auc": metrics.roc_auc_score(malignant, risk),
+        "malignant_average_precision": metrics.average_precision_score(malignant, risk),
         "malignant_auc_above_80": reversed_area + 0.8 * (1 - start),
         "malignant_sensitivity": metrics.recall_score(malignant, predictions.malignant),
         "malignant_specificity": metrics.recall_score(~malignant, ~predictions.malignant),
@@ -122,7 +129,7 @@ def test_every_metric_is_that_of_scikit_learn(seed: int, digits: int | None) -> 
     made = made_up(seed=seed, digits=digits)
     expected = independent(made)
     assert set(expected) == set(METRICS)
-    assert figures(made) == pytest.approx(expected, abs=1e-9)
+    assert metric_values(made) == pytest.approx(expected, abs=1e-9)
     once = weighted_metrics(made, np.ones((1, len(made)), dtype=np.uint8))
     assert {name: values[0] for name, values in once.items()} == pytest.approx(expected, abs=1e-9)
 
@@ -136,7 +143,7 @@ def test_weights_are_rows_repeated(digits: int | None) -> None:
     found = weighted_metrics(made, weights)
     for place, counts in enumerate(weights):
         repeated = made.take(np.repeat(np.arange(len(made)), counts))
-        expected = figures(repeated)
+        expected = metric_values(repeated)
         assert len(expected) > 40
         for name in METRICS:
             if name in expected:
@@ -149,14 +156,14 @@ def test_many_weightings_are_cut_into_chunks_without_a_seam(monkeypatch: pytest.
     made = made_up(40)
     weights = lesion_weights(made.lesion_ids, 25, seed=0)
     whole = weighted_metrics(made, weights)
-    monkeypatch.setattr("lesionflow.evaluation.bootstrap_metrics._CHUNK", 7 * len(made))
+    monkeypatch.setattr("lesionflow.evaluation.bootstrap._AT_ONCE", 7)
     for name, values in weighted_metrics(made, weights).items():
         np.testing.assert_allclose(values, whole[name], rtol=1e-12)
 
 
 def test_auc_is_the_chance_that_a_case_ranks_above_a_control() -> None:
     made = made_up(digits=0)
-    found = figures(made)
+    found = metric_values(made)
     for place, diagnosis in enumerate(DIAGNOSES):
         score = made.probabilities[:, place]
         cases, controls = score[made.labels == place][:, None], score[made.labels != place][None]
@@ -165,7 +172,7 @@ def test_auc_is_the_chance_that_a_case_ranks_above_a_control() -> None:
 
 
 def test_always_answering_nv_looks_accurate_and_is_not() -> None:
-    found = figures(by_hand(TRUE, ["nv"] * 10))
+    found = metric_values(by_hand(TRUE, ["nv"] * 10))
     assert found["accuracy"] == found["accuracy_of_always_nv"] == 0.6
     assert found["balanced_accuracy"] == pytest.approx(1 / 4)
     assert found["malignant_sensitivity"] == 0 and found["malignant_specificity"] == 1
@@ -236,8 +243,10 @@ def test_ece_is_what_the_definition_says() -> None:
 
 def test_every_share_counts_images_among_images() -> None:
     made = made_up(50)
-    for name, (counted, among) in shares(made).items():
-        assert counted.shape == among.shape == (len(made),) and not (counted & ~among).any(), name
+    for name, metric in METRICS.items():
+        if metric.share is not None:
+            counted, among = metric.share(made)
+            assert counted.shape == among.shape == (len(made),) and counted.dtype == among.dtype == bool, name
 
 
 def test_confusion_matrix_counts_rows_by_truth() -> None:
@@ -265,7 +274,7 @@ def test_the_challenges_own_scorer_finds_the_same(seed: int) -> None:
         challenge_csv(made.image_ids, made.probabilities),
         scoring.ClassificationMetric.BALANCED_ACCURACY,
     )
-    found = figures(made)
+    found = metric_values(made)
     assert found["balanced_accuracy"] == found["balanced_accuracy_of_most_probable"]
     assert found["balanced_accuracy"] == pytest.approx(score.overall, abs=1e-9)
     for ours, theirs in (("macro_auc", "auc"), ("macro_average_precision", "ap")):

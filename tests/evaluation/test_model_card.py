@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
-from lesionflow.evaluation.bootstrap_metrics import METRICS
+from lesionflow.evaluation.metrics import METRICS
 from lesionflow.evaluation.model_card import LONGEST, model_card
 from lesionflow.evaluation.slices import Gap
 from lesionflow.model.card import SINGLE, Calibration, Estimate

@@ -7,15 +7,13 @@ import numpy as np
 import pytest
 
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.evaluation.bootstrap_metrics import METRICS
+from lesionflow.evaluation.calibration import coverage_curve
 from lesionflow.evaluation.contact_sheet import worst_mistakes
-from lesionflow.evaluation.display_names import in_words
-from lesionflow.evaluation.metrics import confusion_matrix
+from lesionflow.evaluation.metrics import METRICS, confusion_matrix, in_words
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import EvaluationReport, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
 from lesionflow.evaluation.report_pictures import mistakes_picture, numeric_pictures
-from lesionflow.evaluation.selective import coverage_curve
 from lesionflow.model.prediction import UNFAMILIAR
 from tests.evaluation.reports import answers, by_sex, card, full_labels, report
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from lesionflow.evaluation.intervals import lesion_weights
-from lesionflow.evaluation.metrics import expected_calibration_error, figures
-from lesionflow.evaluation.selective import coverage_curve, reliability
+from lesionflow.evaluation.bootstrap import lesion_weights
+from lesionflow.evaluation.calibration import coverage_curve, reliability
+from lesionflow.evaluation.metrics import expected_calibration_error, metric_values
 from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import by_hand, made_up
 
@@ -41,7 +41,7 @@ def test_equal_confidences_are_kept_or_left_out_together() -> None:
 
 def test_the_curve_ends_at_the_metrics_of_all_images() -> None:
     made = made_up(digits=1)
-    curve, found = coverage_curve(made), figures(made)
+    curve, found = coverage_curve(made), metric_values(made)
     assert curve.coverage[-1] == 1 and (np.diff(curve.coverage) > 0).all() and (np.diff(curve.confidence) < 0).all()
     assert curve.accuracy[-1] == pytest.approx(found["accuracy"])
     assert curve.balanced_accuracy[-1] == pytest.approx(found["balanced_accuracy"])
@@ -50,7 +50,7 @@ def test_the_curve_ends_at_the_metrics_of_all_images() -> None:
         assert curve.coverage[place] == pytest.approx(len(kept) / len(made))
         assert curve.accuracy[place] == pytest.approx((kept.called == kept.labels).mean())
         if len(set(kept.labels.tolist())) == 7:
-            assert curve.balanced_accuracy[place] == pytest.approx(figures(kept)["balanced_accuracy"])
+            assert curve.balanced_accuracy[place] == pytest.approx(metric_values(kept)["balanced_accuracy"])
         else:
             assert np.isnan(curve.balanced_accuracy[place])
 

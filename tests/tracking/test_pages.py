@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import mlflow
 import pytest
 
-from lesionflow.tracking.runs import DECIDING_FIRST
+from lesionflow.evaluation.metrics import Place, shown_at
 from tests.browser import (
     BROWSER,
     DRIVER,
@@ -51,7 +51,7 @@ def test_comparing_both_runs_shows_what_decides_first_and_pictures(address: str,
     runs = {run.info.run_name: run for run in found}
     cnn, vgg = runs["cnn"], runs["vgg"]
     names = open_comparison(driver, address, [cnn.info.run_id, vgg.info.run_id], cnn.info.experiment_id)
-    first = sorted(f"deciding/{name}" for name in DECIDING_FIRST)
+    first = sorted(f"deciding/{metric.name}" for metric in shown_at(Place.DECIDING))
     assert names[: len(first)] == first
 
     # One sees them without scrolling in the table, with the figures of both.

@@ -1,0 +1,304 @@
+"""What metrics are made of, under many weightings of the same images at once, and the intervals that come of it.
+
+Images of one lesion are no independent evidence, so lesions are drawn, with all their images (the cluster bootstrap;
+Davison and Hinkley 1997, Bootstrap Methods and their Application, section 3.8).
+
+A resample is a number for each lesion: how often it was drawn. What is counted, summed or ranked of the images is added
+up by lesion first, so that a resample costs one product with a sparse matrix, however many metrics are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.model.card import Estimate
+from lesionflow.model.prediction import TRUSTED, LabelledPredictions
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+CALIBRATION_BINS = 15
+OUTSIDE = 0.025  # of the resamples on either side of a 95 % interval
+MOST_STEPS = 10_000  # that resamples tell apart in a curve; of more, neighbouring scores count as equal
+MALIGNANT = -1  # the curve of malignant against benign, beside those of the diagnoses by their indices
+_AT_ONCE = 64  # weightings of one chunk
+_DRAWN_AT_ONCE = 2**20  # lesions
+
+
+def lesion_weights(lesion_ids: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """How often each image is in each resample.
+
+    A resample draws as many lesions as there are, with replacement. It depends on the lesions and the seed alone, not
+    on the order of the images.
+
+    Parameters
+    ----------
+    lesion_ids : (images,) text
+    resamples, seed : int
+
+    Returns
+    -------
+    (resamples, images) uint8
+    """
+    lesions, lesion_of = np.unique(lesion_ids, return_inverse=True)
+    drawn = [counts.astype(np.uint8) for counts in draw_lesions(len(lesions), resamples, seed)]
+    return np.concatenate(drawn)[:, lesion_of]
+
+
+def draw_lesions(lesions: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each of some lesions is in each resample, a few resamples at a time: (rows, lesions) int64."""
+    generator = np.random.default_rng(seed)
+    most = max(1, min(_AT_ONCE, _DRAWN_AT_ONCE // lesions))
+    for start in range(0, resamples, most):
+        rows = min(most, resamples - start)
+        drawn = generator.integers(0, lesions, (rows, lesions))
+        drawn += lesions * np.arange(rows)[:, None]  # numbers of their own for each row, to count in one go
+        yield np.bincount(drawn.ravel(), minlength=rows * lesions).reshape(rows, lesions)
+
+
+class Tally:
+    """Counts, sums and curves of images, under some weightings: what every metric is computed from.
+
+    All that metrics count depends on an image's diagnosis, its call, its most probable diagnosis and two flags. The
+    images that agree in these are one kind: `labels`, `called` and so on are of one image of each kind, and so are the
+    masks that `count` and `share` take.
+    """
+
+    def __init__(self, source: _Source, weights: np.ndarray) -> None:
+        self.kinds = source.kinds
+        self.labels, self.called = self.kinds.labels, self.kinds.called
+        self.most_probable = self.kinds.probabilities.argmax(axis=1)
+        self.counts = (source.kind_of.T @ weights).T  # (weightings, kinds)
+        self.total = self.counts.sum(axis=1)  # (weightings,) images
+        sums = (source.sums.T @ weights).T
+        self._log_loss, self._brier, self._gaps = sums[:, 0], sums[:, 1], sums[:, 2:]
+        self._source, self._weights = source, weights
+        self._curves: dict[int, Curve] = {}
+
+    def count(self, which: np.ndarray) -> np.ndarray:
+        """How many images are of some kinds, a (kinds,) mask: (weightings,)."""
+        return np.asarray(self.counts @ which.astype(np.float64))
+
+    def share(self, counted: np.ndarray, among: np.ndarray) -> np.ndarray:
+        """The share of images that count among others; NaN where there are none: (weightings,)."""
+        return ratio(self.count(counted & among), self.count(among))
+
+    def by_diagnosis(self, called: np.ndarray) -> np.ndarray:
+        """How many images of each diagnosis are called rightly by (kinds,) calls: (weightings, diagnoses)."""
+        return np.stack([self.count((self.labels == i) & (called == i)) for i in range(len(DIAGNOSES))], axis=1)
+
+    @property
+    def of_diagnosis(self) -> np.ndarray:
+        """How many images each diagnosis has: (weightings, diagnoses)."""
+        return np.stack([self.count(self.labels == i) for i in range(len(DIAGNOSES))], axis=1)
+
+    @property
+    def log_loss(self) -> np.ndarray:
+        """In nats, with probabilities kept from 0 and 1 as scikit-learn does: (weightings,)."""
+        return ratio(self._log_loss, self.total)
+
+    @property
+    def brier(self) -> np.ndarray:
+        """The sum over diagnoses of squared differences, 0 to 2 (Brier 1950, Monthly Weather Review 78, 1-3)."""
+        return ratio(self._brier, self.total)
+
+    @property
+    def calibration_gaps(self) -> np.ndarray:
+        """Confidence minus accuracy by bin, in shares of images; their sizes add up to the ECE: (weightings, bins)."""
+        return self._gaps / self.total[:, None]
+
+    def curve(self, index: int) -> Curve:
+        """The ranking of a diagnosis against the rest, or of `MALIGNANT` against benign."""
+        if index not in self._curves:
+            ranking = self._source.ranking(index)
+            if ranking is None:
+                nothing = np.zeros((len(self.total), 1))
+                self._curves[index] = Curve(nothing, nothing)
+            else:
+                cases, controls = ((part.T @ self._weights).T for part in ranking)  # (weightings, steps) each
+                self._curves[index] = Curve(np.ascontiguousarray(cases), np.ascontiguousarray(controls))
+        return self._curves[index]
+
+
+class Curve:
+    """Cases and controls at each score, from the highest on: (weightings, steps) each."""
+
+    def __init__(self, cases: np.ndarray, controls: np.ndarray) -> None:
+        self.cases, self.controls = cases, controls
+        self._found = np.cumsum(cases, axis=1)  # so far
+        self._all = self._found[:, -1]
+        self._others = controls.sum(axis=1)
+
+    def auc(self) -> np.ndarray:
+        """The area under the ROC curve; equal scores count half: (weightings,)."""
+        area = np.einsum("ws,ws->w", self.controls, self._found - self.cases / 2)
+        return ratio(area, self._all * self._others)
+
+    def auc_above(self, sensitivity: float) -> np.ndarray:
+        """The area under that part of the ROC curve where sensitivity is at least so high, as a share of all area."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate = self._found / self._all[:, None]
+            before = (self._found - self.cases) / self._all[:, None]
+        # On the segment that crosses the line, only the part beyond counts.
+        part = np.where(before < sensitivity, (rate - sensitivity) / np.maximum(rate - before, 1e-300), 1.0)
+        width = self.controls * np.clip(part, 0, 1)
+        area = np.where(rate >= sensitivity, width * (rate + np.maximum(before, sensitivity)) / 2, 0.0).sum(axis=1)
+        return np.where(self._all > 0, ratio(area, self._others), np.nan)
+
+    def average_precision(self) -> np.ndarray:
+        """Precision, averaged over the steps of sensitivity; without controls it would say nothing: (weightings,)."""
+        precision = self._found / np.maximum(self._found + np.cumsum(self.controls, axis=1), 1)
+        mean = ratio(np.einsum("ws,ws->w", self.cases, precision), self._all)
+        return np.where(self._others > 0, mean, np.nan)
+
+
+class _Source:
+    """What of images does not depend on how they are weighted, by unit: each unit is weighted as a whole.
+
+    unit_of: (images,), the unit of each image, from 0. exact: whether every score is a step of its curve.
+    """
+
+    def __init__(self, predictions: LabelledPredictions, unit_of: np.ndarray, *, exact: bool) -> None:
+        self.predictions, self.unit_of, self.exact = predictions, unit_of, exact
+        self.units = int(unit_of.max()) + 1
+        seen = np.stack([
+            predictions.labels, predictions.called, predictions.probabilities.argmax(axis=1), predictions.malignant,
+            predictions.refer == TRUSTED,
+        ], axis=1)  # fmt: skip
+        width = np.array([len(DIAGNOSES), len(DIAGNOSES), len(DIAGNOSES), 2, 2])
+        keys = seen @ np.append(np.cumprod(width[:0:-1])[::-1], 1)
+        _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
+        self.kinds = predictions.take(first)
+        self.kind_of = self._by_unit(kind, len(first))
+        parts = np.concatenate([image_losses(predictions), calibration_gaps(predictions)], axis=1)
+        self.sums = np.stack([np.bincount(unit_of, part, self.units) for part in parts.T], axis=1)
+        self._rankings: dict[int, tuple[sparse.csr_matrix, sparse.csr_matrix] | None] = {}
+
+    def ranking(self, index: int) -> tuple[sparse.csr_matrix, sparse.csr_matrix] | None:
+        """At which steps of a curve each unit has cases, and controls, (units, steps) each; None without cases."""
+        if index not in self._rankings:
+            malignant = index == MALIGNANT
+            cases = self.predictions.is_malignant if malignant else self.predictions.labels == index
+            probabilities = self.predictions.probabilities
+            scores = self.predictions.malignant_probability if malignant else probabilities[:, index]
+            self._rankings[index] = None
+            if cases.any():
+                step, steps = _steps(scores, cases, None if self.exact else MOST_STEPS)
+                self._rankings[index] = (
+                    self._by_unit(step, steps, cases.astype(float)), self._by_unit(step, steps, (~cases).astype(float))
+                )  # fmt: skip
+        return self._rankings[index]
+
+    def _by_unit(self, column: np.ndarray, columns: int, images: np.ndarray | None = None) -> sparse.csr_matrix:
+        from scipy import sparse
+
+        counted = np.ones(len(column)) if images is None else images
+        which = counted > 0
+        return sparse.csr_matrix((counted[which], (self.unit_of[which], column[which])), shape=(self.units, columns))
+
+
+def _steps(scores: np.ndarray, cases: np.ndarray, most: int | None) -> tuple[np.ndarray, int]:
+    """The step of each image in the curve of its score, the highest first, and how many steps there are.
+
+    Scores that only controls have need no step of their own beside each other: the curve is straight there.
+    """
+    _, rank = np.unique(-scores, return_inverse=True)
+    has_cases = np.bincount(rank, cases) > 0
+    begins = np.ones(len(has_cases), dtype=bool)
+    begins[1:] = has_cases[1:] | has_cases[:-1]
+    step = (np.cumsum(begins) - 1)[rank]
+    steps = int(begins.sum())
+    if most is not None and steps > most:
+        return step * most // steps, most
+    return step, steps
+
+
+def tallies(predictions: LabelledPredictions, weights: np.ndarray) -> Iterator[Tally]:
+    """Tallies of some weightings, (weightings, images), a chunk of them at a time; exact."""
+    source = _Source(predictions, np.arange(len(predictions)), exact=True)
+    for start in range(0, len(weights), _AT_ONCE):
+        chunk = weights[start : start + _AT_ONCE]
+        yield Tally(source, np.ascontiguousarray(chunk.T, dtype=np.float64))
+
+
+def resampled_tallies(predictions: LabelledPredictions, resamples: int, seed: int) -> Iterator[Tally]:
+    """Tallies of the resamples that `lesion_weights` draws, without ever holding a weight for each image."""
+    lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
+    source = _Source(predictions, lesion_of, exact=False)
+    for counts in draw_lesions(len(lesions), resamples, seed):
+        yield Tally(source, np.ascontiguousarray(counts.T, dtype=np.float64))
+
+
+def image_losses(predictions: LabelledPredictions) -> np.ndarray:
+    """Each image's part in log loss and Brier score: (images, 2)."""
+    probabilities, labels = predictions.probabilities, predictions.labels
+    least = np.finfo(np.float64).eps
+    of_truth = probabilities[np.arange(len(labels)), labels]
+    squares = np.square(probabilities).sum(axis=1) - np.square(of_truth) + np.square(1 - of_truth)
+    return np.stack([-np.log(np.clip(of_truth, least, 1 - least)), squares], axis=1)
+
+
+def confidence_bins(confidence: np.ndarray, bins: int = CALIBRATION_BINS) -> np.ndarray:
+    """Which of some bins of equal width each confidence lies in: (images,) to (images,) int64; 1 is in the last."""
+    return np.asarray(np.minimum((confidence * bins).astype(np.int64), bins - 1))
+
+
+def calibration_gaps(predictions: LabelledPredictions) -> np.ndarray:
+    """How far the probability of the most probable diagnosis is above whether that is right: (images, bins).
+
+    An image has its gap in its bin and zeros beside it. The ECE adds up the absolute sums of the bins.
+    """
+    confidence = predictions.probabilities.max(axis=1)
+    gaps = confidence - (predictions.probabilities.argmax(axis=1) == predictions.labels)
+    return np.asarray(np.eye(CALIBRATION_BINS)[confidence_bins(confidence)] * gaps[:, None])
+
+
+def interval(value: float, resampled: np.ndarray, lesions: int | None = None) -> Estimate | None:
+    """The 95 % percentile interval of a value; None where no resample has one.
+
+    Parameters
+    ----------
+    value : float
+    resampled : (resamples,) float
+        NaN in a resample that leaves the metric undefined, which then does not count.
+    lesions : int, optional
+        Of a share, how many it rests on: a share of 0 or 1 is the same in every resample, as if it were certain, and
+        gets the exact interval (Clopper and Pearson 1934, Biometrika 26, 404-413) of none or all out of so many.
+    """
+    defined = resampled[~np.isnan(resampled)]
+    if not len(defined):
+        return None
+    low, high = (float(end) for end in np.quantile(defined, (OUTSIDE, 1 - OUTSIDE)))
+    if lesions and value in (0.0, 1.0):
+        bound = OUTSIDE ** (1 / lesions)
+        low, high = (bound, 1.0) if value else (0.0, 1 - bound)
+    return Estimate(value, low, high)
+
+
+def calibration_interval(of_all: np.ndarray, resampled: np.ndarray) -> Estimate:
+    """The ECE with a 95 % interval that also covers a small one.
+
+    Chance only ever adds to an ECE, in the images as in every resample of them, so that the percentile interval of a
+    calibrated model lies above the truth. But an ECE cannot be farther from the truth than the gaps of its bins, added
+    up, are from theirs, and of that the resamples show the distribution: it gives the lower end.
+
+    Parameters
+    ----------
+    of_all : (bins,) float
+        `Tally.calibration_gaps` of all images.
+    resampled : (resamples, bins) float
+        The same of each resample.
+    """
+    value, highest = np.abs(of_all).sum(), np.quantile(np.abs(resampled).sum(axis=1), 1 - OUTSIDE)
+    farthest = np.quantile(np.abs(resampled - of_all).sum(axis=1), 1 - OUTSIDE)
+    return Estimate(float(value), max(0.0, float(value - farthest)), float(max(value, highest)))
+
+
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """The quotient, NaN for 0 / 0: that is how what is undefined becomes NaN."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(above / below)
