@@ -1,9 +1,10 @@
 """Train, track, register and use classifiers of dermatoscopic images. Research use, not a diagnosis.
 
-What the command line does, functions of the same names do: `lesionflow.train(TrainingConfig(...))`,
-`lesionflow.score(source, out)`, and so on; `lesionflow.load(model)` gives a model to ask image by image. They raise a
-`LesionflowError` where the user has to do something. Each is imported when it is first used, so that to import
-lesionflow costs nothing.
+Every command is a function of the same name: `lesionflow.train(config)`, `lesionflow.score(source, out)`, and so on;
+`lesionflow.load(model)` gives a model to ask image by image. Options are a configuration object (`TrainingConfig`,
+`ScoringConfig`, ...), keywords, or both, of which the keywords win. Progress goes to `console`, a
+`rich.console.Console`, stderr by default. Functions raise a `LesionflowError` where the user has to do something.
+Each is imported when it is first used, so that importing lesionflow costs nothing.
 
 Example:
     import lesionflow
@@ -24,28 +25,71 @@ from lesionflow.version import __version__ as __version__
 turn_off()
 
 if TYPE_CHECKING:
-    from lesionflow.api.compare import compare
+    from lesionflow.api.compare import Comparison, compare
     from lesionflow.api.describe import describe
     from lesionflow.api.doctor import doctor
-    from lesionflow.api.download import download
+    from lesionflow.api.download import Downloaded, download
     from lesionflow.api.evaluate import evaluate
-    from lesionflow.api.explain import explain
+    from lesionflow.api.explain import Explained, explain
     from lesionflow.api.history import history
     from lesionflow.api.load import LoadedModel, Prediction, load
     from lesionflow.api.merge import merge
     from lesionflow.api.promote import promote
-    from lesionflow.api.register import register
+    from lesionflow.api.register import Registered, register
     from lesionflow.api.rollback import rollback
     from lesionflow.api.score import score
-    from lesionflow.api.train import resume, train
+    from lesionflow.api.train import Trained, resume, train
+    from lesionflow.dataverse.config import DownloadConfig
     from lesionflow.errors import LesionflowError
+    from lesionflow.evaluation.config import EvaluationConfig, ExplanationConfig
+    from lesionflow.evaluation.intervals import Difference
+    from lesionflow.evaluation.report import EvaluationReport
+    from lesionflow.health.check import Check
+    from lesionflow.model.card import Card, Estimate
+    from lesionflow.profile.description import Description
+    from lesionflow.registry.champion import Promotion, Rollback
+    from lesionflow.registry.compared_model import ComparedModel
+    from lesionflow.registry.config import PromotionConfig
+    from lesionflow.registry.gates import Gate, Verdict
+    from lesionflow.registry.history import ChampionState, Change
+    from lesionflow.registry.versions import Version
+    from lesionflow.scoring.config import ReportConfig, ScoringConfig
+    from lesionflow.scoring.publish import Summary
+    from lesionflow.scoring.summary import Counts
     from lesionflow.training.config import TrainingConfig
 else:
-    _MODULES = {
+    _MODULES = {  # where each name is defined, unless in a module of its own name
+        "Card": "model.card",
+        "ChampionState": "registry.history",
+        "Change": "registry.history",
+        "Check": "health.check",
+        "ComparedModel": "registry.compared_model",
+        "Comparison": "api.compare",
+        "Counts": "scoring.summary",
+        "Description": "profile.description",
+        "Difference": "evaluation.intervals",
+        "DownloadConfig": "dataverse.config",
+        "Downloaded": "api.download",
+        "Estimate": "model.card",
+        "EvaluationConfig": "evaluation.config",
+        "EvaluationReport": "evaluation.report",
+        "Explained": "api.explain",
+        "ExplanationConfig": "evaluation.config",
+        "Gate": "registry.gates",
         "LesionflowError": "errors",
         "LoadedModel": "api.load",
         "Prediction": "api.load",
+        "Promotion": "registry.champion",
+        "PromotionConfig": "registry.config",
+        "Registered": "api.register",
+        "ReportConfig": "scoring.config",
+        "Rollback": "registry.champion",
+        "ScoringConfig": "scoring.config",
+        "Summary": "scoring.publish",
+        "Trained": "api.train",
         "TrainingConfig": "training.config",
+        "Verdict": "registry.gates",
+        "Version": "registry.versions",
         "resume": "api.train",
     }
 
@@ -60,10 +104,37 @@ else:
 
 
 __all__ = [
+    "Card",
+    "ChampionState",
+    "Change",
+    "Check",
+    "ComparedModel",
+    "Comparison",
+    "Counts",
+    "Description",
+    "Difference",
+    "DownloadConfig",
+    "Downloaded",
+    "Estimate",
+    "EvaluationConfig",
+    "EvaluationReport",
+    "Explained",
+    "ExplanationConfig",
+    "Gate",
     "LesionflowError",
     "LoadedModel",
     "Prediction",
+    "Promotion",
+    "PromotionConfig",
+    "Registered",
+    "ReportConfig",
+    "Rollback",
+    "ScoringConfig",
+    "Summary",
+    "Trained",
     "TrainingConfig",
+    "Verdict",
+    "Version",
     "compare",
     "describe",
     "doctor",

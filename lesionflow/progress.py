@@ -6,6 +6,10 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PLAIN_SECONDS = 5.0  # between two plain lines
 
@@ -13,28 +17,30 @@ Advance = Callable[[int, int], None]  # told of images done and of failures amon
 
 
 @contextlib.contextmanager
-def show_progress(total: int, done: int = 0, failed: int = 0, *, quiet: bool = False) -> Iterator[Advance]:
-    """Show progress on stderr until the block ends; yields what is to be called as images are done.
+def show_progress(
+    total: int, done: int = 0, failed: int = 0, *, quiet: bool = False, console: Console | None = None
+) -> Iterator[Advance]:
+    """Show progress until the block ends, on stderr by default; yields what is to be called as images are done.
 
     done, failed: what an earlier run has brought; it counts towards the total, not towards the speed.
     """
-    if quiet:
+    if quiet or (console is not None and console.quiet):
         yield lambda images, failures: None
-    elif sys.stderr.isatty():
-        with _live_bar(total, done, failed) as advance:
+    elif console.is_terminal if console is not None else sys.stderr.isatty():
+        with _live_bar(total, done, failed, console) as advance:
             yield advance
     else:
-        yield _plain_lines(total, done, failed)
+        yield _plain_lines(total, done, failed, sys.stderr if console is None else console.file)
 
 
 @contextlib.contextmanager
-def _live_bar(total: int, done: int, failed: int) -> Iterator[Advance]:
-    from rich.console import Console
+def _live_bar(total: int, done: int, failed: int, console: Console | None) -> Iterator[Advance]:
+    from rich import console as rich_console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     begun, before = time.monotonic(), done
     columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console or rich_console.Console(stderr=True), transient=True) as bar:
         task = bar.add_task("scoring", total=total, completed=done, told="")
 
         def advance(images: int, failures: int) -> None:
@@ -45,7 +51,7 @@ def _live_bar(total: int, done: int, failed: int) -> Iterator[Advance]:
         yield advance
 
 
-def _plain_lines(total: int, done: int, failed: int) -> Advance:
+def _plain_lines(total: int, done: int, failed: int, file: IO[str]) -> Advance:
     begun = last = time.monotonic()
     before = done
 
@@ -55,7 +61,7 @@ def _plain_lines(total: int, done: int, failed: int) -> Advance:
         if (now := time.monotonic()) - last >= PLAIN_SECONDS:
             last = now
             told = _told(total, done, before, failed, now - begun)
-            print(f"scoring: {done:,} of {total:,} images, {told}", file=sys.stderr, flush=True)
+            print(f"scoring: {done:,} of {total:,} images, {told}", file=file, flush=True)
 
     return advance
 

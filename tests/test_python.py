@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import dataclasses
 import importlib
 import inspect
 import io
@@ -10,10 +11,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints, is_typeddict
 
 import pytest
 
 import lesionflow
+from lesionflow.api import overrides
 from lesionflow.cli import main
 from lesionflow.model.shipped import is_shipped
 from lesionflow.training.config import TrainingConfig
@@ -83,6 +86,33 @@ def test_what_is_imported_lazily_is_what_types_are_checked_with() -> None:
     assert sorted(typed) == lesionflow.__all__
     for name, module in typed.items():
         assert getattr(lesionflow, name) is getattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize("options", [value for value in vars(overrides).values() if is_typeddict(value)])
+def test_typed_keywords_are_the_fields_of_the_configuration(options: type) -> None:
+    (name,) = re.findall(r"^Fields of `(\w+)`", options.__doc__ or "")
+    config = getattr(lesionflow, name)
+    types = get_type_hints(config)
+    expected = {}
+    for field in dataclasses.fields(config):
+        kind = types[field.name]
+        expected[field.name] = kind if field.default is not None else kind | None
+    assert get_type_hints(options) == expected
+
+
+def test_a_typed_program_runs(tmp_path: Path) -> None:
+    """The program that CI checks with `mypy --strict`."""
+    from tests import user_program
+
+    draw_images(tmp_path / "images", 3)
+    assert user_program.main(tmp_path / "images", tmp_path / "results.csv") == 3
+
+
+def test_a_misspelt_keyword_is_one_line_and_a_configuration_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(lesionflow.LesionflowError, match=r"ScoringConfig has no option 'bach_size'; did you mean"):
+        lesionflow.score("images", tmp_path / "results.csv", bach_size=3)  # type: ignore[call-arg]
+    with pytest.raises(lesionflow.LesionflowError, match="--top-k 9: must be from 1 to 7"):
+        lesionflow.score("images", tmp_path / "results.csv", lesionflow.ScoringConfig(quiet=True), top_k=9)
 
 
 def test_modules_do_not_take_the_place_of_functions() -> None:

@@ -26,11 +26,31 @@ def describe(
     cache: Path | None = None,
     console: Console | None = None,
 ) -> Description:
-    """Describe a HAM10000 folder, or 'demo', as description.json and description.html in the folder out.
+    """Describe labelled images, as description.json and description.html.
 
-    Copies are looked for with an eye on the split that training makes unless told otherwise. Progress goes to console,
-    stderr by default. Raises a `LesionflowError` where there is no data set or nothing can be written; images that
-    cannot be decoded are part of the description.
+    Parameters
+    ----------
+    data
+        Labelled images: a HAM10000 folder, another layout that `read_labelled_images` takes, or `demo`.
+    out
+        Folder for the files.
+    overwrite
+        Replace files of an earlier description.
+    cache
+        Folder for the demo set.
+    console
+        Where progress goes; stderr by default.
+
+    Returns
+    -------
+    Description
+        Counts, findings and copies; images that cannot be decoded are part of it. Copies are looked for across the
+        split that training makes by default.
+
+    Raises
+    ------
+    LesionflowError
+        Where there is no data set, or nothing can be written.
     """
     console, out = console or Console(stderr=True), Path(out)
     check_folder(out, FILES, overwrite)

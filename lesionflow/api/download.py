@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 from rich.console import Console
 
+from lesionflow.api.overrides import DownloadOptions, configured
 from lesionflow.datasets.labelled import read_rows
 from lesionflow.dataverse.config import TERMS, DownloadConfig
 from lesionflow.dataverse.download import (
@@ -36,18 +38,41 @@ class Downloaded:
 
 def download(
     folder: str | os.PathLike[str],
+    config: DownloadConfig | None = None,
     *,
     patience: Patience | None = None,
     console: Console | None = None,
-    **options: object,
+    **overrides: Unpack[DownloadOptions],
 ) -> Downloaded:
-    """Download HAM10000 into a folder that training takes; options are the fields of `DownloadConfig`.
+    """Download HAM10000 into a folder that training takes.
 
-    What is there already is not fetched again, and what an earlier run has left unfinished is gone on with. Only what
-    has the published digest gets its name. Progress goes to console, stderr by default. Raises `UsageError` unless the
-    licence is accepted, and `DownloadError`. Stopped by a `KeyboardInterrupt`, that says how to go on.
+    What exists already is not fetched again, and an unfinished download is resumed. Only content with the published
+    digest gets its name. Stopped by a `KeyboardInterrupt`, that says how to resume.
+
+    Parameters
+    ----------
+    folder
+        Where the data set goes; made.
+    config
+        What to download and how; `overrides` replace single options of it.
+    patience
+        How often and how long to wait for a server.
+    console
+        Where progress and warnings go; stderr by default.
+
+    Returns
+    -------
+    Downloaded
+        What the folder holds.
+
+    Raises
+    ------
+    UsageError
+        Unless the licence is accepted.
+    DownloadError
+        Where the server, its answers or the disk do not allow it.
     """
-    folder, config = Path(folder), DownloadConfig(**options)  # type: ignore[arg-type]  # which checks the kinds
+    folder, config = Path(folder), configured(DownloadConfig, config, overrides)
     if not config.accept_licence:
         raise UsageError(f"{TERMS}. Nothing is downloaded before that is accepted: add --accept-licence")
     with DownloadDisplay(console or Console(stderr=True)) as display:

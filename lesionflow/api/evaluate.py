@@ -6,9 +6,12 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
+from rich.console import Console
 
+from lesionflow.api.overrides import EvaluationOptions, configured
 from lesionflow.atomic import check_folder
 from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
@@ -29,22 +32,63 @@ def evaluate(
     model: str | os.PathLike[str],
     data: str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
+    config: EvaluationConfig | None = None,
     *,
     tracking_uri: str | None = None,
     cache: Path | None = None,
-    progress: Callable[[str], None] = lambda doing: None,
-    **options: object,
+    console: Console | None = None,
+    **overrides: Unpack[EvaluationOptions],
 ) -> EvaluationReport:
-    """Measure a model on labelled images; options are the fields of `EvaluationConfig`.
+    """Measure a model on labelled images.
 
-    model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a bundle's folder; data: what
-    `read_labelled_images` takes; out: a folder for the report's page, metrics and figures; without it and `log` nothing
-    is drawn. On the data the model was trained on, its own split's test part is measured unless `part` says otherwise;
-    on other data all images are. Images of lesions that it was trained on are found by digest and named in the report's
-    first warning. Raises `UsageError` for a part that other data does not have, `ReportError` where the folder holds a
-    report already.
+    On the data that the model was trained on, its own split's test part is measured unless `part` says otherwise; on
+    other data all images are. Images of lesions that it was trained on are found by digest and named in the report's
+    first warning.
+
+    Parameters
+    ----------
+    model
+        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or the folder of a bundle.
+    data
+        Labelled images: what `read_labelled_images` takes.
+    out
+        Folder for the page, metrics and figures; without it and `log` nothing is drawn.
+    config
+        How to evaluate; `overrides` replace single options of it.
+    tracking_uri
+        MLflow tracking store and registry.
+    cache
+        Folder for decoded pixels.
+    console
+        Where progress goes; stderr by default.
+
+    Returns
+    -------
+    EvaluationReport
+        Metrics with 95 % intervals, figures and warnings.
+
+    Raises
+    ------
+    UsageError
+        For a part that other data does not have.
+    ReportError
+        Where the folder holds an evaluation already.
     """
-    model, config = os.fspath(model), EvaluationConfig(**options)  # type: ignore[arg-type]  # which checks the kinds
+    model, config = os.fspath(model), configured(EvaluationConfig, config, overrides)
+    console = console or Console(stderr=True)
+    with console.status("reading images") as status:
+        return _evaluate(model, data, out, config, tracking_uri, cache, status.update)
+
+
+def _evaluate(
+    model: str,
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None,
+    config: EvaluationConfig,
+    tracking_uri: str | None,
+    cache: Path | None,
+    progress: Callable[[str], None],
+) -> EvaluationReport:
     if out is not None:
         check_folder(Path(out), FILES, config.overwrite)
     if config.log:

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
+from rich.console import Console
 
 from lesionflow.api.load import LoadedModel, load
+from lesionflow.api.overrides import ExplanationOptions, configured
 from lesionflow.atomic import atomic_file, check_folder
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import DataError, ImageError
@@ -42,31 +44,60 @@ class Explained:
 def explain(
     images: Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
-    model: str | os.PathLike[str] = DEFAULT_MODEL,
+    config: ExplanationConfig | str | os.PathLike[str] | None = None,
     *,
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
     tracking_uri: str | None = None,
-    progress: Callable[[Explained], None] = lambda done: None,
-    **options: Any,
+    console: Console | None = None,
+    on_image: Callable[[Explained], None] = lambda done: None,
+    **overrides: Unpack[ExplanationOptions],
 ) -> list[Explained]:
-    """Draw a PNG for each image into the folder out; options are the fields of `ExplanationConfig`.
+    """Draw a picture of each image: where its call comes from, and how probable each diagnosis is.
 
-    images: each what `score` takes as a source. A picture has the image, the same under a map of what its call rests
-    on, the probabilities, and what the model decides. The map is of occlusion: it asks the graph alone, about a hundred
-    times an image, and so is there for every bundle and as fine as its patches. A class activation map would need the
-    graph's last features as an output, which bundles do not have, and would be as coarse as these, down to 2 x 2.
-    An image that cannot be read has an error in what is returned, and the others are drawn. Raises a `LesionflowError`
-    where nothing can be drawn, `ReportError` where a picture is there already, before anything is drawn.
+    The map is one of occlusion sensitivity: it asks the graph alone, about a hundred times an image, and so works for
+    every bundle. An image that cannot be read has an error in what is returned, and the others are drawn.
+
+    Parameters
+    ----------
+    images
+        Each what `score` takes as a source.
+    out
+        Folder for the PNG files.
+    config
+        How to explain; `overrides` replace single options of it. A string is taken for the model.
+    model
+        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or the folder of a bundle.
+    tracking_uri
+        MLflow tracking store and registry.
+    console
+        Where progress goes; stderr by default.
+    on_image
+        Called with each image as soon as it is done.
+
+    Returns
+    -------
+    list of Explained
+        In the order of the images.
+
+    Raises
+    ------
+    LesionflowError
+        Where nothing can be drawn; `ReportError` where a picture exists already, before anything is drawn.
     """
-    config = ExplanationConfig(**options)
+    if isinstance(config, str | os.PathLike):
+        model, config = config, None
+    config = configured(ExplanationConfig, config, overrides)
     paths = _listed(images)
     names = picture_names(paths)
     check_folder(Path(out), (f"{names[path]}.png" for path in paths), config.overwrite)
     loaded = load(model, tracking_uri=tracking_uri, device="cpu")
     explained = []
-    for path in paths:
-        for each in _explain(path, Path(out) / names[path], loaded, config):
-            progress(each)
-            explained.append(each)
+    with (console or Console(stderr=True)).status("") as status:
+        for path in paths:
+            status.update(f"explaining {utf8(path)}")
+            for each in _explain(path, Path(out) / names[path], loaded, config):
+                on_image(each)
+                explained.append(each)
     return explained
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from typing import Any
+from typing import Unpack
 
+from lesionflow.api.overrides import ReportOptions, configured
 from lesionflow.errors import ReportError
 from lesionflow.scoring import job as jobs
 from lesionflow.scoring.config import ReportConfig
@@ -17,13 +18,32 @@ from lesionflow.storage.location import Location, parse_location
 from lesionflow.storage.objects import is_file
 
 
-def merge(out: Location | str | os.PathLike[str], **options: Any) -> Summary:
-    """Make the report of what `score` with `shard="I/N"` has done; options are the fields of `ReportConfig`.
+def merge(
+    out: Location | str | os.PathLike[str],
+    config: ReportConfig | None = None,
+    **overrides: Unpack[ReportOptions],
+) -> Summary:
+    """Make the report of what `score` with `shard="I/N"` has done. Nothing is scored, and no model is needed.
 
-    out: what `score` was given. Nothing is scored and no model is needed. Raises `ReportError` where a part is missing
-    or of another job, and says which and what does it; what the parts have done then stays.
+    Parameters
+    ----------
+    out
+        What `score` was given.
+    config
+        What to write; `overrides` replace single options of it.
+
+    Returns
+    -------
+    Summary
+        Counts of the report.
+
+    Raises
+    ------
+    ReportError
+        Where a share is missing or of another job: it says which, and which command makes it. What the others have
+        done stays.
     """
-    config, out = ReportConfig(**options), parse_location(out)
+    config, out = configured(ReportConfig, config, overrides), parse_location(out)
     if out.is_dir():
         raise ReportError(f"{out}: a folder; name the file to write")
     folder, started = job_folder(out), time.monotonic()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
+from lesionflow.api.overrides import PromotionOptions, configured
 from lesionflow.errors import UsageError
 from lesionflow.model.shipped import PRETRAINED
 from lesionflow.registry.champion import Promotion, challenge
@@ -16,24 +17,50 @@ from lesionflow.tracking.client import connect
 def promote(
     name: str,
     version: int,
+    config: PromotionConfig | None = None,
     *,
     reason: str = "",
     force: bool = False,
     tracking_uri: str | None = None,
-    **options: Any,
+    **overrides: Unpack[PromotionOptions],
 ) -> Promotion:
-    """Make a version the champion if it passes the gates; options are the fields of `PromotionConfig`.
+    """Make a version the champion if it passes the gates.
 
-    force: also if gates fail; needs a reason. What the gates say is kept as tags of the version, with the reason. A
-    refusal is an outcome, not an error. Raises `RegistryError` for a version that is not there,
-    `UsageError` for the bundle that ships with lesionflow.
+    What the gates say is kept as tags of the version, with the reason. A refusal is an outcome, not an error.
+
+    Parameters
+    ----------
+    name
+        Registered model.
+    version
+        Number of the version.
+    config
+        What the gates ask; `overrides` replace single options of it.
+    reason
+        Why; kept with the version and in the history.
+    force
+        Promote although gates fail; needs a reason.
+    tracking_uri
+        MLflow tracking store and registry.
+
+    Returns
+    -------
+    Promotion
+        What the gates said, and whether the version is the champion now.
+
+    Raises
+    ------
+    RegistryError
+        For a version that does not exist.
+    UsageError
+        For the bundle that ships with lesionflow.
     """
     if name == PRETRAINED:
         raise UsageError(
             f"{PRETRAINED}: comes with lesionflow and is no registered version, so it cannot become champion; use it "
             f"with --model {PRETRAINED}, or train a model with 'lesionflow train' and promote that"
         )
-    config, note = PromotionConfig(**options), checked_reason(reason)
+    config, note = configured(PromotionConfig, config, overrides), checked_reason(reason)
     if force and not note:
         raise UsageError("--force overrules the gates; say why with --reason, it is kept with the version")
     connect(tracking_uri)

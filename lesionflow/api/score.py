@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Unpack
 
+from lesionflow.api.overrides import ScoringOptions, configured
 from lesionflow.atomic import check_writable
 from lesionflow.defaults import BATCH_SIZES, DEFAULT_MODEL
 from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError
@@ -32,29 +33,57 @@ from lesionflow.scoring.summary import Counts
 from lesionflow.storage.location import Location, parse_location
 from lesionflow.storage.objects import is_file
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 
 def score(
     source: str | os.PathLike[str],
     out: Location | str | os.PathLike[str],
-    model: str = DEFAULT_MODEL,
+    config: ScoringConfig | str | os.PathLike[str] | None = None,
     *,
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
     tracking_uri: str | None = None,
-    **options: Any,
+    console: Console | None = None,
+    **overrides: Unpack[ScoringOptions],
 ) -> Summary:
-    """Score images into a report with a row for each; options are the fields of `ScoringConfig`.
+    """Score images into a report with a row for each.
 
-    source: a folder, an image, a pattern, `@LIST`, a CSV file with a column `path`, or `-`; `scoring.sources` has
-    more. out: a path, or a URL of a store. model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a
-    bundle's folder. What is done is kept beside the report until the report is whole, and `resume=True` goes on with
-    it; with `shard="I/N"` that is all that is done, and `api.merge` makes the report. Raises a `LesionflowError`
-    where nothing can be scored or the report cannot be written; images that cannot be read are rows of the report and
-    counted in the summary.
+    What is done is kept beside the report until the report is whole, and `resume=True` resumes it; with `shard="I/N"`
+    that is all that is done, and `merge` makes the report.
+
+    Parameters
+    ----------
+    source
+        A folder, an image, a pattern, `@LIST`, a CSV file with a column `path`, or `-`; each may be a URL.
+    out
+        The report: a path, or a URL of a store.
+    config
+        How to score and what to write; `overrides` replace single options of it. A string is taken for the model.
+    model
+        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or the folder of a bundle.
+    tracking_uri
+        MLflow tracking store and registry.
+    console
+        Where progress goes; stderr by default.
+
+    Returns
+    -------
+    Summary
+        Counts of the report. Images that cannot be read are rows of the report, and counted.
+
+    Raises
+    ------
+    LesionflowError
+        Where nothing can be scored, or the report cannot be written.
     """
-    config, out = ScoringConfig(**options), parse_location(out)
+    if isinstance(config, str | os.PathLike):
+        model, config = config, None
+    config, out, model = configured(ScoringConfig, config, overrides), parse_location(out), os.fspath(model)
     if out.is_dir():  # said before its ending is looked at, which says nothing then
         raise ReportError(f"{out}: a folder; name the file to write")
     if config.shard is not None:
-        return _score_share(source, out, model, tracking_uri, config)
+        return _score_share(source, out, model, tracking_uri, config, console)
     folder = job_folder(out)
     # Killed between the report's last byte and the end, a process has left both; the end then compares.
     resuming = config.resume and is_file(folder / JOB_FILE)
@@ -73,13 +102,18 @@ def score(
     ):
         outputs.check_names(job)
         started = time.monotonic()
-        resumed = _score_shards(job, job.shards, engine, config, opened)
+        resumed = _score_shards(job, job.shards, engine, config, opened, console)
         workers = config.workers or default_workers(remote=has_remote_images(job))
         return publish_report(job, info, outputs, started, resumed, workers)
 
 
 def _score_share(
-    source: str | os.PathLike[str], out: Location, model: str, tracking_uri: str | None, config: ScoringConfig
+    source: str | os.PathLike[str],
+    out: Location,
+    model: str,
+    tracking_uri: str | None,
+    config: ScoringConfig,
+    console: Console | None,
 ) -> Summary:
     share = config.shard_range
     assert share is not None
@@ -96,7 +130,7 @@ def _score_share(
         _keeping(job, "the same command goes on from there", shared=True),
     ):
         shards, started, counts = share.shards(job.shards), time.monotonic(), Counts()
-        resumed = _score_shards(job, shards, engine, config, opened)
+        resumed = _score_shards(job, shards, engine, config, opened, console)
         seconds = time.monotonic() - started
         for row in job.rows(shards):
             counts.add(row)
@@ -131,14 +165,16 @@ def _task(opened: Source, model: ScoringModel, config: ScoringConfig) -> jobs.Ta
     return jobs.Task(opened, fingerprint, config.shard_size)
 
 
-def _score_shards(job: Job, shards: range, engine: Engine, config: ScoringConfig, source: Source) -> int:
+def _score_shards(
+    job: Job, shards: range, engine: Engine, config: ScoringConfig, source: Source, console: Console | None
+) -> int:
     """Score what is not done yet of some shards, a file each; returns how many of their images were done before."""
     failures = job.failures(shards)
     todo = [shard for shard, known in zip(shards, failures, strict=True) if known is None]
     images = sum(map(job.shard_length, shards))
     done, failed = images - sum(map(job.shard_length, todo)), sum(known or 0 for known in failures)
     config.stop_if_too_many(failed, images)
-    progress = show_progress(images, done, failed, quiet=config.quiet)
+    progress = show_progress(images, done, failed, quiet=config.quiet, console=console)
     with progress as advance, closing(engine.score(job, todo)) as steps:
         for step in steps:
             failed += step.failed

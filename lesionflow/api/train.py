@@ -9,15 +9,22 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from rich.console import Console
 
+<<<<<<< HEAD
 from lesionflow.api.train_network import Beginning, train_network
 from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
+=======
+from lesionflow.api.overrides import TrainingOptions, configured
+from lesionflow.api.train_network import train_network
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.datasets.split import PARTS, split_by_lesion
+>>>>>>> 9e3a65f (Typed public API: configuration objects and typed keywords for every verb, all classes exported, progress on one console)
 from lesionflow.errors import RegistryError
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History
@@ -27,8 +34,9 @@ from lesionflow.model.card import KERAS_FILE, TRAINED_ON_FILE, Card, read_card
 from lesionflow.model.files import read_arrays
 from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import write_description
-from lesionflow.registry.champion import Verdict, promote_best
+from lesionflow.registry.champion import promote_best
 from lesionflow.registry.config import DEFAULT_NAME
+from lesionflow.registry.gates import Verdict
 from lesionflow.registry.registering import check_may_register, find_trained
 from lesionflow.registry.versions import SCORED, Version, resolve
 from lesionflow.tracking import runs as tracking
@@ -52,20 +60,45 @@ class Trained:
 
 
 def train(
-    config: TrainingConfig,
+    config: TrainingConfig | None = None,
     *,
     tracking_uri: str | None = None,
     experiment: str = DEFAULT_NAME,
     registered_model: str = DEFAULT_NAME,
     cache: Path | None = None,
     console: Console | None = None,
+    **overrides: Unpack[TrainingOptions],
 ) -> Trained:
-    """Train the networks that config names, track and register them; the better one can become champion.
+    """Train networks, track and register them; the better one can become champion.
 
-    Messages go to console, stderr by default. Raises a `LesionflowError`; a bundle that could not be registered is
-    kept, and the error says where. Stopped by a `KeyboardInterrupt`, that says how to go on.
+    Stopped by a `KeyboardInterrupt`, that says how to resume.
+
+    Parameters
+    ----------
+    config
+        What to train, on what and how; `overrides` replace single options of it.
+    tracking_uri
+        MLflow tracking store and registry.
+    experiment
+        MLflow experiment of the runs.
+    registered_model
+        Name in the registry.
+    cache
+        Folder for decoded pixels and the demo set.
+    console
+        Where progress and warnings go; stderr by default.
+
+    Returns
+    -------
+    Trained
+        A registered version for each network, and whether the best one is the champion now.
+
+    Raises
+    ------
+    LesionflowError
+        Where training cannot begin or end; that of a bundle that cannot be registered says where it is kept.
     """
-    console = console or Console(stderr=True)
+    config, console = configured(TrainingConfig, config, overrides), console or Console(stderr=True)
     address = connect(tracking_uri)  # first of all: an hour of training must not end at a closed door
     config = _with_model_of_start(config, tracking_uri)
     config = _prepared(config, console)

@@ -74,13 +74,10 @@ def evaluate(
       lesionflow evaluate models:/lesionflow@champion /path/to/HAM10000
       lesionflow evaluate pretrained ./labelled.csv --out evaluation
     """
-    from rich.console import Console
-
     from lesionflow.api.evaluate import evaluate
     from lesionflow.evaluation.evaluate import PAGE_FILE
 
-    with Console(stderr=True).status("reading images") as status:
-        report = evaluate(model, data, out, tracking_uri=tracking_uri, cache=cache, progress=status.update, **options)
+    report = evaluate(model, data, out, tracking_uri=tracking_uri, cache=cache, **options)
     for warning in report.all_warnings:
         click.secho(f"WARNING: {warning}", err=True, fg="yellow", bold=True)
     click.echo(report.about)

@@ -49,7 +49,7 @@ def explain(
     """
     from lesionflow.api.explain import explain
 
-    done = explain(images, out, model, tracking_uri=tracking_uri, progress=_say, **options)
+    done = explain(images, out, model=model, tracking_uri=tracking_uri, on_image=_say, **options)
     failed = sum(each.picture is None for each in done)
     click.echo(f"{len(done) - failed} drawn, {failed} failed", err=True)
     if failed:

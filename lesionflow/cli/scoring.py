@@ -59,7 +59,7 @@ def score(
     """
     from lesionflow.api.score import score
 
-    summary = _until_stopped(lambda: score(source, out, model, tracking_uri=tracking_uri, quiet=quiet, **options))
+    summary = _until_stopped(lambda: score(source, out, model=model, tracking_uri=tracking_uri, quiet=quiet, **options))
     if not quiet:
         _print_summary(summary, part=options["shard"])
     if summary.failed:

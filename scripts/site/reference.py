@@ -207,8 +207,10 @@ def python_page() -> str:
     parts = [
         "# From Python",
         "Every command is a function of the same name, with the same options, which returns what it found and raises a "
-        "`LesionflowError` that says what is wrong. `**options` are the command's other options, with underscores. "
-        "Nothing heavy is imported before it is called.",
+        "`LesionflowError` that says what is wrong. Options are a configuration object, keywords with underscores, or "
+        "both, of which the keywords win; type checkers and editors know them all. Progress goes to `console`, a "
+        "`rich.console.Console`, stderr by default; `Console(quiet=True)` is silent. Nothing heavy is imported before "
+        "it is called.",
     ]
     shown = (f"::: {path}\n    options:\n      heading: {name}" for path, name in python_names().items())
     return "\n\n".join([*parts, *shown]) + "\n"

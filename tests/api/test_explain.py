@@ -78,7 +78,7 @@ def test_what_makes_no_sense_is_refused(
 
 def test_from_python_another_diagnosis_is_explained_and_progress_told(small: str, images: Path, tmp_path: Path) -> None:
     file, told = images / "left" / "image0000.jpg", list[Explained]()
-    (call,) = lesionflow.explain([file], tmp_path / "call", small, progress=told.append)
+    (call,) = lesionflow.explain([file], tmp_path / "call", small, on_image=told.append)
     (mel,) = lesionflow.explain([file, file], tmp_path / "mel", small, target="mel")
     assert told == [call] and call.said == mel.said and call.picture and mel.picture
     (prediction,) = lesionflow.load(small).predict(file)

@@ -229,7 +229,7 @@ def test_a_table_carries_columns_into_the_report(images: Path, small_bundle: Pat
     ],
 )
 def test_too_many_failures_stop_the_run(
-    options: dict[str, str], failed: int, message: str, images: Path, small_bundle: Path, tmp_path: Path
+    options: dict[str, Any], failed: int, message: str, images: Path, small_bundle: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "folder"
     shutil.copytree(images, folder)

@@ -1,0 +1,127 @@
+"""The options of each verb as keywords, for type checkers and editors.
+
+The configuration objects state and check them; these have the same names and types, which a test compares, and exist
+since no type checker derives a `TypedDict` from a dataclass.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypedDict, TypeVar
+
+from lesionflow.errors import UsageError, did_you_mean
+from lesionflow.storage.location import Location
+
+_Config = TypeVar("_Config")
+
+
+class TrainingOptions(TypedDict, total=False):
+    """Fields of `TrainingConfig`."""
+
+    data: str
+    model: str
+    preset: str
+    image_size: int | None
+    epochs: int | None
+    batch_size: int | None
+    learning_rate: float | None
+    weight_decay: float | None
+    balance: str | None
+    loss: str
+    label_smoothing: float | None
+    mixup: float | None
+    augmentation: float
+    averaging: float
+    width: float
+    patience: int
+    precision: str
+    validation_fraction: float
+    test_fraction: float
+    malignant_sensitivity: float
+    refer_share: float
+    seed: int
+    deterministic: bool
+
+
+class ReportOptions(TypedDict, total=False):
+    """Fields of `ReportConfig`."""
+
+    format: str | None
+    columns: str | None
+    top_k: int | None
+    html: Location | None
+    summary: Location | None
+    overwrite: bool
+    on_error: str
+    max_failures: str | None
+    quiet: bool
+
+
+class ScoringOptions(ReportOptions, total=False):
+    """Fields of `ScoringConfig`."""
+
+    resume: bool
+    recursive: bool
+    pattern: str | None
+    tta: bool
+    device: str
+    batch_size: int | None
+    workers: int | None
+    shard_size: int
+    shard: str | None
+    engine: str
+    ray_address: str | None
+    cpus_per_task: int | None
+    gpus_per_task: float | None
+
+
+class EvaluationOptions(TypedDict, total=False):
+    """Fields of `EvaluationConfig`."""
+
+    part: str | None
+    tta: bool
+    resamples: int
+    overwrite: bool
+    log: bool
+    experiment: str
+
+
+class ExplanationOptions(TypedDict, total=False):
+    """Fields of `ExplanationConfig`."""
+
+    target: str | None
+    overwrite: bool
+
+
+class PromotionOptions(TypedDict, total=False):
+    """Fields of `PromotionConfig`."""
+
+    probability: float
+    melanoma_margin: float
+    ece_ceiling: float
+
+
+class DownloadOptions(TypedDict, total=False):
+    """Fields of `DownloadConfig`."""
+
+    part: str
+    accept_licence: bool
+    keep_archives: bool
+    parallel: int
+    server: str | None
+    tries: int
+
+
+def configured(kind: type[_Config], config: _Config | None, overrides: Mapping[str, Any]) -> _Config:
+    """The configuration with some options in place of its own; without one, that of `kind` with its defaults.
+
+    Raises `UsageError` for a name or a value that is none of an option.
+    """
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
+    for name in overrides:
+        if name not in known:
+            raise UsageError(f"{kind.__name__} has no option {name!r}{did_you_mean(name, known)}")
+    if config is None:
+        return kind(**overrides)
+    return dataclasses.replace(config, **overrides)  # type: ignore[type-var]
