@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from lesionflow.dataverse.config import DownloadConfig
     from lesionflow.errors import LesionflowError
     from lesionflow.evaluation.config import EvaluationConfig, ExplanationConfig
-    from lesionflow.evaluation.intervals import Difference
+    from lesionflow.evaluation.metrics import Difference
     from lesionflow.evaluation.report import EvaluationReport
     from lesionflow.health.check import Check
     from lesionflow.model.card import Card, Estimate
@@ -67,7 +67,7 @@ else:
         "Comparison": "api.compare",
         "Counts": "scoring.summary",
         "Description": "profile.description",
-        "Difference": "evaluation.intervals",
+        "Difference": "evaluation.metrics",
         "DownloadConfig": "dataverse.config",
         "Downloaded": "api.download",
         "Estimate": "model.card",

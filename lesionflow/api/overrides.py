@@ -22,6 +22,9 @@ class TrainingOptions(TypedDict, total=False):
     data: str
     model: str
     preset: str
+    extra: str
+    start_from: str
+    last_layer: str
     image_size: int | None
     epochs: int | None
     batch_size: int | None
@@ -32,6 +35,8 @@ class TrainingOptions(TypedDict, total=False):
     label_smoothing: float | None
     mixup: float | None
     augmentation: float
+    quality: float
+    consistency: float
     averaging: float
     width: float
     patience: int

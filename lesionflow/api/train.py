@@ -14,17 +14,11 @@ from typing import Any, Unpack
 import numpy as np
 from rich.console import Console
 
-<<<<<<< HEAD
+from lesionflow.api.overrides import TrainingOptions, configured
 from lesionflow.api.train_network import Beginning, train_network
 from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
-=======
-from lesionflow.api.overrides import TrainingOptions, configured
-from lesionflow.api.train_network import train_network
-from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.datasets.split import PARTS, split_by_lesion
->>>>>>> 9e3a65f (Typed public API: configuration objects and typed keywords for every verb, all classes exported, progress on one console)
 from lesionflow.errors import RegistryError
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History
