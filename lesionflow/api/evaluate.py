@@ -140,4 +140,4 @@ def _members(card: Card, label: str, images: LabelledImages, part: str | None) -
 
 def _split(card: Card, images: LabelledImages) -> Split:
     """The split that a model was trained on, of the data that it was trained on."""
-    return split_data_sets(images, card.split_fractions, card.split_seed)
+    return split_data_sets(images, card.split_fractions, card.split_seed, card.split_digest)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
-from lesionflow.datasets.split import PARTS, Split, split_by_lesion
+from lesionflow.datasets.split import DEFAULT_FRACTIONS, PARTS, Split, lesions_and_patients, split_by_lesion
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import DataError, first_few
 from lesionflow.images.pixel_cache import decoded_pixels
@@ -69,9 +69,15 @@ def read_data_sets(data: Sequence[str], extra: Sequence[str] = (), cache: Path |
 
 
 def split_data_sets(
-    images: LabelledImages, fractions: tuple[float, float, float] = (0.70, 0.15, 0.15), seed: int = 0
+    images: LabelledImages,
+    fractions: tuple[float, float, float] = DEFAULT_FRACTIONS,
+    seed: int = 0,
+    digest: str = "",
 ) -> Split:
-    """Split by lesion, each source on its own, so that a lesion's part does not depend on what else is trained with.
+    """Split each source on its own, so that a lesion's part does not depend on what else is trained with.
+
+    The split is by lesion, and by patient where patients are known. Where `digest` is that of a split by lesion alone,
+    as earlier versions made it of all data, it is that one.
 
     What is training only is in the training part. Lesions of a diagnosis of which a source has fewer than three, are
     too, unless there is one source. A lesion that several sources show is in the part that the first one gives it.
@@ -81,32 +87,57 @@ def split_data_sets(
     Split
         Indices into the table of `images`. Of one data set without sources, it is `split_by_lesion`'s.
     """
+    patients = images.table["patient_id"].tolist() if "patient_id" in images.table.columns else []
+    if not any(patients):
+        return _split_sources(images, fractions, seed, None)
+    split = _split_sources(images, fractions, seed, patients)
+    if digest and split.digest != digest:
+        before = _split_sources(images, fractions, seed, None)
+        return before if before.digest == digest else split
+    return split
+
+
+def _split_sources(
+    images: LabelledImages, fractions: tuple[float, float, float], seed: int, patients: list[str] | None
+) -> Split:
     table, labels = images.table, images.labels
     extra = table["extra"].to_numpy() if "extra" in table.columns else np.zeros(len(table), bool)
     columns = [table[name] for name in ("data_set", "source") if name in table.columns]
     keys = list(zip(*columns, strict=True)) if columns else [()] * len(table)
     sources = list(dict.fromkeys(keys))
     if len(sources) == 1:
-        return split_by_lesion(table["image_id"], table["lesion_id"], labels, fractions, seed)
+        return split_by_lesion(table["image_id"], table["lesion_id"], labels, fractions, seed, patients)
+    groups = table["lesion_id"] if patients is None else _groups(table, patients)
     part_of: dict[str, str] = {}
     for source in sources:
-        free = ~table["lesion_id"].isin(part_of).to_numpy() & ~extra
+        free = ~groups.isin(part_of).to_numpy() & ~extra
         members = np.array([i for i, key in enumerate(keys) if key == source and free[i]], np.int64)
-        few = [dx for dx, group in table["lesion_id"].iloc[members].groupby(labels[members]) if group.nunique() < 3]
+        few = [dx for dx, group in groups.iloc[members].groupby(labels[members]) if group.nunique() < 3]
         members = members[~np.isin(labels[members], few)]
         if len(members):
-            ids, lesions = table["image_id"].iloc[members], table["lesion_id"].iloc[members]
-            found = split_by_lesion(ids, lesions, labels[members], fractions, seed)
+            ids, members_groups = table["image_id"].iloc[members], groups.iloc[members]
+            known = None if patients is None else members_groups.tolist()
+            found = split_by_lesion(ids, members_groups, labels[members], fractions, seed, known, strict=False)
             for part in PARTS:
-                part_of |= dict.fromkeys(lesions.iloc[found.part(part)], part)
-    parts = np.array([part_of.get(lesion, "train") for lesion in table["lesion_id"]])
+                part_of |= dict.fromkeys(members_groups.iloc[found.part(part)], part)
+    parts = np.array([part_of.get(group, "train") for group in groups])
     if not (parts == "validation").any() or not (parts == "test").any():
         raise DataError("no diagnosis has three lesions in one source of --data; a split needs at least three")
     digest = hashlib.sha256()
     for image_id, part in sorted(zip(table["image_id"], parts.tolist(), strict=True)):
         digest.update(f"{image_id}\t{part}\n".encode())
     train, validation, test = (np.flatnonzero(parts == part) for part in PARTS)
-    return Split(train, validation, test, seed, fractions, digest.hexdigest())
+    by = "lesion" if patients is None else "patient"
+    return Split(train, validation, test, seed, fractions, digest.hexdigest(), by)
+
+
+def _groups(table: pd.DataFrame, patients: list[str]) -> pd.Series:
+    """Of each image, what it must not be separated from; a patient's id counts within its data set."""
+    import pandas as pd
+
+    sets = table["data_set"] if "data_set" in table.columns else [0] * len(table)
+    named = [patient and f"{number}/{patient}" for number, patient in zip(sets, patients, strict=True)]
+    return pd.Series(lesions_and_patients(table["lesion_id"], named), index=table.index, dtype=str)
 
 
 def describe_sources(images: LabelledImages, split: Split) -> list[dict[str, Any]]:

@@ -1,16 +1,19 @@
-"""The split by lesion: no lesion ever stands on two sides."""
+"""The split by lesion, or by patient where patients are known: none ever stands on two sides."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.errors import DataError, UsageError
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import DataError, UsageError, first_few
 
 PARTS = ("train", "validation", "test")
+DEFAULT_FRACTIONS = (0.70, 0.15, 0.15)
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Split:
     seed: int
     fractions: tuple[float, float, float]
     digest: str
+    by: str = "lesion"  # or patient
 
     def part(self, name: str) -> np.ndarray:
         """The indices of one of `PARTS`."""
@@ -34,37 +38,128 @@ def split_by_lesion(
     image_ids: Sequence[str],
     lesion_ids: Sequence[str],
     labels: np.ndarray,
-    fractions: tuple[float, float, float] = (0.70, 0.15, 0.15),
+    fractions: tuple[float, float, float] = DEFAULT_FRACTIONS,
     seed: int = 0,
+    patient_ids: Sequence[str] | None = None,
+    *,
+    strict: bool = True,
 ) -> Split:
-    """Split images into train, validation and test so that each lesion stands in one part, diagnoses in proportion.
+    """Split images into train, validation and test so that each lesion and patient is in one part.
 
     Lesions of a diagnosis are ordered by the SHA-256 of seed and lesion id and cut by number, so the result depends on
     nothing but the data and the seed: no random generator whose stream another version or machine could change, no
-    order of rows. labels: (images,) indices into `DIAGNOSES`, one diagnosis a lesion. Raises `UsageError` for fractions
-    that do not add up to 1 and `DataError` where a diagnosis has fewer than three lesions.
+    order of rows. Patients are cut likewise, each as the diagnosis of its lesions that the fewest patients have.
+
+    Parameters
+    ----------
+    image_ids, lesion_ids : sequence of str
+        Of each image; a lesion has one diagnosis.
+    labels : (images,) int64
+        Indices into `DIAGNOSES`.
+    fractions : (float, float, float)
+        Shares of lesions, or patients, in `PARTS`.
+    seed : int
+        Another seed, another split.
+    patient_ids : sequence of str, optional
+        Of each image, empty where the patient is not known: its lesion then stands for one.
+    strict : bool
+        Whether a diagnosis that a part of the split by patient lacks is an error.
+
+    Returns
+    -------
+    Split
+        With the digest of which image is in which part.
+
+    Raises
+    ------
+    UsageError
+        For fractions that do not add up to 1.
+    DataError
+        Where a diagnosis has fewer than three lesions, or patients.
     """
     if min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise UsageError(f"split fractions {fractions} must each be above 0 and add up to 1")
-    label_of = dict(zip(lesion_ids, labels.tolist(), strict=True))
+    groups = list(lesion_ids)
+    by = "lesion"
+    if patient_ids is not None and any(patient_ids):
+        groups, by = lesions_and_patients(lesion_ids, patient_ids), "patient"
+    label_of = _rarest_labels(groups, labels)
     part_of: dict[str, str] = {}
     for label in sorted(set(label_of.values())):
-        lesions = sorted(
-            (lesion for lesion, of in label_of.items() if of == label),
-            key=lambda lesion: hashlib.sha256(f"{seed}\t{lesion}".encode()).digest(),
+        members = sorted(
+            (group for group, of in label_of.items() if of == label),
+            key=lambda group: hashlib.sha256(f"{seed}\t{group}".encode()).digest(),
         )
-        if len(lesions) < 3:
-            raise DataError(f"diagnosis number {label} has {len(lesions)} lesions; a split needs at least three")
-        validation, test = (max(1, round(fraction * len(lesions))) for fraction in fractions[1:])
-        if validation + test >= len(lesions):  # few lesions: one each, and training takes the rest
+        if len(members) < 3 and by == "lesion":
+            raise DataError(
+                f"{_name(label)} has {len(members)} lesions; a split needs at least three of each diagnosis"
+            )
+        validation, test = (max(1, round(fraction * len(members))) for fraction in fractions[1:])
+        if validation + test >= len(members):  # few: one each, and training takes the rest
             validation = test = 1
-        part_of |= dict.fromkeys(lesions[:test], "test")
-        part_of |= dict.fromkeys(lesions[test : test + validation], "validation")
-        part_of |= dict.fromkeys(lesions[test + validation :], "train")
+        part_of |= dict.fromkeys(members[:test], "test")
+        part_of |= dict.fromkeys(members[test : test + validation], "validation")
+        part_of |= dict.fromkeys(members[test + validation :], "train")
 
-    parts = np.array([part_of[lesion] for lesion in lesion_ids])  # (images,)
+    parts = np.array([part_of[group] for group in groups])  # (images,)
+    train, validation_images, test_images = (np.flatnonzero(parts == part) for part in PARTS)
+    split = Split(train, validation_images, test_images, seed, fractions, _digest(image_ids, parts), by)
+    if by == "patient" and strict:
+        _check_diagnoses(split, labels)
+    return split
+
+
+def _digest(image_ids: Sequence[str], parts: np.ndarray) -> str:
     digest = hashlib.sha256()
     for image_id, part in sorted(zip(image_ids, parts.tolist(), strict=True)):
         digest.update(f"{image_id}\t{part}\n".encode())
-    train, validation_images, test_images = (np.flatnonzero(parts == part) for part in PARTS)
-    return Split(train, validation_images, test_images, seed, fractions, digest.hexdigest())
+    return digest.hexdigest()
+
+
+def lesions_and_patients(lesion_ids: Sequence[str], patient_ids: Sequence[str]) -> list[str]:
+    """Of each image, a name for what it must not be separated from: lesions of a patient, patients with a lesion.
+
+    A patient that is not known has an empty id.
+    """
+    parent: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def root(node: tuple[str, str]) -> tuple[str, str]:
+        while (above := parent.setdefault(node, node)) != node:
+            parent[node] = parent[above]
+            node = above
+        return node
+
+    for lesion, patient in zip(lesion_ids, patient_ids, strict=True):
+        # The smaller one becomes the root, so that the order of rows does not matter.
+        ends = sorted((root(("lesion", lesion)), root(("patient", patient) if patient else ("lesion", lesion))))
+        parent[ends[1]] = ends[0]
+    return ["\t".join(root(("lesion", lesion))) for lesion in lesion_ids]
+
+
+def _rarest_labels(groups: Sequence[str], labels: np.ndarray) -> dict[str, int]:
+    """By group, its label; of several, the one that the fewest groups have."""
+    pairs = set(zip(groups, labels.tolist(), strict=True))
+    having = Counter(label for _, label in pairs)
+    label_of: dict[str, int] = {}
+    for group, label in pairs:
+        other = label_of.get(group, label)
+        label_of[group] = min(label, other, key=lambda one: (having[one], one))
+    return {group: label_of[group] for group in sorted(label_of)}
+
+
+def _check_diagnoses(split: Split, labels: np.ndarray) -> None:
+    """Raise `DataError` where a part of a split by patient lacks a diagnosis."""
+    missing = [
+        f"{_name(label)} in {part}"
+        for label in np.unique(labels).tolist()
+        for part in PARTS
+        if label not in labels[split.part(part)]
+    ]
+    if missing:
+        raise DataError(
+            f"split by patient: no {first_few(missing)}; a split needs at least three patients of each diagnosis"
+        )
+
+
+def _name(label: int) -> str:
+    return DIAGNOSES[label] if label < len(DIAGNOSES) else f"diagnosis number {label}"

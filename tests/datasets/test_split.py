@@ -75,3 +75,53 @@ def test_refuses_a_diagnosis_with_too_few_lesions() -> None:
     image_ids, lesion_ids, labels = ["a", "b", "c", "d", "e"], ["1", "2", "3", "4", "5"], np.array([0, 0, 0, 1, 1])
     with pytest.raises(DataError, match="at least three"):
         split_by_lesion(image_ids, lesion_ids, labels)
+
+
+def with_patients(seed: int = 0) -> tuple[list[str], list[str], list[str], np.ndarray]:
+    """Images whose patients have one to five lesions, of several diagnoses."""
+    image_ids, lesion_ids, labels = made_up(seed=seed)
+    generator = np.random.default_rng(seed)
+    patient_of = {lesion: f"P{generator.integers(0, 150):03d}" for lesion in sorted(set(lesion_ids))}
+    return image_ids, lesion_ids, [patient_of[lesion] for lesion in lesion_ids], labels
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_patient_stands_on_two_sides_and_every_part_has_every_diagnosis(seed: int) -> None:
+    image_ids, lesion_ids, patient_ids, labels = with_patients(seed)
+    split = split_by_lesion(image_ids, lesion_ids, labels, seed=seed, patient_ids=patient_ids)
+    assert split.by == "patient"
+    for ids in (lesion_ids, patient_ids):
+        sides = [{ids[i] for i in split.part(part)} for part in PARTS]
+        assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+    for part in PARTS:
+        assert set(labels[split.part(part)].tolist()) == set(range(len(DIAGNOSES)))
+    assert 0.1 < len(split.test) / len(labels) < 0.25
+    order = np.random.default_rng(1).permutation(len(image_ids))
+    shuffled = [[ids[i] for i in order] for ids in (image_ids, lesion_ids, patient_ids)]
+    again = split_by_lesion(*shuffled[:2], labels[order], seed=seed, patient_ids=shuffled[2])
+    assert again.digest == split.digest
+
+
+def test_without_patients_it_is_the_split_by_lesion() -> None:
+    image_ids, lesion_ids, labels = made_up()
+    by_lesion = split_by_lesion(image_ids, lesion_ids, labels)
+    unknown = split_by_lesion(image_ids, lesion_ids, labels, patient_ids=[""] * len(image_ids))
+    assert unknown.digest == by_lesion.digest and unknown.by == "lesion"
+
+
+def test_a_lesion_of_two_patients_keeps_both_together() -> None:
+    image_ids = [f"I{number}" for number in range(40)]
+    lesion_ids = [f"L{number // 2}" for number in range(40)]
+    patient_ids = [f"P{number}" for number in range(40)]  # each lesion is said to be of two patients
+    split = split_by_lesion(image_ids, lesion_ids, np.zeros(40, np.int64), patient_ids=patient_ids)
+    for part in PARTS:
+        members = split.part(part).tolist()
+        assert all(member ^ 1 in members for member in members)
+
+
+def test_refuses_a_diagnosis_of_too_few_patients() -> None:
+    ids = [f"{number}" for number in range(30)]
+    patients = ["one", "one", "two"] + [f"P{number}" for number in range(27)]
+    labels = np.array([4, 4, 4] + [5] * 27)
+    with pytest.raises(DataError, match=r"no mel in .*at least three patients"):
+        split_by_lesion(ids, ids, labels, patient_ids=patients)
