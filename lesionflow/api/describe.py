@@ -9,8 +9,10 @@ from rich.console import Console
 
 from lesionflow.atomic import check_folder
 from lesionflow.datasets.combined import split_data_sets
-from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
+from lesionflow.datasets.label_words import built_in_as_yaml, words_as_yaml
+from lesionflow.datasets.labelled import LabelledImages, decided_words, read_labelled_images
 from lesionflow.datasets.split import Split
+from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError
 from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import FILES, write_description
@@ -22,39 +24,43 @@ def describe(
     data: str | os.PathLike[str],
     out: str | os.PathLike[str] = DEFAULT_OUT,
     *,
+    labels: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     cache: Path | None = None,
     console: Console | None = None,
 ) -> Description:
-    """Describe labelled images, as description.json and description.html.
+    """Describe labelled images as `description.json` and `description.html`.
+
+    Copies are looked for with an eye on the split that training makes unless told otherwise.
 
     Parameters
     ----------
-    data
-        Labelled images: a HAM10000 folder, another layout that `read_labelled_images` takes, or `demo`.
-    out
-        Folder for the files.
-    overwrite
-        Replace files of an earlier description.
-    cache
-        Folder for the demo set.
-    console
+    data : path
+        What `read_labelled_images` takes, such as a HAM10000 folder or `demo`.
+    out : path
+        The folder for both files.
+    labels : path, optional
+        A YAML file that says what the words of the data set mean.
+    overwrite : bool
+        Whether files of an earlier description are replaced.
+    cache : Path, optional
+        Where the demo set is kept.
+    console : Console, optional
         Where progress goes; stderr by default.
 
     Returns
     -------
     Description
-        Counts, findings and copies; images that cannot be decoded are part of it. Copies are looked for across the
-        split that training makes by default.
+        Images that cannot be decoded are part of it.
 
     Raises
     ------
     LesionflowError
-        Where there is no data set, or nothing can be written.
+        Where there is no data set or nothing can be written.
     """
     console, out = console or Console(stderr=True), Path(out)
     check_folder(out, FILES, overwrite)
-    images = read_labelled_images(data, cache)
+    images = read_labelled_images(data, cache, labels)
     with console.status("reading images") as status:
         description = describe_images(
             images, _default_split(images),
@@ -65,6 +71,33 @@ def describe(
         status.update("drawing pictures")
         write_description(description, out, overwrite)
     return description
+
+
+def describe_labels(
+    data: str | os.PathLike[str] | None = None,
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    cache: Path | None = None,
+) -> str:
+    """What the words of a data set mean, as YAML that `labels` takes; without a data set, the built-in words.
+
+    Parameters
+    ----------
+    data : path, optional
+        What `read_labelled_images` takes; its images are not looked at.
+    labels : path, optional
+        A YAML file with meanings that come before the built-in ones.
+    cache : Path, optional
+        Where the demo set is kept.
+
+    Raises
+    ------
+    LesionflowError
+        Where there is no data set, or the file says nothing.
+    """
+    if data is None:
+        return built_in_as_yaml(HAM10000)
+    return words_as_yaml(decided_words(data, cache, labels), f"Words of {Path(data).name}, and what they mean")
 
 
 def _default_split(images: LabelledImages) -> Split | None:

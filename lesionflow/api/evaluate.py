@@ -101,7 +101,7 @@ def _evaluate(
         predictor = load_predictor(resolved.folder, averaged=config.tta)
         card = predictor.card
         known = read_arrays(resolved.folder, card, TRAINED_ON_FILE)
-    images = read_labelled_images(data, cache)
+    images = read_labelled_images(data, cache, config.labels)
     part, members = _members(card, resolved.label, images, config.part)
     warnings = list(images.warnings)
     if known is None and images.digest == card.data_digest:

@@ -200,7 +200,7 @@ def _train(
     cache: Path | None,
 ) -> Trained:
     """Train what config names and `begun`, the interrupted training that is gone on with, has not got."""
-    images = read_data_sets(config.data_sets, config.extra_sets, cache)
+    images = read_data_sets(config.data_sets, config.extra_sets, cache, config.labels)
     for warning in images.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     split = split_data_sets(images, config.fractions, config.seed)
@@ -213,7 +213,7 @@ def _train(
             console.print(f"warning: {finding.text}", style="yellow", highlight=False, soft_wrap=True)
     counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
     console.print(
-        f"{images.description}: {counts} images, split by lesion; preset {config.preset}",
+        f"{images.description}: {counts} images, split by {split.by}; preset {config.preset}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
 

@@ -13,9 +13,19 @@ from lesionflow.cli.values import LABELLED, MODEL, WholeNumber
 from lesionflow.errors import UsageError
 from lesionflow.evaluation.config import EvaluationConfig
 
+SHOW = ""  # what `--labels` stands for without a file
+
 
 @command(short_help="Describe labelled images: counts, gaps, copies.")
-@click.argument("data", type=LABELLED)
+@click.argument("data", type=LABELLED, required=False)
+@option(
+    "--labels",
+    type=click.Path(),
+    is_flag=False,
+    flag_value=SHOW,
+    metavar="[FILE]",
+    help="YAML file that says what the words of the data mean; without one, show what they mean and stop.",
+)
 @option(
     "--out",
     default=Path("description"),
@@ -25,7 +35,7 @@ from lesionflow.evaluation.config import EvaluationConfig
 )
 @option("--overwrite", is_flag=True, help="Overwrite a description that is there already.")
 @cache_option
-def describe(data: str, out: Path, overwrite: bool, cache: Path | None) -> None:
+def describe(data: str | None, labels: str | None, out: Path, overwrite: bool, cache: Path | None) -> None:
     """Describe labelled images, a HAM10000 folder or 'demo': what they are, what is missing, which are copies.
 
     Diagnoses, lesions, metadata and files are counted, and all pairs of images compared, also turned and mirrored:
@@ -34,10 +44,19 @@ def describe(data: str, out: Path, overwrite: bool, cache: Path | None) -> None:
     \b
     Example:
       lesionflow describe /path/to/HAM10000 --out description
+      lesionflow describe /path/to/PAD-UFES-20 --labels > labels.yaml
+      lesionflow describe /path/to/PAD-UFES-20 --labels labels.yaml
     """
-    from lesionflow.api.describe import describe
+    from lesionflow.api.describe import describe, describe_labels
 
-    description = describe(data, out, overwrite=overwrite, cache=cache)
+    if data is None and labels is not None and labels != SHOW:
+        data, labels = labels, SHOW  # `--labels DATA`
+    if labels == SHOW:
+        click.echo(describe_labels(data, cache=cache), nl=False)
+        return
+    if data is None:
+        raise UsageError("give a folder or a table of labelled images, or 'demo'; --labels alone shows known words")
+    description = describe(data, out, labels=labels, overwrite=overwrite, cache=cache)
     total = len(description.images.table)
     click.echo(f"{description.images.description}: {total:,} images of {description.lesions:,} lesions")
     for diagnosis, counts in sorted(description.diagnoses.items(), key=lambda item: -item[1]["images"]):
@@ -63,9 +82,10 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled images, with 95 % intervals from a bootstrap over lesions.
 
-    DATA is a HAM10000 folder, a CSV with the columns path and diagnosis (and lesion_id, age, sex, localization,
-    dx_type, where they are known; paths count from the CSV's folder), a folder with a folder for each diagnosis, what
-    isic-cli downloads, the folder or ground truth of ISIC 2018 Task 3, or 'demo'. MODEL is models:/NAME@ALIAS,
+    DATA is a HAM10000 folder, a CSV with the columns path and diagnosis (and lesion_id, patient_id, age, sex,
+    localization, dx_type, where they are known; paths count from the CSV's folder), a folder with a folder for each
+    diagnosis, what isic-cli downloads, ISIC 2018 Task 3, ISIC 2019, 2020 or 2024, PAD-UFES-20, Derm7pt, PH2, MED-NODE,
+    DDI, Fitzpatrick17k, a Hugging Face image folder, or 'demo'. MODEL is models:/NAME@ALIAS,
     models:/NAME/VERSION, pretrained (which comes with lesionflow) or the folder of a bundle. On the data that it was
     trained on, the test part of its own split is measured.
 

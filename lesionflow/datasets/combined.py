@@ -25,7 +25,9 @@ SAME_PICTURE = 0.985
 _ROWS_AT_ONCE = 2048
 
 
-def read_data_sets(data: Sequence[str], extra: Sequence[str] = (), cache: Path | None = None) -> LabelledImages:
+def read_data_sets(
+    data: Sequence[str], extra: Sequence[str] = (), cache: Path | None = None, labels: str | None = None
+) -> LabelledImages:
     """Read data sets as one: rows of the first one first, those of `extra` last and marked as training only.
 
     Parameters
@@ -34,6 +36,8 @@ def read_data_sets(data: Sequence[str], extra: Sequence[str] = (), cache: Path |
         Data sets in any layout that `read_labelled_images` reads.
     cache : Path, optional
         Folder for thumbnails, by which copies are found.
+    labels : str, optional
+        A YAML file that says what words of the data sets mean.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def read_data_sets(data: Sequence[str], extra: Sequence[str] = (), cache: Path |
     DataError
         Where a data set cannot be read, or copies of an image have different diagnoses.
     """
-    sets = [read_labelled_images(path, cache) for path in (*data, *extra)]
+    sets = [read_labelled_images(path, cache, labels) for path in (*data, *extra)]
     for images in sets:
         if "source" not in images.table.columns:
             images.table["source"] = images.name

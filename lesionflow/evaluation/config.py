@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.options import check_options, option
+from lesionflow.options import FILES, check_options, option
 
 PICTURES = "Pictures"  # what help lists options under
 
@@ -18,6 +18,10 @@ class EvaluationConfig:
     part: str | None = option(
         None, "Part of the model's own split.", kind=str, choices=(*PARTS, "all"),
         unset="test on the data it was trained on, otherwise all",
+    )  # fmt: skip
+    labels: str | None = option(
+        None, "YAML file that says what the words of the data mean.", kind=str, metavar="FILE", completes=(FILES,),
+        unset="the words that 'lesionflow describe --labels' shows",
     )  # fmt: skip
     tta: bool = option(False, "Average the eight flips and quarter turns of each image.")
     resamples: int = option(2000, "Bootstrap resamples behind the intervals.", low=100, high=100_000)

@@ -175,7 +175,7 @@ def _split_table(description: Description) -> str:
          f"{split['lesions'][part]:,}")
         for part in PARTS
     ]  # fmt: skip
-    caption = f"Images by part, split by lesion with seed {description.split.seed}"
+    caption = f"Images by part, split by {description.split.by} with seed {description.split.seed}"
     return table(("part", *DIAGNOSES, "all", "lesions"), rows, caption)
 
 

@@ -62,6 +62,15 @@ class TrainingConfig:
         completes=(FILES,),
         repeated=True,
     )
+    labels: str = option(
+        None,
+        "YAML file that says what the words of the data mean.",
+        kind=str,
+        group=DATA,
+        metavar="FILE",
+        completes=(FILES,),
+        unset="the words that 'lesionflow describe --labels' shows",
+    )
     start_from: str = option(
         "",
         "Model whose weights training starts from: a bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "

@@ -1,6 +1,7 @@
 """Several data sets as one, on drawn images: sources, copies, and the split of each source."""
 
 import csv
+import dataclasses
 import io
 from pathlib import Path
 
@@ -138,3 +139,33 @@ def test_a_source_with_few_lesions_of_a_diagnosis_trains_with_them(tmp_path: Pat
     images = read_data_sets([str(one), str(few)], cache=tmp_path)
     found = parts(images, split_data_sets(images, FRACTIONS, 0))
     assert found["m0"] == "train"
+
+
+def of_patients(prefix: str, first: int) -> list[Row]:
+    """Forty patients with one to three lesions each, of several diagnoses, from two sources."""
+    rows = many(prefix, first, lesions=8)
+    return [
+        (image_id, lesion, dx, drawn, {"patient_id": f"P{i // 3}", "source": "one" if i < 60 else "two"})
+        for i, (image_id, lesion, dx, drawn, _) in enumerate(rows)
+    ]
+
+
+def test_patients_stay_on_one_side_and_are_others_in_another_data_set(tmp_path: Path) -> None:
+    one, other = write_set(tmp_path / "one", of_patients("a", 0)), write_set(tmp_path / "other", of_patients("b", 5000))
+    alone, both = read_data_sets([str(one)], cache=tmp_path), read_data_sets([str(one), str(other)], cache=tmp_path)
+    for images in (alone, both):
+        split = split_data_sets(images, FRACTIONS, 0)
+        assert split.by == "patient"
+        patients = images.table["patient_id"] + (images.table["data_set"].astype(str) if images is both else "")
+        for ids in (patients, images.table["lesion_id"]):
+            sides = [set(ids.iloc[split.part(part)]) for part in ("train", "validation", "test")]
+            assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+
+
+def test_a_split_that_was_made_by_lesion_is_found_by_its_digest(tmp_path: Path) -> None:
+    images = read_data_sets([str(write_set(tmp_path / "one", of_patients("a", 0)))], cache=tmp_path)
+    without = dataclasses.replace(images, table=images.table.assign(patient_id=""))
+    before = split_data_sets(without, FRACTIONS, 0)
+    assert split_data_sets(images, FRACTIONS, 0, before.digest).digest == before.digest
+    now = split_data_sets(images, FRACTIONS, 0)
+    assert now.digest != before.digest and split_data_sets(images, FRACTIONS, 0, now.digest).digest == now.digest

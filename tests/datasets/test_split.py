@@ -97,8 +97,8 @@ def test_no_patient_stands_on_two_sides_and_every_part_has_every_diagnosis(seed:
         assert set(labels[split.part(part)].tolist()) == set(range(len(DIAGNOSES)))
     assert 0.1 < len(split.test) / len(labels) < 0.25
     order = np.random.default_rng(1).permutation(len(image_ids))
-    shuffled = [[ids[i] for i in order] for ids in (image_ids, lesion_ids, patient_ids)]
-    again = split_by_lesion(*shuffled[:2], labels[order], seed=seed, patient_ids=shuffled[2])
+    images, lesions, patients = ([ids[i] for i in order] for ids in (image_ids, lesion_ids, patient_ids))
+    again = split_by_lesion(images, lesions, labels[order], seed=seed, patient_ids=patients)
     assert again.digest == split.digest
 
 

@@ -1,0 +1,133 @@
+"""What words mean: built in, of a data set, and a user's own; shown, saved and given back."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lesionflow.datasets.label_words import LabelWords, read_label_words
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.errors import DataError, UsageError
+from tests.conftest import error_line, invoke
+
+
+@pytest.fixture
+def table(fifty_images: Path, tmp_path: Path) -> Callable[[dict[str, str]], Path]:
+    """A table of fifty images in which diagnoses are called otherwise."""
+
+    def write(words: dict[str, str]) -> Path:
+        rows = read_labelled_images(fifty_images).table[["path", "dx", "lesion_id"]]
+        rows.assign(dx=rows["dx"].replace(words)).to_csv(tmp_path / "labels.csv", index=False)
+        return tmp_path / "labels.csv"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("Melanocytic Nevi",), ("Melanocytic Nevi", "nv")),
+        (("basal_cell-carcinoma",), ("basal_cell-carcinoma", "bcc")),
+        (
+            ("Bowen\N{RIGHT SINGLE QUOTATION MARK}s disease",),
+            ("Bowen\N{RIGHT SINGLE QUOTATION MARK}s disease", "akiec"),
+        ),
+        (("SCC",), ("SCC", "")),
+        (("squamous cell carcinoma",), ("squamous cell carcinoma", "")),
+        (("squamous cell carcinoma in situ",), ("squamous cell carcinoma in situ", "akiec")),
+        (("dandruff",), ("dandruff", None)),
+        (("dandruff", "nevus", "benign"), ("nevus", "nv")),  # from special to general
+        (("", "unknown", "benign"), ("benign", "")),
+        (("unknown",), ("unknown", "")),
+    ],
+)
+def test_built_in_words(words: tuple[str, ...], expected: tuple[str, str | None]) -> None:
+    assert LabelWords().decide([words]) == [expected]
+
+
+def test_a_word_of_no_diagnosis_is_left_out_counted_and_named(table: Callable[[dict[str, str]], Path]) -> None:
+    images = read_labelled_images(table({"bcc": "SCC"}))
+    assert "bcc" not in set(images.table["dx"])
+    (warning,) = images.warnings
+    left = 50 - len(images.table)
+    assert warning == f"{left} images have none of the seven diagnoses and are left out: SCC ({left})"
+
+
+def test_an_unknown_word_is_an_error_that_names_the_way_out(table: Callable[[dict[str, str]], Path]) -> None:
+    with pytest.raises(DataError, match=r"\d+ rows with an unknown diagnosis: Mutterm.l; known are .*--labels FILE"):
+        read_labelled_images(table({"nv": "Mutterm\u00e4l"}))
+
+
+def test_words_are_shown_saved_changed_and_given_back(
+    table: Callable[[dict[str, str]], Path], fifty_images: Path, tmp_path: Path
+) -> None:
+    file = table({"nv": "Mutterm\u00e4l", "bkl": "no", "mel": "Melanoma"})
+    for command in (("describe", str(file), "--labels"), ("describe", "--labels", str(file))):
+        result = invoke(*command)
+        assert result.exit_code == 0 and result.stderr == "", result.output
+    saved = result.stdout
+    assert "Melanoma: mel  # " in saved and "UNKNOWN" in saved and '"no": null' in saved
+    mapping = tmp_path / "labels.yaml"
+    mapping.write_text(
+        "".join(
+            line.replace("null", "nv" if "Mutterm" in line else "bkl") + "\n"
+            for line in saved.splitlines() if not line.startswith("#")
+        ),
+        encoding="utf-8",
+    )  # fmt: skip
+    assert read_labelled_images(file, labels=mapping).digest == read_labelled_images(fifty_images).digest
+    described = invoke("describe", str(file), "--labels", str(mapping), "--out", str(tmp_path / "out"))
+    assert described.exit_code == 0 and "50 images" in described.stdout
+
+
+def test_ones_own_meaning_comes_before_the_built_in_one(
+    table: Callable[[dict[str, str]], Path], tmp_path: Path
+) -> None:
+    (tmp_path / "m.yaml").write_text("mel: null\nnv: nv\n")
+    images = read_labelled_images(table({}), labels=tmp_path / "m.yaml")
+    assert "mel" not in set(images.table["dx"]) and "mel (" in images.warnings[0]
+
+
+def test_columns_of_ones_own_are_named(fifty_images: Path, tmp_path: Path) -> None:
+    rows = read_labelled_images(fifty_images).table[["path", "dx", "lesion_id"]]
+    rows = rows.rename(columns={"path": "Bild", "dx": "Befund", "lesion_id": "Herd"})
+    rows.to_csv(tmp_path / "labels.csv", index=False, sep=";")
+    (tmp_path / "m.yaml").write_text("columns: {path: Bild, diagnosis: Befund, lesion_id: Herd}\n")
+    images = read_labelled_images(tmp_path / "labels.csv", labels=tmp_path / "m.yaml")
+    assert images.digest == read_labelled_images(fifty_images).digest
+    for text, message in (
+        ("columns: {path: Bidl, diagnosis: Befund}", "no column Bidl, which .*m.yaml names; there are bild, befund"),
+        ("columns: {image: Bild}", "'image' is none of path, diagnosis, lesion_id"),
+    ):
+        (tmp_path / "m.yaml").write_text(text)
+        with pytest.raises(DataError, match=message):
+            read_labelled_images(tmp_path / "labels.csv", labels=tmp_path / "m.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("naevus: nevus", "naevus: 'nevus' is none of akiec, bcc"),
+        ("- a\n- b", "write a word and its diagnosis a line"),
+        ("", "write a word and its diagnosis a line"),
+        ("labels: {a: nv}\nrows: {b: nv}", "unknown key rows"),
+        ("a: [", "not YAML"),
+    ],
+)
+def test_a_file_of_words_that_says_nothing_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "m.yaml").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_label_words(tmp_path / "m.yaml")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_label_words(tmp_path / "none.yaml")
+
+
+def test_the_built_in_words_are_shown_and_mean_themselves(tmp_path: Path) -> None:
+    shown = invoke("describe", "--labels").stdout
+    (tmp_path / "m.yaml").write_text(shown, encoding="utf-8")
+    words = read_label_words(tmp_path / "m.yaml")
+    assert words.own == LabelWords().labels.words and words.own["scc"] == ""
+
+
+def test_describing_nothing_is_a_usage_error() -> None:
+    assert "give a folder or a table" in error_line(invoke("describe"))
