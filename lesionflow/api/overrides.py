@@ -23,6 +23,7 @@ class TrainingOptions(TypedDict, total=False):
     model: str
     preset: str
     extra: str
+    labels: str | None
     start_from: str
     last_layer: str
     image_size: int | None
@@ -85,6 +86,7 @@ class EvaluationOptions(TypedDict, total=False):
     """Fields of `EvaluationConfig`."""
 
     part: str | None
+    labels: str | None
     tta: bool
     resamples: int
     overwrite: bool
