@@ -102,18 +102,18 @@ def make_pixels(folder: Path, images: int, side: int, network: str) -> Path:
     return folder
 
 
-def environment() -> dict[str, str]:
-    """The environment of a measured process: this checkout is found, and modules come as compiled as for a user."""
-    own = os.environ | {"PYTHONPATH": str(CHECKOUT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+def environment(checkout: Path = CHECKOUT) -> dict[str, str]:
+    """The environment of a measured process: a checkout is found, and modules come as compiled as for a user."""
+    own = os.environ | {"PYTHONPATH": str(checkout), "TF_CPP_MIN_LOG_LEVEL": "3"}
     own.pop("PYTHONDONTWRITEBYTECODE", None)
     return own
 
 
-def measure(command: list[str], folder: Path | None = None) -> Measured:
-    """Run a command to its end, which has to be a good one."""
+def measure(command: list[str], folder: Path | None = None, checkout: Path = CHECKOUT) -> Measured:
+    """Run a command of a checkout to its end, which has to be a good one."""
     started = time.monotonic()
     with tempfile.TemporaryFile() as told:
-        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=told, stderr=told)
+        process = subprocess.Popen(command, cwd=folder, env=environment(checkout), stdout=told, stderr=told)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)  # so that nobody waits for it again

@@ -70,13 +70,18 @@ def join_cluster(address: str | None, cpus: int, gpus: float, *, quiet: bool = F
     own: dict[str, Any] = {}
     if address == "local":
         own = {"num_cpus": usable_cores(), "include_dashboard": False}
-    else:
-        address = _reachable(address)
+    elif address != "auto":
+        _check_answers(address)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         try:
             with _signals_kept():
                 ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **own)
         except Exception as error:  # of Ray's own, of the network's, and for other versions of Ray or Python
+            if address == "auto" and isinstance(error, ConnectionError):
+                raise EngineError(
+                    "this machine belongs to no Ray cluster; name one with --ray-address HOST:PORT, begin one with "
+                    "`ray start --head`, or use --ray-address local"
+                ) from error
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise EngineError(f"{address}: the Ray cluster cannot be joined ({reason})") from error
         try:
@@ -102,20 +107,8 @@ def _told(cluster: Cluster, quiet: bool) -> Cluster:
     return cluster
 
 
-def _reachable(address: str) -> str:
-    """The address as HOST:PORT, after somebody answered there: Ray itself would try for many minutes."""
-    if address == "auto":
-        from ray._private.services import canonicalize_bootstrap_address
-
-        try:
-            address = canonicalize_bootstrap_address("auto") or ""
-        except ConnectionError:
-            address = ""
-        if not address:
-            raise EngineError(
-                "this machine belongs to no Ray cluster; name one with --ray-address HOST:PORT, begin one with "
-                "`ray start --head`, or use --ray-address local"
-            )
+def _check_answers(address: str) -> None:
+    """Raise `EngineError` where nothing answers: Ray itself would try for many minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise UsageError(f"--ray-address {address}: write HOST:PORT, auto or local")
@@ -123,7 +116,6 @@ def _reachable(address: str) -> str:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_REACH).close()
     except (OSError, OverflowError) as error:
         raise EngineError(f"{address}: no Ray cluster answers there ({error}); is it running?") from error
-    return address
 
 
 @contextlib.contextmanager
