@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from material import CHECKOUT, in_turns, machine, measure, median
+from material import CHECKOUT, Measured, in_turns, machine, measure, median
 
 GOAL = 2.0
 SHARD_SIZE = 512
@@ -26,7 +26,9 @@ EXAMPLE = CHECKOUT / "batch" / "example"
 
 def make_job(folder: Path, checkout: Path, shards: int) -> Path:
     """Write the job of a report in shards of one process, as a build does; returns the job's folder."""
-    images = sorted(file for file in (EXAMPLE / "images").rglob("*") if "broken" not in file.name and file.suffix == ".jpg")
+    images = sorted(
+        file for file in (EXAMPLE / "images").rglob("*") if "broken" not in file.name and file.suffix == ".jpg"
+    )
     (folder / "list.txt").write_text("".join(f"{images[number % len(images)]}\n" for number in range(SHARD_SIZE)))
     command = [sys.executable, "-m", "lesionflow", "score", "@list.txt", "--out", "results.csv", "--shard", "1/1"]
     measure([*command, "--model", str(EXAMPLE / "bundle"), "--quiet"], folder, checkout)
@@ -76,7 +78,7 @@ def main() -> None:
             kept = make_job(Path(scratch) / name, checkout, shards)
             kept.rename(kept.with_name("kept"))
 
-        def merge(name: str) -> None:
+        def merge(name: str) -> Measured:
             folder = Path(scratch) / name
             shutil.rmtree(folder / "parts", ignore_errors=True)
             (folder / "results.csv").unlink(missing_ok=True)
@@ -92,7 +94,9 @@ def main() -> None:
             reports = {name: (Path(scratch) / name / "results.csv").read_bytes() for name in builds}
             same = "the same" if reports["earlier"] == reports["this"] else "ANOTHER"
             print(f"the two reports are {same}, to the byte")
-    print(f"{shards * SHARD_SIZE:,} rows in {shards:,} shards to {options.out}, {began}, {options.rounds} rounds, medians")
+    print(
+        f"{shards * SHARD_SIZE:,} rows in {shards:,} shards to {options.out}, {began}, {options.rounds} rounds, medians"
+    )
     for name in builds:
         one = median(taken[name])
         print(f"  {name:8} {one.seconds:8.1f} s {one.cpu_seconds:8.1f} CPU s {one.peak_mib:8.1f} MiB peak of a process")

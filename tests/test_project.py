@@ -83,10 +83,10 @@ def test_the_readme_gives_licence_and_figures_of_the_shipped_bundle() -> None:
 
 
 def test_every_column_of_the_report_is_explained() -> None:
-    from lesionflow.model.columns import COLUMNS
+    from lesionflow.model.columns import REPORT_COLUMNS
 
     for document in (README, (ROOT / "batch" / "README.md").read_text()):
-        for column in COLUMNS:
+        for column in REPORT_COLUMNS:
             assert f"`{column}`" in document or (column.startswith("p_") and "`p_akiec` … `p_vasc`" in document)
 
 

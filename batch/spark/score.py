@@ -20,7 +20,7 @@ from urllib.parse import unquote
 from lesionflow.errors import LesionflowError, UsageError
 from lesionflow.images.read_bytes import MAXIMUM_BYTES
 from lesionflow.images.signatures import SUFFIXES
-from lesionflow.model.columns import COLUMNS, FAILED, SCORED
+from lesionflow.model.columns import FAILED, REPORT_COLUMNS, SCORED
 from lesionflow.model.pyfunc import OUTPUT_COLUMNS
 from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.versions import Version, find_version, number_by_alias, parse_address
@@ -149,7 +149,7 @@ def report(spark: SparkSession, listed: list[str], source: str, pattern: str | N
     rows = all_files.join(scored.hint("merge"), "path", "left").withColumn("error", error)
     rows = rows.withColumn("status", when(col("error").isNull(), SCORED).otherwise(FAILED))
     rows = rows.withColumn("model", lit(version.label))
-    return rows.select([_column(name) for name in COLUMNS]).orderBy("path")
+    return rows.select([_column(name) for name in REPORT_COLUMNS]).orderBy("path")
 
 
 def _column(name: str) -> Column:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, IndexedPrediction, Row
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, Row
 
-COLUMNS = (
+REPORT_COLUMNS = (
     "path",
     "status",
     "error",
@@ -20,13 +20,13 @@ COLUMNS = (
     "refer",
     "model",
 )
-FRAME = "frame"  # only where `--columns` asks for it
+FRAME, FORMAT, NOTE = "frame", "format", "note"
+ON_REQUEST = (FRAME, FORMAT, NOTE)  # only where `--columns` asks for them
 SCORED, FAILED = "ok", "error"  # the values of `status`
 YES, NO = "yes", "no"  # the values of `malignant`
 REFER = (TRUSTED, UNCERTAIN, UNFAMILIAR)  # the values of `refer`
 
 Value = str | float | int | None
-_Extract = Callable[[Row], Value]
 
 
 def chosen_columns(
@@ -40,77 +40,79 @@ def chosen_columns(
     if top_k is not None and not 1 <= top_k <= len(DIAGNOSES):
         raise UsageError(f"--top-k {top_k}: there are {len(DIAGNOSES)} diagnoses; give 1 to {len(DIAGNOSES)}")
     tops = tuple(f"top{rank}_{what}" for rank in range(1, (top_k or 0) + 1) for what in ("diagnosis", "probability"))
-    own = (*COLUMNS, FRAME, *tops)
-    if taken := [name for name in carried if name in own]:
+    own = (*REPORT_COLUMNS, *ON_REQUEST, *tops)
+    # `format` and `note` are names that tables of images have: a carried column goes before those on request.
+    if taken := [name for name in carried if name in (*REPORT_COLUMNS, FRAME, *tops)]:
         raise UsageError(
             f"column {taken[0]!r} of the list of images is also a column of the report; rename it in the list"
         )
     _refuse_twice(carried, "the list of images")
-    default = (COLUMNS[0], *carried, *COLUMNS[1:], *tops)
+    default = (REPORT_COLUMNS[0], *carried, *REPORT_COLUMNS[1:], *tops)
     if columns is None:
         return default
+    more_columns = [name for name in ON_REQUEST if name not in carried]
     if not columns:
-        raise UsageError(f"--columns is empty; choose from {', '.join((*default, FRAME))}")
+        raise UsageError(f"--columns is empty; choose from {', '.join((*default, *more_columns))}")
     if unknown := [name for name in columns if name not in own and name not in carried]:
-        more = " (that needs --top-k)" if unknown[0].startswith("top") else ""
-        nearest = did_you_mean(unknown[0], (*default, FRAME))
+        hint = " (that needs --top-k)" if unknown[0].startswith("top") else ""
+        nearest = did_you_mean(unknown[0], (*default, *more_columns))
         raise UsageError(
-            f"--columns: no column {unknown[0]!r}{more}{nearest}; choose from {', '.join((*default, FRAME))}"
+            f"--columns: no column {unknown[0]!r}{hint}{nearest}; choose from {', '.join((*default, *more_columns))}"
         )
     _refuse_twice(columns, "--columns")
     return tuple(columns)
 
 
 def _refuse_twice(names: Sequence[str], where: str) -> None:
-    if twice := [name for place, name in enumerate(names) if name in names[:place]]:
+    if twice := [name for index, name in enumerate(names) if name in names[:index]]:
         raise UsageError(f"{where} names column {twice[0]!r} twice; once is enough")
 
 
-def extractors(columns: Sequence[str], model: str, carried: Sequence[str] = ()) -> list[_Extract]:
-    """For each column, the function that takes its value from a row; None stands for what a failed image lacks.
+def row_values(columns: Sequence[str], model: str, carried: Sequence[str] = ()) -> Callable[[Row], tuple[Value, ...]]:
+    """Return the function that takes the values of the columns from a row; None stands for what a failed image lacks.
 
     Text is such that any program takes it as UTF-8, numbers are as computed.
     """
-    model = utf8(model)
-    named: dict[str, _Extract] = {
-        "path": (lambda row: utf8(row.path)) if FRAME in columns else path_with_frame,
-        FRAME: lambda row: row.frame + 1,
-        "status": lambda row: FAILED if row.prediction is None else SCORED,
-        "error": lambda row: utf8(f"{row.reason}: {row.detail}") if row.prediction is None else None,
-        "diagnosis": _if_scored(lambda said: DIAGNOSES[said.called]),
-        "probability": _if_scored(lambda said: said.probabilities[said.called]),
-        "p_malignant": _if_scored(lambda said: said.malignant_probability),
-        "malignant": _if_scored(lambda said: YES if said.malignant else NO),
-        "refer": _if_scored(lambda said: said.refer),
-        "model": lambda row: model,
-    }
-    for place, diagnosis in enumerate(DIAGNOSES):
-        named[f"p_{diagnosis}"] = _probability(place)
-        named[f"top{place + 1}_diagnosis"] = _top_diagnosis(place)
-        named[f"top{place + 1}_probability"] = _top_probability(place)
-    for place, name in enumerate(carried):
-        named[name] = _carried(place)
-    return [named[column] for column in columns]
+    ranks = max((rank for rank in range(1, len(DIAGNOSES) + 1) if not _top(rank).isdisjoint(columns)), default=0)
+    tops = [f"top{rank}_{what}" for rank in range(1, ranks + 1) for what in ("diagnosis", "probability")]
+    said = ("diagnosis", "probability", *(f"p_{diagnosis}" for diagnosis in DIAGNOSES), "p_malignant", "malignant")
+    # One tuple holds everything; a function for each column would take twice as long.
+    order = ("path", FRAME, FORMAT, NOTE, "model", "status", "error", *said, "refer", *tops, *carried)
+    where = {name: index for index, name in enumerate(order)}
+    pick = [where[column] for column in columns]
+    unsaid = (None,) * (len(said) + 1 + len(tops))
+    model, path_of = utf8(model), (lambda row: utf8(row.path)) if FRAME in columns else path_with_frame
+
+    def values(row: Row) -> tuple[Value, ...]:
+        known = (path_of(row), row.frame + 1, utf8(row.format) or None, utf8(row.note) or None, model)
+        everything: tuple[Value, ...]
+        if row.prediction is None:
+            everything = (*known, FAILED, utf8(f"{row.reason}: {row.detail}"), *unsaid, *map(utf8, row.carried))
+        else:
+            probabilities, called, malignant, refer = row.prediction
+            everything = (
+                *known, SCORED, None, DIAGNOSES[called], probabilities[called], *probabilities,
+                row.prediction.malignant_probability, YES if malignant else NO, refer,
+                *(_ranked_values(probabilities, ranks) if ranks else ()), *map(utf8, row.carried),
+            )  # fmt: skip
+        return tuple([everything[index] for index in pick])
+
+    return values
 
 
-def _if_scored(take: Callable[[IndexedPrediction], Value]) -> _Extract:
-    return lambda row: None if row.prediction is None else take(row.prediction)
+def _top(rank: int) -> set[str]:
+    return {f"top{rank}_diagnosis", f"top{rank}_probability"}
 
 
-def _probability(place: int) -> _Extract:
-    return _if_scored(lambda said: said.probabilities[place])
+def _ranked_values(probabilities: Sequence[float], ranks: int) -> list[Value]:
+    """Name and probability of the most probable diagnoses; equals stay in order."""
+    order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])[:ranks]
+    return [value for index in order for value in (DIAGNOSES[index], probabilities[index])]
 
 
-def _top_diagnosis(rank: int) -> _Extract:
-    return _if_scored(lambda said: DIAGNOSES[ranked(said.probabilities)[rank]])
-
-
-def _top_probability(rank: int) -> _Extract:
-    return _if_scored(lambda said: said.probabilities[ranked(said.probabilities)[rank]])
-
-
-def _carried(place: int) -> _Extract:
-    return lambda row: utf8(row.carried[place])
+def is_number(column: str, carried: Sequence[str] = ()) -> bool:
+    """Whether a column of the report holds fractions."""
+    return column not in carried and (column.startswith("p_") or column.endswith("probability"))
 
 
 def path_with_frame(row: Row) -> str:
@@ -118,14 +120,9 @@ def path_with_frame(row: Row) -> str:
     return utf8(row.path if row.frame == 0 else f"{row.path}#{row.frame + 1}")
 
 
-def ranked(probabilities: Sequence[float]) -> list[int]:
-    """The places of the diagnoses, the most probable first; equals stay in order."""
-    return sorted(range(len(probabilities)), key=lambda place: -probabilities[place])
-
-
 def utf8(value: str) -> str:
     """Text that any program takes as UTF-8: `\\udc..` escapes for bytes of a file name that are no UTF-8."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 # A cell that begins with one of these is a formula to a spreadsheet, and file names are other people's text.

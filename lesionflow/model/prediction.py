@@ -68,8 +68,7 @@ class IndexedPrediction(NamedTuple):
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """What is known of one input of a scoring run: what the model says of it, or why it says nothing."""
 
     path: str  # as found; bytes of a name that are no UTF-8 are surrogates, as Python reads file names
@@ -78,6 +77,8 @@ class Row:
     detail: str = ""  # what went wrong, for a person
     frame: int = 0  # frame of a multi-frame file, from 0
     carried: tuple[str, ...] = ()  # values of the columns carried through from a CSV source
+    format: str = ""  # of the file: JPEG, DICOM, ...
+    note: str = ""  # what was done to its pixels, or could not be
 
 
 @dataclass(frozen=True)

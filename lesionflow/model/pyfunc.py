@@ -13,7 +13,7 @@ import numpy as np
 
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ImageError
-from lesionflow.model.columns import extractors
+from lesionflow.model.columns import row_values
 from lesionflow.model.prediction import Row
 from lesionflow.model.predictor import Predictor, load_predictor, only_frame, predict_batch
 
@@ -62,9 +62,10 @@ class BundleModel:
             rows += predict_batch(self.predictor, values[first : first + BATCH_SIZE], _decode)
         card, served = self.predictor.card, os.environ.get(SERVED) == "true"
         model = card.label + (" (demo data)" if card.demo else "")
-        columns = {}
-        for (name, kind), value in zip(OUTPUT_COLUMNS.items(), extractors(tuple(OUTPUT_COLUMNS), model), strict=True):
-            said = [value(row) for row in rows]
+        columns, values_of = {}, row_values(tuple(OUTPUT_COLUMNS), model)
+        table = [values_of(row) for row in rows]
+        for place, (name, kind) in enumerate(OUTPUT_COLUMNS.items()):
+            said = [values[place] for values in table]
             if served:
                 columns[name] = pd.Series(said, index, object)
             elif kind == "double":

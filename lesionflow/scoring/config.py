@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass
 
 from lesionflow.errors import DataError, UsageError
-from lesionflow.model.columns import COLUMNS
+from lesionflow.model.columns import ON_REQUEST, REPORT_COLUMNS
 from lesionflow.options import check_options, option
 from lesionflow.storage.location import Location
 
 DEVICES = ("auto", "cpu", "cuda")
 ISIC = "isic"
 REPORT_FORMATS = ("csv", "parquet", "jsonl", ISIC)
+AS_PRIOR, OMITTED = "prior", "omit"
 LOCAL, RAY = "local", "ray"
 ENGINES = (LOCAL, RAY)
 # What help lists the options under.
@@ -48,7 +49,7 @@ class ReportConfig:
         kind=str,
         unset="all",
         group=REPORT,
-        completes=COLUMNS,
+        completes=(*REPORT_COLUMNS, *ON_REQUEST),
         several=True,
         metavar="NAMES",
     )
@@ -75,6 +76,15 @@ class ReportConfig:
         unset="never stop",
         group=FAILURES,
         metavar="N|P%",
+    )
+    failed_as: str | None = option(
+        None,
+        "With --format isic, whose scorer wants every image: give a failed one the shares of the diagnoses in "
+        "training, or leave it out.",
+        kind=str,
+        choices=(AS_PRIOR, OMITTED),
+        unset="refuse to write the report, and keep what is done",
+        group=FAILURES,
     )
     quiet: bool = option(False, "Print errors only.", group=REPORT)
 
@@ -186,7 +196,11 @@ class ScoringConfig(ReportConfig):
     def _check_shard(self) -> None:
         if self.shard is None:
             return
-        given = {name for name in ("format", "columns", "top_k", "html", "summary") if getattr(self, name) is not None}
+        given = {
+            name
+            for name in ("format", "columns", "top_k", "html", "summary", "failed_as")
+            if getattr(self, name) is not None
+        }
         if given:
             raise UsageError(f"--{min(given).replace('_', '-')}: give it to `lesionflow merge`, not to one --shard")
         if self.overwrite:

@@ -39,7 +39,7 @@ from lesionflow.scoring.sources import Source
 from lesionflow.storage import objects
 from lesionflow.storage.location import Location, Url
 
-JOB_FORMAT = 3
+JOB_FORMAT = 4
 _PARTIAL = r"(\.partial(-\w+)?)?"  # of what a killed process was writing
 _RECORD = re.compile(r"part-(\d+)-of-(\d+)\.json")
 _OUR_FILES = re.compile(

@@ -9,16 +9,27 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lesionflow.atomic import check_writable, partial_file, put_in_place
+from lesionflow.atomic import atomic_file, check_writable, partial_file, put_in_place
+from lesionflow.defaults import usable_cores
 from lesionflow.errors import ReportError, UsageError
 from lesionflow.model.card import parse_card
 from lesionflow.scoring.config import ISIC, ReportConfig
 from lesionflow.scoring.job import RunInfo, remove_job
-from lesionflow.scoring.report import ReportOptions, check_isic_names, check_report, report_format, write_report
+from lesionflow.scoring.parallel import Encoding, encode_job
+from lesionflow.scoring.report import (
+    ROWS_IN_GROUP,
+    ReportOptions,
+    check_isic_names,
+    check_report,
+    report_encoder,
+    report_format,
+)
 from lesionflow.scoring.shards import REPORT_FILE, Job
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
 from lesionflow.storage.location import Location, Url
 from lesionflow.storage.objects import local_copy
+
+MANY_ROWS = 100_000  # from which several processes are worth their start
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,12 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
     origin = provenance(info.label, card, info.chosen, job.begun, averaged=info.averaged)
     report, counts = replace(outputs.report, model=info.label, prior=card.prior, provenance=origin), Counts()
     with _report_file(job.folder, out) as finished:
-        write_report(counts.counting(job.rows()), finished, report, overwrite=True)
+        with atomic_file(finished, overwrite=True) as file, report_encoder(report).open(file) as write:
+            # The ISIC format has to see all names in one process.
+            processes = usable_cores() if job.inputs >= MANY_ROWS and report.format != ISIC else 1
+            for some, content in encode_job(Encoding(job, report, False), ROWS_IN_GROUP, processes):
+                counts.update(some)
+                write(content)
         if outputs.html is not None:
             from lesionflow.scoring.page import write_page
 

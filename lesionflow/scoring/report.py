@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.util
+import itertools
 import json
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
@@ -14,9 +16,9 @@ from lesionflow.atomic import atomic_file, check_writable
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ReportError, UsageError
 from lesionflow.images.signatures import SUFFIXES
-from lesionflow.model.columns import FRAME, Value, cell, chosen_columns, extractors, utf8
+from lesionflow.model.columns import FRAME, Value, cell, chosen_columns, is_number, row_values, utf8
 from lesionflow.model.prediction import Row
-from lesionflow.scoring.config import ISIC, REPORT_FORMATS
+from lesionflow.scoring.config import AS_PRIOR, ISIC, REPORT_FORMATS
 from lesionflow.storage.location import Location
 
 REPORT_ENDINGS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
@@ -24,6 +26,7 @@ REPORT_ENDINGS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
 # The classes of the ISIC 2018 challenge's task 3, in the order of its files.
 ISIC_CLASSES = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
 
+ROWS_AT_ONCE = 1024  # that are in memory
 ROWS_IN_GROUP = 16_384  # of a Parquet file: a few MiB of memory, and groups large enough to read fast
 
 
@@ -37,6 +40,7 @@ class ReportOptions:
     top_k: int | None = None  # columns for the so many most probable diagnoses
     carried_columns: tuple[str, ...] = ()  # names of the columns of the CSV source that are carried through
     prior: tuple[float, ...] = (1 / len(DIAGNOSES),) * len(DIAGNOSES)  # of the bundle's card; the ISIC format needs it
+    failed_as: str | None = None  # in the ISIC format: `AS_PRIOR`, or else left out
     provenance: dict[str, str] = field(default_factory=dict)  # goes into the metadata of a Parquet file
 
 
@@ -71,151 +75,187 @@ def check_report(out: Location, options: ReportOptions, overwrite: bool) -> None
 
 
 def write_report(rows: Iterable[Row], out: Location, options: ReportOptions, overwrite: bool) -> None:
-    """Write a report, a row at a time: the file is complete, or it is not there.
+    """Write a report as its rows come: the file is complete, or it is not there.
 
-    The ISIC format has no place for an image that failed: such rows are left out. Raises `ReportError` where
-    the file cannot be written, and what `rows` raises.
+    Raises
+    ------
+    UsageError
+        The options make no sense.
+    ReportError
+        The file cannot be written, or the format cannot hold these rows.
     """
     check_report(out, options, overwrite)
     with atomic_file(out, overwrite) as file:
-        writer = _WRITERS[options.format](file, options)
-        for row in rows:
-            writer.add(row)
-        writer.close()
+        write_rows(rows, file, options)
 
 
-class _Writer(Protocol):
-    def add(self, row: Row) -> None: ...
-    def close(self) -> None: ...
+def write_rows(rows: Iterable[Row], file: BinaryIO, options: ReportOptions) -> None:
+    """Write a report into an open file."""
+    encoder, waiting = report_encoder(options), iter(rows)
+    with encoder.open(file) as write:
+        while batch := list(itertools.islice(waiting, encoder.rows_at_once)):
+            write(encoder.encode(batch))
+
+
+class Encoder(Protocol):
+    """One format: rows to bytes in any process, and these, in order, into a file."""
+
+    rows_at_once: int
+
+    def encode(self, rows: Sequence[Row]) -> bytes:
+        """Turn some rows into bytes."""
+
+    def open(self, file: BinaryIO) -> AbstractContextManager[Callable[[bytes], object]]:
+        """Begin a file; yields what takes the bytes."""
+
+
+def report_encoder(options: ReportOptions) -> Encoder:
+    """Return the encoder of a report."""
+    encoders: dict[str, Any] = {"csv": _Csv, "parquet": _Parquet, "jsonl": _Jsonl, ISIC: _Isic}
+    encoder: Encoder = encoders[options.format](options)
+    return encoder
+
+
+# Columns of words that need no quotes, and are always there where an image was scored.
+_PLAIN = {FRAME, "status", "diagnosis", "malignant", "refer"}
+_NEEDS_QUOTES = re.compile(r'[,"\r\n]').search
+
+
+def _csv_text(value: Value) -> str:
+    """A cell of text that is no formula to a spreadsheet; the fields of a line end in a line feed alone."""
+    text = "" if value is None else cell(str(value))
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES(text) else text
 
 
 class _Csv:
     """Numbers with six decimals, text that a spreadsheet takes as text."""
 
-    def __init__(self, file: BinaryIO, options: ReportOptions):
-        columns = chosen_columns(options.columns, options.top_k, options.carried_columns)
-        self.values = extractors(columns, options.model, options.carried_columns)
-        self.csv = csv.writer(_Encoded(file), lineterminator=_CSV_END)
-        self.csv.writerow([cell(utf8(column)) for column in columns])
+    rows_at_once = ROWS_AT_ONCE
 
-    def add(self, row: Row) -> None:
-        self.csv.writerow([_cell(value(row)) for value in self.values])
+    def __init__(self, options: ReportOptions):
+        self.columns = chosen_columns(options.columns, options.top_k, options.carried_columns)
+        self.values = row_values(self.columns, options.model, options.carried_columns)
+        numbers = [is_number(column, options.carried_columns) for column in self.columns]
+        self.texts = [index for index, column in enumerate(self.columns) if column not in _PLAIN and not numbers[index]]
+        # Python's csv takes twice as long as one template for all numbers of a row.
+        self.scored = ",".join("%.6f" if number else "%s" for number in numbers) + "\n"
 
-    def close(self) -> None:
-        pass
+    def encode(self, rows: Sequence[Row]) -> bytes:
+        lines = []
+        for row in rows:
+            values = list(self.values(row))
+            if row.prediction is None:
+                lines.append(",".join(map(_csv_text, values)) + "\n")
+            else:
+                for index in self.texts:
+                    values[index] = _csv_text(values[index])
+                lines.append(self.scored % tuple(values))
+        return "".join(lines).encode()
 
-
-_CSV_END = "\r\n"
-
-
-class _Encoded:
-    """The text file that csv writes to, a row at a time.
-
-    The lines end in a line feed; csv is told otherwise, or it would not quote a carriage return in a file's name.
-    """
-
-    def __init__(self, file: BinaryIO):
-        self.file = file
-
-    def write(self, text: str) -> int:
-        return self.file.write(text.removesuffix(_CSV_END).encode() + b"\n")
-
-
-def _cell(value: Value) -> str:
-    if isinstance(value, float):
-        return f"{value:.6f}"
-    return cell(value) if isinstance(value, str) else "" if value is None else str(value)
+    @contextmanager
+    def open(self, file: BinaryIO) -> Iterator[Callable[[bytes], object]]:
+        file.write((",".join(_csv_text(utf8(column)) for column in self.columns) + "\n").encode())
+        yield file.write
 
 
 class _Jsonl:
     """An object a line; numbers have at most six decimals, as in the CSV, and what is missing is null."""
 
-    def __init__(self, file: BinaryIO, options: ReportOptions):
+    rows_at_once = ROWS_AT_ONCE
+
+    def __init__(self, options: ReportOptions):
         columns = chosen_columns(options.columns, options.top_k, options.carried_columns)
-        values = extractors(columns, options.model, options.carried_columns)
-        self.values = list(zip([utf8(column) for column in columns], values, strict=True))
-        self.file = file
+        self.values = row_values(columns, options.model, options.carried_columns)
+        self.names = [utf8(column) for column in columns]
 
-    def add(self, row: Row) -> None:
-        found = ((name, value(row)) for name, value in self.values)
-        line = {name: round(value, 6) if isinstance(value, float) else value for name, value in found}
-        self.file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+    def encode(self, rows: Sequence[Row]) -> bytes:
+        lines = []
+        for row in rows:
+            rounded = (round(value, 6) if isinstance(value, float) else value for value in self.values(row))
+            lines.append(json.dumps(dict(zip(self.names, rounded, strict=True)), ensure_ascii=False) + "\n")
+        return "".join(lines).encode()
 
-    def close(self) -> None:
-        pass
+    def open(self, file: BinaryIO) -> AbstractContextManager[Callable[[bytes], object]]:
+        return nullcontext(file.write)
 
 
 class _Parquet:
     """Typed columns with unrounded numbers, a row group at a time; provenance in the metadata, as `lesionflow.*`."""
 
-    def __init__(self, file: BinaryIO, options: ReportOptions):
+    def __init__(self, options: ReportOptions):
+        import pyarrow
+
+        self.rows_at_once = ROWS_IN_GROUP
+        columns, carried = (
+            chosen_columns(options.columns, options.top_k, options.carried_columns),
+            options.carried_columns,
+        )
+        self.values = row_values(columns, options.model, carried)
+
+        def kind(column: str) -> Any:
+            if is_number(column, carried):
+                return pyarrow.float64()
+            return pyarrow.int32() if column == FRAME else pyarrow.string()
+
+        self.schema = pyarrow.schema(
+            [(utf8(column), kind(column)) for column in columns],
+            {f"lesionflow.{name}": utf8(text) for name, text in options.provenance.items()},
+        )
+
+    def encode(self, rows: Sequence[Row]) -> bytes:
+        import pyarrow
+
+        columns = zip(*map(self.values, rows), strict=True)
+        arrays = [pyarrow.array(values, kind.type) for values, kind in zip(columns, self.schema, strict=True)]
+        stream = pyarrow.BufferOutputStream()
+        with pyarrow.ipc.new_stream(stream, self.schema) as writer:
+            writer.write_batch(pyarrow.RecordBatch.from_arrays(arrays, schema=self.schema))
+        content: bytes = stream.getvalue().to_pybytes()
+        return content
+
+    @contextmanager
+    def open(self, file: BinaryIO) -> Iterator[Callable[[bytes], object]]:
         import pyarrow
         from pyarrow import parquet
 
-        self.columns = chosen_columns(options.columns, options.top_k, options.carried_columns)
-        self.values = extractors(self.columns, options.model, options.carried_columns)
-        self.schema = pyarrow.schema(
-            [(utf8(column), self._type(column, options.carried_columns)) for column in self.columns],
-            {f"lesionflow.{name}": utf8(text) for name, text in options.provenance.items()},
-        )
-        self.writer = parquet.ParquetWriter(file, self.schema)
-        self.rows: list[list[Value]] = []
-
-    @staticmethod
-    def _type(column: str, carried: Sequence[str]) -> Any:
-        import pyarrow
-
-        if column == FRAME:
-            return pyarrow.int32()
-        is_number = column.startswith("p_") or column.endswith("probability")
-        return pyarrow.float64() if is_number and column not in carried else pyarrow.string()
-
-    def add(self, row: Row) -> None:
-        self.rows.append([value(row) for value in self.values])
-        if len(self.rows) == ROWS_IN_GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        import pyarrow
-
-        if self.rows:
-            columns = zip(*self.rows, strict=True)
-            arrays = [pyarrow.array(values, kind.type) for values, kind in zip(columns, self.schema, strict=True)]
-            self.writer.write_table(pyarrow.Table.from_arrays(arrays, schema=self.schema), row_group_size=ROWS_IN_GROUP)
-            self.rows = []
-
-    def close(self) -> None:
-        self._flush()
-        self.writer.close()
+        writer = parquet.ParquetWriter(file, self.schema)
+        yield lambda content: writer.write_table(pyarrow.ipc.open_stream(content).read_all())
+        writer.close()
 
 
 class _Isic:
     """What the ISIC 2018 challenge's task 3 takes: the image's name without ending, and seven probabilities.
 
     The challenge takes the greatest of the seven for the answer and measures balanced accuracy. The probabilities are
-    therefore those under equal priors, the greatest of which is the diagnosis that is called.
+    therefore those under equal priors, the greatest of which is the diagnosis that is called. Its scorer refuses a file
+    that lacks an image: a failed one is left out or given the shares of the diagnoses in training, as the user chose.
     """
 
-    def __init__(self, file: BinaryIO, options: ReportOptions):
-        self.csv = csv.writer(_Encoded(file), lineterminator=_CSV_END)
-        self.csv.writerow(["image", *ISIC_CLASSES])
-        self.places = [DIAGNOSES.index(name.lower()) for name in ISIC_CLASSES]
-        self.prior = options.prior
+    rows_at_once = ROWS_AT_ONCE
+
+    def __init__(self, options: ReportOptions):
+        self.order = [DIAGNOSES.index(name.lower()) for name in ISIC_CLASSES]
+        self.prior, self.failed_as = options.prior, options.failed_as
         self.names: dict[str, str] = {}
 
-    def add(self, row: Row) -> None:
-        if row.prediction is None:
-            return
-        name = isic_name(row.path, row.frame)
-        _refuse_same_name(self.names, name, row.path)
-        shares = [
-            probability / prior for probability, prior in zip(row.prediction.probabilities, self.prior, strict=True)
-        ]
-        total = sum(shares)
-        self.csv.writerow([cell(name), *(f"{shares[place] / total:.6f}" for place in self.places)])
+    def encode(self, rows: Sequence[Row]) -> bytes:
+        lines = []
+        for row in rows:
+            if row.prediction is None and self.failed_as != AS_PRIOR:
+                continue
+            name = isic_name(row.path, row.frame)
+            _refuse_same_name(self.names, name, row.path)
+            shares = list(self.prior)
+            if row.prediction is not None:
+                shares = [share / prior for share, prior in zip(row.prediction.probabilities, self.prior, strict=True)]
+            total = sum(shares)
+            lines.append(",".join([_csv_text(name), *(f"{shares[index] / total:.6f}" for index in self.order)]) + "\n")
+        return "".join(lines).encode()
 
-    def close(self) -> None:
-        pass
+    @contextmanager
+    def open(self, file: BinaryIO) -> Iterator[Callable[[bytes], object]]:
+        file.write((",".join(["image", *ISIC_CLASSES]) + "\n").encode())
+        yield file.write
 
 
 def isic_name(path: str, frame: int = 0) -> str:
@@ -239,6 +279,3 @@ def _refuse_same_name(names: dict[str, str], name: str, path: str) -> None:
             f"{name}; score them apart"
         )
     names[name] = path
-
-
-_WRITERS: dict[str, Any] = {"csv": _Csv, "parquet": _Parquet, "jsonl": _Jsonl, ISIC: _Isic}

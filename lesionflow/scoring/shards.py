@@ -9,11 +9,13 @@ report                the report while it is written; not in a store, where an u
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
 import hashlib
 import json
 import os
+import struct
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from lesionflow.atomic import atomic_write_bytes
+from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ReportError, StoreError
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.storage import objects
@@ -31,6 +34,7 @@ from lesionflow.storage.location import Location
 JOB_FILE, MANIFEST_FILE, LOCK_FILE, REPORT_FILE = "job.json", "manifest.jsonl", "lock", "report"
 
 Fingerprint = dict[str, str | int]
+_PROBABILITIES = struct.Struct(f"<{len(DIAGNOSES)}d")  # of one row
 
 
 @dataclass(frozen=True)
@@ -104,14 +108,19 @@ class Job:
         ReportError
             The disk is full or gone; the shard is then still to be done.
         """
-        lines, failed = [], 0
+        lines, failed, packed = [], 0, bytearray()
         for index, row in rows:
-            outcome = row.prediction if row.prediction is not None else (row.reason, row.detail)
-            failed += row.prediction is None
-            # repr of a float, which JSON uses, reads back as the same float; surrogates are escaped by \\u and return.
-            lines.append(json.dumps([index, row.frame, *outcome]))
-        body = "".join(line + "\n" for line in lines).encode("ascii")
-        head = {"shard": shard, "job": self.digest, "rows": len(lines), "failed": failed, "crc32": zlib.crc32(body)}
+            outcome: list[object] = [row.reason, row.detail]
+            if row.prediction is None:
+                failed += 1
+            else:
+                probabilities, *outcome = row.prediction
+                packed += _PROBABILITIES.pack(*probabilities)
+            lines.append(json.dumps([index, row.frame, row.format, row.note, *outcome]))
+        # As text, the probabilities would take most of the time of a merge.
+        lines.append(json.dumps(base64.b64encode(packed).decode()))
+        body = "".join(line + "\n" for line in lines).encode("ascii")  # surrogates are escaped by \\u and return
+        head = {"shard": shard, "job": self.digest, "rows": len(lines) - 1, "failed": failed, "crc32": zlib.crc32(body)}
         with report_errors(self.folder):
             atomic_write_bytes(self._shard_file(shard), json.dumps(head).encode() + b"\n" + body)
 
@@ -152,15 +161,15 @@ class Job:
         for shard, inputs, read in objects.prefetch_map(self.folder, both, self.shards if shards is None else shards):
             if read is None:
                 raise ReportError(f"{self._shard_file(shard)}: missing or altered")
-            for index, frame, *outcome in _json_lines(read[1]):
+            *lines, packed = _json_lines(read[1])
+            probabilities = _PROBABILITIES.iter_unpack(base64.b64decode(packed))
+            for index, frame, form, note, first, *others in lines:
                 path, *carried = inputs[index]
-                if isinstance(outcome[0], str):
-                    reason, detail = outcome
-                    yield Row(path, None, reason, detail, frame, tuple(carried))
+                if isinstance(first, str):
+                    yield Row(path, None, first, others[0], frame, tuple(carried), form, note)
                 else:
-                    probabilities, *decided = outcome
-                    prediction = IndexedPrediction(tuple(probabilities), *decided)
-                    yield Row(path, prediction, frame=frame, carried=tuple(carried))
+                    prediction = IndexedPrediction(next(probabilities), first, *others)
+                    yield Row(path, prediction, "", "", frame, tuple(carried), form, note)
 
     def _read_shard(self, shard: int) -> tuple[int, bytes] | None:
         """The number of failures and the lines of a shard, None if it is not there, not whole or another job's."""

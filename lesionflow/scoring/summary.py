@@ -42,6 +42,15 @@ class Counts:
         if row.prediction.refer != TRUSTED:
             self.referred[row.prediction.refer] += 1
 
+    def update(self, other: Counts) -> None:
+        """Count what another has counted."""
+        for mine, theirs in (
+            (self.diagnoses, other.diagnoses), (self.referred, other.referred), (self.failures, other.failures)
+        ):  # fmt: skip
+            for name, count in theirs.items():
+                mine[name] = mine.get(name, 0) + count
+        self.malignant += other.malignant
+
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows, each counted as it goes by."""
         for row in rows:

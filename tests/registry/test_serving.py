@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionflow.model.columns import COLUMNS
+from lesionflow.model.columns import REPORT_COLUMNS
 from lesionflow.model.pyfunc import OUTPUT_COLUMNS
 from tests.conftest import invoke
 from tests.images.test_dicom import dicom
@@ -116,7 +116,7 @@ def test_files_get_what_the_report_says_of_them(server: Server, store: Path, dem
     assert invoke("score", "images", "--out", "results.csv").exit_code == 3
     rows = list(csv.DictReader(Path("results.csv").read_text().splitlines()))
     answers = server.say(*map(base64, files.values()))
-    assert set(answers[0]) == {*COLUMNS} - {"path"}
+    assert set(answers[0]) == {*REPORT_COLUMNS} - {"path"}
     for row, answer in zip(rows, answers, strict=True):
         assert {name: answer[name] or "" for name in WORDS} == {name: row[name] for name in WORDS}
         for name in NUMBERS:

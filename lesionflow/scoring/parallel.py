@@ -1,0 +1,131 @@
+"""The report of a large job, encoded by several processes: each does every n-th piece, this one puts them in order.
+
+The processes are plain ones that speak through pipes: a pool of Python's `multiprocessing` would run a user's program
+once more in each. A full pipe holds a process back, so that memory does not grow with the number of rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from lesionflow.errors import LesionflowError, ReportError
+from lesionflow.scoring.report import ReportOptions, report_encoder, write_rows
+from lesionflow.scoring.shards import Job
+from lesionflow.scoring.summary import Counts
+
+_PROGRAM = "from lesionflow.scoring.parallel import serve; serve()"
+_LENGTH = 8  # bytes that say how long the next piece is
+
+Piece = tuple[Counts, bytes]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What is to be encoded, and how."""
+
+    job: Job
+    options: ReportOptions
+    whole_files: bool  # whether each piece is a file of its own
+
+    def pieces(self, groups: Sequence[range]) -> Iterator[Piece]:
+        """The rows of groups of shards as bytes, each with what they come to."""
+        encoder = report_encoder(self.options)
+        for shards in groups:
+            counts = Counts()
+            rows = counts.counting(self.job.rows(shards))
+            if self.whole_files:
+                stream = io.BytesIO()
+                write_rows(rows, stream, self.options)
+                yield counts, stream.getvalue()
+            else:
+                yield counts, encoder.encode(list(rows))
+
+
+def encode_job(encoding: Encoding, rows_at_once: int, processes: int) -> Iterator[Piece]:
+    """Encode a finished job in pieces, in order.
+
+    Parameters
+    ----------
+    encoding
+        The job and its format.
+    rows_at_once
+        Rows in a piece, about: pieces end where shards do.
+    processes
+        How many work at once; with one, or for a single piece, it is this process.
+
+    Raises
+    ------
+    ReportError
+        A shard is missing, altered or another job's, or a process ended.
+    """
+    job = encoding.job
+    step = max(1, rows_at_once // job.shard_size)
+    groups = [job.shards[first : first + step] for first in range(0, len(job.shards), step)]
+    processes = min(processes, len(groups))
+    if processes < 2 or not sys.executable:
+        yield from encoding.pieces(groups)
+        return
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(_worker(encoding, groups[first::processes])) for first in range(processes)]
+        for number in range(len(groups)):
+            yield _receive(workers[number % processes])
+
+
+@contextlib.contextmanager
+def _worker(encoding: Encoding, groups: list[range]) -> Iterator[subprocess.Popen[bytes]]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", _PROGRAM]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        with contextlib.suppress(BrokenPipeError), process.stdin as stream:  # what ends early is noticed below
+            pickle.dump((encoding, groups), stream)
+        yield process
+    finally:
+        process.stdout.close()
+        process.kill()
+        process.wait()
+
+
+def _receive(process: subprocess.Popen[bytes]) -> Piece:
+    assert process.stdout is not None
+    length = process.stdout.read(_LENGTH)
+    content = process.stdout.read(int.from_bytes(length, "big"))
+    if len(length) < _LENGTH or len(content) < int.from_bytes(length, "big"):
+        raise ReportError(f"a process that writes the report ended (exit code {process.wait()}); is memory short?")
+    piece: Piece | LesionflowError = pickle.loads(content)
+    if isinstance(piece, LesionflowError):
+        raise piece
+    return piece
+
+
+def serve() -> None:
+    """Encode what standard input asks for: the whole life of a process that `encode_job` starts."""
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the process that started this one, and ends both
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no piece
+    encoding, groups = pickle.load(sys.stdin.buffer)
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            for piece in encoding.pieces(groups):
+                _send(out, piece)
+        except LesionflowError as error:
+            _send(out, error)
+        out.close()
+
+
+def _send(out: BinaryIO, piece: Piece | LesionflowError) -> None:
+    content = pickle.dumps(piece)
+    out.write(len(content).to_bytes(_LENGTH, "big"))
+    out.write(content)
+    out.flush()
