@@ -124,7 +124,7 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, with
     height, width = predictor.card.height, predictor.card.width
     # What cannot be decoded stays black: left out, it would change the batch's length and, in the last bits, its rows.
     pixels = np.zeros((len(batch.paths), height, width, 3), np.uint8)
-    found: list[tuple[int, int, Decoded | ImageError]] = []  # index in the batch, frame, what came of it
+    found: list[tuple[int, Row]] = []  # index in the batch, and the row but for its prediction
     later: list[np.ndarray] = []  # further frames of a file; they go through the network a batch of their own at a time
     further: list[IndexedPrediction] = []  # and give these, in order
     for index, path in enumerate(batch.paths):
@@ -133,9 +133,10 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, with
         for frame, image in frames or decode_all(located(path, within), height, width):
             if stop.is_set():
                 return []
-            found.append((index, frame, image))
             if isinstance(image, ImageError):
+                found.append((index, Row(path, None, image.reason, image.detail, frame)))
                 continue
+            found.append((index, Row(path, None, frame=frame, format=image.format, note=image.note)))
             if frame == 0:
                 pixels[index] = image.pixels
                 continue
@@ -148,13 +149,9 @@ def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, with
             later = []
     firsts, others = predictor.predict(pixels).one_by_one(), iter(further)
     rows = []
-    for index, frame, image in found:
-        path = batch.paths[index]
-        if isinstance(image, ImageError):
-            row = Row(path, None, image.reason, image.detail, frame)
-        else:
-            prediction = firsts[index] if frame == 0 else next(others)
-            row = Row(path, prediction, frame=frame, format=image.format, note=image.note)
+    for index, row in found:
+        if not row.reason:
+            row = row._replace(prediction=firsts[index] if row.frame == 0 else next(others))
         rows.append((batch.first + index, row))
     return rows
 
