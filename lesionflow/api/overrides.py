@@ -61,6 +61,7 @@ class ReportOptions(TypedDict, total=False):
     overwrite: bool
     on_error: str
     max_failures: str | None
+    failed_as: str | None
     quiet: bool
 
 
