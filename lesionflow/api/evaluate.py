@@ -21,9 +21,11 @@ from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.evaluate import FILES, evaluate_model, write_evaluation
 from lesionflow.evaluation.leaks import find_leak, trained_on
 from lesionflow.evaluation.report import EvaluationReport
+from lesionflow.evaluation.stability import STABILITY, USUAL_IMAGES
 from lesionflow.images.pixel_cache import decoded_pixels
-from lesionflow.model.card import TRAINED_ON_FILE, Card
+from lesionflow.model.card import TRAINED_ON_FILE, VALIDATION_FILE, Card
 from lesionflow.model.files import read_arrays
+from lesionflow.model.prediction import read_labelled
 from lesionflow.model.predictor import load_predictor
 from lesionflow.registry.versions import SCORED, resolve
 
@@ -97,10 +99,11 @@ def _evaluate(
 
         connect(tracking_uri)
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
-        resolved = resolve(model, Path(folder), tracking_uri, (*SCORED, TRAINED_ON_FILE))
+        resolved = resolve(model, Path(folder), tracking_uri, (*SCORED, TRAINED_ON_FILE, VALIDATION_FILE))
         predictor = load_predictor(resolved.folder, averaged=config.tta)
         card = predictor.card
         known = read_arrays(resolved.folder, card, TRAINED_ON_FILE)
+        validation = read_labelled(read_arrays(resolved.folder, card, VALIDATION_FILE))
     images = read_labelled_images(data, cache, config.labels)
     part, members = _members(card, resolved.label, images, config.part)
     warnings = list(images.warnings)
@@ -112,9 +115,12 @@ def _evaluate(
         warnings.insert(0, leak.describe(resolved.label))
     progress("decoding images")
     pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
+    draw = out is not None or config.log
+    usual = USUAL_IMAGES if draw else 0
     report = evaluate_model(
         predictor, resolved.label, images, part, members, pixels,
-        warnings=warnings, resamples=config.resamples, draw=out is not None or config.log, progress=progress,
+        warnings=warnings, resamples=config.resamples, draw=draw, elsewhere=images.digest != card.data_digest,
+        validation=validation, stability=usual if config.stability is None else config.stability, progress=progress,
     )  # fmt: skip
     if out is not None:
         write_evaluation(report, Path(out), config.overwrite)
@@ -123,6 +129,10 @@ def _evaluate(
             asked = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
             tracking.log_parameters(asked | {"bundle_digest": card.digest, "data_digest": images.digest})
             tracking.log_estimates(part, report.metrics)
+            if report.shift:
+                tracking.log_metrics({f"shift/{name}": value for name, value in report.shift.metrics().items()})
+            if report.stability:
+                tracking.log_estimates(STABILITY, report.stability.metrics())
             tracking.log_evaluation(report, part)
     return report
 

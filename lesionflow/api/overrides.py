@@ -90,6 +90,7 @@ class EvaluationOptions(TypedDict, total=False):
     labels: str | None
     tta: bool
     resamples: int
+    stability: int | None
     overwrite: bool
     log: bool
     experiment: str
@@ -108,6 +109,7 @@ class PromotionOptions(TypedDict, total=False):
     probability: float
     melanoma_margin: float
     ece_ceiling: float
+    stability_ceiling: float | None
 
 
 class DownloadOptions(TypedDict, total=False):

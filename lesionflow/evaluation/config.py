@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.evaluation.stability import USUAL_IMAGES
 from lesionflow.options import FILES, check_options, option
 
 PICTURES = "Pictures"  # what help lists options under
@@ -25,6 +26,12 @@ class EvaluationConfig:
     )  # fmt: skip
     tta: bool = option(False, "Average the eight flips and quarter turns of each image.")
     resamples: int = option(2000, "Bootstrap resamples behind the intervals.", low=100, high=100_000)
+    stability: int | None = option(
+        None,
+        "How many images are scored again after harmless changes, such as mirrored; 0: none.",
+        kind=int, low=0, high=1_000_000,
+        unset=f"{USUAL_IMAGES} where a page is written or a run logged, else 0",
+    )  # fmt: skip
     overwrite: bool = option(False, "Replace files of an earlier evaluation in the folder.")
     log: bool = option(False, "Log the evaluation as a run in MLflow as well.", group="MLflow")
     experiment: str = option(

@@ -29,7 +29,9 @@ from lesionflow.evaluation.report_pictures import (
     mistakes_picture,
     numeric_pictures,
 )
+from lesionflow.evaluation.shift import measure_shift
 from lesionflow.evaluation.slices import largest_gaps, slices
+from lesionflow.evaluation.stability import CHANGES, measure_stability
 from lesionflow.images.decode import decode
 from lesionflow.model.columns import NO, YES, cell, utf8
 from lesionflow.model.decision import decide, softmax
@@ -52,13 +54,19 @@ def evaluate_model(
     histories: Mapping[str, History] | None = None,
     resamples: int = 2000,
     draw: bool = True,
+    elsewhere: bool = False,
+    validation: LabelledPredictions | None = None,
+    stability: int = 0,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> EvaluationReport:
     """Measure a model on some of the labelled images, and draw what there is to see.
 
     model: its name; part: what the images are called; members: their indices; pixels: (images, height, width, 3) uint8
     of all labelled images; histories: of the training by network, for its curves; draw: otherwise there are no
-    pictures, which take longer than all the rest; progress: is told what is being done.
+    pictures, which take longer than all the rest; elsewhere: whether the images are of another data set than the
+    training images, from which their distance is then measured; validation: what the model's bundle says of its
+    validation part; stability: how many of the images are scored again after harmless changes; progress: is told what
+    is being done.
     """
     progress(f"{part}: looking at {len(members)} images")
     logits, distances = predictor.measure_many(pixels, members)
@@ -70,6 +78,16 @@ def evaluate_model(
     progress(f"{part}: measuring, with {resamples} resamples")
     metrics = measure(said, resamples=resamples)
     groups = slices(said, table[list(ATTRIBUTES)])
+    moved = None
+    if stability:
+        progress(f"{part}: changing up to {stability} images in {len(CHANGES)} harmless ways")
+        moved = measure_stability(
+            predictor, said.image_ids.tolist(), said.lesion_ids.tolist(), table["path"].tolist(), most=stability
+        )
+    shift = None
+    if elsewhere:
+        tells = predictor.calibration.unfamiliar_above is not None
+        shift = measure_shift(said, validation, tells_unfamiliar=tells)
     report = EvaluationReport(
         model=model,
         card=predictor.card,
@@ -85,6 +103,8 @@ def evaluate_model(
         warnings=tuple(warnings),
         uncalibrated=softmax(logits),
         averaged=predictor.averaged,
+        shift=shift,
+        stability=moved,
         resamples=resamples,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -10,7 +10,8 @@ from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import FULL_NAMES, MALIGNANT
 from lesionflow.evaluation.metrics import Place, in_words, shown_at, with_interval
 from lesionflow.evaluation.slices import Gap, gap_sentence
-from lesionflow.model.card import AVERAGED, SINGLE, Card
+from lesionflow.evaluation.stability import STABILITY
+from lesionflow.model.card import AVERAGED, SINGLE, Card, Estimate
 
 LONGEST = 5000  # characters of a version's description that MLflow's store has room for; a test holds the card to it
 LONGEST_NAME = 40
@@ -32,6 +33,7 @@ def model_card(card: Card, gaps: Sequence[Gap] = (), sizes: Mapping[str, tuple[i
         "## Data\n\n" + _data(card, sizes or {}),
         "## Figures\n\n" + _figures(card),
         "## Calibration and operating point\n\n" + _calibration(card),
+        *(["## Stability\n\n" + _stability(card.metrics[STABILITY])] if STABILITY in card.metrics else []),
         *(["## Groups\n\n" + _groups(gaps)] if gaps else []),
         "## Use\n\n" + _use(card),
         "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits(card)),
@@ -164,6 +166,14 @@ def _calibration(card: Card) -> str:
     if AVERAGED in card.calibrations:
         found.append("Averaging over flips and quarter turns (`--tta`) has a calibration of its own.")
     return " ".join(found)
+
+
+def _stability(found: Mapping[str, Estimate]) -> str:
+    return (
+        f"Harmless changes of the images (mirrored, turned, saved again, softened, cropped, brighter ...) move "
+        f"{with_interval(found['calls'])} of the calls and {with_interval(found['flags'])} of the malignant flags; the "
+        f"one that moves most, {with_interval(found['worst_calls'])} of the calls."
+    )
 
 
 def _groups(gaps: Sequence[Gap]) -> str:

@@ -14,7 +14,9 @@ from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.curves import roc
 from lesionflow.evaluation.metrics import confusion_matrix
 from lesionflow.evaluation.plots import FEW, Picture
+from lesionflow.evaluation.shift import MUCH_UNFAMILIAR, Shift
 from lesionflow.evaluation.slices import Gap, Slice
+from lesionflow.evaluation.stability import Stability, stability_json
 from lesionflow.model.card import Calibration, Card, Estimate
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, LabelledPredictions
 from lesionflow.version import __version__
@@ -45,6 +47,8 @@ class EvaluationReport:
     resamples: int = 2000  # of the bootstrap
     seed: int = 0  # its own
     time: str = ""  # ISO 8601
+    shift: Shift | None = None  # from the training images; of images from elsewhere
+    stability: Stability | None = None  # under harmless changes of the images
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
 
     @property
@@ -80,6 +84,11 @@ def _own_warnings(report: EvaluationReport) -> list[str]:
     if report.part == "validation":
         warnings.append(
             "The epoch, the calibration and the thresholds were chosen on these very images: the figures flatter."
+        )
+    unfamiliar = report.shift.unfamiliar if report.shift else None
+    if unfamiliar is not None and unfamiliar.low > MUCH_UNFAMILIAR:
+        warnings.append(
+            f"{unfamiliar.value:.0%} of the images are unlike the training images: the model was not made for them."
         )
     if report.lesions < FEW_LESIONS:
         warnings.append(f"Only {report.lesions} lesions: the intervals are wide, and may still be too narrow.")
@@ -121,6 +130,8 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
         "reliability": _bins(predictions),
         "reliability_before_calibration": None if report.before is None else _bins(report.before),
         "coverage": coverage_curve(predictions)._asdict(),
+        "shift": report.shift and vars(report.shift) | {"scores": [vars(score) for score in report.shift.scores]},
+        "stability": report.stability and stability_json(report.stability),
         "roc": {
             name: {"false_positive_rate": curve[0], "true_positive_rate": curve[1], "auc": curve[2]}
             for name, curve in curves.items()

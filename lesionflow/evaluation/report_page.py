@@ -12,6 +12,7 @@ from lesionflow.evaluation.metrics import OF_DIAGNOSIS, Metric, Place, overall_m
 from lesionflow.evaluation.model_card import data_licence, limits
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import NOT_A_DEVICE, EvaluationReport
+from lesionflow.evaluation.shift import Shift
 from lesionflow.evaluation.slices import attribute_in_words, gap_sentence
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR
@@ -35,6 +36,10 @@ def evaluation_page(report: EvaluationReport) -> str:
         pages.section("Whether the probabilities can be believed", *_calibration(report), *shown("reliability")),
         pages.section("What a person should look at", pages.paragraph(_refer(report)), *shown("coverage")),
     ]
+    if report.stability:
+        sections.append(pages.section("Whether calls stay when nothing of the lesion changes", *_stability(report)))
+    if report.shift:
+        sections.append(pages.section("How far these images are from the training images", *_shift(report.shift)))
     if report.slices:
         sections.append(pages.section("Groups of images", *_slices(report), *shown("slices"), _slices_table(report)))
     for heading, names in (
@@ -180,6 +185,43 @@ def _refer(report: EvaluationReport) -> str:
     return f"{text}. Of the others {with_interval(kept)} are called rightly."
 
 
+def _stability(report: EvaluationReport) -> Iterator[str]:
+    found = report.stability
+    assert found is not None
+    yield pages.paragraph(
+        f"{found.images} images of {found.lesions} lesions, drawn with seed {found.seed}, were scored again after "
+        f"changes that leave the lesion as it is. Over all changes {with_interval(found.calls)} of the calls and "
+        f"{with_interval(found.flags)} of the malignant flags differ from those of the image itself."
+    )
+    rows = [[moved.words, _two_lines(moved.calls, 3), _two_lines(moved.flags, 3)] for moved in found.changes]
+    yield pages.table(["change", "calls\nthat differ", "flags\nthat differ"], rows, "Shares, with 95% intervals")
+
+
+def _shift(shift: Shift) -> Iterator[str]:
+    if shift.unfamiliar is not None:
+        beside = shift.unfamiliar_in_validation
+        against = "" if beside is None else f", where it is {beside:.3f} of the model's own validation part"
+        yield pages.paragraph(
+            f"{with_interval(shift.unfamiliar)} of the images are unlike the training images{against}."
+        )
+    else:
+        yield pages.paragraph("The model has no measure of how far an image is from its training images.")
+    if not shift.scores:
+        yield pages.paragraph("Its bundle came without what it says of its validation part: scores cannot be compared.")
+        return
+    rows = [
+        [score.words, f"{score.here:.3f}", f"{score.validation:.3f}", _two_lines(score.difference, 3),
+         _two_lines(score.same_mix, 3), f"{score.distance:.2f}"]
+        for score in shift.scores
+    ]  # fmt: skip
+    header = ["score", "mean\nhere", "mean in\nvalidation", "difference", "difference,\nsame mix", "distance"]
+    yield pages.table(header, rows, f"Scores here and of {shift.validation_images} validation images")
+    yield pages.paragraph(
+        "Same mix: with the diagnoses as frequent as in validation; what is left is not for want or plenty of a "
+        "diagnosis. Distance: the greatest gap between the two distribution functions, 0 where they are the same."
+    )
+
+
 def _slices(report: EvaluationReport) -> Iterator[str]:
     if report.gaps:
         yield pages.paragraph("The largest gaps:")
@@ -203,10 +245,10 @@ def _slices_table(report: EvaluationReport) -> str:
     return pages.table(header, rows, "Groups of images, with 95% intervals")
 
 
-def _two_lines(estimate: Estimate | None) -> str:
+def _two_lines(estimate: Estimate | None, digits: int = 2) -> str:
     if estimate is None:
         return "–"
-    return f"{estimate.value:.2f}\n{estimate.low:.2f} to {estimate.high:.2f}"
+    return f"{estimate.value:.{digits}f}\n{estimate.low:.{digits}f} to {estimate.high:.{digits}f}"
 
 
 def _all_metrics(report: EvaluationReport) -> str:

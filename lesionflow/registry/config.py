@@ -23,6 +23,11 @@ class PromotionConfig:
         0.05, "Highest calibration error (ECE), or what chance gives on so few images.", low=0, high=1
     )
 
+    stability_ceiling: float | None = option(
+        None, "Highest share of calls that any harmless change of the images may move.", kind=float, low=0, high=1,
+        unset="not asked",
+    )  # fmt: skip
+
     def __post_init__(self) -> None:
         check_options(self)
 

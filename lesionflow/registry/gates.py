@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lesionflow.errors import DataError
 from lesionflow.evaluation.calibration import ece_by_chance
 from lesionflow.evaluation.metrics import DECIDING, SENSITIVITY_NOT_TO_MISS, Difference, compare
+from lesionflow.evaluation.stability import STABILITY
 from lesionflow.registry.compared_model import ComparedModel, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
 
@@ -40,7 +41,7 @@ def decide(challenger: ComparedModel, champion: ComparedModel | None, config: Pr
     Only what both say of the same validation images is compared. Against no champion, and with real data against a
     champion of demo data, the gates that compare are open.
     """
-    gates = (*_compared(challenger, champion, config), _calibrated(challenger, config))
+    gates = (*_compared(challenger, champion, config), _calibrated(challenger, config), *_stable(challenger, config))
     failed = [gate for gate in gates if not gate.passed]
     return Verdict(not failed, "; ".join(gate.reason for gate in failed or gates if gate.reason), gates)
 
@@ -110,6 +111,19 @@ def _calibrated(challenger: ComparedModel, config: PromotionConfig) -> Gate:
     if chance > config.ece_ceiling:
         told += f", which chance alone gives a perfectly calibrated model on {len(challenger.validation or ())} images"
     return Gate("calibration", found.value <= limit, told, found.value, limit)
+
+
+def _stable(challenger: ComparedModel, config: PromotionConfig) -> tuple[Gate, ...]:
+    """The gate that `--stability-ceiling` asks for, or none."""
+    limit = config.stability_ceiling
+    if limit is None:
+        return ()
+    found = challenger.card.metrics.get(STABILITY, {}).get("worst_calls")
+    if found is None:
+        told = f"the card of {challenger.label} states no stability; train it with this version of lesionflow"
+        return (Gate("stability", False, told, None, limit),)
+    told = f"the harmless change that moves most moves {found.value:.4f} of the calls where at most {limit:g} is asked"
+    return (Gate("stability", found.value <= limit, told, found.value, limit),)
 
 
 def _range(difference: Difference) -> str:

@@ -21,6 +21,7 @@ from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.evaluation.metrics import Place, shown_at
+from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import Card, Estimate
 from lesionflow.tracking.client import active_run_id, connect, mlflow, registry_errors
 from lesionflow.tracking.provenance import git_commit, package_versions
@@ -228,8 +229,8 @@ def log_metrics(metrics: dict[str, float]) -> None:
 
 def log_estimates(part: str, metrics: Mapping[str, Estimate]) -> None:
     """Log the metrics that runs are compared by; the evaluation has all of them, with their intervals."""
-    shown = {metric.name: metrics[metric.name].value for metric in shown_at(Place.RUNS) if metric.name in metrics}
-    log_metrics({f"{part}/{name}": value for name, value in shown.items()})
+    names = list(metrics) if part == STABILITY else [metric.name for metric in shown_at(Place.RUNS)]
+    log_metrics({f"{part}/{name}": metrics[name].value for name in names if name in metrics})
 
 
 def log_picture(name: str, content: bytes) -> None:

@@ -21,6 +21,7 @@ from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import measure
 from lesionflow.evaluation.model_card import model_card
 from lesionflow.evaluation.report import EvaluationReport
+from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import (
     AVERAGED,
     SINGLE,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 MODEL_CARD_FILE = "README.md"
 # Nobody decides anything by the training part's intervals, and it has the most images.
 TRAINING_RESAMPLES = 200
+# Of the test part; `lesionflow evaluate` looks at more.
+STABILITY_IMAGES = 100
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def finalize_model(
             )
         reports[part] = evaluate_model(
             predictor, card.network, images, part, split.part(part), pixels,
-            histories={card.network: known}, progress=progress,
+            histories={card.network: known}, stability=STABILITY_IMAGES if part == PARTS[-1] else 0, progress=progress,
         )  # fmt: skip
         metrics[part] = dict(reports[part].metrics)
     card = write_arrays(folder, card, VALIDATION_FILE, reports["validation"].predictions.arrays())
@@ -98,6 +101,8 @@ def finalize_model(
     if trained_before:
         seen = {name: np.union1d(values, trained_before[name]) for name, values in seen.items()}
     card = write_arrays(folder, card, TRAINED_ON_FILE, seen)
+    if moved := reports["test"].stability:
+        metrics[STABILITY] = moved.metrics()
     card = write_card(folder, dataclasses.replace(card, metrics=metrics))
     reports = {part: dataclasses.replace(report, card=card) for part, report in reports.items()}  # with its digest
     lesions = images.table["lesion_id"]

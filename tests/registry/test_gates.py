@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lesionflow.errors import UsageError
+from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.registry.compared_model import ComparedModel
 from lesionflow.registry.config import PromotionConfig
@@ -114,3 +115,23 @@ def test_on_few_images_chance_is_allowed_for_and_said() -> None:
     assert "which chance alone gives a perfectly calibrated model on 21 images" in gate.reason
     assert decision.promote and gate.figure is not None and 0.05 < gate.figure <= gate.limit
     assert not decide(contender(answers(0.6, confidence=0.75)), None).promote
+
+
+def test_stability_is_a_gate_where_it_is_asked_for() -> None:
+    moved = {"worst_calls": Estimate(0.08, 0.05, 0.11)}
+
+    def asked(ceiling: float | None, **stability: object) -> Verdict:
+        challenger = contender(answers(0.75))
+        metrics = challenger.card.metrics | stability
+        challenger = dataclasses.replace(challenger, card=dataclasses.replace(challenger.card, metrics=metrics))  # type: ignore[arg-type]
+        return decide(challenger, CHAMPION, PromotionConfig(stability_ceiling=ceiling))
+
+    assert "stability" not in [gate.name for gate in asked(None, stability=moved).gates]
+    assert asked(0.08, stability=moved).promote
+    refused = asked(0.04, stability=moved)
+    assert (
+        failed(refused) == ["stability"] and "moves 0.0800 of the calls where at most 0.04 is asked" in refused.reason
+    )
+    assert "states no stability" in asked(0.5).reason
+    with pytest.raises(UsageError, match="--stability-ceiling"):
+        PromotionConfig(stability_ceiling=1.5)

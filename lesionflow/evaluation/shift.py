@@ -1,0 +1,124 @@
+"""How far images are from those that a model was trained on: why its metrics may be others there.
+
+The measure is what the model says of its own validation part, which its bundle keeps: images of the same origin as
+those of training that it has not learned from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.evaluation.bootstrap import draw_lesions, interval, ratio
+from lesionflow.model.card import Estimate
+from lesionflow.model.prediction import UNFAMILIAR, LabelledPredictions
+
+RESAMPLES = 1000
+MUCH_UNFAMILIAR = 0.05  # of the images: a page warns from there on
+
+
+@dataclass(frozen=True)
+class ScoreShift:
+    """The distribution of one score here, against that of the validation part."""
+
+    name: str
+    words: str
+    here: float  # mean
+    validation: float  # mean
+    difference: Estimate  # of the means, here minus validation
+    # The same where every diagnosis has the share that it has in validation, among those that both have: what is left
+    # does not come of another mix of diagnoses.
+    same_mix: Estimate | None
+    distance: float  # greatest gap of the two distribution functions (Kolmogorov and Smirnov): 0 the same, 1 apart
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How far images are from the training images."""
+
+    unfamiliar: Estimate | None  # share of images unlike the training images; None where the model cannot tell
+    unfamiliar_in_validation: float | None
+    validation_images: int  # 0 where the bundle came without what it says of them
+    scores: tuple[ScoreShift, ...] = ()
+
+    def metrics(self) -> dict[str, float]:
+        """By name, for MLflow."""
+        found = {} if self.unfamiliar is None else {"unfamiliar": self.unfamiliar.value}
+        for score in self.scores:
+            found |= {f"{score.name}_difference": score.difference.value, f"{score.name}_distance": score.distance}
+            if score.same_mix is not None:
+                found[f"{score.name}_difference_same_mix"] = score.same_mix.value
+        return found
+
+
+def measure_shift(
+    predictions: LabelledPredictions, validation: LabelledPredictions | None, *, tells_unfamiliar: bool, seed: int = 0
+) -> Shift:
+    """Set what a model says of some images against what it says of its validation part.
+
+    Parameters
+    ----------
+    predictions : LabelledPredictions
+        Of images from elsewhere.
+    validation : LabelledPredictions or None
+        Of the model's own validation part; None where its bundle came without.
+    tells_unfamiliar : bool
+        Whether the model has a limit beyond which an image counts as unlike the training images.
+    seed : int
+        Of the bootstrap over the lesions of both.
+    """
+    unfamiliar = None
+    if tells_unfamiliar:
+        is_unfamiliar = predictions.refer == UNFAMILIAR
+        value, resampled = _means(predictions, is_unfamiliar.astype(np.float64), seed)[:2]
+        unfamiliar = interval(value, resampled, len(np.unique(predictions.lesion_ids)))
+    if validation is None:
+        return Shift(unfamiliar, None, 0)
+    of_validation = float((validation.refer == UNFAMILIAR).mean()) if tells_unfamiliar else None
+    scores = (
+        _score_shift("malignant_probability", "malignant probability", predictions.malignant_probability,
+                     validation.malignant_probability, predictions, validation, seed),
+        _score_shift("confidence", "probability of the most probable diagnosis", predictions.probabilities.max(axis=1),
+                     validation.probabilities.max(axis=1), predictions, validation, seed),
+    )  # fmt: skip
+    return Shift(unfamiliar, of_validation, len(validation), scores)
+
+
+def _score_shift(
+    name: str, words: str, here: np.ndarray, there: np.ndarray, ours: LabelledPredictions, theirs: LabelledPredictions,
+    seed: int,
+) -> ScoreShift:  # fmt: skip
+    mean, resampled, by_diagnosis = _means(ours, here, seed)
+    of_validation, of_resamples, validation_by_diagnosis = _means(theirs, there, seed + 1)
+    difference = interval(mean - of_validation, resampled - of_resamples)
+    assert difference is not None  # means of some images are always defined
+    common = np.intersect1d(ours.labels, theirs.labels)
+    same_mix = None
+    if len(common):
+        mix = np.bincount(theirs.labels, minlength=len(DIAGNOSES))[common]
+        gaps = [
+            [here[ours.labels == index].mean() - there[theirs.labels == index].mean() for index in common]
+        ]  # (1, diagnoses)
+        gaps_resampled = by_diagnosis[:, common] - validation_by_diagnosis[:, common]
+        weighted = [np.asarray(each) @ mix / mix.sum() for each in (gaps, gaps_resampled)]
+        same_mix = interval(float(weighted[0][0]), weighted[1])
+    both = np.sort(np.concatenate([here, there]))
+    functions = [np.searchsorted(np.sort(each), both, side="right") / len(each) for each in (here, there)]
+    distance = float(np.abs(functions[0] - functions[1]).max())
+    return ScoreShift(name, words, mean, of_validation, difference, same_mix, distance)
+
+
+def _means(predictions: LabelledPredictions, score: np.ndarray, seed: int) -> tuple[float, np.ndarray, np.ndarray]:
+    """The mean of a score, that of each resample of lesions, and the same by diagnosis: (resamples, diagnoses)."""
+    lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
+    sums, images = np.zeros((2, len(lesions), len(DIAGNOSES)))
+    np.add.at(sums, (lesion_of, predictions.labels), score)
+    np.add.at(images, (lesion_of, predictions.labels), 1)
+    totals, counts = [], []
+    for drawn in draw_lesions(len(lesions), RESAMPLES, seed):
+        totals.append(drawn @ sums)
+        counts.append(drawn @ images)
+    total, count = np.concatenate(totals), np.concatenate(counts)
+    return float(score.mean()), ratio(total.sum(axis=1), count.sum(axis=1)), ratio(total, count)

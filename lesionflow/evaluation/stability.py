@@ -1,0 +1,229 @@
+"""Whether calls stay when nothing of the lesion changes: harmless changes of images, and how many calls they move.
+
+A picture that is uploaded twice, mirrored, saved again or taken under a slightly different light shows the same lesion.
+Every change is made to the whole decoded image, before it is scaled to what the network sees, and drawn from the seed
+and the image's id alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from lesionflow.defaults import usable_cores
+from lesionflow.errors import ImageError
+from lesionflow.evaluation.bootstrap import draw_lesions, interval, ratio
+from lesionflow.images.decode import decode, fit_array, header
+from lesionflow.model.card import Estimate
+from lesionflow.model.predictor import Predictor
+
+USUAL_IMAGES = 500  # that are looked at unless told otherwise
+RESAMPLES = 1000
+STABILITY = "stability"  # under which a card has these metrics, beside the parts of the split
+SHORTEST_SIDE = 1000  # pixels: of larger images the change is made to one of this size, as nobody sees the difference
+_IMAGES_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change that leaves the lesion as it is."""
+
+    name: str  # in JSON, in cards and in MLflow
+    words: str
+    make: Callable[[Image.Image, np.random.Generator], Image.Image]
+
+
+def _saved_as_jpeg(quality: int) -> Callable[[Image.Image, np.random.Generator], Image.Image]:
+    def make(image: Image.Image, generator: np.random.Generator) -> Image.Image:
+        stream = io.BytesIO()
+        image.save(stream, "JPEG", quality=quality)
+        return Image.open(stream).convert("RGB")
+
+    return make
+
+
+def _cropped(share: float) -> Callable[[Image.Image, np.random.Generator], Image.Image]:
+    """Cut off a share of the width and of the height, somewhere at the edges."""
+
+    def make(image: Image.Image, generator: np.random.Generator) -> Image.Image:
+        width, height = (max(1, round(side * (1 - share))) for side in image.size)
+        left = int(generator.integers(0, image.width - width + 1))
+        top = int(generator.integers(0, image.height - height + 1))
+        return image.crop((left, top, left + width, top + height))
+
+    return make
+
+
+def _multiplied(*factors: float) -> Callable[[Image.Image, np.random.Generator], Image.Image]:
+    """Multiply red, green and blue; what exceeds white is white."""
+    table = [min(255, round(value * factor)) for factor in factors for value in range(256)]
+    return lambda image, generator: image.point(table)
+
+
+def _softened(image: Image.Image, generator: np.random.Generator) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(max(0.5, min(image.size) / 300)))
+
+
+def _resized(image: Image.Image, generator: np.random.Generator) -> Image.Image:
+    width, height = (max(1, round(side * 0.75)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+CHANGES = (
+    Change("mirrored", "mirrored", lambda image, _: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
+    Change("upside_down", "turned by half", lambda image, _: image.transpose(Image.Transpose.ROTATE_180)),
+    Change("quarter_turn", "turned by a quarter", lambda image, _: image.transpose(Image.Transpose.ROTATE_90)),
+    Change("saved_again", "saved again without loss", lambda image, _: image),
+    Change("jpeg_90", "saved again as JPEG, quality 90", _saved_as_jpeg(90)),
+    Change("jpeg_75", "saved again as JPEG, quality 75", _saved_as_jpeg(75)),
+    Change("jpeg_60", "saved again as JPEG, quality 60", _saved_as_jpeg(60)),
+    Change("softened", "slightly softened", _softened),
+    Change("cropped_2", "cropped by 2% of width and height", _cropped(0.02)),
+    Change("cropped_6", "cropped by 6% of width and height", _cropped(0.06)),
+    Change("brighter", "10% brighter", _multiplied(1.1, 1.1, 1.1)),
+    Change("darker", "10% darker", _multiplied(0.9, 0.9, 0.9)),
+    Change("warmer", "slight colour cast: red 3% up, blue 3% down", _multiplied(1.03, 1.0, 0.97)),
+    Change("cooler", "slight colour cast: red 3% down, blue 3% up", _multiplied(0.97, 1.0, 1.03)),
+    Change("resized", "resized to three quarters", _resized),
+)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How much one change moves, with 95 % intervals from a bootstrap over lesions."""
+
+    name: str
+    words: str
+    calls: Estimate  # share of images whose called diagnosis changes
+    flags: Estimate  # share of images that become malignant, or no longer are
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How many calls and malignant flags harmless changes of the images move."""
+
+    images: int  # that were looked at
+    lesions: int
+    seed: int
+    calls: Estimate  # share of changed images whose call differs, over all changes
+    flags: Estimate
+    changes: tuple[Moved, ...]
+
+    @property
+    def worst(self) -> Moved:
+        """The change that moves most calls."""
+        return max(self.changes, key=lambda moved: moved.calls.value)
+
+    def metrics(self) -> dict[str, Estimate]:
+        """By name, for cards and MLflow: `calls` and `flags` over all changes, `calls_mirrored` and so on of each."""
+        found = {"calls": self.calls, "flags": self.flags, "worst_calls": self.worst.calls}
+        for moved in self.changes:
+            found |= {f"calls_{moved.name}": moved.calls, f"flags_{moved.name}": moved.flags}
+        return found
+
+
+def measure_stability(
+    predictor: Predictor,
+    image_ids: Sequence[str],
+    lesion_ids: Sequence[str],
+    paths: Sequence[str],
+    *,
+    most: int = USUAL_IMAGES,
+    seed: int = 0,
+    changes: Sequence[Change] = CHANGES,
+) -> Stability | None:
+    """Score a sample of images as they are and after each harmless change.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    image_ids, lesion_ids, paths : sequences of str
+        Of the images, in the same order.
+    most : int
+        How many images are drawn from them.
+    seed : int
+        Of the sample and of what a change leaves open.
+    changes : sequence of Change
+
+    Returns
+    -------
+    Stability or None
+        None where no image could be read.
+    """
+    order = sorted(range(len(image_ids)), key=lambda index: _seed(seed, image_ids[index]))
+    sample = sorted(order[:most])
+    height, width = predictor.card.height, predictor.card.width
+
+    def variants(index: int) -> np.ndarray | None:
+        try:
+            return _variants(paths[index], height, width, changes, _seed(seed, image_ids[index]))
+        except (ImageError, MemoryError):  # counted among the failures of reading already, or gone since
+            return None
+
+    looked_at: list[int] = []
+    moved: list[np.ndarray] = []  # (changes, 2) bool each: the call, the flag
+    with ThreadPoolExecutor(usable_cores()) as threads:
+        read = zip(sample, threads.map(variants, sample), strict=True)
+        for chunk in _chunks((index, pixels) for index, pixels in read if pixels is not None):
+            said = predictor.predict(np.concatenate([pixels for _, pixels in chunk]))
+            shape = (len(chunk), 1 + len(changes))
+            seen = np.stack([said.called.reshape(shape), said.malignant.reshape(shape)], axis=2)
+            moved += list(seen[:, 1:] != seen[:, :1])
+            looked_at += [index for index, _ in chunk]
+    if not looked_at:
+        return None
+    return _counted(np.array(moved), np.asarray(lesion_ids, dtype=str)[looked_at], changes, seed)
+
+
+def _chunks(found: Iterator[tuple[int, np.ndarray]]) -> Iterator[list[tuple[int, np.ndarray]]]:
+    while chunk := list(islice(found, _IMAGES_AT_ONCE)):
+        yield chunk
+
+
+def _variants(path: str, height: int, width: int, changes: Sequence[Change], seed: int) -> np.ndarray:
+    """What the network sees of a file, and of its image after each change: (1 + changes, height, width, 3) uint8."""
+    _, columns, rows = header(path)
+    scale = min(1.0, SHORTEST_SIDE / min(rows, columns))
+    whole = Image.fromarray(decode(path, max(1, round(rows * scale)), max(1, round(columns * scale))))
+    seen = [decode(path, height, width)]
+    for index, change in enumerate(changes):
+        changed = change.make(whole, np.random.default_rng((seed, index)))
+        seen.append(fit_array(np.asarray(changed), height, width))
+    return np.stack(seen)
+
+
+def _seed(seed: int, image_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}\t{image_id}".encode("utf-8", "surrogateescape")).digest()[:8])
+
+
+def _counted(moved: np.ndarray, lesion_ids: np.ndarray, changes: Sequence[Change], seed: int) -> Stability:
+    """The shares that (images, changes, 2) bool come to, with intervals."""
+    images, lesions = len(moved), len(np.unique(lesion_ids))
+    _, lesion_of = np.unique(lesion_ids, return_inverse=True)
+    flat = moved.reshape(images, -1).astype(np.float64)  # (images, changes * 2)
+    columns = np.concatenate([np.ones((images, 1)), moved.mean(axis=1), flat], axis=1)
+    by_lesion = np.stack([np.bincount(lesion_of, column, lesions) for column in columns.T], axis=1)
+    sums = np.concatenate([counts @ by_lesion for counts in draw_lesions(lesions, RESAMPLES, seed)])
+    resampled, values = ratio(sums[:, 1:], sums[:, :1]), columns[:, 1:].mean(axis=0)
+    found = [
+        interval(float(value), each, lesions) or Estimate(float(value), 0.0, 1.0)
+        for value, each in zip(values, resampled.T, strict=True)
+    ]
+    of_changes = (
+        Moved(change.name, change.words, found[2 + 2 * index], found[3 + 2 * index])
+        for index, change in enumerate(changes)
+    )
+    return Stability(images, lesions, seed, found[0], found[1], tuple(of_changes))
+
+
+def stability_json(stability: Stability) -> dict[str, object]:
+    """All of it by name, for JSON."""
+    told: Mapping[str, object] = vars(stability) | {"changes": [vars(moved) for moved in stability.changes]}
+    return dict(told)

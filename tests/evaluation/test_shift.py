@@ -1,0 +1,68 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.stats import ks_2samp
+
+from lesionflow.evaluation.shift import measure_shift
+from lesionflow.model.prediction import TRUSTED, UNFAMILIAR, LabelledPredictions
+from tests.evaluation.made_up import made_up
+
+
+def unfamiliar(made: LabelledPredictions, every: int) -> LabelledPredictions:
+    refer = np.where(np.arange(len(made)) % every == 0, UNFAMILIAR, TRUSTED)
+    return dataclasses.replace(made, refer=refer)
+
+
+def test_the_share_of_unfamiliar_images_has_an_interval() -> None:
+    here, there = unfamiliar(made_up(seed=1), 4), unfamiliar(made_up(), 100)
+    found = measure_shift(here, there, tells_unfamiliar=True)
+    assert found.unfamiliar is not None
+    assert found.unfamiliar.low < found.unfamiliar.value < found.unfamiliar.high
+    assert found.unfamiliar.value == pytest.approx((here.refer == UNFAMILIAR).mean())
+    assert found.unfamiliar_in_validation == pytest.approx((there.refer == UNFAMILIAR).mean())
+    assert measure_shift(here, there, tells_unfamiliar=False).unfamiliar is None
+
+
+def test_means_and_distances_are_those_of_the_scores() -> None:
+    here, there = made_up(seed=1, skill=3), made_up(skill=0.5)
+    malignant, confidence = measure_shift(here, there, tells_unfamiliar=False).scores
+    assert malignant.here == pytest.approx(here.malignant_probability.mean())
+    assert malignant.validation == pytest.approx(there.malignant_probability.mean())
+    assert malignant.difference.value == pytest.approx(malignant.here - malignant.validation)
+    expected = ks_2samp(here.malignant_probability, there.malignant_probability).statistic
+    assert malignant.distance == pytest.approx(expected)
+    best = [each.probabilities.max(axis=1) for each in (here, there)]
+    assert confidence.distance == pytest.approx(ks_2samp(*best).statistic)
+    assert confidence.difference.low > 0  # the better model is surer
+    assert confidence.same_mix is not None and confidence.same_mix.low > 0
+
+
+def test_the_same_images_are_at_no_distance() -> None:
+    made = made_up()
+    for score in measure_shift(made, made, tells_unfamiliar=False).scores:
+        assert score.difference.value == score.distance == 0
+        assert score.difference.low < 0 < score.difference.high
+        assert score.same_mix is not None and score.same_mix.value == pytest.approx(0)
+
+
+def test_another_mix_of_diagnoses_alone_is_told_from_other_looks() -> None:
+    there = made_up(400)
+    malignant = np.flatnonzero(there.is_malignant)
+    here = there.take(np.concatenate([np.arange(len(there)), malignant, malignant, malignant]))
+    score = measure_shift(here, there, tells_unfamiliar=False).scores[0]
+    assert score.difference.value > 0.05
+    assert score.same_mix is not None and score.same_mix.value == pytest.approx(0, abs=1e-12)
+
+
+def test_without_what_the_model_says_of_validation_the_share_alone_is_told() -> None:
+    found = measure_shift(unfamiliar(made_up(), 5), None, tells_unfamiliar=True)
+    assert found.scores == () and found.validation_images == 0 and found.unfamiliar is not None
+    assert set(found.metrics()) == {"unfamiliar"}
+
+
+def test_diagnoses_that_only_one_side_has_are_left_out_of_the_same_mix() -> None:
+    made = made_up()
+    nv_only, others = made.take(made.labels == 5), made.take(made.labels != 5)
+    assert measure_shift(nv_only, others, tells_unfamiliar=False).scores[0].same_mix is None
+    assert measure_shift(nv_only, made, tells_unfamiliar=False).scores[0].same_mix is not None

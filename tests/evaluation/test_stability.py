@@ -1,0 +1,118 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.evaluation.stability import CHANGES, Change, Stability, measure_stability
+from lesionflow.images.decode import decode, fit_array
+from lesionflow.model.card import SINGLE, Calibration, read_card, write_card
+from lesionflow.model.decision import decide
+from lesionflow.model.predictor import Predictor, load_predictor
+from tests.scoring.conftest import write_small_bundle
+
+
+@pytest.fixture(scope="module")
+def predictor(images: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    """A bundle whose calls and flags differ between the images, and are close to the limits."""
+    folder = write_small_bundle(tmp_path_factory.mktemp("stability") / "bundle")
+    card = read_card(folder)
+    pixels = np.stack([decode(path, card.height, card.width) for path in images["path"]])
+    logits, distances = load_predictor(folder, threads=1).measure(pixels)
+    calibration = Calibration(temperature=0.05, logit_offsets=tuple((-20 * np.median(logits, axis=0)).tolist()))
+    said = decide(logits, distances, calibration, card.prior)
+    middle = np.sort(said.malignant_probability)[20:40]
+    threshold = float((middle[:-1] + middle[1:])[np.diff(middle).argmax()] / 2)  # far from every image
+    calibrations = {SINGLE: dataclasses.replace(calibration, malignant_threshold=threshold)}
+    write_card(folder, dataclasses.replace(card, calibrations=calibrations))
+    return load_predictor(folder, threads=1)
+
+
+@pytest.fixture(scope="module")
+def images(demo_folder: Path) -> dict[str, list[str]]:
+    table = read_labelled_images(demo_folder).table.iloc[:60]
+    return {name: table[name].tolist() for name in ("image_id", "lesion_id", "path")}
+
+
+def found(predictor: Predictor, images: dict[str, list[str]], **options: object) -> Stability:
+    measured = measure_stability(
+        predictor,
+        images["image_id"],
+        images["lesion_id"],
+        images["path"],
+        **options,  # type: ignore[arg-type]
+    )
+    assert measured is not None
+    return measured
+
+
+def test_shares_are_those_of_scoring_the_changed_images(predictor: Predictor, images: dict[str, list[str]]) -> None:
+    measured = found(predictor, images)
+    height, width = predictor.card.height, predictor.card.width
+    before = predictor.predict(np.stack([decode(path, height, width) for path in images["path"]]))
+    for name, change in (("mirrored", lambda pixels: pixels[:, ::-1]), ("darker", lambda pixels: 0.9 * pixels)):
+        changed = []
+        for path in images["path"]:
+            with Image.open(path) as opened:
+                pixels = change(np.asarray(opened.convert("RGB")))
+            changed.append(fit_array(np.ascontiguousarray(np.round(pixels)).astype(np.uint8), height, width))
+        after = predictor.predict(np.stack(changed))
+        moved = next(each for each in measured.changes if each.name == name)
+        assert moved.calls.value == pytest.approx((before.called != after.called).mean())
+        assert moved.flags.value == pytest.approx((before.malignant != after.malignant).mean())
+        assert moved.calls.low <= moved.calls.value <= moved.calls.high
+    assert measured.images == 60 and measured.lesions == len(set(images["lesion_id"]))
+    assert measured.calls.value == pytest.approx(np.mean([moved.calls.value for moved in measured.changes]))
+    assert measured.worst.calls.value == max(moved.calls.value for moved in measured.changes) > 0
+    assert measured.metrics()["calls_jpeg_60"] == next(m.calls for m in measured.changes if m.name == "jpeg_60")
+
+
+def test_what_changes_nothing_moves_nothing_and_is_not_called_certain(
+    predictor: Predictor, images: dict[str, list[str]]
+) -> None:
+    measured = found(predictor, images, changes=(Change("none", "nothing", lambda image, generator: image),))
+    (moved,) = measured.changes
+    lesions = measured.lesions
+    assert moved.calls == pytest.approx((0, 0, 1 - 0.025 ** (1 / lesions)))
+    assert measured.flags.value == 0
+
+
+def test_the_sample_and_what_is_drawn_repeat_whatever_the_order(
+    predictor: Predictor, images: dict[str, list[str]]
+) -> None:
+    order = np.random.default_rng(1).permutation(60)
+    other = {name: [values[index] for index in order] for name, values in images.items()}
+    first = found(predictor, images, most=20)
+    assert first.images == 20
+    assert found(predictor, other, most=20) == first
+    assert found(predictor, images, most=20, seed=1) != first
+
+
+def test_images_that_are_gone_are_left_out(predictor: Predictor, images: dict[str, list[str]], tmp_path: Path) -> None:
+    gone = images | {"path": [*images["path"][:-1], str(tmp_path / "gone.jpg")]}
+    assert found(predictor, gone, changes=CHANGES[:1]).images == 59
+    assert measure_stability(predictor, ["a"], ["b"], [str(tmp_path / "gone.jpg")]) is None
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+@pytest.mark.parametrize("size", [(600, 450), (90, 120), (1, 1)])
+def test_every_change_is_slight_and_leaves_an_image(change: Change, size: tuple[int, int]) -> None:
+    ramp = np.linspace(40, 200, size[0] * size[1] * 3).reshape(size[1], size[0], 3).astype(np.uint8)
+    changed = change.make(Image.fromarray(ramp), np.random.default_rng(0))
+    assert changed.mode == "RGB" and min(changed.size) >= 1
+    means = np.asarray(changed).reshape(-1, 3).mean(axis=0) - ramp.reshape(-1, 3).mean(axis=0)
+    assert np.abs(means).max() <= 25
+
+
+def test_a_large_image_is_changed_at_a_size_that_shows_all_there_is(predictor: Predictor, tmp_path: Path) -> None:
+    Image.new("RGB", (3000, 2100), (180, 120, 100)).save(tmp_path / "large.png")
+    seen: list[tuple[int, int]] = []
+
+    def note(image: Image.Image, generator: np.random.Generator) -> Image.Image:
+        seen.append(image.size)
+        return image
+
+    measure_stability(predictor, ["a"], ["b"], [str(tmp_path / "large.png")], changes=(Change("note", "note", note),))
+    assert seen == [(1429, 1000)]
