@@ -26,6 +26,7 @@ JOB = (
     "demo moles --images 150",
     "describe moles",
     "train --data moles --model cnn --epochs 2 --image-size 32 --cache cache",
+    "promote lesionflow 1 --force --reason versions",
     "score moles/HAM10000_images_part_1 --out results.csv",
     "score moles/HAM10000_images_part_2 --out results.parquet --tta --html page.html --summary summary.json",
     "evaluate models:/lesionflow@champion moles --resamples 200 --out evaluation --cache cache",

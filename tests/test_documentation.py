@@ -24,6 +24,7 @@ from lesionflow.model.shipped import is_shipped, pretrained_folder
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts" / "site"))
 
+import architecture  # type: ignore[import-not-found]  # noqa: E402
 import reference  # type: ignore[import-not-found]  # noqa: E402
 
 
@@ -99,6 +100,27 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
         module, _, own = path.rpartition(".")
         assert path in page.anchors and name in page.text
         assert getattr(importlib.import_module(module), own).__doc__, f"{path} has no docstring"
+
+
+def test_every_room_is_on_the_page_of_the_architecture(site: Path) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = architecture.room_graph(architecture.module_graph())
+    told = {name for row in re.findall(r"^\| (`.*?`) \|", page, re.M) for name in re.findall(r"`([\w.]+)`", row)}
+    assert rooms.keys() <= told
+    picture = (site / "rooms.svg").read_text()
+    assert all(f">{room}<" in picture or f">{room} (" in picture for room in rooms)
+
+
+@pytest.mark.parametrize(("number", "most"), [(1, 14), (2, 25), (3, 6)])
+def test_the_ways_through_the_house_are_short_and_lead_there(number: int, most: int) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    (way,) = re.findall(rf"^{number}\. .*?:\n(.*?)(?=^\d\. |^$)", page, re.M | re.S)
+    modules = [f"lesionflow.{name}" for name in re.findall(r"`([\w.]+)`", way)]
+    graph = architecture.module_graph()
+    assert 3 < len(modules) <= most
+    for place, module in enumerate(modules[1:], start=1):
+        before = modules[:place]
+        assert any(module in graph[each] or each in graph[module] for each in before), module
 
 
 @pytest.mark.parametrize("kind", [Card, Calibration])

@@ -22,7 +22,7 @@ from tests.conftest import invoke
 
 ROOT = Path(__file__).parents[1]
 DOCS, EXAMPLE = ROOT / "docs", ROOT / "batch" / "example"
-PAGES = sorted([ROOT / "README.md", ROOT / "batch" / "README.md", *DOCS.rglob("*.md")])
+PAGES = sorted([*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "batch/README.md")), *DOCS.rglob("*.md")])
 STEP = re.compile(r"^```bash\n(.*?)^```\n\n```text\n(.*?)^```$", re.M | re.S)  # of the tutorial
 
 

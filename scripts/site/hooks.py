@@ -6,13 +6,18 @@ import posixpath
 import re
 from pathlib import Path
 
-import reference  # type: ignore[import-not-found]  # MkDocs finds it beside this file
+import architecture  # type: ignore[import-not-found]  # MkDocs finds both beside this file
+import reference  # type: ignore[import-not-found]
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
-OUTSIDE = {"jobs.md": "batch/README.md", "changelog.md": "CHANGELOG.md"}  # page -> the file that it shows
+OUTSIDE = {
+    "jobs.md": "batch/README.md",
+    "changelog.md": "CHANGELOG.md",
+    "contributing.md": "CONTRIBUTING.md",
+}  # page -> the file that it shows
 PROJECT_FILES = "files"  # the folder of the site with what pages link to outside `docs`
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)]*)?\)")
 
@@ -21,6 +26,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the reference, the pages of `OUTSIDE`, and every file of the project that a page links to."""
     for place, text in reference.pages(ROOT).items():
         files.append(File.generated(config, place, content=text))
+    files.append(File.generated(config, "rooms.svg", content=architecture.picture(architecture.module_graph())))
     for place, source in OUTSIDE.items():
         files.append(File.generated(config, place, content=(ROOT / source).read_text()))
     for file in list(files.documentation_pages()):
