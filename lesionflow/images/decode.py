@@ -75,7 +75,7 @@ def decode(source: str | os.PathLike[str] | bytes, height: int, width: int, fram
     with _failures():
         if not is_dicom(data[:HEAD]):
             return _decode(data, height, width).pixels
-        return _fit(_open_dicom(data).image(frame), height, width)
+        return _decode_frame(_open_dicom(data), frame, height, width).pixels
 
 
 def decode_frames(
@@ -98,7 +98,7 @@ def decode_frames(
         result: Decoded | ImageError
         try:
             with _failures():
-                result = Decoded(_fit(dicom.image(frame), height, width), "DICOM")
+                result = _decode_frame(dicom, frame, height, width)
         except ImageError as error:
             result = error
         yield frame, result
@@ -185,6 +185,12 @@ def _decode(data: bytes, height: int, width: int) -> Decoded:
     return Decoded(pixels, kind, "; ".join(filter(None, (note, converted))))
 
 
+def _decode_frame(dicom: Dicom, frame: int, height: int, width: int) -> Decoded:
+    pixels, converted = _finish(dicom.image(frame), 1, dicom.profile, height, width)
+    which = f"frame {frame + 1} of {dicom.frames}" if dicom.frames > 1 else ""
+    return Decoded(pixels, "DICOM", "; ".join(filter(None, (which, converted))))
+
+
 def _finish(
     image: Image.Image, orientation: int, profile: bytes | None, height: int, width: int
 ) -> tuple[np.ndarray, str]:
@@ -245,11 +251,6 @@ def _orientation(exif: bytes, xmp: bytes) -> int:
             pass
     found = _XMP_ORIENTATION.search(xmp)
     return int(found[1]) if found else 1
-
-
-def _fit(image: Image.Image, height: int, width: int) -> np.ndarray:
-    """Scale an image in memory, as `_scaled` does: (height, width, 3) uint8."""
-    return np.asarray(_scaled(image, height, width))
 
 
 def _scaled(image: Image.Image, height: int, width: int) -> Image.Image:

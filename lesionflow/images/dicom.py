@@ -3,56 +3,94 @@
 from __future__ import annotations
 
 import io
-import warnings
+import struct
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pydicom
-from PIL import Image, UnidentifiedImageError
-from pydicom.encaps import get_frame, parse_fragments
+from PIL import Image
+from pydicom.encaps import encapsulate, get_frame, parse_fragments
 from pydicom.filereader import read_dataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_windowing, get_decoder, pixel_array
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_windowing, as_pixel_options, get_decoder
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+    JPEGExtended12Bit,
+    JPEGLSTransferSyntaxes,
+    RLELossless,
+)
 
-from lesionflow.errors import ImageError
-from lesionflow.images.jpeg import check_scans
+from lesionflow.errors import ImageError, first_few
+from lesionflow.images.jpeg import Layout, check_end, check_sequential, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.quiet import quietly
 
-# A file that breaks the standard in what does not matter here is no news to whoever scores it.
-warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
-
-COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # pydicom turns the latter four into RGB
 GREY = ("MONOCHROME1", "MONOCHROME2")
 PALETTE = "PALETTE COLOR"
+YBR = ("YBR_FULL", "YBR_FULL_422")
+COLOUR = ("RGB", *YBR, "YBR_ICT", "YBR_RCT")
 MAXIMUM_RLE_BYTES = 16 * 2**20  # of a frame: it can unfold to 64 times as much before anybody counts
+
+# Beside those that pydicom can name.
+_SYNTAX_NAMES = {
+    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+    "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
+}
+# One of these decodes, the strictest that is there, and one only: what one calls damaged another may decode halfway.
+_NEEDED = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored",
+           "PixelRepresentation")  # fmt: skip
+_PIXEL_DATA_TAG = b"\xe0\x7f\x10\x00"
+_ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"  # a segment's start; then 0 for RGB, 1 for YCbCr
+_PLUGINS = ("pydicom", "pyjpegls", "pylibjpeg", "pillow", "gdcm")
 
 
 class Dicom:
     """An open DICOM file. Raises `ImageError` for one that holds no image of a kind that is decoded."""
 
     def __init__(self, data: bytes):
-        syntax = _transfer_syntax(data)
-        if syntax == DeflatedExplicitVRLittleEndian:  # pydicom unpacks such a file to any size, unasked
-            raise ImageError("unsupported", f"transfer syntax {syntax.name}")
-        self.dataset = pydicom.dcmread(io.BytesIO(data))
-        if "PixelData" not in self.dataset:
-            raise ImageError("not_an_image", "a DICOM file without pixels")
-        self.kind = str(self.dataset.PhotometricInterpretation)
-        if self.kind not in (*COLOUR, *GREY, PALETTE):
-            raise ImageError("unsupported", f"photometric interpretation {self.kind}")
-        self.bits = int(self.dataset.BitsStored)
-        if self.dataset.BitsAllocated not in (1, 8, 16) or not 1 <= self.bits <= self.dataset.BitsAllocated:
-            raise ImageError("unsupported", f"{self.bits} of {self.dataset.BitsAllocated} bits a sample")
-        self.syntax = syntax
-        if syntax.is_compressed and not get_decoder(syntax).is_available:
-            raise ImageError("unsupported", f"transfer syntax {syntax.name} needs another decoder beside pydicom")
-        self.rows, self.columns = int(self.dataset.Rows), int(self.dataset.Columns)
-        check_pixels(self.columns, self.rows)
-        self.frames = int(self.dataset.get("NumberOfFrames") or 1)
-        possible = self._possible_frames()
+        with quietly():
+            self.dataset = _read(data)
+            self.syntax = UID(self.dataset.file_meta.TransferSyntaxUID)
+            self._check_pixels(data)
+            self.decoder = _decoder(self.syntax)
+            self.rows, self.columns = int(self.dataset.Rows), int(self.dataset.Columns)
+            check_pixels(self.columns, self.rows)
+            self.frames = int(self.dataset.get("NumberOfFrames") or 1)
+            possible = self._possible_frames()
         if not 1 <= self.frames <= possible:
             raise ImageError("damaged", f"{self.frames} frames are announced, there are bytes for {possible}")
+
+    def _check_pixels(self, data: bytes) -> None:
+        dataset = self.dataset
+        if "PixelData" not in dataset:
+            if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
+                raise ImageError("unsupported", "pixels that are floats have no defined brightness")
+            if _PIXEL_DATA_TAG in data:
+                raise ImageError("damaged", "it breaks off within its pixels")
+            if not dataset:
+                raise ImageError("damaged", "a DICOM file that ends where it begins")
+            raise ImageError("not_an_image", "a DICOM file without pixels")
+        if missing := [name for name in _NEEDED if dataset.get(name) is None]:
+            raise ImageError("damaged", f"the file does not say {first_few(missing)}")
+        self.kind = str(dataset.PhotometricInterpretation)
+        if self.kind not in (*COLOUR, *GREY, PALETTE):
+            raise ImageError("unsupported", f"photometric interpretation {self.kind}")
+        self.bits, allocated = int(dataset.BitsStored), dataset.BitsAllocated
+        if allocated not in (1, 8, 16) or not 1 <= self.bits <= allocated:
+            raise ImageError("unsupported", f"{self.bits} of {allocated} bits a sample")
+        if self.kind in YBR and allocated != 8:
+            raise ImageError("unsupported", f"{self.kind} with {allocated} bits a sample")
+        if dataset.SamplesPerPixel != (3 if self.kind in COLOUR else 1):
+            raise ImageError("unsupported", f"{self.kind} with {dataset.SamplesPerPixel} samples a pixel")
+        if self.kind in COLOUR and dataset.get("PixelRepresentation"):
+            raise ImageError("unsupported", f"{self.kind} with signed samples")
 
     def _possible_frames(self) -> int:
         """How many frames the bytes can hold at most: a number in a header alone must not set the work."""
@@ -63,44 +101,114 @@ class Dicom:
             samples = samples * 2 // 3
         return len(self.dataset.PixelData) * 8 // max(samples * int(self.dataset.BitsAllocated), 1)
 
+    @property
+    def profile(self) -> bytes | None:
+        """The ICC profile that the colours are in, None for sRGB or grey; DICOM PS3.3, C.11.15."""
+        if self.kind in GREY:
+            return None
+        paths = self.dataset.get("OpticalPathSequence") or ()
+        for holder in (self.dataset, *paths):
+            if profile := holder.get("ICCProfile"):
+                return bytes(profile)
+        return None
+
     def image(self, frame: int) -> Image.Image:
         """One frame, from 0, as an RGB image. Raises `ImageError`, and whatever pydicom raises for a broken one."""
         if not 0 <= frame < self.frames:
             raise ImageError("damaged", f"there is no frame {frame + 1}, only {self.frames}")
-        self._check_compressed(frame)
-        pixels = pixel_array(self.dataset, index=frame)  # (rows, columns) or (rows, columns, 3)
-        if self.kind in GREY:
-            return Image.fromarray(self._shown(pixels)).convert("RGB")
-        if self.kind == PALETTE:
-            pixels = apply_color_lut(pixels, self.dataset)
-            bits = 8 * pixels.dtype.itemsize
-        else:
-            bits = self.bits
+        with quietly():
+            pixels, bits = self._pixels(frame), self.bits
+            if self.kind in GREY:
+                return Image.fromarray(self._shown(pixels)).convert("RGB")
+            if self.kind == PALETTE:
+                pixels, bits = self._coloured(pixels)
         if pixels.dtype.kind != "u" or pixels.shape[2:] != (3,):
             raise ImageError("unsupported", f"{self.kind} samples of type {pixels.dtype} and shape {pixels.shape}")
         return Image.fromarray(_eight_bits(pixels, bits))
 
-    def _check_compressed(self, frame: int) -> None:
-        """What a compressed frame says of its size may be another thing than what the file says."""
+    def _pixels(self, frame: int) -> np.ndarray:
+        """Stored values of a frame: (rows, columns), or (rows, columns, 3) in RGB."""
         if not self.syntax.is_compressed:
-            return
+            pixels: np.ndarray = self.decoder.as_array(self.dataset, index=frame)[0]
+            return pixels
         content = get_frame(self.dataset.PixelData, frame, number_of_frames=self.frames, **self._offsets())
         if self.syntax == RLELossless:
             if len(content) > MAXIMUM_RLE_BYTES:
                 raise ImageError("too_large", f"more than {MAXIMUM_RLE_BYTES // 2**20} MiB of run lengths")
-            return
+            return self._decoded(content, "pydicom")
+        stream = _read_stream(content, self.syntax)
+        if max(stream.width, stream.height) < 2**16:  # more than the file itself could say is nonsense
+            check_pixels(stream.width, stream.height)
+        if (stream.width, stream.height) != (self.columns, self.rows):
+            size = f"{stream.width} x {stream.height}"
+            raise ImageError("damaged", f"a frame is {size}, the file says {self.columns} x {self.rows}")
+        if stream.components != self.dataset.SamplesPerPixel:
+            raise ImageError("damaged", f"a frame has {stream.components} components, the file says otherwise")
+        if stream.layout is not None:
+            if stream.precision == 8:
+                return self._decoded_jpeg(content, stream.layout)
+            content = check_sequential(content, stream.layout)
+        elif self.syntax in JPEGLSTransferSyntaxes:
+            check_end(content)  # without one CharLS 2 reads on for minutes
+        return self._decoded(content, self._plugin(stream))
+
+    def _decoded(self, content: bytes, plugin: str) -> np.ndarray:
+        """One compressed frame, by one of pydicom's plug-ins."""
+        options = as_pixel_options(self.dataset)
+        # The planes of a compressed frame are its codec's business: what the file says of them means nothing.
+        options |= {"number_of_frames": 1, "planar_configuration": 0, "decoding_plugin": plugin}
         try:
-            with quietly(), Image.open(io.BytesIO(content), formats=("JPEG", "JPEG2000")) as image:
-                check_pixels(*image.size)
-            if image.format == "JPEG":
-                check_scans(content)
-        except UnidentifiedImageError as error:
-            raise ImageError("damaged", f"frame {frame + 1} is no {self.syntax.name}") from error
+            pixels: np.ndarray = self.decoder.as_array(encapsulate([content]), index=0, **options)[0]
+        except RuntimeError as error:  # pydicom's list of what each plug-in says
+            said = " ".join(str(error).rpartition("\n")[2].removeprefix(f"  {plugin}: ").split())
+            raise ImageError("damaged", said) from error
+        return pixels
+
+    def _decoded_jpeg(self, content: bytes, layout: Layout) -> np.ndarray:
+        """A JPEG of 8 bits, lossless or not, as `load_jpeg` decodes it: strictly.
+
+        Whether its components are RGB or YCbCr is told by its own markers, as everywhere; only where it has none, by
+        the file. pydicom 3.0 turns YCbCr into RGB once more where an Adobe marker has made Pillow do so already.
+        """
+        identifiers = bytes(identifier for identifier, *_ in layout.components)
+        if len(identifiers) == 3 and not (layout.jfif or layout.adobe or identifiers.upper() == b"RGB"):
+            content = content[:2] + _ADOBE + (b"\0" if self.kind == "RGB" else b"\1") + content[2:]
+            layout = read_layout(content)
+        pixels = np.asarray(load_jpeg(content, layout, self.columns, self.rows)[0])
+        return pixels.view(np.int8) if self.dataset.PixelRepresentation else pixels
+
+    def _plugin(self, stream: _Stream) -> str:
+        """Who decodes such a frame. Raises `ImageError` that names the package where nobody does."""
+        for plugin in _PLUGINS:
+            if plugin not in self.decoder.available_plugins:
+                continue
+            if plugin in ("pillow", "gdcm") and self.syntax == JPEGExtended12Bit:
+                continue  # only of 8 bits
+            if plugin == "pillow" and (stream.components > 1 or stream.precision > 16) and stream.precision > 8:
+                continue  # would be cut down to 8 bits
+            return plugin
+        if self.syntax in JPEGLSTransferSyntaxes:
+            package = "pyjpegls"
+        else:
+            package = "pylibjpeg-openjpeg" if self.syntax in JPEG2000TransferSyntaxes else "pylibjpeg-libjpeg"
+        what = f"{self.syntax.name}, {stream.precision} bits a sample"
+        raise ImageError("unsupported", f"transfer syntax {what}: needs {package} (pip install 'lesionflow[dicom]')")
 
     def _offsets(self) -> dict[str, Any]:
         if "ExtendedOffsetTable" not in self.dataset:
             return {}
         return {"extended_offsets": (self.dataset.ExtendedOffsetTable, self.dataset.ExtendedOffsetTableLengths)}
+
+    def _coloured(self, pixels: np.ndarray) -> tuple[np.ndarray, int]:
+        """Indices to the colours of the palette, and how many bits of these count: DICOM PS3.3, C.7.6.3.1.5."""
+        colours = apply_color_lut(pixels, self.dataset)[..., :3]  # without the opacity that there may be
+        if self.syntax == ExplicitVRBigEndian and "RedPaletteColorLookupTableData" in self.dataset:
+            colours = colours.byteswap()  # pydicom 3.0 reads the words of a palette as little-endian
+        depth = int(self.dataset.RedPaletteColorLookupTableDescriptor[2])
+        # Entries of 8 bits in words of 16; of a palette that says so and goes beyond, the words count.
+        if depth == 8 and colours.dtype == np.uint16 and colours.max(initial=0) < 256:
+            return colours, 8
+        return colours, 8 * colours.dtype.itemsize
 
     def _shown(self, pixels: np.ndarray) -> np.ndarray:
         """(rows, columns) stored values to uint8 as the file wants them shown: modality, window, inversion.
@@ -129,12 +237,66 @@ class Dicom:
         return np.asarray(shown[np.clip(pixels.astype(np.int32) - low, 0, len(shown) - 1)])
 
 
-def _transfer_syntax(data: bytes) -> UID:
-    """Read ahead to the transfer syntax: the file's first group, which is never compressed."""
+@dataclass(frozen=True)
+class _Stream:
+    """What the codestream of a frame says of itself."""
+
+    width: int
+    height: int
+    components: int
+    precision: int  # bits a sample
+    layout: Layout | None = None  # of a JPEG
+
+
+def _read_stream(content: bytes, syntax: UID) -> _Stream:
+    """Read the header of a JPEG, JPEG-LS or JPEG 2000. Raises `ImageError` for anything else.
+
+    ITU-T T.81, B.2.2, which JPEG-LS (T.87, C.2.2) follows, and T.800, A.5.1.
+    """
+    if syntax in JPEG2000TransferSyntaxes:
+        start = content.find(b"\xff\x4f\xff\x51")  # behind the boxes of a JP2, if it is one
+        if start >= 0 and len(content) >= start + 43:
+            right, bottom, left, top = struct.unpack_from(">4I", content, start + 8)
+            (components,) = struct.unpack_from(">H", content, start + 40)
+            return _Stream(right - left, bottom - top, components, (content[start + 42] & 0x7F) + 1)
+    elif content[:2] == b"\xff\xd8":
+        if syntax not in JPEGLSTransferSyntaxes:
+            layout = read_layout(content)
+            return _Stream(layout.width, layout.height, len(layout.components), layout.precision, layout)
+        start = content.find(b"\xff\xf7")
+        if start >= 0 and len(content) >= start + 10:
+            precision, height, width, components = struct.unpack_from(">BHHB", content, start + 4)
+            return _Stream(width, height, components, precision)
+    raise ImageError("damaged", f"a frame is no {syntax.name}")
+
+
+def _read(data: bytes) -> pydicom.Dataset:
+    """The data set of a file with or without preamble and file meta information."""
+    if data[128:132] != b"DICM":
+        data = bytes(128) + data if data.startswith(b"DICM") else data
     start = io.BytesIO(data)
-    start.seek(132)
+    start.seek(132 if data[128:132] == b"DICM" else 0)
+    # The first group is never compressed: pydicom unpacks a deflated file to any size, unasked.
     meta = read_dataset(start, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
-    return UID(meta.TransferSyntaxUID)
+    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        raise ImageError("unsupported", f"transfer syntax {DeflatedExplicitVRLittleEndian.name}")
+    dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+    if not dataset.file_meta.get("TransferSyntaxUID"):
+        if dataset.get("PixelData", b"")[:4] == b"\xfe\xff\x00\xe0":
+            raise ImageError("unsupported", "compressed pixels without a word of the transfer syntax")
+        implicit, little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    return dataset
+
+
+def _decoder(syntax: UID) -> Any:
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError as error:
+        name = _SYNTAX_NAMES.get(syntax, syntax.name)
+        raise ImageError("unsupported", f"{name} is a transfer syntax that is not decoded ({syntax})") from error
+    return decoder
 
 
 def _looked_up(values: np.ndarray, table: Any) -> np.ndarray:

@@ -97,7 +97,7 @@ def read_layout(data: bytes) -> Layout:
             announced = data[start + 13]
         elif marker == 0xE0 and not jfif and data.startswith(b"JFIF\0", start):
             jfif = start + 5
-        elif marker == 0xEE and data.startswith(b"Adobe", start):
+        elif marker == 0xEE and data.startswith(b"Adobe", start) and end - start >= 12:  # else the decoder ignores it
             adobe = True
         elif marker == _TABLES_HUFFMAN:
             tables.append((start, end))
@@ -211,10 +211,32 @@ def _check_quantization(tables: bytes) -> None:
         position += 1 + size
 
 
-def check_scans(data: bytes) -> None:
-    """Raise `ImageError` for a JPEG that asks for too much work or memory, or whose scans are not all there."""
-    layout = read_layout(data)
+def check_sequential(data: bytes, layout: Layout) -> bytes:
+    """Check a JPEG of more than 8 bits a sample, whose decoders are lenient: scans, holes, and that it has its end.
+
+    Returns the file, its scan header mended where sequential JPEG leaves no choice of what it should say.
+
+    Raises
+    ------
+    ImageError
+        Where it is damaged or asks for too much work.
+    """
+    if layout.process not in (_BASELINE, _EXTENDED, _LOSSLESS):
+        raise ImageError("unsupported", f"JPEG, {_named(layout)}")
     _check_scans(data, layout)
+    _check_hole(data, layout)
+    check_end(data)
+    count = data[layout.scan + 4]
+    if layout.process != _LOSSLESS and count == len(layout.components):
+        place = layout.scan + 5 + 2 * count
+        return data[:place] + b"\x00\x3f\x00" + data[place + 3 :]
+    return data
+
+
+def check_end(data: bytes) -> None:
+    """Raise `ImageError` for a JPEG, or JPEG-LS, that has no end."""
+    if data.rfind(bytes((0xFF, _END_OF_IMAGE))) < len(data.rstrip(b"\0")) - _PADDING:
+        raise ImageError("damaged", "it breaks off")
 
 
 def _check_scans(data: bytes, layout: Layout) -> None:

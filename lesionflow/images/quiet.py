@@ -7,24 +7,39 @@ import logging
 import threading
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
-_one_at_a_time = threading.Lock()
+_LOGGERS = ("PIL", "pydicom")
+_MODULES = r"(PIL|pydicom|pylibjpeg|libjpeg|openjpeg|jpeg_ls|gdcm)(\.|$)"
+
+_lock = threading.Lock()
+_inside = 0  # threads in `quietly`
+_added: list[Any] = []  # the filter of warnings, while there are some
+_silent = logging.NullHandler()
 
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """Warnings and log lines of Pillow and pydicom do not reach stderr, where they would run through a progress bar.
 
-    Filters of warnings belong to the whole process: they are set for as short as it takes to open a file, by one thread
-    at a time, and never by an import.
+    Filters of warnings belong to the whole process: one is there as long as any thread is in such a block, and never
+    because of an import. `warnings.catch_warnings` would put back in one thread what another has just changed.
     """
-    loggers, silent = [logging.getLogger(name) for name in ("PIL", "pydicom")], logging.NullHandler()
-    with _one_at_a_time, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.addHandler(silent)
-        try:
-            yield
-        finally:
-            for logger in loggers:
-                logger.removeHandler(silent)
+    global _inside
+    with _lock:
+        _inside += 1
+        if _inside == 1:
+            warnings.filterwarnings("ignore", module=_MODULES)
+            _added[:] = warnings.filters[:1]
+            for name in _LOGGERS:
+                logging.getLogger(name).addHandler(_silent)
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                with contextlib.suppress(ValueError):  # somebody has reset all filters meanwhile
+                    warnings.filters.remove(_added[0])  # type: ignore[attr-defined]
+                for name in _LOGGERS:
+                    logging.getLogger(name).removeHandler(_silent)

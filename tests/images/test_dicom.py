@@ -1,26 +1,35 @@
 import builtins
 import io
+import subprocess
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import Decoded, decode, decode_frames, header
 
 pydicom = pytest.importorskip("pydicom")
+from pydicom.data import get_testdata_file  # noqa: E402
 from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
 from pydicom.encaps import encapsulate  # noqa: E402
 from pydicom.uid import (  # noqa: E402
+    JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
     JPEGLosslessSV1,
+    JPEGLSLossless,
     RLELossless,
 )
 
@@ -34,6 +43,7 @@ def dicom(
     frames: int | None = None,
     syntax: Any = ExplicitVRLittleEndian,
     size: tuple[int, int] | None = None,
+    delete: str = "",
     **elements: Any,
 ) -> bytes:
     """The bytes of a DICOM file around these pixels: an array, or the value of the element itself."""
@@ -58,6 +68,8 @@ def dicom(
         setattr(dataset, name, value)
     dataset.PixelData = pixels.tobytes() if isinstance(pixels, np.ndarray) else pixels
     dataset["PixelData"].VR = "OB" if allocated == 8 else "OW"
+    if delete:
+        delattr(dataset, delete)
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
@@ -162,6 +174,243 @@ def test_compressed_files() -> None:
     assert (decode(buffer.getvalue(), 8, 8) == (200, 30, 40)).all()
 
 
+RED = (200, 30, 40)
+
+
+def redden(height: int = 32, width: int = 32) -> np.ndarray:
+    """A red image with a green quarter, so that planes and rows cannot be mixed up unseen."""
+    pixels = np.full((height, width, 3), RED, np.uint8)
+    pixels[: height // 2, : width // 2] = (30, 160, 60)
+    return pixels
+
+
+def shown(data: bytes) -> np.ndarray:
+    """All pixels of a file of 32 x 32."""
+    return decode(data, 32, 32).astype(int)
+
+
+def compressed_dataset(pixels: np.ndarray, kind: str, syntax: Any, **options: Any) -> bytes:
+    """A file that pydicom compresses with one of its plug-ins."""
+    dataset = pydicom.dcmread(io.BytesIO(dicom(pixels, kind, **options)))
+    dataset.compress(syntax)
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("planes", [0, 1])
+def test_the_order_of_planes_means_nothing_for_compressed_pixels(planes: int) -> None:
+    image = Image.fromarray(redden())
+    jpeg = encapsulate([compressed(image, "JPEG", quality=95, subsampling=0)])
+    made: dict[str, Any] = {"size": (32, 32), "PlanarConfiguration": planes}
+    assert np.abs(shown(dicom(jpeg, "YBR_FULL", syntax=JPEGBaseline8Bit, **made)) - redden()).max() <= 12
+    stream = encapsulate([compressed(image, "JPEG2000", irreversible=False, no_jp2=True)])
+    assert np.array_equal(shown(dicom(stream, "RGB", syntax=JPEG2000Lossless, **made)), redden())
+    for syntax in (RLELossless, JPEGLSLossless):
+        if syntax == JPEGLSLossless:
+            pytest.importorskip("jpeg_ls")
+        data = pydicom.dcmread(io.BytesIO(compressed_dataset(redden(), "RGB", syntax)))
+        data.PlanarConfiguration = planes
+        buffer = io.BytesIO()
+        data.save_as(buffer)
+        assert np.array_equal(shown(buffer.getvalue()), redden())
+
+
+def stripped(jpeg: bytes) -> bytes:
+    """A JPEG without the segments of applications, which say what its components are."""
+    kept, place = jpeg[:2], 2
+    while jpeg[place + 1] != 0xDA:
+        end = place + 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
+        kept += b"" if 0xE0 <= jpeg[place + 1] <= 0xEF else jpeg[place:end]
+        place = end
+    return kept + jpeg[place:]
+
+
+def test_components_are_what_the_stream_or_else_the_file_says() -> None:
+    """pydicom 3.0.2 turns YCbCr into RGB twice where an Adobe marker makes Pillow do so."""
+    image = Image.fromarray(redden())
+    ycc = compressed(image, "JPEG", quality=95, subsampling=0)
+    rgb = compressed(image, "JPEG", quality=95, subsampling=0, keep_rgb=True)
+    adobe = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
+    bare = stripped(ycc)
+    plain_ids = bytearray(stripped(rgb))
+    frame, scan = plain_ids.index(b"\xff\xc0") + 10, plain_ids.index(b"\xff\xda") + 5
+    plain_ids[frame : frame + 9 : 3] = plain_ids[scan : scan + 6 : 2] = b"\1\2\3"
+    for stream, kinds in (
+        (ycc, ("RGB", "YBR_FULL", "YBR_FULL_422")),
+        (bare[:2] + adobe + b"\1" + bare[2:], ("RGB", "YBR_FULL", "YBR_FULL_422")),
+        (bare, ("YBR_FULL", "YBR_FULL_422")),
+        (rgb, ("RGB", "YBR_FULL")),
+        (stripped(rgb), ("RGB", "YBR_FULL")),
+        (bytes(plain_ids), ("RGB",)),
+    ):
+        for kind in kinds:
+            data = dicom(encapsulate([stream]), kind, syntax=JPEGBaseline8Bit, size=(32, 32))
+            assert np.abs(shown(data) - redden()).max() <= 12, (stream[:30], kind)
+
+
+def test_uncompressed_ycbcr_in_planes() -> None:
+    ybr = np.asarray(Image.fromarray(redden()).convert("YCbCr"))
+    planes = np.ascontiguousarray(ybr.transpose(2, 0, 1)).tobytes()
+    data = dicom(planes, "YBR_FULL", size=(32, 32), PlanarConfiguration=1)
+    assert np.abs(shown(data) - redden()).max() <= 2
+
+
+def palette_of(entries: np.ndarray, depth: int, swap: bool = False) -> dict[str, Any]:
+    """The elements of a palette; entries: (3, entries) in words or bytes."""
+    made: dict[str, Any] = {}
+    for colour, values in zip(("Red", "Green", "Blue"), entries, strict=True):
+        made[f"{colour}PaletteColorLookupTableDescriptor"] = [len(values), 0, depth]
+        made[f"{colour}PaletteColorLookupTableData"] = (values.byteswap() if swap else values).tobytes()
+    return made
+
+
+def test_the_depth_of_a_palette_is_what_its_descriptor_says() -> None:
+    entries = np.array([[0, 0, 200, 0], [0, 0, 30, 0], [0, 0, 40, 0]])
+    index = np.full((32, 32), 2, np.uint8)
+    for values, depth in ((entries.astype(np.uint8), 8), (entries.astype(np.uint16), 8),
+                          ((entries << 8).astype(np.uint16), 16), ((entries * 257).astype(np.uint16), 8)):  # fmt: skip
+        assert (shown(dicom(index, "PALETTE COLOR", **palette_of(values, depth))) == RED).all()
+    data = dicom(index, "PALETTE COLOR", **palette_of((entries << 8).astype(np.uint16), 16, swap=True))
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, implicit_vr=False, little_endian=False)
+    assert (shown(buffer.getvalue()) == RED).all()
+
+
+def test_a_segmented_palette_is_unfolded() -> None:
+    made: dict[str, Any] = {}
+    for colour, level in zip(("Red", "Green", "Blue"), RED, strict=True):
+        made[f"{colour}PaletteColorLookupTableDescriptor"] = [4, 0, 16]
+        # Two entries of 0, then a line in two steps to the level.
+        segments = np.array([0, 2, 0, 0, 1, 2, level << 8], np.uint16)
+        made[f"Segmented{colour}PaletteColorLookupTableData"] = segments.tobytes()
+    assert (shown(dicom(np.full((32, 32), 3, np.uint8), "PALETTE COLOR", **made)) == RED).all()
+
+
+def test_files_without_preamble_are_dicom() -> None:
+    whole = dicom(redden(), "RGB")
+    assert np.array_equal(shown(whole[132:]), redden()) and np.array_equal(shown(whole[128:]), redden())
+    dataset = pydicom.dcmread(io.BytesIO(whole))
+    for implicit in (True, False):
+        bare = Dataset(dataset)
+        bare.SOPClassUID, bare.SOPInstanceUID, bare.Modality = "1.2.840.10008.5.1.4.1.1.77.1.4", "1.2.3", "XC"
+        buffer = io.BytesIO()
+        pydicom.dcmwrite(buffer, bare, implicit_vr=implicit, little_endian=True, enforce_file_format=False)
+        assert np.array_equal(shown(buffer.getvalue()), redden())
+        assert header(buffer.getvalue()) == ("DICOM", 32, 32)
+
+
+def test_jpeg_ls_and_jpeg_2000_by_plug_ins() -> None:
+    pytest.importorskip("jpeg_ls")
+    pytest.importorskip("openjpeg")
+    grey = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) * 4
+    deep = redden().astype(np.uint16) << 4
+    for syntax in (JPEGLSLossless, JPEG2000Lossless):
+        assert np.array_equal(shown(compressed_dataset(redden(), "RGB", syntax)), redden())
+        plain = dicom(grey, "MONOCHROME2", bits=12, allocated=16)
+        packed = compressed_dataset(grey, "MONOCHROME2", syntax, bits=12, allocated=16)
+        assert np.array_equal(shown(packed), shown(plain))
+        signed = grey.astype(np.int16) - 2048
+        packed = compressed_dataset(signed, "MONOCHROME2", syntax, bits=12, allocated=16)
+        assert np.array_equal(shown(packed), shown(plain))
+    assert np.array_equal(shown(compressed_dataset(deep, "RGB", JPEG2000Lossless, bits=12, allocated=16)), redden())
+
+
+def test_lossless_and_12_bit_jpeg() -> None:
+    """Files that come with pydicom: nothing here writes these."""
+    for name in ("SC_rgb_jpeg_gdcm.dcm", "JPGExtended.dcm", "JPEG-lossy.dcm"):
+        if name != "SC_rgb_jpeg_gdcm.dcm":  # of 8 bits: decoded without a plug-in
+            pytest.importorskip("libjpeg")
+        data = Path(str(get_testdata_file(name, download=False))).read_bytes()
+        assert decode(data, 32, 32).std() > 1
+        place = data.rindex(b"\xff\xd9", 0, len(data) - 8)
+        assert reason_of(data[: place - 200] + bytes(202) + data[place + 2 :]).startswith("damaged: ")
+
+
+@pytest.mark.parametrize(
+    ("syntax", "package"),
+    [(JPEGLSLossless, "pyjpegls"), (HTJ2KLossless, "pylibjpeg-openjpeg"), (JPEGLosslessSV1, "pylibjpeg-libjpeg"),
+     (JPEGExtended12Bit, "pylibjpeg-libjpeg"), (JPEG2000Lossless, "pylibjpeg-openjpeg")],
+)  # fmt: skip
+def test_without_a_plug_in_the_package_is_named(syntax: Any, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = pydicom.pixels.get_decoder(syntax)
+    monkeypatch.setattr(decoder, "_available", {name: f for name, f in decoder._available.items() if name == "pillow"})
+    if "2000" in syntax.name:  # Pillow would cut 12 bits of a colour down to 8
+        stream = bytearray(compressed(Image.new("RGB", (32, 32)), "JPEG2000", no_jp2=True))
+        place = stream.index(b"\xff\x4f\xff\x51") + 42
+        stream[place : place + 9 : 3] = b"\x0b" * 3
+        data = dicom(encapsulate([bytes(stream)]), "RGB", bits=12, allocated=16, syntax=syntax, size=(32, 32))
+    else:
+        header = bytearray(compressed(Image.new("L", (32, 32)), "JPEG"))
+        place = header.index(b"\xff\xc0")
+        header[place + 1] = {JPEGLSLossless: 0xF7, JPEGLosslessSV1: 0xC3}.get(syntax, 0xC1)
+        header[place + 4] = 12
+        data = dicom(encapsulate([bytes(header)]), "MONOCHROME2", bits=12, allocated=16, syntax=syntax, size=(32, 32))
+    assert reason_of(data).startswith(
+        f"unsupported: transfer syntax {syntax.name}, 12 bits a sample: needs {package} ("
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(110, "JPEG XL Lossless"), (111, "JPEG XL"), (112, "JPEG XL"), (102, "MPEG-4")]
+)
+def test_transfer_syntaxes_that_nobody_decodes_are_named(number: int, name: str) -> None:
+    known = UID("1.2.840.10008.1.2.4.102")
+    data = dicom(encapsulate([b"x" * 50]), "RGB", syntax=known, size=(4, 4))
+    data = data.replace(known.encode(), f"1.2.840.10008.1.2.4.{number}".encode())
+    assert reason_of(data).startswith(f"unsupported: {name}")
+
+
+def test_a_compressed_frame_of_another_size_is_damaged() -> None:
+    jpeg = encapsulate([compressed(Image.fromarray(redden(16, 64)), "JPEG")])
+    data = dicom(jpeg, "YBR_FULL", syntax=JPEGBaseline8Bit, size=(32, 32))
+    assert reason_of(data) == "damaged: a frame is 64 x 16, the file says 32 x 32"
+
+
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless])
+def test_a_cut_stream_is_damaged(syntax: Any) -> None:
+    pytest.importorskip("jpeg_ls")
+    noise = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    stream = pydicom.encaps.get_frame(
+        pydicom.dcmread(io.BytesIO(compressed_dataset(noise, "RGB", syntax))).PixelData, 0, number_of_frames=1
+    )
+    cut = dicom(encapsulate([stream[: len(stream) * 2 // 3]]), "RGB", syntax=syntax, size=(32, 32))
+    assert reason_of(cut).startswith("damaged: ") and "\n" not in reason_of(cut)
+
+
+def test_the_profile_of_a_file_is_converted() -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = srgb.replace(b"rXYZ", b"none").replace(b"gXYZ", b"rXYZ").replace(b"none", b"gXYZ")  # red means green
+    red = np.full((32, 32, 3), RED, np.uint8)
+    assert (shown(dicom(red, "RGB", ICCProfile=srgb)) == RED).all()
+    assert np.abs(shown(dicom(red, "RGB", ICCProfile=swapped)) - (30, 200, 40)).max() <= 3
+    path = Dataset()
+    path.ICCProfile = swapped
+    assert np.abs(shown(dicom(red, "RGB", OpticalPathSequence=[path])) - (30, 200, 40)).max() <= 3
+    entries = np.array([[0, 0, 200, 0], [0, 0, 30, 0], [0, 0, 40, 0]], np.uint8)
+    index = np.full((32, 32), 2, np.uint8)
+    data = dicom(index, "PALETTE COLOR", ICCProfile=swapped, **palette_of(entries, 8))
+    assert np.abs(shown(data) - (30, 200, 40)).max() <= 3
+    assert (shown(dicom(index, "MONOCHROME2", ICCProfile=swapped)) == 2).all()
+
+
+def test_what_pydicom_says_stays_inside(recwarn: pytest.WarningsRecorder) -> None:
+    """Neither an import nor a decode changes what the process does with warnings."""
+    before = list(warnings.filters)
+    odd = dicom(redden(), "RGB", PatientAge="012Y").replace(b"012Y", b"old!")
+    assert np.array_equal(shown(odd), redden()) and warnings.filters == before and not recwarn.list
+    code = """
+import warnings
+import numpy, pydicom.pixels, simplejpeg
+before = list(warnings.filters)
+import lesionflow.images.dicom
+assert warnings.filters == before
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_every_frame_is_an_image(tmp_path: Path) -> None:
     stack = np.arange(3, dtype=np.uint8)[:, None, None] * np.full((3, 16, 16), 50, np.uint8)
     file = tmp_path / "three.dcm"
@@ -212,7 +461,14 @@ SQUARE = np.zeros((16, 16), np.uint8)
         (lambda: dicom(SQUARE.tobytes(), "MONOCHROME2", size=(60_000, 60_000)), "too_large: 60000 x 60000"),
         (lambda: dicom(SQUARE, "HSV", SamplesPerPixel=3), "unsupported: photometric interpretation HSV"),
         (lambda: dicom(np.zeros((4, 4), np.uint32), "MONOCHROME2", bits=32, allocated=32), "unsupported: 32 of 32"),
-        (lambda: dicom(encapsulate([b"x" * 50]), "RGB", syntax=JPEGLosslessSV1, size=(4, 4)), "unsupported: transfer"),
+        (lambda: dicom(encapsulate([b"x" * 50]), "RGB", syntax=JPEGLosslessSV1, size=(4, 4)), "damaged"),
+        (lambda: dicom(encapsulate([b"x" * 50]), "RGB", syntax=JPEG2000, size=(4, 4)), "damaged: a frame is no JPEG 2"),
+        (lambda: dicom(encapsulate([b"x" * 50]), "RGB", syntax=JPEGLSLossless, size=(4, 4)), "damaged: a frame is no"),
+        (lambda: dicom(SQUARE, "MONOCHROME2", FloatPixelData=b"", delete="PixelData"), "unsupported: pixels that"),
+        (lambda: dicom(SQUARE, "MONOCHROME2", delete="BitsStored"), "damaged: the file does not say BitsStored"),
+        (lambda: dicom(np.zeros((4, 4, 3), np.uint16), "YBR_FULL", bits=16, allocated=16), "unsupported: YBR_FULL"),
+        (lambda: dicom(np.zeros((4, 4, 3), np.int8), "RGB"), "unsupported: RGB with signed samples"),
+        (lambda: dicom(SQUARE, "RGB", SamplesPerPixel=1), "unsupported: RGB with 1 samples"),
         (lambda: dicom(encapsulate([b"x" * 50]), "RGB", syntax=JPEGBaseline8Bit, size=(4, 4)), "damaged"),
         (lambda: b"\0" * 128 + b"DICM", "damaged"),
     ],
