@@ -21,7 +21,7 @@ from lesionflow.training.config import TrainingConfig
 from tests.scoring.conftest import draw_images
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "how_to" / "use_from_python.md").read_text()
 ELSEWHERE = {"demo", "completion"}  # commands that are no verb: they write a file, or are for shells
 
 
@@ -130,19 +130,19 @@ def test_another_name_is_none() -> None:
 def python_of(text: str) -> str:
     """The Python that a text shows, indented or as a block."""
     if blocks := re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
-        return str(blocks[0])
+        return "\n".join(blocks)
     return inspect.cleandoc(text.partition("Example:\n")[2].replace("\n\n", "\n"))
 
 
 @pytest.mark.skipif(not is_shipped(), reason="no bundle ships with this checkout")
-@pytest.mark.parametrize("where", ["README", "lesionflow", "load"])
+@pytest.mark.parametrize("where", ["page", "lesionflow", "load"])
 def test_what_the_documentation_shows_runs(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = {"README": README, "lesionflow": lesionflow.__doc__, "load": lesionflow.load.__doc__}[where]
+    shown = {"page": PAGE, "lesionflow": lesionflow.__doc__, "load": lesionflow.load.__doc__}[where]
     monkeypatch.chdir(tmp_path)
     (file,) = draw_images(tmp_path / "images", 1).iterdir()
     shutil.copy(file, tmp_path / "mole.jpg")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(python_of(shown or ""), where, "exec"), {"lesionflow": lesionflow})
-    if where == "README":
+    if where == "page":
         assert (tmp_path / "results.csv").exists() and "not_found: no such file" in printed.getvalue()

@@ -1,4 +1,4 @@
-"""The registered model behind `mlflow models serve`, started and asked with the lines that README shows."""
+"""The registered model behind `mlflow models serve`, started and asked with the lines that the documentation shows."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from tests.images.test_dicom import dicom
 from tests.registry.serving import free_port, server_environment, wait_for
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "how_to" / "serve_a_model.md").read_text()
 NUMBERS = [name for name, kind in OUTPUT_COLUMNS.items() if kind == "double"]
 WORDS = [name for name, kind in OUTPUT_COLUMNS.items() if kind == "string" and name != "model"]
 
 
 def shown(name: str, port: int) -> str:
-    """The command that README shows under a name, at another port."""
-    (found,) = re.findall(rf"^```{name}\n(.*?)^```$", README, re.M | re.S)
+    """The command that the page shows under a name, at another port."""
+    (found,) = re.findall(rf"^```{name}\n(.*?)^```$", PAGE, re.M | re.S)
     assert "5001" in found
     return str(found).replace("5001", str(port))
 
