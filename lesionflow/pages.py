@@ -3,48 +3,38 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
-import html
 import io
-import string
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lesionflow.atomic import atomic_file
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
     from matplotlib.figure import Figure
 
-_PAGE = string.Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src '$HASH'">
-<title>$TITLE</title>
-<style>$STYLE</style>
-</head>
-<body class="text">
-<header>
-<h1>$TITLE</h1>
-$HEAD
-</header>
-<main>
-$BODY
-</main>
-</body>
-</html>
-""")
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of `templates/`; every value is escaped unless it is `Markup`.
+
+    Parameters
+    ----------
+    template : str
+        The name of its file.
+    **values
+        By the names that the template has for them; one that it misses is an error.
+    """
+    return _environment().get_template(template).render(**values)
 
 
-def page(title: str, head: Iterable[str], sections: Iterable[str]) -> str:
-    """A page of parts that the functions below made; head stands above the sections."""
-    style = base_style()
-    return _PAGE.substitute(
-        TITLE=html.escape(title), STYLE=style, HASH=content_hash(style), HEAD="\n".join(head), BODY="\n".join(sections)
-    )
+def page(title: str, head: Iterable[Markup], sections: Iterable[Markup]) -> str:
+    """Make a page of parts that the functions below made; head stands above the sections."""
+    return render("page.html", title=title, head=head, sections=sections, style=base_style())
 
 
 def write_page(out: Path, text: str, overwrite: bool) -> None:
@@ -53,75 +43,85 @@ def write_page(out: Path, text: str, overwrite: bool) -> None:
         file.write(text.encode())
 
 
-def base_style() -> str:
-    """The style that all pages share."""
-    return resources.files("lesionflow").joinpath("pages.css").read_text(encoding="utf-8")
+def base_style() -> Markup:
+    """Return the style that all pages share."""
+    return packaged("lesionflow", "pages.css")
 
 
-def content_hash(content: str) -> str:
-    """What a page's security policy knows a part by: nothing else may run, whatever is in a file's name."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+def packaged(package: str, name: str) -> Markup:
+    """Return a style or a script that comes with lesionflow, as it is."""
+    from markupsafe import Markup
+
+    return Markup(resources.files(package).joinpath(name).read_text(encoding="utf-8"))  # our own file
 
 
-def section(heading: str, *parts: str) -> str:
+def section(heading: str, *parts: Markup) -> Markup:
     """A heading and what stands below it."""
-    return f"<section>\n<h2>{html.escape(heading)}</h2>\n" + "\n".join(parts) + "\n</section>"
+    return _part("section", heading, parts)
 
 
-def paragraph(text: str) -> str:
+def paragraph(text: str) -> Markup:
     """Plain text."""
-    return f"<p>{html.escape(text)}</p>"
+    return _part("paragraph", text)
 
 
-def warning(text: str) -> str:
+def warning(text: str) -> Markup:
     """Text that nobody may miss."""
-    return f'<p class="warning"><strong>{html.escape(text)}</strong></p>'
+    return _part("warning", text)
 
 
-def bullets(texts: Iterable[str]) -> str:
+def bullets(texts: Iterable[str]) -> Markup:
     """A list of plain texts."""
-    return "<ul>" + "".join(f"<li>{html.escape(text)}</li>" for text in texts) + "</ul>"
+    return _part("bullets", texts)
 
 
-def facts(pairs: Iterable[tuple[str, str]]) -> str:
+def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
     """Names and what each is; long texts wrap."""
-    rows = (f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd></div>" for name, text in pairs)
-    return '<dl class="facts">' + "".join(rows) + "</dl>"
+    return _part("facts", pairs)
 
 
-def headline(tiles: Iterable[tuple[str, str, str]]) -> str:
-    """The few figures that matter most, large: of each its name, its value, and what belongs beside it."""
-    parts = (
-        f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}<small>{html.escape(beside)}</small></dd></div>"
-        for name, value, beside in tiles
-    )
-    return '<dl class="headline">' + "".join(parts) + "</dl>"
+def headline(tiles: Iterable[tuple[str, str, str]]) -> Markup:
+    """The few values that matter most, large: of each its name, its value, and what belongs beside it."""
+    return _part("headline", tiles)
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Markup:
     """A table of texts; all columns but the first are numbers, a line break in a text stays one.
 
     It scrolls sideways where it is too wide, its first column stays.
     """
-    parts = [f"<caption>{html.escape(caption)}</caption>"] if caption else []
-    parts.append("<thead><tr>" + "".join(f"<th>{html.escape(name)}</th>" for name in header) + "</tr></thead><tbody>")
-    parts += ["<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
-    return '<div class="wide"><table>' + "".join(parts) + "</tbody></table></div>"
+    return _part("table", header, rows, caption)
 
 
-def picture(figure: Figure, alternative: str, caption: str = "") -> str:
+def picture(figure: Figure, alternative: str, caption: str = "") -> Markup:
     """A Matplotlib figure, with a text for those who cannot see it."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     return image(stream.getvalue(), "png", alternative, caption)
 
 
-def image(content: bytes, kind: str, alternative: str, caption: str = "", width: int | None = None) -> str:
+def image(content: bytes, kind: str, alternative: str, caption: str = "", width: int | None = None) -> Markup:
     """An image file's bytes within the page; kind: `png` or `jpeg`; width: at most, in the page's pixels."""
-    data = base64.b64encode(content).decode()
-    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    wide = "" if width is None else f' width="{width}"'
-    return (
-        f'<figure><img{wide} alt="{html.escape(alternative, quote=True)}" src="data:image/{kind};base64,{data}">'
-        f"{below}</figure>"
-    )
+    return _part("image", base64.b64encode(content).decode(), kind, alternative, caption, width)
+
+
+def _part(name: str, *values: Any) -> Markup:
+    part: Markup = getattr(_environment().get_template("parts.html").module, name)(*values)
+    return part
+
+
+@functools.cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("lesionflow"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["content_hash"] = _content_hash
+    return environment
+
+
+def _content_hash(content: str) -> str:
+    """What a page's security policy knows a part by: nothing else may run, whatever is in a file's name."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

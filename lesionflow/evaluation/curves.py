@@ -128,13 +128,20 @@ def malignant_roc(about: str, predictions: LabelledPredictions, threshold: float
 
 
 def roc(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, float] | None:
-    """False positive rates, true positive rates and the area under them; None where there is but one class."""
-    from sklearn import metrics
+    """False positive rates, true positive rates and the area under them; None where there is but one class.
 
+    A point for each score, the highest first, from (0, 0) on; points in the middle of a straight line are left out.
+    """
     if positive.all() or not positive.any():
         return None
-    false, true, _ = metrics.roc_curve(positive, score)
-    return false, true, float(metrics.auc(false, true))
+    order = np.argsort(-score, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # the last image of each score
+    true = np.append(0, np.cumsum(positive[order])[ends])
+    false = np.append(0, ends + 1) - true
+    bends = np.ones(len(true), dtype=bool)
+    bends[1:-1] = (np.diff(true, 2) != 0) | (np.diff(false, 2) != 0)
+    area = float((np.diff(false) * (true[1:] + true[:-1])).sum() / 2 / true[-1] / false[-1])
+    return false[bends] / false[-1], true[bends] / true[-1], area
 
 
 def coverage_picture(about: str, predictions: LabelledPredictions) -> Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from lesionflow.evaluation.slices import attribute_in_words, gap_sentence
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
 GAPS_NAMED = 3
 SHOWN_WIDTH = 640  # pixels of a figure on the page
 
@@ -25,7 +29,7 @@ def evaluation_page(report: EvaluationReport) -> str:
     """The page of an evaluation, with everything inside: it needs no network and runs no script."""
     pictures = {picture.name: picture for picture in report.pictures}
 
-    def shown(*names: str) -> list[str]:
+    def shown(*names: str) -> list[Markup]:
         return [_figure(pictures.pop(name)) for name in names if name in pictures]
 
     sections = [
@@ -56,12 +60,12 @@ def evaluation_page(report: EvaluationReport) -> str:
     return pages.page(f"Evaluation of {report.model}", [*head, *map(pages.warning, report.all_warnings)], sections)
 
 
-def _figure(picture: Picture) -> str:
+def _figure(picture: Picture) -> Markup:
     alternative = f"{picture.message}. {picture.how_to_read}"
     return pages.image(picture.png(), "png", alternative, picture.how_to_read, SHOWN_WIDTH)
 
 
-def _headline(report: EvaluationReport) -> str:
+def _headline(report: EvaluationReport) -> Markup:
     parts = [
         (
             _capital(metric.headline or metric.short),
@@ -105,7 +109,7 @@ def _has_nv(report: EvaluationReport) -> bool:
     return bool((report.predictions.labels == DIAGNOSES.index("nv")).any())
 
 
-def _facts(report: EvaluationReport) -> str:
+def _facts(report: EvaluationReport) -> Markup:
     card = report.card
     views = "the average over flips and quarter turns" if report.averaged else "one look at each image"
     pairs = [
@@ -125,7 +129,7 @@ def _facts(report: EvaluationReport) -> str:
     return pages.facts(pairs)
 
 
-def _by_diagnosis(report: EvaluationReport) -> str:
+def _by_diagnosis(report: EvaluationReport) -> Markup:
     counts = np.bincount(report.predictions.labels, minlength=len(DIAGNOSES))
     rows = [
         [f"{diagnosis} ({FULL_NAMES[diagnosis]})", str(count)]
@@ -136,7 +140,7 @@ def _by_diagnosis(report: EvaluationReport) -> str:
     return pages.table(header, rows, "Each diagnosis against the rest, with 95% intervals")
 
 
-def _operating_point(report: EvaluationReport) -> Iterator[str]:
+def _operating_point(report: EvaluationReport) -> Iterator[Markup]:
     predictions, calibration = report.predictions, report.calibration
     malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
     found, flagged = int(predictions.malignant[malignant].sum()), int(predictions.malignant[~malignant].sum())
@@ -154,7 +158,7 @@ def _operating_point(report: EvaluationReport) -> Iterator[str]:
     yield _metrics_table(report, shown, "Malignant against benign")
 
 
-def _calibration(report: EvaluationReport) -> Iterator[str]:
+def _calibration(report: EvaluationReport) -> Iterator[Markup]:
     figures = report.calibration.figures
     if "ece_before" in figures and "ece_after" in figures:
         yield pages.paragraph(
@@ -185,7 +189,7 @@ def _refer(report: EvaluationReport) -> str:
     return f"{text}. Of the others {with_interval(kept)} are called rightly."
 
 
-def _stability(report: EvaluationReport) -> Iterator[str]:
+def _stability(report: EvaluationReport) -> Iterator[Markup]:
     found = report.stability
     assert found is not None
     yield pages.paragraph(
@@ -197,7 +201,7 @@ def _stability(report: EvaluationReport) -> Iterator[str]:
     yield pages.table(["change", "calls\nthat differ", "flags\nthat differ"], rows, "Shares, with 95% intervals")
 
 
-def _shift(shift: Shift) -> Iterator[str]:
+def _shift(shift: Shift) -> Iterator[Markup]:
     if shift.unfamiliar is not None:
         beside = shift.unfamiliar_in_validation
         against = "" if beside is None else f", where it is {beside:.3f} of the model's own validation part"
@@ -222,7 +226,7 @@ def _shift(shift: Shift) -> Iterator[str]:
     )
 
 
-def _slices(report: EvaluationReport) -> Iterator[str]:
+def _slices(report: EvaluationReport) -> Iterator[Markup]:
     if report.gaps:
         yield pages.paragraph("The largest gaps:")
         yield pages.bullets(gap_sentence(gap) for gap in report.gaps[:GAPS_NAMED])
@@ -233,7 +237,7 @@ def _slices(report: EvaluationReport) -> Iterator[str]:
         yield pages.paragraph("No two groups have images enough to be compared.")
 
 
-def _slices_table(report: EvaluationReport) -> str:
+def _slices_table(report: EvaluationReport) -> Markup:
     shown = shown_at(Place.GROUPS)
     rows = [
         [f"{attribute_in_words(each.attribute)}: {each.value}{' (small)' if each.small else ''}"]
@@ -251,11 +255,11 @@ def _two_lines(estimate: Estimate | None, digits: int = 2) -> str:
     return f"{estimate.value:.{digits}f}\n{estimate.low:.{digits}f} to {estimate.high:.{digits}f}"
 
 
-def _all_metrics(report: EvaluationReport) -> str:
+def _all_metrics(report: EvaluationReport) -> Markup:
     return _metrics_table(report, overall_metrics(), "With 95% intervals")
 
 
-def _metrics_table(report: EvaluationReport, shown: Sequence[Metric], caption: str) -> str:
+def _metrics_table(report: EvaluationReport, shown: Sequence[Metric], caption: str) -> Markup:
     def row(metric: Metric) -> list[str]:
         if (estimate := report.metrics.get(metric.name)) is None:
             return [metric.words, "not defined", "", ""]

@@ -15,8 +15,8 @@ from lesionflow.version import __version__
 
 # As in pyproject.toml; a test compares the two.
 REQUIRED = (
-    "click", "matplotlib", "mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pooch", "pyyaml", "requests", "rich",
-    "scikit-learn", "scipy", "simplejpeg", "urllib3",
+    "click", "jinja2", "matplotlib", "mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pooch", "pyyaml",
+    "requests", "rich", "scikit-learn", "scipy", "simplejpeg", "urllib3",
 )  # fmt: skip
 EXTRAS = {
     "train": ("onnx", "psutil", "tensorflow", "tf2onnx", "keras"),

@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lesionflow.atomic import atomic_file, check_folder
 from lesionflow.datasets.split import PARTS
@@ -16,6 +17,9 @@ from lesionflow.profile.attributes import COLUMNS
 from lesionflow.profile.copies import Copy, leaks
 from lesionflow.profile.description import Description, aspect_ratios
 from lesionflow.profile.duplicates import ALIKE, NEAR
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 JSON_FILE, PAGE_FILE = "description.json", "description.html"
 FILES = (JSON_FILE, PAGE_FILE)
@@ -50,7 +54,7 @@ def description_page(description: Description) -> str:
         return page(f"What is in {images.name}", head, _sections(description))
 
 
-def _sections(description: Description) -> Iterator[str]:
+def _sections(description: Description) -> Iterator[Markup]:
     told = [(warning if one.warning else paragraph)(_sentence(one.text)) for one in description.findings]
     yield section("What to know first", *told)
     yield section("Diagnoses", _diagnoses_table(description), picture(
@@ -67,7 +71,7 @@ def _sections(description: Description) -> Iterator[str]:
         yield section("Split", _split_table(description))
 
 
-def _diagnoses_table(description: Description) -> str:
+def _diagnoses_table(description: Description) -> Markup:
     total = len(description.images.table)
     rows = [
         (
@@ -83,7 +87,7 @@ def _diagnoses_table(description: Description) -> str:
     return table(("diagnosis", "images", "share", "lesions", "images a lesion", "full name"), rows)
 
 
-def _copies(description: Description) -> Iterator[str]:
+def _copies(description: Description) -> Iterator[Markup]:
     across = description.duplicates_across
     within = [copy for copy in description.copies if copy.duplicate and not copy.across]
     yield paragraph(
@@ -122,7 +126,7 @@ def _pair_row(copy: Copy) -> tuple[str, ...]:
     return " / ".join(copy.image_ids), f"{copy.correlation:.3f}", copy.kind, diagnosis, lesion, part, copy.turn
 
 
-def _metadata(description: Description) -> Iterator[str]:
+def _metadata(description: Description) -> Iterator[Markup]:
     yield paragraph("All by diagnosis, in images; shares are of the images whose value is known.")
     for column, name in COLUMNS.items():
         figure = figures.ages_picture(description) if column == "age" else figures.shares_picture(description, column)
@@ -145,7 +149,7 @@ def _metadata(description: Description) -> Iterator[str]:
         yield table(("lesion", "column", "values"), rows[:MAXIMUM_ROWS], caption)
 
 
-def _files(description: Description) -> Iterator[str]:
+def _files(description: Description) -> Iterator[Markup]:
     figure = figures.sizes_picture(description)
     if figure is not None:
         yield picture(figure, "Bars of images by width and height")
@@ -167,7 +171,7 @@ def _files(description: Description) -> Iterator[str]:
     yield table(header, colours, "Mean of the middle squares, from 0 to 255; the deviation is between images")
 
 
-def _split_table(description: Description) -> str:
+def _split_table(description: Description) -> Markup:
     assert description.split is not None
     split = description.as_json()["split"]
     rows = [

@@ -7,10 +7,8 @@ import heapq
 import io
 import json
 import os
-import string
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
 from itertools import islice
 
 from PIL import Image
@@ -21,7 +19,7 @@ from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode
 from lesionflow.model.columns import REFER, path_with_frame, utf8
 from lesionflow.model.prediction import IndexedPrediction, Row
-from lesionflow.pages import base_style, content_hash
+from lesionflow.pages import base_style, packaged, render
 from lesionflow.scoring.summary import Counts
 from lesionflow.storage.location import Location
 
@@ -62,15 +60,9 @@ def write_page(
         else:
             heapq.heappushpop(suspicious, entry)
     kept = [(row, said) for _, _, row, said in sorted(suspicious, key=lambda entry: entry[:2], reverse=True)]
-    template = string.Template(_part("page.html"))
-    style, script = base_style() + _part("page.css"), _part("page.js")
-    page = template.substitute(
-        STYLE=style,
-        STYLE_HASH=content_hash(style),
-        SCRIPT=script,
-        SCRIPT_HASH=content_hash(script),
-        DATA=_DATA_COMES_HERE,
-    )
+    style = base_style() + packaged("lesionflow.scoring", "page.css")
+    script = packaged("lesionflow.scoring", "page.js")
+    page = render("report.html", style=style, script=script, data=_DATA_COMES_HERE)
     before, after = page.split(_DATA_COMES_HERE)
     with atomic_file(out, overwrite) as file:
         file.write(before.encode())
@@ -82,10 +74,6 @@ def write_page(
 
 
 _DATA_COMES_HERE = "\0"
-
-
-def _part(name: str) -> str:
-    return resources.files("lesionflow.scoring").joinpath(name).read_text(encoding="utf-8")
 
 
 def _data(

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
-from lesionflow.evaluation.curves import coverage_picture, malignant_roc, reliability_picture, roc_by_diagnosis
+from lesionflow.evaluation.curves import coverage_picture, malignant_roc, reliability_picture, roc, roc_by_diagnosis
 from lesionflow.evaluation.metrics import expected_calibration_error, measure
 from lesionflow.evaluation.plots import message_of
 from lesionflow.model.decision import softmax
@@ -101,3 +101,22 @@ def test_coverage_says_what_referring_gains() -> None:
     nothing = coverage_picture("", found(refer=np.full(280, TRUSTED)))
     assert message_of(nothing) == f"No image is referred; accuracy is {right.mean():.0%}"
     drawn(nothing)
+
+
+@pytest.mark.parametrize("digits", [1, 2, 12])
+def test_a_roc_curve_is_that_of_scikit_learn(digits: int) -> None:
+    from sklearn import metrics
+
+    generator = np.random.default_rng(digits)
+    positive = generator.random(400) < 0.2
+    score = np.round(generator.normal(size=400) + positive, digits)
+    found = roc(positive, score)
+    assert found is not None
+    false, true, _ = metrics.roc_curve(positive, score, drop_intermediate=False)
+    corners = np.ones(len(false), dtype=bool)  # where the curve is not straight
+    corners[1:-1] = np.abs(np.diff(false)[:-1] * np.diff(true)[1:] - np.diff(false)[1:] * np.diff(true)[:-1]) > 1e-12
+    points = set(zip(found[0].tolist(), found[1].tolist(), strict=True))
+    assert set(zip(false[corners].tolist(), true[corners].tolist(), strict=True)) <= points
+    assert points <= set(zip(false.tolist(), true.tolist(), strict=True))
+    assert found[2] == pytest.approx(metrics.roc_auc_score(positive, score), abs=1e-12)
+    assert roc(positive[:0], score[:0]) is None and roc(np.ones(3, bool), score[:3]) is None
