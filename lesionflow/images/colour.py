@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import io
+import struct
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
 
 _MAXIMUM_PROFILE = 8 * 2**20  # bytes; profiles of printers have up to 3 MiB
 _SAME = 2  # levels of 255: what a conversion changes at most where a profile is sRGB by another name
+_D65 = (0.3127, 0.3290)
+_SRGB = (_D65, (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))  # white, red, green, blue: x and y
+_PRIMARIES = {  # of ITU-T H.273, those that are not sRGB's
+    9: ("BT.2020", (_D65, (0.708, 0.292), (0.170, 0.797), (0.131, 0.046))),
+    11: ("DCI-P3", ((0.314, 0.351), (0.680, 0.320), (0.265, 0.690), (0.150, 0.060))),
+    12: ("Display P3", (_D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060))),
+}
+_HDR = (16, 18)  # transfers of H.273: PQ and HLG
 _SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}  # Pillow's modes, and the profiles' words
 
 
@@ -82,6 +92,86 @@ def _largest_change(transform: ImageCmsTransform, mode: str) -> int:
         before = Image.fromarray(np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3))
     after = np.asarray(transform.apply(before), np.int16)
     return int(np.abs(after - np.asarray(before.convert("RGB"), np.int16)).max())
+
+
+def named_profile(primaries: int, transfer: int) -> tuple[bytes, str]:
+    """A profile for what PNG's cICP, HEIC and AVIF say in two numbers of ITU-T H.273, and a note where there is none.
+
+    Transfer is that of sRGB in all that is converted: phones mean it also where they say BT.709's.
+    """
+    if transfer in _HDR:
+        return b"", "high dynamic range: colours not converted"
+    if primaries not in _PRIMARIES:
+        return b"", ""
+    return _matrix_profile(*_PRIMARIES[primaries], gamma=None), ""
+
+
+def gamma_profile(gamma: bytes, chromaticities: bytes) -> bytes:
+    """A profile for what PNG's chunks gAMA and cHRM say; nothing where that comes to sRGB or makes no sense."""
+    exponent = int.from_bytes(gamma, "big") / 100_000
+    if not 0.1 <= exponent <= 2:
+        return b""
+    # 1/2.2 is how sRGB is said in this chunk.
+    power = None if abs(exponent - 1 / 2.2) < 0.005 else 1 / exponent
+    name = f"gamma {1 / exponent:.2g}"
+    points: Sequence[Sequence[float]] = _SRGB
+    if len(chromaticities) == 32:
+        white, *primaries = (tuple(pair) for pair in (np.frombuffer(chromaticities, ">u4").reshape(4, 2) / 100_000))
+        points = (white, *primaries)
+        if any(min(y for _, y in points) <= 0 for _ in points):
+            return b""
+        name = f"{name} and primaries of its own"
+    if power is None and np.allclose(points, _SRGB, atol=0.01):
+        return b""
+    return _matrix_profile(name, points, power)
+
+
+def _matrix_profile(name: str, points: Sequence[Sequence[float]], gamma: float | None) -> bytes:
+    """An ICC profile (version 4) of three primaries and a curve: ICC.1:2010, 8.4.3.
+
+    points: x and y of white, red, green and blue; gamma: the curve's exponent, or None for sRGB's.
+    """
+
+    def xyz(point: Sequence[float]) -> np.ndarray:
+        x, y = point
+        return np.array([x / y, 1.0, (1 - x - y) / y])
+
+    def tag_xyz(values: np.ndarray) -> bytes:
+        return b"XYZ \0\0\0\0" + b"".join(fixed(value) for value in values)
+
+    def fixed(value: float) -> bytes:
+        return round(float(value) * 65536).to_bytes(4, "big", signed=True)
+
+    def text(words: str) -> bytes:
+        encoded = words.encode("utf-16-be")
+        return struct.pack(">4sIIIHHII", b"mluc", 0, 1, 12, 0x656E, 0x5553, len(encoded), 28) + encoded
+
+    white, *primaries = (xyz(point) for point in points)
+    columns = np.stack(primaries, 1)
+    columns = columns * np.linalg.solve(columns, white)  # so that they add up to white
+    d50 = np.array([0.9642, 1.0, 0.8249])
+    bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+    adapted = np.linalg.inv(bradford) @ np.diag((bradford @ d50) / (bradford @ white)) @ bradford
+    columns = adapted @ columns
+    if gamma is None:
+        curve = b"para\0\0\0\0\0\3\0\0" + b"".join(map(fixed, (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)))
+    else:
+        curve = b"para\0\0\0\0\0\0\0\0" + fixed(gamma)
+    tags = {
+        b"desc": text(name), b"cprt": text("none"), b"wtpt": tag_xyz(d50), b"chad": b"sf32\0\0\0\0"
+        + b"".join(map(fixed, adapted.ravel())), b"rXYZ": tag_xyz(columns[:, 0]), b"gXYZ": tag_xyz(columns[:, 1]),
+        b"bXYZ": tag_xyz(columns[:, 2]), b"rTRC": curve, b"gTRC": curve, b"bTRC": curve,
+    }  # fmt: skip
+    body, table = b"", struct.pack(">I", len(tags))
+    for tag, content in tags.items():
+        content += bytes(-len(content) % 4)
+        table += struct.pack(">4sII", tag, 128 + 4 + 12 * len(tags) + len(body), len(content))
+        body += content
+    header = struct.pack(
+        ">II I4s4s4s 12s 4s 44s", 128 + len(table) + len(body), 0, 0x04200000, b"mntr", b"RGB ", b"XYZ ", bytes(12),
+        b"acsp", bytes(28) + b"".join(map(fixed, d50)) + bytes(4),
+    )  # fmt: skip
+    return header.ljust(128, b"\0") + table + body
 
 
 def _named(description: str | None) -> str:

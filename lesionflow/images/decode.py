@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
-import re
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL import Image
 
 from lesionflow.errors import ImageError
-from lesionflow.images.colour import to_srgb
 from lesionflow.images.jpeg import load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
+from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, fit, joined
+from lesionflow.images.pillow_formats import open_with_pillow, size_with_pillow
 from lesionflow.images.quiet import quietly
 from lesionflow.images.read_bytes import read_image_bytes
-from lesionflow.images.signatures import HEAD, is_dicom
+from lesionflow.images.signatures import HEAD, sniff
+from lesionflow.images.tiff import open_tiff, tiff_size
 
 if TYPE_CHECKING:
     from lesionflow.images.dicom import Dicom
@@ -32,24 +30,8 @@ if TYPE_CHECKING:
 PIXELS_VERSION = 2
 READ_PIXELS_VERSIONS = (1, PIXELS_VERSION)  # of bundles that go on to work: the differences are that small
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")  # an allow-list: Pillow's other decoders are never reached
-
-_TRANSPOSED = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_ON_ITS_SIDE = (5, 6, 7, 8)
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG 2000", "AVIF", "HEIF", "DICOM")  # as `header` names them
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 0x0102, 0x0106  # tags of EXIF and TIFF
-_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
-
-# How files of the accepted formats begin; BMP's two letters say too little.
-_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"II*\x00", b"MM\x00*")
-_JPEG = b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True)
@@ -73,8 +55,9 @@ def decode(source: str | os.PathLike[str] | bytes, height: int, width: int, fram
     """
     data = read_image_bytes(source)
     with _failures():
-        if not is_dicom(data[:HEAD]):
-            return _decode(data, height, width).pixels
+        kind = _recognise(data)
+        if kind != "DICOM":
+            return _decode(kind, data, height, width).pixels
         return _decode_frame(_open_dicom(data), frame, height, width).pixels
 
 
@@ -87,18 +70,17 @@ def decode_frames(
     frame at a time is in memory. Raises `ImageError` where the file as a whole cannot be decoded.
     """
     data = read_image_bytes(source)
-    if not is_dicom(data[:HEAD]):
-        with _failures():
-            decoded = _decode(data, height, width)
-        yield 0, decoded
-        return
     with _failures():
-        dicom = _open_dicom(data)
-    for frame in range(dicom.frames):
+        kind = _recognise(data)
+        opened = _open_dicom(data) if kind == "DICOM" else _decode(kind, data, height, width)
+    if isinstance(opened, Decoded):
+        yield 0, opened
+        return
+    for frame in range(opened.frames):
         result: Decoded | ImageError
         try:
             with _failures():
-                result = _decode_frame(dicom, frame, height, width)
+                result = _decode_frame(opened, frame, height, width)
         except ImageError as error:
             result = error
         yield frame, result
@@ -110,10 +92,16 @@ def fit_image(image: Image.Image, height: int, width: int) -> np.ndarray:
     Raises what `decode` raises.
     """
     with _failures():
-        _check_mode(image)
+        if image.mode in ("I", "F"):
+            raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
         check_pixels(*image.size)
         image.load()
-        return _finish(image, _shown_as(image), image.info.get("icc_profile"), height, width)[0]
+        profile, tags = image.info.get("icc_profile") or b"", getattr(image, "tag_v2", {})
+        bits = (
+            12 if tags.get(_BITS_PER_SAMPLE) == (12,) else 16
+        )  # of wide grey samples, which Pillow leaves to its caller
+        picture = Picture(image, _orientation(image), profile, "", bits, tags.get(_PHOTOMETRIC) == 0)
+        return fit(picture, height, width)[0]
 
 
 def fit_array(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -129,17 +117,17 @@ def header(source: str | os.PathLike[str] | bytes) -> tuple[str, int, int]:
     """Format, width and height of an image file as it is shown, without decoding its pixels. Raises `ImageError`."""
     data = read_image_bytes(source)
     with _failures():
-        if is_dicom(data[:HEAD]):
+        kind = _recognise(data)
+        if kind == "DICOM":
             dicom = _open_dicom(data)
-            return "DICOM", dicom.columns, dicom.rows
-        if data.startswith(_JPEG):
-            layout = read_layout(data)
-            kind, (width, height) = "JPEG", (layout.width, layout.height)
-            orientation = _orientation(layout.exif, layout.xmp)
-        else:
-            image = _open(data)
-            kind, (width, height), orientation = str(image.format), image.size, _shown_as(image)
-        return (kind, height, width) if orientation in _ON_ITS_SIDE else (kind, width, height)
+            return kind, dicom.columns, dicom.rows
+        if kind == "TIFF":
+            return kind, *tiff_size(data)
+        if kind != "JPEG":
+            return kind, *size_with_pillow(kind, data)
+        layout = read_layout(data)
+        on_its_side = exif_orientation(layout.exif, layout.xmp) in ON_ITS_SIDE
+        return (kind, layout.height, layout.width) if on_its_side else (kind, layout.width, layout.height)
 
 
 @contextlib.contextmanager
@@ -149,12 +137,20 @@ def _failures() -> Iterator[None]:
         yield
     except (ImageError, MemoryError):
         raise
-    except UnidentifiedImageError as error:
-        raise ImageError("not_an_image", f"the content is none of {', '.join(FORMATS)}") from error
     except Exception as error:
         # Decoders of broken files raise OSError, SyntaxError, struct.error, zlib.error and more, by format and version;
         # whatever it is, one bad file must stay one bad row.
         raise ImageError("damaged", str(error).strip() or type(error).__name__) from error
+
+
+def _recognise(data: bytes) -> str:
+    """The format by its first bytes. Raises `ImageError` for what is none that is read."""
+    kind = sniff(data[:HEAD])
+    if kind is None:
+        raise ImageError("not_an_image", f"the content is none of {', '.join(FORMATS)}")
+    if kind not in FORMATS:
+        raise ImageError("unsupported", f"{kind}; save it as PNG or JPEG")
+    return kind
 
 
 def _open_dicom(data: bytes) -> Dicom:
@@ -167,65 +163,28 @@ def _open_dicom(data: bytes) -> Dicom:
     return Dicom(data)
 
 
-def _decode(data: bytes, height: int, width: int) -> Decoded:
-    # Everything up to the last step works in the orientation that the file has, where 5 to 8 lie on their side.
-    if data.startswith(_JPEG):
+def _decode(kind: str, data: bytes, height: int, width: int) -> Decoded:
+    if kind == "JPEG":
         layout = read_layout(data)
-        orientation = _orientation(layout.exif, layout.xmp)
-        frame = (height, width) if orientation in _ON_ITS_SIDE else (width, height)
-        image, note = load_jpeg(data, layout, *frame)
-        kind, profile = "JPEG", layout.profile
+        orientation = exif_orientation(layout.exif, layout.xmp)
+        # Pixels stay as they lie in the file until they are few.
+        image, note = load_jpeg(data, layout, *((height, width) if orientation in ON_ITS_SIDE else (width, height)))
+        picture = Picture(image, orientation, layout.profile, note)
+    elif kind == "TIFF":
+        picture = open_tiff(data)
     else:
-        image = _open(data)
-        check_pixels(*image.size)
-        orientation, note = _shown_as(image), ""
-        image.load()
-        kind, profile = str(image.format), image.info.get("icc_profile", b"")
-    pixels, converted = _finish(image, orientation, profile, height, width)
-    return Decoded(pixels, kind, "; ".join(filter(None, (note, converted))))
+        picture = open_with_pillow(kind, data, width, height)
+    pixels, note = fit(picture, height, width)
+    return Decoded(pixels, kind, note)
 
 
 def _decode_frame(dicom: Dicom, frame: int, height: int, width: int) -> Decoded:
-    pixels, converted = _finish(dicom.image(frame), 1, dicom.profile, height, width)
+    pixels, note = fit(Picture(dicom.image(frame), profile=dicom.profile or b""), height, width)
     which = f"frame {frame + 1} of {dicom.frames}" if dicom.frames > 1 else ""
-    return Decoded(pixels, "DICOM", "; ".join(filter(None, (which, converted))))
+    return Decoded(pixels, "DICOM", joined(which, note))
 
 
-def _finish(
-    image: Image.Image, orientation: int, profile: bytes | None, height: int, width: int
-) -> tuple[np.ndarray, str]:
-    """An image in memory, as it is shown: (height, width, 3) uint8, and what is to be said about its colours."""
-    if orientation in _ON_ITS_SIDE:
-        height, width = width, height
-    # A profile is for numbers as they are stored; without one they are brought to RGB first.
-    plain = image.mode in ("RGB", "L") and not image.has_transparency_data
-    image = image if plain or (profile and image.mode == "CMYK") else _to_rgb(image)
-    image, note = to_srgb(_scaled(image, height, width), profile)
-    if orientation in _TRANSPOSED:
-        image = image.transpose(_TRANSPOSED[orientation])
-    return np.asarray(image), note
-
-
-def _check_mode(image: Image.Image) -> None:
-    if image.mode in ("I", "F"):
-        raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
-
-
-def _open(data: bytes) -> Image.Image:
-    try:
-        with quietly():
-            image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError as error:
-        if data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
-            raise ImageError("damaged", "begins like an image, but its header cannot be read") from error
-        raise
-    except Image.DecompressionBombError as error:
-        raise ImageError("too_large", str(error)) from error
-    _check_mode(image)  # said before all of it is loaded
-    return image
-
-
-def _shown_as(image: Image.Image) -> int:
+def _orientation(image: Image.Image) -> int:
     """The camera's orientation; Pillow's TIFF reader turns an image itself while loading it."""
     if image.format == "TIFF":
         return 1
@@ -234,49 +193,3 @@ def _shown_as(image: Image.Image) -> int:
             return image.getexif().get(_ORIENTATION, 1)
     except Exception:  # as many kinds as there are ways to break EXIF; the pixels are none the worse for it
         return 1
-
-
-def _orientation(exif: bytes, xmp: bytes) -> int:
-    """The camera's orientation, of EXIF's first directory or, where that has none, of XMP; 1 where neither says it."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
-    if order is not None:
-        try:
-            (place,) = struct.unpack_from(order + "I", exif, 4)
-            (count,) = struct.unpack_from(order + "H", exif, place)
-            for entry in range(place + 2, place + 2 + 12 * count, 12):
-                tag, kind = struct.unpack_from(order + "HH", exif, entry)
-                if tag == _ORIENTATION:
-                    return int(struct.unpack_from(order + {3: "H", 4: "I"}.get(kind, "B"), exif, entry + 8)[0])
-        except struct.error:  # broken; the pixels are none the worse for it
-            pass
-    found = _XMP_ORIENTATION.search(xmp)
-    return int(found[1]) if found else 1
-
-
-def _scaled(image: Image.Image, height: int, width: int) -> Image.Image:
-    """Scale an image until it just covers the frame and cut what overhangs."""
-    scale = min(image.width / width, image.height / height)
-    left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
-    box = (max(left, 0.0), max(top, 0.0), min(image.width - left, image.width), min(image.height - top, image.height))
-    # A gap of 2 lets other formats take the same short cut as a reduced JPEG.
-    return image.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and not image.has_transparency_data:
-        return image
-    if image.mode.startswith("I;16"):  # Pillow would clip at 255 instead of scaling
-        bits, white_is_zero = _tiff_sample(image)
-        grey = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
-        return Image.fromarray(255 - grey if white_is_zero else grey).convert("RGB")
-    if image.has_transparency_data:
-        # Black behind what is transparent, as around a dermatoscope's round field of view.
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image).convert("RGB")
-    return image.convert("RGB")
-
-
-def _tiff_sample(image: Image.Image) -> tuple[int, bool]:
-    """Bits of a wide grey sample, and whether zero is white: what Pillow leaves to its caller, of a TIFF file."""
-    tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
-    return (12 if tags.get(_BITS_PER_SAMPLE) == (12,) else 16), tags.get(_PHOTOMETRIC) == 0

@@ -316,13 +316,15 @@ def _check_hole(data: bytes, layout: Layout) -> None:
 
 
 def _zeros_are_empty_blocks(data: bytes, layout: Layout) -> bool:
-    """Whether the shortest code, which is all zeros, stands for "nothing here" in every Huffman table."""
-    symbols = []
+    """Whether the shortest code, which is all zeros, stands for "nothing here" in each Huffman table of the scan."""
+    symbols = {}
     for start, end in layout.tables:
         while start + 17 < end:
-            symbols.append(data[start + 17])
+            symbols[data[start]] = data[start + 17]  # of the table's class and number
             start += 17 + sum(data[start + 1 : start + 17])
-    return not any(symbols)
+    count = data[layout.scan + 4]
+    chosen = data[layout.scan + 6 : layout.scan + 5 + 2 * count : 2]  # number of the table for DC, and for AC
+    return not any(symbols.get(table, 1) for each in chosen for table in (each >> 4, 0x10 | each & 15))
 
 
 def _mended(data: bytes, layout: Layout, said: str) -> bytes | None:

@@ -35,7 +35,7 @@ def file_bytes(image: Image.Image, format: str = "PNG", **options: object) -> by
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF"])
 def test_every_format_gives_the_same_picture(format: str) -> None:
     decoded = decode(file_bytes(quarters(), format), 32, 32)
     assert decoded.shape == (32, 32, 3) and decoded.dtype == np.uint8
@@ -123,7 +123,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert reason(b"") == "empty"
     assert reason(whole[: len(whole) // 2]) == "damaged"
     assert reason(b"not an image at all") == "not_an_image"
-    assert reason(file_bytes(quarters(), "GIF")) == "not_an_image"  # a decoder that is not on the list
+    assert reason(file_bytes(quarters(), "PPM")) == "not_an_image"  # a decoder that is not on the list
     assert reason(tmp_path / "missing.jpg") == "not_found"
     assert reason(tmp_path) == "unreadable"
     assert reason(file_bytes(Image.new("F", (9, 9)), "TIFF")) == "unsupported"
@@ -136,7 +136,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert reason(tmp_path / "long.jpg") == "too_large"
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF"])
 def test_header_tells_format_and_size(kind: str) -> None:
     buffer = io.BytesIO()
     quarters(60, 40).save(buffer, kind)

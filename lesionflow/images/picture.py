@@ -1,0 +1,106 @@
+"""An image in memory, of whatever mode and orientation, as a network sees it: RGB, upright, of a given size."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from lesionflow.images.colour import to_srgb
+
+_TRANSPOSED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+ON_ITS_SIDE = (5, 6, 7, 8)
+_ORIENTATION = 0x0112  # a tag of EXIF
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image as its file has it, and what the file says of it."""
+
+    image: Image.Image
+    orientation: int = 1  # EXIF's: how the camera was held
+    profile: bytes = b""  # the ICC profile of its numbers
+    note: str = ""  # what is to be said of it, in a report
+    bits: int = 16  # of a sample, where the mode is I;16
+    white_is_zero: bool = False  # of such samples
+
+
+def fit(picture: Picture, height: int, width: int) -> tuple[np.ndarray, str]:
+    """Scale an image until it just covers the frame, and cut what overhangs evenly from both sides.
+
+    Returns
+    -------
+    pixels
+        (height, width, 3) uint8, in sRGB, upright.
+    note
+        What is to be said of the image.
+    """
+    if picture.orientation in ON_ITS_SIDE:
+        height, width = width, height
+    image, note = picture.image, picture.note
+    # A profile is for numbers as they are stored; without one they are brought to RGB before they are averaged.
+    plain = image.mode in ("RGB", "L") and not image.has_transparency_data
+    if not plain and not (picture.profile and image.mode == "CMYK"):
+        image, ignored = _to_rgb(picture)
+        note = joined(note, ignored)
+    image, converted = to_srgb(scaled(image, height, width), picture.profile)
+    if picture.orientation in _TRANSPOSED:
+        image = image.transpose(_TRANSPOSED[picture.orientation])
+    return np.asarray(image), joined(note, converted)
+
+
+def joined(*notes: str) -> str:
+    """Several notes as one."""
+    return "; ".join(filter(None, notes))
+
+
+def scaled(image: Image.Image, height: int, width: int) -> Image.Image:
+    """Scale an image until it just covers the frame and cut what overhangs."""
+    scale = min(image.width / width, image.height / height)
+    left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
+    box = (max(left, 0.0), max(top, 0.0), min(image.width - left, image.width), min(image.height - top, image.height))
+    # A gap of 2 lets other formats take the same short cut as a reduced JPEG.
+    return image.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+
+
+def exif_orientation(exif: bytes, xmp: bytes = b"") -> int:
+    """How the camera was held: of EXIF's first directory or, where that does not say, of XMP; else 1, upright."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
+    if order is not None:
+        try:
+            (place,) = struct.unpack_from(order + "I", exif, 4)
+            (count,) = struct.unpack_from(order + "H", exif, place)
+            for entry in range(place + 2, place + 2 + 12 * count, 12):
+                tag, kind = struct.unpack_from(order + "HH", exif, entry)
+                if tag == _ORIENTATION:
+                    return int(struct.unpack_from(order + {3: "H", 4: "I"}.get(kind, "B"), exif, entry + 8)[0])
+        except struct.error:  # broken; the pixels are none the worse for it
+            pass
+    found = _XMP_ORIENTATION.search(xmp)
+    return int(found[1]) if found else 1
+
+
+def _to_rgb(picture: Picture) -> tuple[Image.Image, str]:
+    image = picture.image
+    if image.mode.startswith("I;16"):  # Pillow would clip at 255 instead of scaling
+        grey = (np.asarray(image) >> (picture.bits - 8)).astype(np.uint8)
+        return Image.fromarray(255 - grey if picture.white_is_zero else grey).convert("RGB"), ""
+    if not image.has_transparency_data:
+        return image.convert("RGB"), ""
+    image = image.convert("LA").convert("RGBA") if image.mode == "La" else image.convert("RGBA")
+    if image.getchannel("A").getextrema() == (0, 0):
+        return image.convert("RGB"), "its alpha is 0 everywhere and was ignored"
+    # Black behind what is transparent, as around a dermatoscope's round field of view.
+    return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image).convert("RGB"), ""

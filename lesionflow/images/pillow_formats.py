@@ -1,0 +1,179 @@
+"""PNG, WebP, BMP, GIF, JPEG 2000, AVIF and HEIC: opened by Pillow, and checked for what it passes over."""
+
+from __future__ import annotations
+
+import io
+import re
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from PIL import Image, features
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from lesionflow.errors import ImageError
+from lesionflow.images.colour import gamma_profile, named_profile
+from lesionflow.images.limits import MAXIMUM_STORED_PIXELS, check_pixels
+from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation
+from lesionflow.images.quiet import quietly
+
+_NCLX = re.compile(rb"colrnclx(..)(..)", re.S)  # how HEIC and AVIF name primaries and transfer, ITU-T H.273
+
+
+def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture:
+    """Decode the first frame of a file, in as much detail as the middle of it, `width` x `height`, can show.
+
+    Parameters
+    ----------
+    kind
+        What `signatures.sniff` calls the format.
+
+    Raises
+    ------
+    ImageError
+        Where the file is damaged, too large or of a kind that is not decoded.
+    """
+    image, orientation = _open(kind, data)
+    profile, note = image.info.get("icc_profile") or b"", ""
+    if kind == "PNG":
+        profile, note = _check_png(data, profile)
+    elif kind in ("AVIF", "HEIF") and not profile:
+        profile, note = _named_colours(data)
+    elif kind == "WEBP" and len(data) < int.from_bytes(data[4:8], "little") + 8:
+        raise ImageError("damaged", "it breaks off")
+    if isinstance(image, Jpeg2KImageFile):
+        _reduce(image, data, width, height)
+    else:
+        check_pixels(*image.size)
+    image.load()
+    if kind == "PNG":
+        _check_rows(data, image)
+    return Picture(image, orientation, profile, note)
+
+
+def size_with_pillow(kind: str, data: bytes) -> tuple[int, int]:
+    """Width and height as the image is shown."""
+    image, orientation = _open(kind, data)
+    return (image.height, image.width) if orientation in ON_ITS_SIDE else image.size
+
+
+def _open(kind: str, data: bytes) -> tuple[Any, int]:
+    openers: dict[str, Callable[[io.BytesIO], Image.Image]] = {
+        "PNG": PngImageFile, "WEBP": WebPImageFile, "BMP": BmpImageFile, "GIF": GifImageFile,
+        "JPEG 2000": Jpeg2KImageFile, "AVIF": _open_avif, "HEIF": _open_heif,
+    }  # fmt: skip
+    try:
+        # The class itself, not `Image.open`, which would try others.
+        with quietly():
+            image = openers[kind](io.BytesIO(data))
+    except Image.DecompressionBombError as error:
+        raise ImageError("too_large", str(error)) from error
+    except (SyntaxError, IndexError, TypeError, KeyError, ValueError, OSError) as error:
+        raise ImageError("damaged", f"begins like {kind}, but its header cannot be read: {error}") from error
+    if image.mode in ("I", "F"):
+        raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
+    exif, xmp = image.info.get("exif") or b"", image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    if "Raw profile type exif" in image.info:
+        with quietly():
+            return image, image.getexif().get(0x0112, 1)
+    return image, exif_orientation(exif.removeprefix(b"Exif\0\0"), xmp if isinstance(xmp, bytes) else xmp.encode())
+
+
+def _open_avif(file: io.BytesIO) -> Image.Image:
+    if not features.check("avif"):
+        raise ImageError("unsupported", "this Pillow was built without AVIF: pip install --upgrade pillow")
+    from PIL.AvifImagePlugin import AvifImageFile
+
+    return AvifImageFile(file)
+
+
+def _open_heif(file: io.BytesIO) -> Image.Image:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise ImageError("unsupported", "HEIC needs pillow-heif: pip install 'lesionflow[heif]'") from error
+    return HeifImageFile(file)  # turned as its irot says; EXIF's orientation is made to say 1 then
+
+
+def _reduce(image: Jpeg2KImageFile, data: bytes, width: int, height: int) -> None:
+    """JPEG 2000 holds halves of itself: decode the smallest that shows what the frame can show."""
+    check_pixels(*image.size, MAXIMUM_STORED_PIXELS)
+    levels = data.find(b"\xff\x52")  # the marker of the default coding style: levels of decomposition in its 6th byte
+    most = data[levels + 9] if 0 <= levels < len(data) - 9 else 0
+    halvings = 0
+    while halvings < most and min(image.width / width, image.height / height) >= 2 ** (halvings + 2):
+        halvings += 1
+    image.reduce = halvings
+    check_pixels(image.width >> halvings, image.height >> halvings)
+
+
+def _check_png(data: bytes, profile: bytes) -> tuple[bytes, str]:
+    """The profile of a PNG file, and a note about it; raises `ImageError` for a wrong checksum or no end.
+
+    Of the chunks that speak of colour the first that is there counts: cICP, iCCP, sRGB, gAMA with cHRM.
+    """
+    found: dict[bytes, bytes] = {}
+    position = 8
+    while True:
+        length = int.from_bytes(data[position : position + 4], "big")
+        kind, end = data[position + 4 : position + 8], position + 8 + length
+        if len(kind) < 4 or end + 4 > len(data):
+            raise ImageError("damaged", "it breaks off")
+        if zlib.crc32(memoryview(data)[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            raise ImageError("damaged", f"wrong checksum of its chunk {kind.decode('latin-1')!r}")
+        if kind in (b"cICP", b"sRGB", b"gAMA", b"cHRM"):
+            found.setdefault(kind, data[position + 8 : end])
+        if kind == b"IEND":
+            break
+        position = end + 4
+    if len(found.get(b"cICP", b"")) == 4:
+        return named_profile(found[b"cICP"][0], found[b"cICP"][1])
+    if profile or b"sRGB" in found or len(found.get(b"gAMA", b"")) != 4:
+        return profile, ""
+    return gamma_profile(found[b"gAMA"], found.get(b"cHRM", b"")), ""
+
+
+def _check_rows(data: bytes, image: Image.Image) -> None:
+    """A PNG whose compressed data ends too early leaves rows black, without an error."""
+    if image.crop((0, image.height - 1, image.width, image.height)).tobytes().strip(b"\0") and data[28] == 0:
+        return  # the last row is there; of interlaced images (byte 28) rows do not come in order
+    expected, unpacked, total = _png_bytes(data), zlib.decompressobj(), 0
+    position = 8
+    while data[position + 4 : position + 8] != b"IEND":
+        length = int.from_bytes(data[position : position + 4], "big")
+        if data[position + 4 : position + 8] == b"IDAT":
+            chunk = data[position + 8 : position + 8 + length]
+            while chunk and total < expected:
+                total += len(unpacked.decompress(chunk, 2**20))
+                chunk = unpacked.unconsumed_tail
+        position += 12 + length
+    if total < expected:
+        raise ImageError("damaged", f"{total:,} of {expected:,} bytes of pixels")
+
+
+def _png_bytes(data: bytes) -> int:
+    """Bytes that the pixels of a PNG file have before compression: a byte a row says how it is filtered."""
+    width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    bits = data[24] * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[data[25]]
+    passes = [(0, 0, 1, 1)]
+    if data[28]:  # Adam7: the first pixel of each pass, and its steps
+        passes = [
+            (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2),
+        ]  # fmt: skip
+    total = 0
+    for left, top, right, down in passes:
+        columns, rows = -(-(width - left) // right), -(-(height - top) // down)
+        if columns > 0 and rows > 0:
+            total += rows * (1 + (columns * bits + 7) // 8)
+    return total
+
+
+def _named_colours(data: bytes) -> tuple[bytes, str]:
+    found = _NCLX.search(data, 0, 2**16)
+    if found is None:
+        return b"", ""
+    return named_profile(int.from_bytes(found[1], "big"), int.from_bytes(found[2], "big"))

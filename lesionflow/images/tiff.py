@@ -1,0 +1,362 @@
+"""TIFF: which page is the image, whether it is whole, and its pixels, through Pillow and libtiff."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import ctypes.util
+import functools
+import io
+import struct
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import PIL
+from PIL import Image, ImagePalette
+from PIL.TiffImagePlugin import TiffImageFile
+
+from lesionflow.errors import ImageError
+from lesionflow.images.jpeg import load_jpeg, read_layout
+from lesionflow.images.limits import MAXIMUM_PIXELS, check_pixels
+from lesionflow.images.picture import Picture, joined
+from lesionflow.images.quiet import quietly
+
+# Tags, of TIFF 6.0 and its supplements.
+_SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
+_SAMPLES, _ROWS, _PLANAR, _COLOURS, _SUBDIRECTORIES, _EXTRA, _FORMAT, _JPEG_TABLES, _PROFILE = (
+    277, 278, 284, 320, 330, 338, 339, 347, 34675,
+)  # fmt: skip
+_STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 273, 279, 322, 323, 324, 325
+_KINDS = {
+    1: "B",
+    3: "H",
+    4: "I",
+    6: "b",
+    7: "B",
+    8: "h",
+    9: "i",
+    13: "I",
+    16: "Q",
+    18: "Q",
+}  # of numbers; struct's letter
+_REDUCED, _MASK = 1, 4
+_NONE, _JPEG, _PACKBITS = 1, 7, 32773
+_DEFLATE = (8, 32946)
+_MOST_UNPACKED = 12 * MAXIMUM_PIXELS  # bytes of a strip: six samples of 16 bits
+_COMPRESSIONS = {
+    1: "none", 2: "CCITT", 3: "CCITT G3", 4: "CCITT G4", 5: "LZW", 6: "old JPEG", 7: "JPEG", 8: "Deflate",
+    32773: "PackBits", 32946: "Deflate", 34712: "JPEG 2000", 34892: "lossy JPEG of DNG", 34925: "LZMA",
+    50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL",
+}  # fmt: skip
+_PHOTOMETRICS = {
+    0: "grey, 0 is white", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "ICC Lab",
+    10: "ITU Lab", 32803: "a camera's raw image", 34892: "a camera's raw image", 32844: "LogL", 32845: "LogLuv",
+}  # fmt: skip
+_RAW = (32803, 34892)
+_MAXIMUM_PAGES = 100
+_PREVIEW = 2  # a first page of at most this share of another's width, and of its shape, is its preview
+
+
+@dataclass(frozen=True)
+class _Page:
+    offset: int  # of its directory
+    values: dict[int, tuple[int, ...]]  # of tags that hold numbers
+    places: dict[int, int]  # where such a value is in the file
+    profile: bytes
+    tables: bytes  # of JPEG
+
+    def first(self, tag: int, default: int) -> int:
+        return (self.values.get(tag) or (default,))[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.first(_WIDTH, 0), self.first(_HEIGHT, 0)
+
+    @property
+    def secondary(self) -> bool:
+        return bool(self.first(_SUBFILE, 0) & (_REDUCED | _MASK)) or self.first(_OLD_SUBFILE, 1) == 2
+
+    @property
+    def described(self) -> str:
+        bits = self.values.get(_BITS, (1,))
+        kind = {2: " signed", 3: " float"}.get(self.first(_FORMAT, 1), "")
+        photometric, compression = self.first(_PHOTOMETRIC, 0), self.first(_COMPRESSION, 1)
+        return (
+            f"TIFF, {_PHOTOMETRICS.get(photometric, f'photometric {photometric}')}, "
+            f"{len(bits)} x {bits[0]}{kind} bits, compression {_COMPRESSIONS.get(compression, compression)}"
+        )
+
+
+def open_tiff(data: bytes) -> Picture:
+    """Decode the image of a TIFF file: its first page that is neither the preview nor the mask of another.
+
+    Raises
+    ------
+    ImageError
+        Where libtiff complains, bytes are missing, or the kind is not decoded.
+    """
+    pages = _read_pages(data)
+    page = _main_page(pages)
+    note = "" if page is pages[0] else f"page {pages.index(page) + 1} of {len(pages)}, of which the first is a preview"
+    check_pixels(*page.size)
+    _check_strips(data, page)
+    image = _load(data, page)
+    if page.first(_EXTRA, 0) == 1 and image.mode in ("RGBA", "La") and image.getextrema()[-1] == (0, 0):
+        # Colours that were multiplied by an alpha of 0 are 0, so these were not: nobody uses this alpha.
+        place = page.places[_EXTRA]
+        order = "<H" if data[:2] == b"II" else ">H"
+        image = _load(data[:place] + struct.pack(order, 0) + data[place + 2 :], page)
+        note = joined(note, "its alpha is 0 everywhere and was ignored")
+    bits = page.first(_BITS, 1)
+    return Picture(image, 1, page.profile, note, bits, page.first(_PHOTOMETRIC, 0) == 0)
+
+
+def tiff_size(data: bytes) -> tuple[int, int]:
+    """Width and height as the image is shown."""
+    page = _main_page(_read_pages(data))
+    width, height = page.size
+    return (height, width) if page.first(274, 1) in (5, 6, 7, 8) else (width, height)
+
+
+def _read_pages(data: bytes) -> list[_Page]:
+    """The directories of a file, those of its images' subdirectories behind each. Raises `ImageError`."""
+    order = "<" if data[:2] == b"II" else ">"
+    big = data[2:4] in (b"+\0", b"\0+")
+    pages: list[_Page] = []
+    try:
+        waiting, seen = [struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]], set()
+        while waiting and len(pages) < _MAXIMUM_PAGES:
+            offset = waiting.pop(0)
+            if offset in seen or offset == 0:
+                continue
+            seen.add(offset)
+            page, following = _read_page(data, offset, order, big)
+            pages.append(page)
+            waiting = [*page.values.get(_SUBDIRECTORIES, ()), *waiting, following]
+    except (struct.error, ValueError) as error:
+        if not pages:
+            raise ImageError("damaged", "its directory breaks off") from error
+    if not pages:
+        raise ImageError("damaged", "it has no directory")
+    return pages
+
+
+def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, int]:
+    counter, entry, inline, pointer = ("Q", "HHQ", 8, "Q") if big else ("H", "HHI", 4, "I")
+    (count,) = struct.unpack_from(order + counter, data, offset)
+    step = struct.calcsize(order + entry) + inline
+    start = offset + struct.calcsize(order + counter)
+    (following,) = struct.unpack_from(order + pointer, data, start + step * count)
+    values: dict[int, tuple[int, ...]] = {}
+    places: dict[int, int] = {}
+    texts: dict[int, bytes] = {}
+    for at in range(start, start + step * count, step):
+        tag, kind, number = struct.unpack_from(order + entry, data, at)
+        letter = _KINDS.get(kind)
+        if letter is None:
+            continue
+        size = number * struct.calcsize(order + letter)
+        place = at + step - inline
+        if size > inline:
+            (place,) = struct.unpack_from(order + pointer, data, place)
+        if place + size > len(data):
+            raise struct.error
+        if tag in (_PROFILE, _JPEG_TABLES):
+            texts[tag] = data[place : place + size]
+        elif tag < 340:
+            values[tag], places[tag] = struct.unpack_from(f"{order}{number}{letter}", data, place), place
+    return _Page(offset, values, places, texts.get(_PROFILE, b""), texts.get(_JPEG_TABLES, b"")), following
+
+
+def _main_page(pages: list[_Page]) -> _Page:
+    first = pages[0]
+    others = [page for page in pages[1:] if not page.secondary and all(page.size)]
+    if not others:
+        return first
+    if first.secondary:
+        return others[0]
+    largest = max(others, key=lambda page: page.size)
+    (width, height), (whole_width, whole_height) = first.size, largest.size
+    same_shape = width and height and abs(width * whole_height / whole_width - height) < 1 + 0.02 * height
+    return largest if same_shape and width * _PREVIEW <= whole_width else first
+
+
+def _check_strips(data: bytes, page: _Page) -> None:
+    """Raise `ImageError` where strips or tiles are not all there, or are broken in a way that libtiff passes over."""
+    width, height = page.size
+    tiled = _TILES in page.values
+    offsets = page.values.get(_TILES if tiled else _STRIPS, ())
+    counts = page.values.get(_TILE_BYTES if tiled else _STRIP_BYTES, ())
+    rows = page.first(_TILE_HEIGHT, 0) if tiled else min(page.first(_ROWS, height), height)
+    across = page.first(_TILE_WIDTH, 0) if tiled else width
+    if not rows or not across:
+        raise ImageError("damaged", "its tiles have no size")
+    planes = page.first(_SAMPLES, 1) if page.first(_PLANAR, 1) == 2 else 1
+    number = -(-height // rows) * (-(-width // across)) * planes
+    if len(offsets) < number:
+        raise ImageError("damaged", f"{len(offsets)} of {number} strips or tiles")
+    compression = page.first(_COMPRESSION, 1)
+    for offset, count in zip(offsets[:number], counts, strict=False):
+        if count == 0 or offset + (1 if compression == _NONE else count) > len(data):
+            raise ImageError(
+                "damaged", "a strip or tile lies beyond the file's end" if count else "a strip without bytes"
+            )
+        if compression == _JPEG:
+            _check_jpeg(data[offset : offset + count], page.tables)
+        elif compression in _DEFLATE:
+            _check_deflate(data[offset : offset + count], _MOST_UNPACKED)
+    if compression not in (_NONE, _PACKBITS) or page.first(_PHOTOMETRIC, 0) == 6:  # of YCbCr, colour is sampled
+        return
+    samples = 1 if planes > 1 else page.first(_SAMPLES, 1)
+    row = (across * page.first(_BITS, 1) * samples + 7) // 8
+    for i, offset in enumerate(offsets[:number]):
+        strip = i % (number // planes)
+        expected = row * (rows if tiled else min(rows, height - strip * rows))
+        if compression == _NONE:
+            whole = offset + expected <= len(data)
+        else:
+            end = offset + counts[i] if i < len(counts) else len(data)
+            whole = _unpacked(data, offset, end) in (expected, row * rows)
+        if not whole:
+            raise ImageError("damaged", "a strip or tile does not hold the bytes of its rows")
+
+
+def _check_jpeg(stream: bytes, tables: bytes) -> None:
+    """Libtiff drops libjpeg's warnings, as Pillow does: decode once more, at an eighth of the size."""
+    whole = tables[:-2] + stream[2:] if tables else stream
+    if not whole.startswith(b"\xff\xd8"):
+        raise ImageError("damaged", "a strip or tile is no JPEG")
+    try:
+        load_jpeg(whole, read_layout(whole), 1, 1)
+    except ImageError as error:
+        if error.reason != "unsupported":
+            raise
+
+
+def _check_deflate(content: bytes, most: int) -> None:
+    """Libtiff stops when its rows are full, before the checksum."""
+    stream, total = zlib.decompressobj(), 0
+    try:
+        while content and total <= most:
+            total += len(stream.decompress(content, 2**20))
+            content = stream.unconsumed_tail
+    except zlib.error as error:
+        raise ImageError("damaged", f"a strip or tile: {error}") from error
+    if not stream.eof:
+        raise ImageError("damaged", "a strip or tile breaks off")
+
+
+def _unpacked(data: bytes, position: int, end: int) -> int:
+    """Bytes that PackBits come to."""
+    total = 0
+    while position < end:
+        header = data[position]
+        if header < 128:
+            total += header + 1
+            position += header + 2
+        else:
+            total += 257 - header if header > 128 else 0
+            position += 1 if header == 128 else 2
+    return total
+
+
+class _ThroughLibtiff(TiffImageFile):
+    """Pillow leaves what is not compressed to decoders of its own, which mix up planes of 16 bits and sampled YCbCr."""
+
+    @property
+    def _compression(self) -> str:
+        return self.__dict__["compression_name"]
+
+    @_compression.setter
+    def _compression(self, name: str) -> None:
+        self.__dict__["compression_name"] = "none" if name == "raw" else name
+
+
+def _load(data: bytes, page: _Page) -> Image.Image:
+    big = data[2:4] in (b"+\0", b"\0+")
+    at, letter = (8, "Q") if big else (4, "I")
+    pointer = struct.pack(("<" if data[:2] == b"II" else ">") + letter, page.offset)
+    if data[at : at + len(pointer)] != pointer:  # the first page is another
+        data = data[:at] + pointer + data[at + len(pointer) :]
+    if page.first(_PHOTOMETRIC, 0) in _RAW:
+        raise ImageError("unsupported", "a camera's raw image; save it as JPEG, PNG or TIFF of 8 bits")
+    if page.first(_COMPRESSION, 1) not in _COMPRESSIONS:
+        raise ImageError("unsupported", f"{page.described}; save it as PNG")
+    try:
+        with quietly():
+            image = _ThroughLibtiff(io.BytesIO(data))
+    except Image.DecompressionBombError as error:
+        raise ImageError("too_large", str(error)) from error
+    except (SyntaxError, KeyError) as error:
+        raise ImageError("unsupported", f"{page.described}; save it as RGB of 8 bits") from error
+    if image.mode in ("I", "F"):
+        raise ImageError("unsupported", f"{page.described}: numbers without a defined brightness")
+    colours = page.values.get(_COLOURS, ())
+    if image.mode in ("P", "PA") and colours and max(colours) < 256:  # should be of 16 bits, and often are not
+        image.palette = ImagePalette.raw("RGB;L", bytes(colours))
+    with _listening() as complaints:
+        try:
+            image.load()
+        except OSError as error:
+            if any("not configured" in said for said in complaints):
+                raise ImageError("unsupported", f"{page.described}; save it as PNG") from error
+            raise ImageError("damaged", "; ".join(complaints[:1]) or str(error)) from error
+    if complaints:
+        raise ImageError("damaged", complaints[0])
+    return image
+
+
+_Handler = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
+_here = threading.local()
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[list[str]]:
+    """What libtiff says in this thread: it would print it on stderr, and often goes on with pixels it made up."""
+    _listen()
+    _here.said = []
+    try:
+        yield _here.said
+    finally:
+        del _here.said
+
+
+@functools.cache
+def _listen() -> Callable[..., None] | None:
+    """Take libtiff's complaints, from the first TIFF file on; what other users of libtiff cause goes where it went.
+
+    Pillow has no way to ask for them. Where libtiff is linked into Pillow, as on Windows, they are not to be had.
+    """
+    around = Path(PIL.__file__).parent
+    bundled = [*around.parent.glob("pillow.libs/libtiff*"), *around.glob(".dylibs/libtiff*")]
+    for place in (*map(str, bundled), ctypes.util.find_library("tiff")):
+        with contextlib.suppress(OSError, AttributeError):
+            if place:
+                return _take_errors(ctypes.CDLL(place).TIFFSetErrorHandler)
+    return None
+
+
+def _take_errors(set_handler: Any) -> Callable[..., None]:
+    before: list[Any] = [None]
+
+    @_Handler
+    def take(module: bytes | None, text: bytes, arguments: int) -> None:
+        said = getattr(_here, "said", None)
+        if said is not None:
+            said.append(f"{(module or b'libtiff').decode(errors='replace')}: {_filled(text, arguments)}")
+        elif before[0]:
+            before[0](module, text, arguments)
+
+    set_handler.restype, set_handler.argtypes = _Handler, [_Handler]
+    before[0] = set_handler(take)
+    return take  # kept in the cache: libtiff calls it
+
+
+def _filled(text: bytes, arguments: int) -> str:
+    buffer = ctypes.create_string_buffer(200)
+    ctypes.CDLL(None).vsnprintf(buffer, len(buffer), text, ctypes.c_void_p(arguments))
+    return buffer.value.decode(errors="replace")

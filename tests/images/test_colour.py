@@ -1,0 +1,157 @@
+"""Colours come to sRGB: by LittleCMS, held against the definitions of the colour spaces."""
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from lesionflow.errors import ImageError
+from lesionflow.images import colour
+from lesionflow.images.decode import Decoded, decode_frames, fit_image
+
+SRGB_TO_XYZ = np.array(  # IEC 61966-2-1
+    [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+)
+P3_TO_XYZ = np.array(  # SMPTE EG 432-1, white of D65
+    [[0.48657, 0.26567, 0.19822], [0.22897, 0.69174, 0.07929], [0.0, 0.04511, 1.04394]]
+)
+SKIN = (200, 140, 120)
+PATCHES = np.array([SKIN, (90, 50, 40), (250, 220, 210), (128, 128, 128), (30, 20, 25), (180, 60, 60)], np.uint8)
+
+
+def decoded(data: bytes, side: int = 24) -> Decoded:
+    ((_, found),) = decode_frames(data, side, side)
+    assert isinstance(found, Decoded)
+    return found
+
+
+def saved(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def linear(values: np.ndarray, gamma: float | None = None) -> np.ndarray:
+    share = values / 255
+    if gamma is not None:
+        return share**gamma
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+
+
+def as_srgb(patches: np.ndarray, to_xyz: np.ndarray, gamma: float | None = None) -> np.ndarray:
+    """What numbers of another space are in sRGB, by the definitions."""
+    mixed = linear(patches.astype(float), gamma) @ (np.linalg.inv(SRGB_TO_XYZ) @ to_xyz).T
+    mixed = np.clip(mixed, 0, 1)
+    return 255 * np.where(mixed <= 0.0031308, 12.92 * mixed, 1.055 * mixed ** (1 / 2.4) - 0.055)
+
+
+def profile(name: str) -> bytes:
+    return {
+        "sRGB": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+        "Display P3": colour.named_profile(12, 13)[0],
+    }[name]
+
+
+def png(image: Image.Image, **chunks: bytes) -> bytes:
+    """A PNG file with chunks of colour behind its header, in the order given."""
+    data = saved(image)
+    added = b"".join(
+        struct.pack(">I", len(content))
+        + name.encode()
+        + content
+        + struct.pack(">I", zlib.crc32(name.encode() + content))
+        for name, content in chunks.items()
+    )
+    return data[:33] + added + data[33:]
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
+def test_display_p3_comes_to_srgb(format: str) -> None:
+    lossy = {} if format in ("PNG", "TIFF") else {"quality": 100}
+    for patch, expected in zip(PATCHES, as_srgb(PATCHES, P3_TO_XYZ), strict=True):
+        image = Image.new("RGB", (32, 32), tuple(patch.tolist()))
+        found = decoded(saved(image, format, icc_profile=profile("Display P3"), **lossy))
+        assert np.abs(found.pixels.reshape(-1, 3).mean(0) - expected).max() < (2 if lossy else 1.5), patch
+        assert found.note == "converted from Display P3"
+
+
+def test_an_image_in_memory_has_a_profile_as_well() -> None:
+    file = saved(Image.new("RGB", (32, 32), SKIN), icc_profile=profile("Display P3"))
+    assert np.array_equal(fit_image(Image.open(io.BytesIO(file)), 24, 24), decoded(file).pixels)
+
+
+def test_srgb_by_any_name_changes_nothing() -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8))
+    plain = decoded(saved(image)).pixels
+    renamed = colour._matrix_profile("HP's own", colour._SRGB, None)
+    for tag in (profile("sRGB"), renamed):
+        found = decoded(saved(image, icc_profile=tag))
+        assert found.note == "" and np.array_equal(found.pixels, plain)
+
+
+@pytest.mark.parametrize("gamma", [1.8, 2.6])
+def test_the_gamma_of_a_png_counts(gamma: float) -> None:
+    for patch, expected in zip(PATCHES, as_srgb(PATCHES, SRGB_TO_XYZ, gamma), strict=True):
+        found = decoded(
+            png(Image.new("RGB", (32, 32), tuple(patch.tolist())), gAMA=struct.pack(">I", round(1e5 / gamma)))
+        )
+        assert np.abs(found.pixels[0, 0] - expected).max() < 2 and "gamma" in found.note
+
+
+def test_of_a_pngs_colour_chunks_the_first_of_the_standards_order_counts() -> None:
+    image = Image.new("RGB", (32, 32), SKIN)
+    wide = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)  # Display P3's primaries
+    usual = struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+    gamma, odd = struct.pack(">I", 45455), struct.pack(">I", 100_000)
+    p3 = as_srgb(np.array([SKIN]), P3_TO_XYZ)[0]
+    plain = np.array(SKIN)
+    expected = [
+        (png(image, gAMA=gamma), plain), (png(image, gAMA=gamma, cHRM=usual), plain),
+        (png(image, gAMA=gamma, cHRM=wide), p3), (png(image, sRGB=b"\0", gAMA=odd), plain),
+        (png(image, cICP=bytes([12, 13, 0, 1]), sRGB=b"\0"), p3),
+        (png(image, cICP=bytes([1, 13, 0, 1]), gAMA=odd), plain),
+        (png(image, gAMA=bytes(4)), plain),
+    ]  # fmt: skip
+    for data, colours in expected:
+        assert np.abs(decoded(data).pixels[0, 0] - colours).max() < 2
+
+
+def test_high_dynamic_range_is_said_and_not_guessed() -> None:
+    found = decoded(png(Image.new("RGB", (32, 32), SKIN), cICP=bytes([9, 16, 0, 1])))
+    assert "high dynamic range" in found.note and np.array_equal(found.pixels[0, 0], SKIN)
+
+
+def test_grey_and_cmyk_have_profiles_too() -> None:
+    grey = bytearray(colour._matrix_profile("grey of 1.8", colour._SRGB, 1.8))
+    grey[16:20] = b"GRAY"  # the same table with a curve under grey's name
+    grey = grey.replace(b"rTRC", b"kTRC", 1)
+    found = decoded(saved(Image.new("L", (32, 32), 100), icc_profile=bytes(grey)))
+    assert abs(int(found.pixels[0, 0, 0]) - as_srgb(np.array([[100] * 3]), SRGB_TO_XYZ, 1.8)[0, 0]) < 2
+    # Of CMYK there is no profile small enough to make by hand: one of RGB does not fit, which is said.
+    cmyk = decoded(saved(Image.new("CMYK", (32, 32), (10, 90, 80, 20)), "JPEG", icc_profile=profile("Display P3")))
+    assert cmyk.note == "colour profile ignored: it is for RGB, the pixels are CMYK"
+
+
+@pytest.mark.parametrize("broken", [b"x", bytes(200), colour.named_profile(12, 13)[0][:300]])
+def test_a_broken_profile_is_ignored_and_said(broken: bytes) -> None:
+    found = decoded(saved(Image.new("RGB", (32, 32), SKIN), icc_profile=broken))
+    assert np.array_equal(found.pixels[0, 0], SKIN) and found.note == "colour profile ignored: it is broken"
+
+
+def test_profiles_are_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    build = ImageCms.buildTransform
+
+    def counted(*arguments: Any) -> object:
+        opened.append(arguments)
+        return build(*arguments)
+
+    monkeypatch.setattr(ImageCms, "buildTransform", counted)
+    tag = colour._matrix_profile("counted", colour._SRGB, 2.0)
+    for _ in range(5):
+        assert not isinstance(decoded(saved(Image.new("RGB", (32, 32), SKIN), icc_profile=tag)), ImageError)
+    assert len(opened) == 1

@@ -1,0 +1,115 @@
+"""PNG, WebP, GIF, JPEG 2000, AVIF and HEIC: what Pillow passes over is an error, and what is missing is named."""
+
+import io
+import struct
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionflow.errors import ImageError
+from lesionflow.images.decode import decode, header
+
+generator = np.random.default_rng(0)
+NOISE = Image.fromarray(generator.integers(0, 255, (48, 64, 3), np.uint8))
+
+
+def saved(image: Image.Image, format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def failure(data: bytes) -> str:
+    with pytest.raises(ImageError) as caught:
+        decode(data, 16, 16)
+    return str(caught.value)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(rows: bytes, interlaced: bool = False) -> bytes:
+    """A PNG of 64 x 48 in RGB of these bytes, whatever they come to."""
+    head = struct.pack(">IIBBBBB", 64, 48, 8, 2, 0, 0, int(interlaced))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "L", "RGBA", "1"])
+def test_a_png_with_a_wrong_checksum_is_damaged(mode: str) -> None:
+    data = saved(NOISE.convert(mode), "PNG")
+    assert decode(data, 16, 16).shape == (16, 16, 3)
+    for place in (20, data.index(b"IDAT") + 30, len(data) - 14, len(data) - 1):
+        broken = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        assert failure(broken).startswith("damaged: "), place
+    half = len(data) // 2
+    for broken in (data[:half], data[:-1], data[:-12], data[:half] + bytes(len(data) - half)):
+        assert failure(broken).startswith("damaged: ")
+    assert decode(data + b"what follows the image", 16, 16).shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_a_png_whose_rows_are_not_all_there_is_damaged(interlaced: bool) -> None:
+    """The checksums are right, and Pillow leaves the rest black."""
+    if interlaced:
+        sizes = [(8, 6), (8, 6), (16, 6), (16, 12), (32, 12), (32, 24), (64, 24)]  # of the passes over 64 x 48
+        rows = b"".join((b"\0" + b"\x80" * 3 * across) * down for across, down in sizes)
+    else:
+        rows = (b"\0" + b"\x80" * 3 * 64) * 48
+    assert np.all(decode(png(rows, interlaced), 16, 16) == 0x80)
+    for missing in (1, 193, len(rows) // 2):
+        assert failure(png(rows[:-missing], interlaced)).startswith("damaged: ")
+
+
+def test_black_at_the_bottom_of_a_png_is_no_damage() -> None:
+    for mode, size in (("RGB", (30, 30)), ("1", (31, 7)), ("P", (9, 9)), ("RGBA", (8, 8))):
+        assert decode(saved(Image.new(mode, size), "PNG"), 8, 8).max() == 0
+
+
+@pytest.mark.parametrize("format", ["WEBP", "GIF", "JPEG2000", "AVIF", "BMP"])
+def test_cut_files_are_damaged(format: str) -> None:
+    data = saved(NOISE, format)
+    for end in (len(data) // 3, len(data) // 2, len(data) - 20):
+        assert failure(data[:end]).startswith("damaged: ")
+
+
+def test_jpeg_2000_is_decoded_at_the_scale_that_is_needed() -> None:
+    smooth = NOISE.resize((20, 15)).resize((800, 600), Image.Resampling.BICUBIC)
+    for options in ({}, {"no_jp2": True}, {"num_resolutions": 1}, {"tile_size": (256, 256)}):
+        data = saved(smooth, "JPEG2000", **options)
+        difference = decode(data, 64, 64).astype(int) - decode(saved(smooth, "PNG"), 64, 64)
+        assert np.abs(difference).mean() < 2, options
+        assert header(data) == ("JPEG 2000", 800, 600)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_heic_is_read_and_turned(orientation: int) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    upright = np.zeros((60, 90, 3), np.uint8)
+    upright[:, :30, 0] = upright[:20, 30:, 2] = 255  # red on the left, blue along the top
+    turned = {1: None, 3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    stored, exif = Image.fromarray(upright), Image.Exif()
+    if (step := turned[orientation]) is not None:
+        stored = stored.transpose(step)
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(stored).save(buffer, quality=95, exif=exif.tobytes())
+    data = buffer.getvalue()
+    pixels = decode(data, 20, 30)
+    points = [pixels[y, [4, 15, 25]] for y in (3, 14)]
+    names = [["blue" if p[2] > 128 else "red" if p[0] > 128 else "black" for p in row] for row in points]
+    assert names == [["red", "blue", "blue"], ["red", "black", "black"]]
+    assert header(data) == ("HEIF", 90, 60)
+    assert failure(data[: len(data) // 2]).startswith("damaged: ")
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500)
+    assert failure(heic) == "unsupported: HEIC needs pillow-heif: pip install 'lesionflow[heif]'"
+    assert failure(b"\xff\x0a" + bytes(500)) == "unsupported: JPEG XL; save it as PNG or JPEG"
+    monkeypatch.setattr("PIL.features.check", lambda feature: False)
+    assert failure(saved(NOISE, "AVIF")).startswith("unsupported: this Pillow was built without AVIF")

@@ -1,0 +1,245 @@
+"""TIFF: the right page, every way that samples lie in a file, and damage."""
+
+import io
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionflow.errors import ImageError
+from lesionflow.images.decode import Decoded, decode, decode_frames, header
+
+HEIGHT, WIDTH = 30, 40
+rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
+RAMPS = np.stack([columns * 6, rows * 8, (rows + columns) * 3], -1).astype(np.uint8)  # each colour another
+WIDE = RAMPS.astype(np.uint16) << 8 | 0x7F  # 16 bits, of which the upper eight are the same picture
+
+Page = dict[int, object]  # tag -> a number, several, or bytes
+
+
+def tiff(*pages: tuple[Page, list[bytes]], order: str = "<", tiles: bool = False) -> bytes:
+    """A TIFF file, by hand: of each page the tags, and its strips or tiles."""
+    data = bytearray((b"II*\0" if order == "<" else b"MM\0*") + bytes(4))
+    pointer = 4
+    for tags, strips in pages:
+        offsets = []
+        for strip in strips:
+            offsets.append(len(data))
+            data += strip
+        entries = tags | {324 if tiles else 273: offsets, 325 if tiles else 279: [len(strip) for strip in strips]}
+        coded = []
+        for tag, value in sorted(entries.items()):
+            if isinstance(value, bytes):
+                kind, count, content = 7, len(value), value
+            else:
+                numbers = value if isinstance(value, (list, tuple)) else [value]
+                kind = 4 if tag in (273, 279, 324, 325, 330) else 3
+                count, content = (
+                    len(numbers),
+                    struct.pack(f"{order}{len(numbers)}{'I' if kind == 4 else 'H'}", *numbers),
+                )
+            if len(content) > 4:
+                content, place = struct.pack(f"{order}I", len(data)), content
+                data += place
+            coded.append(struct.pack(f"{order}HHI", tag, kind, count) + content.ljust(4, b"\0"))
+        data[pointer : pointer + 4] = struct.pack(f"{order}I", len(data))
+        data += struct.pack(f"{order}H", len(coded)) + b"".join(coded)
+        pointer = len(data)
+        data += bytes(4)
+    return bytes(data)
+
+
+def page(pixels: np.ndarray, **more: object) -> Page:
+    samples = 1 if pixels.ndim == 2 else pixels.shape[2]
+    tags = {
+        256: pixels.shape[1], 257: pixels.shape[0], 258: [8 * pixels.itemsize] * samples, 259: 1,
+        262: 2 if samples >= 3 else 1, 277: samples, 278: pixels.shape[0], 284: 1,
+    }  # fmt: skip
+    if samples == 4:
+        tags[338] = 2
+    return tags | {int(tag.removeprefix("t")): value for tag, value in more.items()}
+
+
+def one(data: bytes) -> Decoded:
+    ((_, decoded),) = decode_frames(data, HEIGHT, WIDTH)
+    assert isinstance(decoded, Decoded)
+    return decoded
+
+
+def reason(data: bytes) -> str:
+    with pytest.raises(ImageError) as caught:
+        decode(data, HEIGHT, WIDTH)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("coding", ["none", "deflate"])
+@pytest.mark.parametrize("planes", [1, 2])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_every_layout_of_samples_shows_the_same(bits: int, order: str, planes: int, coding: str, alpha: bool) -> None:
+    pixels = (RAMPS if bits == 8 else WIDE).astype(f"{order}u{bits // 8}")
+    if alpha:
+        opaque = np.full((HEIGHT, WIDTH, 1), np.iinfo(pixels.dtype).max, pixels.dtype)
+        pixels = np.concatenate([pixels, opaque], -1).astype(pixels.dtype)
+    parts = np.moveaxis(pixels, -1, 0) if planes == 2 else pixels[None]
+    strips = [part[top : top + 12].tobytes() for part in parts for top in range(0, HEIGHT, 12)]
+    if coding == "deflate":
+        strips = [zlib.compress(strip) for strip in strips]
+    data = tiff((page(pixels, t284=planes, t278=12, t259=8 if coding == "deflate" else 1), strips), order=order)
+    assert np.array_equal(decode(data, HEIGHT, WIDTH), RAMPS)
+
+
+@pytest.mark.parametrize("planes", [1, 2])
+def test_tiles_of_16_bits_show_the_same(planes: int) -> None:
+    padded = np.zeros((32, 48, 3), np.uint16)
+    padded[:HEIGHT, :WIDTH] = WIDE
+    parts = np.moveaxis(padded, -1, 0) if planes == 2 else padded[None]
+    tiles = [
+        part[top : top + 16, left : left + 16].tobytes()
+        for part in parts
+        for top in (0, 16)
+        for left in (0, 16, 32)
+    ]  # fmt: skip
+    data = tiff((page(WIDE, t284=planes, t322=16, t323=16), tiles), tiles=True)
+    assert np.array_equal(decode(data, HEIGHT, WIDTH), RAMPS)
+
+
+@pytest.mark.parametrize("meaning", [0, 1, 2])  # of the fourth sample: unknown, multiplied, not multiplied
+@pytest.mark.parametrize("bits", [8, 16])
+def test_an_alpha_of_0_everywhere_is_ignored(bits: int, meaning: int) -> None:
+    pixels = RAMPS if bits == 8 else WIDE
+    pixels = np.concatenate([pixels, np.zeros((HEIGHT, WIDTH, 1), pixels.dtype)], -1)
+    decoded = one(tiff((page(pixels, t338=meaning), [pixels.tobytes()])))
+    assert np.array_equal(decoded.pixels, RAMPS)
+    assert ("alpha" in decoded.note) == (meaning != 0)
+
+
+@pytest.mark.parametrize("scale", [1, 257])
+def test_palettes_of_8_and_16_bits(scale: int) -> None:
+    indices = RAMPS[..., 0]
+    colours = [value * scale for shift in (0, 80, 160) for value in ((np.arange(256) + shift) % 256).tolist()]
+    data = tiff((page(indices, t262=3, t320=colours), [indices.tobytes()]))
+    expected = np.stack([(indices.astype(int) + shift) % 256 for shift in (0, 80, 160)], -1)
+    assert np.array_equal(decode(data, HEIGHT, WIDTH), expected)
+
+
+def preview(step: int, **more: object) -> tuple[Page, list[bytes]]:
+    pixels = np.zeros((HEIGHT // step, WIDTH // step, 3), np.uint8)
+    return page(pixels, **more), [pixels.tobytes()]
+
+
+WHOLE = page(RAMPS), [RAMPS.tobytes()]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [preview(4, t254=1), WHOLE],
+        [preview(4, t255=2), WHOLE],
+        [preview(1, t254=4), WHOLE],  # a mask of the same size
+        [preview(4), WHOLE],  # says nothing of itself
+        [preview(4, t254=1), preview(2, t254=1), WHOLE],
+    ],
+)  # fmt: skip
+def test_the_preview_is_not_taken_for_the_image(pages: list[tuple[Page, list[bytes]]]) -> None:
+    decoded = one(tiff(*pages))
+    assert np.array_equal(decoded.pixels, RAMPS)
+    assert decoded.note == f"page {len(pages)} of {len(pages)}, of which the first is a preview"
+    assert header(tiff(*pages)) == ("TIFF", WIDTH, HEIGHT)
+
+
+def test_an_image_in_a_subdirectory_is_found() -> None:
+    data = tiff(preview(4, t254=1, t330=0), WHOLE)
+    second = struct.unpack_from("<I", data, 4)[0]
+    count = struct.unpack_from("<H", data, second)[0]
+    following = second + 2 + 12 * count
+    place = next(at for at in range(second + 2, following, 12) if data[at : at + 2] == struct.pack("<H", 330))
+    moved = data[following : following + 4]  # the next page of the chain becomes one below the first
+    data = data[: place + 8] + moved + data[place + 12 : following] + bytes(4) + data[following + 4 :]
+    assert np.array_equal(decode(data, HEIGHT, WIDTH), RAMPS)
+
+
+def test_of_pages_of_one_size_the_first_counts() -> None:
+    decoded = one(tiff(WHOLE, preview(1)))
+    assert np.array_equal(decoded.pixels, RAMPS) and decoded.note == ""
+    smaller_behind = one(tiff(WHOLE, preview(2, t254=1)))
+    assert np.array_equal(smaller_behind.pixels, RAMPS)
+
+
+def test_damage_is_named() -> None:
+    strip = RAMPS.tobytes()
+    packed = zlib.compress(strip)
+    checksum = packed[:-1] + bytes([packed[-1] ^ 1])
+    literal = b"".join(bytes([99]) + strip[at : at + 100] for at in range(0, len(strip), 100))  # PackBits
+    half = len(packed) // 2
+    broken = {
+        "hole": tiff((page(RAMPS, t259=8), [packed[:half] + bytes(100) + packed[half + 100 :]])),
+        "checksum": tiff((page(RAMPS, t259=8), [checksum])),
+        "short strip": tiff((page(RAMPS, t259=8), [packed[:half]])),
+        "no strip": tiff((page(RAMPS, t259=8), [b""])),
+        "missing strips": tiff((page(RAMPS, t278=10), [strip[:1200]])),
+        "too little": tiff((page(np.tile(RAMPS, (50, 50, 1))), [strip])),
+        "packbits": tiff((page(RAMPS, t259=32773), [literal[:1000] + bytes(40) + literal[1040:]])),
+        "beyond the end": tiff((page(RAMPS, t259=8), [packed])).replace(struct.pack("<I", 8), struct.pack("<I", 10**6)),
+    }
+    assert reason(tiff((page(RAMPS, t259=8), [packed]))[:40]) == "damaged"
+    assert {name: reason(data) for name, data in broken.items()} == dict.fromkeys(broken, "damaged")
+    for whole in (tiff((page(RAMPS, t259=8), [packed])), tiff((page(RAMPS, t259=32773), [literal]))):
+        assert np.array_equal(decode(whole, HEIGHT, WIDTH), RAMPS)
+
+
+def test_damage_within_a_strip_of_jpeg_is_named() -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8))
+    buffer = io.BytesIO()
+    noise.save(buffer, "TIFF", compression="jpeg")
+    data = buffer.getvalue()
+    decode(data, 32, 32)
+    assert reason(data[:20_000] + bytes(2000) + data[22_000:]) == "damaged"
+    assert reason(data[:20_000] + data[30_000:32_000] + data[22_000:]) == "damaged"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"t262": 32803}, "raw image"),
+        ({"t259": 34712}, "JPEG 2000"),
+        ({"t339": [3, 3, 3], "t258": [32, 32, 32]}, "float"),
+        ({"t258": [8, 8, 8], "t339": [2, 2, 2]}, "signed"),
+    ],
+)  # fmt: skip
+def test_what_is_not_decoded_is_named(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ImageError, match=said) as caught:
+        decode(tiff((page(RAMPS, **changes), [RAMPS.tobytes() * 4])), HEIGHT, WIDTH)
+    assert caught.value.reason == "unsupported"
+
+
+def test_libtiff_says_nothing_on_stderr() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.tile(RAMPS, (4, 4, 1))).save(buffer, "TIFF", compression="tiff_lzw")
+    data = buffer.getvalue()
+    data = data[:2000] + bytes(range(256)) + data[2256:]
+    code = """
+import io, sys
+from PIL import Image
+from lesionflow.images.decode import decode
+from lesionflow.errors import ImageError
+data = sys.stdin.buffer.read()
+try:
+    decode(data, 8, 8)
+except ImageError as error:
+    print(error)
+sys.stderr.write("|")
+try:
+    Image.open(io.BytesIO(data)).load()  # somebody else's reading says what it said before
+except OSError:
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True, timeout=60)
+    ours, theirs = done.stderr.split(b"|")
+    assert ours == b"" and theirs
+    assert done.stdout.startswith(b"damaged: ")
