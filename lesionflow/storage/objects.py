@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lesionflow.errors import StoreError
+from lesionflow.storage.key_ranges import keys_in_order
 from lesionflow.storage.location import Location, Url, is_store
 from lesionflow.storage.translate_errors import TroubleError, no_bucket, translate_errors
 
@@ -145,8 +146,8 @@ def names(folder: Location) -> Iterator[str]:
 def listed(folder: Url, recursive: bool = True) -> Iterator[str]:
     """The objects in a folder, and in those below it, in the order of their URLs' bytes, as they are listed.
 
-    S3 lists in this order, a thousand at a time, and only these are in memory; of other stores it is the names of the
-    folders on the way down. Raises `OSError` where it cannot be listed.
+    S3 lists in this order, a thousand at a time, many thousands ahead of what is asked for in a long list; of other
+    stores the names of the folders on the way down are in memory. Raises `OSError` where it cannot be listed.
     """
     last = b""
     for url in (_pages if folder.scheme in ("s3", "s3a") else _walk)(folder, recursive):
@@ -160,14 +161,29 @@ def _pages(folder: Url, recursive: bool) -> Iterator[str]:
     asked: dict[str, Any] = {"Bucket": folder.bucket, "Prefix": folder.prefix}
     if not recursive:
         asked["Delimiter"] = "/"
+    keys = _one_by_one(folder, asked) if not recursive else keys_in_order(functools.partial(_fetch, folder, asked))
+    # Without objects that stand for empty folders.
+    return (f"{folder.store}/{key}" for key in keys if not key.endswith("/"))
+
+
+def _one_by_one(folder: Url, asked: dict[str, Any]) -> Iterator[str]:
     while True:
         page = _whatever_comes(folder, functools.partial(_page, folder, asked))
-        for entry in page.get("Contents", ()):
-            if not entry["Key"].endswith("/"):  # an object that stands for an empty folder
-                yield f"{folder.store}/{entry['Key']}"
+        yield from (entry["Key"] for entry in page.get("Contents", ()))
         if not page.get("IsTruncated"):
             return
-        asked["ContinuationToken"] = page["NextContinuationToken"]
+        asked = asked | {"ContinuationToken": page["NextContinuationToken"]}
+
+
+def _fetch(folder: Url, asked: dict[str, Any], after: str) -> tuple[list[str], bool]:
+    """The page behind a key, and whether there are more."""
+    asked = asked | ({"StartAfter": after} if after else {})
+    while True:
+        page = _whatever_comes(folder, functools.partial(_page, folder, asked))
+        keys, more = [entry["Key"] for entry in page.get("Contents", ())], bool(page.get("IsTruncated"))
+        if keys or not more:
+            return keys, more
+        asked = asked | {"ContinuationToken": page["NextContinuationToken"]}
 
 
 def _page(folder: Url, asked: dict[str, Any]) -> dict[str, Any]:
@@ -176,21 +192,32 @@ def _page(folder: Url, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _walk(folder: Url, recursive: bool) -> Iterator[str]:
+    yield from _walk_entries(folder, recursive, _entries(folder))
+
+
+def _walk_entries(folder: Url, recursive: bool, names: list[str]) -> Iterator[str]:
+    """The objects below a folder of these names; the folders among them are listed ahead, several at once."""
+    folders = [folder / name for name in names if name.endswith("/")] if recursive else []
+    listed_ahead = prefetch_map(folder, _entries, folders)
+    for name in names:
+        if not name.endswith("/"):
+            yield str(folder / name)
+        elif recursive:
+            yield from _walk_entries(folder / name, recursive, next(listed_ahead))
+
+
+def _entries(folder: Url) -> list[str]:
+    """The names right in a folder, in order; those of folders with the slash that they sort with."""
     try:
         entries = _whatever_comes(folder, lambda: _system(folder).ls(str(folder), detail=True, **_FRESH))
     except FileNotFoundError:
-        return
-    found = []
+        return []
+    found = set()
     for entry in entries:
         name = entry["name"].rstrip("/").rpartition("/")[2]
-        # A folder sorts with its slash, as it does within the URLs of what it holds.
-        found.append(name + "/" if entry["type"] == "directory" else name)
-    for name in sorted(set(found), key=os.fsencode):
-        below = folder / name
-        if not name.endswith("/"):
-            yield str(below)
-        elif recursive and below.prefix != folder.prefix:
-            yield from _walk(below, recursive)
+        found.add(name + "/" if entry["type"] == "directory" else name)
+    # Some list a folder within itself, as an object without a name.
+    return sorted(found - {"", "/"}, key=os.fsencode)
 
 
 def prefetch_map(location: Location, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
@@ -229,11 +256,31 @@ def _system_of(scheme: str, process: int) -> Any:
     options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     if scheme in ("s3", "s3a"):
         chosen = {**fsspec.config.conf.get("s3", {}), **fsspec.config.conf.get("s3a", {})}
+        options["session"] = _s3_session(chosen.get("profile"))
         options["config_kwargs"] = {"max_pool_connections": CONNECTIONS} | dict(chosen.get("config_kwargs") or {})
     system = fsspec.filesystem(scheme, **options)
     if scheme in ("s3", "s3a"):
         system.retries = 2  # each of which botocore tries five times
     return system
+
+
+def _s3_session(profile: str | None) -> Any:
+    """A session that reads times quickly: botocore's own way is three quarters of the work of listing a store."""
+    import datetime
+
+    from aiobotocore.session import AioSession
+    from botocore.utils import parse_timestamp
+
+    def parse(value: Any) -> datetime.datetime:
+        try:
+            return datetime.datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            time: datetime.datetime = parse_timestamp(value)
+            return time
+
+    session = AioSession(profile=profile)
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse)
+    return session
 
 
 def _whatever_comes(url: Url, ask: Callable[[], R]) -> R:
