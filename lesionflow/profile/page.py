@@ -92,7 +92,8 @@ def _copies(description: Description) -> Iterator[Markup]:
     within = [copy for copy in description.copies if copy.duplicate and not copy.across]
     yield paragraph(
         "A copy is a file of the same bytes, an image of the same pixels, or nearly the same: one whose coefficients "
-        f"correlate by {NEAR} or more, also turned or mirrored, brighter or of another colour. Copies that were cut "
+        f"correlate by {NEAR} or more, also turned or mirrored, brighter or of another colour; "
+        "in round fields in the dark, what is lit counts. Copies that were cut "
         "at the edges by more than a few percent are not found."
     )
     if separated := leaks(description.copies):

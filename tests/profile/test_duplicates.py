@@ -102,3 +102,44 @@ def test_blank_views_are_like_nothing_and_few_views_are_no_problem() -> None:
 
 def test_same_content_pairs_equal_digests_and_leaves_empty_ones_out() -> None:
     assert sorted(same_content(["a", "", "b", "a", "", "a"])) == [(0, 3), (0, 5), (3, 5)]
+
+
+def in_the_dark(image: Image.Image, radius: float) -> Image.Image:
+    """A photograph as through a small lens: a round lit field, with a blurred rim, in the dark."""
+    across, down = np.meshgrid(np.linspace(-1, 1, 168), np.linspace(-1, 1, 168))
+    light = np.clip((radius - np.hypot(across, down)) * 20, 0, 1)[..., None]
+    side = min(image.size)
+    square = image.crop(((image.width - side) // 2, 0, (image.width + side) // 2, side)).resize((168, 168))
+    return Image.fromarray((np.asarray(square) * light + 4 * (1 - light)).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def fields(originals: list[Image.Image]) -> list[Image.Image]:
+    return [in_the_dark(image, radius=(0.65, 0.8, 0.98)[number % 3]) for number, image in enumerate(originals)]
+
+
+def test_two_dark_fields_are_no_copies(fields: list[Image.Image]) -> None:
+    views = np.stack([view_of(image, quality=95) for image in fields])
+    dark = duplicates.dark_fields(views)
+    assert dark[:, 0, 0].all() and dark[:, VIEW // 2, VIEW // 2].mean() < 0.05  # black lesions reach the darkness
+    assert not list(similar_pairs(views, NEAR))
+
+
+@pytest.mark.parametrize("change", [*CHANGES, "turned", "mirrored", "of another colour", "of less contrast"])
+def test_a_changed_copy_of_a_dark_field_is_found(fields: list[Image.Image], change: str) -> None:
+    more: dict[str, Callable[[Image.Image], np.ndarray]] = {
+        "turned": lambda image: view_of(image.transpose(Image.Transpose.ROTATE_90)),
+        "mirrored": lambda image: view_of(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
+        "of another colour": lambda image: view_of(Image.merge("RGB", image.split()[::-1])),
+        "of less contrast": lambda image: view_of(ImageEnhance.Contrast(image).enhance(0.7)),
+        "smaller": lambda image: view_of(image.resize((84, 84), Image.Resampling.BICUBIC)),
+        "larger": lambda image: view_of(image.resize((500, 500), Image.Resampling.BICUBIC)),
+    }
+    views = np.stack([view_of(image, quality=95) for image in fields[:60]])
+    copies = np.stack([(CHANGES | more)[change](image) for image in fields[:60:4]])
+    found = {(pair.first, pair.second) for pair in similar_pairs(np.concatenate([views, copies]), NEAR)}
+    assert found == {(4 * number, 60 + number) for number in range(15)}
+
+
+def test_an_image_without_darkness_has_no_dark_field(views: np.ndarray) -> None:
+    assert not duplicates.dark_fields(views).any()
