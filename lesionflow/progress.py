@@ -33,6 +33,12 @@ def show_progress(
         yield _plain_lines(total, done, failed, sys.stderr if console is None else console.file)
 
 
+def say(text: str, *, quiet: bool = False, console: Console | None = None) -> None:
+    """Print a line where progress is shown."""
+    if not quiet and not (console is not None and console.quiet):
+        print(text, file=sys.stderr if console is None else console.file, flush=True)
+
+
 @contextlib.contextmanager
 def _live_bar(total: int, done: int, failed: int, console: Console | None) -> Iterator[Advance]:
     from rich import console as rich_console

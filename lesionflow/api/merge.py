@@ -8,19 +8,21 @@ import time
 from typing import Unpack
 
 from lesionflow.api.overrides import ReportOptions, configured
-from lesionflow.errors import ReportError
+from lesionflow.errors import ReportError, UsageError
 from lesionflow.scoring import job as jobs
 from lesionflow.scoring.config import ReportConfig
 from lesionflow.scoring.engines.local import default_workers, has_remote_images
-from lesionflow.scoring.publish import Summary, check_outputs, publish_report
+from lesionflow.scoring.publish import Destination, Summary, check_outputs, publish_report
 from lesionflow.scoring.shards import JOB_FILE, job_folder
-from lesionflow.storage.location import Location, parse_location
+from lesionflow.storage.location import Location
 from lesionflow.storage.objects import is_file
 
 
 def merge(
     out: Location | str | os.PathLike[str],
     config: ReportConfig | None = None,
+    *,
+    to: Location | str | os.PathLike[str] | None = None,
     **overrides: Unpack[ReportOptions],
 ) -> Summary:
     """Make the report of what `score` with `shard="I/N"` has done. Nothing is scored, and no model is needed.
@@ -29,6 +31,8 @@ def merge(
     ----------
     out
         What `score` was given.
+    to
+        Where to write the report, if not there; a text that ends in a slash is a folder for Parquet parts.
     config
         What to write; `overrides` replace single options of it.
 
@@ -43,15 +47,17 @@ def merge(
         Where a share is missing or of another job: it says which, and which command makes it. What the others have
         done stays.
     """
-    config, out = configured(ReportConfig, config, overrides), parse_location(out)
-    if out.is_dir():
-        raise ReportError(f"{out}: a folder; name the file to write")
-    folder, started = job_folder(out), time.monotonic()
-    if not config.overwrite and is_file(out) and not is_file(folder / JOB_FILE):
-        raise ReportError(f"{out}: is finished, there is nothing to merge")
+    config, share_of = configured(ReportConfig, config, overrides), Destination.of(out)
+    destination = share_of if to is None else Destination.of(to)
+    if share_of.location is None:
+        raise UsageError("merge -: name the file that the parts were given as --out")
+    folder, started = job_folder(share_of.location), time.monotonic()
+    if not config.overwrite and destination.exists() and not is_file(folder / JOB_FILE):
+        raise ReportError(f"{destination}: is finished, there is nothing to merge")
     with jobs.merge(folder) as (job, info, failed):
         # A merge that was killed at its end has left the report; the next one compares.
-        outputs = check_outputs(out, config, info.carried_columns, config.overwrite or is_file(out))
+        may_replace = config.overwrite or (destination == share_of and destination.exists())
+        outputs = check_outputs(destination, config, info.carried_columns, may_replace)
         outputs.check_names(job)
         config.stop_if_too_many(failed, job.inputs)
         own = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import fields, replace
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from lesionflow.api.overrides import ScoringOptions, configured
-from lesionflow.atomic import check_writable
 from lesionflow.defaults import BATCH_SIZES, DEFAULT_MODEL
-from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError
+from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError, UsageError
+from lesionflow.images.discovery import describe_left_out
 from lesionflow.model.card import CARD_FILE
 from lesionflow.model.files import read_bundle
 from lesionflow.model.predictor import Predictor, row_fingerprint
 from lesionflow.model.shipped import PRETRAINED
 from lesionflow.options import arguments_of
-from lesionflow.progress import show_progress
+from lesionflow.progress import say, show_progress
 from lesionflow.scoring import job as jobs
 from lesionflow.scoring.config import RAY, ScoringConfig
 from lesionflow.scoring.engines import Engine, open_engine
 from lesionflow.scoring.engines.local import ScoringModel, default_workers, has_remote_images
-from lesionflow.scoring.publish import Summary, check_outputs, publish_report
+from lesionflow.scoring.publish import Destination, Summary, check_outputs, publish_report
 from lesionflow.scoring.shards import JOB_FILE, Job, job_folder
 from lesionflow.scoring.sources import Source, open_source
 from lesionflow.scoring.summary import Counts
-from lesionflow.storage.location import Location, parse_location
-from lesionflow.storage.objects import is_file
+from lesionflow.storage.location import Location
+from lesionflow.storage.objects import is_file, temporary_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,7 +56,8 @@ def score(
     source
         A folder, an image, a pattern, `@LIST`, a CSV file with a column `path`, or `-`; each may be a URL.
     out
-        The report: a path, or a URL of a store.
+        The report: a path, or a URL of a store; one that ends in a slash is a folder for Parquet parts, `-` is
+        standard output.
     config
         How to score and what to write; `overrides` replace single options of it. A string is taken for the model.
     model
@@ -79,84 +79,99 @@ def score(
     """
     if isinstance(config, str | os.PathLike):
         model, config = config, None
-    config, out, model = configured(ScoringConfig, config, overrides), parse_location(out), os.fspath(model)
-    if out.is_dir():  # said before its ending is looked at, which says nothing then
-        raise ReportError(f"{out}: a folder; name the file to write")
-    if config.shard is not None:
-        return _score_share(source, out, model, tracking_uri, config, console)
-    folder = job_folder(out)
+    config, destination, model = configured(ScoringConfig, config, overrides), Destination.of(out), os.fspath(model)
+    run = _Run(source, destination, model, tracking_uri, config, console)
+    if destination.location is None:
+        if config.resume or config.shard is not None:
+            raise UsageError("--out - keeps nothing that --resume or --shard could go on with; name a file")
+        with temporary_folder() as folder:
+            return _score_all(run, folder / "job", kept=False)
+    return _score_all(run, job_folder(destination.location)) if config.shard is None else _score_share(run)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What was asked for."""
+
+    source: str | os.PathLike[str]
+    destination: Destination
+    model: str
+    tracking_uri: str | None
+    config: ScoringConfig
+    console: Console | None
+
+
+def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
+    """Score everything into a report. kept: whether an interrupted run can be resumed."""
+    config, destination = run.config, run.destination
     # Killed between the report's last byte and the end, a process has left both; the end then compares.
     resuming = config.resume and is_file(folder / JOB_FILE)
     if config.resume and not resuming:
         jobs.remove_job(folder)  # of a process killed while it removed the rest of a finished job
-        if is_file(out) and not config.overwrite:
-            raise ReportError(f"{out}: is finished, there is nothing to resume; add --overwrite to score anew")
-    opened = open_source(source, recursive=config.recursive, pattern=config.pattern)
-    outputs = check_outputs(out, config, opened.carried_columns, config.overwrite or resuming)
-    loaded, info = _load(model, tracking_uri, config, opened, source)
+        if destination.exists() and not config.overwrite:
+            raise ReportError(f"{destination}: is finished, there is nothing to resume; add --overwrite to score anew")
+    opened = open_source(run.source, recursive=config.recursive, pattern=config.pattern)
+    outputs = check_outputs(destination, config, opened.carried_columns, config.overwrite or resuming)
+    loaded, info = _load(run, opened)
     task = _task(opened, loaded, config)
     with (
         open_engine(config, loaded) as engine,
         jobs.resume(folder, task) if config.resume else jobs.begin(folder, task, anew=config.overwrite) as job,
-        _keeping(job, "the same command with --resume goes on from there"),
+        _keeping(job, "the same command with --resume goes on from there") if kept else nullcontext(),
     ):
         outputs.check_names(job)
         started = time.monotonic()
-        resumed = _score_shards(job, job.shards, engine, config, opened, console)
+        resumed = _score_shards(job, job.shards, engine, run, opened)
         workers = config.workers or default_workers(remote=has_remote_images(job))
+        info = replace(info, left_out=dict(opened.left_out))
         return publish_report(job, info, outputs, started, resumed, workers)
 
 
-def _score_share(
-    source: str | os.PathLike[str],
-    out: Location,
-    model: str,
-    tracking_uri: str | None,
-    config: ScoringConfig,
-    console: Console | None,
-) -> Summary:
-    share = config.shard_range
-    assert share is not None
-    if is_file(out):  # a part that a scheduler starts once more after the merge
-        raise ReportError(f"{out}: exists already; remove it, or choose another name")
-    check_writable(out, overwrite=True)
-    opened = open_source(source, recursive=config.recursive, pattern=config.pattern)
-    loaded, info = _load(model, tracking_uri, config, opened, source)
-    command = ["lesionflow", "score", os.fspath(source), "--out", str(out), "--model", model]
+def _score_share(run: _Run) -> Summary:
+    """Score one share of a job that several processes work on."""
+    config, destination, share = run.config, run.destination, run.config.shard_range
+    assert share is not None and destination.location is not None
+    if destination.exists():  # a part that a scheduler starts once more after the merge
+        raise ReportError(f"{destination}: exists already; remove it, or choose another name")
+    destination.check(may_replace=True)
+    opened = open_source(run.source, recursive=config.recursive, pattern=config.pattern)
+    loaded, info = _load(run, opened)
+    command = ["lesionflow", "score", os.fspath(run.source), "--out", str(destination), "--model", run.model]
     command += arguments_of(config, leave_out=("shard", "resume", "quiet"))
+    info, folder = replace(info, command=tuple(command)), job_folder(destination.location)
     with (
         open_engine(config, loaded) as engine,
-        jobs.join(job_folder(out), _task(opened, loaded, config), share, replace(info, command=tuple(command))) as job,
+        jobs.join(folder, _task(opened, loaded, config), share, info) as job,
         _keeping(job, "the same command goes on from there", shared=True),
     ):
         shards, started, counts = share.shards(job.shards), time.monotonic(), Counts()
-        resumed = _score_shards(job, shards, engine, config, opened, console)
+        resumed = _score_shards(job, shards, engine, run, opened)
         seconds = time.monotonic() - started
         for row in job.rows(shards):
             counts.add(row)
-        return Summary(info.label, out, counts, seconds, resumed)
+        return Summary(info.label, destination.location, counts, seconds, resumed, dict(opened.left_out))
 
 
-def _load(
-    model: str, tracking_uri: str | None, config: ScoringConfig, opened: Source, source: str | os.PathLike[str]
-) -> tuple[ScoringModel, jobs.RunInfo]:
+def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
     """Load the model; returns it with what the report says of its origin."""
     from lesionflow.registry.versions import resolve  # which brings MLflow along only for what is in a registry
 
-    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
-        resolved = resolve(model, Path(folder), tracking_uri)
+    config = run.config
+    registered = run.model.startswith("models:")  # what lies in a folder needs no place to be copied to
+    with temporary_folder() if registered else nullcontext(Path()) as folder:
+        resolved = resolve(run.model, folder, run.tracking_uri)
         card, graph = read_bundle(resolved.folder)
         text = (resolved.folder / CARD_FILE).read_text()
     # Where tasks of a cluster have the GPUs, this machine need not have one.
     device = "cpu" if config.engine == RAY else config.device
     predictor = Predictor(card, graph, threads=1, device=device, averaged=config.tta)
-    if model == PRETRAINED and not config.quiet:
+    if run.model == PRETRAINED and not config.quiet:
         from lesionflow.evaluation.model_card import terms_and_figures
 
         print(f"{resolved.label}: {terms_and_figures(card)}", file=sys.stderr)
     device = "cuda" if config.engine == RAY and config.gpus_per_task else predictor.device
     loaded = ScoringModel(predictor, graph, device, config.batch_size or BATCH_SIZES[device])
-    chosen = {"source": os.fspath(source)} | {field.name: getattr(config, field.name) for field in fields(config)}
+    chosen = {"source": os.fspath(run.source)} | {field.name: getattr(config, field.name) for field in fields(config)}
     return loaded, jobs.RunInfo(resolved.label, text, config.tta, opened.carried_columns, chosen)
 
 
@@ -165,10 +180,11 @@ def _task(opened: Source, model: ScoringModel, config: ScoringConfig) -> jobs.Ta
     return jobs.Task(opened, fingerprint, config.shard_size)
 
 
-def _score_shards(
-    job: Job, shards: range, engine: Engine, config: ScoringConfig, source: Source, console: Console | None
-) -> int:
+def _score_shards(job: Job, shards: range, engine: Engine, run: _Run, source: Source) -> int:
     """Score what is not done yet of some shards, a file each; returns how many of their images were done before."""
+    config, console = run.config, run.console
+    if source.left_out:
+        say(f"left out: {describe_left_out(source.left_out)}", quiet=config.quiet, console=console)
     failures = job.failures(shards)
     todo = [shard for shard, known in zip(shards, failures, strict=True) if known is None]
     images = sum(map(job.shard_length, shards))

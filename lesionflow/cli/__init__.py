@@ -14,6 +14,7 @@ from lesionflow.cli.evaluation import demo, describe, evaluate
 from lesionflow.cli.explanation import explain
 from lesionflow.cli.registry import compare, history, promote, register, rollback
 from lesionflow.cli.scoring import merge, score
+from lesionflow.cli.streams import guarded_streams
 from lesionflow.cli.training import train
 from lesionflow.errors import LesionflowError, UsageError
 from lesionflow.version import __version__
@@ -56,6 +57,10 @@ class _Message(click.ClickException):
 
 class _Commands(click.Group):
     """Lists commands in sections; turns lesionflow's errors into one line on stderr and an exit code."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        with guarded_streams():
+            return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         if os.environ.get("NO_COLOR"):

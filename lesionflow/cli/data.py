@@ -12,7 +12,7 @@ import click
 
 from lesionflow.cli.help import command
 from lesionflow.cli.options import options_of
-from lesionflow.cli.signals import exit_code, terminable
+from lesionflow.cli.streams import exit_code, terminable
 from lesionflow.dataverse.config import TERMS, DownloadConfig
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 from collections.abc import Callable
@@ -11,10 +12,9 @@ import click
 
 from lesionflow.cli.help import command, option
 from lesionflow.cli.options import model_option, options_of, tracking_uri_option
-from lesionflow.cli.signals import exit_code, terminable
-from lesionflow.cli.values import IMAGES, PLACE
+from lesionflow.cli.streams import exit_code, terminable
+from lesionflow.cli.values import IMAGES, OUTPUT
 from lesionflow.scoring.config import REPORT, ReportConfig, ScoringConfig
-from lesionflow.storage.location import Location
 
 if TYPE_CHECKING:
     from lesionflow.scoring.publish import Summary
@@ -27,17 +27,17 @@ SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
 @option(
     "--out",
     required=True,
-    type=PLACE,
+    type=OUTPUT,
     group=REPORT,
     metavar="FILE",
-    help="Report to write: .csv, .parquet or .jsonl.",
+    help="Report to write: .csv, .parquet or .jsonl; DIR/ is a folder of Parquet parts, - is standard output.",
 )
 @model_option
 @options_of(ScoringConfig)
 @tracking_uri_option
 @click.pass_context
 def score(
-    ctx: click.Context, source: str, out: Location, model: str, tracking_uri: str | None, quiet: bool, **options: Any
+    ctx: click.Context, source: str, out: str, model: str, tracking_uri: str | None, quiet: bool, **options: Any
 ) -> None:
     """Score images into a report with one row for every image.
 
@@ -48,7 +48,7 @@ def score(
     come from the environment.
 
     Exits with 0 if all images were scored, 3 if some could not be read (they are rows with an error), 1 if scoring
-    failed, 2 for wrong usage, 130 or 143 if it was interrupted or terminated: --resume then goes on.
+    failed, 2 for wrong usage, 130 or 143 if it was interrupted or terminated: resume it with --resume.
 
     Several machines: --engine ray hands the shards to a Ray cluster; or processes without a cluster do a part each with
     --shard, and 'lesionflow merge' makes the report. Either way it is the one that a single run writes.
@@ -61,21 +61,29 @@ def score(
 
     summary = _until_stopped(lambda: score(source, out, model=model, tracking_uri=tracking_uri, quiet=quiet, **options))
     if not quiet:
-        _print_summary(summary, part=options["shard"])
+        _print_summary(summary, out, part=options["shard"])
     if summary.failed:
         ctx.exit(SOME_IMAGES_FAILED)
 
 
 @command(short_help="Make the report of what 'score --shard I/N' has done.")
-@click.argument("out", type=PLACE)
+@click.argument("parts", metavar="OUT", type=OUTPUT)
+@option(
+    "--out",
+    type=OUTPUT,
+    group=REPORT,
+    metavar="FILE",
+    unset="OUT",
+    help="Write the report here instead; DIR/ is a folder of Parquet parts, - is standard output.",
+)
 @options_of(ReportConfig)
 @click.pass_context
-def merge(ctx: click.Context, out: Location, quiet: bool, **options: Any) -> None:
+def merge(ctx: click.Context, parts: str, out: str | None, quiet: bool, **options: Any) -> None:
     """Make the report of what 'lesionflow score --shard I/N' has done.
 
-    OUT is what the parts were given as --out. Nothing is scored: it is looked whether every part is there, of the same
-    model, options and list of images; then the report is written and what the parts kept beside it removed. Where
-    something is missing, that is said with the commands that do it.
+    OUT is what the parts were given as --out. Nothing is scored. Every part has to be there, of the same model, options
+    and list of images; the message about a missing one has the command that makes it. The report is written, then what
+    the parts kept beside it is removed.
 
     Exits with 0 if all images were scored, 3 if some could not be read (they are rows with an error), 1 if parts are
     missing or the report cannot be written, 2 for wrong usage.
@@ -88,9 +96,11 @@ def merge(ctx: click.Context, out: Location, quiet: bool, **options: Any) -> Non
     """
     from lesionflow.api.merge import merge
 
-    summary = _until_stopped(lambda: merge(out, quiet=quiet, **options), "stopped; what the parts have done is kept")
+    summary = _until_stopped(
+        lambda: merge(parts, to=out, quiet=quiet, **options), "stopped; what the parts have done is kept"
+    )
     if not quiet:
-        _print_summary(summary)
+        _print_summary(summary, out or parts)
     if summary.failed:
         ctx.exit(SOME_IMAGES_FAILED)
 
@@ -105,20 +115,20 @@ def _until_stopped(work: Callable[[], Summary], otherwise: str = "stopped; nothi
         os._exit(exit_code(stopped))
 
 
-def _print_summary(summary: Summary, part: str | None = None) -> None:
+def _print_summary(summary: Summary, out: str, part: str | None = None) -> None:
+    """Print what the run came to: to standard error where the report went to standard output."""
+    say = functools.partial(click.echo, err=summary.report is None)
     total, counts = summary.scored + summary.failed, summary.counts
-    click.echo(f"{total} images, {summary.scored} scored with {summary.model}, {summary.failed} failed")
+    say(f"{total} images, {summary.scored} scored with {summary.model}, {summary.failed} failed")
     for diagnosis, count in sorted(counts.diagnoses.items(), key=lambda item: -item[1]):
-        click.echo(f"  {diagnosis:6}{count:8}  {count / max(summary.scored, 1):6.1%}")
+        say(f"  {diagnosis:6}{count:8}  {count / max(summary.scored, 1):6.1%}")
     for reason, count in sorted(counts.failures.items()):
-        click.echo(f"  failed, {reason}: {count}")
+        say(f"  failed, {reason}: {count}")
     referred = ", ".join(f"{count} {why}" for why, count in counts.referred.items())
-    click.echo(
-        f"malignant at the operating point: {counts.malignant} ({counts.malignant_share:.1%}); refer: {referred}"
-    )
+    say(f"malignant at the operating point: {counts.malignant} ({counts.malignant_share:.1%}); refer: {referred}")
     speed = (total - summary.resumed) / max(summary.seconds, 1e-9)
     if part is not None:
-        told = f"part {part} is done; when all are: lesionflow merge {shlex.quote(str(summary.report))}"
+        end = f"part {part} is done; when all are: lesionflow merge {shlex.quote(out)}"
     else:
-        told = f"report: {summary.report}"
-    click.echo(f"{speed:.0f} images a second; {told}" if speed else told)
+        end = f"report: {out}"
+    say(f"{speed:.0f} images a second; {end}" if speed else end)

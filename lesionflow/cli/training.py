@@ -18,7 +18,7 @@ from lesionflow.cli.options import (
     tracking_uri_option,
 )
 from lesionflow.cli.registry import print_decision
-from lesionflow.cli.signals import exit_code, terminable
+from lesionflow.cli.streams import exit_code, terminable
 from lesionflow.cli.values import CONFIGURATION
 from lesionflow.errors import UsageError
 from lesionflow.training.config import REPEATING, TrainingConfig

@@ -90,6 +90,7 @@ class _RegisteredModelType(click.ParamType):
 REGISTERED_MODEL = _RegisteredModelType()
 PLACE = _PlaceType()
 IMAGES = Words((FILES,))  # a folder, a file, a URL or a pattern
+OUTPUT = Words((FILES,))  # a file, a URL, DIR/ or -
 LABELLED = Words(("demo", FILES))
 MODEL = Words((FOLDERS, "pretrained", DEFAULT_MODEL))
 CONFIGURATION = Words((FILES, "runs:/"))

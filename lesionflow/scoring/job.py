@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,7 @@ class RunInfo:
     averaged: bool
     carried_columns: tuple[str, ...]
     chosen: dict[str, Any]  # what the user asked for, by the option's name
+    left_out: dict[str, int] = dataclasses.field(default_factory=dict)  # files that are no images, by kind
     command: tuple[str, ...] = ()  # that does a part of the job, but for `--shard`
     fingerprint: Fingerprint = dataclasses.field(default_factory=dict)  # of the job, once it is joined
 
@@ -168,7 +170,8 @@ def join(folder: Location, task: Task, share: ShardRange, info: RunInfo) -> Iter
             there = f"{before['parts']} parts" if "parts" in before else "one run"
             raise ReportError(f"{folder}: was begun as {there}, not as {share.of} parts; go on with that")
         with report_errors(folder):
-            record = json.dumps(dataclasses.asdict(dataclasses.replace(info, fingerprint=fingerprint)), indent=2)
+            info = dataclasses.replace(info, left_out=dict(task.source.left_out), fingerprint=fingerprint)
+            record = json.dumps(dataclasses.asdict(info), indent=2)
             atomic_write_bytes(folder / f"part-{share.number:05}-of-{share.of:05}.json", record.encode() + b"\n")
         yield _job(folder, before, task.source.carried_columns, listing, manifest)
 
@@ -212,13 +215,20 @@ def remove_job(folder: Location, keep_folder: bool = False) -> None:
     with report_errors(folder), contextlib.suppress(FileNotFoundError):
         objects.remove(folder / JOB_FILE)
         ours = (name for name in objects.names(folder) if _OUR_FILES.fullmatch(name))
-        for _ in objects.prefetch_map(folder, lambda name: objects.remove(folder / name), ours):
+        for _ in objects.prefetch_map(folder, lambda name: _remove(folder / name), ours):
             pass
     if not keep_folder and isinstance(folder, Path):
         with contextlib.suppress(OSError):  # Windows removes no file that is open, as the lock of this process is
             for name in filter(_OUR_LOCKS.fullmatch, os.listdir(folder)):
                 (folder / name).unlink()
             folder.rmdir()
+
+
+def _remove(file: Location) -> None:
+    if isinstance(file, Path) and file.is_dir():  # a report of several parts
+        shutil.rmtree(file)
+    else:
+        objects.remove(file)
 
 
 def _job(folder: Location, values: dict[str, Any], columns: tuple[str, ...], listing: Listing, manifest: str) -> Job:

@@ -50,15 +50,21 @@ class Encoding:
                 yield counts, encoder.encode(list(rows))
 
 
-def encode_job(encoding: Encoding, rows_at_once: int, processes: int) -> Iterator[Piece]:
+def shard_groups(job: Job, rows: int) -> list[range]:
+    """Return a job's shards in groups of about so many rows."""
+    step = max(1, rows // job.shard_size)
+    return [job.shards[first : first + step] for first in range(0, len(job.shards), step)]
+
+
+def encode_job(encoding: Encoding, groups: Sequence[range], processes: int) -> Iterator[Piece]:
     """Encode a finished job in pieces, in order.
 
     Parameters
     ----------
     encoding
         The job and its format.
-    rows_at_once
-        Rows in a piece, about: pieces end where shards do.
+    groups
+        Shards whose rows are a piece.
     processes
         How many work at once; with one, or for a single piece, it is this process.
 
@@ -67,9 +73,6 @@ def encode_job(encoding: Encoding, rows_at_once: int, processes: int) -> Iterato
     ReportError
         A shard is missing, altered or another job's, or a process ended.
     """
-    job = encoding.job
-    step = max(1, rows_at_once // job.shard_size)
-    groups = [job.shards[first : first + step] for first in range(0, len(job.shards), step)]
     processes = min(processes, len(groups))
     if processes < 2 or not sys.executable:
         yield from encoding.pieces(groups)
@@ -81,7 +84,7 @@ def encode_job(encoding: Encoding, rows_at_once: int, processes: int) -> Iterato
 
 
 @contextlib.contextmanager
-def _worker(encoding: Encoding, groups: list[range]) -> Iterator[subprocess.Popen[bytes]]:
+def _worker(encoding: Encoding, groups: Sequence[range]) -> Iterator[subprocess.Popen[bytes]]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", _PROGRAM]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)

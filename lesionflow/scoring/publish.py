@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import os
+import re
+import shutil
+import sys
 import time
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lesionflow.atomic import atomic_file, check_writable, partial_file, put_in_place
+from lesionflow.atomic import atomic_file, atomic_write_bytes, check_writable, partial_file, put_in_place
 from lesionflow.defaults import usable_cores
-from lesionflow.errors import ReportError, UsageError
+from lesionflow.errors import ReportError, UsageError, first_few
 from lesionflow.model.card import parse_card
+from lesionflow.model.columns import path_with_frame
 from lesionflow.scoring.config import ISIC, ReportConfig
 from lesionflow.scoring.job import RunInfo, remove_job
-from lesionflow.scoring.parallel import Encoding, encode_job
+from lesionflow.scoring.parallel import Encoding, encode_job, shard_groups
 from lesionflow.scoring.report import (
     ROWS_IN_GROUP,
     ReportOptions,
@@ -24,23 +29,27 @@ from lesionflow.scoring.report import (
     report_encoder,
     report_format,
 )
-from lesionflow.scoring.shards import REPORT_FILE, Job
+from lesionflow.scoring.shards import REPORT_FILE, Job, job_folder, report_errors
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
-from lesionflow.storage.location import Location, Url
-from lesionflow.storage.objects import local_copy
+from lesionflow.storage import objects
+from lesionflow.storage.location import Location, Url, parse_location
 
 MANY_ROWS = 100_000  # from which several processes are worth their start
+ROWS_IN_PART = 8 * ROWS_IN_GROUP  # of a folder of Parquet parts: files of some ten MiB
+STDOUT = "-"
+_PART = re.compile(r"part-\d{5}-of-\d{5}\.parquet")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a scoring run came to; of a part, what that part did."""
+    """What a scoring run came to; of one share of a job, what that did."""
 
     model: str
-    report: Location
+    report: Location | None  # None is standard output
     counts: Counts  # of rows by diagnosis, malignancy, referral and failure
     seconds: float  # from the first image read to the report's last row
     resumed: int  # images that an earlier run had done
+    left_out: Mapping[str, int] = field(default_factory=dict)  # files of the folder that are no images, by kind
 
     @property
     def scored(self) -> int:
@@ -54,10 +63,75 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Destination:
+    """Where a report goes: a file, standard output (`-`), or a folder of Parquet parts (`DIR/`)."""
+
+    location: Location | None  # None is standard output
+    is_folder: bool = False
+
+    @classmethod
+    def of(cls, out: Location | str | os.PathLike[str]) -> Destination:
+        """Return the destination that a user names. Raises `ReportError` for a folder without the slash."""
+        text = str(out) if isinstance(out, Url) else os.fspath(out)
+        if text == STDOUT:
+            return cls(None)
+        is_folder = text.endswith("/") and bool(text.strip("/"))
+        location = parse_location(text.rstrip("/") if is_folder else out)
+        if location.is_dir() and not is_folder:  # said before its ending is looked at, which says nothing then
+            raise ReportError(f"{location}: a folder; name the file to write, or {location}/ for a folder of Parquet")
+        return cls(location, is_folder)
+
+    def __str__(self) -> str:
+        return STDOUT if self.location is None else f"{self.location}/" if self.is_folder else str(self.location)
+
+    def format(self, asked: str | None) -> str:
+        """Return the report's format: the one asked for, or what the name says. Raises `UsageError`."""
+        if self.location is None or self.is_folder:
+            possible = ("parquet",) if self.is_folder else ("csv", "jsonl", ISIC)
+            if asked not in (None, *possible):
+                raise UsageError(f"--out {self} --format {asked}: takes {', '.join(possible)}; or name a file")
+            return asked or possible[0]
+        return report_format(self.location, asked)
+
+    def exists(self) -> bool:
+        """Whether the report is there. Raises `OSError` where a store cannot tell."""
+        if self.location is None:
+            return False
+        return bool(self.parts()) if self.is_folder else objects.is_file(self.location)
+
+    def parts(self) -> list[str]:
+        """The names of the parts in the folder."""
+        assert self.location is not None
+        if isinstance(self.location, Path) and not self.location.is_dir():
+            return []
+        return [name for name in objects.names(self.location) if _PART.fullmatch(name)]
+
+    def check(self, may_replace: bool) -> None:
+        """Refuse what could not be written in the end. Raises `ReportError`."""
+        if self.location is None:
+            return
+        if not self.is_folder:
+            check_writable(self.location, may_replace)
+            return
+        with report_errors(self.location, "read"):
+            parts = self.parts()
+            if isinstance(self.location, Path) and self.location.is_dir():
+                others = sorted(set(os.listdir(self.location)) - set(parts))
+                if others:
+                    raise ReportError(
+                        f"{self}: holds other files ({first_few(others)}); name a folder for the parts alone"
+                    )
+        if parts and not may_replace:
+            raise ReportError(f"{self}: exists already; add --overwrite or choose another name")
+        inside = isinstance(self.location, Url) or self.location.is_dir()
+        check_writable(self.location / "part" if inside else self.location, overwrite=True)
+
+
+@dataclass(frozen=True)
 class Outputs:
     """What is to be written, checked before the work starts."""
 
-    out: Location
+    destination: Destination
     report: ReportOptions
     html: Location | None
     summary: Location | None
@@ -70,13 +144,15 @@ class Outputs:
             check_isic_names(job.paths())
 
 
-def check_outputs(out: Location, config: ReportConfig, carried: tuple[str, ...], may_replace: bool) -> Outputs:
+def check_outputs(
+    destination: Destination, config: ReportConfig, carried: tuple[str, ...], may_replace: bool
+) -> Outputs:
     """Plan what is to be written, and refuse what could not be in the end.
 
     Parameters
     ----------
-    out
-        The report.
+    destination
+        Where the report goes.
     config
         Its format and columns, and what is to be written beside it.
     carried
@@ -91,14 +167,19 @@ def check_outputs(out: Location, config: ReportConfig, carried: tuple[str, ...],
     ReportError
         A file cannot be written.
     """
-    report = ReportOptions("", report_format(out, config.format), config.column_names, config.top_k, carried)
-    check_report(out, report, may_replace)
+    form = destination.format(config.format)
+    if config.failed_as is not None and form != ISIC:
+        raise UsageError("--failed-as is for --format isic: other reports have a row that says what is wrong")
+    report = ReportOptions("", form, config.column_names, config.top_k, carried, failed_as=config.failed_as)
+    check_report(str(destination), report)
+    destination.check(may_replace)
     others = [file for file in (config.html, config.summary) if file is not None]
-    if len({_spelled_out(file) for file in (out, *others)}) < 1 + len(others):
+    every = others if destination.location is None else [destination.location, *others]
+    if len({_spelled_out(file) for file in every}) < len(every):
         raise UsageError("--out, --html and --summary name the same file; give each one of its own")
     for file in others:
         check_writable(file, may_replace)
-    return Outputs(out, report, config.html, config.summary, config.overwrite, may_replace)
+    return Outputs(destination, report, config.html, config.summary, config.overwrite, may_replace)
 
 
 def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, resumed: int, workers: int) -> Summary:
@@ -122,18 +203,15 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
     Raises
     ------
     ReportError
-        Something cannot be written.
+        Something cannot be written, or the format has no place for an image that failed.
     """
-    card, out = parse_card(info.card.encode(), "the model's card"), outputs.out
+    card, destination = parse_card(info.card.encode(), "the model's card"), outputs.destination
+    if outputs.report.format == ISIC and outputs.report.failed_as is None:
+        _refuse_failed(job)
     origin = provenance(info.label, card, info.chosen, job.begun, averaged=info.averaged)
-    report, counts = replace(outputs.report, model=info.label, prior=card.prior, provenance=origin), Counts()
-    with _report_file(job.folder, out) as finished:
-        with atomic_file(finished, overwrite=True) as file, report_encoder(report).open(file) as write:
-            # The ISIC format has to see all names in one process.
-            processes = usable_cores() if job.inputs >= MANY_ROWS and report.format != ISIC else 1
-            for some, content in encode_job(Encoding(job, report, False), ROWS_IN_GROUP, processes):
-                counts.update(some)
-                write(content)
+    report = replace(outputs.report, model=info.label, prior=card.prior, provenance=origin)
+    with _partial_report(job, destination) as partial:
+        counts = _write_report(job, report, destination, partial)
         if outputs.html is not None:
             from lesionflow.scoring.page import write_page
 
@@ -141,35 +219,116 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
             write_page(job.rows(), outputs.html, info.label, demo=card.demo, overwrite=replacing, workers=workers)
         seconds = time.monotonic() - started
         if outputs.summary is not None:
-            values = build_summary(counts, seconds, out, origin, resumed)
+            values = build_summary(counts, seconds, destination.location, origin, resumed, info.left_out)
             write_summary(values, outputs.summary, outputs.may_replace)
-        _publish(finished, outputs)
+        _publish(partial, outputs)
         remove_job(job.folder)
-    return Summary(info.label, out, counts, seconds, resumed)
+    return Summary(info.label, destination.location, counts, seconds, resumed, info.left_out)
+
+
+def _refuse_failed(job: Job) -> None:
+    if any(job.failures()):
+        failed = [f"{path_with_frame(row)} ({row.reason})" for row in job.rows() if row.prediction is None]
+        raise ReportError(
+            f"--format isic has no place for an image that failed, and its scorer wants every one; {len(failed)} "
+            f"failed: {first_few(failed, 20)}; mend them, or add --failed-as prior or --failed-as omit"
+        )
+
+
+def _write_report(job: Job, options: ReportOptions, destination: Destination, partial: Path) -> Counts:
+    """Write the report under its preliminary name; the parts of a folder in a store get their names at once."""
+    counts = Counts()
+    # The ISIC format has to see all names in one process.
+    processes = usable_cores() if job.inputs >= MANY_ROWS and options.format != ISIC else 1
+    groups = shard_groups(job, ROWS_IN_PART if destination.is_folder else ROWS_IN_GROUP)
+    pieces = encode_job(Encoding(job, options, destination.is_folder), groups, processes)
+    if destination.is_folder:
+        folder = destination.location if isinstance(destination.location, Url) else partial
+        with report_errors(folder):
+            if isinstance(folder, Path):
+                shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+                folder.mkdir()
+            names = [f"part-{index:05}-of-{len(groups):05}.parquet" for index in range(len(groups))]
+            for name, (some, content) in zip(names, pieces, strict=True):
+                counts.update(some)
+                atomic_write_bytes(folder / name, content)
+            if isinstance(folder, Url):
+                for name in set(destination.parts()) - set(names):  # of an earlier report
+                    objects.remove(folder / name)
+        return counts
+    with atomic_file(partial, overwrite=True) as file, report_encoder(options).open(file) as write:
+        for some, content in pieces:
+            counts.update(some)
+            write(content)
+    return counts
 
 
 def _spelled_out(file: Location) -> str:
     return str(file) if isinstance(file, Url) else os.path.abspath(file)
 
 
-def _report_file(folder: Location, out: Location) -> AbstractContextManager[Path]:
-    """Where the report is written: in the job's folder, or on this machine if that is in a store."""
-    return partial_file(out) if isinstance(folder, Url) else nullcontext(folder / REPORT_FILE)
+@contextlib.contextmanager
+def _partial_report(job: Job, destination: Destination) -> Iterator[Path]:
+    """Where the report is written: in the job's folder if that is beside it, where a killed process leaves nothing."""
+    out = destination.location
+    if isinstance(job.folder, Path) and (out is None or job.folder == job_folder(out)):
+        yield job.folder / REPORT_FILE
+        return
+    assert out is not None
+    with partial_file(out) as file:
+        try:
+            yield file
+        finally:
+            if destination.is_folder:
+                shutil.rmtree(file, ignore_errors=True)
 
 
-def _publish(report: Path, outputs: Outputs) -> None:
+def _publish(partial: Path, outputs: Outputs) -> None:
     """Put the finished report in its place."""
-    out = outputs.out
+    destination, out = outputs.destination, outputs.destination.location
+    if out is None:
+        _print_file(partial)
+        return
     try:
-        put_in_place(report, out, outputs.overwrite)
+        if destination.is_folder:
+            _publish_folder(partial, destination)
+        else:
+            put_in_place(partial, out, outputs.overwrite)
     except FileExistsError as error:
         # Killed after this step, a run leaves the report that its resumption is about to write.
-        if not (outputs.may_replace and _is_same(report, out)):
+        if not (outputs.may_replace and _is_same(partial, out)):
             raise ReportError(f"{out}: exists already; add --overwrite or choose another name") from error
     except OSError as error:
         raise ReportError(f"{out}: cannot be written ({error.strerror})") from error
 
 
+def _publish_folder(partial: Path, destination: Destination) -> None:
+    out = destination.location
+    if isinstance(out, Path):  # those of a store have their names already
+        for name in destination.parts():  # of an earlier report, which this one may replace
+            (out / name).unlink()
+        if out.is_dir():
+            out.rmdir()
+        os.rename(partial, out)
+
+
 def _is_same(report: Path, out: Location) -> bool:
-    with local_copy(out) as there:
-        return filecmp.cmp(report, there, shallow=False)
+    with objects.local_copy(out) as there:
+        return report.is_file() and filecmp.cmp(report, there, shallow=False)
+
+
+def _print_file(file: Path) -> None:
+    """Copy a file to standard output; a reader that has enough, as `head`, is no failure."""
+    stream = getattr(sys.stdout, "buffer", None)
+    try:
+        sys.stdout.flush()
+        with open(file, "rb") as content:
+            if stream is None:  # of a notebook, which takes text
+                sys.stdout.write(content.read().decode())
+            else:
+                shutil.copyfileobj(content, stream)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        raise ReportError(f"standard output: cannot be written ({error.strerror})") from error

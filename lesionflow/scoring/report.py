@@ -58,11 +58,8 @@ def report_format(out: Location, format: str | None) -> str:
     return format
 
 
-def check_report(out: Location, options: ReportOptions, overwrite: bool) -> None:
-    """Refuse, before the work starts, what `write_report` would refuse after it.
-
-    Raises `UsageError` for options that make no sense, `ReportError` where the file cannot be written.
-    """
+def check_report(out: str, options: ReportOptions) -> None:
+    """Refuse options that make no sense, before the work starts; out: what messages name. Raises `UsageError`."""
     if options.format not in REPORT_FORMATS:
         raise UsageError(f"--format {options.format}: not a format; choose from {', '.join(REPORT_FORMATS)}")
     if options.format == ISIC and (options.columns is not None or options.top_k is not None):
@@ -71,7 +68,6 @@ def check_report(out: Location, options: ReportOptions, overwrite: bool) -> None
         raise UsageError(f"{out}: Parquet needs pyarrow (pip install pyarrow); or choose .csv or .jsonl")
     if options.format != ISIC:
         chosen_columns(options.columns, options.top_k, options.carried_columns)
-    check_writable(out, overwrite)
 
 
 def write_report(rows: Iterable[Row], out: Location, options: ReportOptions, overwrite: bool) -> None:
@@ -84,7 +80,8 @@ def write_report(rows: Iterable[Row], out: Location, options: ReportOptions, ove
     ReportError
         The file cannot be written, or the format cannot hold these rows.
     """
-    check_report(out, options, overwrite)
+    check_report(str(out), options)
+    check_writable(out, overwrite)
     with atomic_file(out, overwrite) as file:
         write_rows(rows, file, options)
 

@@ -108,12 +108,17 @@ def _plain(value: object) -> object:
 
 
 def build_summary(
-    counts: Counts, seconds: float, report: Location | None, sources: Mapping[str, str], resumed: int = 0
+    counts: Counts,
+    seconds: float,
+    report: Location | None,
+    sources: Mapping[str, str],
+    resumed: int = 0,
+    left_out: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """The summary as JSON values.
 
     sources: what `provenance` gave; seconds: from the first image to the last row; resumed: images that an earlier
-    run had done, which no seconds were spent on.
+    run had done, which no seconds were spent on; left_out: files of the folder that are no images, by kind.
     """
     images = counts.scored + counts.failed
     provenance: dict[str, Any] = dict(sources)
@@ -132,6 +137,7 @@ def build_summary(
         "malignant_share": round(counts.malignant_share, 6),
         "referred": dict(counts.referred),
         "failures": {word: counts.failures[word] for word in IMAGE_FAILURES if word in counts.failures},
+        "left_out": dict(left_out or {}),
         "seconds": round(seconds, 3),
         "resumed": resumed,
         "images_per_second": round(max(images - resumed, 0) / seconds, 3) if seconds > 0 else None,

@@ -99,10 +99,23 @@ def local_copy(location: Location) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder in the system's one for temporary files (`TMPDIR`); it is gone after the block."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="lesionflow-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise StoreError(
+            f"no folder for temporary files can be written ({error.strerror}); set TMPDIR to one"
+        ) from error
+    with folder as name:
+        yield Path(name)
+
+
+@contextlib.contextmanager
 def temporary_file(suffix: str = "") -> Iterator[Path]:
     """The path of a file to write, in the system's folder for such (`TMPDIR`); it is gone after the block."""
-    with tempfile.TemporaryDirectory(prefix="lesionflow-") as folder:
-        yield Path(folder) / f"content{suffix}"
+    with temporary_folder() as folder:
+        yield folder / f"content{suffix}"
 
 
 def is_file(location: Location) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lesionflow.atomic import check_writable
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import DataError, ReportError, UsageError
 from lesionflow.model.card import Calibration
@@ -190,7 +191,7 @@ def test_frames_are_told_apart(tmp_path: Path) -> None:
 )
 def test_bad_options_are_refused_before_the_work(tmp_path: Path, options: dict[str, object], word: str) -> None:
     with pytest.raises(UsageError, match=word):
-        check_report(tmp_path / "out.csv", ReportOptions("m", **options), overwrite=False)  # type: ignore[arg-type]
+        check_report("out.csv", ReportOptions("m", **options))  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -211,7 +212,6 @@ def test_the_format_is_that_of_the_ending_or_the_one_asked_for(
 
 
 def test_places_that_cannot_be_written_are_refused_before_the_work(tmp_path: Path) -> None:
-    options = ReportOptions("m")
     taken, pipe = tmp_path / "taken.csv", tmp_path / "pipe.csv"
     taken.write_text("old")
     os.mkfifo(pipe)
@@ -224,8 +224,8 @@ def test_places_that_cannot_be_written_are_refused_before_the_work(tmp_path: Pat
         (Path("/proc/out.csv"), True, "cannot be written"),
     ):
         with pytest.raises(ReportError, match=word):
-            check_report(out, options, overwrite)
-    check_report(taken, options, overwrite=True)
+            check_writable(out, overwrite)
+    check_writable(taken, overwrite=True)
     assert taken.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe.csv", "taken.csv"]
 

@@ -1,0 +1,100 @@
+"""Standard output and standard error that somebody closes, or whose disk is full, and signals that end a command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from lesionflow.errors import LesionflowError
+
+
+class OutputError(LesionflowError):
+    """Standard output cannot be written."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, treated like Ctrl-C."""
+
+
+class _Stream:
+    """A standard stream whose end is not the command's.
+
+    What nobody reads any more, as behind `| head`, is dropped, and the command exits as its work deserves. A full disk
+    behind standard output is an `OutputError`; behind standard error it is nothing that the work should end for.
+    """
+
+    def __init__(self, stream: Any, *, must_be_read: bool):
+        self._stream, self._must_be_read = stream, must_be_read
+        self._reason = ""  # why nothing can be written: Click tries a stream out, and hears of no error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._guarded():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._guarded():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.discard()
+            if self._must_be_read and not isinstance(error, BrokenPipeError):
+                self._reason = f"standard output: cannot be written ({error.strerror})"
+        if self._reason:
+            raise OutputError(self._reason)
+
+    def discard(self) -> None:
+        """Let what is written, now and when Python ends, go nowhere."""
+        with contextlib.suppress(OSError, ValueError):  # of a stream without a number
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+
+@contextlib.contextmanager
+def guarded_streams() -> Iterator[None]:
+    """Guard standard output and standard error in the block."""
+    before = sys.stdout, sys.stderr
+    sys.stdout = _Stream(sys.stdout, must_be_read=True)
+    sys.stderr = _Stream(sys.stderr, must_be_read=False)
+    try:
+        yield
+    finally:
+        for stream in before:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM raises `Terminated` in the block, where this thread may say what a signal does."""
+
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # another thread than the main one
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def exit_code(stopped: KeyboardInterrupt) -> int:
+    """130 after Ctrl-C, 143 after SIGTERM, as shells have it."""
+    return 128 + (signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT)
