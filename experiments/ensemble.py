@@ -23,7 +23,7 @@ from lesionflow.evaluation.metrics import Difference, compare, measure
 from lesionflow.model.decision import decide
 from lesionflow.model.prediction import LabelledPredictions, with_labels
 from lesionflow.registry.compared_model import find_compared_model, why_not_comparable
-from lesionflow.tracking.client import connect
+from lesionflow.tracking.tracking_store import connect
 
 SHOWN = ("balanced_accuracy", "macro_auc", "sensitivity_mel", "ece")
 
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("models", nargs="+", metavar="MODEL", help="models:/NAME/VERSION or a bundle's folder")
     parser.add_argument("--tracking-uri", help="MLflow's store")
     options = parser.parse_args()
-    connect(options.tracking_uri)
+    connect(options.tracking_uri, writes=True)
     contenders = [find_compared_model(model) for model in options.models]
     for other in contenders[1:]:
         if why := why_not_comparable(contenders[0], other):

@@ -207,9 +207,9 @@ def main() -> None:
 
     import mlflow
 
-    from lesionflow.tracking.client import connect
+    from lesionflow.tracking.tracking_store import connect
 
-    connect(options.tracking_uri)
+    connect(options.tracking_uri, writes=True)
     mlflow.set_experiment(EXPERIMENT)
     images = read_labelled_images(options.data, options.cache)
     trials = read_trials(options.group, options.data)

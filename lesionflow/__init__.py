@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lesionflow.api.download import Downloaded, download
     from lesionflow.api.evaluate import evaluate
     from lesionflow.api.explain import Explained, explain
+    from lesionflow.api.export import export
     from lesionflow.api.history import history
     from lesionflow.api.load import LoadedModel, Prediction, load
     from lesionflow.api.merge import merge
@@ -141,6 +142,7 @@ __all__ = [
     "download",
     "evaluate",
     "explain",
+    "export",
     "history",
     "load",
     "merge",

@@ -8,18 +8,18 @@ from typing import BinaryIO
 _HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}  # by somebody else
 
 
-def take_lock(file: BinaryIO, *, shared: bool = False) -> bool:
+def take_lock(file: BinaryIO, *, shared: bool = False, wait: bool = False) -> bool:
     """Take the lock of an open file, until it is closed; False where somebody else holds it.
 
-    shared: whether others who share it may hold it as well. Where there are no locks, as on Windows and on some network
-    shares, one goes without: True.
+    shared: whether others who share it may hold it as well; wait: until it is free. Where there are no locks, as on
+    Windows and on some network shares, one goes without: True.
     """
     try:
         import fcntl
     except ImportError:
         return True
     try:
-        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except OSError as error:
         return error.errno not in _HELD
     return True

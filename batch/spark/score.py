@@ -24,7 +24,8 @@ from lesionflow.model.columns import FAILED, REPORT_COLUMNS, SCORED
 from lesionflow.model.pyfunc import OUTPUT_COLUMNS
 from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.versions import Version, find_version, number_by_alias, parse_address
-from lesionflow.tracking.client import connect, registry_errors
+from lesionflow.tracking.client import registry_errors
+from lesionflow.tracking.tracking_store import connect
 from lesionflow.usage_data import SWITCHES
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from lesionflow.evaluation.metrics import compare as paired_differences
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.compared_model import ComparedModel, compared_model_of, find_compared_model, why_not_comparable
 from lesionflow.registry.config import DEFAULT_NAME
-from lesionflow.registry.versions import parse_address
-from lesionflow.tracking.client import connect
+from lesionflow.registry.versions import LOGGED_MODEL, parse_address
+from lesionflow.tracking.tracking_store import connect
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,31 @@ class Comparison:
 def compare(models: Sequence[str], *, tracking_uri: str | None = None, resamples: int = 2000) -> Comparison:
     """Compare models with the first of them; one alone with the champion, where there is another.
 
-    models: `models:/NAME/VERSION`, `models:/NAME@ALIAS`, `pretrained` or folders of bundles; one that is named twice
-    counts once.
-    Differences come from a paired bootstrap over the lesions of the validation part; the test part chooses nothing.
-    Raises what `find_compared_model` raises.
+    Parameters
+    ----------
+    models : sequence of str
+        Addresses as `registry.versions.resolve` takes them; one that is named twice counts once.
+    tracking_uri : str, optional
+        Where models are registered.
+    resamples : int
+        Resamples of the paired bootstrap over the lesions of the validation part, which the differences come from. The
+        test part chooses nothing.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    LesionflowError
+        What `registry.compared_model.find_compared_model` raises.
     """
-    if len(models) == 1 or any(model.startswith("models:") for model in models):
+    if len(models) == 1 or any(model.startswith(("models:", "runs:")) for model in models):
         connect(tracking_uri)
     named = [find_compared_model(model) for model in models]
     if len(models) == 1:
-        name = parse_address(models[0])[0] if models[0].startswith("models:") else DEFAULT_NAME
+        registered = models[0].startswith("models:") and not LOGGED_MODEL.fullmatch(models[0])
+        name = parse_address(models[0])[0] if registered else DEFAULT_NAME
         champion = find_champion(name)
         named = ([] if champion is None else [compared_model_of(champion)]) + named
     found = list({model.label: model for model in named}.values())

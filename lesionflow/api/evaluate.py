@@ -95,9 +95,9 @@ def _evaluate(
         check_folder(Path(out), FILES, config.overwrite)
     if config.log:
         from lesionflow.tracking import runs as tracking
-        from lesionflow.tracking.client import connect
+        from lesionflow.tracking.tracking_store import connect
 
-        connect(tracking_uri)
+        connect(tracking_uri, writes=True)
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
         resolved = resolve(model, Path(folder), tracking_uri, (*SCORED, TRAINED_ON_FILE, VALIDATION_FILE))
         predictor = load_predictor(resolved.folder, averaged=config.tta)

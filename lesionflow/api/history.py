@@ -6,7 +6,7 @@ from lesionflow.errors import RegistryError
 from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.history import ChampionState, read_state
 from lesionflow.registry.versions import suggest_model
-from lesionflow.tracking.client import connect
+from lesionflow.tracking.tracking_store import connect
 
 
 def history(name: str = DEFAULT_NAME, *, tracking_uri: str | None = None) -> ChampionState:

@@ -11,7 +11,7 @@ from lesionflow.registry.champion import Promotion, challenge
 from lesionflow.registry.config import PromotionConfig
 from lesionflow.registry.history import checked_reason
 from lesionflow.registry.versions import find_version
-from lesionflow.tracking.client import connect
+from lesionflow.tracking.tracking_store import connect
 
 
 def promote(
@@ -22,6 +22,7 @@ def promote(
     reason: str = "",
     force: bool = False,
     tracking_uri: str | None = None,
+    migrate: bool = False,
     **overrides: Unpack[PromotionOptions],
 ) -> Promotion:
     """Make a version the champion if it passes the gates.
@@ -42,6 +43,8 @@ def promote(
         Promote although gates fail; needs a reason.
     tracking_uri
         MLflow tracking store and registry.
+    migrate
+        Migrate the database of an older MLflow, after a backup beside it.
 
     Returns
     -------
@@ -63,5 +66,5 @@ def promote(
     config, note = configured(PromotionConfig, config, overrides), checked_reason(reason)
     if force and not note:
         raise UsageError("--force overrules the gates; say why with --reason, it is kept with the version")
-    connect(tracking_uri)
+    connect(tracking_uri, writes=True, migrate=migrate)
     return challenge(find_version(name, version), config, force=force, note=note)

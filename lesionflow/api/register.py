@@ -9,17 +9,25 @@ from pathlib import Path
 
 from lesionflow.errors import BundleError, RegistryError
 from lesionflow.evaluation.metrics import DECIDING
-from lesionflow.model.card import Card
-from lesionflow.model.files import check_whole
+from lesionflow.model.card import CARD_FILE, Card
+from lesionflow.model.files import bundle_of_logged_model, check_whole
+from lesionflow.model.shipped import PRETRAINED, pretrained_folder
 from lesionflow.registry.champion import promote_best
-from lesionflow.registry.config import DEFAULT_NAME
+from lesionflow.registry.config import DEFAULT_NAME, check_model_name
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.registering import complete, decided, find_of_run, find_registered, log_origin
-from lesionflow.registry.training_artifacts import TrainingArtifacts, copy_bundle, read_artifacts, register_artifacts
+from lesionflow.registry.training_artifacts import (
+    TrainingArtifacts,
+    copy_bundle,
+    is_kept,
+    read_artifacts,
+    register_artifacts,
+)
 from lesionflow.registry.versions import Version
 from lesionflow.tracking import runs as tracking
-from lesionflow.tracking.client import connect, patient
+from lesionflow.tracking.client import patient
 from lesionflow.tracking.resume import delete_checkpoints, find_begun
+from lesionflow.tracking.tracking_store import connect
 
 
 @dataclass(frozen=True)
@@ -41,20 +49,44 @@ def register(
     challenge: bool = True,
     tracking_uri: str | None = None,
     experiment: str = DEFAULT_NAME,
+    migrate: bool = False,
 ) -> Registered:
-    """Put a bundle into the registry, as the next version of a model, and let it challenge the champion.
+    """Register a bundle as the next version of a model, and let it challenge the champion.
 
-    bundle: the folder of a bundle, or one in which a training has kept what it could not register: that goes back into
-    the run that trained it, where this registry has that run. Another bundle gets a run of its own in `experiment`.
-    registered_model: as the training was told to, or `lesionflow`. A bundle that is registered already is not
-    registered a second time. Raises `BundleError` for one that is not whole, before anything else, and `RegistryError`.
+    Parameters
+    ----------
+    bundle : str or path
+        The folder of a bundle, one that `mlflow artifacts download` made, `pretrained`, or the folder in which a
+        training kept what it could not register: that goes back into the run that trained it, where this store has it.
+    registered_model : str, optional
+        Name of the registered model; without it the one that the training was given, or `lesionflow`.
+    challenge : bool
+        Whether the gates are asked.
+    tracking_uri : str, optional
+        The store.
+    experiment : str
+        Where a bundle without a run gets one.
+    migrate : bool
+        Whether the database of an older MLflow is migrated, after a backup.
+
+    Returns
+    -------
+    Registered
+        A bundle that is registered already is not registered a second time.
+
+    Raises
+    ------
+    BundleError
+        For a bundle that is not whole, before anything else.
+    RegistryError
+        Where the store does not answer or refuses.
     """
-    outcome = read_artifacts(Path(bundle))
+    outcome = read_artifacts(_bundle_folder(os.fspath(bundle)))
     card = check_whole(outcome.bundle)
     if DECIDING not in card.metrics.get("validation", {}):
         raise BundleError(f"{outcome.bundle}: its training did not come to the end; it says nothing of validation")
-    name = registered_model or outcome.registered_model or DEFAULT_NAME
-    connect(tracking_uri)
+    name = check_model_name(registered_model or outcome.registered_model or DEFAULT_NAME)
+    connect(tracking_uri, writes=True, migrate=migrate)
     begun = find_begun(outcome.run_id) if outcome.run_id else None
     found = find_registered(name, card.digest)
     if found:
@@ -72,6 +104,16 @@ def register(
     if challenge and not (found and decided(version)):
         _, decision, _ = promote_best([version])
     return Registered(version, found is not None, run_id, begun is not None, decision, begun.parent if begun else None)
+
+
+def _bundle_folder(bundle: str) -> Path:
+    """The folder of what is to be registered; `mlflow artifacts download` puts a bundle into a folder of its own."""
+    if bundle == PRETRAINED:
+        return pretrained_folder()
+    folder = Path(bundle)
+    if folder.is_dir() and not (folder / CARD_FILE).exists() and not is_kept(folder):
+        return bundle_of_logged_model(str(folder.absolute())) or folder
+    return folder
 
 
 def _register(

@@ -5,14 +5,16 @@ from __future__ import annotations
 from lesionflow.registry.champion import Rollback, roll_back
 from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.history import checked_reason
-from lesionflow.tracking.client import connect
+from lesionflow.tracking.tracking_store import connect
 
 
-def rollback(name: str = DEFAULT_NAME, *, reason: str = "", tracking_uri: str | None = None) -> Rollback:
+def rollback(
+    name: str = DEFAULT_NAME, *, reason: str = "", tracking_uri: str | None = None, migrate: bool = False
+) -> Rollback:
     """Restore the champion before the present one; a second time, the one before that.
 
     Champions that were deleted since are left out. Raises `RegistryError` where there is none to go back to.
     """
     note = checked_reason(reason)
-    connect(tracking_uri)
+    connect(tracking_uri, writes=True, migrate=migrate)
     return roll_back(name, note)

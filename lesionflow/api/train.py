@@ -29,14 +29,15 @@ from lesionflow.model.files import read_arrays
 from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import write_description
 from lesionflow.registry.champion import promote_best
-from lesionflow.registry.config import DEFAULT_NAME
+from lesionflow.registry.config import DEFAULT_NAME, check_model_name
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.registering import check_may_register, find_trained
 from lesionflow.registry.versions import SCORED, Version, resolve
 from lesionflow.tracking import runs as tracking
-from lesionflow.tracking.client import connect, without_password
+from lesionflow.tracking.client import without_password
 from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished
 from lesionflow.tracking.runs import log_configuration, read_configuration_text
+from lesionflow.tracking.tracking_store import connect
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.config_file import read_settings
 from lesionflow.training.presets import ALL, NETWORKS
@@ -57,6 +58,7 @@ def train(
     config: TrainingConfig | None = None,
     *,
     tracking_uri: str | None = None,
+    migrate: bool = False,
     experiment: str = DEFAULT_NAME,
     registered_model: str = DEFAULT_NAME,
     cache: Path | None = None,
@@ -73,6 +75,8 @@ def train(
         What to train, on what and how; `overrides` replace single options of it.
     tracking_uri
         MLflow tracking store and registry.
+    migrate
+        Migrate the database of an older MLflow, after a backup beside it.
     experiment
         MLflow experiment of the runs.
     registered_model
@@ -93,7 +97,9 @@ def train(
         Where training cannot begin or end; that of a bundle that cannot be registered says where it is kept.
     """
     config, console = configured(TrainingConfig, config, overrides), console or Console(stderr=True)
-    address = connect(tracking_uri)  # first of all: an hour of training must not end at a closed door
+    # fail fast if the store cannot be written to
+    check_model_name(registered_model)
+    address = connect(tracking_uri, writes=True, migrate=migrate)
     config = _with_model_of_start(config, tracking_uri)
     config = _prepared(config, console)
     return _train(config, None, registered_model, console, address=address, experiment=experiment, cache=cache)
@@ -113,6 +119,7 @@ def resume(
     *,
     data: str | None = None,
     tracking_uri: str | None = None,
+    migrate: bool = False,
     cache: Path | None = None,
     console: Console | None = None,
 ) -> Trained:
@@ -122,7 +129,7 @@ def resume(
     has registered are left as they are. Raises as `train` does, and `RegistryError` where there is nothing to resume.
     """
     console = console or Console(stderr=True)
-    address = connect(tracking_uri)
+    address = connect(tracking_uri, writes=True, migrate=migrate)
     begun = find_interrupted(run_id)
     config = _prepared(begun.config if data is None else dataclasses.replace(begun.config, data=data), console)
     return _train(config, begun, begun.registered_model, console, address=address, cache=cache)

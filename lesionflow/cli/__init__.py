@@ -12,7 +12,7 @@ from lesionflow.cli.data import download
 from lesionflow.cli.doctor import doctor
 from lesionflow.cli.evaluation import demo, describe, evaluate
 from lesionflow.cli.explanation import explain
-from lesionflow.cli.registry import compare, history, promote, register, rollback
+from lesionflow.cli.registry import compare, export, history, move_store, promote, register, rollback
 from lesionflow.cli.scoring import merge, score
 from lesionflow.cli.streams import guarded_streams
 from lesionflow.cli.training import train
@@ -39,6 +39,8 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         promote,
         rollback,
         history,
+        export,
+        move_store,
     ),
     "This installation": (
         doctor,

@@ -93,6 +93,12 @@ tracking_uri_option = option(
     unset="sqlite:///mlflow.db in this folder",
     help="MLflow tracking store and registry.",
 )
+migrate_option = option(
+    "--migrate",
+    is_flag=True,
+    group=MLFLOW,
+    help="Migrate the database of an older MLflow, after a backup beside it; older clients cannot open it then.",
+)
 registered_model_option = option(
     "--registered-model",
     default=DEFAULT_NAME,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lesionflow.cli.help import command, option
-from lesionflow.cli.options import MLFLOW, experiment_option, options_of, tracking_uri_option
+from lesionflow.cli.options import MLFLOW, experiment_option, migrate_option, options_of, tracking_uri_option
 from lesionflow.cli.values import MODEL, REGISTERED_MODEL, Choice, WholeNumber
 from lesionflow.errors import RegistryError
 from lesionflow.registry.config import DEFAULT_NAME, PromotionConfig
@@ -31,9 +32,9 @@ PARTS = ("validation", "test")  # of which cards have figures worth comparing
 def compare(models: tuple[str, ...], part: str | None, for_machines: bool, tracking_uri: str | None) -> None:
     """Print models side by side, and how each differs from the first; one alone is compared with the champion.
 
-    A MODEL is models:/NAME/VERSION, models:/NAME@ALIAS, pretrained (which comes with lesionflow) or the folder of a
-    bundle. Differences are of validation, with 95 % intervals from a paired bootstrap over lesions, and only where data
-    and split are the same.
+    A MODEL is models:/NAME/VERSION, models:/NAME@ALIAS, models:/NAME/latest, models:/m-ID, runs:/ID/model, pretrained
+    (which comes with lesionflow) or the folder of a bundle. Differences are of validation, with 95 % intervals from a
+    paired bootstrap over lesions, and only where data and split are the same.
 
     \b
     Example:
@@ -55,11 +56,12 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
 
 
 @command(short_help="Register a bundle that is on disk.")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=MODEL)
 @option(
     "--registered-model",
     group=MLFLOW,
     metavar="NAME",
+    type=REGISTERED_MODEL,
     unset="as the training was told to, or lesionflow",
     help="Name in the model registry.",
 )
@@ -68,24 +70,33 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
 )
 @experiment_option(", for a bundle without a run")
 @tracking_uri_option
+@migrate_option
 def register(
-    bundle: Path, registered_model: str | None, challenge: bool, experiment: str, tracking_uri: str | None
+    bundle: str,
+    registered_model: str | None,
+    challenge: bool,
+    experiment: str,
+    tracking_uri: str | None,
+    migrate: bool,
 ) -> None:
     """Register a bundle that is on disk: one that a training could not register, or one from elsewhere.
 
-    BUNDLE is the folder that the training's message named, or that of any bundle. What a training has kept goes back
-    into its run, with all that the run did not get; another bundle gets a run of its own. As after a training, the
-    gates decide whether it becomes champion. One that is registered already is not registered a second time.
+    BUNDLE is the folder that the training's message named, the folder of any bundle, one that 'mlflow artifacts
+    download' made, or pretrained, which comes with lesionflow. What a training has kept goes back into its run, with
+    all that the run did not get; another bundle gets a run of its own. As after a training, the gates decide whether it
+    becomes champion. One that is registered already is not registered a second time.
 
     \b
     Example:
       lesionflow register lesionflow-kept/cnn-2f6c1d0e8b3a4c5f9d7e6a1b0c2d3e4f
+      lesionflow register pretrained
     """
     from lesionflow.api.register import register
 
     done = register(
-        bundle, registered_model=registered_model, challenge=challenge, tracking_uri=tracking_uri, experiment=experiment
-    )
+        bundle, registered_model=registered_model, challenge=challenge, tracking_uri=tracking_uri,
+        experiment=experiment, migrate=migrate,
+    )  # fmt: skip
     version = done.version
     if done.already:
         click.echo(f"{version.label} ({version.card.network}) is this very bundle; it was registered before")
@@ -102,9 +113,8 @@ def print_decision(version: Version, decision: Verdict) -> None:
     """Print whether a version that was trained or registered has become champion."""
     if decision.promote:
         click.echo(f"{version.label} ({version.card.network}) is the champion now: {decision.reason}")
-        click.echo(
-            f"score images with it: lesionflow score FOLDER --out results.csv --model models:/{version.name}@champion"
-        )
+        model = shlex.quote(f"models:/{version.name}@champion")
+        click.echo(f"score images with it: lesionflow score FOLDER --out results.csv --model {model}")
     else:
         click.echo(f"{version.label} ({version.card.network}) does not become champion: {decision.reason}")
 
@@ -116,7 +126,8 @@ def print_decision(version: Version, decision: Verdict) -> None:
 @option("--force", is_flag=True, help="Promote it although gates fail; needs --reason.")
 @option("--reason", default="", help="Why; kept with the version and in the history.")
 @tracking_uri_option
-def promote(name: str, version: int, tracking_uri: str | None, **options: Any) -> None:
+@migrate_option
+def promote(name: str, version: int, **options: Any) -> None:
     """Make a registered version the champion if it passes the gates.
 
     The gates, on the validation part: same data and split as the champion, better balanced accuracy, no worse at
@@ -130,7 +141,7 @@ def promote(name: str, version: int, tracking_uri: str | None, **options: Any) -
     from lesionflow.api.promote import promote
     from lesionflow.registry.champion import how_to_force, told_replaced
 
-    promotion = promote(name, version, tracking_uri=tracking_uri, **options)
+    promotion = promote(name, version, **options)
     chosen = promotion.version
     if promotion.already:
         click.echo(f"{promotion.decision.reason}; nothing changed")
@@ -150,7 +161,8 @@ def promote(name: str, version: int, tracking_uri: str | None, **options: Any) -
 @click.argument("name", type=REGISTERED_MODEL, default=DEFAULT_NAME)
 @option("--reason", default="", help="Why; kept in the history.")
 @tracking_uri_option
-def rollback(name: str, reason: str, tracking_uri: str | None) -> None:
+@migrate_option
+def rollback(name: str, **options: Any) -> None:
     """Restore the champion before the present one; a second time, the one before that.
 
     NAME is that of the registered model, lesionflow where none is given.
@@ -161,7 +173,7 @@ def rollback(name: str, reason: str, tracking_uri: str | None) -> None:
     """
     from lesionflow.api.rollback import rollback
 
-    done = rollback(name, reason=reason, tracking_uri=tracking_uri)
+    done = rollback(name, **options)
     for number in done.deleted:
         click.echo(f"{name}/{number} was champion in between and is left out: it was deleted since")
     if done.replaced_by is not None:
@@ -207,3 +219,44 @@ def _print_gates(promotion: Promotion) -> None:
         figures = "" if gate.figure is None or gate.limit is None else f"{gate.figure:.4f}, limit {gate.limit:.4f}"
         click.echo(f"{'passed' if gate.passed else 'FAILED'}  {gate.name:22}{figures}".rstrip())
         click.echo(click.wrap_text(gate.reason, 80, "        ", "        "))
+
+
+@command(short_help="Copy a model's bundle out of the registry.")
+@click.argument("model", type=MODEL)
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@tracking_uri_option
+def export(model: str, folder: Path, tracking_uri: str | None) -> None:
+    """Copy the bundle of a MODEL into FOLDER, which must be new or empty; every file is verified.
+
+    MODEL is written as for 'lesionflow score --model'. The folder scores, evaluates and registers anywhere.
+
+    \b
+    Example:
+      lesionflow export models:/lesionflow@champion champion
+    """
+    from lesionflow.api.export import export
+
+    done = export(model, folder, tracking_uri=tracking_uri)
+    click.echo(f"{done.label}: {', '.join(done.files)} in {done.folder}")
+
+
+@command(short_help="Have a store's artifacts looked for where they were moved to.")
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@tracking_uri_option
+def move_store(old: Path, new: Path, tracking_uri: str | None) -> None:
+    """Have the artifacts of an SQLite store looked for below NEW instead of OLD, after a folder was moved.
+
+    MLflow keeps absolute paths. All of them below OLD are rewritten in one transaction, after a backup of the database
+    beside it.
+
+    \b
+    Example:
+      mv experiments /data/experiments; cd /data/experiments
+      lesionflow move-store /home/ana/experiments /data/experiments
+    """
+    from lesionflow.tracking.client import default_addresses
+    from lesionflow.tracking.tracking_store import move_store
+
+    count, backup = move_store(old, new, default_addresses(tracking_uri)[1])
+    click.echo(f"{count} addresses now begin with {new}; the database as it was: {backup}")

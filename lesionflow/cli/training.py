@@ -13,6 +13,7 @@ from lesionflow.cli.help import command, option
 from lesionflow.cli.options import (
     cache_option,
     experiment_option,
+    migrate_option,
     options_of,
     registered_model_option,
     tracking_uri_option,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from lesionflow.registry.versions import Version
 
 # What a machine that goes on with another's training may have elsewhere; the rest is as it was begun.
-WITH_RESUME = {"resume", "data", "tracking_uri", "cache"}
+WITH_RESUME = {"resume", "data", "tracking_uri", "migrate", "cache"}
 
 
 @command(short_help="Train networks, track the runs, register the models.")
@@ -51,6 +52,7 @@ WITH_RESUME = {"resume", "data", "tracking_uri", "cache"}
 @experiment_option(" of the runs")
 @registered_model_option
 @tracking_uri_option
+@migrate_option
 @cache_option
 @click.pass_context
 def train(
@@ -58,6 +60,7 @@ def train(
     config: str | None,
     resume: str | None,
     tracking_uri: str | None,
+    migrate: bool,
     cache: Path | None,
     **settings: Any,
 ) -> None:
@@ -80,7 +83,7 @@ def train(
 
     typed = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     surrounding = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT}
-    places: dict[str, Any] = {"tracking_uri": tracking_uri, "cache": cache}
+    places: dict[str, Any] = {"tracking_uri": tracking_uri, "migrate": migrate, "cache": cache}
     try:
         with terminable():
             if resume is None:

@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 
 from lesionflow.errors import did_you_mean
 from lesionflow.options import FILES, FOLDERS, range_told
-from lesionflow.registry.config import DEFAULT_MODEL
+from lesionflow.registry.config import DEFAULT_MODEL, check_model_name
 from lesionflow.registry.local_store import registered_names
 from lesionflow.storage.location import Location, parse_location
 
@@ -81,6 +81,9 @@ class _RegisteredModelType(click.ParamType):
     """The name of a registered model."""
 
     name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return check_model_name(str(value))
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         names = registered_names(ctx.params.get("tracking_uri"))

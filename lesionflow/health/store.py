@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,14 @@ from urllib.parse import unquote
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check, UnansweredError, asked_elsewhere
 from lesionflow.health.machine import size
 from lesionflow.model.shipped import in_its_place
-from lesionflow.registry.local_store import DEFAULT_STORE, has_file_store
-from lesionflow.tracking.client import HASTY, SET_BY_USER, shown_address, without_password
+from lesionflow.tracking.client import (
+    DEFAULT_STORE,
+    HASTY,
+    SET_BY_USER,
+    has_file_store,
+    shown_address,
+    without_password,
+)
 
 SECONDS = 90  # to look for a champion and to fetch it; a server that hangs is given up long before
 _SQLITE = "sqlite:///"
@@ -66,7 +73,7 @@ def check_store(store: Store, name: str) -> tuple[list[Check], Path | None]:
     try:
         haste = {variable: value for variable, value in HASTY.items() if variable not in SET_BY_USER}
         haste.setdefault("PGCONNECT_TIMEOUT", os.environ.get("PGCONNECT_TIMEOUT", "10"))
-        asked = ("lesionflow.registry.inspect_store:survey", store.address, name)
+        asked = ("lesionflow.registry.inspect_store:inspect_store", store.address, name)
         seen = asked_elsewhere(*asked, seconds=SECONDS, environment=haste)
     except UnansweredError as unanswered:
         found = f"{told}: {_without(store, str(unanswered))}"
@@ -80,8 +87,8 @@ def _told(store: Store, told: str, seen: dict[str, Any], name: str) -> Iterator[
         yield Check("store", f"{told}: an empty database, the first training fills it")
         return
     if seen["schema"]:
-        advice = f"back it up, then: mlflow db upgrade {store.shown}; if a newer MLflow wrote it: pip install -U mlflow"
-        yield Check("store", f"{told}: tables of another MLflow ({seen['schema']})", PROBLEM, advice)
+        found, _, advice = seen["schema"].partition("; ")
+        yield Check("store", f"{told}: {found}", PROBLEM, advice)
         return
     if seen["failed"] and not seen.get("artifacts"):
         yield Check(
@@ -96,6 +103,9 @@ def _told(store: Store, told: str, seen: dict[str, Any], name: str) -> Iterator[
     if seen["failed"]:
         yield Check("store", _without(store, seen["failed"]), PROBLEM, "the message says what to look after")
         return
+    if seen["moved"]:
+        found, _, advice = seen["moved"].partition("; ")
+        yield Check("store", f"artifacts: {found}", PROBLEM, advice)
     yield _champion(store, seen["champion"], name)
     yield from _interrupted(seen["interrupted"])
 
@@ -108,7 +118,7 @@ def _champion(store: Store, champion: dict[str, Any] | None, name: str) -> Check
     age = f"{days:.0f} days" if days >= 2 else f"{24 * days:.0f} hours"
     found = f"{champion['label']}, registered {age} ago"
     if champion["failed"]:
-        advice = f"restore its files, or go back to the champion before: lesionflow rollback {name}"
+        advice = f"restore its files, or go back to the champion before: {shlex.join(['lesionflow', 'rollback', name])}"
         return Check("champion", f"{found}: {_without(store, champion['failed'])}", PROBLEM, advice)
     return Check("champion", f"{found}; {champion['network']} trained on {champion['data']}; all digests are right")
 

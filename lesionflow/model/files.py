@@ -9,6 +9,7 @@ import dataclasses
 import io
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
@@ -66,3 +67,15 @@ def _checked(folder: Path, card: Card, name: str) -> bytes:
     if sha256(content) != card.digests[name]:
         raise BundleError(f"{folder / name}: altered since it was trained (digest differs); restore or retrain it")
     return content
+
+
+def bundle_of_logged_model(location: str) -> Path | None:
+    """Return the bundle in the folder of a logged model, by its path or file URI; None where it is none of ours."""
+    parts = urlsplit(location)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        location = unquote(parts.path)
+    try:  # MLflow keeps what `data_path` named under data/, by its own name; a bundle is one folder there
+        folders = list((Path(location) / "data").iterdir()) if os.path.isabs(location) else []
+    except (OSError, ValueError):
+        return None
+    return folders[0] if len(folders) == 1 and folders[0].is_dir() else None

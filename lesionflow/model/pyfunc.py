@@ -33,8 +33,6 @@ OUTPUT_COLUMNS = {  # those of the report, with their types in MLflow's words
     "model": "string",
 }
 BATCH_SIZE = 16  # images that go through the network at once, as in scoring on a processor
-# Where an answer becomes JSON, MLflow says so in this variable.
-SERVED = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
 
 
 class BundleModel:
@@ -44,12 +42,20 @@ class BundleModel:
         self.predictor = predictor
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """What the report says of each image in the column `image`, a row each: bytes of a file, or these as base64.
+        """Score images.
 
-        Whatever is wrong with an image is in its row's `error`: one broken file must not fail its neighbours. As in a
-        CSV report its words are then empty and its numbers missing; MLflow's Spark function would turn a missing word
-        into the text "None". What is missing of an answer that is served is null, as JSON knows no NaN. `model` is the
-        bundle's name: the number of the version is given after the model is stored.
+        Parameters
+        ----------
+        model_input : pandas.DataFrame
+            A column `image` with the bytes of an image file in each cell, or these as base64.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each image with the report's columns. Whatever is wrong with an image is in its row's `error`; as
+            in a CSV report its words are then empty and its numbers missing, since MLflow's Spark function would turn a
+            missing word into the text "None". As records, which is how a server answers, whatever is missing is None,
+            since JSON knows no NaN. `model` is the bundle's name: its version gets a number after it is stored.
         """
         import pandas as pd
 
@@ -60,19 +66,28 @@ class BundleModel:
         rows: list[Row] = []
         for first in range(0, len(values), BATCH_SIZE):
             rows += predict_batch(self.predictor, values[first : first + BATCH_SIZE], _decode)
-        card, served = self.predictor.card, os.environ.get(SERVED) == "true"
+        card = self.predictor.card
         model = card.label + (" (demo data)" if card.demo else "")
         columns, values_of = {}, row_values(tuple(OUTPUT_COLUMNS), model)
         table = [values_of(row) for row in rows]
         for place, (name, kind) in enumerate(OUTPUT_COLUMNS.items()):
             said = [values[place] for values in table]
-            if served:
-                columns[name] = pd.Series(said, index, object)
-            elif kind == "double":
+            if kind == "double":
                 columns[name] = pd.Series(said, index, float)
             else:
                 columns[name] = pd.Series(["" if word is None else word for word in said], index, object)
-        return pd.DataFrame(columns)
+        return _with_null_records(pd.DataFrame(columns))
+
+
+def _with_null_records(answers: pd.DataFrame) -> pd.DataFrame:
+    """Have `to_dict`, which MLflow's server makes JSON of, give None for what is missing."""
+
+    def to_dict(*given: Any, **named: Any) -> Any:
+        nulls = answers.astype(object).where(answers.notna() & (answers != ""), None)
+        return type(answers).to_dict(nulls, *given, **named)
+
+    object.__setattr__(answers, "to_dict", to_dict)  # of this object alone: a copy is any data frame
+    return answers
 
 
 def _decode(value: object, height: int, width: int) -> np.ndarray:

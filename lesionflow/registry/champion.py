@@ -6,6 +6,8 @@ change is written into the history first, and whoever wrote one makes the alias 
 
 from __future__ import annotations
 
+import functools
+import shlex
 from dataclasses import dataclass
 
 from lesionflow.errors import LesionflowError, RegistryError
@@ -27,7 +29,7 @@ from lesionflow.registry.history import (
     tag_decision,
 )
 from lesionflow.registry.versions import Version, find_version, is_registered, number_by_alias
-from lesionflow.tracking.client import mlflow, registry_errors
+from lesionflow.tracking.client import mlflow, registry_errors, set_again
 
 
 @dataclass(frozen=True)
@@ -171,22 +173,24 @@ def reconcile_alias(name: str) -> ChampionState:
     change than its own, and who records one later moves it later: so the alias is where the last change says.
     """
     while True:
-        standing = read_state(name)
-        if not standing.changes or standing.agrees:
-            return standing
-        last = str(standing.changes[-1].version)
+        state = read_state(name)
+        if not state.changes or state.agrees:
+            return state
+        last = str(state.changes[-1].version)
         with registry_errors(f"making {name}/{last} the champion"):
-            mlflow.MlflowClient().set_registered_model_alias(name, CHAMPION, last)
+            set_again(functools.partial(mlflow.MlflowClient().set_registered_model_alias, name, CHAMPION, last))
 
 
 def how_to_force(version: Version) -> str:
     """What a message says of a refused promotion."""
-    return f"to do so all the same: lesionflow promote {version.name} {version.number} --force --reason WHY"
+    command = shlex.join(["lesionflow", "promote", version.name, str(version.number)])
+    return f"to do so all the same: {command} --force --reason WHY"
 
 
 def told_replaced(name: str, number: int, by: int) -> str:
     """What a message says of a champion that somebody replaced at the same moment."""
-    return f"{name}/{number} was promoted and at once replaced by {name}/{by}; 'lesionflow history {name}' has it all"
+    command = shlex.join(["lesionflow", "history", name])
+    return f"{name}/{number} was promoted and at once replaced by {name}/{by}; see: {command}"
 
 
 def _ask_gates(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lesionflow.defaults import DEFAULT_MODEL as DEFAULT_MODEL
 from lesionflow.defaults import DEFAULT_NAME as DEFAULT_NAME
+from lesionflow.errors import UsageError
 from lesionflow.options import check_options, option
 
 GATES = "Gates"  # what help lists the options under
@@ -34,3 +36,14 @@ class PromotionConfig:
 
 
 USUAL = PromotionConfig()
+
+
+def check_model_name(name: str) -> str:
+    """Return a name that models can be registered under. Raises `UsageError` for one that no address can hold."""
+    if not name.strip() or name != name.strip():
+        raise UsageError(f"{name!r}: a model's name can neither be empty nor begin or end with a space")
+    if wrong := [mark for mark in "@/:'" if mark in name]:
+        raise UsageError(f"{name}: a model's name cannot contain {wrong[0]!r}; choose another")
+    if re.fullmatch("m-[0-9a-f]{32}", name):
+        raise UsageError(f"{name}: means another model in an address; choose another name")
+    return name

@@ -9,6 +9,7 @@ and chance.
 from __future__ import annotations
 
 import datetime
+import functools
 import getpass
 import json
 import os
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from lesionflow.errors import UsageError
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.versions import Version
-from lesionflow.tracking.client import mlflow, registry_errors
+from lesionflow.tracking.client import mlflow, registry_errors, set_again
 
 CHAMPION = "champion"  # the alias
 PROMOTED, FORCED = "promoted", "forced"
@@ -120,7 +121,7 @@ def tag_decision(
     with registry_errors(f"tagging {name}/{number}"):
         client = mlflow.MlflowClient()
         for key, value in tags.items():
-            client.set_model_version_tag(name, str(number), key, value)
+            set_again(functools.partial(client.set_model_version_tag, name, str(number), key, value))
         for key in client.get_model_version(name, str(number)).tags:
             if key not in tags and (key.startswith("gate_") or key in ("decided_against", "decision_note")):
                 client.delete_model_version_tag(name, str(number), key)

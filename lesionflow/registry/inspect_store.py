@@ -1,4 +1,4 @@
-"""A look at a tracking store that changes nothing there: whether it answers, who is champion, what was interrupted."""
+"""Inspecting a tracking store without changing it: whether it answers, its champion, interrupted trainings."""
 
 from __future__ import annotations
 
@@ -12,21 +12,32 @@ from lesionflow.errors import LesionflowError
 from lesionflow.model.files import check_whole, read_bundle
 from lesionflow.registry.history import CHAMPION
 from lesionflow.registry.versions import number_by_alias, registered_at, resolve
-from lesionflow.tracking.client import connect, mlflow, registry_errors
+from lesionflow.tracking.client import mlflow, registry_errors
 from lesionflow.tracking.resume import MODEL_TAG
+from lesionflow.tracking.tracking_store import (
+    MISSING,
+    NEWER,
+    OLDER,
+    connect,
+    explain_moved,
+    explain_newer,
+    explain_older,
+    is_database,
+    read_schema,
+)
 
 _SHOWN = 3  # interrupted trainings that are named
 
 
-def survey(tracking_uri: str, name: str) -> dict[str, Any]:
-    """What there is to say of a store and of the champion of a model, such that JSON has it.
+def inspect_store(tracking_uri: str, name: str) -> dict[str, Any]:
+    """Describe a store and the champion of a model as JSON values.
 
     `failed` is empty, or says why the rest is missing; `schema` is not empty where the database's tables are of another
     MLflow, and nothing has been asked then: to connect might change them.
     """
     told: dict[str, Any] = {"failed": "", "schema": "", "seconds": 0.0, "champion": None, "interrupted": None}
     try:
-        told["schema"] = _schema_told(tracking_uri)
+        told["schema"] = _explain_schema(tracking_uri)
         if told["schema"]:
             return told
         began = time.monotonic()
@@ -34,6 +45,7 @@ def survey(tracking_uri: str, name: str) -> dict[str, Any]:
         told["seconds"] = time.monotonic() - began
         told |= _counts()
         told["artifacts"] = _artifacts()
+        told["moved"] = _moved_artifacts()
         told["champion"] = _champion(name, tracking_uri)
         told["interrupted"] = _interrupted()
     except LesionflowError as error:
@@ -41,24 +53,17 @@ def survey(tracking_uri: str, name: str) -> dict[str, Any]:
     return told
 
 
-def _schema_told(address: str) -> str:
-    """How the tables of a database differ from this MLflow's; nothing for the same, and for what is no database."""
-    scheme = address.partition(":")[0].partition("+")[0]
-    if scheme not in ("sqlite", "postgresql", "mysql", "mssql"):
+def _explain_schema(address: str) -> str:
+    """How the tables of a database differ from this MLflow's; empty for the same, and for what is no database."""
+    if not is_database(address):
         return ""
-    import mlflow.store.db.utils as tables
-    import sqlalchemy
-    from sqlalchemy.pool import NullPool
-
     mlflow.set_tracking_uri(address)  # for messages; nothing is asked there yet
-    with registry_errors("reading the database"):
-        engine = sqlalchemy.create_engine(address, poolclass=NullPool)
-        names = set(sqlalchemy.inspect(engine).get_table_names())
-        if not names:
-            return "empty"
-        found = tables._get_schema_version(engine)
-        newest = tables._get_latest_schema_revision()
-    return "" if found == newest else f"{found or 'none'}, this MLflow's is {newest}"
+    schema = read_schema(address)
+    if schema.state == NEWER:
+        return explain_newer(schema)
+    if schema.state == OLDER:
+        return explain_older(schema, address)
+    return "empty" if schema.state == MISSING else ""
 
 
 def _counts() -> dict[str, int]:
@@ -74,6 +79,14 @@ def _artifacts() -> str:
     with registry_errors("looking where artifacts are kept"):
         experiment = mlflow.MlflowClient().get_experiment("0")
     return str(experiment.artifact_location)
+
+
+def _moved_artifacts() -> str:
+    """What to do where artifacts are looked for in a folder that was moved; empty otherwise."""
+    with registry_errors("looking for artifacts"):
+        experiments = mlflow.MlflowClient().search_experiments(max_results=1000)
+    moved = (explain_moved(str(each.artifact_location), str(mlflow.get_tracking_uri())) for each in experiments)
+    return next(filter(None, moved), "")
 
 
 def _champion(name: str, tracking_uri: str) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from lesionflow.errors import RegistryError
 from lesionflow.evaluation.learning import History
 from lesionflow.model.card import Card
 from lesionflow.registry.versions import Version, find_version, fitting
-from lesionflow.tracking.client import mlflow, registry_errors
+from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, set_again
 from lesionflow.tracking.resume import delete_checkpoints, find_run, logged_epochs, mark_finished
 from lesionflow.tracking.runs import log_parameters
 from lesionflow.version import __version__
@@ -19,15 +19,11 @@ def check_may_register(name: str) -> None:
 
     A training asks before it begins. Only trying tells: a tag of the registered model says when that was.
     """
-    client, now = mlflow.MlflowClient(), datetime.datetime.now(datetime.UTC)
-    with registry_errors(f"asking whether a version of {name} may be registered"):
-        try:
-            client.get_registered_model(name)
-        except mlflow.MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return
-            raise
-        client.set_registered_model_tag(name, "training_begun_at", now.isoformat(timespec="seconds"))
+    client, now = mlflow.MlflowClient(), datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    doing = f"asking whether a version of {name} may be registered"
+    if found_or_none(doing, lambda: client.get_registered_model(name)) is not None:
+        with registry_errors(doing):
+            set_again(lambda: client.set_registered_model_tag(name, "training_begun_at", now))
 
 
 def find_registered(name: str, digest: str) -> Version | None:

@@ -26,6 +26,7 @@ from lesionflow.training.finalize import MODEL_CARD_FILE, FinalizedModel
 
 KEPT = Path("lesionflow-kept")  # in the working directory: unlike a temporary folder it is there after a restart
 FORMAT = 1
+BUNDLE_FILES = (CARD_FILE, MODEL_CARD_FILE, *FILES)
 _ABOUT, _BUNDLE, _EXAMPLE, _ARTIFACTS, _PICTURES = "training.json", "bundle", "example", "artifacts", "pictures"
 
 
@@ -69,6 +70,11 @@ def write_artifacts(
     about = {"format": FORMAT, "run_id": run_id, "registered_model": registered_model, "epochs": epochs}
     (folder / _ABOUT).write_text(json.dumps(about, indent=2) + "\n")
     return TrainingArtifacts(folder / _BUNDLE, folder, run_id, registered_model, epochs)
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether a folder is one in which a training kept what it could not register."""
+    return (folder / _ABOUT).is_file()
 
 
 def read_artifacts(folder: Path) -> TrainingArtifacts:
@@ -144,7 +150,7 @@ def copy_bundle(bundle: Path, into: Path) -> Path:
     """A copy of a bundle alone, without what else may lie in its folder."""
     copied = into / _BUNDLE
     copied.mkdir()
-    for name in (CARD_FILE, MODEL_CARD_FILE, *FILES):
+    for name in BUNDLE_FILES:
         if (bundle / name).is_file():
             shutil.copy(bundle / name, copied / name)
     return copied

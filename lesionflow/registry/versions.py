@@ -14,15 +14,19 @@ from pathlib import Path
 from lesionflow.errors import RegistryError, UsageError, did_you_mean
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import CARD_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card
-from lesionflow.model.files import read_arrays
+from lesionflow.model.files import bundle_of_logged_model, read_arrays
 from lesionflow.model.prediction import LabelledPredictions, read_labelled
 from lesionflow.model.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
 from lesionflow.model.shipped import PRETRAINED, in_its_place, pretrained_folder
-from lesionflow.registry.local_store import Entry, find_entry, local_bundle
+from lesionflow.registry.local_store import Entry, find_entry
 from lesionflow.registry.remote_store import fetch_entry
-from lesionflow.tracking.client import connect, mlflow, registry_errors, without_password
+from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, without_password
+from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_missing
 
 SCORED = (CARD_FILE, ONNX_FILE)  # what scoring reads of a bundle
+LATEST = "latest"  # the newest version, whichever that is
+LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]{32})|runs:/([0-9A-Za-z_-]+)/([^/]+)")
+ADDRESSES = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/ID/model"
 _MOST_DESCRIBED = 5000  # characters of a description; the columns of MLflow's databases hold no more
 
 
@@ -106,46 +110,40 @@ def fitting(description: str) -> str:
 
 
 def number_by_alias(name: str, alias: str) -> int | None:
-    """The number of the version behind an alias, or None."""
-    with registry_errors(f"looking {name}@{alias} up"):
-        try:
-            return int(mlflow.MlflowClient().get_model_version_by_alias(name, alias).version)
-        except mlflow.MlflowException as error:
-            # An unknown alias is INVALID_PARAMETER_VALUE, an unknown model RESOURCE_DOES_NOT_EXIST.
-            if error.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):
-                return None
-            raise
+    """Return the number of the version behind an alias, or of the newest for `latest`; None where there is none."""
+    client, doing = mlflow.MlflowClient(), f"looking {name}@{alias} up"
+    if alias.lower() == LATEST:
+        with registry_errors(doing):
+            newest = client.search_model_versions(f"name = '{name}'", order_by=["version_number DESC"], max_results=1)
+        return int(newest[0].version) if newest else None
+    # an unknown alias is INVALID_PARAMETER_VALUE
+    found = found_or_none(doing, lambda: client.get_model_version_by_alias(name, alias), "INVALID_PARAMETER_VALUE")
+    return None if found is None else int(found.version)
 
 
 def find_version(name: str, number: int) -> Version:
-    """A registered version with its card."""
+    """Return a registered version with its card. Raises `RegistryError` where the registry does not hold it."""
     with tempfile.TemporaryDirectory() as folder:
-        return Version(name, number, read_card(_download(name, number, Path(folder), (CARD_FILE,))))
+        return Version(name, number, read_card(_fetch_version(name, number, Path(folder), (CARD_FILE,))))
 
 
 def is_registered(name: str, number: int) -> bool:
     """Whether the registry holds a version, which may have been deleted since somebody noted its number."""
-    with registry_errors(f"looking {name}/{number} up"):
-        try:
-            mlflow.MlflowClient().get_model_version(name, str(number))
-        except mlflow.MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return False
-            raise
-    return True
+    client = mlflow.MlflowClient()
+    return found_or_none(f"looking {name}/{number} up", lambda: client.get_model_version(name, str(number))) is not None
 
 
 def find_validation(version: Version) -> LabelledPredictions | None:
-    """What a registered version says of its validation part; None where its bundle came without."""
+    """Return a registered version's predictions for its validation part; None where its bundle came without."""
     if VALIDATION_FILE not in version.card.digests:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        bundle = _download(version.name, version.number, Path(folder), (VALIDATION_FILE,))
+        bundle = _fetch_version(version.name, version.number, Path(folder), (VALIDATION_FILE,))
         return read_labelled(read_arrays(bundle, version.card, VALIDATION_FILE))
 
 
 def registered_at(name: str, number: int) -> datetime.datetime:
-    """When a version was registered, UTC."""
+    """Return when a version was registered, UTC."""
     with registry_errors(f"looking {name}/{number} up"):
         milliseconds = mlflow.MlflowClient().get_model_version(name, str(number)).creation_timestamp
     return datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
@@ -162,47 +160,87 @@ class Resolved:
 def resolve(
     model: str, download_to: Path, tracking_uri: str | None = None, files: tuple[str, ...] = SCORED
 ) -> Resolved:
-    """Find the bundle that `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a folder names.
+    """Find the bundle that a model's address names. Nothing of it is run.
 
-    What lies on this machine is used where it is; from elsewhere those files of it are copied into `download_to`.
-    Nothing of it is run. Raises `RegistryError` where the registry does not hold it, or holds something else than was
-    registered, `BundleError` where nothing ships as `pretrained`, `UsageError` where the text is none of the four.
+    Parameters
+    ----------
+    model : str
+        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME/latest`, `models:/m-ID` or `runs:/ID/NAME` of a
+        logged model, `pretrained`, or a folder: of a bundle, or one that `mlflow artifacts download` made.
+    download_to : Path
+        An empty folder: the files of a bundle that is not on this machine are copied into it.
+    tracking_uri : str, optional
+        Where the model is registered.
+    files : tuple of str
+        The files that are needed.
+
+    Raises
+    ------
+    RegistryError
+        Where the registry does not hold it, or holds something else than was registered.
+    BundleError
+        Where nothing ships as `pretrained`.
+    UsageError
+        For any other text.
     """
-    if not model.startswith("models:"):
+    if not model.startswith(("models:", "runs:")):
         return resolve_folder(model)
+    if LOGGED_MODEL.fullmatch(model):
+        return _resolve_logged(model, download_to, tracking_uri, files)
     name, alias, number = parse_address(model)
     asked = (name, alias, number, tracking_uri)
     entry = find_entry(*asked) or fetch_entry(*asked, download_to, files) or _ask(*asked, download_to, files)
     version = Version(name, entry.number, read_card(entry.bundle))
-    if version.card.digest != entry.card_digest:
-        raise RegistryError(
-            f"{version.label}: the bundle in {entry.bundle} is another one than was registered; restore it"
-        )
+    _check_registered(version.label, version.card, entry.card_digest, entry.bundle)
     return Resolved(entry.bundle, version.label)
 
 
 def resolve_folder(model: str) -> Resolved:
-    """The bundle that `pretrained` or the path of a folder names; a folder of that name is `./pretrained`."""
+    """Find the bundle that `pretrained` or the path of a folder names; a folder of that name is `./pretrained`."""
     if model == PRETRAINED:
         folder, prefix = pretrained_folder(), f"{PRETRAINED} "
     else:
         folder, prefix = Path(model), ""
     if not folder.is_dir():
         raise UsageError(
-            f"{model}: no such bundle folder{did_you_mean(model, (PRETRAINED,))}; give one, {PRETRAINED}, "
-            "models:/NAME@ALIAS or models:/NAME/VERSION"
+            f"{model}: no such bundle folder{did_you_mean(model, (PRETRAINED,))}; give one, {PRETRAINED}, {ADDRESSES}"
         )
+    if not (folder / CARD_FILE).exists():  # what `mlflow artifacts download` makes has the bundle inside
+        folder = bundle_of_logged_model(str(folder.absolute())) or folder
     card = read_card(folder)
-    return Resolved(folder, prefix + card.label + (" (demo data)" if card.demo else ""))
+    return Resolved(folder, prefix + _label(card))
 
 
 def parse_address(model: str) -> tuple[str, str | None, int | None]:
-    """The name and the alias or the number of `models:/NAME@ALIAS` or `models:/NAME/VERSION`; else `UsageError`."""
-    matched = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", model)
+    """Split `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `models:/NAME/latest` into name, alias and number.
+
+    `latest` is an alias. Raises `UsageError` for any other text.
+    """
+    matched = re.fullmatch(rf"models:/([^/@:]+)(?:@([^/@]+)|/(\d+|{LATEST}))", model)
     if not matched:
-        raise UsageError(f"{model}: write models:/NAME@ALIAS or models:/NAME/VERSION")
+        raise UsageError(f"{model}: write {ADDRESSES}")
     name, alias, number = matched.groups()
+    if number == LATEST:
+        return name, LATEST, None
     return name, alias, int(number) if number else None
+
+
+def _label(card: Card) -> str:
+    return card.label + (" (demo data)" if card.demo else "")
+
+
+def _check_registered(label: str, card: Card, registered: str | None, bundle: Path) -> None:
+    if registered is None:
+        raise RegistryError(f"{label} is not a model that lesionflow registered")
+    if card.digest != registered:
+        raise RegistryError(f"{label}: the bundle in {bundle} is another one than was registered; restore it")
+
+
+def _connect(tracking_uri: str | None) -> None:
+    try:
+        connect(tracking_uri)
+    except MissingStoreError as error:
+        raise MissingStoreError(f"{error}, or another model with --model{in_its_place()}") from error
 
 
 def _ask(
@@ -213,42 +251,77 @@ def _ask(
     download_to: Path,
     files: tuple[str, ...],
 ) -> Entry:
-    """What `find_entry` finds, of any registry, with MLflow; a bundle that is not on this machine is copied."""
-    connect(tracking_uri)
+    """Find what `find_entry` finds, in any registry, with MLflow; a bundle that is not on this machine is copied."""
+    _connect(tracking_uri)
     if alias is not None:
         number = number_by_alias(name, alias)
     if number is None:
         raise RegistryError(
-            f"no {alias} of {name} in the registry {_registry()}{suggest_model(name, alias)}; train one with "
-            f"'lesionflow train', or name another model with --model{in_its_place()}"
+            f"no {'version' if alias == LATEST else alias} of {name} in the registry {_registry()}"
+            f"{suggest_model(name, alias)}; train one with 'lesionflow train', or name another model with "
+            f"--model{in_its_place()}"
         )
-    folder = _download(name, number, download_to, files)
+    folder = _fetch_version(name, number, download_to, files)
     with registry_errors(f"looking {name}/{number} up"):
         registered = mlflow.MlflowClient().get_model_version(name, str(number)).tags.get("card_digest")
-    if registered is None:
-        raise RegistryError(f"{name}/{number} is not a model that lesionflow registered")
-    return Entry(number, folder, registered)
+    _check_registered(f"{name}/{number}", read_card(folder), registered, folder)
+    return Entry(number, folder, str(registered))
 
 
-def _download(name: str, number: int, folder: Path, files: tuple[str, ...]) -> Path:
-    """The folder with those files of a version's bundle: where they are on this machine, else `folder`, with copies."""
-    with registry_errors(f"fetching {name}/{number}"):
-        try:
-            source = mlflow.MlflowClient().get_model_version_download_uri(name, str(number))
-        except mlflow.MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            raise RegistryError(
-                f"no version {number} of {name} in the registry {_registry()}{suggest_model(name)}"
-            ) from error
-        if here := local_bundle(source):
-            return here
+def _fetch_version(name: str, number: int, folder: Path, files: tuple[str, ...]) -> Path:
+    """Return the folder with those files of a version's bundle: its own if it is on this machine, else `folder`."""
+    client = mlflow.MlflowClient()
+    source = found_or_none(
+        f"looking {name}/{number} up", lambda: client.get_model_version_download_uri(name, str(number))
+    )
+    if source is None:
+        raise RegistryError(f"no version {number} of {name} in the registry {_registry()}{suggest_model(name)}")
+    return _fetch_bundle(f"{name}/{number}", source, folder, files)
+
+
+def _resolve_logged(model: str, download_to: Path, tracking_uri: str | None, files: tuple[str, ...]) -> Resolved:
+    """Find the bundle of a logged model, registered or not."""
+    _connect(tracking_uri)
+    matched = LOGGED_MODEL.fullmatch(model)
+    assert matched
+    client, (model_id, run_id, name) = mlflow.MlflowClient(), matched.groups()
+    if run_id:
+        run = found_or_none(f"looking run {run_id} up", lambda: client.get_run(run_id))
+        if run is None:
+            raise RegistryError(f"{model}: no run {run_id} in the store {_registry()}")
+        with registry_errors(f"looking for the model of run {run_id}"):
+            logged = client.search_logged_models(
+                [run.info.experiment_id], f"source_run_id = '{run_id}' AND name = '{name}'",
+                order_by=[{"field_name": "creation_timestamp", "ascending": False}], max_results=1,
+            )  # fmt: skip
+        found = next(iter(logged), None)
+    else:
+        found = found_or_none(f"looking {model_id} up", lambda: client.get_logged_model(model_id))
+    if found is None:
+        raise RegistryError(f"{model}: no such logged model in the store {_registry()}")
+    folder = _fetch_bundle(model, str(found.artifact_location), download_to, files)
+    card = read_card(folder)
+    with registry_errors(f"reading {model}"):
+        about = mlflow.models.get_model_info(f"models:/{found.model_id}").metadata or {}
+    _check_registered(model, card, about.get("card_digest"), folder)
+    return Resolved(folder, _label(card))
+
+
+def _fetch_bundle(label: str, source: str, folder: Path, files: tuple[str, ...]) -> Path:
+    """Return the bundle of a logged model whose artifacts are at `source`; from elsewhere files are copied."""
+    if here := bundle_of_logged_model(source):
+        return here
+    if missing := explain_missing(source, str(mlflow.get_registry_uri())):
+        raise RegistryError(f"the files of {label} are gone: {missing}")
+    with registry_errors(f"fetching {label}"):
         entries = mlflow.artifacts.list_artifacts(artifact_uri=f"{source}/data")
         if len(entries) != 1 or not entries[0].is_dir:
-            raise RegistryError(f"{name}/{number} is not a model that lesionflow registered")
+            raise RegistryError(f"{label} is not a model that lesionflow registered")
         bundle = f"{source}/data/{Path(entries[0].path).name}"
+        held = {Path(entry.path).name for entry in mlflow.artifacts.list_artifacts(artifact_uri=bundle)}
         for file in files:
-            mlflow.artifacts.download_artifacts(artifact_uri=f"{bundle}/{file}", dst_path=str(folder))
+            if file in held:  # what is needed and missing is said by whoever reads the bundle
+                mlflow.artifacts.download_artifacts(artifact_uri=f"{bundle}/{file}", dst_path=str(folder))
     return folder
 
 

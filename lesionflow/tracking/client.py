@@ -9,9 +9,10 @@ import contextlib
 import importlib
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote
 
 from lesionflow.errors import RegistryError
 
@@ -28,6 +29,8 @@ else:
     mlflow = _LazyModule()
 
 _Found = TypeVar("_Found")
+DEFAULT_STORE = "mlflow.db"  # MLflow's own, in the working directory
+_WORKSPACES = ("MLFLOW_ENABLE_WORKSPACES", "MLFLOW_WORKSPACE")  # under these, names mean something else
 
 # How long MLflow waits for a server, by its own defaults many minutes. It reads both settings at every request.
 # Retries come at once and then after 4, 8, 16 and 32 seconds; the timeout is in seconds without a byte.
@@ -65,50 +68,23 @@ def patient() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def connect(tracking_uri: str | None = None) -> str:
-    """Choose the tracking store and check that it and the registry answer.
-
-    Parameters
-    ----------
-    tracking_uri : str, optional
-        Address of the store. Without it MLflow's own choice counts: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
-        User and password are moved from the address to the environment variables that MLflow reads.
-
-    Returns
-    -------
-    str
-        The address, without user and password.
-
-    Raises
-    ------
-    RegistryError
-        Within seconds where nothing answers.
-    """
-    import logging
-
-    # Schema migrations and the like are not output of ours.
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    asked = tracking_uri or str(mlflow.get_tracking_uri())
-    address = _without_credentials(asked)
-    if tracking_uri or address != asked:
-        mlflow.set_tracking_uri(address)
-    with registry_errors("reaching the tracking store"):
-        client = mlflow.MlflowClient()
-        client.search_experiments(max_results=1)
-        client.search_registered_models(max_results=1)
-    return str(mlflow.get_tracking_uri())
+def default_addresses(tracking_uri: str | None) -> tuple[str, str]:
+    """Return where MLflow would look for versions and for artifacts; empty where only MLflow can tell."""
+    spark = sys.modules.get("pyspark.sql")  # an active session's settings come first
+    with contextlib.suppress(Exception):
+        if any(map(os.environ.get, _WORKSPACES)) or (spark and spark.SparkSession.getActiveSession()):
+            return "", ""
+        if "mlflow" in sys.modules and not tracking_uri:  # imported already, and perhaps told where to look
+            return str(mlflow.get_registry_uri()), str(mlflow.get_tracking_uri())
+        tracking = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        tracking = tracking or ("" if has_file_store() else f"sqlite:///{DEFAULT_STORE}")
+        return os.environ.get("MLFLOW_REGISTRY_URI") or tracking, tracking
+    return "", ""
 
 
-def _without_credentials(address: str) -> str:
-    """Return a server's address without user and password, which go where MLflow reads them and no message does."""
-    scheme, separator, rest = address.partition("://")
-    who, _, host = rest.rpartition("@")
-    user, _, password = who.partition(":")
-    if scheme not in ("http", "https") or not (user and password):
-        return address
-    os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(user), unquote(password)
-    return f"{scheme}{separator}{host}"
+def has_file_store() -> bool:
+    """Whether MLflow's former kind of store lies in the working directory: it then comes first."""
+    return any(entry.parent.name.isdigit() for entry in Path("mlruns").glob("*/meta.yaml"))
 
 
 def active_run_id() -> str:
@@ -149,6 +125,21 @@ def found_or_none(doing: str, call: Callable[[], _Found], *also: str) -> _Found 
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", *also):
                 return None
             raise
+
+
+def set_again(call: Callable[[], object]) -> None:
+    """Make a call to MLflow that sets a tag or an alias, again where another writer came between.
+
+    MLflow looks whether there is one and inserts it if not: two who do so at once insert both, and the database refuses
+    the second with an IntegrityError.
+    """
+    for attempts_left in (2, 1, 0):
+        try:
+            call()
+            return
+        except mlflow.MlflowException as error:
+            if not attempts_left or not re.search(r"IntegrityError|UNIQUE constraint|duplicate key", str(error)):
+                raise
 
 
 def without_password(text: str) -> str:

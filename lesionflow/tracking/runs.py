@@ -23,8 +23,9 @@ from lesionflow.errors import RegistryError, UsageError
 from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import Card, Estimate
-from lesionflow.tracking.client import active_run_id, connect, mlflow, registry_errors
+from lesionflow.tracking.client import active_run_id, mlflow, registry_errors
 from lesionflow.tracking.provenance import git_commit, package_versions
+from lesionflow.tracking.tracking_store import connect, explain_moved
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.config_file import CONFIG_FILE, settings_text
 from lesionflow.version import __version__
@@ -112,6 +113,8 @@ def _experiment_id(name: str) -> str:
             f"experiment {name} was deleted; 'mlflow experiments restore --experiment-id {found.experiment_id}' brings "
             "it back, or name another with --experiment"
         )
+    if moved := explain_moved(str(found.artifact_location), str(mlflow.get_tracking_uri())):
+        raise RegistryError(f"the artifacts of experiment {name} are gone: {moved}")
     return str(found.experiment_id)
 
 
@@ -201,6 +204,7 @@ def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split
         tags |= {
             "demo": str(images.demo).lower(),
             "lesionflow_version": __version__,
+            "mlflow_version": mlflow.__version__,  # says what a database needs that an older MLflow meets
             "git_commit": git_commit(),
         }
         mlflow.set_tags(tags)

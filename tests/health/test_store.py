@@ -15,7 +15,7 @@ import pytest
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check
 from lesionflow.health.store import Store, check_store, find_store
 from lesionflow.model.card import VALIDATION_FILE
-from lesionflow.registry.inspect_store import survey
+from lesionflow.registry.inspect_store import inspect_store
 from lesionflow.registry.local_store import find_entry
 from tests.contenders import NAME
 from tests.registry.serving import free_port
@@ -36,7 +36,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Ask in this process, which has MLflow already; another one takes seconds to import it."""
 
     def ask(_: str, address: str, name: str, **__: object) -> object:
-        return json.loads(json.dumps(survey(address, name)))
+        return json.loads(json.dumps(inspect_store(address, name)))
 
     monkeypatch.setattr("lesionflow.health.store.asked_elsewhere", ask)
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
@@ -156,7 +156,7 @@ def test_tables_of_another_mlflow_are_told_and_left_alone(address: str, contende
     before = (contenders / "mlflow.db").read_bytes()
     check = only(address)
     assert check.state == PROBLEM and "0c779009ac13, this MLflow's is" in check.found
-    assert f"mlflow db upgrade {address}" in check.advice
+    assert f"mlflow db upgrade {address}" in check.advice and "older clients" in check.advice
     assert (contenders / "mlflow.db").read_bytes() == before
     (contenders / "empty.db").touch()
     check = only(f"sqlite:///{contenders}/empty.db")

@@ -166,7 +166,7 @@ def test_from_elsewhere_only_what_scoring_reads_is_copied(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(versions, "find_entry", lambda *_: None)
-    monkeypatch.setattr(versions, "local_bundle", lambda _: None)
+    monkeypatch.setattr(versions, "bundle_of_logged_model", lambda _: None)
     copies = tmp_path / "copies"
     copies.mkdir()
     resolved = resolve(f"models:/{NAME}/1", copies)

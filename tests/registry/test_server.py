@@ -8,7 +8,7 @@ import pytest
 from lesionflow.model.card import read_card
 from lesionflow.registry import champion, versions
 from lesionflow.tracking import runs as tracking
-from lesionflow.tracking.client import connect
+from lesionflow.tracking.tracking_store import connect
 from tests.conftest import invoke
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from lesionflow.errors import RegistryError
-from lesionflow.tracking.client import connect
 from lesionflow.tracking.provenance import git_commit, package_versions
+from lesionflow.tracking.tracking_store import connect
 
 
 def runs() -> dict[str, mlflow.entities.Run]:

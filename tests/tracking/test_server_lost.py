@@ -15,8 +15,8 @@ from lesionflow.errors import RegistryError
 from lesionflow.model.card import ONNX_FILE, read_card
 from lesionflow.registry.versions import register_bundle
 from lesionflow.tracking import client, runs
-from lesionflow.tracking.client import connect
 from lesionflow.tracking.resume import FOLDER
+from lesionflow.tracking.tracking_store import connect
 from lesionflow.training.display import TrainingDisplay
 from tests.conftest import error_line, invoke
 from tests.registry.serving import Door, door

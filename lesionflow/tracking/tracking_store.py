@@ -1,0 +1,436 @@
+"""Databases as tracking stores: made whole or not at all, migrated only when that is asked for, and moved.
+
+MLflow itself creates and migrates a database whenever a client opens it, without a word; two that do so at once leave
+one that no client can use. Tables are described by alembic, whose revisions tell an older database from a newer one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import datetime
+import importlib.util
+import os
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from lesionflow.atomic import name_new, unique_suffix
+from lesionflow.errors import RegistryError, UsageError
+from lesionflow.locks import take_lock
+from lesionflow.tracking.client import mlflow, registry_errors, shown_address
+
+MISSING, CURRENT, OLDER, NEWER = "missing", "current", "older", "newer"
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+# The newest revision that a release of MLflow made: what a database needs that this installation does not know.
+_RELEASES = {"dc11669786a5": "3.17", "f4a9b2c7d1e6": "3.18"}
+_RELEASE_TAG = "mlflow_version"  # of a run, written by `runs.log_setting`
+# Where MLflow keeps addresses of artifacts: they are absolute, whatever was given.
+_ADDRESSES = {
+    "experiments": ("artifact_location",),
+    "runs": ("artifact_uri",),
+    "logged_models": ("artifact_location",),
+    "model_versions": ("storage_location", "source"),
+    "trace_tags": ("value",),
+}
+
+
+class MissingStoreError(RegistryError):
+    """There is no store yet where one is to be read."""
+
+
+_COPIES: dict[str, str] = {}  # the address of a migrated copy -> that of the database
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The tables of a database, against those of the installed MLflow."""
+
+    state: str  # MISSING, CURRENT, OLDER or NEWER
+    found: str = ""  # the revision
+    newest: str = ""  # the revision of the installed MLflow
+    pending: tuple[str, ...] = ()  # what the migrations between them do, in their order
+    release: str = ""  # of MLflow, that has written to a newer database
+
+
+def sqlite_file(address: str) -> Path | None:
+    """Return the file of an SQLite database; None for any other address."""
+    if not address.startswith("sqlite:///"):
+        return None
+    name = urlsplit(address.removeprefix("sqlite:///")).path
+    return Path(name) if name and name != ":memory:" else None
+
+
+def is_database(address: str) -> bool:
+    """Whether an address is that of a database which MLflow opens itself."""
+    return address.partition(":")[0].partition("+")[0] in DATABASES
+
+
+def read_schema(address: str) -> Schema:
+    """Compare a database's tables with those of the installed MLflow; nothing is made or changed.
+
+    Raises
+    ------
+    RegistryError
+        Where the database does not answer, or is none.
+    """
+    import sqlalchemy
+    from alembic.script import ScriptDirectory
+    from alembic.script.revision import ResolutionError
+    from alembic.util import CommandError
+    from sqlalchemy.pool import NullPool
+
+    file = sqlite_file(address)
+    if file is not None and not file.exists():
+        return Schema(MISSING)
+    with registry_errors("reading the database"):
+        engine = sqlalchemy.create_engine(address, poolclass=NullPool)
+        tables = set(sqlalchemy.inspect(engine).get_table_names())
+        if not tables:
+            return Schema(MISSING)
+        with engine.connect() as connection:
+            ask = connection.exec_driver_sql
+            revisions = "SELECT version_num FROM alembic_version"
+            versions = ask(revisions).scalars().all() if "alembic_version" in tables else []
+            written_by = f"SELECT value FROM tags WHERE key = '{_RELEASE_TAG}'"
+            releases = ask(written_by).scalars().all() if "tags" in tables else []
+    package = importlib.util.find_spec("mlflow")
+    assert package is not None and package.origin is not None
+    scripts = ScriptDirectory(str(Path(package.origin).parent / "store" / "db_migrations"))
+    found, newest = " ".join(versions) or "none", " ".join(scripts.get_heads())
+    if found == newest:
+        return Schema(CURRENT, found, newest)
+    try:
+        pending = [script.doc.splitlines()[0] for script in scripts.iterate_revisions(newest, found)]
+    except (CommandError, ResolutionError):  # a revision that this installation has not got
+        newer = max(releases, key=_release_order, default="")
+        return Schema(NEWER, found, newest, release=_RELEASES.get(found) or newer)
+    return Schema(OLDER, found, newest, tuple(reversed(pending)))
+
+
+def _release_order(release: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in release.split(".") if number.isdecimal())
+
+
+def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: bool = False) -> str:
+    """Choose the tracking store and check that it and the registry answer.
+
+    Parameters
+    ----------
+    tracking_uri : str, optional
+        Address of the store. Without it MLflow's own choice counts: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
+        User and password are moved from the address to the environment variables that MLflow reads.
+    writes : bool
+        Whether the store is going to be written to. A missing database is then made, an older one refused. Readers
+        make and change nothing.
+    migrate : bool
+        Whether an older database is migrated, after a backup.
+
+    Returns
+    -------
+    str
+        The address, without user and password.
+
+    Raises
+    ------
+    RegistryError
+        Within seconds where nothing answers, and for a database that the installed MLflow cannot use.
+    """
+    import logging
+
+    # Schema migrations and the like are not output of ours.
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    asked = tracking_uri or _original(str(mlflow.get_tracking_uri()))
+    address = _without_credentials(asked)
+    usable = prepare(address, writes=writes, migrate=migrate)
+    if usable != str(mlflow.get_tracking_uri()):
+        mlflow.set_tracking_uri(usable)
+    registry = _original(str(mlflow.get_registry_uri()))
+    if registry != address:
+        usable = prepare(registry, writes=writes, migrate=migrate)
+        if usable != str(mlflow.get_registry_uri()):
+            mlflow.set_registry_uri(usable)
+    with registry_errors("reaching the tracking store"):
+        client = mlflow.MlflowClient()
+        client.search_experiments(max_results=1)
+        client.search_registered_models(max_results=1)
+    return address
+
+
+def _without_credentials(address: str) -> str:
+    """Return a server's address without user and password, which go where MLflow reads them and no message does."""
+    scheme, separator, rest = address.partition("://")
+    who, _, host = rest.rpartition("@")
+    user, _, password = who.partition(":")
+    if scheme not in ("http", "https") or not (user and password):
+        return address
+    os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(user), unquote(password)
+    return f"{scheme}{separator}{host}"
+
+
+def prepare(address: str, *, writes: bool, migrate: bool = False) -> str:
+    """Make a database fit for the installed MLflow, as far as whoever asks may; other stores are left alone.
+
+    Parameters
+    ----------
+    address : str
+        Of the tracking store or the registry.
+    writes : bool
+        Whether the store is going to be written to: then a missing one is made. Readers make and change nothing: they
+        get the address of a migrated copy of an older SQLite database.
+    migrate : bool
+        Whether an older database may be migrated, after a backup.
+
+    Returns
+    -------
+    str
+        The address to use.
+
+    Raises
+    ------
+    RegistryError
+        For a missing database that is to be read, an older one that would have to be migrated, and a newer one.
+    """
+    if not is_database(address):
+        return address
+    schema, file = read_schema(address), sqlite_file(address)
+    if schema.state == NEWER:
+        raise RegistryError(f"{shown_address(address)}: {explain_newer(schema)}")
+    if schema.state == MISSING:
+        if not writes:
+            raise MissingStoreError(
+                f"reaching the tracking store failed: there is none at {shown_address(address)}; 'lesionflow train' "
+                "makes it, or name another with --tracking-uri"
+            )
+        if file is not None:
+            _create(file)
+    elif schema.state == OLDER and writes:
+        if not migrate:
+            raise RegistryError(f"{shown_address(address)}: {explain_older(schema, address)}, or add --migrate")
+        _migrate(address)
+    elif schema.state == OLDER:
+        if file is None:
+            raise RegistryError(f"{shown_address(address)}: {explain_older(schema, address)}")
+        return _migrated_copy(file)
+    return address
+
+
+def explain_newer(schema: Schema) -> str:
+    """Say that a database is newer than the installed MLflow, and what to install."""
+    import importlib.metadata
+
+    install = f"'mlflow>={schema.release}'" if schema.release else "--upgrade mlflow"
+    return (
+        f"the database was written by a newer MLflow (revision {schema.found}) than the installed "
+        f"{importlib.metadata.version('mlflow')} ({schema.newest}); pip install {install}"
+    )
+
+
+def explain_older(schema: Schema, address: str) -> str:
+    """Say what migrating an older database would change, whom that locks out, and how to do it."""
+    count, file = len(schema.pending), sqlite_file(address)
+    changes = f"{count} migration{'' if count == 1 else 's'} ({'; '.join(schema.pending[:3])}"
+    changes += f" and {count - 3} more)" if count > 3 else ")"
+    backup = "back it up with the database's own tool"
+    if file is not None:
+        backup = shlex.join(["cp", str(file), str(file.with_suffix(f".before-migration{file.suffix}"))])
+    return (
+        f"the database was written by an older MLflow (revision {schema.found}, this MLflow's is {schema.newest}); to "
+        f"use it takes {changes}, and older clients can no longer open it then; to do so: {backup}; mlflow db upgrade "
+        f"{shlex.quote(shown_address(address))}"
+    )
+
+
+def _create(file: Path) -> None:
+    """Make a database under a name of its own and give it its name when it is complete."""
+    with _locked(file):
+        if file.exists() and file.stat().st_size:  # made by another process meanwhile
+            return
+        partial = file.with_name(f".{file.name}.partial-{unique_suffix()}")
+        made = f"sqlite:///{partial}"
+        try:
+            with registry_errors(f"making {file}"):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                client = mlflow.MlflowClient(tracking_uri=made, registry_uri=made)
+                client.search_experiments(max_results=1)
+                client.search_registered_models(max_results=1)
+                if file.exists():  # an empty file
+                    os.replace(partial, file)
+                else:
+                    name_new(partial, file)
+        except FileExistsError:  # by MLflow's own tools, or on another machine
+            pass
+        finally:
+            for left in file.parent.glob(f"{partial.name}*"):
+                left.unlink()
+
+
+@contextlib.contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Hold the lock of those who make a database; where there are no locks the last step still is whole or nothing."""
+    lock = file.with_name(f".{file.name}.lock")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock.touch()
+    except OSError as error:
+        raise RegistryError(
+            f"{file}: cannot be made ({error.strerror}); name another store with --tracking-uri"
+        ) from error
+    with open(lock, "wb") as opened:
+        take_lock(opened, wait=True)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                lock.unlink()
+
+
+def back_up(file: Path, why: str) -> Path:
+    """Copy a database beside itself, consistent also while it is written to; returns the copy."""
+    now = datetime.datetime.now(datetime.UTC)
+    copy = file.with_name(f"{file.stem}.before-{why}-{now:%Y%m%dT%H%M%S}{file.suffix}")
+    with (
+        registry_errors(f"backing {file} up"),
+        contextlib.closing(sqlite3.connect(file)) as source,
+        contextlib.closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+    return copy
+
+
+def _migrate(address: str) -> None:
+    file = sqlite_file(address)
+    if file is None:
+        _upgrade(address, "restore the database's own backup")
+        return
+    copy = back_up(file, "migration")
+    print(f"{file}: migrated to the installed MLflow; as it was: {copy}", file=sys.stderr)
+    _upgrade(address, f"cp {shlex.quote(str(copy))} {shlex.quote(str(file))} brings back what was")
+
+
+def _upgrade(address: str, otherwise: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mlflow", "db", "upgrade", address], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise RegistryError(f"{shown_address(address)}: migrating failed ({last}); {otherwise}")
+
+
+def _original(address: str) -> str:
+    """The address of the database of which `prepare` has made a copy; any other address as it is."""
+    return _COPIES.get(address, address)
+
+
+def _migrated_copy(file: Path) -> str:
+    """The address of a copy of an older database with this MLflow's tables, for this process to read."""
+    folder = Path(tempfile.mkdtemp(prefix="lesionflow-store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    address = f"sqlite:///{folder / file.name}"
+    with (
+        registry_errors(f"reading {file}"),
+        contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source,
+        contextlib.closing(sqlite3.connect(folder / file.name)) as target,
+    ):
+        source.backup(target)
+    _upgrade(address, "read it with the MLflow that wrote it")
+    _COPIES[address] = f"sqlite:///{file}"
+    return address
+
+
+def explain_moved(address: str, tracking_uri: str) -> str:
+    """Say that a folder of artifacts was moved along with its database, and how to mend that; empty where it was not.
+
+    It was where it is not there, and the end of its path is there below the database's folder.
+    """
+    path, database = _local_path(address), sqlite_file(tracking_uri)
+    if path is None or database is None or os.path.exists(path):
+        return ""
+    parts, here = Path(path).parts, database.absolute().parent
+    for index in range(1, len(parts) - 1):
+        if here.joinpath(*parts[index:]).exists():
+            command = shlex.join(["lesionflow", "move-store", str(Path(*parts[:index])), str(here)])
+            return f"{path}: no such folder; the store seems to have been moved to {here}, if so: {command}"
+    return ""
+
+
+def explain_missing(address: str, tracking_uri: str) -> str:
+    """Say that a folder of artifacts is not there, and what to do; empty where it is, or is on another machine."""
+    path = _local_path(address)
+    if path is None or os.path.exists(path):
+        return ""
+    moved = explain_moved(address, tracking_uri)
+    return moved or f"{path}: no such folder; restore it, or if it was moved: lesionflow move-store OLD NEW"
+
+
+def _local_path(address: str) -> str | None:
+    """The path of an address on this machine; None for one that is elsewhere."""
+    parts = urlsplit(address)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return unquote(parts.path)
+    return address if os.path.isabs(address) else None
+
+
+def move_store(old: Path, new: Path, address: str) -> tuple[int, Path]:
+    """Have a store's artifacts looked for in another folder, after they were moved there.
+
+    Parameters
+    ----------
+    old, new : Path
+        The folder that was moved, and where it is now. Addresses below `old` become the same below `new`.
+    address : str
+        Of the store: `sqlite:///FILE`.
+
+    Returns
+    -------
+    int, Path
+        How many addresses were rewritten, in one transaction; the backup of the database.
+
+    Raises
+    ------
+    UsageError
+        For a store that is no SQLite database, or a `new` that is no folder.
+    RegistryError
+        Where nothing of the store lies below `old`.
+    """
+    old, new, file = Path(os.path.abspath(old)), Path(os.path.abspath(new)), sqlite_file(address)
+    if file is None or not file.is_file():
+        raise UsageError(
+            f"{shown_address(address)}: not the SQLite database of a store; give it with --tracking-uri sqlite:///FILE"
+        )
+    if not new.is_dir():
+        raise UsageError(f"{new}: no such folder; move the artifacts there first")
+    changes, known = [], set()
+    with (
+        registry_errors(f"rewriting {file}"),
+        contextlib.closing(sqlite3.connect(file, timeout=20, isolation_level=None)) as database,
+    ):
+        database.execute("BEGIN IMMEDIATE")  # nobody else writes until the end
+        for table, columns in _ADDRESSES.items():
+            present = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
+            for column in present.intersection(columns):
+                for rowid, value in database.execute(f"SELECT rowid, {column} FROM {table}").fetchall():
+                    path = _local_path(value) if isinstance(value, str) else None
+                    if path is None:
+                        continue
+                    known.add(os.path.dirname(path) if table == "experiments" else "")
+                    if Path(path).is_relative_to(old):
+                        moved = str(new / Path(path).relative_to(old))
+                        moved = Path(moved).as_uri() if value.startswith("file:") else moved
+                        changes.append((f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (moved, rowid)))
+        if not changes:
+            there = ", ".join(sorted(known - {""})) or "none on this machine"
+            raise RegistryError(f"{file}: nothing of it lies below {old}; its artifacts are in {there}")
+        copy = back_up(file, "move")
+        for statement, values in changes:
+            database.execute(statement, values)
+        database.execute("COMMIT")
+    return len(changes), copy
