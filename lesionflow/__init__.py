@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from lesionflow.api.download import Downloaded, download
     from lesionflow.api.evaluate import evaluate
     from lesionflow.api.explain import Explained, explain
-    from lesionflow.api.export import export
+    from lesionflow.api.export import Exported, export
     from lesionflow.api.history import history
     from lesionflow.api.load import LoadedModel, Prediction, load
     from lesionflow.api.merge import merge
+    from lesionflow.api.move_store import MovedStore, move_store
     from lesionflow.api.promote import promote
     from lesionflow.api.register import Registered, register
     from lesionflow.api.rollback import rollback
@@ -76,9 +77,11 @@ else:
         "EvaluationReport": "evaluation.report",
         "Explained": "api.explain",
         "ExplanationConfig": "evaluation.config",
+        "Exported": "api.export",
         "Gate": "registry.gates",
         "LesionflowError": "errors",
         "LoadedModel": "api.load",
+        "MovedStore": "api.move_store",
         "Prediction": "api.load",
         "Promotion": "registry.champion",
         "PromotionConfig": "registry.config",
@@ -121,9 +124,11 @@ __all__ = [
     "EvaluationReport",
     "Explained",
     "ExplanationConfig",
+    "Exported",
     "Gate",
     "LesionflowError",
     "LoadedModel",
+    "MovedStore",
     "Prediction",
     "Promotion",
     "PromotionConfig",
@@ -146,6 +151,7 @@ __all__ = [
     "history",
     "load",
     "merge",
+    "move_store",
     "promote",
     "register",
     "resume",

@@ -255,8 +255,7 @@ def move_store(old: Path, new: Path, tracking_uri: str | None) -> None:
       mv experiments /data/experiments; cd /data/experiments
       lesionflow move-store /home/ana/experiments /data/experiments
     """
-    from lesionflow.tracking.client import default_addresses
-    from lesionflow.tracking.tracking_store import move_store
+    from lesionflow.api.move_store import move_store
 
-    count, backup = move_store(old, new, default_addresses(tracking_uri)[1])
-    click.echo(f"{count} addresses now begin with {new}; the database as it was: {backup}")
+    moved = move_store(old, new, tracking_uri=tracking_uri)
+    click.echo(f"{moved.addresses} addresses now begin with {new}; the database as it was: {moved.backup}")

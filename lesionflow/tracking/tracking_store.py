@@ -145,13 +145,14 @@ def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: b
     """
     import logging
 
-    # Schema migrations and the like are not output of ours.
+    current = str(mlflow.get_tracking_uri())
+    asked = tracking_uri or _original(current)
+    # Schema migrations and the like are not output of ours; importing MLflow sets its level.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    asked = tracking_uri or _original(str(mlflow.get_tracking_uri()))
     address = _without_credentials(asked)
     usable = prepare(address, writes=writes, migrate=migrate)
-    if usable != str(mlflow.get_tracking_uri()):
+    if usable != current:
         mlflow.set_tracking_uri(usable)
     registry = _original(str(mlflow.get_registry_uri()))
     if registry != address:
@@ -379,28 +380,8 @@ def _local_path(address: str) -> str | None:
     return address if os.path.isabs(address) else None
 
 
-def move_store(old: Path, new: Path, address: str) -> tuple[int, Path]:
-    """Have a store's artifacts looked for in another folder, after they were moved there.
-
-    Parameters
-    ----------
-    old, new : Path
-        The folder that was moved, and where it is now. Addresses below `old` become the same below `new`.
-    address : str
-        Of the store: `sqlite:///FILE`.
-
-    Returns
-    -------
-    int, Path
-        How many addresses were rewritten, in one transaction; the backup of the database.
-
-    Raises
-    ------
-    UsageError
-        For a store that is no SQLite database, or a `new` that is no folder.
-    RegistryError
-        Where nothing of the store lies below `old`.
-    """
+def move_addresses(old: Path, new: Path, address: str) -> tuple[int, Path]:
+    """Rewrite the addresses of artifacts below a folder; returns how many, and the backup of the database."""
     old, new, file = Path(os.path.abspath(old)), Path(os.path.abspath(new)), sqlite_file(address)
     if file is None or not file.is_file():
         raise UsageError(
