@@ -66,7 +66,7 @@ print(sum(name.startswith("lesionflow.") for name in sys.modules))
 
 
 def test_every_command_is_a_function_of_its_name() -> None:
-    assert set(main.commands) - ELSEWHERE <= set(lesionflow.__all__)
+    assert {name.replace("-", "_") for name in main.commands} - ELSEWHERE <= set(lesionflow.__all__)
     for name in lesionflow.__all__:
         found = getattr(lesionflow, name)
         assert inspect.isfunction(found) or inspect.isclass(found), name
