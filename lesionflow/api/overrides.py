@@ -38,6 +38,9 @@ class TrainingOptions(TypedDict, total=False):
     augmentation: float
     quality: float
     consistency: float
+    teacher: str
+    teacher_share: float
+    mirrored: bool
     averaging: float
     width: float
     patience: int

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 
 from lesionflow.api.overrides import TrainingOptions, configured
-from lesionflow.api.train_network import Beginning, train_network
+from lesionflow.api.train_network import Beginning, LearntFrom, Teaching, averaged_answers, train_network
 from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
@@ -32,7 +32,7 @@ from lesionflow.registry.champion import promote_best
 from lesionflow.registry.config import DEFAULT_NAME, check_model_name
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.registering import check_may_register, find_trained
-from lesionflow.registry.versions import SCORED, Version, resolve
+from lesionflow.registry.versions import SCORED, Resolved, Version, resolve
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import without_password
 from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished
@@ -170,19 +170,38 @@ def _read_beginning(config: TrainingConfig, images: LabelledImages, split: Split
     with tempfile.TemporaryDirectory(prefix="lesionflow-start-") as folder:
         resolved = resolve(config.start_from, Path(folder), None, (*SCORED, KERAS_FILE, TRAINED_ON_FILE))
         start = read_start(resolved.folder, config.model, config.width, keep_last_layer=config.last_layer == "kept")
-        card = read_card(resolved.folder)
-        known = read_arrays(resolved.folder, card, TRAINED_ON_FILE)
-    warning = ""
+        source = _learnt_from(resolved, images, split, console)
+    return Beginning(start, source)
+
+
+def _read_teaching(
+    config: TrainingConfig, images: LabelledImages, split: Split, cache: Path | None, console: Console
+) -> Teaching | None:
+    """What the teacher says of the training images; None without one."""
+    if not config.teacher:
+        return None
+    with tempfile.TemporaryDirectory(prefix="lesionflow-teacher-") as folder:
+        resolved = resolve(config.teacher, Path(folder), None, (*SCORED, TRAINED_ON_FILE))
+        source = _learnt_from(resolved, images, split, console)
+        with console.status(f"{resolved.label}: looking at the training images"):
+            probabilities = averaged_answers(resolved.folder, images, split.train, cache)
+    return Teaching(probabilities, source)
+
+
+def _learnt_from(resolved: Resolved, images: LabelledImages, split: Split, console: Console) -> LearntFrom:
+    """What a model that training builds on has seen; says whether lesions of validation or test are among it."""
+    card = read_card(resolved.folder)
+    known, warning = read_arrays(resolved.folder, card, TRAINED_ON_FILE), ""
     if known is None:
         warning = f"{resolved.label} does not tell its training lesions: whether it knows the test part cannot be said"
     else:
         measured = np.concatenate([split.validation, split.test])
         leak = find_leak(known, images.table.iloc[measured])
         if leak.images:
-            warning = leak.describe(f"{resolved.label}, from which training starts,")
+            warning = leak.describe(f"{resolved.label}, which training builds on,")
     if warning:
         console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-    return Beginning(start, resolved.label, card.licence, known, warning)
+    return LearntFrom(resolved.label, card.licence, known, warning)
 
 
 def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig:
@@ -225,6 +244,7 @@ def _train(
     )  # fmt: skip
 
     beginning = _read_beginning(config, images, split, console)
+    teaching = _read_teaching(config, images, split, cache, console)
     several = len(config.networks) > 1
     each = {name: config.resolved(name, config.preset) for name in config.networks}
     runs = begun.networks if begun else {}
@@ -252,11 +272,11 @@ def _train(
                         tracking.log_setting(each[name].parameters(), images, split)
                         log_configuration(_as_used(each[name]), registered_model)
                         found = train_network(
-                            each[name], its_run, images, split, registered_model, cache, console, beginning
+                            each[name], its_run, images, split, registered_model, cache, console, beginning, teaching
                         )
                 else:
                     found = train_network(
-                        each[name], run_id, images, split, registered_model, cache, console, beginning
+                        each[name], run_id, images, split, registered_model, cache, console, beginning, teaching
                     )
                 trained.append(found[0])
                 histories[name] = found[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +14,14 @@ from rich.console import Console
 
 from lesionflow.datasets.combined import describe_sources
 from lesionflow.datasets.labelled import LabelledImages
+from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import Split
+from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import RegistryError
 from lesionflow.evaluation.learning import History
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import CARD_FILE, Card
+from lesionflow.model.predictor import load_predictor
 from lesionflow.registry.training_artifacts import how_to_register, keep_artifacts, register_artifacts, write_artifacts
 from lesionflow.registry.versions import Version
 from lesionflow.tracking import runs as tracking
@@ -42,14 +45,38 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """A bundle that a training starts from."""
+class LearntFrom:
+    """A model that a training builds on, and what that has seen."""
 
-    start: Start
     label: str
     licence: str
     trained_on: dict[str, np.ndarray] | None  # what `evaluation.leaks.trained_on` told of it
     warning: str  # what is to be said of it beside the figures; empty: nothing
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The weights that a training starts from."""
+
+    start: Start
+    source: LearntFrom
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """What a teacher says of the training images, were all diagnoses equally frequent: (images, 7)."""
+
+    probabilities: np.ndarray
+    source: LearntFrom
+
+
+def averaged_answers(folder: Path, images: LabelledImages, members: np.ndarray, cache: Path | None) -> np.ndarray:
+    """What a bundle says of images over flips and turns, were all diagnoses equally frequent: (members, 7)."""
+    predictor = load_predictor(folder, averaged=True)
+    card = predictor.card
+    pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
+    probabilities = predictor.predict_many(pixels, members).probabilities / np.asarray(card.prior)
+    return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
 
 def train_network(
@@ -61,6 +88,7 @@ def train_network(
     cache: Path | None,
     console: Console,
     beginning: Beginning | None = None,
+    teaching: Teaching | None = None,
 ) -> tuple[Version, History]:
     """Train the network of a resolved configuration in the active run, after the last checkpoint that lies there.
 
@@ -73,6 +101,7 @@ def train_network(
     from lesionflow.training.fit import fit
 
     name, size = config.model, config.image_size
+    sources = [each.source for each in (beginning, teaching) if each]
     with console.status("decoding images") as status:
         pixels = decoded_pixels(
             images.table["path"].tolist(), images.digest, size, size, cache,
@@ -91,6 +120,7 @@ def train_network(
         fitted = fit(
             config, name, pixels, images.labels, split, on_epoch=log, callbacks=(display,),
             checkpoints=Checkpoints(keep, last, images.digest), start=beginning.start if beginning else None,
+            soft_targets=_soft_targets(config, teaching, images.labels[split.train]),
         )  # fmt: skip
     finally:
         display.close()
@@ -104,11 +134,12 @@ def train_network(
         split_digest=split.digest,
         split_seed=split.seed,
         split_fractions=split.fractions,
-        licence=_licence(images, beginning),
+        licence=_licence(images, sources),
         training=config.parameters()
         | {"best_epoch": fitted.best_epoch, "seconds": fitted.seconds, "precision": fitted.precision}
         | {"sources": describe_sources(images, split)}
-        | ({"started_from": beginning.label, "start_warning": beginning.warning} if beginning else {}),
+        | {"learnt_from": [source.label for source in sources]}
+        | {"warnings": [source.warning for source in sources if source.warning]},
         versions=package_versions(),
     )
 
@@ -118,7 +149,7 @@ def train_network(
         with console.status(f"{name}: exporting") as status:
             finished = finalize_model(
                 bundle, fitted, card, config, images, split, pixels,
-                trained_before=beginning.trained_on if beginning else None,
+                trained_before=[source.trained_on for source in sources if source.trained_on],
                 progress=lambda doing: status.update(f"{name}: {doing}"),
             )  # fmt: skip
             status.update(f"{name}: logging and registering")
@@ -143,11 +174,21 @@ def train_network(
     return version, history_of(fitted)
 
 
-def _licence(images: LabelledImages, beginning: Beginning | None) -> str:
+def _soft_targets(config: TrainingConfig, teaching: Teaching | None, labels: np.ndarray) -> np.ndarray | None:
+    """What to say of each training image: the label and what the teacher says, were diagnoses as often as shown."""
+    if teaching is None:
+        return None
+    said = teaching.probabilities * positive_shares(labels, config.balance, len(DIAGNOSES))
+    said = said / said.sum(axis=1, keepdims=True)
+    mixed = config.teacher_share * said + (1 - config.teacher_share) * np.eye(len(DIAGNOSES))[labels]
+    return np.asarray(mixed, np.float32)
+
+
+def _licence(images: LabelledImages, sources: Sequence[LearntFrom]) -> str:
     """The licences of all that a model has learnt from, each once."""
     table = images.table
     licences = [text for text in dict.fromkeys(table["licence"]) if text] if "licence" in table.columns else []
-    licences += [images.licence, beginning.licence if beginning else ""]
+    licences += [images.licence, *(source.licence for source in sources)]
     return ", ".join(dict.fromkeys(text for text in licences if text))
 
 

@@ -64,7 +64,7 @@ class Predictor:
         images = pixels.astype(np.float32)
         if not self.averaged:
             return self._run(images)
-        seen = [self._run(np.ascontiguousarray(view)) for view in views(images)]
+        seen = [self._run(np.ascontiguousarray(view)) for view in views(images, self.card.training.get("mirrored"))]
         return np.mean([logits for logits, _ in seen], axis=0), np.mean([distances for _, distances in seen], axis=0)
 
     def _run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,11 +91,14 @@ class Predictor:
         return decide(*self.measure_many(pixels, members), self.calibration, self.card.prior)
 
 
-def views(images: np.ndarray) -> list[np.ndarray]:
-    """An image's flips and quarter turns, itself first: eight of a square one, four of another; (batch, h, w, 3)."""
+def views(images: np.ndarray, without_mirrored: bool | None = False) -> list[np.ndarray]:
+    """An image's flips and quarter turns, itself first: eight of a square one, four of another; (batch, h, w, 3).
+
+    without_mirrored: for a graph that looks at mirror images itself, half of them do.
+    """
     turns = range(4) if images.shape[1] == images.shape[2] else (0, 2)
     turned = [np.rot90(images, turn, axes=(1, 2)) for turn in turns]
-    return turned + [view[:, :, ::-1] for view in turned]
+    return turned if without_mirrored else turned + [view[:, :, ::-1] for view in turned]
 
 
 def choose_device(device: str) -> str:

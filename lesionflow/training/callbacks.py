@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lesionflow.training.fit import EpochResult
 
 
-LOCATIONS = ("data", "extra", "start_from")  # fields of the configuration
+LOCATIONS = ("data", "extra", "start_from", "teacher")  # fields of the configuration
 
 
 class CheckpointCallback(keras.callbacks.Callback):

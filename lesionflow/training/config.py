@@ -144,6 +144,21 @@ class TrainingConfig:
         high=100,
         group=FIT,
     )
+    teacher: str = option(
+        "",
+        "Model whose answers, averaged over each image's flips and turns, training learns beside the labels: a "
+        "bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION or pretrained.",
+        group=FIT,
+        metavar="MODEL",
+        unset="labels alone",
+    )
+    teacher_share: float = option(0.5, "Share of --teacher in what training learns.", low=0, high=1, group=FIT)
+    mirrored: bool = option(
+        False,
+        "The exported model averages over an image and its mirror image: calls stay when one is mirrored; twice the "
+        "time.",
+        group=FIT,
+    )
     averaging: float = option(
         0.999,
         "Share of the past in a moving average of the weights, less in short trainings; 0: none.",

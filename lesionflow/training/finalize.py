@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,18 +65,18 @@ def finalize_model(
     images: LabelledImages,
     split: Split,
     pixels: np.ndarray,
-    trained_before: dict[str, np.ndarray] | None = None,
+    trained_before: Sequence[dict[str, np.ndarray]] = (),
     progress: Callable[[str], None] = lambda doing: None,
 ) -> FinalizedModel:
     """Export a network, calibrate it on the validation part, measure it on every part and write its model card.
 
-    card: what is known before; pixels: (images, height, width, 3) uint8; trained_before: what `trained_on` tells of the
-    model that training started from. What is measured is the exported bundle, not
-    Keras: this is what will score. The test part is looked at here, once, when nothing is left to choose.
+    card: what is known before; pixels: (images, height, width, 3) uint8; trained_before: what `trained_on` tells of
+    models that training built on. What is measured is the exported bundle, not Keras: this is what will score. The test
+    part is looked at here, once, when nothing is left to choose.
     """
     history = history_of(fitted)
     progress("exporting")
-    card = write_bundle(folder, fitted.network, card, pixels, images.labels, split)
+    card = write_bundle(folder, fitted.network, card, pixels, images.labels, split, mirrored=config.mirrored)
     progress("calibrating")
     card = _calibrate(folder, card, config, images, split, pixels)
     predictor = load_predictor(folder)
@@ -98,8 +98,8 @@ def finalize_model(
         metrics[part] = dict(reports[part].metrics)
     card = write_arrays(folder, card, VALIDATION_FILE, reports["validation"].predictions.arrays())
     seen = trained_on(images.table, split.train)
-    if trained_before:
-        seen = {name: np.union1d(values, trained_before[name]) for name, values in seen.items()}
+    for before in trained_before:
+        seen = {name: np.union1d(values, before[name]) for name, values in seen.items()}
     card = write_arrays(folder, card, TRAINED_ON_FILE, seen)
     if moved := reports["test"].stability:
         metrics[STABILITY] = moved.metrics()

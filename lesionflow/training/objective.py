@@ -38,8 +38,9 @@ class LogitAdjusted(keras.losses.Loss):
 class Consistency(keras.layers.Layer):
     """Adds to the loss how much answers to two views of an image differ; passes logits, (batch, 7), on.
 
-    The second half of a batch shows the images of the first in the same order. The measure is the symmetric
-    Kullback-Leibler divergence (as in R-Drop, Liang et al. 2021, arXiv:2106.14448), a mean over images times `weight`.
+    The second half of a batch shows the images of the first in the same order. The measure is the Jensen-Shannon
+    divergence (as in AugMix, Hendrycks et al. 2020, arXiv:1912.02781), a mean over images times `weight`. It has a
+    limit, log 2: pairs that changes have made unlike do not outweigh all others.
     """
 
     def __init__(self, weight: float):
@@ -49,9 +50,10 @@ class Consistency(keras.layers.Layer):
     def call(self, logits, training=None):
         """Add the loss in training; return the logits."""
         if training:
-            one, other = ops.split(ops.log_softmax(logits, axis=-1), 2)
-            difference = ops.sum((ops.exp(one) - ops.exp(other)) * (one - other), axis=-1)
-            self.add_loss(self.weight * ops.mean(difference) / 2)
+            answers = ops.split(ops.log_softmax(logits, axis=-1), 2)
+            mean = ops.log((ops.exp(answers[0]) + ops.exp(answers[1])) / 2)
+            divergence = sum(ops.sum(ops.exp(answer) * (answer - mean), axis=-1) for answer in answers) / 2
+            self.add_loss(self.weight * ops.mean(divergence))
         return logits
 
     def compute_output_spec(self, logits, training=None):

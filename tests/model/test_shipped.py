@@ -90,8 +90,8 @@ def test_the_script_trains_the_shipped_bundle() -> None:
 def test_the_script_leaves_no_option_to_its_default() -> None:
     told = told_options()
     stated = {field.name for field in dataclasses.fields(TrainingConfig) if field.metadata["kind"] is not bool}
-    newer = {"extra", "labels", "start_from", "last_layer", "quality", "consistency"}  # than the bundle
-    assert stated - {"data"} - newer == set(told)  # a flag is stated by leaving it out
+    newer = {"extra", "labels", "start_from", "last_layer", "quality", "consistency", "teacher"}  # than the bundle
+    assert stated - {"data", "teacher_share"} - newer == set(told)  # a flag is stated by leaving it out
     assert told["model"] in TrainingConfig(model=told["model"]).networks
 
 

@@ -16,6 +16,7 @@ from lesionflow.errors import TrainingError
 from lesionflow.model.card import KERAS_FILE, ONNX_FILE, Card, sha256, write_card
 from lesionflow.model.decision import softmax
 from lesionflow.training.export.float16_weights import round_weights, store_halves
+from lesionflow.training.export.mirrored import average_mirrored
 from lesionflow.training.export.ood_distance import add_distance
 
 if TYPE_CHECKING:
@@ -28,22 +29,32 @@ PARITY_SAMPLES = 32
 
 
 def write_bundle(
-    folder: Path, network: keras.Model, card: Card, pixels: np.ndarray, labels: np.ndarray, split: Split
+    folder: Path,
+    network: keras.Model,
+    card: Card,
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    split: Split,
+    *,
+    mirrored: bool = False,
 ) -> Card:
     """Export a trained network and its card into a new folder; returns the card with digests.
 
     pixels: (images, height, width, 3) uint8; labels: (images,). The network's weights are rounded, in place, to what
     the graph stores. The graph has to agree with Keras on images of the validation part, and learns from the training
-    part what is familiar. Raises `TrainingError` where a probability differs by `PARITY_TOLERANCE` or more.
+    part what is familiar. mirrored: the graph averages over each image and its mirror image. Raises `TrainingError`
+    where a probability differs by `PARITY_TOLERANCE` or more.
     """
     folder.mkdir(parents=True)
     round_weights(network)
     network.save(folder / KERAS_FILE)
     _export(network, folder)
     add_distance(folder / ONNX_FILE, pixels, labels, split.train)
+    if mirrored:
+        average_mirrored(folder / ONNX_FILE)
     _store_halves(folder / ONNX_FILE)
     samples = np.asarray(pixels[split.validation[:PARITY_SAMPLES]])
-    difference = _largest_difference(network, (folder / ONNX_FILE).read_bytes(), samples)
+    difference = _largest_difference(network, (folder / ONNX_FILE).read_bytes(), samples, mirrored)
     if not difference < PARITY_TOLERANCE:  # so written, a NaN fails too
         raise TrainingError(
             f"the exported graph differs from Keras by {difference:.2g} in a probability, "
@@ -105,11 +116,12 @@ def _store_halves(file: Path) -> None:
     file.write_bytes(model.SerializeToString())
 
 
-def _largest_difference(network: keras.Model, graph: bytes, samples: np.ndarray) -> float:
+def _largest_difference(network: keras.Model, graph: bytes, samples: np.ndarray, mirrored: bool = False) -> float:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     images = samples.astype(np.float32)  # (images, height, width, 3)
     exported = session.run(None, {session.get_inputs()[0].name: images})[0]
-    original = network.predict(images, verbose=0)
+    seen = [images, images[:, :, ::-1]] if mirrored else [images]
+    original = np.mean([network.predict(view, verbose=0) for view in seen], axis=0)
     return float(np.abs(softmax(exported) - softmax(original)).max())
