@@ -14,7 +14,8 @@ from lesionflow.datasets.labelled import LabelledImages, decided_words, read_lab
 from lesionflow.datasets.split import Split
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError
-from lesionflow.profile.description import Description, describe_images
+from lesionflow.profile.describe import describe_images
+from lesionflow.profile.description import Description
 from lesionflow.profile.page import FILES, write_description
 
 DEFAULT_OUT = Path("description")

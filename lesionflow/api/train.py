@@ -26,7 +26,8 @@ from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.report_pictures import learning_picture
 from lesionflow.model.card import KERAS_FILE, TRAINED_ON_FILE, Card, read_card
 from lesionflow.model.files import read_arrays
-from lesionflow.profile.description import Description, describe_images
+from lesionflow.profile.describe import describe_images
+from lesionflow.profile.description import Description
 from lesionflow.profile.page import write_description
 from lesionflow.registry.champion import promote_best
 from lesionflow.registry.config import DEFAULT_NAME, check_model_name
@@ -158,6 +159,29 @@ def _with_model_of_start(config: TrainingConfig, tracking_uri: str | None) -> Tr
     return dataclasses.replace(config, model=card.network, width=card.training.get("width", config.width))
 
 
+def _read_data(
+    config: TrainingConfig, begun: InterruptedRun | None, console: Console, cache: Path | None
+) -> tuple[LabelledImages, Split, Description]:
+    """The images to train on, their split and what there is to know about them, which is said."""
+    images = read_data_sets(config.data_sets, config.extra_sets, cache, config.labels)
+    for warning in images.warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
+    split = split_data_sets(images, config.fractions, config.seed)
+    if begun:
+        begun.check(images, split)
+    with console.status("describing the data"):
+        description = describe_images(images, split)
+    for finding in description.findings:
+        if finding.warning:
+            console.print(f"warning: {finding.text}", style="yellow", highlight=False, soft_wrap=True)
+    counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
+    console.print(
+        f"{images.description}: {counts} images, split by {split.by}; preset {config.preset}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    return images, split, description
+
+
 def _read_beginning(config: TrainingConfig, images: LabelledImages, split: Split, console: Console) -> Beginning | None:
     """The weights that training starts from, and what they have seen; None where no bundle is named.
 
@@ -226,23 +250,7 @@ def _train(
     cache: Path | None,
 ) -> Trained:
     """Train what config names and `begun`, the interrupted training that is gone on with, has not got."""
-    images = read_data_sets(config.data_sets, config.extra_sets, cache, config.labels)
-    for warning in images.warnings:
-        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
-    split = split_data_sets(images, config.fractions, config.seed)
-    if begun:
-        begun.check(images, split)
-    with console.status("describing the data"):
-        description = describe_images(images, split)
-    for finding in description.findings:
-        if finding.warning:
-            console.print(f"warning: {finding.text}", style="yellow", highlight=False, soft_wrap=True)
-    counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
-    console.print(
-        f"{images.description}: {counts} images, split by {split.by}; preset {config.preset}",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
-
+    images, split, description = _read_data(config, begun, console, cache)
     beginning = _read_beginning(config, images, split, console)
     teaching = _read_teaching(config, images, split, cache, console)
     several = len(config.networks) > 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,12 +13,11 @@ from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.metrics import Place, in_words, measure, shown_at
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import LabelledPredictions
-from lesionflow.profile.attributes import UNKNOWN, values_of
+from lesionflow.profile.attributes import AGE_BANDS, UNKNOWN, age_band, values_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-AGE_BANDS = {"0-29": 30, "30-44": 45, "45-59": 60, "60-74": 75, "75+": 130}  # the band -> the age it ends before
 # Of 20 lesions, one more or less moves a sensitivity by five points, and its interval is some 40 points wide.
 FEWEST_IMAGES, FEWEST_LESIONS = 100, 20
 ATTRIBUTE_WORDS = {"localization": "body site", "dx_type": "confirmation"}
@@ -81,17 +79,6 @@ def slices(
                 members = predictions.take(values == value)
                 found.append(_slice(attribute, value, members, resamples, seed))
     return found
-
-
-def age_band(age: object) -> str:
-    """The band of `AGE_BANDS` that an age in years lies in, given as text or number; what is no age is unknown."""
-    try:
-        years = float(str(age))
-    except ValueError:
-        return UNKNOWN
-    if math.isnan(years) or years < 0:
-        return UNKNOWN
-    return next((band for band, end in AGE_BANDS.items() if years < end), UNKNOWN)
 
 
 def largest_gaps(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionflow.datasets.label_table import MISSING_WORDS
 from lesionflow.diagnoses import DIAGNOSES
 
 if TYPE_CHECKING:
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 COLUMNS = {"dx_type": "confirmation", "age": "age", "sex": "sex", "localization": "body site"}
 UNKNOWN = "unknown"
 OLDEST = 110  # years; beyond that a number is a mistake
-_MISSING = ("", "unknown", "nan", "na", "n/a", "none", "null", "?")
+# Bands for metrics of patients by age, wide enough to have lesions of each kind: the band -> the age it ends before.
+AGE_BANDS = {"0-29": 30, "30-44": 45, "45-59": 60, "60-74": 75, "75+": 130}
 
 Crosstab = dict[str, dict[str, int]]  # value -> diagnosis -> images
 
@@ -46,10 +49,10 @@ def values_of(table: pd.DataFrame, column: str) -> np.ndarray:
     if column not in table.columns:
         return np.full(len(table), UNKNOWN, dtype=object)
     values = table[column].fillna("").astype(str).str.strip()
-    return np.asarray(values.where(~values.str.lower().isin(_MISSING), UNKNOWN), dtype=object)
+    return np.asarray(values.where(~values.str.lower().isin(MISSING_WORDS), UNKNOWN), dtype=object)
 
 
-def cross(values: np.ndarray, diagnoses: np.ndarray) -> Crosstab:
+def crosstab(values: np.ndarray, diagnoses: np.ndarray) -> Crosstab:
     """How many images have which value and diagnosis, the commonest value first, `UNKNOWN` last."""
     pairs = Counter(zip(values.tolist(), diagnoses.tolist(), strict=True))
     totals = Counter(values.tolist())
@@ -57,7 +60,18 @@ def cross(values: np.ndarray, diagnoses: np.ndarray) -> Crosstab:
     return {value: {dx: pairs[value, dx] for dx in DIAGNOSES} for value in order}
 
 
-def age_bands(values: np.ndarray) -> np.ndarray:
+def age_band(age: object) -> str:
+    """The band of `AGE_BANDS` that an age in years lies in, given as text or number; what is no age is unknown."""
+    try:
+        years = float(str(age))
+    except ValueError:
+        return UNKNOWN
+    if math.isnan(years) or years < 0:
+        return UNKNOWN
+    return next((band for band, end in AGE_BANDS.items() if years < end), UNKNOWN)
+
+
+def age_decades(values: np.ndarray) -> np.ndarray:
     """Ages as decades, such as `40-49`; `UNKNOWN` where they are no ages: (images,) of str."""
     ages = _numbers(values)
     known = (ages >= 0) & (ages <= OLDEST)
@@ -66,9 +80,9 @@ def age_bands(values: np.ndarray) -> np.ndarray:
     return np.array(bands, dtype=object)
 
 
-def cross_ages(values: np.ndarray, diagnoses: np.ndarray) -> Crosstab:
+def crosstab_of_ages(values: np.ndarray, diagnoses: np.ndarray) -> Crosstab:
     """How many images have which age band and diagnosis, the youngest first."""
-    crossed = cross(age_bands(values), diagnoses)
+    crossed = crosstab(age_decades(values), diagnoses)
     order = sorted(crossed, key=lambda band: (band == UNKNOWN, int(band.split("-")[0]) if band != UNKNOWN else 0))
     return {band: crossed[band] for band in order}
 

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import first_few
 from lesionflow.profile.attributes import COLUMNS, OLDEST, shares, widest_gap
 from lesionflow.profile.copies import KINDS, Copy, leaks
-
-if TYPE_CHECKING:
-    from lesionflow.profile.description import Description
+from lesionflow.profile.description import Description, Finding
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing found, in one sentence."""
-
-    kind: str  # a word that machines can look for
-    text: str
-    warning: bool  # whether figures could be wrong because of it
-
-
-def find(description: Description) -> list[Finding]:
+def data_warnings(description: Description) -> list[Finding]:
     """The findings, warnings first."""
     warnings = [Finding(kind, text, True) for kind, text in _warnings(description)]
     return warnings + [Finding(kind, text, False) for kind, text in _notes(description)]

@@ -4,9 +4,10 @@ import pytest
 
 from lesionflow.diagnoses import MALIGNANT_INDICES
 from lesionflow.evaluation.metrics import measure
-from lesionflow.evaluation.slices import AGE_BANDS, Slice, age_band, largest_gaps, slices
+from lesionflow.evaluation.slices import Slice, largest_gaps, slices
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import LabelledPredictions
+from lesionflow.profile.attributes import AGE_BANDS, age_band
 from tests.evaluation.made_up import made_up
 
 MADE = made_up(260)

@@ -13,9 +13,10 @@ from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.datasets.split import Split, split_by_lesion
 from lesionflow.errors import ReportError
 from lesionflow.profile import copies as copies_module
-from lesionflow.profile.attributes import UNKNOWN, age_bands, cross, values_of, widest_gap
+from lesionflow.profile.attributes import UNKNOWN, age_decades, crosstab, values_of, widest_gap
 from lesionflow.profile.copies import NEARLY, SAME_BYTES, SAME_PIXELS, Copy
-from lesionflow.profile.description import Description, describe_images
+from lesionflow.profile.describe import describe_images
+from lesionflow.profile.description import Description
 from lesionflow.profile.page import JSON_FILE, PAGE_FILE, description_page, write_description
 from tests.conftest import REAL_DATA
 
@@ -230,15 +231,15 @@ def test_the_page_of_the_planted_set_shows_what_matters_first(planted: Path) -> 
 
 
 def test_ages_become_decades() -> None:
-    bands = age_bands(np.array(["0.0", "9", "10", "85.0", "-1", "111", "old", UNKNOWN], dtype=object))
+    bands = age_decades(np.array(["0.0", "9", "10", "85.0", "-1", "111", "old", UNKNOWN], dtype=object))
     assert bands.tolist() == ["0-9", "0-9", "10-19", "80-89", UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN]
 
 
 def test_the_widest_gap_is_between_diagnoses_with_known_values() -> None:
     values = np.array(["male", "male", "female", "male", UNKNOWN], dtype=object)
     diagnoses = np.array(["nv", "mel", "mel", "mel", "df"], dtype=object)
-    assert widest_gap(cross(values, diagnoses)) == ("male", "nv", 1.0, "mel", pytest.approx(2 / 3))
-    assert widest_gap(cross(values[:1], diagnoses[:1])) is None
+    assert widest_gap(crosstab(values, diagnoses)) == ("male", "nv", 1.0, "mel", pytest.approx(2 / 3))
+    assert widest_gap(crosstab(values[:1], diagnoses[:1])) is None
 
 
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the real HAM10000 does not lie beside the project")

@@ -1,0 +1,102 @@
+"""Label sets: the built-in ones are sound, one's own are read from YAML, and what is wrong with one is said."""
+
+from pathlib import Path
+
+import pytest
+
+from lesionflow.diagnoses import BUILT_IN, DIAGNOSES, HAM10000, LabelSet, normalized, read_label_set
+from lesionflow.errors import UsageError
+
+OWN = """
+names: {scar: scar, mel: melanoma, nv: nevus}
+malignant: [mel]
+not_to_miss: mel
+aliases: {nv: [naevus, mole]}
+others: [wart]
+source: our clinic
+"""
+
+
+def test_the_seven_are_what_they_were() -> None:
+    assert DIAGNOSES == ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc") == HAM10000.names
+    assert HAM10000.malignant == ("akiec", "bcc", "mel") and HAM10000.not_to_miss == "mel"
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_built_in_sets_know_their_own_words_and_the_challenges(name: str) -> None:
+    labels = read_label_set(name)
+    for short in labels.names:
+        assert labels.words[normalized(labels.full_names[short])] == labels.words[short] == short
+    assert set(labels.malignant) < set(labels.names) and labels.source
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "meaning"),
+    [
+        ("ham10000", "scc", ""), ("isic2019", "SCC", "scc"), ("pad-ufes-20", "BOD", "scc"),
+        ("binary", "scc", "malignant"),
+        ("ham10000", "Bowen's disease", "akiec"), ("binary", "seborrheic keratosis", "benign"),
+        ("isic2019", "AK", "ak"), ("pad-ufes-20", "ACK", "ack"), ("binary", "actinic keratosis", ""),
+        ("isic2019", "actinic_keratosis", "ak"), ("pad-ufes-20", "vasc", ""),
+    ],
+)  # fmt: skip
+def test_a_word_means_what_the_set_has(name: str, word: str, meaning: str) -> None:
+    assert BUILT_IN[name].words[normalized(word)] == meaning
+
+
+@pytest.mark.parametrize(
+    ("word", "suggestion"),
+    [("melanomma", "mel"), ("basal cell carcinom", "bcc"), ("dermatofibrom", "df"), ("scc", ""),
+     ("squamus cell carcinoma", ""), ("sebaceous cell carcinoma", ""), ("nbcc", ""), ("wart", "")],
+)  # fmt: skip
+def test_only_slips_of_the_pen_get_a_suggestion(word: str, suggestion: str) -> None:
+    assert HAM10000.suggestion(word) == (f"; did you mean {suggestion!r}?" if suggestion else "")
+
+
+def test_a_set_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "clinic.yaml").write_text(OWN, encoding="utf-8-sig")
+    labels = read_label_set(str(tmp_path / "clinic.yaml"))
+    assert labels == LabelSet(
+        name="clinic", names=("scar", "mel", "nv"), full_names={"scar": "scar", "mel": "melanoma", "nv": "nevus"},
+        malignant=("mel",), not_to_miss="mel", aliases={"nv": ("naevus", "mole")}, others=("wart",),
+        source="our clinic",
+    )  # fmt: skip
+    assert labels.words["mole"] == "nv" and labels.words["wart"] == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("nv: nevus}", "nv: nevus, NV: n}", "NV: a short name is made of small letters"),
+        ("scar: scar", "error: scar", "p_error of reports means something else"),
+        ("malignant: [mel]", "malignant: []", "none is malignant"),
+        ("malignant: [mel]", "malignant: [mel, scar, nv]", "all are malignant"),
+        ("malignant: [mel]", "malignant: [bcc]", "malignant: bcc is none of scar, mel, nv"),
+        ("malignant: [mel]", "malignant: mel", "malignant has to be a list"),
+        ("not_to_miss: mel", "not_to_miss: nv", "not among the malignant"),
+        ("{nv: [naevus, mole]}", "{df: [naevus]}", "aliases: df is none of"),
+        ("{nv: [naevus, mole]}", "{nv: [melanoma]}", "'melanoma' means both mel and nv"),
+        ("[wart]", "[no]", "put words such as no in quotes"),
+        ("names: {scar: scar, mel: melanoma, nv: nevus}", "names: {mel: melanoma}", "a set has at least two"),
+        ("names: {scar: scar, mel: melanoma, nv: nevus}", "names: [mel, nv]", "names has to be a table"),
+        ("source:", "sources:", "unknown key sources"),
+        ("malignant: [mel]", "", "has the keys names and malignant"),
+        ("others: [wart]", "others: [wart", "not YAML"),
+    ],
+)
+def test_what_is_wrong_with_a_set_is_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in OWN
+    (tmp_path / "clinic.yaml").write_text(OWN.replace(old, new))
+    with pytest.raises(UsageError, match=message) as caught:
+        read_label_set(str(tmp_path / "clinic.yaml"))
+    assert "clinic" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_set_that_is_not_there() -> None:
+    with pytest.raises(UsageError, match="built in are ham10000, isic2019, pad-ufes-20, binary"):
+        read_label_set("isic2020")
+
+
+def test_doubled_names_are_refused() -> None:
+    with pytest.raises(UsageError, match="names stand twice: mel"):
+        LabelSet("twice", ("mel", "mel", "nv"), {"mel": "melanoma", "nv": "nevus"}, ("mel",))
