@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionflow.datasets.archives import as_folder, within
 from lesionflow.datasets.csv_and_folders import (
     has_diagnosis_folders,
     is_image_folder,
@@ -27,6 +29,7 @@ from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete, digests_of_files
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import DataError
+from lesionflow.images.containers import is_archive
 from lesionflow.images.discovery import default_cache
 
 if TYPE_CHECKING:
@@ -75,7 +78,7 @@ def read_labelled_images(
     source : path
         A HAM10000 folder; a table of paths and diagnoses; a folder with one for each diagnosis; a Hugging Face image
         folder; what isic-cli downloads; the ground truth of ISIC 2018 Task 3 or ISIC 2019; a data set of
-        `published.LAYOUTS`; or `demo`, the built-in synthetic set.
+        `published.LAYOUTS`; a zip archive of any of these; or `demo`, the built-in synthetic set.
     cache : Path, optional
         Where the demo set is kept.
     labels : path, optional
@@ -111,6 +114,12 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
     Raises `DataError`.
     """
     words = words or LabelWords()
+    if is_archive(path):
+        with as_folder(path) as folder:
+            table, warnings = read_rows(folder, words)
+            marker = str(folder.parent if folder.name != path.name else folder)
+        table["path"] = [within(path, name) for name in table["path"]]
+        return table, [warning.replace(marker, str(path)) for warning in warnings]
     return complete(read_raw_labels(path, words), words)
 
 
@@ -122,7 +131,9 @@ def decided_words(
     Raises `DataError` for what is no data set, and `UsageError` for a file of labels that says nothing.
     """
     words = read_label_words(None if labels is None else os.fspath(labels))
-    raw = read_raw_labels(_demo_folder(cache) if os.fspath(source) == DEMO else Path(source), words)
+    path = _demo_folder(cache) if os.fspath(source) == DEMO else Path(source)
+    with as_folder(path) if is_archive(path) else contextlib.nullcontext(path) as folder:
+        raw = read_raw_labels(folder, words)
     return words.decide(raw.words, raw.of_data_set)
 
 

@@ -1,28 +1,58 @@
-"""Images that lie within a file: `images.hdf5/ISIC_0000001` is the data set ISIC_0000001 of images.hdf5."""
+"""Images that lie within a file: `images.zip/a/1.jpg` in a zip archive, `images.hdf5/ISIC_0000001` in an HDF5 file."""
 
 from __future__ import annotations
 
 import functools
 import os
 import threading
+import zipfile
+import zlib
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from lesionflow.errors import ImageError
+from lesionflow.errors import DataError, ImageError
 
 if TYPE_CHECKING:
     import h5py
 
-HDF5_SUFFIXES = (".hdf5", ".h5")
+ZIP_SUFFIX, HDF5_SUFFIXES = ".zip", (".hdf5", ".h5")
+MAXIMUM_BYTES = 256 * 2**20  # of an image or a table, unpacked
 _LOCK = threading.Lock()  # h5py's own lock does not guard the cache
+
+
+def is_archive(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is that of a zip archive."""
+    return os.fspath(path).lower().endswith(ZIP_SUFFIX) and os.path.isfile(path)
+
+
+def archive_members(file: str | os.PathLike[str]) -> list[zipfile.ZipInfo]:
+    """What lies in a zip archive, but for folders, leftovers of Macs and names that lead out of it.
+
+    Raises
+    ------
+    DataError
+        For a file that is no zip archive, or a broken one.
+    """
+    try:
+        members = _opened_zip(os.fspath(file)).infolist()
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise DataError(f"{file}: cannot be read as a zip archive ({error})") from error
+    parts = [(member, PurePosixPath(member.filename).parts) for member in members if not member.is_dir()]
+    return [
+        member
+        for member, folders in parts
+        if folders and not {"..", "/", "__MACOSX"} & set(folders) and not any(name.startswith(".") for name in folders)
+    ]
 
 
 def is_member(path: str | os.PathLike[str]) -> bool:
     """Whether a path leads to an image within a file that holds several."""
-    file, name = os.path.split(os.fspath(path))
-    if not file.lower().endswith(HDF5_SUFFIXES) or not os.path.isfile(file):
+    try:
+        file, name = _parted(path)
+        with _LOCK:
+            return name in (_opened_zip(file).NameToInfo if file.lower().endswith(ZIP_SUFFIX) else _opened_hdf5(file))
+    except (ImageError, OSError, zipfile.BadZipFile):
         return False
-    with _LOCK:
-        return name in _opened(file)
 
 
 def read_member(path: str | os.PathLike[str]) -> bytes:
@@ -31,29 +61,61 @@ def read_member(path: str | os.PathLike[str]) -> bytes:
     Raises
     ------
     ImageError
-        `not_found` where the file holds nothing of that name, `unsupported` where an extra is missing.
+        `not_found` where the file holds nothing of that name, `unsupported` where an extra is missing, `damaged` where
+        its checksum differs, `too_large` beyond `MAXIMUM_BYTES`.
     """
-    file, name = os.path.split(os.fspath(path))
-    if not file.lower().endswith(HDF5_SUFFIXES) or not os.path.isfile(file):
-        raise ImageError("not_found", "no such file")
+    file, name = _parted(path)
+    holder = os.path.basename(file)
     try:
+        if file.lower().endswith(ZIP_SUFFIX):
+            with _LOCK:
+                archive = _opened_zip(file)
+            member = archive.NameToInfo.get(name)
+            if member is None:
+                raise ImageError("not_found", f"{holder} holds no {name}")
+            if member.file_size > MAXIMUM_BYTES:
+                raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
+            return archive.read(member)
         with _LOCK:
-            opened = _opened(file)
+            opened = _opened_hdf5(file)
             if name not in opened:
-                raise ImageError("not_found", f"{os.path.basename(file)} holds no {name}")
+                raise ImageError("not_found", f"{holder} holds no {name}")
             return bytes(opened[name][()].tobytes())
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ImageError("damaged", f"{holder}: {error}") from error
+    except (RuntimeError, NotImplementedError) as error:  # encrypted, or of another compression
+        raise ImageError("unsupported", f"{holder}: {error}") from error
     except (OSError, AttributeError, ValueError) as error:
-        raise ImageError("unreadable", f"{os.path.basename(file)}: {error}") from error
+        raise ImageError("unreadable", f"{holder}: {error}") from error
 
 
-def _opened(file: str) -> h5py.File:
-    status = os.stat(file)
-    return _open(file, status.st_mtime_ns, os.getpid())
+def _parted(path: str | os.PathLike[str]) -> tuple[str, str]:
+    """The file that holds an image, and the image's name in it. Raises `ImageError` where no such file is there."""
+    text = os.fspath(path)
+    parts = text.split(os.sep)
+    for count in range(len(parts) - 1, 0, -1):
+        file = os.sep.join(parts[:count])
+        if file.lower().endswith((ZIP_SUFFIX, *HDF5_SUFFIXES)) and os.path.isfile(file):
+            return file, "/".join(parts[count:])
+    raise ImageError("not_found", "no such file")
+
+
+def _opened_zip(file: str) -> zipfile.ZipFile:
+    return _open_zip(file, os.stat(file).st_mtime_ns, os.getpid())
+
+
+def _opened_hdf5(file: str) -> h5py.File:
+    return _open_hdf5(file, os.stat(file).st_mtime_ns, os.getpid())
+
+
+# Each file is opened once for each process, and anew when it has changed.
+@functools.lru_cache(maxsize=4)
+def _open_zip(file: str, changed: int, process: int) -> zipfile.ZipFile:
+    return zipfile.ZipFile(file)
 
 
 @functools.lru_cache(maxsize=4)
-def _open(file: str, changed: int, process: int) -> h5py.File:
-    """An open file, once for each process, and anew when it has changed."""
+def _open_hdf5(file: str, changed: int, process: int) -> h5py.File:
     try:
         import h5py
     except ImportError as error:

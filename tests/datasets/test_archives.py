@@ -1,0 +1,73 @@
+"""Labelled images in zip archives: the same data as unpacked, and what is wrong with one is said."""
+
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lesionflow.datasets.labelled import decided_words, read_labelled_images
+from lesionflow.errors import DataError
+from lesionflow.images.decode import decode
+from lesionflow.images.read_bytes import read_image_bytes
+
+
+def zipped(folder: Path, file: Path, within: str = "") -> Path:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, Path(within) / path.relative_to(folder))
+        archive.writestr("__MACOSX/._1.jpg", b"Mac OS X")
+        archive.writestr("../outside.csv", b"a,b")
+    return file
+
+
+def by_diagnosis(source: Path, folder: Path) -> Path:
+    table = read_labelled_images(source).table
+    for path, dx in zip(table["path"], table["dx"], strict=True):
+        (folder / dx).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / dx)
+    return folder
+
+
+@pytest.mark.parametrize("within", ["", "a set"])
+@pytest.mark.parametrize("lay_out", [lambda source, folder: source, by_diagnosis])
+def test_an_archive_is_the_same_data_as_its_folder(
+    fifty_images: Path, tmp_path: Path, lay_out: Callable[[Path, Path], Path], within: str
+) -> None:
+    folder = lay_out(fifty_images, tmp_path / "folders")
+    expected = read_labelled_images(folder)
+    archive = zipped(folder, tmp_path / "set.zip", within)
+    found = read_labelled_images(archive)
+    assert found.digest == expected.digest and found.warnings == expected.warnings
+    path = found.table["path"][7]
+    assert path.startswith(f"{archive}/")
+    np.testing.assert_array_equal(decode(path, 32, 32), decode(expected.table["path"][7], 32, 32))
+    assert sorted(decided_words(archive)) == sorted(decided_words(folder))
+    assert not (tmp_path / "outside.csv").exists()
+
+
+def test_a_damaged_member_is_an_error_that_names_it(fifty_images: Path, tmp_path: Path) -> None:
+    archive = zipped(fifty_images, tmp_path / "set.zip")
+    first = next(iter(zipfile.ZipFile(archive).infolist()[1:]))
+    content = bytearray(archive.read_bytes())
+    content[first.header_offset + 200] ^= 255
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_labelled_images(archive)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not one", b"text"])
+def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "set.zip").write_bytes(content)
+    with pytest.raises(DataError, match=r"set.zip: cannot be read as a zip archive"):
+        read_labelled_images(tmp_path / "set.zip")
+
+
+def test_an_image_that_an_archive_does_not_hold(fifty_images: Path, tmp_path: Path) -> None:
+    from lesionflow.errors import ImageError
+
+    archive = zipped(fifty_images, tmp_path / "set.zip")
+    with pytest.raises(ImageError, match=r"not_found: set.zip holds no none.jpg"):
+        read_image_bytes(str(archive / "none.jpg"))
