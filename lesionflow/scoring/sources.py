@@ -5,12 +5,15 @@ Everything here streams: a source of a million images is never in memory as a wh
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import csv
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from lesionflow.errors import DataError, UsageError
 from lesionflow.images.discovery import LeftOut, describe_left_out, no_images, walk_images
@@ -19,6 +22,10 @@ from lesionflow.storage.location import FILE, Url, is_url, parse_location
 from lesionflow.storage.objects import is_file, listed, local_copy
 
 PATH_COLUMN = "path"  # of a CSV source
+TABLE_SUFFIXES = (".csv", ".tsv")
+_SAMPLE = 256  # bytes that tell an encoding
+_UNDECODABLE = {"utf-8-sig": "surrogateescape", "utf-16": "strict"}  # names of files are bytes, and come back as such
+_AROUND = frozenset(' \t"')
 _LONGEST_LINE = 2**20  # bytes; the longest path that Linux opens has 4,096
 
 
@@ -64,7 +71,7 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
     if path.startswith("@"):
         return Source(_listed_in(path[1:]), if_empty=f"{path[1:]}: holds no paths")
     if os.path.isfile(path):
-        return _table(path) if path.lower().endswith(".csv") else Source(iter([(path,)]))
+        return _table(path) if path.lower().endswith(TABLE_SUFFIXES) else Source(iter([(path,)]))
     if is_pattern(path) and not os.path.lexists(path):
         return Source(((found,) for found in expand(path)), if_empty=f"{path}: no file matches")
     if os.path.lexists(path):
@@ -83,7 +90,7 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
     if not isinstance(url, Url):  # as a path, but for the beginning of what is found there
         path = text.removeprefix(FILE)
         found = open_source(path, recursive=recursive, pattern=pattern)
-        is_table = os.path.isfile(path) and path.lower().endswith(".csv")
+        is_table = os.path.isfile(path) and path.lower().endswith(TABLE_SUFFIXES)
         return found if is_table else replace(found, inputs=((FILE + path,) for path, *_ in found.inputs))
     try:
         is_object = not url.is_dir() and is_file(url)
@@ -98,7 +105,7 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
         return _folder(text, recursive, pattern)
     _refuse_options_of_folders(text, recursive, pattern)
     if is_object:
-        return _table(text) if text.lower().endswith(".csv") else Source(iter([(text,)]))
+        return _table(text) if text.lower().endswith(TABLE_SUFFIXES) else Source(iter([(text,)]))
     if is_pattern(text):
         return Source(((found,) for found in expand_url(url)), if_empty=f"{text}: no object matches")
     raise DataError(f"{text}: no such object, and none whose name begins so with a slash behind it")
@@ -130,7 +137,7 @@ def _listed(file: BinaryIO, name: str) -> Iterator[tuple[str, ...]]:
     """Paths one a line, or, as `find -print0` writes them, each ended by a NUL byte; empty lines are passed over."""
     separator = None
     rest = b""
-    while block := file.read1(2**16) if hasattr(file, "read1") else file.read(2**16):
+    for block in _utf8_blocks(file, name):
         rest += block
         if separator is None and (b"\0" in rest or b"\n" in rest):
             separator = b"\0" if b"\0" in rest else b"\n"
@@ -140,7 +147,41 @@ def _listed(file: BinaryIO, name: str) -> Iterator[tuple[str, ...]]:
             continue
         *lines, rest = rest.split(separator)
         yield from _paths(lines, separator, name)
-    yield from _paths([rest], separator or b"\n", name)
+    # A list without any line end but those of old Macs is one of several lines.
+    last = rest.split(b"\r") if separator is None else [rest]
+    yield from _paths(last, separator or b"\n", name)
+
+
+def _utf8_blocks(file: BinaryIO, name: str) -> Iterator[bytes]:
+    """The bytes of a list, as UTF-8 without a byte order mark where they begin with one; else as they are."""
+    read = file.read1 if hasattr(file, "read1") else file.read
+    head = b""
+    while len(head) < _SAMPLE and (block := read(2**16)):
+        head += block
+    encoding = _encoding(head, name)
+    if encoding == "utf-16":
+        decoder = codecs.getincrementaldecoder("utf-16")()
+        try:
+            while head:
+                yield decoder.decode(head).encode("utf-8", "surrogatepass")
+                head = read(2**16)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            raise DataError(f"{name}: breaks off, or is not UTF-16 throughout ({error.reason})") from error
+        return
+    head = head.removeprefix(codecs.BOM_UTF8)
+    while head:
+        yield head
+        head = read(2**16)
+
+
+def _encoding(head: bytes, name: str) -> str:
+    """The encoding of a text by how it begins. Raises `DataError` for UTF-16 that does not say so."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if len(head) >= 8 and not (any(head[1:_SAMPLE:2]) and any(head[:_SAMPLE:2])) and any(head[:_SAMPLE]):
+        raise DataError(f"{name}: seems to be UTF-16 without a byte order mark; save it as UTF-8")
+    return "utf-8-sig"
 
 
 def _paths(lines: Iterable[bytes], separator: bytes, name: str) -> Iterator[tuple[str, ...]]:
@@ -154,12 +195,20 @@ def _paths(lines: Iterable[bytes], separator: bytes, name: str) -> Iterator[tupl
 
 
 def _checked(path: str, name: str) -> str:
-    """A path of a list, which may be a URL; raises `DataError` for one that holds a secret or cannot be read here."""
+    """A path of a list, which may be a URL; raises `DataError` for one that holds a secret or cannot be read here.
+
+    Spaces and quotation marks around it belong to it only if there is a file of that name.
+    """
     if is_url(path):
         try:
             parse_location(path)
         except UsageError as error:
             raise DataError(f"{name}: {error}") from error
+    elif path[0] in _AROUND or path[-1] in _AROUND:
+        bare = path.strip()
+        bare = bare[1:-1] if len(bare) > 2 and bare[0] == bare[-1] == '"' else bare
+        if os.path.lexists(bare) and not os.path.lexists(path):
+            return bare
     return path
 
 
@@ -167,13 +216,13 @@ def _table(path: str) -> Source:
     """A CSV file with a column `path`; its other columns are carried through."""
     rows = _table_rows(path)
     header = next(rows, ())
-    if header.count(PATH_COLUMN) != 1:
-        raise DataError(
-            f"{path}: a table of images needs one column '{PATH_COLUMN}', this has: {', '.join(header) or 'none'}"
-        )
+    if not header:
+        raise DataError(f"{path}: the table is empty")
+    column = _path_column(header)
+    if column is None:
+        raise DataError(f"{path}: a table of images needs one column '{PATH_COLUMN}', this has: {', '.join(header)}")
     if len(set(header)) != len(header) or "" in header:
         raise DataError(f"{path}: every column needs a name of its own")
-    column = header.index(PATH_COLUMN)
 
     def inputs() -> Iterator[tuple[str, ...]]:
         for number, row in enumerate(rows, 2):
@@ -182,20 +231,50 @@ def _table(path: str) -> Source:
                 raise DataError(
                     f"{path}: record {number} has {len(row)} values, the header {len(header)}; mend the table"
                 )
+            if not row[column]:
+                raise DataError(f"{path}: record {number} has no path; mend the table")
             yield (_checked(row[column], path), *row[:column], *row[column + 1 :])
 
     return Source(inputs(), (*header[:column], *header[column + 1 :]), if_empty=f"{path}: no rows below the header")
 
 
+def _path_column(header: Sequence[str]) -> int | None:
+    """Which column is the one of paths: that of the very name, else the only one that is written like it."""
+    exact = [index for index, name in enumerate(header) if name == PATH_COLUMN]
+    alike = [index for index, name in enumerate(header) if name.strip().lower() == PATH_COLUMN]
+    found = exact or alike
+    return found[0] if len(found) == 1 else None
+
+
 def _table_rows(path: str) -> Iterator[tuple[str, ...]]:
     try:
-        # A spreadsheet's byte order mark would become part of the first column's name.
-        with (
-            local_copy(parse_location(path)) as copy,
-            open(copy, encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
-        ):
-            yield from (tuple(row) for row in csv.reader(file, strict=True) if row)
+        with local_copy(parse_location(path)) as copy:
+            with open(copy, "rb") as file:
+                encoding = _encoding(file.read(_SAMPLE), path)
+            with open(copy, encoding=encoding, errors=_UNDECODABLE[encoding], newline="") as text:
+                delimiter = _delimiter(text)
+                yield from (tuple(row) for row in csv.reader(text, delimiter=delimiter, strict=True) if row)
     except OSError as error:
         raise DataError(f"{path}: the table cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: breaks off, or is not UTF-16 throughout ({error.reason})") from error
     except csv.Error as error:
-        raise DataError(f"{path}: not a CSV file ({error})") from error
+        cut = "unexpected end of data" in str(error)
+        reason = "its last record breaks off within quotation marks" if cut else f"not a CSV file ({error})"
+        raise DataError(f"{path}: {reason}") from error
+
+
+def _delimiter(text: TextIO) -> str:
+    """What separates the values of a table: of comma, semicolon and tab the one that makes a column of paths.
+
+    The text is then where the header begins: behind the line `sep=;` that spreadsheets write, if it is there.
+    """
+    start, line = text.tell(), text.readline()
+    if re.fullmatch(r"sep=[,;\t]\r?\n?", line):
+        return line[4]
+    text.seek(start)
+    for delimiter in ",;\t":
+        with contextlib.suppress(csv.Error):  # said when the table is read
+            if _path_column(next(csv.reader([line], delimiter=delimiter), ())) is not None:
+                return delimiter
+    return ","

@@ -139,12 +139,18 @@ def test_a_table_carries_its_other_columns(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("image,dx\na.jpg,nv\n", "needs one column 'path'"),
-        ("", "needs one column 'path'"),
+        ("", "the table is empty"),
+        ("\n\n", "the table is empty"),
         ("path,path\na.jpg,b.jpg\n", "needs one column 'path'"),
         ("path,x,x\na.jpg,1,2\n", "name of its own"),
         ("path,dx\na.jpg,nv\nb.jpg\n", "record 3 has 1 values, the header 2"),
         ("path,dx\na.jpg,nv,1\n", "record 2 has 3 values, the header 2"),
-        ('path,dx\na.jpg,"nv\n', "not a CSV file"),
+        ('path,dx\na.jpg,"nv\n', "its last record breaks off"),
+        ("path,dx\na.jpg,nv\nb.j", "record 3 has 1 values, the header 2"),
+        ("path;dx\na.jpg;nv\nb.j", "record 3 has 1 values, the header 2"),
+        ("path,dx\n,nv\n", "record 2 has no path"),
+        ("Path, PATH\na.jpg,b.jpg\n", "needs one column 'path'"),
+        ('path,dx\na.jpg,x"y"z"\n"b.jpg"c,1', "not a CSV file"),
     ],
 )
 def test_a_table_that_could_mix_things_up_is_refused(content: str, message: str, tmp_path: Path) -> None:
@@ -152,6 +158,58 @@ def test_a_table_that_could_mix_things_up_is_refused(content: str, message: str,
     table.write_text(content)
     with pytest.raises(DataError, match=message):
         listed(table)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-bom", "utf-16-be-bom"])
+def test_texts_say_their_encoding(encoding: str, tmp_path: Path, stdin: io.BytesIO) -> None:
+    def encoded(text: str) -> bytes:
+        if encoding.endswith("-bom"):
+            return f"\ufeff{text}".encode(encoding.removesuffix("-bom"))
+        return text.encode(encoding)
+
+    names = ["café 1.jpg", "b/2.jpg", *(f"{number}.jpg" for number in range(20_000))]
+    (tmp_path / "list.txt").write_bytes(encoded("\r\n".join(names)))
+    assert paths(f"@{tmp_path / 'list.txt'}") == names
+    stdin.write(encoded("\0".join(names) + "\0"))
+    stdin.seek(0)
+    assert paths("-") == names
+    (tmp_path / "table.csv").write_bytes(encoded("path,note\r\n" + "".join(f"{name},1\r\n" for name in names)))
+    assert listed(tmp_path / "table.csv") == [(name, "1") for name in names]
+
+
+def test_utf_16_that_does_not_say_so_or_breaks_off(tmp_path: Path) -> None:
+    for name, source in (("list.txt", f"@{tmp_path / 'list.txt'}"), ("table.csv", str(tmp_path / "table.csv"))):
+        for encoding in ("utf-16-le", "utf-16-be"):
+            (tmp_path / name).write_bytes("path,dx\na.jpg,nv\n".encode(encoding))
+            with pytest.raises(DataError, match="UTF-16 without a byte order mark; save it as UTF-8"):
+                paths(source)
+        (tmp_path / name).write_bytes("path,dx\na.jpg,nv\n".encode("utf-16")[:-1])
+        with pytest.raises(DataError, match="breaks off, or is not UTF-16"):
+            paths(source)
+
+
+@pytest.mark.parametrize("start", ["", "sep=;\r\n", "\ufeffsep=;\n"])
+def test_tables_of_spreadsheets_have_other_separators(start: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(f"{start} Path ;note\r\na.jpg;1,5\r\n", newline="")
+    table = open_source(tmp_path / "table.csv")
+    assert table.carried_columns == ("note",) and list(table.inputs) == [("a.jpg", "1,5")]
+    (tmp_path / "table.tsv").write_text("note\tpath\n1,5\ta b.jpg\n")
+    assert listed(tmp_path / "table.tsv") == [("a b.jpg", "1,5")]
+
+
+def test_spaces_and_quotation_marks_around_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are dropped where only the name without them is there: nothing that exists is renamed."""
+    touch(tmp_path, "a.jpg", "b c.jpg", " odd.jpg", '"quoted".jpg')
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text(' a.jpg\na.jpg \n"b c.jpg"\n odd.jpg\n"quoted".jpg\n missing.jpg\n"\n')
+    assert paths("@list.txt") == ["a.jpg", "a.jpg", "b c.jpg", " odd.jpg", '"quoted".jpg', " missing.jpg", '"']
+    (tmp_path / "table.csv").write_text("path, note\n a.jpg, x\n")
+    assert listed("table.csv") == [("a.jpg", " x")]
+
+
+def test_lists_of_old_macs(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"a.jpg\rb.jpg\r")
+    assert paths(f"@{tmp_path / 'list.txt'}") == ["a.jpg", "b.jpg"]
 
 
 def test_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
