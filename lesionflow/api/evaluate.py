@@ -100,7 +100,7 @@ def _evaluate(
         connect(tracking_uri, writes=True)
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
         resolved = resolve(model, Path(folder), tracking_uri, (*SCORED, TRAINED_ON_FILE, VALIDATION_FILE))
-        predictor = load_predictor(resolved.folder, averaged=config.tta)
+        predictor = load_predictor(resolved.folder, threads=1, averaged=config.tta)
         card = predictor.card
         known = read_arrays(resolved.folder, card, TRAINED_ON_FILE)
         validation = read_labelled(read_arrays(resolved.folder, card, VALIDATION_FILE))

@@ -36,7 +36,7 @@ from lesionflow.images.decode import decode
 from lesionflow.model.columns import NO, YES, cell, utf8
 from lesionflow.model.decision import decide, softmax
 from lesionflow.model.prediction import LabelledPredictions, with_labels
-from lesionflow.model.predictor import Predictor
+from lesionflow.model.predictor import Outputs, Predictor
 
 PAGE_FILE, METRICS_FILE, PREDICTIONS_FILE = FILES = ("report.html", "metrics.json", "predictions.csv")
 THUMBNAIL = 160  # pixels a side, in the sheets of images
@@ -54,22 +54,26 @@ def evaluate_model(
     histories: Mapping[str, History] | None = None,
     resamples: int = 2000,
     draw: bool = True,
+    show_images: bool = True,
     elsewhere: bool = False,
     validation: LabelledPredictions | None = None,
     stability: int = 0,
+    outputs: Outputs | None = None,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> EvaluationReport:
     """Measure a model on some of the labelled images, and draw what there is to see.
 
     model: its name; part: what the images are called; members: their indices; pixels: (images, height, width, 3) uint8
     of all labelled images; histories: of the training by network, for its curves; draw: otherwise there are no
-    pictures, which take longer than all the rest; elsewhere: whether the images are of another data set than the
+    pictures, which take longer than all the rest; show_images: whether the worst mistakes and what typical calls rest
+    on are among them; elsewhere: whether the images are of another data set than the
     training images, from which their distance is then measured; validation: what the model's bundle says of its
-    validation part; stability: how many of the images are scored again after harmless changes; progress: is told what
+    validation part; stability: how many of the images are scored again after harmless changes; outputs: what
+    `predictor.measure_many` gives for the members, if it was asked before; progress: is told what
     is being done.
     """
     progress(f"{part}: looking at {len(members)} images")
-    logits, distances = predictor.measure_many(pixels, members)
+    logits, distances = predictor.measure_many(pixels, members) if outputs is None else outputs
     table = images.table.iloc[members].reset_index(drop=True)
     said = with_labels(
         decide(logits, distances, predictor.calibration, predictor.card.prior),
@@ -113,13 +117,14 @@ def evaluate_model(
     progress(f"{part}: drawing")
     pictures = [*numeric_pictures(report)]
     thumbnails = _thumbnails(table["path"].tolist(), pixels, members)
-    if mistakes := worst_mistakes(said):
+    if show_images and (mistakes := worst_mistakes(said)):
         pictures.append(mistakes_picture(report, mistakes, [thumbnails(mistake.place) for mistake in mistakes]))
-    maps = [
-        occlusion_heatmap(predictor.predict, np.asarray(pixels[members[place]]), place, int(said.labels[place]))
-        for place in typical_images(said)
-    ]
-    pictures.append(heatmaps_picture(report, maps, [thumbnails(found.place) for found in maps]))
+    if show_images:
+        maps = [
+            occlusion_heatmap(predictor.predict, np.asarray(pixels[members[place]]), place, int(said.labels[place]))
+            for place in typical_images(said)
+        ]
+        pictures.append(heatmaps_picture(report, maps, [thumbnails(found.place) for found in maps]))
     if histories:
         pictures.append(learning_picture(f"{model} on {images.description}", histories))
     progress(f"{part}: drawing {len(pictures)} pictures")

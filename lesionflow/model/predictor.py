@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
 
+from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import BundleError, ImageError, UsageError
 from lesionflow.images.decode import PIXELS_VERSION, decode_frames
@@ -17,7 +19,9 @@ from lesionflow.model.files import read_bundle
 from lesionflow.model.prediction import Predictions, Row
 from lesionflow.version import __version__
 
+Outputs = tuple[np.ndarray, np.ndarray]  # logits (images, 7), distances (images,)
 _Image = TypeVar("_Image")
+_Measured = TypeVar("_Measured")
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 
 
@@ -43,7 +47,8 @@ class Predictor:
         # 0.0001. Without the arena or the memory pattern, or with denormals taken for zero, nothing changes; fewer
         # optimisations take 1.5 times as long.
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or os.cpu_count() or 1
+        self.threads = threads or os.cpu_count() or 1  # of one batch
+        options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
@@ -59,15 +64,18 @@ class Predictor:
                 raise UsageError("--device cuda: ONNX Runtime can use no GPU; check the driver and CUDA's libraries")
             self.device = "cpu"
 
-    def measure(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def measure(self, pixels: np.ndarray) -> Outputs:
         """(batch, height, width, 3) uint8 to logits (batch, 7) and distances (batch,), NaN where the graph has none."""
-        images = pixels.astype(np.float32)
-        if not self.averaged:
-            return self._run(images)
-        seen = [self._run(np.ascontiguousarray(view)) for view in views(images, self.card.training.get("mirrored"))]
-        return np.mean([logits for logits, _ in seen], axis=0), np.mean([distances for _, distances in seen], axis=0)
+        return self.measure_both(pixels)[1] if self.averaged else self._run(pixels.astype(np.float32))
 
-    def _run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def measure_both(self, pixels: np.ndarray) -> tuple[Outputs, Outputs]:
+        """What `measure` gives for one look at each image, and for the average over flips and quarter turns."""
+        images, mirrored = pixels.astype(np.float32), self.card.training.get("mirrored")
+        seen = [self._run(np.ascontiguousarray(view)) for view in views(images, mirrored)]
+        logits, distances = ([each[index] for each in seen] for index in (0, 1))
+        return seen[0], (np.mean(logits, axis=0), np.mean(distances, axis=0))
+
+    def _run(self, images: np.ndarray) -> Outputs:
         logits, *others = self.session.run(None, {self.input: images})
         return logits, others[0] if others else np.full(len(images), np.nan)
 
@@ -75,20 +83,34 @@ class Predictor:
         """(batch, height, width, 3) uint8 to calibrated probabilities and decisions."""
         return decide(*self.measure(pixels), self.calibration, self.card.prior)
 
-    def measure_many(
-        self, pixels: np.ndarray, members: np.ndarray, batch_size: int = 64
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def measure_many(self, pixels: np.ndarray, members: np.ndarray, batch_size: int = 64) -> Outputs:
         """Logits (members, 7) and distances (members,) of the images at `members`, a batch at a time."""
-        parts = [
-            self.measure(pixels[members[start : start + batch_size]]) for start in range(0, len(members), batch_size)
-        ]
-        if not parts:
-            return np.empty((0, len(DIAGNOSES))), np.empty(0)
-        return np.concatenate([logits for logits, _ in parts]), np.concatenate([distances for _, distances in parts])
+        return _joined(self._batches(self.measure, pixels, members, batch_size))
+
+    def measure_many_both(
+        self, pixels: np.ndarray, members: np.ndarray, batch_size: int = 64
+    ) -> tuple[Outputs, Outputs]:
+        """What `measure_both` gives for the images at `members`, a batch at a time."""
+        found = self._batches(self.measure_both, pixels, members, batch_size)
+        return _joined([single for single, _ in found]), _joined([averaged for _, averaged in found])
+
+    def _batches(
+        self, measure: Callable[[np.ndarray], _Measured], pixels: np.ndarray, members: np.ndarray, size: int
+    ) -> list[_Measured]:
+        """Batches beside each other, where each has one thread: that takes half the CPU of threads that share one."""
+        batches = [members[start : start + size] for start in range(0, len(members), size)]
+        with ThreadPoolExecutor(usable_cores() if self.threads == 1 else 1) as threads:
+            return list(threads.map(lambda batch: measure(pixels[batch]), batches))
 
     def predict_many(self, pixels: np.ndarray, members: np.ndarray) -> Predictions:
         """What the bundle says of the images at `members`."""
         return decide(*self.measure_many(pixels, members), self.calibration, self.card.prior)
+
+
+def _joined(parts: Sequence[Outputs]) -> Outputs:
+    if not parts:
+        return np.empty((0, len(DIAGNOSES))), np.empty(0)
+    return np.concatenate([logits for logits, _ in parts]), np.concatenate([distances for _, distances in parts])
 
 
 def views(images: np.ndarray, without_mirrored: bool | None = False) -> list[np.ndarray]:

@@ -34,7 +34,7 @@ from lesionflow.model.card import (
 )
 from lesionflow.model.files import write_arrays
 from lesionflow.model.prediction import with_labels
-from lesionflow.model.predictor import Predictor, load_predictor
+from lesionflow.model.predictor import Outputs, Predictor, load_predictor
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.export.onnx import write_bundle
 
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from lesionflow.training.fit import Fitted
 
 MODEL_CARD_FILE = "README.md"
-# Nobody decides anything by the training part's intervals, and it has the most images.
-TRAINING_RESAMPLES = 200
+# Nobody decides anything by the training part, which has the most images: it tells whether a network overfits.
+TRAINING_RESAMPLES, MOST_TRAINING_IMAGES = 200, 2000
 # Of the test part; `lesionflow evaluate` looks at more.
 STABILITY_IMAGES = 100
 
@@ -78,8 +78,8 @@ def finalize_model(
     progress("exporting")
     card = write_bundle(folder, fitted.network, card, pixels, images.labels, split, mirrored=config.mirrored)
     progress("calibrating")
-    card = _calibrate(folder, card, config, images, split, pixels)
-    predictor = load_predictor(folder)
+    card, outputs = _calibrate(folder, card, config, images, split, pixels)
+    predictor = load_predictor(folder, threads=1)
     progress("train: measuring")
     metrics = {"train": _measure_training(predictor, images, split, pixels)}
     reports = {}
@@ -93,7 +93,8 @@ def finalize_model(
             )
         reports[part] = evaluate_model(
             predictor, card.network, images, part, split.part(part), pixels,
-            histories={card.network: known}, stability=STABILITY_IMAGES if part == PARTS[-1] else 0, progress=progress,
+            histories={card.network: known}, stability=STABILITY_IMAGES if part == PARTS[-1] else 0,
+            outputs=outputs if part == "validation" else None, show_images=part == PARTS[-1], progress=progress,
         )  # fmt: skip
         metrics[part] = dict(reports[part].metrics)
     card = write_arrays(folder, card, VALIDATION_FILE, reports["validation"].predictions.arrays())
@@ -119,8 +120,10 @@ def history_of(fitted: Fitted) -> History:
 
 def _calibrate(
     folder: Path, card: Card, config: TrainingConfig, images: LabelledImages, split: Split, pixels: np.ndarray
-) -> Card:
+) -> tuple[Card, Outputs]:
     """Fit the calibrations, of one look and of the average over flips and turns, and put them into the card.
+
+    Returns the card, and what the network put out at one look at each validation image.
 
     Diagnoses are as frequent as in the training part, without what only trains: that comes from elsewhere.
     """
@@ -131,23 +134,30 @@ def _calibrate(
     prior = positive_shares(labels[measured_like], "none", len(DIAGNOSES))
     neutral = {SINGLE: Calibration(), AVERAGED: Calibration()}
     card = write_card(folder, dataclasses.replace(card, prior=tuple(prior.tolist()), calibrations=neutral))
-    fitted = {}
-    for mode in neutral:
-        predictor = load_predictor(folder, averaged=mode == AVERAGED)
-        logits, distances = predictor.measure_many(pixels, split.validation)
-        fitted[mode] = fit_calibration(
-            logits, distances, labels[split.validation], believed, prior,
+    both = load_predictor(folder, threads=1, averaged=True).measure_many_both(pixels, split.validation)
+    fitted = {
+        mode: fit_calibration(
+            *outputs, labels[split.validation], believed, prior,
             sensitivity=config.malignant_sensitivity, referred=config.refer_share,
-        )  # fmt: skip
-    return write_card(folder, dataclasses.replace(card, calibrations=fitted))
+        )
+        for mode, outputs in zip(neutral, both, strict=True)
+    }  # fmt: skip
+    return write_card(folder, dataclasses.replace(card, calibrations=fitted)), both[0]
 
 
 def _measure_training(
     predictor: Predictor, images: LabelledImages, split: Split, pixels: np.ndarray
 ) -> dict[str, Estimate]:
-    table = images.table.iloc[split.train]
+    """The metrics of the training part, or of as many of its lesions as have `MOST_TRAINING_IMAGES`."""
+    lesions = images.table["lesion_id"].to_numpy()[split.train]
+    names, lesion_of, counts = np.unique(lesions, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(split.seed).permutation(len(names))
+    chosen = np.zeros(len(names), dtype=bool)
+    chosen[order[np.cumsum(counts[order]) <= max(MOST_TRAINING_IMAGES, counts[order[0]])]] = True
+    members = split.train[chosen[lesion_of]]
+    table = images.table.iloc[members]
     said = with_labels(
-        predictor.predict_many(pixels, split.train),
-        table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), images.labels[split.train],
+        predictor.predict_many(pixels, members),
+        table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), images.labels[members],
     )  # fmt: skip
     return measure(said, resamples=TRAINING_RESAMPLES)
