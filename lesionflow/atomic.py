@@ -165,8 +165,8 @@ def name_new(partial: Path, out: Path) -> None:
     """Give a finished file its name, unless that is taken: then raises `FileExistsError`. Raises `OSError` too."""
     try:
         os.link(partial, out)  # unlike a rename, this cannot hit a file that came into being meanwhile
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
+    except (OSError, AttributeError) as error:  # the latter where the system has no links
+        if isinstance(error, OSError) and error.errno not in _NO_LINKS:
             raise
         if os.path.lexists(out):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(out)) from error

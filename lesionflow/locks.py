@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 from typing import BinaryIO
 
 _HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}  # by somebody else
+
+
+def can_lock() -> bool:
+    """Whether this system has locks; on Windows, and on some network shares, commands go without."""
+    return importlib.util.find_spec("fcntl") is not None
 
 
 def take_lock(file: BinaryIO, *, shared: bool = False, wait: bool = False) -> bool:

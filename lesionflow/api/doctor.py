@@ -12,7 +12,6 @@ from lesionflow.health.devices import check_keras, check_onnxruntime
 from lesionflow.health.machine import check_disks, check_environment, check_machine
 from lesionflow.health.packages import check_packages
 from lesionflow.health.store import check_store, find_store
-from lesionflow.images.discovery import default_cache
 from lesionflow.registry.config import DEFAULT_NAME
 
 
@@ -37,7 +36,7 @@ def doctor(
     return [
         *checks,
         *of_store,
-        *_looked_at(check_disks, cache or default_cache(), artifacts),
+        *_looked_at(check_disks, cache, artifacts),
         *_looked_at(check_environment, known_variables),
     ]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import getpass
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from lesionflow.errors import UsageError
 from lesionflow.images.discovery import default_cache
 
 _WIDEST = 30  # characters of a name before its description goes on the next line; Click's own
@@ -53,6 +56,35 @@ class Option(click.Option):
         return extra
 
 
+def _find_temporary_folder(out: object, needed: bool) -> None:
+    """Where no usual temporary folder is writable, that of `--out` serves. Raises `UsageError` where there is none."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        folder = Path(out).absolute().parent if isinstance(out, str | Path) else None
+        if folder is not None and os.access(folder, os.W_OK):
+            tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+        elif needed:
+            raise UsageError("no temporary folder is writable; name one that is in TMPDIR") from error
+
+
+def _find_home(cache: Path) -> None:
+    """Files of Keras and matplotlib lie in lesionflow's cache unless some are at home; without a home, all do."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError, ImportError):  # MLflow asks for a name, too
+        os.environ["USER"] = "unknown"
+    try:
+        home = Path.home()
+    except RuntimeError:  # no HOME, and a user id that no table knows, as in many containers; MLflow asks for one
+        os.environ["HOME"] = str(cache)
+        return
+    if not (home / ".cache" / "matplotlib").exists():
+        os.environ.setdefault("MPLCONFIGDIR", str(cache / "matplotlib"))
+    if not (home / ".keras").exists():
+        os.environ.setdefault("KERAS_HOME", str(cache / "keras"))
+
+
 class Command(click.Command):
     """A command whose help has a section for each group of options, in the order in which they first come.
 
@@ -60,13 +92,10 @@ class Command(click.Command):
     """
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; files of Keras and matplotlib lie in lesionflow's cache, unless some are at home."""
-        with contextlib.suppress(RuntimeError, OSError):  # no home; libraries then have ways of their own
-            cache, home = ctx.params.get("cache") or default_cache(), Path.home()
-            if not (home / ".cache" / "matplotlib").exists():
-                os.environ.setdefault("MPLCONFIGDIR", str(cache / "matplotlib"))
-            if not (home / ".keras").exists():
-                os.environ.setdefault("KERAS_HOME", str(cache / "keras"))
+        """Run the command in an environment that has a temporary folder and a home."""
+        _find_temporary_folder(ctx.params.get("out"), needed=self.name != "doctor")
+        with contextlib.suppress(OSError):  # that no folder is writable is what doctor says
+            _find_home(ctx.params.get("cache") or default_cache())
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

