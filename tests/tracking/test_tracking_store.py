@@ -1,0 +1,185 @@
+"""Stores that are missing, of another MLflow or moved: nobody makes, changes or loses one by the way."""
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lesionflow.errors import RegistryError, UsageError
+from lesionflow.registry.config import check_model_name
+from lesionflow.tracking import runs
+from lesionflow.tracking.client import mlflow, registry_errors, set_again
+from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_moved, read_schema
+from tests.conftest import error_line, invoke
+from tests.contenders import NAME
+
+OLDER = "75868b020152"  # the revision before the one of MLflow 3.17
+FIRST_TOUCH = """
+from lesionflow.tracking.client import mlflow
+from lesionflow.tracking.runs import run
+from lesionflow.tracking.tracking_store import connect
+connect(writes=True)
+with run("first", "lesionflow", system_metrics=False):
+    mlflow.log_metric("x", 1)
+"""
+
+
+def downgrade(database: Path) -> None:
+    """Take the last migration of MLflow 3.17 back."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    config.set_main_option("sqlalchemy.url", f"sqlite:///{database}")
+    command.downgrade(config, OLDER)
+
+
+@pytest.fixture
+def older(contenders: Path) -> Path:
+    mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "1")
+    downgrade(contenders / "mlflow.db")
+    return contenders / "mlflow.db"
+
+
+def test_who_reads_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    address = f"sqlite:///{tmp_path}/mlflow.db"
+    (tmp_path / "images").mkdir()
+    for command in (
+        ("history",), ("score", "images", "--out", "results.csv"), ("compare", "models:/lesionflow/1"),
+        ("export", "models:/lesionflow/1", "bundle"),
+    ):  # fmt: skip
+        result = invoke(*command, "--tracking-uri", address)
+        assert result.exit_code == 1 and f"there is none at {address}" in error_line(result), result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+    with pytest.raises(MissingStoreError):
+        connect(address)
+
+
+def test_two_first_touches_at_once(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING_URI")}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    started = [
+        subprocess.Popen([sys.executable, "-c", FIRST_TOUCH], cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for process in started:
+        _, said = process.communicate()
+        assert process.returncode == 0, said.decode()
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (2,)
+        assert database.execute("SELECT count(*) FROM experiments").fetchone() == (2,)
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+def test_an_older_store_is_read_and_not_changed(older: Path) -> None:
+    before = older.read_bytes()
+    listed = invoke("history", NAME)
+    assert listed.exit_code == 0 and f"the champion is {NAME}/1" in listed.stderr, listed.output
+    compared = invoke("compare", f"models:/{NAME}/1", f"models:/{NAME}/2")
+    assert compared.exit_code == 0, compared.output
+    for command in (("promote", NAME, "2"), ("rollback", NAME), ("train", "--data", "demo")):
+        refused = invoke(*command)
+        line = error_line(refused)
+        assert refused.exit_code == 1 and "1 migration (add job executor persistence model)" in line
+        assert "older clients can no longer open it" in line and line.endswith("or add --migrate")
+    assert older.read_bytes() == before and [path.name for path in older.parent.iterdir()] == ["mlflow.db"]
+
+
+def test_an_older_store_is_migrated_when_that_is_asked_for(older: Path) -> None:
+    before = read_schema(f"sqlite:///{older}")
+    promoted = invoke("promote", NAME, "2", "--migrate")
+    assert promoted.exit_code == 0 and "is the champion now" in promoted.stdout, promoted.output
+    (backup,) = older.parent.glob("mlflow.before-migration-*.db")
+    assert str(backup) in promoted.stderr
+    assert read_schema(f"sqlite:///{backup}") == before and read_schema(f"sqlite:///{older}").state == "current"
+
+
+def test_a_newer_store_is_said_to_be_newer(contenders: Path) -> None:
+    with contextlib.closing(sqlite3.connect("mlflow.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+        database.commit()
+    for release, told in ("", "pip install --upgrade mlflow"), ("9.10.0", "pip install 'mlflow>=9.10.0'"):
+        if release:
+            with contextlib.closing(sqlite3.connect("mlflow.db")) as database:
+                for version in ("9.9.0", release):
+                    run_id = f"run {version}"
+                    database.execute("INSERT INTO runs (run_uuid, experiment_id) VALUES (?, 0)", (run_id,))
+                    database.execute("INSERT INTO tags VALUES ('mlflow_version', ?, ?)", (version, run_id))
+                database.commit()
+        for command in (("history", NAME), ("promote", NAME, "1", "--migrate")):
+            line = error_line(invoke(*command))
+            assert "written by a newer MLflow" in line and line.endswith(told) and "db upgrade" not in line
+    assert [path.name for path in contenders.iterdir()] == ["mlflow.db"]
+
+
+def test_where_a_store_was_moved_from(tmp_path: Path) -> None:
+    (tmp_path / "new" / "mlruns" / "1").mkdir(parents=True)
+    address = f"sqlite:///{tmp_path}/new/mlflow.db"
+    command = f"lesionflow move-store /old {tmp_path / 'new'}"
+    assert explain_moved("/old/mlruns/1", address).endswith(command)
+    assert explain_moved("file:///old/mlruns/1", address).endswith(command)
+    for elsewhere in ("/old/mlruns/2", "/1", "s3://bucket/mlruns/1", str(tmp_path / "new" / "mlruns" / "1")):
+        assert explain_moved(elsewhere, address) == ""
+
+
+def test_runs_of_the_caller_are_parents_and_its_experiment_is_honoured(
+    contenders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = mlflow.MlflowClient()
+    mine, other = (client.create_experiment(name) for name in ("mine", "other"))
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", mine)
+    with runs.run("alone", "lesionflow", system_metrics=False) as run_id:
+        assert client.get_run(run_id).info.experiment_id == mine
+    with runs.run("named", "other", system_metrics=False) as run_id:
+        assert client.get_run(run_id).info.experiment_id == other
+    with mlflow.start_run(experiment_id=other) as outer:
+        with runs.run("child", "lesionflow", system_metrics=False) as run_id:
+            child = client.get_run(run_id)
+        with contextlib.suppress(RuntimeError), runs.run("broken", "lesionflow", system_metrics=False) as broken:
+            raise RuntimeError
+        active = mlflow.active_run()
+        assert active is not None and active.info.run_id == outer.info.run_id
+    assert child.data.tags["mlflow.parentRunId"] == outer.info.run_id and child.info.experiment_id == other
+    assert client.get_run(broken).info.status == "FAILED" and os.environ["MLFLOW_EXPERIMENT_ID"] == mine
+    assert client.get_run(outer.info.run_id).info.status == "FINISHED"
+
+
+def test_a_locked_database_is_said_to_be_locked(contenders: Path) -> None:
+    with pytest.raises(RegistryError, match="locked by another process; wait"), registry_errors("writing"):
+        raise mlflow.MlflowException("(sqlite3.OperationalError) database is locked")
+
+
+def test_another_writer_that_came_between_is_met_by_a_second_try() -> None:
+    calls = []
+
+    def set_it() -> None:
+        calls.append(1)
+        if len(calls) < 2:
+            raise mlflow.MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: registered_model_aliases")
+
+    set_again(set_it)
+    assert len(calls) == 2
+    with pytest.raises(mlflow.MlflowException, match="something else"):
+        set_again(lambda: (_ for _ in ()).throw(mlflow.MlflowException("something else")))
+
+
+@pytest.mark.parametrize("name", ["a@b", "a/b", "a:b", "", " a", f"m-{'0' * 32}", "o'neil"])
+def test_names_that_no_address_can_hold(name: str) -> None:
+    with pytest.raises(UsageError):
+        check_model_name(name)
+    assert invoke("train", "--data", "demo", "--registered-model", name).exit_code == 2
+
+
+def test_names_with_spaces_are_quoted(contenders: Path) -> None:
+    from lesionflow.registry.champion import how_to_force, told_replaced
+    from lesionflow.registry.versions import find_version
+
+    version = find_version(NAME, 1)
+    assert "lesionflow promote lesions 1 --force" in how_to_force(version)
+    assert told_replaced("my moles", 1, 2).endswith("lesionflow history 'my moles'")
