@@ -186,3 +186,14 @@ def test_what_is_no_request_is_refused_and_the_server_goes_on(server: Server, go
     status, content = server.ask(body)
     assert status == 400 and content["error_code"] in ("BAD_REQUEST", "INVALID_PARAMETER_VALUE")
     assert server.say(base64(good))[0]["status"] == "ok"
+
+
+def test_csv_is_refused_with_words_and_the_server_says_which_model_answers(server: Server, good: bytes) -> None:
+    request = urllib.request.Request(f"http://127.0.0.1:{server.port}/invocations", b"image\n" + b64encode(good))
+    request.add_header("Content-Type", "text/csv")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=120)
+    with refused.value as error:
+        assert error.code == 400 and json.loads(error.read())["error_code"] == "BAD_REQUEST"
+    status, content = server.ask(b'{"inputs": {"image": [null]}}')
+    assert status == 200 and content["predictions"][0]["model"] == server.say(base64(good))[0]["model"]
