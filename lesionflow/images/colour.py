@@ -37,7 +37,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
     Parameters
     ----------
     image
-        Of mode RGB, L or CMYK; of other modes the profile is not considered.
+        Of mode RGB, L or CMYK; of other modes the profile is not considered. One of RGB is changed itself.
     profile
         The ICC profile of its numbers, or nothing.
 
@@ -53,7 +53,10 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
     transform, note = _transform(profile, image.mode)
     if transform is None:
         return image.convert("RGB"), note
-    return transform.apply(image), note
+    if image.mode != "RGB":
+        return transform.apply(image), note
+    transform.apply_in_place(image)
+    return image, note
 
 
 @functools.lru_cache(maxsize=64)

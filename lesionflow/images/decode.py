@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from lesionflow.errors import ImageError
-from lesionflow.images.jpeg import load_jpeg, read_layout
+from lesionflow.images.jpeg import ENOUGH_HALVES, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, fit, joined
 from lesionflow.images.pillow_formats import open_with_pillow, size_with_pillow
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from lesionflow.images.dicom import Dicom
 
 # Raise this by one whenever `decode` gives other pixels for the same file: caches and bundles carry it.
-# 2: 600 x 450 JPEG files come to 128 x 128 by way of half their size: 0.3 grey levels on average. Colour profiles are
-# converted to sRGB.
+# 2: JPEG files of 3.5 to 4 and of 7 to 8 times the frame are halved once more on the way, such as 600 x 450 to 64 x 64
+# and to 128 x 128: 0.3 grey levels on average. Colour profiles are converted to sRGB.
 PIXELS_VERSION = 2
 READ_PIXELS_VERSIONS = (1, PIXELS_VERSION)  # of bundles that go on to work: the differences are that small
 
@@ -169,7 +169,7 @@ def _decode(kind: str, data: bytes, height: int, width: int) -> Decoded:
         orientation = exif_orientation(layout.exif, layout.xmp)
         # Pixels stay as they lie in the file until they are few.
         image, note = load_jpeg(data, layout, *((height, width) if orientation in ON_ITS_SIDE else (width, height)))
-        picture = Picture(image, orientation, layout.profile, note)
+        picture = Picture(image, orientation, layout.profile, note, gap=ENOUGH_HALVES)
     elif kind == "TIFF":
         picture = open_tiff(data)
     else:

@@ -35,6 +35,7 @@ class Picture:
     note: str = ""  # what is to be said of it, in a report
     bits: int = 16  # of a sample, where the mode is I;16
     white_is_zero: bool = False  # of such samples
+    gap: float = 2.0  # how many times the frame is averaged over whole pixels before it is scaled
 
 
 def fit(picture: Picture, height: int, width: int) -> tuple[np.ndarray, str]:
@@ -55,7 +56,7 @@ def fit(picture: Picture, height: int, width: int) -> tuple[np.ndarray, str]:
     if not plain and not (picture.profile and image.mode == "CMYK"):
         image, ignored = _to_rgb(picture)
         note = joined(note, ignored)
-    image, converted = to_srgb(scaled(image, height, width), picture.profile)
+    image, converted = to_srgb(scaled(image, height, width, picture.gap), picture.profile)
     if picture.orientation in _TRANSPOSED:
         image = image.transpose(_TRANSPOSED[picture.orientation])
     return np.asarray(image), joined(note, converted)
@@ -66,13 +67,12 @@ def joined(*notes: str) -> str:
     return "; ".join(filter(None, notes))
 
 
-def scaled(image: Image.Image, height: int, width: int) -> Image.Image:
+def scaled(image: Image.Image, height: int, width: int, gap: float = 2.0) -> Image.Image:
     """Scale an image until it just covers the frame and cut what overhangs."""
     scale = min(image.width / width, image.height / height)
     left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
     box = (max(left, 0.0), max(top, 0.0), min(image.width - left, image.width), min(image.height - top, image.height))
-    # A gap of 2 lets other formats take the same short cut as a reduced JPEG.
-    return image.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+    return image.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=gap)
 
 
 def exif_orientation(exif: bytes, xmp: bytes = b"") -> int:
