@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from lesionflow.errors import LesionflowError
     from lesionflow.evaluation.config import EvaluationConfig, ExplanationConfig
     from lesionflow.evaluation.metrics import Difference
-    from lesionflow.evaluation.report import EvaluationReport
+    from lesionflow.evaluation.report import Evaluation
     from lesionflow.health.check import Check
     from lesionflow.model.card import Card, Estimate
     from lesionflow.profile.description import Description
@@ -74,7 +74,7 @@ else:
         "Downloaded": "api.download",
         "Estimate": "model.card",
         "EvaluationConfig": "evaluation.config",
-        "EvaluationReport": "evaluation.report",
+        "Evaluation": "evaluation.report",
         "Explained": "api.explain",
         "ExplanationConfig": "evaluation.config",
         "Exported": "api.export",
@@ -120,8 +120,8 @@ __all__ = [
     "DownloadConfig",
     "Downloaded",
     "Estimate",
+    "Evaluation",
     "EvaluationConfig",
-    "EvaluationReport",
     "Explained",
     "ExplanationConfig",
     "Exported",

@@ -36,6 +36,6 @@ def train(data: Path) -> lesionflow.Version:
     decision: lesionflow.Verdict = trained.decision
     if not decision.promote:
         lesionflow.promote(trained.best.name, trained.best.number, force=True, reason="the first one")
-    report: lesionflow.EvaluationReport = lesionflow.evaluate("models:/lesionflow/1", data, tta=True, resamples=100)
+    report: lesionflow.Evaluation = lesionflow.evaluate("models:/lesionflow/1", data, tta=True, resamples=100)
     print(report.metrics["balanced_accuracy"].value)
     return trained.best

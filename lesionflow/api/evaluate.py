@@ -20,7 +20,7 @@ from lesionflow.errors import UsageError
 from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.evaluate import FILES, evaluate_model, write_evaluation
 from lesionflow.evaluation.leaks import find_leak, trained_on
-from lesionflow.evaluation.report import EvaluationReport
+from lesionflow.evaluation.report import Evaluation
 from lesionflow.evaluation.stability import STABILITY, USUAL_IMAGES
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import TRAINED_ON_FILE, VALIDATION_FILE, Card
@@ -40,7 +40,7 @@ def evaluate(
     cache: Path | None = None,
     console: Console | None = None,
     **overrides: Unpack[EvaluationOptions],
-) -> EvaluationReport:
+) -> Evaluation:
     """Measure a model on labelled images.
 
     On the data that the model was trained on, its own split's test part is measured unless `part` says otherwise; on
@@ -66,7 +66,7 @@ def evaluate(
 
     Returns
     -------
-    EvaluationReport
+    Evaluation
         Metrics with 95 % intervals, figures and warnings.
 
     Raises
@@ -90,7 +90,7 @@ def _evaluate(
     tracking_uri: str | None,
     cache: Path | None,
     progress: Callable[[str], None],
-) -> EvaluationReport:
+) -> Evaluation:
     if out is not None:
         check_folder(Path(out), FILES, config.overwrite)
     if config.log:

@@ -21,7 +21,7 @@ from lesionflow.evaluation.contact_sheet import worst_mistakes
 from lesionflow.evaluation.heatmaps import occlusion_heatmap, typical_images
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import measure
-from lesionflow.evaluation.report import EvaluationReport, evaluation_json
+from lesionflow.evaluation.report import Evaluation, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
 from lesionflow.evaluation.report_pictures import (
     heatmaps_picture,
@@ -60,7 +60,7 @@ def evaluate_model(
     stability: int = 0,
     outputs: Outputs | None = None,
     progress: Callable[[str], None] = lambda doing: None,
-) -> EvaluationReport:
+) -> Evaluation:
     """Measure a model on some of the labelled images, and draw what there is to see.
 
     model: its name; part: what the images are called; members: their indices; pixels: (images, height, width, 3) uint8
@@ -92,7 +92,7 @@ def evaluate_model(
     if elsewhere:
         tells = predictor.calibration.unfamiliar_above is not None
         shift = measure_shift(said, validation, tells_unfamiliar=tells)
-    report = EvaluationReport(
+    report = Evaluation(
         model=model,
         card=predictor.card,
         data=images.description,
@@ -145,7 +145,7 @@ def _thumbnails(paths: Sequence[str], pixels: np.ndarray, members: np.ndarray) -
     return thumbnail
 
 
-def write_evaluation(report: EvaluationReport, folder: Path, overwrite: bool = False) -> list[Path]:
+def write_evaluation(report: Evaluation, folder: Path, overwrite: bool = False) -> list[Path]:
     """Write a report into a folder: `report.html`, `metrics.json`, `predictions.csv` and the figures.
 
     Raises `ReportError` where a file cannot be written.

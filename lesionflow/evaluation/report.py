@@ -27,7 +27,7 @@ FEW_LESIONS = 100  # evaluated: fewer say little of anything
 
 
 @dataclass(frozen=True)
-class EvaluationReport:
+class Evaluation:
     """A model, labelled images, and how the two agree."""
 
     model: str  # as the user knows it
@@ -75,7 +75,7 @@ class EvaluationReport:
         return (*self.warnings, *_own_warnings(self))
 
 
-def _own_warnings(report: EvaluationReport) -> list[str]:
+def _own_warnings(report: Evaluation) -> list[str]:
     warnings = []
     if report.demo:
         warnings.append("The evaluated images are synthetic demo data: the figures have no medical meaning.")
@@ -98,7 +98,7 @@ def _own_warnings(report: EvaluationReport) -> list[str]:
     return warnings
 
 
-def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
+def evaluation_json(report: Evaluation) -> dict[str, Any]:
     """All numbers of a report, as values of strict JSON: what is not defined is left out or null."""
     predictions = report.predictions
     counts = np.bincount(predictions.labels, minlength=len(DIAGNOSES))

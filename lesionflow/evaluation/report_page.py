@@ -12,7 +12,7 @@ from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT_INDICES
 from lesionflow.evaluation.metrics import OF_DIAGNOSIS, Metric, Place, overall_metrics, shown_at, with_interval
 from lesionflow.evaluation.model_card import data_licence, limits
 from lesionflow.evaluation.plots import Picture
-from lesionflow.evaluation.report import NOT_A_DEVICE, EvaluationReport
+from lesionflow.evaluation.report import NOT_A_DEVICE, Evaluation
 from lesionflow.evaluation.shift import Shift
 from lesionflow.evaluation.slices import attribute_in_words, gap_sentence
 from lesionflow.model.card import Estimate
@@ -25,7 +25,7 @@ GAPS_NAMED = 3
 SHOWN_WIDTH = 640  # pixels of a figure on the page
 
 
-def evaluation_page(report: EvaluationReport) -> str:
+def evaluation_page(report: Evaluation) -> str:
     """The page of an evaluation, with everything inside: it needs no network and runs no script."""
     pictures = {picture.name: picture for picture in report.pictures}
 
@@ -65,7 +65,7 @@ def _figure(picture: Picture) -> Markup:
     return pages.image(picture.png(), "png", alternative, picture.how_to_read, SHOWN_WIDTH)
 
 
-def _headline(report: EvaluationReport) -> Markup:
+def _headline(report: Evaluation) -> Markup:
     parts = [
         (
             _capital(metric.headline or metric.short),
@@ -82,14 +82,14 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _beside(report: EvaluationReport, name: str) -> str:
+def _beside(report: Evaluation, name: str) -> str:
     interval = f"{report.metrics[name].low:.3f} to {report.metrics[name].high:.3f}"
     if name == "accuracy" and "accuracy_of_always_nv" in report.metrics:
         return f"{interval}; always nv: {report.metrics['accuracy_of_always_nv'].value:.3f}"
     return interval
 
 
-def _in_short(report: EvaluationReport) -> str:
+def _in_short(report: Evaluation) -> str:
     metrics, found = report.metrics, []
     if "balanced_accuracy" in metrics:
         present = len(np.unique(report.predictions.labels))
@@ -105,11 +105,11 @@ def _in_short(report: EvaluationReport) -> str:
     return " ".join([*found, "The small figures are 95% intervals."])
 
 
-def _has_nv(report: EvaluationReport) -> bool:
+def _has_nv(report: Evaluation) -> bool:
     return bool((report.predictions.labels == DIAGNOSES.index("nv")).any())
 
 
-def _facts(report: EvaluationReport) -> Markup:
+def _facts(report: Evaluation) -> Markup:
     card = report.card
     views = "the average over flips and quarter turns" if report.averaged else "one look at each image"
     pairs = [
@@ -129,7 +129,7 @@ def _facts(report: EvaluationReport) -> Markup:
     return pages.facts(pairs)
 
 
-def _by_diagnosis(report: EvaluationReport) -> Markup:
+def _by_diagnosis(report: Evaluation) -> Markup:
     counts = np.bincount(report.predictions.labels, minlength=len(DIAGNOSES))
     rows = [
         [f"{diagnosis} ({FULL_NAMES[diagnosis]})", str(count)]
@@ -140,7 +140,7 @@ def _by_diagnosis(report: EvaluationReport) -> Markup:
     return pages.table(header, rows, "Each diagnosis against the rest, with 95% intervals")
 
 
-def _operating_point(report: EvaluationReport) -> Iterator[Markup]:
+def _operating_point(report: Evaluation) -> Iterator[Markup]:
     predictions, calibration = report.predictions, report.calibration
     malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
     found, flagged = int(predictions.malignant[malignant].sum()), int(predictions.malignant[~malignant].sum())
@@ -158,7 +158,7 @@ def _operating_point(report: EvaluationReport) -> Iterator[Markup]:
     yield _metrics_table(report, shown, "Malignant against benign")
 
 
-def _calibration(report: EvaluationReport) -> Iterator[Markup]:
+def _calibration(report: Evaluation) -> Iterator[Markup]:
     figures = report.calibration.figures
     if "ece_before" in figures and "ece_after" in figures:
         yield pages.paragraph(
@@ -174,7 +174,7 @@ def _calibration(report: EvaluationReport) -> Iterator[Markup]:
         )
 
 
-def _refer(report: EvaluationReport) -> str:
+def _refer(report: Evaluation) -> str:
     refer = report.predictions.refer
     uncertain, unfamiliar = int((refer == UNCERTAIN).sum()), int((refer == UNFAMILIAR).sum())
     text = (
@@ -189,7 +189,7 @@ def _refer(report: EvaluationReport) -> str:
     return f"{text}. Of the others {with_interval(kept)} are called rightly."
 
 
-def _stability(report: EvaluationReport) -> Iterator[Markup]:
+def _stability(report: Evaluation) -> Iterator[Markup]:
     found = report.stability
     assert found is not None
     yield pages.paragraph(
@@ -226,7 +226,7 @@ def _shift(shift: Shift) -> Iterator[Markup]:
     )
 
 
-def _slices(report: EvaluationReport) -> Iterator[Markup]:
+def _slices(report: Evaluation) -> Iterator[Markup]:
     if report.gaps:
         yield pages.paragraph("The largest gaps:")
         yield pages.bullets(gap_sentence(gap) for gap in report.gaps[:GAPS_NAMED])
@@ -237,7 +237,7 @@ def _slices(report: EvaluationReport) -> Iterator[Markup]:
         yield pages.paragraph("No two groups have images enough to be compared.")
 
 
-def _slices_table(report: EvaluationReport) -> Markup:
+def _slices_table(report: Evaluation) -> Markup:
     shown = shown_at(Place.GROUPS)
     rows = [
         [f"{attribute_in_words(each.attribute)}: {each.value}{' (small)' if each.small else ''}"]
@@ -255,11 +255,11 @@ def _two_lines(estimate: Estimate | None, digits: int = 2) -> str:
     return f"{estimate.value:.{digits}f}\n{estimate.low:.{digits}f} to {estimate.high:.{digits}f}"
 
 
-def _all_metrics(report: EvaluationReport) -> Markup:
+def _all_metrics(report: Evaluation) -> Markup:
     return _metrics_table(report, overall_metrics(), "With 95% intervals")
 
 
-def _metrics_table(report: EvaluationReport, shown: Sequence[Metric], caption: str) -> Markup:
+def _metrics_table(report: Evaluation, shown: Sequence[Metric], caption: str) -> Markup:
     def row(metric: Metric) -> list[str]:
         if (estimate := report.metrics.get(metric.name)) is None:
             return [metric.words, "not defined", "", ""]

@@ -14,7 +14,7 @@ from lesionflow.evaluation.heatmaps import Heatmap, heatmap_sheet
 from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import confusion_matrix
 from lesionflow.evaluation.plots import Picture, confusion_picture, message_of
-from lesionflow.evaluation.report import EvaluationReport
+from lesionflow.evaluation.report import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ HOW_TO_READ = {
 }  # fmt: skip
 
 
-def numeric_pictures(report: EvaluationReport) -> tuple[Picture, ...]:
+def numeric_pictures(report: Evaluation) -> tuple[Picture, ...]:
     """The figures that need nothing but the report."""
     predictions, about = report.predictions, report.about
     drawn = {
@@ -73,14 +73,12 @@ def numeric_pictures(report: EvaluationReport) -> tuple[Picture, ...]:
     return tuple(_picture(name, figure) for name, figure in drawn.items())
 
 
-def mistakes_picture(
-    report: EvaluationReport, mistakes: Sequence[Mistake], thumbnails: Sequence[np.ndarray]
-) -> Picture:
+def mistakes_picture(report: Evaluation, mistakes: Sequence[Mistake], thumbnails: Sequence[np.ndarray]) -> Picture:
     """The contact sheet of `worst_mistakes`; thumbnails: (height, width, 3) uint8 each."""
     return _picture("worst_mistakes", contact_sheet(report.about, report.predictions, mistakes, thumbnails))
 
 
-def heatmaps_picture(report: EvaluationReport, maps: Sequence[Heatmap], images: Sequence[np.ndarray]) -> Picture:
+def heatmaps_picture(report: Evaluation, maps: Sequence[Heatmap], images: Sequence[np.ndarray]) -> Picture:
     """The sheet of heatmaps; images: (height, width, 3) uint8 each, of any size."""
     return _picture("heatmaps", heatmap_sheet(report.about, report.predictions, maps, images))
 

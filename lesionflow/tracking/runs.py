@@ -31,7 +31,7 @@ from lesionflow.training.config_file import CONFIG_FILE, settings_text
 from lesionflow.version import __version__
 
 if TYPE_CHECKING:
-    from lesionflow.evaluation.report import EvaluationReport
+    from lesionflow.evaluation.report import Evaluation
 
 RUNS = "runs:/"
 RETRY_AFTER = 60  # seconds after a failed call: asking a server that hangs costs 20
@@ -247,7 +247,7 @@ def log_picture(name: str, content: bytes) -> None:
         mlflow.log_image(image, key=name, step=0)
 
 
-def log_evaluation(report: EvaluationReport, part: str) -> None:
+def log_evaluation(report: Evaluation, part: str) -> None:
     """Log an evaluation as files under `evaluation/`, and its main pictures where runs are compared."""
     from lesionflow.evaluation.evaluate import write_evaluation
 
@@ -258,7 +258,7 @@ def log_evaluation(report: EvaluationReport, part: str) -> None:
         log_picture(name, content)
 
 
-def compared_pictures(report: EvaluationReport, part: str) -> dict[str, bytes]:
+def compared_pictures(report: Evaluation, part: str) -> dict[str, bytes]:
     """Return the pictures of an evaluation that runs are compared by, as PNG, by name."""
     chosen = {f"{picture.name}_{part}": picture for picture in report.pictures if picture.name in COMPARED_PICTURES}
     if part != "validation":  # once is enough

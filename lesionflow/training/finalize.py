@@ -20,7 +20,7 @@ from lesionflow.evaluation.leaks import trained_on
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import measure
 from lesionflow.evaluation.model_card import model_card
-from lesionflow.evaluation.report import EvaluationReport
+from lesionflow.evaluation.report import Evaluation
 from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import (
     AVERAGED,
@@ -53,7 +53,7 @@ class FinalizedModel:
     """A bundle on disk, and what its evaluations found."""
 
     card: Card
-    reports: dict[str, EvaluationReport]  # of validation and test
+    reports: dict[str, Evaluation]  # of validation and test
     description: str  # the model card, Markdown
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.metrics import measure
-from lesionflow.evaluation.report import EvaluationReport
+from lesionflow.evaluation.report import Evaluation
 from lesionflow.evaluation.slices import Gap, Slice, largest_gaps
 from lesionflow.model.card import AVERAGED, SINGLE, Calibration, Card, Estimate
 from lesionflow.model.decision import decide, softmax
@@ -72,7 +72,7 @@ def card(**changes: object) -> Card:
     return Card(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def report(labels: np.ndarray | None = None, **changes: object) -> EvaluationReport:
+def report(labels: np.ndarray | None = None, **changes: object) -> Evaluation:
     """A report of made-up answers."""
     labels = full_labels() if labels is None else labels
     logits, found = answers(labels)
@@ -81,7 +81,7 @@ def report(labels: np.ndarray | None = None, **changes: object) -> EvaluationRep
         "part": "test", "predictions": found, "metrics": measure(found, resamples=50), "calibration": CALIBRATION,
         "uncalibrated": softmax(3 * logits), "resamples": 50, "time": "2026-01-01T00:00:00+00:00",
     }  # fmt: skip
-    return EvaluationReport(**{**values, **changes})  # type: ignore[arg-type]
+    return Evaluation(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def drawn(figure: Figure) -> np.ndarray:

@@ -11,7 +11,7 @@ from lesionflow.evaluation.calibration import coverage_curve
 from lesionflow.evaluation.contact_sheet import worst_mistakes
 from lesionflow.evaluation.metrics import METRICS, confusion_matrix, in_words
 from lesionflow.evaluation.plots import Picture
-from lesionflow.evaluation.report import EvaluationReport, evaluation_json
+from lesionflow.evaluation.report import Evaluation, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
 from lesionflow.evaluation.report_pictures import mistakes_picture, numeric_pictures
 from lesionflow.model.prediction import UNFAMILIAR
@@ -41,7 +41,7 @@ def drawn_once(picture: Picture) -> Picture:
     return dataclasses.replace(picture, content=picture.png())
 
 
-def full_report() -> EvaluationReport:
+def full_report() -> Evaluation:
     found = report()
     slices, gaps = by_sex(found.predictions)
     found = dataclasses.replace(found, slices=slices, gaps=gaps)
@@ -52,11 +52,11 @@ def full_report() -> EvaluationReport:
 
 
 @pytest.fixture(scope="module")
-def full() -> EvaluationReport:
+def full() -> Evaluation:
     return full_report()
 
 
-def test_the_page_holds_everything_inside(full: EvaluationReport) -> None:
+def test_the_page_holds_everything_inside(full: Evaluation) -> None:
     page = Elements(evaluation_page(full))
     assert len([tag for tag, _ in page.tags if tag == "img"]) == len(full.pictures) == 7
     for tag, attributes in page.tags:
@@ -68,7 +68,7 @@ def test_the_page_holds_everything_inside(full: EvaluationReport) -> None:
     assert policy.startswith("default-src 'none'")
 
 
-def test_headline_figures_come_first_with_intervals_and_always_nv(full: EvaluationReport) -> None:
+def test_headline_figures_come_first_with_intervals_and_always_nv(full: Evaluation) -> None:
     text = " ".join(Elements(evaluation_page(full)).text.split())
     start = text.index("In short")
     for name in ("balanced_accuracy", "macro_auc", "malignant_sensitivity", "malignant_specificity", "ece", "accuracy"):
@@ -84,7 +84,7 @@ def test_headline_figures_come_first_with_intervals_and_always_nv(full: Evaluati
     assert "so chosen on the validation part that 95% of its malignant images reach it" in text
 
 
-def test_the_cost_of_the_operating_point_is_counted(full: EvaluationReport) -> None:
+def test_the_cost_of_the_operating_point_is_counted(full: Evaluation) -> None:
     malignant = np.isin(full.predictions.labels, [0, 1, 4])
     found = full.predictions.malignant[malignant].sum()
     flagged = full.predictions.malignant[~malignant].sum()
@@ -152,7 +152,7 @@ def refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is no JSON")
 
 
-def test_json_holds_all_numbers_and_is_strict(full: EvaluationReport) -> None:
+def test_json_holds_all_numbers_and_is_strict(full: Evaluation) -> None:
     values = evaluation_json(full)
     assert json.loads(json.dumps(values, allow_nan=False), parse_constant=refuse) == values
     assert values["metrics"].keys() == full.metrics.keys()
