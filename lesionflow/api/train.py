@@ -39,6 +39,7 @@ from lesionflow.tracking.client import without_password
 from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished
 from lesionflow.tracking.runs import log_configuration, read_configuration_text
 from lesionflow.tracking.tracking_store import connect
+from lesionflow.training.backend import prepare_backend
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.config_file import read_settings
 from lesionflow.training.presets import ALL, NETWORKS
@@ -98,7 +99,8 @@ def train(
         Where training cannot begin or end; that of a bundle that cannot be registered says where it is kept.
     """
     config, console = configured(TrainingConfig, config, overrides), console or Console(stderr=True)
-    # fail fast if the store cannot be written to
+    # fail fast if Keras has no backend or the store cannot be written to
+    prepare_backend()
     check_model_name(registered_model)
     address = connect(tracking_uri, writes=True, migrate=migrate)
     config = _with_model_of_start(config, tracking_uri)
@@ -130,6 +132,7 @@ def resume(
     has registered are left as they are. Raises as `train` does, and `RegistryError` where there is nothing to resume.
     """
     console = console or Console(stderr=True)
+    prepare_backend()
     address = connect(tracking_uri, writes=True, migrate=migrate)
     begun = find_interrupted(run_id)
     config = _prepared(begun.config if data is None else dataclasses.replace(begun.config, data=data), console)
@@ -301,7 +304,8 @@ def _as_used(config: TrainingConfig) -> TrainingConfig:
     """The configuration with the number format that this machine takes, so that another one takes it, too."""
     from lesionflow.training.devices import chosen_precision
 
-    return dataclasses.replace(config, precision=chosen_precision(config.precision))
+    precisions = {chosen_precision(config.precision, network) for network in config.networks}
+    return dataclasses.replace(config, precision=precisions.pop()) if len(precisions) == 1 else config
 
 
 @contextlib.contextmanager

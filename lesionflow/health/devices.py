@@ -6,7 +6,9 @@ import importlib.util
 import time
 from typing import Any
 
+from lesionflow.errors import UsageError
 from lesionflow.health.check import OK, PROBLEM, Check, UnansweredError, asked_elsewhere
+from lesionflow.training.backend import prepare_backend
 
 SECONDS = 90  # importing TensorFlow for the first time, on a slow disk
 
@@ -16,7 +18,10 @@ def check_keras() -> list[Check]:
     if importlib.util.find_spec("keras") is None:
         return [Check("Keras", "not installed; to train: pip install 'lesionflow[train]'", OK)]
     try:
+        prepare_backend()
         seen = asked_elsewhere("lesionflow.training.devices:devices_seen", seconds=SECONDS)
+    except UsageError as told:
+        return [Check("Keras", "no backend", PROBLEM, str(told))]
     except UnansweredError as told:
         advice = "scoring does not need it; to train, reinstall: pip install --force-reinstall 'lesionflow[train]'"
         if "temporary directory" in str(told):

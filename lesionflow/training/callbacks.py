@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -65,6 +67,7 @@ class CheckpointCallback(keras.callbacks.Callback):
             self.writing.result()
 
     def _take(self) -> Checkpoint:
+        learner = _variables(self.model, self.table)
         return Checkpoint(
             belongs_to=self.belongs_to,
             history=tuple(result.figures for result in self.history),
@@ -73,37 +76,60 @@ class CheckpointCallback(keras.callbacks.Callback):
             best=float(self.best.best),
             best_epoch=self.best.best_epoch,
             best_weights=tuple(self.best.weights),
-            learner=tuple(variable.numpy() for variable in _variables(self.model, self.table)),
+            learner=tuple(variable.numpy() for variable in learner),
             optimizer=tuple(variable.numpy() for variable in self.model.optimizer.variables),
+            learner_names=model_names(learner),
+            optimizer_names=optimizer_names(self.model.optimizer.variables),
         )
 
 
 def restore(
-    checkpoint: Checkpoint,
-    learner: keras.Model,
-    table: PixelLookup | None,
-    best: EarlyStopping,
-    averaging: Sequence[keras.callbacks.SwapEMAWeights],
+    checkpoint: Checkpoint, learner: keras.Model, table: PixelLookup | None, best: EarlyStopping, averaged: bool
 ) -> None:
-    """Give a compiled model, its optimizer and the callbacks of its fit the state of a checkpoint."""
+    """Give a compiled model, its optimizer and the best epoch's weights the state of a checkpoint.
+
+    averaged: whether the fit swaps averaged weights in for validation: at an epoch's end, when the checkpoint was
+    taken, they stood in the model and the others in the optimizer. Raises `TrainingError`, which names the first
+    variable that the checkpoint has otherwise.
+    """
     learner.optimizer.build(learner.trainable_variables)
-    for callback in averaging:
-        # At an epoch's end the averaged weights are in the model, and the callback has to know: it brings the others
-        # back when the next one begins.
-        callback.set_model(learner)
-        callback.on_test_begin()
-    for variables, values in (
-        (_variables(learner, table), checkpoint.learner),
-        (learner.optimizer.variables, checkpoint.optimizer),
+    model, optimizer = _variables(learner, table), learner.optimizer.variables
+    for kind, variables, now, then, values in (
+        ("model", model, model_names(model), checkpoint.learner_names, checkpoint.learner),
+        ("optimizer", optimizer, optimizer_names(optimizer), checkpoint.optimizer_names, checkpoint.optimizer),
     ):
-        if [tuple(variable.shape) for variable in variables] != [value.shape for value in values]:
-            raise TrainingError(
-                "the checkpoint is of another network; resume with the version of lesionflow that wrote it, or train "
-                "anew"
-            )
+        here = [(name, tuple(variable.shape)) for name, variable in zip(now, variables, strict=True)]
+        there = [(name, value.shape) for name, value in zip(then, values, strict=True)]
+        for index, (ours, its) in enumerate(itertools.zip_longest(here, there)):
+            if ours != its:
+                raise TrainingError(
+                    f"the checkpoint is of another network: variable {index} of the {kind} is {_told(its)} there and "
+                    f"{_told(ours)} here; resume with the version of lesionflow that wrote it, or train anew"
+                )
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
+    if averaged:
+        in_optimizer = {variable.path.rpartition("/")[2]: variable for variable in learner.optimizer.variables}
+        for variable in learner.trainable_variables:
+            average = in_optimizer[f"{variable.path.replace('/', '_')}_average"]
+            mean, last = variable.numpy(), average.numpy()
+            variable.assign(last)
+            average.assign(mean)
     best.best, best.best_epoch, best.weights = checkpoint.best, checkpoint.best_epoch, list(checkpoint.best_weights)
+
+
+def model_names(variables: Sequence[keras.Variable]) -> tuple[str, ...]:
+    """The paths of variables without the numbers by which Keras tells layers of one process apart."""
+    return tuple(re.sub(r"_\d+", "", variable.path) for variable in variables)
+
+
+def optimizer_names(variables: Sequence[keras.Variable]) -> tuple[str, ...]:
+    """As `model_names`, without folders: those of a loss-scaling optimizer depend on who built it."""
+    return tuple(name.rpartition("/")[2] for name in model_names(variables))
+
+
+def _told(variable: tuple[str, tuple[int, ...]] | None) -> str:
+    return f"{variable[0]} of shape {variable[1]}" if variable else "missing"
 
 
 def fingerprint(config: TrainingConfig, name: str, split_digest: str, data_digest: str) -> dict[str, Any]:
@@ -111,6 +137,7 @@ def fingerprint(config: TrainingConfig, name: str, split_digest: str, data_diges
     settings = {field: value for field, value in dataclasses.asdict(config).items() if field not in LOCATIONS}
     return settings | {
         "network": name, "split": split_digest, "data": data_digest, "KERAS_BACKEND": keras.backend.backend(),
+        "Keras": keras.version(),
     }  # fmt: skip
 
 

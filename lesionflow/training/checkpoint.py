@@ -16,7 +16,7 @@ import numpy as np
 
 from lesionflow.errors import TrainingError
 
-FORMAT = 1  # raise it whenever the same bytes come to mean something else
+FORMAT = 2  # raise it whenever the same bytes come to mean something else
 _MAGIC = b"lesionflow checkpoint\n"
 _GROUPS = ("learner", "optimizer", "best_weights")
 
@@ -34,6 +34,8 @@ class Checkpoint:
     best_weights: tuple[np.ndarray, ...]
     learner: tuple[np.ndarray, ...]  # variables of the fitted model, with the states of its random generators
     optimizer: tuple[np.ndarray, ...]
+    learner_names: tuple[str, ...]  # of the variables, as `callbacks.model_names` gives them
+    optimizer_names: tuple[str, ...]
 
     @property
     def epoch(self) -> int:
@@ -76,6 +78,8 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         "precision": checkpoint.precision,
         "best": checkpoint.best,
         "best_epoch": checkpoint.best_epoch,
+        "learner_names": checkpoint.learner_names,
+        "optimizer_names": checkpoint.optimizer_names,
     }
     arrays = {
         f"{group}/{place:05}": array for group in _GROUPS for place, array in enumerate(getattr(checkpoint, group))
@@ -103,7 +107,8 @@ def from_bytes(content: bytes) -> Checkpoint | None:
     groups = {
         group: tuple(arrays[name] for name in sorted(arrays) if name.startswith(f"{group}/")) for group in _GROUPS
     }
-    return Checkpoint(**(about | {"history": tuple(about["history"])} | groups))
+    listed = {name: tuple(about[name]) for name in ("history", "learner_names", "optimizer_names")}
+    return Checkpoint(**(about | listed | groups))
 
 
 def newest(contents: list[bytes]) -> Checkpoint | None:

@@ -171,7 +171,7 @@ class TrainingConfig:
         15, "Epochs without better validation balanced accuracy before stopping.", low=1, high=1000, group=FIT
     )
     precision: str = option(
-        "auto", "Number format of the arithmetic; auto mixes on a GPU.", choices=PRECISIONS, group=FIT
+        "auto", "Number format of the arithmetic; auto mixes where that is faster.", choices=PRECISIONS, group=FIT
     )
     validation_fraction: float = option(
         0.15, "Share of lesions that choose the epoch and the champion.", low=0.01, high=0.8, group=SPLIT

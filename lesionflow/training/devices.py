@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import re
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,6 +14,9 @@ import numpy as np
 from lesionflow.training.presets import AUTO
 
 STEPS_AT_ONCE = 8
+# Training steps in mixed_bfloat16 on a CPU with AVX512_BF16, images a CPU second against float32: `cnn` 1.32 times as
+# many, `efficientnet` half as many: depthwise convolutions lose what whole ones gain.
+GAIN_FROM_BFLOAT16 = ("cnn",)
 SHARE_FOR_PIXELS = 0.5  # of a device's memory; the rest is for the network's activations and the copy on the way there
 
 
@@ -37,11 +42,23 @@ def devices_seen() -> dict[str, Any]:
     return {"backend": keras.backend.backend(), "devices": devices, "memory": memory, "preset": chosen_preset(AUTO)}
 
 
-def chosen_precision(choice: str) -> str:
-    """The number format, looked up where `auto` is asked for."""
+def chosen_precision(choice: str, network: str) -> str:
+    """The number format for a network, looked up where `auto` is asked for."""
     if choice != AUTO:
         return choice
-    return "mixed_float16" if has_gpu() else "float32"
+    if has_gpu():
+        return "mixed_float16"
+    gains = keras.backend.backend() == "tensorflow" and network in GAIN_FROM_BFLOAT16 and multiplies_bfloat16()
+    return "mixed_bfloat16" if gains else "float32"
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the CPU has instructions that multiply bfloat16; without them it is slower than float32."""
+    try:
+        flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:  # only Linux tells so
+        return False
+    return bool(flags and {"avx512_bf16", "amx_bf16"} & set(flags[1].split()))
 
 
 def chosen_preset(choice: str) -> str:

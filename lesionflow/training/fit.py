@@ -95,7 +95,7 @@ def fit(
     last, belongs_to = checkpoints.last, fingerprint(config, name, split.digest, checkpoints.data_digest)
     if config.deterministic:
         make_deterministic()
-    precision = last.precision if last else chosen_precision(config.precision)
+    precision = last.precision if last else chosen_precision(config.precision, name)
     keras.utils.set_random_seed(config.seed)
     height, width = pixels.shape[1:3]
     members = np.concatenate([split.train, split.validation])  # the test part stays outside
@@ -163,7 +163,7 @@ def fit(
         # Left to the first step, the optimizer's variables would have TensorFlow trace that step twice.
         learner.optimizer.build(learner.trainable_variables)
         if last:
-            restore(last, learner, store.table, best, averaging[:1])
+            restore(last, learner, store.table, best, averaged=bool(averaging))
         if not (last and last.ends(config.epochs, config.patience)):
             learner.fit(
                 *store.batches(shown[0][done:], (shown[1][done:],), targets[done:], batch_size)[:2],

@@ -15,15 +15,17 @@ import numpy as np
 
 from lesionflow.datasets.sampling import shares
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.errors import BundleError, TrainingError, UsageError
+from lesionflow.errors import TrainingError, UsageError
 from lesionflow.model.card import KERAS_FILE
-from lesionflow.model.files import check_whole, read_bundle
+from lesionflow.model.files import read_bundle
 from lesionflow.training.efficientnet import freeze_early_stages, set_imagenet_weights
+from lesionflow.training.from_onnx import read_weights, take_statistics
 from lesionflow.training.imagenet import imagenet_weights
 from lesionflow.training.normalisation import NormalisationPass
 from lesionflow.training.pixel_store import PixelStore
 
 FEATURES_BATCH = 64
+STATISTICS_OF = 256  # images, for batch normalisation of which nothing is known
 # Strength of the penalty on the weights; the features have a mean near 0.4, and 1280 of them fit anything without it.
 INVERSE_PENALTY = 0.01
 
@@ -34,6 +36,7 @@ class Start:
 
     weights: Sequence[np.ndarray]
     keep_last_layer: bool = True
+    without_statistics: bool = False  # whether batch normalisation's are not known
 
 
 def read_start(folder: Path, network: str, width: float, *, keep_last_layer: bool) -> Start:
@@ -41,13 +44,13 @@ def read_start(folder: Path, network: str, width: float, *, keep_last_layer: boo
 
     Raises `UsageError` where the bundle is of another network, `BundleError` where it is altered.
     """
-    card = check_whole(folder) if (folder / KERAS_FILE).exists() else read_bundle(folder)[0]
+    card, graph = read_bundle(folder)  # which checks the Keras file, where it is there
     if card.network != network:
         raise UsageError(f"--start-from: {card.label} is a {card.network}; give --model {card.network}")
     if width != card.training.get("width", width):
         raise UsageError(f"--start-from: {card.label} has a width of {card.training['width']}; give --width so")
     if KERAS_FILE not in card.digests or not (folder / KERAS_FILE).exists():
-        raise BundleError(f"--start-from: {card.label} came without {KERAS_FILE}")
+        return Start(read_weights(card, graph), keep_last_layer, without_statistics=True)
     loaded = keras.saving.load_model(folder / KERAS_FILE, compile=False)
     return Start(loaded.get_weights(), keep_last_layer)
 
@@ -67,6 +70,8 @@ def start_from(
         if shapes != [array.shape for array in start.weights]:
             raise TrainingError("--start-from: the weights are of another network; give the --model and --width of it")
         network.set_weights(start.weights)
+        if start.without_statistics:
+            take_statistics(network, store.look_up(rows[np.linspace(0, len(rows) - 1, STATISTICS_OF, dtype=int)]))
     # The last layer is fitted to features as they are in use; in training they are normalised by the batch. Both have
     # to be the same features.
     NormalisationPass(network, store, rows, labels, balance).run()

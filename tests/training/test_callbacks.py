@@ -39,7 +39,7 @@ class Small:
         self.losses: list[float] = []
         self.checkpoints = checkpoints
         if checkpoints.last:
-            restore(checkpoints.last, self.learner, self.table, self.best, [self.averaging])
+            restore(checkpoints.last, self.learner, self.table, self.best, averaged=True)
 
     def fit(self) -> None:
         """Train from the checkpoint's epoch to the fourth."""
@@ -83,8 +83,12 @@ def test_goes_on_as_if_nothing_had_happened() -> None:
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=1e-7)
 
     assert second is not None
-    with pytest.raises(TrainingError, match="another network"):
-        Small(Checkpoints(last=dataclasses.replace(second, optimizer=second.optimizer[:-1])))
+    shorter = {"optimizer": second.optimizer[:-1], "optimizer_names": second.optimizer_names[:-1]}
+    with pytest.raises(TrainingError, match=r"variable \d+ of the optimizer is missing there and dense_bias_vel"):
+        Small(Checkpoints(last=dataclasses.replace(second, **shorter)))  # type: ignore[arg-type]
+    renamed = ("dense/other", *second.learner_names[1:])
+    with pytest.raises(TrainingError, match=r"variable 0 of the model is dense/other of shape \(3, 7\) there"):
+        Small(Checkpoints(last=dataclasses.replace(second, learner_names=renamed)))
 
 
 def test_a_checkpoint_that_cannot_be_kept_stops_the_training() -> None:
@@ -130,5 +134,5 @@ def test_after_the_last_epoch_there_is_nothing_left_to_train() -> None:
 @pytest.mark.parametrize(("epochs", "best_epoch", "ends"), [(4, 4, True), (5, 4, False), (9, 2, True), (9, 3, False)])
 def test_a_training_ends_with_its_epochs_or_its_patience(epochs: int, best_epoch: int, ends: bool) -> None:
     history = ({"train_loss": 1.0},) * 4
-    checkpoint = Checkpoint({}, history, 1.0, "float32", 0.5, best_epoch, (), (), ())
+    checkpoint = Checkpoint({}, history, 1.0, "float32", 0.5, best_epoch, (), (), (), (), ())
     assert checkpoint.ends(epochs, patience=2) is ends

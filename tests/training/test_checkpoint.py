@@ -20,6 +20,8 @@ def made_up(epochs: int = 2) -> Checkpoint:
         best_weights=(weights, weights[0]),
         learner=tuple(weights * place for place in range(12)),
         optimizer=(np.array(7, np.int64), np.array([1, 2], np.uint32)),
+        learner_names=tuple(f"layer/{place}" for place in range(12)),
+        optimizer_names=("adamw/iteration", "adamw/state"),
     )
 
 

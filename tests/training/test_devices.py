@@ -108,3 +108,26 @@ def test_two_devices_compute_what_one_does() -> None:
     assert count == 2
     for one, other in zip(on_one, on_two, strict=True):
         assert one == pytest.approx(other, rel=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("network", "gpu", "instructions", "expected"),
+    [
+        ("cnn", False, True, "mixed_bfloat16"),
+        ("cnn", False, False, "float32"),
+        ("efficientnet", False, True, "float32"),  # half as fast in bfloat16
+        ("efficientnet", True, True, "mixed_float16"),
+    ],
+)
+def test_auto_mixes_where_that_is_faster(
+    network: str, gpu: bool, instructions: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "has_gpu", lambda: gpu)
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda: instructions)
+    assert devices.chosen_precision("auto", network) == expected
+    assert devices.chosen_precision("float32", network) == "float32"
+
+
+def test_the_processor_is_asked_as_the_system_tells_it() -> None:
+    told = subprocess.run(["lscpu"], capture_output=True, text=True).stdout
+    assert devices.multiplies_bfloat16() == ("avx512_bf16" in told or "amx_bf16" in told)

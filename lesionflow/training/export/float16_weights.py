@@ -43,20 +43,17 @@ def _scales(network: keras.Model) -> dict[str, np.ndarray]:
     import keras
 
     made_by = {
-        id(output): layer
+        id(layer.output): layer
         for layer in network.layers
         if isinstance(layer, keras.layers.Conv2D)  # a depthwise one is none, and is left alone
-        for node in layer._inbound_nodes
-        for output in node.output_tensors
     }
     scales = {}
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             gamma = keras.ops.convert_to_numpy(layer.gamma) if layer.scale else np.float32(1)
             variance = keras.ops.convert_to_numpy(layer.moving_variance)
-            for node in layer._inbound_nodes:
-                if before := made_by.get(id(node.input_tensors[0])):
-                    scales[before.name] = gamma / np.sqrt(variance + np.float32(layer.epsilon))
+            if before := made_by.get(id(layer.input)):
+                scales[before.name] = gamma / np.sqrt(variance + np.float32(layer.epsilon))
     return scales
 
 

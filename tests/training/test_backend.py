@@ -1,0 +1,58 @@
+"""Keras's backend is looked for before anything begins, and importing the room changes nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lesionflow.errors import UsageError
+from lesionflow.training import backend
+from lesionflow.training.backend import prepare_backend
+from tests.conftest import error_line, invoke
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    prepare_backend()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0" and os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
+
+
+def test_a_misspelt_backend_is_one_line_before_any_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflwo")
+    monkeypatch.chdir(tmp_path)
+    line = error_line(invoke("train", "--data", "demo"))
+    assert "KERAS_BACKEND=tensorflwo" in line and "tensorflow, jax, torch" in line and "did you mean" in line.lower()
+    assert not list(tmp_path.iterdir()), "a store was made"
+
+
+def test_a_backend_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr(backend.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"KERAS_BACKEND=jax: jax is not installed"):
+        prepare_backend()
+
+
+def test_importing_the_room_changes_no_global_state() -> None:
+    program = (
+        "import logging, os, warnings\n"
+        "import numpy, yaml\n"  # whose own filters are not meant
+        "state = lambda: (dict(os.environ), list(warnings.filters), sorted(logging.root.manager.loggerDict))\n"
+        "before = state()\n"
+        "import lesionflow.training.config, lesionflow.training.config_file, lesionflow.training.backend\n"
+        "import lesionflow.training.presets\n"
+        "assert state() == before, (before, state())"
+    )
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": root}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
