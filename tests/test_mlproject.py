@@ -1,21 +1,26 @@
 """`mlflow run`, as a user types it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import mlflow
+import pytest
+
+from lesionflow.tracking import runs
 
 ROOT = Path(__file__).parents[1]
 
 
 def mlflow_run(
-    store: Path, cache: Path, entry_point: str = "main", **parameters: str
+    store: Path, cache: Path, entry_point: str = "main", run_name: str = "", **parameters: str
 ) -> subprocess.CompletedProcess[str]:
     """Run one of the project's entry points in the present environment, as in an activated one."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", "local", "-e", entry_point]
+    command += ["--run-name", run_name] if run_name else []
     for name, value in parameters.items():
         command += ["-P", f"{name}={value}"]
     environment = os.environ | {"PATH": path, "LESIONFLOW_CACHE": str(cache)}
@@ -43,3 +48,25 @@ def test_mlflow_run_refuses_what_the_command_line_refuses(store: Path, cache: Pa
     (store / "train.yaml").write_text("model: vgg\nepochs: many\n")
     done = mlflow_run(store, cache, "config", config="train.yaml", seed="1")
     assert done.returncode != 0 and "train.yaml, line 2: epochs: 'many' is no whole number" in done.stderr
+
+
+def test_paths_are_those_of_the_folder_where_mlflow_run_is_typed(
+    contenders: Path, demo_folder: Path, cache: Path
+) -> None:
+    (contenders / "images").mkdir()
+    shutil.copy(min(demo_folder.rglob("*.jpg")), contenders / "images")
+    done = mlflow_run(contenders, cache, "score", source="images", out="results.csv", model="pretrained")
+    assert done.returncode == 0, done.stderr
+    assert len((contenders / "results.csv").read_text().splitlines()) == 2
+    assert not (ROOT / "results.csv").exists()
+
+
+def test_a_name_that_mlflow_made_up_is_replaced_and_one_of_the_user_stays(contenders: Path) -> None:
+    client = mlflow.MlflowClient()
+    for given, kept in (None, "vgg"), ("night shift 7", "night shift 7"), ("my-run-7", "my-run-7"):
+        run_id = client.create_run("0", run_name=given).info.run_id
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MLFLOW_RUN_ID", run_id)
+            with runs.run("vgg", "lesionflow", system_metrics=False) as taken_up:
+                assert taken_up == run_id
+        assert client.get_run(run_id).info.run_name == kept

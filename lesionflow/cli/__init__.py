@@ -12,6 +12,7 @@ from lesionflow.cli.data import download
 from lesionflow.cli.doctor import doctor
 from lesionflow.cli.evaluation import demo, describe, evaluate
 from lesionflow.cli.explanation import explain
+from lesionflow.cli.mlproject import work_where_mlflow_run_was_typed
 from lesionflow.cli.registry import compare, export, history, move_store, promote, register, rollback
 from lesionflow.cli.scoring import merge, score
 from lesionflow.cli.streams import guarded_streams
@@ -68,6 +69,7 @@ class _Commands(click.Group):
         if os.environ.get("NO_COLOR"):
             ctx.color = False
         try:
+            work_where_mlflow_run_was_typed()
             return super().invoke(ctx)
         except LesionflowError as error:
             raise _Message(error) from error
