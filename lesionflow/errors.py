@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions that say what is wrong and what to do. Only `cli` turns them into exit codes."""
+"""Exceptions that say what is wrong and what to do. Only `cli` turns them into exit codes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ class LesionflowError(Exception):
 
 
 class UsageError(LesionflowError):
-    """What was asked for makes no sense, whatever the state of files and servers."""
+    """Options or arguments are invalid, whatever the state of files and servers."""
 
 
 class DataError(LesionflowError):
-    """A data set is not what it has to be."""
+    """A data set is missing, incomplete or inconsistent."""
 
 
 class DownloadError(LesionflowError):
-    """A published data set cannot be fetched."""
+    """A published data set cannot be downloaded."""
 
 
 class BundleError(LesionflowError):
@@ -26,11 +26,11 @@ class BundleError(LesionflowError):
 
 
 class TrainingError(LesionflowError):
-    """Training could not end with a model that is worth keeping."""
+    """Training failed, or did not lead to a usable model."""
 
 
 class RegistryError(LesionflowError):
-    """The tracking server or the model registry is out of reach or does not hold what was asked for."""
+    """The tracking server or registry is unreachable, or does not have what was asked for."""
 
 
 class ReportError(LesionflowError):
@@ -38,13 +38,13 @@ class ReportError(LesionflowError):
 
 
 class EngineError(LesionflowError):
-    """The machines that should do the work are out of reach, or not fit for it."""
+    """The cluster is unreachable, or cannot do the work."""
 
 
 class StoreError(LesionflowError, OSError):
-    """A store of objects is out of reach, or refuses whoever asks: that is no single object's failure.
+    """An object store is unreachable or denies access, which is not the failure of a single object.
 
-    It is also an `OSError`, so that what guards against a broken disk guards against a broken store.
+    Also an `OSError`, so that handlers of a broken disk handle a broken store.
     """
 
     def __init__(self, message: str):

@@ -1,4 +1,4 @@
-"""Options stated once: fields of a configuration object that the command line, its help and the validation read."""
+"""Options as fields of configuration objects, from which the command line, its help and the validation are made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Doctor: what is installed, what it sees, whether the store answers, and what to do about what is wrong."""
+"""Check an installation: packages, devices, the tracking store, disks, the environment."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def doctor(
 
 
 def _looked_at(look: Callable[..., list[Check]], *given: Any) -> list[Check]:
-    """The checks; where looking itself fails, that is one: whoever calls a doctor has trouble enough."""
+    """Return the checks; one that itself fails becomes a problem, not an exception."""
     try:
         return look(*given)
     except Exception as error:

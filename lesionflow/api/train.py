@@ -126,7 +126,7 @@ def resume(
     cache: Path | None = None,
     console: Console | None = None,
 ) -> Trained:
-    """Go on with a training that was interrupted, in its run, after the last epoch of which a checkpoint was kept.
+    """Resume an interrupted training in its run, after the last epoch that has a checkpoint.
 
     data: where its images are now, if they have moved; everything else is as the training was begun. Networks that it
     has registered are left as they are. Raises as `train` does, and `RegistryError` where there is nothing to resume.

@@ -22,10 +22,10 @@ from lesionflow.dataverse.config import TERMS, DownloadConfig
 def download(folder: Path, accept_licence: bool, **options: Any) -> None:
     """Download HAM10000, ready for training.
 
-    It comes from Harvard Dataverse into FOLDER, which 'lesionflow train --data FOLDER' takes: about 3 GB, and twice
-    that is needed on the disk until the archives are unpacked. Digests are checked. However it ended before its time,
-    the same command goes on; what is whole is not fetched again. Archives that were fetched otherwise, such as with a
-    browser, are taken from FOLDER. Proxies are those of HTTPS_PROXY and NO_PROXY.
+    Downloads about 3 GB from Harvard Dataverse into FOLDER, for 'lesionflow train --data FOLDER'; unpacking needs twice
+    that on the disk. Digests are checked. After an interruption, run the same command again: complete files are not
+    downloaded a second time. Archives that you downloaded with a browser are used if they are in FOLDER. Proxies are
+    taken from HTTPS_PROXY and NO_PROXY.
 
     Exits with 1 if the download failed, 2 for wrong usage or where the licence was not accepted, 130 or 143 if it was
     interrupted or terminated.

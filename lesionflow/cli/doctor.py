@@ -15,7 +15,7 @@ from lesionflow.cli.options import cache_option, registered_model_option, tracki
 _COLOURS = {"ok": None, "warning": "yellow", "problem": "red"}
 
 
-@command(short_help="Look at this installation and say what is wrong with it.")
+@command(short_help="Check this installation, with advice.")
 @option("--json", "for_machines", is_flag=True, help="Print JSON.")
 @registered_model_option
 @tracking_uri_option
@@ -24,10 +24,10 @@ _COLOURS = {"ok": None, "warning": "yellow", "problem": "red"}
 def doctor(
     ctx: click.Context, for_machines: bool, registered_model: str, tracking_uri: str | None, cache: Path | None
 ) -> None:
-    """Look at this installation: versions, devices, the tracking store, the champion, disks; and what to do.
+    """Check this installation: versions, devices, the tracking store, the champion, disks; with advice.
 
-    Nothing is changed by looking, and no password is printed: paste it all into a report of something that goes wrong.
-    A server that hangs costs a minute. Exits with 1 if there is a problem; warnings are none.
+    Changes nothing and prints no password: paste the output into bug reports. A server that hangs costs a minute. Exits
+    with 1 if there is a problem; warnings do not count.
 
     \b
     Example:

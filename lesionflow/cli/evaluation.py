@@ -38,8 +38,8 @@ SHOW = ""  # what `--labels` stands for without a file
 def describe(data: str | None, labels: str | None, out: Path, overwrite: bool, cache: Path | None) -> None:
     """Describe labelled images, a HAM10000 folder or 'demo': what they are, what is missing, which are copies.
 
-    Diagnoses, lesions, metadata and files are counted, and all pairs of images compared, also turned and mirrored:
-    copies of an image under different lesions would let a model be tested on what it was trained on.
+    Counts diagnoses, lesions, metadata and files, and compares all pairs of images, also rotated and mirrored: copies
+    of an image under different lesions would leak from the training part into the test part.
 
     \b
     Example:
@@ -112,7 +112,7 @@ def evaluate(
 @option("--images", type=WholeNumber(100, 100_000), metavar="N", default=900, show_default=True, help="Images to draw.")
 @option("--seed", type=WholeNumber(0), metavar="N", default=0, show_default=True, help="Another seed, other lesions.")
 def demo(folder: Path, images: int, seed: int) -> None:
-    """Draw a synthetic data set laid out like HAM10000, to try things out on.
+    """Draw a synthetic data set laid out like HAM10000, for trying lesionflow out.
 
     \b
     Example:

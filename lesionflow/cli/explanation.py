@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lesionflow.api.explain import Explained
 
 
-@command(short_help="Draw what the call of each image rests on.")
+@command(short_help="Draw what the call for each image depends on.")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=IMAGES)
 @option(
     "--out",
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 def explain(
     ctx: click.Context, images: tuple[str, ...], out: Path, model: str, tracking_uri: str | None, **options: Any
 ) -> None:
-    """Draw a picture for each image: what its call rests on, how probable each diagnosis is, and what is decided.
+    """Draw a picture for each image: a map of what the call depends on, the probabilities, and the decision.
 
-    IMAGE is all that 'lesionflow score' takes: an image, a folder, a pattern, @LIST, a table. The map shows what
-    happens to the probability of a diagnosis, the call's unless --target names another, when parts of the image are
-    covered (occlusion sensitivity). It says what moves this model, not what a lesion is: research, not a diagnosis.
+    IMAGE is anything that 'lesionflow score' accepts: an image, a folder, a pattern, @LIST, a table. The map shows how
+    the probability of the called diagnosis, or of --target, changes when parts of the image are covered (occlusion
+    sensitivity). It describes this model, not the lesion. For research, not a diagnosis.
 
-    Takes a second or so an image. Exits with 0 if all were drawn, 3 if some could not be read, 1 if nothing could be
+    Takes about a second per image. Exits with 0 if all were drawn, 3 if some could not be read, 1 if nothing could be
     drawn, 2 for wrong usage.
 
     \b

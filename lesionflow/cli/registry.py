@@ -55,7 +55,7 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
     click.echo(json.dumps(as_json(comparison, parts), indent=2))
 
 
-@command(short_help="Register a bundle that is on disk.")
+@command(short_help="Register a bundle on disk.")
 @click.argument("bundle", type=MODEL)
 @option(
     "--registered-model",
@@ -79,7 +79,7 @@ def register(
     tracking_uri: str | None,
     migrate: bool,
 ) -> None:
-    """Register a bundle that is on disk: one that a training could not register, or one from elsewhere.
+    """Register a bundle on disk: one that a training could not register, or one from elsewhere.
 
     BUNDLE is the folder that the training's message named, the folder of any bundle, one that 'mlflow artifacts
     download' made, or pretrained, which comes with lesionflow. What a training has kept goes back into its run, with
@@ -157,13 +157,13 @@ def promote(name: str, version: int, **options: Any) -> None:
     click.echo(f"{chosen.label} ({chosen.card.network}) is the champion now{forced}")
 
 
-@command(short_help="Restore the champion before the present one.")
+@command(short_help="Restore the previous champion.")
 @click.argument("name", type=REGISTERED_MODEL, default=DEFAULT_NAME)
 @option("--reason", default="", help="Why; kept in the history.")
 @tracking_uri_option
 @migrate_option
 def rollback(name: str, **options: Any) -> None:
-    """Restore the champion before the present one; a second time, the one before that.
+    """Restore the previous champion; run again, the one before it.
 
     NAME is that of the registered model, lesionflow where none is given.
 
@@ -183,11 +183,11 @@ def rollback(name: str, **options: Any) -> None:
     click.echo(f"{name}/{done.version} is the champion again{instead}")
 
 
-@command(short_help="List who was champion when, by which decision and why.")
+@command(short_help="List the champions, with dates, decisions and reasons.")
 @click.argument("name", type=REGISTERED_MODEL, default=DEFAULT_NAME)
 @tracking_uri_option
 def history(name: str, tracking_uri: str | None) -> None:
-    """List who was champion when, by which decision and why, newest first.
+    """List the champions, newest first: when, by which decision, why, and by whom.
 
     NAME is that of the registered model, lesionflow where none is given.
 

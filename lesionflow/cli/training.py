@@ -47,7 +47,7 @@ WITH_RESUME = {"resume", "data", "tracking_uri", "migrate", "cache"}
     "--resume",
     group=REPEATING,
     metavar="RUN_ID",
-    help="Go on with an interrupted run; all but where --data is comes from there.",
+    help="Resume an interrupted run, with its options; only --data may be given anew.",
 )
 @experiment_option(" of the runs")
 @registered_model_option
@@ -66,11 +66,11 @@ def train(
 ) -> None:
     """Train networks, track the runs and register the models; the better one can become champion.
 
-    A checkpoint is kept in the run after every epoch. However a training ended before its time, --resume goes on after
-    the last one, in the same run. Exits with 130 or 143 if it was interrupted or terminated.
+    Every epoch saves a checkpoint in the run; --resume continues an interrupted training from the last one, in the same
+    run. Exits with 130 or 143 if it was interrupted or terminated.
 
-    A configuration file has the options' names as keys, such as 'epochs: 20'. What it gives comes before the preset;
-    environment variables and what is given here come before it. Every run keeps one that repeats it.
+    A configuration file has the names of options as keys, such as 'epochs: 20'. It overrides the preset; environment
+    variables and options on the command line override it. Every run keeps a file that repeats it.
 
     \b
     Example:
