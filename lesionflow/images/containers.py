@@ -25,6 +25,29 @@ def is_archive(path: str | os.PathLike[str]) -> bool:
     return os.fspath(path).lower().endswith(ZIP_SUFFIX) and os.path.isfile(path)
 
 
+def archive_entries(file: str | os.PathLike[str]) -> list[zipfile.ZipInfo]:
+    """All that the directory of a zip archive lists, in its order.
+
+    Raises
+    ------
+    DataError
+        For a file that is no zip archive, or a broken one.
+    """
+    try:
+        return _opened_zip(os.fspath(file)).infolist()
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise DataError(f"{file}: cannot be read as a zip archive ({error})") from error
+
+
+def entry_head(file: str | os.PathLike[str], entry: zipfile.ZipInfo, length: int) -> bytes:
+    """The first bytes of what lies in an archive; nothing where they cannot be unpacked."""
+    try:
+        with _opened_zip(os.fspath(file)).open(entry) as content:
+            return content.read(length)
+    except (OSError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error):
+        return b""
+
+
 def archive_members(file: str | os.PathLike[str]) -> list[zipfile.ZipInfo]:
     """What lies in a zip archive, but for folders, leftovers of Macs and names that lead out of it.
 
@@ -33,10 +56,7 @@ def archive_members(file: str | os.PathLike[str]) -> list[zipfile.ZipInfo]:
     DataError
         For a file that is no zip archive, or a broken one.
     """
-    try:
-        members = _opened_zip(os.fspath(file)).infolist()
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise DataError(f"{file}: cannot be read as a zip archive ({error})") from error
+    members = archive_entries(file)
     parts = [(member, PurePosixPath(member.filename).parts) for member in members if not member.is_dir()]
     return [
         member

@@ -9,6 +9,7 @@ The rules, which `docs/reference/formats.md` tells users:
 - a link to a folder outside the listed one is entered, and each such folder once; a link to a folder inside is not,
   since its files are found in their own place, nor is one to a folder above itself. So there are no loops, and no file
   is listed twice because of linked folders.
+- a zip archive that is given as a source is a folder, read where it lies; one that lies in a folder is left out.
 - pipes, sockets and devices are left out; an image's name whose link leads nowhere is listed, so that a row says so.
 
 With a `pattern` names alone decide, not content.
@@ -23,14 +24,17 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import ZipInfo
 
 from lesionflow.errors import DataError
+from lesionflow.images.containers import archive_entries, entry_head, is_archive
 from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
 from lesionflow.storage.location import FILE, Url, is_url
 
 LEFTOVERS = frozenset({"__MACOSX", "@eaDir", "#recycle", "Thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found"})
 HIDDEN, LEFTOVER, NO_ENDING, OTHER = "hidden", "system files", "without an ending", "of other kinds"
 UNREADABLE, SPECIAL, LOOP, NOT_MATCHING = "unreadable", "pipes or devices", "looping links", "not like the pattern"
+OUTSIDE, REPLACED = "names that lead out of the archive", "replaced by later ones of the same name"
 _KINDS = 50  # endings that are counted one by one; what comes later is `OTHER`
 _LONGEST_ENDING = 12
 _ENDINGS = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
@@ -53,7 +57,7 @@ def find_images(source: str | os.PathLike[str], left_out: LeftOut | None = None)
     Parameters
     ----------
     source
-        A folder; a file is itself the one result, whatever it holds. Paths begin with `source`.
+        A folder or a zip archive; another file is itself the one result, whatever it holds. Paths begin with `source`.
     left_out
         Counts what is passed over.
 
@@ -63,9 +67,9 @@ def find_images(source: str | os.PathLike[str], left_out: LeftOut | None = None)
         Where there is nothing to find.
     """
     path = os.fspath(source)
-    if os.path.isfile(path):
+    if os.path.isfile(path) and not is_archive(path):
         return [path]
-    if not os.path.isdir(path):
+    if not os.path.exists(path):
         raise DataError(f"{path}: no such file or folder; give a folder of images or one image")
     left_out = LeftOut() if left_out is None else left_out
     found = list(walk_images(path, left_out=left_out))
@@ -91,7 +95,7 @@ def walk_images(
     Parameters
     ----------
     folder
-        A path, or the URL of a folder in a store, listed as `storage.objects.listed` does it.
+        A path, also of a zip archive, or the URL of a folder in a store, listed as `storage.objects.listed` does it.
     pattern
         What names have to be like (as in a shell: `*`, `?`, `[...]`); otherwise content decides.
     left_out
@@ -107,6 +111,9 @@ def walk_images(
         yield from _walk_store(folder, recursive, pattern, left_out)
         return
     path = folder.removeprefix(FILE)
+    if is_archive(path):
+        yield from (f"{folder}/{name}" for name in _walk_archive(path, recursive, pattern, left_out))
+        return
     found = _Walk(path, recursive, pattern, left_out).images(path)
     yield from found if path is folder else (FILE + image for image in found)
 
@@ -232,6 +239,32 @@ def _walk_store(folder: str, recursive: bool, pattern: str | None, left_out: Lef
                 left_out[kind] += 1
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed ({error.strerror})") from error
+
+
+def _walk_archive(file: str, recursive: bool, pattern: str | None, left_out: LeftOut) -> Iterator[str]:
+    """The names of the images in a zip archive. Raises `DataError` for one that is broken or encrypted."""
+    entries: dict[str, ZipInfo] = {}
+    for entry in archive_entries(file):
+        if entry.is_dir() or ("/" in entry.filename and not recursive):
+            continue
+        if entry.filename.startswith("/") or ".." in entry.filename.split("/"):
+            left_out[OUTSIDE] += 1
+            continue
+        left_out[REPLACED] += entry.filename in entries
+        entries[entry.filename] = entry
+    for name in sorted(entries, key=os.fsencode):
+        kind = kind_left_out(name, pattern, left_out)
+        if kind in (None, HIDDEN, LEFTOVER, NOT_MATCHING):
+            is_image = kind is None
+        else:
+            is_image = sniff(entry_head(file, entries[name], HEAD)) is not None
+        if not is_image:
+            left_out[str(kind)] += 1
+            continue
+        if entries[name].flag_bits & 1:
+            raise DataError(f"{file}: {name} is encrypted; unpack the archive with its password, and give the folder")
+        yield name
+    left_out += LeftOut()  # without kinds of which there are none
 
 
 def kind_left_out(path: str, pattern: str | None, left_out: LeftOut) -> str | None:

@@ -1,4 +1,7 @@
-"""Patterns of paths and of URLs: `*`, `?`, `[...]`, `**` for any folders; hidden names only if asked for."""
+"""Patterns of paths and of URLs: `*`, `?`, `[...]`, `**` for any folders; hidden names only if asked for.
+
+Leftovers of Macs and network storage count as hidden.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from lesionflow.errors import DataError
+from lesionflow.images.discovery import LEFTOVERS
 from lesionflow.storage.location import Url
 from lesionflow.storage.objects import listed
 
@@ -38,14 +42,18 @@ def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
     if not parts or not names:
         return not parts and not names
     name, part = names[0], parts[0]
-    hidden = name.startswith(".") and not part.startswith(".")
+    hidden = _is_hidden(name) and not part.startswith(".")
     if part == "**":
         if len(parts) == 1:
-            return not any(name.startswith(".") for name in names)
+            return not any(_is_hidden(name) for name in names)
         return _fits(names, parts[1:]) or (not hidden and _fits(names[1:], parts))
     if is_pattern(part) and hidden:
         return False
     return fnmatch.fnmatchcase(name, part) and _fits(names[1:], parts[1:])
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in LEFTOVERS
 
 
 def expand(pattern: str) -> list[str]:
@@ -69,7 +77,7 @@ def _matches(folder: str, parts: list[str]) -> Iterator[str]:
         yield from _matches(folder, rest)
     try:
         with os.scandir(folder or os.curdir) as entries:
-            found = [entry for entry in entries if part.startswith(".") or not entry.name.startswith(".")]
+            found = [entry for entry in entries if part.startswith(".") or not _is_hidden(entry.name)]
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out") from error
     for entry in found:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO, TextIO
 
 from lesionflow.errors import DataError, UsageError
+from lesionflow.images.containers import ZIP_SUFFIX, is_archive
 from lesionflow.images.discovery import LeftOut, describe_left_out, no_images, walk_images
 from lesionflow.scoring.patterns import expand, expand_url, is_pattern
 from lesionflow.storage.location import FILE, Url, is_url, parse_location
@@ -54,8 +55,9 @@ class Source:
 def open_source(source: str | os.PathLike[str], *, recursive: bool = True, pattern: str | None = None) -> Source:
     """Begin to list what is to be scored.
 
-    A folder gives its image files in the order of their paths' bytes, as does a pattern with `*`, `?`, `[...]` or
-    `**`; `@FILE`, `-` (standard input) and a `.csv` file give the paths they list in the order they list them, one a
+    A folder or a zip archive gives its image files in the order of their paths' bytes, as does a pattern with `*`, `?`,
+    `[...]` or `**`; `@FILE`, `-` (standard input) and a `.csv` file give the paths they list in the order they list
+    them, one a
     line or separated by NUL bytes, relative to the working directory. Each of them may be a URL. Raises `DataError`
     for what is not there or cannot be read, `UsageError` for options that the kind of source has no use for.
     """
@@ -65,6 +67,8 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
     if os.path.isdir(path):
         found = _folder(path, recursive, pattern)
         return replace(found, folder=path, identity=_identity(path))
+    if is_archive(path):
+        return _folder(path, recursive, pattern)
     _refuse_options_of_folders(path, recursive, pattern)
     if path == "-":
         return Source(_listed(sys.stdin.buffer, "standard input"), if_empty="standard input holds no paths")
@@ -104,6 +108,8 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
     if is_folder:
         return _folder(text, recursive, pattern)
     _refuse_options_of_folders(text, recursive, pattern)
+    if is_object and text.lower().endswith(ZIP_SUFFIX):
+        raise DataError(f"{text}: archives in a store are not read; copy it to this machine, or unpack it there")
     if is_object:
         return _table(text) if text.lower().endswith(TABLE_SUFFIXES) else Source(iter([(text,)]))
     if is_pattern(text):

@@ -1,13 +1,16 @@
 import io
 import os
+import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from lesionflow.errors import DataError
+from lesionflow.errors import DataError, ImageError
 from lesionflow.images.discovery import LeftOut, default_cache, describe_left_out, find_images, walk_images
+from lesionflow.images.read_bytes import read_image_bytes
 
 
 def test_finds_images_in_all_folders_ordered_by_path(tmp_path: Path) -> None:
@@ -83,6 +86,63 @@ def test_leftovers_of_macs_and_network_storage_are_counted(tmp_path: Path) -> No
     assert left_out == {"hidden": 6, "system files": 6}
     assert describe_left_out(left_out) == "6 hidden, 6 system files"
     assert names(tmp_path, pattern="*b.*") == ["x/b.jpg"]
+
+
+def zipped(folder: Path, file: Path) -> Path:
+    with zipfile.ZipFile(file, "w") as archive:
+        for path in sorted(folder.rglob("*"), reverse=True):
+            archive.write(path, path.relative_to(folder), zipfile.ZIP_DEFLATED)
+    return file
+
+
+def test_a_zip_archive_is_the_folder_that_it_holds(tmp_path: Path) -> None:
+    jpeg = saved("JPEG")
+    folder = tmp_path / "folder"
+    fill(folder, {
+        "b.jpg": jpeg, "a/1.png": saved("PNG"), "a/named.txt": jpeg, "a-1.jpg": jpeg, "notes.txt": b"", "o.zip": b"",
+        "__MACOSX/._b.jpg": b"", "._b.jpg": b"", ".hidden/c.jpg": jpeg, "Thumbs.db": b"", "a/.b.jpg": jpeg, "IM1": jpeg,
+    })  # fmt: skip
+    archive = zipped(folder, tmp_path / "archive.zip")
+    for options in ({}, {"recursive": False}, {"pattern": "*.txt"}, {"pattern": "1.*"}):
+        here, there = LeftOut(), LeftOut()
+        found = names(archive, there, **options)
+        assert found == names(folder, here, **options) and there == here
+        for name in found:
+            assert read_image_bytes(archive / name) == (folder / name).read_bytes()
+    assert find_images(archive) == [f"{archive}/{name}" for name in names(archive)]
+    assert list(walk_images(f"file://{archive}")) == [f"file://{archive}/{name}" for name in names(archive)]
+    assert read_image_bytes(f"file://{archive}/b.jpg") == jpeg
+    assert names(tmp_path, here := LeftOut())[0] == "folder/IM1" and here[".zip"] == 2  # one in a folder is left out
+
+
+def test_odd_archives(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        for name in ("../up.jpg", "/root.jpg", "a/../../b.jpg", "c.jpg"):
+            archive.writestr(name, b"first")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("c.jpg", b"second")
+    left_out = LeftOut()
+    assert names(tmp_path / "odd.zip", left_out) == ["c.jpg"]
+    assert left_out == {"names that lead out of the archive": 3, "replaced by later ones of the same name": 1}
+    assert read_image_bytes(tmp_path / "odd.zip" / "c.jpg") == b"second"
+    whole = (tmp_path / "odd.zip").read_bytes()
+    encrypted = bytearray(whole)
+    for place in (match.start() for match in re.finditer(rb"PK\x01\x02", whole)):
+        encrypted[place + 8] |= 1
+    for name, content, message in (
+        ("cut.zip", whole[:-40], "cannot be read as a zip archive"), ("text.zip", b"text", "cannot be read as a zip"),
+        ("locked.zip", bytes(encrypted), "c.jpg is encrypted; unpack the archive"),
+    ):  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=message):
+            names(tmp_path / name)
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("zeros", "w") as member:
+        for _ in range(300):
+            member.write(bytes(2**20))
+    assert names(bomb, left_out := LeftOut()) == [] and left_out == {"without an ending": 1}
+    with pytest.raises(ImageError, match="too_large"):
+        read_image_bytes(bomb / "zeros")
 
 
 def test_linked_folders_are_entered_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,16 @@ def test_a_folder(tmp_path: Path) -> None:
     assert paths(tmp_path, pattern="*[ac].*") == [str(tmp_path / name) for name in ("a.jpg", "a/c.PNG")]
     assert paths(tmp_path, pattern="*.txt") == [str(tmp_path / "notes.txt")]
     assert find_images(tmp_path) == paths(tmp_path)
+
+
+def test_a_zip_archive(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "scans.zip", "w") as archive:
+        for name in ("b.jpg", "a/c.PNG", "notes.txt"):
+            archive.writestr(name, name)
+    source = open_source(tmp_path / "scans.zip")
+    assert [path for path, *_ in source.inputs] == [f"{tmp_path}/scans.zip/{name}" for name in ("a/c.PNG", "b.jpg")]
+    assert source.left_out == {".txt": 1}
+    assert paths(tmp_path / "scans.zip", recursive=False) == [f"{tmp_path}/scans.zip/b.jpg"]
 
 
 def test_loops_pipes_and_links(tmp_path: Path) -> None:

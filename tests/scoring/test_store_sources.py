@@ -81,6 +81,12 @@ def test_what_is_not_there(filled: Bucket) -> None:
     assert "no image files" in open_source(filled.url("scans/"), pattern="*.png").nothing
 
 
+def test_an_archive_in_a_store_is_no_image(filled: Bucket) -> None:
+    filled.put("scans.zip", b"PK")
+    with pytest.raises(DataError, match="archives in a store are not read"):
+        open_source(filled.url("scans.zip"))
+
+
 def test_a_name_of_two_meanings_is_refused(filled: Bucket) -> None:
     filled.put("scans", b"an object too")
     with pytest.raises(DataError, match="an object, and a folder"):
