@@ -41,9 +41,9 @@ def score(
 ) -> None:
     """Score images into a report with one row for every image.
 
-    SOURCE is a folder, a zip archive, an image, a quoted pattern such as 'scans/**/*.png', @LIST (a file of paths, one a line or
-    separated by NUL bytes), - (such a list on standard input), or a .csv file whose column 'path' names the images and
-    whose other columns are carried into the report. Listed paths are relative to the working directory. Each of these,
+    SOURCE is a folder, a zip archive, an image, a quoted pattern such as 'scans/**/*.png', @LIST (a file of paths, one
+    a line or separated by NUL bytes), - (such a list on standard input), or a .csv file whose column 'path' names the
+    images and whose other columns are carried into the report. Listed paths are relative to the working directory. Each of these,
     listed paths, --out, --html and --summary may be a URL: s3:// (extra s3), gs:// (extra gs) or file://; credentials
     come from the environment.
 

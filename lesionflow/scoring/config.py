@@ -132,7 +132,7 @@ class ScoringConfig(ReportConfig):
     resume: bool = option(False, "Resume an interrupted run.", group=FAILURES)
     recursive: bool = option(True, "Whether folders below a folder count.", group=IMAGES)
     pattern: str | None = option(
-        None, "Names of files to take from a folder, such as '*.png'.", kind=str, unset="by ending", group=IMAGES
+        None, "Names of files to take from a folder, such as '*.png'.", kind=str, unset="by content", group=IMAGES
     )
     tta: bool = option(False, "Average the eight flips and quarter turns; several times slower.", group=IMAGES)
     device: str = option("auto", "Where the network runs.", choices=DEVICES, group=SPEED)
