@@ -59,8 +59,8 @@ IMAGE_FAILURES = {
     "empty": "the file has no bytes",
     "not_an_image": "the content is not of an accepted image format, whatever the name says",
     "too_large": "the image has more pixels, bytes or progressive scans than are decoded",
-    "damaged": "the content breaks off or does not decode",
-    "unsupported": "the pixels are of a kind that has no defined brightness, such as 32-bit floats, or need an extra",
+    "damaged": "the content breaks off, or its decoder complains: a hole, a cut or spliced scan, a wrong checksum",
+    "unsupported": "the pixels are of a kind that is not decoded, such as 32-bit floats, or need what the row names",
     "unreadable": "the operating system or the store reports another failure",
     "crash": "decoding it ends the process, by a fault in an image library or for want of memory (`--engine ray`)",
 }

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from lesionflow.errors import ImageError
+from lesionflow.images.formats import FORMATS
 from lesionflow.images.jpeg import ENOUGH_HALVES, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, fit, joined
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 PIXELS_VERSION = 2
 READ_PIXELS_VERSIONS = (1, PIXELS_VERSION)  # of bundles that go on to work: the differences are that small
 
-FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG 2000", "AVIF", "HEIF", "DICOM")  # as `header` names them
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 0x0102, 0x0106  # tags of EXIF and TIFF
 
 

@@ -51,7 +51,7 @@ class Layout:
     scan: int  # where the marker of the first scan is
     exif: bytes  # from its byte order on; empty where there is none
     xmp: bytes
-    profile: bytes  # an ICC profile; empty where there is none, or not all of it
+    profile: bytes  # an ICC profile, which may be broken; empty where there is none
     adobe: bool  # whether Adobe's segment is there: CMYK is stored inverted then
     jfif: int  # where the segment of JFIF has its version; 0 without one
     tables: tuple[tuple[int, int], ...]  # start and end of the Huffman tables' segments
@@ -84,7 +84,8 @@ def read_layout(data: bytes) -> Layout:
         if marker == _START_OF_SCAN:
             if frame is None:
                 raise ImageError("damaged", "its pixels come before their size")
-            profile = b"".join(parts[number] for number in sorted(parts)) if len(parts) == announced else b""
+            whole = sorted(parts) == list(range(1, announced + 1))
+            profile = b"".join(parts[number] for number in sorted(parts)) if whole else b"incomplete"
             return Layout(*frame, position, exif, xmp, profile, adobe, jfif, tuple(tables))
         if marker == _END_OF_IMAGE:
             raise ImageError("damaged", "it ends before its pixels")
@@ -153,7 +154,7 @@ def load_jpeg(data: bytes, layout: Layout, width: int, height: int) -> tuple[Ima
         mended = _mended(data, layout, said)
         if mended is None:
             break
-        data = mended
+        data, layout = mended, read_layout(mended)
     raise ImageError("damaged", said.removeprefix("Corrupt JPEG data: "))
 
 
@@ -346,6 +347,19 @@ def _zeros_are_empty_blocks(data: bytes, layout: Layout) -> bool:
     return not any(symbols.get(table, 1) for each in chosen for table in (each >> 4, 0x10 | each & 15))
 
 
+def _profile_segments(data: bytes) -> list[tuple[int, int]]:
+    segments, position = [], 2
+    while data[position + 1] != _START_OF_SCAN:
+        fill = data[position + 1] == 0xFF
+        end = position + (1 if fill else 2)
+        if not fill and data[position + 1] not in _ALONE:
+            end += int.from_bytes(data[position + 2 : position + 4], "big")
+        if data.startswith(b"ICC_PROFILE\0", position + 4):
+            segments.append((position, end))
+        position = end
+    return segments
+
+
 def _mended(data: bytes, layout: Layout, said: str) -> bytes | None:
     """The file without what the decoder complains of, where that does not touch the pixels; else None."""
     mended = bytearray(data)
@@ -354,6 +368,9 @@ def _mended(data: bytes, layout: Layout, said: str) -> bytes | None:
         mended[place : place + 3] = b"\x00\x3f\x00"
     elif "unknown JFIF revision number" in said and layout.jfif:
         mended[layout.jfif] = 1
+    elif "ICC" in said:  # the note says that the profile is broken
+        for start, end in reversed(_profile_segments(data)):
+            del mended[start:end]
     elif "before marker 0xd9" in said and layout.one_scan:
         found = _MARKER_IN_SCAN.search(data, layout.scan + 2)
         if found is None:

@@ -45,11 +45,16 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         profile, note = _named_colours(data)
     elif kind == "WEBP" and len(data) < int.from_bytes(data[4:8], "little") + 8:
         raise ImageError("damaged", "it breaks off")
-    if isinstance(image, Jpeg2KImageFile):
-        _reduce(image, data, width, height)
-    else:
+    halvings = _reduce(image, data, width, height) if isinstance(image, Jpeg2KImageFile) else 0
+    check_pixels(image.width >> halvings, image.height >> halvings)
+    try:
+        image.load()
+    except OSError:
+        if not halvings:
+            raise
         check_pixels(*image.size)
-    image.load()
+        image, _ = _open(kind, data)  # some tiles have fewer scales than the file says: decode it in full
+        image.load()
     if kind == "PNG":
         _check_rows(data, image)
     return Picture(image, orientation, profile, note)
@@ -99,8 +104,8 @@ def _open_heif(file: io.BytesIO) -> Image.Image:
     return HeifImageFile(file)  # turned as its irot says; EXIF's orientation is made to say 1 then
 
 
-def _reduce(image: Jpeg2KImageFile, data: bytes, width: int, height: int) -> None:
-    """JPEG 2000 holds halves of itself: decode the smallest that shows what the frame can show."""
+def _reduce(image: Jpeg2KImageFile, data: bytes, width: int, height: int) -> int:
+    """JPEG 2000 holds halves of itself: have the smallest decoded that shows what the frame can show; says which."""
     check_pixels(*image.size, MAXIMUM_STORED_PIXELS)
     levels = data.find(b"\xff\x52")  # the marker of the default coding style: levels of decomposition in its 6th byte
     most = data[levels + 9] if 0 <= levels < len(data) - 9 else 0
@@ -108,7 +113,7 @@ def _reduce(image: Jpeg2KImageFile, data: bytes, width: int, height: int) -> Non
     while halvings < most and min(image.width / width, image.height / height) >= 2 ** (halvings + 2):
         halvings += 1
     image.reduce = halvings
-    check_pixels(image.width >> halvings, image.height >> halvings)
+    return halvings
 
 
 def _check_png(data: bytes, profile: bytes) -> tuple[bytes, str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import PIL
 from PIL import Image, ImagePalette
 from PIL.TiffImagePlugin import TiffImageFile
@@ -22,7 +23,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from lesionflow.errors import ImageError
 from lesionflow.images.jpeg import load_jpeg, read_layout
 from lesionflow.images.limits import MAXIMUM_PIXELS, check_pixels
-from lesionflow.images.picture import Picture, joined
+from lesionflow.images.picture import Picture, fit, joined
 from lesionflow.images.quiet import quietly
 
 # Tags, of TIFF 6.0 and its supplements.
@@ -58,7 +59,8 @@ _PHOTOMETRICS = {
 }  # fmt: skip
 _RAW = (32803, 34892)
 _MAXIMUM_PAGES = 100
-_PREVIEW = 2  # a first page of at most this share of another's width, and of its shape, is its preview
+# A first page that says nothing of itself is the preview of another that has its shape, is larger and looks like it.
+_PREVIEW, _ALIKE = 2, 12  # times as wide at least; grey levels at most, on average
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def open_tiff(data: bytes) -> Picture:
         Where libtiff complains, bytes are missing, or the kind is not decoded.
     """
     pages = _read_pages(data)
-    page = _main_page(pages)
+    page = _main_page(data, pages)
     note = "" if page is pages[0] else f"page {pages.index(page) + 1} of {len(pages)}, of which the first is a preview"
     check_pixels(*page.size)
     _check_strips(data, page)
@@ -117,7 +119,7 @@ def open_tiff(data: bytes) -> Picture:
 
 def tiff_size(data: bytes) -> tuple[int, int]:
     """Width and height as the image is shown."""
-    page = _main_page(_read_pages(data))
+    page = _main_page(data, _read_pages(data))
     width, height = page.size
     return (height, width) if page.first(274, 1) in (5, 6, 7, 8) else (width, height)
 
@@ -172,7 +174,7 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
     return _Page(offset, values, places, texts.get(_PROFILE, b""), texts.get(_JPEG_TABLES, b"")), following
 
 
-def _main_page(pages: list[_Page]) -> _Page:
+def _main_page(data: bytes, pages: list[_Page]) -> _Page:
     first = pages[0]
     others = [page for page in pages[1:] if not page.secondary and all(page.size)]
     if not others:
@@ -182,7 +184,21 @@ def _main_page(pages: list[_Page]) -> _Page:
     largest = max(others, key=lambda page: page.size)
     (width, height), (whole_width, whole_height) = first.size, largest.size
     same_shape = width and height and abs(width * whole_height / whole_width - height) < 1 + 0.02 * height
-    return largest if same_shape and width * _PREVIEW <= whole_width else first
+    smaller = same_shape and width * _PREVIEW <= whole_width and whole_width * whole_height <= MAXIMUM_PIXELS
+    return largest if smaller and _look_alike(data, first, largest) else first
+
+
+def _look_alike(data: bytes, first: _Page, second: _Page) -> bool:
+    """Whether one page is a smaller copy of the other."""
+    small = []
+    for page in (first, second):
+        try:
+            _check_strips(data, page)
+            pixels, _ = fit(Picture(_load(data, page)), 16, 16)
+        except ImageError:
+            return False
+        small.append(pixels.astype(float))
+    return bool(np.abs(small[0] - small[1]).mean() < _ALIKE)
 
 
 def _check_strips(data: bytes, page: _Page) -> None:
@@ -195,7 +211,9 @@ def _check_strips(data: bytes, page: _Page) -> None:
     across = page.first(_TILE_WIDTH, 0) if tiled else width
     if not rows or not across:
         raise ImageError("damaged", "its tiles have no size")
-    planes = page.first(_SAMPLES, 1) if page.first(_PLANAR, 1) == 2 else 1
+    planes, extra = 1, page.values.get(_EXTRA, ())
+    if page.first(_PLANAR, 1) == 2:  # planes of an unknown meaning are not read
+        planes = page.first(_SAMPLES, 1) - (len(extra) if extra and max(extra) == 0 else 0)
     number = -(-height // rows) * (-(-width // across)) * planes
     if len(offsets) < number:
         raise ImageError("damaged", f"{len(offsets)} of {number} strips or tiles")

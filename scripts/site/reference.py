@@ -21,7 +21,11 @@ import click
 import lesionflow
 from lesionflow.cli import main
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
+from lesionflow.errors import IMAGE_FAILURES
 from lesionflow.evaluation.metrics import OF_DIAGNOSIS, Better, Place, overall_metrics, shown_at
+from lesionflow.images import discovery
+from lesionflow.images.formats import IMAGE_FORMATS, ImageFormat
+from lesionflow.images.limits import MAXIMUM_PIXELS, MAXIMUM_STORED_PIXELS
 from lesionflow.model.card import Calibration, Card
 from lesionflow.training.presets import NETWORKS, PRESETS, preset_of
 
@@ -32,6 +36,7 @@ def pages(root: Path) -> dict[str, str]:
         "reference/commands.md": commands_page(),
         "reference/presets.md": presets_page(),
         "reference/report.md": report_page((root / "batch" / "README.md").read_text()),
+        "reference/formats.md": formats_page(),
         "reference/figures.md": figures_page(),
         "reference/card.md": card_page(),
         "reference/python.md": python_page(),
@@ -138,6 +143,62 @@ def report_page(contract: str) -> str:
         "# The report\n\nWhat `lesionflow score` writes, with every engine the same to the byte.\n\n"
         f"{found}\n## The diagnoses\n\n{diagnoses}\n"
     )
+
+
+def formats_page() -> str:
+    """Format by format, what is read and what becomes of it; how a folder is searched; the words for what fails."""
+    parts = [
+        "# Image formats",
+        "The content says what a file is, whatever its name. `score`, `train`, `evaluate`, `describe`, "
+        "`explain`, the served "
+        "model and the Spark job read images in the same way: scaled until they just cover the network's frame, the "
+        "overhang cut evenly, turned as the camera was held (EXIF, XMP), and in sRGB. Where something was converted or "
+        "left out, the report's column `note` says so. Memory is bounded: at most "
+        f"{MAXIMUM_PIXELS // 10**6} megapixels are decoded of one image, and {MAXIMUM_STORED_PIXELS // 10**6} may be "
+        "stored where the decoder scales them down on the way (JPEG, JPEG 2000).",
+        _table(
+            ("format", "endings", "needs"),
+            [
+                (
+                    f"[{each.name}](#{_slug(each.name)})",
+                    " ".join(f"`{ending}`" for ending in each.endings),
+                    _extra(each),
+                )
+                for each in IMAGE_FORMATS
+            ],
+        ),
+    ]
+    for each in IMAGE_FORMATS:
+        told = {"Read": each.read, "Colours": each.colours, "Damaged": each.damage, "Instead of": each.surprise}
+        parts += [
+            f"## {each.name} {{ #{_slug(each.name)} }}",
+            "\n\n".join(f"**{word}:** {_escaped(text)}" for word, text in told.items() if text),
+        ]
+    searched = inspect.cleandoc(discovery.__doc__ or "").split("\n\n")
+    assert searched[2].startswith("- ")
+    failures = [(f"`{word}`", _in_cell(meaning)) for word, meaning in IMAGE_FAILURES.items()]
+    parts += [
+        "## In every format",
+        "- An alpha of 0 everywhere is an alpha that nobody uses: the colours count. Other transparency is black, as "
+        "around a dermatoscope's round field.\n"
+        "- A profile that is sRGB by what it does, whatever its name, changes nothing; one that is broken "
+        "or does not fit "
+        "is ignored, and the note says so.\n"
+        "- Numbers without a brightness of their own (floats, 32 bits, signed samples) are `unsupported`.",
+        "## Which files of a folder are images { #folders }",
+        searched[2],
+        "## What can be wrong with an image { #failures }",
+        _table(("word", "meaning"), failures),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _extra(image_format: ImageFormat) -> str:
+    return f"`pip install 'lesionflow[{image_format.extra}]'`" if image_format.extra else ""
+
+
+def _slug(name: str) -> str:
+    return name.lower().replace(" ", "-")
 
 
 def figures_page() -> str:

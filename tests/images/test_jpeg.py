@@ -187,3 +187,7 @@ def test_a_profile_is_converted_and_srgb_costs_nothing() -> None:
     ((_, broken),) = decode_frames(jpeg(icc_profile=srgb[:200]), 32, 32)
     assert not isinstance(broken, ImageError) and "broken" in broken.note
     assert np.array_equal(plain.pixels, broken.pixels)
+    segment = b"\xff\xe2\0\x19ICC_PROFILE\0\x01\x02" + b"parts..."  # the first of two, and once more
+    ((_, doubled),) = decode_frames(PLAIN[:2] + 2 * (segment + b"x") + PLAIN[2:], 32, 32)
+    assert not isinstance(doubled, ImageError) and doubled.note == broken.note
+    assert np.array_equal(plain.pixels, doubled.pixels)

@@ -134,6 +134,7 @@ def preview(step: int, **more: object) -> tuple[Page, list[bytes]]:
 
 
 WHOLE = page(RAMPS), [RAMPS.tobytes()]
+SMALL = page(RAMPS[::3, ::3]), [RAMPS[::3, ::3].tobytes()]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ WHOLE = page(RAMPS), [RAMPS.tobytes()]
         [preview(4, t254=1), WHOLE],
         [preview(4, t255=2), WHOLE],
         [preview(1, t254=4), WHOLE],  # a mask of the same size
-        [preview(4), WHOLE],  # says nothing of itself
+        [SMALL, WHOLE],  # says nothing of itself
         [preview(4, t254=1), preview(2, t254=1), WHOLE],
     ],
 )  # fmt: skip
@@ -167,6 +168,8 @@ def test_an_image_in_a_subdirectory_is_found() -> None:
 def test_of_pages_of_one_size_the_first_counts() -> None:
     decoded = one(tiff(WHOLE, preview(1)))
     assert np.array_equal(decoded.pixels, RAMPS) and decoded.note == ""
+    another = np.full((2 * HEIGHT, 2 * WIDTH, 3), 200, np.uint8)  # larger, and of something else
+    assert np.array_equal(one(tiff(WHOLE, (page(another), [another.tobytes()]))).pixels, RAMPS)
     smaller_behind = one(tiff(WHOLE, preview(2, t254=1)))
     assert np.array_equal(smaller_behind.pixels, RAMPS)
 

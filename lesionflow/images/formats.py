@@ -1,0 +1,94 @@
+"""The formats that are read: what of each, with which extra, what becomes of colours, and what damage is noticed.
+
+`docs/reference/formats.md` is made from this table.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class ImageFormat(NamedTuple):
+    """What is to be known of a format."""
+
+    name: str  # as reports and `describe` say it
+    endings: tuple[str, ...]  # the usual ones; content decides
+    extra: str  # that reads it; nothing where the base does
+    read: str
+    colours: str
+    damage: str  # what makes a file `damaged`, beside one that breaks off
+    surprise: str  # what a simpler reader would have made of it
+
+
+IMAGE_FORMATS = (
+    ImageFormat(
+        "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "",
+        "baseline, extended and progressive of 8 bits, with Huffman or arithmetic coding, grey, RGB, YCbCr, "
+        "CMYK and YCCK; "
+        "lossless of 8 bits. Of MPO, and of what phones append, the first picture. Up to 256 megapixels, "
+        "decoded at the "
+        "scale that is needed.",
+        "ICC profile; CMYK without one by Pillow's formula",
+        "whatever libjpeg complains of: a cut or spliced scan, lost restart markers, bad codes, garbage "
+        "between segments. "
+        "A hole of zeros; scans of a progressive file that are missing; quantization tables with zeros. Up "
+        "to 64 zeros in "
+        "front of the end marker, parameters of the scan as Samsung wrote them and odd versions of JFIF are no damage.",
+        "a damaged file gives a picture that is grey or shifted from the damage on, and the decoder's "
+        "warning is dropped",
+    ),
+    ImageFormat(
+        "PNG", (".png", ".apng"), "",
+        "every depth and interlacing; of an animation the first frame",
+        "the first of cICP, ICC profile, sRGB, and gAMA with cHRM; a gAMA of 1/2.2 means sRGB",
+        "a wrong checksum of any chunk, no end chunk, fewer rows than announced",
+        "the checksums of pixels are not looked at, and missing rows are black",
+    ),
+    ImageFormat(
+        "TIFF", (".tif", ".tiff"), "",
+        "what libtiff and Pillow decode: grey, RGB, palette, CMYK, YCbCr and Lab of 8 bits, grey and RGB of "
+        "16; strips and "
+        "tiles, chunky and planar, BigTIFF. The first page, unless that is the preview or the mask of another.",
+        "ICC profile",
+        "whatever libtiff complains of; strips that are empty, short or beyond the end; a wrong checksum of "
+        "Deflate; a JPEG "
+        "strip that a JPEG file could not be. Nothing can tell a hole in pixels that are not compressed.",
+        "the preview in place of the image; planes of 16 bits mixed up; palettes of 8-bit entries black",
+    ),
+    ImageFormat(
+        "WEBP", (".webp",), "", "lossy and lossless; of an animation the first frame", "ICC profile",
+        "what the decoder refuses; it has no checksums, and decodes some holes to other pixels", "",
+    ),
+    ImageFormat(
+        "BMP", (".bmp", ".dib"), "", "what Pillow decodes, from 1 to 32 bits", "none",
+        "too few bytes", "an alpha of 0 everywhere, which many programs write, makes a black picture",
+    ),
+    ImageFormat(
+        "GIF", (".gif",), "", "the first frame", "none", "what the decoder refuses", "",
+    ),
+    ImageFormat(
+        "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpc"), "",
+        "of up to 8 bits, grey and colour, at the scale that is needed", "ICC profile",
+        "a codestream that breaks off; errors within it go unseen where they are finer than what is decoded", "",
+    ),
+    ImageFormat(
+        "AVIF", (".avif",), "", "8, 10 and 12 bits, where Pillow has AVIF; turned as irot and imir say",
+        "ICC profile, or Display P3 and BT.2020 by number; high dynamic range is not converted, and the note says so",
+        "what the decoder refuses", "passed over, for its ending is unknown",
+    ),
+    ImageFormat(
+        "HEIF", (".heic", ".heif", ".hif"), "heif", "the primary picture, turned as irot and imir say", "as AVIF",
+        "what the decoder refuses; it conceals some holes", "passed over, or turned twice",
+    ),
+    ImageFormat(
+        "DICOM", (".dcm", ".dicom", ".ima"), "dicom",
+        "grey with windows and tables, RGB, YBR, palette; every frame has a row. With or without preamble. "
+        "JPEG, lossless "
+        "JPEG, JPEG-LS, JPEG 2000, HTJ2K and RLE.",
+        "the ICC profile of the file or of its optical path",
+        "frames that are not there, or are not what the file says of them; in JPEG frames what makes JPEG `damaged`",
+        "planar configuration believed for JPEG, palettes shown black, YCbCr turned into RGB twice",
+    ),
+)  # fmt: skip
+
+FORMATS = tuple(each.name for each in IMAGE_FORMATS)
