@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -115,6 +116,7 @@ def test_a_killed_part_goes_on(
     while len(list(job_folder(out).glob("shard-*.jsonl"))) < 3:
         time.sleep(0.005)
         assert process.poll() is None
+    process.send_signal(signal.SIGSTOP)  # it stays at work, however long the others take to notice
     with pytest.raises(ReportError, match="another process is working on part 1/2"):
         score(f"@{listed}", out, str(small_bundle), shard="1/2", shard_size=8, quiet=True)
     with pytest.raises(ReportError, match="a part of this report is being worked on"):
