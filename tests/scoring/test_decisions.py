@@ -14,7 +14,7 @@ from PIL import Image
 from lesionflow.api.score import score
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ReportError, UsageError
-from lesionflow.images.decode import decode
+from lesionflow.images.decode import Decoded, decode
 from lesionflow.model.card import AVERAGED, SINGLE, read_card, write_card
 from lesionflow.model.predictor import load_predictor
 from lesionflow.scoring.engines import local
@@ -191,7 +191,7 @@ def test_frames_of_a_file_have_decisions_of_their_own(
     """Frames from the second on go through the network apart from the batch."""
 
     files = sorted(images.iterdir())
-    stills = [(number, decode(file, SIDE, SIDE)) for number, file in enumerate(files[:40])]
+    stills = [(number, Decoded(decode(file, SIDE, SIDE), "JPEG")) for number, file in enumerate(files[:40])]
     monkeypatch.setattr(local, "decode_frames", lambda path, height, width: iter(stills))
     (tmp_path / "file.jpg").write_bytes(b"")
     score(tmp_path / "file.jpg", tmp_path / "frames.csv", str(deciding_bundle), quiet=True)
