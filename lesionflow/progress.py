@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
 
 PLAIN_SECONDS = 5.0  # between two plain lines
 
@@ -33,6 +34,13 @@ def show_progress(
         yield _plain_lines(total, done, failed, sys.stderr if console is None else console.file)
 
 
+def live_bars(console: Console, *columns: ProgressColumn) -> Progress:
+    """Return bars that vanish at their end, on a terminal; elsewhere they show nothing."""
+    from rich.progress import Progress
+
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
 def say(text: str, *, quiet: bool = False, console: Console | None = None) -> None:
     """Print a line where progress is shown."""
     if not quiet and not (console is not None and console.quiet):
@@ -42,11 +50,11 @@ def say(text: str, *, quiet: bool = False, console: Console | None = None) -> No
 @contextlib.contextmanager
 def _live_bar(total: int, done: int, failed: int, console: Console | None) -> Iterator[Advance]:
     from rich import console as rich_console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
     begun, before = time.monotonic(), done
     columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"))
-    with Progress(*columns, console=console or rich_console.Console(stderr=True), transient=True) as bar:
+    with live_bars(console or rich_console.Console(stderr=True), *columns) as bar:
         task = bar.add_task("scoring", total=total, completed=done, told="")
 
         def advance(images: int, failures: int) -> None:

@@ -20,6 +20,7 @@ from lesionflow.dataverse.files import Advance, contents_digest, fetch, partial_
 from lesionflow.dataverse.server import Cancelled, Published, PublishedFile, Web
 from lesionflow.errors import DownloadError
 from lesionflow.locks import take_lock
+from lesionflow.progress import live_bars
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -230,12 +231,12 @@ class DownloadDisplay:
     """Bars of the files that are on their way, on the console it is given; to be used in a `with`."""
 
     def __init__(self, console: Console):
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
         from rich.progress import TransferSpeedColumn as Speed
 
         columns = (TextColumn("{task.description}"), BarColumn(12), DownloadColumn(), Speed(), TimeRemainingColumn())
         self.console = console
-        self.bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.bars = live_bars(console, *columns)
         self.tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> DownloadDisplay:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import keras
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+
+from lesionflow.progress import live_bars
 
 
 class TrainingDisplay(keras.callbacks.Callback):
@@ -16,14 +18,12 @@ class TrainingDisplay(keras.callbacks.Callback):
     def __init__(self, name: str, console: Console):
         super().__init__()
         self.name, self.console = name, console
-        self.bar = Progress(
+        self.bar = live_bars(
+            console,
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("step {task.fields[step]}  loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.3f}"),
             TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
         )
         self.epoch = 0
 
