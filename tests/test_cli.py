@@ -64,7 +64,7 @@ def test_the_main_help_lists_every_command_once_and_cuts_nothing() -> None:
     ("arguments", "meant"),
     [
         (["scor"], "score"),
-        (["train", "--epoch", "3"], "--epochs"),
+        (["train", "--epochz", "3"], "--epochs"),
         (["train", "--balance", "sqr"], "sqrt"),
         (["train", "--model", "cnn,vg"], "vgg"),
         (["score", ".", "--out", "x.csv", "--format", "parqet"], "parquet"),
@@ -143,7 +143,7 @@ def test_the_command_line_comes_before_variables_and_those_before_a_file(
     assert asked == [
         {
             "config": config, "experiment": "moles", "registered_model": "naevi", "cache": Path("shared"),
-            "tracking_uri": "sqlite:///a.db",
+            "tracking_uri": "sqlite:///a.db", "migrate": False,
         }
     ]  # fmt: skip
     monkeypatch.setenv("LESIONFLOW_TRAIN_CACHE", "own")

@@ -53,7 +53,7 @@ def test_a_broken_image_is_a_row_that_says_so_and_its_neighbours_are_whole(store
     model = mlflow.pyfunc.load_model("models:/lesionflow@champion")
     predicted = model.predict(pd.DataFrame({"image": [good, b"broken", good]}))
     assert predicted.loc[1, NUMBERS].isna().all() and not predicted.loc[[0, 2], NUMBERS].isna().any(axis=None)
-    error = "not_an_image: the content is none of JPEG, PNG, WEBP, TIFF, BMP"
+    error = "not_an_image: the content is none of JPEG, PNG, TIFF, WEBP, BMP, GIF, JPEG 2000, AVIF, HEIF, DICOM"
     assert predicted.loc[1, WORDS[:-1]].tolist() == ["", "", "", error, "error"]
     assert predicted.iloc[0].tolist() == predicted.iloc[2].tolist()
     assert abs(sum(predicted.iloc[0][f"p_{dx}"] for dx in DIAGNOSES) - 1) < 1e-6
