@@ -29,7 +29,7 @@ EXTRAS = {
     "ray": ("ray",),
     "spark": ("pyspark",),
     "docs": ("mkdocs-material", "mkdocstrings"),
-    "server": ("psycopg2-binary",),
+    "server": ("psycopg", "psycopg2-binary"),
 }
 SECURITY_FLOORS = {
     "pillow": "12.3",

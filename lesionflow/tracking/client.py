@@ -95,8 +95,11 @@ def active_run_id() -> str:
 
 
 @contextlib.contextmanager
-def registry_errors(doing: str) -> Iterator[None]:
-    """Raise what MLflow, its HTTP client and its database raise as a `RegistryError` about `doing`."""
+def registry_errors(doing: str, address: str | None = None) -> Iterator[None]:
+    """Raise what MLflow, its HTTP client and its database raise as a `RegistryError` about `doing`.
+
+    address : the store that is asked; None for the one that MLflow uses.
+    """
     import requests
     import sqlalchemy.exc
 
@@ -109,8 +112,8 @@ def registry_errors(doing: str) -> Iterator[None]:
         OSError,
         ImportError,  # a database whose driver is not installed
     ) as error:
-        address = without_password(str(mlflow.get_tracking_uri()))
-        raise RegistryError(f"{doing} failed at {address}: {without_password(_explain(error))}") from error
+        asked = without_password(str(address or mlflow.get_tracking_uri()))
+        raise RegistryError(f"{doing} failed at {asked}: {without_password(_explain(error))}") from error
 
 
 def found_or_none(doing: str, call: Callable[[], _Found], *also: str) -> _Found | None:
@@ -205,7 +208,7 @@ def _explain_database(error: BaseException) -> str:
             "the database is locked by another process; wait for it to finish and try again (for several users at "
             "once, run 'mlflow server' or use PostgreSQL)"
         )
-    if isinstance(error, ImportError) and getattr(error, "name", None) in ("psycopg2", "MySQLdb", "pymysql"):
+    if isinstance(error, ImportError) and getattr(error, "name", None) in ("psycopg", "psycopg2", "MySQLdb", "pymysql"):
         return f"the database driver {error.name} is missing; pip install 'lesionflow[server]' (PostgreSQL)"
     return ""
 

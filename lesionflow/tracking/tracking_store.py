@@ -90,7 +90,7 @@ def read_schema(address: str) -> Schema:
     file = sqlite_file(address)
     if file is not None and not file.exists():
         return Schema(MISSING)
-    with registry_errors("reading the database"):
+    with registry_errors("reaching the tracking store", address):
         engine = sqlalchemy.create_engine(address, poolclass=NullPool)
         tables = set(sqlalchemy.inspect(engine).get_table_names())
         if not tables:
