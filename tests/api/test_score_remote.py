@@ -61,7 +61,7 @@ def start(server: S3Server, model: str, *arguments: object) -> "subprocess.Popen
 def test_a_report_is_byte_for_byte_that_of_a_folder(
     name: str, filled: Bucket, on_disk: Path, model: str, tmp_path: Path
 ) -> None:
-    options = ("--model", model)
+    options: tuple[str, ...] = ("--model", model)
     if name == "isic.csv":
         options += ("--format", "isic", "--no-recursive", "--failed-as", "omit")
     here = invoke("score", str(on_disk), "--out", str(tmp_path / name), *options)
