@@ -91,26 +91,13 @@ def measure_on_validation(
 
 
 def taught_by(
-    teachers: list[str], share: float, images: LabelledImages, split: Split, cache: Path | None
+    config: TrainingConfig, teachers: list[str], images: LabelledImages, split: Split, cache: Path | None
 ) -> np.ndarray:
-    """What teachers say of the training images, a share of it, and their labels the rest: (train, 7) float32.
+    """What bundles say of the training images, the mean of several, mixed with the labels: (train, 7) float32."""
+    from lesionflow.api.train_network import averaged_answers, soft_targets
 
-    teachers: bundles' folders. They look at each image turned and mirrored, and their mean counts; it is brought to
-    equal frequencies of the diagnoses, as training shows them, and not to the calibration that fits the whole.
-    """
-    from ensemble import equal_frequencies
-
-    from lesionflow.model.predictor import load_predictor
-
-    said = []
-    for teacher in teachers:
-        predictor = load_predictor(Path(teacher), 2, averaged=True)
-        card = predictor.card
-        pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
-        probabilities = predictor.predict_many(pixels, split.train).probabilities
-        said.append(equal_frequencies(probabilities, np.asarray(card.prior)))
-    labels = np.eye(len(DIAGNOSES))[images.labels[split.train]]
-    return np.asarray(share * np.mean(said, axis=0) + (1 - share) * labels, np.float32)
+    said = np.mean([averaged_answers(Path(teacher), images, split.train, cache) for teacher in teachers], axis=0)
+    return soft_targets(config, said, images.labels[split.train])
 
 
 def run_trial(trial: Trial, seed: int, images: LabelledImages, cache: Path | None, teachers: list[str]) -> None:
@@ -132,8 +119,9 @@ def run_trial(trial: Trial, seed: int, images: LabelledImages, cache: Path | Non
 
             fitted = fit_as_the_study(config, pixels, images.labels, split)
         else:
-            taught = taught_by(teachers, trial.taught, images, split, cache) if trial.taught else None
-            fitted = fit(config, config.model, pixels, images.labels, split, taught=taught)
+            told = dataclasses.replace(config, teacher_share=trial.taught)
+            taught = taught_by(told, teachers, images, split, cache) if trial.taught else None
+            fitted = fit(config, config.model, pixels, images.labels, split, soft_targets=taught)
         for result in fitted.history:
             mlflow.log_metrics({f"epoch/{name}": value for name, value in result.figures.items()}, step=result.epoch)
         logits = fitted.network.predict(np.asarray(pixels[split.validation], np.float32), verbose=0)

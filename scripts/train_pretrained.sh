@@ -1,27 +1,28 @@
 #!/usr/bin/env bash
-# Train the bundle that ships with lesionflow, `--model pretrained`, again:  scripts/train_pretrained.sh /path/to/HAM10000
+# Train the bundle that ships with lesionflow, `--model pretrained`, again:
 #
-# Needs the extras `train` and `imagenet`, and pytest; an hour of one CPU core. Python is the one on the PATH; PYTHON names
-# another.
+#   scripts/train_pretrained.sh /path/to/HAM10000 /path/to/isic_extra WORK
+#
+# HAM10000 at 256 x 192 pixels or more; isic_extra.csv lists images of BCN_20000, ISIC 2017 and MSK with the columns path,
+# diagnosis, lesion_id, age, sex, localization and source. WORK keeps what is done: run again, it goes on after the last
+# whole epoch. Needs the extras `train` and `imagenet`, and pytest; two hours of one CPU core. Python is the one on the
+# PATH; PYTHON names another.
 set -euo pipefail
 
 # All that the result depends on, whatever the defaults become; a test compares it with the shipped card.
-options=(
+# What all stages have in common:
+common=(
   --model efficientnet
   --preset full
-  --image-size 128
-  --epochs 16
   --batch-size 32
-  --learning-rate 1e-3
   --weight-decay 0.05
   --balance sqrt
   --loss cross-entropy
-  --label-smoothing 0.1
   --mixup 0.2
   --augmentation 1
-  --averaging 0.998
+  --quality 1
+  --averaging 0.999
   --width 1
-  --patience 16
   --precision float32
   --validation-fraction 0.15
   --test-fraction 0.15
@@ -29,22 +30,96 @@ options=(
   --refer-share 0.1
   --seed 0
 )
+# First, small images of all sources, which many of them only are:
+first=(
+  --image-size 96
+  --epochs 3
+  --patience 3
+  --learning-rate 1e-3
+  --label-smoothing 0.1
+  --consistency 0
+  --start-from imagenet
+  --last-layer refitted
+)
+# Then larger, with half of the lesions of the source of which only small images are there:
+second=(
+  --image-size 128
+  --epochs 12
+  --patience 12
+  --learning-rate 7e-4
+  --label-smoothing 0.1
+  --consistency 0
+  --start-from first
+  --last-layer kept
+)
+# Last, so that answers stay when nothing of the lesion changed: two views of each image, and what the network itself
+# says of the average of eight.
+third=(
+  --image-size 128
+  --epochs 6
+  --patience 6
+  --learning-rate 3e-4
+  --label-smoothing 0.05
+  --consistency 6
+  --start-from second
+  --last-layer kept
+  --teacher second
+  --teacher-share 0.5
+  --mirrored true
+)
 
-if (($# != 1)) || [[ ! -d $1 ]]; then
-  echo "usage: $0 /path/to/HAM10000" >&2
+if (($# != 3)) || [[ ! -d $1 || ! -f $2/isic_extra.csv ]]; then
+  echo "usage: $0 /path/to/HAM10000 /path/to/isic_extra WORK" >&2
   exit 2
 fi
-data="$(realpath "$1")" here="$(realpath "$(dirname "$0")")"
+here="$(realpath "$(dirname "$0")")" work="$(realpath -m "$3")"
 export PYTHON="${PYTHON:-python3}" PYTHONPATH="$here/..${PYTHONPATH:+:$PYTHONPATH}"
-work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
+mkdir -p "$work"
+# By these names, since the card keeps what --data was, and where it lies on some machine is nobody's business.
+ln -sfn "$(realpath "$1")" "$work/HAM10000"
+ln -sfn "$(realpath "$2")/images" "$work/images"
 cd "$work"
-# By this name, since the card keeps what --data was, and where it lies on some machine is nobody's business.
-ln -s "$data" HAM10000
-"$PYTHON" -m lesionflow train --data HAM10000 "${options[@]}" --tracking-uri "sqlite:///$work/mlflow.db"
-bundle="$(dirname "$(find "$work/mlruns" -name model.onnx)")"
-if ! "$here/ship_pretrained.sh" "$bundle"; then
-  trap - EXIT
-  echo "$0: the bundle is not shipped; it is kept in $bundle" >&2
+# One lesion in ten of each source, by the last digit of its number, is never trained on: heldout.csv is for a look at
+# images from elsewhere, with `lesionflow evaluate`.
+tr -d '\r' <"$2/isic_extra.csv" | awk -F, -v OFS=, '
+  NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; for (file in files) print $0, "licence" >file; next }
+  { $(NF + 1) = "CC BY-NC 4.0"; digit = substr($column["lesion_id"], length($column["lesion_id"])) }
+  digit == 0 { print >"heldout.csv"; next }
+  { print >"isic_extra.csv" }
+  digit % 2 || $column["source"] == "ISIC 2017" { print >"isic_half.csv" }
+  BEGIN { files["heldout.csv"]; files["isic_extra.csv"]; files["isic_half.csv"] }'
+
+# stage NAME OPTION ...: train in a store of its own, or go on there; leaves the bundle in WORK/NAME.
+stage() {
+  local name=$1 run=
+  shift
+  if [[ -f $name/card.json ]]; then return; fi
+  if [[ -f $name.log ]]; then
+    run="$(sed -n 's/^run \([0-9a-f]*\); if.*/\1/p' "$name.log" | tail -n 1)"
+  fi
+  if [[ -n $run ]]; then
+    "$PYTHON" -m lesionflow train --resume "$run" --tracking-uri "sqlite:///$work/$name.db" 2>&1 | tee -a "$name.log"
+  else
+    "$PYTHON" -m lesionflow train "${common[@]}" "$@" --registered-model "$name" \
+      --tracking-uri "sqlite:///$work/$name.db" 2>&1 | tee "$name.log"
+  fi
+  "$PYTHON" - "$name" "sqlite:///$work/$name.db" <<'END'
+import shutil
+import sys
+from pathlib import Path
+
+from lesionflow.registry.versions import SCORED, resolve
+
+found = resolve(f"models:/{sys.argv[1]}/1", Path("."), sys.argv[2], SCORED)
+shutil.copytree(found.folder, f"{sys.argv[1]}.partial", dirs_exist_ok=True)
+Path(f"{sys.argv[1]}.partial").rename(sys.argv[1])
+END
+}
+
+stage first --data HAM10000 --extra isic_extra.csv "${first[@]}"
+stage second --data HAM10000 --extra isic_half.csv "${second[@]}"
+stage third --data HAM10000 --extra isic_half.csv "${third[@]}"
+if ! "$here/ship_pretrained.sh" third; then
+  echo "$0: the bundle is not shipped; it is kept in $work/third" >&2
   exit 1
 fi

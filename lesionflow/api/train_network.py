@@ -79,6 +79,29 @@ def averaged_answers(folder: Path, images: LabelledImages, members: np.ndarray, 
     return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
 
+def soft_targets(config: TrainingConfig, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """What to say of each training image: a share of what a teacher says, and the label.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Its `teacher_share`, and its `balance`: diagnoses are as frequent as training shows them.
+    probabilities : ndarray
+        What the teacher says, were all diagnoses equally frequent: (images, 7).
+    labels : ndarray
+        Indices into `DIAGNOSES`: (images,).
+
+    Returns
+    -------
+    ndarray
+        (images, 7) float32; rows add up to 1.
+    """
+    said = probabilities * positive_shares(labels, config.balance, len(DIAGNOSES))
+    said = said / said.sum(axis=1, keepdims=True)
+    mixed = config.teacher_share * said + (1 - config.teacher_share) * np.eye(len(DIAGNOSES))[labels]
+    return np.asarray(mixed, np.float32)
+
+
 def train_network(
     config: TrainingConfig,
     run_id: str,
@@ -120,7 +143,7 @@ def train_network(
         fitted = fit(
             config, name, pixels, images.labels, split, on_epoch=log, callbacks=(display,),
             checkpoints=Checkpoints(keep, last, images.digest), start=beginning.start if beginning else None,
-            soft_targets=_soft_targets(config, teaching, images.labels[split.train]),
+            soft_targets=soft_targets(config, teaching.probabilities, images.labels[split.train]) if teaching else None,
         )  # fmt: skip
     finally:
         display.close()
@@ -172,16 +195,6 @@ def train_network(
     shutil.rmtree(left)
     delete_checkpoints(run_id)
     return version, history_of(fitted)
-
-
-def _soft_targets(config: TrainingConfig, teaching: Teaching | None, labels: np.ndarray) -> np.ndarray | None:
-    """What to say of each training image: the label and what the teacher says, were diagnoses as often as shown."""
-    if teaching is None:
-        return None
-    said = teaching.probabilities * positive_shares(labels, config.balance, len(DIAGNOSES))
-    said = said / said.sum(axis=1, keepdims=True)
-    mixed = config.teacher_share * said + (1 - config.teacher_share) * np.eye(len(DIAGNOSES))[labels]
-    return np.asarray(mixed, np.float32)
 
 
 def _licence(images: LabelledImages, sources: Sequence[LearntFrom]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
+from lesionflow.datasets.ham10000 import AUTHORS, AUTHORS_OF, LICENCE
 from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import FULL_NAMES, MALIGNANT
 from lesionflow.evaluation.metrics import Place, in_words, shown_at, with_interval
@@ -62,9 +63,12 @@ def data_licence(card: Card) -> str:
         return "The training images are synthetic, drawn by lesionflow: free to use, of no medical value."
     # Cards of format 2 had no licence, and what they name their data is all there is to go by.
     if card.licence == LICENCE or (not card.licence and "ham10000" in card.data_name.lower()):
+        others = [source for source in card.training.get("sources", ()) if source["name"] in AUTHORS_OF]
+        also = "".join(f", {source['name']} ({AUTHORS_OF[source['name']]})" for source in others)
+        which = "all of which are" if also else "which is"
         return (
-            f"Trained on HAM10000 ({AUTHORS}), which is under {LICENCE}. That binds the use of this model: name the "
-            "authors of the data, no commercial use."
+            f"Trained on HAM10000 ({AUTHORS}){also}, {which} under {LICENCE}. That binds the use of this model: name "
+            "the authors of the data, no commercial use."
         )
     if card.licence:
         return f"The training images are under {_plain(card.licence)}, which binds the use of this model."
@@ -113,11 +117,25 @@ def _data(card: Card, sizes: Mapping[str, tuple[int, int]]) -> str:
         f"parts: {shares}, seed {card.split_seed} (digest `{card.split_digest[:12]}`). Validation chose the epoch and "
         "the thresholds; test was used for its figures alone."
     )
+    if len(sources := card.training.get("sources", ())) > 1:
+        text += f" Sources: {'; '.join(map(_source, sources))}."
     if sizes:
         counts = ", ".join(f"{part} {images} images of {lesions} lesions" for part, (images, lesions) in sizes.items())
         text += f" Sizes: {counts}."
     frequent = ", ".join(f"{dx} {share:.1%}" for dx, share in zip(card.classes, card.prior, strict=True))
     return f"{text} Diagnoses of the training part: {frequent}."
+
+
+def _source(source: Mapping[str, Any]) -> str:
+    """A source as a card has it (`datasets.combined.describe_sources`), in words."""
+    name = str(source["name"])
+    authors = f" ({AUTHORS_OF[name]})" if name in AUTHORS_OF else ""
+    only = ", training only" if source["training_only"] else ""
+    return f"{_plain(name)}{authors}, {sum(source['images'].values())} images{only}, {_licence_told(source)}"
+
+
+def _licence_told(source: Mapping[str, Any]) -> str:
+    return _plain(str(source["licence"])) if source["licence"] else "licence not known"
 
 
 def _figures(card: Card) -> str:
