@@ -13,8 +13,9 @@ from keras import layers
 
 from lesionflow.datasets.split import Split
 from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.training.checkpoint import EpochResult
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.fit import EpochResult, Fitted, one_hot
+from lesionflow.training.fit import Fitted, one_hot
 from lesionflow.training.objective import BalancedAccuracy
 
 

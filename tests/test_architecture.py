@@ -30,7 +30,7 @@ ALLOWED = {
     "fsspec": {"storage"},
     "pooch": {"dataverse"},
 }
-EXCEPT = {("tensorflow", "training/determinism.py")}  # what is asked of each backend in its own way
+EXCEPT = {("tensorflow", "training/devices.py")}  # what is asked of each backend in its own way
 LAZY = {
     "keras", "mlflow", "pandas", "sklearn", "scipy", "onnx", "onnxruntime", "matplotlib", "tensorflow", "torch",
     "requests", "pooch", "fsspec", "s3fs", "gcsfs", "ray",

@@ -141,8 +141,7 @@ def resume(
 
 def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
     """The configuration with its preset, once it is known that the training will not fail for what can be known now."""
-    from lesionflow.training.determinism import make_deterministic
-    from lesionflow.training.devices import chosen_preset
+    from lesionflow.training.devices import chosen_preset, make_deterministic
     from lesionflow.training.imagenet import imagenet_weights
 
     config = _without_missing(config, console)

@@ -39,8 +39,7 @@ from lesionflow.training.config import TrainingConfig
 from lesionflow.training.finalize import finalize_model, history_of
 
 if TYPE_CHECKING:
-    from lesionflow.training.checkpoint import Checkpoint
-    from lesionflow.training.fit import EpochResult
+    from lesionflow.training.checkpoint import Checkpoint, EpochResult
     from lesionflow.training.warm_start import Start
 
 

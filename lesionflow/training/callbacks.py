@@ -1,4 +1,4 @@
-"""Taking a checkpoint of a training that runs, and putting one back."""
+"""What a fit does after each epoch: stop early, take a checkpoint; and putting a checkpoint back."""
 
 from __future__ import annotations
 
@@ -8,20 +8,35 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
+import numpy as np
 
 from lesionflow.errors import TrainingError
-from lesionflow.training.checkpoint import Checkpoint, Checkpoints
+from lesionflow.training.checkpoint import Checkpoint, Checkpoints, EpochResult
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.pixel_store import EarlyStopping, PixelLookup
-
-if TYPE_CHECKING:
-    from lesionflow.training.fit import EpochResult
-
+from lesionflow.training.pixel_store import PixelLookup
 
 LOCATIONS = ("data", "extra", "start_from", "teacher")  # fields of the configuration
+
+
+class EarlyStopping(keras.callbacks.Callback):
+    """Keep the weights of the epoch with the best validation balanced accuracy; stop when none is better."""
+
+    def __init__(self, network: keras.Model, patience: int):
+        super().__init__()
+        self.network, self.patience = network, patience
+        self.best, self.best_epoch = -1.0, 0
+        self.weights: list[np.ndarray] = []
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        """Compare, and keep or stop."""
+        if logs["val_balanced_accuracy"] > self.best:
+            self.best, self.best_epoch = logs["val_balanced_accuracy"], epoch + 1
+            self.weights = self.network.get_weights()
+        elif epoch + 1 - self.best_epoch >= self.patience:
+            self.model.stop_training = True
 
 
 class CheckpointCallback(keras.callbacks.Callback):

@@ -6,6 +6,7 @@ a byte changed, is no checkpoint: nothing of it is looked at.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -19,6 +20,24 @@ from lesionflow.errors import TrainingError
 FORMAT = 2  # raise it whenever the same bytes come to mean something else
 _MAGIC = b"lesionflow checkpoint\n"
 _GROUPS = ("learner", "optimizer", "best_weights")
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One epoch's figures; training figures are of augmented, oversampled images, with dropout on."""
+
+    epoch: int  # from 1
+    train_loss: float
+    train_accuracy: float
+    train_balanced_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    validation_balanced_accuracy: float
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The figures by name, without the epoch's number."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name != "epoch"}
 
 
 @dataclass(frozen=True)

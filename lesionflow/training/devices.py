@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from lesionflow.errors import UsageError
 from lesionflow.training.presets import AUTO
 
+_XLA_FLAG = "--xla_gpu_deterministic_ops=true"
 STEPS_AT_ONCE = 8
 # Training steps in mixed_bfloat16 on a CPU with AVX512_BF16, images a CPU second against float32: `cnn` 1.32 times as
 # many, `vgg` 1.37 times, `efficientnet` half as many: depthwise convolutions lose what whole ones gain.
@@ -151,3 +154,22 @@ def gpu_memories() -> list[int]:
         if not driver.cuDeviceTotalMem_v2(ctypes.byref(size), device):
             memories.append(size.value)
     return memories
+
+
+def make_deterministic() -> None:
+    """Have Keras's backend compute the same every time, for the rest of the process; it takes longer.
+
+    JAX always does on a CPU; on a GPU it has to be told before it starts. Raises `UsageError` where it was not.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow  # Keras has no switch of its own for it
+
+        tensorflow.config.experimental.enable_op_determinism()
+    elif backend == "torch":
+        import torch
+
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # which CUDA asks for
+        torch.use_deterministic_algorithms(True)
+    elif has_gpu() and _XLA_FLAG not in os.environ.get("XLA_FLAGS", ""):
+        raise UsageError(f"--deterministic: JAX on a GPU needs the environment variable XLA_FLAGS={_XLA_FLAG}")

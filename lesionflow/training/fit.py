@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,16 +14,16 @@ from lesionflow.datasets.sampling import epoch_indices, positive_shares
 from lesionflow.datasets.split import Split
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.training.augmentation import Augmentation, Mixup
-from lesionflow.training.callbacks import CheckpointCallback, fingerprint, restore
-from lesionflow.training.checkpoint import Checkpoints
+from lesionflow.training.callbacks import CheckpointCallback, EarlyStopping, fingerprint, restore
+from lesionflow.training.checkpoint import Checkpoints, EpochResult
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.determinism import make_deterministic
 from lesionflow.training.devices import (
     across_devices,
     chosen_precision,
     device_count,
     divisible,
     in_whole_parts,
+    make_deterministic,
     steps_at_once,
 )
 from lesionflow.training.efficientnet import freeze_early_stages
@@ -32,31 +31,13 @@ from lesionflow.training.failures import check_finite, explain_out_of_memory
 from lesionflow.training.networks import build_network
 from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
 from lesionflow.training.objective import BalancedAccuracy, Consistency, build_loss
-from lesionflow.training.pixel_store import EarlyStopping, PixelStore
+from lesionflow.training.pixel_store import PixelStore
 from lesionflow.training.warm_start import Start, start_from
 
 WARM_UP_SHARE = 0.05  # of all steps
 # The average of the weights reaches back over a seventh of all steps at most: in a short training, an average as long
 # as that of a long one would still remember the random weights of the start.
 AVERAGED_SHARE = 1 / 7
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """One epoch's figures; training figures are of augmented, oversampled images, with dropout on."""
-
-    epoch: int  # from 1
-    train_loss: float
-    train_accuracy: float
-    train_balanced_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
-    validation_balanced_accuracy: float
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """The figures by name, without the epoch's number."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name != "epoch"}
 
 
 @dataclass(frozen=True)
@@ -107,8 +88,8 @@ def fit(
     steps = len(train) // batch_size  # an epoch; what is left over stays out, so that all steps have one shape
     steps -= steps % steps_at_once(steps)
     soft_targets = one_hot(labels[train]) if soft_targets is None else soft_targets
-    shown, targets = _shown(config, labels[train], soft_targets, batch_size, steps)
-    watched, weights = in_whole_parts(validation, devices)
+    sampled, targets = _sampled(config, labels[train], soft_targets, batch_size, steps)
+    validation_rows, weights = in_whole_parts(validation, devices)
 
     with across_devices(), _number_format(precision):
         store = PixelStore(pixels, members)
@@ -166,14 +147,18 @@ def fit(
             restore(last, learner, store.table, best, averaged=bool(averaging))
         if not (last and last.ends(config.epochs, config.patience)):
             learner.fit(
-                *store.batches(shown[0][done:], (shown[1][done:],), targets[done:], batch_size)[:2],
+                *store.batches(sampled[0][done:], (sampled[1][done:],), targets[done:], batch_size)[:2],
                 batch_size=batch_size,
                 steps_per_epoch=steps,
                 initial_epoch=len(history),
                 epochs=config.epochs,
                 shuffle=False,
                 validation_data=store.batches(
-                    watched, (np.ones(len(watched), np.float32),), one_hot(labels[watched]), 2 * batch_size, weights
+                    validation_rows,
+                    (np.ones(len(validation_rows), np.float32),),
+                    one_hot(labels[validation_rows]),
+                    2 * batch_size,
+                    weights,
                 ),
                 validation_batch_size=2 * batch_size,
                 callbacks=[*averaging, recording, best, keeping, *callbacks],
@@ -197,7 +182,7 @@ def _number_format(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _shown(
+def _sampled(
     config: TrainingConfig, labels: np.ndarray, soft_targets: np.ndarray, batch_size: int, steps: int
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """What every step of the training shows, drawn beforehand.

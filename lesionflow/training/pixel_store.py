@@ -105,21 +105,3 @@ class HostBatches(keras.utils.PyDataset):
         others = tuple(other[here] for other in self.others)
         batch = (images, *others) if others else images, self.targets[here]
         return batch if self.weights is None else (*batch, self.weights[here])
-
-
-class EarlyStopping(keras.callbacks.Callback):
-    """Keep the weights of the epoch with the best validation balanced accuracy; stop when none is better."""
-
-    def __init__(self, network: keras.Model, patience: int):
-        super().__init__()
-        self.network, self.patience = network, patience
-        self.best, self.best_epoch = -1.0, 0
-        self.weights: list[np.ndarray] = []
-
-    def on_epoch_end(self, epoch, logs=None) -> None:
-        """Compare, and keep or stop."""
-        if logs["val_balanced_accuracy"] > self.best:
-            self.best, self.best_epoch = logs["val_balanced_accuracy"], epoch + 1
-            self.weights = self.network.get_weights()
-        elif epoch + 1 - self.best_epoch >= self.patience:
-            self.model.stop_training = True

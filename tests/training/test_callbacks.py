@@ -6,11 +6,11 @@ import pytest
 
 from lesionflow.errors import RegistryError, TrainingError
 from lesionflow.training.augmentation import Augmentation
-from lesionflow.training.callbacks import CheckpointCallback, restore
-from lesionflow.training.checkpoint import Checkpoint, Checkpoints, from_bytes, to_bytes
-from lesionflow.training.fit import EpochResult, fit, one_hot
+from lesionflow.training.callbacks import CheckpointCallback, EarlyStopping, restore
+from lesionflow.training.checkpoint import Checkpoint, Checkpoints, EpochResult, from_bytes, to_bytes
+from lesionflow.training.fit import fit, one_hot
 from lesionflow.training.objective import BalancedAccuracy
-from lesionflow.training.pixel_store import EarlyStopping, PixelLookup
+from lesionflow.training.pixel_store import PixelLookup
 from tests.training.test_fit import CONFIG, coloured
 
 STEPS, BATCH = 5, 14
@@ -87,7 +87,7 @@ def test_goes_on_as_if_nothing_had_happened() -> None:
     with pytest.raises(TrainingError, match=r"variable \d+ of the optimizer is missing there and dense_bias_vel"):
         Small(Checkpoints(last=dataclasses.replace(second, **shorter)))  # type: ignore[arg-type]
     renamed = ("dense/other", *second.learner_names[1:])
-    with pytest.raises(TrainingError, match=r"variable 0 of the model is dense/other of shape \(3, 7\) there"):
+    with pytest.raises(TrainingError, match=r"variable 0 of the model is dense/other of shape \(2,\) there"):
         Small(Checkpoints(last=dataclasses.replace(second, learner_names=renamed)))
 
 

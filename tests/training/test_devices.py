@@ -4,13 +4,16 @@ import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
 from lesionflow.datasets.split import Split
+from lesionflow.errors import UsageError
 from lesionflow.training import devices
+from lesionflow.training.checkpoint import EpochResult
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.fit import EpochResult, fit, one_hot
+from lesionflow.training.fit import fit, one_hot
 from lesionflow.training.objective import BalancedAccuracy
 from lesionflow.training.pixel_store import PixelStore
 
@@ -84,6 +87,7 @@ PROGRAM = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from lesionflow.training import devices, fit
+from lesionflow.training.checkpoint import EpochResult
 from lesionflow.training.config import TrainingConfig
 from tests.training.test_devices import noise
 
@@ -131,3 +135,15 @@ def test_auto_mixes_where_that_is_faster(
 def test_the_processor_is_asked_as_the_system_tells_it() -> None:
     told = subprocess.run(["lscpu"], capture_output=True, text=True).stdout
     assert devices.multiplies_bfloat16() == ("avx512_bf16" in told or "amx_bf16" in told)
+
+
+def test_jax_on_a_gpu_names_what_has_to_be_set_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(devices, "has_gpu", lambda: False)
+    devices.make_deterministic()
+    monkeypatch.setattr(devices, "has_gpu", lambda: True)
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    with pytest.raises(UsageError, match="XLA_FLAGS=--xla_gpu_deterministic_ops=true"):
+        devices.make_deterministic()
+    monkeypatch.setenv("XLA_FLAGS", "--xla_gpu_autotune_level=0 --xla_gpu_deterministic_ops=true")
+    devices.make_deterministic()

@@ -7,10 +7,12 @@ from sklearn.metrics import balanced_accuracy_score
 
 from lesionflow.datasets.split import Split
 from lesionflow.errors import TrainingError
+from lesionflow.training.callbacks import EarlyStopping
+from lesionflow.training.checkpoint import EpochResult
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.fit import EpochResult, _shown, fit, one_hot
+from lesionflow.training.fit import _sampled, fit, one_hot
 from lesionflow.training.objective import BalancedAccuracy
-from lesionflow.training.pixel_store import EarlyStopping, PixelLookup
+from lesionflow.training.pixel_store import PixelLookup
 
 # TensorFlow takes half as long to trace `vgg`: where the network does not matter, it is that one.
 CONFIG = TrainingConfig(epochs=4, batch_size=16, image_size=16, augmentation=0.3).resolved("vgg", "quick")
@@ -90,7 +92,7 @@ def test_the_seed_says_what_is_shown_and_where_the_weights_begin() -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
     def indices(seed: int) -> np.ndarray:
-        (shown, _), _ = _shown(dataclasses.replace(CONFIG, seed=seed), labels[:140], one_hot(labels[:140]), 16, 8)
+        (shown, _), _ = _sampled(dataclasses.replace(CONFIG, seed=seed), labels[:140], one_hot(labels[:140]), 16, 8)
         return shown
 
     np.testing.assert_array_equal(indices(1), indices(1))

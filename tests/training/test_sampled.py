@@ -5,7 +5,7 @@ import pytest
 
 from lesionflow.training.augmentation import Mixup
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.fit import _shown, one_hot
+from lesionflow.training.fit import _sampled, one_hot
 
 LABELS = np.repeat([0, 1, 2, 4, 5], [3, 5, 4, 6, 30])
 TAUGHT = one_hot(LABELS)
@@ -15,7 +15,7 @@ STEPS = len(LABELS) // BATCH
 
 def shown(soft_targets: np.ndarray = TAUGHT, **fields: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     config = TrainingConfig(epochs=EPOCHS, **fields).resolved("cnn", "quick")  # type: ignore[arg-type]
-    (indices, kept), targets = _shown(config, LABELS, soft_targets, BATCH, STEPS)
+    (indices, kept), targets = _sampled(config, LABELS, soft_targets, BATCH, STEPS)
     return indices, kept, targets
 
 
