@@ -38,6 +38,7 @@ first=(
   --learning-rate 1e-3
   --label-smoothing 0.1
   --consistency 0
+  --keep best
   --start-from imagenet
   --last-layer refitted
 )
@@ -49,6 +50,7 @@ second=(
   --learning-rate 7e-4
   --label-smoothing 0.1
   --consistency 0
+  --keep best
   --start-from first
   --last-layer kept
 )
@@ -61,6 +63,7 @@ third=(
   --learning-rate 3e-4
   --label-smoothing 0.05
   --consistency 6
+  --keep last
   --start-from second
   --last-layer kept
   --teacher second

@@ -44,6 +44,7 @@ class TrainingOptions(TypedDict, total=False):
     averaging: float
     width: float
     patience: int
+    keep: str
     precision: str
     validation_fraction: float
     test_fraction: float

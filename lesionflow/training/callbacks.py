@@ -22,17 +22,21 @@ LOCATIONS = ("data", "extra", "start_from", "teacher")  # fields of the configur
 
 
 class EarlyStopping(keras.callbacks.Callback):
-    """Keep the weights of the epoch with the best validation balanced accuracy; stop when none is better."""
+    """Keep the weights of the epoch with the best validation balanced accuracy; stop when none is better.
 
-    def __init__(self, network: keras.Model, patience: int):
+    With `keep_last`, those of the latest epoch are kept, as if each were better than all before: where the rate falls
+    to 0 and weights are averaged, which epoch is best is chance, and the last one has learnt most.
+    """
+
+    def __init__(self, network: keras.Model, patience: int, keep_last: bool = False):
         super().__init__()
-        self.network, self.patience = network, patience
+        self.network, self.patience, self.keep_last = network, patience, keep_last
         self.best, self.best_epoch = -1.0, 0
         self.weights: list[np.ndarray] = []
 
     def on_epoch_end(self, epoch, logs=None) -> None:
         """Compare, and keep or stop."""
-        if logs["val_balanced_accuracy"] > self.best:
+        if self.keep_last or logs["val_balanced_accuracy"] > self.best:
             self.best, self.best_epoch = logs["val_balanced_accuracy"], epoch + 1
             self.weights = self.network.get_weights()
         elif epoch + 1 - self.best_epoch >= self.patience:

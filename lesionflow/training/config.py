@@ -170,6 +170,12 @@ class TrainingConfig:
     patience: int = option(
         15, "Epochs without better validation balanced accuracy before stopping.", low=1, high=1000, group=FIT
     )
+    keep: str = option(
+        "best",
+        "Weights that are kept: of the epoch with the best validation balanced accuracy, or of the last one.",
+        choices=("best", "last"),
+        group=FIT,
+    )
     precision: str = option(
         "auto", "Number format of the arithmetic; auto mixes where that is faster.", choices=PRECISIONS, group=FIT
     )

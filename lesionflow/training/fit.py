@@ -115,7 +115,7 @@ def fit(
 
     history = [EpochResult(epoch, **figures) for epoch, figures in enumerate(last.history if last else (), start=1)]
     done = len(history) * steps * batch_size  # images shown before
-    best = EarlyStopping(network, config.patience)
+    best = EarlyStopping(network, config.patience, keep_last=config.keep == "last")
 
     def record(epoch: int, logs: dict[str, float]) -> None:
         history.append(_epoch_result(epoch, logs))

@@ -127,3 +127,14 @@ def test_keep_best_takes_the_first_of_equals() -> None:
         best.on_epoch_end(epoch, {"val_balanced_accuracy": figure})
     assert best.best_epoch == 2 and best.weights[0].item() == 1.0
     assert network.stop_training
+
+
+def test_the_last_epochs_weights_can_be_kept() -> None:
+    network = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    last = EarlyStopping(network, patience=2, keep_last=True)
+    last.set_model(network)
+    network.stop_training = False
+    for epoch, figure in enumerate([0.5, 0.4, 0.3, 0.2]):
+        network.layers[0].kernel.assign([[float(epoch)]])
+        last.on_epoch_end(epoch, {"val_balanced_accuracy": figure})
+    assert last.best_epoch == 4 and last.weights[0].item() == 3.0 and not network.stop_training
