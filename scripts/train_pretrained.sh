@@ -53,21 +53,6 @@ second=(
   --keep best
   --start-from first
   --last-layer kept
-)
-# Last, so that answers stay when nothing of the lesion changed: two views of each image, and what the network itself
-# says of the average of eight.
-third=(
-  --image-size 128
-  --epochs 6
-  --patience 6
-  --learning-rate 3e-4
-  --label-smoothing 0.05
-  --consistency 6
-  --keep last
-  --start-from second
-  --last-layer kept
-  --teacher second
-  --teacher-share 0.5
   --mirrored true
 )
 
@@ -121,8 +106,7 @@ END
 
 stage first --data HAM10000 --extra isic_extra.csv "${first[@]}"
 stage second --data HAM10000 --extra isic_half.csv "${second[@]}"
-stage third --data HAM10000 --extra isic_half.csv "${third[@]}"
-if ! "$here/ship_pretrained.sh" third; then
-  echo "$0: the bundle is not shipped; it is kept in $work/third" >&2
+if ! "$here/ship_pretrained.sh" second; then
+  echo "$0: the bundle is not shipped; it is kept in $work/second" >&2
   exit 1
 fi
