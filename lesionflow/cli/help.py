@@ -62,10 +62,19 @@ def _find_temporary_folder(out: object, needed: bool) -> None:
         tempfile.gettempdir()
     except FileNotFoundError as error:
         folder = Path(out).absolute().parent if isinstance(out, str | Path) else None
-        if folder is not None and os.access(folder, os.W_OK):
+        if folder is not None and _is_writable(folder):
             tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
         elif needed:
             raise UsageError("no temporary folder is writable; name one that is in TMPDIR") from error
+
+
+def _is_writable(folder: Path) -> bool:
+    """Only trying tells: `os.access` does not know the capabilities of a process."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _find_home(cache: Path) -> None:
@@ -93,7 +102,9 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command in an environment that has a temporary folder and a home."""
-        _find_temporary_folder(ctx.params.get("out"), needed=self.name != "doctor")
+        _find_temporary_folder(
+            ctx.params.get("out"), needed=self.name not in ("doctor", "score")
+        )  # score says itself where it needs one
         with contextlib.suppress(OSError):  # that no folder is writable is what doctor says
             _find_home(ctx.params.get("cache") or default_cache())
         return super().invoke(ctx)

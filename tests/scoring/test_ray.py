@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from lesionflow.api.score import score
 from lesionflow.errors import DataError, EngineError, UsageError
@@ -29,14 +30,13 @@ CHECKOUT = Path(__file__).parents[2]
 BUNDLE = str(CHECKOUT / "batch" / "example" / "bundle")
 DEADLY_SIZE = (13, 17)  # of images that end the process which opens them, on the nodes of these tests
 DEADLY = f"""
-import os, signal, PIL.Image
-_open = PIL.Image.open
-def _open_or_die(*arguments, **options):
-    image = _open(*arguments, **options)
+import os, signal, PIL.PngImagePlugin
+_open = PIL.PngImagePlugin.PngImageFile._open
+def _open_or_die(image):
+    _open(image)
     if image.size == {DEADLY_SIZE}:
         os.kill(os.getpid(), signal.SIGKILL)
-    return image
-PIL.Image.open = _open_or_die
+PIL.PngImagePlugin.PngImageFile._open = _open_or_die
 """
 NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
@@ -142,8 +142,8 @@ def test_an_image_that_ends_the_process_is_a_row(
     monkeypatch.chdir(tmp_path)
     draw(tmp_path / "images", 22)
     score("images", tmp_path / "local.csv", BUNDLE, shard_size=4, batch_size=2, quiet=True)
-    draw(tmp_path / "deadly", 1, DEADLY_SIZE)
-    shutil.copy(tmp_path / "deadly" / "image0000.jpg", "images/image0006.jpg")
+    # A PNG, whatever its name: Pillow opens it, which is where the nodes of these tests set their trap.
+    Image.new("RGB", DEADLY_SIZE).save("images/image0006.jpg", "PNG")
     summary = on_ray("images", Path("ray.csv"), shard_size=4, batch_size=2)
     assert summary.counts.failures == {"crash": 1} and summary.scored == 21
     with open("local.csv") as one, open("ray.csv") as other:

@@ -73,7 +73,12 @@ def test_what_is_written_is_read_back() -> None:
     read = read_settings(settings_text(resolved, names, "about"), "config.yaml")
     assert {name: read.pop(name) for name in NAMES} == names
     assert TrainingConfig(**read) == resolved
-    assert set(read) == {field.name for field in dataclasses.fields(TrainingConfig)} - {"extra", "labels", "start_from"}
+    assert set(read) == {field.name for field in dataclasses.fields(TrainingConfig)} - {
+        "extra",
+        "labels",
+        "start_from",
+        "teacher",
+    }
 
 
 def test_a_relative_folder_is_written_whole() -> None:
