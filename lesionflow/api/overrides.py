@@ -23,7 +23,7 @@ class TrainingOptions(TypedDict, total=False):
     model: str
     preset: str
     extra: str
-    labels: str | None
+    labels: str
     start_from: str
     last_layer: str
     image_size: int | None

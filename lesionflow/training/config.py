@@ -63,7 +63,7 @@ class TrainingConfig:
         repeated=True,
     )
     labels: str = option(
-        None,
+        "",
         "YAML file that says what the words of the data mean.",
         kind=str,
         group=DATA,

@@ -246,7 +246,7 @@ def test_a_server_that_loses_power_while_a_network_trains(
             down = invoke(*asked)
             assert down.exit_code == 1 and f"at {team.address}: nothing answers there" in error_line(down)
     code, told = training.wait(), (tmp_path / "said.txt").read_text()
-    assert code == 1 and "; the training goes on, and writes later what the server does not take" in told, told
+    assert code == 1 and "; training continues, and what is missing is written later" in told, told
     later = told.splitlines()[-1].partition("to register it later: ")[2]
     assert later.startswith(f"lesionflow register {tmp_path}/lesionflow-kept/vgg-"), told
     assert PASSWORD not in told
