@@ -34,7 +34,7 @@ _PROCESSES = {
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # neither a stuffed zero nor a restart, nor fill
 _HOLE = bytes(16)  # as many zeros are more than a block of coefficients in most files, see `_check_hole`
 _here = threading.local()
-_KEPT = 4 * 2**20  # bytes; larger images take memory of their own
+_KEPT = 2 * 2**20  # bytes; larger images take memory of their own
 ENOUGH_HALVES = 1.75  # times the frame show what the frame can show, where they are the mean of two by two pixels
 _PADDING = 64  # zeros that some cameras' encoders leave between the scan and the end marker
 
@@ -208,7 +208,7 @@ def _kept() -> bytearray:
         _here.kept = bytearray(_KEPT)
         # Freeing a block as large as this tells glibc to keep what is freed later: otherwise it gives pages of a scaled
         # image back to the system, and takes them again for the next.
-        del bytearray(2 * _KEPT)[:]
+        del bytearray(_KEPT)[:]
     kept: bytearray = _here.kept
     return kept
 

@@ -1,0 +1,100 @@
+"""Whole scoring processes on the CPU: `lesionflow score` against timm's inference script and Ultralytics' `predict`.
+
+The same 600 x 450 JPEG files, networks of the same or less cost (EfficientNet-Lite0; yolo11n-cls) at 128 x 128, weights
+of no meaning for the peers, from start to written results. The peers run in an environment of their own, which needs
+`timm pandas ultralytics` and PyTorch; timm's package does not hold its script, so a clone of its repository is needed.
+What is missing is skipped, with the reason.
+
+    python benchmarks/score_vs_peers.py --peers ENVIRONMENT/bin/python --timm-script CLONE/inference.py
+        [--images 2000] [--rounds 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from material import Measured, environment, in_turns, machine, make_pictures, measure, median, score_command
+
+SIDE = 128
+GOALS = {"timm": 10.0, "ultralytics": 3.5}  # times as many CPU seconds as lesionflow
+MEMORY = 0.5  # of the peer's peak
+NETWORK = "tf_efficientnet_lite0"  # the shipped bundle's
+WEIGHTS = "import sys, timm, torch; torch.save(timm.create_model(sys.argv[1], num_classes=7).state_dict(), sys.argv[2])"
+PREDICT = """
+import csv, sys
+from ultralytics import YOLO
+images, side, out = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+with open(out, "w", newline="") as file:
+    rows = csv.writer(file)
+    for result in YOLO("yolo11n-cls.yaml").predict(images, imgsz=side, device="cpu", stream=True, verbose=False):
+        rows.writerow([result.path, *result.probs.data.tolist()])
+"""
+
+
+def main() -> None:
+    """Measure, and print CPU seconds, peak memory and the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peers", type=Path, help="the Python of the peers' environment")
+    parser.add_argument("--timm-script", type=Path, help="inference.py of a clone of timm's repository")
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=2)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, images = Path(scratch), Path(scratch) / "images"
+        os.environ.pop("OMP_NUM_THREADS", None)  # as many threads as each takes by itself
+        os.environ["YOLO_CONFIG_DIR"] = str(folder)  # not in the home of whoever measures
+        works: dict[str, Callable[[], Measured]] = {
+            "lesionflow": lambda: measure(score_command(images, folder / "ours.csv", "pretrained"))
+        }
+        for name, make in (("timm", timm_work), ("ultralytics", ultralytics_work)):
+            if reason := missing(name, options.peers, options.timm_script):
+                print(f"{name} is skipped: {reason}")
+            else:
+                works[name] = make(options.peers, options.timm_script, images, folder)
+        origin, began = make_pictures(images, options.images), machine()
+        taken = dict(zip(works, map(median, in_turns(options.rounds, *works.values())), strict=True))
+    print(f"{options.images} JPEG files of 600 x 450 ({origin}) to {SIDE} x {SIDE}, {began}, {options.rounds} rounds")
+    for name, one in taken.items():
+        print(f"  {name:12} {one.cpu_seconds:8.2f} CPU s {one.seconds:8.2f} s {one.peak_mib:7.0f} MiB peak")
+    ours = taken.pop("lesionflow")
+    for name, one in taken.items():
+        print(f"{name}: {one.cpu_seconds / ours.cpu_seconds:.1f} times the CPU seconds (goal: {GOALS[name]:g})", end="")
+        print(f", lesionflow's peak is {ours.peak_mib / one.peak_mib:.2f} of its (goal: {MEMORY:g})")
+
+
+def missing(package: str, python: Path | None, script: Path | None) -> str:
+    """Why a peer cannot be measured, or nothing."""
+    if python is None or not python.exists():
+        return "no environment of the peers; give its Python with --peers"
+    if subprocess.run([python, "-c", f"import {package}"], env=environment(), capture_output=True).returncode:
+        return f"{python} cannot import it"
+    if package == "timm" and (script is None or not script.exists()):
+        return "its script is not there; give inference.py of a clone with --timm-script"
+    return ""
+
+
+def timm_work(python: Path, script: Path, images: Path, folder: Path) -> Callable[[], Measured]:
+    """timm's inference script; it loads in two further processes, as by default."""  # noqa: D403
+    weights = folder / "weights.pth"
+    subprocess.run([python, "-c", WEIGHTS, NETWORK, str(weights)], env=environment(), check=True)
+    command = [
+        str(python), str(script), "--data-dir", str(images), "--model", NETWORK, "--checkpoint", str(weights),
+        "--num-classes", "7", "--img-size", str(SIDE), "--device", "cpu", "--label-type", "none", "--topk", "7",
+        "--include-index", "--no-console-results", "--results-dir", str(folder), "--results-file", "timm",
+    ]  # fmt: skip
+    return lambda: measure(command, folder)
+
+
+def ultralytics_work(python: Path, script: Path, images: Path, folder: Path) -> Callable[[], Measured]:
+    """Ultralytics' predict, with a small network of fresh weights."""
+    command = [str(python), "-c", PREDICT, str(images), str(SIDE), str(folder / "ultralytics.csv")]
+    return lambda: measure(command, folder)
+
+
+if __name__ == "__main__":
+    main()
