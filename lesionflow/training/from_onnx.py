@@ -83,7 +83,7 @@ def take_statistics(network: keras.Model, images: np.ndarray) -> None:
     statistics that batches have does a network say in training what it says in use.
     """
     layers = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    inputs = keras.Model(network.inputs, [layer.input for layer in layers])
+    inputs = keras.Model(network.input, [layer.input for layer in layers])
     sums = [np.zeros((2, layer.gamma.shape[0])) for layer in layers]
     counts = [0] * len(layers)
     for start in range(0, len(images), _BATCH):
