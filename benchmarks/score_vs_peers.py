@@ -6,7 +6,7 @@ of no meaning for the peers, from start to written results. The peers run in an 
 What is missing is skipped, with the reason.
 
     python benchmarks/score_vs_peers.py --peers ENVIRONMENT/bin/python --timm-script CLONE/inference.py
-        [--images 2000] [--rounds 2]
+        [--model BUNDLE] [--images 2000] [--rounds 2]
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peers", type=Path, help="the Python of the peers' environment")
     parser.add_argument("--timm-script", type=Path, help="inference.py of a clone of timm's repository")
+    parser.add_argument("--model", default="pretrained", help="a bundle; the one that ships may look at an image twice")
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
@@ -49,7 +50,7 @@ def main() -> None:
         os.environ.pop("OMP_NUM_THREADS", None)  # as many threads as each takes by itself
         os.environ["YOLO_CONFIG_DIR"] = str(folder)  # not in the home of whoever measures
         works: dict[str, Callable[[], Measured]] = {
-            "lesionflow": lambda: measure(score_command(images, folder / "ours.csv", "pretrained"))
+            "lesionflow": lambda: measure(score_command(images, folder / "ours.csv", options.model))
         }
         for name, make in (("timm", timm_work), ("ultralytics", ultralytics_work)):
             if reason := missing(name, options.peers, options.timm_script):
