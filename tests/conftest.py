@@ -7,6 +7,7 @@ import csv
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from click.testing import CliRunner, Result
 from hypothesis import settings
 
 from tests.stores import Bucket, S3Server
+
+# Whoever starts the tests in the background has SIGINT ignored, and so would the programs that they send it to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before anything imports MLflow: no usage reports; no tests that wait for a server that is not there, but such as wait
 # for one that is, on a machine that has much to do.
