@@ -6,6 +6,7 @@ import os
 
 DEFAULT_NAME = "lesionflow"  # of the registered model, and of the experiment
 DEFAULT_MODEL = f"models:/{DEFAULT_NAME}@champion"
+SHIPPED_LICENCE = "trained on HAM10000, BCN_20000, ISIC 2017 and MSK, whose licence, CC BY-NC 4.0, binds its use"
 BATCH_SIZES = {"cpu": 16, "cuda": 64}  # images, by the device that scores
 
 

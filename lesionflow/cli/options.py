@@ -12,8 +12,8 @@ import click
 
 from lesionflow.cli.help import option
 from lesionflow.cli.values import MODEL, PLACE, REGISTERED_MODEL, Choice, Number, WholeNumber, Words
+from lesionflow.defaults import DEFAULT_MODEL, DEFAULT_NAME, SHIPPED_LICENCE
 from lesionflow.options import SEPARATOR, option_name
-from lesionflow.registry.config import DEFAULT_MODEL, DEFAULT_NAME
 from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL
 from lesionflow.storage.location import Location
 
@@ -68,7 +68,7 @@ model_option = option(
     default=DEFAULT_MODEL,
     show_default=True,
     help="The model: models:/NAME@ALIAS, models:/NAME/VERSION, the folder of a bundle, or pretrained, which comes with "
-    "lesionflow: trained on HAM10000, whose licence, CC BY-NC 4.0, binds its use.",
+    f"lesionflow: {SHIPPED_LICENCE}.",
 )
 
 

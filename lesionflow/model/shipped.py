@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lesionflow.datasets.ham10000 import LICENCE
+from lesionflow.defaults import SHIPPED_LICENCE
 from lesionflow.errors import BundleError
 from lesionflow.model.card import CARD_FILE, ONNX_FILE
 
@@ -32,7 +32,4 @@ def in_its_place() -> str:
     """What to add where another model was not found; empty where the bundle is missing too."""
     if not is_shipped():
         return ""
-    return (
-        f": {PRETRAINED} is the one that comes with lesionflow (trained on HAM10000, whose licence, {LICENCE}, binds "
-        "its use)"
-    )
+    return f": {PRETRAINED} is the one that comes with lesionflow ({SHIPPED_LICENCE})"

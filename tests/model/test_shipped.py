@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
+from lesionflow.defaults import SHIPPED_LICENCE
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.model import shipped as pretrained
@@ -169,3 +170,10 @@ def test_it_can_be_compared_and_never_be_champion(stand_in: Card) -> None:
 
 def test_the_help_names_the_licence() -> None:
     assert LICENCE in " ".join(invoke("score", "--help").stdout.split())
+
+
+def test_what_is_said_of_its_licence_names_every_source() -> None:
+    card = read_card(SHIPPED)
+    assert card.licence in SHIPPED_LICENCE
+    for source in card.training["sources"]:
+        assert source["name"].removesuffix("_256").upper() in SHIPPED_LICENCE.upper()
