@@ -17,12 +17,12 @@ import sys
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import LesionflowError, UsageError
 from lesionflow.images.read_bytes import MAXIMUM_BYTES
 from lesionflow.images.signatures import SUFFIXES
 from lesionflow.model.columns import FAILED, REPORT_COLUMNS, SCORED
 from lesionflow.model.pyfunc import OUTPUT_COLUMNS
-from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.versions import Version, find_version, number_by_alias, parse_address
 from lesionflow.tracking.client import registry_errors
 from lesionflow.tracking.tracking_store import connect

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import DataError
 from lesionflow.evaluation.metrics import Difference
 from lesionflow.evaluation.metrics import compare as paired_differences
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.compared_model import ComparedModel, compared_model_of, find_compared_model, why_not_comparable
-from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.versions import LOGGED_MODEL, parse_address
 from lesionflow.tracking.tracking_store import connect
 

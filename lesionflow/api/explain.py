@@ -15,6 +15,7 @@ from rich.console import Console
 from lesionflow.api.load import LoadedModel, load
 from lesionflow.api.overrides import ExplanationOptions, configured
 from lesionflow.atomic import atomic_file, check_folder
+from lesionflow.defaults import DEFAULT_MODEL
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import DataError, ImageError
 from lesionflow.evaluation.config import ExplanationConfig
@@ -24,7 +25,6 @@ from lesionflow.images.decode import decode, header
 from lesionflow.images.read_bytes import read_image_bytes
 from lesionflow.model.columns import utf8
 from lesionflow.model.prediction import IndexedPrediction
-from lesionflow.registry.config import DEFAULT_MODEL
 from lesionflow.scoring.engines.local import decode_all
 from lesionflow.scoring.sources import open_source
 

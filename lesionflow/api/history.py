@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError
-from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.history import ChampionState, read_state
 from lesionflow.registry.versions import suggest_model
 from lesionflow.tracking.tracking_store import connect

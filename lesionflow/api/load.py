@@ -13,14 +13,13 @@ from typing import TypeAlias
 import numpy as np
 from PIL.Image import Image
 
-from lesionflow.defaults import BATCH_SIZES
+from lesionflow.defaults import BATCH_SIZES, DEFAULT_MODEL
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import fit_array, fit_image
 from lesionflow.images.read_bytes import read_image_bytes
 from lesionflow.model.card import Card
 from lesionflow.model.prediction import Prediction, Row
 from lesionflow.model.predictor import Predictor, load_predictor, only_frame, predict_batch
-from lesionflow.registry.config import DEFAULT_MODEL
 from lesionflow.scoring.config import ScoringConfig
 from lesionflow.scoring.engines.local import default_workers
 

@@ -7,13 +7,14 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import BundleError, RegistryError
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import CARD_FILE, Card
 from lesionflow.model.files import bundle_of_logged_model, check_whole
 from lesionflow.model.shipped import PRETRAINED, pretrained_folder
 from lesionflow.registry.champion import promote_best
-from lesionflow.registry.config import DEFAULT_NAME, check_model_name
+from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.registering import complete, decided, find_of_run, find_registered, log_origin
 from lesionflow.registry.training_artifacts import (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.registry.champion import Rollback, roll_back
-from lesionflow.registry.config import DEFAULT_NAME
 from lesionflow.registry.history import checked_reason
 from lesionflow.tracking.tracking_store import connect
 

@@ -19,6 +19,7 @@ from lesionflow.api.train_network import Beginning, LearntFrom, Teaching, averag
 from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
+from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History
@@ -30,7 +31,7 @@ from lesionflow.profile.describe import describe_images
 from lesionflow.profile.description import Description
 from lesionflow.profile.page import write_description
 from lesionflow.registry.champion import promote_best
-from lesionflow.registry.config import DEFAULT_NAME, check_model_name
+from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.registering import check_may_register, find_trained
 from lesionflow.registry.versions import SCORED, Resolved, Version, resolve

@@ -12,8 +12,9 @@ import click
 from lesionflow.cli.help import command, option
 from lesionflow.cli.options import MLFLOW, experiment_option, migrate_option, options_of, tracking_uri_option
 from lesionflow.cli.values import MODEL, REGISTERED_MODEL, Choice, WholeNumber
+from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError
-from lesionflow.registry.config import DEFAULT_NAME, PromotionConfig
+from lesionflow.registry.config import PromotionConfig
 
 if TYPE_CHECKING:
     from lesionflow.registry.champion import Promotion

@@ -7,9 +7,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from lesionflow.defaults import DEFAULT_MODEL
 from lesionflow.errors import did_you_mean
 from lesionflow.options import FILES, FOLDERS, range_told
-from lesionflow.registry.config import DEFAULT_MODEL, check_model_name
+from lesionflow.registry.config import check_model_name
 from lesionflow.registry.local_store import registered_names
 from lesionflow.storage.location import Location, parse_location
 

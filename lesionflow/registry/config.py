@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lesionflow.defaults import DEFAULT_MODEL as DEFAULT_MODEL
-from lesionflow.defaults import DEFAULT_NAME as DEFAULT_NAME
 from lesionflow.errors import UsageError
 from lesionflow.options import check_options, option
 
