@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lesionflow.api.explain import Explained, explain
     from lesionflow.api.export import Exported, export
     from lesionflow.api.history import history
-    from lesionflow.api.load import LoadedModel, Prediction, load
+    from lesionflow.api.load import LoadedModel, load
     from lesionflow.api.merge import merge
     from lesionflow.api.move_store import MovedStore, move_store
     from lesionflow.api.promote import promote
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from lesionflow.evaluation.report import Evaluation
     from lesionflow.health.check import Check
     from lesionflow.model.card import Card, Estimate
+    from lesionflow.model.prediction import Prediction
     from lesionflow.profile.description import Description
     from lesionflow.registry.champion import Promotion, Rollback
     from lesionflow.registry.compared_model import ComparedModel
@@ -82,7 +83,7 @@ else:
         "LesionflowError": "errors",
         "LoadedModel": "api.load",
         "MovedStore": "api.move_store",
-        "Prediction": "api.load",
+        "Prediction": "model.prediction",
         "Promotion": "registry.champion",
         "PromotionConfig": "registry.config",
         "Registered": "api.register",
