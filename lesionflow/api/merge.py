@@ -9,6 +9,7 @@ from typing import Unpack
 
 from lesionflow.api.overrides import ReportOptions, configured
 from lesionflow.errors import ReportError, UsageError
+from lesionflow.progress import say
 from lesionflow.scoring import job as jobs
 from lesionflow.scoring.config import ReportConfig
 from lesionflow.scoring.engines.local import default_workers, has_remote_images
@@ -23,6 +24,7 @@ def merge(
     config: ReportConfig | None = None,
     *,
     to: Location | str | os.PathLike[str] | None = None,
+    tracking_uri: str | None = None,
     **overrides: Unpack[ReportOptions],
 ) -> Summary:
     """Make the report of what `score` with `shard="I/N"` has done. Nothing is scored, and no model is needed.
@@ -35,6 +37,8 @@ def merge(
         Where to write the report, if not there; a text that ends in a slash is a folder for Parquet parts.
     config
         What to write; `overrides` replace single options of it.
+    tracking_uri
+        MLflow tracking store, for `log`.
 
     Returns
     -------
@@ -51,6 +55,16 @@ def merge(
     destination = share_of if to is None else Destination.of(to)
     if share_of.location is None:
         raise UsageError("merge -: name the file that the parts were given as --out")
+    if not config.log:
+        return _merge(share_of, destination, config)
+    from lesionflow.tracking.scoring_runs import ScoringJob, logged  # which brings MLflow along
+
+    job = ScoringJob(None, str(share_of), str(destination), config.log_report, tracking_uri)
+    return logged(job, lambda: _merge(share_of, destination, config), say)
+
+
+def _merge(share_of: Destination, destination: Destination, config: ReportConfig) -> Summary:
+    assert share_of.location is not None
     folder, started = job_folder(share_of.location), time.monotonic()
     if not config.overwrite and destination.exists() and not is_file(folder / JOB_FILE):
         raise ReportError(f"{destination}: is finished, there is nothing to merge")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -81,12 +82,12 @@ def score(
         model, config = config, None
     config, destination, model = configured(ScoringConfig, config, overrides), Destination.of(out), os.fspath(model)
     run = _Run(source, destination, model, tracking_uri, config, console)
-    if destination.location is None:
-        if config.resume or config.shard is not None:
-            raise UsageError("--out - keeps nothing that --resume or --shard could go on with; name a file")
-        with temporary_folder() as folder:
-            return _score_all(run, folder / "job", kept=False)
-    return _score_all(run, job_folder(destination.location)) if config.shard is None else _score_share(run)
+    if not config.log:
+        return _score(run)
+    from lesionflow.tracking.scoring_runs import ScoringJob, experiment_of, logged  # which brings MLflow along
+
+    job = ScoringJob(experiment_of(model), os.fspath(source), str(destination), config.log_report, tracking_uri)
+    return logged(job, lambda: _score(run), functools.partial(say, console=console))
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,16 @@ class _Run:
     tracking_uri: str | None
     config: ScoringConfig
     console: Console | None
+
+
+def _score(run: _Run) -> Summary:
+    config, destination = run.config, run.destination
+    if destination.location is None:
+        if config.resume or config.shard is not None:
+            raise UsageError("--out - keeps nothing that --resume or --shard could go on with; name a file")
+        with temporary_folder() as folder:
+            return _score_all(run, folder / "job", kept=False)
+    return _score_all(run, job_folder(destination.location)) if config.shard is None else _score_share(run)
 
 
 def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:

@@ -77,8 +77,11 @@ def score(
     help="Write the report here instead; DIR/ is a folder of Parquet parts, - is standard output.",
 )
 @options_of(ReportConfig)
+@tracking_uri_option
 @click.pass_context
-def merge(ctx: click.Context, parts: str, out: str | None, quiet: bool, **options: Any) -> None:
+def merge(
+    ctx: click.Context, parts: str, out: str | None, tracking_uri: str | None, quiet: bool, **options: Any
+) -> None:
     """Make the report of what 'lesionflow score --shard I/N' has done.
 
     OUT is what the parts were given as --out. Nothing is scored. Every part has to be there, of the same model, options
@@ -97,7 +100,8 @@ def merge(ctx: click.Context, parts: str, out: str | None, quiet: bool, **option
     from lesionflow.api.merge import merge
 
     summary = _until_stopped(
-        lambda: merge(parts, to=out, quiet=quiet, **options), "stopped; what the parts have done is kept"
+        lambda: merge(parts, to=out, tracking_uri=tracking_uri, quiet=quiet, **options),
+        "stopped; what the parts have done is kept",
     )
     if not quiet:
         _print_summary(summary, out or parts)

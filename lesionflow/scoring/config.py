@@ -18,7 +18,7 @@ LOCAL, RAY = "local", "ray"
 ENGINES = (LOCAL, RAY)
 # What help lists the options under.
 REPORT, FAILURES, IMAGES = "Report", "Failures and interruptions", "Images and model"
-SPEED, MACHINES = "Speed", "Several machines"
+SPEED, MACHINES, MLFLOW = "Speed", "Several machines", "MLflow"
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,15 @@ class ReportConfig:
         unset="refuse to write the report, and keep what is done",
         group=FAILURES,
     )
+    log: bool = option(False, "Log the job as a run of the experiment NAME/scoring as well.", group=MLFLOW)
+    log_report: bool = option(False, "With --log, keep the report among the run's artifacts.", group=MLFLOW)
     quiet: bool = option(False, "Print errors only.", group=REPORT)
 
     def __post_init__(self) -> None:
         check_options(self)
         self.failures_allowed(0)
+        if self.log_report and not self.log:
+            raise UsageError("--log-report is for --log; add that, or leave it out")
 
     @property
     def column_names(self) -> tuple[str, ...] | None:
@@ -203,6 +207,8 @@ class ScoringConfig(ReportConfig):
         }
         if given:
             raise UsageError(f"--{min(given).replace('_', '-')}: give it to `lesionflow merge`, not to one --shard")
+        if self.log:
+            raise UsageError("--log: give it to `lesionflow merge`, not to one --shard: a job is one run")
         if self.overwrite:
             raise UsageError("--overwrite with --shard would remove what other parts have done; leave it out")
 

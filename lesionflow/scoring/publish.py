@@ -50,6 +50,7 @@ class Summary:
     seconds: float  # from the first image read to the report's last row
     resumed: int  # images that an earlier run had done
     left_out: Mapping[str, int] = field(default_factory=dict)  # files of the folder that are no images, by kind
+    provenance: Mapping[str, str] = field(default_factory=dict)  # where its numbers come from; of a share, nothing
 
     @property
     def scored(self) -> int:
@@ -172,6 +173,8 @@ def check_outputs(
         raise UsageError("--failed-as is for --format isic: other reports have a row that says what is wrong")
     report = ReportOptions("", form, config.column_names, config.top_k, carried, failed_as=config.failed_as)
     check_report(str(destination), report)
+    if config.log_report and destination.location is None:
+        raise UsageError("--log-report: a report on standard output cannot be kept; name a file with --out")
     destination.check(may_replace)
     others = [file for file in (config.html, config.summary) if file is not None]
     every = others if destination.location is None else [destination.location, *others]
@@ -223,7 +226,7 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
             write_summary(values, outputs.summary, outputs.may_replace)
         _publish(partial, outputs)
         remove_job(job.folder)
-    return Summary(info.label, destination.location, counts, seconds, resumed, info.left_out)
+    return Summary(info.label, destination.location, counts, seconds, resumed, info.left_out, origin)
 
 
 def _refuse_failed(job: Job) -> None:

@@ -21,6 +21,8 @@ from lesionflow.storage.location import Location
 from lesionflow.version import __version__
 
 SUMMARY_FORMAT = 2
+HISTOGRAM_BINS = 20  # of equal width between 0 and 1
+MALIGNANT = "p_malignant"
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Counts:
     malignant: int = 0  # at the bundle's operating point
     referred: dict[str, int] = field(default_factory=lambda: {UNCERTAIN: 0, UNFAMILIAR: 0})  # by why
     failures: dict[str, int] = field(default_factory=dict)  # by word of `IMAGE_FAILURES`
+    histograms: dict[str, list[int]] = field(default_factory=dict)  # rows in each of `HISTOGRAM_BINS`, by column
 
     def add(self, row: Row) -> None:
         """Count one row."""
@@ -41,6 +44,14 @@ class Counts:
         self.malignant += row.prediction.malignant
         if row.prediction.refer != TRUSTED:
             self.referred[row.prediction.refer] += 1
+        for name, probability in zip(DIAGNOSES, row.prediction.probabilities, strict=True):
+            self._add_to_histogram(f"p_{name}", probability)
+        self._add_to_histogram(MALIGNANT, row.prediction.malignant_probability)
+
+    def _add_to_histogram(self, column: str, probability: float) -> None:
+        if column not in self.histograms:
+            self.histograms[column] = [0] * HISTOGRAM_BINS
+        self.histograms[column][min(int(probability * HISTOGRAM_BINS), HISTOGRAM_BINS - 1)] += 1
 
     def update(self, other: Counts) -> None:
         """Count what another has counted."""
@@ -50,6 +61,9 @@ class Counts:
             for name, count in theirs.items():
                 mine[name] = mine.get(name, 0) + count
         self.malignant += other.malignant
+        for column, counts in other.histograms.items():
+            before = self.histograms.get(column, [0] * HISTOGRAM_BINS)
+            self.histograms[column] = [sum(pair) for pair in zip(before, counts, strict=True)]
 
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows, each counted as it goes by."""
@@ -137,6 +151,7 @@ def build_summary(
         "malignant_share": round(counts.malignant_share, 6),
         "referred": dict(counts.referred),
         "failures": {word: counts.failures[word] for word in IMAGE_FAILURES if word in counts.failures},
+        "histograms": {column: list(counts) for column, counts in counts.histograms.items()},
         "left_out": dict(left_out or {}),
         "seconds": round(seconds, 3),
         "resumed": resumed,

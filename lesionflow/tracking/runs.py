@@ -24,8 +24,9 @@ from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import Card, Estimate
 from lesionflow.tracking.client import active_run_id, mlflow, registry_errors
+from lesionflow.tracking.experiments import find_or_create_experiment
 from lesionflow.tracking.provenance import git_commit, package_versions
-from lesionflow.tracking.tracking_store import connect, explain_moved
+from lesionflow.tracking.tracking_store import connect
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.config_file import CONFIG_FILE, settings_text
 from lesionflow.version import __version__
@@ -98,24 +99,7 @@ def _experiment_id(name: str) -> str:
         return str(active.info.experiment_id)
     if name == DEFAULT_NAME and (chosen := os.environ.get("MLFLOW_EXPERIMENT_ID")):
         return chosen
-    client = mlflow.MlflowClient()
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        try:
-            return str(client.create_experiment(name))
-        except mlflow.MlflowException as error:  # somebody else made it in between
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-            found = client.get_experiment_by_name(name)
-            assert found is not None
-    if found.lifecycle_stage == "deleted":
-        raise RegistryError(
-            f"experiment {name} was deleted; 'mlflow experiments restore --experiment-id {found.experiment_id}' brings "
-            "it back, or name another with --experiment"
-        )
-    if moved := explain_moved(str(found.artifact_location), str(mlflow.get_tracking_uri())):
-        raise RegistryError(f"the artifacts of experiment {name} are gone: {moved}")
-    return str(found.experiment_id)
+    return find_or_create_experiment(name)
 
 
 def _choose_experiment_of(run_id: str) -> None:
