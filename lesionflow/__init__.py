@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lesionflow.api.doctor import doctor
     from lesionflow.api.download import Downloaded, download
     from lesionflow.api.evaluate import evaluate
+    from lesionflow.api.evaluate_report import ReportEvaluation, evaluate_report
     from lesionflow.api.explain import Explained, explain
     from lesionflow.api.export import Exported, export
     from lesionflow.api.history import history
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from lesionflow.dataverse.config import DownloadConfig
     from lesionflow.errors import LesionflowError
     from lesionflow.evaluation.config import EvaluationConfig, ExplanationConfig
+    from lesionflow.evaluation.later_truth import LaterTruth
     from lesionflow.evaluation.metrics import Difference
     from lesionflow.evaluation.report import Evaluation
     from lesionflow.health.check import Check
@@ -80,6 +82,7 @@ else:
         "ExplanationConfig": "evaluation.config",
         "Exported": "api.export",
         "Gate": "registry.gates",
+        "LaterTruth": "evaluation.later_truth",
         "LesionflowError": "errors",
         "LoadedModel": "api.load",
         "MovedStore": "api.move_store",
@@ -88,6 +91,7 @@ else:
         "PromotionConfig": "registry.config",
         "Registered": "api.register",
         "ReportConfig": "scoring.config",
+        "ReportEvaluation": "api.evaluate_report",
         "Rollback": "registry.champion",
         "ScoringConfig": "scoring.config",
         "Summary": "scoring.publish",
@@ -127,6 +131,7 @@ __all__ = [
     "ExplanationConfig",
     "Exported",
     "Gate",
+    "LaterTruth",
     "LesionflowError",
     "LoadedModel",
     "MovedStore",
@@ -135,6 +140,7 @@ __all__ = [
     "PromotionConfig",
     "Registered",
     "ReportConfig",
+    "ReportEvaluation",
     "Rollback",
     "ScoringConfig",
     "Summary",
@@ -147,6 +153,7 @@ __all__ = [
     "doctor",
     "download",
     "evaluate",
+    "evaluate_report",
     "explain",
     "export",
     "history",

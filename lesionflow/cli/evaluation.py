@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +14,12 @@ from lesionflow.cli.values import LABELLED, MODEL, WholeNumber
 from lesionflow.errors import UsageError
 from lesionflow.evaluation.config import EvaluationConfig
 
+if TYPE_CHECKING:
+    from lesionflow.model.card import Estimate
+
+LATER = "Truth that came later"  # what help lists options under
+_WITH_REPORT = ("labels", "resamples", "overwrite")  # of the options of an evaluation
+_FILE = click.Path(path_type=Path, dir_okay=False)
 SHOW = ""  # what `--labels` stands for without a file
 
 
@@ -71,14 +78,41 @@ def describe(data: str | None, labels: str | None, out: Path, overwrite: bool, c
 
 
 @command(short_help="Measure a model on labelled images, with intervals.")
-@click.argument("model", type=MODEL)
-@click.argument("data", type=LABELLED)
+@click.argument("model", type=MODEL, required=False)
+@click.argument("data", type=LABELLED, required=False)
 @option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, metrics and figures.")
+@option(
+    "--report",
+    type=_FILE,
+    group=LATER,
+    metavar="FILE",
+    help="Report of 'lesionflow score' to measure; nothing is scored.",
+)
+@option(
+    "--truth", type=_FILE, group=LATER, metavar="FILE", help="Table of diagnoses: path (or image_id) and diagnosis."
+)
+@option(
+    "--sampled",
+    type=_FILE,
+    group=LATER,
+    metavar="FILE",
+    help="Table of the images that were asked about: path and chance; each then counts by the inverse of its chance.",
+)
 @options_of(EvaluationConfig)
 @tracking_uri_option
 @cache_option
+@click.pass_context
 def evaluate(
-    model: str, data: str, out: Path | None, tracking_uri: str | None, cache: Path | None, **options: Any
+    ctx: click.Context,
+    model: str | None,
+    data: str | None,
+    out: Path | None,
+    report: Path | None,
+    truth: Path | None,
+    sampled: Path | None,
+    tracking_uri: str | None,
+    cache: Path | None,
+    **options: Any,
 ) -> None:
     """Measure a model on labelled images, with 95 % intervals from a bootstrap over lesions.
 
@@ -89,22 +123,52 @@ def evaluate(
     models:/NAME/VERSION, pretrained (which comes with lesionflow) or the folder of a bundle. On the data that it was
     trained on, the test part of its own split is measured.
 
+    With --report and --truth in place of both, a report of scoring is measured with diagnoses that came later; images
+    are joined by path, or by name where no path agrees.
+
     \b
     Example:
       lesionflow evaluate models:/lesionflow@champion /path/to/HAM10000
       lesionflow evaluate pretrained ./labelled.csv --out evaluation
+      lesionflow evaluate --report results.csv --truth labels.csv
     """
+    if report or truth or sampled:
+        if not (report and truth) or model or data:
+            raise UsageError("give --report and --truth, both and without MODEL and DATA: the report names its model")
+        _evaluate_report(ctx, report, truth, sampled, out, options)
+        return
+    if model is None or data is None:
+        raise UsageError("give MODEL and DATA; or --report and --truth, to measure what was scored already")
     from lesionflow.api.evaluate import evaluate
     from lesionflow.evaluation.evaluate import PAGE_FILE
 
-    report = evaluate(model, data, out, tracking_uri=tracking_uri, cache=cache, **options)
-    for warning in report.all_warnings:
-        click.secho(f"WARNING: {warning}", err=True, fg="yellow", bold=True)
-    click.echo(report.about)
-    for name, estimate in report.metrics.items():
-        click.echo(f"  {name:38}{estimate.value:8.4f}   {estimate.low:.4f} to {estimate.high:.4f}")
+    found = evaluate(model, data, out, tracking_uri=tracking_uri, cache=cache, **options)
+    _print_metrics(found.about, found.metrics, found.all_warnings)
     if out is not None:
         click.echo(f"look at {out / PAGE_FILE}")
+
+
+def _evaluate_report(
+    ctx: click.Context, report: Path, truth: Path, sampled: Path | None, out: Path | None, options: Mapping[str, Any]
+) -> None:
+    for name in options:
+        if name not in _WITH_REPORT and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name.replace('_', '-')} is about scoring, which --report does not do; leave it out")
+    from lesionflow.api.evaluate_report import PAGE_FILE, evaluate_report
+
+    chosen = {name: options[name] for name in _WITH_REPORT}
+    found = evaluate_report(report, truth, out, sampled=sampled, **chosen)
+    _print_metrics(found.about, found.metrics, found.truth.notes)
+    if out is not None:
+        click.echo(f"look at {out / PAGE_FILE}")
+
+
+def _print_metrics(about: str, metrics: Mapping[str, Estimate], warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        click.secho(f"WARNING: {warning}", err=True, fg="yellow", bold=True)
+    click.echo(about)
+    for name, estimate in metrics.items():
+        click.echo(f"  {name:38}{estimate.value:8.4f}   {estimate.low:.4f} to {estimate.high:.4f}")
 
 
 @command(short_help="Draw a synthetic data set laid out like HAM10000.")

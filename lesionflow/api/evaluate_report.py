@@ -1,0 +1,95 @@
+"""Evaluate a report of scoring with truth that came later; nothing is scored again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lesionflow.atomic import atomic_file, check_folder
+from lesionflow.datasets.label_words import read_label_words
+from lesionflow.evaluation.later_truth import LaterTruth, join_truth, measure_later_truth
+from lesionflow.evaluation.later_truth_page import later_truth_json, later_truth_page
+from lesionflow.model.card import Estimate
+from lesionflow.model.report_table import label_set_of, read_report_table
+from lesionflow.pages import write_page
+
+PAGE_FILE, METRICS_FILE = FILES = ("report.html", "metrics.json")
+
+
+@dataclass(frozen=True)
+class ReportEvaluation:
+    """A report of scoring beside the truth."""
+
+    model: str  # as the report names it
+    report: str  # the file
+    truth: LaterTruth
+    metrics: Mapping[str, Estimate]
+
+    @property
+    def about(self) -> str:
+        """Model, report and how much of it is known."""
+        known = len(self.truth.predictions)
+        weighted = "" if self.truth.weights is None else ", weighted by the chance of being asked"
+        return (
+            f"{self.model} in {self.report}: {known} of {self.truth.scored} scored images have truth "
+            f"({self.truth.share:.1%}){weighted}"
+        )
+
+
+def evaluate_report(
+    report: str | os.PathLike[str],
+    truth: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    sampled: str | os.PathLike[str] | None = None,
+    labels: str | None = None,
+    resamples: int = 2000,
+    overwrite: bool = False,
+) -> ReportEvaluation:
+    """Measure what a report says against diagnoses that came after it; no image is read.
+
+    Parameters
+    ----------
+    report
+        What `score` wrote: CSV, Parquet or JSON lines.
+    truth
+        A table with the columns `path` (or `image_id`) and `diagnosis`; as wanted `lesion_id` and `chance`.
+    out
+        Folder for a page and the metrics as JSON.
+    sampled
+        A table with the columns `path` and `chance`: which images were asked about, and with what chance. Images then
+        count by the inverse of their chance.
+    labels
+        YAML file that says what the words of the truth mean.
+    resamples
+        Bootstrap resamples behind the intervals.
+    overwrite
+        Whether an earlier evaluation in the folder may be replaced.
+
+    Returns
+    -------
+    ReportEvaluation
+        Metrics with 95 % intervals, and notes on what was left out and what misleads.
+
+    Raises
+    ------
+    DataError
+        The truth contradicts itself, or belongs to another report.
+    ReportError
+        The report cannot be read, or the folder holds an evaluation already.
+    """
+    if out is not None:
+        check_folder(Path(out), FILES, overwrite)
+    table = read_report_table(Path(report), ("path", "lesion_id"))
+    words = read_label_words(labels, label_set_of(table))
+    joined = join_truth(table, Path(truth), words, None if sampled is None else Path(sampled))
+    found = ReportEvaluation(table.model, os.fspath(report), joined, measure_later_truth(joined, resamples=resamples))
+    if out is not None:
+        values = later_truth_json(found.model, found.report, joined, found.metrics)
+        with atomic_file(Path(out) / METRICS_FILE, overwrite) as file:
+            file.write(json.dumps(values, indent=2, allow_nan=False).encode() + b"\n")
+        write_page(Path(out) / PAGE_FILE, later_truth_page(found.about, joined, found.metrics), overwrite)
+    return found

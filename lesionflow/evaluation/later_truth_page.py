@@ -1,0 +1,60 @@
+"""What later truth says of a report, as a page and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lesionflow import pages
+from lesionflow.evaluation.later_truth import LaterTruth
+from lesionflow.evaluation.metrics import Place, confusion_matrix, in_words, shown_at
+from lesionflow.evaluation.report import NOT_A_DEVICE
+from lesionflow.model.card import Estimate
+from lesionflow.version import __version__
+
+FORMAT = 1
+
+
+def later_truth_json(model: str, report: str, found: LaterTruth, metrics: Mapping[str, Estimate]) -> dict[str, Any]:
+    """All of it as values of strict JSON."""
+    return {
+        "format": FORMAT,
+        "research_use": NOT_A_DEVICE,
+        "model": model,
+        "report": report,
+        "images_scored": found.scored,
+        "images_failed": found.failed,
+        "images_with_truth": len(found.predictions),
+        "share_with_truth": round(found.share, 6),
+        "images_asked": found.sampled or None,
+        "weighted": found.weights is not None,
+        "effective_images": round(found.effective_images, 1),
+        "notes": list(found.notes),
+        "metrics": {name: estimate._asdict() for name, estimate in metrics.items()},
+        "lesionflow_version": __version__,
+    }
+
+
+def later_truth_page(about: str, found: LaterTruth, metrics: Mapping[str, Estimate]) -> str:
+    """The page: what to beware of, the few metrics that matter, the mix-ups, then all."""
+    tiles = [
+        (metric.headline or metric.short, f"{metrics[metric.name].value:.3f}", _ends(metrics[metric.name]))
+        for metric in shown_at(Place.HEADLINE)
+        if metric.name in metrics
+    ]
+    said, names = found.predictions, found.diagnoses
+    counts = confusion_matrix(said.labels, said.called)
+    mix_ups = [(name, *(str(count) for count in row)) for name, row in zip(names, counts, strict=True)]
+    everything = [(in_words(name), f"{each.value:.4f}", _ends(each, 4)) for name, each in metrics.items()]
+    sections = [
+        pages.section("In short", pages.headline(tiles)),
+        pages.section("Mix-ups", pages.table(("true", *names), mix_ups, "Images by true diagnosis and call")),
+        pages.section("All metrics", pages.table(("metric", "value", "95% interval"), everything)),
+    ]
+    head = [pages.paragraph(f"{about}."), pages.warning(NOT_A_DEVICE)]
+    notes = [pages.warning(note[:1].upper() + note[1:] + ".") for note in found.notes]
+    return pages.page("A report and the truth", [*head, *notes], sections)
+
+
+def _ends(estimate: Estimate, digits: int = 3) -> str:
+    return f"{estimate.low:.{digits}f} to {estimate.high:.{digits}f}"

@@ -1,0 +1,210 @@
+"""Reports as tables: what evaluating and monitoring read of them, with columns that are checked as a whole.
+
+`scoring.read_report` checks every row of a report and says which is wrong; here thousands of rows a night are only to
+be counted, so columns are compared at once. The diagnoses are those of the report's own columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionflow.diagnoses import BUILT_IN, LabelSet
+from lesionflow.errors import ReportError, first_few
+from lesionflow.model.columns import FAILED, NO, REFER, SCORED, YES, as_written
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NEEDED = ("status", "diagnosis", "p_malignant", "malignant", "refer", "model")
+_SUM_TOLERANCE = 0.001  # of probabilities with six decimals
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """A report: the images that were scored, and how many were not."""
+
+    file: Path
+    model: str  # its label; empty where no image has a row
+    diagnoses: tuple[str, ...]  # in the order of the columns
+    malignant_diagnoses: tuple[str, ...]  # those whose probabilities add up to `p_malignant`; empty where unknown
+    rows: pd.DataFrame  # all, as text but for the numbers
+    scored: np.ndarray  # (rows,) bool
+    probabilities: np.ndarray  # (scored, diagnoses) float64
+    malignant_probability: np.ndarray  # (scored,) float64
+    called: np.ndarray  # (scored,) int64, indices into `diagnoses`
+    malignant: np.ndarray  # (scored,) bool, at the operating point
+    refer: np.ndarray  # (scored,) text
+
+    def column(self, name: str) -> np.ndarray | None:
+        """A further column of the scored images, (scored,) as it was read; None where the report has none."""
+        return self.rows[name].to_numpy()[self.scored] if name in self.rows.columns else None
+
+
+def read_report_table(file: Path, further: tuple[str, ...] = ()) -> ReportTable:
+    """Read a report of `lesionflow score`: CSV, Parquet or JSON lines.
+
+    Parameters
+    ----------
+    file
+        The report, with at least the columns `NEEDED` and a `p_<name>` for each diagnosis.
+    further
+        Columns that are kept besides, where the report has them.
+
+    Raises
+    ------
+    ReportError
+        The file cannot be read, lacks a column, or has values that no report has.
+    """
+    rows = _read(file, further)
+    diagnoses = _diagnoses(list(rows.columns))
+    rows = rows.reset_index(drop=True)
+    status = rows["status"]
+    if strange := sorted(set(status) - {SCORED, FAILED}):
+        raise ReportError(f"{file}: status {strange[0]!r} is neither {SCORED} nor {FAILED}")
+    scored = (status == SCORED).to_numpy(bool)
+    of_scored = rows[scored]
+    columns = [f"p_{name}" for name in diagnoses]
+    probabilities = _numbers(of_scored, columns, file)
+    totals = probabilities.sum(axis=1)
+    if len(totals) and np.abs(totals - 1).max() > _SUM_TOLERANCE:
+        worst = int(np.abs(totals - 1).argmax())
+        raise ReportError(f"{file}: the probabilities of an image add up to {totals[worst]:.6f}, not to 1")
+    models = sorted(set(rows["model"]))
+    if len(models) > 1:
+        raise ReportError(f"{file}: rows of several models: {first_few(models)}; give a report of one run")
+    malignant_probability = _numbers(of_scored, ["p_malignant"], file)[:, 0]
+    return ReportTable(
+        file=file,
+        model=models[0] if models else "",
+        diagnoses=diagnoses,
+        malignant_diagnoses=_malignant(diagnoses, probabilities, malignant_probability),
+        rows=rows,
+        scored=scored,
+        probabilities=probabilities,
+        malignant_probability=malignant_probability,
+        called=_indices(of_scored, "diagnosis", diagnoses, file),
+        malignant=_indices(of_scored, "malignant", (NO, YES), file).astype(bool),
+        refer=np.asarray(REFER)[_indices(of_scored, "refer", REFER, file)],
+    )
+
+
+def label_set_of(report: ReportTable) -> LabelSet:
+    """Return the diagnoses of a report: a built-in set, else one of the names that its columns have.
+
+    Raises
+    ------
+    ReportError
+        The report has too few rows to tell which of its diagnoses are malignant.
+    """
+    for labels in BUILT_IN.values():
+        if labels.names == report.diagnoses and labels.malignant == report.malignant_diagnoses:
+            return labels
+    if not report.malignant_diagnoses:
+        raise ReportError(f"{report.file}: its {len(report.called)} rows do not tell which diagnoses are malignant")
+    names = {name: name for name in report.diagnoses}
+    return LabelSet("report", report.diagnoses, names, report.malignant_diagnoses)
+
+
+def _read(file: Path, further: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    kind = file.suffix.lower()
+
+    def wanted(name: str) -> bool:
+        return name in NEEDED or name in further or name.startswith("p_")
+
+    try:
+        if kind == ".csv":
+            header = pd.read_csv(file, encoding="utf-8-sig", nrows=0).columns
+            # Only what is empty in a number's column is missing; a name may be NA.
+            empty = {name: [""] for name in header if name.startswith("p_")}
+            rows = pd.read_csv(
+                file, encoding="utf-8-sig", keep_default_na=False, na_values=empty, usecols=wanted, low_memory=False
+            )
+        elif kind == ".jsonl":
+            rows = pd.read_json(file, lines=True, dtype=False, convert_dates=False)
+        elif kind == ".parquet":
+            rows = pd.read_parquet(file)
+        else:
+            raise ReportError(f"{file}: not a report; its name has to end in .csv, .parquet or .jsonl")
+    except ReportError:
+        raise
+    except ImportError as error:
+        raise ReportError(f"{file}: Parquet needs pyarrow (pip install pyarrow)") from error
+    except OSError as error:
+        raise ReportError(f"{file}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:  # of which the errors of pandas and pyarrow are kinds
+        first = (str(error).splitlines() or [""])[0]
+        raise ReportError(f"{file}: not a report ({first[:200]})") from error
+    rows = rows[[name for name in rows.columns if wanted(name)]]
+    if missing := [name for name in NEEDED if name not in rows.columns]:
+        raise ReportError(f"{file}: no column {', '.join(missing)}; was it written with --columns or --format isic?")
+    for name in {*NEEDED, *further} - {"p_malignant"}:
+        if name in rows.columns and not pd.api.types.is_numeric_dtype(rows[name]):
+            rows[name] = _as_text(rows[name])
+    return rows
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    """Text, without the apostrophes that keep spreadsheets from taking a cell for a formula."""
+    text = column.fillna("").astype(str)
+    quoted = text.str.startswith("'")
+    return text.where(~quoted, text.map(as_written)) if quoted.any() else text
+
+
+def _diagnoses(columns: list[str]) -> tuple[str, ...]:
+    """The names of the columns `p_<name>` before `p_malignant`; carried columns may begin with `p_` too."""
+    end = columns.index("p_malignant")
+    start = end
+    while start and columns[start - 1].startswith("p_"):
+        start -= 1
+    if start == end:  # chosen with --columns in another order
+        return tuple(name[2:] for name in columns if name.startswith("p_") and name != "p_malignant")
+    return tuple(name[2:] for name in columns[start:end])
+
+
+def _numbers(rows: pd.DataFrame, columns: list[str], file: Path) -> np.ndarray:
+    try:
+        values = rows[columns].to_numpy(np.float64)
+    except (ValueError, TypeError) as error:
+        raise ReportError(f"{file}: {', '.join(columns)}: a value that is no number ({error})") from error
+    if len(values) and not ((values >= 0) & (values <= 1)).all():  # so written, a NaN fails too
+        wrong = columns[int((~((values >= 0) & (values <= 1))).any(axis=0).argmax())]
+        raise ReportError(f"{file}: column {wrong} has values that are no probabilities")
+    return values
+
+
+def _indices(rows: pd.DataFrame, column: str, words: tuple[str, ...], file: Path) -> np.ndarray:
+    """Which of the words each row has: (rows,) int64."""
+    import pandas as pd
+
+    codes = np.asarray(pd.Categorical(rows[column], categories=list(words)).codes, dtype=np.int64)
+    if (codes < 0).any():
+        strange = rows[column].to_numpy()[codes < 0][0]
+        raise ReportError(f"{file}: {column} {str(strange)[:50]!r} is none of {', '.join(words)}")
+    return codes
+
+
+def _malignant(diagnoses: tuple[str, ...], probabilities: np.ndarray, malignant: np.ndarray) -> tuple[str, ...]:
+    """Those diagnoses whose probabilities add up to the malignant one in every row.
+
+    Few rows may fit several sets: then one that is built in with these names, if it fits, else none.
+    """
+    tolerance = 1e-6 * (len(diagnoses) + 1)  # each has six decimals
+
+    def fits(members: np.ndarray) -> bool:
+        return bool(np.abs(probabilities @ members - malignant).max(initial=0.0) <= tolerance)
+
+    if len(probabilities) >= len(diagnoses):
+        solved, _, rank, _ = np.linalg.lstsq(probabilities, malignant, rcond=1e-5)
+        members = np.round(np.asarray(solved))
+        if rank == len(diagnoses) and fits(members) and set(members.tolist()) <= {0.0, 1.0}:
+            return tuple(name for name, member in zip(diagnoses, members.tolist(), strict=True) if member)
+    for labels in BUILT_IN.values():
+        if labels.names == diagnoses and fits(np.isin(diagnoses, labels.malignant).astype(float)):
+            return labels.malignant
+    return ()

@@ -1,0 +1,170 @@
+"""A report joined with truth that came later: the join, the weights, and truth that cannot be believed."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lesionflow.datasets.label_words import read_label_words
+from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.errors import DataError
+from lesionflow.evaluation.later_truth import LaterTruth, join_truth, measure_later_truth
+from lesionflow.evaluation.metrics import measure
+from lesionflow.model.prediction import LabelledPredictions, Row
+from lesionflow.model.report_table import read_report_table
+from lesionflow.scoring.report import ReportOptions, write_report
+from tests.conftest import error_line, invoke
+from tests.evaluation.made_up import made_up
+
+WORDS = read_label_words(None)
+
+
+@pytest.fixture(scope="module")
+def said() -> LabelledPredictions:
+    return made_up(lesions=60)
+
+
+@pytest.fixture
+def report(said: LabelledPredictions, tmp_path: Path) -> Path:
+    """A report of the images, as `score` writes it, and of one that could not be read."""
+    rows = [
+        Row(f"night/{name}.jpg", prediction, carried=(lesion,))
+        for name, lesion, prediction in zip(said.image_ids, said.lesion_ids, said.one_by_one(), strict=True)
+    ]
+    rows.append(Row("night/broken.jpg", None, "empty", "no bytes", carried=("broken",)))
+    options = ReportOptions("lesions/3", carried_columns=("lesion_id",))
+    write_report(rows, tmp_path / "report.csv", options, overwrite=False)
+    return tmp_path / "report.csv"
+
+
+def write(file: Path, header: str, rows: list[tuple[object, ...]]) -> Path:
+    with file.open("w", newline="") as opened:
+        csv.writer(opened).writerows([header.split(","), *rows])
+    return file
+
+
+def labels_of(said: LabelledPredictions, pattern: str = "night/{}.jpg") -> list[tuple[object, ...]]:
+    names = [DIAGNOSES[index] for index in said.labels]
+    return [(pattern.format(image), name) for image, name in zip(said.image_ids, names, strict=True)]
+
+
+@pytest.mark.parametrize("pattern", ["night/{}.jpg", "{}", "elsewhere/{}.png"])
+def test_all_truth_gives_the_metrics_of_an_evaluation(
+    report: Path, said: LabelledPredictions, tmp_path: Path, pattern: str
+) -> None:
+    truth = write(tmp_path / "labels.csv", "path,diagnosis", labels_of(said, pattern))
+    found = join_truth(read_report_table(report, ("path", "lesion_id")), truth, WORDS)
+    assert (found.share, found.failed, found.weights) == (1.0, 1, None)
+    assert any("joined by the names" in note for note in found.notes) == (pattern != "night/{}.jpg")
+    expected = measure(said, resamples=200)
+    metrics = measure_later_truth(found, resamples=200)
+    assert metrics.keys() == expected.keys()
+    for name, estimate in metrics.items():  # the report has six decimals
+        assert estimate == pytest.approx(expected[name], abs=2e-3), name
+
+
+def test_the_chance_of_being_asked_takes_the_bias_away() -> None:
+    """Of 40 samples chosen by uncertainty, the weighted mean is the night's accuracy, the plain one is not."""
+    night = made_up(lesions=1500, seed=5)
+    truth = float((night.called == night.labels).mean())
+    chance = np.clip(1.1 - night.confidence, 0.05, 1.0)
+    weighted, plain = [], []
+    for seed in range(40):
+        asked = np.random.default_rng(seed).random(len(night)) < chance
+        found = LaterTruth(night.take(asked), DIAGNOSES, len(night), 0, 1 / chance[asked], int(asked.sum()), ())
+        weighted.append(measure_later_truth(found, resamples=2)["accuracy"].value)
+        alone = dataclasses.replace(found, weights=None)
+        plain.append(measure_later_truth(alone, resamples=2)["accuracy"].value)
+        assert found.effective_images < len(found.predictions) == alone.effective_images
+    error = np.std(weighted) / np.sqrt(len(weighted))
+    assert abs(np.mean(weighted) - truth) < 4 * error < 0.02
+    assert truth - np.mean(plain) > 0.05
+
+
+def test_who_was_asked_is_said(report: Path, said: LabelledPredictions, tmp_path: Path) -> None:
+    table = read_report_table(report, ("path", "lesion_id"))
+    suspicious = said.malignant_probability > 0.4
+    rows = labels_of(said.take(suspicious))
+    found = join_truth(table, write(tmp_path / "labels.csv", "path,diagnosis", rows), WORDS)
+    assert len(found.predictions) == suspicious.sum() and found.share == suspicious.mean()
+    (note,) = found.notes
+    assert "chosen by suspicion is biased" in note and "unlike the night" in note
+    sampled = write(tmp_path / "sampled.csv", "path,chance", [(path, 0.5) for path, _ in rows])
+    some = write(tmp_path / "some.csv", "path,diagnosis", rows[:-4])
+    found = join_truth(table, some, WORDS, sampled)
+    assert found.sampled == len(rows) and found.weights is not None and set(found.weights) == {2.0}
+    assert found.notes == (
+        f"4 of {len(rows)} sampled images have no truth yet; if those are the hard ones, the metrics flatter",
+    )
+    outside = write(tmp_path / "more.csv", "path,diagnosis", labels_of(said))
+    found = join_truth(table, outside, WORDS, sampled)
+    assert len(found.predictions) == len(rows) and "nobody knows their chance" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("night/I00000.jpg", "mel"), ("night/I00000.jpg", "nv")], "itself about 1 images: night/I00000.jpg (mel and nv)"),
+        ([("other/nobody.jpg", "mel")], "none of its images is in"),
+        ([("night/broken.jpg", "mel")], "none of its images has a prediction"),
+        ([("night/I00000.jpg", "melanomma")], "did you mean 'mel'"),
+    ],
+)  # fmt: skip
+def test_truth_that_cannot_be_used_is_one_clear_line(
+    report: Path, tmp_path: Path, rows: list[tuple[object, ...]], message: str
+) -> None:
+    truth = write(tmp_path / "labels.csv", "path,diagnosis", rows)
+    result = invoke("evaluate", "--report", str(report), "--truth", str(truth))
+    assert result.exit_code == 1 and message in error_line(result)
+    assert "labels.csv" in error_line(result)
+
+
+def test_truth_of_images_that_were_not_scored_is_left_out_and_said(
+    report: Path, said: LabelledPredictions, tmp_path: Path
+) -> None:
+    doubled = labels_of(said)[:1]  # twice the same is no contradiction
+    rows = [
+        *labels_of(said),
+        *doubled,
+        ("night/stranger.jpg", "mel"),
+        ("night/broken.jpg", "nv"),
+        ("night/later.jpg", ""),
+    ]
+    truth = write(tmp_path / "labels.csv", "path,diagnosis", rows)
+    out = tmp_path / "evaluation"
+    result = invoke("evaluate", "--report", str(report), "--truth", str(truth), "--out", str(out), "--resamples", "100")
+    assert result.exit_code == 0, result.output
+    assert f"lesions/3 in {report}: {len(said)} of {len(said)} scored images have truth (100.0%)" in result.stdout
+    assert "1 images of" in result.stderr and "stranger.jpg" in result.stderr
+    assert "1 images with truth could not be read" in result.stderr
+    values = json.loads((out / "metrics.json").read_text())
+    assert values["images_with_truth"] == len(said) and values["metrics"]["accuracy"]["value"] == pytest.approx(
+        (said.called == said.labels).mean()
+    )
+    page = (out / "report.html").read_text()
+    assert "stranger.jpg" in page and "balanced accuracy" in page
+
+
+def test_a_chance_has_to_be_one(report: Path, said: LabelledPredictions, tmp_path: Path) -> None:
+    rows = [(*row, 0 if index == 3 else 0.5) for index, row in enumerate(labels_of(said))]
+    truth = write(tmp_path / "labels.csv", "path,diagnosis,chance", rows)
+    with pytest.raises(DataError, match="numbers above 0, at most 1"):
+        join_truth(read_report_table(report, ("path", "lesion_id")), truth, WORDS)
+
+
+def test_options_that_do_not_go_together_are_refused(report: Path, tmp_path: Path) -> None:
+    truth = write(tmp_path / "labels.csv", "path,diagnosis", [("night/I00000.jpg", "mel")])
+    both = ("--report", str(report), "--truth", str(truth))
+    for arguments, message in (
+        (("evaluate", "--report", str(report)), "give --report and --truth"),
+        (("evaluate", "pretrained", "demo", *both), "without MODEL and DATA"),
+        (("evaluate", *both, "--tta"), "--tta is about scoring"),
+        (("evaluate", "pretrained"), "give MODEL and DATA"),
+    ):
+        result = invoke(*arguments)
+        assert result.exit_code == 2 and message in error_line(result)

@@ -1,0 +1,80 @@
+"""Reports read as tables: the diagnoses are those of the columns, and a wrong value is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lesionflow.diagnoses import HAM10000, ISIC2019, LabelSet
+from lesionflow.errors import ReportError
+from lesionflow.model.report_table import label_set_of, read_report_table
+
+HEADER = "path,p_id,status,error,diagnosis,probability,{},p_malignant,malignant,refer,model"
+
+
+def written(file: Path, names: tuple[str, ...], malignant: tuple[str, ...], images: int = 40) -> str:
+    """The text of a report of made-up images, of which the first failed; a carried column is called `p_id`."""
+    lines = [
+        HEADER.format(",".join(f"p_{name}" for name in names)),
+        f"'-a.jpg,7,error,empty: no bytes,{',' * len(names)},,,,,m/1",
+    ]
+    for index, shares in enumerate(np.random.default_rng(0).dirichlet(np.ones(len(names)), images)):
+        shares = np.round(shares, 6)
+        total = sum(share for name, share in zip(names, shares, strict=True) if name in malignant)
+        called = names[int(shares.argmax())]
+        values = ",".join(f"{share:.6f}" for share in shares)
+        lines.append(f"NA{index}.jpg,x{index},ok,,{called},{shares.max():.6f},{values},{total:.6f},no,no,m/1")
+    text = "\n".join(lines) + "\n"
+    file.write_text(text)
+    return text
+
+
+@pytest.mark.parametrize("labels", [HAM10000, ISIC2019])
+def test_diagnoses_and_malignant_ones_are_those_of_the_columns(tmp_path: Path, labels: LabelSet) -> None:
+    written(tmp_path / "report.csv", labels.names, labels.malignant)
+    found = read_report_table(tmp_path / "report.csv", ("path", "p_id"))
+    assert label_set_of(found) is labels
+    assert found.model == "m/1" and found.scored.tolist() == [False] + [True] * 40
+    assert found.rows["path"].tolist()[:2] == ["-a.jpg", "NA0.jpg"]
+    ids = found.column("p_id")
+    assert ids is not None and ids[0] == "x0"
+    assert np.allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_set_of_ones_own_is_read_from_the_report(tmp_path: Path) -> None:
+    written(tmp_path / "report.csv", ("a", "b", "c"), ("b",))
+    found = label_set_of(read_report_table(tmp_path / "report.csv"))
+    assert (found.names, found.malignant) == (("a", "b", "c"), ("b",))
+    written(tmp_path / "few.csv", ("a", "b", "c"), ("b",), images=2)
+    with pytest.raises(ReportError, match="do not tell which diagnoses are malignant"):
+        label_set_of(read_report_table(tmp_path / "few.csv"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (",ok,", ",fine,", "status 'fine' is neither"),
+        (",no,no,m/1\n", ",perhaps,no,m/1\n", "malignant 'perhaps' is none of"),
+        ("NA1.jpg,x1,ok,,", "NA1.jpg,x1,ok,,wart", "is none of"),
+        ("m/1\nNA3", "m/2\nNA3", "several models: m/1, m/2"),
+        (",refer,", ",other,", "no column refer"),
+    ],
+)
+def test_what_no_report_has_is_one_clear_line(tmp_path: Path, before: str, after: str, message: str) -> None:
+    text = written(tmp_path / "report.csv", ("a", "b", "c"), ("b",))
+    (tmp_path / "report.csv").write_text(text.replace(before, after, 1))
+    with pytest.raises(ReportError, match=message) as raised:
+        read_report_table(tmp_path / "report.csv")
+    assert str(raised.value).count("\n") == 0 and "report.csv" in str(raised.value)
+
+
+def test_probabilities_have_to_add_up(tmp_path: Path) -> None:
+    text = written(tmp_path / "report.csv", ("a", "b"), ("b",), images=3)
+    head, last = text.rstrip("\n").rsplit("\n", 1)
+    cells = last.split(",")
+    for value, message in (("0.9", "add up to"), ("1.2", "no probabilities"), ("much", "no number")):
+        (tmp_path / "report.csv").write_text("\n".join([head, ",".join([*cells[:6], value, "0.9", *cells[8:]])]) + "\n")
+        with pytest.raises(ReportError, match=message):
+            read_report_table(tmp_path / "report.csv")
