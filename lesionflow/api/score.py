@@ -183,7 +183,11 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
     device = "cuda" if config.engine == RAY and config.gpus_per_task else predictor.device
     loaded = ScoringModel(predictor, graph, device, config.batch_size or BATCH_SIZES[device])
     chosen = {"source": os.fspath(run.source)} | {field.name: getattr(config, field.name) for field in fields(config)}
-    return loaded, jobs.RunInfo(resolved.label, text, config.tta, opened.carried_columns, chosen)
+    info = jobs.RunInfo(resolved.label, text, config.tta, opened.carried_columns, chosen)
+    # An alias may name another version tomorrow; the label is that of the version.
+    moves = registered and ("@" in run.model or run.model.endswith("/latest"))
+    asked = f"models:/{resolved.label.removesuffix(' (demo data)')}" if moves else run.model
+    return loaded, replace(info, model_asked=asked)
 
 
 def _task(opened: Source, model: ScoringModel, config: ScoringConfig) -> jobs.Task:

@@ -80,7 +80,11 @@ def verdict(said: IndexedPrediction, calibration: Calibration) -> str:
     called, share, limit = DIAGNOSES[said.called], said.malignant_probability, calibration.malignant_threshold
     malignant = f"{'yes' if said.malignant else 'no'} ({percent(share)}, operating point {percent(limit)})"
     why = {TRUSTED: "no", UNCERTAIN: "yes, the call is uncertain", UNFAMILIAR: "yes, it is unlike the training images"}
-    return f"Called: {FULL_NAMES[called]} ({called})\nMalignant: {malignant}\nRefer to a person: {why[said.refer]}"
+    likeliest = DIAGNOSES[max(range(len(DIAGNOSES)), key=lambda index: said.probabilities[index])]
+    # A call that is not the most probable diagnosis would read as a mistake without the other one beside it.
+    other = "" if likeliest == called else f"; most probable: {likeliest}, {percent(max(said.probabilities))}"
+    call = f"{FULL_NAMES[called]} ({called}, {percent(said.probabilities[said.called])}){other}"
+    return f"Called: {call}\nMalignant: {malignant}\nRefer to a person: {why[said.refer]}"
 
 
 def percent(chance: float) -> str:

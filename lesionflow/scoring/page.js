@@ -1,5 +1,6 @@
 "use strict";
 // Names of files are other people's text: everything goes into the page as text or as a property, never as markup.
+performance.mark("lesionflow: begins");
 const data = JSON.parse(document.getElementById("data").textContent);
 const WHOLE = 10000, ROW_HEIGHT = 72, MARGIN = 8;
 const find = (selector) => document.querySelector(selector);
@@ -12,8 +13,11 @@ function make(tag, className, ...content) {
   return element;
 }
 
-const rows = data.rows.map(([file, probabilities, called, malignant, refer, thumbnail], place) => (
-  { file, probabilities, called, malignant, refer, thumbnail, place, share: data.malignant_shares[place] }));
+performance.mark("lesionflow: data read");
+const rows = data.rows.map(([file, probabilities, called, malignant, refer, thumbnail], place) => ({
+  file, probabilities, called, malignant, refer, thumbnail, place, share: data.malignant_shares[place],
+  address: data.addresses[place], likeliest: probabilities.indexOf(Math.max(...probabilities)),
+  path: (data.paths[place] || [file])[0], source: (data.paths[place] || [file, file])[1] }));
 
 const columns = [
   { title: "", className: "image" },
@@ -21,6 +25,7 @@ const columns = [
   { title: "diagnosis", className: "called", key: (row) => data.diagnoses[row.called], first: 1 },
   { title: "malignant", className: "number malignant", key: (row) => row.share, first: -1 },
   { title: "refer", className: "refer", key: (row) => row.refer, first: -1 },
+  { title: "reviewed", className: "reviewed", key: (row) => reviewOf(row).diagnosis || "", first: -1 },
   ...data.diagnoses.map((name, index) => (
     { title: name, className: "number each", key: (row) => row.probabilities[index], first: -1 })),
 ];
@@ -44,6 +49,12 @@ function diagnosisOf(row) {
   return make("span", data.malignant.includes(row.called) ? "risk" : "", data.diagnoses[row.called]);
 }
 
+function likeliestOf(row) {  // beside the call, which would else read as a mistake where another one is more probable
+  if (row.likeliest === row.called) return "";
+  const text = data.diagnoses[row.likeliest] + " " + percent(row.probabilities[row.likeliest]);
+  return make("small", "likeliest", make("span", "wide", "most probable: "), make("span", "slim", "most: "), text);
+}
+
 function malignantMark(row) {
   return row.malignant ? make("span", "mark full", "yes") : make("span", "mark plain", "no");
 }
@@ -59,10 +70,11 @@ function tableRow(row) {
   name.title = row.file;
   const line = make("tr", "row",
     make("td", "image", picture(row)), make("td", "file", name),
-    make("td", "called", diagnosisOf(row), make("br"), percent(row.probabilities[row.called]),
-      row.refer ? referMark(row, " narrow") : ""),
+    make("td", "called", diagnosisOf(row), " " + percent(row.probabilities[row.called]),
+      likeliestOf(row), row.refer ? referMark(row, " narrow") : ""),
     make("td", "number malignant", bar(row.share), malignantMark(row)),
     make("td", "refer", referMark(row, "")),
+    make("td", "reviewed", reviewOf(row).diagnosis || ""),
     ...row.probabilities.map((share) => make("td", "number each", percent(share))));
   line.addEventListener("click", () => open(row));
   return line;
@@ -88,9 +100,10 @@ function draw() {  // only the rows in view, and a few around them
 
 function arrange() {
   const words = find("#search").value.toLowerCase(), wanted = find("#diagnosis").value, refer = find("#refer").value;
+  const review = REVIEW_FILTERS[find("#review").value];
   shown = rows.filter((row) => (!wanted || data.diagnoses[row.called] === wanted)
     && (!refer || (refer === "any" ? row.refer > 0 : data.refer_words[row.refer] === refer))
-    && row.file.toLowerCase().includes(words));
+    && review(row) && row.file.toLowerCase().includes(words));
   const key = sorted.key;
   shown.sort((one, other) => {
     const a = key(one), b = key(other);
@@ -103,23 +116,6 @@ function arrange() {
   });
   drawn = "";
   draw();
-}
-
-const REASONS = ["", ": the diagnosis called is too improbable to rely on it.",
-  ": the image is unlike those that the model was trained on."];
-
-function open(row) {
-  const list = make("dl");
-  data.diagnoses.map((name, index) => [row.probabilities[index], index]).sort((a, b) => b[0] - a[0])
-    .forEach(([share, index]) => list.append(make("dt", data.malignant.includes(index) ? "risk" : "",
-      data.diagnoses[index] + ", " + data.full_names[index]), make("dd", "", bar(share))));
-  find("dialog div").replaceChildren(picture(row), make("p", "", row.file),
-    make("p", "", "Diagnosis called: ", make("strong", "", data.full_names[row.called]),
-      ", the most probable if all seven were equally frequent."),
-    make("p", "", "Malignant at the operating point: ", malignantMark(row)),
-    make("p", "", "Refer: ", referMark(row, ""), REASONS[row.refer]), list,
-    make("p", "", "malignant diagnoses (\u25b4) together: " + percent(row.share)));
-  find("dialog").showModal();
 }
 
 find("#model").textContent = "Model: " + data.model;
@@ -162,4 +158,3 @@ find("#refer").addEventListener("change", arrange);
 find("#failures details").addEventListener("toggle", draw);
 addEventListener("scroll", draw, { passive: true });
 addEventListener("resize", draw);
-arrange();

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import heapq
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -21,7 +25,7 @@ from lesionflow.model.columns import REFER, path_with_frame, utf8
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.pages import base_style, packaged, render
 from lesionflow.scoring.summary import Counts
-from lesionflow.storage.location import Location
+from lesionflow.storage.location import Location, is_url
 
 MAXIMUM_IMAGES = 5_000  # on the page; beyond that it would be slow to load, and nobody scrolls that far
 MAXIMUM_FAILURES = 1_000
@@ -37,12 +41,15 @@ def write_page(
     model: str,
     *,
     demo: bool = False,
+    prior: Sequence[float] | None = None,
+    model_asked: str = "",
     overwrite: bool = False,
     workers: int | None = None,
 ) -> None:
     """Write the page of a scoring run; the images are read again, for their thumbnails.
 
-    Of more than `MAXIMUM_IMAGES` scored images the page holds those with the highest malignant probability. Raises
+    Of more than `MAXIMUM_IMAGES` scored images the page holds those with the highest malignant probability. prior: each
+    diagnosis's share of the training images; model_asked: what `lesionflow explain` is to be given as the model. Raises
     `ReportError` where it cannot be written.
     """
     counts, failures = Counts(), list[Row]()
@@ -61,12 +68,14 @@ def write_page(
             heapq.heappushpop(suspicious, entry)
     kept = [(row, said) for _, _, row, said in sorted(suspicious, key=lambda entry: entry[:2], reverse=True)]
     style = base_style() + packaged("lesionflow.scoring", "page.css")
-    script = packaged("lesionflow.scoring", "page.js")
+    script = packaged("lesionflow.scoring", "page.js") + packaged("lesionflow.scoring", "review.js")
     page = render("report.html", style=style, script=script, data=_DATA_COMES_HERE)
     before, after = page.split(_DATA_COMES_HERE)
+    about = {"model": utf8(model), "demo": demo, "model_asked": utf8(model_asked or model)} | _links(kept, out)
+    about["prior"] = prior or [1 / len(DIAGNOSES)] * len(DIAGNOSES)
     with atomic_file(out, overwrite) as file:
         file.write(before.encode())
-        for text in _data(kept, failures, counts, model, demo, workers):
+        for text in _data(kept, failures, counts, about, workers):
             # Inside a script element only this could end the data; JSON reads the escapes as the same characters.
             safe = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
             file.write(safe.encode())
@@ -74,20 +83,54 @@ def write_page(
 
 
 _DATA_COMES_HERE = "\0"
+CALLS = (
+    "The diagnosis called is the one that would be most probable if all were equally frequent; with the frequencies of "
+    "the training images, another one can be more probable."
+)
+
+
+def _links(kept: list[tuple[Row, IndexedPrediction]], out: Location) -> dict[str, Any]:
+    """Where the page finds the images' files and what `lesionflow explain` draws of them, and what a review is of."""
+    digest = hashlib.sha256()
+    for row, said in kept:
+        digest.update(f"{path_with_frame(row)}\0{said.malignant_probability:.6f}\n".encode())
+    # What the page shows of a path may be its end alone, and has the number of a further frame.
+    paths = {
+        place: [path_with_frame(row), utf8(row.path)]
+        for place, (row, _) in enumerate(kept)
+        if not _name(row) == path_with_frame(row) == row.path
+    }
+    folder = f"{out.stem}_explanations"
+    return {
+        "report": digest.hexdigest()[:16],
+        "addresses": [_address(row, out) for row, _ in kept],
+        "paths": paths,
+        "explanations": utf8(str(out.parent / folder)),
+        "explanations_address": quote(os.fsencode(folder)),
+    }
+
+
+def _address(row: Row, out: Location) -> str:
+    """The address of an image's file relative to the page; "" where no browser could show it."""
+    if not isinstance(out, Path) or is_url(row.path) or row.frame:
+        return ""
+    try:
+        relative = os.path.relpath(row.path, out.parent)
+    except ValueError:  # on another drive of Windows
+        return ""
+    return quote(os.fsencode(relative.replace(os.sep, "/")))
 
 
 def _data(
     kept: list[tuple[Row, IndexedPrediction]],
     failures: list[Row],
     counts: Counts,
-    model: str,
-    demo: bool,
+    about: dict[str, Any],
     workers: int | None,
 ) -> Iterator[str]:
     """The page's data as JSON, a piece at a time."""
-    start = {
-        "model": utf8(model),
-        "demo": demo,
+    start = about | {
+        "calls": CALLS,
         "scored": counts.scored,
         "failed": counts.failed,
         "diagnoses": DIAGNOSES,

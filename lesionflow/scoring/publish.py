@@ -218,8 +218,10 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
         if outputs.html is not None:
             from lesionflow.scoring.page import write_page
 
-            replacing = outputs.may_replace
-            write_page(job.rows(), outputs.html, info.label, demo=card.demo, overwrite=replacing, workers=workers)
+            write_page(
+                job.rows(), outputs.html, info.label, demo=card.demo, prior=card.prior, model_asked=info.model_asked,
+                overwrite=outputs.may_replace, workers=workers,
+            )  # fmt: skip
         seconds = time.monotonic() - started
         if outputs.summary is not None:
             values = build_summary(counts, seconds, destination.location, origin, resumed, info.left_out)

@@ -111,7 +111,7 @@ def test_nothing_but_the_pages_own_parts_may_run_or_be_fetched(tmp_path: Path) -
     policy = next(
         attrs["content"] for tag, attrs in elements.tags if attrs.get("http-equiv") == "Content-Security-Policy"
     )
-    assert policy is not None and policy.startswith("default-src 'none'; img-src data:;")
+    assert policy is not None and policy.startswith("default-src 'none'; img-src data: file: 'self';")
     parts = {tag: content for tag, content in elements.content if not content.lstrip().startswith("{")}
     for tag, directive in (("style", "style-src"), ("script", "script-src")):
         digest = base64.b64encode(hashlib.sha256(parts[tag].encode()).digest()).decode()
