@@ -28,6 +28,7 @@ MEASURES = "return performance.getEntriesByType('measure').map(entry => [entry.n
 
 
 def main() -> None:
+    """Write the page, open it several times and print what the browser measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--screenshots", type=Path, help="folder for pictures of the page at two widths")

@@ -82,8 +82,10 @@ def verdict(said: IndexedPrediction, calibration: Calibration) -> str:
     why = {TRUSTED: "no", UNCERTAIN: "yes, the call is uncertain", UNFAMILIAR: "yes, it is unlike the training images"}
     likeliest = DIAGNOSES[max(range(len(DIAGNOSES)), key=lambda index: said.probabilities[index])]
     # A call that is not the most probable diagnosis would read as a mistake without the other one beside it.
-    other = "" if likeliest == called else f"; most probable: {likeliest}, {percent(max(said.probabilities))}"
-    call = f"{FULL_NAMES[called]} ({called}, {percent(said.probabilities[said.called])}){other}"
+    call = f"{FULL_NAMES[called]} ({called})"
+    if likeliest != called:
+        chances = [percent(said.probabilities[DIAGNOSES.index(name)]) for name in (called, likeliest)]
+        call += f", {chances[0]}; most probable: {likeliest}, {chances[1]}"
     return f"Called: {call}\nMalignant: {malignant}\nRefer to a person: {why[said.refer]}"
 
 

@@ -117,6 +117,12 @@ def test_the_verdict_tells_whom_to_refer(refer: str, told: str) -> None:
     ]  # fmt: skip
 
 
+def test_a_call_that_is_not_the_most_probable_stands_beside_that_one() -> None:
+    said = IndexedPrediction((0.1, 0.1, 0.1, 0.043, 0.36, 0.297, 0.0), 3, True, "no")
+    call = verdict(said, Calibration()).split("\n")[0]
+    assert call == "Called: dermatofibroma (df), 4.3%; most probable: mel, 36.0%"
+
+
 def test_nothing_is_told_to_be_certain_that_is_not() -> None:
     chances = (0.0, 0.0004, 0.0005, 0.9994, 0.9996, 1.0)
     assert [percent(chance) for chance in chances] == ["0.0%", "<0.1%", "0.1%", "99.9%", ">99.9%", "100.0%"]
