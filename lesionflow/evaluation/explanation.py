@@ -85,7 +85,7 @@ def verdict(said: IndexedPrediction, calibration: Calibration) -> str:
     call = f"{FULL_NAMES[called]} ({called})"
     if likeliest != called:
         chances = [percent(said.probabilities[DIAGNOSES.index(name)]) for name in (called, likeliest)]
-        call += f", {chances[0]}; most probable: {likeliest}, {chances[1]}"
+        call += f", {chances[0]}\nMost probable: {FULL_NAMES[likeliest]} ({likeliest}), {chances[1]}"
     return f"Called: {call}\nMalignant: {malignant}\nRefer to a person: {why[said.refer]}"
 
 

@@ -100,7 +100,7 @@ def _links(kept: list[tuple[Row, IndexedPrediction]], out: Location) -> dict[str
         for place, (row, _) in enumerate(kept)
         if not _name(row) == path_with_frame(row) == row.path
     }
-    folder = f"{out.stem}_explanations"
+    folder = out.name.removesuffix(out.suffix) + "_explanations"
     return {
         "report": digest.hexdigest()[:16],
         "addresses": [_address(row, out) for row, _ in kept],

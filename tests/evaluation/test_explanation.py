@@ -47,7 +47,8 @@ def test_the_picture_says_what_the_report_says() -> None:
     figure = explanation_picture(explanation(2.0), CARD, Calibration(malignant_threshold=0.12))
     said = [each.get_text() for each in written(figure)]
     title = (
-        "scans/mole.jpg\nCalled: melanoma (mel)\nMalignant: yes (30.3%, operating point 12.0%)\nRefer to a person: no"
+        "scans/mole.jpg\nCalled: melanoma (mel), 30.0%\nMost probable: melanocytic nevus (nv), 68.0%\n"
+        "Malignant: yes (30.3%, operating point 12.0%)\nRefer to a person: no"
     )
     assert title in said and "what speaks for mel:\n30.0%, down to 1.0% if covered" in said
     assert "what the network sees:\n25%, at the edges, is cut off" in said
@@ -119,8 +120,8 @@ def test_the_verdict_tells_whom_to_refer(refer: str, told: str) -> None:
 
 def test_a_call_that_is_not_the_most_probable_stands_beside_that_one() -> None:
     said = IndexedPrediction((0.1, 0.1, 0.1, 0.043, 0.36, 0.297, 0.0), 3, True, "no")
-    call = verdict(said, Calibration()).split("\n")[0]
-    assert call == "Called: dermatofibroma (df), 4.3%; most probable: mel, 36.0%"
+    call = verdict(said, Calibration()).split("\n")[:2]
+    assert call == ["Called: dermatofibroma (df), 4.3%", "Most probable: melanoma (mel), 36.0%"]
 
 
 def test_nothing_is_told_to_be_certain_that_is_not() -> None:
