@@ -1,14 +1,15 @@
 """Label sets: which diagnoses there are, in which order, which are malignant, and which words mean each.
 
-Everything uses the seven of HAM10000 (`DIAGNOSES`) so far; other sets can be described, built in or as YAML.
+A bundle's card has the set that the bundle was trained with; the seven of HAM10000 are the default.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from difflib import SequenceMatcher
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,36 @@ class LabelSet:
     def __post_init__(self) -> None:
         if wrong := next(_faults(self), None):
             raise UsageError(f"label set {self.name!r}: {wrong}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def malignant_indices(self) -> tuple[int, ...]:
+        """Where the malignant ones stand among `names`, ascending."""
+        return tuple(index for index, name in enumerate(self.names) if name in self.malignant)
+
+    @property
+    def benign(self) -> tuple[str, ...]:
+        """Those that are not malignant, in order."""
+        return tuple(name for name in self.names if name not in self.malignant)
+
+    @property
+    def not_to_miss_index(self) -> int | None:
+        """Where the one not to miss stands among `names`; None where the set names none."""
+        return self.names.index(self.not_to_miss) if self.not_to_miss else None
+
+    def index_of(self, name: str) -> int:
+        """Where a short name stands. Raises `UsageError` for one that is not of the set."""
+        if name not in self.names:
+            raise UsageError(f"{name!r} is no diagnosis of {self.name}; it has {', '.join(self.names)}")
+        return self.names.index(name)
+
+    def is_like(self, other: LabelSet) -> bool:
+        """Whether both have the same diagnoses, of the same kind and order; words and full names may differ."""
+        return (self.names, self.malignant_indices, self.not_to_miss) == (
+            other.names, other.malignant_indices, other.not_to_miss,
+        )  # fmt: skip
 
     @property
     def words(self) -> dict[str, str]:
@@ -124,6 +155,8 @@ def _faults(labels: LabelSet) -> Iterator[str]:
         yield "none is malignant; name at least one"
     if len(set(labels.malignant)) >= len(names):
         yield "all are malignant; at least one has to be benign"
+    if "malignant" in names and tuple(labels.malignant) != ("malignant",):
+        yield "malignant: a diagnosis of that name has to be the one that is malignant"
     if labels.not_to_miss and labels.not_to_miss not in labels.malignant:
         yield f"not_to_miss is {labels.not_to_miss!r}, which is not among the malignant ones"
     meanings: dict[str, str] = {}
@@ -304,6 +337,25 @@ def read_label_set(source: str) -> LabelSet:
         )
     except UsageError as error:
         raise UsageError(str(error) if str(error).startswith(source) else f"{source}: {error}") from None
+
+
+def labels_from_json(values: Any) -> LabelSet:
+    """Read back what `dataclasses.asdict` of a label set became as JSON. Raises `UsageError` for anything else."""
+    known = [each.name for each in fields(LabelSet)]
+    if sorted(_mapping(values, "labels")) != sorted(known):
+        raise UsageError(f"labels has to have {', '.join(known)}")
+    texts = {name: values[name] for name in ("name", "not_to_miss", "source")}
+    full_names = _mapping(values["full_names"], "full_names")
+    if not all(isinstance(text, str) for text in (*texts.values(), *full_names.values())):
+        raise UsageError("names of a label set have to be text")
+    return LabelSet(
+        names=_words(values["names"], "names"),
+        full_names=full_names,
+        malignant=_words(values["malignant"], "malignant"),
+        aliases={name: _words(words, "aliases") for name, words in _mapping(values["aliases"], "aliases").items()},
+        others=_words(values["others"], "others"),
+        **texts,
+    )
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:

@@ -107,8 +107,8 @@ def test_a_typed_program_runs(tmp_path: Path) -> None:
 def test_a_misspelt_keyword_is_one_line_and_a_configuration_is_taken(tmp_path: Path) -> None:
     with pytest.raises(lesionflow.LesionflowError, match=r"ScoringConfig has no option 'bach_size'; did you mean"):
         lesionflow.score("images", tmp_path / "results.csv", bach_size=3)  # type: ignore[call-arg]
-    with pytest.raises(lesionflow.LesionflowError, match="--top-k 9: must be from 1 to 7"):
-        lesionflow.score("images", tmp_path / "results.csv", lesionflow.ScoringConfig(quiet=True), top_k=9)
+    with pytest.raises(lesionflow.LesionflowError, match="--top-k 0: must be from 1 to 1000"):
+        lesionflow.score("images", tmp_path / "results.csv", lesionflow.ScoringConfig(quiet=True), top_k=0)
 
 
 def test_modules_do_not_take_the_place_of_functions() -> None:

@@ -14,6 +14,7 @@ import fnmatch
 import os
 import re
 import sys
+from collections.abc import Set
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -21,8 +22,8 @@ from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import LesionflowError, UsageError
 from lesionflow.images.read_bytes import MAXIMUM_BYTES
 from lesionflow.images.signatures import SUFFIXES
-from lesionflow.model.columns import FAILED, REPORT_COLUMNS, SCORED
-from lesionflow.model.pyfunc import OUTPUT_COLUMNS
+from lesionflow.model.columns import FAILED, SCORED, report_columns
+from lesionflow.model.pyfunc import output_columns
 from lesionflow.registry.versions import Version, find_version, number_by_alias, parse_address
 from lesionflow.tracking.client import registry_errors
 from lesionflow.tracking.tracking_store import connect
@@ -150,14 +151,15 @@ def report(spark: SparkSession, listed: list[str], source: str, pattern: str | N
     rows = all_files.join(scored.hint("merge"), "path", "left").withColumn("error", error)
     rows = rows.withColumn("status", when(col("error").isNull(), SCORED).otherwise(FAILED))
     rows = rows.withColumn("model", lit(version.label))
-    return rows.select([_column(name) for name in REPORT_COLUMNS]).orderBy("path")
+    said = set(output_columns(version.card.labels)) - {"error", "status", "model"}
+    return rows.select([_column(name, said) for name in report_columns(version.card.labels)]).orderBy("path")
 
 
-def _column(name: str) -> Column:
+def _column(name: str, said: Set[str]) -> Column:
     """One of the report's: what the model says is null where there is an error."""
     from pyspark.sql.functions import col, when
 
-    if name not in OUTPUT_COLUMNS or name in ("error", "status", "model"):
+    if name not in said:
         return col(name)
     return when(col("error").isNull(), col(f"said.{name}")).alias(name)
 

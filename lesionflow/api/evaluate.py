@@ -103,7 +103,7 @@ def _evaluate(
         predictor = load_predictor(resolved.folder, threads=1, averaged=config.tta)
         card = predictor.card
         known = read_arrays(resolved.folder, card, TRAINED_ON_FILE)
-        validation = read_labelled(read_arrays(resolved.folder, card, VALIDATION_FILE))
+        validation = read_labelled(read_arrays(resolved.folder, card, VALIDATION_FILE), card.labels)
     images = read_labelled_images(data, cache, config.labels)
     part, members = _members(card, resolved.label, images, config.part)
     warnings = list(images.warnings)

@@ -18,7 +18,7 @@ from lesionflow.errors import ImageError
 from lesionflow.images.decode import fit_array, fit_image
 from lesionflow.images.read_bytes import read_image_bytes
 from lesionflow.model.card import Card
-from lesionflow.model.prediction import Prediction, Row
+from lesionflow.model.prediction import Prediction, Row, prediction_class
 from lesionflow.model.predictor import Predictor, load_predictor, only_frame, predict_batch
 from lesionflow.scoring.config import ScoringConfig
 from lesionflow.scoring.engines.local import default_workers
@@ -56,7 +56,13 @@ class LoadedModel:
         batches = [asked[first : first + size] for first in range(0, len(asked), size)]
         with ThreadPoolExecutor(min(default_workers(), max(1, len(batches)))) as threads:
             scored = threads.map(lambda batch: predict_batch(self.predictor, batch, _decode), batches)
-            return [_prediction(row) for rows in scored for row in rows]
+            return [self._prediction(row) for rows in scored for row in rows]
+
+    def _prediction(self, row: Row) -> Prediction:
+        if row.prediction is None:
+            failed: Prediction = prediction_class(self.card.labels)(error=f"{row.reason}: {row.detail}")
+            return failed
+        return row.prediction.by_name()
 
 
 def load(
@@ -96,9 +102,3 @@ def _decode(image: object, height: int, width: int) -> np.ndarray:
     if isinstance(image, np.ndarray):
         return fit_array(image, height, width)
     raise ImageError("not_an_image", f"a {type(image).__name__}; give a path, bytes, an image of Pillow's or an array")
-
-
-def _prediction(row: Row) -> Prediction:
-    if row.prediction is None:
-        return Prediction(error=f"{row.reason}: {row.detail}")
-    return row.prediction.by_name()

@@ -124,6 +124,7 @@ def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
     opened = open_source(run.source, recursive=config.recursive, pattern=config.pattern)
     outputs = check_outputs(destination, config, opened.carried_columns, config.overwrite or resuming)
     loaded, info = _load(run, opened)
+    outputs = outputs.of_model(loaded.predictor.labels)
     task = _task(opened, loaded, config)
     with (
         open_engine(config, loaded) as engine,
@@ -155,7 +156,7 @@ def _score_share(run: _Run) -> Summary:
         jobs.join(folder, _task(opened, loaded, config), share, info) as job,
         _keeping(job, "the same command goes on from there", shared=True),
     ):
-        shards, started, counts = share.shards(job.shards), time.monotonic(), Counts()
+        shards, started, counts = share.shards(job.shards), time.monotonic(), Counts.of(loaded.predictor.labels)
         resumed = _score_shards(job, shards, engine, run, opened)
         seconds = time.monotonic() - started
         for row in job.rows(shards):
@@ -192,7 +193,7 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
 
 def _task(opened: Source, model: ScoringModel, config: ScoringConfig) -> jobs.Task:
     fingerprint = row_fingerprint(model.predictor.card, model.device, config.tta, model.batch_size)
-    return jobs.Task(opened, fingerprint, config.shard_size)
+    return jobs.Task(opened, fingerprint, config.shard_size, model.predictor.labels)
 
 
 def _score_shards(job: Job, shards: range, engine: Engine, run: _Run, source: Source) -> int:

@@ -124,8 +124,9 @@ def _print_summary(summary: Summary, out: str, part: str | None = None) -> None:
     say = functools.partial(click.echo, err=summary.report is None)
     total, counts = summary.scored + summary.failed, summary.counts
     say(f"{total} images, {summary.scored} scored with {summary.model}, {summary.failed} failed")
+    width = max(6, *map(len, counts.diagnoses))
     for diagnosis, count in sorted(counts.diagnoses.items(), key=lambda item: -item[1]):
-        say(f"  {diagnosis:6}{count:8}  {count / max(summary.scored, 1):6.1%}")
+        say(f"  {diagnosis:{width}}{count:8}  {count / max(summary.scored, 1):6.1%}")
     for reason, count in sorted(counts.failures.items()):
         say(f"  failed, {reason}: {count}")
     referred = ", ".join(f"{count} {why}" for why, count in counts.referred.items())

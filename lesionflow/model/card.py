@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.errors import BundleError
+from lesionflow.diagnoses import HAM10000, LabelSet, labels_from_json
+from lesionflow.errors import BundleError, UsageError
 from lesionflow.images.decode import PIXELS_VERSION, READ_PIXELS_VERSIONS
 
 CARD_FILE, ONNX_FILE, KERAS_FILE = "card.json", "model.onnx", "model.keras"
 VALIDATION_FILE = "validation.npz"  # what the model says of the validation part: comparisons rest on it
 TRAINED_ON_FILE = "trained_on.npz"  # digests of lesions and images of the training part: leaks are found with it
 FILES = (ONNX_FILE, KERAS_FILE, VALIDATION_FILE, TRAINED_ON_FILE)
-CARD_FORMAT = 3
-READ_FORMATS = (2, CARD_FORMAT)  # 2 had no licence; what is written is always the newest
+CARD_FORMAT = 4  # what is written is always the newest
+READ_FORMATS = (2, 3, CARD_FORMAT)  # 2 had no licence, and up to 3 the diagnoses were always the seven of HAM10000
 SINGLE, AVERAGED = "single", "tta"  # one look at an image; the average of its flips and quarter turns
 
 
@@ -36,7 +36,7 @@ class Calibration:
     """What makes probabilities and decisions of a network's outputs; `evaluation.calibration` fits it."""
 
     temperature: float = 1.0  # logits are divided by it
-    logit_offsets: tuple[float, ...] = (0.0,) * len(DIAGNOSES)  # and these are added, a correction of the prior
+    logit_offsets: tuple[float, ...] = ()  # and these are added, a correction of the prior; zeros unless given
     malignant_threshold: float = 0.5  # from this malignant probability on, an image is called malignant
     uncertain_below: float = 0.0  # a call whose probability is lower is referred
     unfamiliar_above: float | None = None  # an image farther from the training images is referred
@@ -56,17 +56,33 @@ class Card:
     split_digest: str  # of which image is in which part of the split
     split_seed: int  # what the split was drawn with
     split_fractions: tuple[float, float, float]  # the shares of lesions in training, validation and test
-    prior: tuple[float, ...] = (1 / len(DIAGNOSES),) * len(DIAGNOSES)  # each diagnosis's share of the training images
+    prior: tuple[float, ...] = ()  # each diagnosis's share of the training images; equal ones unless given
     calibrations: dict[str, Calibration] = field(default_factory=lambda: {SINGLE: Calibration()})  # of single and tta
     metrics: dict[str, dict[str, Estimate]] = field(default_factory=dict)  # part of the split -> metric -> figure
     training: dict[str, Any] = field(default_factory=dict)  # the configuration and what came of it
     versions: dict[str, str] = field(default_factory=dict)  # of the packages that it was trained with
     licence: str = ""  # of the training images, where it is known; it binds the use of the model
-    classes: tuple[str, ...] = DIAGNOSES  # the diagnoses, in the order of the outputs
+    labels: LabelSet = HAM10000  # the diagnoses, in the order of the outputs
     pixels_version: int = PIXELS_VERSION  # of how images become pixels; 1 and 2 differ little, others are refused
     format: int = CARD_FORMAT  # of the card itself
     digests: dict[str, str] = field(default_factory=dict)  # file name -> SHA-256
     digest: str = ""  # SHA-256 of all the other fields: the identity of the bundle
+
+    def __post_init__(self) -> None:
+        number = len(self.labels)
+        if self.prior == ():
+            object.__setattr__(self, "prior", (1 / number,) * number)
+        zeros = (0.0,) * number
+        whole = {
+            mode: dataclasses.replace(each, logit_offsets=zeros) if each.logit_offsets == () else each
+            for mode, each in self.calibrations.items()
+        }
+        object.__setattr__(self, "calibrations", whole)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The short names of the diagnoses, in the order of the outputs."""
+        return self.labels.names
 
     @property
     def label(self) -> str:
@@ -105,7 +121,7 @@ def parse_card(content: bytes, file: str) -> Card:
             raise BundleError(f"{file}: altered since it was trained (digest differs); restore or retrain it")
         card = _card(values)
         _check(card)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
         raise BundleError(f"{file}: not the card of a bundle ({type(error).__name__}: {error})") from error
     return card
 
@@ -124,8 +140,11 @@ def sha256(content: bytes) -> str:
 
 
 def _card(values: dict[str, Any]) -> Card:
-    for name in ("split_fractions", "prior", "classes"):
+    values["labels"] = _labels(values)
+    for name in ("split_fractions", "prior"):
         values[name] = tuple(values[name])
+    if not values["prior"] or not all(fields["logit_offsets"] for fields in values["calibrations"].values()):
+        raise ValueError("a prior or offsets of logits are empty")
     values["calibrations"] = {
         mode: Calibration(**(fields | {"logit_offsets": tuple(fields["logit_offsets"])}))
         for mode, fields in values["calibrations"].items()
@@ -137,11 +156,18 @@ def _card(values: dict[str, Any]) -> Card:
     return Card(**values)
 
 
+def _labels(values: dict[str, Any]) -> LabelSet:
+    """The label set of a card; those before format 4 listed the names alone, which were always the same."""
+    if values["format"] == CARD_FORMAT:
+        return labels_from_json(values["labels"])
+    if "labels" in values or tuple(values.pop("classes")) != HAM10000.names:
+        raise ValueError(f"a card of format {values['format']} has the classes {', '.join(HAM10000.names)}")
+    return HAM10000
+
+
 def _check(card: Card) -> None:
     """Refuse what a matching digest alone would let through: a card that somebody wrote with a digest of their own."""
     _check_kinds(card)
-    if card.classes != DIAGNOSES:
-        raise ValueError(f"classes are {card.classes}, this version knows {DIAGNOSES}")
     if card.pixels_version not in READ_PIXELS_VERSIONS:
         readable = " and ".join(map(str, READ_PIXELS_VERSIONS))
         raise ValueError(f"trained on pixels of version {card.pixels_version}, this one decodes {readable}")
@@ -149,12 +175,12 @@ def _check(card: Card) -> None:
         raise ValueError(f"input of {card.height} x {card.width} pixels")
     if len(card.split_fractions) != 3 or not _numbers(*card.split_fractions):
         raise ValueError("fractions of the split have to be finite numbers, one a part")
-    if len(card.prior) != len(DIAGNOSES) or not _numbers(*card.prior) or min(card.prior) <= 0:
+    if len(card.prior) != len(card.labels) or not _numbers(*card.prior) or min(card.prior) <= 0:
         raise ValueError("the prior has to be a number above 0 for each diagnosis")
     if SINGLE not in card.calibrations:
         raise ValueError("it has no calibration")
     for calibration in card.calibrations.values():
-        _check_calibration(calibration)
+        _check_calibration(calibration, len(card.labels))
     if not _numbers(*(number for metrics in card.metrics.values() for figure in metrics.values() for number in figure)):
         raise ValueError("metrics have to be finite numbers: the value and the ends of its interval")
     if not all(isinstance(value, str) for value in (*card.digests.values(), *card.versions.values())):
@@ -163,9 +189,9 @@ def _check(card: Card) -> None:
         raise ValueError(f"digests of {sorted(card.digests)}")
 
 
-def _check_calibration(calibration: Calibration) -> None:
+def _check_calibration(calibration: Calibration, diagnoses: int) -> None:
     _check_kinds(calibration)
-    if len(calibration.logit_offsets) != len(DIAGNOSES) or not _numbers(*calibration.logit_offsets):
+    if len(calibration.logit_offsets) != diagnoses or not _numbers(*calibration.logit_offsets):
         raise ValueError("logit offsets have to be finite numbers, one a diagnosis")
     thresholds = (calibration.malignant_threshold, calibration.uncertain_below, calibration.unfamiliar_above or 0.0)
     if not _numbers(calibration.temperature, *thresholds, *calibration.figures.values()):
@@ -176,7 +202,7 @@ def _check_calibration(calibration: Calibration) -> None:
 
 _KINDS: dict[str, Any] = {
     "str": str, "int": int, "bool": bool, "float": (float, int), "tuple": tuple, "dict": dict,
-    "float | None": (float, int, type(None)),
+    "float | None": (float, int, type(None)), "LabelSet": LabelSet,
 }  # fmt: skip
 
 

@@ -4,22 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, Row
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, Row, probability_columns
 
-REPORT_COLUMNS = (
-    "path",
-    "status",
-    "error",
-    "diagnosis",
-    "probability",
-    *(f"p_{diagnosis}" for diagnosis in DIAGNOSES),
-    "p_malignant",
-    "malignant",
-    "refer",
-    "model",
-)
 FRAME, FORMAT, NOTE = "frame", "format", "note"
 ON_REQUEST = (FRAME, FORMAT, NOTE)  # only where `--columns` asks for them
 SCORED, FAILED = "ok", "error"  # the values of `status`
@@ -29,25 +17,38 @@ REFER = (TRUSTED, UNCERTAIN, UNFAMILIAR)  # the values of `refer`
 Value = str | float | int | None
 
 
+def report_columns(labels: LabelSet = HAM10000) -> tuple[str, ...]:
+    """The columns that a report has by default, in order."""
+    return (
+        "path", "status", "error", "diagnosis", "probability", *probability_columns(labels.names), "malignant",
+        "refer", "model",
+    )  # fmt: skip
+
+
 def chosen_columns(
-    columns: Sequence[str] | None, top_k: int | None = None, carried: Sequence[str] = ()
+    columns: Sequence[str] | None,
+    top_k: int | None = None,
+    carried: Sequence[str] = (),
+    labels: LabelSet = HAM10000,
 ) -> tuple[str, ...]:
     """The columns of a report, in order: those asked for, or the default ones.
 
     By default the carried columns follow the path and those of `--top-k` come last. Raises `UsageError` for a column
-    that is unknown or named twice, a `top_k` that is not 1 to 7, and carried columns named like the report's own.
+    that is unknown or named twice, a `top_k` beyond the number of diagnoses, and carried columns named like the
+    report's own.
     """
-    if top_k is not None and not 1 <= top_k <= len(DIAGNOSES):
-        raise UsageError(f"--top-k {top_k}: there are {len(DIAGNOSES)} diagnoses; give 1 to {len(DIAGNOSES)}")
+    if top_k is not None and not 1 <= top_k <= len(labels):
+        raise UsageError(f"--top-k {top_k}: there are {len(labels)} diagnoses; give 1 to {len(labels)}")
+    every = report_columns(labels)
     tops = tuple(f"top{rank}_{what}" for rank in range(1, (top_k or 0) + 1) for what in ("diagnosis", "probability"))
-    own = (*REPORT_COLUMNS, *ON_REQUEST, *tops)
+    own = (*every, *ON_REQUEST, *tops)
     # `format` and `note` are names that tables of images have: a carried column goes before those on request.
-    if taken := [name for name in carried if name in (*REPORT_COLUMNS, FRAME, *tops)]:
+    if taken := [name for name in carried if name in (*every, FRAME, *tops)]:
         raise UsageError(
             f"column {taken[0]!r} of the list of images is also a column of the report; rename it in the list"
         )
     _refuse_twice(carried, "the list of images")
-    default = (REPORT_COLUMNS[0], *carried, *REPORT_COLUMNS[1:], *tops)
+    default = (every[0], *carried, *every[1:], *tops)
     if columns is None:
         return default
     more_columns = [name for name in ON_REQUEST if name not in carried]
@@ -68,14 +69,18 @@ def _refuse_twice(names: Sequence[str], where: str) -> None:
         raise UsageError(f"{where} names column {twice[0]!r} twice; once is enough")
 
 
-def row_values(columns: Sequence[str], model: str, carried: Sequence[str] = ()) -> Callable[[Row], tuple[Value, ...]]:
+def row_values(
+    columns: Sequence[str], model: str, carried: Sequence[str] = (), labels: LabelSet = HAM10000
+) -> Callable[[Row], tuple[Value, ...]]:
     """Return the function that takes the values of the columns from a row; None stands for what a failed image lacks.
 
     Text is such that any program takes it as UTF-8, numbers are as computed.
     """
-    ranks = max((rank for rank in range(1, len(DIAGNOSES) + 1) if not _top(rank).isdisjoint(columns)), default=0)
+    names = labels.names
+    ranks = max((rank for rank in range(1, len(names) + 1) if not _top(rank).isdisjoint(columns)), default=0)
     tops = [f"top{rank}_{what}" for rank in range(1, ranks + 1) for what in ("diagnosis", "probability")]
-    said = ("diagnosis", "probability", *(f"p_{diagnosis}" for diagnosis in DIAGNOSES), "p_malignant", "malignant")
+    # Of a diagnosis called malignant, the column is the sum over the malignant ones, which comes last.
+    said = ("diagnosis", "probability", *(f"p_{name}" for name in names), "p_malignant", "malignant")
     # One tuple holds everything; a function for each column would take twice as long.
     order = ("path", FRAME, FORMAT, NOTE, "model", "status", "error", *said, "refer", *tops, *carried)
     where = {name: index for index, name in enumerate(order)}
@@ -89,11 +94,11 @@ def row_values(columns: Sequence[str], model: str, carried: Sequence[str] = ()) 
         if row.prediction is None:
             everything = (*known, FAILED, utf8(f"{row.reason}: {row.detail}"), *unsaid, *map(utf8, row.carried))
         else:
-            probabilities, called, malignant, refer = row.prediction
+            probabilities, called, malignant, refer, _ = row.prediction
             everything = (
-                *known, SCORED, None, DIAGNOSES[called], probabilities[called], *probabilities,
+                *known, SCORED, None, names[called], probabilities[called], *probabilities,
                 row.prediction.malignant_probability, YES if malignant else NO, refer,
-                *(_ranked_values(probabilities, ranks) if ranks else ()), *map(utf8, row.carried),
+                *(_ranked_values(names, probabilities, ranks) if ranks else ()), *map(utf8, row.carried),
             )  # fmt: skip
         return tuple([everything[index] for index in pick])
 
@@ -104,10 +109,10 @@ def _top(rank: int) -> set[str]:
     return {f"top{rank}_diagnosis", f"top{rank}_probability"}
 
 
-def _ranked_values(probabilities: Sequence[float], ranks: int) -> list[Value]:
+def _ranked_values(names: Sequence[str], probabilities: Sequence[float], ranks: int) -> list[Value]:
     """Name and probability of the most probable diagnoses; equals stay in order."""
     order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])[:ranks]
-    return [value for index in order for value in (DIAGNOSES[index], probabilities[index])]
+    return [value for index in order for value in (names[index], probabilities[index])]
 
 
 def is_number(column: str, carried: Sequence[str] = ()) -> bool:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.model.card import Calibration
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, Predictions
 
 
 def decide(
-    logits: np.ndarray, distances: np.ndarray, calibration: Calibration, prior: tuple[float, ...]
+    logits: np.ndarray,
+    distances: np.ndarray,
+    calibration: Calibration,
+    prior: tuple[float, ...],
+    labels: LabelSet = HAM10000,
 ) -> Predictions:
     """Apply a calibration to a network's outputs.
 
@@ -21,16 +26,19 @@ def decide(
 
     Parameters
     ----------
-    logits : (images, 7) float
+    logits : (images, classes) float
     distances : (images,) float
         NaN where the graph has none.
     calibration : Calibration
-    prior : (7,) float
+    prior : (classes,) float
         Each diagnosis's share of the training images.
+    labels : LabelSet
+        The diagnoses, in the order of the logits.
     """
-    probabilities = softmax(logits / calibration.temperature + np.asarray(calibration.logit_offsets))
+    probabilities = softmax(logits / calibration.temperature + np.asarray(calibration.logit_offsets or 0.0))
     called = (probabilities / np.asarray(prior)).argmax(axis=1)
-    said = Predictions(probabilities, called, np.zeros(len(logits), bool), np.full(len(logits), TRUSTED, dtype="<U10"))
+    nothing, trusted = np.zeros(len(logits), bool), np.full(len(logits), TRUSTED, dtype="<U10")
+    said = Predictions(probabilities, called, nothing, trusted, label_set=labels)
     said.refer[said.confidence < calibration.uncertain_below] = UNCERTAIN
     if calibration.unfamiliar_above is not None:
         said.refer[distances > calibration.unfamiliar_above] = UNFAMILIAR

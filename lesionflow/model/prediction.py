@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field, make_dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import BundleError
 
 TRUSTED, UNCERTAIN, UNFAMILIAR = "no", "uncertain", "unfamiliar"  # whether a person should look, and why
 
 
+class _Named:
+    """What predictions of every label set have in common; the fields are those of a dataclass for each set."""
+
+    error: str | None
+    _names = HAM10000.names
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """The probability of each diagnosis, by its short name; empty where there is an error."""
+        if self.error is not None:
+            return {}
+        return {name: getattr(self, f"p_{name}") for name in self._names}
+
+
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(_Named):
     """What a model says of one image, by the names of the report's columns.
 
     Where the image could not be read, `error` says why, as in the report, and all else is None.
-    `pandas.DataFrame(model.predict(images))` is a table of them.
+    `pandas.DataFrame(model.predict(images))` is a table of them. These are the fields of a model of HAM10000's seven
+    diagnoses; one of another label set has a `p_<name>` for each of its own, and `probabilities` has them for any set.
     """
 
     diagnosis: str | None = None  # that is called: the most probable if all seven were equally frequent
@@ -35,37 +51,63 @@ class Prediction:
     refer: str | None = None  # whether a person should look: "no", "uncertain" or "unfamiliar"
     error: str | None = None
 
-    @property
-    def probabilities(self) -> dict[str, float]:
-        """The probability of each diagnosis, by its short name; empty where there is an error."""
-        if self.error is not None:
-            return {}
-        return {name: getattr(self, f"p_{name}") for name in DIAGNOSES}
+
+def prediction_class(labels: LabelSet) -> Any:
+    """`Prediction`, or for another label set than the seven a class like it, with a field for each of its diagnoses."""
+    return Prediction if labels.names == HAM10000.names else _prediction_class(labels.names)
+
+
+@lru_cache
+def _prediction_class(names: tuple[str, ...]) -> Any:
+    said = ("diagnosis", "probability", *probability_columns(names), "malignant", "refer", "error")
+    fields = [(name, Any, field(default=None)) for name in said]
+    inherited = {"_names": names, "__doc__": Prediction.__doc__, "__module__": __name__, "__reduce__": _reduced}
+    return make_dataclass("Prediction", fields, bases=(_Named,), namespace=inherited, frozen=True)
+
+
+def _reduced(prediction: Any) -> tuple[Any, ...]:
+    """How `pickle` finds a class again that is made when it is needed."""
+    return _named, (prediction._names, tuple(vars(prediction).values()))
+
+
+def _named(names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
+    return _prediction_class(names)(*values)
+
+
+def probability_columns(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of probabilities in a report: one a diagnosis, and last their sum over the malignant ones.
+
+    A diagnosis called malignant is that sum itself.
+    """
+    return tuple(f"p_{name}" for name in names if name != "malignant") + ("p_malignant",)
 
 
 class IndexedPrediction(NamedTuple):
-    """What a model says of one image, by indices into `DIAGNOSES`: one row of `Predictions`, as plain Python values."""
+    """What a model says of one image, by indices into its label set: one row of `Predictions`, as plain values."""
 
-    probabilities: tuple[float, ...]  # (7,) in the order of DIAGNOSES, float64, calibrated
-    called: int  # the diagnosis that is most probable if all seven were equally frequent
+    probabilities: tuple[float, ...]  # (classes,) in the order of the label set, float64, calibrated
+    called: int  # the diagnosis that is most probable if all were equally frequent
     malignant: bool  # at the bundle's operating point
     refer: str  # TRUSTED, UNCERTAIN or UNFAMILIAR
+    labels: LabelSet = HAM10000
 
     @property
     def malignant_probability(self) -> float:
         """The summed probability of the malignant diagnoses."""
         total = 0.0
-        for index in MALIGNANT_INDICES:  # `sum` adds otherwise from Python 3.12 on
+        for index in self.labels.malignant_indices:  # `sum` adds otherwise from Python 3.12 on
             total += self.probabilities[index]
         return total
 
     def by_name(self) -> Prediction:
         """The same by the names of the report's columns."""
-        akiec, bcc, bkl, df, mel, nv, vasc = self.probabilities
-        return Prediction(
-            DIAGNOSES[self.called], self.probabilities[self.called], akiec, bcc, bkl, df, mel, nv, vasc,
+        names, probabilities = self.labels.names, self.probabilities
+        own = [chance for name, chance in zip(names, probabilities, strict=True) if name != "malignant"]
+        said: Prediction = prediction_class(self.labels)(
+            names[self.called], probabilities[self.called], *own,
             self.malignant_probability, self.malignant, self.refer,
         )  # fmt: skip
+        return said
 
 
 class Row(NamedTuple):
@@ -85,10 +127,11 @@ class Row(NamedTuple):
 class Predictions:
     """What a model says of many images."""
 
-    probabilities: np.ndarray  # (images, 7) float64, calibrated
-    called: np.ndarray  # (images,) int64, indices into DIAGNOSES
+    probabilities: np.ndarray  # (images, classes) float64, calibrated
+    called: np.ndarray  # (images,) int64, indices into the label set
     malignant: np.ndarray  # (images,) bool, at the operating point
     refer: np.ndarray  # (images,) text: TRUSTED, UNCERTAIN or UNFAMILIAR
+    label_set: LabelSet = field(default=HAM10000, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.called)
@@ -101,14 +144,14 @@ class Predictions:
     @property
     def malignant_probability(self) -> np.ndarray:
         """The summed probability of the malignant diagnoses: (images,)."""
-        return np.asarray(self.probabilities[:, list(MALIGNANT_INDICES)].sum(axis=1))
+        return np.asarray(self.probabilities[:, list(self.label_set.malignant_indices)].sum(axis=1))
 
     def one_by_one(self) -> list[IndexedPrediction]:
         """Image by image, as plain Python values."""
         columns = (self.called, self.malignant, self.refer)
         return [
-            IndexedPrediction(tuple(probabilities), *others)
-            for probabilities, *others in zip(
+            IndexedPrediction(tuple(probabilities), called, malignant, refer, self.label_set)
+            for probabilities, called, malignant, refer in zip(
                 self.probabilities.tolist(), *(column.tolist() for column in columns), strict=True
             )
         ]
@@ -120,20 +163,21 @@ class LabelledPredictions(Predictions):
 
     image_ids: np.ndarray  # (images,) text
     lesion_ids: np.ndarray  # (images,) text; images of one lesion are no independent evidence
-    labels: np.ndarray  # (images,) int64, indices into DIAGNOSES
+    labels: np.ndarray  # (images,) int64, indices into the label set
 
     @property
     def is_malignant(self) -> np.ndarray:
         """Whether the true diagnosis is malignant: (images,) bool."""
-        return np.isin(self.labels, MALIGNANT_INDICES)
+        return np.isin(self.labels, self.label_set.malignant_indices)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything by name, for a file."""
-        return dict(self.__dict__)
+        """Every array by name, for a file."""
+        return {name: array for name, array in self.__dict__.items() if name != "label_set"}
 
     def take(self, members: np.ndarray) -> LabelledPredictions:
         """Those of some of the images: members are indices or (images,) bool."""
-        return LabelledPredictions(**{name: array[members] for name, array in self.arrays().items()})
+        some = {name: array[members] for name, array in self.arrays().items()}
+        return LabelledPredictions(**some, label_set=self.label_set)
 
 
 def with_labels(
@@ -146,21 +190,22 @@ def with_labels(
     predictions : Predictions
         Of the images, in the order of the arrays.
     image_ids, lesion_ids : (images,) text
-    labels : (images,) integer indices into `DIAGNOSES`
+    labels : (images,) integer indices into the label set of the predictions
     """
     return LabelledPredictions(
         predictions.probabilities, predictions.called, predictions.malignant, predictions.refer,
         np.asarray(image_ids, dtype=str), np.asarray(lesion_ids, dtype=str), np.asarray(labels, dtype=np.int64),
+        label_set=predictions.label_set,
     )  # fmt: skip
 
 
-def read_labelled(arrays: dict[str, np.ndarray] | None) -> LabelledPredictions | None:
+def read_labelled(arrays: dict[str, np.ndarray] | None, label_set: LabelSet = HAM10000) -> LabelledPredictions | None:
     """Read back what `LabelledPredictions.arrays` gave to a file; None stays None. Raises `BundleError` for others."""
     if arrays is None:
         return None
     shapes = {name: array.shape for name, array in arrays.items()}
     images = shapes.get("labels", ())
-    expected = {name: images for name in LabelledPredictions.__dataclass_fields__}
-    if shapes != expected | {"probabilities": (*images, len(DIAGNOSES))} or len(images) != 1:
+    expected = {name: images for name in LabelledPredictions.__dataclass_fields__ if name != "label_set"}
+    if shapes != expected | {"probabilities": (*images, len(label_set))} or len(images) != 1:
         raise BundleError(f"the predictions of the validation part are arrays of {shapes}; train the model again")
-    return LabelledPredictions(**arrays)
+    return LabelledPredictions(**arrays, label_set=label_set)

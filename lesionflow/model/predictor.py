@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from lesionflow.defaults import usable_cores
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import BundleError, ImageError, UsageError
 from lesionflow.images.decode import PIXELS_VERSION, decode_frames
 from lesionflow.model.card import AVERAGED, SINGLE, Card
@@ -19,7 +19,7 @@ from lesionflow.model.files import read_bundle
 from lesionflow.model.prediction import Predictions, Row
 from lesionflow.version import __version__
 
-Outputs = tuple[np.ndarray, np.ndarray]  # logits (images, 7), distances (images,)
+Outputs = tuple[np.ndarray, np.ndarray]  # logits (images, classes), distances (images,)
 _Image = TypeVar("_Image")
 _Measured = TypeVar("_Measured")
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
@@ -54,18 +54,28 @@ class Predictor:
         try:
             self.session = onnxruntime.InferenceSession(graph, options, providers=_PROVIDERS[self.device])
             self.input = self.session.get_inputs()[0].name
-            self.predict(np.zeros((1, card.height, card.width, 3), np.uint8))
+            logits, _ = self.measure(np.zeros((1, card.height, card.width, 3), np.uint8))
             used = self.session.get_providers()[0]
         except Exception as error:  # ONNX Runtime's exceptions have no common base but Exception
             raise BundleError(f"the bundle's graph cannot be run ({str(error).splitlines()[0]})") from error
+        if logits.shape != (1, len(card.labels)):
+            raise BundleError(
+                f"the bundle's graph gives outputs of shape {logits.shape} for one image, and its card names "
+                f"{len(card.labels)} diagnoses ({', '.join(card.classes)}); restore the bundle, or train it again"
+            )
         if used != _PROVIDERS[self.device][0]:
             # ONNX Runtime would go on with the processor, at a fraction of the speed that was asked for.
             if device == "cuda":
                 raise UsageError("--device cuda: ONNX Runtime can use no GPU; check the driver and CUDA's libraries")
             self.device = "cpu"
 
+    @property
+    def labels(self) -> LabelSet:
+        """The diagnoses, in the order of the logits."""
+        return self.card.labels
+
     def measure(self, pixels: np.ndarray) -> Outputs:
-        """(batch, height, width, 3) uint8 to logits (batch, 7) and distances (batch,), NaN where the graph has none."""
+        """(batch, height, width, 3) uint8 to logits (batch, classes) and distances (batch,), NaN for none."""
         return self.measure_both(pixels)[1] if self.averaged else self._run(pixels.astype(np.float32))
 
     def measure_both(self, pixels: np.ndarray) -> tuple[Outputs, Outputs]:
@@ -81,18 +91,18 @@ class Predictor:
 
     def predict(self, pixels: np.ndarray) -> Predictions:
         """(batch, height, width, 3) uint8 to calibrated probabilities and decisions."""
-        return decide(*self.measure(pixels), self.calibration, self.card.prior)
+        return decide(*self.measure(pixels), self.calibration, self.card.prior, self.card.labels)
 
     def measure_many(self, pixels: np.ndarray, members: np.ndarray, batch_size: int = 64) -> Outputs:
-        """Logits (members, 7) and distances (members,) of the images at `members`, a batch at a time."""
-        return _joined(self._batches(self.measure, pixels, members, batch_size))
+        """Logits (members, classes) and distances (members,) of the images at `members`, a batch at a time."""
+        return self._joined(self._batches(self.measure, pixels, members, batch_size))
 
     def measure_many_both(
         self, pixels: np.ndarray, members: np.ndarray, batch_size: int = 64
     ) -> tuple[Outputs, Outputs]:
         """What `measure_both` gives for the images at `members`, a batch at a time."""
         found = self._batches(self.measure_both, pixels, members, batch_size)
-        return _joined([single for single, _ in found]), _joined([averaged for _, averaged in found])
+        return self._joined([single for single, _ in found]), self._joined([averaged for _, averaged in found])
 
     def _batches(
         self, measure: Callable[[np.ndarray], _Measured], pixels: np.ndarray, members: np.ndarray, size: int
@@ -102,15 +112,14 @@ class Predictor:
         with ThreadPoolExecutor(usable_cores() if self.threads == 1 else 1) as threads:
             return list(threads.map(lambda batch: measure(pixels[batch]), batches))
 
+    def _joined(self, parts: Sequence[Outputs]) -> Outputs:
+        if not parts:
+            return np.empty((0, len(self.labels))), np.empty(0)
+        return np.concatenate([logits for logits, _ in parts]), np.concatenate([distances for _, distances in parts])
+
     def predict_many(self, pixels: np.ndarray, members: np.ndarray) -> Predictions:
         """What the bundle says of the images at `members`."""
-        return decide(*self.measure_many(pixels, members), self.calibration, self.card.prior)
-
-
-def _joined(parts: Sequence[Outputs]) -> Outputs:
-    if not parts:
-        return np.empty((0, len(DIAGNOSES))), np.empty(0)
-    return np.concatenate([logits for logits, _ in parts]), np.concatenate([distances for _, distances in parts])
+        return decide(*self.measure_many(pixels, members), self.calibration, self.card.prior, self.card.labels)
 
 
 def views(images: np.ndarray, without_mirrored: bool | None = False) -> list[np.ndarray]:
@@ -142,6 +151,7 @@ def row_fingerprint(card: Card, device: str, averaged: bool, batch_size: int) ->
 
     return {
         "model": card.digest,
+        "diagnoses": f"{card.labels.name} ({', '.join(card.classes)})",
         "version of pixels": PIXELS_VERSION,
         "version of lesionflow": __version__,
         "version of ONNX Runtime": onnxruntime.__version__,

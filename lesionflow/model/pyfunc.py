@@ -11,28 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import ImageError
 from lesionflow.model.columns import row_values
-from lesionflow.model.prediction import Row
+from lesionflow.model.prediction import Row, probability_columns
 from lesionflow.model.predictor import Predictor, load_predictor, only_frame, predict_batch
 
 if TYPE_CHECKING:
     import pandas as pd
 
 INPUT_COLUMN = "image"
-OUTPUT_COLUMNS = {  # those of the report, with their types in MLflow's words
-    "diagnosis": "string",
-    "probability": "double",
-    **{f"p_{diagnosis}": "double" for diagnosis in DIAGNOSES},
-    "p_malignant": "double",
-    "malignant": "string",
-    "refer": "string",
-    "error": "string",  # after the others, so that whoever counts columns finds those where they were
-    "status": "string",
-    "model": "string",
-}
 BATCH_SIZE = 16  # images that go through the network at once, as in scoring on a processor
+
+
+def output_columns(labels: LabelSet = HAM10000) -> dict[str, str]:
+    """The columns of an answer, those of the report, with their types in MLflow's words."""
+    return {
+        "diagnosis": "string",
+        "probability": "double",
+        **dict.fromkeys(probability_columns(labels.names), "double"),
+        "malignant": "string",
+        "refer": "string",
+        "error": "string",  # after the others, so that whoever counts columns finds those where they were
+        "status": "string",
+        "model": "string",
+    }
 
 
 class BundleModel:
@@ -68,9 +71,10 @@ class BundleModel:
             rows += predict_batch(self.predictor, values[first : first + BATCH_SIZE], _decode)
         card = self.predictor.card
         model = card.label + (" (demo data)" if card.demo else "")
-        columns, values_of = {}, row_values(tuple(OUTPUT_COLUMNS), model)
+        columns, kinds = {}, output_columns(card.labels)
+        values_of = row_values(tuple(kinds), model, labels=card.labels)
         table = [values_of(row) for row in rows]
-        for place, (name, kind) in enumerate(OUTPUT_COLUMNS.items()):
+        for place, (name, kind) in enumerate(kinds.items()):
             said = [values[place] for values in table]
             if kind == "double":
                 columns[name] = pd.Series(said, index, float)

@@ -61,7 +61,8 @@ def find_compared_model(model: str) -> ComparedModel:
     with tempfile.TemporaryDirectory() as folder:
         found = resolve(model, Path(folder), files=(CARD_FILE, VALIDATION_FILE))
         card = read_card(found.folder)
-        return ComparedModel(found.label, card, read_labelled(read_arrays(found.folder, card, VALIDATION_FILE)))
+        validation = read_labelled(read_arrays(found.folder, card, VALIDATION_FILE), card.labels)
+        return ComparedModel(found.label, card, validation)
 
 
 def why_not_comparable(first: ComparedModel, second: ComparedModel) -> str:

@@ -16,7 +16,7 @@ from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import CARD_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card
 from lesionflow.model.files import bundle_of_logged_model, read_arrays
 from lesionflow.model.prediction import LabelledPredictions, read_labelled
-from lesionflow.model.pyfunc import INPUT_COLUMN, OUTPUT_COLUMNS
+from lesionflow.model.pyfunc import INPUT_COLUMN, output_columns
 from lesionflow.model.shipped import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.registry.local_store import Entry, find_entry
 from lesionflow.registry.remote_store import fetch_entry
@@ -58,7 +58,7 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
     signature = ModelSignature(
         # Not "binary": a server would then refuse all images of a request in which one is null or no base64.
         inputs=Schema([ColSpec(AnyType(), INPUT_COLUMN)]),
-        outputs=Schema([ColSpec(kind, column) for column, kind in OUTPUT_COLUMNS.items()]),
+        outputs=Schema([ColSpec(kind, column) for column, kind in output_columns(card.labels).items()]),
     )
     requirements = ["mlflow", "numpy", "onnxruntime", "pandas", "pillow"]
     with registry_errors("registering the model"), tempfile.TemporaryDirectory() as code:
@@ -139,7 +139,7 @@ def find_validation(version: Version) -> LabelledPredictions | None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         bundle = _fetch_version(version.name, version.number, Path(folder), (VALIDATION_FILE,))
-        return read_labelled(read_arrays(bundle, version.card, VALIDATION_FILE))
+        return read_labelled(read_arrays(bundle, version.card, VALIDATION_FILE), version.card.labels)
 
 
 def registered_at(name: str, number: int) -> datetime.datetime:

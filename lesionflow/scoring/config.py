@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from lesionflow.errors import DataError, UsageError
-from lesionflow.model.columns import ON_REQUEST, REPORT_COLUMNS
+from lesionflow.model.columns import ON_REQUEST, report_columns
 from lesionflow.options import check_options, option
 from lesionflow.storage.location import Location
 
@@ -49,7 +49,7 @@ class ReportConfig:
         kind=str,
         unset="all",
         group=REPORT,
-        completes=(*REPORT_COLUMNS, *ON_REQUEST),
+        completes=(*report_columns(), *ON_REQUEST),
         several=True,
         metavar="NAMES",
     )
@@ -58,7 +58,7 @@ class ReportConfig:
         "Add the K most probable diagnoses; the first need not be the one called.",
         kind=int,
         low=1,
-        high=7,
+        high=1000,
         group=REPORT,
     )
     html: Location | None = option(  # noqa: RUF009

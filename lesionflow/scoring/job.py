@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.atomic import atomic_write_bytes, put_in_place, unique_suffix
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, LesionflowError, ReportError, first_few
 from lesionflow.locks import take_lock
+from lesionflow.model.card import parse_card
 from lesionflow.scoring.config import ShardRange
 from lesionflow.scoring.shards import (
     JOB_FILE,
@@ -57,6 +59,7 @@ class Task:
     source: Source
     row_fingerprint: Fingerprint  # all that a row depends on besides its image
     shard_size: int
+    labels: LabelSet = HAM10000  # of the model
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def resume(folder: Location, task: Task) -> Iterator[Job]:
             raise
         with report_errors(folder):
             put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
-        yield _job(folder, before, task.source.carried_columns, listing, MANIFEST_FILE)
+        yield _job(folder, before, task.source.carried_columns, listing, MANIFEST_FILE, task.labels)
 
 
 @contextlib.contextmanager
@@ -174,7 +177,7 @@ def join(folder: Location, task: Task, share: ShardRange, info: RunInfo) -> Iter
             info = dataclasses.replace(info, left_out=dict(task.source.left_out), fingerprint=fingerprint)
             record = json.dumps(dataclasses.asdict(info), indent=2)
             atomic_write_bytes(folder / f"part-{share.number:05}-of-{share.of:05}.json", record.encode() + b"\n")
-        yield _job(folder, before, task.source.carried_columns, listing, manifest)
+        yield _job(folder, before, task.source.carried_columns, listing, manifest, task.labels)
 
 
 @contextlib.contextmanager
@@ -207,7 +210,8 @@ def merge(folder: Location) -> Iterator[tuple[Job, RunInfo, int]]:
             listing = list_lines(lines, info.carried_columns, fingerprint["images in a shard"])
         if listing.digest != fingerprint["list of images"]:
             raise ReportError(f"{manifest}: altered; remove {folder} and do all parts anew")
-        job = _job(folder, before, info.carried_columns, listing, manifest.name)
+        labels = parse_card(info.card.encode(), "the model's card").labels
+        job = _job(folder, before, info.carried_columns, listing, manifest.name, labels)
         yield job, info, _count_failures(job, info, before["parts"])
 
 
@@ -232,10 +236,17 @@ def _remove(file: Location) -> None:
         objects.remove(file)
 
 
-def _job(folder: Location, values: dict[str, Any], columns: tuple[str, ...], listing: Listing, manifest: str) -> Job:
+def _job(
+    folder: Location,
+    values: dict[str, Any],
+    columns: tuple[str, ...],
+    listing: Listing,
+    manifest: str,
+    labels: LabelSet,
+) -> Job:
     """The job that `job.json` describes."""
     begun = datetime.datetime.fromisoformat(values["begun"])
-    return Job(folder, values["fingerprint"], columns, begun, listing, manifest)
+    return Job(folder, values["fingerprint"], columns, begun, listing, manifest, labels)
 
 
 def _begun(folder: Location, task: Task, partial: Path) -> Job:
@@ -250,7 +261,7 @@ def _begun(folder: Location, task: Task, partial: Path) -> Job:
     with report_errors(folder):
         put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
         atomic_write_bytes(folder / JOB_FILE, json.dumps(values, indent=2).encode() + b"\n")
-    return _job(folder, values, task.source.carried_columns, listing, MANIFEST_FILE)
+    return _job(folder, values, task.source.carried_columns, listing, MANIFEST_FILE, task.labels)
 
 
 def _put_shared_job(

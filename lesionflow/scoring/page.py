@@ -18,7 +18,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from lesionflow.atomic import atomic_file
-from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT_INDICES
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode
 from lesionflow.model.columns import REFER, path_with_frame, utf8
@@ -40,6 +40,7 @@ def write_page(
     out: Location,
     model: str,
     *,
+    labels: LabelSet = HAM10000,
     demo: bool = False,
     prior: Sequence[float] | None = None,
     model_asked: str = "",
@@ -52,7 +53,7 @@ def write_page(
     diagnosis's share of the training images; model_asked: what `lesionflow explain` is to be given as the model. Raises
     `ReportError` where it cannot be written.
     """
-    counts, failures = Counts(), list[Row]()
+    counts, failures = Counts.of(labels), list[Row]()
     # A heap: the least suspicious of those kept is the first to go.
     suspicious = list[tuple[float, int, Row, IndexedPrediction]]()
     for place, row in enumerate(rows):
@@ -72,10 +73,10 @@ def write_page(
     page = render("report.html", style=style, script=script, data=_DATA_COMES_HERE)
     before, after = page.split(_DATA_COMES_HERE)
     about = {"model": utf8(model), "demo": demo, "model_asked": utf8(model_asked or model)} | _links(kept, out)
-    about["prior"] = prior or [1 / len(DIAGNOSES)] * len(DIAGNOSES)
+    about["prior"] = prior or [1 / len(labels)] * len(labels)
     with atomic_file(out, overwrite) as file:
         file.write(before.encode())
-        for text in _data(kept, failures, counts, about, workers):
+        for text in _data(kept, failures, counts, labels, about, workers):
             # Inside a script element only this could end the data; JSON reads the escapes as the same characters.
             safe = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
             file.write(safe.encode())
@@ -125,6 +126,7 @@ def _data(
     kept: list[tuple[Row, IndexedPrediction]],
     failures: list[Row],
     counts: Counts,
+    labels: LabelSet,
     about: dict[str, Any],
     workers: int | None,
 ) -> Iterator[str]:
@@ -133,11 +135,11 @@ def _data(
         "calls": CALLS,
         "scored": counts.scored,
         "failed": counts.failed,
-        "diagnoses": DIAGNOSES,
-        "full_names": [FULL_NAMES[diagnosis] for diagnosis in DIAGNOSES],
-        "malignant": MALIGNANT_INDICES,
+        "diagnoses": labels.names,
+        "full_names": [labels.full_names[name] for name in labels.names],
+        "malignant": labels.malignant_indices,
         "refer_words": REFER,
-        "counts": [counts.diagnoses[diagnosis] for diagnosis in DIAGNOSES],
+        "counts": [counts.diagnoses[name] for name in labels.names],
         "malignant_count": counts.malignant,
         "referred": counts.referred,
         "failures": [[_name(row), utf8(f"{row.reason}: {row.detail}")[:MAXIMUM_NAME]] for row in failures],

@@ -40,7 +40,7 @@ class Encoding:
         """The rows of groups of shards as bytes, each with what they come to."""
         encoder = report_encoder(self.options)
         for shards in groups:
-            counts = Counts()
+            counts = Counts.of(self.job.labels)
             rows = counts.counting(self.job.rows(shards))
             if self.whole_files:
                 stream = io.BytesIO()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lesionflow.atomic import atomic_file, atomic_write_bytes, check_writable, partial_file, put_in_place
 from lesionflow.defaults import usable_cores
+from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import ReportError, UsageError, first_few
 from lesionflow.model.card import parse_card
 from lesionflow.model.columns import path_with_frame
@@ -24,6 +25,7 @@ from lesionflow.scoring.parallel import Encoding, encode_job, shard_groups
 from lesionflow.scoring.report import (
     ROWS_IN_GROUP,
     ReportOptions,
+    check_diagnoses,
     check_isic_names,
     check_report,
     report_encoder,
@@ -130,7 +132,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is to be written, checked before the work starts."""
+    """What is to be written, checked before the work starts: first without the model, then by its diagnoses."""
 
     destination: Destination
     report: ReportOptions
@@ -138,6 +140,12 @@ class Outputs:
     summary: Location | None
     overwrite: bool  # whether the report may replace another
     may_replace: bool  # whether page and summary may, as the report may if it is the same
+
+    def of_model(self, labels: LabelSet) -> Outputs:
+        """Return the plan for a model of these diagnoses. Raises `UsageError` for columns that it does not have."""
+        report = replace(self.report, labels=labels)
+        check_diagnoses(report)
+        return replace(self, report=report)
 
     def check_names(self, job: Job) -> None:
         """Refuse images that the ISIC format cannot tell apart. Raises `ReportError`."""
@@ -148,7 +156,7 @@ class Outputs:
 def check_outputs(
     destination: Destination, config: ReportConfig, carried: tuple[str, ...], may_replace: bool
 ) -> Outputs:
-    """Plan what is to be written, and refuse what could not be in the end.
+    """Plan what is to be written, and refuse what could not be in the end, whichever the model's diagnoses are.
 
     Parameters
     ----------
@@ -219,8 +227,8 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
             from lesionflow.scoring.page import write_page
 
             write_page(
-                job.rows(), outputs.html, info.label, demo=card.demo, prior=card.prior, model_asked=info.model_asked,
-                overwrite=outputs.may_replace, workers=workers,
+                job.rows(), outputs.html, info.label, labels=job.labels, demo=card.demo, prior=card.prior,
+                model_asked=info.model_asked, overwrite=outputs.may_replace, workers=workers,
             )  # fmt: skip
         seconds = time.monotonic() - started
         if outputs.summary is not None:
@@ -242,7 +250,7 @@ def _refuse_failed(job: Job) -> None:
 
 def _write_report(job: Job, options: ReportOptions, destination: Destination, partial: Path) -> Counts:
     """Write the report under its preliminary name; the parts of a folder in a store get their names at once."""
-    counts = Counts()
+    counts = Counts.of(job.labels)
     # The ISIC format has to see all names in one process.
     processes = usable_cores() if job.inputs >= MANY_ROWS and options.format != ISIC else 1
     groups = shard_groups(job, ROWS_IN_PART if destination.is_folder else ROWS_IN_GROUP)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
 from lesionflow.atomic import atomic_file, check_writable
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import ReportError, UsageError
 from lesionflow.images.signatures import SUFFIXES
 from lesionflow.model.columns import FRAME, Value, cell, chosen_columns, is_number, row_values, utf8
@@ -23,8 +23,13 @@ from lesionflow.storage.location import Location
 
 REPORT_ENDINGS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
 
-# The classes of the ISIC 2018 challenge's task 3, in the order of its files.
-ISIC_CLASSES = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
+# The columns of the files that the ISIC challenges of 2018 (task 3), 2019 and 2024 take, by their label sets.
+_UNKNOWN, _TARGET = "UNK", "target"
+ISIC_COLUMNS = (
+    (HAM10000, ("image", "MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")),
+    (ISIC2019, ("image", "MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", _UNKNOWN)),
+    (BINARY, ("isic_id", _TARGET)),
+)
 
 ROWS_AT_ONCE = 1024  # that are in memory
 ROWS_IN_GROUP = 16_384  # of a Parquet file: a few MiB of memory, and groups large enough to read fast
@@ -39,9 +44,10 @@ class ReportOptions:
     columns: tuple[str, ...] | None = None  # which, in this order; None stands for the default ones
     top_k: int | None = None  # columns for the so many most probable diagnoses
     carried_columns: tuple[str, ...] = ()  # names of the columns of the CSV source that are carried through
-    prior: tuple[float, ...] = (1 / len(DIAGNOSES),) * len(DIAGNOSES)  # of the bundle's card; the ISIC format needs it
+    prior: tuple[float, ...] = ()  # of the bundle's card, equal shares unless given; the ISIC format needs it
     failed_as: str | None = None  # in the ISIC format: `AS_PRIOR`, or else left out
     provenance: dict[str, str] = field(default_factory=dict)  # goes into the metadata of a Parquet file
+    labels: LabelSet = HAM10000  # of the model
 
 
 def report_format(out: Location, format: str | None) -> str:
@@ -66,8 +72,14 @@ def check_report(out: str, options: ReportOptions) -> None:
         raise UsageError("--format isic has its own columns; leave out --columns and --top-k")
     if options.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise UsageError(f"{out}: Parquet needs pyarrow (pip install pyarrow); or choose .csv or .jsonl")
-    if options.format != ISIC:
-        chosen_columns(options.columns, options.top_k, options.carried_columns)
+
+
+def check_diagnoses(options: ReportOptions) -> None:
+    """Refuse columns, or a format, that a model of these diagnoses does not have. Raises `UsageError`."""
+    if options.format == ISIC:
+        isic_columns(options.labels)
+    else:
+        chosen_columns(options.columns, options.top_k, options.carried_columns, options.labels)
 
 
 def write_report(rows: Iterable[Row], out: Location, options: ReportOptions, overwrite: bool) -> None:
@@ -81,6 +93,7 @@ def write_report(rows: Iterable[Row], out: Location, options: ReportOptions, ove
         The file cannot be written, or the format cannot hold these rows.
     """
     check_report(str(out), options)
+    check_diagnoses(options)
     check_writable(out, overwrite)
     with atomic_file(out, overwrite) as file:
         write_rows(rows, file, options)
@@ -130,8 +143,8 @@ class _Csv:
     rows_at_once = ROWS_AT_ONCE
 
     def __init__(self, options: ReportOptions):
-        self.columns = chosen_columns(options.columns, options.top_k, options.carried_columns)
-        self.values = row_values(self.columns, options.model, options.carried_columns)
+        self.columns = chosen_columns(options.columns, options.top_k, options.carried_columns, options.labels)
+        self.values = row_values(self.columns, options.model, options.carried_columns, options.labels)
         numbers = [is_number(column, options.carried_columns) for column in self.columns]
         self.texts = [index for index, column in enumerate(self.columns) if column not in _PLAIN and not numbers[index]]
         # Python's csv takes twice as long as one template for all numbers of a row.
@@ -161,8 +174,8 @@ class _Jsonl:
     rows_at_once = ROWS_AT_ONCE
 
     def __init__(self, options: ReportOptions):
-        columns = chosen_columns(options.columns, options.top_k, options.carried_columns)
-        self.values = row_values(columns, options.model, options.carried_columns)
+        columns = chosen_columns(options.columns, options.top_k, options.carried_columns, options.labels)
+        self.values = row_values(columns, options.model, options.carried_columns, options.labels)
         self.names = [utf8(column) for column in columns]
 
     def encode(self, rows: Sequence[Row]) -> bytes:
@@ -183,11 +196,9 @@ class _Parquet:
         import pyarrow
 
         self.rows_at_once = ROWS_IN_GROUP
-        columns, carried = (
-            chosen_columns(options.columns, options.top_k, options.carried_columns),
-            options.carried_columns,
-        )
-        self.values = row_values(columns, options.model, carried)
+        carried = options.carried_columns
+        columns = chosen_columns(options.columns, options.top_k, carried, options.labels)
+        self.values = row_values(columns, options.model, carried, options.labels)
 
         def kind(column: str) -> Any:
             if is_number(column, carried):
@@ -221,18 +232,22 @@ class _Parquet:
 
 
 class _Isic:
-    """What the ISIC 2018 challenge's task 3 takes: the image's name without ending, and seven probabilities.
+    """What the ISIC challenges take: the image's name without ending, and a probability of each class.
 
-    The challenge takes the greatest of the seven for the answer and measures balanced accuracy. The probabilities are
-    therefore those under equal priors, the greatest of which is the diagnosis that is called. Its scorer refuses a file
-    that lacks an image: a failed one is left out or given the shares of the diagnoses in training, as the user chose.
+    Those of 2018 (task 3) and 2019 take the greatest one for the answer and measure balanced accuracy. The
+    probabilities are therefore those under equal priors, the greatest of which is the diagnosis that is called. Nothing
+    here is the class UNK of 2019, so that it gets 0. That of 2024 takes the probability that a lesion is malignant.
+    A scorer refuses a file that lacks an image: a failed one is left out or given the shares of the diagnoses in
+    training, as the user chose.
     """
 
     rows_at_once = ROWS_AT_ONCE
 
     def __init__(self, options: ReportOptions):
-        self.order = [DIAGNOSES.index(name.lower()) for name in ISIC_CLASSES]
-        self.prior, self.failed_as = options.prior, options.failed_as
+        labels = options.labels
+        self.header = isic_columns(labels)
+        self.order = [_isic_index(column, labels) for column in self.header[1:]]
+        self.prior, self.failed_as = options.prior or (1 / len(labels),) * len(labels), options.failed_as
         self.names: dict[str, str] = {}
 
     def encode(self, rows: Sequence[Row]) -> bytes:
@@ -242,17 +257,42 @@ class _Isic:
                 continue
             name = isic_name(row.path, row.frame)
             _refuse_same_name(self.names, name, row.path)
-            shares = list(self.prior)
-            if row.prediction is not None:
-                shares = [share / prior for share, prior in zip(row.prediction.probabilities, self.prior, strict=True)]
-            total = sum(shares)
-            lines.append(",".join([_csv_text(name), *(f"{shares[index] / total:.6f}" for index in self.order)]) + "\n")
+            shares = self._shares(row)
+            numbers = [0.0 if index is None else shares[index] for index in self.order]
+            lines.append(",".join([_csv_text(name), *(f"{number:.6f}" for number in numbers)]) + "\n")
         return "".join(lines).encode()
+
+    def _shares(self, row: Row) -> list[float]:
+        """The probabilities of a row under equal priors, or where there are none the shares in training: (classes,)."""
+        if _TARGET in self.header:
+            return list(self.prior if row.prediction is None else row.prediction.probabilities)
+        shares = list(self.prior)
+        if row.prediction is not None:
+            shares = [share / prior for share, prior in zip(row.prediction.probabilities, self.prior, strict=True)]
+        total = sum(shares)
+        return [share / total for share in shares]
 
     @contextmanager
     def open(self, file: BinaryIO) -> Iterator[Callable[[bytes], object]]:
-        file.write((",".join(["image", *ISIC_CLASSES]) + "\n").encode())
+        file.write((",".join(self.header) + "\n").encode())
         yield file.write
+
+
+def isic_columns(labels: LabelSet) -> tuple[str, ...]:
+    """The columns of the ISIC format for a label set. Raises `UsageError` where no challenge had its diagnoses."""
+    for known, columns in ISIC_COLUMNS:
+        if set(known.names) == set(labels.names):
+            return columns
+    names = ", ".join(known.name for known, _ in ISIC_COLUMNS)
+    raise UsageError(
+        f"--format isic: no ISIC challenge had the diagnoses of {labels.name} ({', '.join(labels.names)}), those it is "
+        f"for are {names}; choose csv, parquet or jsonl"
+    )
+
+
+def _isic_index(column: str, labels: LabelSet) -> int | None:
+    """Which diagnosis a column of the ISIC format is; None for the one that no model gives."""
+    return None if column == _UNKNOWN else labels.names.index("malignant" if column == _TARGET else column.lower())
 
 
 def isic_name(path: str, frame: int = 0) -> str:

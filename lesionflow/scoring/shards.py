@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from lesionflow.atomic import atomic_write_bytes
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import ReportError, StoreError
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.storage import objects
@@ -34,7 +34,6 @@ from lesionflow.storage.location import Location
 JOB_FILE, MANIFEST_FILE, LOCK_FILE, REPORT_FILE = "job.json", "manifest.jsonl", "lock", "report"
 
 Fingerprint = dict[str, str | int]
-_PROBABILITIES = struct.Struct(f"<{len(DIAGNOSES)}d")  # of one row
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,7 @@ class Job:
     begun: datetime.datetime  # a resumed job keeps it
     listing: Listing
     manifest: str
+    labels: LabelSet = HAM10000  # of the model
 
     @cached_property
     def digest(self) -> str:
@@ -108,14 +108,14 @@ class Job:
         ReportError
             The disk is full or gone; the shard is then still to be done.
         """
-        lines, failed, packed = [], 0, bytearray()
+        lines, failed, packed, pack = [], 0, bytearray(), _probabilities(self.labels).pack
         for index, row in rows:
             outcome: list[object] = [row.reason, row.detail]
             if row.prediction is None:
                 failed += 1
             else:
-                probabilities, *outcome = row.prediction
-                packed += _PROBABILITIES.pack(*probabilities)
+                probabilities, *outcome, _ = row.prediction
+                packed += pack(*probabilities)
             lines.append(json.dumps([index, row.frame, row.format, row.note, *outcome]))
         # As text, the probabilities would take most of the time of a merge.
         lines.append(json.dumps(base64.b64encode(packed).decode()))
@@ -162,13 +162,13 @@ class Job:
             if read is None:
                 raise ReportError(f"{self._shard_file(shard)}: missing or altered")
             *lines, packed = _json_lines(read[1])
-            probabilities = _PROBABILITIES.iter_unpack(base64.b64decode(packed))
+            probabilities = _probabilities(self.labels).iter_unpack(base64.b64decode(packed))
             for index, frame, form, note, first, *others in lines:
                 path, *carried = inputs[index]
                 if isinstance(first, str):
                     yield Row(path, None, first, others[0], frame, tuple(carried), form, note)
                 else:
-                    prediction = IndexedPrediction(next(probabilities), first, *others)
+                    prediction = IndexedPrediction(next(probabilities), first, others[0], others[1], self.labels)
                     yield Row(path, prediction, "", "", frame, tuple(carried), form, note)
 
     def _read_shard(self, shard: int) -> tuple[int, bytes] | None:
@@ -233,6 +233,11 @@ def list_lines(lines: Iterable[bytes], carried_columns: tuple[str, ...], shard_s
         digest.update(line)
         inputs, position = inputs + 1, position + len(line)
     return Listing(digest.hexdigest(), inputs, offsets)
+
+
+def _probabilities(labels: LabelSet) -> struct.Struct:
+    """How the probabilities of one row are packed."""
+    return struct.Struct(f"<{len(labels)}d")
 
 
 def _json_lines(lines: bytes) -> list[Any]:

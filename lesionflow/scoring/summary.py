@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lesionflow.atomic import atomic_file
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import IMAGE_FAILURES
 from lesionflow.images.decode import PIXELS_VERSION
 from lesionflow.model.card import AVERAGED, SINGLE, Card
@@ -29,18 +29,23 @@ MALIGNANT = "p_malignant"
 class Counts:
     """How many images came to what, counted while the rows go by."""
 
-    diagnoses: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DIAGNOSES, 0))  # as called
+    diagnoses: dict[str, int] = field(default_factory=lambda: dict.fromkeys(HAM10000.names, 0))  # as called
     malignant: int = 0  # at the bundle's operating point
     referred: dict[str, int] = field(default_factory=lambda: {UNCERTAIN: 0, UNFAMILIAR: 0})  # by why
     failures: dict[str, int] = field(default_factory=dict)  # by word of `IMAGE_FAILURES`
     histograms: dict[str, list[int]] = field(default_factory=dict)  # rows in each of `HISTOGRAM_BINS`, by column
+
+    @classmethod
+    def of(cls, labels: LabelSet) -> Counts:
+        """Return what counts the rows of a model with this label set."""
+        return cls(dict.fromkeys(labels.names, 0))
 
     def add(self, row: Row) -> None:
         """Count one row."""
         if row.prediction is None:
             self.failures[row.reason] = self.failures.get(row.reason, 0) + 1
             return
-        self.diagnoses[DIAGNOSES[row.prediction.called]] += 1
+        self.diagnoses[row.prediction.labels.names[row.prediction.called]] += 1
         self.malignant += row.prediction.malignant
         if row.prediction.refer != TRUSTED:
             self.referred[row.prediction.refer] += 1
@@ -105,7 +110,7 @@ def provenance(
         "trained_on": card.data_name,
         "licence": card.licence,
         "demo_model": json.dumps(card.demo),
-        "prior": json.dumps(dict(zip(DIAGNOSES, card.prior, strict=True))),
+        "prior": json.dumps(dict(zip(card.classes, card.prior, strict=True))),
         "calibration": json.dumps({"tta": averaged} | calibration),
         "pixels_version": str(PIXELS_VERSION),
         "lesionflow_version": __version__,

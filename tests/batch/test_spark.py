@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lesionflow.model.columns import REPORT_COLUMNS
+from lesionflow.model.columns import report_columns
 from tests.conftest import invoke
 from tests.scoring.conftest import draw_images
 
@@ -25,7 +25,7 @@ if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
     pytest.skip("Spark needs Java", allow_module_level=True)
 
 ROOT = Path(__file__).parents[2]
-NUMBERS = [column for column in REPORT_COLUMNS if column.startswith("p_") or column == "probability"]
+NUMBERS = [column for column in report_columns() if column.startswith("p_") or column == "probability"]
 WORDS = ["status", "error", "diagnosis", "malignant", "refer", "model"]
 
 
@@ -88,7 +88,7 @@ def test_the_job_says_of_every_image_what_lesionflow_score_says(
     parts = sorted((store / "rows.parquet").glob("part-*"))
     read = [row.asDict() for part in parts for row in spark.read.parquet(str(part)).collect()]
     assert [row["path"] for row in read] == sorted((row["path"] for row in read), key=str.encode)
-    assert [list(row) for row in read] == [list(REPORT_COLUMNS)] * 16
+    assert [list(row) for row in read] == [list(report_columns())] * 16
     rows = by_path(read)
     assert set(rows) == set(reported) and sum(row["status"] == "ok" for row in read) == 12
 
@@ -112,7 +112,7 @@ def test_as_csv_the_rows_read_like_those_of_a_report(spark: Any, job: ModuleType
     for part in sorted((store / "rows.csv").glob("part-*")):
         with part.open(newline="") as file:
             lines += csv.DictReader(file)
-    assert list(lines[0]) == list(REPORT_COLUMNS)
+    assert list(lines[0]) == list(report_columns())
     assert sorted(line["status"] for line in lines) == ["error", "error", "ok"]
     for line in lines:
         six = [bool(re.fullmatch(r"[01]\.[0-9]{6}", line[name])) for name in NUMBERS]

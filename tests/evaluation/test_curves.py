@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tests.evaluation.reports import answers, drawn, full_labels, texts
 NV = DIAGNOSES.index("nv")
 
 
-def found(labels: np.ndarray | None = None, **changes: np.ndarray) -> LabelledPredictions:
+def found(labels: np.ndarray | None = None, **changes: Any) -> LabelledPredictions:
     return dataclasses.replace(answers(full_labels() if labels is None else labels)[1], **changes)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import BUILT_IN, HAM10000, LabelSet
 from lesionflow.errors import BundleError
 from lesionflow.model.card import CARD_FILE, ONNX_FILE, Calibration, Card, read_card, write_card
 from lesionflow.model.decision import decide
@@ -59,8 +59,8 @@ def test_a_card_that_somebody_signed_himself_is_sound_or_refused(tmp_path: Path,
         return
     assert 1 <= found.height <= 4096 and 1 <= found.width <= 4096 and ONNX_FILE in found.digests
     for calibration in found.calibrations.values():
-        said = decide(np.zeros((1, 7)), np.zeros(1), calibration, found.prior)
-        assert said.probabilities.shape == (1, len(DIAGNOSES)) and not np.isnan(said.probabilities).any()
+        said = decide(np.zeros((1, len(found.labels))), np.zeros(1), calibration, found.prior, found.labels)
+        assert said.malignant_probability.shape == (1,) and not np.isnan(said.probabilities).any()
     texts = (found.label, found.network, found.data_name, found.data_digest, *found.versions.values())
     assert isinstance(found.demo, bool) and all(isinstance(text, str) for text in texts)
     assert provenance("m", found, {})["bundle_digest"] == found.digest
@@ -73,7 +73,11 @@ def signed(card: dict[str, Any]) -> bytes:
 
 
 def calibrated(**fields: Any) -> dict[str, Any]:
-    return {"calibrations": {"single": dataclasses.asdict(Calibration()) | fields}}
+    return {"calibrations": {"single": dataclasses.asdict(CARD.calibrations["single"]) | fields}}
+
+
+def labelled(**fields: Any) -> dict[str, Any]:
+    return {"labels": dataclasses.asdict(HAM10000) | fields}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,10 @@ def calibrated(**fields: Any) -> dict[str, Any]:
      {"metrics": 3}, {"metrics": {"test": 3}}, {"metrics": {"test": {"accuracy": [0, 1]}}},
      {"versions": []}, {"licence": 4},
      {"digests": {}}, {"digests": {ONNX_FILE: 3}}, {"digests": {ONNX_FILE: "0", "..": "0"}},
-     {"classes": list("abcdefg")},
+     {"classes": list(HAM10000.names)}, {"labels": None}, {"labels": list(HAM10000.names)}, {"prior": []},
+     labelled(names=["nv", "mel"]), labelled(names=["nv", "nv"]), labelled(malignant=["nv", 3]), labelled(name=None),
+     labelled(full_names={}), labelled(aliases={"mel": "word"}), labelled(more=1), labelled(not_to_miss="nv"),
+     calibrated(logit_offsets=[]),
      {"pixels_version": 3}, {"format": 1}, {"unknown": 1}, {"split_fractions": [1, 2]}],
 )  # fmt: skip
 def test_values_that_make_no_sense_are_refused_whatever_the_digest(tmp_path: Path, values: dict[str, Any]) -> None:
@@ -95,12 +102,27 @@ def test_values_that_make_no_sense_are_refused_whatever_the_digest(tmp_path: Pat
     assert read(tmp_path, signed(dataclasses.asdict(CARD) | values)) is None
 
 
-def test_a_card_of_the_format_before_is_read(tmp_path: Path) -> None:
-    values = dataclasses.asdict(CARD) | {"format": 2}
-    del values["licence"]
+@pytest.mark.parametrize(("format", "newer"), [(2, ["licence", "labels"]), (3, ["labels"])])
+def test_cards_of_the_formats_before_are_read(tmp_path: Path, format: int, newer: list[str]) -> None:
+    values = dataclasses.asdict(CARD) | {"format": format, "classes": list(HAM10000.names)}
+    for name in newer:
+        del values[name]
     found = read(tmp_path, signed(values))
-    assert found is not None and found.licence == "" and found.network == CARD.network
-    assert write_card(tmp_path, found).format == 3 and read_card(tmp_path).network == CARD.network
+    assert found is not None and found.licence == "" and found.labels == HAM10000
+    assert write_card(tmp_path, found).format == 4 and read_card(tmp_path).labels == HAM10000
+    assert read(tmp_path, signed(values | {"classes": list("abcdefg")})) is None
+
+
+@pytest.mark.parametrize("labels", BUILT_IN.values(), ids=lambda labels: str(labels.name))
+def test_a_card_keeps_its_label_set(tmp_path: Path, labels: LabelSet) -> None:
+    written = write_card(tmp_path, dataclasses.replace(CARD, labels=labels, prior=(), calibrations=neutral()))
+    found = read_card(tmp_path)
+    assert found == written and found.labels == labels and found.classes == labels.names
+    assert len(found.prior) == len(found.calibrations["single"].logit_offsets) == len(labels)
+
+
+def neutral() -> dict[str, Calibration]:
+    return {"single": Calibration()}
 
 
 @pytest.mark.parametrize(

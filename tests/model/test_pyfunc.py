@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.model.pyfunc import OUTPUT_COLUMNS, _load_pyfunc
+from lesionflow.model.pyfunc import _load_pyfunc, output_columns
 from tests.conftest import invoke
 from tests.images.test_dicom import dicom
 
-NUMBERS = [name for name, kind in OUTPUT_COLUMNS.items() if kind == "double"]
-WORDS = [name for name, kind in OUTPUT_COLUMNS.items() if kind == "string"]
+NUMBERS = [name for name, kind in output_columns().items() if kind == "double"]
+WORDS = [name for name, kind in output_columns().items() if kind == "string"]
 
 
 def test_the_registered_model_gives_the_rows_of_the_report(store: Path, demo_folder: Path) -> None:
@@ -24,12 +24,12 @@ def test_the_registered_model_gives_the_rows_of_the_report(store: Path, demo_fol
     model = mlflow.pyfunc.load_model("models:/lesionflow@champion")
     images = pd.DataFrame({"image": [Path(row["path"]).read_bytes() for row in rows]})
     predicted = model.predict(images)
-    assert list(predicted.columns) == list(OUTPUT_COLUMNS) and len(predicted) == 150
+    assert list(predicted.columns) == list(output_columns()) and len(predicted) == 150
     reported = np.array([[float(row[column]) for column in NUMBERS] for row in rows])
     np.testing.assert_allclose(predicted[NUMBERS].to_numpy(), reported, atol=2e-6)  # reports have six decimals
     words = [name for name in WORDS if name != "model"]
     assert predicted[words].to_numpy().tolist() == [[row[column] for column in words] for row in rows]
-    assert list(OUTPUT_COLUMNS) == [*list(rows[0])[3:-1], "error", "status", "model"]  # all but path
+    assert list(output_columns()) == [*list(rows[0])[3:-1], "error", "status", "model"]  # all but path
     (label,) = set(predicted["model"])
     assert label.partition("@")[0] in ("cnn", "vgg") and label.endswith(" (demo data)")
 
@@ -76,12 +76,12 @@ def test_the_model_has_no_pickle_a_signature_requirements_and_an_example(store: 
     info = mlflow.models.get_model_info(source)
     assert info.signature.inputs.input_names() == ["image"]
     assert [(column.name, column.type.name) for column in info.signature.outputs] == [
-        (name, kind) for name, kind in OUTPUT_COLUMNS.items()
+        (name, kind) for name, kind in output_columns().items()
     ]
     requirements = (Path(source) / "requirements.txt").read_text()
     assert "onnxruntime==" in requirements and "tensorflow" not in requirements
     example = mlflow.models.Model.load(source).load_input_example(source)
-    assert mlflow.pyfunc.load_model(source).predict(example).shape == (1, len(OUTPUT_COLUMNS))
+    assert mlflow.pyfunc.load_model(source).predict(example).shape == (1, len(output_columns()))
 
 
 def test_several_frames_in_one_file_are_an_error_and_not_the_first_frame(store: Path) -> None:

@@ -23,16 +23,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionflow.model.columns import REPORT_COLUMNS
-from lesionflow.model.pyfunc import OUTPUT_COLUMNS
+from lesionflow.model.columns import report_columns
+from lesionflow.model.pyfunc import output_columns
 from tests.conftest import invoke
 from tests.images.test_dicom import dicom
 from tests.registry.serving import free_port, server_environment, wait_for
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how_to" / "serve_a_model.md").read_text()
-NUMBERS = [name for name, kind in OUTPUT_COLUMNS.items() if kind == "double"]
-WORDS = [name for name, kind in OUTPUT_COLUMNS.items() if kind == "string" and name != "model"]
+NUMBERS = [name for name, kind in output_columns().items() if kind == "double"]
+WORDS = [name for name, kind in output_columns().items() if kind == "string" and name != "model"]
 
 
 def shown(name: str, port: int) -> str:
@@ -116,7 +116,7 @@ def test_files_get_what_the_report_says_of_them(server: Server, store: Path, dem
     assert invoke("score", "images", "--out", "results.csv").exit_code == 3
     rows = list(csv.DictReader(Path("results.csv").read_text().splitlines()))
     answers = server.say(*map(base64, files.values()))
-    assert set(answers[0]) == {*REPORT_COLUMNS} - {"path"}
+    assert set(answers[0]) == {*report_columns()} - {"path"}
     for row, answer in zip(rows, answers, strict=True):
         assert {name: answer[name] or "" for name in WORDS} == {name: row[name] for name in WORDS}
         for name in NUMBERS:

@@ -17,12 +17,13 @@ from lesionflow.atomic import check_writable
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import DataError, ReportError, UsageError
 from lesionflow.model.card import Calibration
-from lesionflow.model.columns import REPORT_COLUMNS
+from lesionflow.model.columns import report_columns
 from lesionflow.model.decision import decide
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.scoring import report
 from lesionflow.scoring.report import (
     ReportOptions,
+    check_diagnoses,
     check_isic_names,
     check_report,
     report_format,
@@ -58,10 +59,10 @@ def test_the_csv_is_this_to_the_byte(tmp_path: Path) -> None:
 
 
 def test_nothing_found_still_makes_a_report_with_its_header(tmp_path: Path) -> None:
-    assert written(tmp_path, []).read_text().splitlines() == [",".join(REPORT_COLUMNS)]
+    assert written(tmp_path, []).read_text().splitlines() == [",".join(report_columns())]
     assert written(tmp_path, [], "out.jsonl").read_bytes() == b""
     parquet = pytest.importorskip("pyarrow.parquet")
-    assert parquet.read_table(written(tmp_path, [], "out.parquet")).column_names == list(REPORT_COLUMNS)
+    assert parquet.read_table(written(tmp_path, [], "out.parquet")).column_names == list(report_columns())
 
 
 def test_cells_are_text_to_a_spreadsheet_and_utf8_to_everything(tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_any_text_comes_back_from_csv_and_jsonl(
 
 def test_jsonl_has_numbers_as_numbers_and_null_for_what_is_missing(tmp_path: Path) -> None:
     scored, failed = map(json.loads, written(tmp_path, [SCORED, FAILED], "out.jsonl").read_text().splitlines())
-    assert list(scored) == list(failed) == list(REPORT_COLUMNS)
+    assert list(scored) == list(failed) == list(report_columns())
     assert scored["p_mel"] == 0.2 and scored["p_malignant"] == 0.23 and scored["error"] is None
     assert (scored["diagnosis"], scored["malignant"], scored["refer"]) == ("vasc", "yes", "uncertain")
     assert failed["p_mel"] is None and failed["diagnosis"] is None and failed["status"] == "error"
@@ -192,6 +193,7 @@ def test_frames_are_told_apart(tmp_path: Path) -> None:
 def test_bad_options_are_refused_before_the_work(tmp_path: Path, options: dict[str, object], word: str) -> None:
     with pytest.raises(UsageError, match=word):
         check_report("out.csv", ReportOptions("m", **options))  # type: ignore[arg-type]
+        check_diagnoses(ReportOptions("m", **options))  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 

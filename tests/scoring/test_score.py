@@ -254,9 +254,8 @@ def test_too_many_failures_stop_the_run(
         {"workers": 0},
         {"shard_size": 0},
         {"device": "tpu"},
-        {"top_k": 8},
+        {"top_k": 0},
         {"format": "xlsx"},
-        {"columns": "path,nonsense"},
         {"html": Path("same"), "summary": Path("same")},
     ],
 )
