@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.diagnoses import BUILT_IN, LabelSet
+from lesionflow.diagnoses import BINARY, BUILT_IN, LabelSet
 from lesionflow.errors import ReportError, first_few
 from lesionflow.model.columns import FAILED, NO, REFER, SCORED, YES, as_written
 
@@ -162,9 +162,11 @@ def _diagnoses(columns: list[str]) -> tuple[str, ...]:
     start = end
     while start and columns[start - 1].startswith("p_"):
         start -= 1
-    if start == end:  # chosen with --columns in another order
-        return tuple(name[2:] for name in columns if name.startswith("p_") and name != "p_malignant")
-    return tuple(name[2:] for name in columns[start:end])
+    found = tuple(name[2:] for name in columns[start:end])
+    if not found:  # chosen with --columns in another order
+        found = tuple(name[2:] for name in columns if name.startswith("p_") and name != "p_malignant")
+    # Of two diagnoses called benign and malignant, the latter's column is that of the sum.
+    return BINARY.names if found == BINARY.benign else found
 
 
 def _numbers(rows: pd.DataFrame, columns: list[str], file: Path) -> np.ndarray:

@@ -22,7 +22,6 @@ from lesionflow.version import __version__
 
 SUMMARY_FORMAT = 2
 HISTOGRAM_BINS = 20  # of equal width between 0 and 1
-MALIGNANT = "p_malignant"
 
 
 @dataclass
@@ -49,9 +48,10 @@ class Counts:
         self.malignant += row.prediction.malignant
         if row.prediction.refer != TRUSTED:
             self.referred[row.prediction.refer] += 1
-        for name, probability in zip(DIAGNOSES, row.prediction.probabilities, strict=True):
-            self._add_to_histogram(f"p_{name}", probability)
-        self._add_to_histogram(MALIGNANT, row.prediction.malignant_probability)
+        for name, probability in zip(row.prediction.labels.names, row.prediction.probabilities, strict=True):
+            if name != "malignant":
+                self._add_to_histogram(f"p_{name}", probability)
+        self._add_to_histogram("p_malignant", row.prediction.malignant_probability)
 
     def _add_to_histogram(self, column: str, probability: float) -> None:
         if column not in self.histograms:
