@@ -63,6 +63,10 @@ class ReportOptions(TypedDict, total=False):
     html: Location | None
     summary: Location | None
     overwrite: bool
+    sample: int | None
+    by: str
+    sample_out: Location | None
+    sample_seed: int
     on_error: str
     max_failures: str | None
     failed_as: str | None

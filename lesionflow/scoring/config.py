@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.columns import ON_REQUEST, report_columns
 from lesionflow.options import check_options, option
+from lesionflow.scoring.review_sample import BOTH, CHOSEN_BY
 from lesionflow.storage.location import Location
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -18,6 +19,7 @@ LOCAL, RAY = "local", "ray"
 ENGINES = (LOCAL, RAY)
 # What help lists the options under.
 REPORT, FAILURES, IMAGES = "Report", "Failures and interruptions", "Images and model"
+REVIEW = "Review"
 SPEED, MACHINES, MLFLOW = "Speed", "Several machines", "MLflow"
 
 
@@ -68,6 +70,30 @@ class ReportConfig:
         None, "Write counts, failures and provenance as JSON as well.", kind=Location, group=REPORT, metavar="FILE"
     )
     overwrite: bool = option(False, "Replace the report if it exists.", group=REPORT)
+    sample: int | None = option(
+        None,
+        "Write a list of N scored images for a person to review, with the chance that each had to be on it.",
+        kind=int,
+        low=1,
+        high=1_000_000,
+        unset="no list",
+        group=REVIEW,
+    )
+    by: str = option(
+        BOTH,
+        "How they are drawn: in proportion to the model's uncertainty, all with the same chance, or half so, half so.",
+        choices=CHOSEN_BY,
+        group=REVIEW,
+    )
+    sample_out: Location | None = option(  # noqa: RUF009
+        None,
+        "The list, CSV; `lesionflow evaluate --sampled` takes it.",
+        kind=Location,
+        unset="OUT with -sample.csv in place of its ending",
+        group=REVIEW,
+        metavar="FILE",
+    )
+    sample_seed: int = option(0, "Another seed draws other images.", low=0, high=2**31 - 1, group=REVIEW)
     on_error: str = option("row", "What an image that cannot be read does.", choices=("row", "fail"), group=FAILURES)
     max_failures: str | None = option(
         None,
@@ -93,6 +119,8 @@ class ReportConfig:
     def __post_init__(self) -> None:
         check_options(self)
         self.failures_allowed(0)
+        if self.sample is None and self.sample_out is not None:
+            raise UsageError("--sample-out: says where the list of --sample goes; add --sample N, or leave it out")
         if self.log_report and not self.log:
             raise UsageError("--log-report is for --log; add that, or leave it out")
 
@@ -202,7 +230,7 @@ class ScoringConfig(ReportConfig):
             return
         given = {
             name
-            for name in ("format", "columns", "top_k", "html", "summary", "failed_as")
+            for name in ("format", "columns", "top_k", "html", "summary", "failed_as", "sample")
             if getattr(self, name) is not None
         }
         if given:

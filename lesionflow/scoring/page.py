@@ -8,7 +8,7 @@ import heapq
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -44,35 +44,41 @@ def write_page(
     demo: bool = False,
     prior: Sequence[float] | None = None,
     model_asked: str = "",
+    sample: Collection[str] = (),
     overwrite: bool = False,
     workers: int | None = None,
 ) -> None:
     """Write the page of a scoring run; the images are read again, for their thumbnails.
 
     Of more than `MAXIMUM_IMAGES` scored images the page holds those with the highest malignant probability. prior: each
-    diagnosis's share of the training images; model_asked: what `lesionflow explain` is to be given as the model. Raises
-    `ReportError` where it cannot be written.
+    diagnosis's share of the training images; model_asked: what `lesionflow explain` is to be given as the model; sample: paths
+    of images to review, which are on the page whatever their probability. Raises `ReportError` where it cannot be
+    written.
     """
     counts, failures = Counts.of(labels), list[Row]()
     # A heap: the least suspicious of those kept is the first to go.
-    suspicious = list[tuple[float, int, Row, IndexedPrediction]]()
+    suspicious = list[tuple[bool, float, int, Row, IndexedPrediction]]()
+    wanted = frozenset(sample)
     for place, row in enumerate(rows):
         counts.add(row)
         if row.prediction is None:
             if len(failures) < MAXIMUM_FAILURES:
                 failures.append(row)
             continue
-        entry = (row.prediction.malignant_probability, -place, row, row.prediction)
+        sampled = path_with_frame(row) in wanted
+        entry = (sampled, row.prediction.malignant_probability, -place, row, row.prediction)
         if len(suspicious) < MAXIMUM_IMAGES:
             heapq.heappush(suspicious, entry)
         else:
             heapq.heappushpop(suspicious, entry)
-    kept = [(row, said) for _, _, row, said in sorted(suspicious, key=lambda entry: entry[:2], reverse=True)]
+    suspicious.sort(key=lambda entry: entry[1:3], reverse=True)
+    kept = [(row, said) for *_, row, said in suspicious]
     style = base_style() + packaged("lesionflow.scoring", "page.css")
     script = packaged("lesionflow.scoring", "page.js") + packaged("lesionflow.scoring", "review.js")
     page = render("report.html", style=style, script=script, data=_DATA_COMES_HERE)
     before, after = page.split(_DATA_COMES_HERE)
     about = {"model": utf8(model), "demo": demo, "model_asked": utf8(model_asked or model)} | _links(kept, out)
+    about["sampled"] = [place for place, entry in enumerate(suspicious) if entry[0]]
     about["prior"] = prior or [1 / len(labels)] * len(labels)
     with atomic_file(out, overwrite) as file:
         file.write(before.encode())

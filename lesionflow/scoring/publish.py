@@ -31,6 +31,7 @@ from lesionflow.scoring.report import (
     report_encoder,
     report_format,
 )
+from lesionflow.scoring.review_sample import draw_sample, write_sample
 from lesionflow.scoring.shards import REPORT_FILE, Job, job_folder, report_errors
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
 from lesionflow.storage import objects
@@ -138,6 +139,7 @@ class Outputs:
     report: ReportOptions
     html: Location | None
     summary: Location | None
+    sample: Location | None  # the list of images to review
     overwrite: bool  # whether the report may replace another
     may_replace: bool  # whether page and summary may, as the report may if it is the same
 
@@ -184,16 +186,28 @@ def check_outputs(
     if config.log_report and destination.location is None:
         raise UsageError("--log-report: a report on standard output cannot be kept; name a file with --out")
     destination.check(may_replace)
-    others = [file for file in (config.html, config.summary) if file is not None]
+    sample = _sample_location(destination, config)
+    others = [file for file in (config.html, config.summary, sample) if file is not None]
     every = others if destination.location is None else [destination.location, *others]
     if len({_spelled_out(file) for file in every}) < len(every):
-        raise UsageError("--out, --html and --summary name the same file; give each one of its own")
+        raise UsageError("--out, --html, --summary and --sample-out name the same file; give each one of its own")
     for file in others:
         check_writable(file, may_replace)
-    return Outputs(destination, report, config.html, config.summary, config.overwrite, may_replace)
+    return Outputs(destination, report, config.html, config.summary, sample, config.overwrite, may_replace)
 
 
-def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, resumed: int, workers: int) -> Summary:
+def _sample_location(destination: Destination, config: ReportConfig) -> Location | None:
+    out = destination.location
+    if config.sample is None or config.sample_out is not None:
+        return config.sample_out
+    if out is None:
+        raise UsageError("--out - --sample: add --sample-out FILE, beside standard output there is no place for it")
+    return out.parent / f"{out.name.removesuffix(out.suffix)}-sample.csv"
+
+
+def publish_report(
+    job: Job, info: RunInfo, outputs: Outputs, config: ReportConfig, started: float, resumed: int, workers: int
+) -> Summary:
     """Write what was planned of a job whose shards are all there, then remove the job.
 
     Parameters
@@ -204,6 +218,8 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
         Where its rows come from.
     outputs
         What is to be written.
+    config
+        What it is to hold.
     started
         When the work began, by the monotonic clock.
     resumed
@@ -223,12 +239,16 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
     report = replace(outputs.report, model=info.label, prior=card.prior, provenance=origin)
     with _partial_report(job, destination) as partial:
         counts = _write_report(job, report, destination, partial)
+        sample = None
+        if outputs.sample is not None:
+            sample = draw_sample(job.rows, config.sample or 0, config.by, config.sample_seed)
+            write_sample(sample, outputs.sample, outputs.may_replace)
         if outputs.html is not None:
             from lesionflow.scoring.page import write_page
 
             write_page(
                 job.rows(), outputs.html, info.label, labels=job.labels, demo=card.demo, prior=card.prior,
-                model_asked=info.model_asked, overwrite=outputs.may_replace, workers=workers,
+                model_asked=info.model_asked, sample=sample.paths if sample else (), overwrite=outputs.may_replace, workers=workers,
             )  # fmt: skip
         seconds = time.monotonic() - started
         if outputs.summary is not None:

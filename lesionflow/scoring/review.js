@@ -21,8 +21,11 @@ rows.forEach((row) => {
   if (text) reviews.set(row.path, JSON.parse(text));
 });
 const reviewOf = (row) => reviews.get(row.path) || NOTHING;
+const sampled = new Set(data.sampled.map((place) => rows[place]));
 const REVIEW_FILTERS = {
   "": () => true,
+  ...(sampled.size ? { "sampled": (row) => sampled.has(row),
+    "sampled, not yet reviewed": (row) => sampled.has(row) && !reviewOf(row).diagnosis } : {}),
   "not yet reviewed": (row) => !reviewOf(row).diagnosis,
   "reviewed": (row) => reviewOf(row).diagnosis,
   "differs from the call": (row) => reviewOf(row).diagnosis && reviewOf(row).diagnosis !== data.diagnoses[row.called],

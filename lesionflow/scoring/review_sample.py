@@ -1,0 +1,123 @@
+"""Which images of a report a person is to review, drawn so that each one's chance to be drawn is known.
+
+A metric of labelled images that were chosen by suspicion is that of suspicious images. With each image's chance known,
+weights of its inverse make it one of all images again (Horvitz and Thompson 1952, J. Am. Stat. Assoc. 47, 663-685).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lesionflow.atomic import atomic_file
+from lesionflow.model.columns import cell, path_with_frame
+from lesionflow.model.prediction import Row
+from lesionflow.storage.location import Location
+
+UNCERTAIN, RANDOM, BOTH = "uncertain", "random", "both"
+CHOSEN_BY = (UNCERTAIN, RANDOM, BOTH)
+SAMPLE_COLUMNS = ("path", "chance")
+# An image that the model is sure of keeps this share of the mean chance: of what can never be drawn nothing is known.
+LEAST = 0.1
+
+
+@dataclass(frozen=True)
+class ReviewSample:
+    """Images to review, in the order of the report."""
+
+    paths: tuple[str, ...]  # as the report has them
+    chances: tuple[float, ...]  # that each had to be drawn
+    of: int  # scored images that they were drawn from
+
+
+def draw_sample(rows: Callable[[], Iterable[Row]], count: int, by: str, seed: int) -> ReviewSample:
+    """Draw images of a report without replacement.
+
+    Parameters
+    ----------
+    rows
+        Gives the report's rows; called twice. Images that failed are never drawn.
+    count
+        How many to draw; all, where there are no more.
+    by
+        `RANDOM`: each image with the same chance; `UNCERTAIN`: in proportion to the entropy of the probabilities;
+        `BOTH`: with the mean of both chances.
+    seed
+        The same seed draws the same images of the same report.
+
+    Returns
+    -------
+    ReviewSample
+    """
+    scored = (row for row in rows() if row.prediction is not None)
+    entropies = np.fromiter((_entropy(row.prediction.probabilities) for row in scored if row.prediction), np.float64)
+    chances = sampling_chances(entropies, count, by)
+    drawn = systematic_sample(chances, seed)
+    members, wanted = set(drawn.tolist()), []
+    for index, row in enumerate(row for row in rows() if row.prediction is not None):
+        if index in members:
+            wanted.append(path_with_frame(row))
+    return ReviewSample(tuple(wanted), tuple(chances[drawn].tolist()), len(entropies))
+
+
+def sampling_chances(entropies: np.ndarray, count: int, by: str) -> np.ndarray:
+    """The chance of each image to be among `count` drawn ones, (images,), from the entropies of its probabilities.
+
+    Chances in proportion to size exceed 1 for the largest images of a small report; these are then drawn for sure, and
+    the others share what is left (Saerndal, Swensson and Wretman 1992, Model Assisted Survey Sampling, 3.6.2).
+    """
+    images = len(entropies)
+    if count >= images:
+        return np.ones(images)
+    even = np.full(images, count / images)
+    if by == RANDOM or entropies.max() <= 0:
+        return even
+    by_size = _proportional(entropies + LEAST * entropies.mean(), count)
+    return by_size if by == UNCERTAIN else (even + by_size) / 2
+
+
+def systematic_sample(chances: np.ndarray, seed: int) -> np.ndarray:
+    """Draw indices, ascending, each with exactly its chance, and as many as the chances add up to.
+
+    Systematic sampling in random order (Madow 1949, Ann. Math. Stat. 20, 333-354): the chances are laid end to end on a
+    line in random order, and points one apart, from a random start, each draw what they lie on.
+    """
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(chances))
+    ends = np.cumsum(chances[order])
+    count = round(float(chances.sum()))
+    ends[-1:] = count  # which rounding may have missed by a hair
+    points = generator.random() + np.arange(count)  # (count,)
+    return np.sort(order[np.searchsorted(ends, points, side="right")])
+
+
+def write_sample(sample: ReviewSample, out: Location, overwrite: bool) -> None:
+    """Write the columns `SAMPLE_COLUMNS` as CSV, whole or not at all. Raises `ReportError`."""
+    lines = [",".join(SAMPLE_COLUMNS)]
+    for path, chance in zip(sample.paths, sample.chances, strict=True):
+        lines.append(f"{_quoted(cell(path))},{chance:.9g}")
+    with atomic_file(out, overwrite) as file:
+        file.write(("\n".join(lines) + "\n").encode())
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text
+
+
+def _proportional(sizes: np.ndarray, count: int) -> np.ndarray:
+    """Chances in proportion to sizes above 0, at most 1, that add up to `count`, which is less than the images."""
+    chances = np.zeros(len(sizes))
+    certain = np.zeros(len(sizes), bool)
+    while True:
+        chances = np.where(certain, 1.0, sizes * (count - certain.sum()) / sizes[~certain].sum())
+        if (chances <= 1).all():
+            return chances
+        certain |= chances > 1
+
+
+def _entropy(probabilities: Iterable[float]) -> float:
+    """In nats."""
+    return -math.fsum(each * math.log(each) for each in probabilities if each > 0)
