@@ -51,9 +51,9 @@ def write_page(
     """Write the page of a scoring run; the images are read again, for their thumbnails.
 
     Of more than `MAXIMUM_IMAGES` scored images the page holds those with the highest malignant probability. prior: each
-    diagnosis's share of the training images; model_asked: what `lesionflow explain` is to be given as the model; sample: paths
-    of images to review, which are on the page whatever their probability. Raises `ReportError` where it cannot be
-    written.
+    diagnosis's share of the training images; model_asked: what `lesionflow explain` is to be given as the model;
+    sample: paths of images to review, which are on the page whatever their probability. Raises `ReportError` where it
+    cannot be written.
     """
     counts, failures = Counts.of(labels), list[Row]()
     # A heap: the least suspicious of those kept is the first to go.

@@ -117,6 +117,9 @@ def test_ten_images_are_reviewed_by_keyboard_saved_evaluated_and_trained_on(
     labels = str(tmp_path / "labels.csv")
     measured = invoke("evaluate", str(deciding_bundle), labels, "--cache", str(cache), "--resamples", "100")
     assert measured.exit_code == 0, measured.output
+    joined = invoke("evaluate", "--report", str(report), "--truth", labels, "--resamples", "100")
+    assert joined.exit_code == 0, joined.output
+    assert "10" in joined.output and "12" in joined.output
     trained = invoke(
         "train", "--data", str(demo_folder), "--extra", labels, "--model", "vgg", "--epochs", "1", "--image-size", "16",
         "--cache", str(cache), "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db",
