@@ -248,7 +248,8 @@ def publish_report(
 
             write_page(
                 job.rows(), outputs.html, info.label, labels=job.labels, demo=card.demo, prior=card.prior,
-                model_asked=info.model_asked, sample=sample.paths if sample else (), overwrite=outputs.may_replace, workers=workers,
+                model_asked=info.model_asked, sample=sample.paths if sample else (),
+                overwrite=outputs.may_replace, workers=workers,
             )  # fmt: skip
         seconds = time.monotonic() - started
         if outputs.summary is not None:
