@@ -40,7 +40,7 @@ from lesionflow.tracking.client import without_password
 from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished
 from lesionflow.tracking.runs import log_configuration, read_configuration_text
 from lesionflow.tracking.tracking_store import connect
-from lesionflow.training.backend import prepare_backend
+from lesionflow.training.backend import check_export, prepare_backend
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.config_file import read_settings
 from lesionflow.training.presets import ALL, NETWORKS
@@ -146,6 +146,7 @@ def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
     from lesionflow.training.imagenet import imagenet_weights
 
     config = _without_missing(config, console)
+    check_export(config.networks)
     if "efficientnet" in config.networks:
         imagenet_weights()  # missing weights are a matter for now, not for after two other networks
     if config.deterministic:

@@ -15,6 +15,7 @@ import numpy as np
 from lesionflow.errors import TrainingError
 from lesionflow.model.card import KERAS_FILE, ONNX_FILE, Card, sha256, write_card
 from lesionflow.model.decision import softmax
+from lesionflow.training.backend import exports_through_tensorflow
 from lesionflow.training.export.float16_weights import round_weights, store_halves
 from lesionflow.training.export.mirrored import average_mirrored
 from lesionflow.training.export.ood_distance import add_distance
@@ -71,10 +72,10 @@ def write_bundle(
 def _export(network: keras.Model, folder: Path) -> None:
     import keras
 
-    if keras.backend.backend() == "tensorflow":
+    if keras.backend.backend() == "tensorflow" or not exports_through_tensorflow():
         export_onnx(network, folder)
         return
-    # Keras exports ONNX through TensorFlow; whoever trains on another backend borrows it in a process of its own.
+    # Whoever trains on another backend borrows TensorFlow in a process of its own.
     command = [
         sys.executable,
         "-c",
@@ -88,7 +89,7 @@ def _export(network: keras.Model, folder: Path) -> None:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise TrainingError(f"export to ONNX failed ({last}); it needs tensorflow and tf2onnx beside the backend")
+        raise TrainingError(f"export to ONNX through TensorFlow failed ({last}); reinstall tensorflow and tf2onnx")
 
 
 def _export_saved(folder: str) -> None:
@@ -102,9 +103,20 @@ def export_onnx(network: keras.Model, folder: Path) -> None:
     import keras
 
     network(keras.ops.zeros((1, *network.input_shape[1:])))  # Keras exports only what has been called
-    with warnings.catch_warnings():  # the converter looks for names that NumPy is about to give other meanings
-        warnings.simplefilter("ignore", FutureWarning)
+    with warnings.catch_warnings():  # converters warn of their own workings; the parity gate says whether they matter
+        warnings.simplefilter("ignore")
         network.export(str(folder / ONNX_FILE), format="onnx", verbose=False)
+    _in_one_file(folder / ONNX_FILE)
+
+
+def _in_one_file(file: Path) -> None:
+    """Put weights that an exporter wrote beside the graph into it, so that the graph's digest is of them too."""
+    import onnx
+
+    beside = file.with_name(f"{file.name}.data")
+    if beside.exists():
+        onnx.save(onnx.load(str(file)), str(file))
+        beside.unlink()
 
 
 def _store_halves(file: Path) -> None:
