@@ -16,13 +16,13 @@ from lesionflow.api.load import LoadedModel, load
 from lesionflow.api.overrides import ExplanationOptions, configured
 from lesionflow.atomic import atomic_file, check_folder
 from lesionflow.defaults import DEFAULT_MODEL
-from lesionflow.diagnoses import DIAGNOSES
-from lesionflow.errors import DataError, ImageError
+from lesionflow.errors import DataError, ImageError, UsageError
 from lesionflow.evaluation.config import ExplanationConfig
 from lesionflow.evaluation.explanation import Explanation, explanation_picture
 from lesionflow.evaluation.heatmaps import occlude
 from lesionflow.images.decode import decode, header
 from lesionflow.images.read_bytes import read_image_bytes
+from lesionflow.model.card import Card
 from lesionflow.model.columns import utf8
 from lesionflow.model.prediction import IndexedPrediction
 from lesionflow.scoring.engines.local import decode_all
@@ -91,11 +91,11 @@ def explain(
     names = picture_names(paths)
     check_folder(Path(out), (f"{names[path]}.png" for path in paths), config.overwrite)
     loaded = load(model, tracking_uri=tracking_uri, device="cpu")
-    explained = []
+    target, explained = _index_of(config.target, loaded.card), []
     with (console or Console(stderr=True)).status("") as status:
         for path in paths:
             status.update(f"explaining {utf8(path)}")
-            for each in _explain(path, Path(out) / names[path], loaded, config):
+            for each in _explain(path, Path(out) / names[path], loaded, target, config.overwrite):
                 on_image(each)
                 explained.append(each)
     return explained
@@ -126,7 +126,17 @@ def _listed(images: Iterable[str | os.PathLike[str]]) -> list[str]:
     return list(paths)
 
 
-def _explain(path: str, out: Path, model: LoadedModel, config: ExplanationConfig) -> Iterator[Explained]:
+def _index_of(target: str | None, card: Card) -> int | None:
+    """Which of the model's diagnoses is asked for; None for the one that is called."""
+    if target is None:
+        return None
+    try:
+        return card.labels.index_of(target)
+    except UsageError as error:
+        raise UsageError(f"--target {target}: {error}") from error
+
+
+def _explain(path: str, out: Path, model: LoadedModel, target: int | None, overwrite: bool) -> Iterator[Explained]:
     """The frames of a file, one after the other."""
     card = model.card
     try:
@@ -140,23 +150,23 @@ def _explain(path: str, out: Path, model: LoadedModel, config: ExplanationConfig
             yield Explained(f"{path}{further}", None, None, str(image))
         else:
             picture = out.with_name(f"{out.name}{further}.png")
-            yield _draw(data, frame, image.pixels, f"{path}{further}", picture, model, config)
+            yield _draw(data, frame, image.pixels, f"{path}{further}", picture, model, target, overwrite)
 
 
 def _draw(
-    data: bytes, frame: int, pixels: np.ndarray, name: str, picture: Path, model: LoadedModel, config: ExplanationConfig
-) -> Explained:
+    data: bytes, frame: int, pixels: np.ndarray, name: str, picture: Path, model: LoadedModel, target: int | None,
+    overwrite: bool,
+) -> Explained:  # fmt: skip
     predictor, card = model.predictor, model.card
     (said,) = predictor.predict(pixels[None]).one_by_one()
-    diagnosis = None if config.target is None else DIAGNOSES.index(config.target)
     larger = max(1.0, SHOWN / min(card.height, card.width))
     shown = decode(data, round(larger * card.height), round(larger * card.width), frame)
     about = Explanation(
         utf8(name), model.label, shown, _cut_off(data, card.height, card.width), said,
-        occlude(predictor.predict, pixels, diagnosis),
+        occlude(predictor.predict, pixels, target),
     )  # fmt: skip
     figure = explanation_picture(about, card, predictor.calibration)
-    with atomic_file(picture, config.overwrite) as file:
+    with atomic_file(picture, overwrite) as file:
         figure.savefig(file, format="png")
     return Explained(name, picture, said)
 

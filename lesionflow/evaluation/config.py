@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lesionflow.datasets.split import PARTS
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.stability import USUAL_IMAGES
 from lesionflow.options import FILES, check_options, option
 
@@ -51,7 +51,13 @@ class ExplanationConfig:
     """How to explain images. Values out of range raise `UsageError` before any work starts."""
 
     target: str | None = option(
-        None, "Diagnosis to explain.", kind=str, choices=DIAGNOSES, unset="the one that is called", group=PICTURES
+        None,
+        "Diagnosis to explain, by its short name.",
+        kind=str,
+        unset="the one that is called",
+        group=PICTURES,
+        completes=HAM10000.names,
+        metavar="NAME",
     )
     overwrite: bool = option(False, "Replace pictures that are there already.", group=PICTURES)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
+from lesionflow.diagnoses import LabelSet
 from lesionflow.evaluation.heatmaps import Occlusion, draw_lines
 from lesionflow.evaluation.plots import DPI, SMALL, WIDTH, say
 from lesionflow.model.card import Calibration, Card
@@ -44,9 +44,10 @@ def explanation_picture(about: Explanation, card: Card, calibration: Calibration
     """The image, the same under its map, and the probabilities beside the frequencies of training."""
     from matplotlib.figure import Figure
 
-    explained = DIAGNOSES[about.occlusion.diagnosis]
-    figure = Figure(figsize=(WIDTH, 6.9), dpi=DPI, layout="constrained")
-    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.2, 1))[:, 0]
+    explained = card.classes[about.occlusion.diagnosis]
+    further = 0.3 * max(0, len(card.labels) - 8)  # inches, for bars that would else be too close
+    figure = Figure(figsize=(WIDTH, 6.9 + further), dpi=DPI, layout="constrained")
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.2, 1 + further / 3))[:, 0]
     plain, mapped = above.subplots(1, 2)
     for axes in (plain, mapped):
         axes.imshow(about.image)
@@ -77,16 +78,21 @@ def end_of(path: str) -> str:
 
 def verdict(said: IndexedPrediction, calibration: Calibration) -> str:
     """What a decision comes to, a line each: the call, whether it is malignant, whether a person should look."""
-    called, share, limit = DIAGNOSES[said.called], said.malignant_probability, calibration.malignant_threshold
+    share, limit = said.malignant_probability, calibration.malignant_threshold
     malignant = f"{'yes' if said.malignant else 'no'} ({percent(share)}, operating point {percent(limit)})"
     why = {TRUSTED: "no", UNCERTAIN: "yes, the call is uncertain", UNFAMILIAR: "yes, it is unlike the training images"}
-    likeliest = DIAGNOSES[max(range(len(DIAGNOSES)), key=lambda index: said.probabilities[index])]
+    likeliest = max(range(len(said.labels)), key=said.probabilities.__getitem__)
     # A call that is not the most probable diagnosis would read as a mistake without the other one beside it.
-    call = f"{FULL_NAMES[called]} ({called})"
-    if likeliest != called:
-        chances = [percent(said.probabilities[DIAGNOSES.index(name)]) for name in (called, likeliest)]
-        call += f", {chances[0]}\nMost probable: {FULL_NAMES[likeliest]} ({likeliest}), {chances[1]}"
+    call = _named(said.called, said.labels)
+    if likeliest != said.called:
+        chances = [percent(said.probabilities[index]) for index in (said.called, likeliest)]
+        call += f", {chances[0]}\nMost probable: {_named(likeliest, said.labels)}, {chances[1]}"
     return f"Called: {call}\nMalignant: {malignant}\nRefer to a person: {why[said.refer]}"
+
+
+def _named(index: int, labels: LabelSet) -> str:
+    name = labels.names[index]
+    return f"{labels.full_names[name]} ({name})"
 
 
 def percent(chance: float) -> str:
@@ -124,9 +130,11 @@ def _draw_bars(axes: Axes, said: IndexedPrediction, prior: tuple[float, ...]) ->
 
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=SMALL)
-    rows = range(len(DIAGNOSES))
+    labels = said.labels
+    rows = range(len(labels))
     dark, light = "0.25", "0.75"
-    axes.barh(rows, said.probabilities, color=[dark if name in MALIGNANT else light for name in DIAGNOSES], height=0.7)
+    colours = [dark if row in labels.malignant_indices else light for row in rows]
+    axes.barh(rows, said.probabilities, color=colours, height=0.7)
     for row, share in zip(rows, prior, strict=True):
         for colour, thickness in (("white", 3.0), ("black", 1.2)):
             axes.plot([share, share], [row - 0.45, row + 0.45], color=colour, linewidth=thickness)
@@ -136,11 +144,11 @@ def _draw_bars(axes: Axes, said: IndexedPrediction, prior: tuple[float, ...]) ->
             1.02, row, f"{percent(chance)}{'  called' if called else ''}", transform=axes.get_yaxis_transform(),
             va="center", fontsize=SMALL, fontweight="bold" if called else "normal",
         )  # fmt: skip
-    names = [f"{FULL_NAMES[name].partition(' / ')[0]} ({name})" for name in DIAGNOSES]
+    names = [f"{labels.full_names[name].partition(' / ')[0]} ({name})" for name in labels.names]
     axes.set_yticks(rows, names, fontsize=SMALL)
     axes.get_yticklabels()[said.called].set_fontweight("bold")
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
-    axes.set(xlim=(0, 1), ylim=(len(DIAGNOSES) - 0.4, -0.6))
+    axes.set(xlim=(0, 1), ylim=(len(labels) - 0.4, -0.6))
     axes.legend(
         handles=[
             Patch(color=dark, label="malignant"),

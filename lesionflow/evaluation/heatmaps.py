@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.contact_sheet import shortened
 from lesionflow.evaluation.plots import SMALL, canvas, say
 from lesionflow.model.prediction import LabelledPredictions, Predictions
@@ -27,7 +26,7 @@ PAIRS = 2  # images in a row of the sheet, each beside its map
 class Occlusion:
     """What covering each part of one image does to the probability of one diagnosis."""
 
-    diagnosis: int  # index into DIAGNOSES
+    diagnosis: int  # index into the label set
     probability: float  # nothing covered
     lowest: float  # the same with the patch covered that matters most
     drop: np.ndarray  # (height, width) float64: the fall of its log odds, a mean over patches on a pixel
@@ -38,7 +37,7 @@ class Heatmap:
     """What covering each part of one labelled image does to its call."""
 
     place: int  # among the predictions
-    true: int  # indices into DIAGNOSES
+    true: int  # indices into the label set
     called: int
     probability: float  # of the call, nothing covered
     lowest: float  # the same with the patch covered that matters most
@@ -56,7 +55,7 @@ def occlude(
 ) -> Occlusion:
     """Occlusion sensitivity of an image, (height, width, 3) uint8 (Zeiler and Fergus 2014, arXiv:1311.2901).
 
-    diagnosis: an index into DIAGNOSES, the call's unless given.
+    diagnosis: an index into the label set, the call's unless given.
     A patch of the image's mean colour slides over it in steps of `stride`, both as shares of height and width, and the
     log odds of the diagnosis are compared with those of the whole image. Log odds, not probabilities: those of a sure
     call hardly move.
@@ -90,7 +89,7 @@ def occlude(
 def occlusion_heatmap(predict: Predict, pixels: np.ndarray, place: int, true: int, **options: Any) -> Heatmap:
     """The map of a labelled image's call; options are those of `occlude`.
 
-    place: where the image stands among the predictions; true: its diagnosis, an index into DIAGNOSES.
+    place: where the image stands among the predictions; true: its diagnosis, an index into the label set.
     """
     found = occlude(predict, pixels, **options)
     return Heatmap(place, true, found.diagnosis, found.probability, found.lowest, found.drop)
@@ -117,7 +116,7 @@ def typical_images(predictions: LabelledPredictions) -> list[int]:
     Chosen by rule, not by how their maps look; what a diagnosis has none of is left out.
     """
     places = []
-    for label in range(len(DIAGNOSES)):
+    for label in range(len(predictions.label_set)):
         of_it = predictions.labels == label
         for members, middle in ((predictions.called == label, True), (predictions.called != label, False)):
             found = np.flatnonzero(of_it & members)
@@ -134,7 +133,7 @@ def heatmap_sheet(
 
     The thin line encloses where the call loses at least half, the thick one at least 80% of the greatest loss.
     """
-    rows = max(1, -(-len(maps) // PAIRS))
+    rows, names = max(1, -(-len(maps) // PAIRS)), predictions.label_set.names
     figure, panels = canvas(0.8 + 1.55 * rows, rows, 2 * PAIRS)
     for axes in panels.flat:
         axes.set(xticks=[], yticks=[])
@@ -144,9 +143,9 @@ def heatmap_sheet(
         plain.imshow(image)
         lined.imshow(image)
         draw_lines(lined, found.drop, image.shape)
-        verdict = "rightly" if found.true == found.called else f"as {DIAGNOSES[found.called]}"
+        verdict = "rightly" if found.true == found.called else f"as {names[found.called]}"
         plain.set_title(
-            f"{DIAGNOSES[found.true]}, called {verdict}\n{shortened(predictions.image_ids[found.place])}",
+            f"{names[found.true]}, called {verdict}\n{shortened(predictions.image_ids[found.place])}",
             fontsize=SMALL, loc="left", parse_math=False,
         )  # fmt: skip
         lined.set_title(f"{found.probability:.0%} → {found.lowest:.0%}", fontsize=SMALL)

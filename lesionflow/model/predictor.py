@@ -151,7 +151,7 @@ def row_fingerprint(card: Card, device: str, averaged: bool, batch_size: int) ->
 
     return {
         "model": card.digest,
-        "diagnoses": f"{card.labels.name} ({', '.join(card.classes)})",
+        "diagnoses": card.labels.name,
         "version of pixels": PIXELS_VERSION,
         "version of lesionflow": __version__,
         "version of ONNX Runtime": onnxruntime.__version__,

@@ -67,6 +67,13 @@ def find_compared_model(model: str) -> ComparedModel:
 
 def why_not_comparable(first: ComparedModel, second: ComparedModel) -> str:
     """Say why the metrics of two models cannot be compared; empty where they can."""
+    ours, theirs = first.card.labels, second.card.labels
+    if not ours.is_like(theirs):
+        return (
+            f"{first.label} has the diagnoses of {ours.name} ({', '.join(ours.names)}), {second.label} those of "
+            f"{theirs.name} ({', '.join(theirs.names)}); evaluate both on the same images with `lesionflow evaluate`, "
+            "and compare what is said of malignant lesions"
+        )
     if first.card.data_digest != second.card.data_digest:
         return f"{first.label} and {second.label} were trained on different data"
     if first.card.split_digest != second.card.split_digest:

@@ -62,7 +62,7 @@ def test_a_picture_that_is_there_is_refused_before_anything_is_drawn(small: str,
     ("arguments", "code", "message"),
     [
         (["nowhere.jpg"], 1, "nowhere.jpg: no such file or folder"),
-        (["--target", "nevus", "images"], 2, "'nevus' is not one of"),
+        (["--target", "nevus", "images"], 2, "--target nevus: 'nevus' is no diagnosis of ham10000, which has akiec"),
         (["images", "--model", "nowhere"], 2, "no such bundle folder"),
         (["empty"], 1, "empty: no image files"),
     ],

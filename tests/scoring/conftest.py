@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.images.decode import decode
 from lesionflow.model.card import AVERAGED, ONNX_FILE, SINGLE, Calibration, Card, read_card, write_card
 from lesionflow.model.decision import decide
@@ -23,19 +24,19 @@ SIDE = 24
 PRIOR = (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02)
 
 
-def write_small_bundle(folder: Path, seed: int = 0, **fields: Any) -> Path:
+def write_small_bundle(folder: Path, seed: int = 0, labels: LabelSet = HAM10000, **fields: Any) -> Path:
     """Write a bundle of a convolution, a pooling and a dense layer with weights drawn at random.
 
-    Its distance is the mean of what the pooling puts out; fields: more of the card's.
+    Its distance is the mean of what the pooling puts out; labels: its diagnoses; fields: more of the card's.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    numbers = np.random.default_rng(seed)
+    numbers, classes = np.random.default_rng(seed), len(labels)
     weights = {
         "kernel": numbers.normal(0, 0.01, (8, 3, 5, 5)),
-        "dense": numbers.normal(0, 0.5, (8, 7)),
-        "bias": numbers.normal(0, 0.5, 7),
+        "dense": numbers.normal(0, 0.5, (8, classes)),
+        "bias": numbers.normal(0, 0.5, classes),
     }
     nodes = [
         helper.make_node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]),
@@ -51,7 +52,7 @@ def write_small_bundle(folder: Path, seed: int = 0, **fields: Any) -> Path:
         "small",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", SIDE, SIDE, 3])],
         [
-            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 7]),
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", classes]),
             helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["batch"]),
         ],
         [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
@@ -71,6 +72,7 @@ def write_small_bundle(folder: Path, seed: int = 0, **fields: Any) -> Path:
         split_digest="0" * 64,
         split_seed=0,
         split_fractions=(0.7, 0.15, 0.15),
+        labels=labels,
         **fields,
     )
     write_card(folder, dataclasses.replace(card, digests={ONNX_FILE: hashlib.sha256(content).hexdigest()}))

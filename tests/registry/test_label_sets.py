@@ -1,0 +1,74 @@
+"""A registered model of other diagnoses than the seven: its signature, its answers, its explanations, comparisons."""
+
+import csv
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+import lesionflow
+from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
+from lesionflow.errors import UsageError
+from lesionflow.model.card import Estimate, read_card
+from lesionflow.model.columns import report_columns
+from lesionflow.model.pyfunc import output_columns
+from lesionflow.registry.compared_model import ComparedModel
+from lesionflow.registry.gates import decide
+from tests.conftest import invoke, working_in
+from tests.scoring.conftest import draw_images, write_small_bundle
+
+METRICS = {"validation": {"balanced_accuracy": Estimate(0.7, 0.6, 0.8), "ece": Estimate(0.01, 0.0, 0.02)}}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder of images and of a bundle for each of two sets."""
+    folder = tmp_path_factory.mktemp("sets")
+    draw_images(folder / "images", 5)
+    for labels in (ISIC2019, BINARY, HAM10000):
+        write_small_bundle(folder / labels.name, labels=labels, metrics=METRICS)
+    return folder
+
+
+@pytest.mark.parametrize("labels", [ISIC2019, BINARY], ids=lambda labels: str(labels.name))
+def test_the_registered_model_answers_with_its_own_diagnoses(labels: LabelSet, folder: Path, tmp_path: Path) -> None:
+    files = sorted((folder / "images").iterdir())
+    with working_in(tmp_path):
+        version = lesionflow.register(folder / labels.name, registered_model="moles").version
+        assert version.card.labels == labels
+        scored = invoke("score", str(folder / "images"), "--out", "a.csv", "--model", "models:/moles/1")
+        assert scored.exit_code == 0 and f"\n  {labels.names[0]:6}" in scored.stdout, scored.output
+        model = mlflow.pyfunc.load_model("models:/moles/1")
+        answers = model.predict(pd.DataFrame({"image": [file.read_bytes() for file in files]}))
+        (loaded, *_) = lesionflow.load("models:/moles/1").predict(files[0])
+        rows = list(csv.DictReader(Path("a.csv").read_text().splitlines()))
+    kinds = output_columns(labels)
+    assert [(each.name, each.type.name) for each in model.metadata.signature.outputs] == list(kinds.items())
+    assert list(answers.columns) == list(kinds) and set(kinds) == {*report_columns(labels)} - {"path"}
+    numbers = [name for name, kind in kinds.items() if kind == "double"]
+    reported = np.array([[float(row[name]) for name in numbers] for row in rows])
+    np.testing.assert_allclose(answers[numbers].to_numpy(), reported, atol=2e-6)
+    np.testing.assert_allclose(answers[[f"p_{name}" for name in labels.names]].sum(axis=1), 1)
+    assert answers["diagnosis"].tolist() == [row["diagnosis"] for row in rows]
+    assert answers["p_malignant"][0] == loaded.p_malignant
+
+
+def test_any_of_its_diagnoses_is_explained(folder: Path, tmp_path: Path) -> None:
+    image, bundle = folder / "images" / "image0000.jpg", folder / "isic2019"
+    (scc,) = lesionflow.explain([image], tmp_path / "scc", bundle, target="scc")
+    assert scc.picture is not None and scc.picture.read_bytes().startswith(b"\x89PNG")
+    assert scc.said is not None and scc.said.labels == ISIC2019
+    with pytest.raises(UsageError, match="--target akiec: 'akiec' is no diagnosis of isic2019, which has ak, bcc"):
+        lesionflow.explain([image], tmp_path / "akiec", bundle, target="akiec")
+    assert not list((tmp_path / "akiec").iterdir())
+
+
+def test_models_of_different_sets_are_not_compared_and_how_to_is_said(folder: Path) -> None:
+    found = lesionflow.compare([str(folder / "ham10000"), str(folder / "isic2019")])
+    (why,) = found.not_comparable.values()
+    assert not found.differences and "those of isic2019 (ak, bcc, bkl" in why and "`lesionflow evaluate`" in why
+    seven, eight = (ComparedModel(name, read_card(folder / name), None) for name in ("ham10000", "isic2019"))
+    verdict = decide(eight, seven)
+    assert not verdict.promote and "not comparable: isic2019 has the diagnoses of isic2019 (ak" in verdict.reason
