@@ -109,7 +109,10 @@ def test_who_was_asked_is_said(report: Path, said: LabelledPredictions, tmp_path
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("night/I00000.jpg", "mel"), ("night/I00000.jpg", "nv")], "itself about 1 images: night/I00000.jpg (mel and nv)"),
+        (
+            [("night/I00000.jpg", "mel"), ("night/I00000.jpg", "nv")],
+            "itself about 1 images: night/I00000.jpg (mel and nv)",
+        ),
         ([("other/nobody.jpg", "mel")], "none of its images is in"),
         ([("night/broken.jpg", "mel")], "none of its images has a prediction"),
         ([("night/I00000.jpg", "melanomma")], "did you mean 'mel'"),
