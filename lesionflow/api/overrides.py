@@ -49,6 +49,7 @@ class TrainingOptions(TypedDict, total=False):
     validation_fraction: float
     test_fraction: float
     malignant_sensitivity: float
+    call: float
     refer_share: float
     seed: int
     deterministic: bool

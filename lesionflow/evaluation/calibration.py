@@ -27,6 +27,7 @@ def fit_calibration(
     *,
     sensitivity: float = 0.95,
     referred: float = 0.1,
+    call_strength: float = 1.0,
 ) -> Calibration:
     """Fit temperature, prior correction and thresholds.
 
@@ -36,11 +37,11 @@ def fit_calibration(
     Neural Computation 14, 21-41). Around that, temperature (Guo et al. 2017, arXiv:1706.04599) and offsets are fitted
     by likelihood (bias-corrected temperature scaling, Alexandari et al. 2020, arXiv:1901.06852). sensitivity: the share
     of malignant images that the malignant threshold has to reach; referred: the share of images whose call is the least
-    probable, which are referred as uncertain.
+    probable, which are referred as uncertain; call_strength: as of the card.
     """
     corrected = np.log(prior) - np.log(shown)  # (7,)
     temperature, offsets = _fit(logits, labels, corrected)
-    plain = Calibration(temperature, tuple(offsets.tolist()))
+    plain = Calibration(temperature, tuple(offsets.tolist()), call_strength=call_strength)
     said = decide(logits, distances, plain, tuple(prior))
     malignant, probability = np.isin(labels, MALIGNANT_INDICES), said.malignant_probability
     threshold = _threshold(probability, malignant, sensitivity)
@@ -59,7 +60,7 @@ def fit_calibration(
     }
     if not malignant.all():
         figures["specificity_at_the_threshold"] = float((probability[~malignant] < threshold).mean())
-    return Calibration(temperature, plain.logit_offsets, threshold, uncertain, familiar, figures)
+    return Calibration(temperature, plain.logit_offsets, threshold, uncertain, familiar, figures, call_strength)
 
 
 def ece_by_chance(probabilities: np.ndarray, *, draws: int = 1000, seed: int = 0) -> float:

@@ -17,6 +17,7 @@ from lesionflow.datasets.label_table import ATTRIBUTES
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ImageError
+from lesionflow.evaluation.call_strength import call_strengths
 from lesionflow.evaluation.contact_sheet import worst_mistakes
 from lesionflow.evaluation.heatmaps import occlusion_heatmap, typical_images
 from lesionflow.evaluation.learning import History
@@ -102,6 +103,7 @@ def evaluate_model(
         predictions=said,
         metrics=metrics,
         calibration=predictor.calibration,
+        strengths=call_strengths(said, predictor.card.prior, resamples=resamples),
         slices=groups,
         gaps=largest_gaps(groups, metrics),
         warnings=tuple(warnings),

@@ -65,10 +65,17 @@ def explanation_picture(about: Explanation, card: Card, calibration: Calibration
         f"{end_of(about.name)}\n{verdict(about.said, calibration)}",
         f"Blue: covered by a patch of the image's mean colour, this part makes {explained} less probable; yellow: "
         "more. Lines, where odds are halved and worse: half of the greatest loss, thick: 80%. Called is the diagnosis "
-        "that exceeds its share of the training images by the largest factor.\n"
+        f"that {_called_by(calibration.call_strength)}.\n"
         f"{about.model}, trained on {card.data_name}{terms}. For research, not a diagnosis.",
     )
     return figure
+
+
+def _called_by(strength: float) -> str:
+    if strength == 0:
+        return "is most probable"
+    halfway = "" if strength == 1 else f" to the power of {strength:g}"
+    return f"exceeds its share of the training images{halfway} by the largest factor"
 
 
 def end_of(path: str) -> str:

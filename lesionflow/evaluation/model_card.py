@@ -9,6 +9,7 @@ from typing import Any
 from lesionflow.datasets.ham10000 import AUTHORS, AUTHORS_OF, LICENCE
 from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import FULL_NAMES, MALIGNANT
+from lesionflow.evaluation.call_strength import CallStrength, strength_rows
 from lesionflow.evaluation.metrics import Place, in_words, shown_at, with_interval
 from lesionflow.evaluation.slices import Gap, gap_sentence
 from lesionflow.evaluation.stability import STABILITY
@@ -20,11 +21,16 @@ MEASURED = ("validation", "test")
 GAPS_NAMED = 3
 
 
-def model_card(card: Card, gaps: Sequence[Gap] = (), sizes: Mapping[str, tuple[int, int]] | None = None) -> str:
+def model_card(
+    card: Card,
+    gaps: Sequence[Gap] = (),
+    sizes: Mapping[str, tuple[int, int]] | None = None,
+    strengths: Sequence[CallStrength] = (),
+) -> str:
     """The card in Markdown, after Mitchell et al. 2019 (arXiv:1810.03993); short enough for MLflow's description.
 
     gaps: the largest between slices of the test part, the largest first; sizes: images and lesions of each part of the
-    split, where they are known.
+    split, where they are known; strengths: what calls of other strengths would come to on the validation part.
     """
     parts = [
         f"# {_plain(card.network)}: a classifier of dermatoscopic images",
@@ -34,6 +40,7 @@ def model_card(card: Card, gaps: Sequence[Gap] = (), sizes: Mapping[str, tuple[i
         "## Data\n\n" + _data(card, sizes or {}),
         "## Figures\n\n" + _figures(card),
         "## Calibration and operating point\n\n" + _calibration(card),
+        *(["## Other calls\n\n" + _other_calls(card, strengths)] if strengths else []),
         *(["## Stability\n\n" + _stability(card.metrics[STABILITY])] if STABILITY in card.metrics else []),
         *(["## Groups\n\n" + _groups(gaps)] if gaps else []),
         "## Use\n\n" + _use(card),
@@ -184,6 +191,12 @@ def _calibration(card: Card) -> str:
     if AVERAGED in card.calibrations:
         found.append("Averaging over flips and quarter turns (`--tta`) has a calibration of its own.")
     return " ".join(found)
+
+
+def _other_calls(card: Card, strengths: Sequence[CallStrength]) -> str:
+    header, rows = strength_rows(strengths, card.calibrations[SINGLE].call_strength, card.labels.not_to_miss)
+    text = "On validation, by the strength with which the call corrects for the diagnoses' frequencies:\n"
+    return "\n".join([text, *_row(*header), "|---" * len(header) + "|", *(line for row in rows for line in _row(*row))])
 
 
 def _stability(found: Mapping[str, Estimate]) -> str:

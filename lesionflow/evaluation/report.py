@@ -11,6 +11,7 @@ import numpy as np
 
 from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.calibration import coverage_curve, reliability
+from lesionflow.evaluation.call_strength import CallStrength, strengths_json
 from lesionflow.evaluation.curves import roc
 from lesionflow.evaluation.metrics import confusion_matrix
 from lesionflow.evaluation.plots import FEW, Picture
@@ -48,6 +49,7 @@ class Evaluation:
     seed: int = 0  # its own
     time: str = ""  # ISO 8601
     shift: Shift | None = None  # from the training images; of images from elsewhere
+    strengths: Sequence[CallStrength] = ()  # what other calls would come to
     stability: Stability | None = None  # under harmless changes of the images
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
 
@@ -131,6 +133,7 @@ def evaluation_json(report: Evaluation) -> dict[str, Any]:
         "reliability_before_calibration": None if report.before is None else _bins(report.before),
         "coverage": coverage_curve(predictions)._asdict(),
         "shift": report.shift and vars(report.shift) | {"scores": [vars(score) for score in report.shift.scores]},
+        "call_strengths": strengths_json(report.strengths),
         "stability": report.stability and stability_json(report.stability),
         "roc": {
             name: {"false_positive_rate": curve[0], "true_positive_rate": curve[1], "auc": curve[2]}

@@ -9,6 +9,7 @@ import numpy as np
 
 from lesionflow import pages
 from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT_INDICES
+from lesionflow.evaluation.call_strength import strengths_section
 from lesionflow.evaluation.metrics import OF_DIAGNOSIS, Metric, Place, overall_metrics, shown_at, with_interval
 from lesionflow.evaluation.model_card import data_licence, limits
 from lesionflow.evaluation.plots import Picture
@@ -40,6 +41,10 @@ def evaluation_page(report: Evaluation) -> str:
         pages.section("Whether the probabilities can be believed", *_calibration(report), *shown("reliability")),
         pages.section("What a person should look at", pages.paragraph(_refer(report)), *shown("coverage")),
     ]
+    if report.strengths:
+        labels = report.predictions.label_set
+        told = strengths_section(report.strengths, report.calibration.call_strength, labels.not_to_miss)
+        sections.append(pages.section("What other calls would give", *told))
     if report.stability:
         sections.append(pages.section("Whether calls stay when nothing of the lesion changes", *_stability(report)))
     if report.shift:

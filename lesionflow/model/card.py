@@ -41,6 +41,7 @@ class Calibration:
     uncertain_below: float = 0.0  # a call whose probability is lower is referred
     unfamiliar_above: float | None = None  # an image farther from the training images is referred
     figures: dict[str, float] = field(default_factory=dict)  # how well it fits, on the validation part
+    call_strength: float = 1.0  # of the call's correction for the prior: 0 calls the most probable diagnosis
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,8 @@ def _check_calibration(calibration: Calibration, diagnoses: int) -> None:
     thresholds = (calibration.malignant_threshold, calibration.uncertain_below, calibration.unfamiliar_above or 0.0)
     if not _numbers(calibration.temperature, *thresholds, *calibration.figures.values()):
         raise ValueError("temperature, thresholds and figures of a calibration have to be finite numbers")
+    if not _numbers(calibration.call_strength) or not 0 <= calibration.call_strength <= 1:
+        raise ValueError("the strength of the call has to be a number from 0 to 1")
     if calibration.temperature <= 0:
         raise ValueError(f"temperature {calibration.temperature}")
 

@@ -21,8 +21,9 @@ def decide(
     The probabilities are those for images as frequent as in training. The call is the diagnosis whose probability
     exceeds its prior by the largest factor: the most probable one if all were equally frequent, which maximises the
     expected balanced accuracy (Menon et al. 2021, arXiv:2007.07314). The most probable diagnosis itself would be nv for
-    most melanomas, as two images in three are nv. A call is referred as uncertain by its probability (Hendrycks and
-    Gimpel 2017, arXiv:1610.02136), as unfamiliar by its image's distance from the training images.
+    most melanomas, as two images in three are nv; a calibration may temper that, see `called_diagnoses`. A call is
+    referred as uncertain by its probability (Hendrycks and Gimpel 2017, arXiv:1610.02136), as unfamiliar by its image's
+    distance from the training images.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def decide(
         The diagnoses, in the order of the logits.
     """
     probabilities = softmax(logits / calibration.temperature + np.asarray(calibration.logit_offsets or 0.0))
-    called = (probabilities / np.asarray(prior)).argmax(axis=1)
+    called = called_diagnoses(probabilities, prior, calibration.call_strength)
     nothing, trusted = np.zeros(len(logits), bool), np.full(len(logits), TRUSTED, dtype="<U10")
     said = Predictions(probabilities, called, nothing, trusted, label_set=labels)
     said.refer[said.confidence < calibration.uncertain_below] = UNCERTAIN
@@ -44,6 +45,14 @@ def decide(
         said.refer[distances > calibration.unfamiliar_above] = UNFAMILIAR
     said.malignant[:] = said.malignant_probability >= calibration.malignant_threshold
     return said
+
+
+def called_diagnoses(probabilities: np.ndarray, prior: tuple[float, ...], strength: float) -> np.ndarray:
+    """The diagnosis called of each image: (images,) int64 from (images, classes) probabilities.
+
+    strength: from 0, the most probable diagnosis, to 1, the one that exceeds its prior by the largest factor.
+    """
+    return np.asarray((probabilities / np.asarray(prior) ** strength).argmax(axis=1))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -43,6 +43,7 @@ def write_page(
     labels: LabelSet = HAM10000,
     demo: bool = False,
     prior: Sequence[float] | None = None,
+    call_strength: float = 1.0,
     model_asked: str = "",
     sample: Collection[str] = (),
     overwrite: bool = False,
@@ -51,9 +52,9 @@ def write_page(
     """Write the page of a scoring run; the images are read again, for their thumbnails.
 
     Of more than `MAXIMUM_IMAGES` scored images the page holds those with the highest malignant probability. prior: each
-    diagnosis's share of the training images; model_asked: what `lesionflow explain` is to be given as the model;
-    sample: paths of images to review, which are on the page whatever their probability. Raises `ReportError` where it
-    cannot be written.
+    diagnosis's share of the training images; call_strength: of the model's calibration; model_asked: what `lesionflow
+    explain` is to be given as the model; sample: paths of images to review, which are on the page whatever their
+    probability. Raises `ReportError` where it cannot be written.
     """
     counts, failures = Counts.of(labels), list[Row]()
     # A heap: the least suspicious of those kept is the first to go.
@@ -79,6 +80,7 @@ def write_page(
     before, after = page.split(_DATA_COMES_HERE)
     about = {"model": utf8(model), "demo": demo, "model_asked": utf8(model_asked or model)} | _links(kept, out)
     about["sampled"] = [place for place, entry in enumerate(suspicious) if entry[0]]
+    about["calls"] = _calls(call_strength)
     about["prior"] = prior or [1 / len(labels)] * len(labels)
     with atomic_file(out, overwrite) as file:
         file.write(before.encode())
@@ -90,10 +92,17 @@ def write_page(
 
 
 _DATA_COMES_HERE = "\0"
-CALLS = (
-    "The diagnosis called is the one that would be most probable if all were equally frequent; with the frequencies of "
-    "the training images, another one can be more probable."
-)
+
+
+def _calls(strength: float) -> str:
+    """What the diagnosis called is, for people."""
+    if strength == 0:
+        return "The diagnosis called is the most probable one."
+    halfway = "" if strength == 1 else f" (corrected for by the power of {strength:g} alone)"
+    return (
+        f"The diagnosis called is the one that would be most probable if all were equally frequent{halfway}; with the "
+        "frequencies of the training images, another one can be more probable."
+    )
 
 
 def _links(kept: list[tuple[Row, IndexedPrediction]], out: Location) -> dict[str, Any]:
@@ -138,7 +147,6 @@ def _data(
 ) -> Iterator[str]:
     """The page's data as JSON, a piece at a time."""
     start = about | {
-        "calls": CALLS,
         "scored": counts.scored,
         "failed": counts.failed,
         "diagnoses": labels.names,

@@ -17,7 +17,7 @@ from lesionflow.atomic import atomic_file, atomic_write_bytes, check_writable, p
 from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import ReportError, UsageError, first_few
-from lesionflow.model.card import parse_card
+from lesionflow.model.card import AVERAGED, SINGLE, parse_card
 from lesionflow.model.columns import path_with_frame
 from lesionflow.scoring.config import ISIC, ReportConfig
 from lesionflow.scoring.job import RunInfo, remove_job
@@ -236,7 +236,8 @@ def publish_report(
     if outputs.report.format == ISIC and outputs.report.failed_as is None:
         _refuse_failed(job)
     origin = provenance(info.label, card, info.chosen, job.begun, averaged=info.averaged)
-    report = replace(outputs.report, model=info.label, prior=card.prior, provenance=origin)
+    strength = card.calibrations[AVERAGED if info.averaged else SINGLE].call_strength
+    report = replace(outputs.report, model=info.label, prior=card.prior, call_strength=strength, provenance=origin)
     with _partial_report(job, destination) as partial:
         counts = _write_report(job, report, destination, partial)
         sample = None
@@ -248,7 +249,7 @@ def publish_report(
 
             write_page(
                 job.rows(), outputs.html, info.label, labels=job.labels, demo=card.demo, prior=card.prior,
-                model_asked=info.model_asked, sample=sample.paths if sample else (),
+                call_strength=strength, model_asked=info.model_asked, sample=sample.paths if sample else (),
                 overwrite=outputs.may_replace, workers=workers,
             )  # fmt: skip
         seconds = time.monotonic() - started

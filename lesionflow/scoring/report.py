@@ -45,6 +45,7 @@ class ReportOptions:
     top_k: int | None = None  # columns for the so many most probable diagnoses
     carried_columns: tuple[str, ...] = ()  # names of the columns of the CSV source that are carried through
     prior: tuple[float, ...] = ()  # of the bundle's card, equal shares unless given; the ISIC format needs it
+    call_strength: float = 1.0  # of the card's call; the same
     failed_as: str | None = None  # in the ISIC format: `AS_PRIOR`, or else left out
     provenance: dict[str, str] = field(default_factory=dict)  # goes into the metadata of a Parquet file
     labels: LabelSet = HAM10000  # of the model
@@ -235,8 +236,8 @@ class _Isic:
     """What the ISIC challenges take: the image's name without ending, and a probability of each class.
 
     Those of 2018 (task 3) and 2019 take the greatest one for the answer and measure balanced accuracy. The
-    probabilities are therefore those under equal priors, the greatest of which is the diagnosis that is called. Nothing
-    here is the class UNK of 2019, so that it gets 0. That of 2024 takes the probability that a lesion is malignant.
+    probabilities are therefore those under equal priors, or as near to them as the model's call is, so that the
+    greatest is that of the diagnosis called. Nothing here is the class UNK of 2019, so that it gets 0. That of 2024 takes the probability that a lesion is malignant.
     A scorer refuses a file that lacks an image: a failed one is left out or given the shares of the diagnoses in
     training, as the user chose.
     """
@@ -248,6 +249,7 @@ class _Isic:
         self.header = isic_columns(labels)
         self.order = [_isic_index(column, labels) for column in self.header[1:]]
         self.prior, self.failed_as = options.prior or (1 / len(labels),) * len(labels), options.failed_as
+        self.strength = options.call_strength
         self.names: dict[str, str] = {}
 
     def encode(self, rows: Sequence[Row]) -> bytes:
@@ -268,7 +270,10 @@ class _Isic:
             return list(self.prior if row.prediction is None else row.prediction.probabilities)
         shares = list(self.prior)
         if row.prediction is not None:
-            shares = [share / prior for share, prior in zip(row.prediction.probabilities, self.prior, strict=True)]
+            shares = [
+                share / prior**self.strength
+                for share, prior in zip(row.prediction.probabilities, self.prior, strict=True)
+            ]
         total = sum(shares)
         return [share / total for share in shares]
 

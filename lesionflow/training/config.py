@@ -192,6 +192,14 @@ class TrainingConfig:
         high=1,
         group=SPLIT,
     )
+    call: float = option(
+        1.0,
+        "How strongly the call corrects for the diagnoses' frequencies: 0 calls the most probable one, 1 the most "
+        "probable if all were equally frequent.",
+        low=0,
+        high=1,
+        group=SPLIT,
+    )
     refer_share: float = option(0.1, "Share of validation images referred as uncertain.", low=0, high=0.9, group=SPLIT)
     seed: int = option(
         0, "Seed of the split, the sampler, the weights and the augmentation.", low=0, high=2**31 - 1, group=REPEATING

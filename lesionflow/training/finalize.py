@@ -108,7 +108,7 @@ def finalize_model(
     reports = {part: dataclasses.replace(report, card=card) for part, report in reports.items()}  # with its digest
     lesions = images.table["lesion_id"]
     sizes = {part: (len(split.part(part)), int(lesions.iloc[split.part(part)].nunique())) for part in PARTS}
-    description = model_card(card, reports["test"].gaps, sizes)
+    description = model_card(card, reports["test"].gaps, sizes, reports["validation"].strengths)
     (folder / MODEL_CARD_FILE).write_text(description, encoding="utf-8")
     return FinalizedModel(card, reports, description)
 
@@ -139,6 +139,7 @@ def _calibrate(
         mode: fit_calibration(
             *outputs, labels[split.validation], believed, prior,
             sensitivity=config.malignant_sensitivity, referred=config.refer_share,
+            call_strength=config.call,
         )
         for mode, outputs in zip(neutral, both, strict=True)
     }  # fmt: skip

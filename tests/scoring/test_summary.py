@@ -69,7 +69,7 @@ def test_provenance_tells_the_calibration_that_was_used() -> None:
     found = build_summary(Counts(), 1.0, None, provenance("m", card, {}, averaged=True))["provenance"]
     assert found["calibration"] == {
         "tta": True, "temperature": 2.0, "logit_offsets": [0.5] * 7, "malignant_threshold": 0.2, "uncertain_below": 0.3,
-        "unfamiliar_above": None, "figures": {"ece_after": 0.01},
+        "unfamiliar_above": None, "figures": {"ece_after": 0.01}, "call_strength": 1.0,
     }  # fmt: skip
     assert found["prior"]["vasc"] == 0.4 and found["licence"] == "CC BY-NC 4.0"
     plain = json.loads(provenance("m", card, {})["calibration"])

@@ -1,0 +1,121 @@
+"""What calls come to that correct for the frequencies of diagnoses more or less strongly than the model's own do.
+
+From the most probable diagnosis (0), which accuracy rewards, to the one that would be most probable if all were equally
+frequent (1), which balanced accuracy rewards; between them the correction is tempered (Menon et al. 2021,
+arXiv:2007.07314, whose tau this is).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lesionflow import pages
+from lesionflow.evaluation.bootstrap import draw_lesions, interval, ratio
+from lesionflow.evaluation.metrics import with_interval
+from lesionflow.model.card import Estimate
+from lesionflow.model.decision import called_diagnoses
+from lesionflow.model.prediction import LabelledPredictions
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True)
+class CallStrength:
+    """What calls of one strength come to on labelled images; an estimate is None where it is not defined."""
+
+    strength: float
+    accuracy: Estimate | None
+    balanced_accuracy: Estimate | None
+    sensitivity: Estimate | None  # of the diagnosis that must not be missed
+
+
+def call_strengths(
+    predictions: LabelledPredictions,
+    prior: tuple[float, ...],
+    strengths: Iterable[float] = STRENGTHS,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[CallStrength, ...]:
+    """Measure calls of each strength, with 95 % intervals from a bootstrap over lesions, the same for all.
+
+    Parameters
+    ----------
+    predictions : LabelledPredictions
+        Their own calls do not count.
+    prior : (classes,) float
+        Each diagnosis's share of the training images.
+    strengths : iterable of float
+        From 0 to 1.
+    resamples, seed : int
+        How often lesions are drawn, and the seed of the draws.
+    """
+    classes = predictions.probabilities.shape[1]
+    lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
+    images = np.zeros((len(lesions), classes))
+    np.add.at(images, (lesion_of, predictions.labels), 1)
+    not_to_miss = predictions.label_set.not_to_miss_index
+    drawn = list(draw_lesions(len(lesions), resamples, seed))
+
+    found = []
+    for strength in strengths:
+        right = called_diagnoses(predictions.probabilities, prior, strength) == predictions.labels
+        hits = np.zeros((len(lesions), classes))
+        np.add.at(hits, (lesion_of[right], predictions.labels[right]), 1)
+        whole = _shares(hits.sum(axis=0)[None], images.sum(axis=0)[None], not_to_miss)
+        resampled = [_shares(counts @ hits, counts @ images, not_to_miss) for counts in drawn]
+        figures = [
+            None if np.isnan(value[0]) else interval(float(value[0]), np.concatenate(draws))
+            for value, draws in zip(whole, zip(*resampled, strict=True), strict=True)
+        ]
+        found.append(CallStrength(strength, *figures))
+    return tuple(found)
+
+
+def _shares(hits: np.ndarray, images: np.ndarray, not_to_miss: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Accuracy, balanced accuracy and the sensitivity not to miss of (resamples, classes) counts: (resamples,) each."""
+    sensitivities = ratio(hits, images)
+    present = (images > 0).sum(axis=1)
+    balanced = ratio(np.nansum(sensitivities, axis=1), present)
+    missed = np.full(len(hits), np.nan) if not_to_miss is None else sensitivities[:, not_to_miss]
+    return ratio(hits.sum(axis=1), images.sum(axis=1)), balanced, missed
+
+
+def strengths_json(found: Iterable[CallStrength]) -> list[dict[str, Any]]:
+    """The same as values of JSON."""
+    names = ("accuracy", "balanced_accuracy", "sensitivity")
+    return [
+        {"strength": each.strength}
+        | {name: estimate._asdict() if (estimate := getattr(each, name)) else None for name in names}
+        for each in found
+    ]
+
+
+def strength_rows(found: Iterable[CallStrength], own: float, not_to_miss: str) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of a table for people; own: the strength of the model's card, which is marked."""
+    header = ["--call", "balanced accuracy", "accuracy", *([f"{not_to_miss} sensitivity"] if not_to_miss else [])]
+    rows = []
+    for each in found:
+        figures = [each.balanced_accuracy, each.accuracy, *([each.sensitivity] if not_to_miss else [])]
+        mark = ", this model's" if each.strength == own else ""
+        rows.append([f"{each.strength:g}{mark}", *map(with_interval, figures)])
+    return header, rows
+
+
+def strengths_section(found: Iterable[CallStrength], own: float, not_to_miss: str) -> list[Markup]:
+    """What the page of an evaluation has of them."""
+    header, rows = strength_rows(found, own, not_to_miss)
+    text = (
+        "The diagnosis called is the one whose probability, divided by its share of the training images to the power "
+        "of --call, is greatest: 0 calls the most probable diagnosis, 1 the one that would be most probable if all "
+        "were equally frequent. Probabilities and the malignant mark do not depend on it; 'lesionflow train --call' "
+        "chooses."
+    )
+    return [pages.paragraph(text), pages.table(header, rows, "Calls of other strengths on these images")]

@@ -1,0 +1,43 @@
+"""One prediction for several images of a lesion, from what the model says of each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MEAN_LOGITS, MEAN_PROBABILITIES, MALIGNANT_MAXIMUM = "logits", "probabilities", "malignant"
+POOLS = (MEAN_LOGITS, MEAN_PROBABILITIES, MALIGNANT_MAXIMUM)
+_LEAST = 1e-12  # a probability of 0, which six decimals may make of one, has no logarithm
+
+
+def pool_probabilities(
+    probabilities: np.ndarray, group_of: np.ndarray, groups: int, pool: str, malignant_indices: tuple[int, ...]
+) -> np.ndarray:
+    """The probabilities of groups of images: (groups, classes) float64.
+
+    Parameters
+    ----------
+    probabilities : (images, classes) float64
+        Calibrated.
+    group_of : (images,) int64
+        The group of each image, from 0; every group has images.
+    groups : int
+        How many there are.
+    pool : str
+        `MEAN_LOGITS`: the softmax of the mean of the calibrated logits, which is the geometric mean of the
+        probabilities, scaled to a sum of 1. `MEAN_PROBABILITIES`: their mean. `MALIGNANT_MAXIMUM`: those of the image
+        with the greatest malignant probability, the first of equal ones.
+    malignant_indices : tuple of int
+        The malignant diagnoses.
+    """
+    if pool == MALIGNANT_MAXIMUM:
+        malignant = probabilities[:, list(malignant_indices)].sum(axis=1)
+        order = np.lexsort((np.arange(len(malignant)), -malignant, group_of))
+        _, firsts = np.unique(group_of[order], return_index=True)
+        return np.asarray(probabilities[order[firsts]])
+    values = np.log(np.maximum(probabilities, _LEAST)) if pool == MEAN_LOGITS else probabilities
+    means = np.zeros((groups, probabilities.shape[1]))
+    np.add.at(means, group_of, values)
+    means /= np.bincount(group_of, minlength=groups)[:, None]
+    if pool == MEAN_LOGITS:
+        means = np.exp(means - means.max(axis=1, keepdims=True))
+    return np.asarray(means / means.sum(axis=1, keepdims=True))
