@@ -237,9 +237,9 @@ class _Isic:
 
     Those of 2018 (task 3) and 2019 take the greatest one for the answer and measure balanced accuracy. The
     probabilities are therefore those under equal priors, or as near to them as the model's call is, so that the
-    greatest is that of the diagnosis called. Nothing here is the class UNK of 2019, so that it gets 0. That of 2024 takes the probability that a lesion is malignant.
-    A scorer refuses a file that lacks an image: a failed one is left out or given the shares of the diagnoses in
-    training, as the user chose.
+    greatest is that of the diagnosis called. Nothing here is the class UNK of 2019, so that it gets 0. That of 2024
+    takes the probability that a lesion is malignant. A scorer refuses a file that lacks an image: a failed one is left
+    out or given the shares of the diagnoses in training, as the user chose.
     """
 
     rows_at_once = ROWS_AT_ONCE
