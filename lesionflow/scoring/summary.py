@@ -16,7 +16,7 @@ from lesionflow.errors import IMAGE_FAILURES
 from lesionflow.images.decode import PIXELS_VERSION
 from lesionflow.model.card import AVERAGED, SINGLE, Card
 from lesionflow.model.columns import utf8
-from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, Row
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, Row, probability_columns
 from lesionflow.storage.location import Location
 from lesionflow.version import __version__
 
@@ -33,6 +33,8 @@ class Counts:
     referred: dict[str, int] = field(default_factory=lambda: {UNCERTAIN: 0, UNFAMILIAR: 0})  # by why
     failures: dict[str, int] = field(default_factory=dict)  # by word of `IMAGE_FAILURES`
     histograms: dict[str, list[int]] = field(default_factory=dict)  # rows in each of `HISTOGRAM_BINS`, by column
+    # The lists of `histograms` in the order of a row's probabilities, the malignant one last: looked up once.
+    _bins: list[list[int]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, labels: LabelSet) -> Counts:
@@ -48,15 +50,17 @@ class Counts:
         self.malignant += row.prediction.malignant
         if row.prediction.refer != TRUSTED:
             self.referred[row.prediction.refer] += 1
-        for name, probability in zip(row.prediction.labels.names, row.prediction.probabilities, strict=True):
-            if name != "malignant":
-                self._add_to_histogram(f"p_{name}", probability)
-        self._add_to_histogram("p_malignant", row.prediction.malignant_probability)
+        chances = (*row.prediction.probabilities, row.prediction.malignant_probability)
+        for bins, chance in zip(self._bins or self._begin_histograms(row.prediction.labels), chances, strict=True):
+            bins[int(chance * HISTOGRAM_BINS) if chance < 1 else -1] += 1
 
-    def _add_to_histogram(self, column: str, probability: float) -> None:
-        if column not in self.histograms:
-            self.histograms[column] = [0] * HISTOGRAM_BINS
-        self.histograms[column][min(int(probability * HISTOGRAM_BINS), HISTOGRAM_BINS - 1)] += 1
+    def _begin_histograms(self, labels: LabelSet) -> list[list[int]]:
+        for column in probability_columns(labels.names):
+            self.histograms.setdefault(column, [0] * HISTOGRAM_BINS)
+        # A diagnosis called malignant is counted as the sum over the malignant ones, which it is.
+        own = [[0] * HISTOGRAM_BINS if name == "malignant" else self.histograms[f"p_{name}"] for name in labels.names]
+        self._bins = [*own, self.histograms["p_malignant"]]
+        return self._bins
 
     def update(self, other: Counts) -> None:
         """Count what another has counted."""
@@ -67,8 +71,8 @@ class Counts:
                 mine[name] = mine.get(name, 0) + count
         self.malignant += other.malignant
         for column, counts in other.histograms.items():
-            before = self.histograms.get(column, [0] * HISTOGRAM_BINS)
-            self.histograms[column] = [sum(pair) for pair in zip(before, counts, strict=True)]
+            bins = self.histograms.setdefault(column, [0] * HISTOGRAM_BINS)
+            bins[:] = [sum(pair) for pair in zip(bins, counts, strict=True)]
 
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows, each counted as it goes by."""
