@@ -63,7 +63,7 @@ class Card:
     training: dict[str, Any] = field(default_factory=dict)  # the configuration and what came of it
     versions: dict[str, str] = field(default_factory=dict)  # of the packages that it was trained with
     licence: str = ""  # of the training images, where it is known; it binds the use of the model
-    labels: LabelSet = HAM10000  # the diagnoses, in the order of the outputs
+    labels: LabelSet = HAM10000  # the diagnoses in the order of the outputs, which are malignant, words that mean each
     pixels_version: int = PIXELS_VERSION  # of how images become pixels; 1 and 2 differ little, others are refused
     format: int = CARD_FORMAT  # of the card itself
     digests: dict[str, str] = field(default_factory=dict)  # file name -> SHA-256

@@ -20,7 +20,7 @@ import click
 
 import lesionflow
 from lesionflow.cli import main
-from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT
+from lesionflow.diagnoses import BUILT_IN, LabelSet
 from lesionflow.errors import IMAGE_FAILURES
 from lesionflow.evaluation.metrics import OF_DIAGNOSIS, Better, Place, overall_metrics, shown_at
 from lesionflow.images import discovery
@@ -137,12 +137,26 @@ def presets_page() -> str:
 def report_page(contract: str) -> str:
     """The contract of the report, which `batch/README.md` states."""
     (found,) = re.findall(r"^## The report's contract\n\n(.*?)(?=^## )", contract, re.M | re.S)
-    rows = [(f"`{short}`", FULL_NAMES[short], "yes" if short in MALIGNANT else "no") for short in DIAGNOSES]
-    diagnoses = _table(("diagnosis", "in full", "malignant, or before it"), rows)
-    return (
-        "# The report\n\nWhat `lesionflow score` writes, with every engine the same to the byte.\n\n"
-        f"{found}\n## The diagnoses\n\n{diagnoses}\n"
-    )
+    parts = [
+        "# The report\n\nWhat `lesionflow score` writes, with every engine the same to the byte.",
+        found.rstrip(),
+        "## The diagnoses",
+        "A model has the label set that it was trained with, which its card keeps; these are built in.",
+        *(_label_set(labels) for labels in BUILT_IN.values()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _label_set(labels: LabelSet) -> str:
+    """One label set: its diagnoses in the order of the columns, and where it comes from."""
+
+    def kind(name: str) -> str:
+        missed = ", not to be missed" if name == labels.not_to_miss else ""
+        return f"yes{missed}" if name in labels.malignant else "no"
+
+    rows = [(f"`{name}`", labels.full_names[name], kind(name)) for name in labels.names]
+    table = _table(("diagnosis", "in full", "malignant, or before it"), rows)
+    return f"### `{labels.name}`\n\n{table}\n\nFrom: {labels.source}."
 
 
 def formats_page() -> str:
