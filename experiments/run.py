@@ -28,7 +28,7 @@ sys.path.insert(0, str(HERE.parent))  # the code beside the trials is tried, not
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images  # noqa: E402
 from lesionflow.datasets.sampling import positive_shares  # noqa: E402
 from lesionflow.datasets.split import Split, split_by_lesion  # noqa: E402
-from lesionflow.diagnoses import DIAGNOSES  # noqa: E402
+from lesionflow.diagnoses import HAM10000  # noqa: E402
 from lesionflow.evaluation.calibration import fit_calibration  # noqa: E402
 from lesionflow.evaluation.metrics import measure  # noqa: E402
 from lesionflow.images.pixel_cache import decoded_pixels  # noqa: E402
@@ -77,10 +77,10 @@ def measure_on_validation(
 ) -> dict[str, Estimate]:
     """The figures of a network's answers, calibrated as a bundle's are; logits: (validation images, 7)."""
     labels, table = images.labels, images.table.iloc[split.validation]
-    prior = positive_shares(labels[split.train], "none", len(DIAGNOSES))
+    prior = positive_shares(labels[split.train], "none", len(HAM10000))
     nowhere = np.full(len(logits), np.nan)  # no distances: who is referred is not asked here
     calibration = fit_calibration(
-        logits, nowhere, labels[split.validation], config.believed_prior(labels[split.train]), prior
+        logits, nowhere, labels[split.validation], config.believed_prior(labels[split.train], len(HAM10000)), prior
     )
     said = decide(logits, nowhere, calibration, tuple(prior))
     return measure(

@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from lesionflow.datasets.split import Split
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.training.checkpoint import EpochResult
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import Fitted, one_hot
@@ -38,12 +38,13 @@ def fit_as_the_study(config: TrainingConfig, pixels: np.ndarray, labels: np.ndar
     network.compile(
         optimizer=keras.optimizers.Adam(1e-3),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy"), BalancedAccuracy()],
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy"), BalancedAccuracy(np.ones(len(HAM10000)))],
     )
     epochs = max(1, round(config.epochs * len(split.train) / len(duplicated)))
     fitted = network.fit(
-        pixels[duplicated], one_hot(labels[duplicated]), batch_size=config.batch_size, epochs=epochs, verbose=0,
-        validation_data=(pixels[split.validation], one_hot(labels[split.validation])),
+        pixels[duplicated], one_hot(labels[duplicated], len(HAM10000)),
+        batch_size=config.batch_size, epochs=epochs, verbose=0,
+        validation_data=(pixels[split.validation], one_hot(labels[split.validation], len(HAM10000))),
     )  # fmt: skip
     history = [
         EpochResult(
@@ -64,4 +65,4 @@ def _plain(height: int, width: int) -> keras.Model:
         x = layers.MaxPooling2D(2)(x)
         x = layers.Dropout(0.25)(x)
     x = layers.Dense(128, activation="relu")(layers.Flatten()(x))
-    return keras.Model(inputs, layers.Dense(len(DIAGNOSES))(layers.Dropout(0.5)(x)))
+    return keras.Model(inputs, layers.Dense(len(HAM10000))(layers.Dropout(0.5)(x)))

@@ -12,7 +12,7 @@ from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.label_words import built_in_as_yaml, words_as_yaml
 from lesionflow.datasets.labelled import LabelledImages, decided_words, read_labelled_images
 from lesionflow.datasets.split import Split
-from lesionflow.diagnoses import HAM10000
+from lesionflow.diagnoses import HAM10000, read_label_set
 from lesionflow.errors import DataError
 from lesionflow.profile.describe import describe_images
 from lesionflow.profile.description import Description
@@ -26,6 +26,7 @@ def describe(
     out: str | os.PathLike[str] = DEFAULT_OUT,
     *,
     labels: str | os.PathLike[str] | None = None,
+    diagnoses: str = HAM10000.name,
     overwrite: bool = False,
     cache: Path | None = None,
     console: Console | None = None,
@@ -42,6 +43,8 @@ def describe(
         The folder for both files.
     labels : path, optional
         A YAML file that says what the words of the data set mean.
+    diagnoses : str
+        The diagnoses that there are: a built-in label set, or a YAML file.
     overwrite : bool
         Whether files of an earlier description are replaced.
     cache : Path, optional
@@ -60,8 +63,9 @@ def describe(
         Where there is no data set or nothing can be written.
     """
     console, out = console or Console(stderr=True), Path(out)
+    label_set = read_label_set(diagnoses)
     check_folder(out, FILES, overwrite)
-    images = read_labelled_images(data, cache, labels)
+    images = read_labelled_images(data, cache, labels, label_set)
     with console.status("reading images") as status:
         description = describe_images(
             images, _default_split(images),
@@ -78,6 +82,7 @@ def describe_labels(
     data: str | os.PathLike[str] | None = None,
     *,
     labels: str | os.PathLike[str] | None = None,
+    diagnoses: str = HAM10000.name,
     cache: Path | None = None,
 ) -> str:
     """What the words of a data set mean, as YAML that `labels` takes; without a data set, the built-in words.
@@ -88,6 +93,8 @@ def describe_labels(
         What `read_labelled_images` takes; its images are not looked at.
     labels : path, optional
         A YAML file with meanings that come before the built-in ones.
+    diagnoses : str
+        The diagnoses that there are: a built-in label set, or a YAML file.
     cache : Path, optional
         Where the demo set is kept.
 
@@ -96,9 +103,12 @@ def describe_labels(
     LesionflowError
         Where there is no data set, or the file says nothing.
     """
+    label_set = read_label_set(diagnoses)
     if data is None:
-        return built_in_as_yaml(HAM10000)
-    return words_as_yaml(decided_words(data, cache, labels), f"Words of {Path(data).name}, and what they mean")
+        return built_in_as_yaml(label_set)
+    return words_as_yaml(
+        decided_words(data, cache, labels, label_set), f"Words of {Path(data).name}, and what they mean"
+    )
 
 
 def _default_split(images: LabelledImages) -> Split | None:

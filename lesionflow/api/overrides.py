@@ -23,6 +23,7 @@ class TrainingOptions(TypedDict, total=False):
     model: str
     preset: str
     extra: str
+    diagnoses: str
     labels: str
     start_from: str
     last_layer: str

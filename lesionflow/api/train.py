@@ -20,7 +20,7 @@ from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.errors import RegistryError
+from lesionflow.errors import RegistryError, UsageError
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import DECIDING
@@ -167,7 +167,7 @@ def _read_data(
     config: TrainingConfig, begun: InterruptedRun | None, console: Console, cache: Path | None
 ) -> tuple[LabelledImages, Split, Description]:
     """The images to train on, their split and what there is to know about them, which is said."""
-    images = read_data_sets(config.data_sets, config.extra_sets, cache, config.labels)
+    images = read_data_sets(config.data_sets, config.extra_sets, cache, config.labels, config.label_set)
     for warning in images.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     split = split_data_sets(images, config.fractions, config.seed)
@@ -197,7 +197,10 @@ def _read_beginning(config: TrainingConfig, images: LabelledImages, split: Split
         return None
     with tempfile.TemporaryDirectory(prefix="lesionflow-start-") as folder:
         resolved = resolve(config.start_from, Path(folder), None, (*SCORED, KERAS_FILE, TRAINED_ON_FILE))
-        start = read_start(resolved.folder, config.model, config.width, keep_last_layer=config.last_layer == "kept")
+        start = read_start(
+            resolved.folder, config.model, config.width, keep_last_layer=config.last_layer == "kept",
+            label_set=images.label_set,
+        )  # fmt: skip
         source = _learnt_from(resolved, images, split, console)
     return Beginning(start, source)
 
@@ -210,6 +213,11 @@ def _read_teaching(
         return None
     with tempfile.TemporaryDirectory(prefix="lesionflow-teacher-") as folder:
         resolved = resolve(config.teacher, Path(folder), None, (*SCORED, TRAINED_ON_FILE))
+        if (classes := read_card(resolved.folder).classes) != images.label_set.names:
+            raise UsageError(
+                f"--teacher: {resolved.label} tells other diagnoses apart ({', '.join(classes)}) than "
+                f"{images.label_set.name} has; name a teacher of these diagnoses"
+            )
         source = _learnt_from(resolved, images, split, console)
         with console.status(f"{resolved.label}: looking at the training images"):
             probabilities = averaged_answers(resolved.folder, images, split.train, cache)

@@ -16,7 +16,6 @@ from lesionflow.datasets.combined import describe_sources
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import Split
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import RegistryError
 from lesionflow.evaluation.learning import History
 from lesionflow.images.pixel_cache import decoded_pixels
@@ -63,14 +62,14 @@ class Beginning:
 
 @dataclass(frozen=True)
 class Teaching:
-    """What a teacher says of the training images, were all diagnoses equally frequent: (images, 7)."""
+    """What a teacher says of the training images, were all diagnoses equally frequent: (images, classes)."""
 
     probabilities: np.ndarray
     source: LearntFrom
 
 
 def averaged_answers(folder: Path, images: LabelledImages, members: np.ndarray, cache: Path | None) -> np.ndarray:
-    """What a bundle says of images over flips and turns, were all diagnoses equally frequent: (members, 7)."""
+    """What a bundle says of images over flips and turns, were all diagnoses equally frequent: (members, classes)."""
     predictor = load_predictor(folder, averaged=True)
     card = predictor.card
     pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
@@ -86,18 +85,19 @@ def soft_targets(config: TrainingConfig, probabilities: np.ndarray, labels: np.n
     config : TrainingConfig
         Its `teacher_share`, and its `balance`: diagnoses are as frequent as training shows them.
     probabilities : ndarray
-        What the teacher says, were all diagnoses equally frequent: (images, 7).
+        What the teacher says, were all diagnoses equally frequent: (images, classes).
     labels : ndarray
-        Indices into `DIAGNOSES`: (images,).
+        Indices into the label set: (images,).
 
     Returns
     -------
     ndarray
-        (images, 7) float32; rows add up to 1.
+        (images, classes) float32; rows add up to 1.
     """
-    said = probabilities * positive_shares(labels, config.balance, len(DIAGNOSES))
+    classes = probabilities.shape[1]
+    said = probabilities * positive_shares(labels, config.balance, classes)
     said = said / said.sum(axis=1, keepdims=True)
-    mixed = config.teacher_share * said + (1 - config.teacher_share) * np.eye(len(DIAGNOSES))[labels]
+    mixed = config.teacher_share * said + (1 - config.teacher_share) * np.eye(classes)[labels]
     return np.asarray(mixed, np.float32)
 
 
@@ -142,6 +142,7 @@ def train_network(
         fitted = fit(
             config, name, pixels, images.labels, split, on_epoch=log, callbacks=(display,),
             checkpoints=Checkpoints(keep, last, images.digest), start=beginning.start if beginning else None,
+            classes=len(images.label_set),
             soft_targets=soft_targets(config, teaching.probabilities, images.labels[split.train]) if teaching else None,
         )  # fmt: skip
     finally:
@@ -157,6 +158,7 @@ def train_network(
         split_seed=split.seed,
         split_fractions=split.fractions,
         licence=_licence(images, sources),
+        labels=images.label_set,
         training=config.parameters()
         | {"best_epoch": fitted.best_epoch, "seconds": fitted.seconds, "precision": fitted.precision}
         | {"sources": describe_sources(images, split)}

@@ -11,6 +11,7 @@ import click
 from lesionflow.cli.help import command, option
 from lesionflow.cli.options import cache_option, options_of, tracking_uri_option
 from lesionflow.cli.values import LABELLED, MODEL, WholeNumber
+from lesionflow.datasets.config import LabelSetConfig
 from lesionflow.errors import UsageError
 from lesionflow.evaluation.config import EvaluationConfig
 
@@ -33,6 +34,7 @@ SHOW = ""  # what `--labels` stands for without a file
     metavar="[FILE]",
     help="YAML file that says what the words of the data mean; without one, show what they mean and stop.",
 )
+@options_of(LabelSetConfig)
 @option(
     "--out",
     default=Path("description"),
@@ -42,7 +44,9 @@ SHOW = ""  # what `--labels` stands for without a file
 )
 @option("--overwrite", is_flag=True, help="Overwrite a description that is there already.")
 @cache_option
-def describe(data: str | None, labels: str | None, out: Path, overwrite: bool, cache: Path | None) -> None:
+def describe(
+    data: str | None, labels: str | None, diagnoses: str, out: Path, overwrite: bool, cache: Path | None
+) -> None:
     """Describe labelled images, a HAM10000 folder or 'demo': what they are, what is missing, which are copies.
 
     Counts diagnoses, lesions, metadata and files, and compares all pairs of images, also rotated and mirrored: copies
@@ -53,22 +57,24 @@ def describe(data: str | None, labels: str | None, out: Path, overwrite: bool, c
       lesionflow describe /path/to/HAM10000 --out description
       lesionflow describe /path/to/PAD-UFES-20 --labels > labels.yaml
       lesionflow describe /path/to/PAD-UFES-20 --labels labels.yaml
+      lesionflow describe /path/to/PAD-UFES-20 --diagnoses pad-ufes-20
     """
     from lesionflow.api.describe import describe, describe_labels
 
     if data is None and labels is not None and labels != SHOW:
         data, labels = labels, SHOW  # `--labels DATA`
     if labels == SHOW:
-        click.echo(describe_labels(data, cache=cache), nl=False)
+        click.echo(describe_labels(data, diagnoses=diagnoses, cache=cache), nl=False)
         return
     if data is None:
         raise UsageError("give a folder or a table of labelled images, or 'demo'; --labels alone shows known words")
-    description = describe(data, out, labels=labels, overwrite=overwrite, cache=cache)
+    description = describe(data, out, labels=labels, diagnoses=diagnoses, overwrite=overwrite, cache=cache)
     total = len(description.images.table)
     click.echo(f"{description.images.description}: {total:,} images of {description.lesions:,} lesions")
+    width = max(6, *(1 + len(name) for name in description.diagnoses))
     for diagnosis, counts in sorted(description.diagnoses.items(), key=lambda item: -item[1]["images"]):
         share = counts["images"] / total
-        click.echo(f"  {diagnosis:6}{counts['images']:8,} images  {share:6.1%}{counts['lesions']:8,} lesions")
+        click.echo(f"  {diagnosis:{width}}{counts['images']:8,} images  {share:6.1%}{counts['lesions']:8,} lesions")
     for finding in description.findings:
         if finding.warning:
             click.secho(f"WARNING: {finding.text}", fg="yellow", bold=True)
@@ -175,17 +181,19 @@ def _print_metrics(about: str, metrics: Mapping[str, Estimate], warnings: Sequen
 @click.argument("folder", type=click.Path(path_type=Path))
 @option("--images", type=WholeNumber(100, 100_000), metavar="N", default=900, show_default=True, help="Images to draw.")
 @option("--seed", type=WholeNumber(0), metavar="N", default=0, show_default=True, help="Another seed, other lesions.")
-def demo(folder: Path, images: int, seed: int) -> None:
+@options_of(LabelSetConfig)
+def demo(folder: Path, images: int, seed: int, diagnoses: str) -> None:
     """Draw a synthetic data set laid out like HAM10000, for trying lesionflow out.
 
     \b
     Example:
       lesionflow demo ./demo --images 300
+      lesionflow demo ./demo --diagnoses binary
     """
     from lesionflow.datasets.demo.demo_set import draw_demo_set
 
     try:
-        draw_demo_set(folder, images=images, seed=seed)
+        draw_demo_set(folder, images=images, seed=seed, label_set=LabelSetConfig(diagnoses).label_set)
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror or error}; choose a new folder") from error
     click.echo(f"{images} synthetic images in {folder}")

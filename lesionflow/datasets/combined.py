@@ -11,7 +11,7 @@ import numpy as np
 
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.datasets.split import DEFAULT_FRACTIONS, PARTS, Split, lesions_and_patients, split_by_lesion
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, first_few
 from lesionflow.images.pixel_cache import decoded_pixels
 
@@ -26,7 +26,11 @@ _ROWS_AT_ONCE = 2048
 
 
 def read_data_sets(
-    data: Sequence[str], extra: Sequence[str] = (), cache: Path | None = None, labels: str | None = None
+    data: Sequence[str],
+    extra: Sequence[str] = (),
+    cache: Path | None = None,
+    labels: str | None = None,
+    label_set: LabelSet = HAM10000,
 ) -> LabelledImages:
     """Read data sets as one: rows of the first one first, those of `extra` last and marked as training only.
 
@@ -38,6 +42,8 @@ def read_data_sets(
         Folder for thumbnails, by which copies are found.
     labels : str, optional
         A YAML file that says what words of the data sets mean.
+    label_set : LabelSet
+        The diagnoses that there are.
 
     Returns
     -------
@@ -50,7 +56,7 @@ def read_data_sets(
     DataError
         Where a data set cannot be read, or copies of an image have different diagnoses.
     """
-    sets = [read_labelled_images(path, cache, labels) for path in (*data, *extra)]
+    sets = [read_labelled_images(path, cache, labels, label_set) for path in (*data, *extra)]
     for images in sets:
         if "source" not in images.table.columns:
             images.table["source"] = images.name
@@ -69,6 +75,7 @@ def read_data_sets(
         digest=_digest(sets, len(data)),
         demo=all(images.demo for images in sets),
         warnings=tuple([f"{images.name}: {text}" for images in sets for text in images.warnings] + warnings),
+        label_set=label_set,
     )
 
 
@@ -110,7 +117,8 @@ def _split_sources(
     keys = list(zip(*columns, strict=True)) if columns else [()] * len(table)
     sources = list(dict.fromkeys(keys))
     if len(sources) == 1:
-        return split_by_lesion(table["image_id"], table["lesion_id"], labels, fractions, seed, patients)
+        ids, names = table["image_id"], images.label_set.names
+        return split_by_lesion(ids, table["lesion_id"], labels, fractions, seed, patients, names=names)
     groups = table["lesion_id"] if patients is None else _groups(table, patients)
     part_of: dict[str, str] = {}
     for source in sources:
@@ -162,7 +170,7 @@ def describe_sources(images: LabelledImages, split: Split) -> list[dict[str, Any
             "licence": ", ".join(sorted({text for text in rows["licence"] if text})),
             "training_only": bool(only_training),
             "images": {part: int((rows["part"] == part).sum()) for part in PARTS},
-            "diagnoses": {dx: int(counts.get(dx, 0)) for dx in DIAGNOSES},
+            "diagnoses": {dx: int(counts.get(dx, 0)) for dx in images.label_set.names},
         })  # fmt: skip
     return found
 

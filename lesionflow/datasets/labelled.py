@@ -27,7 +27,7 @@ from lesionflow.datasets.isic_challenge import is_isic_challenge, read_isic_chal
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete, digests_of_files
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError
 from lesionflow.images.containers import is_archive
 from lesionflow.images.discovery import default_cache
@@ -49,11 +49,13 @@ class LabelledImages:
     digest: str  # of ids, diagnoses and the images' bytes
     demo: bool
     warnings: tuple[str, ...] = ()
+    label_set: LabelSet = HAM10000  # the diagnoses that there are
 
     @property
     def labels(self) -> np.ndarray:
-        """The diagnoses as indices into `DIAGNOSES`: (images,) int64."""
-        return np.array([DIAGNOSES.index(dx) for dx in self.table["dx"]], dtype=np.int64)
+        """The diagnoses as indices into the label set: (images,) int64."""
+        index_of = {name: index for index, name in enumerate(self.label_set.names)}
+        return np.array([index_of[dx] for dx in self.table["dx"]], dtype=np.int64)
 
     @property
     def licence(self) -> str:
@@ -70,6 +72,7 @@ def read_labelled_images(
     source: str | os.PathLike[str],
     cache: Path | None = None,
     labels: str | os.PathLike[str] | None = None,
+    label_set: LabelSet = HAM10000,
 ) -> LabelledImages:
     """Read labelled images of any layout that lesionflow knows.
 
@@ -83,6 +86,8 @@ def read_labelled_images(
         Where the demo set is kept.
     labels : path, optional
         A YAML file with the meanings of words and names of columns (`label_words.read_label_words`).
+    label_set : LabelSet
+        The diagnoses that there are; images of others are left out, or an error.
 
     Returns
     -------
@@ -96,16 +101,16 @@ def read_labelled_images(
     UsageError
         For a file of labels that says nothing.
     """
-    words = read_label_words(None if labels is None else os.fspath(labels))
+    words = read_label_words(None if labels is None else os.fspath(labels), label_set)
     path = Path(source)
     if os.fspath(source) == DEMO:
-        path = _demo_folder(cache)
+        path = _demo_folder(cache, label_set)
     table, warnings = read_rows(path, words)
     table["content"] = digests_of_files(table["path"].tolist())
     demo = bool(table["lesion_id"].str.startswith(DEMO_PREFIX).all())
     name = DEMO if demo else path.resolve().name
     folder = path.parent if path.is_file() else path
-    return LabelledImages(name, folder, table, _digest(table), demo, tuple(warnings))
+    return LabelledImages(name, folder, table, _digest(table), demo, tuple(warnings), label_set)
 
 
 def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame, list[str]]:
@@ -124,14 +129,17 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
 
 
 def decided_words(
-    source: str | os.PathLike[str], cache: Path | None = None, labels: str | os.PathLike[str] | None = None
+    source: str | os.PathLike[str],
+    cache: Path | None = None,
+    labels: str | os.PathLike[str] | None = None,
+    label_set: LabelSet = HAM10000,
 ) -> Sequence[tuple[str, str | None]]:
     """Of each image of a data set, the word that decides and the diagnosis it means: what `LabelWords.decide` gives.
 
     Raises `DataError` for what is no data set, and `UsageError` for a file of labels that says nothing.
     """
-    words = read_label_words(None if labels is None else os.fspath(labels))
-    path = _demo_folder(cache) if os.fspath(source) == DEMO else Path(source)
+    words = read_label_words(None if labels is None else os.fspath(labels), label_set)
+    path = _demo_folder(cache, label_set) if os.fspath(source) == DEMO else Path(source)
     with as_folder(path) if is_archive(path) else contextlib.nullcontext(path) as folder:
         raw = read_raw_labels(folder, words)
     return words.decide(raw.words, raw.of_data_set)
@@ -163,11 +171,14 @@ def read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
     return read_ham10000(path)
 
 
-def _demo_folder(cache: Path | None) -> Path:
-    folder = (cache or default_cache()) / f"demo-{DEMO_VERSION}-{DEMO_IMAGES}-{DEMO_SEED}"
+def _demo_folder(cache: Path | None, label_set: LabelSet) -> Path:
+    kept = f"demo-{DEMO_VERSION}-{DEMO_IMAGES}-{DEMO_SEED}"
+    if label_set.names != HAM10000.names:
+        kept += "-" + hashlib.sha256(repr(label_set).encode()).hexdigest()[:12]
+    folder = (cache or default_cache()) / kept
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draw_demo_set(folder, images=DEMO_IMAGES, seed=DEMO_SEED)
+        draw_demo_set(folder, images=DEMO_IMAGES, seed=DEMO_SEED, label_set=label_set)
     return folder
 
 

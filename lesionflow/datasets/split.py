@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError, UsageError, first_few
 
 PARTS = ("train", "validation", "test")
@@ -43,6 +43,7 @@ def split_by_lesion(
     patient_ids: Sequence[str] | None = None,
     *,
     strict: bool = True,
+    names: Sequence[str] = HAM10000.names,
 ) -> Split:
     """Split images into train, validation and test so that each lesion and patient is in one part.
 
@@ -55,7 +56,7 @@ def split_by_lesion(
     image_ids, lesion_ids : sequence of str
         Of each image; a lesion has one diagnosis.
     labels : (images,) int64
-        Indices into `DIAGNOSES`.
+        Indices into `names`.
     fractions : (float, float, float)
         Shares of lesions, or patients, in `PARTS`.
     seed : int
@@ -64,6 +65,8 @@ def split_by_lesion(
         Of each image, empty where the patient is not known: its lesion then stands for one.
     strict : bool
         Whether a diagnosis that a part of the split by patient lacks is an error.
+    names : sequence of str
+        Of the diagnoses, for messages.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def split_by_lesion(
         )
         if len(members) < 3 and by == "lesion":
             raise DataError(
-                f"{_name(label)} has {len(members)} lesions; a split needs at least three of each diagnosis"
+                f"{names[label]} has {len(members)} lesions; a split needs at least three of each diagnosis"
             )
         validation, test = (max(1, round(fraction * len(members))) for fraction in fractions[1:])
         if validation + test >= len(members):  # few: one each, and training takes the rest
@@ -105,7 +108,7 @@ def split_by_lesion(
     train, validation_images, test_images = (np.flatnonzero(parts == part) for part in PARTS)
     split = Split(train, validation_images, test_images, seed, fractions, _digest(image_ids, parts), by)
     if by == "patient" and strict:
-        _check_diagnoses(split, labels)
+        _check_diagnoses(split, labels, names)
     return split
 
 
@@ -147,10 +150,10 @@ def _rarest_labels(groups: Sequence[str], labels: np.ndarray) -> dict[str, int]:
     return {group: label_of[group] for group in sorted(label_of)}
 
 
-def _check_diagnoses(split: Split, labels: np.ndarray) -> None:
+def _check_diagnoses(split: Split, labels: np.ndarray, names: Sequence[str]) -> None:
     """Raise `DataError` where a part of a split by patient lacks a diagnosis."""
     missing = [
-        f"{_name(label)} in {part}"
+        f"{names[label]} in {part}"
         for label in np.unique(labels).tolist()
         for part in PARTS
         if label not in labels[split.part(part)]
@@ -159,7 +162,3 @@ def _check_diagnoses(split: Split, labels: np.ndarray) -> None:
         raise DataError(
             f"split by patient: no {first_few(missing)}; a split needs at least three patients of each diagnosis"
         )
-
-
-def _name(label: int) -> str:
-    return DIAGNOSES[label] if label < len(DIAGNOSES) else f"diagnosis number {label}"

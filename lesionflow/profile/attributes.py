@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lesionflow.datasets.label_table import MISSING_WORDS
-from lesionflow.diagnoses import DIAGNOSES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,12 +51,12 @@ def values_of(table: pd.DataFrame, column: str) -> np.ndarray:
     return np.asarray(values.where(~values.str.lower().isin(MISSING_WORDS), UNKNOWN), dtype=object)
 
 
-def crosstab(values: np.ndarray, diagnoses: np.ndarray) -> Crosstab:
-    """How many images have which value and diagnosis, the commonest value first, `UNKNOWN` last."""
+def crosstab(values: np.ndarray, diagnoses: np.ndarray, names: Sequence[str]) -> Crosstab:
+    """How many images have which value and diagnosis of some names, the commonest value first, `UNKNOWN` last."""
     pairs = Counter(zip(values.tolist(), diagnoses.tolist(), strict=True))
     totals = Counter(values.tolist())
     order = sorted(totals, key=lambda value: (value == UNKNOWN, -totals[value], value))
-    return {value: {dx: pairs[value, dx] for dx in DIAGNOSES} for value in order}
+    return {value: {dx: pairs[value, dx] for dx in names} for value in order}
 
 
 def age_band(age: object) -> str:
@@ -80,9 +79,9 @@ def age_decades(values: np.ndarray) -> np.ndarray:
     return np.array(bands, dtype=object)
 
 
-def crosstab_of_ages(values: np.ndarray, diagnoses: np.ndarray) -> Crosstab:
+def crosstab_of_ages(values: np.ndarray, diagnoses: np.ndarray, names: Sequence[str]) -> Crosstab:
     """How many images have which age band and diagnosis, the youngest first."""
-    crossed = crosstab(age_decades(values), diagnoses)
+    crossed = crosstab(age_decades(values), diagnoses, names)
     order = sorted(crossed, key=lambda band: (band == UNKNOWN, int(band.split("-")[0]) if band != UNKNOWN else 0))
     return {band: crossed[band] for band in order}
 
@@ -92,7 +91,7 @@ def describe_ages(values: np.ndarray, diagnoses: np.ndarray, image_ids: np.ndarr
     ages = _numbers(values)
     plausible = (ages >= 0) & (ages <= OLDEST)
     quartiles = {}
-    for dx in DIAGNOSES:
+    for dx in dict.fromkeys(sorted(diagnoses.tolist())):
         of_diagnosis = ages[plausible & (diagnoses == dx)]
         if len(of_diagnosis):
             quartiles[dx] = tuple(np.quantile(of_diagnosis, (0, 0.25, 0.5, 0.75, 1)).tolist())
@@ -122,8 +121,9 @@ def contradictions(table: pd.DataFrame, column: str) -> list[Contradiction]:
 def shares(crossed: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, float]]:
     """Of each diagnosis's images with a known value, the share of each value; diagnoses without any are left out."""
     known = {value: counts for value, counts in crossed.items() if value != UNKNOWN}
-    totals = {dx: sum(counts[dx] for counts in known.values()) for dx in DIAGNOSES}
-    return {value: {dx: counts[dx] / totals[dx] for dx in DIAGNOSES if totals[dx]} for value, counts in known.items()}
+    names = next(iter(known.values()), {})
+    totals = {dx: sum(counts[dx] for counts in known.values()) for dx in names}
+    return {value: {dx: counts[dx] / totals[dx] for dx in names if totals[dx]} for value, counts in known.items()}
 
 
 def widest_gap(crossed: Mapping[str, Mapping[str, int]]) -> tuple[str, str, float, str, float] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import first_few
 from lesionflow.profile.attributes import COLUMNS, OLDEST, shares, widest_gap
 from lesionflow.profile.copies import KINDS, Copy, leaks
@@ -75,7 +74,7 @@ def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
 def _notes(description: Description) -> Iterator[tuple[str, str]]:
     total = len(description.images.table)
     counts = {dx: count["images"] for dx, count in description.diagnoses.items()}
-    common = max(DIAGNOSES, key=counts.__getitem__)
+    common = max(counts, key=counts.__getitem__)
     yield "imbalance", f"always answering {common} would be right for {counts[common] / total:.1%} of the images"
     several = sum(
         lesions for by_number in description.images_a_lesion.values() for n, lesions in by_number.items() if n > 1

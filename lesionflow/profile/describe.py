@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.profile.attributes import (
     COLUMNS,
     UNKNOWN,
@@ -46,7 +45,7 @@ def describe_images(
     Description
         With what a reader has to know first, as `findings`.
     """
-    table = images.table
+    table, names = images.table, images.label_set.names
     diagnoses, ids = np.asarray(table["dx"], dtype=object), np.asarray(table["image_id"], dtype=object)
     inspections, views = inspect_images(table["path"].tolist(), progress)
     readable = np.array([inspection.failure is None for inspection in inspections])
@@ -58,21 +57,21 @@ def describe_images(
         images=images,
         diagnoses={
             dx: {"images": int((diagnoses == dx).sum()), "lesions": int((per_lesion["first"] == dx).sum())}
-            for dx in DIAGNOSES
+            for dx in names
         },
         images_a_lesion={
-            dx: dict(sorted(Counter(per_lesion["size"][per_lesion["first"] == dx].tolist()).items()))
-            for dx in DIAGNOSES
+            dx: dict(sorted(Counter(per_lesion["size"][per_lesion["first"] == dx].tolist()).items())) for dx in names
         },
         columns={
-            column: (crosstab_of_ages if column == "age" else crosstab)(values[column], diagnoses) for column in COLUMNS
+            column: (crosstab_of_ages if column == "age" else crosstab)(values[column], diagnoses, names)
+            for column in COLUMNS
         },
         missing={column: int((values[column] == UNKNOWN).sum()) for column in COLUMNS},
         ages=describe_ages(values["age"], diagnoses, ids),
         contradictions=tuple(one for column in ("sex", "localization") for one in contradictions(table, column)),
         formats=dict(Counter(one.format for one in inspections if one.failure is None).most_common()),
         sizes=dict(sizes.most_common()),
-        colour=_colours(views[readable], diagnoses[readable]),
+        colour=_colours(views[readable], diagnoses[readable], names),
         unreadable={ids[place]: str(one.failure) for place, one in enumerate(inspections) if one.failure is not None},
         blank=tuple(ids[readable & is_blank(views)].tolist()),
         copies=copies,
@@ -82,12 +81,12 @@ def describe_images(
     return dataclasses.replace(description, findings=tuple(data_warnings(description)))
 
 
-def _colours(views: np.ndarray, diagnoses: np.ndarray) -> dict[str, Colour]:
+def _colours(views: np.ndarray, diagnoses: np.ndarray, names: Sequence[str]) -> dict[str, Colour]:
     """By diagnosis that has images; views: (images, 32, 32, 3) uint8."""
     means = views.mean(axis=(1, 2), dtype=np.float64)  # (images, 3)
     brightness = grey(views).mean(axis=(1, 2), dtype=np.float64)  # (images,)
     colours = {}
-    for dx in DIAGNOSES:
+    for dx in names:
         members = diagnoses == dx
         if members.any():
             red, green, blue = means[members].mean(axis=0).tolist()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.profile.attributes import Ages, Contradiction, Crosstab
 from lesionflow.profile.copies import LOOK_ALIKE, NEARLY, Copy, leaks
 from lesionflow.profile.duplicates import ALIKE, NEAR
 from lesionflow.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DESCRIPTION_FORMAT = 1
 
@@ -94,13 +96,17 @@ class Description:
             "split": None if split is None else self._split_as_json(split),
         }
 
+    def _count(self, diagnoses: pd.Series) -> dict[str, int]:
+        counts = Counter(diagnoses.tolist())
+        return {dx: counts[dx] for dx in self.images.label_set.names}
+
     def _split_as_json(self, split: Split) -> dict[str, Any]:
         table = self.images.table
         return {
             "seed": split.seed,
             "fractions": split.fractions,
             "digest": split.digest,
-            "images": {part: _count_diagnoses(table["dx"].iloc[split.part(part)]) for part in PARTS},
+            "images": {part: self._count(table["dx"].iloc[split.part(part)]) for part in PARTS},
             "lesions": {part: int(table["lesion_id"].iloc[split.part(part)].nunique()) for part in PARTS},
             "leaking_pairs": leaks(self.copies),
         }
@@ -112,8 +118,3 @@ def aspect_ratios(sizes: dict[tuple[int, int], int]) -> dict[str, int]:
     for (width, height), count in sizes.items():
         ratios[f"{width / height:.2f}"] += count
     return dict(ratios.most_common())
-
-
-def _count_diagnoses(diagnoses: Any) -> dict[str, int]:
-    counts = Counter(diagnoses.tolist())
-    return {dx: counts[dx] for dx in DIAGNOSES}

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode
 from lesionflow.profile.attributes import COLUMNS, UNKNOWN, Crosstab, shares, widest_gap
@@ -33,7 +32,7 @@ _WIDTH = 5.8  # inches: at 125 dots each a page shows it as it is, and a telepho
 def diagnoses_picture(description: Description) -> Figure:
     """Images and lesions of each diagnosis."""
     counts = description.diagnoses
-    order = sorted(DIAGNOSES, key=lambda dx: -counts[dx]["images"])
+    order = sorted(counts, key=lambda dx: -counts[dx]["images"])
     total = len(description.images.table)
     common, rare = order[0], [dx for dx in order if counts[dx]["images"]][-1]
     figure, axes = _figure(
@@ -99,12 +98,13 @@ def shares_picture(description: Description, column: str) -> Figure | None:
     message = f"{_cut(value)} is {most:.0%} of {high}, {least:.0%} of {low}" if gap else f"{_cut(value)} is common"
     values = list(by_value)
     figure, axes = _figure(1.3 + 0.27 * len(values), f"{COLUMNS[column].capitalize()}: {message}")
-    table = np.array([[by_value[value].get(dx, np.nan) for dx in DIAGNOSES] for value in values])  # (values, 7)
+    names = description.images.label_set.names
+    table = np.array([[by_value[value].get(dx, np.nan) for dx in names] for value in values])  # (values, diagnoses)
     axes.imshow(table, cmap="Greys", vmin=0, vmax=1, aspect="auto")
     for (row, place), share in np.ndenumerate(table):
         text = "–" if np.isnan(share) else f"{share:.0%}"
         axes.text(place, row, text, ha="center", va="center", fontsize=9, color="white" if share > 0.55 else "black")
-    axes.set_xticks(range(len(DIAGNOSES)), DIAGNOSES)
+    axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(values)), [_cut(value) for value in values])
     axes.set_xlabel("share of a diagnosis's images whose value is known")
     return figure
@@ -153,9 +153,10 @@ def samples_picture(description: Description) -> bytes:
 
     table = description.images.table
     table = table[~table["image_id"].isin(list(description.unreadable))]
-    figure = Figure(figsize=(_WIDTH, 5.6), dpi=125, layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 0.8 * len(description.images.label_set)), dpi=125, layout="constrained")
     figure.suptitle("What each diagnosis looks like: images of lesions drawn at random", fontsize=10)
-    for row, dx in zip(figure.subplots(len(DIAGNOSES), SAMPLES), DIAGNOSES, strict=True):
+    names = description.images.label_set.names
+    for row, dx in zip(figure.subplots(len(names), SAMPLES), names, strict=True):
         lesions = table[table["dx"] == dx].drop_duplicates("lesion_id")
         # Always the same ones, whatever stands beside them in the table.
         drawn = sorted(
@@ -213,7 +214,7 @@ def _commonest(crossed: Crosstab) -> Mapping[str, Mapping[str, int]]:
         return crossed
     rest = known[MAXIMUM_VALUES:]
     kept: dict[str, Mapping[str, int]] = {value: crossed[value] for value in known[:MAXIMUM_VALUES]}
-    return kept | {_OTHERS: {dx: sum(crossed[value][dx] for value in rest) for dx in DIAGNOSES}}
+    return kept | {_OTHERS: {dx: sum(crossed[value][dx] for value in rest) for dx in crossed[known[0]]}}
 
 
 def _pair_caption(pair: Copy) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from lesionflow.atomic import atomic_file, check_folder
 from lesionflow.datasets.split import PARTS
-from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES
 from lesionflow.pages import image, page, paragraph, picture, section, table, warning, write_page
 from lesionflow.profile import figures as figures
 from lesionflow.profile.attributes import COLUMNS
@@ -80,7 +79,7 @@ def _diagnoses_table(description: Description) -> Markup:
             f"{counts['images'] / total:.1%}",
             f"{counts['lesions']:,}",
             f"{counts['images'] / counts['lesions']:.2f}" if counts["lesions"] else "–",
-            FULL_NAMES[dx],
+            description.images.label_set.full_names[dx],
         )
         for dx, counts in description.diagnoses.items()
     ]
@@ -129,16 +128,17 @@ def _pair_row(copy: Copy) -> tuple[str, ...]:
 
 def _metadata(description: Description) -> Iterator[Markup]:
     yield paragraph("All by diagnosis, in images; shares are of the images whose value is known.")
+    names = description.images.label_set.names
     for column, name in COLUMNS.items():
         figure = figures.ages_picture(description) if column == "age" else figures.shares_picture(description, column)
         if figure is not None:
             yield picture(figure, f"{name} by diagnosis; the numbers are in the table below")
         crossed = description.columns[column]
         rows = [
-            (value, *(f"{counts[dx]:,}" for dx in DIAGNOSES), f"{sum(counts.values()):,}")
+            (value, *(f"{counts[dx]:,}" for dx in names), f"{sum(counts.values()):,}")
             for value, counts in list(crossed.items())[:MAXIMUM_ROWS]
         ]
-        yield table((name, *DIAGNOSES, "all"), rows, f"Images by {name}" + _of(len(rows), len(crossed)))
+        yield table((name, *names, "all"), rows, f"Images by {name}" + _of(len(rows), len(crossed)))
     figure = figures.missing_picture(description)
     if figure is None:
         yield paragraph("No value is missing.")
@@ -174,14 +174,14 @@ def _files(description: Description) -> Iterator[Markup]:
 
 def _split_table(description: Description) -> Markup:
     assert description.split is not None
-    split = description.as_json()["split"]
+    split, names = description.as_json()["split"], description.images.label_set.names
     rows = [
-        (part, *(f"{split['images'][part][dx]:,}" for dx in DIAGNOSES), f"{sum(split['images'][part].values()):,}",
+        (part, *(f"{split['images'][part][dx]:,}" for dx in names), f"{sum(split['images'][part].values()):,}",
          f"{split['lesions'][part]:,}")
         for part in PARTS
     ]  # fmt: skip
     caption = f"Images by part, split by {description.split.by} with seed {description.split.seed}"
-    return table(("part", *DIAGNOSES, "all", "lesions"), rows, caption)
+    return table(("part", *names, "all", "lesions"), rows, caption)
 
 
 def _sentence(text: str) -> str:

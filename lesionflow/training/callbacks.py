@@ -18,7 +18,7 @@ from lesionflow.training.checkpoint import Checkpoint, Checkpoints, EpochResult
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.pixel_store import PixelLookup
 
-LOCATIONS = ("data", "extra", "start_from", "teacher")  # fields of the configuration
+LOCATIONS = ("data", "extra", "diagnoses", "start_from", "teacher")  # fields of the configuration
 
 
 class EarlyStopping(keras.callbacks.Callback):

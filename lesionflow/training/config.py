@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lesionflow.datasets.config import diagnoses_option
 from lesionflow.datasets.sampling import BALANCES, positive_shares
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import LabelSet, read_label_set
 from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.options import FILES, SEPARATOR, check_options, option, read_option
 from lesionflow.training.presets import ALL, AUTO, NETWORKS, PRESETS, preset_of
@@ -62,6 +63,7 @@ class TrainingConfig:
         completes=(FILES,),
         repeated=True,
     )
+    diagnoses: str = diagnoses_option(group=DATA)
     labels: str = option(
         "",
         "YAML file that says what the words of the data mean.",
@@ -211,6 +213,7 @@ class TrainingConfig:
             if not isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, SEPARATOR.join(map(str, getattr(self, name))))
         check_options(self)
+        read_label_set(self.diagnoses)  # a set that cannot be read is said before anything else
         unknown = [name for name in self.model.split(",") if name not in (*NETWORKS, ALL)]
         if unknown:
             known = (*NETWORKS, ALL)
@@ -226,6 +229,11 @@ class TrainingConfig:
             raise UsageError("--start-from: a model's weights are of one network; name one with --model")
         if self.validation_fraction + self.test_fraction > 0.9:
             raise UsageError("--validation-fraction and --test-fraction leave less than a tenth for training")
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The diagnoses that there are."""
+        return read_label_set(self.diagnoses)
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -259,15 +267,15 @@ class TrainingConfig:
         filled = {name: value for name, value in preset_of(preset, network).items() if given[name] is None}
         return dataclasses.replace(self, model=network, preset=preset, **filled)
 
-    def believed_prior(self, labels: np.ndarray) -> np.ndarray:
-        """How frequent a network trained so takes each diagnosis to be: (7,) float64, above 0.
+    def believed_prior(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        """How frequent a network trained so takes each diagnosis to be: (classes,) float64, above 0.
 
         labels: of the training part, (images,) int64. A network believes what the sampler showed; the logit-adjusted
         loss has taken that out already.
         """
         if self.loss == "logit-adjusted":
-            return np.full(len(DIAGNOSES), 1 / len(DIAGNOSES))
-        return positive_shares(labels, self.balance, len(DIAGNOSES))
+            return np.full(classes, 1 / classes)
+        return positive_shares(labels, self.balance, classes)
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, str]) -> TrainingConfig:

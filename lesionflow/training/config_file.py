@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lesionflow.diagnoses import BUILT_IN
 from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.options import SEPARATOR, read_option
 from lesionflow.training.config import TrainingConfig
@@ -69,6 +70,8 @@ def settings_text(config: TrainingConfig, names: Mapping[str, str], about: str) 
     values: dict[str, Any] = config.parameters() | dict(names)
     if config.starts_from_bundle and Path(config.start_from).is_dir():
         values["start_from"] = str(Path(config.start_from).absolute())
+    if config.diagnoses not in BUILT_IN:
+        values["diagnoses"] = str(Path(config.diagnoses).absolute())
     for name, given in (("data", config.data_sets), ("extra", config.extra_sets)):
         whole = [path if path == "demo" else str(Path(path).absolute()) for path in given]
         values |= {name: whole if len(whole) > 1 else whole[0]} if whole else {}

@@ -13,7 +13,6 @@ import numpy as np
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import PARTS, Split
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.calibration import fit_calibration
 from lesionflow.evaluation.evaluate import evaluate_model
 from lesionflow.evaluation.leaks import trained_on
@@ -130,8 +129,9 @@ def _calibrate(
     labels, measured_like = images.labels, split.train
     if "extra" in images.table.columns:
         measured_like = measured_like[~images.table["extra"].to_numpy()[measured_like]]
-    believed = config.believed_prior(labels[split.train])
-    prior = positive_shares(labels[measured_like], "none", len(DIAGNOSES))
+    classes = len(images.label_set)
+    believed = config.believed_prior(labels[split.train], classes)
+    prior = positive_shares(labels[measured_like], "none", classes)
     neutral = {SINGLE: Calibration(), AVERAGED: Calibration()}
     card = write_card(folder, dataclasses.replace(card, prior=tuple(prior.tolist()), calibrations=neutral))
     both = load_predictor(folder, threads=1, averaged=True).measure_many_both(pixels, split.validation)

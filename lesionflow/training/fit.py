@@ -12,7 +12,7 @@ import numpy as np
 
 from lesionflow.datasets.sampling import epoch_indices, positive_shares
 from lesionflow.datasets.split import Split
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.training.augmentation import Augmentation, Mixup
 from lesionflow.training.callbacks import CheckpointCallback, EarlyStopping, fingerprint, restore
 from lesionflow.training.checkpoint import Checkpoints, EpochResult
@@ -63,13 +63,15 @@ def fit(
     checkpoints: Checkpoints = Checkpoints(),  # noqa: B008 (frozen)
     soft_targets: np.ndarray | None = None,
     start: Start | None = None,
+    classes: int = len(HAM10000),
 ) -> Fitted:
     """Train the network `name` on the split's training part; the validation part picks the epoch.
 
     pixels: (images, height, width, 3) uint8; labels: (images,) int64. The test part is not touched. `on_epoch` is
     called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on from.
-    soft_targets: what to say of each image of the training part instead of its label alone, (train, 7) float32 shares.
+    soft_targets: what to say of each training image instead of its label alone, (train, classes) float32 shares.
     start: weights to start from; None: ImageNet's for `efficientnet`, random ones for the others.
+    classes: how many diagnoses there are.
     Raises `TrainingError` where the loss stops being a number, memory runs out, or the checkpoint is another's.
     """
     started = time.monotonic()
@@ -87,13 +89,13 @@ def fit(
     batch_size = divisible(min(config.batch_size, len(train)), devices * views)
     steps = len(train) // batch_size  # an epoch; what is left over stays out, so that all steps have one shape
     steps -= steps % steps_at_once(steps)
-    soft_targets = one_hot(labels[train]) if soft_targets is None else soft_targets
+    soft_targets = one_hot(labels[train], classes) if soft_targets is None else soft_targets
     sampled, targets = _sampled(config, labels[train], soft_targets, batch_size, steps)
     validation_rows, weights = in_whole_parts(validation, devices)
 
     with across_devices(), _number_format(precision):
         store = PixelStore(pixels, members)
-        network = build_network(name, height, width, config.width)
+        network = build_network(name, height, width, config.width, classes)
         if name == "efficientnet" and last:
             freeze_early_stages(network)  # its weights come from the checkpoint
         elif start or name == "efficientnet":
@@ -133,11 +135,11 @@ def fit(
         learner.compile(
             optimizer=_optimizer(config, steps * config.epochs),
             loss=build_loss(
-                config.loss, config.label_smoothing, positive_shares(labels[train], config.balance, len(DIAGNOSES))
+                config.loss, config.label_smoothing, positive_shares(labels[train], config.balance, classes)
             ),
             weighted_metrics=[
                 keras.metrics.CategoricalAccuracy(name="accuracy"),
-                BalancedAccuracy(config.believed_prior(labels[train])),
+                BalancedAccuracy(config.believed_prior(labels[train], classes)),
             ],
             steps_per_execution=steps_at_once(steps),
         )
@@ -156,7 +158,7 @@ def fit(
                 validation_data=store.batches(
                     validation_rows,
                     (np.ones(len(validation_rows), np.float32),),
-                    one_hot(labels[validation_rows]),
+                    one_hot(labels[validation_rows], classes),
                     2 * batch_size,
                     weights,
                 ),
@@ -166,7 +168,7 @@ def fit(
             )
 
     # The bundle's network is in float32 whatever the training was in: exported graphs have to be.
-    trained = build_network(name, height, width, config.width)
+    trained = build_network(name, height, width, config.width, classes)
     trained.set_weights(best.weights)
     seconds = time.monotonic() - started + (last.seconds if last else 0.0)
     return Fitted(trained, tuple(history), best.best_epoch, seconds, precision)
@@ -187,9 +189,9 @@ def _sampled(
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """What every step of the training shows, drawn beforehand.
 
-    labels: of the training part, (images,) int64, by which it is sampled; soft_targets: of each image, (images, 7).
+    labels: of the training part, (images,) int64, by which it is sampled; soft_targets: (images, classes).
     Returns indices, int32, and the share that each image keeps when it is blended with the one before it in its batch,
-    float32, both (epochs * steps * batch_size,); and what to say blended likewise, (..., 7) float32.
+    float32, both (epochs * steps * batch_size,); and what to say blended likewise, (..., classes) float32.
     """
     generator = np.random.default_rng(config.seed)
     views = 2 if config.consistency else 1
@@ -201,7 +203,7 @@ def _sampled(
     targets, kept = soft_targets[indices], np.ones(len(indices), np.float32)
     if config.mixup:
         kept = generator.beta(config.mixup, config.mixup, len(indices)).astype(np.float32)
-        before = np.roll(targets.reshape(-1, shown, len(DIAGNOSES)), 1, axis=1).reshape(targets.shape)
+        before = np.roll(targets.reshape(-1, shown, targets.shape[1]), 1, axis=1).reshape(targets.shape)
         targets = kept[:, None] * targets + (1 - kept[:, None]) * before
 
     def in_views(values: np.ndarray) -> np.ndarray:
@@ -211,9 +213,9 @@ def _sampled(
     return (in_views(indices), in_views(kept)), in_views(targets)
 
 
-def one_hot(labels: np.ndarray) -> np.ndarray:
-    """(images,) int64 to (images, 7) float32."""
-    return np.eye(len(DIAGNOSES), dtype=np.float32)[labels]
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    """(images,) int64 to (images, classes) float32."""
+    return np.eye(classes, dtype=np.float32)[labels]
 
 
 def _epoch_result(epoch: int, logs: dict[str, float]) -> EpochResult:

@@ -58,7 +58,8 @@ def read_weights(card: Card, graph: bytes) -> list[np.ndarray]:
     import onnxruntime
 
     model = onnx.load_from_string(graph)
-    network = build_network(card.network, card.height, card.width, float(card.training.get("width", 1.0)))
+    widen = float(card.training.get("width", 1.0))
+    network = build_network(card.network, card.height, card.width, widen, len(card.classes))
     try:
         _fill(network, list(_convolutions(model)), list(_dense(model)))
         noise = np.random.default_rng(0).uniform(0, 255, (2, card.height, card.width, 3))

@@ -1,4 +1,4 @@
-"""The networks, in plain Keras 3: pixels in, seven logits out.
+"""The networks, in plain Keras 3: pixels in, a logit for each diagnosis out.
 
 All take images of any height and width, as float32 or uint8 values from 0 to 255, and rescale inside, so that
 the exported graph needs no preprocessing but the one that `lesionflow.images.decode` does.
@@ -9,17 +9,17 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.training import efficientnet
 
 if TYPE_CHECKING:
     import keras
 
 
-def build_network(name: str, height: int, width: int, widen: float = 1.0) -> keras.Model:
+def build_network(name: str, height: int, width: int, widen: float = 1.0, classes: int = len(HAM10000)) -> keras.Model:
     """Build a network with fresh weights; `widen` multiplies the channels of `cnn` and `vgg`.
 
-    Input: (batch, height, width, 3), values 0 to 255. Output: (batch, 7) logits in the order of `DIAGNOSES`.
+    Input: (batch, height, width, 3), values 0 to 255. Output: (batch, classes) logits.
     Logits, not probabilities, so that temperature and prior correction can be applied behind the network.
     """
     import keras
@@ -31,7 +31,7 @@ def build_network(name: str, height: int, width: int, widen: float = 1.0) -> ker
         x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)  # (batch, height, width, 3) in -1..1
         x = BODIES[name](x, widen)  # (batch, features)
     # The last layer stays in float32 under mixed precision: a loss over float16 logits overflows.
-    logits = keras.layers.Dense(len(DIAGNOSES), dtype="float32", name="logits")(x)
+    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name=name)
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from keras import ops
 
 from lesionflow.datasets.sampling import epoch_indices
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.training.pixel_store import PixelStore
 
 BATCHES, BATCH = 16, 64
@@ -50,12 +49,12 @@ class AsInTraining(keras.layers.Layer):
         self.network = network
 
     def call(self, images):
-        """(batch, height, width, 3) to (batch, 7)."""
+        """(batch, height, width, 3) to (batch, classes)."""
         return self.network(images, training=True)
 
     def compute_output_spec(self, images):
         """The logits' shape."""
-        return keras.KerasTensor((images.shape[0], len(DIAGNOSES)), dtype="float32")
+        return keras.KerasTensor((images.shape[0], *self.network.output_shape[1:]), dtype="float32")
 
 
 class AdaptNormalisation(keras.callbacks.Callback):

@@ -6,11 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from lesionflow.diagnoses import DIAGNOSES
-
 
 def build_loss(loss: str, label_smoothing: float, shown: np.ndarray) -> keras.losses.Loss:
-    """The loss by its name; shown: each diagnosis's share of what training shows, (7,), above 0."""
+    """The loss by its name; shown: each diagnosis's share of what training shows, (classes,), above 0."""
     if loss == "focal":  # Lin et al. 2017 (arXiv:1708.02002), with their gamma
         return keras.losses.CategoricalFocalCrossentropy(
             alpha=1.0, gamma=2.0, from_logits=True, label_smoothing=label_smoothing
@@ -31,12 +29,12 @@ class LogitAdjusted(keras.losses.Loss):
         )
 
     def call(self, y_true, y_pred):
-        """y_true: (batch, 7) shares; y_pred: (batch, 7) logits. Returns (batch,)."""
+        """y_true: (batch, classes) shares; y_pred: (batch, classes) logits. Returns (batch,)."""
         return self.plain(y_true, y_pred + ops.convert_to_tensor(self.log_shares))
 
 
 class Consistency(keras.layers.Layer):
-    """Adds to the loss how much answers to two views of an image differ; passes logits, (batch, 7), on.
+    """Adds to the loss how much answers to two views of an image differ; passes logits, (batch, classes), on.
 
     The second half of a batch shows the images of the first in the same order. The measure is the Jensen-Shannon
     divergence (as in AugMix, Hendrycks et al. 2020, arXiv:1912.02781), a mean over images times `weight`. It has a
@@ -64,19 +62,19 @@ class Consistency(keras.layers.Layer):
 class BalancedAccuracy(keras.metrics.Metric):
     """The mean over diagnoses of the share of images recognised; diagnoses without images are left out.
 
-    The call is the diagnosis whose probability exceeds the believed prior, (7,), by the largest factor, as it is when
-    a bundle scores (`bundle.decision`).
+    The call is the diagnosis whose probability exceeds the believed prior, (classes,), by the largest factor, as it is
+    when a bundle scores (`model.decision`).
     """
 
-    def __init__(self, prior: np.ndarray | None = None, name: str = "balanced_accuracy", **kwargs):
+    def __init__(self, prior: np.ndarray, name: str = "balanced_accuracy", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.log_prior = np.log(np.ones(len(DIAGNOSES)) if prior is None else prior).astype(np.float32)
-        self.recognised = self.add_variable((len(DIAGNOSES),), initializer="zeros", name="recognised")
-        self.seen = self.add_variable((len(DIAGNOSES),), initializer="zeros", name="seen")
+        self.log_prior = np.log(prior).astype(np.float32)
+        self.recognised = self.add_variable(prior.shape, initializer="zeros", name="recognised")
+        self.seen = self.add_variable(prior.shape, initializer="zeros", name="seen")
 
     def update_state(self, y_true, y_pred, sample_weight=None) -> None:
-        """y_true: (batch, 7) one-hot, or shares, of which the largest counts; y_pred: (batch, 7) logits."""
-        truth = ops.one_hot(ops.argmax(y_true, axis=-1), len(DIAGNOSES), dtype=self.seen.dtype)
+        """y_true: (batch, classes) one-hot, or shares, of which the largest counts; y_pred: (batch, classes) logits."""
+        truth = ops.one_hot(ops.argmax(y_true, axis=-1), len(self.log_prior), dtype=self.seen.dtype)
         called = ops.argmax(y_pred - ops.convert_to_tensor(self.log_prior), axis=-1)
         right = ops.cast(ops.equal(ops.argmax(y_true, axis=-1), called), truth.dtype)
         if sample_weight is not None:

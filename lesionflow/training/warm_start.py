@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from lesionflow.datasets.sampling import shares
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import TrainingError, UsageError
 from lesionflow.model.card import KERAS_FILE
 from lesionflow.model.files import read_bundle
@@ -24,6 +24,7 @@ from lesionflow.training.imagenet import imagenet_weights
 from lesionflow.training.normalisation import NormalisationPass
 from lesionflow.training.pixel_store import PixelStore
 
+LAST_LAYER = ("kernel", "bias")  # of the logits, which come last among a network's weights
 FEATURES_BATCH = 64
 STATISTICS_OF = 256  # images, for batch normalisation of which nothing is known
 # Strength of the penalty on the weights; the features have a mean near 0.4, and 1280 of them fit anything without it.
@@ -37,22 +38,36 @@ class Start:
     weights: Sequence[np.ndarray]
     keep_last_layer: bool = True
     without_statistics: bool = False  # whether batch normalisation's are not known
+    without_last_layer: bool = False  # of other diagnoses; it is left out of the weights, and has to be fitted
 
 
-def read_start(folder: Path, network: str, width: float, *, keep_last_layer: bool) -> Start:
-    """The weights of a bundle, for a network of that name and width.
+def read_start(
+    folder: Path, network: str, width: float, *, keep_last_layer: bool, label_set: LabelSet = HAM10000
+) -> Start:
+    """The weights of a bundle, for a network of that name and width with these diagnoses.
 
-    Raises `UsageError` where the bundle is of another network, `BundleError` where it is altered.
+    Raises `UsageError` where the bundle is of another network, or its last layer of other diagnoses and to be kept,
+    `BundleError` where it is altered.
     """
     card, graph = read_bundle(folder)  # which checks the Keras file, where it is there
     if card.network != network:
         raise UsageError(f"--start-from: {card.label} is a {card.network}; give --model {card.network}")
     if width != card.training.get("width", width):
         raise UsageError(f"--start-from: {card.label} has a width of {card.training['width']}; give --width so")
+    others = card.classes != label_set.names
+    if others and keep_last_layer:
+        raise UsageError(
+            f"--start-from: {card.label} tells other diagnoses apart than {label_set.name} has: "
+            f"{', '.join(card.classes)}; "
+            "give --last-layer refitted"
+        )
     if KERAS_FILE not in card.digests or not (folder / KERAS_FILE).exists():
-        return Start(read_weights(card, graph), keep_last_layer, without_statistics=True)
-    loaded = keras.saving.load_model(folder / KERAS_FILE, compile=False)
-    return Start(loaded.get_weights(), keep_last_layer)
+        weights, without_statistics = read_weights(card, graph), True
+    else:
+        loaded = keras.saving.load_model(folder / KERAS_FILE, compile=False)
+        weights, without_statistics = loaded.get_weights(), False
+    kept = weights[: -len(LAST_LAYER)] if others else weights
+    return Start(kept, keep_last_layer, without_statistics, without_last_layer=others)
 
 
 def start_from(
@@ -66,10 +81,12 @@ def start_from(
     if start is None:
         set_imagenet_weights(network, imagenet_weights())
     else:
+        fresh = network.get_layer("logits").get_weights() if start.without_last_layer else []
+        weights = [*start.weights, *fresh]
         shapes = [tuple(variable.shape) for variable in network.weights]
-        if shapes != [array.shape for array in start.weights]:
+        if shapes != [array.shape for array in weights]:
             raise TrainingError("--start-from: the weights are of another network; give the --model and --width of it")
-        network.set_weights(start.weights)
+        network.set_weights(weights)
         if start.without_statistics:
             take_statistics(network, store.look_up(rows[np.linspace(0, len(rows) - 1, STATISTICS_OF, dtype=int)]))
     # The last layer is fitted to features as they are in use; in training they are normalised by the batch. Both have
@@ -86,16 +103,19 @@ def _fit_last_layer(
 ) -> None:
     from sklearn.linear_model import LogisticRegression
 
-    if len(np.unique(labels)) < 3:
-        return  # scikit-learn has one row of weights for two, and none for one; such data is a test's, not a user's
+    if len(np.unique(labels)) < 2:
+        return
     features = _features(network, store, rows)  # (images, 1280)
-    counts = np.bincount(labels, minlength=len(DIAGNOSES))
-    weights = shares(labels, balance, len(DIAGNOSES))[labels] / counts[labels] * len(labels)
+    kernel, bias = (np.array(array) for array in network.get_layer("logits").get_weights())
+    counts = np.bincount(labels, minlength=len(bias))
+    weights = shares(labels, balance, len(bias))[labels] / counts[labels] * len(labels)
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
     found = LogisticRegression(C=INVERSE_PENALTY, max_iter=300).fit((features - mean) / spread, labels, weights)
-    kernel, bias = (np.array(array) for array in network.get_layer("logits").get_weights())
-    kernel[:, found.classes_] = (found.coef_ / spread).T
-    bias[found.classes_] = found.intercept_ - found.coef_ @ (mean / spread)
+    coefficients, intercepts = found.coef_, found.intercept_
+    if len(found.classes_) == 2:  # then it has one row, of the second against the first
+        coefficients, intercepts = (np.concatenate([-each / 2, each / 2]) for each in (coefficients, intercepts))
+    kernel[:, found.classes_] = (coefficients / spread).T
+    bias[found.classes_] = intercepts - coefficients @ (mean / spread)
     network.get_layer("logits").set_weights([kernel, bias])
 
 

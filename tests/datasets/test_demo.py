@@ -8,6 +8,9 @@ import pytest
 from PIL import Image
 
 from lesionflow.datasets.demo import demo_set as demo
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.diagnoses import BUILT_IN, LabelSet
+from lesionflow.errors import UsageError
 
 IMAGES = 150
 
@@ -127,6 +130,34 @@ def test_an_empty_folder_is_drawn_into(tmp_path: Path) -> None:
 
 
 def test_too_few_images_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="too few"):
+    with pytest.raises(UsageError, match="too few"):
         demo.draw_demo_set(tmp_path / "set", images=41)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_looks_of_the_seven_stand_for_names_of_other_sets() -> None:
+    looks = {name: demo.looks_of(label_set) for name, label_set in BUILT_IN.items()}
+    assert all(look == (demo.Look(kind, kind, demo.SHARES[kind]),) for kind, look in looks["ham10000"].items())
+    assert [look.body for look in looks["binary"]["benign"]] == ["bkl", "df", "nv", "vasc"]
+    assert {look.body for look in looks["binary"]["malignant"]} == {"akiec", "bcc", "mel"}
+    assert looks["isic2019"]["ak"][0].body == "akiec" and looks["pad-ufes-20"]["sek"][0].body == "bkl"
+    (scc,) = looks["isic2019"]["scc"]
+    assert scc.body != scc.marks and scc.body in ("akiec", "bcc", "mel")
+    for each in looks.values():
+        pairs = [(look.body, look.marks) for of_name in each.values() for look in of_name]
+        assert len(pairs) == len(set(pairs))
+
+
+def test_a_set_of_ones_own_is_drawn_and_read(tmp_path: Path) -> None:
+    names = ("wart", "mole", "melanoma_thin", "melanoma_thick")
+    own = LabelSet(
+        "our clinic", names, {name: name.replace("_", " ") for name in names},
+        malignant=names[2:], aliases={"mole": ("naevus",)},
+    )  # fmt: skip
+    demo.draw_demo_set(tmp_path / "set", images=60, seed=1, label_set=own)
+    images = read_labelled_images(tmp_path / "set", label_set=own)
+    assert images.demo and images.label_set is own and Counter(images.table["dx"]).keys() == set(names)
+    assert images.table["lesion_id"].str.startswith("DEMO_OUR_CLINIC_").all()
+    assert [names[label] for label in images.labels] == images.table["dx"].tolist()
+    with pytest.raises(UsageError, match="too few for 6 of each of 4"):
+        demo.draw_demo_set(tmp_path / "other", images=23, label_set=own)

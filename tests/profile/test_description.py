@@ -11,6 +11,7 @@ from PIL import Image
 
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.datasets.split import Split, split_by_lesion
+from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import ReportError
 from lesionflow.profile import copies as copies_module
 from lesionflow.profile.attributes import UNKNOWN, age_decades, crosstab, values_of, widest_gap
@@ -238,8 +239,8 @@ def test_ages_become_decades() -> None:
 def test_the_widest_gap_is_between_diagnoses_with_known_values() -> None:
     values = np.array(["male", "male", "female", "male", UNKNOWN], dtype=object)
     diagnoses = np.array(["nv", "mel", "mel", "mel", "df"], dtype=object)
-    assert widest_gap(crosstab(values, diagnoses)) == ("male", "nv", 1.0, "mel", pytest.approx(2 / 3))
-    assert widest_gap(crosstab(values[:1], diagnoses[:1])) is None
+    assert widest_gap(crosstab(values, diagnoses, HAM10000.names)) == ("male", "nv", 1.0, "mel", pytest.approx(2 / 3))
+    assert widest_gap(crosstab(values[:1], diagnoses[:1], HAM10000.names)) is None
 
 
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the real HAM10000 does not lie beside the project")

@@ -33,7 +33,7 @@ class Small:
                 keras.optimizers.AdamW(schedule, use_ema=True, ema_momentum=0.7), dynamic_growth_steps=3
             ),
             keras.losses.CategoricalCrossentropy(from_logits=True),
-            metrics=[BalancedAccuracy()],
+            metrics=[BalancedAccuracy(np.ones(7))],
         )
         self.best, self.averaging = EarlyStopping(self.network, 9), keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
         self.losses: list[float] = []
@@ -54,9 +54,9 @@ class Small:
 
         with CheckpointCallback(self.checkpoints, {}, "float32", self.table, self.best, history) as keeping:
             self.learner.fit(
-                shown[done:], one_hot(self.labels[shown[done:]]), batch_size=BATCH, steps_per_epoch=STEPS, epochs=4,
+                shown[done:], one_hot(self.labels[shown[done:]], 7), batch_size=BATCH, steps_per_epoch=STEPS, epochs=4,
                 initial_epoch=len(history), shuffle=False, verbose=0,
-                validation_data=(np.arange(70, dtype=np.int32), one_hot(self.labels[:70])),
+                validation_data=(np.arange(70, dtype=np.int32), one_hot(self.labels[:70], 7)),
                 callbacks=[self.averaging, keras.callbacks.LambdaCallback(on_epoch_end=record), self.best, keeping],
             )  # fmt: skip
 

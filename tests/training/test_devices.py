@@ -32,12 +32,12 @@ def test_a_batch_has_as_many_images_for_each_device() -> None:
 def test_rows_that_fill_a_batch_up_do_not_count(count: int) -> None:
     generator = np.random.default_rng(1)
     labels = generator.integers(0, 7, 16)
-    logits = (generator.normal(size=(16, 7)) + one_hot(labels)).astype(np.float32)
+    logits = (generator.normal(size=(16, 7)) + one_hot(labels, 7)).astype(np.float32)
     rows, weights = devices.in_whole_parts(np.arange(16), count)
     assert len(rows) % count == 0 and len(rows) - 16 < count
-    whole, filled = BalancedAccuracy(), BalancedAccuracy()
-    whole.update_state(one_hot(labels), logits)
-    filled.update_state(one_hot(labels[rows]), logits[rows], sample_weight=weights)
+    whole, filled = BalancedAccuracy(np.ones(7)), BalancedAccuracy(np.ones(7))
+    whole.update_state(one_hot(labels, 7), logits)
+    filled.update_state(one_hot(labels[rows], 7), logits[rows], sample_weight=weights)
     assert float(filled.result()) == pytest.approx(float(whole.result()), rel=1e-6)
     losses = generator.normal(size=16)
     if weights is not None:  # as Keras reduces a loss: by the number of rows

@@ -92,7 +92,7 @@ def test_the_seed_says_what_is_shown_and_where_the_weights_begin() -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
     def indices(seed: int) -> np.ndarray:
-        (shown, _), _ = _sampled(dataclasses.replace(CONFIG, seed=seed), labels[:140], one_hot(labels[:140]), 16, 8)
+        (shown, _), _ = _sampled(dataclasses.replace(CONFIG, seed=seed), labels[:140], one_hot(labels[:140], 7), 16, 8)
         return shown
 
     np.testing.assert_array_equal(indices(1), indices(1))
@@ -108,10 +108,10 @@ def test_pixels_are_looked_up_by_index() -> None:
 def test_balanced_accuracy_agrees_with_an_independent_one() -> None:
     generator = np.random.default_rng(1)
     labels = generator.choice([0, 1, 4, 5], 300, p=[0.1, 0.1, 0.1, 0.7])
-    logits = generator.normal(size=(300, 7)) + 2 * one_hot(labels)
-    metric = BalancedAccuracy()
+    logits = generator.normal(size=(300, 7)) + 2 * one_hot(labels, 7)
+    metric = BalancedAccuracy(np.ones(7))
     for part in np.array_split(np.arange(300), 7):
-        metric.update_state(one_hot(labels[part]), logits[part].astype(np.float32))
+        metric.update_state(one_hot(labels[part], 7), logits[part].astype(np.float32))
     # scikit-learn warns of predicted diagnoses that never occur, and leaves them out as we do
     recalls = [(logits.argmax(axis=1)[labels == label] == label).mean() for label in (0, 1, 4, 5)]
     assert float(metric.result()) == pytest.approx(np.mean(recalls), abs=1e-6)

@@ -38,12 +38,12 @@ def test_losses_follow_their_formulas(loss: str, smoothing: float, targets: str)
 def test_a_loss_of_extreme_logits_is_a_number(loss: str) -> None:
     logits = np.where(np.eye(7, dtype=bool)[:2], 1e4, -1e4).astype(np.float32)
     for labels in ([0, 1], [1, 0]):
-        assert np.isfinite(float(build_loss(loss, 0.05, SHOWN)(one_hot(np.array(labels)), logits)))
+        assert np.isfinite(float(build_loss(loss, 0.05, SHOWN)(one_hot(np.array(labels), 7), logits)))
 
 
 def believed(loss: str) -> np.ndarray:
     labels = np.repeat(np.arange(6), [10, 20, 40, 10, 20, 100])  # the last diagnosis has no images
-    return TrainingConfig(loss=loss, balance="none").believed_prior(labels)
+    return TrainingConfig(loss=loss, balance="none").believed_prior(labels, 7)
 
 
 def test_what_a_network_believes_follows_from_loss_and_sampler() -> None:
@@ -59,7 +59,7 @@ def recalls(called: np.ndarray, labels: np.ndarray) -> list[float]:
 def test_balanced_accuracy_calls_what_exceeds_the_prior_most() -> None:
     metric = BalancedAccuracy(SHOWN)
     for part in np.array_split(np.arange(40), 3):
-        metric.update_state(one_hot(LABELS[part]), LOGITS[part].astype(np.float32))
+        metric.update_state(one_hot(LABELS[part], 7), LOGITS[part].astype(np.float32))
     probabilities = np.exp(log_softmax(LOGITS))
     expected = recalls((probabilities / SHOWN).argmax(axis=1), LABELS)
     assert float(metric.result()) == pytest.approx(np.mean(expected), abs=1e-6)
@@ -69,7 +69,7 @@ def test_balanced_accuracy_calls_what_exceeds_the_prior_most() -> None:
 
 
 def test_balanced_accuracy_of_blended_images_goes_by_the_larger_share() -> None:
-    metric = BalancedAccuracy()
+    metric = BalancedAccuracy(np.ones(7))
     metric.update_state(TARGETS["blended"].astype(np.float32), LOGITS.astype(np.float32))
     larger = np.where(KEPT[:, 0] > 0.5, LABELS, np.roll(LABELS, 1))
     assert float(metric.result()) == pytest.approx(np.mean(recalls(LOGITS.argmax(axis=1), larger)), abs=1e-6)

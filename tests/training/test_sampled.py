@@ -8,7 +8,7 @@ from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import _sampled, one_hot
 
 LABELS = np.repeat([0, 1, 2, 4, 5], [3, 5, 4, 6, 30])
-TAUGHT = one_hot(LABELS)
+TAUGHT = one_hot(LABELS, 7)
 BATCH, EPOCHS = 8, 3
 STEPS = len(LABELS) // BATCH
 
@@ -37,7 +37,7 @@ def test_labels_are_blended_exactly_as_the_images_are(mixup: float) -> None:
     assert indices.dtype == np.int32 and kept.dtype == targets.dtype == np.float32
     assert 0 <= kept.min() < kept.max() <= 1 and set(indices) <= set(range(len(LABELS)))
     # Images that are nothing but their label, through the layer that blends images, a batch at a time.
-    layer, pictures = Mixup(), one_hot(LABELS)[:, None, :, None] * np.ones(3, np.float32)  # (images, 1, 7, 3)
+    layer, pictures = Mixup(), one_hot(LABELS, 7)[:, None, :, None] * np.ones(3, np.float32)  # (images, 1, 7, 3)
     for step in range(EPOCHS * STEPS):
         batch = slice(step * BATCH, (step + 1) * BATCH)
         blended = np.asarray(layer([pictures[indices[batch]], kept[batch]], training=True))
@@ -48,7 +48,7 @@ def test_labels_are_blended_exactly_as_the_images_are(mixup: float) -> None:
 def test_without_mixup_images_and_labels_are_whole() -> None:
     indices, kept, targets = shown()
     assert (kept == 1).all()
-    np.testing.assert_array_equal(targets, one_hot(LABELS[indices]))
+    np.testing.assert_array_equal(targets, one_hot(LABELS[indices], 7))
 
 
 def test_what_a_teacher_says_of_an_image_goes_with_it() -> None:

@@ -2,25 +2,32 @@
 
 The pictures are drawn, not photographed: they carry the structures a dermatoscopist looks for (pigment
 network, lacunae, arborising vessels, ...) with a strength that varies from lesion to lesion, so the seven
-diagnoses can be learned but overlap. What a model scores on them says nothing about skin.
+diagnoses can be learned but overlap. What a model scores on them says nothing about skin. Names of other label sets
+are drawn with the looks of the seven, or with a look of their own that is put together from two of these.
 """
 
 from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator, default_rng
 
 from lesionflow.datasets.demo.painting import paint_skin, photograph
+from lesionflow.diagnoses import HAM10000, LabelSet, normalized
+from lesionflow.errors import UsageError
 
 DEMO_PREFIX = "DEMO_"
 COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 SHARES = {"akiec": 0.033, "bcc": 0.051, "bkl": 0.11, "df": 0.0115, "mel": 0.111, "nv": 0.67, "vasc": 0.014}
+SHARE_OF_MIXTURES = 0.05  # of all names together that none of the seven stands for
 IMAGES_A_LESION = 1.3
 FEWEST_LESIONS, FEWEST_IMAGES = 4, 6  # of each kind, so that every split can have every diagnosis
 
@@ -43,31 +50,52 @@ SITES_OF_KIND = {  # what a kind has more or less of than SITES says
 }
 
 
-def draw_demo_set(folder: Path, images: int = 900, seed: int = 0) -> None:
-    """Draw a synthetic HAM10000-like data set into folder.
+@dataclass(frozen=True)
+class Look:
+    """What lesions of a name look like."""
+
+    body: str  # the one of the seven whose size, colours and patients it has
+    marks: str  # the one of the seven whose structures it has
+    share: float  # of the set's images; the most frequent name has what is left
+
+
+def draw_demo_set(folder: Path, images: int = 900, seed: int = 0, label_set: LabelSet = HAM10000) -> None:
+    """Draw a synthetic HAM10000-like data set into folder, with the diagnoses of a label set.
 
     The same seed gives the same files, byte for byte. The set is drawn beside folder and renamed when it is
     whole, so an interrupted run leaves nothing that could pass for a data set.
+
+    Raises
+    ------
+    FileExistsError
+        Where the folder is there and not empty.
+    UsageError
+        For too few images to have some of each diagnosis.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not empty; the demo set is drawn into a new folder")
-    lesions = plan_lesions(images, seed)
+    looks = looks_of(label_set)
+    lesions = plan_lesions(images, seed, {name: sum(look.share for look in each) for name, each in looks.items()})
+    prefix = DEMO_PREFIX
+    if label_set.names != HAM10000.names:  # lesions of another set are other lesions, and say so
+        prefix += re.sub(r"\W", "_", label_set.name).upper() + "_"
     unfinished = folder.parent / f".{folder.name}.unfinished-{os.getpid()}"
     first = seed * 10_000_000  # lesions of another seed are other lesions, and say so
     parts = [unfinished / f"HAM10000_images_part_{part}" for part in (1, 2)]
 
     def draw(number: int) -> list[tuple[str, ...]]:
         """Write the images of a lesion, and give their rows of the metadata."""
-        kind, views = lesions[number]
+        name, views = lesions[number]
+        look = _drawn(looks[name], default_rng([seed, number, 0]))
         # A lesion has its own random numbers, so it is the same whichever thread draws it.
-        patient = invent_patient(kind, default_rng([seed, number, 1]))
-        skin = paint_skin(kind, default_rng([seed, number, 2]))
+        patient = invent_patient(look.body, default_rng([seed, number, 1]))
+        skin = paint_skin(look.body, default_rng([seed, number, 2]), look.marks)
         rows = []
         for view, image in enumerate(views):
-            image_id = f"{DEMO_PREFIX}I_{first + image:07d}"
+            image_id = f"{prefix}I_{first + image:07d}"
             path = parts[2 * image > images + 1] / f"{image_id}.jpg"
             photograph(skin, default_rng([seed, number, 3 + view])).save(path, quality=90)
-            rows.append((f"{DEMO_PREFIX}{first + number:07d}", image_id, kind, *patient))
+            rows.append((f"{prefix}{first + number:07d}", image_id, name, *patient))
         return rows
 
     try:
@@ -85,12 +113,47 @@ def draw_demo_set(folder: Path, images: int = 900, seed: int = 0) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def plan_lesions(images: int, seed: int) -> dict[int, tuple[str, list[int]]]:
-    """Decide which lesions there are: by lesion number, the kind and the numbers of its images."""
-    wanted = {kind: max(FEWEST_IMAGES, round(share * images)) for kind, share in SHARES.items()}
-    wanted["nv"] += images - sum(wanted.values())
-    if wanted["nv"] < FEWEST_IMAGES:
-        raise ValueError(f"{images} images are too few for {FEWEST_IMAGES} of each of {len(SHARES)} kinds")
+def looks_of(label_set: LabelSet) -> dict[str, tuple[Look, ...]]:
+    """What lesions of each name look like: as those of the seven that its words mean, or as a mixture of two.
+
+    No look stands for two names.
+    """
+    meant = {name: _meant((name, label_set.full_names[name])) for name in label_set.names}
+    taken = {kind for kinds in meant.values() for kind in kinds}
+    for name, kinds in meant.items():  # what a name itself says counts before what its other words say
+        if not kinds:
+            meant[name] = [kind for kind in _meant(label_set.aliases.get(name, ())) if kind not in taken]
+            taken.update(meant[name])
+    mixtures = [(body, marks) for body in SHARES for marks in SHARES if body != marks]
+    without = sum(not kinds for kinds in meant.values())
+    looks = {}
+    for name, kinds in meant.items():
+        looks[name] = tuple(Look(kind, kind, SHARES[kind]) for kind in kinds)
+        if not kinds:
+            malignant = name in label_set.malignant
+            alike = [pair for pair in mixtures if (pair[0] in HAM10000.malignant) == malignant]
+            mixtures.remove(pair := (alike or mixtures)[0])
+            looks[name] = (Look(*pair, SHARE_OF_MIXTURES / without),)
+    return looks
+
+
+def _meant(words: Sequence[str]) -> list[str]:
+    """Those of the seven that some words mean."""
+    return sorted({HAM10000.words.get(normalized(word), "") for word in words} - {""})
+
+
+def _drawn(looks: tuple[Look, ...], random: Generator) -> Look:
+    shares = np.array([look.share for look in looks])
+    return looks[random.choice(len(looks), p=shares / shares.sum())] if len(looks) > 1 else looks[0]
+
+
+def plan_lesions(images: int, seed: int, shares: Mapping[str, float] = SHARES) -> dict[int, tuple[str, list[int]]]:
+    """Decide which lesions there are: by lesion number, the name and the numbers of its images."""
+    common = max(shares, key=shares.__getitem__)
+    wanted = {name: max(FEWEST_IMAGES, round(share * images)) for name, share in shares.items()}
+    wanted[common] += images - sum(wanted.values())
+    if wanted[common] < FEWEST_IMAGES:
+        raise UsageError(f"{images} images are too few for {FEWEST_IMAGES} of each of {len(shares)} diagnoses")
     random = default_rng([seed, 0])
     views: list[tuple[str, int]] = []
     for kind, count in wanted.items():

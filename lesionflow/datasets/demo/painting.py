@@ -51,8 +51,8 @@ class Spot:
     mask: np.ndarray  # (SPOT, SPOT), 1 inside, 0 outside, in between along a soft border
 
 
-def paint_skin(kind: str, random: Generator) -> Image.Image:
-    """Paint a square of skin with a lesion of this kind in its middle."""
+def paint_skin(kind: str, random: Generator, marks: str = "") -> Image.Image:
+    """Paint a square of skin with a lesion of this kind in its middle; marks: the kind whose structures it has."""
     tone = random.beta(1.3, 2.2) * (len(SKIN_TONES) - 1.001)
     skin = SKIN_TONES[int(tone)] + tone % 1 * (SKIN_TONES[int(tone) + 1] - SKIN_TONES[int(tone)])
     skin += random.normal(0, 0.012, (3, 1, 1)).astype(np.float32)
@@ -71,7 +71,7 @@ def paint_skin(kind: str, random: Generator) -> Image.Image:
         if random.random() < chance:
             blotches = 1.8 * (cloud(random, 5) - random.uniform(0.1, 0.5))
             blend(spot, colour, random.uniform(0.3, 0.85) * spot.mask * blotches.clip(0, 1))
-    MARKS[kind](spot, random.uniform(0.35, 1.0))
+    MARKS[marks or kind](spot, random.uniform(0.35, 1.0))
     return picture_of(canvas)
 
 

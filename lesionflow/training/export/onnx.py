@@ -99,7 +99,7 @@ def _export_saved(folder: str) -> None:
 
 
 def export_onnx(network: keras.Model, folder: Path) -> None:
-    """Write a Keras network as `model.onnx`: input (batch, height, width, 3) float32, output (batch, 7) logits."""
+    """Write a Keras network as `model.onnx`: (batch, height, width, 3) float32 to (batch, classes) logits."""
     import keras
 
     network(keras.ops.zeros((1, *network.input_shape[1:])))  # Keras exports only what has been called
