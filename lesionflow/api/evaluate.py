@@ -16,9 +16,11 @@ from lesionflow.atomic import check_folder
 from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.datasets.split import PARTS, Split
-from lesionflow.errors import UsageError
+from lesionflow.diagnoses import read_label_set
+from lesionflow.errors import DataError, UsageError, first_few
 from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.evaluate import FILES, evaluate_model, write_evaluation
+from lesionflow.evaluation.label_mapping import LabelMapping, map_between, read_mapping
 from lesionflow.evaluation.leaks import find_leak, trained_on
 from lesionflow.evaluation.report import Evaluation
 from lesionflow.evaluation.stability import STABILITY, USUAL_IMAGES
@@ -104,7 +106,10 @@ def _evaluate(
         card = predictor.card
         known = read_arrays(resolved.folder, card, TRAINED_ON_FILE)
         validation = read_labelled(read_arrays(resolved.folder, card, VALIDATION_FILE), card.labels)
-    images = read_labelled_images(data, cache, config.labels)
+    label_set = card.labels if config.diagnoses is None else read_label_set(config.diagnoses)
+    mapping = map_between(card.labels, label_set, read_mapping(config.mapping))
+    images = read_labelled_images(data, cache, config.labels, label_set)
+    _check_mapped(mapping, images)
     part, members = _members(card, resolved.label, images, config.part)
     warnings = list(images.warnings)
     if known is None and images.digest == card.data_digest:
@@ -120,7 +125,8 @@ def _evaluate(
     report = evaluate_model(
         predictor, resolved.label, images, part, members, pixels,
         warnings=warnings, resamples=config.resamples, draw=draw, elsewhere=images.digest != card.data_digest,
-        validation=validation, stability=usual if config.stability is None else config.stability, progress=progress,
+        mapping=mapping, validation=validation,
+        stability=usual if config.stability is None else config.stability, progress=progress,
     )  # fmt: skip
     if out is not None:
         write_evaluation(report, Path(out), config.overwrite)
@@ -128,13 +134,28 @@ def _evaluate(
         with tracking.run(f"evaluate {resolved.label}", config.experiment, system_metrics=False):
             asked = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
             tracking.log_parameters(asked | {"bundle_digest": card.digest, "data_digest": images.digest})
-            tracking.log_estimates(part, report.metrics)
+            measured = report.predictions.label_set
+            tracking.log_estimates(part, report.metrics, measured)
             if report.shift:
                 tracking.log_metrics({f"shift/{name}": value for name, value in report.shift.metrics().items()})
             if report.stability:
-                tracking.log_estimates(STABILITY, report.stability.metrics())
+                tracking.log_estimates(STABILITY, report.stability.metrics(), measured)
             tracking.log_evaluation(report, part)
     return report
+
+
+def _check_mapped(mapping: LabelMapping | None, images: LabelledImages) -> None:
+    """Raise `DataError` for images of a diagnosis that a model of a finer set has no word for."""
+    if mapping is None or not mapping.of_model:
+        return
+    counts = images.table["dx"].value_counts()
+    without = [name for name, fine in mapping.groups.items() if not fine and name in counts]
+    if without:
+        told = first_few([f"{name} ({counts[name]})" for name in without])
+        raise DataError(
+            f"{images.name}: images of {told}, as which no diagnosis of the model counts; leave them out with --labels "
+            "FILE, or evaluate with --diagnoses binary"
+        )
 
 
 def _members(card: Card, label: str, images: LabelledImages, part: str | None) -> tuple[str, np.ndarray]:

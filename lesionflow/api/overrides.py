@@ -72,8 +72,6 @@ class ReportOptions(TypedDict, total=False):
     on_error: str
     max_failures: str | None
     failed_as: str | None
-    log: bool
-    log_report: bool
     quiet: bool
 
 
@@ -99,6 +97,8 @@ class EvaluationOptions(TypedDict, total=False):
     """Fields of `EvaluationConfig`."""
 
     part: str | None
+    diagnoses: str | None
+    mapping: str | None
     labels: str | None
     tta: bool
     resamples: int

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lesionflow.api.compare import Comparison
+    from lesionflow.diagnoses import LabelSet
     from lesionflow.evaluation.metrics import Difference
     from lesionflow.registry.compared_model import ComparedModel
 
@@ -34,7 +35,7 @@ def print_comparison(comparison: Comparison, parts: tuple[str, ...], console: Co
             click.echo(f"The figures of {label} cannot be set against the others: {why}.")
         click.echo()
     for label, differences in comparison.differences.items():
-        console.print(_differences(f"{label} minus {models[0].label}, validation", differences))
+        console.print(_differences(f"{label} minus {models[0].label}, validation", differences, models[0].card.labels))
         console.print()
 
 
@@ -89,14 +90,14 @@ def _side_by_side(models: tuple[ComparedModel, ...], parts: tuple[str, ...]) -> 
     for part in parts:
         table.add_section()
         table.add_row(f"[bold]{part}[/]")
-        for metric in shown_at(Place.COMPARISON):
+        for metric in shown_at(Place.COMPARISON, cards[0].labels):
             found = [card.metrics.get(part, {}).get(metric.name) for card in cards]
             table.add_row(metric.short, *(f"{x.value:.3f} ({x.low:.3f}-{x.high:.3f})" if x else "" for x in found))
     table.caption, table.caption_justify = "in brackets: 95 % intervals", "left"
     return table
 
 
-def _differences(title: str, differences: dict[str, Difference]) -> Table:
+def _differences(title: str, differences: dict[str, Difference], labels: LabelSet) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -109,7 +110,8 @@ def _differences(title: str, differences: dict[str, Difference]) -> Table:
     table.add_column("", width=NAMES)
     for column in ("difference", "95 % interval", "better"):
         table.add_column(column, justify="right", no_wrap=True)
-    for metric in shown_at(Place.COMPARISON):
+    shown = shown_at(Place.COMPARISON, labels)
+    for metric in shown:
         if metric.name in differences:
             found = differences[metric.name]
             table.add_row(
@@ -118,6 +120,6 @@ def _differences(title: str, differences: dict[str, Difference]) -> Table:
                 f"{found.low:+.4f} to {found.high:+.4f}",
                 f"{found.probability_better:.3f}",
             )
-    if left_out := [each.short for each in shown_at(Place.COMPARISON) if each.name not in differences]:
+    if left_out := [each.short for each in shown if each.name not in differences]:
         table.caption = f"{table.caption}; not defined: {first_few(left_out)}"
     return table

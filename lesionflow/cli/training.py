@@ -128,6 +128,7 @@ def _print(trained: Trained) -> None:
 _SHOWN = {  # a metric's name -> its column, short enough for 80 characters
     "accuracy": "accuracy",
     "accuracy_of_always_nv": "always nv",
+    "accuracy_of_always_commonest": "commonest",
     "balanced_accuracy": "balanced",
     "macro_auc": "AUC",
     "malignant_sensitivity": "sens.",
@@ -140,14 +141,18 @@ def _figures(versions: Iterable[Version]) -> Table:
     from rich.table import Table
 
     from lesionflow.datasets.split import PARTS
+    from lesionflow.evaluation.metrics import metrics_of
 
     meaning = "balanced: balanced accuracy; AUC: macro average; sens., spec.: malignant against benign"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, caption=meaning, caption_justify="left")
-    for column in ("version", "network", "part", *_SHOWN.values()):
+    versions = list(versions)
+    known = metrics_of(versions[0].card.labels)
+    shown = {name: column for name, column in _SHOWN.items() if name in known}
+    for column in ("version", "network", "part", *shown.values()):
         table.add_column(column, no_wrap=True)
     for version in versions:
         for part in PARTS:
             metrics = version.card.metrics[part]
-            figures = [f"{metrics[name].value:.3f}" if name in metrics else "" for name in _SHOWN]
+            figures = [f"{metrics[name].value:.3f}" if name in metrics else "" for name in shown]
             table.add_row(str(version.number), version.card.network, part, *figures)
     return table

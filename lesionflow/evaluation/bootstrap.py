@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 
@@ -70,7 +69,7 @@ class Tally:
 
     def __init__(self, source: _Source, weights: np.ndarray) -> None:
         self.kinds = source.kinds
-        self.labels, self.called = self.kinds.labels, self.kinds.called
+        self.labels, self.called, self.label_set = self.kinds.labels, self.kinds.called, self.kinds.label_set
         self.most_probable = self.kinds.probabilities.argmax(axis=1)
         self.counts = (source.kind_of.T @ weights).T  # (weightings, kinds)
         self.total = self.counts.sum(axis=1)  # (weightings,) images
@@ -89,12 +88,12 @@ class Tally:
 
     def by_diagnosis(self, called: np.ndarray) -> np.ndarray:
         """How many images of each diagnosis are called rightly by (kinds,) calls: (weightings, diagnoses)."""
-        return np.stack([self.count((self.labels == i) & (called == i)) for i in range(len(DIAGNOSES))], axis=1)
+        return np.stack([self.count((self.labels == i) & (called == i)) for i in range(len(self.label_set))], axis=1)
 
     @property
     def of_diagnosis(self) -> np.ndarray:
         """How many images each diagnosis has: (weightings, diagnoses)."""
-        return np.stack([self.count(self.labels == i) for i in range(len(DIAGNOSES))], axis=1)
+        return np.stack([self.count(self.labels == i) for i in range(len(self.label_set))], axis=1)
 
     @property
     def log_loss(self) -> np.ndarray:
@@ -140,13 +139,25 @@ class Curve:
 
     def auc_above(self, sensitivity: float) -> np.ndarray:
         """The area under that part of the ROC curve where sensitivity is at least so high, as a share of all area."""
+        return self._area_above(sensitivity, 0.0)
+
+    def partial_auc(self, sensitivity: float) -> np.ndarray:
+        """The area between the ROC curve and that sensitivity, where the curve is above it: (weightings,).
+
+        At most 1 - sensitivity. As the ISIC 2024 challenge scored with a sensitivity of 0.8
+        (https://www.kaggle.com/competitions/isic-2024-challenge/overview/evaluation).
+        """
+        return self._area_above(sensitivity, sensitivity)
+
+    def _area_above(self, sensitivity: float, down_to: float) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
             rate = self._found / self._all[:, None]
             before = (self._found - self.cases) / self._all[:, None]
         # On the segment that crosses the line, only the part beyond counts.
         part = np.where(before < sensitivity, (rate - sensitivity) / np.maximum(rate - before, 1e-300), 1.0)
         width = self.controls * np.clip(part, 0, 1)
-        area = np.where(rate >= sensitivity, width * (rate + np.maximum(before, sensitivity)) / 2, 0.0).sum(axis=1)
+        height = (rate + np.maximum(before, sensitivity)) / 2 - down_to
+        area = np.where(rate >= sensitivity, width * height, 0.0).sum(axis=1)
         return np.where(self._all > 0, ratio(area, self._others), np.nan)
 
     def average_precision(self) -> np.ndarray:
@@ -169,7 +180,8 @@ class _Source:
             predictions.labels, predictions.called, predictions.probabilities.argmax(axis=1), predictions.malignant,
             predictions.refer == TRUSTED,
         ], axis=1)  # fmt: skip
-        width = np.array([len(DIAGNOSES), len(DIAGNOSES), len(DIAGNOSES), 2, 2])
+        diagnoses = len(predictions.label_set)
+        width = np.array([diagnoses, diagnoses, diagnoses, 2, 2])
         keys = seen @ np.append(np.cumprod(width[:0:-1])[::-1], 1)
         _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
         self.kinds = predictions.take(first)

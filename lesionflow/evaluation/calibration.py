@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.evaluation.bootstrap import CALIBRATION_BINS, confidence_bins, draw_lesions, interval, ratio
 from lesionflow.evaluation.metrics import expected_calibration_error
 from lesionflow.model.card import Calibration, Estimate
@@ -28,22 +28,23 @@ def fit_calibration(
     sensitivity: float = 0.95,
     referred: float = 0.1,
     call_strength: float = 1.0,
+    label_set: LabelSet = HAM10000,
 ) -> Calibration:
     """Fit temperature, prior correction and thresholds.
 
-    logits: (images, 7) and distances: (images,) of validation images, labels: (images,); shown: each diagnosis's share
-    of what training showed, prior: its share of the training images, both (7,) and above 0. A network trained on an
-    oversampled stream believes in the stream's prior; the logarithm of prior / shown takes it out (Saerens et al. 2002,
-    Neural Computation 14, 21-41). Around that, temperature (Guo et al. 2017, arXiv:1706.04599) and offsets are fitted
-    by likelihood (bias-corrected temperature scaling, Alexandari et al. 2020, arXiv:1901.06852). sensitivity: the share
-    of malignant images that the malignant threshold has to reach; referred: the share of images whose call is the least
-    probable, which are referred as uncertain; call_strength: as of the card.
+    logits: (images, diagnoses) and distances: (images,) of validation images, labels: (images,); shown: each
+    diagnosis's share of what training showed, prior: its share of the training images, both (diagnoses,) and above 0. A
+    network trained on an oversampled stream believes in the stream's prior; the logarithm of prior / shown takes it out
+    (Saerens et al. 2002, Neural Computation 14, 21-41). Around that, temperature (Guo et al. 2017, arXiv:1706.04599)
+    and offsets are fitted by likelihood (bias-corrected temperature scaling, Alexandari et al. 2020, arXiv:1901.06852).
+    sensitivity: the share of malignant images that the malignant threshold has to reach; referred: the share of images
+    whose call is the least probable, which are referred as uncertain; call_strength: as of the card.
     """
-    corrected = np.log(prior) - np.log(shown)  # (7,)
+    corrected = np.log(prior) - np.log(shown)  # (diagnoses,)
     temperature, offsets = _fit(logits, labels, corrected)
     plain = Calibration(temperature, tuple(offsets.tolist()), call_strength=call_strength)
-    said = decide(logits, distances, plain, tuple(prior))
-    malignant, probability = np.isin(labels, MALIGNANT_INDICES), said.malignant_probability
+    said = decide(logits, distances, plain, tuple(prior), label_set)
+    malignant, probability = np.isin(labels, label_set.malignant_indices), said.malignant_probability
     threshold = _threshold(probability, malignant, sensitivity)
     uncertain = float(np.quantile(said.confidence, referred))
     familiar = None if np.isnan(distances).any() else float(np.quantile(distances, 1 - UNFAMILIAR_SHARE))
@@ -66,15 +67,15 @@ def fit_calibration(
 def ece_by_chance(probabilities: np.ndarray, *, draws: int = 1000, seed: int = 0) -> float:
     """The ECE that a perfectly calibrated model with these probabilities exceeds in one set of images in twenty.
 
-    probabilities: (images, 7). Few images have an ECE well above 0 whatever the model: diagnoses are drawn as the
-    probabilities say (consistency resampling; Broecker and Smith 2007, Weather and Forecasting 22, 651-661).
+    probabilities: (images, diagnoses). Few images have an ECE well above 0 whatever the model: diagnoses are drawn as
+    the probabilities say (consistency resampling; Broecker and Smith 2007, Weather and Forecasting 22, 651-661).
     """
     generator = np.random.default_rng(seed)
     confidence, called = probabilities.max(axis=1), probabilities.argmax(axis=1)
     found = []
     for _ in range(draws):
         right = generator.random(len(called)) < confidence
-        drawn = np.where(right, called, (called + 1) % len(DIAGNOSES))  # any other diagnosis is as wrong
+        drawn = np.where(right, called, (called + 1) % probabilities.shape[1])  # any other diagnosis is as wrong
         found.append(expected_calibration_error(drawn, probabilities))
     return float(np.quantile(found, 0.95))
 
@@ -143,7 +144,7 @@ def coverage_curve(predictions: LabelledPredictions) -> CoverageCurve:
     ends = np.flatnonzero(np.append(np.diff(confidence) != 0, True))  # (points,): no threshold parts equal confidences
     kept = ends + 1.0
 
-    present = np.eye(len(DIAGNOSES))[labels][:, np.unique(labels)]  # (images, diagnoses)
+    present = np.eye(len(predictions.label_set))[labels][:, np.unique(labels)]  # (images, diagnoses)
     with np.errstate(invalid="ignore"):  # 0 / 0: no image of a diagnosis kept yet
         recalls = (np.cumsum(present * right[:, None], axis=0) / np.cumsum(present, axis=0))[ends]
     found = np.cumsum(right)[ends]
@@ -157,7 +158,7 @@ def coverage_curve(predictions: LabelledPredictions) -> CoverageCurve:
 
 
 def _fit(logits: np.ndarray, labels: np.ndarray, corrected: np.ndarray) -> tuple[float, np.ndarray]:
-    """Temperature and offsets (7,) of the greatest likelihood, the offsets held near `corrected`.
+    """Temperature and offsets (diagnoses,) of the greatest likelihood, the offsets held near `corrected`.
 
     Diagnoses with a handful of images would else be moved by chance: the pull is that of a normal distribution around
     the sampler's own correction. The temperature is held near 1 as weakly as a handful of images would hold it.
@@ -169,7 +170,7 @@ def _fit(logits: np.ndarray, labels: np.ndarray, corrected: np.ndarray) -> tuple
         likelihood = _log_loss(logits * np.exp(-parameters[0]) + corrected + moved, labels)
         return likelihood + (PULL * float(np.square(moved).sum()) + TEMPERATURE_PULL * float(parameters[0]) ** 2) / 2
 
-    found = minimize(loss, np.zeros(1 + len(DIAGNOSES)), method="BFGS").x
+    found = minimize(loss, np.zeros(1 + logits.shape[1]), method="BFGS").x
     return float(np.exp(found[0])), corrected + found[1:]
 
 

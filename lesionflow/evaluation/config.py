@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lesionflow.datasets.config import diagnoses_option
 from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.stability import USUAL_IMAGES
@@ -19,6 +20,12 @@ class EvaluationConfig:
     part: str | None = option(
         None, "Part of the model's own split.", kind=str, choices=(*PARTS, "all"),
         unset="test on the data it was trained on, otherwise all",
+    )  # fmt: skip
+    diagnoses: str | None = diagnoses_option(None, unset="the model's")
+    mapping: str | None = option(
+        None,
+        "YAML file that says as which diagnosis of the data each of the model counts, or the other way round.",
+        kind=str, metavar="FILE", completes=(FILES,), unset="by their words, and benign or malignant",
     )  # fmt: skip
     labels: str | None = option(
         None, "YAML file that says what the words of the data mean.", kind=str, metavar="FILE", completes=(FILES,),

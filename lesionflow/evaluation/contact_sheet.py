@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.plots import SMALL, TEXT, canvas, printable, say
 from lesionflow.model.prediction import LabelledPredictions
 
@@ -37,7 +36,7 @@ def worst_mistakes(predictions: LabelledPredictions, count: int = 12) -> list[Mi
 
     Either kind takes half of the sheet, more only where there are too few of the other.
     """
-    malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
+    malignant, names = predictions.is_malignant, predictions.label_set.names
     missed = np.flatnonzero(malignant & ~predictions.malignant)
     missed = missed[np.argsort(predictions.malignant_probability[missed], kind="stable")]
     wrong = np.setdiff1d(np.flatnonzero(predictions.called != predictions.labels), missed)
@@ -46,8 +45,8 @@ def worst_mistakes(predictions: LabelledPredictions, count: int = 12) -> list[Mi
     others = wrong[: count - len(first)]
     return [
         Mistake(
-            int(place), str(predictions.image_ids[place]), DIAGNOSES[predictions.labels[place]],
-            DIAGNOSES[predictions.called[place]], float(predictions.confidence[place]),
+            int(place), str(predictions.image_ids[place]), names[predictions.labels[place]],
+            names[predictions.called[place]], float(predictions.confidence[place]),
             float(predictions.malignant_probability[place]),
             bool(malignant[place] and not predictions.malignant[place]),
         )
@@ -85,7 +84,7 @@ def shortened(name: str) -> str:
 
 
 def _message(predictions: LabelledPredictions) -> str:
-    malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
+    malignant = predictions.is_malignant
     missed = int((malignant & ~predictions.malignant).sum())
     wrong = int((predictions.called != predictions.labels).sum())
     images = f"Called wrongly: {wrong} of {len(predictions)} images"

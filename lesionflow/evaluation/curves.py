@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.plots import FEW, GREY, PALE, SMALL, TEXT, canvas, say
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
@@ -52,13 +51,17 @@ def reliability_picture(about: str, after: LabelledPredictions, before: Labelled
 
 def roc_by_diagnosis(about: str, predictions: LabelledPredictions) -> Figure:
     """A ROC curve a diagnosis, that diagnosis against the rest, each in a panel with the others behind it in grey."""
+    names = predictions.label_set.names
     curves = {
         diagnosis: curve
-        for place, diagnosis in enumerate(DIAGNOSES)
+        for place, diagnosis in enumerate(names)
         if (curve := roc(predictions.labels == place, predictions.probabilities[:, place])) is not None
     }
-    figure, panels = canvas(3.6, 2, 4, sharex=True, sharey=True)
-    for axes, diagnosis in zip(panels.flat, DIAGNOSES, strict=False):
+    rows = -(-(len(names) + 1) // 4)  # one is left over, for what the curves are
+    figure, panels = canvas(1.8 * rows, rows, 4, sharex=True, sharey=True)
+    for axes in panels.flat[len(names) :]:
+        axes.set_axis_off()
+    for axes, diagnosis in zip(panels.flat, names, strict=False):
         for other, (false, true, _) in curves.items():
             if other != diagnosis:
                 axes.plot(false, true, color=PALE, linewidth=0.7)
@@ -68,22 +71,21 @@ def roc_by_diagnosis(about: str, predictions: LabelledPredictions) -> Figure:
             words = f"{area:.2f}"
         else:
             words = "no images"
-            if (predictions.labels == DIAGNOSES.index(diagnosis)).any():
+            if (predictions.labels == names.index(diagnosis)).any():
                 words = "no others"
         axes.text(0.97, 0.05, words, ha="right", fontsize=TEXT + 1, fontweight="bold")
         axes.set_title(diagnosis, fontsize=TEXT, fontweight="bold")
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xticks=(0, 1), yticks=(0, 1))
     last = panels[-1, -1]
-    last.set_axis_off()
     last.text(0.0, 0.5, "black: this\ndiagnosis\ngrey: the others\nnumber: AUC", va="center", fontsize=SMALL)
     figure.supylabel("sensitivity", fontsize=TEXT)
-    panels[1, 1].set_xlabel("1 - specificity", fontsize=TEXT)
+    panels[-1, 1].set_xlabel("1 - specificity", fontsize=TEXT)
     areas = {diagnosis: area for diagnosis, (_, _, area) in curves.items()}
     if not areas:
         message = "Only one diagnosis: there is nothing to tell apart"
     else:
-        counts = np.bincount(predictions.labels, minlength=len(DIAGNOSES))
-        enough = {dx: area for dx, area in areas.items() if counts[DIAGNOSES.index(dx)] >= FEW}
+        counts = np.bincount(predictions.labels, minlength=len(names))
+        enough = {dx: area for dx, area in areas.items() if counts[names.index(dx)] >= FEW}
         areas = enough or areas
         hardest, easiest = min(areas, key=areas.__getitem__), max(areas, key=areas.__getitem__)
         message = f"{hardest} is the hardest to tell from the rest (AUC {areas[hardest]:.2f})"
@@ -95,7 +97,7 @@ def roc_by_diagnosis(about: str, predictions: LabelledPredictions) -> Figure:
 
 def malignant_roc(about: str, predictions: LabelledPredictions, threshold: float) -> Figure:
     """The ROC curve of malignant against benign, with the operating point marked."""
-    malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
+    malignant = predictions.is_malignant
     figure, panels = canvas(4.2)
     axes: Axes = panels[0, 0]
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="1 - specificity: benign images flagged",

@@ -15,11 +15,11 @@ import numpy as np
 from lesionflow.atomic import atomic_file
 from lesionflow.datasets.label_table import ATTRIBUTES
 from lesionflow.datasets.labelled import LabelledImages
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.errors import ImageError
 from lesionflow.evaluation.call_strength import call_strengths
 from lesionflow.evaluation.contact_sheet import worst_mistakes
 from lesionflow.evaluation.heatmaps import occlusion_heatmap, typical_images
+from lesionflow.evaluation.label_mapping import LabelMapping
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import measure
 from lesionflow.evaluation.report import Evaluation, evaluation_json
@@ -36,7 +36,7 @@ from lesionflow.evaluation.stability import CHANGES, measure_stability
 from lesionflow.images.decode import decode
 from lesionflow.model.columns import NO, YES, cell, utf8
 from lesionflow.model.decision import decide, softmax
-from lesionflow.model.prediction import LabelledPredictions, with_labels
+from lesionflow.model.prediction import LabelledPredictions, Predictions, with_labels
 from lesionflow.model.predictor import Outputs, Predictor
 
 PAGE_FILE, METRICS_FILE, PREDICTIONS_FILE = FILES = ("report.html", "metrics.json", "predictions.csv")
@@ -60,6 +60,7 @@ def evaluate_model(
     validation: LabelledPredictions | None = None,
     stability: int = 0,
     outputs: Outputs | None = None,
+    mapping: LabelMapping | None = None,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> Evaluation:
     """Measure a model on some of the labelled images, and draw what there is to see.
@@ -70,16 +71,24 @@ def evaluate_model(
     on are among them; elsewhere: whether the images are of another data set than the
     training images, from which their distance is then measured; validation: what the model's bundle says of its
     validation part; stability: how many of the images are scored again after harmless changes; outputs: what
-    `predictor.measure_many` gives for the members, if it was asked before; progress: is told what
-    is being done.
+    `predictor.measure_many` gives for the members, if it was asked before; mapping: of the model's label set and that
+    of the images onto the coarser one, where they differ; progress: is told what is being done.
     """
     progress(f"{part}: looking at {len(members)} images")
     logits, distances = predictor.measure_many(pixels, members) if outputs is None else outputs
     table = images.table.iloc[members].reset_index(drop=True)
-    said = with_labels(
-        decide(logits, distances, predictor.calibration, predictor.card.prior),
-        table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), images.labels[members],
-    )  # fmt: skip
+    answers = decide(logits, distances, predictor.calibration, predictor.card.prior, predictor.card.labels)
+    uncalibrated, labels, predict = softmax(logits), images.labels[members], predictor.predict
+    if mapping is not None and mapping.of_model:
+        answers, uncalibrated = mapping.of_predictions(answers), mapping.of_probabilities(uncalibrated)
+        validation = None if validation is None else mapping.of_predictions(validation)
+
+        def predict(pixels: np.ndarray) -> Predictions:
+            return mapping.of_predictions(predictor.predict(pixels))
+
+    elif mapping is not None:
+        labels = mapping.indices[labels]
+    said = with_labels(answers, table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), labels)
     progress(f"{part}: measuring, with {resamples} resamples")
     metrics = measure(said, resamples=resamples)
     groups = slices(said, table[list(ATTRIBUTES)])
@@ -107,7 +116,8 @@ def evaluate_model(
         slices=groups,
         gaps=largest_gaps(groups, metrics),
         warnings=tuple(warnings),
-        uncalibrated=softmax(logits),
+        uncalibrated=uncalibrated,
+        mapping=mapping,
         averaged=predictor.averaged,
         shift=shift,
         stability=moved,
@@ -123,7 +133,7 @@ def evaluate_model(
         pictures.append(mistakes_picture(report, mistakes, [thumbnails(mistake.place) for mistake in mistakes]))
     if show_images:
         maps = [
-            occlusion_heatmap(predictor.predict, np.asarray(pixels[members[place]]), place, int(said.labels[place]))
+            occlusion_heatmap(predict, np.asarray(pixels[members[place]]), place, int(said.labels[place]))
             for place in typical_images(said)
         ]
         pictures.append(heatmaps_picture(report, maps, [thumbnails(found.place) for found in maps]))
@@ -166,14 +176,14 @@ def write_evaluation(report: Evaluation, folder: Path, overwrite: bool = False) 
 
 def _predictions_csv(said: LabelledPredictions) -> str:
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
+    rows, names = csv.writer(text, lineterminator="\n"), said.label_set.names
     rows.writerow(
-        ["image_id", "lesion_id", "true", "diagnosis", "malignant", "refer", *(f"p_{name}" for name in DIAGNOSES)]
+        ["image_id", "lesion_id", "true", "diagnosis", "malignant", "refer", *(f"p_{name}" for name in names)]
     )
     for place in range(len(said)):
         rows.writerow([
             *(cell(utf8(str(name))) for name in (said.image_ids[place], said.lesion_ids[place])),
-            DIAGNOSES[said.labels[place]], DIAGNOSES[said.called[place]],
+            names[said.labels[place]], names[said.called[place]],
             YES if said.malignant[place] else NO, said.refer[place],
             *(f"{probability:.6f}" for probability in said.probabilities[place]),
         ])  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES
+from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, UsageError, first_few
 from lesionflow.evaluation.bootstrap import (
     MALIGNANT,
@@ -23,9 +23,7 @@ from lesionflow.evaluation.bootstrap import (
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 
-NV = DIAGNOSES.index("nv")
-NOT_TO_MISS = "mel"  # the diagnosis that promotion and comparisons look at in particular
-HIGH_SENSITIVITY = 0.8  # the ISIC 2018 challenge looks at the ROC curve from here on
+HIGH_SENSITIVITY = 0.8  # the ISIC challenges look at the ROC curve from here on
 
 Masks = tuple[np.ndarray, np.ndarray]  # which images count, among which; (images,) bool each
 
@@ -69,6 +67,7 @@ class Metric:
     share: Callable[[LabelledPredictions], Masks] | None = field(default=None, repr=False)
     compute: Callable[[Tally], np.ndarray] | None = field(default=None, repr=False)
     diagnosis: str = ""  # that it is of, against the rest; empty where it is of all
+    applies: Callable[[LabelSet], bool] = field(default=lambda labels: True, repr=False)  # which label sets have it
 
     def under(self, tally: Tally) -> np.ndarray:
         """Its values under the weightings of a tally: (weightings,), NaN where it is not defined."""
@@ -89,18 +88,23 @@ class OfDiagnosis:
     share: Callable[[LabelledPredictions, int], Masks] | None = field(default=None, repr=False)
     compute: Callable[[Tally, int], np.ndarray] | None = field(default=None, repr=False)
 
-    def of(self, index: int) -> Metric:
-        """The metric of one diagnosis."""
-        diagnosis, share, compute = DIAGNOSES[index], self.share, self.compute
+    def of(self, labels: LabelSet, index: int) -> Metric:
+        """The metric of one diagnosis of a label set."""
+        diagnosis, share, compute = labels.names[index], self.share, self.compute
         return Metric(
             f"{self.name}_{diagnosis}",
             f"{self.words} of {diagnosis}",
-            f"{FULL_NAMES[diagnosis].partition(' / ')[0]} {self.words}",
-            shown=self.shown | (self.shown_not_to_miss if diagnosis == NOT_TO_MISS else frozenset()),
+            f"{short_full_name(labels, diagnosis)} {self.words}",
+            shown=self.shown | (self.shown_not_to_miss if diagnosis == labels.not_to_miss else frozenset()),
             share=None if share is None else lambda images: share(images, index),
             compute=None if compute is None else lambda tally: compute(tally, index),
             diagnosis=diagnosis,
         )
+
+
+def short_full_name(labels: LabelSet, diagnosis: str) -> str:
+    """The full name of a diagnosis, up to what stands behind a slash or in brackets."""
+    return labels.full_names[diagnosis].partition(" / ")[0].partition(" (")[0]
 
 
 def _all(images: LabelledPredictions) -> np.ndarray:
@@ -120,7 +124,7 @@ def _mean_sensitivity(tally: Tally, called: np.ndarray) -> np.ndarray:
 
 
 def _macro_f1(tally: Tally) -> np.ndarray:
-    calls = np.stack([tally.count(tally.called == i) for i in range(len(DIAGNOSES))], axis=1)
+    calls = np.stack([tally.count(tally.called == i) for i in range(len(tally.label_set))], axis=1)
     images = tally.of_diagnosis
     with np.errstate(invalid="ignore"):
         f1 = 2 * tally.by_diagnosis(tally.called) / (images + calls)
@@ -128,7 +132,7 @@ def _macro_f1(tally: Tally) -> np.ndarray:
 
 
 def _macro(of_curve: Callable[[Tally, int], np.ndarray]) -> Callable[[Tally], np.ndarray]:
-    return lambda tally: _mean(np.stack([of_curve(tally, i) for i in range(len(DIAGNOSES))], axis=1))
+    return lambda tally: _mean(np.stack([of_curve(tally, i) for i in range(len(tally.label_set))], axis=1))
 
 
 def _auc(tally: Tally, index: int) -> np.ndarray:
@@ -166,7 +170,15 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
     Metric(
         "accuracy_of_always_nv", "accuracy of always answering nv", better=Better.NEITHER,
         shown=_places(_P.MODEL_CARD, _P.RUNS),
-        share=lambda images: (images.labels == NV, _all(images)),
+        share=lambda images: (images.labels == images.label_set.index_of("nv"), _all(images)),
+        applies=lambda labels: "nv" in labels.names,
+    ),
+    Metric(
+        "accuracy_of_always_commonest", "accuracy of always answering the most frequent diagnosis",
+        better=Better.NEITHER,
+        shown=_places(_P.MODEL_CARD, _P.RUNS),
+        compute=lambda tally: tally.of_diagnosis.max(axis=1) / tally.total,
+        applies=lambda labels: "nv" not in labels.names,
     ),
     Metric(
         "accuracy_of_most_probable", "accuracy of the most probable diagnosis",
@@ -204,6 +216,10 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
     Metric(
         "malignant_auc_above_80", "the same above 80% sensitivity",
         compute=lambda tally: tally.curve(MALIGNANT).auc_above(HIGH_SENSITIVITY),
+    ),
+    Metric(
+        "malignant_partial_auc", "partial AUC above 80% sensitivity (0 to 0.2, as in ISIC 2024)",
+        compute=lambda tally: tally.curve(MALIGNANT).partial_auc(HIGH_SENSITIVITY),
     ),
     Metric(
         "malignant_average_precision", "average precision of malignant against benign",
@@ -245,34 +261,45 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
 )  # fmt: skip
 
 
-def expand(table: Iterable[Metric | OfDiagnosis]) -> dict[str, Metric]:
-    """The metrics of a table by name: those of a diagnosis come last, diagnosis by diagnosis."""
-    entries = list(table)
-    overall = [entry for entry in entries if isinstance(entry, Metric)]
-    each = [entry for entry in entries if isinstance(entry, OfDiagnosis)]
-    of_diagnoses = [entry.of(index) for index in range(len(DIAGNOSES)) for entry in each]
-    return {metric.name: metric for metric in (*overall, *of_diagnoses)}
-
-
-METRICS = expand(TABLE)
 OF_DIAGNOSIS = tuple(entry for entry in TABLE if isinstance(entry, OfDiagnosis))
 DECIDING = "balanced_accuracy"  # what promotion is decided by, on the validation part
-SENSITIVITY_NOT_TO_MISS = f"sensitivity_{NOT_TO_MISS}"
+_EXPANDED: dict[tuple[object, ...], dict[str, Metric]] = {}
 
 
-def shown_at(place: Place) -> tuple[Metric, ...]:
-    """The metrics that are shown at a place, in order."""
-    return tuple(metric for metric in METRICS.values() if place in metric.shown)
+def metrics_of(labels: LabelSet = HAM10000) -> dict[str, Metric]:
+    """The metrics of a label set by name: those of a diagnosis come last, diagnosis by diagnosis."""
+    key = (labels.names, labels.not_to_miss, tuple(labels.full_names[name] for name in labels.names))
+    if key not in _EXPANDED:
+        overall = [entry for entry in TABLE if isinstance(entry, Metric) and entry.applies(labels)]
+        of_diagnoses = [entry.of(labels, index) for index in range(len(labels)) for entry in OF_DIAGNOSIS]
+        _EXPANDED[key] = {metric.name: metric for metric in (*overall, *of_diagnoses)}
+    return _EXPANDED[key]
 
 
-def overall_metrics() -> tuple[Metric, ...]:
-    """The metrics that are not of one diagnosis, in order."""
-    return tuple(metric for metric in METRICS.values() if not metric.diagnosis)
+def sensitivity_not_to_miss(labels: LabelSet) -> str:
+    """The name of the sensitivity of the diagnosis that must not be missed; empty where the set names none."""
+    return f"sensitivity_{labels.not_to_miss}" if labels.not_to_miss else ""
+
+
+def shown_at(place: Place, labels: LabelSet = HAM10000) -> tuple[Metric, ...]:
+    """The metrics of a label set that are shown at a place, in order."""
+    return tuple(metric for metric in metrics_of(labels).values() if place in metric.shown)
+
+
+def overall_metrics(labels: LabelSet = HAM10000) -> tuple[Metric, ...]:
+    """The metrics of a label set that are not of one diagnosis, in order."""
+    return tuple(metric for metric in metrics_of(labels).values() if not metric.diagnosis)
 
 
 def in_words(name: str) -> str:
     """A metric's name for people; a name that is not known comes back without its underscores."""
-    return METRICS[name].words if name in METRICS else name.replace("_", " ")
+    for entry in (*metrics_of().values(), *TABLE):
+        if isinstance(entry, Metric) and entry.name == name:
+            return entry.words
+    for each in OF_DIAGNOSIS:
+        if name.startswith(f"{each.name}_"):
+            return f"{each.words} of {name.removeprefix(f'{each.name}_')}"
+    return name.replace("_", " ")
 
 
 def with_interval(estimate: Estimate | None) -> str:
@@ -308,12 +335,12 @@ def measure(predictions: LabelledPredictions, *, resamples: int = 2000, seed: in
     DataError
         Where there are no images.
     """
-    values = metric_values(predictions)
+    values, known = metric_values(predictions), metrics_of(predictions.label_set)
     resampled, gaps = _resampled(predictions, tuple(values), resamples, seed)
     _, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
     found = {}
     for name, value in values.items():
-        share = METRICS[name].share
+        share = known[name].share
         rests_on = None if share is None else int(np.count_nonzero(np.bincount(lesion_of[share(predictions)[1]])))
         estimate = interval(value, resampled[name], rests_on)
         if estimate is not None:
@@ -331,8 +358,9 @@ def metric_values(predictions: LabelledPredictions) -> dict[str, float]:
     once. `malignant_...` are of malignant against benign: sensitivity, specificity, PPV and NPV at the operating point,
     AUC and average precision by the malignant probability. `malignant_auc_above_80` is the area under the ROC curve
     from 80 % sensitivity on, straight down to the axis, as the ISIC 2018 challenge had it: at best 1, and 0.18 by
-    chance. Log loss is in nats, the Brier score between 0 and 2, ECE that of `expected_calibration_error`. All agree
-    with scikit-learn where it has them.
+    chance. `malignant_partial_auc` is what of that area lies above 80 % sensitivity, as the ISIC 2024 challenge had it:
+    at best 0.2, and 0.02 by chance. Log loss is in nats, the Brier score between 0 and 2, ECE that of
+    `expected_calibration_error`. All agree with scikit-learn where it has them.
 
     Averages are over diagnoses that have images. What is not defined is left out: the sensitivity of a diagnosis
     without images, the PPV of one that is never called, AUC and average precision where all images or none have it.
@@ -345,15 +373,17 @@ def metric_values(predictions: LabelledPredictions) -> dict[str, float]:
 
 
 def weighted_metrics(
-    predictions: LabelledPredictions, weights: np.ndarray, names: Iterable[str] = METRICS
+    predictions: LabelledPredictions, weights: np.ndarray, names: Iterable[str] | None = None
 ) -> dict[str, np.ndarray]:
     """Some metrics by name, (weightings,) float64 each, NaN where a weighting leaves one undefined.
 
     weights: (weightings, images), how often each image counts: whole numbers, at least one above 0 in a row. Images
-    with equal scores share their rank; averages over diagnoses are over those that have images in the weighting.
+    with equal scores share their rank; averages over diagnoses are over those that have images in the weighting. names:
+    all of the label set's unless given.
     """
-    names = tuple(names)
-    found = [[METRICS[name].under(tally) for name in names] for tally in tallies(predictions, weights)]
+    known = metrics_of(predictions.label_set)
+    names = tuple(known if names is None else names)
+    found = [[known[name].under(tally) for name in names] for tally in tallies(predictions, weights)]
     return {name: np.concatenate([chunk[index] for chunk in found]) for index, name in enumerate(names)}
 
 
@@ -361,9 +391,9 @@ def _resampled(
     predictions: LabelledPredictions, names: Sequence[str], resamples: int, seed: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The metrics of the resamples, (resamples,) each, and the gaps of the ECE: (resamples, bins)."""
-    chunks, gaps = [], []
+    chunks, gaps, known = [], [], metrics_of(predictions.label_set)
     for tally in resampled_tallies(predictions, resamples, seed):
-        chunks.append([METRICS[name].under(tally) for name in names])
+        chunks.append([known[name].under(tally) for name in names])
         gaps.append(tally.calibration_gaps)
     found = {name: np.concatenate([chunk[index] for chunk in chunks]) for index, name in enumerate(names)}
     return found, np.concatenate(gaps)
@@ -372,7 +402,7 @@ def _resampled(
 def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """ECE of the most probable diagnosis: the gap between confidence and accuracy, averaged over images by bin.
 
-    15 bins of equal width (Guo et al. 2017, arXiv:1706.04599). labels: (images,); probabilities: (images, 7).
+    15 bins of equal width (Guo et al. 2017, arXiv:1706.04599). labels: (images,); probabilities: (images, diagnoses).
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
@@ -380,9 +410,9 @@ def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) ->
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def confusion_matrix(labels: np.ndarray, called: np.ndarray) -> np.ndarray:
-    """Numbers of images, (7, 7) int64: row the true diagnosis, column the called one; both (images,) indices."""
-    side = len(DIAGNOSES)
+def confusion_matrix(predictions: LabelledPredictions) -> np.ndarray:
+    """Numbers of images, (diagnoses, diagnoses) int64: row the true diagnosis, column the called one."""
+    labels, called, side = predictions.labels, predictions.called, len(predictions.label_set)
     return np.bincount(labels * side + called, minlength=side * side).reshape(side, side)
 
 
@@ -423,11 +453,12 @@ def compare(
     DataError
         Unless both are of the same images, lesions and labels.
     UsageError
-        For a name that is not one of `METRICS`.
+        For a name that is no metric of their label set.
     """
-    names = [metric.name for metric in shown_at(Place.COMPARISON)] if names is None else names
-    if unknown := [name for name in names if name not in METRICS]:
-        raise UsageError(f"no metric {first_few(unknown)}; there are {', '.join(METRICS)}")
+    known = metrics_of(first.label_set)
+    names = [name for name, metric in known.items() if Place.COMPARISON in metric.shown] if names is None else names
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"no metric {first_few(unknown)}; there are {', '.join(known)}")
     first, second = _in_order(first), _in_order(second)
     _check_same(first, second)
     once = np.ones((1, len(first)))
@@ -437,7 +468,7 @@ def compare(
     for name in names:
         estimate = interval(float(values[0][name][0] - values[1][name][0]), ours[name] - theirs[name])
         if estimate is not None and not np.isnan(estimate.value):
-            found[name] = Difference(*estimate, _share_better(METRICS[name], ours[name] - theirs[name]))
+            found[name] = Difference(*estimate, _share_better(known[name], ours[name] - theirs[name]))
     return found
 
 

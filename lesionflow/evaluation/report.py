@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.call_strength import CallStrength, strengths_json
 from lesionflow.evaluation.curves import roc
+from lesionflow.evaluation.label_mapping import LabelMapping, not_measurable_told
 from lesionflow.evaluation.metrics import confusion_matrix
 from lesionflow.evaluation.plots import FEW, Picture
 from lesionflow.evaluation.shift import MUCH_UNFAMILIAR, Shift
@@ -43,7 +43,7 @@ class Evaluation:
     slices: Sequence[Slice] = ()
     gaps: Sequence[Gap] = ()
     warnings: tuple[str, ...] = ()  # of whoever evaluated, above all: lesions that the model was trained on
-    uncalibrated: np.ndarray | None = None  # (images, 7) probabilities without the calibration
+    uncalibrated: np.ndarray | None = None  # (images, diagnoses) probabilities without the calibration
     averaged: bool = False  # over flips and quarter turns
     resamples: int = 2000  # of the bootstrap
     seed: int = 0  # its own
@@ -51,6 +51,7 @@ class Evaluation:
     shift: Shift | None = None  # from the training images; of images from elsewhere
     strengths: Sequence[CallStrength] = ()  # what other calls would come to
     stability: Stability | None = None  # under harmless changes of the images
+    mapping: LabelMapping | None = None  # where the model's label set and that of the images differ
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
 
     @property
@@ -92,10 +93,18 @@ def _own_warnings(report: Evaluation) -> list[str]:
         warnings.append(
             f"{unfamiliar.value:.0%} of the images are unlike the training images: the model was not made for them."
         )
+    if mapping := report.mapping:
+        warnings.append(f"{not_measurable_told(mapping)}. Counted: {mapping.told}.")
+        if mapping.contradicting:
+            warnings.append(
+                f"{', '.join(mapping.contradicting)} count as malignant in one of {mapping.fine.name} and "
+                f"{mapping.coarse.name} alone: metrics of malignant against benign mix both."
+            )
     if report.lesions < FEW_LESIONS:
         warnings.append(f"Only {report.lesions} lesions: the intervals are wide, and may still be too narrow.")
-    counts = np.bincount(report.predictions.labels, minlength=len(DIAGNOSES))
-    if rare := [f"{dx} ({count})" for dx, count in zip(DIAGNOSES, counts, strict=True) if count < FEW]:
+    names = report.predictions.label_set.names
+    counts = np.bincount(report.predictions.labels, minlength=len(names))
+    if rare := [f"{dx} ({count})" for dx, count in zip(names, counts, strict=True) if count < FEW]:
         warnings.append(f"Fewer than {FEW} images of {', '.join(rare)}: their figures are mostly chance.")
     return warnings
 
@@ -103,10 +112,10 @@ def _own_warnings(report: Evaluation) -> list[str]:
 def evaluation_json(report: Evaluation) -> dict[str, Any]:
     """All numbers of a report, as values of strict JSON: what is not defined is left out or null."""
     predictions = report.predictions
-    counts = np.bincount(predictions.labels, minlength=len(DIAGNOSES))
-    malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
-    curves = {"malignant": roc(malignant, predictions.malignant_probability)}
-    for place, diagnosis in enumerate(DIAGNOSES):
+    names = predictions.label_set.names
+    counts = np.bincount(predictions.labels, minlength=len(names))
+    curves = {"malignant": roc(predictions.is_malignant, predictions.malignant_probability)}
+    for place, diagnosis in enumerate(names):
         curves[diagnosis] = roc(predictions.labels == place, predictions.probabilities[:, place])
     values = {
         "format": REPORT_FORMAT,
@@ -117,14 +126,18 @@ def evaluation_json(report: Evaluation) -> dict[str, Any]:
         "part": report.part,
         "images": len(predictions),
         "lesions": report.lesions,
-        "images_by_diagnosis": dict(zip(DIAGNOSES, counts, strict=True)),
+        "images_by_diagnosis": dict(zip(names, counts, strict=True)),
         "images_by_refer": {word: (predictions.refer == word).sum() for word in (TRUSTED, UNCERTAIN, UNFAMILIAR)},
         "intervals": {"level": 0.95, "method": "bootstrap over lesions", "resamples": report.resamples,
                       "seed": report.seed},
         "metrics": {name: estimate._asdict() for name, estimate in report.metrics.items()},
         "confusion_matrix": {
-            "rows": "true", "columns": "called", "diagnoses": DIAGNOSES,
-            "images": confusion_matrix(predictions.labels, predictions.called),
+            "rows": "true", "columns": "called", "diagnoses": names,
+            "images": confusion_matrix(predictions),
+        },
+        "mapping": report.mapping and {
+            "from": report.mapping.fine.name, "to": report.mapping.coarse.name, "diagnoses": report.mapping.groups,
+            "probabilities_summed": report.mapping.of_model, "not_measurable": report.mapping.not_measurable,
         },
         "slices": [vars(each) for each in report.slices],
         "gaps": [_gap(gap) for gap in report.gaps],

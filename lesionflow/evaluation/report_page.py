@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow import pages
-from lesionflow.diagnoses import DIAGNOSES, FULL_NAMES, MALIGNANT_INDICES
 from lesionflow.evaluation.call_strength import strengths_section
+from lesionflow.evaluation.label_mapping import not_measurable_told
 from lesionflow.evaluation.metrics import OF_DIAGNOSIS, Metric, Place, overall_metrics, shown_at, with_interval
 from lesionflow.evaluation.model_card import data_licence, limits
 from lesionflow.evaluation.plots import Picture
@@ -36,7 +36,12 @@ def evaluation_page(report: Evaluation) -> str:
     sections = [
         pages.section("In short", _headline(report), pages.paragraph(_in_short(report))),
         pages.section("What was evaluated", _facts(report)),
-        pages.section("Each diagnosis", _by_diagnosis(report), *shown("confusion_matrix", "roc_by_diagnosis")),
+        pages.section(
+            "Each diagnosis",
+            *_not_measurable(report),
+            _by_diagnosis(report),
+            *shown("confusion_matrix", "roc_by_diagnosis"),
+        ),
         pages.section("Malignant or benign", *_operating_point(report), *shown("malignant_roc")),
         pages.section("Whether the probabilities can be believed", *_calibration(report), *shown("reliability")),
         pages.section("What a person should look at", pages.paragraph(_refer(report)), *shown("coverage")),
@@ -77,7 +82,7 @@ def _headline(report: Evaluation) -> Markup:
             f"{report.metrics[metric.name].value:.3f}",
             _beside(report, metric.name),
         )
-        for metric in shown_at(Place.HEADLINE)
+        for metric in shown_at(Place.HEADLINE, report.predictions.label_set)
         if metric.name in report.metrics
     ]
     return pages.headline(parts)
@@ -89,29 +94,33 @@ def _capital(text: str) -> str:
 
 def _beside(report: Evaluation, name: str) -> str:
     interval = f"{report.metrics[name].low:.3f} to {report.metrics[name].high:.3f}"
-    if name == "accuracy" and "accuracy_of_always_nv" in report.metrics:
-        return f"{interval}; always nv: {report.metrics['accuracy_of_always_nv'].value:.3f}"
+    if name == "accuracy" and (always := _always(report)):
+        return f"{interval}; always {always[0]}: {always[1].value:.3f}"
     return interval
 
 
+def _always(report: Evaluation) -> tuple[str, Estimate] | None:
+    """What is called easily without a look, and how often that is right."""
+    for name, words in (("accuracy_of_always_nv", "nv"), ("accuracy_of_always_commonest", "the most frequent one")):
+        if name in report.metrics:
+            return words, report.metrics[name]
+    return None
+
+
 def _in_short(report: Evaluation) -> str:
-    metrics, found = report.metrics, []
-    if "balanced_accuracy" in metrics:
+    metrics, found, always = report.metrics, [], _always(report)
+    if "balanced_accuracy" in metrics and always:
         present = len(np.unique(report.predictions.labels))
         found.append(
             f"Of each diagnosis {metrics['balanced_accuracy'].value:.0%} of the images are called rightly on average; "
-            f"always answering nv would reach {1 / present if _has_nv(report) else 0:.0%}."
+            f"always answering {always[0]} would reach {1 / present if always[1].value else 0:.0%}."
         )
-    if "accuracy" in metrics and "accuracy_of_always_nv" in metrics:
+    if "accuracy" in metrics and always:
         found.append(
-            f"Of all images {metrics['accuracy'].value:.0%} are called rightly, where always answering nv is right in "
-            f"{metrics['accuracy_of_always_nv'].value:.0%}: accuracy alone says little here."
+            f"Of all images {metrics['accuracy'].value:.0%} are called rightly, where always answering {always[0]} is "
+            f"right in {always[1].value:.0%}: accuracy alone says little here."
         )
     return " ".join([*found, "The small figures are 95% intervals."])
-
-
-def _has_nv(report: Evaluation) -> bool:
-    return bool((report.predictions.labels == DIAGNOSES.index("nv")).any())
 
 
 def _facts(report: Evaluation) -> Markup:
@@ -129,17 +138,26 @@ def _facts(report: Evaluation) -> Markup:
          f"independent evidence (seed {report.seed})"),
         ("Calls", "the diagnosis whose probability exceeds its share of the training images by the largest factor"),
     ]  # fmt: skip
+    if report.mapping:
+        pairs.append(("Counted as", report.mapping.told))
     if report.time:
         pairs.append(("Time", report.time))
     return pages.facts(pairs)
 
 
+def _not_measurable(report: Evaluation) -> Iterator[Markup]:
+    if report.mapping:
+        names = ", ".join(report.mapping.not_measurable)
+        yield pages.paragraph(f"{not_measurable_told(report.mapping)}: {names}.")
+
+
 def _by_diagnosis(report: Evaluation) -> Markup:
-    counts = np.bincount(report.predictions.labels, minlength=len(DIAGNOSES))
+    labels = report.predictions.label_set
+    counts = np.bincount(report.predictions.labels, minlength=len(labels))
     rows = [
-        [f"{diagnosis} ({FULL_NAMES[diagnosis]})", str(count)]
+        [f"{diagnosis} ({labels.full_names[diagnosis]})", str(count)]
         + [_two_lines(report.metrics.get(f"{metric.name}_{diagnosis}")) for metric in OF_DIAGNOSIS]
-        for diagnosis, count in zip(DIAGNOSES, counts, strict=True)
+        for diagnosis, count in zip(labels.names, counts, strict=True)
     ]
     header = ["diagnosis", "images", *(metric.words.replace(" ", "\n") for metric in OF_DIAGNOSIS)]
     return pages.table(header, rows, "Each diagnosis against the rest, with 95% intervals")
@@ -147,20 +165,24 @@ def _by_diagnosis(report: Evaluation) -> Markup:
 
 def _operating_point(report: Evaluation) -> Iterator[Markup]:
     predictions, calibration = report.predictions, report.calibration
-    malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
+    malignant, names = predictions.is_malignant, report.card.labels.malignant
     found, flagged = int(predictions.malignant[malignant].sum()), int(predictions.malignant[~malignant].sum())
     asked = calibration.figures.get("sensitivity_asked_for")
     purpose = f", so chosen on the validation part that {asked:.0%} of its malignant images reach it" if asked else ""
     yield pages.paragraph(
-        f"An image is called malignant (akiec, bcc or mel) from a malignant probability of "
+        f"An image is called malignant ({_or(names)}) from a malignant probability of "
         f"{calibration.malignant_threshold:.3g} on{purpose}."
     )
     yield pages.paragraph(
         f"Here that finds {found} of {malignant.sum()} malignant images, and flags {flagged} of {(~malignant).sum()} "
         "benign ones with them" + (f": {flagged / found:.1f} false alarms for each malignant image." if found else ".")
     )
-    shown = [metric for metric in overall_metrics() if metric.name.startswith("malignant_")]
+    shown = [metric for metric in overall_metrics(predictions.label_set) if metric.name.startswith("malignant_")]
     yield _metrics_table(report, shown, "Malignant against benign")
+
+
+def _or(names: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _calibration(report: Evaluation) -> Iterator[Markup]:
@@ -243,7 +265,7 @@ def _slices(report: Evaluation) -> Iterator[Markup]:
 
 
 def _slices_table(report: Evaluation) -> Markup:
-    shown = shown_at(Place.GROUPS)
+    shown = shown_at(Place.GROUPS, report.predictions.label_set)
     rows = [
         [f"{attribute_in_words(each.attribute)}: {each.value}{' (small)' if each.small else ''}"]
         + [f"{each.images}\n{each.lesions}"]
@@ -261,7 +283,7 @@ def _two_lines(estimate: Estimate | None, digits: int = 2) -> str:
 
 
 def _all_metrics(report: Evaluation) -> Markup:
-    return _metrics_table(report, overall_metrics(), "With 95% intervals")
+    return _metrics_table(report, overall_metrics(report.predictions.label_set), "With 95% intervals")
 
 
 def _metrics_table(report: Evaluation, shown: Sequence[Metric], caption: str) -> Markup:

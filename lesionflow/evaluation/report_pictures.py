@@ -63,7 +63,7 @@ def numeric_pictures(report: Evaluation) -> tuple[Picture, ...]:
     predictions, about = report.predictions, report.about
     drawn = {
         "roc_by_diagnosis": roc_by_diagnosis(about, predictions),
-        "confusion_matrix": confusion_picture(about, confusion_matrix(predictions.labels, predictions.called)),
+        "confusion_matrix": confusion_picture(about, confusion_matrix(predictions), predictions.label_set.names),
         "reliability": reliability_picture(about, predictions, report.before),
         "malignant_roc": malignant_roc(about, predictions, report.calibration.malignant_threshold),
         "coverage": coverage_picture(about, predictions),

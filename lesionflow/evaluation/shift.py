@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.bootstrap import draw_lesions, interval, ratio
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import UNFAMILIAR, LabelledPredictions
@@ -97,7 +96,7 @@ def _score_shift(
     common = np.intersect1d(ours.labels, theirs.labels)
     same_mix = None
     if len(common):
-        mix = np.bincount(theirs.labels, minlength=len(DIAGNOSES))[common]
+        mix = np.bincount(theirs.labels, minlength=len(theirs.label_set))[common]
         gaps = [
             [here[ours.labels == index].mean() - there[theirs.labels == index].mean() for index in common]
         ]  # (1, diagnoses)
@@ -113,7 +112,7 @@ def _score_shift(
 def _means(predictions: LabelledPredictions, score: np.ndarray, seed: int) -> tuple[float, np.ndarray, np.ndarray]:
     """The mean of a score, that of each resample of lesions, and the same by diagnosis: (resamples, diagnoses)."""
     lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
-    sums, images = np.zeros((2, len(lesions), len(DIAGNOSES)))
+    sums, images = np.zeros((2, len(lesions), len(predictions.label_set)))
     np.add.at(sums, (lesion_of, predictions.labels), score)
     np.add.at(images, (lesion_of, predictions.labels), 1)
     totals, counts = [], []

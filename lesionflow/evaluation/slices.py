@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.datasets.label_table import ATTRIBUTES
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.evaluation.metrics import Place, in_words, measure, shown_at
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import LabelledPredictions
@@ -117,11 +116,11 @@ def _gap(attribute: str, name: str, members: list[Slice], overall: Estimate) -> 
 
 def _diagnoses(members: Slice) -> set[str]:
     """The diagnoses that a slice has images of: those that have a sensitivity."""
-    return {diagnosis for diagnosis in DIAGNOSES if f"sensitivity_{diagnosis}" in members.metrics}
+    return {name.removeprefix("sensitivity_") for name in members.metrics if name.startswith("sensitivity_")}
 
 
 def _slice(attribute: str, value: str, members: LabelledPredictions, resamples: int, seed: int) -> Slice:
-    malignant = np.isin(members.labels, MALIGNANT_INDICES)
+    malignant = members.is_malignant
     of_each_kind = [len(np.unique(members.lesion_ids[kind])) for kind in (malignant, ~malignant)]
     small = len(members) < FEWEST_IMAGES or min(of_each_kind) < FEWEST_LESIONS
     metrics = measure(members, resamples=resamples, seed=seed)

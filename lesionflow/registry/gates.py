@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import DataError
 from lesionflow.evaluation.calibration import ece_by_chance
-from lesionflow.evaluation.metrics import DECIDING, SENSITIVITY_NOT_TO_MISS, Difference, compare
+from lesionflow.evaluation.metrics import DECIDING, Difference, compare, sensitivity_not_to_miss, short_full_name
 from lesionflow.evaluation.stability import STABILITY
 from lesionflow.registry.compared_model import ComparedModel, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
 
-CALIBRATION = "ece"  # of the validation part, as `DECIDING` and `SENSITIVITY_NOT_TO_MISS`
+CALIBRATION = "ece"  # of the validation part, as `DECIDING` and the sensitivity of the diagnosis not to miss
 _ROUNDING = 1e-9  # so that a loss of exactly the margin is none that exceeds it
 
 
@@ -57,20 +58,23 @@ def _compared(challenger: ComparedModel, champion: ComparedModel | None, config:
         return (Gate("data", False, f"not comparable: {why}"),)
     assert challenger.validation is not None and champion.validation is not None
     try:
-        differences = compare(challenger.validation, champion.validation, (DECIDING, SENSITIVITY_NOT_TO_MISS))
+        asked = [name for name in (DECIDING, sensitivity_not_to_miss(challenger.card.labels)) if name]
+        differences = compare(challenger.validation, champion.validation, asked)
     except DataError as error:  # of one digest, and yet of other images: somebody wrote that card by hand
         return (Gate("data", False, f"not comparable: {error}"),)
     return (
         Gate("data", True, f"same data and split as {champion.label}"),
         _better(differences, challenger, champion, config.probability),
-        _no_worse_at_melanoma(differences, champion, config.melanoma_margin),
+        *_no_worse_at_what_must_not_be_missed(differences, champion, config.melanoma_margin),
     )
 
 
 def _open(why: str, challenger: ComparedModel) -> tuple[Gate, ...]:
     """The gates that compare, where there is nothing to compare with."""
-    metrics = challenger.card.metrics["validation"]
-    named = {"balanced accuracy": metrics.get(DECIDING), "melanoma sensitivity": metrics.get(SENSITIVITY_NOT_TO_MISS)}
+    metrics, labels = challenger.card.metrics["validation"], challenger.card.labels
+    named = {"balanced accuracy": metrics.get(DECIDING)}
+    if labels.not_to_miss:
+        named[_gate_not_to_miss(labels)] = metrics.get(sensitivity_not_to_miss(labels))
     told = {name: f"{name} {found.value:.4f}" if found else f"{name} not defined" for name, found in named.items()}
     return Gate("data", True, why), *(Gate(name, True, f"validation {what}") for name, what in told.items())
 
@@ -92,13 +96,26 @@ def _better(
     )
 
 
-def _no_worse_at_melanoma(differences: dict[str, Difference], champion: ComparedModel, margin: float) -> Gate:
-    found = differences.get(SENSITIVITY_NOT_TO_MISS)
+def _gate_not_to_miss(labels: LabelSet) -> str:
+    """What the gate is called that asks for the sensitivity of the diagnosis not to miss: `melanoma sensitivity`."""
+    return f"{short_full_name(labels, labels.not_to_miss)} sensitivity"
+
+
+def _no_worse_at_what_must_not_be_missed(
+    differences: dict[str, Difference], champion: ComparedModel, margin: float
+) -> tuple[Gate, ...]:
+    """The gate of the diagnosis not to miss; none where the label set names no such one."""
+    labels = champion.card.labels
+    if not labels.not_to_miss:
+        return ()
+    name = _gate_not_to_miss(labels)
+    found = differences.get(sensitivity_not_to_miss(labels))
     if found is None:
-        return Gate("melanoma sensitivity", False, "the validation part has no melanoma", None, -margin)
+        lacking = f"the validation part has no {short_full_name(labels, labels.not_to_miss)}"
+        return (Gate(name, False, lacking, None, -margin),)
     passed = found.value >= -margin - _ROUNDING
-    told = f"validation melanoma sensitivity differs from that of {champion.label} by {_range(found)}"
-    return Gate("melanoma sensitivity", passed, f"{told} where {-margin:g} is allowed", found.value, -margin)
+    told = f"validation {name} differs from that of {champion.label} by {_range(found)}"
+    return (Gate(name, passed, f"{told} where {-margin:g} is allowed", found.value, -margin),)
 
 
 def _calibrated(challenger: ComparedModel, config: PromotionConfig) -> Gate:

@@ -19,6 +19,7 @@ import numpy as np
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
+from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.evaluation.stability import STABILITY
@@ -215,9 +216,9 @@ def log_metrics(metrics: dict[str, float]) -> None:
         mlflow.log_metrics({name: value for name, value in metrics.items() if name not in known})
 
 
-def log_estimates(part: str, metrics: Mapping[str, Estimate]) -> None:
+def log_estimates(part: str, metrics: Mapping[str, Estimate], labels: LabelSet) -> None:
     """Log the metrics that runs are compared by; the evaluation has all of them, with their intervals."""
-    names = list(metrics) if part == STABILITY else [metric.name for metric in shown_at(Place.RUNS)]
+    names = list(metrics) if part == STABILITY else [metric.name for metric in shown_at(Place.RUNS, labels)]
     log_metrics({f"{part}/{name}": metrics[name].value for name in names if name in metrics})
 
 
@@ -266,17 +267,17 @@ def log_description(files: Sequence[Path]) -> None:
 def log_card_figures(card: Card) -> None:
     """Log the metrics of a bundle's card, once more those that decide, and the gap between training and validation."""
     for part in card.metrics:
-        log_estimates(part, card.metrics[part])
+        log_estimates(part, card.metrics[part], card.labels)
     train, validation = card.metrics.get("train", {}), card.metrics.get("validation", {})
     gaps = {
         f"gap/{name}": train[name].value - validation[name].value
-        for name in (metric.name for metric in shown_at(Place.FIT_GAP))
+        for name in (metric.name for metric in shown_at(Place.FIT_GAP, card.labels))
         if name in train and name in validation
     }
     # Of validation alone, as test decides nothing.
     deciding = {
         f"deciding/{name}": validation[name].value
-        for name in (metric.name for metric in shown_at(Place.DECIDING))
+        for name in (metric.name for metric in shown_at(Place.DECIDING, card.labels))
         if name in validation
     }
     told = {name: float(card.training[name]) for name in ("best_epoch", "seconds") if name in card.training}

@@ -140,6 +140,7 @@ def _calibrate(
             *outputs, labels[split.validation], believed, prior,
             sensitivity=config.malignant_sensitivity, referred=config.refer_share,
             call_strength=config.call,
+            label_set=images.label_set,
         )
         for mode, outputs in zip(neutral, both, strict=True)
     }  # fmt: skip

@@ -6,7 +6,7 @@ from scipy.stats import beta
 
 from lesionflow.errors import DataError, UsageError
 from lesionflow.evaluation.bootstrap import interval, lesion_weights
-from lesionflow.evaluation.metrics import METRICS, Difference, Place, compare, metric_values, shown_at
+from lesionflow.evaluation.metrics import Difference, Place, compare, metric_values, metrics_of, shown_at
 from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import made_up
 
@@ -49,8 +49,8 @@ def test_none_and_all_of_some_lesions_get_the_exact_interval(lesions: int) -> No
 def test_a_difference_is_that_of_the_metrics_and_the_order_of_images_does_not_matter() -> None:
     first, second = made_up(60, skill=2), made_up(60)
     shuffled = second.take(np.random.default_rng(0).permutation(len(second)))
-    found = compare(first, shuffled, tuple(METRICS), resamples=150)
-    assert found == compare(first, second, tuple(METRICS), resamples=150)
+    found = compare(first, shuffled, tuple(metrics_of()), resamples=150)
+    assert found == compare(first, second, tuple(metrics_of()), resamples=150)
     ours, theirs = metric_values(first), metric_values(second)
     assert {*found} == {*ours} & {*theirs}
     for name, difference in found.items():

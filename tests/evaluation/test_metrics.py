@@ -9,11 +9,11 @@ from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
 from lesionflow.errors import DataError
 from lesionflow.evaluation.bootstrap import lesion_weights
 from lesionflow.evaluation.metrics import (
-    METRICS,
     confusion_matrix,
     expected_calibration_error,
     measure,
     metric_values,
+    metrics_of,
     weighted_metrics,
 )
 from lesionflow.model.prediction import LabelledPredictions
@@ -105,6 +105,7 @@ def independent(predictions: LabelledPredictions) -> dict[str, float]:
         "malignant_auc": metrics.roc_auc_score(malignant, risk),
         "malignant_average_precision": metrics.average_precision_score(malignant, risk),
         "malignant_auc_above_80": reversed_area + 0.8 * (1 - start),
+        "malignant_partial_auc": reversed_area,
         "malignant_sensitivity": metrics.recall_score(malignant, predictions.malignant),
         "malignant_specificity": metrics.recall_score(~malignant, ~predictions.malignant),
         "malignant_ppv": metrics.precision_score(malignant, predictions.malignant),
@@ -128,7 +129,7 @@ def independent(predictions: LabelledPredictions) -> dict[str, float]:
 def test_every_metric_is_that_of_scikit_learn(seed: int, digits: int | None) -> None:
     made = made_up(seed=seed, digits=digits)
     expected = independent(made)
-    assert set(expected) == set(METRICS)
+    assert set(expected) == set(metrics_of())
     assert metric_values(made) == pytest.approx(expected, abs=1e-9)
     once = weighted_metrics(made, np.ones((1, len(made)), dtype=np.uint8))
     assert {name: values[0] for name, values in once.items()} == pytest.approx(expected, abs=1e-9)
@@ -145,7 +146,7 @@ def test_weights_are_rows_repeated(digits: int | None) -> None:
         repeated = made.take(np.repeat(np.arange(len(made)), counts))
         expected = metric_values(repeated)
         assert len(expected) > 40
-        for name in METRICS:
+        for name in metrics_of():
             if name in expected:
                 assert found[name][place] == pytest.approx(expected[name], abs=1e-9), name
             else:
@@ -195,7 +196,7 @@ def test_no_images_are_refused() -> None:
 
 def test_measure_gives_every_metric_a_finite_interval_around_it() -> None:
     found = measure(made_up(), resamples=400)
-    assert list(found) == list(METRICS)
+    assert list(found) == list(metrics_of())
     for name, estimate in found.items():
         assert np.isfinite(estimate).all() and all(type(number) is float for number in estimate), name
         assert estimate.low <= estimate.value <= estimate.high, name
@@ -243,7 +244,7 @@ def test_ece_is_what_the_definition_says() -> None:
 
 def test_every_share_counts_images_among_images() -> None:
     made = made_up(50)
-    for name, metric in METRICS.items():
+    for name, metric in metrics_of().items():
         if metric.share is not None:
             counted, among = metric.share(made)
             assert counted.shape == among.shape == (len(made),) and counted.dtype == among.dtype == bool, name
@@ -251,7 +252,7 @@ def test_every_share_counts_images_among_images() -> None:
 
 def test_confusion_matrix_counts_rows_by_truth() -> None:
     made = by_hand(TRUE, CALLED)
-    matrix = confusion_matrix(made.labels, made.called)
+    matrix = confusion_matrix(made)
     assert matrix.shape == (7, 7) and matrix.dtype == np.int64 and matrix.sum() == 10
     assert matrix[DIAGNOSES.index("bcc"), DIAGNOSES.index("akiec")] == 1
     assert matrix[DIAGNOSES.index("nv")].sum() == 6

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
-from lesionflow.evaluation.metrics import METRICS
+from lesionflow.evaluation.metrics import metrics_of
 from lesionflow.evaluation.model_card import LONGEST, model_card
 from lesionflow.evaluation.slices import Gap
 from lesionflow.model.card import SINGLE, Calibration, Estimate
@@ -74,7 +74,7 @@ def test_names_stay_names() -> None:
 
 
 def test_the_card_fits_into_a_versions_description(gaps: list[Gap]) -> None:
-    every = {name: Estimate(0.123456, 0.012345, 0.234567) for name in METRICS}
+    every = {name: Estimate(0.123456, 0.012345, 0.234567) for name in metrics_of()}
     long = card(
         network="n" * 500, data_name="#" * 500, licence=LICENCE, metrics=dict.fromkeys(("validation", "test"), every),
         versions={"lesionflow": "v" * 500},

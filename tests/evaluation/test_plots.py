@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.plots import Picture, canvas, confusion_picture, message_of, printable, say
 from tests.evaluation.reports import drawn
 
@@ -9,7 +9,7 @@ from tests.evaluation.reports import drawn
 def test_confusion_picture_shows_share_and_number_and_survives_empty_rows() -> None:
     matrix = np.zeros((7, 7), dtype=int)
     matrix[5, 5], matrix[5, 4] = 3, 1
-    figure = confusion_picture("cnn on clinic", matrix)
+    figure = confusion_picture("cnn on clinic", matrix, HAM10000.names)
     written = [text.get_text() for text in figure.axes[0].texts]
     assert len(written) == 7 and "75%\n3" in written and "25%\n1" in written  # rows without images stay empty
     assert message_of(figure) == "Most often confused: 25% of nv images (1 of 4) are called mel"
@@ -20,12 +20,14 @@ def test_confusion_picture_shows_share_and_number_and_survives_empty_rows() -> N
 def test_no_title_rests_on_a_handful_of_images() -> None:
     matrix = np.diag([90, 1, 90, 90, 90, 90, 90])
     matrix[1, 0], matrix[4, 5] = 8, 10
-    assert message_of(confusion_picture("", matrix)).endswith("10% of mel images (10 of 100) are called nv")
+    assert message_of(confusion_picture("", matrix, HAM10000.names)).endswith(
+        "10% of mel images (10 of 100) are called nv"
+    )
 
 
 @pytest.mark.parametrize(("diagonal", "message"), [(3, "All 21 images are called rightly"), (0, "No images")])
 def test_a_confusion_matrix_without_confusions(diagonal: int, message: str) -> None:
-    figure = confusion_picture("", diagonal * np.eye(len(DIAGNOSES), dtype=int))
+    figure = confusion_picture("", diagonal * np.eye(7, dtype=int), HAM10000.names)
     assert message_of(figure) == message
     drawn(figure)
 

@@ -9,7 +9,7 @@ import pytest
 from lesionflow.diagnoses import DIAGNOSES
 from lesionflow.evaluation.calibration import coverage_curve
 from lesionflow.evaluation.contact_sheet import worst_mistakes
-from lesionflow.evaluation.metrics import METRICS, confusion_matrix, in_words
+from lesionflow.evaluation.metrics import confusion_matrix, in_words, metrics_of
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import Evaluation, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
@@ -158,7 +158,7 @@ def test_json_holds_all_numbers_and_is_strict(full: Evaluation) -> None:
     assert values["metrics"].keys() == full.metrics.keys()
     value, low, high = full.metrics["macro_auc"]
     assert values["metrics"]["macro_auc"] == pytest.approx({"value": value, "low": low, "high": high})
-    matrix = confusion_matrix(full.predictions.labels, full.predictions.called)
+    matrix = confusion_matrix(full.predictions)
     assert values["confusion_matrix"]["images"] == matrix.tolist()
     assert sum(each["images"] for each in values["reliability"]) == 280
     assert sum(each["images"] for each in values["reliability_before_calibration"]) == 280
@@ -182,5 +182,5 @@ def test_json_survives_ids_that_are_no_text() -> None:
 
 
 def test_every_metric_has_words() -> None:
-    assert not [name for name in METRICS if "_" in in_words(name)]
+    assert not [name for name in metrics_of() if "_" in in_words(name)]
     assert in_words("sensitivity_mel") == "sensitivity of mel"

@@ -1,0 +1,189 @@
+"""A finer label set onto a coarser one: data that know less than a model tells apart, or more."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from lesionflow.diagnoses import LabelSet, normalized
+from lesionflow.errors import UsageError, first_few
+from lesionflow.evaluation.metrics import metrics_of
+from lesionflow.model.prediction import LabelledPredictions, Predictions
+
+_P = TypeVar("_P", bound=Predictions)
+
+
+@dataclass(frozen=True)
+class LabelMapping:
+    """Which diagnosis of a coarser label set each one of a finer set counts as."""
+
+    fine: LabelSet
+    coarse: LabelSet
+    names: tuple[str, ...]  # of the coarse set, for each of the fine one
+    of_model: bool  # whether the model has the finer set, and its probabilities are summed; otherwise the data have it
+
+    @property
+    def indices(self) -> np.ndarray:
+        """The indices of `names` in the coarse set: (fine diagnoses,) int64."""
+        return np.array([self.coarse.index_of(name) for name in self.names], dtype=np.int64)
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """By each diagnosis of the coarse set, those of the fine set that count as it."""
+        return {
+            coarse: tuple(fine for fine, name in zip(self.fine.names, self.names, strict=True) if name == coarse)
+            for coarse in self.coarse.names
+        }
+
+    @property
+    def told(self) -> str:
+        """The mapping in words: `benign = bkl, df, nv, vasc; malignant = akiec, bcc, mel`."""
+        return "; ".join(f"{coarse} = {', '.join(fine)}" for coarse, fine in self.groups.items() if fine)
+
+    @property
+    def contradicting(self) -> tuple[str, ...]:
+        """Those of the fine set that are malignant in one of both sets alone."""
+        pairs = zip(self.fine.names, self.names, strict=True)
+        return tuple(
+            fine for fine, coarse in pairs if (fine in self.fine.malignant) != (coarse in self.coarse.malignant)
+        )
+
+    @property
+    def not_measurable(self) -> tuple[str, ...]:
+        """The metrics of the fine set that the coarse one does not have."""
+        known = metrics_of(self.coarse)
+        return tuple(name for name in metrics_of(self.fine) if name not in known)
+
+    def of_predictions(self, said: _P) -> _P:
+        """What a model of the fine set says, in the coarse one: summed probabilities, and calls that count as these.
+
+        What is called malignant at the operating point, and referred, stays.
+        """
+        mapped = {"probabilities": self.of_probabilities(said.probabilities), "called": self.indices[said.called]}
+        if isinstance(said, LabelledPredictions):
+            mapped["labels"] = self.indices[said.labels]
+        return dataclasses.replace(said, **mapped, label_set=self.coarse)
+
+    def of_probabilities(self, probabilities: np.ndarray) -> np.ndarray:
+        """(images, fine diagnoses) to (images, coarse diagnoses), summed."""
+        return np.asarray(probabilities @ np.eye(len(self.coarse))[self.indices])
+
+
+def map_labels(fine: LabelSet, coarse: LabelSet, given: Mapping[str, str], *, of_model: bool) -> LabelMapping:
+    """Derive which diagnosis of a coarser set each one of a finer set counts as.
+
+    What is given counts first, then the words that mean a diagnosis: its short name, its full name, and other words of
+    it that agree. What is left counts as benign or as malignant, where the coarse set has such a diagnosis.
+
+    Parameters
+    ----------
+    fine, coarse : LabelSet
+    given : mapping
+        By short name of the fine set, that of the coarse set.
+    of_model : bool
+        Whether the finer set is the model's.
+
+    Raises
+    ------
+    UsageError
+        Which names the diagnoses that have no place in the coarse set.
+    """
+    found = {name: given.get(name) or _place(name, fine, coarse) for name in fine.names}
+    if nowhere := [name for name, place in found.items() if not place]:
+        raise UsageError(
+            f"{first_few(nowhere)} of {fine.name} can be put to no diagnosis of {coarse.name} "
+            f"({', '.join(coarse.names)}); say what counts as which with --mapping FILE, such as "
+            f"'{nowhere[0]}: {coarse.names[0]}'"
+        )
+    return LabelMapping(fine, coarse, tuple(found.values()), of_model)
+
+
+def _place(name: str, fine: LabelSet, coarse: LabelSet) -> str:
+    known = coarse.words
+    for word in (name, fine.full_names[name]):
+        if place := known.get(normalized(word)):
+            return place
+    others = {known.get(normalized(word), "") for word in fine.aliases.get(name, ())} - {""}
+    if len(others) == 1:
+        return others.pop()
+    return known.get("malignant" if name in fine.malignant else "benign", "")
+
+
+def map_between(model: LabelSet, data: LabelSet, given: Mapping[str, str] | None = None) -> LabelMapping | None:
+    """Map the set of a model and that of data onto the coarser of both; None where they are the same.
+
+    Parameters
+    ----------
+    model, data : LabelSet
+    given : mapping, optional
+        By short name of one set, that of the other one.
+
+    Raises
+    ------
+    UsageError
+        Where neither can be mapped onto the other, or what is given names other diagnoses.
+    """
+    given = given or {}
+    if model.is_like(data) and not given:
+        return None
+    directions = list(_directions(model, data, given))
+    if not directions:
+        sides = " or ".join(f"{one.name}'s to {other.name}'s" for one, other in ((model, data), (data, model)))
+        raise UsageError(f"--mapping: has to put diagnoses of {sides}; it has {_told(given)}")
+    errors = []
+    for fine, coarse in directions:
+        try:
+            return map_labels(fine, coarse, given, of_model=fine is model)
+        except UsageError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _directions(model: LabelSet, data: LabelSet, given: Mapping[str, str]) -> Iterator[tuple[LabelSet, LabelSet]]:
+    """From which set to which the mapping may go, the more probable direction first."""
+    ways = [(model, data), (data, model)]
+    for fine, coarse in ways if len(data) <= len(model) else reversed(ways):
+        if set(given) <= set(fine.names) and set(given.values()) <= set(coarse.names):
+            yield fine, coarse
+
+
+def _told(given: Mapping[str, str]) -> str:
+    return first_few([f"{name}: {place}" for name, place in given.items()])
+
+
+def read_mapping(source: str | None) -> dict[str, str]:
+    """Read a mapping from a YAML file such as `akiec: malignant`, a diagnosis a line; none without a file.
+
+    Raises `UsageError` for a file that cannot be read or is no such mapping.
+    """
+    if not source:
+        return {}
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(source).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"--mapping {source}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise UsageError(f"--mapping {source}: not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(values, dict) or not values:
+        raise UsageError(f"--mapping {source}: write a diagnosis and what it counts as, such as 'mel: malignant'")
+    wrong = [str(name) for name, place in values.items() if not (isinstance(name, str) and isinstance(place, str))]
+    if wrong:
+        raise UsageError(f"--mapping {source}: {first_few(wrong)}: has to count as one diagnosis, in words")
+    return dict(values)
+
+
+def not_measurable_told(mapping: LabelMapping) -> str:
+    """One sentence about what cannot be measured, and why."""
+    apart = [name for name in mapping.fine.names if name not in mapping.coarse.names]
+    whose, other = ("data", "model") if mapping.of_model else ("model", "data")
+    return (
+        f"The {whose} do{'' if mapping.of_model else 'es'} not tell {', '.join(apart)} apart, as the {other} do"
+        f"{'es' if mapping.of_model else ''}: no metric of these diagnoses can be measured"
+    )
