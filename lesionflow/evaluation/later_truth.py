@@ -19,7 +19,7 @@ from lesionflow.datasets.label_table import lowered, read_table
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.errors import DataError, first_few
 from lesionflow.evaluation.bootstrap import calibration_interval, draw_lesions, interval, tallies
-from lesionflow.evaluation.metrics import METRICS, metric_values
+from lesionflow.evaluation.metrics import metric_values, metrics_of
 from lesionflow.model.card import Estimate
 from lesionflow.model.columns import as_written
 from lesionflow.model.prediction import LabelledPredictions
@@ -119,20 +119,20 @@ def measure_later_truth(found: LaterTruth, *, resamples: int = 2000, seed: int =
     """
     predictions = found.predictions
     weights = np.ones(len(predictions)) if found.weights is None else found.weights
-    names = tuple(metric_values(predictions))
+    names, known = tuple(metric_values(predictions)), metrics_of(predictions.label_set)
     (tally,) = tallies(predictions, weights[None])
-    values = {name: float(METRICS[name].under(tally)[0]) for name in names}
+    values = {name: float(known[name].under(tally)[0]) for name in names}
     lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
     resampled: dict[str, list[np.ndarray]] = {name: [] for name in names}
     gaps = []
     for drawn in draw_lesions(len(lesions), resamples, seed):
         for tally in tallies(predictions, drawn[:, lesion_of] * weights):
             for name in names:
-                resampled[name].append(METRICS[name].under(tally))
+                resampled[name].append(known[name].under(tally))
             gaps.append(tally.calibration_gaps)
     estimates = {}
     for name in names:
-        share = METRICS[name].share
+        share = known[name].share
         rests_on = None if share is None else len(np.unique(lesion_of[share(predictions)[1]]))
         estimate = interval(values[name], np.concatenate(resampled[name]), rests_on)
         if estimate is not None:

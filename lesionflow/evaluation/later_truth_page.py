@@ -39,11 +39,11 @@ def later_truth_page(about: str, found: LaterTruth, metrics: Mapping[str, Estima
     """The page: what to beware of, the few metrics that matter, the mix-ups, then all."""
     tiles = [
         (metric.headline or metric.short, f"{metrics[metric.name].value:.3f}", _ends(metrics[metric.name]))
-        for metric in shown_at(Place.HEADLINE)
+        for metric in shown_at(Place.HEADLINE, found.predictions.label_set)
         if metric.name in metrics
     ]
     said, names = found.predictions, found.diagnoses
-    counts = confusion_matrix(said.labels, said.called)
+    counts = confusion_matrix(said)
     mix_ups = [(name, *(str(count) for count in row)) for name, row in zip(names, counts, strict=True)]
     everything = [(in_words(name), f"{each.value:.4f}", _ends(each, 4)) for name, each in metrics.items()]
     sections = [
