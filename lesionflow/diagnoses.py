@@ -222,6 +222,7 @@ HAM10000 = LabelSet(
 )  # fmt: skip
 
 _WITHOUT_IN_SITU = tuple(word for word in HAM10000.aliases["akiec"] if "actinic" in word or "solar" in word)
+_IN_SITU = tuple(word for word in HAM10000.aliases["akiec"] if "carcinoma" in word or "bowen" in word or "scc" in word)
 _ISIC2019_NAMES = ("ak", "bcc", "bkl", "df", "mel", "nv", "scc", "vasc")
 ISIC2019 = LabelSet(
     name="isic2019",
@@ -230,7 +231,19 @@ ISIC2019 = LabelSet(
     malignant=("ak", "bcc", "mel", "scc"),
     not_to_miss="mel",
     aliases={name: words for name, words in HAM10000.aliases.items() if name != "akiec"}
-    | {"ak": _WITHOUT_IN_SITU, "scc": ("squamous cell carcinoma, nos", "squamous cell carcinoma, invasive", "cscc")},
+    | {
+        # HAM10000's akiec holds both kinds: of its 327 images the challenge has 130 as AK and 197, carcinomas in situ,
+        # as SCC. Who has only that word means the first, or says with --labels what each image is.
+        "ak": ("akiec", *_WITHOUT_IN_SITU),
+        "scc": (
+            "squamous cell carcinoma, nos",
+            "squamous cell carcinoma, invasive",
+            "invasive squamous cell carcinoma",
+            "cscc",
+            "bod",
+            *_IN_SITU,
+        ),
+    },
     others=("lentigo", "lentigo nos", "lentigo simplex", "melanosis", "melanoma metastasis", "benign", "malignant"),
     source="ISIC 2019 challenge, https://challenge.isic-archive.com/data/#2019",
 )
@@ -312,12 +325,15 @@ def read_label_set(source: str) -> LabelSet:
 
     file = Path(source)
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+        text = file.read_text(encoding="utf-8-sig")
+        values, doubled = yaml.safe_load(text), _doubled_key(yaml.compose(text, Loader=yaml.SafeLoader))
     except OSError as error:
         built_in = ", ".join(BUILT_IN)
         raise UsageError(f"{source}: cannot be read ({error.strerror}); built in are {built_in}") from error
     except (yaml.YAMLError, UnicodeError) as error:
         raise UsageError(f"{source}: not YAML ({' '.join(str(error).split())})") from error
+    if doubled:
+        raise UsageError(f"{source}: {doubled} stands twice; leave one of them")
     if not isinstance(values, dict) or not {"names", "malignant"} <= set(values):
         raise UsageError(f"{source}: a label set has the keys names and malignant")
     if unknown := [str(key) for key in values if key not in _KEYS]:
@@ -356,6 +372,15 @@ def labels_from_json(values: Any) -> LabelSet:
         others=_words(values["others"], "others"),
         **texts,
     )
+
+
+def _doubled_key(node: Any) -> str:
+    """A key that a table of a YAML document has twice, which would silently be read as the last of both; or nothing."""
+    if getattr(node, "id", "") != "mapping":
+        return ""
+    keys = [key.value for key, _ in node.value]
+    found = next((str(key) for index, key in enumerate(keys) if key in keys[:index]), "")
+    return found or next(filter(None, (_doubled_key(value) for _, value in node.value)), "")
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:

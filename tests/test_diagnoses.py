@@ -36,6 +36,7 @@ def test_built_in_sets_know_their_own_words_and_the_challenges(name: str) -> Non
         ("ham10000", "scc", ""), ("isic2019", "SCC", "scc"), ("pad-ufes-20", "BOD", "scc"),
         ("binary", "scc", "malignant"),
         ("ham10000", "Bowen's disease", "akiec"), ("binary", "seborrheic keratosis", "benign"),
+        ("isic2019", "akiec", "ak"), ("isic2019", "Bowen's disease", "scc"),
         ("isic2019", "AK", "ak"), ("pad-ufes-20", "ACK", "ack"), ("binary", "actinic keratosis", ""),
         ("isic2019", "actinic_keratosis", "ak"), ("pad-ufes-20", "vasc", ""),
     ],
@@ -67,6 +68,7 @@ def test_a_set_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ("nv: nevus}", "nv: nevus, mel: m}", "mel stands twice"),
         ("nv: nevus}", "nv: nevus, NV: n}", "NV: a short name is made of small letters"),
         ("scar: scar", "error: scar", "p_error of reports means something else"),
         ("malignant: [mel]", "malignant: []", "none is malignant"),

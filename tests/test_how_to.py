@@ -112,6 +112,29 @@ def test_the_tutorial(store: Path) -> None:
         assert (DOCS / picture).stat().st_size < 150_000
 
 
+def test_your_own_diagnoses(contenders: Path) -> None:
+    """On fewer images, smaller ones, for one epoch."""
+    page, smaller = "how_to/your_own_diagnoses.md", {"--images": "100", "--epochs": "1", "--image-size": "16"}
+
+    def changed(words: list[str]) -> list[str]:
+        return [smaller.get(before, word) for before, word in zip(["", *words], words, strict=False)]
+
+    (own,) = blocks(page, "yaml")
+    (contenders / "clinic.yaml").write_text(own)
+    said = [follow(commands, contenders, changed) for commands in blocks(page)]
+    assert "naevus: nev" in said[0] and "lesionflow/1 (demo data) (cnn) is the champion now" in said[1]
+    assert (
+        (contenders / "results.csv")
+        .read_text()
+        .startswith(
+            "path,status,error,diagnosis,probability,p_mel,p_nev,p_sk,p_other,p_malignant,malignant,refer,model\n"
+        )
+    )
+    assert "  sensitivity_sk " in said[1] and "  sensitivity_other " in said[1]
+    assert "  malignant_auc " in said[2] and "  sensitivity_malignant " in said[2] and "sensitivity_sk" not in said[2]
+    assert "benign = nev, sk, other; malignant = mel" in (contenders / "on-others" / "report.html").read_text()
+
+
 def test_promote_safely(contenders: Path) -> None:
     assert invoke("promote", "lesions", "1").exit_code == 0
 

@@ -20,9 +20,9 @@ import click
 
 import lesionflow
 from lesionflow.cli import main
-from lesionflow.diagnoses import BUILT_IN, LabelSet
+from lesionflow.diagnoses import BUILT_IN, HAM10000, LabelSet
 from lesionflow.errors import IMAGE_FAILURES
-from lesionflow.evaluation.metrics import OF_DIAGNOSIS, Better, Place, overall_metrics, shown_at
+from lesionflow.evaluation.metrics import OF_DIAGNOSIS, TABLE, Better, Metric, Place, shown_at
 from lesionflow.images import discovery
 from lesionflow.images.formats import IMAGE_FORMATS, ImageFormat
 from lesionflow.images.limits import MAXIMUM_PIXELS, MAXIMUM_STORED_PIXELS
@@ -36,6 +36,7 @@ def pages(root: Path) -> dict[str, str]:
         "reference/commands.md": commands_page(),
         "reference/presets.md": presets_page(),
         "reference/report.md": report_page((root / "batch" / "README.md").read_text()),
+        "reference/label_sets.md": label_sets_page(),
         "reference/formats.md": formats_page(),
         "reference/figures.md": figures_page(),
         "reference/card.md": card_page(),
@@ -137,26 +138,38 @@ def presets_page() -> str:
 def report_page(contract: str) -> str:
     """The contract of the report, which `batch/README.md` states."""
     (found,) = re.findall(r"^## The report's contract\n\n(.*?)(?=^## )", contract, re.M | re.S)
+    return (
+        "# The report\n\nWhat `lesionflow score` writes, with every engine the same to the byte.\n\n"
+        f"{found}\n## The diagnoses\n\nThose of the model's [label set](label_sets.md); usually these:\n\n"
+        f"{_diagnoses(HAM10000)}\n"
+    )
+
+
+def label_sets_page() -> str:
+    """The built-in label sets: their diagnoses, and the words that mean each."""
     parts = [
-        "# The report\n\nWhat `lesionflow score` writes, with every engine the same to the byte.",
-        found.rstrip(),
-        "## The diagnoses",
-        "A model has the label set that it was trained with, which its card keeps; these are built in.",
-        *(_label_set(labels) for labels in BUILT_IN.values()),
+        "# Label sets",
+        "What `--diagnoses` takes by name. [A set of one's own](../how_to/your_own_diagnoses.md) is a YAML file. "
+        "`lesionflow describe --labels --diagnoses NAME` prints the words of a set as a file for `--labels`.",
     ]
+    for name, labels in BUILT_IN.items():
+        missed = f" The one not to miss is `{labels.not_to_miss}`." if labels.not_to_miss else ""
+        parts += [
+            f"## `{name}` {{ #{name} }}",
+            f"{len(labels)} diagnoses, after {_escaped(labels.source)}.{missed}",
+            _diagnoses(labels),
+            "Left out, where a published table has them: " + ", ".join(f"`{word}`" for word in labels.others) + ".",
+        ]
     return "\n\n".join(parts) + "\n"
 
 
-def _label_set(labels: LabelSet) -> str:
-    """One label set: its diagnoses in the order of the columns, and where it comes from."""
-
-    def kind(name: str) -> str:
-        missed = ", not to be missed" if name == labels.not_to_miss else ""
-        return f"yes{missed}" if name in labels.malignant else "no"
-
-    rows = [(f"`{name}`", labels.full_names[name], kind(name)) for name in labels.names]
-    table = _table(("diagnosis", "in full", "malignant, or before it"), rows)
-    return f"### `{labels.name}`\n\n{table}\n\nFrom: {labels.source}."
+def _diagnoses(labels: LabelSet) -> str:
+    rows = [
+        (f"`{name}`", labels.full_names[name], "yes" if name in labels.malignant else "no",
+         _in_cell(", ".join(labels.aliases.get(name, ()))))
+        for name in labels.names
+    ]  # fmt: skip
+    return _table(("diagnosis", "in full", "malignant, or before it", "other words for it"), rows)
 
 
 def formats_page() -> str:
@@ -217,9 +230,10 @@ def _slug(name: str) -> str:
 
 def figures_page() -> str:
     """Every figure of merit: its name in cards, evaluations and MLflow, and what it is called in words."""
-    shown = overall_metrics()
+    shown = [entry for entry in TABLE if isinstance(entry, Metric)]
     lower = ", ".join(f"`{metric.name}`" for metric in shown if metric.better is Better.LOWER)
-    neither = " and ".join(f"`{metric.name}`" for metric in shown if metric.better is Better.NEITHER)
+    *more, last = (f"`{metric.name}`" for metric in shown if metric.better is Better.NEITHER)
+    neither = f"{', '.join(more)} and {last}"
     better = f"\n\nLower is better for {lower}. {neither} are neither good nor bad; higher is better for the rest."
     overall = [(f'<a id="{metric.name}"></a>`{metric.name}`', _in_cell(metric.words)) for metric in shown]
     by_diagnosis = [(f'<a id="{metric.name}"></a>`{metric.name}_DIAGNOSIS`', metric.words) for metric in OF_DIAGNOSIS]
