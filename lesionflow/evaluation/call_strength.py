@@ -62,18 +62,25 @@ def call_strengths(
     images = np.zeros((len(lesions), classes))
     np.add.at(images, (lesion_of, predictions.labels), 1)
     not_to_miss = predictions.label_set.not_to_miss_index
-    drawn = list(draw_lesions(len(lesions), resamples, seed))
+    hits, wholes = [], []
+    for strength in (strengths := tuple(strengths)):
+        right = called_diagnoses(predictions.probabilities, prior, strength) == predictions.labels
+        hits.append(np.zeros((len(lesions), classes)))
+        np.add.at(hits[-1], (lesion_of[right], predictions.labels[right]), 1)
+        wholes.append(_shares(hits[-1].sum(axis=0)[None], images.sum(axis=0)[None], not_to_miss))
+
+    # The draws of many lesions do not fit in memory at once.
+    resampled: list[list[tuple[np.ndarray, ...]]] = [[] for _ in strengths]
+    for counts in draw_lesions(len(lesions), resamples, seed):
+        among = counts @ images
+        for draws, right_ones in zip(resampled, hits, strict=True):
+            draws.append(_shares(counts @ right_ones, among, not_to_miss))
 
     found = []
-    for strength in strengths:
-        right = called_diagnoses(predictions.probabilities, prior, strength) == predictions.labels
-        hits = np.zeros((len(lesions), classes))
-        np.add.at(hits, (lesion_of[right], predictions.labels[right]), 1)
-        whole = _shares(hits.sum(axis=0)[None], images.sum(axis=0)[None], not_to_miss)
-        resampled = [_shares(counts @ hits, counts @ images, not_to_miss) for counts in drawn]
+    for strength, whole, draws in zip(strengths, wholes, resampled, strict=True):
         figures = [
-            None if np.isnan(value[0]) else interval(float(value[0]), np.concatenate(draws))
-            for value, draws in zip(whole, zip(*resampled, strict=True), strict=True)
+            None if np.isnan(value[0]) else interval(float(value[0]), np.concatenate(each))
+            for value, each in zip(whole, zip(*draws, strict=True), strict=True)
         ]
         found.append(CallStrength(strength, *figures))
     return tuple(found)

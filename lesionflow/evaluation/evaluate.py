@@ -112,7 +112,7 @@ def evaluate_model(
         predictions=said,
         metrics=metrics,
         calibration=predictor.calibration,
-        strengths=call_strengths(said, predictor.card.prior, resamples=resamples),
+        strengths=() if mapping else call_strengths(said, predictor.card.prior, resamples=resamples),
         slices=groups,
         gaps=largest_gaps(groups, metrics),
         warnings=tuple(warnings),
