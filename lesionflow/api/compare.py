@@ -9,8 +9,16 @@ from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import DataError
 from lesionflow.evaluation.metrics import Difference
 from lesionflow.evaluation.metrics import compare as paired_differences
+from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.registry.champion import find_champion
-from lesionflow.registry.compared_model import ComparedModel, compared_model_of, find_compared_model, why_not_comparable
+from lesionflow.registry.compared_model import (
+    CommonGround,
+    ComparedModel,
+    common_ground,
+    compared_model_of,
+    find_compared_model,
+    why_not_comparable,
+)
 from lesionflow.registry.versions import LOGGED_MODEL, parse_address
 from lesionflow.tracking.tracking_store import connect
 
@@ -22,6 +30,7 @@ class Comparison:
     models: tuple[ComparedModel, ...]  # the first is the one that the others are measured against
     differences: dict[str, dict[str, Difference]] = field(default_factory=dict)  # label -> metric -> difference
     not_comparable: dict[str, str] = field(default_factory=dict)  # label -> why
+    common_grounds: dict[str, CommonGround] = field(default_factory=dict)  # label -> of a model of other diagnoses
 
 
 def compare(models: Sequence[str], *, tracking_uri: str | None = None, resamples: int = 2000) -> Comparison:
@@ -55,16 +64,25 @@ def compare(models: Sequence[str], *, tracking_uri: str | None = None, resamples
         champion = find_champion(name)
         named = ([] if champion is None else [compared_model_of(champion)]) + named
     found = list({model.label: model for model in named}.values())
-    differences, not_comparable = {}, {}
-    first = found[0]
+    comparison, first = Comparison(tuple(found)), found[0]
     for other in found[1:]:
-        why = why_not_comparable(first, other)
-        if not why:
-            assert first.validation is not None and other.validation is not None
-            try:
-                differences[other.label] = paired_differences(other.validation, first.validation, resamples=resamples)
-            except DataError as error:
-                why = str(error)
-        if why:
-            not_comparable[other.label] = why
-    return Comparison(tuple(found), differences, not_comparable)
+        try:
+            ours, theirs = _comparable(first, other, comparison)
+            comparison.differences[other.label] = paired_differences(theirs, ours, resamples=resamples)
+        except DataError as error:
+            comparison.not_comparable[other.label] = str(error)
+    return comparison
+
+
+def _comparable(
+    first: ComparedModel, other: ComparedModel, comparison: Comparison
+) -> tuple[LabelledPredictions, LabelledPredictions]:
+    """What both say of the same images, in the same label set. Raises `DataError` where they cannot be compared."""
+    if not first.card.labels.is_like(other.card.labels):
+        ours, theirs, ground = common_ground(first, other)
+        comparison.common_grounds[other.label] = ground
+        return ours, theirs
+    if why := why_not_comparable(first, other):
+        raise DataError(why)
+    assert first.validation is not None and other.validation is not None
+    return first.validation, other.validation

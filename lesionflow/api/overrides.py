@@ -72,6 +72,8 @@ class ReportOptions(TypedDict, total=False):
     on_error: str
     max_failures: str | None
     failed_as: str | None
+    log: bool
+    log_report: bool
     quiet: bool
 
 

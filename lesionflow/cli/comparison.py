@@ -35,7 +35,11 @@ def print_comparison(comparison: Comparison, parts: tuple[str, ...], console: Co
             click.echo(f"The figures of {label} cannot be set against the others: {why}.")
         click.echo()
     for label, differences in comparison.differences.items():
-        console.print(_differences(f"{label} minus {models[0].label}, validation", differences, models[0].card.labels))
+        title, labels = f"{label} minus {models[0].label}, validation", models[0].card.labels
+        if ground := comparison.common_grounds.get(label):
+            title, labels = f"{title}, as {ground.labels.name} on {ground.images} images of both", ground.labels
+            click.echo(f"{ground.labels.name}: {ground.mapping}")
+        console.print(_differences(title, differences, labels))
         console.print()
 
 
@@ -49,6 +53,10 @@ def as_json(comparison: Comparison, parts: tuple[str, ...]) -> dict[str, Any]:
             for label, differences in comparison.differences.items()
         },
         "not_comparable": comparison.not_comparable,
+        "common_grounds": {
+            label: {"labels": ground.labels.name, "mapping": ground.mapping, "images": ground.images}
+            for label, ground in comparison.common_grounds.items()
+        },
     }
 
 

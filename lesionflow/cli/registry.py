@@ -35,7 +35,8 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
 
     A MODEL is models:/NAME/VERSION, models:/NAME@ALIAS, models:/NAME/latest, models:/m-ID, runs:/ID/model, pretrained
     (which comes with lesionflow) or the folder of a bundle. Differences are of validation, with 95 % intervals from a
-    paired bootstrap over lesions, and only where data and split are the same.
+    paired bootstrap over lesions, and only where data and split are the same. A model of other diagnoses is compared on
+    the images that both have in validation, where one set of diagnoses maps onto the other.
 
     \b
     Example:

@@ -8,7 +8,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesionflow.errors import RegistryError
+import numpy as np
+
+from lesionflow.diagnoses import LabelSet
+from lesionflow.errors import DataError, RegistryError, UsageError
+from lesionflow.evaluation.label_mapping import map_between
 from lesionflow.model.card import CARD_FILE, VALIDATION_FILE, Card, read_card
 from lesionflow.model.files import read_arrays
 from lesionflow.model.prediction import LabelledPredictions, read_labelled
@@ -65,14 +69,58 @@ def find_compared_model(model: str) -> ComparedModel:
         return ComparedModel(found.label, card, validation)
 
 
+@dataclass(frozen=True)
+class CommonGround:
+    """On what two models of different label sets are compared: one set mapped onto the other, images of both."""
+
+    labels: LabelSet  # the coarser set
+    mapping: str  # which diagnoses of the finer one count as each of it
+    images: int  # of both validation parts: neither model was trained on them
+
+
+def common_ground(
+    first: ComparedModel, second: ComparedModel
+) -> tuple[LabelledPredictions, LabelledPredictions, CommonGround]:
+    """Return what two models of different label sets say of the same images, in the coarser set.
+
+    The splits of one data set differ a little with its diagnoses, so that only some images of a validation part are in
+    the other one too.
+
+    Raises
+    ------
+    DataError
+        Where there is no such image, or neither set can be mapped onto the other; it says how both can be measured.
+    """
+    ours, theirs, how = first.card, second.card, "evaluate both on the same data with `lesionflow evaluate`"
+    try:
+        mapping = map_between(ours.labels, theirs.labels)
+    except UsageError as error:
+        raise DataError(f"{error} in `lesionflow evaluate`, with both on the same data") from error
+    assert mapping is not None
+    if first.validation is None or second.validation is None:
+        label = first.label if first.validation is None else second.label
+        raise DataError(f"{label} came without {VALIDATION_FILE}, its predictions for the validation part; {how}")
+    common = np.intersect1d(first.validation.image_ids, second.validation.image_ids)
+    if (ours.data_name, ours.split_seed) != (theirs.data_name, theirs.split_seed) or not len(common):
+        raise DataError(
+            f"{first.label} has the diagnoses of {ours.labels.name}, {second.label} those of {theirs.labels.name}, and "
+            f"their validation parts have no images in common; {how} and --diagnoses {mapping.coarse.name}"
+        )
+    found = []
+    for said in (first.validation, second.validation):
+        some = said.take(np.isin(said.image_ids, common))
+        found.append(mapping.of_predictions(some) if some.label_set.is_like(mapping.fine) else some)
+    return found[0], found[1], CommonGround(mapping.coarse, mapping.told, len(common))
+
+
 def why_not_comparable(first: ComparedModel, second: ComparedModel) -> str:
     """Say why the metrics of two models cannot be compared; empty where they can."""
     ours, theirs = first.card.labels, second.card.labels
     if not ours.is_like(theirs):
         return (
             f"{first.label} has the diagnoses of {ours.name} ({', '.join(ours.names)}), {second.label} those of "
-            f"{theirs.name} ({', '.join(theirs.names)}); evaluate both on the same images with `lesionflow evaluate`, "
-            "and compare what is said of malignant lesions"
+            f"{theirs.name} ({', '.join(theirs.names)}), so that reports would have other columns; `lesionflow "
+            "compare` says what can be compared of them"
         )
     if first.card.data_digest != second.card.data_digest:
         return f"{first.label} and {second.label} were trained on different data"

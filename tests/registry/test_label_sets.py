@@ -1,7 +1,10 @@
 """A registered model of other diagnoses than the seven: its signature, its answers, its explanations, comparisons."""
 
 import csv
+import dataclasses
+import json
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -11,12 +14,14 @@ import pytest
 import lesionflow
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import UsageError
-from lesionflow.model.card import Estimate, read_card
+from lesionflow.model.card import Calibration, Estimate, read_card
 from lesionflow.model.columns import report_columns
+from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.model.pyfunc import output_columns
 from lesionflow.registry.compared_model import ComparedModel
 from lesionflow.registry.gates import decide
 from tests.conftest import invoke, working_in
+from tests.contenders import answers, write_bundle
 from tests.scoring.conftest import draw_images, write_small_bundle
 
 METRICS = {"validation": {"balanced_accuracy": Estimate(0.7, 0.6, 0.8), "ece": Estimate(0.01, 0.0, 0.02)}}
@@ -65,10 +70,53 @@ def test_any_of_its_diagnoses_is_explained(folder: Path, tmp_path: Path) -> None
     assert not list((tmp_path / "akiec").iterdir())
 
 
-def test_models_of_different_sets_are_not_compared_and_how_to_is_said(folder: Path) -> None:
-    found = lesionflow.compare([str(folder / "ham10000"), str(folder / "isic2019")])
-    (why,) = found.not_comparable.values()
-    assert not found.differences and "those of isic2019 (ak, bcc, bkl" in why and "`lesionflow evaluate`" in why
+def as_binary(said: LabelledPredictions) -> LabelledPredictions:
+    """What a model of two diagnoses says as often rightly: of all images but actinic keratoses, and of 30 fewer."""
+    some = said.take((said.labels != 0) & (np.arange(len(said)) >= 30))
+    probabilities = np.stack([1 - some.malignant_probability, some.malignant_probability], axis=1)
+    called = np.isin(some.called, HAM10000.malignant_indices).astype(np.int64)
+    return dataclasses.replace(
+        some, probabilities=probabilities, called=called, labels=some.is_malignant.astype(np.int64), label_set=BINARY
+    )
+
+
+def test_a_model_of_coarser_diagnoses_is_compared_on_the_images_of_both(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "seven", answers(0.6))
+    fresh: dict[str, Any] = {"prior": (), "calibrations": {"single": Calibration()}}
+    changes = fresh | {"labels": BINARY, "data_digest": "other", "split_digest": "other"}
+    write_bundle(tmp_path / "two", as_binary(answers(0.9)), **changes)
+    found = lesionflow.compare([str(tmp_path / "seven"), str(tmp_path / "two")])
+    assert not found.not_comparable
+    ((label, ground),) = found.common_grounds.items()
+    assert ground.labels == BINARY and ground.mapping == "benign = bkl, df, nv, vasc; malignant = akiec, bcc, mel"
+    assert ground.images == sum(index % 7 != 0 for index in range(30, 420))
+    gain = found.differences[label]["malignant_auc"]
+    assert gain.value > 0.1 and gain.probability_better == 1
+    told = invoke("compare", str(tmp_path / "two"), str(tmp_path / "seven"))
+    assert f"validation, as binary on {ground.images} images of both" in " ".join(told.stdout.split()), told.output
+    assert json.loads(invoke("compare", "--json", *(str(tmp_path / name) for name in ("two", "seven"))).stdout)[
+        "common_grounds"
+    ]
+
+
+def test_where_two_sets_have_no_common_ground_how_to_measure_both_is_said(folder: Path, tmp_path: Path) -> None:
+    seven = tmp_path / "seven"
+    write_bundle(seven, answers(0.6))
+    fresh: dict[str, Any] = {"prior": (), "calibrations": {"single": Calibration()}}
+    write_bundle(tmp_path / "elsewhere", as_binary(answers(0.6)), **fresh, labels=BINARY, split_seed=1)
+    found = lesionflow.compare([str(seven), str(folder / "isic2019"), str(tmp_path / "elsewhere")])
+    eight, elsewhere = found.not_comparable.values()
+    assert not found.differences and "came without validation.npz" in eight and "`lesionflow evaluate`" in eight
+    assert (
+        "no images in common; evaluate both on the same data with `lesionflow evaluate` and --diagnoses b" in elsewhere
+    )
+    unlike = LabelSet("warts", ("wart", "scar"), {"wart": "wart", "scar": "scar"}, ("scar",))
+    write_bundle(tmp_path / "warts", as_binary(answers(0.6)), **fresh, labels=unlike)
+    (why,) = lesionflow.compare([str(seven), str(tmp_path / "warts")]).not_comparable.values()
+    assert "can be put to no diagnosis of" in why and "--mapping FILE" in why
+
+
+def test_a_model_of_other_diagnoses_becomes_no_champion_by_itself(folder: Path) -> None:
     seven, eight = (ComparedModel(name, read_card(folder / name), None) for name in ("ham10000", "isic2019"))
     verdict = decide(eight, seven)
     assert not verdict.promote and "not comparable: isic2019 has the diagnoses of isic2019 (ak" in verdict.reason
