@@ -65,6 +65,9 @@ class ReportOptions(TypedDict, total=False):
     html: Location | None
     summary: Location | None
     overwrite: bool
+    group_by: str | None
+    pool: str
+    rank_by: str | None
     sample: int | None
     by: str
     sample_out: Location | None

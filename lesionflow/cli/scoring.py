@@ -61,7 +61,7 @@ def score(
 
     summary = _until_stopped(lambda: score(source, out, model=model, tracking_uri=tracking_uri, quiet=quiet, **options))
     if not quiet:
-        _print_summary(summary, out, part=options["shard"])
+        _print_summary(summary, out, options["group_by"], part=options["shard"])
     if summary.failed:
         ctx.exit(SOME_IMAGES_FAILED)
 
@@ -104,7 +104,7 @@ def merge(
         "stopped; what the parts have done is kept",
     )
     if not quiet:
-        _print_summary(summary, out or parts)
+        _print_summary(summary, out or parts, options["group_by"])
     if summary.failed:
         ctx.exit(SOME_IMAGES_FAILED)
 
@@ -119,11 +119,12 @@ def _until_stopped(work: Callable[[], Summary], otherwise: str = "stopped; nothi
         os._exit(exit_code(stopped))
 
 
-def _print_summary(summary: Summary, out: str, part: str | None = None) -> None:
+def _print_summary(summary: Summary, out: str, group_by: str | None, part: str | None = None) -> None:
     """Print what the run came to: to standard error where the report went to standard output."""
     say = functools.partial(click.echo, err=summary.report is None)
     total, counts = summary.scored + summary.failed, summary.counts
-    say(f"{total} images, {summary.scored} scored with {summary.model}, {summary.failed} failed")
+    what = "images" if group_by is None else f"groups of images by {group_by}"
+    say(f"{total} {what}, {summary.scored} scored with {summary.model}, {summary.failed} failed")
     width = max(6, *map(len, counts.diagnoses))
     for diagnosis, count in sorted(counts.diagnoses.items(), key=lambda item: -item[1]):
         say(f"  {diagnosis:{width}}{count:8}  {count / max(summary.scored, 1):6.1%}")

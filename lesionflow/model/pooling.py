@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from lesionflow.model.card import Calibration
+from lesionflow.model.decision import called_diagnoses
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, Predictions
+
 MEAN_LOGITS, MEAN_PROBABILITIES, MALIGNANT_MAXIMUM = "logits", "probabilities", "malignant"
 POOLS = (MEAN_LOGITS, MEAN_PROBABILITIES, MALIGNANT_MAXIMUM)
 _LEAST = 1e-12  # a probability of 0, which six decimals may make of one, has no logarithm
@@ -41,3 +45,28 @@ def pool_probabilities(
     if pool == MEAN_LOGITS:
         means = np.exp(means - means.max(axis=1, keepdims=True))
     return np.asarray(means / means.sum(axis=1, keepdims=True))
+
+
+def pool_predictions(
+    said: Predictions,
+    group_of: np.ndarray,
+    groups: int,
+    pool: str,
+    calibration: Calibration,
+    prior: tuple[float, ...],
+) -> Predictions:
+    """What a model says of groups of images, (groups,): calls and marks are decided anew from pooled probabilities.
+
+    A group is unfamiliar where more than half of its images are. The parameters are those of `pool_probabilities` and
+    of `decision.decide`.
+    """
+    labels = said.label_set
+    probabilities = pool_probabilities(said.probabilities, group_of, groups, pool, labels.malignant_indices)
+    called = called_diagnoses(probabilities, prior, calibration.call_strength)
+    nothing, trusted = np.zeros(groups, bool), np.full(groups, TRUSTED, dtype="<U10")
+    pooled = Predictions(probabilities, called, nothing, trusted, label_set=labels)
+    pooled.refer[pooled.confidence < calibration.uncertain_below] = UNCERTAIN
+    unfamiliar = np.bincount(group_of, weights=said.refer == UNFAMILIAR, minlength=groups)
+    pooled.refer[unfamiliar > np.bincount(group_of, minlength=groups) / 2] = UNFAMILIAR
+    pooled.malignant[:] = pooled.malignant_probability >= calibration.malignant_threshold
+    return pooled

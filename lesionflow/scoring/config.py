@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.columns import ON_REQUEST, report_columns
+from lesionflow.model.pooling import MEAN_LOGITS, POOLS
 from lesionflow.options import check_options, option
 from lesionflow.scoring.review_sample import BOTH, CHOSEN_BY
 from lesionflow.storage.location import Location
@@ -70,6 +71,28 @@ class ReportConfig:
         None, "Write counts, failures and provenance as JSON as well.", kind=Location, group=REPORT, metavar="FILE"
     )
     overwrite: bool = option(False, "Replace the report if it exists.", group=REPORT)
+    group_by: str | None = option(
+        None,
+        "One row for all images with the same value in a carried column, such as lesion_id.",
+        kind=str,
+        unset="a row for each image",
+        group=REPORT,
+        metavar="COLUMN",
+    )
+    pool: str = option(
+        MEAN_LOGITS,
+        "How --group-by makes one prediction of several: mean of logits, mean of probabilities, or the most malignant.",
+        choices=POOLS,
+        group=REPORT,
+    )
+    rank_by: str | None = option(
+        None,
+        "Add a column: the rank by malignant probability within a carried column, such as patient_id.",
+        kind=str,
+        unset="no such column",
+        group=REPORT,
+        metavar="COLUMN",
+    )
     sample: int | None = option(
         None,
         "Write a list of N scored images for a person to review, with the chance that each had to be on it.",
@@ -230,7 +253,7 @@ class ScoringConfig(ReportConfig):
             return
         given = {
             name
-            for name in ("format", "columns", "top_k", "html", "summary", "failed_as", "sample")
+            for name in ("format", "columns", "top_k", "html", "summary", "failed_as", "sample", "group_by", "rank_by")
             if getattr(self, name) is not None
         }
         if given:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from lesionflow.errors import LesionflowError, ReportError
+from lesionflow.model.prediction import Row
 from lesionflow.scoring.report import ReportOptions, report_encoder, write_rows
 from lesionflow.scoring.shards import Job
 from lesionflow.scoring.summary import Counts
@@ -48,6 +50,19 @@ class Encoding:
                 yield counts, stream.getvalue()
             else:
                 yield counts, encoder.encode(list(rows))
+
+
+def encode_rows(rows: Iterable[Row], options: ReportOptions, whole_file: bool) -> Iterator[Piece]:
+    """Encode rows in this process: a piece for some of them at a time, or one that is a file of its own."""
+    if whole_file:
+        counts, stream = Counts.of(options.labels), io.BytesIO()
+        write_rows(counts.counting(rows), stream, options)
+        yield counts, stream.getvalue()
+        return
+    encoder, waiting = report_encoder(options), iter(rows)
+    while batch := list(itertools.islice(waiting, encoder.rows_at_once)):
+        counts = Counts.of(options.labels)
+        yield counts, encoder.encode(list(counts.counting(batch)))
 
 
 def shard_groups(job: Job, rows: int) -> list[range]:

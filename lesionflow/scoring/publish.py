@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from lesionflow.atomic import atomic_file, atomic_write_bytes, check_writable, p
 from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import ReportError, UsageError, first_few
-from lesionflow.model.card import AVERAGED, SINGLE, parse_card
+from lesionflow.model.card import AVERAGED, SINGLE, Calibration, Card, parse_card
 from lesionflow.model.columns import path_with_frame
+from lesionflow.model.prediction import Row
 from lesionflow.scoring.config import ISIC, ReportConfig
+from lesionflow.scoring.grouping import Groups, Ranks, Rows, with_group_columns
 from lesionflow.scoring.job import RunInfo, remove_job
-from lesionflow.scoring.parallel import Encoding, encode_job, shard_groups
+from lesionflow.scoring.parallel import Encoding, encode_job, encode_rows, shard_groups
 from lesionflow.scoring.report import (
     ROWS_IN_GROUP,
     ReportOptions,
@@ -151,7 +153,7 @@ class Outputs:
 
     def check_names(self, job: Job) -> None:
         """Refuse images that the ISIC format cannot tell apart. Raises `ReportError`."""
-        if self.report.format == ISIC:
+        if self.report.format == ISIC and self.report.named_by is None:
             check_isic_names(job.paths())
 
 
@@ -181,7 +183,12 @@ def check_outputs(
     form = destination.format(config.format)
     if config.failed_as is not None and form != ISIC:
         raise UsageError("--failed-as is for --format isic: other reports have a row that says what is wrong")
-    report = ReportOptions("", form, config.column_names, config.top_k, carried, failed_as=config.failed_as)
+    columns, named_by = with_group_columns(carried, config.group_by, config.rank_by), None
+    if config.group_by is not None:
+        named_by = carried.index(config.group_by)
+    report = ReportOptions(
+        "", form, config.column_names, config.top_k, columns, failed_as=config.failed_as, named_by=named_by
+    )
     check_report(str(destination), report)
     if config.log_report and destination.location is None:
         raise UsageError("--log-report: a report on standard output cannot be kept; name a file with --out")
@@ -233,22 +240,24 @@ def publish_report(
         Something cannot be written, or the format has no place for an image that failed.
     """
     card, destination = parse_card(info.card.encode(), "the model's card"), outputs.destination
-    if outputs.report.format == ISIC and outputs.report.failed_as is None:
-        _refuse_failed(job)
+    calibration = card.calibrations[AVERAGED if info.averaged else SINGLE]
+    rows, regrouped = _rows(job, config, card, calibration)
+    if outputs.report.format == ISIC and outputs.report.failed_as is None and any(job.failures()):
+        _refuse_failed(rows())
     origin = provenance(info.label, card, info.chosen, job.begun, averaged=info.averaged)
-    strength = card.calibrations[AVERAGED if info.averaged else SINGLE].call_strength
+    strength = calibration.call_strength
     report = replace(outputs.report, model=info.label, prior=card.prior, call_strength=strength, provenance=origin)
     with _partial_report(job, destination) as partial:
-        counts = _write_report(job, report, destination, partial)
+        counts = _write_report(job, report, destination, partial, rows if regrouped else None)
         sample = None
         if outputs.sample is not None:
-            sample = draw_sample(job.rows, config.sample or 0, config.by, config.sample_seed)
+            sample = draw_sample(rows, config.sample or 0, config.by, config.sample_seed)
             write_sample(sample, outputs.sample, outputs.may_replace)
         if outputs.html is not None:
             from lesionflow.scoring.page import write_page
 
             write_page(
-                job.rows(), outputs.html, info.label, labels=job.labels, demo=card.demo, prior=card.prior,
+                rows(), outputs.html, info.label, labels=job.labels, demo=card.demo, prior=card.prior,
                 call_strength=strength, model_asked=info.model_asked, sample=sample.paths if sample else (),
                 overwrite=outputs.may_replace, workers=workers,
             )  # fmt: skip
@@ -261,22 +270,40 @@ def publish_report(
     return Summary(info.label, destination.location, counts, seconds, resumed, info.left_out, origin)
 
 
-def _refuse_failed(job: Job) -> None:
-    if any(job.failures()):
-        failed = [f"{path_with_frame(row)} ({row.reason})" for row in job.rows() if row.prediction is None]
+def _rows(job: Job, config: ReportConfig, card: Card, calibration: Calibration) -> tuple[Rows, bool]:
+    """What gives the report's rows, and whether they are others than the job's own."""
+    rows: Rows = job.rows
+    if config.group_by is not None:
+        column = job.carried_columns.index(config.group_by)
+        rows = Groups(rows, column, config.pool, calibration, card.prior, job.labels)
+    if config.rank_by is not None:
+        rows = Ranks(rows, job.carried_columns.index(config.rank_by))
+    return rows, rows != job.rows
+
+
+def _refuse_failed(rows: Iterable[Row]) -> None:
+    failed = [f"{path_with_frame(row)} ({row.reason})" for row in rows if row.prediction is None]
+    if failed:
         raise ReportError(
             f"--format isic has no place for an image that failed, and its scorer wants every one; {len(failed)} "
             f"failed: {first_few(failed, 20)}; mend them, or add --failed-as prior or --failed-as omit"
         )
 
 
-def _write_report(job: Job, options: ReportOptions, destination: Destination, partial: Path) -> Counts:
-    """Write the report under its preliminary name; the parts of a folder in a store get their names at once."""
+def _write_report(
+    job: Job, options: ReportOptions, destination: Destination, partial: Path, rows: Rows | None
+) -> Counts:
+    """Write the report under its preliminary name; the parts of a folder in a store get their names at once.
+
+    rows: what gives them, where they are not the job's own: these are encoded here, and are one part of a folder.
+    """
     counts = Counts.of(job.labels)
     # The ISIC format has to see all names in one process.
     processes = usable_cores() if job.inputs >= MANY_ROWS and options.format != ISIC else 1
     groups = shard_groups(job, ROWS_IN_PART if destination.is_folder else ROWS_IN_GROUP)
     pieces = encode_job(Encoding(job, options, destination.is_folder), groups, processes)
+    if rows is not None:
+        groups, pieces = [job.shards], encode_rows(rows(), options, destination.is_folder)
     if destination.is_folder:
         folder = destination.location if isinstance(destination.location, Url) else partial
         with report_errors(folder):

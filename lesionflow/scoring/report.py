@@ -46,6 +46,7 @@ class ReportOptions:
     carried_columns: tuple[str, ...] = ()  # names of the columns of the CSV source that are carried through
     prior: tuple[float, ...] = ()  # of the bundle's card, equal shares unless given; the ISIC format needs it
     call_strength: float = 1.0  # of the card's call; the same
+    named_by: int | None = None  # the carried value that names a row of the ISIC format, where its path does not
     failed_as: str | None = None  # in the ISIC format: `AS_PRIOR`, or else left out
     provenance: dict[str, str] = field(default_factory=dict)  # goes into the metadata of a Parquet file
     labels: LabelSet = HAM10000  # of the model
@@ -249,7 +250,7 @@ class _Isic:
         self.header = isic_columns(labels)
         self.order = [_isic_index(column, labels) for column in self.header[1:]]
         self.prior, self.failed_as = options.prior or (1 / len(labels),) * len(labels), options.failed_as
-        self.strength = options.call_strength
+        self.strength, self.named_by = options.call_strength, options.named_by
         self.names: dict[str, str] = {}
 
     def encode(self, rows: Sequence[Row]) -> bytes:
@@ -257,7 +258,8 @@ class _Isic:
         for row in rows:
             if row.prediction is None and self.failed_as != AS_PRIOR:
                 continue
-            name = isic_name(row.path, row.frame)
+            own = "" if self.named_by is None else row.carried[self.named_by]
+            name = utf8(own) or isic_name(row.path, row.frame)
             _refuse_same_name(self.names, name, row.path)
             shares = self._shares(row)
             numbers = [0.0 if index is None else shares[index] for index in self.order]

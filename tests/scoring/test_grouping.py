@@ -1,0 +1,130 @@
+"""A row a lesion and ranks within a patient: from tables of images to reports of every kind."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import error_line, invoke
+
+
+@pytest.fixture(scope="module")
+def table(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A list of 12 images of 5 lesions of 2 patients; two files cannot be read, one of them alone in its lesion."""
+    folder = tmp_path_factory.mktemp("lesions")
+    files = sorted(images.iterdir())[:12]
+    broken = [folder / "broken1.jpg", folder / "broken2.jpg"]
+    for file in broken:
+        file.write_text("none")
+    lesions = ["a", "b", "a", "c", "", "b", "a", "", "c", "c", "a", "b"]
+    rows = [(files[number], lesion, "p1" if lesion in "ab" else "p2") for number, lesion in enumerate(lesions)]
+    rows.insert(0, (broken[0], "b", "p1"))
+    rows.append((broken[1], "d", "p2"))
+    with open(folder / "list.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("path", "lesion_id", "patient_id"), *rows])
+    return folder / "list.csv"
+
+
+def read(file: Path) -> list[dict[str, str]]:
+    with open(file, newline="") as text:
+        return list(csv.DictReader(text))
+
+
+def test_a_row_a_lesion_in_score_merge_and_the_isic_format(table: Path, deciding_bundle: Path, tmp_path: Path) -> None:
+    scoring = ("score", str(table), "--model", str(deciding_bundle), "--shard-size", "4")
+    assert invoke(*scoring, "--out", str(tmp_path / "images.csv")).exit_code == 3
+    grouped = invoke(
+        *scoring, "--out", str(tmp_path / "night.csv"), "--group-by", "lesion_id",
+        "--html", str(tmp_path / "page.html"), "--summary", str(tmp_path / "summary.json"),
+    )  # fmt: skip
+    assert grouped.exit_code == 3 and "6 groups of images by lesion_id, 5 scored" in grouped.stdout
+    single, rows = read(tmp_path / "images.csv"), read(tmp_path / "night.csv")
+    assert [(row["lesion_id"], row["images"], row["status"]) for row in rows] == [
+        ("b", "3", "ok"), ("a", "4", "ok"), ("c", "3", "ok"), ("", "1", "ok"), ("", "1", "ok"), ("d", "0", "error"),
+    ]  # fmt: skip
+    assert rows[0]["path"] == single[2]["path"]  # the first that could be read
+    names = [column for column in rows[0] if column.startswith("p_") and column != "p_malignant"]
+    for row in rows[:3]:
+        own = [
+            [float(each[name]) for name in names]
+            for each in single
+            if each["lesion_id"] == row["lesion_id"] and each["p_mel"]
+        ]
+        mean = np.exp(np.log(own).mean(axis=0))
+        assert [float(row[name]) for name in names] == pytest.approx(mean / mean.sum(), abs=5e-5)
+    assert json.loads((tmp_path / "summary.json").read_text())["scored"] == 5
+
+    for part in ("1/2", "2/2"):
+        invoke(*scoring, "--out", str(tmp_path / "parts.csv"), "--shard", part)
+    merged = invoke("merge", str(tmp_path / "parts.csv"), "--group-by", "lesion_id")
+    assert merged.exit_code == 3, merged.output
+    assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "night.csv").read_bytes()
+
+    isic = ("--format", "isic", "--group-by", "lesion_id")
+    refused = invoke(*scoring, "--out", str(tmp_path / "isic.csv"), *isic)
+    assert refused.exit_code == 1 and "1 failed" in error_line(refused)
+    resumed = invoke(*scoring, "--out", str(tmp_path / "isic.csv"), *isic, "--failed-as", "omit", "--resume")
+    assert resumed.exit_code == 3, resumed.output
+    names = [row["image"] for row in read(tmp_path / "isic.csv")]
+    assert names[:3] == ["b", "a", "c"] and len(names) == 5
+
+    folder = invoke(*scoring, "--out", f"{tmp_path / 'parquet'}/", "--group-by", "lesion_id", "--rank-by", "patient_id")
+    assert folder.exit_code == 3, folder.output
+    import pandas as pd
+
+    ranked = pd.read_parquet(tmp_path / "parquet")
+    assert len(ranked) == 6
+    assert sorted(ranked[ranked["patient_id"] == "p1"]["rank"]) == ["1", "2", "3", "4"]
+
+
+def test_pools_differ_and_the_malignant_one_is_never_below_the_others(
+    table: Path, deciding_bundle: Path, tmp_path: Path
+) -> None:
+    found = {}
+    for pool in ("logits", "probabilities", "malignant"):
+        out = tmp_path / f"{pool}.csv"
+        arguments = ("--out", str(out), "--group-by", "lesion_id", "--pool", pool)
+        invoke("score", str(table), "--model", str(deciding_bundle), *arguments)
+        found[pool] = [float(row["p_malignant"]) for row in read(out) if row["p_malignant"]]
+    assert all(most >= mean for most, mean in zip(found["malignant"], found["probabilities"], strict=True))
+    assert found["logits"] != found["probabilities"] != found["malignant"]
+
+
+def test_the_rank_is_within_the_patients_own_images(table: Path, deciding_bundle: Path, tmp_path: Path) -> None:
+    invoke(
+        "score",
+        str(table),
+        "--model",
+        str(deciding_bundle),
+        "--out",
+        str(tmp_path / "a.csv"),
+        "--rank-by",
+        "patient_id",
+    )
+    rows = read(tmp_path / "a.csv")
+    assert {row["rank"] for row in rows if row["status"] == "error"} == {""}
+    for patient in ("p1", "p2"):
+        own = [row for row in rows if row["patient_id"] == patient and row["rank"]]
+        order = sorted(own, key=lambda row: -float(row["p_malignant"]))
+        assert [row["rank"] for row in order] == [str(number + 1) for number in range(len(own))]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--group-by", "lesion"), "no column of the list of images besides path; it has lesion_id, patient_id"),
+        (("--rank-by", "patient"), "did you mean 'patient_id'?"),
+        (("--group-by", "lesion_id", "--shard", "1/2"), "give it to `lesionflow merge`"),
+        (("--group-by", "lesion_id", "--pool", "median"), "is not one of"),
+    ],
+)
+def test_what_does_not_fit_is_one_line_before_work(
+    options: tuple[str, ...], message: str, table: Path, deciding_bundle: Path, tmp_path: Path
+) -> None:
+    result = invoke("score", str(table), "--model", str(deciding_bundle), "--out", str(tmp_path / "a.csv"), *options)
+    assert result.exit_code == 2 and message in result.stderr, result.stderr
+    assert not list(tmp_path.iterdir())
