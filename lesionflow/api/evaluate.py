@@ -126,7 +126,8 @@ def _evaluate(
         predictor, resolved.label, images, part, members, pixels,
         warnings=warnings, resamples=config.resamples, draw=draw, elsewhere=images.digest != card.data_digest,
         mapping=mapping, validation=validation,
-        stability=usual if config.stability is None else config.stability, progress=progress,
+        stability=usual if config.stability is None else config.stability,
+        pool=config.pool if config.group_by else None, progress=progress,
     )  # fmt: skip
     if out is not None:
         write_evaluation(report, Path(out), config.overwrite)

@@ -105,6 +105,8 @@ class EvaluationOptions(TypedDict, total=False):
     diagnoses: str | None
     mapping: str | None
     labels: str | None
+    group_by: str | None
+    pool: str
     tta: bool
     resamples: int
     stability: int | None

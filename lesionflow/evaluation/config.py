@@ -8,6 +8,7 @@ from lesionflow.datasets.config import diagnoses_option
 from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.stability import USUAL_IMAGES
+from lesionflow.model.pooling import MEAN_LOGITS, POOLS
 from lesionflow.options import FILES, check_options, option
 
 PICTURES = "Pictures"  # what help lists options under
@@ -31,6 +32,13 @@ class EvaluationConfig:
         None, "YAML file that says what the words of the data mean.", kind=str, metavar="FILE", completes=(FILES,),
         unset="the words that 'lesionflow describe --labels' shows",
     )  # fmt: skip
+    group_by: str | None = option(
+        None, "Measure lesions in place of images: one prediction each, of all their images.", kind=str,
+        choices=("lesion_id",), unset="each image",
+    )  # fmt: skip
+    pool: str = option(
+        MEAN_LOGITS, "How --group-by makes one prediction of several: as of 'lesionflow score'.", choices=POOLS
+    )
     tta: bool = option(False, "Average the eight flips and quarter turns of each image.")
     resamples: int = option(2000, "Bootstrap resamples behind the intervals.", low=100, high=100_000)
     stability: int | None = option(

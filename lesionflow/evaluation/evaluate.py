@@ -9,13 +9,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lesionflow.atomic import atomic_file
 from lesionflow.datasets.label_table import ATTRIBUTES
 from lesionflow.datasets.labelled import LabelledImages
-from lesionflow.errors import ImageError
+from lesionflow.errors import DataError, ImageError, first_few
 from lesionflow.evaluation.call_strength import call_strengths
 from lesionflow.evaluation.contact_sheet import worst_mistakes
 from lesionflow.evaluation.heatmaps import occlusion_heatmap, typical_images
@@ -36,8 +37,12 @@ from lesionflow.evaluation.stability import CHANGES, measure_stability
 from lesionflow.images.decode import decode
 from lesionflow.model.columns import NO, YES, cell, utf8
 from lesionflow.model.decision import decide, softmax
+from lesionflow.model.pooling import pool_predictions, pool_probabilities
 from lesionflow.model.prediction import LabelledPredictions, Predictions, with_labels
 from lesionflow.model.predictor import Outputs, Predictor
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PAGE_FILE, METRICS_FILE, PREDICTIONS_FILE = FILES = ("report.html", "metrics.json", "predictions.csv")
 THUMBNAIL = 160  # pixels a side, in the sheets of images
@@ -61,6 +66,7 @@ def evaluate_model(
     stability: int = 0,
     outputs: Outputs | None = None,
     mapping: LabelMapping | None = None,
+    pool: str | None = None,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> Evaluation:
     """Measure a model on some of the labelled images, and draw what there is to see.
@@ -72,13 +78,21 @@ def evaluate_model(
     training images, from which their distance is then measured; validation: what the model's bundle says of its
     validation part; stability: how many of the images are scored again after harmless changes; outputs: what
     `predictor.measure_many` gives for the members, if it was asked before; mapping: of the model's label set and that
-    of the images onto the coarser one, where they differ; progress: is told what is being done.
+    of the images onto the coarser one, where they differ; pool: one of `pooling.POOLS` for one prediction a lesion,
+    None for one an image; progress: is told what is being done.
     """
     progress(f"{part}: looking at {len(members)} images")
     logits, distances = predictor.measure_many(pixels, members) if outputs is None else outputs
     table = images.table.iloc[members].reset_index(drop=True)
     answers = decide(logits, distances, predictor.calibration, predictor.card.prior, predictor.card.labels)
     uncalibrated, labels, predict = softmax(logits), images.labels[members], predictor.predict
+    if pool is not None:
+        firsts, lesion_of = _lesions(table, labels)
+        prior, malignant = predictor.card.prior, predictor.card.labels.malignant_indices
+        answers = pool_predictions(answers, lesion_of, len(firsts), pool, predictor.calibration, prior)
+        uncalibrated = pool_probabilities(uncalibrated, lesion_of, len(firsts), pool, malignant)
+        warnings = [*warnings, f"each lesion counts once: its images, {len(table)} in all, are pooled ({pool})"]
+        labels, members, table = labels[firsts], members[firsts], table.iloc[firsts].reset_index(drop=True)
     if mapping is not None and mapping.of_model:
         answers, uncalibrated = mapping.of_predictions(answers), mapping.of_probabilities(uncalibrated)
         validation = None if validation is None else mapping.of_predictions(validation)
@@ -143,6 +157,19 @@ def evaluate_model(
     # Drawing takes far longer than computing, and page, files and MLflow each want the same bytes: drawn once.
     drawn = tuple(dataclasses.replace(picture, content=picture.png()) for picture in pictures)
     return dataclasses.replace(report, pictures=drawn)
+
+
+def _lesions(table: pd.DataFrame, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The index of each lesion's first image, (lesions,), and the lesion of each image. Raises `DataError`."""
+    names, firsts, lesion_of = np.unique(
+        table["lesion_id"].to_numpy().astype(str), return_index=True, return_inverse=True
+    )
+    if differing := sorted({names[lesion] for lesion in lesion_of[labels[firsts][lesion_of] != labels]}):
+        raise DataError(
+            f"--group-by lesion_id: images of {len(differing)} lesions have several diagnoses: {first_few(differing)}; "
+            "mend the table, or measure images"
+        )
+    return firsts, lesion_of
 
 
 def _thumbnails(paths: Sequence[str], pixels: np.ndarray, members: np.ndarray) -> Callable[[int], np.ndarray]:

@@ -138,3 +138,18 @@ def test_ids_are_no_formulas_to_a_spreadsheet(bundle: Path, demo_folder: Path, c
     (tmp_path / "labels.csv").write_text(f"path,diagnosis,image_id,lesion_id\n{image},nv,=cmd(),@there\n")
     evaluate(bundle, tmp_path / "labels.csv", tmp_path / "out", cache=cache, resamples=QUICK)
     assert (tmp_path / "out" / "predictions.csv").read_text().splitlines()[1].startswith("'=cmd(),'@there,nv,")
+
+
+def test_lesions_are_measured_in_place_of_images(bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path) -> None:
+    import csv
+
+    with open(demo_folder / "HAM10000_metadata.csv", newline="") as file:
+        lesions = {row["lesion_id"] for row in csv.DictReader(file)}
+    asked = ("--part", "all", "--cache", str(cache), "--resamples", "100", "--out", str(tmp_path / "out"))
+    grouped = invoke("evaluate", str(bundle), str(demo_folder), *asked, "--group-by", "lesion_id")
+    assert grouped.exit_code == 0, grouped.output
+    values = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert values["images"] == values["lesions"] == len(lesions) < 150
+    assert any("each lesion counts once: its images, 150 in all" in warning for warning in values["warnings"])
+    assert [each["strength"] for each in values["call_strengths"]] == [0, 0.25, 0.5, 0.75, 1]
+    assert "What other calls would give" in (tmp_path / "out" / "report.html").read_text()
