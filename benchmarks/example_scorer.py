@@ -23,7 +23,7 @@ class KerasImageClassifier:
 
     def __init__(self, bundle: Path):
         card = json.loads((bundle / "card.json").read_text())
-        self.size, self.classes = (card["width"], card["height"]), card["classes"]
+        self.size, self.classes = (card["width"], card["height"]), card["labels"]["names"]
         self.network = keras.models.load_model(bundle / "model.keras")
 
     def predict(self, table: pd.DataFrame) -> pd.DataFrame:

@@ -86,10 +86,10 @@ def make_pixels(folder: Path, images: int, side: int, network: str) -> Path:
     program = (
         "import sys, pathlib, numpy\n"
         "from lesionflow.datasets.demo.demo_set import SHARES\n"
-        "from lesionflow.diagnoses import DIAGNOSES\n"
+        "from lesionflow.diagnoses import HAM10000\n"
         "from lesionflow.training.networks import build_network\n"
         "folder, images, side, network = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]\n"
-        "shares = numpy.array([SHARES[diagnosis] for diagnosis in DIAGNOSES])\n"
+        "shares = numpy.array([SHARES[diagnosis] for diagnosis in HAM10000.names])\n"
         "generator = numpy.random.default_rng(0)\n"
         "labels = generator.permutation(numpy.repeat(numpy.arange(7), numpy.ceil(images * shares / shares.sum())"
         ".astype(int))[-images:])\n"

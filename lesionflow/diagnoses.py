@@ -297,11 +297,6 @@ BINARY = LabelSet(
 
 BUILT_IN = {labels.name: labels for labels in (HAM10000, ISIC2019, PAD_UFES_20, BINARY)}
 
-DIAGNOSES = HAM10000.names
-MALIGNANT = HAM10000.malignant
-MALIGNANT_INDICES = tuple(DIAGNOSES.index(diagnosis) for diagnosis in MALIGNANT)
-FULL_NAMES = HAM10000.full_names
-
 _KEYS = ("name", "names", "malignant", "not_to_miss", "aliases", "others", "source")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.metrics import weighted_metrics
 from lesionflow.model.card import ONNX_FILE, VALIDATION_FILE, Card, Estimate, write_card
 from lesionflow.model.files import write_arrays
@@ -19,7 +19,7 @@ from lesionflow.tracking import runs as tracking
 NAME = "lesions"
 CARD = Card("cnn", 16, 16, "made up", "data", False, "split", 0, (0.7, 0.15, 0.15))
 IMAGES = 420  # sixty of each diagnosis, two of each lesion
-MELANOMA = DIAGNOSES.index("mel")
+MELANOMA = HAM10000.names.index("mel")
 
 
 def answers(right: float, *, melanomas: float | None = None, confidence: float | None = None) -> LabelledPredictions:
@@ -27,13 +27,13 @@ def answers(right: float, *, melanomas: float | None = None, confidence: float |
 
     A better model is right wherever a worse one is, and the share is the same in every diagnosis.
     """
-    labels = np.arange(IMAGES) % len(DIAGNOSES)
-    luck = np.random.default_rng(0).permuted(np.tile(np.arange(60) / 60, (len(DIAGNOSES), 1)), axis=1)
+    labels = np.arange(IMAGES) % len(HAM10000.names)
+    luck = np.random.default_rng(0).permuted(np.tile(np.arange(60) / 60, (len(HAM10000.names), 1)), axis=1)
     luck = luck.T.ravel()  # (images,), within each diagnosis evenly from 0 to 1
     share = np.where(labels == MELANOMA, right if melanomas is None else melanomas, right)
-    called = np.where(luck < share, labels, (labels + 1) % len(DIAGNOSES))
+    called = np.where(luck < share, labels, (labels + 1) % len(HAM10000.names))
     sure = right if confidence is None else confidence
-    probabilities = np.full((IMAGES, len(DIAGNOSES)), (1 - sure) / (len(DIAGNOSES) - 1))
+    probabilities = np.full((IMAGES, len(HAM10000.names)), (1 - sure) / (len(HAM10000.names) - 1))
     probabilities[np.arange(IMAGES), called] = sure
     return LabelledPredictions(
         image_ids=np.array([f"image{i:03}" for i in range(IMAGES)]),

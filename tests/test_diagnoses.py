@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.diagnoses import BUILT_IN, DIAGNOSES, HAM10000, LabelSet, normalized, read_label_set
+from lesionflow.diagnoses import BUILT_IN, HAM10000, LabelSet, normalized, read_label_set
 from lesionflow.errors import UsageError
 
 OWN = """
@@ -18,7 +18,7 @@ source: our clinic
 
 
 def test_the_seven_are_what_they_were() -> None:
-    assert DIAGNOSES == ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc") == HAM10000.names
+    assert HAM10000.names == ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc") == HAM10000.names
     assert HAM10000.malignant == ("akiec", "bcc", "mel") and HAM10000.not_to_miss == "mel"
 
 

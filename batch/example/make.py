@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from lesionflow.api.score import score
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.model.card import AVERAGED, CARD_FILE, ONNX_FILE, SINGLE, Calibration, Card, write_card
 
 HERE = Path("batch/example")
@@ -30,7 +30,7 @@ CALIBRATION = Calibration(malignant_threshold=0.23, uncertain_below=0.1, unfamil
 
 def make_bundle(folder: Path) -> None:
     """A graph small enough to commit: mean colour, a linear function of it, and how far it is from skin's."""
-    weights = np.random.default_rng(0).normal(0, 0.02, (3, len(DIAGNOSES))).astype(np.float32)
+    weights = np.random.default_rng(0).normal(0, 0.02, (3, len(HAM10000.names))).astype(np.float32)
     bias = (np.log(PRIOR) - SKIN @ weights).astype(np.float32)
     graph = helper.make_graph(
         [
@@ -44,7 +44,7 @@ def make_bundle(folder: Path) -> None:
         "mean_colour",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", SIZE, SIZE, 3])],
         [
-            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(DIAGNOSES)]),
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(HAM10000.names)]),
             helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["batch"]),
         ],
         [
@@ -74,7 +74,7 @@ def make_images(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as drawn:
         draw_demo_set(Path(drawn) / "set", images=100, seed=1)
         table = read_labelled_images(Path(drawn) / "set").table
-        for number, dx in enumerate(DIAGNOSES):
+        for number, dx in enumerate(HAM10000.names):
             source = table[table["dx"] == dx]["path"].iloc[0]
             target = folder / f"clinic {1 + number % 2}" / f"{dx}.jpg"
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -11,13 +11,13 @@ from PIL import Image
 
 import lesionflow
 from lesionflow.api.load import AnyImage, Prediction
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import BundleError, UsageError
 from lesionflow.model.card import read_card
 from tests.images.test_dicom import dicom
 from tests.scoring.conftest import draw_images, write_deciding_bundle
 
-NUMBERS = ["probability", *(f"p_{name}" for name in DIAGNOSES), "p_malignant"]
+NUMBERS = ["probability", *(f"p_{name}" for name in HAM10000.names), "p_malignant"]
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +110,13 @@ def test_predictions_make_a_table_with_the_columns_of_the_report(
 
 def test_a_prediction_has_its_probabilities_by_name(model: lesionflow.LoadedModel, images: Path) -> None:
     (said,) = model.predict(images / "image0000.jpg")
-    assert list(said.probabilities) == list(DIAGNOSES) and sum(said.probabilities.values()) == pytest.approx(1)
+    assert list(said.probabilities) == list(HAM10000.names) and sum(said.probabilities.values()) == pytest.approx(1)
     assert said.probability == said.probabilities[said.diagnosis or ""]
-    assert [field.name for field in dataclasses.fields(Prediction)][2:9] == [f"p_{name}" for name in DIAGNOSES]
+    assert [field.name for field in dataclasses.fields(Prediction)][2:9] == [f"p_{name}" for name in HAM10000.names]
 
 
 def test_a_model_says_what_it_is(model: lesionflow.LoadedModel, small: Path) -> None:
-    assert model.card == read_card(small) and model.card.classes == DIAGNOSES
+    assert model.card == read_card(small) and model.card.classes == HAM10000.names
     assert model.label == f"small@{model.card.digest[:12]} (demo data)"
 
 

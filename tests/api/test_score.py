@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.model.card import read_card
 from tests.conftest import error_line, invoke
 
@@ -66,7 +66,7 @@ def test_every_image_is_one_row_in_order_of_path(bundle: Path, images: Path, tmp
     card = read_card(bundle)
     calibration = card.calibrations["single"]
     for row in report:
-        numbers = [row[f"p_{dx}"] for dx in DIAGNOSES]
+        numbers = [row[f"p_{dx}"] for dx in HAM10000.names]
         assert "(demo data)" in row["model"]
         if row["status"] == "error":
             decided = [row[name] for name in ("diagnosis", "probability", "p_malignant", "malignant", "refer")]
@@ -75,7 +75,7 @@ def test_every_image_is_one_row_in_order_of_path(bundle: Path, images: Path, tmp
         probabilities = [float(number) for number in numbers]
         assert sum(probabilities) == pytest.approx(1, abs=1e-5)
         factors = [probability / prior for probability, prior in zip(probabilities, card.prior, strict=True)]
-        assert row["diagnosis"] == DIAGNOSES[factors.index(max(factors))]
+        assert row["diagnosis"] == HAM10000.names[factors.index(max(factors))]
         assert row["probability"] == row[f"p_{row['diagnosis']}"]
         malignant = sum(float(row[f"p_{dx}"]) for dx in ("mel", "bcc", "akiec"))
         assert float(row["p_malignant"]) == pytest.approx(malignant, abs=3e-6)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from tests.conftest import invoke
 from tests.stores import Bucket
 
@@ -47,7 +47,7 @@ def test_the_example_shows_every_word_of_the_contract() -> None:
     scored = [row for row in rows(ROOT / EXAMPLE / "expected.csv") if row["status"] == "ok"]
     assert {row["malignant"] for row in scored} == {"yes", "no"}
     assert {row["refer"] for row in scored} == {"no", "uncertain", "unfamiliar"}
-    assert any(float(row["probability"]) < max(float(row[f"p_{dx}"]) for dx in DIAGNOSES) for row in scored)
+    assert any(float(row["probability"]) < max(float(row[f"p_{dx}"]) for dx in HAM10000.names) for row in scored)
     contract = (ROOT / "batch" / "README.md").read_text()
     assert all(f"`{word}`" in contract for row in scored for word in (row["malignant"], row["refer"]))
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from lesionflow.datasets.combined import describe_sources, read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.datasets.split import Split, split_by_lesion
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError
 
 FRACTIONS = (0.6, 0.2, 0.2)
@@ -44,7 +44,7 @@ def many(prefix: str, first: int, more: dict[str, str] | None = None, lesions: i
         (
             f"{prefix}{7 * i + d}_{j}",
             f"{prefix}L{7 * i + d}",
-            DIAGNOSES[d],
+            HAM10000.names[d],
             picture(first + 100 * i + 10 * d + j),
             more or {},
         )
@@ -127,7 +127,7 @@ def test_copies_by_bytes_and_by_sight_are_left_out_and_their_lesions_joined(tmp_
 def test_copies_of_different_diagnoses_are_refused(tmp_path: Path) -> None:
     rows = many("a", 0)
     one = write_set(tmp_path / "one", rows)
-    wrong: Row = ("copy", "X", DIAGNOSES[(DIAGNOSES.index(rows[0][2]) + 1) % 7], rows[0][3], {})
+    wrong: Row = ("copy", "X", HAM10000.names[(HAM10000.names.index(rows[0][2]) + 1) % 7], rows[0][3], {})
     other = write_set(tmp_path / "other", [wrong, *many("b", 5000)])
     with pytest.raises(DataError, match=r"1 images have another diagnosis than their copies.*copy is"):
         read_data_sets([str(one), str(other)], cache=tmp_path)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lesionflow.datasets.split import PARTS, split_by_lesion
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError, UsageError
 
 
@@ -30,7 +30,7 @@ def test_no_lesion_stands_on_two_sides_and_every_image_on_one(seed: int) -> None
     everything = np.concatenate([split.part(part) for part in PARTS])
     assert sorted(everything.tolist()) == list(range(len(image_ids)))
     for part in PARTS:
-        assert set(labels[split.part(part)].tolist()) == set(range(len(DIAGNOSES)))
+        assert set(labels[split.part(part)].tolist()) == set(range(len(HAM10000.names)))
 
 
 def test_lesions_are_divided_in_proportion_within_each_diagnosis() -> None:
@@ -94,7 +94,7 @@ def test_no_patient_stands_on_two_sides_and_every_part_has_every_diagnosis(seed:
         sides = [{ids[i] for i in split.part(part)} for part in PARTS]
         assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
     for part in PARTS:
-        assert set(labels[split.part(part)].tolist()) == set(range(len(DIAGNOSES)))
+        assert set(labels[split.part(part)].tolist()) == set(range(len(HAM10000.names)))
     assert 0.1 < len(split.test) / len(labels) < 0.25
     order = np.random.default_rng(1).permutation(len(image_ids))
     images, lesions, patients = ([ids[i] for i in order] for ids in (image_ids, lesion_ids, patient_ids))

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.metrics import measure
 from lesionflow.evaluation.report import Evaluation
 from lesionflow.evaluation.slices import Gap, Slice, largest_gaps
@@ -16,7 +16,7 @@ from lesionflow.model.card import AVERAGED, SINGLE, Calibration, Card, Estimate
 from lesionflow.model.decision import decide, softmax
 from lesionflow.model.prediction import LabelledPredictions, with_labels
 
-PRIOR = tuple([1 / len(DIAGNOSES)] * len(DIAGNOSES))
+PRIOR = tuple([1 / len(HAM10000.names)] * len(HAM10000.names))
 CALIBRATION = Calibration(
     malignant_threshold=0.25,
     uncertain_below=0.5,
@@ -26,7 +26,7 @@ CALIBRATION = Calibration(
 
 def answers(labels: np.ndarray, seed: int = 0, strength: float = 2.0) -> tuple[np.ndarray, LabelledPredictions]:
     """Logits that lean towards the truth, and calibrated predictions made of them; two images a lesion."""
-    logits = np.random.default_rng(seed).normal(0, 1, (len(labels), len(DIAGNOSES)))
+    logits = np.random.default_rng(seed).normal(0, 1, (len(labels), len(HAM10000.names)))
     logits[np.arange(len(labels)), labels] += strength
     logits *= strength  # so they are the logarithm of the likelihood, whose softmax is the true chance
     said = decide(logits, np.full(len(labels), np.nan), CALIBRATION, PRIOR)
@@ -37,7 +37,7 @@ def answers(labels: np.ndarray, seed: int = 0, strength: float = 2.0) -> tuple[n
 
 def full_labels(images: int = 280) -> np.ndarray:
     """All seven diagnoses equally often."""
-    return np.arange(images) % len(DIAGNOSES)
+    return np.arange(images) % len(HAM10000.names)
 
 
 def by_sex(found: LabelledPredictions) -> tuple[list[Slice], list[Gap]]:

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.calibration import UNFAMILIAR_SHARE, fit_calibration
 from lesionflow.model.card import Calibration
 from lesionflow.model.decision import decide, softmax
@@ -75,7 +75,7 @@ def test_the_threshold_is_the_highest_that_reaches_the_sensitivity(images: int, 
     logits, distances, labels = drawn(images)
     found = fit_calibration(logits, distances, labels, EVEN, PRIOR, sensitivity=sensitivity)
     said = decide(logits, distances, found, tuple(PRIOR))
-    malignant = np.isin(labels, MALIGNANT_INDICES)
+    malignant = np.isin(labels, HAM10000.malignant_indices)
     reached = said.malignant[malignant].mean()
     assert reached >= sensitivity - 1e-9
     assert reached - 1 / malignant.sum() < sensitivity  # one image fewer would be too few
@@ -87,12 +87,12 @@ def test_last_digits_do_not_move_an_image_across_the_threshold() -> None:
     found = fit_calibration(logits, distances, labels, EVEN, PRIOR)
     before = decide(logits, distances, found, tuple(PRIOR)).malignant
     for nudge in (1e-7, -1e-7):
-        nudged = logits + nudge * np.isin(np.arange(7), MALIGNANT_INDICES)
+        nudged = logits + nudge * np.isin(np.arange(7), HAM10000.malignant_indices)
         assert (decide(nudged, distances, found, tuple(PRIOR)).malignant == before).all()
 
 
 def test_equal_malignant_probabilities_fall_on_one_side() -> None:
-    labels = np.repeat([DIAGNOSES.index("mel"), DIAGNOSES.index("nv")], 20)
+    labels = np.repeat([HAM10000.names.index("mel"), HAM10000.names.index("nv")], 20)
     logits = np.zeros((40, 7))
     found = fit_calibration(logits, np.full(40, np.nan), labels, EVEN, EVEN)
     assert decide(logits, np.full(40, np.nan), found, tuple(EVEN)).malignant.all()
@@ -130,7 +130,7 @@ def test_without_distances_nothing_is_unfamiliar() -> None:
 
 def test_without_malignant_images_the_threshold_is_one_half() -> None:
     logits, distances, labels = drawn(400)
-    benign = ~np.isin(labels, MALIGNANT_INDICES)
+    benign = ~np.isin(labels, HAM10000.malignant_indices)
     found = fit_calibration(logits[benign], distances[benign], labels[benign], EVEN, PRIOR)
     assert found.malignant_threshold == 0.5
     only = fit_calibration(logits[~benign], distances[~benign], labels[~benign], EVEN, PRIOR)
@@ -139,13 +139,13 @@ def test_without_malignant_images_the_threshold_is_one_half() -> None:
 
 def test_a_diagnosis_that_validation_lacks_keeps_about_the_prior_of_training() -> None:
     logits, distances, labels = drawn(1500)
-    kept = labels != DIAGNOSES.index("df")
+    kept = labels != HAM10000.names.index("df")
     found = fit_calibration(logits[kept], distances[kept], labels[kept], EVEN, PRIOR)
-    offset = dict(zip(DIAGNOSES, np.array(found.logit_offsets) - np.log(PRIOR * 7), strict=True))
+    offset = dict(zip(HAM10000.names, np.array(found.logit_offsets) - np.log(PRIOR * 7), strict=True))
     assert -2.5 < offset["df"] < 0  # some 30 images are missed, but nothing is impossible
-    assert all(abs(offset[diagnosis]) < 1 for diagnosis in DIAGNOSES if diagnosis != "df")
+    assert all(abs(offset[diagnosis]) < 1 for diagnosis in HAM10000.names if diagnosis != "df")
     probabilities = decide(logits, distances, found, tuple(PRIOR)).probabilities
-    assert probabilities[~kept, DIAGNOSES.index("df")].mean() > 0.1
+    assert probabilities[~kept, HAM10000.names.index("df")].mean() > 0.1
 
 
 @pytest.mark.parametrize("images", [1, 7, 30, 300])

@@ -3,13 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.contact_sheet import contact_sheet, shortened, worst_mistakes
 from lesionflow.evaluation.plots import message_of
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 from tests.evaluation.reports import answers, drawn, full_labels, texts
 
-MEL, NV, BKL = (DIAGNOSES.index(name) for name in ("mel", "nv", "bkl"))
+MEL, NV, BKL = (HAM10000.names.index(name) for name in ("mel", "nv", "bkl"))
 
 
 def stated(rows: list[tuple[int, int, float, bool]]) -> LabelledPredictions:

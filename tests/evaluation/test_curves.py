@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.curves import coverage_picture, malignant_roc, reliability_picture, roc, roc_by_diagnosis
 from lesionflow.evaluation.metrics import expected_calibration_error, measure
 from lesionflow.evaluation.plots import message_of
@@ -13,7 +13,7 @@ from lesionflow.model.decision import softmax
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, LabelledPredictions
 from tests.evaluation.reports import answers, drawn, full_labels, texts
 
-NV = DIAGNOSES.index("nv")
+NV = HAM10000.names.index("nv")
 
 
 def found(labels: np.ndarray | None = None, **changes: Any) -> LabelledPredictions:
@@ -60,14 +60,14 @@ def test_bins_of_few_images_are_hollow() -> None:
 def test_roc_names_the_hardest_and_the_easiest_diagnosis() -> None:
     predictions = found()
     metrics = measure(predictions, resamples=20)
-    areas = {diagnosis: metrics[f"auc_{diagnosis}"].value for diagnosis in DIAGNOSES}
+    areas = {diagnosis: metrics[f"auc_{diagnosis}"].value for diagnosis in HAM10000.names}
     hardest, easiest = min(areas, key=areas.__getitem__), max(areas, key=areas.__getitem__)
     figure = roc_by_diagnosis("", predictions)
     assert message_of(figure) == (
         f"{hardest} is the hardest to tell from the rest (AUC {areas[hardest]:.2f}), "
         f"{easiest} the easiest ({areas[easiest]:.2f})"
     )
-    assert [axes.get_title() for axes in figure.axes[:7]] == list(DIAGNOSES)
+    assert [axes.get_title() for axes in figure.axes[:7]] == list(HAM10000.names)
     missing = roc_by_diagnosis("", found(np.arange(60) % 3 + 4))
     assert texts(missing).count("no images") == 4
     assert "there is nothing to tell apart" in message_of(roc_by_diagnosis("", found(np.full(5, NV))))
@@ -75,7 +75,7 @@ def test_roc_names_the_hardest_and_the_easiest_diagnosis() -> None:
 
 def test_the_operating_point_is_marked_where_it_is() -> None:
     predictions = found()
-    malignant = np.isin(predictions.labels, MALIGNANT_INDICES)
+    malignant = np.isin(predictions.labels, HAM10000.malignant_indices)
     sensitivity, flagged = predictions.malignant[malignant].mean(), predictions.malignant[~malignant].mean()
     figure = malignant_roc("", predictions, 0.25)
     (mark,) = (line for line in figure.axes[0].lines if line.get_marker() == "o")

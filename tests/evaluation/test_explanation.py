@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.explanation import Explanation, explanation_picture, percent, verdict
 from lesionflow.evaluation.heatmaps import Occlusion
 from lesionflow.model.card import Calibration, Card
@@ -16,7 +16,7 @@ from lesionflow.model.prediction import IndexedPrediction
 
 PRIOR = (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02)
 CARD = Card("cnn", 32, 48, "moles", "0" * 64, False, "0" * 64, 0, (0.7, 0.15, 0.15), PRIOR, licence="CC BY-NC 4.0")
-MEL, NV = DIAGNOSES.index("mel"), DIAGNOSES.index("nv")
+MEL, NV = HAM10000.names.index("mel"), HAM10000.names.index("nv")
 
 
 def explanation(peak: float, said: IndexedPrediction | None = None, name: str = "scans/mole.jpg") -> Explanation:

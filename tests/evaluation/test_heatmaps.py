@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.heatmaps import (
     Heatmap,
     central_share,
@@ -16,7 +16,7 @@ from lesionflow.model.predictor import Predictor
 from tests.evaluation.reports import answers, drawn, full_labels, texts
 
 HEIGHT, WIDTH, SEEN = 32, 48, 8
-MEL = DIAGNOSES.index("mel")
+MEL = HAM10000.names.index("mel")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lesionflow.datasets.label_words import read_label_words
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError
 from lesionflow.evaluation.later_truth import LaterTruth, join_truth, measure_later_truth
 from lesionflow.evaluation.metrics import measure
@@ -49,7 +49,7 @@ def write(file: Path, header: str, rows: list[tuple[object, ...]]) -> Path:
 
 
 def labels_of(said: LabelledPredictions, pattern: str = "night/{}.jpg") -> list[tuple[object, ...]]:
-    names = [DIAGNOSES[index] for index in said.labels]
+    names = [HAM10000.names[index] for index in said.labels]
     return [(pattern.format(image), name) for image, name in zip(said.image_ids, names, strict=True)]
 
 
@@ -76,7 +76,7 @@ def test_the_chance_of_being_asked_takes_the_bias_away() -> None:
     weighted, plain = [], []
     for seed in range(40):
         asked = np.random.default_rng(seed).random(len(night)) < chance
-        found = LaterTruth(night.take(asked), DIAGNOSES, len(night), 0, 1 / chance[asked], int(asked.sum()), ())
+        found = LaterTruth(night.take(asked), HAM10000.names, len(night), 0, 1 / chance[asked], int(asked.sum()), ())
         weighted.append(measure_later_truth(found, resamples=2)["accuracy"].value)
         alone = dataclasses.replace(found, weights=None)
         plain.append(measure_later_truth(alone, resamples=2)["accuracy"].value)

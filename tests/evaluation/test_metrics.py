@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from lesionflow.diagnoses import DIAGNOSES, MALIGNANT_INDICES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError
 from lesionflow.evaluation.bootstrap import lesion_weights
 from lesionflow.evaluation.metrics import (
@@ -45,8 +45,8 @@ def test_values_worked_out_by_hand() -> None:
 def malignant_scores(scores: list[float], malignant: list[bool]) -> LabelledPredictions:
     """Images of mel or nv with such a probability of mel."""
     probabilities = np.zeros((len(scores), 7))
-    probabilities[:, DIAGNOSES.index("mel")] = scores
-    probabilities[:, DIAGNOSES.index("nv")] = 1 - np.array(scores)
+    probabilities[:, HAM10000.names.index("mel")] = scores
+    probabilities[:, HAM10000.names.index("nv")] = 1 - np.array(scores)
     made = by_hand(["mel" if case else "nv" for case in malignant], ["nv"] * len(scores))
     return dataclasses.replace(made, probabilities=probabilities, malignant=np.array(scores) >= 0.5)
 
@@ -78,8 +78,8 @@ def independent(predictions: LabelledPredictions) -> dict[str, float]:
     labels, called, probabilities = predictions.labels, predictions.called, predictions.probabilities
     best = probabilities.argmax(axis=1)
     present = sorted(set(labels.tolist()))
-    malignant, trusted = np.isin(labels, MALIGNANT_INDICES), predictions.refer == "no"
-    risk = probabilities[:, list(MALIGNANT_INDICES)].sum(axis=1)
+    malignant, trusted = np.isin(labels, HAM10000.malignant_indices), predictions.refer == "no"
+    risk = probabilities[:, list(HAM10000.malignant_indices)].sum(axis=1)
     # McClish's partial AUC with cases and controls in each other's place, then the standardisation taken back.
     reversed_area = (metrics.roc_auc_score(~malignant, -risk, max_fpr=0.2) * 2 - 1) * (0.2 - 0.02) + 0.02
     beyond, start = metrics.roc_curve(malignant, risk, drop_intermediate=False)[:2], 0.0
@@ -90,7 +90,7 @@ def independent(predictions: LabelledPredictions) -> dict[str, float]:
             start = beyond[0][place - 1] * (1 - part) + beyond[0][place] * part
     found = {
         "accuracy": metrics.accuracy_score(labels, called),
-        "accuracy_of_always_nv": metrics.accuracy_score(labels, np.full(len(labels), DIAGNOSES.index("nv"))),
+        "accuracy_of_always_nv": metrics.accuracy_score(labels, np.full(len(labels), HAM10000.names.index("nv"))),
         "accuracy_of_most_probable": metrics.accuracy_score(labels, best),
         "balanced_accuracy": metrics.balanced_accuracy_score(labels, called),
         "balanced_accuracy_of_most_probable": metrics.balanced_accuracy_score(labels, best),
@@ -111,7 +111,7 @@ def independent(predictions: LabelledPredictions) -> dict[str, float]:
         "malignant_ppv": metrics.precision_score(malignant, predictions.malignant),
         "malignant_npv": metrics.precision_score(~malignant, ~predictions.malignant),
     }
-    for place, diagnosis in enumerate(DIAGNOSES):
+    for place, diagnosis in enumerate(HAM10000.names):
         cases, positive = labels == place, called == place
         found |= {
             f"sensitivity_{diagnosis}": metrics.recall_score(cases, positive),
@@ -140,7 +140,7 @@ def test_weights_are_rows_repeated(digits: int | None) -> None:
     made = made_up(digits=digits)
     weights = lesion_weights(made.lesion_ids, 12, seed=5)
     for place, lacking in enumerate((["df"], ["vasc", "bcc"], ["mel", "bcc", "akiec"])):  # some are called all the same
-        weights[place, np.isin(made.labels, [DIAGNOSES.index(diagnosis) for diagnosis in lacking])] = 0
+        weights[place, np.isin(made.labels, [HAM10000.names.index(diagnosis) for diagnosis in lacking])] = 0
     found = weighted_metrics(made, weights)
     for place, counts in enumerate(weights):
         repeated = made.take(np.repeat(np.arange(len(made)), counts))
@@ -165,7 +165,7 @@ def test_many_weightings_are_cut_into_chunks_without_a_seam(monkeypatch: pytest.
 def test_auc_is_the_chance_that_a_case_ranks_above_a_control() -> None:
     made = made_up(digits=0)
     found = metric_values(made)
-    for place, diagnosis in enumerate(DIAGNOSES):
+    for place, diagnosis in enumerate(HAM10000.names):
         score = made.probabilities[:, place]
         cases, controls = score[made.labels == place][:, None], score[made.labels != place][None]
         chance = (cases > controls).mean() + (cases == controls).mean() / 2
@@ -254,8 +254,8 @@ def test_confusion_matrix_counts_rows_by_truth() -> None:
     made = by_hand(TRUE, CALLED)
     matrix = confusion_matrix(made)
     assert matrix.shape == (7, 7) and matrix.dtype == np.int64 and matrix.sum() == 10
-    assert matrix[DIAGNOSES.index("bcc"), DIAGNOSES.index("akiec")] == 1
-    assert matrix[DIAGNOSES.index("nv")].sum() == 6
+    assert matrix[HAM10000.names.index("bcc"), HAM10000.names.index("akiec")] == 1
+    assert matrix[HAM10000.names.index("nv")].sum() == 6
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -280,12 +280,12 @@ def test_the_challenges_own_scorer_finds_the_same(seed: int) -> None:
     assert found["balanced_accuracy"] == pytest.approx(score.overall, abs=1e-9)
     for ours, theirs in (("macro_auc", "auc"), ("macro_average_precision", "ap")):
         assert found[ours] == pytest.approx(score.macro_average[theirs], abs=1e-9)
-    for diagnosis in DIAGNOSES:
+    for diagnosis in HAM10000.names:
         row = score.per_category.loc[diagnosis.upper()]
         for ours, theirs in (("auc", "auc"), ("average_precision", "ap"), ("sensitivity", "sensitivity"),
                              ("specificity", "specificity"), ("ppv", "ppv"), ("npv", "npv")):  # fmt: skip
             assert found[f"{ours}_{diagnosis}"] == pytest.approx(row[theirs], abs=1e-9)
-    malignant = pd.Series(np.isin(made.labels, MALIGNANT_INDICES).astype(float))
+    malignant = pd.Series(np.isin(made.labels, HAM10000.malignant_indices).astype(float))
     above = auc_above_sensitivity(
         malignant, pd.Series(made.malignant_probability), pd.Series(1.0, malignant.index), 0.8
     )
@@ -296,7 +296,7 @@ def challenge_csv(image_ids: np.ndarray, columns: np.ndarray) -> io.StringIO:
     """A table as the ISIC 2018 challenge has them: columns is (images, 7)."""
     file = io.StringIO(newline="")
     writer = csv.writer(file)
-    writer.writerow(["image", *(diagnosis.upper() for diagnosis in DIAGNOSES)])
+    writer.writerow(["image", *(diagnosis.upper() for diagnosis in HAM10000.names)])
     for name, row in zip(image_ids, columns.tolist(), strict=True):
         writer.writerow([name.replace("I", "ISIC_"), *row])
     file.seek(0)

@@ -13,12 +13,12 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import binom, kstest, norm
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.bootstrap import calibration_gaps, calibration_interval, interval, lesion_weights
 from lesionflow.evaluation.metrics import compare, measure, weighted_metrics
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, LabelledPredictions
 
-MEL, NV = DIAGNOSES.index("mel"), DIAGNOSES.index("nv")
+MEL, NV = HAM10000.names.index("mel"), HAM10000.names.index("nv")
 APART, SHARE_OF_MEL, IN_COMMON = 1.5, 0.4, 0.8
 OPERATING_POINT, TRUSTED_FROM = 0.3, 0.6  # of the score; of the probability of the call
 IMAGES_OF_A_LESION = np.arange(1, 6)

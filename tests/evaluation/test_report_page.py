@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.calibration import coverage_curve
 from lesionflow.evaluation.contact_sheet import worst_mistakes
 from lesionflow.evaluation.metrics import confusion_matrix, in_words, metrics_of
@@ -18,7 +18,7 @@ from lesionflow.model.prediction import UNFAMILIAR
 from tests.evaluation.reports import answers, by_sex, card, full_labels, report
 
 HOSTILE = "</style><script>alert(1)</script><img src=http://example.org/x onerror=alert(2)>&\"'$x$"
-NV = DIAGNOSES.index("nv")
+NV = HAM10000.names.index("nv")
 
 
 class Elements(HTMLParser):
@@ -165,7 +165,7 @@ def test_json_holds_all_numbers_and_is_strict(full: Evaluation) -> None:
     assert values["coverage"]["aurc"] == pytest.approx(coverage_curve(full.predictions).aurc, abs=1e-6)
     assert len(values["coverage"]["coverage"]) == len(values["coverage"]["accuracy"]) > 100
     assert None in values["coverage"]["balanced_accuracy"]  # not defined while a diagnosis has no image yet
-    assert values["roc"].keys() == {"malignant", *DIAGNOSES}
+    assert values["roc"].keys() == {"malignant", *HAM10000.names}
     assert values["roc"]["mel"]["auc"] == pytest.approx(full.metrics["auc_mel"].value, abs=1e-6)
     assert [each["value"] for each in values["slices"]] == ["female", "male", "unknown"]
     assert values["slices"][0]["metrics"]["accuracy"].keys() == {"value", "low", "high"}
@@ -173,7 +173,7 @@ def test_json_holds_all_numbers_and_is_strict(full: Evaluation) -> None:
     assert values["gaps"][0]["lowest"]["value"] == full.gaps[0].lowest.value
     assert values["calibration"]["malignant_threshold"] == 0.25
     assert values["provenance"]["bundle_digest"] == full.card.digest
-    assert values["images_by_diagnosis"] == dict.fromkeys(DIAGNOSES, 40)
+    assert values["images_by_diagnosis"] == dict.fromkeys(HAM10000.names, 40)
 
 
 def test_json_survives_ids_that_are_no_text() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionflow.diagnoses import MALIGNANT_INDICES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.metrics import measure
 from lesionflow.evaluation.slices import Slice, largest_gaps, slices
 from lesionflow.model.card import Estimate
@@ -58,7 +58,7 @@ def test_attributes_of_which_nothing_is_known_are_left_out() -> None:
 
 
 def test_small_is_few_images_or_few_lesions_of_either_kind() -> None:
-    malignant = np.isin(MADE.labels, MALIGNANT_INDICES)
+    malignant = np.isin(MADE.labels, HAM10000.malignant_indices)
     lesions = np.unique(MADE.lesion_ids[malignant])
     for count, small in ((19, True), (20, False)):
         few = np.isin(MADE.lesion_ids, lesions[:count]) | ~malignant
@@ -111,7 +111,9 @@ def test_a_gap_that_is_there_is_found_and_one_that_is_not_is_not() -> None:
     made = made_up(700, seed=3)
     lesion = np.array([int(name[1:]) for name in made.lesion_ids])
     worse = lesion % 2 == 0  # every other lesion: the model misses most of what is malignant there
-    missed = worse & np.isin(made.labels, MALIGNANT_INDICES) & (np.random.default_rng(0).random(len(made)) < 0.6)
+    missed = (
+        worse & np.isin(made.labels, HAM10000.malignant_indices) & (np.random.default_rng(0).random(len(made)) < 0.6)
+    )
     table = attributes(made, sex=np.where(worse, "male", "female"), localization=np.where(lesion % 3 == 0, "a", "b"))
     predictions = LabelledPredictions(**{**made.arrays(), "malignant": made.malignant & ~missed})
     overall = measure(predictions, resamples=100)

@@ -1,16 +1,16 @@
 import numpy as np
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.model.card import Calibration
 from lesionflow.model.decision import decide, softmax
 from lesionflow.model.prediction import Predictions
 
-MEL, NV = DIAGNOSES.index("mel"), DIAGNOSES.index("nv")
-PRIOR = tuple(0.67 if diagnosis == "nv" else 0.055 for diagnosis in DIAGNOSES)
+MEL, NV = HAM10000.names.index("mel"), HAM10000.names.index("nv")
+PRIOR = tuple(0.67 if diagnosis == "nv" else 0.055 for diagnosis in HAM10000.names)
 
 
 def logits_of(**probabilities: float) -> np.ndarray:
-    return np.log([[probabilities.get(diagnosis, 1e-6) for diagnosis in DIAGNOSES]])
+    return np.log([[probabilities.get(diagnosis, 1e-6) for diagnosis in HAM10000.names]])
 
 
 def test_the_call_is_what_gains_most_over_its_prior() -> None:
@@ -50,5 +50,5 @@ def test_softmax_of_large_logits() -> None:
 
 def test_malignant_is_the_sum_of_three() -> None:
     said = Predictions(np.eye(7), np.arange(7), np.zeros(7, bool), np.full(7, "no"))
-    found = [DIAGNOSES[index] for index in np.flatnonzero(said.malignant_probability)]
+    found = [HAM10000.names[index] for index in np.flatnonzero(said.malignant_probability)]
     assert found == ["akiec", "bcc", "mel"]

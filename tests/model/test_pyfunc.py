@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.model.pyfunc import _load_pyfunc, output_columns
 from tests.conftest import invoke
 from tests.images.test_dicom import dicom
@@ -56,7 +56,7 @@ def test_a_broken_image_is_a_row_that_says_so_and_its_neighbours_are_whole(store
     error = "not_an_image: the content is none of JPEG, PNG, TIFF, WEBP, BMP, GIF, JPEG 2000, AVIF, HEIF, DICOM"
     assert predicted.loc[1, WORDS[:-1]].tolist() == ["", "", "", error, "error"]
     assert predicted.iloc[0].tolist() == predicted.iloc[2].tolist()
-    assert abs(sum(predicted.iloc[0][f"p_{dx}"] for dx in DIAGNOSES) - 1) < 1e-6
+    assert abs(sum(predicted.iloc[0][f"p_{dx}"] for dx in HAM10000.names) - 1) < 1e-6
     assert {name: str(predicted[name].dtype) for name in NUMBERS} == dict.fromkeys(NUMBERS, "float64")
 
 

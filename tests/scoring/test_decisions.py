@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.api.score import score
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import ReportError, UsageError
 from lesionflow.images.decode import Decoded, decode
 from lesionflow.model.card import AVERAGED, SINGLE, read_card, write_card
@@ -22,7 +22,7 @@ from lesionflow.scoring.read_report import read_report
 from tests.conftest import error_line, invoke
 from tests.scoring.conftest import SIDE, interrupt_before_batch
 
-NUMBERS = ("probability", *(f"p_{diagnosis}" for diagnosis in DIAGNOSES), "p_malignant")
+NUMBERS = ("probability", *(f"p_{diagnosis}" for diagnosis in HAM10000.names), "p_malignant")
 WORDS = ("diagnosis", "malignant", "refer")
 
 
@@ -44,13 +44,13 @@ def test_a_row_says_what_the_predictor_decides(
     pixels = np.stack([decode(row["path"], SIDE, SIDE) for row in rows])
     said = load_predictor(deciding_bundle, averaged=averaged).predict(pixels).one_by_one()
     assert [(row["diagnosis"], row["malignant"], row["refer"]) for row in rows] == [
-        (DIAGNOSES[each.called], "yes" if each.malignant else "no", each.refer) for each in said
+        (HAM10000.names[each.called], "yes" if each.malignant else "no", each.refer) for each in said
     ]
     for row, each in zip(rows, said, strict=True):
         assert float(row["probability"]) == pytest.approx(each.probabilities[each.called], abs=2e-6)
     for column, number in (("diagnosis", 4), ("malignant", 2), ("refer", 3)):
         assert len({row[column] for row in rows}) >= number  # no word is tested by its absence
-    most_probable = [DIAGNOSES[int(np.argmax(each.probabilities))] for each in said]
+    most_probable = [HAM10000.names[int(np.argmax(each.probabilities))] for each in said]
     assert most_probable != [row["diagnosis"] for row in rows]
     counts = summary.counts
     assert counts.malignant == [row["malignant"] for row in rows].count("yes")

@@ -24,8 +24,8 @@ def table(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [(files[number], lesion, "p1" if lesion in "ab" else "p2") for number, lesion in enumerate(lesions)]
     rows.insert(0, (broken[0], "b", "p1"))
     rows.append((broken[1], "d", "p2"))
-    with open(folder / "list.csv", "w", newline="") as file:
-        csv.writer(file).writerows([("path", "lesion_id", "patient_id"), *rows])
+    with open(folder / "list.csv", "w", newline="") as listed:
+        csv.writer(listed).writerows([("path", "lesion_id", "patient_id"), *rows])
     return folder / "list.csv"
 
 

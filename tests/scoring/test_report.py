@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lesionflow.atomic import check_writable
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError, ReportError, UsageError
 from lesionflow.model.card import Calibration
 from lesionflow.model.columns import report_columns
@@ -32,7 +32,7 @@ from lesionflow.scoring.report import (
 
 PRIOR = (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02)
 PROBABILITIES = (0.01, 0.02, 0.03, 0.04, 0.2, 0.6, 0.1)  # nv, then mel, then vasc; vasc by the largest factor
-DECISION = IndexedPrediction(PROBABILITIES, DIAGNOSES.index("vasc"), True, "uncertain")
+DECISION = IndexedPrediction(PROBABILITIES, HAM10000.names.index("vasc"), True, "uncertain")
 SCORED = Row("images/a.jpg", DECISION)
 FAILED = Row("images/b.jpg", None, "damaged", "broken, data stream")
 
@@ -159,7 +159,7 @@ def test_top_k_ranks_the_diagnoses_by_probability_whichever_is_called(tmp_path: 
     assert [row[f"top{rank}_diagnosis"] for rank in (1, 2, 3)] == ["nv", "mel", "vasc"]
     assert [row[f"top{rank}_probability"] for rank in (1, 2, 3)] == ["0.600000", "0.200000", "0.100000"]
     (row,) = records(written(tmp_path, [Row("a", IndexedPrediction((1 / 7,) * 7, 0, False, "no"))], top_k=7))
-    assert tuple(row[f"top{rank}_diagnosis"] for rank in range(1, 8)) == DIAGNOSES
+    assert tuple(row[f"top{rank}_diagnosis"] for rank in range(1, 8)) == HAM10000.names
 
 
 def test_carried_columns_follow_the_path(tmp_path: Path) -> None:
@@ -356,14 +356,14 @@ def test_the_greatest_of_the_isic_format_is_the_diagnosis_called(
     for line, row in zip(found, rows, strict=True):
         shares = {name.lower(): float(share) for name, share in line.items() if name != "image"}
         assert row.prediction is not None
-        called = shares[DIAGNOSES[row.prediction.called]]
+        called = shares[HAM10000.names[row.prediction.called]]
         assert called == max(shares.values())  # among equals at six decimals it is one of the greatest
         assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
 
 
 def test_isic_takes_the_prior_out(tmp_path: Path) -> None:
     (found,) = records(isic(tmp_path, [SCORED], prior=PRIOR))
-    factors = {dx: share / prior for dx, share, prior in zip(DIAGNOSES, PROBABILITIES, PRIOR, strict=True)}
+    factors = {dx: share / prior for dx, share, prior in zip(HAM10000.names, PROBABILITIES, PRIOR, strict=True)}
     for dx, factor in factors.items():
         assert float(found[dx.upper()]) == pytest.approx(factor / sum(factors.values()), abs=1e-6)
     assert max(factors, key=lambda dx: factors[dx]) == "vasc"
@@ -403,7 +403,7 @@ def test_the_challenges_own_checker_accepts_it(tmp_path: Path) -> None:
     truth.write_text(f"image,{','.join(names)}\n{''.join(lines)}")
     right = {
         name: IndexedPrediction(
-            tuple(float(dx == name.lower()) for dx in DIAGNOSES), DIAGNOSES.index(name.lower()), False, "no"
+            tuple(float(dx == name.lower()) for dx in HAM10000.names), HAM10000.names.index(name.lower()), False, "no"
         )
         for name in names
     }

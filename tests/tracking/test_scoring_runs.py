@@ -13,7 +13,7 @@ from PIL import Image
 
 from lesionflow.api.score import score
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.diagnoses import DIAGNOSES
+from lesionflow.diagnoses import HAM10000
 from lesionflow.tracking.scoring_runs import experiment_of
 from tests.conftest import error_line, invoke
 from tests.scoring.conftest import write_small_bundle
@@ -46,7 +46,7 @@ def test_a_job_is_a_run_with_counts_shares_and_histograms(store: Path) -> None:
     rows = [row for row in csv.DictReader(out.open()) if row["status"] == "ok"]
     metrics = run.data.metrics
     assert (metrics["images"], metrics["scored"], metrics["failed"], metrics["failed/empty"]) == (7, 6, 1, 1)
-    for name in DIAGNOSES:
+    for name in HAM10000.names:
         assert metrics[f"share/{name}"] == pytest.approx(sum(row["diagnosis"] == name for row in rows) / 6)
     assert metrics["share/malignant"] == pytest.approx(sum(row["malignant"] == "yes" for row in rows) / 6)
     client = mlflow.MlflowClient()
