@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lesionflow.api.history import history
     from lesionflow.api.load import LoadedModel, load
     from lesionflow.api.merge import merge
+    from lesionflow.api.monitor import monitor
     from lesionflow.api.move_store import MovedStore, move_store
     from lesionflow.api.promote import promote
     from lesionflow.api.register import Registered, register
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from lesionflow.health.check import Check
     from lesionflow.model.card import Card, Estimate
     from lesionflow.model.prediction import Prediction
+    from lesionflow.monitoring.config import MonitorConfig
+    from lesionflow.monitoring.watch import Watch
     from lesionflow.profile.description import Description
     from lesionflow.registry.champion import Promotion, Rollback
     from lesionflow.registry.compared_model import ComparedModel
@@ -85,6 +88,7 @@ else:
         "LaterTruth": "evaluation.later_truth",
         "LesionflowError": "errors",
         "LoadedModel": "api.load",
+        "MonitorConfig": "monitoring.config",
         "MovedStore": "api.move_store",
         "Prediction": "model.prediction",
         "Promotion": "registry.champion",
@@ -99,6 +103,7 @@ else:
         "TrainingConfig": "training.config",
         "Verdict": "registry.gates",
         "Version": "registry.versions",
+        "Watch": "monitoring.watch",
         "resume": "api.train",
     }
 
@@ -134,6 +139,7 @@ __all__ = [
     "LaterTruth",
     "LesionflowError",
     "LoadedModel",
+    "MonitorConfig",
     "MovedStore",
     "Prediction",
     "Promotion",
@@ -148,6 +154,7 @@ __all__ = [
     "TrainingConfig",
     "Verdict",
     "Version",
+    "Watch",
     "compare",
     "describe",
     "doctor",
@@ -159,6 +166,7 @@ __all__ = [
     "history",
     "load",
     "merge",
+    "monitor",
     "move_store",
     "promote",
     "register",

@@ -105,6 +105,11 @@ def image(content: bytes, kind: str, alternative: str, caption: str = "", width:
     return _part("image", base64.b64encode(content).decode(), kind, alternative, caption, width)
 
 
+def chart(drawn: object) -> Markup:
+    """Draw a chart, with a text of each point where one points; drawn: such as `monitoring.charts.Chart`."""
+    return _part("chart", drawn)
+
+
 def _part(name: str, *values: Any) -> Markup:
     part: Markup = getattr(_environment().get_template("parts.html").module, name)(*values)
     return part

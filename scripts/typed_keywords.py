@@ -10,13 +10,15 @@ from pathlib import Path
 
 from lesionflow.dataverse.config import DownloadConfig
 from lesionflow.evaluation.config import EvaluationConfig, ExplanationConfig
+from lesionflow.monitoring.config import MonitorConfig
 from lesionflow.registry.config import PromotionConfig
 from lesionflow.scoring.config import ReportConfig, ScoringConfig
 from lesionflow.training.config import TrainingConfig
 
 FILE = Path(__file__).parents[1] / "lesionflow" / "api" / "overrides.py"
 KINDS = (
-    TrainingConfig, ReportConfig, ScoringConfig, EvaluationConfig, ExplanationConfig, PromotionConfig, DownloadConfig
+    TrainingConfig, ReportConfig, ScoringConfig, EvaluationConfig, ExplanationConfig, PromotionConfig, DownloadConfig,
+    MonitorConfig,
 )  # fmt: skip
 
 

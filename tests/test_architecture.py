@@ -16,7 +16,8 @@ PACKAGE = Path(__file__).parents[1] / "lesionflow"
 ORDER = [
     ["version", "usage_data"], ["errors"], ["options"], ["defaults"], ["text"], ["diagnoses"], ["storage"], ["atomic"],
     ["locks"], ["pages"], ["progress"],
-    ["images"], ["datasets"], ["dataverse", "profile"], ["model"], ["evaluation", "scoring"], ["training"],
+    ["images"], ["datasets"], ["dataverse", "profile"], ["model"],
+    ["evaluation", "monitoring", "scoring"], ["training"],
     ["tracking"], ["registry"], ["health"], ["api"], ["__init__"], ["cli"], ["__main__"],
 ]  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

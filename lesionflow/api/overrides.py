@@ -142,6 +142,16 @@ class DownloadOptions(TypedDict, total=False):
     tries: int
 
 
+class MonitorOptions(TypedDict, total=False):
+    """Fields of `MonitorConfig`."""
+
+    reference: str | None
+    reference_nights: int
+    limits: str | None
+    registered_model: str | None
+    overwrite: bool
+
+
 def configured(kind: type[_Config], config: _Config | None, overrides: Mapping[str, Any]) -> _Config:
     """The configuration with some options in place of its own; without one, that of `kind` with its defaults.
 

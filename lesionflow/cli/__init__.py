@@ -13,6 +13,7 @@ from lesionflow.cli.doctor import doctor
 from lesionflow.cli.evaluation import demo, describe, evaluate
 from lesionflow.cli.explanation import explain
 from lesionflow.cli.mlproject import work_where_mlflow_run_was_typed
+from lesionflow.cli.monitoring import monitor
 from lesionflow.cli.registry import compare, export, history, move_store, promote, register, rollback
 from lesionflow.cli.scoring import merge, score
 from lesionflow.cli.streams import guarded_streams
@@ -33,6 +34,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         score,
         explain,
         merge,
+        monitor,
     ),
     "Registered models": (
         compare,

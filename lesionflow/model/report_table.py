@@ -6,6 +6,7 @@ be counted, so columns are compared at once. The diagnoses are those of the repo
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from lesionflow.model.columns import FAILED, NO, REFER, SCORED, YES, as_written
 if TYPE_CHECKING:
     import pandas as pd
 
+_WORDS = ("status", "diagnosis", "malignant", "refer", "model")  # columns with a few different words
 NEEDED = ("status", "diagnosis", "p_malignant", "malignant", "refer", "model")
 _SUM_TOLERANCE = 0.001  # of probabilities with six decimals
 
@@ -40,8 +42,15 @@ class ReportTable:
     refer: np.ndarray  # (scored,) text
 
     def column(self, name: str) -> np.ndarray | None:
-        """A further column of the scored images, (scored,) as it was read; None where the report has none."""
-        return self.rows[name].to_numpy()[self.scored] if name in self.rows.columns else None
+        """A further column of the scored images, (scored,) text; None where the report has none."""
+        return self.rows[name].astype(object).to_numpy()[self.scored] if name in self.rows.columns else None
+
+    def codes(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """A further column of the scored images as (scored,) indices into its words; None where there is none."""
+        if name not in self.rows.columns:
+            return None
+        column = self.rows[name].cat
+        return column.codes.to_numpy()[self.scored].astype(np.int64), column.categories.to_numpy(object)
 
 
 def read_report_table(file: Path, further: tuple[str, ...] = ()) -> ReportTable:
@@ -61,19 +70,17 @@ def read_report_table(file: Path, further: tuple[str, ...] = ()) -> ReportTable:
     """
     rows = _read(file, further)
     diagnoses = _diagnoses(list(rows.columns))
-    rows = rows.reset_index(drop=True)
-    status = rows["status"]
-    if strange := sorted(set(status) - {SCORED, FAILED}):
+    if strange := sorted(set(rows["status"].cat.categories) - {SCORED, FAILED}):
         raise ReportError(f"{file}: status {strange[0]!r} is neither {SCORED} nor {FAILED}")
-    scored = (status == SCORED).to_numpy(bool)
-    of_scored = rows[scored]
+    scored = (rows["status"] == SCORED).to_numpy(bool)
+    of_scored = rows if scored.all() else rows[scored]
     columns = [f"p_{name}" for name in diagnoses]
     probabilities = _numbers(of_scored, columns, file)
     totals = probabilities.sum(axis=1)
     if len(totals) and np.abs(totals - 1).max() > _SUM_TOLERANCE:
         worst = int(np.abs(totals - 1).argmax())
         raise ReportError(f"{file}: the probabilities of an image add up to {totals[worst]:.6f}, not to 1")
-    models = sorted(set(rows["model"]))
+    models = sorted(rows["model"].cat.categories)
     if len(models) > 1:
         raise ReportError(f"{file}: rows of several models: {first_few(models)}; give a report of one run")
     malignant_probability = _numbers(of_scored, ["p_malignant"], file)[:, 0]
@@ -119,11 +126,18 @@ def _read(file: Path, further: tuple[str, ...]) -> pd.DataFrame:
 
     try:
         if kind == ".csv":
-            header = pd.read_csv(file, encoding="utf-8-sig", nrows=0).columns
+            with open(file, encoding="utf-8-sig", newline="") as text:
+                header = next(csv.reader(text), [])
             # Only what is empty in a number's column is missing; a name may be NA.
             empty = {name: [""] for name in header if name.startswith("p_")}
             rows = pd.read_csv(
-                file, encoding="utf-8-sig", keep_default_na=False, na_values=empty, usecols=wanted, low_memory=False
+                file,
+                encoding="utf-8-sig",
+                keep_default_na=False,
+                na_values=empty,
+                usecols=wanted,
+                low_memory=False,
+                dtype=dict.fromkeys((*_WORDS, *further), "category"),
             )
         elif kind == ".jsonl":
             rows = pd.read_json(file, lines=True, dtype=False, convert_dates=False)
@@ -143,17 +157,20 @@ def _read(file: Path, further: tuple[str, ...]) -> pd.DataFrame:
     rows = rows[[name for name in rows.columns if wanted(name)]]
     if missing := [name for name in NEEDED if name not in rows.columns]:
         raise ReportError(f"{file}: no column {', '.join(missing)}; was it written with --columns or --format isic?")
-    for name in {*NEEDED, *further} - {"p_malignant"}:
-        if name in rows.columns and not pd.api.types.is_numeric_dtype(rows[name]):
-            rows[name] = _as_text(rows[name])
-    return rows
+    return rows.assign(**{name: _as_text(rows[name]) for name in (*_WORDS, *further) if name in rows.columns})
 
 
 def _as_text(column: pd.Series) -> pd.Series:
-    """Text, without the apostrophes that keep spreadsheets from taking a cell for a formula."""
-    text = column.fillna("").astype(str)
-    quoted = text.str.startswith("'")
-    return text.where(~quoted, text.map(as_written)) if quoted.any() else text
+    """Text as categories, without the apostrophes that keep spreadsheets from taking a cell for a formula."""
+    if column.dtype != "category":
+        column = column.astype(object).where(column.notna(), "").astype(str).astype("category")
+    words = column.cat.categories
+    if not len(words) or not words.str.startswith("'").any():
+        return column
+    read = [as_written(word) for word in words]
+    if len(set(read)) == len(read):
+        return column.cat.rename_categories(read)
+    return column.astype(str).map(as_written).astype("category")
 
 
 def _diagnoses(columns: list[str]) -> tuple[str, ...]:
@@ -182,13 +199,14 @@ def _numbers(rows: pd.DataFrame, columns: list[str], file: Path) -> np.ndarray:
 
 def _indices(rows: pd.DataFrame, column: str, words: tuple[str, ...], file: Path) -> np.ndarray:
     """Which of the words each row has: (rows,) int64."""
-    import pandas as pd
-
-    codes = np.asarray(pd.Categorical(rows[column], categories=list(words)).codes, dtype=np.int64)
-    if (codes < 0).any():
-        strange = rows[column].to_numpy()[codes < 0][0]
-        raise ReportError(f"{file}: {column} {str(strange)[:50]!r} is none of {', '.join(words)}")
-    return codes
+    known = list(rows[column].cat.categories)
+    meant = np.array([words.index(word) if word in words else -1 for word in known] or [-1], dtype=np.int64)
+    codes = rows[column].cat.codes.to_numpy()
+    indices = meant[codes]
+    if (indices < 0).any():
+        strange = known[codes[indices < 0][0]]
+        raise ReportError(f"{file}: {column} {strange[:50]!r} is none of {', '.join(words)}")
+    return indices
 
 
 def _malignant(diagnoses: tuple[str, ...], probabilities: np.ndarray, malignant: np.ndarray) -> tuple[str, ...]:

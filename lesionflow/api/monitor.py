@@ -1,0 +1,119 @@
+"""Monitor: the reports of many nights -> how they differ, which raise an alarm, and a page for the morning."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Unpack
+
+from lesionflow.api.overrides import MonitorOptions, configured
+from lesionflow.atomic import atomic_file, check_folder
+from lesionflow.errors import DataError, RegistryError
+from lesionflow.model.card import VALIDATION_FILE, read_card
+from lesionflow.model.files import read_arrays
+from lesionflow.model.prediction import read_labelled
+from lesionflow.monitoring.config import MonitorConfig
+from lesionflow.monitoring.limits import read_limits
+from lesionflow.monitoring.nights import Night, read_nights, sample_of_validation
+from lesionflow.monitoring.page import watch_json, watch_page
+from lesionflow.monitoring.performance import Scored, estimate_performance
+from lesionflow.monitoring.watch import GIVEN, VALIDATION, Reference, Watch, watch
+from lesionflow.pages import write_page
+
+PAGE_FILE, JSON_FILE = FILES = ("nights.html", "nights.json")
+_REPORT_ENDINGS = (".csv", ".parquet", ".jsonl")
+
+
+def monitor(
+    reports: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str] | None = None,
+    config: MonitorConfig | None = None,
+    *,
+    tracking_uri: str | None = None,
+    **overrides: Unpack[MonitorOptions],
+) -> Watch:
+    """Hold nights against the first of them, and against a model's validation part or a report.
+
+    Parameters
+    ----------
+    reports
+        What `score` wrote, a report a night, in the order of time.
+    out
+        Folder for the page and the JSON.
+    config
+        What to hold them against, and limits; `overrides` replace single options of it.
+    tracking_uri
+        MLflow tracking store and registry.
+
+    Returns
+    -------
+    Watch
+        Each night with its values, its distances and its alarms.
+
+    Raises
+    ------
+    ReportError
+        A report cannot be read, or the folder holds an earlier page.
+    DataError
+        The reports are of different models or label sets, or hold no predictions.
+    """
+    config = configured(MonitorConfig, config, overrides)
+    if out is not None:
+        check_folder(Path(out), FILES, config.overwrite)
+    limits = read_limits(None if config.limits is None else Path(config.limits))
+    if not reports:
+        raise DataError("no report; name one for each night, in the order of time")
+    nights = read_nights([Path(report) for report in reports])
+    notes: list[str] = []
+    given = None if config.reference is None else _reference(config.reference, nights, tracking_uri, notes)
+    found = watch(nights, given, limits, config.reference_nights, tuple(notes))
+    if out is not None:
+        champion = "" if config.registered_model is None else _champion(config.registered_model, tracking_uri)
+        with atomic_file(Path(out) / JSON_FILE, config.overwrite) as file:
+            file.write(json.dumps(watch_json(found, champion), indent=1, allow_nan=False).encode() + b"\n")
+        write_page(Path(out) / PAGE_FILE, watch_page(found, champion), config.overwrite)
+    return found
+
+
+def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, notes: list[str]) -> Reference | None:
+    """A report or a model's validation part as a reference; None, and a note, where the model came without one."""
+    diagnoses = next((night.diagnoses for night in nights if night.model), ())
+    if Path(source).suffix.lower() in _REPORT_ENDINGS:
+        night = read_nights([Path(source)])[0]
+        if night.diagnoses != diagnoses:
+            raise DataError(f"{source}: has other diagnoses than the nights; give a report of their model")
+        estimates = {name: estimate.value for name, estimate in night.estimates.items()}
+        return Reference(GIVEN, night.name, night.sample, estimates)
+    from lesionflow.registry.versions import SCORED, resolve  # which brings MLflow along only for a registry's model
+
+    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
+        resolved = resolve(source, Path(folder), tracking_uri, (*SCORED, VALIDATION_FILE))
+        card = read_card(resolved.folder)
+        said = read_labelled(read_arrays(resolved.folder, card, VALIDATION_FILE))
+    if card.classes != diagnoses:
+        raise DataError(f"{resolved.label} has other diagnoses than the nights; give the model that scored them")
+    if said is None:
+        notes.append(f"{resolved.label} came without what it says of its validation part: the first nights alone count")
+        return None
+    scored = Scored(said.probabilities, said.called, said.malignant_probability, said.malignant)
+    estimates = {name: estimate.value for name, estimate in estimate_performance(scored).items()}
+    return Reference(VALIDATION, f"of {resolved.label}", sample_of_validation(said, card.classes), estimates)
+
+
+def _champion(name: str, tracking_uri: str | None) -> str:
+    """Who is champion since when, in one line; what is wrong where that cannot be told."""
+    from lesionflow.api.history import history
+
+    try:
+        state = history(name, tracking_uri=tracking_uri)
+    except RegistryError as error:
+        return f"Who is champion cannot be told: {error}"
+    if state.champion is None:
+        return f"{name} has no champion."
+    if not state.agrees:
+        return f"Champion is {name}/{state.champion}, by other means than lesionflow."
+    last = state.changes[-1]
+    return f"Champion is {name}/{state.champion}, {last.decision} at {last.when} by {last.who}."

@@ -1,0 +1,149 @@
+"""How far a night is from a reference: a distance that people can read, and the chance that it is only chance.
+
+Every test takes one image of each lesion, since several images of a lesion are no independent evidence; the p-values
+of a night are corrected for their number (Holm 1979, Scand. J. Stat. 6, 65-70).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+MOST_CATEGORIES = 20  # of a reference that are told apart; the others count together
+OTHERS = "others"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The images of a night, or of a reference, one of each lesion: values by name."""
+
+    numbers: Mapping[str, np.ndarray] = field(default_factory=dict)  # (images,) float64 without NaN, ascending
+    flags: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # how many of how many
+    categories: Mapping[str, Counter[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far a value of a night is from the reference."""
+
+    size: float  # 0 the same, 1 apart; of a share the difference, which has a sign
+    p_value: float  # that chance alone does as much
+
+
+def pooled(samples: list[Sample]) -> Sample:
+    """Several samples as one; a value counts where all of them have it."""
+
+    def names(kind: str) -> list[str]:
+        return [name for name in getattr(samples[0], kind) if all(name in getattr(one, kind) for one in samples)]
+
+    return Sample(
+        {name: np.sort(np.concatenate([one.numbers[name] for one in samples])) for name in names("numbers")},
+        {
+            name: (sum(one.flags[name][0] for one in samples), sum(one.flags[name][1] for one in samples))
+            for name in names("flags")
+        },
+        {name: sum((one.categories[name] for one in samples), Counter()) for name in names("categories")},
+    )
+
+
+def distances(night: Sample, reference: Sample) -> dict[str, Distance]:
+    """The distance of every value that both have."""
+    found: dict[str, Distance] = {}
+    numbers = [name for name, values in night.numbers.items() if len(values) and len(reference.numbers.get(name, ()))]
+    if numbers:
+        sizes = [ks_distance(night.numbers[name], reference.numbers[name]) for name in numbers]
+        images = [(len(night.numbers[name]), len(reference.numbers[name])) for name in numbers]
+        found |= _paired(numbers, np.array(sizes), ks_p_values(np.array(sizes), np.array(images)))
+    flags = [name for name, (_, images) in night.flags.items() if images and reference.flags.get(name, (0, 0))[1]]
+    if flags:
+        counts = np.array([(*night.flags[name], *reference.flags[name]) for name in flags])
+        found |= _paired(flags, counts[:, 0] / counts[:, 1] - counts[:, 2] / counts[:, 3], share_p_values(counts))
+    for name, counted in night.categories.items():
+        if counted and reference.categories.get(name):
+            found[name] = category_distance(counted, reference.categories[name])
+    return found
+
+
+def _paired(names: list[str], sizes: np.ndarray, p_values: np.ndarray) -> dict[str, Distance]:
+    pairs = zip(sizes.tolist(), p_values.tolist(), strict=True)
+    return {name: Distance(size, p_value) for name, (size, p_value) in zip(names, pairs, strict=True)}
+
+
+def ks_distance(values: np.ndarray, reference: np.ndarray) -> float:
+    """The largest gap of two distribution functions (Kolmogorov and Smirnov), of ascending values.
+
+    It is what `scipy.stats.ks_2samp` computes, which would sort the reference again for every night.
+    """
+    below = np.searchsorted(reference, values, side="left") / len(reference)
+    upto = np.searchsorted(reference, values, side="right") / len(reference)
+    # Between two values of the night only the reference's function rises: its gaps are largest at the night's values.
+    first = np.searchsorted(values, values, side="left") / len(values)
+    last = np.searchsorted(values, values, side="right") / len(values)
+    return float(max(np.abs(upto - last).max(), np.abs(below - first).max()))
+
+
+def ks_p_values(sizes: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """The p-values of gaps between samples of so many images, (values, 2), by Kolmogorov's limit distribution.
+
+    Stephens' correction (1970, J. R. Stat. Soc. B 32, 115-122) makes it hold from a few images on; of values that are
+    tied they are too large rather than too small.
+    """
+    from scipy.special import kolmogorov  # scipy.stats takes a second to import
+
+    night, reference = images.T.astype(np.float64)
+    root = np.sqrt(night * reference / (night + reference))
+    return np.asarray(kolmogorov((root + 0.12 + 0.11 / root) * sizes))
+
+
+def share_p_values(counts: np.ndarray) -> np.ndarray:
+    """Twice the smaller tail of Fisher's exact test, of (values, 4): how many of how many, and in the reference."""
+    from scipy.special import gammaln
+
+    count, images, of_reference, reference_images = counts.T.astype(np.float64)
+    total, found = images + reference_images, count + of_reference
+    outward = np.where(count * reference_images > of_reference * images, 1.0, -1.0)
+    deviation = np.sqrt(images * (found / total) * (1 - found / total))
+    # The hypergeometric tail from the count outward, as far as it is not negligible.
+    steps = np.arange(int(10 * deviation.max()) + 60)
+    at = count[:, None] + outward[:, None] * steps  # (values, steps)
+    possible = (at >= np.maximum(0, images + found - total)[:, None]) & (at <= np.minimum(images, found)[:, None])
+    at = np.where(possible, at, count[:, None])
+
+    def log_choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
+        return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
+
+    chances = log_choose(found[:, None], at) + log_choose((total - found)[:, None], images[:, None] - at)
+    tail = np.where(possible, np.exp(chances - log_choose(total, images)[:, None]), 0.0).sum(axis=1)
+    return np.asarray(np.minimum(1.0, 2 * tail))
+
+
+def category_distance(night: Counter[str], reference: Counter[str]) -> Distance:
+    """The share of images that would have to change their category (total variation), with the chi-squared test."""
+    from scipy.special import chdtrc
+
+    common = [name for name, _ in reference.most_common(MOST_CATEGORIES)]
+    rows = np.array([_counts(night, common), _counts(reference, common)], dtype=np.float64)
+    rows = rows[:, rows.sum(axis=0) > 0]
+    shares = rows / rows.sum(axis=1, keepdims=True)
+    size = float(np.abs(shares[0] - shares[1]).sum() / 2)
+    expected = rows.sum(axis=1, keepdims=True) * rows.sum(axis=0) / rows.sum()
+    statistic = float((np.square(rows - expected) / expected).sum())
+    return Distance(size, float(chdtrc(rows.shape[1] - 1, statistic)) if rows.shape[1] > 1 else 1.0)
+
+
+def _counts(counts: Counter[str], common: list[str]) -> list[int]:
+    """Counts of the common categories, and of all others together."""
+    return [*(counts[name] for name in common), sum(counts.values()) - sum(counts[name] for name in common)]
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """P-values corrected for their number: the chance that any of so many true hypotheses is rejected."""
+    order = sorted(p_values, key=lambda name: p_values[name])
+    corrected, highest = {}, 0.0
+    for rank, name in enumerate(order):
+        highest = max(highest, min(1.0, p_values[name] * (len(order) - rank)))
+        corrected[name] = highest
+    return {name: corrected[name] for name in p_values}

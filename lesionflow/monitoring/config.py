@@ -1,0 +1,31 @@
+"""The object that says how to watch nights; the command line is made from its fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lesionflow.options import FILES, check_options, option
+
+
+@dataclass(frozen=True)
+class MonitorConfig:
+    """How to watch nights. Values out of range raise `UsageError` before any work starts."""
+
+    reference: str | None = option(
+        None,
+        "A model, whose validation part the nights are held against as well, or a report.",
+        kind=str, metavar="MODEL|REPORT", unset="the first nights alone",
+    )  # fmt: skip
+    reference_nights: int = option(14, "How many of the first nights the others are held against.", low=1, high=366)
+    limits: str | None = option(
+        None, "YAML file with limits from which a night raises an alarm.", kind=str, metavar="FILE",
+        completes=(FILES,), unset="those that 'Watch the nights' lists",
+    )  # fmt: skip
+    registered_model: str | None = option(
+        None, "Say on the page who is champion of this registered model, and since when.", kind=str, metavar="NAME",
+        unset="say nothing", group="MLflow",
+    )  # fmt: skip
+    overwrite: bool = option(False, "Replace the page and the JSON of an earlier morning.")
+
+    def __post_init__(self) -> None:
+        check_options(self)

@@ -1,0 +1,126 @@
+"""From which value on a night raises an alarm: what is usual, and a YAML file that says otherwise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from lesionflow.errors import UsageError, did_you_mean
+
+NO_LIMIT = math.inf
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a night raises an alarm.
+
+    A distance counts where it is larger than its limit, larger than that of any night of the reference from the others,
+    and no chance: its p-value, corrected for the number of the night's tests, is below `level`.
+    """
+
+    level: float = 0.002  # the chance that a night like the reference raises an alarm about any distance
+    distribution: float = 0.1  # of two distribution functions, 0 to 1 (Kolmogorov and Smirnov)
+    share: float = 0.03  # a difference of two shares of the images
+    category: float = 0.2  # the share of images that would have to change their category
+    from_validation: float = 3.0  # times these limits, where the reference is the model's validation part
+    estimate: float = 0.05  # how far an expected metric may fall below the reference's
+    fewest_images: int = 1  # in a night
+    failed: float = 0.05  # share of the images that could not be read
+    values: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # lowest and highest, by a value's name
+    distances: Mapping[str, float] = field(default_factory=dict)  # of single values, in place of the three above
+
+    def of_distance(self, name: str, usual: float) -> float:
+        """The limit of a value's distance; usual: the one for all of its kind."""
+        return next((limit for pattern, limit in self.distances.items() if fnmatchcase(name, pattern)), usual)
+
+    def of_value(self, name: str) -> tuple[float, float]:
+        """The lowest and the highest that a value may be."""
+        found = (ends for pattern, ends in self.values.items() if fnmatchcase(name, pattern))
+        return next(found, (-NO_LIMIT, NO_LIMIT))
+
+
+def limits_json(limits: Limits) -> dict[str, Any]:
+    """The limits as values of strict JSON; no limit is null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: plain(each) for name, each in value.items()}
+        if isinstance(value, tuple):
+            return [plain(each) for each in value]
+        return None if math.isinf(value) else value
+
+    return {each.name: plain(getattr(limits, each.name)) for each in fields(limits)}
+
+
+def read_limits(file: Path | None) -> Limits:
+    """Read limits from a YAML file; what it does not name is as usual.
+
+    Parameters
+    ----------
+    file
+        With keys that are fields of `Limits`. `values` has a name or a pattern such as `share/*` and the ends `low` and
+        `high`, either or both; `distances` a name or a pattern and a number, or null for no limit.
+
+    Raises
+    ------
+    UsageError
+        The file cannot be read, or holds what is no limit.
+    """
+    if file is None:
+        return Limits()
+    import yaml
+
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8-sig")) or {}
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise UsageError(f"{file}: not YAML ({' '.join(str(error).split())})") from error
+    known = [each.name for each in fields(Limits)]
+    if not isinstance(values, dict):
+        raise UsageError(f"{file}: write a limit a line, such as 'failed: 0.02'; there are {', '.join(known)}")
+    if unknown := [str(name) for name in values if name not in known]:
+        raise UsageError(
+            f"{file}: {unknown[0]!r} is no limit{did_you_mean(unknown[0], known)}; there are {', '.join(known)}"
+        )
+    read: dict[str, Any] = {}
+    for name, value in values.items():
+        if name == "values":
+            read[name] = {key: _ends(each, f"{file}: values: {key}") for key, each in _table(value, file).items()}
+        elif name == "distances":
+            read[name] = {key: _number(each, f"{file}: distances: {key}") for key, each in _table(value, file).items()}
+        else:
+            read[name] = _number(value, f"{file}: {name}")
+            if read[name] == NO_LIMIT and name in ("level", "fewest_images", "from_validation"):
+                raise UsageError(f"{file}: {name} has to be a number")
+    return Limits(**read)
+
+
+def _table(value: object, file: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UsageError(f"{file}: values and distances are tables of names and limits")
+    return {str(name): each for name, each in value.items()}
+
+
+def _ends(value: object, where: str) -> tuple[float, float]:
+    if not isinstance(value, dict) or not value or set(value) - {"low", "high"}:
+        raise UsageError(f"{where}: write low, high or both, such as {{low: 0.8}}")
+    low, high = (_number(value[end], where) if end in value else other for end, other in _OPEN_ENDS)
+    if low > high:
+        raise UsageError(f"{where}: low {low} is above high {high}")
+    return low, high
+
+
+_OPEN_ENDS = (("low", -NO_LIMIT), ("high", NO_LIMIT))
+
+
+def _number(value: object, where: str) -> float:
+    if value is None:
+        return NO_LIMIT
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value) or value < 0:
+        raise UsageError(f"{where}: {value!r} is no number from 0 on; null stands for no limit")
+    return float(value)

@@ -1,0 +1,163 @@
+"""Nights: reports read one after the other, and reduced to what they are compared by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lesionflow.errors import DataError, UsageError
+from lesionflow.model.card import Estimate
+from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR, LabelledPredictions
+from lesionflow.model.report_table import ReportTable, read_report_table
+from lesionflow.monitoring.comparison import Sample
+from lesionflow.monitoring.performance import Scored, estimate_performance
+
+LESION = "lesion_id"
+# Columns that a report has on request, and what they hold.
+NUMBERS = ("distance", "width", "height", "brightness", "contrast", "red_cast", "blue_cast", "sharpness")
+CATEGORIES = ("format", "camera")
+CONFIDENCE = "probability"  # of the call
+
+
+@dataclass(frozen=True)
+class Night:
+    """One report, reduced."""
+
+    name: str
+    file: Path
+    model: str  # empty where the report has no row
+    diagnoses: tuple[str, ...]
+    images: int  # rows
+    failed: int  # of them, without a prediction
+    values: dict[str, float]  # by name; what is not defined is left out
+    estimates: dict[str, Estimate]
+    sample: Sample
+    waiting: dict[str, int]  # images that a person should look at, by why
+
+
+def read_nights(reports: Sequence[Path]) -> list[Night]:
+    """Read reports in the order in which they are given.
+
+    Raises
+    ------
+    ReportError
+        A file is no report.
+    DataError
+        The reports are of different models or diagnoses.
+    UsageError
+        One is given twice.
+    """
+    nights: list[Night] = []
+    for file in reports:
+        if any(file == night.file for night in nights):
+            raise UsageError(f"{file}: given twice; a night counts once")
+        night = reduce_night(read_report_table(file, (LESION, *NUMBERS, *CATEGORIES)))
+        if nights and (first := next((other for other in nights if other.model), None)) and night.model:
+            _check_same(first, night)
+        nights.append(night)
+    return nights
+
+
+def _check_same(first: Night, night: Night) -> None:
+    if night.diagnoses != first.diagnoses:
+        raise DataError(
+            f"{night.file}: has the diagnoses {', '.join(night.diagnoses)}, {first.file} has "
+            f"{', '.join(first.diagnoses)}; watch reports of one label set at a time"
+        )
+    if night.model != first.model:
+        raise DataError(
+            f"{night.file}: was scored with {night.model}, {first.file} with {first.model}; watch reports of one model "
+            "at a time, such as those since the last promotion"
+        )
+
+
+def reduce_night(report: ReportTable) -> Night:
+    """Take from a report what nights are compared by."""
+    lesion_of, first = _lesions(report)
+    scored = Scored(report.probabilities, report.called, report.malignant_probability, report.malignant, lesion_of)
+    numbers = _numbers(report)
+    values = {"images": float(len(report.rows))}
+    if len(report.rows):
+        values["failed"] = float((~report.scored).mean())
+    flags = _flags(report)
+    if len(report.called):
+        values |= {name: float(flag.mean()) for name, flag in flags.items()}
+        values |= {f"median/{name}": float(np.median(numbers[name])) for name in NUMBERS if name in numbers}
+    categories = {name: column for name in CATEGORIES if (column := report.column(name)) is not None}
+    return Night(
+        name=report.file.stem,
+        file=report.file,
+        model=report.model,
+        diagnoses=report.diagnoses,
+        images=len(report.rows),
+        failed=int((~report.scored).sum()),
+        values=values,
+        estimates=estimate_performance(scored),
+        sample=sample_of(numbers, flags, categories, first),
+        waiting={why: int((report.refer == why).sum()) for why in (UNCERTAIN, UNFAMILIAR)},
+    )
+
+
+def sample_of(
+    numbers: dict[str, np.ndarray], flags: dict[str, np.ndarray], categories: dict[str, np.ndarray], first: np.ndarray
+) -> Sample:
+    """The values of one image of each lesion, those that are `first`: (images,) bool."""
+    chosen = {name: values[first] for name, values in numbers.items()}
+    return Sample(
+        {name: np.sort(values[~np.isnan(values)]) for name, values in chosen.items()},
+        {name: (int(flag[first].sum()), int(first.sum())) for name, flag in flags.items()},
+        {name: Counter(map(str, values[first])) for name, values in categories.items()},
+    )
+
+
+def sample_of_validation(said: LabelledPredictions, diagnoses: tuple[str, ...]) -> Sample:
+    """What a model's bundle says of its validation part, as a night would say it."""
+    _, firsts = np.unique(said.lesion_ids, return_index=True)
+    first = np.zeros(len(said), bool)
+    first[firsts] = True
+    numbers = {f"p_{name}": said.probabilities[:, index] for index, name in enumerate(diagnoses)}
+    numbers |= {"p_malignant": said.malignant_probability, CONFIDENCE: said.confidence}
+    flags = {f"share/{name}": said.called == index for index, name in enumerate(diagnoses)}
+    flags["share/malignant"] = said.malignant
+    flags |= {f"share/{why}": said.refer == why for why in (UNCERTAIN, UNFAMILIAR)}
+    return sample_of(numbers, flags, {}, first)
+
+
+def _lesions(report: ReportTable) -> tuple[np.ndarray | None, np.ndarray]:
+    """The lesion of each scored image, None where that is unknown; and which images are the first of theirs."""
+    known = report.codes(LESION)
+    if known is None:
+        return None, np.ones(len(report.called), bool)
+    codes, words = known
+    unknown = np.isin(codes, np.flatnonzero((words == "") | (words == "unknown")))
+    if unknown.any():  # each on its own
+        codes = np.where(unknown, len(words) + np.arange(len(codes)), codes)
+    _, firsts, lesion_of = np.unique(codes, return_index=True, return_inverse=True)
+    first = np.zeros(len(codes), bool)
+    first[firsts] = True
+    return lesion_of, first
+
+
+def _numbers(report: ReportTable) -> dict[str, np.ndarray]:
+    import pandas as pd
+
+    numbers = {f"p_{name}": report.probabilities[:, index] for index, name in enumerate(report.diagnoses)}
+    numbers["p_malignant"] = report.malignant_probability
+    numbers[CONFIDENCE] = np.take_along_axis(report.probabilities, report.called[:, None], axis=1)[:, 0]
+    for name in NUMBERS:
+        known = report.codes(name)
+        if known is not None:
+            of_words = pd.to_numeric(pd.Series(known[1]), errors="coerce").to_numpy(np.float64)
+            if not np.isnan(of_words).all():
+                numbers[name] = of_words[known[0]]
+    return numbers
+
+
+def _flags(report: ReportTable) -> dict[str, np.ndarray]:
+    flags = {f"share/{name}": report.called == index for index, name in enumerate(report.diagnoses)}
+    flags["share/malignant"] = report.malignant
+    return flags | {f"share/{why}": report.refer == why for why in (UNCERTAIN, UNFAMILIAR)}

@@ -1,0 +1,153 @@
+"""The nights as a page for the morning, and as JSON for machines."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from lesionflow import pages
+from lesionflow.monitoring.charts import charts
+from lesionflow.monitoring.limits import limits_json
+from lesionflow.monitoring.watch import NIGHTS, Comparison, Watch, WatchedNight, in_words
+from lesionflow.version import __version__
+
+FORMAT = 1
+MOST_ALARMS = 60  # nights in the table of the page; the JSON has all
+CHANGES = 5  # values named on the page, those that changed most
+_ABOUT_ESTIMATES = (
+    "Expected metrics rest on the model's probabilities alone. They hold where these are calibrated, and fail with "
+    "them: images of another kind, or another mix of diagnoses, can leave them high while the true ones fall. The band "
+    "is where the true value would be if the probabilities are right."
+)
+
+
+def watch_json(watch: Watch, champion: str = "") -> dict[str, Any]:
+    """Everything as values of strict JSON."""
+    return {
+        "format": FORMAT,
+        "research_use": "not a diagnosis",
+        "model": watch.nights[-1].night.model or next((each.night.model for each in watch.nights), ""),
+        "champion": champion or None,
+        "notes": list(watch.notes),
+        "limits": limits_json(watch.limits),
+        "references": [
+            {
+                "kind": each.kind,
+                "about": each.about,
+                "estimates": _rounded(each.estimates),
+                "usual": _rounded(each.usual),
+            }
+            for each in watch.references
+        ],
+        "nights_with_alarms": watch.alarms,
+        "nights": [_night_json(each) for each in watch.nights],
+        "lesionflow_version": __version__,
+    }
+
+
+def _night_json(watched: WatchedNight) -> dict[str, Any]:
+    night = watched.night
+    return {
+        "night": night.name,
+        "report": str(night.file),
+        "images": night.images,
+        "failed": night.failed,
+        "waiting": night.waiting,
+        "is_reference": watched.is_reference,
+        "alarms": [vars(alarm) for alarm in watched.alarms],
+        "values": _rounded(night.values),
+        "estimates": {name: _rounded(estimate._asdict()) for name, estimate in night.estimates.items()},
+        "distances": {each.against: _distances_json(each) for each in watched.comparisons},
+    }
+
+
+def _distances_json(compared: Comparison) -> dict[str, Any]:
+    return {
+        name: {"distance": _round(distance.size), "p_value": _round(compared.corrected[name])}
+        for name, distance in compared.distances.items()
+    }
+
+
+def _rounded(values: Any) -> dict[str, Any]:
+    return {name: _round(value) for name, value in values.items()}
+
+
+def _round(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def watch_page(watch: Watch, champion: str = "") -> str:
+    """The page: last night, what changed, what waits, who is champion; then every value over time."""
+    last = watch.nights[-1]
+    head = [pages.paragraph(line) for line in (f"Scored with {last.night.model or 'no model'}.", champion) if line]
+    head += [pages.warning(_sentence(f"{last.night.name}: {alarm.text}")) for alarm in last.alarms]
+    if not last.alarms:
+        head.append(pages.paragraph(f"No alarm for {last.night.name}."))
+    head += [pages.paragraph(_sentence(note)) for note in watch.notes]
+    sections = [
+        pages.section(f"Last night: {last.night.name}", pages.headline(_tiles(last)), _changes(last)),
+        pages.section("What waits for review", pages.paragraph(_waiting(last))),
+    ]
+    if watch.alarms:
+        sections.append(pages.section("Nights with an alarm", _alarms(watch)))
+    for heading, drawn in charts(watch).items():
+        about = [pages.paragraph(_ABOUT_ESTIMATES)] if heading.startswith("What probably") else []
+        sections.append(pages.section(heading, *about, *map(pages.chart, drawn)))
+    sections.append(pages.section("How this was compared", pages.facts(_facts(watch))))
+    return pages.page("The nights", head, sections)
+
+
+def _tiles(watched: WatchedNight) -> list[tuple[str, str, str]]:
+    night = watched.night
+    tiles = [("images", f"{night.images:,}", f"{night.failed} could not be read")]
+    for name in ("share/malignant", "share/unfamiliar"):
+        if name in night.values:
+            tiles.append((in_words(name), f"{night.values[name]:.1%}", ""))
+    for name, estimate in night.estimates.items():
+        tiles.append((in_words(name), f"{estimate.value:.2f}", f"{estimate.low:.2f} to {estimate.high:.2f}"))
+    return tiles
+
+
+def _changes(watched: WatchedNight) -> Any:
+    """The values that are farthest from the first nights."""
+    compared = next((each for each in watched.comparisons if each.against == NIGHTS), None)
+    if compared is None:
+        return pages.paragraph("There are no nights before it to hold it against.")
+    order = sorted(compared.distances, key=lambda name: -abs(compared.distances[name].size))[:CHANGES]
+    rows = [
+        (in_words(name), _change(name, compared), f"{compared.corrected[name]:.2g}")
+        for name in order
+    ]  # fmt: skip
+    return pages.table(("value", "from the first nights", "p-value, corrected"), rows, "What changed most")
+
+
+def _change(name: str, compared: Comparison) -> str:
+    size = compared.distances[name].size
+    return f"{size:+.1%}" if name.startswith("share/") else f"distance {size:.2f}"
+
+
+def _waiting(watched: WatchedNight) -> str:
+    waiting = watched.night.waiting
+    told = " and ".join(f"{count:,} {why}" for why, count in waiting.items())
+    return f"{sum(waiting.values()):,} images of {watched.night.name} are for a person to look at: {told}."
+
+
+def _alarms(watch: Watch) -> Any:
+    nights = [each for each in watch.nights if each.alarms]
+    rows = [(each.night.name, "\n".join(alarm.text for alarm in each.alarms)) for each in nights[-MOST_ALARMS:]]
+    shown = "" if len(rows) == len(nights) else f", the last {len(rows)} of {len(nights)}"
+    return pages.table(("night", "why"), rows, f"{len(nights)} of {len(watch.nights)} nights{shown}")
+
+
+def _facts(watch: Watch) -> list[tuple[str, str]]:
+    facts = [(each.kind, each.about) for each in watch.references]
+    limits = watch.limits
+    facts += [
+        ("an alarm", f"by chance in at most {limits.level:.1%} of the nights that are like the reference"),
+        ("limits", f"distributions {limits.distribution:g}, shares {limits.share:g}, categories {limits.category:g}"),
+    ]
+    return facts
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."

@@ -1,0 +1,215 @@
+"""Nights against a reference: which differ, by how much, and which raise an alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lesionflow.errors import DataError
+from lesionflow.monitoring.comparison import Distance, Sample, distances, holm, pooled
+from lesionflow.monitoring.limits import NO_LIMIT, Limits
+from lesionflow.monitoring.nights import Night
+
+NIGHTS, VALIDATION, GIVEN = "the first nights", "the validation part", "the given report"
+_WORDS = {
+    "images": "images", "failed": "share of images that could not be read", "share/malignant": "share called malignant",
+    "share/uncertain": "share of uncertain images", "share/unfamiliar": "share of unfamiliar images",
+    "probability": "probability of the call", "p_malignant": "malignant probability",
+    "distance": "distance from the training images", "red_cast": "red cast", "blue_cast": "blue cast",
+    "expected_accuracy": "expected accuracy", "expected_balanced_accuracy": "expected balanced accuracy",
+    "expected_malignant_sensitivity": "expected malignant sensitivity",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What nights are held against."""
+
+    kind: str  # NIGHTS, VALIDATION or GIVEN
+    about: str  # which nights, or of which model
+    sample: Sample
+    estimates: Mapping[str, float] = field(default_factory=dict)
+    usual: Mapping[str, float] = field(default_factory=dict)  # the largest distance that one of its own nights has
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Why a night raises an alarm."""
+
+    value: str  # its name
+    text: str  # one line for a person
+    against: str  # the kind of reference; empty for a limit of the value itself
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A night's distances from one reference."""
+
+    against: str
+    distances: Mapping[str, Distance]
+    corrected: Mapping[str, float]  # p-values, corrected for their number
+
+
+@dataclass(frozen=True)
+class WatchedNight:
+    """A night, how far it is from each reference, and its alarms."""
+
+    night: Night
+    is_reference: bool
+    comparisons: tuple[Comparison, ...]
+    alarms: tuple[Alarm, ...]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Everything that is known of some nights."""
+
+    nights: tuple[WatchedNight, ...]
+    references: tuple[Reference, ...]
+    limits: Limits
+    notes: tuple[str, ...] = ()
+
+    @property
+    def alarms(self) -> int:
+        """How many nights raise an alarm."""
+        return sum(bool(each.alarms) for each in self.nights)
+
+
+def in_words(name: str) -> str:
+    """A value's name for people."""
+    if name in _WORDS:
+        return _WORDS[name]
+    if name.startswith("share/"):
+        return f"share called {name.removeprefix('share/')}"
+    if name.startswith("p_"):
+        return f"probability of {name[2:]}"
+    return name.removeprefix("median/")
+
+
+def watch(
+    nights: Sequence[Night], given: Reference | None, limits: Limits, reference_nights: int, notes: tuple[str, ...] = ()
+) -> Watch:
+    """Hold nights against the first of them, and against a given reference.
+
+    Parameters
+    ----------
+    nights
+        In the order of time.
+    given
+        A further reference, such as the model's validation part.
+    limits
+        When a night raises an alarm.
+    reference_nights
+        How many of the first nights with images are the reference of the others; fewer where there are not so many.
+    notes
+        What to say besides.
+
+    Raises
+    ------
+    DataError
+        No night has an image with a prediction.
+    """
+    with_images = [night for night in nights if night.estimates]
+    if not with_images:
+        raise DataError("none of the nights has an image with a prediction: nothing can be compared")
+    firsts = with_images[: max(0, min(reference_nights, len(with_images) - 1))]
+    references = [_of_nights(firsts)] if firsts else []
+    if given is not None:
+        references.append(given)
+    elif len(firsts) < reference_nights:
+        notes += (
+            f"the reference is {len(firsts)} nights, where {reference_nights} would be better; or give --reference",
+        )
+    watched = [_watched(night, any(night is first for first in firsts), tuple(references), limits) for night in nights]
+    return Watch(tuple(watched), tuple(references), limits, notes)
+
+
+def _of_nights(nights: Sequence[Night]) -> Reference:
+    sample = pooled([night.sample for night in nights])
+    usual: dict[str, float] = {}
+    for night in nights:
+        for name, distance in distances(night.sample, sample).items():
+            usual[name] = max(usual.get(name, 0.0), abs(distance.size))
+    about = f"{nights[0].name} to {nights[-1].name}" if len(nights) > 1 else nights[0].name
+    return Reference(NIGHTS, about, sample, mean_estimates(nights), usual if len(nights) > 1 else {})
+
+
+def mean_estimates(nights: Sequence[Night]) -> dict[str, float]:
+    """The mean of each expected metric over some nights."""
+    names = {name for night in nights for name in night.estimates}
+    found = {name: [night.estimates[name].value for night in nights if name in night.estimates] for name in names}
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+def _watched(night: Night, is_reference: bool, references: tuple[Reference, ...], limits: Limits) -> WatchedNight:
+    comparisons, alarms = [], list(_own_alarms(night, limits))
+    for reference in references:
+        if not night.estimates:
+            continue
+        found = distances(night.sample, reference.sample)
+        compared = Comparison(reference.kind, found, holm({name: each.p_value for name, each in found.items()}))
+        comparisons.append(compared)
+        if not (is_reference and reference.kind == NIGHTS):
+            alarms += _distance_alarms(compared, reference, limits)
+            alarms += _estimate_alarms(night, reference, limits)
+    return WatchedNight(night, is_reference, tuple(comparisons), tuple(alarms))
+
+
+def _own_alarms(night: Night, limits: Limits) -> Iterator[Alarm]:
+    """Limits of values themselves."""
+    if night.images < limits.fewest_images:
+        yield Alarm("images", f"{night.images} images, where at least {limits.fewest_images:g} are expected", "")
+    elif night.images and not night.estimates:
+        yield Alarm("failed", f"none of {night.images} images could be read", "")
+    elif night.values.get("failed", 0.0) > limits.failed:
+        share = night.values["failed"]
+        yield Alarm("failed", f"{share:.1%} of the images could not be read, where {limits.failed:.1%} may", "")
+    values = night.values | {name: estimate.value for name, estimate in night.estimates.items()}
+    for name, value in values.items():
+        low, high = limits.of_value(name)
+        if not low <= value <= high:
+            bound = f"at least {low:g}" if value < low else f"at most {high:g}"
+            yield Alarm(name, f"{in_words(name)} is {value:.4g}, where it has to be {bound}", "")
+
+
+def _distance_alarms(compared: Comparison, reference: Reference, limits: Limits) -> Iterator[Alarm]:
+    for name, distance in compared.distances.items():
+        limit = limit_of(name, reference, limits)
+        if abs(distance.size) > limit and compared.corrected[name] < limits.level:
+            yield Alarm(name, _distance_text(name, distance, reference, limit), reference.kind)
+
+
+def limit_of(name: str, reference: Reference, limits: Limits) -> float:
+    """How far a value may be from a reference: its limit, or what the reference's own nights do if that is more."""
+    if name in reference.sample.flags:
+        usual = limits.share
+    elif name in reference.sample.categories:
+        usual = limits.category
+    else:
+        usual = limits.distribution
+    limit = limits.of_distance(name, usual)
+    if reference.kind == VALIDATION:
+        limit *= limits.from_validation
+    return limit if limit == NO_LIMIT else max(limit, reference.usual.get(name, 0.0))
+
+
+def _distance_text(name: str, distance: Distance, reference: Reference, limit: float) -> str:
+    where = f"{reference.kind} ({reference.about})"
+    if name in reference.sample.flags:
+        count, images = reference.sample.flags[name]
+        share = count / images
+        told = f"{in_words(name)} is {share + distance.size:.1%}, in {where} {share:.1%}"
+        return f"{told}; they may differ by {limit:.1%}"
+    return f"{in_words(name)} is at a distance of {distance.size:.2f} from {where}, where {limit:.2f} may be"
+
+
+def _estimate_alarms(night: Night, reference: Reference, limits: Limits) -> Iterator[Alarm]:
+    for name, estimate in night.estimates.items():
+        before = reference.estimates.get(name)
+        if before is not None and estimate.value < before - limits.estimate and estimate.high < before:
+            yield Alarm(
+                name,
+                f"{in_words(name)} is {estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f}), in "
+                f"{reference.kind} {before:.3f}",
+                reference.kind,
+            )

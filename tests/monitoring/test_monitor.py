@@ -1,0 +1,152 @@
+"""`lesionflow monitor` on reports: what raises an alarm and what does not, limits, bad input, and its page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lesionflow.errors import UsageError
+from lesionflow.monitoring.limits import Limits, limits_json, read_limits
+from tests.conftest import error_line, invoke
+from tests.contenders import NAME, answers, write_bundle
+from tests.monitoring.conftest import Write
+
+
+def nights_of(out: Path) -> list[dict[str, Any]]:
+    values = json.loads((out / "nights.json").read_text(), parse_constant=pytest.fail)
+    nights: list[dict[str, Any]] = values["nights"]
+    return nights
+
+
+def watch(*reports: Path, out: Path, code: int = 0, options: tuple[str, ...] = ()) -> tuple[str, list[dict[str, Any]]]:
+    result = invoke(
+        "monitor", *map(str, reports), "--out", str(out), "--reference-nights", "4", "--overwrite", *options
+    )
+    assert result.exit_code == code, result.output
+    return result.stdout, nights_of(out)
+
+
+def alarms(night: dict[str, Any]) -> set[str]:
+    return {alarm["value"] for alarm in night["alarms"]}
+
+
+def test_normal_nights_raise_no_alarm_and_others_do(
+    normal_nights: list[Path], write_night: Write, tmp_path: Path
+) -> None:
+    strange = write_night("strange", 90, unfamiliar=0.3)
+    unsure = write_night("unsure", 91, doubt=0.4)
+    told, nights = watch(*normal_nights, strange, unsure, out=tmp_path, code=4)
+    assert [sorted(alarms(night)) for night in nights[:8]] == [[]] * 8
+    assert [night["is_reference"] for night in nights] == [True] * 4 + [False] * 6
+    assert alarms(nights[8]) == {"share/unfamiliar"}
+    assert {"probability", "expected_accuracy"} <= alarms(nights[9])
+    assert "10 nights, 2 with an alarm" in told and "ALARM: unsure: expected accuracy is" in told
+    page = (tmp_path / "nights.html").read_text()
+    assert page.count("<svg") > 20 and 'class="alarm"' in page and "What waits for review" in page
+    assert "<script" not in page and "strange: 30" not in page
+
+
+def test_a_night_without_images_is_told_and_costs_no_other(
+    normal_nights: list[Path], write_night: Write, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.csv"
+    empty.write_text(normal_nights[0].read_text().splitlines()[0] + "\n")
+    broken = write_night("broken", 92, failed=60)
+    _, nights = watch(*normal_nights[:5], empty, broken, out=tmp_path / "out", code=4)
+    assert alarms(nights[5]) == {"images"} and nights[5]["estimates"] == {}
+    assert alarms(nights[6]) == {"failed"} and nights[6]["failed"] == 60
+    result = invoke("monitor", str(empty), "--out", str(tmp_path / "none"))
+    assert result.exit_code == 1 and "none of the nights has an image" in error_line(result)
+
+
+def test_images_of_one_lesion_are_one_piece_of_evidence(write_night: Write, tmp_path: Path) -> None:
+    """The same strange lesion photographed a hundred times is one, and no alarm; as a hundred lesions it is one."""
+    usual = [write_night(f"usual{number}", 200 + number) for number in range(5)]
+    header, *lines = usual[4].read_text().splitlines()
+    cells = next(line for line in lines if ",unfamiliar," not in line).split(",")
+    cells[header.split(",").index("refer")] = "unfamiliar"
+    for name, lesion, expected in (("one", "the same", set()), ("many", "lesion {}", {"share/unfamiliar"})):
+        cells[1] = lesion
+        copies = [",".join(cells).format(number) for number in range(100)]
+        file = tmp_path / f"{name}.csv"
+        file.write_text("\n".join([header, *lines, *copies]) + "\n")
+        _, nights = watch(*usual[:4], file, out=tmp_path / "out", code=4 if expected else 0)
+        assert "share/unfamiliar" in alarms(nights[4]) if expected else not alarms(nights[4])
+
+
+def test_limits_of_ones_own_decide(normal_nights: list[Path], tmp_path: Path) -> None:
+    file = tmp_path / "limits.yaml"
+    file.write_text("fewest_images: 5000\nvalues:\n  expected_accuracy: {low: 0.99}\n  share/*: {high: 0.9}\n")
+    _, nights = watch(*normal_nights[:5], out=tmp_path / "out", code=4, options=("--limits", str(file)))
+    assert all(alarms(night) == {"images", "expected_accuracy"} for night in nights)
+    values = json.loads((tmp_path / "out" / "nights.json").read_text())
+    assert values["limits"]["values"] == {"expected_accuracy": [0.99, None], "share/*": [None, 0.9]}
+    assert limits_json(Limits())["values"] == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sharre: 0.1", "did you mean 'share'"), ("share: much", "no number from 0 on"), ("share: -1", "no number"),
+        ("values: 3", "are tables"), ("values: {images: 3}", "write low, high or both"), ("level:", "to be a number"),
+        ("values: {images: {low: 3, high: 1}}", "is above high"), ("[1, 2]", "a limit a line"), ("{", "not YAML"),
+    ],
+)  # fmt: skip
+def test_a_wrong_limit_is_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "limits.yaml").write_text(text)
+    with pytest.raises(UsageError, match=message) as raised:
+        read_limits(tmp_path / "limits.yaml")
+    assert "\n" not in str(raised.value) and "limits.yaml" in str(raised.value)
+
+
+def test_reports_that_do_not_belong_together_are_refused(
+    normal_nights: list[Path], write_night: Write, tmp_path: Path
+) -> None:
+    other_model = write_night("other", 1, model="lesions/4")
+    other_labels = tmp_path / "labels.csv"
+    other_labels.write_text(normal_nights[0].read_text().replace("vasc", "wart"))
+    for reports, code, message in (
+        ([normal_nights[0], other_model], 1, "lesions/4"),
+        ([normal_nights[0], other_labels], 1, "one label set at a time"),
+        ([normal_nights[0], normal_nights[0]], 2, "given twice"),
+        ([tmp_path / "nowhere.csv"], 1, "cannot be read"),
+    ):
+        result = invoke("monitor", *map(str, reports), "--out", str(tmp_path / "out"))
+        assert result.exit_code == code and message in error_line(result)
+
+
+def test_the_validation_part_is_a_reference(normal_nights: list[Path], tmp_path: Path) -> None:
+    write_bundle(tmp_path / "bundle", answers(0.7))
+    reference = ("--reference", str(tmp_path / "bundle"))
+    _, nights = watch(*normal_nights[:5], out=tmp_path / "out", code=4, options=reference)
+    against = nights[4]["distances"]
+    assert set(against) == {"the first nights", "the validation part"}
+    assert all("validation part" in alarm["text"] for alarm in nights[4]["alarms"])
+    write_bundle(tmp_path / "without", answers(0.7), keep_answers=False)
+    result = invoke(
+        "monitor", *map(str, normal_nights), "--out", str(tmp_path / "b"), "--reference", str(tmp_path / "without")
+    )
+    assert result.exit_code == 0 and "without what it says of its validation part" in result.stderr
+
+
+def test_a_report_is_a_reference_and_one_night_is_enough_then(
+    normal_nights: list[Path], write_night: Write, tmp_path: Path
+) -> None:
+    reference = ("--reference", str(normal_nights[0]))
+    _, nights = watch(normal_nights[1], out=tmp_path / "out", options=reference)
+    assert not alarms(nights[0])
+    _, nights = watch(write_night("unfamiliar", 95, unfamiliar=0.4), out=tmp_path / "out", code=4, options=reference)
+    assert alarms(nights[0]) == {"share/unfamiliar"}
+
+
+def test_the_page_says_who_is_champion(normal_nights: list[Path], contenders: Path) -> None:
+    from lesionflow.api.promote import promote
+
+    promote(NAME, 2)
+    watch(*normal_nights[:3], out=contenders / "out", options=("--registered-model", NAME))
+    assert f"Champion is {NAME}/2, promoted at 20" in (contenders / "out" / "nights.html").read_text()
+    watch(*normal_nights[:3], out=contenders / "out", options=("--registered-model", "nobody"))
+    assert "Who is champion cannot be told" in (contenders / "out" / "nights.html").read_text()
