@@ -148,6 +148,28 @@ def test_promote_safely(contenders: Path) -> None:
     assert history.count("lesions/") >= 4 and "better on 400 of our own lesions" in history
 
 
+def test_watch_the_nights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a few drawn images, of which an earlier night had the same."""
+    monkeypatch.chdir(tmp_path)
+    images = sorted(map(str, (EXAMPLE / "images" / "clinic 2").iterdir()))
+    (tmp_path / "night.csv").write_text("path,lesion_id\n" + "".join(f"{path},{path}\n" for path in images))
+    (tmp_path / "labels.csv").write_text("path,diagnosis\n" + "".join(f"{path},nv\n" for path in images))
+    (tmp_path / "reports").mkdir()
+    earlier = tmp_path / "reports" / "2026-02-28.csv"
+    assert invoke("score", "night.csv", "--out", str(earlier), "--model", str(EXAMPLE / "bundle")).exit_code == 0
+
+    def changed(words: list[str]) -> list[str]:
+        words = [str(EXAMPLE / "bundle") if word == "pretrained" else word for word in words]
+        return [name for word in words for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])]
+
+    page = "how_to/watch_the_nights.md"
+    (limits,) = blocks(page, "yaml")
+    (tmp_path / "limits.yaml").write_text(limits)
+    said = [follow(commands, tmp_path, changed) for commands in blocks(page)]
+    assert "2 nights, 0 with an alarm" in said[0] and "scored images have truth (100.0%)" in said[2]
+    assert "What waits for review" in (tmp_path / "monitor" / "nights.html").read_text()
+
+
 def test_scale_out_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(EXAMPLE / "images" / "clinic 2", tmp_path / "images")

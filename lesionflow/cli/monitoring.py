@@ -42,7 +42,7 @@ def monitor(ctx: click.Context, reports: tuple[Path, ...], out: Path, tracking_u
     \b
     Example:
       lesionflow monitor reports/*.csv --out monitor --overwrite
-      lesionflow monitor reports/*.csv --reference models:/lesionflow@champion --limits limits.yaml
+      lesionflow monitor reports/*.csv --limits limits.yaml --overwrite
     """
     from lesionflow.api.monitor import PAGE_FILE, monitor
 
