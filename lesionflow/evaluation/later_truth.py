@@ -80,7 +80,7 @@ def join_truth(report: ReportTable, truth: Path, words: LabelWords, sampled: Pat
         No image of the table is in the report, the table contradicts itself, or a chance is none.
     """
     table = _read_truth(truth, words)
-    names = [str(path) for path in report.rows["path"]]
+    names = [as_written(str(path)) for path in report.rows["path"]]
     row_of, how = _match(list(table["name"]), names, truth, report.file)
     table["row"] = row_of
     notes = list(_left_out(table, report, truth))
@@ -246,12 +246,12 @@ def _numbers(values: pd.Series, file: Path) -> np.ndarray:
 def _predictions(report: ReportTable, known: pd.DataFrame) -> LabelledPredictions:
     rows = known["row"].to_numpy(np.int64)
     at = (np.cumsum(report.scored) - 1)[rows]  # among the scored images
-    names = report.rows["path"].astype(object).to_numpy()[rows].astype(str)
+    names = np.array([as_written(str(path)) for path in report.rows["path"].to_numpy()[rows]], dtype=str)
     lesions = names
     if "lesion_id" in known.columns:
         lesions = known["lesion_id"].to_numpy().astype(str)
     elif "lesion_id" in report.rows.columns:
-        lesions = report.rows["lesion_id"].astype(object).to_numpy()[rows].astype(str)
+        lesions = report.rows["lesion_id"].to_numpy()[rows].astype(str)
     lesions = np.where(np.isin(lesions, ("", "unknown")), names, lesions)
     index_of: Mapping[str, int] = {name: index for index, name in enumerate(report.diagnoses)}
     return LabelledPredictions(

@@ -20,7 +20,7 @@ from lesionflow.model.columns import FAILED, NO, REFER, SCORED, YES, as_written
 if TYPE_CHECKING:
     import pandas as pd
 
-_WORDS = ("status", "diagnosis", "malignant", "refer", "model")  # columns with a few different words
+_NAMES = ("path", "lesion_id")  # of which ids keep their zeros
 NEEDED = ("status", "diagnosis", "p_malignant", "malignant", "refer", "model")
 _SUM_TOLERANCE = 0.001  # of probabilities with six decimals
 
@@ -41,16 +41,20 @@ class ReportTable:
     malignant: np.ndarray  # (scored,) bool, at the operating point
     refer: np.ndarray  # (scored,) text
 
-    def column(self, name: str) -> np.ndarray | None:
+    def texts(self, name: str) -> np.ndarray | None:
         """A further column of the scored images, (scored,) text; None where the report has none."""
-        return self.rows[name].astype(object).to_numpy()[self.scored] if name in self.rows.columns else None
-
-    def codes(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """A further column of the scored images as (scored,) indices into its words; None where there is none."""
         if name not in self.rows.columns:
             return None
-        column = self.rows[name].cat
-        return column.codes.to_numpy()[self.scored].astype(np.int64), column.categories.to_numpy(object)
+        codes, words = _factorized(self.rows[name][self.scored])
+        return np.array(words or [""], dtype=object)[codes]
+
+    def numbers(self, name: str) -> np.ndarray | None:
+        """A further column of the scored images, (scored,) float64, NaN for what is none; None where it has none."""
+        import pandas as pd
+
+        if name not in self.rows.columns:
+            return None
+        return pd.to_numeric(self.rows[name][self.scored], errors="coerce").to_numpy(np.float64)
 
 
 def read_report_table(file: Path, further: tuple[str, ...] = ()) -> ReportTable:
@@ -70,9 +74,10 @@ def read_report_table(file: Path, further: tuple[str, ...] = ()) -> ReportTable:
     """
     rows = _read(file, further)
     diagnoses = _diagnoses(list(rows.columns))
-    if strange := sorted(set(rows["status"].cat.categories) - {SCORED, FAILED}):
+    codes, words = _factorized(rows["status"])
+    if strange := sorted(set(words) - {SCORED, FAILED}):
         raise ReportError(f"{file}: status {strange[0]!r} is neither {SCORED} nor {FAILED}")
-    scored = (rows["status"] == SCORED).to_numpy(bool)
+    scored = np.array([word == SCORED for word in words] or [False])[codes]
     of_scored = rows if scored.all() else rows[scored]
     columns = [f"p_{name}" for name in diagnoses]
     probabilities = _numbers(of_scored, columns, file)
@@ -80,7 +85,7 @@ def read_report_table(file: Path, further: tuple[str, ...] = ()) -> ReportTable:
     if len(totals) and np.abs(totals - 1).max() > _SUM_TOLERANCE:
         worst = int(np.abs(totals - 1).argmax())
         raise ReportError(f"{file}: the probabilities of an image add up to {totals[worst]:.6f}, not to 1")
-    models = sorted(rows["model"].cat.categories)
+    models = sorted(_factorized(rows["model"])[1])
     if len(models) > 1:
         raise ReportError(f"{file}: rows of several models: {first_few(models)}; give a report of one run")
     malignant_probability = _numbers(of_scored, ["p_malignant"], file)[:, 0]
@@ -128,6 +133,8 @@ def _read(file: Path, further: tuple[str, ...]) -> pd.DataFrame:
         if kind == ".csv":
             with open(file, encoding="utf-8-sig", newline="") as text:
                 header = next(csv.reader(text), [])
+            # To read ids as text takes as long as all else: only where a table is to be joined with another.
+            names = dict.fromkeys(_NAMES, str) if "path" in further else None
             # Only what is empty in a number's column is missing; a name may be NA.
             empty = {name: [""] for name in header if name.startswith("p_")}
             rows = pd.read_csv(
@@ -137,7 +144,7 @@ def _read(file: Path, further: tuple[str, ...]) -> pd.DataFrame:
                 na_values=empty,
                 usecols=wanted,
                 low_memory=False,
-                dtype=dict.fromkeys((*_WORDS, *further), "category"),
+                dtype=names,
             )
         elif kind == ".jsonl":
             rows = pd.read_json(file, lines=True, dtype=False, convert_dates=False)
@@ -157,20 +164,15 @@ def _read(file: Path, further: tuple[str, ...]) -> pd.DataFrame:
     rows = rows[[name for name in rows.columns if wanted(name)]]
     if missing := [name for name in NEEDED if name not in rows.columns]:
         raise ReportError(f"{file}: no column {', '.join(missing)}; was it written with --columns or --format isic?")
-    return rows.assign(**{name: _as_text(rows[name]) for name in (*_WORDS, *further) if name in rows.columns})
+    return rows
 
 
-def _as_text(column: pd.Series) -> pd.Series:
-    """Text as categories, without the apostrophes that keep spreadsheets from taking a cell for a formula."""
-    if column.dtype != "category":
-        column = column.astype(object).where(column.notna(), "").astype(str).astype("category")
-    words = column.cat.categories
-    if not len(words) or not words.str.startswith("'").any():
-        return column
-    read = [as_written(word) for word in words]
-    if len(set(read)) == len(read):
-        return column.cat.rename_categories(read)
-    return column.astype(str).map(as_written).astype("category")
+def _factorized(column: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """Indices of each row into the different words of a column; empty is a word too."""
+    import pandas as pd
+
+    codes, words = pd.factorize(column, use_na_sentinel=False)
+    return codes, [as_written(str(word)) if word == word and word is not None else "" for word in words]
 
 
 def _diagnoses(columns: list[str]) -> tuple[str, ...]:
@@ -199,9 +201,8 @@ def _numbers(rows: pd.DataFrame, columns: list[str], file: Path) -> np.ndarray:
 
 def _indices(rows: pd.DataFrame, column: str, words: tuple[str, ...], file: Path) -> np.ndarray:
     """Which of the words each row has: (rows,) int64."""
-    known = list(rows[column].cat.categories)
+    codes, known = _factorized(rows[column])
     meant = np.array([words.index(word) if word in words else -1 for word in known] or [-1], dtype=np.int64)
-    codes = rows[column].cat.codes.to_numpy()
     indices = meant[codes]
     if (indices < 0).any():
         strange = known[codes[indices < 0][0]]

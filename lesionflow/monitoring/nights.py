@@ -87,7 +87,7 @@ def reduce_night(report: ReportTable) -> Night:
     if len(report.called):
         values |= {name: float(flag.mean()) for name, flag in flags.items()}
         values |= {f"median/{name}": float(np.median(numbers[name])) for name in NUMBERS if name in numbers}
-    categories = {name: column for name in CATEGORIES if (column := report.column(name)) is not None}
+    categories = {name: column for name in CATEGORIES if (column := report.texts(name)) is not None}
     return Night(
         name=report.file.stem,
         file=report.file,
@@ -129,11 +129,12 @@ def sample_of_validation(said: LabelledPredictions, diagnoses: tuple[str, ...]) 
 
 def _lesions(report: ReportTable) -> tuple[np.ndarray | None, np.ndarray]:
     """The lesion of each scored image, None where that is unknown; and which images are the first of theirs."""
-    known = report.codes(LESION)
-    if known is None:
+    import pandas as pd
+
+    if LESION not in report.rows.columns:
         return None, np.ones(len(report.called), bool)
-    codes, words = known
-    unknown = np.isin(codes, np.flatnonzero((words == "") | (words == "unknown")))
+    codes, words = pd.factorize(report.rows[LESION].to_numpy()[report.scored])
+    unknown = np.isin(codes, np.flatnonzero(pd.Index(words).isin(["", "unknown"]))) | (codes < 0)
     if unknown.any():  # each on its own
         codes = np.where(unknown, len(words) + np.arange(len(codes)), codes)
     _, firsts, lesion_of = np.unique(codes, return_index=True, return_inverse=True)
@@ -143,17 +144,13 @@ def _lesions(report: ReportTable) -> tuple[np.ndarray | None, np.ndarray]:
 
 
 def _numbers(report: ReportTable) -> dict[str, np.ndarray]:
-    import pandas as pd
-
     numbers = {f"p_{name}": report.probabilities[:, index] for index, name in enumerate(report.diagnoses)}
     numbers["p_malignant"] = report.malignant_probability
     numbers[CONFIDENCE] = np.take_along_axis(report.probabilities, report.called[:, None], axis=1)[:, 0]
     for name in NUMBERS:
-        known = report.codes(name)
-        if known is not None:
-            of_words = pd.to_numeric(pd.Series(known[1]), errors="coerce").to_numpy(np.float64)
-            if not np.isnan(of_words).all():
-                numbers[name] = of_words[known[0]]
+        values = report.numbers(name)
+        if values is not None and not np.isnan(values).all():
+            numbers[name] = values
     return numbers
 
 

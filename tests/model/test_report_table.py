@@ -37,8 +37,9 @@ def test_diagnoses_and_malignant_ones_are_those_of_the_columns(tmp_path: Path, l
     found = read_report_table(tmp_path / "report.csv", ("path", "p_id"))
     assert label_set_of(found) is labels
     assert found.model == "m/1" and found.scored.tolist() == [False] + [True] * 40
-    assert found.rows["path"].tolist()[:2] == ["-a.jpg", "NA0.jpg"]
-    ids = found.column("p_id")
+    paths = found.texts("path")
+    assert paths is not None and paths[0] == "NA0.jpg"
+    ids = found.texts("p_id")
     assert ids is not None and ids[0] == "x0"
     assert np.allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
 
