@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lesionflow.api.rollback import rollback
     from lesionflow.api.score import score
     from lesionflow.api.train import Trained, resume, train
+    from lesionflow.api.web import web
     from lesionflow.dataverse.config import DownloadConfig
     from lesionflow.errors import LesionflowError
     from lesionflow.evaluation.config import EvaluationConfig, ExplanationConfig
@@ -65,6 +66,8 @@ if TYPE_CHECKING:
     from lesionflow.scoring.publish import Summary
     from lesionflow.scoring.summary import Counts
     from lesionflow.training.config import TrainingConfig
+    from lesionflow.webapp.build import Page
+    from lesionflow.webapp.config import WebConfig
 else:
     _MODULES = {  # where each name is defined, unless in a module of its own name
         "Card": "model.card",
@@ -90,6 +93,7 @@ else:
         "LoadedModel": "api.load",
         "MonitorConfig": "monitoring.config",
         "MovedStore": "api.move_store",
+        "Page": "webapp.build",
         "Prediction": "model.prediction",
         "Promotion": "registry.champion",
         "PromotionConfig": "registry.config",
@@ -104,6 +108,7 @@ else:
         "Verdict": "registry.gates",
         "Version": "registry.versions",
         "Watch": "monitoring.watch",
+        "WebConfig": "webapp.config",
         "resume": "api.train",
     }
 
@@ -141,6 +146,7 @@ __all__ = [
     "LoadedModel",
     "MonitorConfig",
     "MovedStore",
+    "Page",
     "Prediction",
     "Promotion",
     "PromotionConfig",
@@ -155,6 +161,7 @@ __all__ = [
     "Verdict",
     "Version",
     "Watch",
+    "WebConfig",
     "compare",
     "describe",
     "doctor",
@@ -174,4 +181,5 @@ __all__ = [
     "rollback",
     "score",
     "train",
+    "web",
 ]

@@ -14,11 +14,13 @@ from lesionflow.monitoring.config import MonitorConfig
 from lesionflow.registry.config import PromotionConfig
 from lesionflow.scoring.config import ReportConfig, ScoringConfig
 from lesionflow.training.config import TrainingConfig
+from lesionflow.webapp.config import WebConfig
 
 FILE = Path(__file__).parents[1] / "lesionflow" / "api" / "overrides.py"
 KINDS = (
     TrainingConfig, ReportConfig, ScoringConfig, EvaluationConfig, ExplanationConfig, PromotionConfig, DownloadConfig,
     MonitorConfig,
+    WebConfig,
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ ORDER = [
     ["version", "usage_data"], ["errors"], ["options"], ["defaults"], ["text"], ["diagnoses"], ["storage"], ["atomic"],
     ["locks"], ["pages"], ["progress"],
     ["images"], ["datasets"], ["dataverse", "profile"], ["model"],
-    ["evaluation", "monitoring", "scoring"], ["training"],
+    ["evaluation", "monitoring", "scoring", "webapp"], ["training"],
     ["tracking"], ["registry"], ["health"], ["api"], ["__init__"], ["cli"], ["__main__"],
 ]  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

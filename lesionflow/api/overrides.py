@@ -152,6 +152,13 @@ class MonitorOptions(TypedDict, total=False):
     overwrite: bool
 
 
+class WebOptions(TypedDict, total=False):
+    """Fields of `WebConfig`."""
+
+    runtime: str | None
+    overwrite: bool
+
+
 def configured(kind: type[_Config], config: _Config | None, overrides: Mapping[str, Any]) -> _Config:
     """The configuration with some options in place of its own; without one, that of `kind` with its defaults.
 

@@ -18,6 +18,7 @@ from lesionflow.cli.registry import compare, export, history, move_store, promot
 from lesionflow.cli.scoring import merge, score
 from lesionflow.cli.streams import guarded_streams
 from lesionflow.cli.training import train
+from lesionflow.cli.web import web
 from lesionflow.errors import LesionflowError, UsageError
 from lesionflow.version import __version__
 
@@ -33,6 +34,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Scoring": (
         score,
         explain,
+        web,
         merge,
         monitor,
     ),

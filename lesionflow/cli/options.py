@@ -115,5 +115,5 @@ cache_option = option(
     group="Files",
     metavar="FOLDER",
     unset="~/.cache/lesionflow",
-    help="Folder for decoded pixels and the demo set.",
+    help="Folder for decoded pixels, the demo set and downloaded parts of pages.",
 )

@@ -1,0 +1,61 @@
+"""Web: a model's page for browsers, in a folder of static files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Unpack
+
+from lesionflow.api.overrides import WebOptions, configured
+from lesionflow.defaults import DEFAULT_MODEL
+from lesionflow.images.discovery import default_cache
+from lesionflow.model.files import read_bundle
+from lesionflow.registry.versions import resolve
+from lesionflow.webapp.build import Page, write_page
+from lesionflow.webapp.config import WebConfig
+from lesionflow.webapp.runtime import RUNTIME, fetch_package
+
+
+def web(
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
+    out: str | os.PathLike[str] = "web",
+    config: WebConfig | None = None,
+    *,
+    cache: Path | None = None,
+    tracking_uri: str | None = None,
+    **overrides: Unpack[WebOptions],
+) -> Page:
+    """Write a static page that scores images in a browser, on the device of whoever opens it.
+
+    Parameters
+    ----------
+    model : str or path
+        As `registry.versions.resolve` takes it.
+    out : str or path
+        The folder; made where it is missing.
+    config : WebConfig, optional
+        How to make it; keywords win.
+    cache : Path, optional
+        Where ONNX Runtime Web is kept after it was downloaded.
+    tracking_uri : str, optional
+        Where the model is registered.
+
+    Returns
+    -------
+    Page
+
+    Raises
+    ------
+    LesionflowError
+        Where the model is not there, its files are altered, ONNX Runtime Web cannot be had, or the folder cannot be
+        written.
+    """
+    config = configured(WebConfig, config, overrides)
+    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as downloaded:
+        found = resolve(os.fspath(model), Path(downloaded), tracking_uri)
+        card, graph = read_bundle(found.folder)
+    archive = fetch_package(
+        RUNTIME, Path(cache) if cache else default_cache(), Path(config.runtime) if config.runtime else None
+    )
+    return write_page(Path(out), found.label, card, graph, archive, overwrite=config.overwrite)

@@ -1,0 +1,195 @@
+"use strict";
+
+/* The one function that turns an image file into pixels, as lesionflow/images/decode.py: the browser decodes, and what is
+   read, refused, scaled, cut and turned follows Python's rules. */
+
+const MAXIMUM_BYTES = 256 * 2 ** 20;
+const STRIP = 2 ** 20; // pixels that are read from a decoded image at a time
+const USUAL_PROCESSES = [BASELINE, EXTENDED, PROGRESSIVE]; // of JPEG, which every browser decodes
+const canvas = { element: null, context: null }; // kept: a new one for every image would cost as much as reading it
+
+/** Decode a file to { pixels, format }, pixels (height, width, 3) uint8 RGB. Throws `ImageFailure`, and nothing else. */
+async function decodeImage(file, height, width) {
+  try {
+    const data = await readBytes(file);
+    const kind = sniff(data.subarray(0, HEAD));
+    if (kind === null) throw new ImageFailure("not_an_image", `the content is none of ${FORMATS.join(", ")}`);
+    if (kind === "DICOM") throw new ImageFailure("unsupported", "DICOM in a browser; 'lesionflow score' reads it");
+    if (!FORMATS.includes(kind)) throw new ImageFailure("unsupported", `${kind}; save it as PNG or JPEG`);
+    return { pixels: await decodeKind(kind, data, height, width), format: kind };
+  } catch (error) {
+    if (error instanceof ImageFailure) throw error;
+    if (error instanceof RangeError) throw new ImageFailure("too_large", "there is not enough memory to decode it");
+    throw damaged(String(error.message ?? error));
+  }
+}
+
+async function readBytes(file) {
+  if (file.size > MAXIMUM_BYTES) throw new ImageFailure("too_large", `more than ${MAXIMUM_BYTES / 2 ** 20} MiB`);
+  let content;
+  try {
+    content = await file.arrayBuffer();
+  } catch (error) {
+    const reason = { NotFoundError: "not_found", NotReadableError: "unreadable" }[error.name] ?? "unreadable";
+    throw new ImageFailure(reason, "the file cannot be read, or has changed since it was chosen");
+  }
+  if (!content.byteLength) throw new ImageFailure("empty", "the file has no bytes");
+  return new Uint8Array(content);
+}
+
+async function decodeKind(kind, data, height, width) {
+  const about = await describe(kind, data, width, height), gap = kind === "JPEG" ? ENOUGH_HALVES : 2;
+  const [frameHeight, frameWidth] = ON_ITS_SIDE.includes(about.orientation) ? [width, height] : [height, width];
+  let image = about.factor > 1 ? await decodeReduced(kind, data, about) : null;
+  if (image) image = fitted(image, frameWidth, frameHeight, gap);
+  else {
+    const bitmap = await openBitmap(kind, about);
+    try {
+      checkPixels(bitmap.width, bitmap.height, kind === "JPEG" ? MAXIMUM_STORED_PIXELS : MAXIMUM_PIXELS);
+      image = fittedBitmap(bitmap, frameWidth, frameHeight, about.factor, gap);
+      if (kind !== "JPEG") await checkBlack(image, bitmap, about);
+    } finally {
+      bitmap.close();
+    }
+  }
+  about.convert?.(image.frame);
+  return turned(image.frame, frameWidth, frameHeight, about.orientation).data;
+}
+
+/** What a file says of itself before it is decoded, and what of it the browser is given. Throws `ImageFailure` for what
+    Python's decoders would refuse. */
+async function describe(kind, data, width, height) {
+  if (kind === "JPEG") {
+    const layout = readLayout(data), orientation = exifOrientation(layout.exif, layout.xmp);
+    const onItsSide = ON_ITS_SIDE.includes(orientation);
+    const factor = onItsSide ? jpegFactor(layout, height, width) : jpegFactor(layout, width, height);
+    checkJpeg(data, layout, factor);
+    const colours = await colourOf(layout.components.length === 3 ? jpegProfile(layout) : layout.profiles.length ? undefined : null);
+    hideFromBrowser(data, layout, colours.conversion === "none");
+    const { process } = layout;
+    return { process, width: layout.width, height: layout.height, orientation, factor, ...colours, parts: [data] };
+  }
+  if (kind === "PNG") {
+    const png = readPng(data);
+    checkPixels(png.width, png.height);
+    const colours = await colourOf([2, 3, 6].includes(png.header[9]) ? await pngProfile(png) : png.icc ? undefined : null);
+    const parts = pngParts(data, png, colours.conversion === "none");
+    return { width: png.width, height: png.height, png, orientation: exifOrientation(png.exif, null), factor: 1, ...colours, parts };
+  }
+  const colours = await colourOf(kind === "WEBP" ? webpProfile(data) : undefined);
+  return { orientation: 1, factor: 1, ...colours, parts: [data] };
+}
+
+/** How the colours of a profile become sRGB; null is no profile, undefined one that only the browser knows. */
+async function colourOf(profile) {
+  if (profile === null) return { conversion: "none", convert: null };
+  const convert = profile && profileConversion(profile);
+  return convert === undefined ? { conversion: "default", convert: null } : { conversion: "none", convert };
+}
+
+/** The ICC profile of a WebP file, or null. Throws `ImageFailure` for one that breaks off. */
+function webpProfile(data) {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  if (data.length < 16 || data.length < view.getUint32(4, true) + 8) throw damaged("it breaks off");
+  for (let place = 12; place + 8 <= data.length; place += 8 + view.getUint32(place + 4, true) + (view.getUint32(place + 4, true) & 1)) {
+    if (latin1(data, place, place + 4) === "ICCP") return data.subarray(place + 8, place + 8 + view.getUint32(place + 4, true));
+  }
+  return null;
+}
+
+async function openBitmap(kind, { parts, conversion, process, width, height }) {
+  const options = { imageOrientation: "from-image", colorSpaceConversion: conversion, premultiplyAlpha: "default" };
+  try {
+    return await createImageBitmap(new Blob(parts, { type: MEDIA_TYPES[kind] }), options);
+  } catch (error) {
+    const rare = process === undefined ? ["TIFF", "JPEG 2000", "HEIF"].includes(kind) : !USUAL_PROCESSES.includes(process);
+    if (rare) {
+      const name = kind === "HEIF" ? "HEIC" : kind === "JPEG" ? `JPEG, ${PROCESSES[process]}` : kind;
+      throw new ImageFailure("unsupported", `this browser cannot decode ${name}; save it as JPEG or PNG`);
+    }
+    if (width * height > MAXIMUM_PIXELS / 4) {
+      throw new ImageFailure("too_large", `this browser cannot decode ${width} x ${height} pixels`);
+    }
+    throw damaged(`the browser cannot decode it (${error.message})`);
+  }
+}
+
+/** Decode a JPEG at a half, a quarter or an eighth, as Python does; null where the browser has no such decoder.
+
+    What Python's decoder gives is the mean of the pixels of a whole decode, but for colours that are stored more coarsely:
+    without such a decoder they are 0.2 levels of 255 off on average. */
+async function decodeReduced(kind, data, { width, height, factor, conversion }) {
+  if (typeof ImageDecoder === "undefined") return null;
+  const reduced = { width: Math.ceil(width / factor), height: Math.ceil(height / factor) };
+  const decoder = new ImageDecoder({
+    data, type: MEDIA_TYPES[kind], colorSpaceConversion: conversion,
+    desiredWidth: reduced.width, desiredHeight: reduced.height,
+  });
+  let frame = null;
+  try {
+    frame = (await decoder.decode({ completeFramesOnly: true })).image;
+    if (frame.codedWidth !== reduced.width || frame.codedHeight !== reduced.height) return null;
+    const rgba = new Uint8Array(frame.allocationSize({ format: "RGBA" }));
+    await frame.copyTo(rgba, { format: "RGBA" });
+    const read = new Averager(reduced.width, reduced.height, 1, 1);
+    read.add(rgba, reduced.height);
+    return { data: read.data, ...reduced };
+  } catch {
+    return null;
+  } finally {
+    frame?.close();
+    decoder.close();
+  }
+}
+
+/** Scale an image that is in memory until it just covers a frame, and cut what overhangs. */
+function fitted(image, width, height, gap) {
+  const box = coveringBox(image.width, image.height, width, height);
+  const plan = reduction(box, width, height, gap, image.width, image.height);
+  const reduced = plan.factorX > 1 || plan.factorY > 1 ? averaged(image, plan.factorX, plan.factorY, plan.part) : image;
+  return { ...reduced, frame: resized(reduced, plan.box, width, height) };
+}
+
+/** The same for an image of the browser's, of which only averages come into our memory. */
+function fittedBitmap(bitmap, width, height, factor, gap) {
+  if (factor > 1) return fitted(readAveraged(bitmap, [0, 0, bitmap.width, bitmap.height], factor, factor), width, height, gap);
+  const box = coveringBox(bitmap.width, bitmap.height, width, height);
+  const plan = reduction(box, width, height, gap, bitmap.width, bitmap.height);
+  const image = readAveraged(bitmap, plan.part, plan.factorX, plan.factorY);
+  return { ...image, frame: resized(image, plan.box, width, height) };
+}
+
+/** Averages of a part of a decoded image, read strip by strip; what is transparent is black. */
+function readAveraged(bitmap, [left, top, right, bottom], factorX, factorY) {
+  const width = right - left, height = bottom - top;
+  const rows = Math.min(height, Math.max(1, Math.floor(STRIP / width / factorY)) * factorY);
+  const context = contextOf(width, rows), found = new Averager(width, height, factorX, factorY);
+  for (let row = 0; row < height; row += rows) {
+    const count = Math.min(rows, height - row);
+    context.drawImage(bitmap, left, top + row, width, count, 0, 0, width, count);
+    found.add(context.getImageData(0, 0, width, count).data, count);
+  }
+  return { data: found.data, width: found.width, height: found.height };
+}
+
+function contextOf(width, height) {
+  const { element } = canvas;
+  if (!element || element.width < width || element.height < height || element.width * element.height > 4 * STRIP) {
+    canvas.element = new OffscreenCanvas(width, height);
+    canvas.context = canvas.element.getContext("2d", { alpha: false, willReadFrequently: true, colorSpace: "srgb" });
+    canvas.context.globalCompositeOperation = "copy";
+    canvas.context.imageSmoothingEnabled = false;
+  }
+  return canvas.context;
+}
+
+/** An image whose last row is black may lack rows, and one that is black all over may be transparent all over. */
+async function checkBlack(image, bitmap, about) {
+  if (about.png && image.data.subarray(-3 * image.width).every((value) => value === 0)) await checkRows(about.png);
+  if (!image.data.every((value) => value === 0)) return;
+  const small = new OffscreenCanvas(64, 64), context = small.getContext("2d");
+  context.drawImage(bitmap, 0, 0, 64, 64);
+  const { data } = context.getImageData(0, 0, 64, 64);
+  for (let place = 3; place < data.length; place += 4) if (data[place]) return;
+  throw new ImageFailure("unsupported", "its alpha is 0 everywhere; save it without alpha");
+}

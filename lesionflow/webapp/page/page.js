@@ -1,0 +1,337 @@
+"use strict";
+
+/* The page: files in, a worker asked, rows shown and kept. */
+
+const AHEAD = 6; // images that wait in the worker
+const ON_PAGE = 100; // rows of the table that are in the document
+const REFRESH = 250; // milliseconds between two looks of the table while images are scored
+
+const byId = (id) => document.getElementById(id);
+const state = {
+  model: null, worker: null, ready: false, kept: null,
+  rows: new Map(), // by key: { key, path, said } or { key, path, error }
+  files: new Map(), // by key, of this visit
+  queue: [], // keys that wait
+  asked: new Map(), // by number: the key that the worker was asked about
+  number: 0, total: 0, first: 0, timer: null, shown: null, target: null, message: ["loading", {}],
+};
+
+function translate() {
+  document.documentElement.lang = language;
+  for (const each of document.querySelectorAll("[data-say]")) {
+    if (each.id !== "status") each.textContent = say(each.dataset.say);
+  }
+  byId("forget").title = say("forgetTitle");
+  byId("status").textContent = say(...state.message);
+  if (!state.model) return;
+  const { demo, licence } = state.model;
+  byId("terms").hidden = !demo && !licence;
+  byId("terms").textContent = demo ? say("demo") : licence ? say("licence", { licence }) : "";
+  showRows();
+  if (state.shown) showDetail(state.shown, false);
+}
+
+function tell(name, values = {}) {
+  state.message = [name, values];
+  byId("status").textContent = say(name, values);
+}
+
+function warn(name, values) {
+  byId("alert").textContent = say(name, values);
+  byId("alert").hidden = false;
+}
+
+function start() {
+  const loaded = {
+    "worker-source.js": typeof lesionflowWorkerSource, "runtime.js": typeof lesionflowRuntime,
+    "model.js": typeof lesionflowBundle,
+  };
+  const missing = Object.keys(loaded).filter((name) => loaded[name] === "undefined");
+  if (missing.length) {
+    warn("missing", { files: missing.join(", ") });
+    byId("status").hidden = true;
+    return;
+  }
+  startWorker();
+  state.worker.postMessage({ kind: "model", bundle: lesionflowBundle });
+  state.model = lesionflowBundle.model;
+  byId("model").textContent = state.model.label;
+  translate();
+  restore();
+  if (location.protocol.startsWith("http") && "serviceWorker" in navigator) {
+    navigator.serviceWorker.register("service-worker.js").catch(() => {}); // without it the page works, but not offline
+  }
+}
+
+/** Have the runtime compiled while the model is still being read. */
+function startWorker() {
+  if (state.worker) return;
+  state.worker = new Worker(URL.createObjectURL(new Blob([lesionflowWorkerSource], { type: "text/javascript" })));
+  state.worker.onmessage = ({ data }) => heard(data);
+  state.worker.onerror = (event) => heard({ kind: "broken", detail: event.message });
+  state.worker.postMessage({ kind: "runtime", ...lesionflowRuntime });
+}
+
+async function restore() {
+  state.kept = new KeptRows(state.model.digest, (error) => warn("storageFull", { reason: error?.name ?? "" }));
+  const rows = await state.kept.open();
+  for (const row of rows) if (!state.rows.has(row.key)) state.rows.set(row.key, row);
+  if (rows.length) {
+    if (state.ready && !state.total) tell("restored", { count: rows.length });
+    state.restored = rows.length;
+  }
+  showRows();
+}
+
+/** What the worker says. */
+function heard(data) {
+  if (data.kind === "ready") {
+    state.ready = true;
+    document.documentElement.dataset.ready = Math.round(performance.now());
+    document.documentElement.dataset.threads = data.threads;
+    if (state.queue.length) ask();
+    else if (!state.total) tell(...(state.restored ? ["restored", { count: state.restored }] : ["ready"]));
+  } else if (data.kind === "broken") {
+    warn("broken", { reason: data.detail });
+    byId("status").hidden = true;
+  } else if (data.kind === "score") {
+    const key = state.asked.get(data.id);
+    state.asked.delete(data.id);
+    if (key !== undefined) finish(key, data);
+  } else if (data.id === state.target) heardOfDetail(data);
+}
+
+function finish(key, { said, error }) {
+  const path = key.slice(0, key.indexOf("\n")), row = error ? { key, path, error } : { key, path, said };
+  state.rows.set(key, row);
+  state.kept?.add(row);
+  ask();
+  if (!state.queue.length && !state.asked.size) {
+    byId("progress").hidden = true;
+    tell("finished", { total: state.total, failed: [...state.rows.values()].filter((each) => each.error).length });
+    refresh(true);
+  } else refresh();
+}
+
+/** Give the worker as many images as it can prepare. */
+function ask() {
+  while (state.ready && state.queue.length && state.asked.size < AHEAD) {
+    const key = state.queue.shift();
+    state.asked.set(++state.number, key);
+    state.worker.postMessage({ kind: "score", id: state.number, file: state.files.get(key) });
+  }
+}
+
+/** Take files, each with its path; fromFolder: names or contents decide which are images. */
+async function take(found, fromFolder) {
+  let images = found;
+  if (fromFolder) {
+    const kinds = await Promise.all(found.map(({ path, file }) => isImage(path, file)));
+    images = found.filter((_, i) => kinds[i]);
+  }
+  if (found.length > images.length) {
+    byId("detail-status").textContent = "";
+    tell(images.length ? "leftOut" : "nothing", { count: found.length - images.length });
+  }
+  if (!images.length) return;
+  images.sort((one, other) => byBytes(one.path, other.path));
+  const waiting = new Set([...state.queue, ...state.asked.values()]);
+  for (const { path, file } of images) {
+    const key = keyOf(path, file);
+    state.files.set(key, file);
+    if (!state.rows.has(key) && !waiting.has(key)) state.queue.push(key);
+  }
+  state.total = new Set([...state.rows.keys(), ...state.queue, ...state.asked.values()]).size;
+  byId("progress").hidden = !state.queue.length;
+  if (state.queue.length) ask();
+  else tell("finished", { total: state.total, failed: [...state.rows.values()].filter((each) => each.error).length });
+  refresh(true);
+}
+
+/** Show what there is now, or soon: the table is not drawn anew for every image. */
+function refresh(now = false) {
+  if (now) {
+    clearTimeout(state.timer);
+    state.timer = null;
+    showRows();
+  } else state.timer ??= setTimeout(() => refresh(true), REFRESH);
+}
+
+function orderedRows() {
+  const rows = [...state.rows.values()];
+  if (byId("order").value === "path") return rows.sort((one, other) => byBytes(one.path, other.path));
+  const rank = ({ said }) => (said ? said.malignantProbability : -1);
+  return rows.sort((one, other) => rank(other) - rank(one) || byBytes(one.path, other.path));
+}
+
+function showRows() {
+  const rows = orderedRows(), total = rows.length;
+  if (state.total && (state.queue.length || state.asked.size)) {
+    tell("working", { done: total, total: state.total });
+    byId("progress").value = total / state.total;
+  }
+  byId("results").hidden = !total;
+  state.first = Math.max(0, Math.min(state.first, Math.floor((total - 1) / ON_PAGE) * ON_PAGE));
+  byId("rows").replaceChildren(...rows.slice(state.first, state.first + ON_PAGE).map(tableRow));
+  const last = Math.min(total, state.first + ON_PAGE);
+  byId("pager").hidden = total <= ON_PAGE;
+  byId("page").textContent = say("pageOf", { first: state.first + 1, last, total });
+  byId("previous").disabled = !state.first;
+  byId("next").disabled = last >= total;
+  const count = (test) => rows.reduce((sum, row) => sum + (test(row) ? 1 : 0), 0);
+  byId("summary").textContent = say("summary", {
+    malignant: count(({ said }) => said?.malignant), uncertain: count(({ said }) => said?.refer === UNCERTAIN_WORD),
+    unfamiliar: count(({ said }) => said?.refer === UNFAMILIAR_WORD), failed: count(({ error }) => error),
+  });
+}
+
+const UNCERTAIN_WORD = "uncertain", UNFAMILIAR_WORD = "unfamiliar";
+
+function tableRow(row) {
+  const line = element("tr"), heading = element("th", "", { scope: "row" }), { said, error } = row;
+  if (state.shown === row.key) line.setAttribute("aria-current", "true");
+  if (error) {
+    heading.textContent = row.path;
+    const why = element("td", `${say(error.reason)}: ${error.detail}`, { colSpan: 4, className: "failed" });
+    line.append(heading, why);
+    return line;
+  }
+  const cell = element("td"), button = element("button", row.path, { type: "button" });
+  button.addEventListener("click", () => showDetail(row.key, true));
+  cell.append(button);
+  const { model } = state;
+  const malignant = `${say(said.malignant ? "yes" : "no")} (${percent(said.malignantProbability)})`;
+  line.append(
+    cell, element("td", diagnosisName(model.fullNames[said.called])),
+    element("td", percent(said.probabilities[said.called])),
+    element("td", malignant, { className: said.malignant ? "is-malignant" : "" }),
+    element("td", say(said.refer), { className: said.refer === "no" ? "" : "referred" }),
+  );
+  return line;
+}
+
+/** Show one image; ask: have its map drawn. */
+function showDetail(key, ask) {
+  const row = state.rows.get(key), { model } = state, file = state.files.get(key);
+  if (!row?.said) return;
+  state.shown = key;
+  byId("detail").hidden = byId("shares").hidden = false;
+  byId("detail-heading").textContent = say("details", { name: row.path });
+  byId("verdict").textContent = verdictOf(row.said, model);
+  byId("bars").replaceChildren(...shareRows(row.said, model));
+  if (!ask) return;
+  byId("seen").hidden = byId("map").hidden = true;
+  byId("detail-status").textContent = say(file ? "looking" : "fileGone");
+  refresh(true);
+  byId("detail-heading").focus();
+  byId("detail").scrollIntoView({ block: "start" });
+  if (!file) return;
+  state.target = ++state.number;
+  state.worker.postMessage({ kind: "explain", id: state.target, file });
+}
+
+function heardOfDetail(data) {
+  const { model } = state;
+  if (data.kind === "progress") {
+    byId("detail-status").textContent = say("mapping", { share: percent(data.share) });
+  } else if (data.kind === "seen") {
+    for (const id of ["seen", "map"]) drawPixels(byId(id).querySelector("canvas"), data.pixels, data.height, data.width);
+    byId("seen").hidden = false;
+    byId("seen").querySelector("canvas").setAttribute("aria-label", say("seen"));
+  } else if (data.error) {
+    byId("detail-status").textContent = `${say(data.error.reason)}: ${data.error.detail}`;
+  } else {
+    const { map } = data, name = diagnosisName(model.fullNames[map.diagnosis]), figure = byId("map");
+    drawMap(figure.querySelector("canvas"), map.drop, model.height, model.width);
+    figure.querySelector("canvas").setAttribute("aria-label", say("map", { name }));
+    const values = { name, probability: percent(map.probability), lowest: percent(map.lowest) };
+    figure.querySelector("figcaption").textContent = `${say("map", { name })}. ${say("mapHelp", values)}`;
+    figure.hidden = false;
+    byId("detail-status").textContent = "";
+  }
+}
+
+function saveReport() {
+  const rows = [...state.rows.values()].sort((one, other) => byBytes(one.path, other.path));
+  const address = URL.createObjectURL(new Blob([csvReport(rows, state.model)], { type: "text/csv" }));
+  element("a", "", { href: address, download: "results.csv" }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
+async function forget() {
+  for (const each of ["rows", "files", "asked"]) state[each].clear();
+  Object.assign(state, { queue: [], total: 0, first: 0, shown: null, target: null, restored: 0 });
+  byId("detail").hidden = byId("progress").hidden = byId("alert").hidden = true;
+  tell("ready");
+  showRows();
+  await state.kept.clear();
+}
+
+/** The files of what was dropped, with their paths; folders are entered. */
+async function droppedFiles(items) {
+  const found = [], entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  const enter = async (entry) => {
+    if (entry.isFile) {
+      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+      found.push({ path: entry.fullPath.replace(/^\//, ""), file });
+      return;
+    }
+    const reader = entry.createReader();
+    for (;;) { // a browser gives at most a hundred at a time
+      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+      if (!some.length) return;
+      for (const each of some) await enter(each);
+    }
+  };
+  for (const entry of entries) await enter(entry);
+  return found;
+}
+
+function listen() {
+  for (const button of document.querySelectorAll("[data-input]")) {
+    button.addEventListener("click", () => byId(button.dataset.input).click());
+  }
+  for (const id of ["files", "folder", "photo"]) {
+    byId(id).addEventListener("change", ({ target }) => {
+      const found = [...target.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+      target.value = ""; // the same folder may be chosen again
+      take(found, id === "folder");
+    });
+  }
+  const zone = byId("drop");
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      event.preventDefault(); // a file that misses the zone must not replace the page
+      zone.classList.toggle("over", kind === "dragover");
+      if (kind === "drop") droppedFiles(event.dataTransfer.items).then((found) => take(found, true));
+    });
+  }
+  byId("order").addEventListener("change", () => {
+    state.first = 0;
+    showRows();
+  });
+  byId("previous").addEventListener("click", () => turnPage(-ON_PAGE));
+  byId("next").addEventListener("click", () => turnPage(ON_PAGE));
+  byId("save").addEventListener("click", saveReport);
+  byId("forget").addEventListener("click", forget);
+  byId("language").addEventListener("change", ({ target }) => {
+    language = target.value;
+    translate();
+  });
+}
+
+function turnPage(by) {
+  state.first += by;
+  showRows();
+}
+
+byId("alert").hidden = true;
+language = preferredLanguage(navigator.languages ?? []);
+byId("language").append(...Object.entries(LANGUAGES).map(([value, name]) => new Option(name, value, false, value === language)));
+listen();
+translate();
+document.querySelector("script[src='runtime.js']").addEventListener("load", () => {
+  if (typeof lesionflowWorkerSource !== "undefined") startWorker();
+});
+if (document.readyState === "complete") start();
+else window.addEventListener("load", start);

@@ -1,0 +1,209 @@
+"use strict";
+
+/* From a decoded image to the frame that a network sees, to the last bit as Pillow does it: averages of whole pixels
+   (ImageReduce.c), a triangle filter in fixed point (Resample.c), and the turn that EXIF asks for. */
+
+const PRECISION = 22; // bits behind the point of Pillow's coefficients
+const ON_ITS_SIDE = [5, 6, 7, 8]; // EXIF's orientations
+
+/** The part of an image that just covers a frame, as left, top, right and bottom: `lesionflow.images.picture.scaled`. */
+function coveringBox(width, height, frameWidth, frameHeight) {
+  const scale = Math.min(width / frameWidth, height / frameHeight);
+  const left = (width - scale * frameWidth) / 2, top = (height - scale * frameHeight) / 2;
+  return [Math.max(left, 0), Math.max(top, 0), Math.min(width - left, width), Math.min(height - top, height)];
+}
+
+/** How Pillow's `resize` with a `reducing_gap` begins: factors, the part that is averaged, and what remains to scale. */
+function reduction(box, frameWidth, frameHeight, gap, width, height) {
+  const [left, top, right, bottom] = box;
+  const factorX = Math.trunc((right - left) / frameWidth / gap) || 1;
+  const factorY = Math.trunc((bottom - top) / frameHeight / gap) || 1;
+  if (factorX === 1 && factorY === 1) return { factorX, factorY, part: [0, 0, width, height], box };
+  const supportX = (0.5 * (right - left)) / frameWidth, supportY = (0.5 * (bottom - top)) / frameHeight;
+  const part = [
+    Math.max(0, Math.trunc(left - supportX)), Math.max(0, Math.trunc(top - supportY)),
+    Math.min(width, Math.ceil(right + supportX)), Math.min(height, Math.ceil(bottom + supportY)),
+  ];
+  return {
+    factorX, factorY, part,
+    box: [
+      (left - part[0]) / factorX, (top - part[1]) / factorY, (right - part[0]) / factorX, (bottom - part[1]) / factorY,
+    ],
+  };
+}
+
+/** Averages of `factorX` x `factorY` pixels, taken row by row, so that a large image is never in memory as a whole. */
+class Averager {
+  constructor(width, height, factorX, factorY) {
+    Object.assign(this, { sourceWidth: width, sourceHeight: height, factorX, factorY });
+    this.width = Math.ceil(width / factorX);
+    this.height = Math.ceil(height / factorY);
+    this.data = new Uint8Array(3 * this.width * this.height); // (height, width, 3)
+    this.sums = new Uint32Array(3 * this.width);
+    this.row = 0; // of the source
+  }
+
+  /** Take rows of (row, column, 4) RGBA. */
+  add(rgba, rows) {
+    const { sourceWidth, factorX, factorY, sums, data } = this;
+    if (factorX === 1 && factorY === 1) {
+      let to = 3 * this.row * sourceWidth;
+      for (let from = 0; from < 4 * rows * sourceWidth; from += 4) {
+        data[to++] = rgba[from];
+        data[to++] = rgba[from + 1];
+        data[to++] = rgba[from + 2];
+      }
+      this.row += rows;
+      return;
+    }
+    for (let row = 0, from = 0; row < rows; row++) {
+      for (let column = 0, to = 0; column < sourceWidth; to += 3) {
+        const stop = Math.min(column + factorX, sourceWidth);
+        let red = 0, green = 0, blue = 0;
+        for (; column < stop; column++, from += 4) {
+          red += rgba[from];
+          green += rgba[from + 1];
+          blue += rgba[from + 2];
+        }
+        sums[to] += red;
+        sums[to + 1] += green;
+        sums[to + 2] += blue;
+      }
+      this.row += 1;
+      if (this.row % factorY === 0 || this.row === this.sourceHeight) this.#divide();
+    }
+  }
+
+  #divide() {
+    const rows = (this.row - 1) % this.factorY + 1;
+    const from = 3 * this.width * (Math.ceil(this.row / this.factorY) - 1);
+    for (let column = 0; column < this.width; column++) {
+      const columns = Math.min(this.factorX, this.sourceWidth - column * this.factorX);
+      const count = rows * columns;
+      const share = Math.floor(Math.fround(2 ** 32 / (256 * count)));
+      for (let channel = 0; channel < 3; channel++) {
+        const sum = this.sums[3 * column + channel] + (count >> 1);
+        this.data[from + 3 * column + channel] = (sum * share) / 2 ** 24;
+      }
+    }
+    this.sums.fill(0);
+  }
+}
+
+/** Average an image that is in memory: { data, width, height }, data (height, width, 3). */
+function averaged(image, factorX, factorY, part) {
+  const [left, top, right, bottom] = part;
+  const found = new Averager(right - left, bottom - top, factorX, factorY);
+  const row = new Uint8Array(4 * (right - left));
+  for (let y = top; y < bottom; y++) {
+    for (let x = left, from = 3 * (y * image.width + left), to = 0; x < right; x++, from += 3, to += 4) {
+      row[to] = image.data[from];
+      row[to + 1] = image.data[from + 1];
+      row[to + 2] = image.data[from + 2];
+    }
+    found.add(row, 1);
+  }
+  return { data: found.data, width: found.width, height: found.height };
+}
+
+/** What each pixel of a scaled line is made of: where it begins, and whole numbers to multiply with. */
+function coefficients(size, from, to, length) {
+  const scale = (to - from) / length;
+  const filterScale = Math.max(scale, 1), support = filterScale;
+  const found = [];
+  for (let place = 0; place < length; place++) {
+    const center = from + (place + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(center - support + 0.5));
+    const last = Math.min(size, Math.trunc(center + support + 0.5));
+    const weights = [];
+    let total = 0;
+    for (let x = first; x < last; x++) {
+      const weight = Math.max(0, 1 - Math.abs((x - center + 0.5) / filterScale));
+      weights.push(weight);
+      total += weight;
+    }
+    found.push({
+      first,
+      weights: Int32Array.from(weights, (weight) => Math.trunc(0.5 + (total ? weight / total : weight) * 2 ** PRECISION)),
+    });
+  }
+  return found;
+}
+
+/** Scale a part of an image, { data, width, height }, to (height, width, 3) as Pillow's bilinear filter does. */
+function resized(image, box, width, height) {
+  const [left, top, right, bottom] = box;
+  if (left === 0 && top === 0 && right === width && bottom === height && image.width === width && image.height === height) {
+    return image.data;
+  }
+  const across = coefficients(image.width, left, right, width), down = coefficients(image.height, top, bottom, height);
+  const firstRow = down[0].first, lastRow = down.at(-1).first + down.at(-1).weights.length;
+  const half = 2 ** (PRECISION - 1);
+  const wide = new Uint8ClampedArray(3 * width * (lastRow - firstRow));
+  for (let y = firstRow, to = 0; y < lastRow; y++) {
+    for (const { first, weights } of across) {
+      let red = half, green = half, blue = half, from = 3 * (y * image.width + first);
+      for (let i = 0; i < weights.length; i++, from += 3) {
+        const weight = weights[i];
+        red += image.data[from] * weight;
+        green += image.data[from + 1] * weight;
+        blue += image.data[from + 2] * weight;
+      }
+      wide[to++] = red >> PRECISION;
+      wide[to++] = green >> PRECISION;
+      wide[to++] = blue >> PRECISION;
+    }
+  }
+  const found = new Uint8Array(3 * width * height), stride = 3 * width;
+  for (let y = 0, to = 0; y < height; y++) {
+    const { first, weights } = down[y];
+    for (let x = 0; x < stride; x++) {
+      let sum = half, from = (first - firstRow) * stride + x;
+      for (let i = 0; i < weights.length; i++, from += stride) sum += wide[from] * weights[i];
+      found[to++] = Math.min(255, sum >> PRECISION);
+    }
+  }
+  return found;
+}
+
+/** An image, (height, width, 3), turned as EXIF's orientation says: { data, width, height }. */
+function turned(data, width, height, orientation) {
+  if (!(orientation >= 2 && orientation <= 8)) return { data, width, height };
+  const onItsSide = ON_ITS_SIDE.includes(orientation);
+  const [wide, tall] = onItsSide ? [height, width] : [width, height];
+  const found = new Uint8Array(data.length);
+  const source = {
+    2: (x, y) => [width - 1 - x, y], 3: (x, y) => [width - 1 - x, height - 1 - y], 4: (x, y) => [x, height - 1 - y],
+    5: (x, y) => [y, x], 6: (x, y) => [y, height - 1 - x], 7: (x, y) => [width - 1 - y, height - 1 - x],
+    8: (x, y) => [width - 1 - y, x],
+  }[orientation];
+  for (let y = 0, to = 0; y < tall; y++) {
+    for (let x = 0; x < wide; x++, to += 3) {
+      const [column, row] = source(x, y);
+      found.set(data.subarray(3 * (row * width + column), 3 * (row * width + column) + 3), to);
+    }
+  }
+  return { data: found, width: wide, height: tall };
+}
+
+/** How the camera was held: of EXIF's first directory or, where that does not say, of XMP; else 1, upright. */
+function exifOrientation(exif, xmp) {
+  const start = exif ? latin1(exif, 0, 4) : "";
+  if (start === "II*\0" || start === "MM\0*") {
+    const view = new DataView(exif.buffer, exif.byteOffset, exif.byteLength), little = start[0] === "I";
+    try {
+      const place = view.getUint32(4, little), count = view.getUint16(place, little);
+      for (let entry = place + 2; entry < place + 2 + 12 * count; entry += 12) {
+        if (view.getUint16(entry, little) !== 0x0112) continue;
+        const kind = view.getUint16(entry + 2, little);
+        if (kind === 3) return view.getUint16(entry + 8, little);
+        return kind === 4 ? view.getUint32(entry + 8, little) : view.getUint8(entry + 8);
+      }
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error; // broken; the pixels are none the worse for it
+    }
+  }
+  const text = xmp ? new TextDecoder("latin1").decode(xmp) : "";
+  const found = /tiff:Orientation(?:="|>)([0-9])/.exec(text);
+  return found ? Number(found[1]) : 1;
+}

@@ -1,0 +1,76 @@
+"use strict";
+
+/* What was scored is kept in the browser, so that a tab that was closed goes on where it was; images are not kept. */
+
+const DATABASE = "lesionflow", ROWS = "rows";
+
+function asPromise(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** The rows of a model, by the key of their file; writes are gathered, and none of them is waited for. */
+class KeptRows {
+  /** digest: of the model; onFailure: told once where nothing more can be kept. */
+  constructor(digest, onFailure) {
+    Object.assign(this, { digest, onFailure, pending: [], database: null, failed: false, writing: null });
+  }
+
+  /** The rows that are kept; none where the browser has no database for this page. */
+  async open() {
+    try {
+      const request = indexedDB.open(DATABASE, 1);
+      request.onupgradeneeded = () => request.result.createObjectStore(ROWS);
+      this.database = await asPromise(request);
+      const rows = this.database.transaction(ROWS).objectStore(ROWS);
+      return await asPromise(rows.getAll(IDBKeyRange.bound([this.digest], [this.digest, []])));
+    } catch (error) {
+      this.#fail(error);
+      return [];
+    }
+  }
+
+  add(row) {
+    if (this.failed) return;
+    this.pending.push(row);
+    this.writing ??= this.#write();
+  }
+
+  async clear() {
+    this.pending = [];
+    await this.writing;
+    if (!this.database) return;
+    const transaction = this.database.transaction(ROWS, "readwrite");
+    await asPromise(transaction.objectStore(ROWS).delete(IDBKeyRange.bound([this.digest], [this.digest, []])));
+    this.failed = false;
+  }
+
+  async #write() {
+    try {
+      while (this.pending.length) {
+        const rows = this.pending.splice(0);
+        const transaction = this.database.transaction(ROWS, "readwrite", { durability: "relaxed" });
+        for (const row of rows) transaction.objectStore(ROWS).put(row, [this.digest, row.key]);
+        await new Promise((resolve, reject) => {
+          transaction.oncomplete = resolve;
+          transaction.onabort = transaction.onerror = () => reject(transaction.error);
+        });
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.writing = null;
+    }
+  }
+
+  #fail(error) {
+    if (!this.failed) this.onFailure(error);
+    this.failed = true;
+    this.pending = [];
+  }
+}
+
+/** What tells one file from another: a photograph that was taken again has another time. */
+const keyOf = (path, file) => `${path}\n${file.size}\n${file.lastModified}`;
