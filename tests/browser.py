@@ -21,8 +21,13 @@ PATIENCE = 300  # seconds that a page may take to show something, on a machine t
 
 
 @contextlib.contextmanager
-def browser(profile: Path, width: int = 1700, height: int = 1000) -> Iterator[Chrome]:
-    """A browser that knows nothing yet, with a window wide enough for MLflow's tables; profile: an empty folder."""
+def browser(
+    profile: Path, width: int = 1700, height: int = 1000, logs: dict[str, str] | None = None
+) -> Iterator[Chrome]:
+    """A browser that knows nothing yet, with a window wide enough for MLflow's tables; profile: an empty folder.
+
+    logs: by their names what is written down, such as `performance` for requests.
+    """
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -33,6 +38,8 @@ def browser(profile: Path, width: int = 1700, height: int = 1000) -> Iterator[Ch
         f"--user-data-dir={profile}", f"--window-size={width},{height}",
     ):  # fmt: skip
         options.add_argument(argument)
+    if logs:
+        options.set_capability("goog:loggingPrefs", logs)
     driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
     try:
         yield driver

@@ -18,7 +18,9 @@ import pytest
 
 from lesionflow.cli import main
 from lesionflow.model.columns import report_columns
+from lesionflow.webapp.runtime import RUNTIME
 from tests.conftest import invoke
+from tests.webapp.conftest import archive_of
 
 ROOT = Path(__file__).parents[1]
 DOCS, EXAMPLE = ROOT / "docs", ROOT / "batch" / "example"
@@ -197,6 +199,16 @@ def test_score_only_what_is_new(tmp_path: Path) -> None:
     subprocess.run(["bash", "-euc", script], cwd=tmp_path, env=os.environ | {"PATH": path}, check=True)
     (report,) = (tmp_path / "reports").iterdir()
     assert re.findall(r"\w+\.jpg,ok", report.read_text()) == ["new.jpg,ok"]
+
+
+def test_score_in_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    archive = archive_of(RUNTIME)
+    (commands,) = blocks("how_to/score_in_a_browser.md")
+    follow(
+        commands, tmp_path, lambda words: [*words[:1], str(EXAMPLE / "bundle"), *words[2:], "--runtime", str(archive)]
+    )
+    assert (tmp_path / "page" / "index.html").is_file()
 
 
 def test_a_table_as_shown_is_read(demo_folder: Path, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.atomic import atomic_write_bytes, check_folder
-from lesionflow.diagnoses import FULL_NAMES, MALIGNANT
 from lesionflow.errors import BundleError, ReportError
 from lesionflow.model.card import SINGLE, Card
+from lesionflow.model.columns import report_columns
 from lesionflow.version import __version__
 from lesionflow.webapp.runtime import RUNTIME, read_members
 
@@ -98,15 +98,16 @@ def write_page(folder: Path, label: str, card: Card, graph: bytes, archive: byte
 def model_facts(label: str, card: Card) -> dict[str, Any]:
     """What the page needs to know of a model: all that makes probabilities and decisions of its outputs."""
     calibration = card.calibrations[SINGLE]
-    full_names, malignant = label_words(card)
+    labels = card.labels
     return {
         "label": label,
         "digest": card.digest,
         "height": card.height,
         "width": card.width,
-        "names": list(card.classes),
-        "fullNames": [full_names[name] for name in card.classes],
-        "malignantIndices": [card.classes.index(name) for name in malignant],
+        "names": list(labels.names),
+        "fullNames": [labels.full_names[name] for name in labels.names],
+        "malignantIndices": list(labels.malignant_indices),
+        "columns": list(report_columns(labels)),
         "prior": list(card.prior),
         "calibration": {
             "temperature": calibration.temperature,
@@ -118,11 +119,6 @@ def model_facts(label: str, card: Card) -> dict[str, Any]:
         "demo": card.demo,
         "licence": card.licence,
     }
-
-
-def label_words(card: Card) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The full names of a card's diagnoses, by their short ones, and which are malignant."""
-    return dict(FULL_NAMES), MALIGNANT
 
 
 def prepared(graph: bytes) -> bytes:

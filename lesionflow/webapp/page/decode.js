@@ -142,15 +142,7 @@ async function decodeReduced(kind, data, { width, height, factor, conversion }) 
   }
 }
 
-/** Scale an image that is in memory until it just covers a frame, and cut what overhangs. */
-function fitted(image, width, height, gap) {
-  const box = coveringBox(image.width, image.height, width, height);
-  const plan = reduction(box, width, height, gap, image.width, image.height);
-  const reduced = plan.factorX > 1 || plan.factorY > 1 ? averaged(image, plan.factorX, plan.factorY, plan.part) : image;
-  return { ...reduced, frame: resized(reduced, plan.box, width, height) };
-}
-
-/** The same for an image of the browser's, of which only averages come into our memory. */
+/** `fitted` of an image of the browser's, of which only averages come into our memory. */
 function fittedBitmap(bitmap, width, height, factor, gap) {
   if (factor > 1) return fitted(readAveraged(bitmap, [0, 0, bitmap.width, bitmap.height], factor, factor), width, height, gap);
   const box = coveringBox(bitmap.width, bitmap.height, width, height);

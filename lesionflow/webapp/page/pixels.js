@@ -108,7 +108,7 @@ function averaged(image, factorX, factorY, part) {
 
 /** What each pixel of a scaled line is made of: where it begins, and whole numbers to multiply with. */
 function coefficients(size, from, to, length) {
-  const scale = (to - from) / length;
+  const scale = Math.fround(to - from) / length;
   const filterScale = Math.max(scale, 1), support = filterScale;
   const found = [];
   for (let place = 0; place < length; place++) {
@@ -132,10 +132,19 @@ function coefficients(size, from, to, length) {
 
 /** Scale a part of an image, { data, width, height }, to (height, width, 3) as Pillow's bilinear filter does. */
 function resized(image, box, width, height) {
-  const [left, top, right, bottom] = box;
+  const [left, top, right, bottom] = box.map(Math.fround); // as Pillow takes them
   if (left === 0 && top === 0 && right === width && bottom === height && image.width === width && image.height === height) {
     return image.data;
   }
+  if (image.height > 100 * image.width && height < image.height) { // Pillow's order where the image is very tall
+    const rows = { data: filtered(image, [0, top, image.width, bottom], image.width, height), width: image.width, height };
+    return filtered(rows, [left, 0, right, height], width, height);
+  }
+  return filtered(image, [left, top, right, bottom], width, height);
+}
+
+/** The same, first across and then down. */
+function filtered(image, [left, top, right, bottom], width, height) {
   const across = coefficients(image.width, left, right, width), down = coefficients(image.height, top, bottom, height);
   const firstRow = down[0].first, lastRow = down.at(-1).first + down.at(-1).weights.length;
   const half = 2 ** (PRECISION - 1);
@@ -164,6 +173,14 @@ function resized(image, box, width, height) {
     }
   }
   return found;
+}
+
+/** Scale an image that is in memory until it just covers a frame, and cut what overhangs: `frame` is added. */
+function fitted(image, width, height, gap) {
+  const box = coveringBox(image.width, image.height, width, height);
+  const plan = reduction(box, width, height, gap, image.width, image.height);
+  const reduced = plan.factorX > 1 || plan.factorY > 1 ? averaged(image, plan.factorX, plan.factorY, plan.part) : image;
+  return { ...reduced, frame: resized(reduced, plan.box, width, height) };
 }
 
 /** An image, (height, width, 3), turned as EXIF's orientation says: { data, width, height }. */

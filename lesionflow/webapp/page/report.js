@@ -11,25 +11,26 @@ function csvText(value) {
 
 /** The report of rows, { path, said } or { path, error }, in order. */
 function csvReport(rows, model) {
-  const columns = [
-    "path", "status", "error", "diagnosis", "probability", ...model.names.map((name) => `p_${name}`), "p_malignant",
-    "malignant", "refer", "model",
-  ];
-  const label = csvText(model.label), lines = [columns.join(",")];
-  for (const { path, said, error } of rows) {
-    const name = csvText(path.toWellFormed ? path.toWellFormed() : path);
-    if (error) {
-      const empty = Array(columns.length - 4).fill("");
-      lines.push([name, "error", csvText(`${error.reason}: ${error.detail}`), ...empty, label].join(","));
-      continue;
-    }
-    const numbers = [said.probabilities[said.called], ...said.probabilities, said.malignantProbability];
-    lines.push([
-      name, "ok", "", model.names[said.called], ...numbers.map((number) => number.toFixed(6)),
-      said.malignant ? "yes" : "no", said.refer, label,
-    ].join(","));
-  }
-  return lines.join("\n") + "\n";
+  const lines = rows.map((row) => {
+    const cells = cellsOf(row, model);
+    return model.columns.map((column) => cells[column] ?? "").join(",");
+  });
+  return [model.columns.map(csvText).join(","), ...lines].join("\n") + "\n";
+}
+
+/** The cells of a row by their columns. */
+function cellsOf({ path, said, error }, model) {
+  const known = { path: csvText(path.toWellFormed ? path.toWellFormed() : path), model: csvText(model.label) };
+  if (error) return { ...known, status: "error", error: csvText(`${error.reason}: ${error.detail}`) };
+  const cells = {
+    ...known, status: "ok", diagnosis: model.names[said.called], probability: said.probabilities[said.called].toFixed(6),
+    malignant: said.malignant ? "yes" : "no", refer: said.refer,
+  };
+  model.names.forEach((name, i) => {
+    cells[`p_${name}`] = said.probabilities[i].toFixed(6);
+  });
+  cells.p_malignant = said.malignantProbability.toFixed(6); // also where a diagnosis has that name
+  return cells;
 }
 
 /** The order of two texts by their UTF-8 bytes, in which Python lists files. */

@@ -1,0 +1,202 @@
+"""A page with a small model, on a web server, and a browser that keeps a list of all that it asks for."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import io
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from lesionflow.errors import DownloadError
+from lesionflow.images.colour import named_profile
+from lesionflow.images.discovery import default_cache
+from lesionflow.webapp.runtime import RUNTIME, Package, fetch_package
+from tests.browser import BROWSER, DRIVER, REQUIRED, browser, wait_for
+from tests.conftest import invoke
+from tests.scoring.conftest import draw_images, write_deciding_bundle
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+needs_browser = pytest.mark.skipif(
+    not (BROWSER and DRIVER) and not REQUIRED, reason="no browser on this machine: apt-get install chromium-driver"
+)
+PATIENCE = 120  # seconds that the page may take, on a machine that has much to do
+
+
+def archive_of(package: Package) -> Path:
+    """The file of a package's archive; where npm's registry is out of reach, the test is skipped, but in CI."""
+    try:
+        fetch_package(package, default_cache())
+    except DownloadError as error:
+        if os.environ.get("LESIONFLOW_REQUIRE_NPM"):
+            raise
+        pytest.skip(f"the npm registry is out of reach ({error})")
+    return default_cache() / package.file
+
+
+@pytest.fixture(scope="session")
+def archive() -> Path:
+    """npm's archive of ONNX Runtime Web."""
+    return archive_of(RUNTIME)
+
+
+@pytest.fixture(scope="session")
+def web_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small bundle that calls drawn images different things."""
+    folder = tmp_path_factory.mktemp("webapp")
+    return write_deciding_bundle(folder / "bundle", draw_images(folder / "images", 60))
+
+
+@pytest.fixture(scope="session")
+def page(web_bundle: Path, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of that bundle, for tests that only read it."""
+    folder = tmp_path_factory.mktemp("page") / "web"
+    result = invoke("web", str(web_bundle), "--out", str(folder), "--runtime", str(archive))
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """The address of a plain web server over a folder, which is down after the block."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def address(page: Path) -> Iterator[str]:
+    """The address of the page on a web server."""
+    with serving(page) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """A browser with a log of its requests."""
+    with browser(tmp_path_factory.mktemp("profile"), 1200, 1000, logs={"performance": "ALL"}) as driver:
+        driver.set_script_timeout(PATIENCE)
+        yield driver
+
+
+def until(happens: Callable[[], Any], message: str) -> Any:
+    """What a function gives as soon as it is true."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := happens():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(message)
+
+
+def open_page(driver: Chrome, address: str) -> None:
+    """Open the page and return when its model has answered once."""
+    driver.get(address)
+    wait_for(driver, "html[data-ready]")
+
+
+def choose(driver: Chrome, *paths: Path, what: str = "folder") -> None:
+    """Give the page files or a folder, and return when all are scored."""
+    driver.find_element("id", what).send_keys("\n".join(map(str, paths)))
+    finish(driver)
+
+
+def finish(driver: Chrome) -> None:
+    done = "return state.total > 0 && !state.queue.length && !state.asked.size"
+    until(lambda: driver.execute_script(done), "the images were never done")
+
+
+def report_of(driver: Chrome) -> str:
+    """The CSV that the page saves."""
+    return str(
+        driver.execute_script(
+            "return csvReport([...state.rows.values()].sort((a, b) => byBytes(a.path, b.path)), state.model)"
+        )
+    )
+
+
+def requests_of(driver: Chrome) -> list[str]:
+    """Every address beyond the page itself and the browser's own that was asked for since this was last called."""
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    asked = [
+        message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"
+    ]
+    return [each for each in asked if not each.startswith(("blob:", "chrome:", "data:"))]
+
+
+@pytest.fixture(scope="session")
+def many_formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of drawn images of several formats and sizes, of broken ones, and of files that are none."""
+    folder = draw_images(tmp_path_factory.mktemp("formats") / "images", 6, (200, 150))
+    (folder / "below").mkdir()
+    picture = Image.open(folder / "image0000.jpg").convert("RGB")
+    large = picture.resize((610, 455), Image.Resampling.BICUBIC)
+    profile = named_profile(12, 13)[0]  # Display P3, as phones write it
+    large.save(folder / "large.jpg", quality=92)
+    large.save(folder / "below" / "progressive.jpg", progressive=True)
+    large.save(folder / "restarts.jpg", restart_marker_blocks=5)
+    large.save(folder / "p3.jpg", icc_profile=profile)
+    large.save(folder / "p3.png", icc_profile=profile)
+    large.convert("L").save(folder / "grey.jpg")
+    large.convert("CMYK").save(folder / "cmyk.jpg")
+    for orientation in (3, 6, 7, 8):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        large.save(folder / f"turned{orientation}.jpg", exif=exif)
+    for ending in ("png", "webp", "bmp", "gif", "avif"):
+        large.save(folder / f"picture.{ending}")
+    see_through = picture.convert("RGBA")
+    see_through.putalpha(Image.radial_gradient("L").resize(picture.size))
+    see_through.save(folder / "see_through.png")
+    whole = (folder / "large.jpg").read_bytes()
+    middle = len(whole) // 2
+    broken = {
+        "cut.jpg": whole[:middle],
+        "no_end.jpg": whole[:-2],
+        "hole.jpg": whole[:middle] + bytes(60) + whole[middle + 60 :],
+        "spliced.jpg": whole[:middle] + whole[middle + 900 :],
+        "trailer.jpg": whole + b"behind the end may be anything",
+        "empty.jpg": b"",
+        "text.jpg": b"no image at all",
+        "cut.webp": (folder / "picture.webp").read_bytes()[:-50],
+        "phone.heic": b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(500),
+        "scan.tif": _tiff(picture),
+        "=cmd,'x'.png": b"",
+        "no_ending": whole,
+        ".hidden": whole,
+        "notes.txt": b"about these images",
+        "Thumbs.db": b"system",
+    }
+    png = bytearray((folder / "picture.png").read_bytes())
+    png[len(png) // 2] ^= 1
+    for name, content in (broken | {"checksum.png": bytes(png)}).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def _tiff(picture: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, "TIFF")
+    return stream.getvalue()

@@ -1,0 +1,93 @@
+"""What the page's folder holds."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lesionflow.diagnoses import BINARY, PAD_UFES_20
+from lesionflow.model.card import ONNX_FILE, read_card
+from lesionflow.webapp.build import FILES, RUNTIME_FILE, SERVICE_WORKER, model_facts
+from lesionflow.webapp.runtime import RUNTIME
+from tests.conftest import error_line, invoke
+from tests.scoring.conftest import write_small_bundle
+
+
+def constant(file: Path) -> Any:
+    """The value that a script of the page names."""
+    text = file.read_text()
+    return json.loads(text[text.index("=") + 1 :].strip().removesuffix(";"))
+
+
+def test_all_files_are_there_and_the_service_worker_keeps_what_the_page_loads(page: Path) -> None:
+    assert sorted(file.name for file in page.iterdir()) == sorted(FILES)
+    kept = json.loads(re.search(r"const FILES = (\[.*\]);", (page / SERVICE_WORKER).read_text())[1])  # type: ignore[index]
+    index = (page / "index.html").read_text()
+    loaded = re.findall(r'(?:src|href)="([^"]*)"', index)
+    assert len(loaded) > 8 and set(loaded) | {"index.html"} == set(kept)
+    assert "Microsoft" in (page / "onnxruntime-LICENSE").read_text()
+    readme = (page / "README.txt").read_text()
+    assert RUNTIME.integrity in readme and "Not a medical device" in readme
+
+
+def test_the_policy_forbids_every_other_origin(page: Path) -> None:
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', (page / "index.html").read_text())
+    assert policy
+    directives = dict(each.split(" ", 1) for each in policy[1].split("; "))
+    assert directives.pop("default-src") == "'none'" and directives.pop("connect-src") == "'none'"
+    assert {source for sources in directives.values() for source in sources.split()} <= {
+        "'self'", "'none'", "blob:", "'wasm-unsafe-eval'",
+    }  # fmt: skip
+    for name in ("index.html", "page.css", "page.js", "messages.js", "detail.js", "state.js"):
+        assert not re.search(
+            r"https?://|@import|url\(|innerHTML|insertAdjacentHTML|\beval\(", (page / name).read_text()
+        )
+
+
+def test_the_page_has_the_models_calibration_and_graph(page: Path, web_bundle: Path) -> None:
+    card, bundle = read_card(web_bundle), constant(page / "model.js")
+    facts = bundle["model"]
+    calibration = card.calibrations["single"]
+    assert facts["calibration"]["logit_offsets"] == list(calibration.logit_offsets)
+    assert facts["calibration"]["unfamiliar_above"] == calibration.unfamiliar_above
+    assert (facts["names"], facts["digest"]) == (list(card.classes), card.digest)
+    assert b"FusedConv" in gzip.decompress(base64.b64decode(bundle["graph"]))  # optimised before it is packed
+    assert gzip.decompress(base64.b64decode(constant(page / RUNTIME_FILE)["wasm"])).startswith(b"\0asm")
+
+
+@pytest.mark.parametrize("labels", [PAD_UFES_20, BINARY])
+def test_other_label_sets(labels: Any, tmp_path: Path) -> None:
+    facts = model_facts("m", read_card(write_small_bundle(tmp_path / "bundle", labels=labels)))
+    assert facts["names"] == list(labels.names)
+    assert [facts["names"][index] for index in facts["malignantIndices"]] == list(labels.malignant)
+    assert len(set(facts["columns"])) == len(facts["columns"]) and "p_malignant" in facts["columns"]
+
+
+def test_a_page_that_is_there_is_not_overwritten_unasked(
+    page: Path, web_bundle: Path, archive: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(page, tmp_path / "copy"))
+    (copy / "page.js").write_text("changed")
+    command = ["web", str(web_bundle), "--out", str(copy), "--runtime", str(archive)]
+    result = invoke(*command)
+    assert result.exit_code == 1 and "--overwrite" in error_line(result)
+    assert (copy / "page.js").read_text() == "changed"
+    assert invoke(*command, "--overwrite").exit_code == 0
+    assert {name: (copy / name).read_bytes() for name in FILES} == {name: (page / name).read_bytes() for name in FILES}
+
+
+def test_a_bundle_that_is_none_is_refused(web_bundle: Path, archive: Path, tmp_path: Path) -> None:
+    nothing, altered = tmp_path / "nothing", Path(shutil.copytree(web_bundle, tmp_path / "altered"))
+    nothing.mkdir()
+    (altered / ONNX_FILE).write_bytes(b"no graph")
+    for model, reason in ((nothing, "card.json"), (altered, "digest differs"), (tmp_path / "missing", "no such")):
+        result = invoke("web", str(model), "--out", str(tmp_path / "page"), "--runtime", str(archive))
+        assert result.exit_code in (1, 2) and reason in error_line(result)
+    assert not (tmp_path / "page").exists()

@@ -1,0 +1,106 @@
+"""The module that scales, cuts and turns gives what Pillow gives, to the last bit."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionflow.images.colour import named_profile, to_srgb
+from lesionflow.images.picture import Picture, fit
+from tests.browser import browser
+from tests.webapp.conftest import needs_browser
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+pytestmark = needs_browser
+CALL = """
+const [content, width, height, orientation, frameWidth, frameHeight, gap] = arguments;
+const image = { data: Uint8Array.fromBase64(content), width, height };
+const [wide, tall] = ON_ITS_SIDE.includes(orientation) ? [frameHeight, frameWidth] : [frameWidth, frameHeight];
+return turned(fitted(image, wide, tall, gap).frame, wide, tall, orientation).data.toBase64();
+"""
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    with browser(tmp_path_factory.mktemp("profile")) as driver:
+        driver.get("about:blank")
+        yield driver
+
+
+def scripts(*names: str) -> str:
+    """Our own scripts, as one text."""
+    folder = resources.files("lesionflow.webapp").joinpath("page")
+    return "\n".join(folder.joinpath(name).read_text() for name in names)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "frame"),
+    [(200, 150, (128, 128)), (601, 449, (128, 96)), (1000, 400, (64, 64)), (40, 33, (64, 48)), (128, 128, (128, 128)),
+     (420, 640, (32, 40)), (7, 900, (24, 24))],
+)  # fmt: skip
+@pytest.mark.parametrize("gap", [1.75, 2.0])
+def test_scaling_and_cutting_are_pillows(
+    driver: Chrome, width: int, height: int, frame: tuple[int, int], gap: float
+) -> None:
+    pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
+    program = scripts("pixels.js") + CALL
+    content = base64.b64encode(pixels.tobytes()).decode()
+    for orientation in (1, 5) if gap == 2.0 else range(1, 9):
+        expected, _ = fit(Picture(Image.fromarray(pixels), orientation, gap=gap), frame[1], frame[0])
+        found = driver.execute_script(program, content, width, height, orientation, *frame, gap)
+        assert np.array_equal(np.frombuffer(base64.b64decode(found), np.uint8).reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("primaries", [9, 11, 12])
+def test_profiles_become_srgb_as_in_python(driver: Chrome, primaries: int) -> None:
+    profile = named_profile(primaries, 13)[0]
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    expected = np.asarray(to_srgb(Image.fromarray(pixels), profile)[0], int)
+    program = scripts("failure.js", "signatures.js", "colour.js") + (
+        "const [profile, content] = arguments.length ? [...arguments].map((each) => Uint8Array.fromBase64(each)) : [];"
+        "profileConversion(profile)(content); return content.toBase64();"
+    )
+    found = driver.execute_script(
+        program, base64.b64encode(profile).decode(), base64.b64encode(pixels.tobytes()).decode()
+    )
+    difference = np.abs(np.frombuffer(base64.b64decode(found), np.uint8).reshape(expected.shape).astype(int) - expected)
+    assert difference.max() <= 2 and difference.mean() < 0.2
+
+
+def test_profiles_that_change_nothing_or_are_broken_are_left_alone(driver: Chrome) -> None:
+    from PIL import ImageCms
+
+    program = scripts("failure.js", "signatures.js", "colour.js") + (
+        "const found = profileConversion(Uint8Array.fromBase64(arguments[0]));"
+        "return found === undefined ? 'browser' : found;"
+    )
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    for profile, said in ((srgb, None), (b"nothing", None), (srgb[:200], None), (lab, "browser")):
+        assert driver.execute_script(program, base64.b64encode(profile).decode()) == said
+
+
+def test_orientation_is_read_as_in_python(driver: Chrome, tmp_path: Path) -> None:
+    from lesionflow.images.picture import exif_orientation
+
+    program = scripts("failure.js", "signatures.js", "pixels.js") + (
+        "const read = (text) => (text ? Uint8Array.fromBase64(text) : null);"
+        "return exifOrientation(read(arguments[0]), read(arguments[1]));"
+    )
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    little = exif.tobytes().removeprefix(b"Exif\0\0")
+    xmp = b'<x tiff:Orientation="8"/>'
+    cases = [(little, b""), (b"", xmp), (little[:11], b""), (b"II*\0\xff\xff\xff\xff", xmp), (b"garbage", b"")]
+    for made, beside in cases:
+        told = [base64.b64encode(each).decode() for each in (made, beside)]
+        assert driver.execute_script(program, *told) == exif_orientation(made, beside)
