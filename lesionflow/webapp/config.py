@@ -14,7 +14,7 @@ class WebConfig:
 
     runtime: str | None = option(
         None,
-        f"npm's archive of {RUNTIME.name} {RUNTIME.version}, or a folder that holds it, for machines without a "
+        f"The archive of {RUNTIME.name} {RUNTIME.version} from npm, or a folder that holds it, for machines without a "
         "network.",
         kind=str,
         metavar="PATH",
