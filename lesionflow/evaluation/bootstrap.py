@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 CALIBRATION_BINS = 15
 OUTSIDE = 0.025  # of the resamples on either side of a 95 % interval
 MOST_STEPS = 10_000  # that resamples tell apart in a curve; of more, neighbouring scores count as equal
+# Of so many images fewer steps are as good: the ends of intervals of AUC move by 1e-6, of average precision by 1e-4.
+MANY_IMAGES, STEPS_OF_MANY = 12_000, 2_500
 MALIGNANT = -1  # the curve of malignant against benign, beside those of the diagnoses by their indices
 _AT_ONCE = 64  # weightings of one chunk
-_DRAWN_AT_ONCE = 2**20  # lesions
+_DRAWN_AT_ONCE = 2**21  # lesions
 
 
 def lesion_weights(lesion_ids: np.ndarray, resamples: int, seed: int) -> np.ndarray:
@@ -199,7 +201,8 @@ class _Source:
             scores = self.predictions.malignant_probability if malignant else probabilities[:, index]
             self._rankings[index] = None
             if cases.any():
-                step, steps = _steps(scores, cases, None if self.exact else MOST_STEPS)
+                most = STEPS_OF_MANY if len(cases) > MANY_IMAGES else MOST_STEPS
+                step, steps = _steps(scores, cases, None if self.exact else most)
                 self._rankings[index] = (
                     self._by_unit(step, steps, cases.astype(float)), self._by_unit(step, steps, (~cases).astype(float))
                 )  # fmt: skip

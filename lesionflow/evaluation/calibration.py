@@ -7,7 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.evaluation.bootstrap import CALIBRATION_BINS, confidence_bins, draw_lesions, interval, ratio
+from lesionflow.evaluation.bootstrap import (
+    CALIBRATION_BINS,
+    MANY_IMAGES,
+    confidence_bins,
+    draw_lesions,
+    interval,
+    ratio,
+)
 from lesionflow.evaluation.metrics import expected_calibration_error
 from lesionflow.model.card import Calibration, Estimate
 from lesionflow.model.decision import decide, softmax
@@ -72,6 +79,10 @@ def ece_by_chance(probabilities: np.ndarray, *, draws: int = 1000, seed: int = 0
     """
     generator = np.random.default_rng(seed)
     confidence, called = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    if len(confidence) > MANY_IMAGES:  # what is right in a bin is then as good as normally distributed
+        variances = np.bincount(confidence_bins(confidence), confidence * (1 - confidence), CALIBRATION_BINS)
+        gaps = np.abs(generator.normal(0, np.sqrt(variances), (draws, CALIBRATION_BINS)))
+        return float(np.quantile(gaps.sum(axis=1) / len(confidence), 0.95))
     found = []
     for _ in range(draws):
         right = generator.random(len(called)) < confidence

@@ -105,11 +105,11 @@ def map_labels(fine: LabelSet, coarse: LabelSet, given: Mapping[str, str], *, of
 
 def _place(name: str, fine: LabelSet, coarse: LabelSet) -> str:
     known = coarse.words
-    for word in (name, fine.full_names[name]):
-        if place := known.get(normalized(word)):
-            return place
+    own = [known[word] for word in map(normalized, (name, fine.full_names[name])) if word in known]
+    if any(own):
+        return next(filter(None, own))
     others = {known.get(normalized(word), "") for word in fine.aliases.get(name, ())} - {""}
-    if len(others) == 1:
+    if not own and len(others) == 1:  # a name that the coarse set leaves out is not put in by other words
         return others.pop()
     return known.get("malignant" if name in fine.malignant else "benign", "")
 

@@ -1,0 +1,112 @@
+"""A finer label set onto a coarser one: what is summed, what cannot be measured, and what has no place."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import metrics as oracle
+
+from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, PAD_UFES_20, LabelSet, read_label_set
+from lesionflow.errors import UsageError
+from lesionflow.evaluation.label_mapping import LabelMapping, map_between, read_mapping
+from lesionflow.evaluation.metrics import expected_calibration_error, measure, metric_values, metrics_of
+from lesionflow.evaluation.report import evaluation_json
+from lesionflow.evaluation.report_page import evaluation_page
+from tests.evaluation.made_up import made_up
+from tests.evaluation.reports import report
+
+
+def mapped(model: LabelSet, data: LabelSet, given: dict[str, str] | None = None) -> LabelMapping:
+    found = map_between(model, data, given)
+    assert found is not None
+    return found
+
+
+def test_a_model_of_seven_on_benign_and_malignant() -> None:
+    mapping, made = mapped(HAM10000, BINARY), made_up(seed=3)
+    assert mapping.of_model and not mapping.contradicting
+    assert mapping.told == "benign = bkl, df, nv, vasc; malignant = akiec, bcc, mel"
+    said = mapping.of_predictions(made)
+    assert said.label_set is BINARY and said.probabilities.shape == (len(made), 2)
+    malignant = made.is_malignant
+    np.testing.assert_allclose(said.probabilities[:, 1], made.probabilities[:, [0, 1, 4]].sum(axis=1))
+    found, of_seven = metric_values(said), metric_values(made)
+    for name in (
+        "malignant_auc",
+        "malignant_sensitivity",
+        "malignant_specificity",
+        "malignant_partial_auc",
+        "referred",
+    ):
+        assert found[name] == pytest.approx(of_seven[name], abs=1e-12)
+    assert found["malignant_auc"] == pytest.approx(oracle.roc_auc_score(malignant, made.malignant_probability))
+    assert found["accuracy"] == np.mean(np.isin(made.called, [0, 1, 4]) == malignant)
+    assert found["ece"] == pytest.approx(expected_calibration_error(malignant.astype(int), said.probabilities))
+    assert found["accuracy_of_always_commonest"] == max(malignant.mean(), 1 - malignant.mean())
+    assert set(mapping.not_measurable) == set(metrics_of(HAM10000)) - set(metrics_of(BINARY))
+    assert {"sensitivity_mel", "auc_nv", "accuracy_of_always_nv"} < set(mapping.not_measurable)
+    assert all(estimate.low <= estimate.value <= estimate.high for estimate in measure(said, resamples=100).values())
+
+
+def test_truth_that_is_finer_counts_as_what_the_model_tells_apart() -> None:
+    mapping = mapped(BINARY, HAM10000)
+    assert not mapping.of_model and mapping.indices.tolist() == [1, 1, 0, 0, 1, 0, 0]
+    assert "ppv_df" in mapping.not_measurable
+
+
+def test_words_come_before_benign_and_malignant_and_what_is_given_before_words() -> None:
+    assert dict(zip(ISIC2019.names, mapped(HAM10000, ISIC2019).names, strict=False))["ak"] == "ak"
+    assert mapped(PAD_UFES_20, BINARY).names == ("benign", "malignant", "malignant", "benign", "malignant", "benign")
+    given = {"scc": "akiec"}
+    assert mapped(ISIC2019, HAM10000, given).groups["akiec"] == ("ak", "scc")
+    assert mapped(HAM10000, ISIC2019, given).fine is ISIC2019  # which direction, what is given says
+    own = LabelSet("own", ("mole", "cancer"), {"mole": "naevus", "cancer": "skin cancer"}, malignant=("cancer",))
+    with pytest.raises(UsageError, match=r"akiec, bcc, bkl.* of ham10000 can be put to no diagnosis of own"):
+        map_between(HAM10000, own)
+    assert map_between(HAM10000, HAM10000) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "scc of isic2019 can be put to no diagnosis of ham10000 .*; say what counts as which with --mapping FILE"),
+        ({"scc": "cancer"}, "--mapping: has to put diagnoses of .*; it has scc: cancer"),
+        ({"wart": "akiec"}, "it has wart: akiec"),
+    ],
+)
+def test_what_has_no_place_is_one_line(given: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        map_between(ISIC2019, HAM10000, given)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "such as 'mel: malignant'"), ("- mel", "such as"), ("mel: [a, b]", "mel: has to count as one"),
+     ("mel: 1", "in words"), ("mel: [", "not YAML")],
+)  # fmt: skip
+def test_a_file_that_is_no_mapping(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "map.yaml").write_text(text)
+    with pytest.raises(UsageError, match=message) as caught:
+        read_mapping(str(tmp_path / "map.yaml"))
+    assert "map.yaml" in str(caught.value)
+    with pytest.raises(UsageError, match=r"nowhere.yaml: cannot be read"):
+        read_mapping("nowhere.yaml")
+
+
+def test_page_and_json_name_what_cannot_be_measured_and_what_contradicts_itself(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("names: {mel: melanoma, akiec: ak, rest: benign}\nmalignant: [mel]\n")
+    mapping = mapped(HAM10000, read_label_set(str(tmp_path / "mine.yaml")), {"bcc": "rest"})
+    assert mapping.contradicting == ("akiec", "bcc") and mapping.groups["rest"] == ("bcc", "bkl", "df", "nv", "vasc")
+    binary = mapped(HAM10000, BINARY)
+    full = report()
+    said = binary.of_predictions(full.predictions)
+    evaluation = dataclasses.replace(full, predictions=said, metrics=measure(said, resamples=50), mapping=binary,
+                                     uncalibrated=None, slices=(), gaps=(), strengths=(), pictures=())  # fmt: skip
+    told = evaluation_json(evaluation)
+    assert told["mapping"]["diagnoses"]["malignant"] == ["akiec", "bcc", "mel"]
+    assert "sensitivity_mel" in told["mapping"]["not_measurable"] and "sensitivity_mel" not in told["metrics"]
+    assert any("no metric of these diagnoses can be measured" in warning for warning in told["warnings"])
+    page = evaluation_page(evaluation)
+    assert "sensitivity_mel" in page and "benign = bkl, df, nv, vasc" in page
