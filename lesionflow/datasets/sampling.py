@@ -6,13 +6,26 @@ import numpy as np
 
 # The power of a diagnosis's number of images that its share in an epoch is proportional to.
 BALANCES = {"oversample": 0.0, "sqrt": 0.5, "none": 1.0}
+# Times that an image is shown in an epoch at most: HAM10000's rarest diagnosis needs 13 to be as frequent as the others,
+# and one malignant image in a thousand would be shown 500 times.
+MOST_SHOWN = 25
 
 
 def shares(labels: np.ndarray, balance: str, classes: int) -> np.ndarray:
-    """Each diagnosis's share of an epoch: (classes,) float64 that add up to 1; 0 for a diagnosis without images."""
+    """Each diagnosis's share of an epoch: (classes,) float64 that add up to 1; 0 for a diagnosis without images.
+
+    No share is so large that the images of a diagnosis would each be shown more than `MOST_SHOWN` times.
+    """
     counts = np.bincount(labels, minlength=classes).astype(np.float64)
     weights = np.where(counts > 0, np.maximum(counts, 1) ** BALANCES[balance], 0.0)
-    return np.asarray(weights / weights.sum())
+    found = weights / weights.sum()
+    most = MOST_SHOWN * counts / len(labels)
+    capped = np.zeros(classes, dtype=bool)
+    while (more := found > most).any():
+        capped |= more
+        rest = 1 - most[capped].sum()
+        found = np.where(capped, most, weights * rest / np.where(capped, 0, weights).sum())
+    return np.asarray(found)
 
 
 def positive_shares(labels: np.ndarray, balance: str, classes: int) -> np.ndarray:

@@ -70,14 +70,17 @@ def test_words_come_before_benign_and_malignant_and_what_is_given_before_words()
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "scc of isic2019 can be put to no diagnosis of ham10000 .*; say what counts as which with --mapping FILE"),
+        (
+            {},
+            "(df, vasc of ham10000|scc of pad-ufes-20) can be put to no diagnosis of .*; say .* with --mapping FILE",
+        ),
         ({"scc": "cancer"}, "--mapping: has to put diagnoses of .*; it has scc: cancer"),
         ({"wart": "akiec"}, "it has wart: akiec"),
     ],
 )
 def test_what_has_no_place_is_one_line(given: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
-        map_between(ISIC2019, HAM10000, given)
+        map_between(PAD_UFES_20, HAM10000, given)
     assert "\n" not in str(caught.value)
 
 
