@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INPUT_COLUMN = "image"
+# What a server or a Spark worker has to have: a registered version names them, and brings lesionflow's code along.
+REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "simplejpeg")
 BATCH_SIZE = 16  # images that go through the network at once, as in scoring on a processor
 
 

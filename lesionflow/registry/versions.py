@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import importlib.metadata
+import io
 import re
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import CARD_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card
 from lesionflow.model.files import bundle_of_logged_model, read_arrays
 from lesionflow.model.prediction import LabelledPredictions, read_labelled
-from lesionflow.model.pyfunc import INPUT_COLUMN, output_columns
+from lesionflow.model.pyfunc import INPUT_COLUMN, REQUIREMENTS, output_columns
 from lesionflow.model.shipped import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.registry.local_store import Entry, find_entry
 from lesionflow.registry.remote_store import fetch_entry
@@ -47,8 +48,8 @@ class Version:
 def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, description: str = "") -> Version:
     """Log a bundle into the active run as one MLflow model and register it as the next version of `name`.
 
-    example: the bytes of an image file, kept with the model as its input example, or None; description: Markdown that
-    MLflow shows with the version. One that is too long for MLflow's databases ends with a line that says so.
+    example: the bytes of an image file, kept with the model as its input example, or None for a blank one; description:
+    Markdown that MLflow shows with the version, cut, with a line that says so, where MLflow's databases hold less.
     """
     import pandas as pd
     from mlflow.models import ModelSignature
@@ -60,7 +61,6 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
         inputs=Schema([ColSpec(AnyType(), INPUT_COLUMN)]),
         outputs=Schema([ColSpec(kind, column) for column, kind in output_columns(card.labels).items()]),
     )
-    requirements = ["mlflow", "numpy", "onnxruntime", "pandas", "pillow"]
     with registry_errors("registering the model"), tempfile.TemporaryDirectory() as code:
         logged = mlflow.pyfunc.log_model(
             name="model",
@@ -68,9 +68,9 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
             data_path=str(folder),
             # With its code aboard the model also loads where lesionflow is not installed: a server, a Spark worker.
             code_paths=[str(_copy_code(Path(__file__).parents[1], Path(code)))],
-            pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in requirements],
+            pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in REQUIREMENTS],
             signature=signature,
-            input_example=None if example is None else pd.DataFrame({INPUT_COLUMN: [example]}),
+            input_example=pd.DataFrame({INPUT_COLUMN: [example or _blank_image(card)]}),
             metadata={"card_digest": card.digest, "demo": card.demo},
         )
         registered = mlflow.register_model(
@@ -89,6 +89,15 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
         if description:
             mlflow.MlflowClient().update_model_version(name, registered.version, fitting(description))
     return Version(name, int(registered.version), card)
+
+
+def _blank_image(card: Card) -> bytes:
+    """A PNG file of the size that a model takes: an example of a request where no real image is at hand."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (card.width, card.height)).save(file, "PNG")
+    return file.getvalue()
 
 
 def _copy_code(package: Path, into: Path) -> Path:

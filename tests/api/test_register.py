@@ -10,6 +10,8 @@ import pytest
 
 from lesionflow.api.register import register
 from lesionflow.model.card import VALIDATION_FILE, read_card, write_card
+from lesionflow.model.files import read_bundle
+from lesionflow.model.shipped import pretrained_folder
 from lesionflow.registry.training_artifacts import keep_artifacts
 from lesionflow.registry.versions import find_version
 from tests.conftest import error_line, invoke
@@ -65,6 +67,16 @@ def test_what_was_trained_into_another_store_gets_a_run_of_its_own(store: Path, 
     assert done.version.label == "moles/1 (demo data)" and not done.of_training
     assert done.run_id and done.run_id != "0" * 32
     assert mlflow.get_run(done.run_id).data.metrics["epoch/train_loss"] == 1.5
+
+
+def test_the_bundle_that_ships_is_registered_promoted_and_exported(store: Path, tmp_path: Path) -> None:
+    registered = invoke("register", "pretrained", "--registered-model", "shipped")
+    assert registered.exit_code == 0 and "shipped/1 (efficientnet) is the champion now" in registered.stdout
+    assert "UserWarning" not in registered.stderr
+    exported = invoke("export", "models:/shipped@champion", str(tmp_path / "bundle"))
+    assert exported.exit_code == 0 and read_bundle(tmp_path / "bundle") == read_bundle(pretrained_folder())
+    again = invoke("register", str(tmp_path / "bundle"), "--registered-model", "shipped")
+    assert again.exit_code == 0 and "it was registered before" in again.stdout
 
 
 def test_what_is_no_whole_bundle_is_refused(store: Path, trained_bundle: Path, tmp_path: Path) -> None:

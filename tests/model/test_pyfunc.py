@@ -1,5 +1,7 @@
 import csv
 import os
+import subprocess
+import sys
 from base64 import b64encode
 from pathlib import Path
 
@@ -32,6 +34,24 @@ def test_the_registered_model_gives_the_rows_of_the_report(store: Path, demo_fol
     assert list(output_columns()) == [*list(rows[0])[3:-1], "error", "status", "model"]  # all but path
     (label,) = set(predicted["model"])
     assert label.partition("@")[0] in ("cnn", "vgg") and label.endswith(" (demo data)")
+
+
+def test_what_a_server_installs_is_all_that_answering_imports(trained_bundle: Path, demo_folder: Path) -> None:
+    """A version's requirements are what its server has, beside its code and what these packages bring."""
+    program = f"""
+import sys
+import numpy, pandas, mlflow.pyfunc, onnxruntime, PIL
+before = set(sys.modules)
+from lesionflow.model.pyfunc import REQUIREMENTS, _load_pyfunc
+image = open({str(next(demo_folder.rglob("*.jpg")))!r}, "rb").read()
+answer = _load_pyfunc({str(trained_bundle)!r}).predict(pandas.DataFrame({{"image": [image]}}))
+assert list(answer["status"]) == ["ok"]
+new = {{name.partition(".")[0] for name in set(sys.modules) - before}} - set(sys.stdlib_module_names)
+known = {{*REQUIREMENTS, "lesionflow", "PIL", "pyarrow"}}  # pyarrow comes with mlflow
+print(sorted(name for name in new - known if not name.startswith("_")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stdout + done.stderr
 
 
 def test_the_report_and_the_model_find_the_same_errors(store: Path, demo_folder: Path) -> None:
