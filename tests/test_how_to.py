@@ -18,8 +18,9 @@ import pytest
 
 from lesionflow.cli import main
 from lesionflow.model.columns import report_columns
+from lesionflow.registry.versions import resolve
 from lesionflow.webapp.runtime import RUNTIME
-from tests.conftest import invoke
+from tests.conftest import invoke, working_in
 from tests.webapp.conftest import archive_of
 
 ROOT = Path(__file__).parents[1]
@@ -248,3 +249,16 @@ def test_a_new_network_is_a_function_and_a_line_of_settings(monkeypatch: pytest.
     assert written.training["export_difference"] < 1e-4
     logits = np.asarray(networks.build_network("separable", 33, 57)(np.ones((2, 33, 57, 3))))
     assert logits.shape == (2, 7) and np.isfinite(logits).all()
+
+
+def test_a_store_moves_with_its_folder(contender_store: Path, tmp_path: Path) -> None:
+    (script,) = (block for block in blocks("how_to/other_systems.md") if "move-store" in block)
+    shutil.copytree(contender_store, tmp_path / "experiments")
+    with working_in(tmp_path / "experiments"):
+        assert invoke("move-store", str(contender_store), ".").exit_code == 0
+        assert invoke("promote", "lesions", "1").exit_code == 0
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    script = script.replace("lesionflow history", "lesionflow history lesions")
+    subprocess.run(["bash", "-euc", script], cwd=tmp_path, env=os.environ | {"PATH": path}, check=True)
+    with working_in(tmp_path / "moved"):
+        assert resolve("models:/lesions/1", tmp_path / "unused").folder.is_relative_to(tmp_path / "moved")

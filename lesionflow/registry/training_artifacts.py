@@ -6,6 +6,7 @@ would have been done then.
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 from lesionflow.errors import BundleError
 from lesionflow.evaluation.evaluate import write_evaluation
 from lesionflow.evaluation.learning import History
-from lesionflow.model.card import CARD_FILE, FILES, read_card
+from lesionflow.model.card import CARD_FILE, FILES, Card, read_card
 from lesionflow.registry.versions import Version, register_bundle
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import mlflow, without_password
@@ -119,7 +120,7 @@ def register_artifacts(outcome: TrainingArtifacts, name: str) -> Version:
         tracking.log_files(outcome.folder / _ARTIFACTS)
         for picture in sorted((outcome.folder / _PICTURES).glob("*.png")):
             tracking.log_picture(picture.stem, picture.read_bytes())
-    return register_bundle(outcome.bundle, card, name, outcome.example, outcome.description)
+    return register_bundle(outcome.bundle, card, name, outcome.example or _blank_image(card), outcome.description)
 
 
 def keep_artifacts(folder: Path, name: str) -> Path:
@@ -144,6 +145,15 @@ def how_to_register(kept: Path) -> str:
     whole = kept if (kept / _ABOUT).is_file() else kept / _BUNDLE
     where = without_password(str(mlflow.get_tracking_uri()))
     return shlex.join(["lesionflow", "register", str(whole), "--tracking-uri", where])
+
+
+def _blank_image(card: Card) -> bytes:
+    """A PNG file of the size that a model takes: an example of a request where no real image is at hand."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (card.width, card.height)).save(file, "PNG")
+    return file.getvalue()
 
 
 def copy_bundle(bundle: Path, into: Path) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import importlib.metadata
-import io
 import re
 import shutil
 import tempfile
@@ -48,8 +47,8 @@ class Version:
 def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, description: str = "") -> Version:
     """Log a bundle into the active run as one MLflow model and register it as the next version of `name`.
 
-    example: the bytes of an image file, kept with the model as its input example, or None for a blank one; description:
-    Markdown that MLflow shows with the version, cut, with a line that says so, where MLflow's databases hold less.
+    example: the bytes of an image file, kept with the model as its input example, or None; description: Markdown
+    that MLflow shows with the version, cut, with a line that says so, where MLflow's databases hold less.
     """
     import pandas as pd
     from mlflow.models import ModelSignature
@@ -70,7 +69,7 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
             code_paths=[str(_copy_code(Path(__file__).parents[1], Path(code)))],
             pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in REQUIREMENTS],
             signature=signature,
-            input_example=pd.DataFrame({INPUT_COLUMN: [example or _blank_image(card)]}),
+            input_example=None if example is None else pd.DataFrame({INPUT_COLUMN: [example]}),
             metadata={"card_digest": card.digest, "demo": card.demo},
         )
         registered = mlflow.register_model(
@@ -89,15 +88,6 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
         if description:
             mlflow.MlflowClient().update_model_version(name, registered.version, fitting(description))
     return Version(name, int(registered.version), card)
-
-
-def _blank_image(card: Card) -> bytes:
-    """A PNG file of the size that a model takes: an example of a request where no real image is at hand."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.new("RGB", (card.width, card.height)).save(file, "PNG")
-    return file.getvalue()
 
 
 def _copy_code(package: Path, into: Path) -> Path:
