@@ -16,6 +16,7 @@ from lesionflow.model.card import VALIDATION_FILE, read_card
 from lesionflow.model.files import read_arrays
 from lesionflow.model.prediction import read_labelled
 from lesionflow.monitoring.config import MonitorConfig
+from lesionflow.monitoring.image_sample import ImageSample
 from lesionflow.monitoring.limits import read_limits
 from lesionflow.monitoring.nights import Night, read_nights, sample_of_validation
 from lesionflow.monitoring.page import watch_json, watch_page
@@ -66,8 +67,9 @@ def monitor(
     limits = read_limits(None if config.limits is None else Path(config.limits))
     if not reports:
         raise DataError("no report; name one for each night, in the order of time")
-    nights = read_nights([Path(report) for report in reports])
-    notes: list[str] = []
+    images = ImageSample(config.images, None if out is None else Path(out)) if config.images else None
+    nights = read_nights([Path(report) for report in reports], images)
+    notes = [] if images is None else _keep(images)
     given = None if config.reference is None else _reference(config.reference, nights, tracking_uri, notes)
     found = watch(nights, given, limits, config.reference_nights, tuple(notes))
     if out is not None:
@@ -76,6 +78,14 @@ def monitor(
             file.write(json.dumps(watch_json(found, champion), indent=1, allow_nan=False).encode() + b"\n")
         write_page(Path(out) / PAGE_FILE, watch_page(found, champion), config.overwrite)
     return found
+
+
+def _keep(images: ImageSample) -> list[str]:
+    """Keep what was measured; what to say of images that are gone."""
+    images.save()
+    if not images.unreachable:
+        return []
+    return [f"{images.unreachable} images could not be measured: they are not where the reports say"]
 
 
 def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, notes: list[str]) -> Reference | None:

@@ -148,6 +148,7 @@ class MonitorOptions(TypedDict, total=False):
     reference: str | None
     reference_nights: int
     limits: str | None
+    images: int
     registered_model: str | None
     overwrite: bool
 

@@ -77,12 +77,13 @@ def ks_distance(values: np.ndarray, reference: np.ndarray) -> float:
 
     It is what `scipy.stats.ks_2samp` computes, which would sort the reference again for every night.
     """
-    below = np.searchsorted(reference, values, side="left") / len(reference)
-    upto = np.searchsorted(reference, values, side="right") / len(reference)
+    last = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)  # of each run of equal values
+    different, upto = values[last], (last + 1) / len(values)
+    before = np.append(0.0, upto[:-1])
     # Between two values of the night only the reference's function rises: its gaps are largest at the night's values.
-    first = np.searchsorted(values, values, side="left") / len(values)
-    last = np.searchsorted(values, values, side="right") / len(values)
-    return float(max(np.abs(upto - last).max(), np.abs(below - first).max()))
+    reference_before = np.searchsorted(reference, different, side="left") / len(reference)
+    reference_upto = np.searchsorted(reference, different, side="right") / len(reference)
+    return float(max(np.abs(reference_upto - upto).max(), np.abs(reference_before - before).max()))
 
 
 def ks_p_values(sizes: np.ndarray, images: np.ndarray) -> np.ndarray:

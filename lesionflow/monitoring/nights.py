@@ -14,6 +14,7 @@ from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR, LabelledPredictions
 from lesionflow.model.report_table import ReportTable, read_report_table
 from lesionflow.monitoring.comparison import Sample
+from lesionflow.monitoring.image_sample import ImageSample, Measured
 from lesionflow.monitoring.performance import Scored, estimate_performance
 
 LESION = "lesion_id"
@@ -39,8 +40,15 @@ class Night:
     waiting: dict[str, int]  # images that a person should look at, by why
 
 
-def read_nights(reports: Sequence[Path]) -> list[Night]:
+def read_nights(reports: Sequence[Path], images: ImageSample | None = None) -> list[Night]:
     """Read reports in the order in which they are given.
+
+    Parameters
+    ----------
+    reports
+        What `score` wrote.
+    images
+        What measures some of their images; None for nothing.
 
     Raises
     ------
@@ -55,7 +63,8 @@ def read_nights(reports: Sequence[Path]) -> list[Night]:
     for file in reports:
         if any(file == night.file for night in nights):
             raise UsageError(f"{file}: given twice; a night counts once")
-        night = reduce_night(read_report_table(file, (LESION, *NUMBERS, *CATEGORIES)))
+        further = (LESION, *NUMBERS, *CATEGORIES, *(() if images is None else ("path",)))
+        night = reduce_night(read_report_table(file, further), images)
         if nights and (first := next((other for other in nights if other.model), None)) and night.model:
             _check_same(first, night)
         nights.append(night)
@@ -75,8 +84,8 @@ def _check_same(first: Night, night: Night) -> None:
         )
 
 
-def reduce_night(report: ReportTable) -> Night:
-    """Take from a report what nights are compared by."""
+def reduce_night(report: ReportTable, images: ImageSample | None = None) -> Night:
+    """Take from a report, and from some of its images, what nights are compared by."""
     lesion_of, first = _lesions(report)
     scored = Scored(report.probabilities, report.called, report.malignant_probability, report.malignant, lesion_of)
     numbers = _numbers(report)
@@ -88,6 +97,10 @@ def reduce_night(report: ReportTable) -> Night:
         values |= {name: float(flag.mean()) for name, flag in flags.items()}
         values |= {f"median/{name}": float(np.median(numbers[name])) for name in NUMBERS if name in numbers}
     categories = {name: column for name in CATEGORIES if (column := report.texts(name)) is not None}
+    sample = sample_of(numbers, flags, categories, first)
+    if images is not None and (paths := report.texts("path")) is not None:
+        sample, medians = _with_images(sample, images.measure(report.file, paths[first]))
+        values |= medians
     return Night(
         name=report.file.stem,
         file=report.file,
@@ -97,7 +110,7 @@ def reduce_night(report: ReportTable) -> Night:
         failed=int((~report.scored).sum()),
         values=values,
         estimates=estimate_performance(scored),
-        sample=sample_of(numbers, flags, categories, first),
+        sample=sample,
         waiting={why: int((report.refer == why).sum()) for why in (UNCERTAIN, UNFAMILIAR)},
     )
 
@@ -112,6 +125,18 @@ def sample_of(
         {name: (int(flag[first].sum()), int(first.sum())) for name, flag in flags.items()},
         {name: Counter(map(str, values[first])) for name, values in categories.items()},
     )
+
+
+def _with_images(sample: Sample, measured: Measured) -> tuple[Sample, dict[str, float]]:
+    """The sample with properties of images where the report has none of them, and the medians of these."""
+    numbers = {name: np.sort(measured[name]) for name in NUMBERS if name in measured and name not in sample.numbers}
+    categories = {
+        name: Counter(map(str, measured[name]))
+        for name in CATEGORIES
+        if name in measured and name not in sample.categories
+    }
+    medians = {f"median/{name}": float(np.median(values)) for name, values in numbers.items()}
+    return Sample({**sample.numbers, **numbers}, sample.flags, {**sample.categories, **categories}), medians
 
 
 def sample_of_validation(said: LabelledPredictions, diagnoses: tuple[str, ...]) -> Sample:

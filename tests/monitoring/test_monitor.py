@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from lesionflow.errors import UsageError
 from lesionflow.monitoring.limits import Limits, limits_json, read_limits
@@ -150,3 +153,28 @@ def test_the_page_says_who_is_champion(normal_nights: list[Path], contenders: Pa
     assert f"Champion is {NAME}/2, promoted at 20" in (contenders / "out" / "nights.html").read_text()
     watch(*normal_nights[:3], out=contenders / "out", options=("--registered-model", "nobody"))
     assert "Who is champion cannot be told" in (contenders / "out" / "nights.html").read_text()
+
+
+def test_images_that_are_there_are_measured_and_remembered(write_night: Write, tmp_path: Path) -> None:
+    """Nights whose files are drawn: the last one's are dark, and of another camera."""
+    nights = [write_night(f"drawn{number}", 300 + number, lesions=60) for number in range(3)]
+    generator, kept = np.random.default_rng(0), []
+    for number, night in enumerate(nights):
+        exif = Image.Exif()
+        exif[0x010F] = "old" if number < 2 else "new"
+        for index in range(150):
+            light = 150 if number < 2 else 60
+            pixels = generator.normal(light, 20, (16, 16, 3)).clip(0, 255).astype(np.uint8)
+            file = tmp_path / night.stem / f"I{index:05}.jpg"
+            file.parent.mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(file, exif=exif)
+        kept.append(tmp_path / night.name)
+        kept[-1].write_text(night.read_text().replace(f"{night.stem}/I", f"{tmp_path}/{night.stem}/I"))
+    _, found = watch(*kept, out=tmp_path / "out", code=4, options=("--images", "50"))
+    assert not alarms(found[1]) and alarms(found[2]) == {"brightness", "camera"}
+    assert found[2]["values"]["median/brightness"] == pytest.approx(60, abs=3)
+    shutil.rmtree(tmp_path / "drawn0")  # of a night that was measured before
+    _, again = watch(*kept, out=tmp_path / "out", code=4, options=("--images", "50"))
+    assert [night["values"] for night in again] == [night["values"] for night in found]
+    result = invoke("monitor", *map(str, kept), "--out", str(tmp_path / "new"), "--images", "50")
+    assert "images could not be measured" in result.stderr
