@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lesionflow
+from lesionflow.diagnoses import BINARY
+from lesionflow.model.card import Estimate
 from lesionflow.model.columns import report_columns
 from tests.conftest import invoke
-from tests.scoring.conftest import draw_images
+from tests.scoring.conftest import draw_images, write_small_bundle
 
 pytest.importorskip("pyspark", reason="the extra `spark` is not installed")
 if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
@@ -117,6 +120,19 @@ def test_as_csv_the_rows_read_like_those_of_a_report(spark: Any, job: ModuleType
     for line in lines:
         six = [bool(re.fullmatch(r"[01]\.[0-9]{6}", line[name])) for name in NUMBERS]
         assert all(six) if line["status"] == "ok" else {line[name] for name in NUMBERS} == {""}
+
+
+def test_the_columns_are_those_of_the_models_own_diagnoses(
+    spark: Any, job: ModuleType, store: Path, tmp_path: Path
+) -> None:
+    metrics = {"validation": {"balanced_accuracy": Estimate(0.7, 0.6, 0.8), "ece": Estimate(0.01, 0.0, 0.02)}}
+    bundle = write_small_bundle(tmp_path / "binary", labels=BINARY, metrics=metrics)
+    lesionflow.register(bundle, registered_model="moles", challenge=False)
+    images, rows = draw_images(tmp_path / "drawn", 3), store / "rows.parquet"
+    assert job.main([str(images), str(rows), "--model", "models:/moles/1"]) == 0
+    (found, *others) = [row.asDict() for row in spark.read.parquet(str(rows)).collect()]
+    assert len(others) == 2 and list(found) == list(report_columns(BINARY))
+    assert found["p_benign"] + found["p_malignant"] == pytest.approx(1) and found["diagnosis"] in BINARY.names
 
 
 def test_a_file_that_is_gone_when_its_turn_comes_is_a_row(spark: Any, job: ModuleType, images: Path) -> None:

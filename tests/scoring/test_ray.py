@@ -18,10 +18,11 @@ import pytest
 from PIL import Image
 
 from lesionflow.api.score import score
+from lesionflow.diagnoses import ISIC2019
 from lesionflow.errors import DataError, EngineError, UsageError
 from lesionflow.scoring.engines import ray as ray_engine
 from lesionflow.scoring.shards import job_folder
-from tests.scoring.conftest import interrupt_before_batch
+from tests.scoring.conftest import interrupt_before_batch, write_small_bundle
 from tests.stores import Bucket
 
 # As many nodes killed, among 5,000 images each, as one has time for; unset, one among a few hundred.
@@ -66,8 +67,8 @@ def on_ray(cluster: Any) -> Callable[..., Any]:
     """Give `score` with the cluster and the bundle of the example."""
 
     def on_ray(source: Path | str, out: Path, **options: Any) -> Any:
-        asked = {"engine": "ray", "ray_address": cluster.address, "quiet": True} | options
-        return score(source, out, BUNDLE, **asked)
+        asked = {"model": BUNDLE, "engine": "ray", "ray_address": cluster.address, "quiet": True} | options
+        return score(source, out, **asked)
 
     return on_ray
 
@@ -164,6 +165,14 @@ def test_what_one_engine_began_the_other_ends(
     monkeypatch.undo()
     assert on_ray(images, out, resume=True, **options).resumed == 24
     assert out.read_bytes() == (tmp_path / "local.csv").read_bytes()
+
+
+def test_nodes_know_the_diagnoses_of_the_model(on_ray: Callable[..., Any], images: Path, tmp_path: Path) -> None:
+    bundle = str(write_small_bundle(tmp_path / "bundle", labels=ISIC2019))
+    local, summary = tmp_path / "local.csv", on_ray(images, tmp_path / "ray.csv", model=bundle)
+    score(images, local, bundle, quiet=True)
+    assert (tmp_path / "ray.csv").read_bytes() == local.read_bytes()
+    assert list(summary.counts.diagnoses) == list(ISIC2019.names)
 
 
 def test_too_many_failures_stop_the_cluster(on_ray: Callable[..., Any], images: Path, tmp_path: Path) -> None:
