@@ -71,7 +71,9 @@ def _merge(share_of: Destination, destination: Destination, config: ReportConfig
     with jobs.merge(folder) as (job, info, failed):
         # A merge that was killed at its end has left the report; the next one compares.
         may_replace = config.overwrite or (destination == share_of and destination.exists())
-        outputs = check_outputs(destination, config, info.carried_columns, may_replace).of_model(job.labels)
+        outputs = check_outputs(destination, config, info.carried_columns, may_replace, also=info.also).of_model(
+            job.labels
+        )
         outputs.check_names(job)
         config.stop_if_too_many(failed, job.inputs)
         own = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}

@@ -86,6 +86,7 @@ class ScoringOptions(ReportOptions, total=False):
     resume: bool
     recursive: bool
     pattern: str | None
+    also: str | None
     tta: bool
     device: str
     batch_size: int | None

@@ -27,7 +27,7 @@ from lesionflow.scoring.config import RAY, ScoringConfig
 from lesionflow.scoring.engines import Engine, open_engine
 from lesionflow.scoring.engines.local import ScoringModel, default_workers, has_remote_images
 from lesionflow.scoring.publish import Destination, Summary, check_outputs, publish_report
-from lesionflow.scoring.shards import JOB_FILE, Job, job_folder
+from lesionflow.scoring.shards import ALSO, JOB_FILE, Job, job_folder
 from lesionflow.scoring.sources import Source, open_source
 from lesionflow.scoring.summary import Counts
 from lesionflow.storage.location import Location
@@ -122,7 +122,9 @@ def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
         if destination.exists() and not config.overwrite:
             raise ReportError(f"{destination}: is finished, there is nothing to resume; add --overwrite to score anew")
     opened = open_source(run.source, recursive=config.recursive, pattern=config.pattern)
-    outputs = check_outputs(destination, config, opened.carried_columns, config.overwrite or resuming)
+    outputs = check_outputs(
+        destination, config, opened.carried_columns, config.overwrite or resuming, also=config.also or ""
+    )
     loaded, info = _load(run, opened)
     outputs = outputs.of_model(loaded.predictor.labels)
     task = _task(opened, loaded, config)
@@ -166,33 +168,49 @@ def _score_share(run: _Run) -> Summary:
 
 def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
     """Load the model; returns it with what the report says of its origin."""
+    config = run.config
+    label, text, predictor, graph = _read_model(run.model, run)
+    card, also, also_label = predictor.card, None, ""
+    if config.also is not None:
+        also_label, _, also, _ = _read_model(config.also, run)
+        if not also.labels.is_like(card.labels):
+            raise UsageError(
+                f"--also {config.also}: has the diagnoses of {also.labels.name}, {run.model} those of "
+                f"{card.labels.name}; two models can only be set against each other on the same ones"
+            )
+    if run.model == PRETRAINED and not config.quiet:
+        from lesionflow.evaluation.model_card import terms_and_figures
+
+        print(f"{label}: {terms_and_figures(card)}", file=sys.stderr)
+    device = "cuda" if config.engine == RAY and config.gpus_per_task else predictor.device
+    loaded = ScoringModel(predictor, graph, device, config.batch_size or BATCH_SIZES[device], also)
+    chosen = {"source": os.fspath(run.source)} | {field.name: getattr(config, field.name) for field in fields(config)}
+    info = jobs.RunInfo(label, text, config.tta, opened.carried_columns, chosen, also=also_label)
+    # An alias may name another version tomorrow; the label is that of the version.
+    moves = run.model.startswith("models:") and ("@" in run.model or run.model.endswith("/latest"))
+    asked = f"models:/{label.removesuffix(' (demo data)')}" if moves else run.model
+    return loaded, replace(info, model_asked=asked)
+
+
+def _read_model(model: str, run: _Run) -> tuple[str, str, Predictor, bytes]:
+    """A model's label, the text of its card, what asks it on this machine, and its graph."""
     from lesionflow.registry.versions import resolve  # which brings MLflow along only for what is in a registry
 
     config = run.config
-    registered = run.model.startswith("models:")  # what lies in a folder needs no place to be copied to
+    registered = model.startswith("models:")  # what lies in a folder needs no place to be copied to
     with temporary_folder() if registered else nullcontext(Path()) as folder:
-        resolved = resolve(run.model, folder, run.tracking_uri)
+        resolved = resolve(model, folder, run.tracking_uri)
         card, graph = read_bundle(resolved.folder)
         text = (resolved.folder / CARD_FILE).read_text()
     # Where tasks of a cluster have the GPUs, this machine need not have one.
     device = "cpu" if config.engine == RAY else config.device
-    predictor = Predictor(card, graph, threads=1, device=device, averaged=config.tta)
-    if run.model == PRETRAINED and not config.quiet:
-        from lesionflow.evaluation.model_card import terms_and_figures
-
-        print(f"{resolved.label}: {terms_and_figures(card)}", file=sys.stderr)
-    device = "cuda" if config.engine == RAY and config.gpus_per_task else predictor.device
-    loaded = ScoringModel(predictor, graph, device, config.batch_size or BATCH_SIZES[device])
-    chosen = {"source": os.fspath(run.source)} | {field.name: getattr(config, field.name) for field in fields(config)}
-    info = jobs.RunInfo(resolved.label, text, config.tta, opened.carried_columns, chosen)
-    # An alias may name another version tomorrow; the label is that of the version.
-    moves = registered and ("@" in run.model or run.model.endswith("/latest"))
-    asked = f"models:/{resolved.label.removesuffix(' (demo data)')}" if moves else run.model
-    return loaded, replace(info, model_asked=asked)
+    return resolved.label, text, Predictor(card, graph, threads=1, device=device, averaged=config.tta), graph
 
 
 def _task(opened: Source, model: ScoringModel, config: ScoringConfig) -> jobs.Task:
     fingerprint = row_fingerprint(model.predictor.card, model.device, config.tta, model.batch_size)
+    if model.also is not None:
+        fingerprint[ALSO] = model.also.card.digest
     return jobs.Task(opened, fingerprint, config.shard_size, model.predictor.labels)
 
 

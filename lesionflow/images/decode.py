@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from lesionflow.errors import ImageError
 from lesionflow.images.formats import FORMATS
-from lesionflow.images.jpeg import ENOUGH_HALVES, load_jpeg, read_layout
+from lesionflow.images.jpeg import ENOUGH_HALVES, jpeg_scale, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, fit, joined
 from lesionflow.images.pillow_formats import open_with_pillow, size_with_pillow
@@ -57,8 +57,8 @@ def decode(source: str | os.PathLike[str] | bytes, height: int, width: int, fram
     with _failures():
         kind = _recognise(data)
         if kind != "DICOM":
-            return _decode(kind, data, height, width).pixels
-        return _decode_frame(_open_dicom(data), frame, height, width).pixels
+            return _decode(kind, data, ((height, width),))[0].pixels
+        return _decode_frame(_open_dicom(data), frame, ((height, width),))[0].pixels
 
 
 def decode_frames(
@@ -69,18 +69,29 @@ def decode_frames(
     Yields the frame's number, from 0, and its pixels or what is wrong with that frame. The file is read once, and one
     frame at a time is in memory. Raises `ImageError` where the file as a whole cannot be decoded.
     """
+    for frame, found in decode_frames_in_sizes(source, ((height, width),)):
+        yield frame, found if isinstance(found, ImageError) else found[0]
+
+
+def decode_frames_in_sizes(
+    source: str | os.PathLike[str] | bytes, sizes: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, list[Decoded] | ImageError]]:
+    """Decode every frame as `decode_frames` does, to each (height, width) of some: the same pixels as one by one.
+
+    The file is read once, and decoded once for the sizes that need the same detail.
+    """
     data = read_image_bytes(source)
     with _failures():
         kind = _recognise(data)
-        opened = _open_dicom(data) if kind == "DICOM" else _decode(kind, data, height, width)
-    if isinstance(opened, Decoded):
+        opened = _open_dicom(data) if kind == "DICOM" else _decode(kind, data, sizes)
+    if isinstance(opened, list):
         yield 0, opened
         return
     for frame in range(opened.frames):
-        result: Decoded | ImageError
+        result: list[Decoded] | ImageError
         try:
             with _failures():
-                result = _decode_frame(opened, frame, height, width)
+                result = _decode_frame(opened, frame, sizes)
         except ImageError as error:
             result = error
         yield frame, result
@@ -163,25 +174,45 @@ def _open_dicom(data: bytes) -> Dicom:
     return Dicom(data)
 
 
-def _decode(kind: str, data: bytes, height: int, width: int) -> Decoded:
+def _decode(kind: str, data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Decoded]:
     if kind == "JPEG":
-        layout = read_layout(data)
-        orientation = exif_orientation(layout.exif, layout.xmp)
-        # Pixels stay as they lie in the file until they are few.
-        image, note = load_jpeg(data, layout, *((height, width) if orientation in ON_ITS_SIDE else (width, height)))
-        picture = Picture(image, orientation, layout.profile, note, gap=ENOUGH_HALVES)
+        pictures = _jpeg_pictures(data, sizes)
     elif kind == "TIFF":
-        picture = open_tiff(data)
-    else:
-        picture = open_with_pillow(kind, data, width, height)
-    pixels, note = fit(picture, height, width)
-    return Decoded(pixels, kind, note)
+        pictures = [open_tiff(data)] * len(sizes)
+    else:  # of which JPEG 2000 is decoded in as much detail as the size needs
+        opened = {size: open_with_pillow(kind, data, size[1], size[0]) for size in dict.fromkeys(sizes)}
+        pictures = [opened[size] for size in sizes]
+    found = []
+    for picture, size in zip(pictures, sizes, strict=True):
+        pixels, note = fit(picture, *size)
+        found.append(Decoded(pixels, kind, note))
+    return found
 
 
-def _decode_frame(dicom: Dicom, frame: int, height: int, width: int) -> Decoded:
-    pixels, note = fit(Picture(dicom.image(frame), profile=dicom.profile or b""), height, width)
+def _jpeg_pictures(data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Picture]:
+    layout = read_layout(data)
+    orientation = exif_orientation(layout.exif, layout.xmp)
+    opened: dict[int, Picture] = {}  # by the scale that the decoder works at
+    pictures = []
+    for height, width in sizes:
+        # Pixels stay as they lie in the file until they are few.
+        as_stored = (height, width) if orientation in ON_ITS_SIDE else (width, height)
+        scale = jpeg_scale(layout, *as_stored)
+        if scale not in opened:
+            image, note = load_jpeg(data, layout, *as_stored)
+            opened[scale] = Picture(image, orientation, layout.profile, note, gap=ENOUGH_HALVES)
+        pictures.append(opened[scale])
+    return pictures
+
+
+def _decode_frame(dicom: Dicom, frame: int, sizes: Sequence[tuple[int, int]]) -> list[Decoded]:
+    picture = Picture(dicom.image(frame), profile=dicom.profile or b"")
     which = f"frame {frame + 1} of {dicom.frames}" if dicom.frames > 1 else ""
-    return Decoded(pixels, "DICOM", joined(which, note))
+    found = []
+    for size in sizes:
+        pixels, note = fit(picture, *size)
+        found.append(Decoded(pixels, "DICOM", joined(which, note)))
+    return found
 
 
 def _orientation(image: Image.Image) -> int:

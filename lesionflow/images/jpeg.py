@@ -137,7 +137,7 @@ def load_jpeg(data: bytes, layout: Layout, width: int, height: int) -> tuple[Ima
     """
     if layout.process not in _PROCESSES or layout.precision != 8 or len(layout.components) not in (1, 3, 4):
         raise ImageError("unsupported", f"JPEG, {_named(layout)}; save it as a baseline JPEG or as PNG")
-    scale = _eighths(layout, width, height)
+    scale = jpeg_scale(layout, width, height)
     scaled = -(-layout.width * scale // 8), -(-layout.height * scale // 8)
     if layout.width * layout.height > MAXIMUM_STORED_PIXELS:
         check_pixels(layout.width, layout.height, MAXIMUM_STORED_PIXELS)
@@ -165,7 +165,7 @@ def _named(layout: Layout) -> str:
     )
 
 
-def _eighths(layout: Layout, width: int, height: int) -> int:
+def jpeg_scale(layout: Layout, width: int, height: int) -> int:
     """The scale that the decoder works at: 8, 4, 2 or 1 eighths.
 
     Twice the frame shows all that the frame can; of half the scale, whose small transforms come close to the mean of

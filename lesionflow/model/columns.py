@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, Row, probability_columns
+from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, IndexedPrediction, Row, probability_columns
 
 FRAME, FORMAT, NOTE = "frame", "format", "note"
 ON_REQUEST = (FRAME, FORMAT, NOTE)  # only where `--columns` asks for them
+ALSO = "also_"  # begins the names of a second model's columns
 SCORED, FAILED = "ok", "error"  # the values of `status`
 YES, NO = "yes", "no"  # the values of `malignant`
 REFER = (TRUSTED, UNCERTAIN, UNFAMILIAR)  # the values of `refer`
@@ -25,21 +26,28 @@ def report_columns(labels: LabelSet = HAM10000) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def also_columns(labels: LabelSet = HAM10000) -> tuple[str, ...]:
+    """The columns of what a second model says, in order."""
+    return tuple(f"{ALSO}{name}" for name in report_columns(labels)[3:])
+
+
 def chosen_columns(
     columns: Sequence[str] | None,
     top_k: int | None = None,
     carried: Sequence[str] = (),
     labels: LabelSet = HAM10000,
+    also: bool = False,
 ) -> tuple[str, ...]:
     """The columns of a report, in order: those asked for, or the default ones.
 
-    By default the carried columns follow the path and those of `--top-k` come last. Raises `UsageError` for a column
+    By default the carried columns follow the path, then come the model's and those of a second one, if there is one
+    (also), and those of `--top-k` last. Raises `UsageError` for a column
     that is unknown or named twice, a `top_k` beyond the number of diagnoses, and carried columns named like the
     report's own.
     """
     if top_k is not None and not 1 <= top_k <= len(labels):
         raise UsageError(f"--top-k {top_k}: there are {len(labels)} diagnoses; give 1 to {len(labels)}")
-    every = report_columns(labels)
+    every = report_columns(labels) + (also_columns(labels) if also else ())
     tops = tuple(f"top{rank}_{what}" for rank in range(1, (top_k or 0) + 1) for what in ("diagnosis", "probability"))
     own = (*every, *ON_REQUEST, *tops)
     # `format` and `note` are names that tables of images have: a carried column goes before those on request.
@@ -70,11 +78,12 @@ def _refuse_twice(names: Sequence[str], where: str) -> None:
 
 
 def row_values(
-    columns: Sequence[str], model: str, carried: Sequence[str] = (), labels: LabelSet = HAM10000
+    columns: Sequence[str], model: str, carried: Sequence[str] = (), labels: LabelSet = HAM10000, also: str = ""
 ) -> Callable[[Row], tuple[Value, ...]]:
     """Return the function that takes the values of the columns from a row; None stands for what a failed image lacks.
 
-    Text is such that any program takes it as UTF-8, numbers are as computed.
+    also: the name of a second model, where one was asked. Text is such that any program takes it as UTF-8, numbers are
+    as computed.
     """
     names = labels.names
     ranks = max((rank for rank in range(1, len(names) + 1) if not _top(rank).isdisjoint(columns)), default=0)
@@ -83,6 +92,7 @@ def row_values(
     said = ("diagnosis", "probability", *(f"p_{name}" for name in names), "p_malignant", "malignant")
     # One tuple holds everything; a function for each column would take twice as long.
     order = ("path", FRAME, FORMAT, NOTE, "model", "status", "error", *said, "refer", *tops, *carried)
+    order += ("also_model", *(f"{ALSO}{name}" for name in (*said, "refer"))) if also else ()
     where = {name: index for index, name in enumerate(order)}
     pick = [where[column] for column in columns]
     unsaid = (None,) * (len(said) + 1 + len(tops))
@@ -100,9 +110,20 @@ def row_values(
                 row.prediction.malignant_probability, YES if malignant else NO, refer,
                 *(_ranked_values(names, probabilities, ranks) if ranks else ()), *map(utf8, row.carried),
             )  # fmt: skip
+        if also:
+            everything = (*everything, also, *(_said(row.also) if row.also else (None,) * (len(said) + 1)))
         return tuple([everything[index] for index in pick])
 
     return values
+
+
+def _said(prediction: IndexedPrediction) -> tuple[Value, ...]:
+    """A prediction's values, from the diagnosis on."""
+    probabilities, called, malignant, refer, labels = prediction
+    return (
+        labels.names[called], probabilities[called], *probabilities, prediction.malignant_probability,
+        YES if malignant else NO, refer,
+    )  # fmt: skip
 
 
 def _top(rank: int) -> set[str]:
@@ -117,7 +138,7 @@ def _ranked_values(names: Sequence[str], probabilities: Sequence[float], ranks: 
 
 def is_number(column: str, carried: Sequence[str] = ()) -> bool:
     """Whether a column of the report holds fractions."""
-    return column not in carried and (column.startswith("p_") or column.endswith("probability"))
+    return column not in carried and (column.startswith(("p_", f"{ALSO}p_")) or column.endswith("probability"))
 
 
 def path_with_frame(row: Row) -> str:

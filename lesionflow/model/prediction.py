@@ -121,6 +121,7 @@ class Row(NamedTuple):
     carried: tuple[str, ...] = ()  # values of the columns carried through from a CSV source
     format: str = ""  # of the file: JPEG, DICOM, ...
     note: str = ""  # what was done to its pixels, or could not be
+    also: IndexedPrediction | None = None  # what a second model says, where one was asked
 
 
 @dataclass(frozen=True)

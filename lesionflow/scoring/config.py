@@ -189,6 +189,14 @@ class ScoringConfig(ReportConfig):
     pattern: str | None = option(
         None, "Names of files to take from a folder, such as '*.png'.", kind=str, unset="by content", group=IMAGES
     )
+    also: str | None = option(
+        None,
+        "A second model, such as models:/NAME@challenger, asked about the same images; its columns begin with also_.",
+        kind=str,
+        unset="one model",
+        group=IMAGES,
+        metavar="MODEL",
+    )
     tta: bool = option(False, "Average the eight flips and quarter turns; several times slower.", group=IMAGES)
     device: str = option("auto", "Where the network runs.", choices=DEVICES, group=SPEED)
     batch_size: int | None = option(
@@ -264,6 +272,10 @@ class ScoringConfig(ReportConfig):
             raise UsageError("--overwrite with --shard would remove what other parts have done; leave it out")
 
     def _check_engine(self) -> None:
+        if self.also is not None and self.engine == RAY:
+            raise UsageError("--also: one machine asks both models; leave out --engine ray, or do parts with --shard")
+        if self.also is not None and self.group_by is not None:
+            raise UsageError("--also compares two models image by image; leave out --group-by")
         given = [name for name in ("ray_address", "cpus_per_task", "gpus_per_task") if getattr(self, name) is not None]
         if given and self.engine != RAY:
             raise UsageError(f"--{given[0].replace('_', '-')} is for --engine ray; add that, or leave it out")

@@ -74,6 +74,7 @@ class RunInfo:
     left_out: dict[str, int] = dataclasses.field(default_factory=dict)  # files that are no images, by kind
     command: tuple[str, ...] = ()  # that does a part of the job, but for `--shard`
     fingerprint: Fingerprint = dataclasses.field(default_factory=dict)  # of the job, once it is joined
+    also: str = ""  # the name of a second model in the report
     model_asked: str = ""  # what gives the same model to another command
 
 

@@ -14,21 +14,26 @@ function make(tag, className, ...content) {
 }
 
 performance.mark("lesionflow: data read");
-const rows = data.rows.map(([file, probabilities, called, malignant, refer, thumbnail], place) => ({
+const rows = data.rows.map(([file, probabilities, called, malignant, refer, thumbnail, other], place) => ({
   file, probabilities, called, malignant, refer, thumbnail, place, share: data.malignant_shares[place],
   address: data.addresses[place], likeliest: probabilities.indexOf(Math.max(...probabilities)),
+  other: other && { probabilities: other[0], called: other[1], malignant: other[2], refer: other[3] },
   path: (data.paths[place] || [file])[0], source: (data.paths[place] || [file, file])[1] }));
+
+const disagree = (row) => row.other && (row.other.called !== row.called || row.other.malignant !== row.malignant);
 
 const columns = [
   { title: "", className: "image" },
   { title: "file", className: "file", key: (row) => row.file, first: 1 },
   { title: "diagnosis", className: "called", key: (row) => data.diagnoses[row.called], first: 1 },
+  ...(data.also ? [{ title: "also", className: "also", key: (row) => +Boolean(disagree(row)), first: -1 }] : []),
   { title: "malignant", className: "number malignant", key: (row) => row.share, first: -1 },
   { title: "refer", className: "refer", key: (row) => row.refer, first: -1 },
   { title: "reviewed", className: "reviewed", key: (row) => reviewOf(row).diagnosis || "", first: -1 },
   ...data.diagnoses.map((name, index) => (
     { title: name, className: "number each", key: (row) => row.probabilities[index], first: -1 })),
 ];
+// Of two models the disagreement comes first, else the malignant probability.
 let sorted = columns[3], direction = -1, shown = rows.slice();
 
 function picture(row) {
@@ -55,6 +60,13 @@ function likeliestOf(row) {  // beside the call, which would else read as a mist
   return make("small", "likeliest", make("span", "wide", "most probable: "), make("span", "slim", "most: "), text);
 }
 
+function alsoOf(row) {  // what the second model says
+  if (!row.other) return "";
+  const { called, probabilities, malignant } = row.other;
+  return make("span", disagree(row) ? "differs" : "", diagnosisOf(row.other), " " + percent(probabilities[called]),
+    malignant === row.malignant ? "" : make("small", "likeliest", malignant ? "malignant" : "not malignant"));
+}
+
 function malignantMark(row) {
   return row.malignant ? make("span", "mark full", "yes") : make("span", "mark plain", "no");
 }
@@ -72,6 +84,7 @@ function tableRow(row) {
     make("td", "image", picture(row)), make("td", "file", name),
     make("td", "called", diagnosisOf(row), " " + percent(row.probabilities[row.called]),
       likeliestOf(row), row.refer ? referMark(row, " narrow") : ""),
+    ...(data.also ? [make("td", "also", alsoOf(row))] : []),
     make("td", "number malignant", bar(row.share), malignantMark(row)),
     make("td", "refer", referMark(row, "")),
     make("td", "reviewed", reviewOf(row).diagnosis || ""),
@@ -124,6 +137,8 @@ find("#counts").textContent = data.scored + " images scored, " + data.failed + "
   data.diagnoses.map((name, index) => name + " " + data.counts[index]).join(", ") + ".";
 find("#decided").textContent = "Malignant at the operating point: " + data.malignant_count + ". Refer: " +
   Object.entries(data.referred).map(([why, count]) => count + " " + why).join(", ") + ".";
+if (data.also) find("#also").textContent = "Also asked: " + data.also + ". On " + data.disagree + " of the " +
+  rows.length + " images shown the two models disagree, on the call or on whether it is malignant; these come first.";
 if (data.scored > rows.length) find("#left-out").textContent =
   "This page shows the " + rows.length + " most suspicious of them; the report beside it has every row.";
 if (data.failed) {

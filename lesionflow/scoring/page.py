@@ -46,6 +46,7 @@ def write_page(
     call_strength: float = 1.0,
     model_asked: str = "",
     sample: Collection[str] = (),
+    also: str = "",
     overwrite: bool = False,
     workers: int | None = None,
 ) -> None:
@@ -54,11 +55,12 @@ def write_page(
     Of more than `MAXIMUM_IMAGES` scored images the page holds those with the highest malignant probability. prior: each
     diagnosis's share of the training images; call_strength: of the model's calibration; model_asked: what `lesionflow
     explain` is to be given as the model; sample: paths of images to review, which are on the page whatever their
-    probability. Raises `ReportError` where it cannot be written.
+    probability; also: the name of a second model, whose answers stand beside the first one's: images on which the two
+    disagree come first then. Raises `ReportError` where it cannot be written.
     """
     counts, failures = Counts.of(labels), list[Row]()
     # A heap: the least suspicious of those kept is the first to go.
-    suspicious = list[tuple[bool, float, int, Row, IndexedPrediction]]()
+    suspicious = list[tuple[bool, bool, float, int, Row, IndexedPrediction]]()
     wanted = frozenset(sample)
     for place, row in enumerate(rows):
         counts.add(row)
@@ -67,12 +69,13 @@ def write_page(
                 failures.append(row)
             continue
         sampled = path_with_frame(row) in wanted
-        entry = (sampled, row.prediction.malignant_probability, -place, row, row.prediction)
+        disagree = row.also is not None and (row.also.called, row.also.malignant) != row.prediction[1:3]
+        entry = (sampled, disagree, row.prediction.malignant_probability, -place, row, row.prediction)
         if len(suspicious) < MAXIMUM_IMAGES:
             heapq.heappush(suspicious, entry)
         else:
             heapq.heappushpop(suspicious, entry)
-    suspicious.sort(key=lambda entry: entry[1:3], reverse=True)
+    suspicious.sort(key=lambda entry: entry[1:4], reverse=True)
     kept = [(row, said) for *_, row, said in suspicious]
     style = base_style() + packaged("lesionflow.scoring", "page.css")
     script = packaged("lesionflow.scoring", "page.js") + packaged("lesionflow.scoring", "review.js")
@@ -80,6 +83,8 @@ def write_page(
     before, after = page.split(_DATA_COMES_HERE)
     about = {"model": utf8(model), "demo": demo, "model_asked": utf8(model_asked or model)} | _links(kept, out)
     about["sampled"] = [place for place, entry in enumerate(suspicious) if entry[0]]
+    about["also"] = utf8(also)
+    about["disagree"] = sum(entry[1] for entry in suspicious)
     about["calls"] = _calls(call_strength)
     about["prior"] = prior or [1 / len(labels)] * len(labels)
     with atomic_file(out, overwrite) as file:
@@ -162,11 +167,15 @@ def _data(
     yield json.dumps(start)[:-1] + ', "rows": ['
     separator = "\n"
     for (row, said), thumbnail in zip(kept, _thumbnails((row for row, _ in kept), workers), strict=True):
-        shares = [round(probability * WHOLE) for probability in said.probabilities]
-        decided = [said.called, int(said.malignant), REFER.index(said.refer)]
-        yield separator + json.dumps([_name(row), shares, *decided, thumbnail], separators=(",", ":"))
+        others = [] if row.also is None else [_compact(row.also)]
+        yield separator + json.dumps([_name(row), *_compact(said), thumbnail, *others], separators=(",", ":"))
         separator = ",\n"
     yield "]}"
+
+
+def _compact(said: IndexedPrediction) -> list[Any]:
+    shares = [round(probability * WHOLE) for probability in said.probabilities]
+    return [shares, said.called, int(said.malignant), REFER.index(said.refer)]
 
 
 def _name(row: Row) -> str:

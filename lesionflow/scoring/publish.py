@@ -158,7 +158,7 @@ class Outputs:
 
 
 def check_outputs(
-    destination: Destination, config: ReportConfig, carried: tuple[str, ...], may_replace: bool
+    destination: Destination, config: ReportConfig, carried: tuple[str, ...], may_replace: bool, also: str = ""
 ) -> Outputs:
     """Plan what is to be written, and refuse what could not be in the end, whichever the model's diagnoses are.
 
@@ -172,6 +172,8 @@ def check_outputs(
         Names of the columns that are carried through from the list of images.
     may_replace
         Whether files that exist may be replaced.
+    also
+        Some name of a second model, where one is asked.
 
     Raises
     ------
@@ -187,7 +189,14 @@ def check_outputs(
     if config.group_by is not None:
         named_by = carried.index(config.group_by)
     report = ReportOptions(
-        "", form, config.column_names, config.top_k, columns, failed_as=config.failed_as, named_by=named_by
+        "",
+        form,
+        config.column_names,
+        config.top_k,
+        columns,
+        failed_as=config.failed_as,
+        named_by=named_by,
+        also=also,
     )
     check_report(str(destination), report)
     if config.log_report and destination.location is None:
@@ -246,7 +255,9 @@ def publish_report(
         _refuse_failed(rows())
     origin = provenance(info.label, card, info.chosen, job.begun, averaged=info.averaged)
     strength = calibration.call_strength
-    report = replace(outputs.report, model=info.label, prior=card.prior, call_strength=strength, provenance=origin)
+    report = replace(
+        outputs.report, model=info.label, prior=card.prior, call_strength=strength, also=info.also, provenance=origin
+    )
     with _partial_report(job, destination) as partial:
         counts = _write_report(job, report, destination, partial, rows if regrouped else None)
         sample = None
@@ -258,7 +269,8 @@ def publish_report(
 
             write_page(
                 rows(), outputs.html, info.label, labels=job.labels, demo=card.demo, prior=card.prior,
-                call_strength=strength, model_asked=info.model_asked, sample=sample.paths if sample else (),
+                call_strength=strength, model_asked=info.model_asked, also=info.also,
+                sample=sample.paths if sample else (),
                 overwrite=outputs.may_replace, workers=workers,
             )  # fmt: skip
         seconds = time.monotonic() - started
@@ -272,6 +284,8 @@ def publish_report(
 
 def _rows(job: Job, config: ReportConfig, card: Card, calibration: Calibration) -> tuple[Rows, bool]:
     """What gives the report's rows, and whether they are others than the job's own."""
+    if config.group_by is not None and job.has_also:
+        raise UsageError("--group-by: a report of two models (--also) sets them against each other image by image")
     rows: Rows = job.rows
     if config.group_by is not None:
         column = job.carried_columns.index(config.group_by)

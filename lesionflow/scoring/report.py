@@ -46,6 +46,7 @@ class ReportOptions:
     carried_columns: tuple[str, ...] = ()  # names of the columns of the CSV source that are carried through
     prior: tuple[float, ...] = ()  # of the bundle's card, equal shares unless given; the ISIC format needs it
     call_strength: float = 1.0  # of the card's call; the same
+    also: str = ""  # the name of a second model, for the columns `also_...`
     named_by: int | None = None  # the carried value that names a row of the ISIC format, where its path does not
     failed_as: str | None = None  # in the ISIC format: `AS_PRIOR`, or else left out
     provenance: dict[str, str] = field(default_factory=dict)  # goes into the metadata of a Parquet file
@@ -81,7 +82,7 @@ def check_diagnoses(options: ReportOptions) -> None:
     if options.format == ISIC:
         isic_columns(options.labels)
     else:
-        chosen_columns(options.columns, options.top_k, options.carried_columns, options.labels)
+        _columns_of(options)
 
 
 def write_report(rows: Iterable[Row], out: Location, options: ReportOptions, overwrite: bool) -> None:
@@ -107,6 +108,12 @@ def write_rows(rows: Iterable[Row], file: BinaryIO, options: ReportOptions) -> N
     with encoder.open(file) as write:
         while batch := list(itertools.islice(waiting, encoder.rows_at_once)):
             write(encoder.encode(batch))
+
+
+def _columns_of(options: ReportOptions) -> tuple[str, ...]:
+    return chosen_columns(
+        options.columns, options.top_k, options.carried_columns, options.labels, also=bool(options.also)
+    )
 
 
 class Encoder(Protocol):
@@ -145,8 +152,8 @@ class _Csv:
     rows_at_once = ROWS_AT_ONCE
 
     def __init__(self, options: ReportOptions):
-        self.columns = chosen_columns(options.columns, options.top_k, options.carried_columns, options.labels)
-        self.values = row_values(self.columns, options.model, options.carried_columns, options.labels)
+        self.columns = _columns_of(options)
+        self.values = row_values(self.columns, options.model, options.carried_columns, options.labels, options.also)
         numbers = [is_number(column, options.carried_columns) for column in self.columns]
         self.texts = [index for index, column in enumerate(self.columns) if column not in _PLAIN and not numbers[index]]
         # Python's csv takes twice as long as one template for all numbers of a row.
@@ -176,8 +183,8 @@ class _Jsonl:
     rows_at_once = ROWS_AT_ONCE
 
     def __init__(self, options: ReportOptions):
-        columns = chosen_columns(options.columns, options.top_k, options.carried_columns, options.labels)
-        self.values = row_values(columns, options.model, options.carried_columns, options.labels)
+        columns = _columns_of(options)
+        self.values = row_values(columns, options.model, options.carried_columns, options.labels, options.also)
         self.names = [utf8(column) for column in columns]
 
     def encode(self, rows: Sequence[Row]) -> bytes:
@@ -199,8 +206,8 @@ class _Parquet:
 
         self.rows_at_once = ROWS_IN_GROUP
         carried = options.carried_columns
-        columns = chosen_columns(options.columns, options.top_k, carried, options.labels)
-        self.values = row_values(columns, options.model, carried, options.labels)
+        columns = _columns_of(options)
+        self.values = row_values(columns, options.model, carried, options.labels, options.also)
 
         def kind(column: str) -> Any:
             if is_number(column, carried):

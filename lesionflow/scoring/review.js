@@ -26,6 +26,7 @@ const REVIEW_FILTERS = {
   "": () => true,
   ...(sampled.size ? { "sampled": (row) => sampled.has(row),
     "sampled, not yet reviewed": (row) => sampled.has(row) && !reviewOf(row).diagnosis } : {}),
+  ...(data.also ? { "the models disagree": disagree } : {}),
   "not yet reviewed": (row) => !reviewOf(row).diagnosis,
   "reviewed": (row) => reviewOf(row).diagnosis,
   "differs from the call": (row) => reviewOf(row).diagnosis && reviewOf(row).diagnosis !== data.diagnoses[row.called],
@@ -183,6 +184,8 @@ function showAnswer(row) {
     make("p", "", "Malignant at the operating point: ", malignantMark(row)),
     make("p", "", "Refer: ", referMark(row, ""), REASONS[row.refer]), list,
     make("p", "", "malignant diagnoses (\u25b4) together: " + percent(row.share)));
+  if (row.other) find("#said").append(make("p", disagree(row) ? "differs" : "", data.also + " says: ", diagnosisOf(row.other), " " +
+    percent(row.other.probabilities[row.other.called]) + ", malignant: ", malignantMark(row.other)));
 }
 
 function oddsOf(row, index) {

@@ -33,6 +33,8 @@ from lesionflow.storage.location import Location
 
 JOB_FILE, MANIFEST_FILE, LOCK_FILE, REPORT_FILE = "job.json", "manifest.jsonl", "lock", "report"
 
+ALSO = "--also"  # in a fingerprint: the digest of the second model's card
+
 Fingerprint = dict[str, str | int]
 
 
@@ -61,6 +63,11 @@ class Job:
     def digest(self) -> str:
         """Of the fingerprint: shards of another model, other options or another list have another one."""
         return hashlib.sha256(json.dumps(self.fingerprint, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def has_also(self) -> bool:
+        """Whether a second model was asked as well."""
+        return ALSO in self.fingerprint
 
     @property
     def inputs(self) -> int:
@@ -116,6 +123,10 @@ class Job:
             else:
                 probabilities, *outcome, _ = row.prediction
                 packed += pack(*probabilities)
+                if row.also is not None:
+                    probabilities, *others, _ = row.also
+                    packed += pack(*probabilities)
+                    outcome += others
             lines.append(json.dumps([index, row.frame, row.format, row.note, *outcome]))
         # As text, the probabilities would take most of the time of a merge.
         lines.append(json.dumps(base64.b64encode(packed).decode()))
@@ -169,7 +180,10 @@ class Job:
                     yield Row(path, None, first, others[0], frame, tuple(carried), form, note)
                 else:
                     prediction = IndexedPrediction(next(probabilities), first, others[0], others[1], self.labels)
-                    yield Row(path, prediction, "", "", frame, tuple(carried), form, note)
+                    also = None
+                    if self.has_also:
+                        also = IndexedPrediction(next(probabilities), others[2], others[3], others[4], self.labels)
+                    yield Row(path, prediction, "", "", frame, tuple(carried), form, note, also)
 
     def _read_shard(self, shard: int) -> tuple[int, bytes] | None:
         """The number of failures and the lines of a shard, None if it is not there, not whole or another job's."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ import numpy as np
 
 from lesionflow.defaults import usable_cores
 from lesionflow.errors import ImageError
-from lesionflow.images.decode import Decoded, decode_frames
+from lesionflow.images.decode import Decoded, decode_frames_in_sizes
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.model.predictor import Predictor
 from lesionflow.scoring.shards import Job
@@ -36,6 +36,7 @@ class ScoringModel:
     graph: bytes
     device: str  # of whoever scores
     batch_size: int
+    also: Predictor | None = None  # a second model, which sees the same images
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class LocalEngine:
         batches = (batch for shard in shards for batch in shard_batches(job, shard, self.model.batch_size))
         workers = self.workers or default_workers(remote=has_remote_images(job))
         rows: list[tuple[int, Row]] = []
-        with closing(score_batches(self.model.predictor, batches, workers)) as scoring:
+        with closing(score_batches(self.model.predictor, batches, workers, also=self.model.also)) as scoring:
             for batch, scored in scoring:
                 rows += scored
                 failed = [row for _, row in scored if row.prediction is None]
@@ -95,20 +96,22 @@ Scored = tuple[Batch, list[tuple[int, Row]]]  # rows with the index of their inp
 
 
 def score_batches(
-    predictor: Predictor, batches: Iterable[Batch], workers: int, within: str = ""
+    predictor: Predictor, batches: Iterable[Batch], workers: int, within: str = "", also: Predictor | None = None
 ) -> Generator[Scored, None, None]:
     """Score batches, in their order; a file that cannot be decoded gives a row that says so.
 
-    within: the folder that relative paths start from, the working directory unless given. Two batches a worker are in
-    memory at most, however many there are. The predictor should have one thread. What a row says depends on nothing
-    but its file, its place in the batch and the batch's length.
+    also: a second model, whose word of each image goes beside the first one's; within: the folder that relative paths
+    start from, the working directory unless given. Two batches a worker are in memory at most, however many there are.
+    The predictors should have one thread each. What a row says depends on nothing but its file, its place in the batch
+    and the batch's length.
     """
     stop = threading.Event()
     waiting: deque[tuple[Batch, Future[list[tuple[int, Row]]]]] = deque()
+    predictors = [predictor] if also is None else [predictor, also]
     threads = ThreadPoolExecutor(workers, thread_name_prefix="lesionflow")
     try:
         for batch in batches:
-            waiting.append((batch, threads.submit(_score_batch, predictor, batch, stop, within)))
+            waiting.append((batch, threads.submit(_score_batch, predictors, batch, stop, within)))
             if len(waiting) >= 2 * workers:
                 done, future = waiting.popleft()
                 yield done, future.result()
@@ -120,40 +123,51 @@ def score_batches(
         threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _score_batch(predictor: Predictor, batch: Batch, stop: threading.Event, within: str) -> list[tuple[int, Row]]:
-    height, width = predictor.card.height, predictor.card.width
+def _score_batch(
+    predictors: Sequence[Predictor], batch: Batch, stop: threading.Event, within: str
+) -> list[tuple[int, Row]]:
+    sizes = [(predictor.card.height, predictor.card.width) for predictor in predictors]
     # What cannot be decoded stays black: left out, it would change the batch's length and, in the last bits, its rows.
-    pixels = np.zeros((len(batch.paths), height, width, 3), np.uint8)
+    pixels = [np.zeros((len(batch.paths), *size, 3), np.uint8) for size in sizes]
     found: list[tuple[int, Row]] = []  # index in the batch, and the row but for its prediction
-    later: list[np.ndarray] = []  # further frames of a file; they go through the network a batch of their own at a time
-    further: list[IndexedPrediction] = []  # and give these, in order
+    # Further frames of a file go through the networks a batch of their own at a time; they give these, in order.
+    later: list[list[np.ndarray]] = []  # by frame, then by model
+    further: list[tuple[IndexedPrediction, ...]] = []
     for index, path in enumerate(batch.paths):
         known = batch.known.get(index)
-        frames: Iterable[tuple[int, Decoded | ImageError]] = [(0, ImageError(*known))] if known else ()
-        for frame, image in frames or decode_all(located(path, within), height, width):
+        frames: Iterable[tuple[int, list[Decoded] | ImageError]] = [(0, ImageError(*known))] if known else ()
+        for frame, images in frames or decode_all_in_sizes(located(path, within), sizes):
             if stop.is_set():
                 return []
-            if isinstance(image, ImageError):
-                found.append((index, Row(path, None, image.reason, image.detail, frame)))
+            if isinstance(images, ImageError):
+                found.append((index, Row(path, None, images.reason, images.detail, frame)))
                 continue
-            found.append((index, Row(path, None, frame=frame, format=image.format, note=image.note)))
+            found.append((index, Row(path, None, frame=frame, format=images[0].format, note=images[0].note)))
             if frame == 0:
-                pixels[index] = image.pixels
+                for own, image in zip(pixels, images, strict=True):
+                    own[index] = image.pixels
                 continue
-            later.append(image.pixels)
+            later.append([image.pixels for image in images])
             if len(later) == FRAMES_IN_BATCH:
-                further += predictor.predict(np.stack(later)).one_by_one()
+                further += _predict_each(predictors, [np.stack(own) for own in zip(*later, strict=True)])
                 later = []
         if later:
-            further += predictor.predict(np.stack(later)).one_by_one()
+            further += _predict_each(predictors, [np.stack(own) for own in zip(*later, strict=True)])
             later = []
-    firsts, others = predictor.predict(pixels).one_by_one(), iter(further)
+    firsts, others = _predict_each(predictors, pixels), iter(further)
     rows = []
     for index, row in found:
         if not row.reason:
-            row = row._replace(prediction=firsts[index] if row.frame == 0 else next(others))
+            said = firsts[index] if row.frame == 0 else next(others)
+            row = row._replace(prediction=said[0], also=said[1] if len(said) > 1 else None)
         rows.append((batch.first + index, row))
     return rows
+
+
+def _predict_each(predictors: Sequence[Predictor], pixels: Sequence[np.ndarray]) -> list[tuple[IndexedPrediction, ...]]:
+    """What each model says of the same images, each at its own size: an image's predictions together."""
+    said = [predictor.predict(own).one_by_one() for predictor, own in zip(predictors, pixels, strict=True)]
+    return list(zip(*said, strict=True))
 
 
 def located(path: str, within: str) -> str:
@@ -163,10 +177,18 @@ def located(path: str, within: str) -> str:
 
 def decode_all(file: str | bytes, height: int, width: int) -> Iterator[tuple[int, Decoded | ImageError]]:
     """The frames of a file or of its bytes, or what is wrong with it: at least one of them."""
+    for frame, found in decode_all_in_sizes(file, ((height, width),)):
+        yield frame, found if isinstance(found, ImageError) else found[0]
+
+
+def decode_all_in_sizes(
+    file: str | bytes, sizes: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, list[Decoded] | ImageError]]:
+    """The same to each (height, width) of some."""
     frame = -1
     try:
-        for frame, image in decode_frames(file, height, width):
-            yield frame, image
+        for frame, images in decode_frames_in_sizes(file, sizes):
+            yield frame, images
     except ImageError as error:
         yield frame + 1, error
     except MemoryError:
