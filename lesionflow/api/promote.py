@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Unpack
 
+from lesionflow.api.compare_report import compare_report
 from lesionflow.api.overrides import PromotionOptions, configured
 from lesionflow.errors import UsageError
 from lesionflow.model.shipped import PRETRAINED
 from lesionflow.registry.champion import Promotion, challenge
 from lesionflow.registry.config import PromotionConfig
+from lesionflow.registry.gates import Night
 from lesionflow.registry.history import checked_reason
 from lesionflow.registry.versions import find_version
 from lesionflow.tracking.tracking_store import connect
@@ -21,6 +25,8 @@ def promote(
     *,
     reason: str = "",
     force: bool = False,
+    report: str | os.PathLike[str] | None = None,
+    truth: str | os.PathLike[str] | None = None,
     tracking_uri: str | None = None,
     migrate: bool = False,
     **overrides: Unpack[PromotionOptions],
@@ -41,6 +47,9 @@ def promote(
         Why; kept with the version and in the history.
     force
         Promote although gates fail; needs a reason.
+    report, truth
+        What `score` with `also` wrote of the champion and this version, and diagnoses that came later: both are
+        compared on these images in place of validation.
     tracking_uri
         MLflow tracking store and registry.
     migrate
@@ -66,5 +75,12 @@ def promote(
     config, note = configured(PromotionConfig, config, overrides), checked_reason(reason)
     if force and not note:
         raise UsageError("--force overrules the gates; say why with --reason, it is kept with the version")
+    if (report is None) != (truth is None):
+        raise UsageError("give --report and --truth together: images that both models scored, and their diagnoses")
+    night = None
+    if report is not None and truth is not None:
+        found = compare_report(report, truth, resamples=100)  # the gates draw their own
+        said = (each.predictions for each in found.truths)
+        night = Night(Path(report).name, dict(zip(found.models, said, strict=True)))
     connect(tracking_uri, writes=True, migrate=migrate)
-    return challenge(find_version(name, version), config, force=force, note=note)
+    return challenge(find_version(name, version), config, force=force, note=note, night=night)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lesionflow.api.compare import Comparison
+    from lesionflow.api.compare_report import ReportComparison
     from lesionflow.diagnoses import LabelSet
     from lesionflow.evaluation.metrics import Difference
     from lesionflow.registry.compared_model import ComparedModel
@@ -41,6 +43,40 @@ def print_comparison(comparison: Comparison, parts: tuple[str, ...], console: Co
             click.echo(f"{ground.labels.name}: {ground.mapping}")
         console.print(_differences(title, differences, labels))
         console.print()
+
+
+def print_report_comparison(found: ReportComparison, console: Console) -> None:
+    """Print both models of a report by the truth that came later, and how the second differs from the first."""
+    from rich import box
+    from rich.table import Table
+
+    from lesionflow.evaluation.metrics import Place, shown_at
+
+    click.echo(found.about)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
+    table.add_column("", width=NAMES)
+    for model in found.models:
+        table.add_column(model, width=FIGURE, overflow="fold")
+    for metric in shown_at(Place.COMPARISON, found.labels):
+        values = [metrics.get(metric.name) for metrics in found.metrics]
+        table.add_row(metric.short, *("" if value is None else f"{value:.3f}" for value in values))
+    console.print(table)
+    console.print()
+    console.print(_differences(f"{found.models[1]} minus {found.models[0]}", found.differences, found.labels))
+
+
+def report_as_json(found: ReportComparison) -> dict[str, Any]:
+    """The same for machines."""
+    known = found.truths[0]
+    return {
+        "report": found.report,
+        "models": list(found.models),
+        "images": len(known.predictions),
+        "scored": known.scored,
+        "notes": list(known.notes),
+        "metrics": dict(zip(found.models, map(dict, found.metrics), strict=True)),
+        "differences": {name: vars(difference) for name, difference in found.differences.items()},
+    }
 
 
 def as_json(comparison: Comparison, parts: tuple[str, ...]) -> dict[str, Any]:
@@ -105,7 +141,7 @@ def _side_by_side(models: tuple[ComparedModel, ...], parts: tuple[str, ...]) -> 
     return table
 
 
-def _differences(title: str, differences: dict[str, Difference], labels: LabelSet) -> Table:
+def _differences(title: str, differences: Mapping[str, Difference], labels: LabelSet) -> Table:
     from rich import box
     from rich.table import Table
 

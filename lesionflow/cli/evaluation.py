@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lesionflow.cli.help import command, option
-from lesionflow.cli.options import cache_option, options_of, tracking_uri_option
+from lesionflow.cli.options import (
+    FILE_OF_TRUTH,
+    LATER,
+    cache_option,
+    options_of,
+    report_option,
+    tracking_uri_option,
+    truth_option,
+)
 from lesionflow.cli.values import LABELLED, MODEL, WholeNumber
 from lesionflow.datasets.config import LabelSetConfig
 from lesionflow.errors import UsageError
@@ -18,9 +26,7 @@ from lesionflow.evaluation.config import EvaluationConfig
 if TYPE_CHECKING:
     from lesionflow.model.card import Estimate
 
-LATER = "Truth that came later"  # what help lists options under
 _WITH_REPORT = ("labels", "resamples", "overwrite")  # of the options of an evaluation
-_FILE = click.Path(path_type=Path, dir_okay=False)
 SHOW = ""  # what `--labels` stands for without a file
 
 
@@ -87,19 +93,11 @@ def describe(
 @click.argument("model", type=MODEL, required=False)
 @click.argument("data", type=LABELLED, required=False)
 @option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, metrics and figures.")
-@option(
-    "--report",
-    type=_FILE,
-    group=LATER,
-    metavar="FILE",
-    help="Report of 'lesionflow score' to measure; nothing is scored.",
-)
-@option(
-    "--truth", type=_FILE, group=LATER, metavar="FILE", help="Table of diagnoses: path (or image_id) and diagnosis."
-)
+@report_option("Report of 'lesionflow score' to measure; nothing is scored.")
+@truth_option
 @option(
     "--sampled",
-    type=_FILE,
+    type=FILE_OF_TRUTH,
     group=LATER,
     metavar="FILE",
     help="Table of the images that were asked about: path and chance; each then counts by the inverse of its chance.",

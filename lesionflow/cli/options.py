@@ -18,6 +18,7 @@ from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL
 from lesionflow.storage.location import Location
 
 MLFLOW = "MLflow"  # what help lists options under that say where runs and models are kept
+LATER = "Truth that came later"  # the same, that say where diagnoses are
 _METAVARS = {int: "N", float: "X"}
 
 
@@ -93,6 +94,23 @@ tracking_uri_option = option(
     unset="sqlite:///mlflow.db in this folder",
     help="MLflow tracking store and registry.",
 )
+
+FILE_OF_TRUTH = click.Path(path_type=Path, dir_okay=False)
+
+
+def report_option(about: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option that names a report of two models; about: what is done with it."""
+    return option("--report", type=FILE_OF_TRUTH, group=LATER, metavar="FILE", help=about)
+
+
+truth_option = option(
+    "--truth",
+    type=FILE_OF_TRUTH,
+    group=LATER,
+    metavar="FILE",
+    help="Table of diagnoses: path (or image_id) and diagnosis.",
+)
+
 migrate_option = option(
     "--migrate",
     is_flag=True,

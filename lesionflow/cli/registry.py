@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lesionflow.cli.help import command, option
-from lesionflow.cli.options import MLFLOW, experiment_option, migrate_option, options_of, tracking_uri_option
+from lesionflow.cli.options import (
+    MLFLOW,
+    experiment_option,
+    migrate_option,
+    options_of,
+    report_option,
+    tracking_uri_option,
+    truth_option,
+)
 from lesionflow.cli.values import MODEL, REGISTERED_MODEL, Choice, WholeNumber
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.errors import RegistryError
+from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.config import PromotionConfig
 
 if TYPE_CHECKING:
@@ -26,11 +34,20 @@ PARTS = ("validation", "test")  # of which cards have figures worth comparing
 
 
 @command(short_help="Print models side by side, and how they differ.")
-@click.argument("models", nargs=-1, required=True, type=MODEL, metavar="MODEL...")
+@click.argument("models", nargs=-1, type=MODEL, metavar="[MODEL...]")
+@report_option("Report of 'lesionflow score --also' whose two models are compared, in place of MODEL.")
+@truth_option
 @option("--part", type=Choice(PARTS), unset="both", help="Part of the split to show figures of.")
 @option("--json", "for_machines", is_flag=True, help="Print JSON.")
 @tracking_uri_option
-def compare(models: tuple[str, ...], part: str | None, for_machines: bool, tracking_uri: str | None) -> None:
+def compare(
+    models: tuple[str, ...],
+    report: Path | None,
+    truth: Path | None,
+    part: str | None,
+    for_machines: bool,
+    tracking_uri: str | None,
+) -> None:
     """Print models side by side, and how each differs from the first; one alone is compared with the champion.
 
     A MODEL is models:/NAME/VERSION, models:/NAME@ALIAS, models:/NAME/latest, models:/m-ID, runs:/ID/model, pretrained
@@ -38,10 +55,21 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
     paired bootstrap over lesions, and only where data and split are the same. A model of other diagnoses is compared on
     the images that both have in validation, where one set of diagnoses maps onto the other.
 
+    With --report and --truth, the two models of a night that was scored with --also are compared by diagnoses that came
+    later.
+
     \b
     Example:
       lesionflow compare models:/lesionflow@champion models:/lesionflow/3
+      lesionflow compare --report night.csv --truth labels.csv
     """
+    if report or truth:
+        if not (report and truth) or models or part:
+            raise UsageError("give --report and --truth, both and without MODEL and --part: the report names two")
+        _compare_report(report, truth, for_machines)
+        return
+    if not models:
+        raise UsageError("name a model to compare, or give --report and --truth")
     from rich.console import Console
 
     from lesionflow.api.compare import compare
@@ -55,6 +83,21 @@ def compare(models: tuple[str, ...], part: str | None, for_machines: bool, track
     for label, why in comparison.not_comparable.items():
         click.secho(f"warning: {label} is NOT COMPARABLE: {why}", err=True, fg="yellow")
     click.echo(json.dumps(as_json(comparison, parts), indent=2))
+
+
+def _compare_report(report: Path, truth: Path, for_machines: bool) -> None:
+    from rich.console import Console
+
+    from lesionflow.api.compare_report import compare_report
+    from lesionflow.cli.comparison import print_report_comparison, report_as_json
+
+    found = compare_report(report, truth)
+    for note in found.truths[0].notes:
+        click.secho(f"WARNING: {note}", err=True, fg="yellow", bold=True)
+    if for_machines:
+        click.echo(json.dumps(report_as_json(found), indent=2))
+    else:
+        print_report_comparison(found, Console(highlight=False))
 
 
 @command(short_help="Register a bundle on disk.")
@@ -124,6 +167,8 @@ def print_decision(version: Version, decision: Verdict) -> None:
 @command(short_help="Make a version the champion if it passes the gates.")
 @click.argument("name", type=REGISTERED_MODEL)
 @click.argument("version", type=WholeNumber(1))
+@report_option("Report of 'lesionflow score --also' of champion and version: its images decide in place of validation.")
+@truth_option
 @options_of(PromotionConfig)
 @option("--force", is_flag=True, help="Promote it although gates fail; needs --reason.")
 @option("--reason", default="", help="Why; kept with the version and in the history.")
@@ -135,9 +180,13 @@ def promote(name: str, version: int, **options: Any) -> None:
     The gates, on the validation part: same data and split as the champion, better balanced accuracy, no worse at
     melanomas, calibrated. What each says is printed and kept as tags of the version. Exits with 1 if one fails.
 
+    With --report and --truth, champion and version are compared on the images of a night that both scored (--also), so
+    that they may have been trained on different data. Neither may have been trained on those images.
+
     \b
     Example:
       lesionflow promote lesionflow 3
+      lesionflow promote lesionflow 3 --report night.csv --truth labels.csv
       lesionflow promote lesionflow 3 --force --reason "better on our own images"
     """
     from lesionflow.api.promote import promote

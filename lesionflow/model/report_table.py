@@ -15,7 +15,7 @@ import numpy as np
 
 from lesionflow.diagnoses import BINARY, BUILT_IN, LabelSet
 from lesionflow.errors import ReportError, first_few
-from lesionflow.model.columns import FAILED, NO, REFER, SCORED, YES, as_written
+from lesionflow.model.columns import ALSO, FAILED, NO, REFER, SCORED, YES, as_written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ class ReportTable:
         return pd.to_numeric(self.rows[name][self.scored], errors="coerce").to_numpy(np.float64)
 
 
-def read_report_table(file: Path, further: tuple[str, ...] = ()) -> ReportTable:
+def read_report_table(file: Path, further: tuple[str, ...] = (), *, also: bool = False) -> ReportTable:
     """Read a report of `lesionflow score`: CSV, Parquet or JSON lines.
 
     Parameters
@@ -66,13 +66,15 @@ def read_report_table(file: Path, further: tuple[str, ...] = ()) -> ReportTable:
         The report, with at least the columns `NEEDED` and a `p_<name>` for each diagnosis.
     further
         Columns that are kept besides, where the report has them.
+    also
+        Whether to read what the second model says, of a report that was scored with `--also`.
 
     Raises
     ------
     ReportError
         The file cannot be read, lacks a column, or has values that no report has.
     """
-    rows = _read(file, further)
+    rows = _read(file, further, ALSO if also else "")
     diagnoses = _diagnoses(list(rows.columns))
     codes, words = _factorized(rows["status"])
     if strange := sorted(set(words) - {SCORED, FAILED}):
@@ -121,13 +123,15 @@ def label_set_of(report: ReportTable) -> LabelSet:
     return LabelSet("report", report.diagnoses, names, report.malignant_diagnoses)
 
 
-def _read(file: Path, further: tuple[str, ...]) -> pd.DataFrame:
+def _read(file: Path, further: tuple[str, ...], prefix: str = "") -> pd.DataFrame:
+    """The columns that are needed; prefix: of the names of a second model's, which they lose."""
     import pandas as pd
 
     kind = file.suffix.lower()
 
     def wanted(name: str) -> bool:
-        return name in NEEDED or name in further or name.startswith("p_")
+        own = name.removeprefix(prefix) if name.startswith(prefix) else ""
+        return name in ("status", *further) or own in NEEDED or own.startswith("p_")
 
     try:
         if kind == ".csv":
@@ -136,7 +140,7 @@ def _read(file: Path, further: tuple[str, ...]) -> pd.DataFrame:
             # To read ids as text takes as long as all else: only where a table is to be joined with another.
             names = dict.fromkeys(_NAMES, str) if "path" in further else None
             # Only what is empty in a number's column is missing; a name may be NA.
-            empty = {name: [""] for name in header if name.startswith("p_")}
+            empty = {name: [""] for name in header if name.startswith(f"{prefix}p_")}
             rows = pd.read_csv(
                 file,
                 encoding="utf-8-sig",
@@ -162,6 +166,11 @@ def _read(file: Path, further: tuple[str, ...]) -> pd.DataFrame:
         first = (str(error).splitlines() or [""])[0]
         raise ReportError(f"{file}: not a report ({first[:200]})") from error
     rows = rows[[name for name in rows.columns if wanted(name)]]
+    if prefix:
+        kept = [name for name in rows.columns if name.startswith(prefix) or name in ("status", *further)]
+        if not any(name.startswith(prefix) for name in kept):
+            raise ReportError(f"{file}: has answers of one model; 'lesionflow score --also' adds those of a second one")
+        rows = rows[kept].rename(columns=lambda name: name.removeprefix(prefix))
     if missing := [name for name in NEEDED if name not in rows.columns]:
         raise ReportError(f"{file}: no column {', '.join(missing)}; was it written with --columns or --format isic?")
     return rows

@@ -14,7 +14,7 @@ from lesionflow.errors import LesionflowError, RegistryError
 from lesionflow.evaluation.metrics import DECIDING, compare
 from lesionflow.registry.compared_model import ComparedModel, compared_model_of, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
-from lesionflow.registry.gates import Verdict, decide
+from lesionflow.registry.gates import Night, Verdict, decide
 from lesionflow.registry.history import (
     CHAMPION,
     FORCED,
@@ -67,11 +67,17 @@ def find_champion(name: str) -> Version | None:
 
 
 def challenge(
-    challenger: Version, config: PromotionConfig = USUAL, *, force: bool = False, note: str = ""
+    challenger: Version,
+    config: PromotionConfig = USUAL,
+    *,
+    force: bool = False,
+    note: str = "",
+    night: Night | None = None,
 ) -> Promotion:
     """Ask the gates, and make the challenger the champion if all are passed, or by force.
 
-    The decision is kept as tags of the version, a promotion also in the history. note: why, in the user's words.
+    The decision is kept as tags of the version, a promotion also in the history. note: why, in the user's
+    words; night: images on which both are compared in place of validation.
     """
     name, asking = challenger.name, compared_model_of(challenger)
     while True:
@@ -79,7 +85,7 @@ def challenge(
         if seen.champion == challenger.number:
             already = Verdict(True, f"{challenger.label} is the champion already")
             return Promotion(challenger, already, challenger, promoted=True, already=True)
-        champion, decision = _ask_gates(asking, name, seen, config, unreadable=force)
+        champion, decision = _ask_gates(asking, name, seen, config, night, unreadable=force)
         if not decision.promote and not force:
             tag_decision(name, challenger.number, decision, KEPT_BACK, note, champion)
             return Promotion(challenger, decision, champion, promoted=False)
@@ -94,7 +100,7 @@ def challenge(
     unseen = [change for change in settled.changes if change not in seen.changes and change.place < written.place]
     other = unseen[-1].version if unseen else challenger.number
     if other != challenger.number and how == PROMOTED and settled.champion == challenger.number:
-        champion, decision = _ask_gates(asking, name, ChampionState(champion=other), config)
+        champion, decision = _ask_gates(asking, name, ChampionState(champion=other), config, night)
         if not decision.promote and champion is not None:
             record(name, champion.number, GIVEN_BACK, decision.reason, settled)
             reconcile_alias(name)
@@ -194,14 +200,20 @@ def told_replaced(name: str, number: int, by: int) -> str:
 
 
 def _ask_gates(
-    challenger: ComparedModel, name: str, seen: ChampionState, config: PromotionConfig, *, unreadable: bool = False
+    challenger: ComparedModel,
+    name: str,
+    seen: ChampionState,
+    config: PromotionConfig,
+    night: Night | None = None,
+    *,
+    unreadable: bool = False,
 ) -> tuple[Version | None, Verdict]:
     """The champion and what the gates say; unreadable: whether a champion that cannot be read is only a failed gate."""
     if seen.champion is None:
-        return None, decide(challenger, None, config)
+        return None, decide(challenger, None, config, night)
     try:
         champion = find_version(name, seen.champion)
-        return champion, decide(challenger, compared_model_of(champion), config)
+        return champion, decide(challenger, compared_model_of(champion), config, night)
     except LesionflowError as error:
         if not unreadable:
             raise

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lesionflow.diagnoses import LabelSet
-from lesionflow.errors import DataError
+from lesionflow.errors import DataError, first_few
 from lesionflow.evaluation.calibration import ece_by_chance
-from lesionflow.evaluation.metrics import DECIDING, Difference, compare, sensitivity_not_to_miss, short_full_name
+from lesionflow.evaluation.metrics import (
+    DECIDING,
+    Difference,
+    compare,
+    metric_values,
+    sensitivity_not_to_miss,
+    short_full_name,
+)
 from lesionflow.evaluation.stability import STABILITY
+from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.registry.compared_model import ComparedModel, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
 
@@ -36,37 +46,73 @@ class Verdict:
     gates: tuple[Gate, ...] = ()
 
 
-def decide(challenger: ComparedModel, champion: ComparedModel | None, config: PromotionConfig = USUAL) -> Verdict:
+@dataclass(frozen=True)
+class Night:
+    """What models say of images that were scored by all of them, and whose diagnoses came later."""
+
+    name: str  # of the report
+    said: Mapping[str, LabelledPredictions]  # by a model's label
+
+
+def decide(
+    challenger: ComparedModel,
+    champion: ComparedModel | None,
+    config: PromotionConfig = USUAL,
+    night: Night | None = None,
+) -> Verdict:
     """Ask the gates whether the challenger takes the champion's place: all have to be passed.
 
     Only what both say of the same validation images is compared. Against no champion, and with real data against a
-    champion of demo data, the gates that compare are open.
+    champion of demo data, the gates that compare are open. night: its images are compared in place of validation, so
+    that two models of different data can be.
     """
-    gates = (*_compared(challenger, champion, config), _calibrated(challenger, config), *_stable(challenger, config))
+    gates = (
+        *_compared(challenger, champion, config, night),
+        _calibrated(challenger, config),
+        *_stable(challenger, config),
+    )
     failed = [gate for gate in gates if not gate.passed]
     return Verdict(not failed, "; ".join(gate.reason for gate in failed or gates if gate.reason), gates)
 
 
-def _compared(challenger: ComparedModel, champion: ComparedModel | None, config: PromotionConfig) -> tuple[Gate, ...]:
+def _compared(
+    challenger: ComparedModel, champion: ComparedModel | None, config: PromotionConfig, night: Night | None
+) -> tuple[Gate, ...]:
     if champion is None:
         return _open("no champion yet", challenger)
     if champion.card.demo and not challenger.card.demo:
         return _open(f"real data outranks demo data, on which {champion.label} was trained", challenger)
     if challenger.card.demo and not champion.card.demo:
         return (Gate("data", False, f"demo data does not outrank real data, on which {champion.label} was trained"),)
-    if why := why_not_comparable(challenger, champion):
+    new, old, where = challenger.validation, champion.validation, "validation"
+    if night is not None:
+        where = night.name
+        if lacking := [each.label for each in (challenger, champion) if each.label not in night.said]:
+            told = f"{night.name} is of {first_few(list(night.said))}, not of {first_few(lacking)}"
+            return (Gate("data", False, f"not comparable: {told}; score both with --also"),)
+        new, old = (_as_of(night.said[each.label], challenger.card.labels) for each in (challenger, champion))
+    elif why := why_not_comparable(challenger, champion):
         return (Gate("data", False, f"not comparable: {why}"),)
-    assert challenger.validation is not None and champion.validation is not None
+    assert new is not None and old is not None
     try:
         asked = [name for name in (DECIDING, sensitivity_not_to_miss(challenger.card.labels)) if name]
-        differences = compare(challenger.validation, champion.validation, asked)
+        differences = compare(new, old, asked)
     except DataError as error:  # of one digest, and yet of other images: somebody wrote that card by hand
         return (Gate("data", False, f"not comparable: {error}"),)
     return (
-        Gate("data", True, f"same data and split as {champion.label}"),
-        _better(differences, challenger, champion, config.probability),
-        *_no_worse_at_what_must_not_be_missed(differences, champion, config.melanoma_margin),
+        Gate(
+            "data",
+            True,
+            f"same data and split as {champion.label}" if night is None else f"{len(new)} images of {where}",
+        ),
+        _better(differences, (new, old), champion, config.probability, where),
+        *_no_worse_at_what_must_not_be_missed(differences, champion, config.melanoma_margin, where),
     )
+
+
+def _as_of(said: LabelledPredictions, labels: LabelSet) -> LabelledPredictions:
+    """Predictions of a report with the label set of a card: a report does not tell the diagnosis not to miss."""
+    return dataclasses.replace(said, label_set=labels) if said.label_set.names == labels.names else said
 
 
 def _open(why: str, challenger: ComparedModel) -> tuple[Gate, ...]:
@@ -80,15 +126,19 @@ def _open(why: str, challenger: ComparedModel) -> tuple[Gate, ...]:
 
 
 def _better(
-    differences: dict[str, Difference], challenger: ComparedModel, champion: ComparedModel, probability: float
+    differences: dict[str, Difference],
+    said: tuple[LabelledPredictions, LabelledPredictions],
+    champion: ComparedModel,
+    probability: float,
+    where: str,
 ) -> Gate:
     found = differences[DECIDING]
     passed = found.probability_better >= probability
-    new, old = (each.card.metrics["validation"][DECIDING].value for each in (challenger, champion))
+    new, old = (metric_values(each)[DECIDING] for each in said)
     return Gate(
         "balanced accuracy",
         passed,
-        f"{'better' if passed else 'not shown to be better'} than {champion.label}: validation balanced accuracy "
+        f"{'better' if passed else 'not shown to be better'} than {champion.label}: {where} balanced accuracy "
         f"{new:.4f} against {old:.4f}, difference {_range(found)}, better with a probability of "
         f"{found.probability_better:.4f} where {probability:g} is asked",
         found.probability_better,
@@ -102,7 +152,7 @@ def _gate_not_to_miss(labels: LabelSet) -> str:
 
 
 def _no_worse_at_what_must_not_be_missed(
-    differences: dict[str, Difference], champion: ComparedModel, margin: float
+    differences: dict[str, Difference], champion: ComparedModel, margin: float, where: str
 ) -> tuple[Gate, ...]:
     """The gate of the diagnosis not to miss; none where the label set names no such one."""
     labels = champion.card.labels
@@ -111,10 +161,11 @@ def _no_worse_at_what_must_not_be_missed(
     name = _gate_not_to_miss(labels)
     found = differences.get(sensitivity_not_to_miss(labels))
     if found is None:
-        lacking = f"the validation part has no {short_full_name(labels, labels.not_to_miss)}"
+        part = "the validation part" if where == "validation" else where
+        lacking = f"{part} has no {short_full_name(labels, labels.not_to_miss)}"
         return (Gate(name, False, lacking, None, -margin),)
     passed = found.value >= -margin - _ROUNDING
-    told = f"validation {name} differs from that of {champion.label} by {_range(found)}"
+    told = f"{where} {name} differs from that of {champion.label} by {_range(found)}"
     return (Gate(name, passed, f"{told} where {-margin:g} is allowed", found.value, -margin),)
 
 

@@ -1,0 +1,81 @@
+"""Compare the two models of a report that was scored with `--also`, by diagnoses that came later."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lesionflow.datasets.label_words import read_label_words
+from lesionflow.diagnoses import LabelSet
+from lesionflow.evaluation.later_truth import LaterTruth, join_truth
+from lesionflow.evaluation.metrics import Difference, compare, metric_values
+from lesionflow.model.report_table import label_set_of, read_report_table
+
+
+@dataclass(frozen=True)
+class ReportComparison:
+    """Two models of one report beside the truth."""
+
+    report: str  # the file
+    models: tuple[str, str]  # as the report names them
+    truths: tuple[LaterTruth, LaterTruth]  # what each says of the images whose diagnosis is known
+    metrics: tuple[Mapping[str, float], Mapping[str, float]]
+    differences: Mapping[str, Difference]  # the second model minus the first
+    labels: LabelSet
+
+    @property
+    def about(self) -> str:
+        """What is compared, and how much of it is known."""
+        known = self.truths[0]
+        return (
+            f"{self.models[1]} beside {self.models[0]} in {self.report}: {len(known.predictions)} of {known.scored} "
+            f"scored images have truth ({known.share:.1%})"
+        )
+
+
+def compare_report(
+    report: str | os.PathLike[str],
+    truth: str | os.PathLike[str],
+    *,
+    labels: str | None = None,
+    resamples: int = 2000,
+) -> ReportComparison:
+    """Compare both models of a report on the images whose diagnosis is known.
+
+    Parameters
+    ----------
+    report
+        What `score` with `also` wrote: CSV, Parquet or JSON lines.
+    truth
+        A table with the columns `path` (or `image_id`) and `diagnosis`.
+    labels
+        YAML file that says what the words of the truth mean.
+    resamples
+        Resamples of the paired bootstrap over lesions behind the differences.
+
+    Returns
+    -------
+    ReportComparison
+
+    Raises
+    ------
+    ReportError
+        The report cannot be read, or has one model alone.
+    DataError
+        The truth contradicts itself, or belongs to another report.
+    """
+    columns = ("path", "lesion_id")
+    tables = [read_report_table(Path(report), columns, also=also) for also in (False, True)]
+    label_set = label_set_of(tables[0])
+    words = read_label_words(labels, label_set)
+    first, second = (join_truth(table, Path(truth), words) for table in tables)
+    return ReportComparison(
+        os.fspath(report),
+        (tables[0].model, tables[1].model),
+        (first, second),
+        (metric_values(first.predictions), metric_values(second.predictions)),
+        compare(second.predictions, first.predictions, resamples=resamples),
+        label_set,
+    )
