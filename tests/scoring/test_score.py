@@ -169,14 +169,14 @@ def test_a_file_that_vanishes_after_it_was_listed(
 ) -> None:
     folder = tmp_path / "folder"
     shutil.copytree(images, folder)
-    decode_frames = local.decode_frames
+    decode_frames = local.decode_frames_in_sizes
 
-    def vanishing(path: str, height: int, width: int) -> Iterator[Any]:
+    def vanishing(path: str, sizes: Any) -> Iterator[Any]:
         if path.endswith("7.jpg"):
             os.unlink(path)
-        return decode_frames(path, height, width)
+        return decode_frames(path, sizes)
 
-    monkeypatch.setattr(local, "decode_frames", vanishing)
+    monkeypatch.setattr(local, "decode_frames_in_sizes", vanishing)
     summary = score(folder, tmp_path / "results.csv", str(small_bundle), quiet=True)
     assert summary.counts.failures == {"not_found": 6}
     assert len(rows_of(tmp_path / "results.csv")) == 60

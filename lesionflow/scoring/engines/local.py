@@ -69,7 +69,7 @@ class LocalEngine:
         batches = (batch for shard in shards for batch in shard_batches(job, shard, self.model.batch_size))
         workers = self.workers or default_workers(remote=has_remote_images(job))
         rows: list[tuple[int, Row]] = []
-        with closing(score_batches(self.model.predictor, batches, workers, also=self.model.also)) as scoring:
+        with closing(score_batches(self.model.predictor, batches, workers, "", self.model.also)) as scoring:
             for batch, scored in scoring:
                 rows += scored
                 failed = [row for _, row in scored if row.prediction is None]
