@@ -14,7 +14,7 @@ import pytest
 
 from lesionflow.diagnoses import BINARY, PAD_UFES_20
 from lesionflow.model.card import ONNX_FILE, read_card
-from lesionflow.webapp.build import FILES, RUNTIME_FILE, SERVICE_WORKER, model_facts
+from lesionflow.webapp.build import FILES, MANIFEST, RUNTIME_FILE, SERVICE_WORKER, model_facts
 from lesionflow.webapp.runtime import RUNTIME
 from tests.conftest import error_line, invoke
 from tests.scoring.conftest import write_small_bundle
@@ -31,7 +31,7 @@ def test_all_files_are_there_and_the_service_worker_keeps_what_the_page_loads(pa
     kept = json.loads(re.search(r"const FILES = (\[.*\]);", (page / SERVICE_WORKER).read_text())[1])  # type: ignore[index]
     index = (page / "index.html").read_text()
     loaded = re.findall(r'(?:src|href)="([^"]*)"', index)
-    assert len(loaded) > 8 and set(loaded) | {"index.html"} == set(kept)
+    assert len(loaded) > 8 and set(loaded) | {"index.html", MANIFEST} == set(kept)
     assert "Microsoft" in (page / "onnxruntime-LICENSE").read_text()
     readme = (page / "README.txt").read_text()
     assert RUNTIME.integrity in readme and "Not a medical device" in readme

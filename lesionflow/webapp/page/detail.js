@@ -46,7 +46,7 @@ function shareRows(said, model) {
     const row = element("tr"), heading = element("th", diagnosisName(model.fullNames[i]), { scope: "row" });
     const chance = element("td");
     chance.append(bar(said.probabilities[i], model.malignantIndices.includes(i)), percent(said.probabilities[i]));
-    if (i === said.called) chance.append(` · ${say("call")}`);
+    if (i === said.called) chance.append(` · ${say("called")}`);
     row.append(heading, chance, element("td", percent(model.prior[i])));
     return row;
   });

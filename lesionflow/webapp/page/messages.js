@@ -1,6 +1,6 @@
 "use strict";
 
-/* What the page says, in each language. {name} is filled in. */
+/* What the page says, in each language. {name} is filled in; \u00ad is where a word may be broken on narrow screens. */
 
 const MESSAGES = {
   en: {
@@ -34,6 +34,7 @@ const MESSAGES = {
     summary: "Malignant at the operating point: {malignant}. To be seen by a person: {uncertain} uncertain, {unfamiliar} unfamiliar. Failed: {failed}.",
     image: "Image",
     call: "Call",
+    called: "called",
     probability: "Probability",
     malignant: "Malignant",
     refer: "Refer",
@@ -53,7 +54,7 @@ const MESSAGES = {
     shareInTraining: "Share in training",
     fileGone: "The image itself was not kept. Choose the file again to see it.",
     operatingPoint: "operating point {share}",
-    why_no: "No need is seen by the model.",
+    why_no: "Refer to a person: no.",
     why_uncertain: "Refer to a person: the call is uncertain.",
     why_unfamiliar: "Refer to a person: it is unlike the training images.",
     not_found: "not found", no_permission: "no permission", empty: "empty", not_an_image: "not an image",
@@ -90,7 +91,8 @@ const MESSAGES = {
     summary: "Bösartig am Arbeitspunkt: {malignant}. Von einem Menschen anzusehen: {uncertain} unsicher, {unfamiliar} fremdartig. Fehlgeschlagen: {failed}.",
     image: "Bild",
     call: "Befund",
-    probability: "Wahrscheinlichkeit",
+    called: "ist der Befund",
+    probability: "Wahrschein\u00adlichkeit",
     malignant: "Bösartig",
     refer: "Vorlegen",
     yes: "ja",
@@ -109,7 +111,7 @@ const MESSAGES = {
     shareInTraining: "Anteil im Training",
     fileGone: "Das Bild selbst wurde nicht aufbewahrt. Wählen Sie die Datei noch einmal aus, um es zu sehen.",
     operatingPoint: "Arbeitspunkt {share}",
-    why_no: "Das Modell sieht keinen Anlass.",
+    why_no: "Einem Menschen vorlegen: nein.",
     why_uncertain: "Einem Menschen vorlegen: Der Befund ist unsicher.",
     why_unfamiliar: "Einem Menschen vorlegen: Das Bild ähnelt den Trainingsbildern nicht.",
     not_found: "nicht gefunden", no_permission: "keine Berechtigung", empty: "leer", not_an_image: "kein Bild",
@@ -147,6 +149,7 @@ const MESSAGES = {
     summary: "Malignas en el punto de operación: {malignant}. Para que las vea una persona: {uncertain} inciertas, {unfamiliar} desconocidas. Fallidas: {failed}.",
     image: "Imagen",
     call: "Clasificación",
+    called: "es la clasificación",
     probability: "Probabilidad",
     malignant: "Maligna",
     refer: "Derivar",
@@ -166,7 +169,7 @@ const MESSAGES = {
     shareInTraining: "Proporción en el entrenamiento",
     fileGone: "La imagen no se guardó. Elija otra vez el archivo para verla.",
     operatingPoint: "punto de operación {share}",
-    why_no: "El modelo no ve necesidad.",
+    why_no: "Derivar a una persona: no.",
     why_uncertain: "Derivar a una persona: la clasificación es incierta.",
     why_unfamiliar: "Derivar a una persona: no se parece a las imágenes de entrenamiento.",
     not_found: "no encontrado", no_permission: "sin permiso", empty: "vacío", not_an_image: "no es una imagen",
@@ -181,7 +184,7 @@ const DIAGNOSES = {
     de: "aktinische Keratose / intraepitheliales Karzinom", es: "queratosis actínica / carcinoma intraepitelial",
   },
   "actinic keratosis": { de: "aktinische Keratose", es: "queratosis actínica" },
-  "basal cell carcinoma": { de: "Basalzellkarzinom", es: "carcinoma basocelular" },
+  "basal cell carcinoma": { de: "Basalzell\u00adkarzinom", es: "carcinoma basocelular" },
   "benign keratosis": { de: "gutartige Keratose", es: "queratosis benigna" },
   "benign lesion": { de: "gutartige Läsion", es: "lesión benigna" },
   "dermatofibroma": { de: "Dermatofibrom", es: "dermatofibroma" },
@@ -190,9 +193,9 @@ const DIAGNOSES = {
   "melanoma": { de: "Melanom", es: "melanoma" },
   "nevus": { de: "Nävus", es: "nevo" },
   "seborrheic keratosis": { de: "seborrhoische Keratose", es: "queratosis seborreica" },
-  "squamous cell carcinoma": { de: "Plattenepithelkarzinom", es: "carcinoma epidermoide" },
+  "squamous cell carcinoma": { de: "Platten\u00adepithel\u00adkarzinom", es: "carcinoma epidermoide" },
   "squamous cell carcinoma (with Bowen's disease)": {
-    de: "Plattenepithelkarzinom (mit Morbus Bowen)", es: "carcinoma epidermoide (con enfermedad de Bowen)",
+    de: "Platten\u00adepithel\u00adkarzinom (mit Morbus Bowen)", es: "carcinoma epidermoide (con enfermedad de Bowen)",
   },
   "vascular lesion": { de: "vaskuläre Läsion", es: "lesión vascular" },
 };

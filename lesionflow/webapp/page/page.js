@@ -58,7 +58,13 @@ function start() {
   byId("model").textContent = state.model.label;
   translate();
   restore();
-  if (location.protocol.startsWith("http") && "serviceWorker" in navigator) {
+  if (location.protocol.startsWith("http")) makeInstallable();
+}
+
+/** Have the page kept by the browser, and offered as an app; from the disk there is nothing to keep. */
+function makeInstallable() {
+  document.head.append(element("link", "", { rel: "manifest", href: "manifest.webmanifest" }));
+  if ("serviceWorker" in navigator) {
     navigator.serviceWorker.register("service-worker.js").catch(() => {}); // without it the page works, but not offline
   }
 }

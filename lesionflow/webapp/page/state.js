@@ -15,7 +15,7 @@ function asPromise(request) {
 class KeptRows {
   /** digest: of the model; onFailure: told once where nothing more can be kept. */
   constructor(digest, onFailure) {
-    Object.assign(this, { digest, onFailure, pending: [], database: null, failed: false, writing: null });
+    Object.assign(this, { digest, onFailure, pending: [], opening: null, database: null, failed: false, writing: null });
   }
 
   /** The rows that are kept; none where the browser has no database for this page. */
@@ -23,7 +23,8 @@ class KeptRows {
     try {
       const request = indexedDB.open(DATABASE, 1);
       request.onupgradeneeded = () => request.result.createObjectStore(ROWS);
-      this.database = await asPromise(request);
+      this.opening = asPromise(request);
+      this.database = await this.opening;
       const rows = this.database.transaction(ROWS).objectStore(ROWS);
       return await asPromise(rows.getAll(IDBKeyRange.bound([this.digest], [this.digest, []])));
     } catch (error) {
@@ -49,6 +50,7 @@ class KeptRows {
 
   async #write() {
     try {
+      await this.opening;
       while (this.pending.length) {
         const rows = this.pending.splice(0);
         const transaction = this.database.transaction(ROWS, "readwrite", { durability: "relaxed" });
