@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from lesionflow.registry.gates import Gate, Verdict
     from lesionflow.registry.history import ChampionState, Change
     from lesionflow.registry.versions import Version
+    from lesionflow.runtimes.config import ExportConfig
+    from lesionflow.runtimes.parity import Cost, Parity
     from lesionflow.scoring.config import ReportConfig, ScoringConfig
     from lesionflow.scoring.publish import Summary
     from lesionflow.scoring.summary import Counts
@@ -76,6 +78,7 @@ else:
         "Check": "health.check",
         "ComparedModel": "registry.compared_model",
         "Comparison": "api.compare",
+        "Cost": "runtimes.parity",
         "Counts": "scoring.summary",
         "Description": "profile.description",
         "Difference": "evaluation.metrics",
@@ -86,6 +89,7 @@ else:
         "Evaluation": "evaluation.report",
         "Explained": "api.explain",
         "ExplanationConfig": "evaluation.config",
+        "ExportConfig": "runtimes.config",
         "Exported": "api.export",
         "Gate": "registry.gates",
         "LaterTruth": "evaluation.later_truth",
@@ -94,6 +98,7 @@ else:
         "MonitorConfig": "monitoring.config",
         "MovedStore": "api.move_store",
         "Page": "webapp.build",
+        "Parity": "runtimes.parity",
         "Prediction": "model.prediction",
         "Promotion": "registry.champion",
         "PromotionConfig": "registry.config",
@@ -129,6 +134,7 @@ __all__ = [
     "Check",
     "ComparedModel",
     "Comparison",
+    "Cost",
     "Counts",
     "Description",
     "Difference",
@@ -139,6 +145,7 @@ __all__ = [
     "EvaluationConfig",
     "Explained",
     "ExplanationConfig",
+    "ExportConfig",
     "Exported",
     "Gate",
     "LaterTruth",
@@ -147,6 +154,7 @@ __all__ = [
     "MonitorConfig",
     "MovedStore",
     "Page",
+    "Parity",
     "Prediction",
     "Promotion",
     "PromotionConfig",

@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -35,6 +36,17 @@ def render(template: str, **values: Any) -> str:
 def page(title: str, head: Iterable[Markup], sections: Iterable[Markup]) -> str:
     """Make a page of parts that the functions below made; head stands above the sections."""
     return render("page.html", title=title, head=head, sections=sections, style=base_style())
+
+
+def markdown_page(text: str) -> str:
+    """Make a page of Markdown whose first line is its title; HTML in it is shown as it is written, and not run."""
+    from markdown_it import MarkdownIt
+    from markupsafe import Markup
+
+    first, _, rest = text.partition("\n")
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    title = re.sub(r"\\(.)", r"\1", first.removeprefix("# "))  # what Markdown escapes
+    return page(title, [], [Markup(markdown.render(rest))])  # markdown-it escapes what it is given
 
 
 def write_page(out: Path, text: str, overwrite: bool) -> None:

@@ -12,6 +12,7 @@ from lesionflow.dataverse.config import DownloadConfig
 from lesionflow.evaluation.config import EvaluationConfig, ExplanationConfig
 from lesionflow.monitoring.config import MonitorConfig
 from lesionflow.registry.config import PromotionConfig
+from lesionflow.runtimes.config import ExportConfig
 from lesionflow.scoring.config import ReportConfig, ScoringConfig
 from lesionflow.training.config import TrainingConfig
 from lesionflow.webapp.config import WebConfig
@@ -21,6 +22,7 @@ KINDS = (
     TrainingConfig, ReportConfig, ScoringConfig, EvaluationConfig, ExplanationConfig, PromotionConfig, DownloadConfig,
     MonitorConfig,
     WebConfig,
+    ExportConfig,
 )  # fmt: skip
 
 

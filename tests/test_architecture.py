@@ -18,7 +18,7 @@ ORDER = [
     ["locks"], ["pages"], ["progress"],
     ["images"], ["datasets"], ["dataverse", "profile"], ["model"],
     ["evaluation", "monitoring", "scoring", "webapp"], ["training"],
-    ["tracking"], ["registry"], ["health"], ["api"], ["__init__"], ["cli"], ["__main__"],
+    ["tracking"], ["registry"], ["runtimes"], ["health"], ["api"], ["__init__"], ["cli"], ["__main__"],
 ]  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 FACADE = {"__version__"}  # what rooms take from `lesionflow/__init__.py`; its functions are for users
@@ -31,7 +31,10 @@ ALLOWED = {
     "fsspec": {"storage"},
     "pooch": {"dataverse"},
 }
-EXCEPT = {("tensorflow", "training/devices.py")}  # what is asked of each backend in its own way
+EXCEPT = {
+    ("tensorflow", "training/devices.py"),
+    ("tensorflow", "training/export/whole_network.py"),
+}  # what is asked of each backend in its own way
 LAZY = {
     "keras", "mlflow", "pandas", "sklearn", "scipy", "onnx", "onnxruntime", "matplotlib", "tensorflow", "torch",
     "requests", "pooch", "fsspec", "s3fs", "gcsfs", "ray",

@@ -1,33 +1,78 @@
-"""Export: a model's bundle, out of the registry into a folder."""
+"""Export: a model out of the registry into a folder, as a bundle, for other runtimes or for a hub of models."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, Unpack
 
-from lesionflow.errors import ReportError
-from lesionflow.model.card import CARD_FILE
-from lesionflow.model.files import check_whole, read_bundle
+import numpy as np
+from rich.console import Console
+
+from lesionflow.api.overrides import ExportOptions, configured
+from lesionflow.datasets.combined import split_data_sets
+from lesionflow.datasets.demo.demo_set import draw_demo_set
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.errors import DataError, ImageError, ReportError
+from lesionflow.evaluation.leaks import find_leak
+from lesionflow.evaluation.model_card import model_card
+from lesionflow.images.decode import decode
+from lesionflow.images.pixel_cache import decoded_pixels
+from lesionflow.model.card import TRAINED_ON_FILE, Card, sha256
+from lesionflow.model.files import check_whole, read_arrays, read_bundle
+from lesionflow.model.predictor import Predictor
+from lesionflow.pages import markdown_page
 from lesionflow.registry.training_artifacts import BUNDLE_FILES
-from lesionflow.registry.versions import resolve
+from lesionflow.registry.versions import Resolved, resolve
+from lesionflow.runtimes.artifact import check_installed, open_artifact, write_artifact
+from lesionflow.runtimes.config import BUNDLE, HUB, INT8, ExportConfig
+from lesionflow.runtimes.description import ABOUT_FILE, CARD_PAGE_FILE, README_FILE, describe, readme
+from lesionflow.runtimes.parity import (
+    MOST_IMAGES,
+    Cost,
+    LabelledPixels,
+    Parity,
+    check_parity,
+    compare_answers,
+    measure_cost,
+    without_ranges,
+)
+from lesionflow.runtimes.predictor import RuntimePredictor
+from lesionflow.scoring.sources import open_source
+from lesionflow.training.finalize import MODEL_CARD_FILE
+
+_Value = TypeVar("_Value")
+_DRAWN = 64  # demo images, where none are named
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A bundle that was copied."""
+    """A model that was written into a folder."""
 
     label: str  # as reports name the model
     folder: Path
     files: tuple[str, ...]
+    parity: Parity | None = None  # of a file for another runtime: how far it is from the bundle
+    cost: Cost | None = None  # what its precision costs, where labelled images were named
 
 
 def export(
-    model: str | os.PathLike[str], folder: str | os.PathLike[str], *, tracking_uri: str | None = None
+    model: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    config: ExportConfig | None = None,
+    *,
+    tracking_uri: str | None = None,
+    cache: Path | None = None,
+    console: Console | None = None,
+    **overrides: Unpack[ExportOptions],
 ) -> Exported:
-    """Copy the bundle of a model into a folder.
+    """Write a model into a folder: its bundle, a file for another runtime, or what a hub of models takes.
 
     Parameters
     ----------
@@ -35,8 +80,14 @@ def export(
         As `registry.versions.resolve` takes it.
     folder : str or path
         A new folder, or an empty one. It is whole or not there.
+    config : ExportConfig, optional
+        How to export; `overrides` replace single options of it.
     tracking_uri : str, optional
         Where the model is registered.
+    cache : path, optional
+        Folder for decoded pixels of labelled images.
+    console : rich.console.Console, optional
+        Where progress goes; stderr by default.
 
     Returns
     -------
@@ -44,29 +95,152 @@ def export(
 
     Raises
     ------
+    UsageError
+        For options that do not go together, or a format whose packages are not installed.
     ReportError
-        Where the folder holds something, or cannot be written.
+        Where the folder holds something or cannot be written, or a file does not say what the bundle says.
     LesionflowError
         Where the model is not there, or one of its files is missing or altered.
     """
+    config = configured(ExportConfig, config, overrides)
+    if config.format != BUNDLE:
+        check_installed(config.format, config.precision)
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ReportError(f"{target}: not an empty folder; name a new one")
+    console = console or Console(stderr=True)
+    parity, cost = None, None
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as downloaded:
         found = resolve(os.fspath(model), Path(downloaded), tracking_uri, BUNDLE_FILES)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.partial-") as made:
-                partial = Path(made) / target.name
-                partial.mkdir()
-                for name in BUNDLE_FILES:
-                    if (found.folder / name).is_file():
-                        shutil.copyfile(found.folder / name, partial / name)
-                read_bundle(partial)
-                check_whole(partial)
-                partial.replace(target)
-        except OSError as error:
-            raise ReportError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
+        with _whole_folder(target) as partial, console.status("exporting") as status:
+            if config.format == BUNDLE:
+                _copy_bundle(found.folder, partial)
+            elif config.format == HUB:
+                _write_hub(found.folder, partial)
+            else:
+                parity, cost = _write_runtime(found, partial, config, cache, status.update)
     files = tuple(sorted(file.name for file in target.iterdir()))
-    assert CARD_FILE in files
-    return Exported(found.label, target, files)
+    return Exported(found.label, target, files, parity, cost)
+
+
+@contextmanager
+def _whole_folder(target: Path) -> Iterator[Path]:
+    """A folder beside the target that gets its name in the end."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.partial-") as made:
+            partial = Path(made) / target.name
+            partial.mkdir()
+            yield partial
+            partial.replace(target)
+    except OSError as error:
+        raise ReportError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def _copy_bundle(bundle: Path, folder: Path) -> Card:
+    for name in BUNDLE_FILES:
+        if (bundle / name).is_file():
+            shutil.copyfile(bundle / name, folder / name)
+    card = read_bundle(folder)[0]
+    check_whole(folder)
+    return card
+
+
+def _card_text(bundle: Path, card: Card) -> str:
+    """The model card that the training wrote, which knows of groups and sizes; otherwise one made of the card."""
+    file = bundle / MODEL_CARD_FILE
+    return file.read_text(encoding="utf-8") if file.is_file() else model_card(card)
+
+
+def _write_hub(bundle: Path, folder: Path) -> None:
+    from lesionflow.runtimes.hub import hub_card
+
+    card = _copy_bundle(bundle, folder)
+    text = _card_text(bundle, card)
+    (folder / README_FILE).write_text(hub_card(card, text), encoding="utf-8")
+    (folder / CARD_PAGE_FILE).write_text(markdown_page(text), encoding="utf-8")
+
+
+def _write_runtime(
+    found: Resolved, folder: Path, config: ExportConfig, cache: Path | None, progress: Callable[[str], None]
+) -> tuple[Parity, Cost | None]:
+    card, graph = read_bundle(found.folder)
+    labelled, samples = None, np.empty((0, card.height, card.width, 3), np.uint8)
+    if config.data is not None:
+        progress("reading labelled images")
+        labelled = _labelled_pixels(config.data, found.folder, card, cache)
+    if labelled is not None and config.precision == INT8:
+        labelled, samples = without_ranges(labelled)
+    of, pixels = _parity_pixels(config, card, labelled)
+    progress(f"writing {config.format}, {config.precision}")
+    file = write_artifact(found.folder, card, graph, config.format, config.precision, folder, samples)
+    progress(f"comparing {len(pixels)} images")
+    bundle = Predictor(card, graph, threads=1)
+    artifact = RuntimePredictor(card, open_artifact(file, config.format))
+    parity = compare_answers(bundle.predict(pixels), artifact.predict(pixels), of, config.limits)
+    check_parity(parity)
+    cost = None
+    if labelled is not None:
+        progress(f"measuring on {len(labelled.labels)} labelled images")
+        cost = measure_cost(bundle, artifact, labelled)
+    digests = {each.name: sha256(each.read_bytes()) for each in sorted(folder.iterdir())}
+    about = describe(card, found.label, config.format, config.precision, digests, parity, cost)
+    (folder / ABOUT_FILE).write_text(json.dumps(about, indent=2, allow_nan=False) + "\n")
+    told = readme(card, found.label, config.format, config.precision, parity, cost)
+    (folder / README_FILE).write_text(told, encoding="utf-8")
+    (folder / CARD_PAGE_FILE).write_text(markdown_page(_card_text(found.folder, card)), encoding="utf-8")
+    return parity, cost
+
+
+def _labelled_pixels(data: str, bundle: Path, card: Card, cache: Path | None) -> LabelledPixels:
+    """Images that the model was not trained on: of the data that it was trained on, the validation part."""
+    images = read_labelled_images(data, cache, label_set=card.labels)
+    known = read_arrays(bundle, card, TRAINED_ON_FILE)
+    if images.digest == card.data_digest:
+        split = split_data_sets(images, card.split_fractions, card.split_seed, card.split_digest)
+        members, of = split.validation, f"validation part of {images.description}"
+    elif known is None:
+        members, of = np.arange(len(images.table)), f"{images.description}; whether it was trained on them is not known"
+    else:
+        members = np.flatnonzero(~find_leak(known, images.table).members)
+        of = f"{images.description}, without {len(images.table) - len(members)} of lesions that it was trained on"
+    if not len(members):
+        raise DataError(f"{data}: the model was trained on all of its lesions; name others with --data")
+    pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
+    table = images.table.iloc[members]
+    return LabelledPixels(
+        of, table["image_id"].tolist(), table["lesion_id"].tolist(), table["path"].tolist(),
+        np.array([card.labels.index_of(name) for name in table["dx"]], np.int64), np.asarray(pixels[members]),
+    )  # fmt: skip
+
+
+def _parity_pixels(config: ExportConfig, card: Card, labelled: LabelledPixels | None) -> tuple[str, np.ndarray]:
+    """What the images of the parity report are called, and their pixels, (images, height, width, 3) uint8."""
+    if config.images is not None:
+        source = open_source(config.images)
+        paths = [path for path, *_ in source.inputs]
+        if not paths:
+            raise DataError(source.nothing)
+        return f"of {config.images}", _decoded(_evenly(paths), card)
+    if labelled is not None:
+        return labelled.of, labelled.pixels[_evenly(list(range(len(labelled.pixels))))]
+    with tempfile.TemporaryDirectory(prefix="lesionflow-demo-") as folder:
+        draw_demo_set(Path(folder) / "demo", images=_DRAWN)
+        return "drawn ones", _decoded([str(file) for file in sorted((Path(folder) / "demo").rglob("*.jpg"))], card)
+
+
+def _evenly(values: list[_Value]) -> list[_Value]:
+    """As many as the report looks at, from all over the list."""
+    return values[:: -(-len(values) // MOST_IMAGES)]
+
+
+def _decoded(paths: list[str], card: Card) -> np.ndarray:
+    pixels, last = [], None
+    for path in paths:
+        try:
+            pixels.append(decode(path, card.height, card.width))
+        except ImageError as error:  # one broken file is no reason against the others
+            last = error
+    if not pixels:
+        raise DataError(f"none of {len(paths)} images can be read, the last one: {last}; name others with --images")
+    return np.stack(pixels)

@@ -161,6 +161,17 @@ class WebOptions(TypedDict, total=False):
     overwrite: bool
 
 
+class ExportOptions(TypedDict, total=False):
+    """Fields of `ExportConfig`."""
+
+    format: str
+    precision: str
+    data: str | None
+    images: str | None
+    max_difference: float | None
+    max_changed_calls: float | None
+
+
 def configured(kind: type[_Config], config: _Config | None, overrides: Mapping[str, Any]) -> _Config:
     """The configuration with some options in place of its own; without one, that of `kind` with its defaults.
 

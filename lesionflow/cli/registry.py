@@ -12,6 +12,7 @@ import click
 from lesionflow.cli.help import command, option
 from lesionflow.cli.options import (
     MLFLOW,
+    cache_option,
     experiment_option,
     migrate_option,
     options_of,
@@ -23,6 +24,7 @@ from lesionflow.cli.values import MODEL, REGISTERED_MODEL, Choice, WholeNumber
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.config import PromotionConfig
+from lesionflow.runtimes.config import ExportConfig
 
 if TYPE_CHECKING:
     from lesionflow.registry.champion import Promotion
@@ -272,23 +274,40 @@ def _print_gates(promotion: Promotion) -> None:
         click.echo(click.wrap_text(gate.reason, 80, "        ", "        "))
 
 
-@command(short_help="Copy a model's bundle out of the registry.")
+@command(short_help="Write a model into a folder: bundle, other runtimes, hub.")
 @click.argument("model", type=MODEL)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@options_of(ExportConfig)
+@cache_option
 @tracking_uri_option
-def export(model: str, folder: Path, tracking_uri: str | None) -> None:
-    """Copy the bundle of a MODEL into FOLDER, which must be new or empty; every file is verified.
+def export(model: str, folder: Path, tracking_uri: str | None, cache: Path | None, **options: Any) -> None:
+    """Write a MODEL into FOLDER, which must be new or empty.
 
-    MODEL is written as for 'lesionflow score --model'. The folder scores, evaluates and registers anywhere.
+    MODEL is written as for 'lesionflow score --model'. A bundle is copied, and every file verified: it scores,
+    evaluates and registers anywhere. Of onnx, litert, openvino and torch, the file takes pixels and gives calibrated
+    probabilities; what else is needed lies beside it as JSON, with a README that has the code to run it. It is compared
+    with the bundle on images, and refused where it says something else. Of hub, the folder is ready for an upload to
+    the Hugging Face hub.
 
     \b
     Example:
       lesionflow export models:/lesionflow@champion champion
+      lesionflow export pretrained phone --format litert --images photographs
     """
     from lesionflow.api.export import export
 
-    done = export(model, folder, tracking_uri=tracking_uri)
+    done = export(model, folder, tracking_uri=tracking_uri, cache=cache, **options)
     click.echo(f"{done.label}: {', '.join(done.files)} in {done.folder}")
+    if done.parity:
+        click.echo(
+            f"on {done.parity.images} images ({done.parity.of}): probabilities differ by at most "
+            f"{done.parity.largest_difference:.2g} (allowed {done.parity.max_difference:g}), "
+            f"{done.parity.changed_calls:.1%} of calls (allowed {done.parity.max_changed_calls:.1%})"
+        )
+    if done.cost:
+        click.echo(f"on {done.cost.images} labelled images ({done.cost.of}), bundle and file:")
+        for words, bundle, artifact in done.cost.rows():
+            click.echo(f"  {words:36}{bundle}   {artifact}")
 
 
 @command(short_help="Have a store's artifacts looked for where they were moved to.")

@@ -126,6 +126,13 @@ def _fill(network: keras.Model, convolutions: list[_Affine], dense: list[_Affine
         raise ValueError("it has more layers")
 
 
+def read_constants(graph: bytes) -> dict[str, np.ndarray]:
+    """The constants of a bundle's `model.onnx` by name, those that are kept in half precision as float32."""
+    import onnx
+
+    return _constants(onnx.load_from_string(graph))
+
+
 def _convolutions(model: onnx.ModelProto) -> Iterator[_Affine]:
     constants, readers = _constants(model), _readers(model)
     for node in model.graph.node:

@@ -1,0 +1,200 @@
+"""A file for another runtime: how it is written, and how that runtime runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from lesionflow.errors import BundleError, UsageError
+from lesionflow.model.card import Card
+from lesionflow.runtimes.config import (
+    DISTANCE,
+    FLOAT16,
+    HUB,
+    IMAGE,
+    INT8,
+    LITERT,
+    ONNX,
+    OPENVINO,
+    PROBABILITIES,
+    TORCH,
+)
+
+MODEL_FILES = {ONNX: "model.onnx", LITERT: "model.tflite", OPENVINO: "model.xml", TORCH: "model.pt2"}
+_PACKAGES = {  # by format, what writing and running it needs
+    ONNX: ("onnx",),
+    LITERT: ("ai_edge_litert", "keras", "tensorflow", "onnx"),
+    OPENVINO: ("openvino", "onnx"),
+    TORCH: ("torch", "keras", "onnx"),
+    HUB: ("huggingface_hub",),
+}
+_BACKENDS = {LITERT: "tensorflow", TORCH: "torch"}  # of Keras, for the formats that it writes
+
+Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""(batch, height, width, 3) uint8 to probabilities (batch, classes) and distances (batch,), NaN where it has none."""
+
+
+def check_installed(format: str, precision: str) -> None:
+    """Refuse a format whose packages are not installed. Raises `UsageError` that names the extra."""
+    packages = [*_PACKAGES[format], *(["nncf"] if (format, precision) == (OPENVINO, INT8) else [])]
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            name = package.replace("_", "-")
+            raise UsageError(f"--format {format} needs {name}: pip install 'lesionflow[{format}]'")
+
+
+def write_artifact(
+    bundle: Path, card: Card, graph: bytes, format: str, precision: str, folder: Path, samples: np.ndarray
+) -> Path:
+    """Write the file of a format.
+
+    Parameters
+    ----------
+    bundle : Path
+        The folder of the bundle.
+    card, graph
+        What `read_bundle` gives of it.
+    format, precision : str
+        As `ExportConfig` has them.
+    folder : Path
+        Where to write it.
+    samples : (images, height, width, 3) uint8
+        What int8 takes the ranges of values from.
+
+    Returns
+    -------
+    Path
+        The file; OpenVINO's has its weights in a second one beside it.
+
+    Raises
+    ------
+    BundleError
+        Where the bundle has not what the format is made from.
+    """
+    file = folder / MODEL_FILES[format]
+    if format in _BACKENDS:
+        _write_with_keras(bundle, file, format, precision, samples)
+        return file
+    from lesionflow.runtimes.whole_graph import float16_graph, int8_graph, whole_graph
+
+    model = whole_graph(card, graph)
+    if format == OPENVINO:
+        _write_openvino(model.SerializeToString(), file, precision, samples)
+    else:
+        if precision == FLOAT16:
+            model = float16_graph(model)
+        if precision == INT8:
+            model = int8_graph(model, samples)
+        file.write_bytes(model.SerializeToString())
+    return file
+
+
+def _write_with_keras(bundle: Path, file: Path, format: str, precision: str, samples: np.ndarray) -> None:
+    """In a process of its own: Keras has one backend, and this process may have another already."""
+    with tempfile.TemporaryDirectory(prefix="lesionflow-samples-") as folder:
+        sampled = ""
+        if precision == INT8:
+            sampled = str(Path(folder) / "samples.npy")
+            np.save(sampled, samples)
+        module = "lesionflow.training.export.whole_network"
+        environment = {"KERAS_BACKEND": _BACKENDS[format], "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run(
+            [sys.executable, "-m", module, str(bundle.absolute()), str(file.absolute()), precision, sampled],
+            env=os.environ | environment, capture_output=True, text=True,
+        )  # fmt: skip
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise BundleError(f"--format {format}: not written ({last.rpartition('BundleError: ')[2]})")
+
+
+def _write_openvino(graph: bytes, file: Path, precision: str, samples: np.ndarray) -> None:
+    import openvino
+
+    model = openvino.convert_model(io.BytesIO(graph))
+    if precision == INT8:
+        import nncf
+
+        nncf.set_log_level(logging.ERROR)
+        with contextlib.redirect_stdout(sys.stderr):  # it prints its progress
+            model = nncf.quantize(
+                model, nncf.Dataset(list(samples), lambda sample: sample[None]), subset_size=len(samples),
+                ignored_scope=nncf.IgnoredScope(patterns=[f"{DISTANCE}.*", "calibration_.*"], validate=False),
+            )  # fmt: skip
+    openvino.save_model(model, str(file), compress_to_fp16=precision == FLOAT16)
+
+
+def open_artifact(file: Path, format: str, threads: int = 1) -> Run:
+    """Have a file run by its own runtime.
+
+    Parameters
+    ----------
+    file : Path
+        As `write_artifact` returned it.
+    format : str
+    threads : int
+        That the runtime may use.
+    """
+    return {ONNX: _open_onnx, LITERT: _open_litert, OPENVINO: _open_openvino, TORCH: _open_torch}[format](file, threads)
+
+
+def _open_onnx(file: Path, threads: int) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
+    session = onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda pixels: _named(dict(zip(names, session.run(names, {IMAGE: pixels}), strict=True)))
+
+
+def _open_litert(file: Path, threads: int) -> Run:
+    from ai_edge_litert.interpreter import Interpreter
+
+    signature = Interpreter(str(file), num_threads=threads).get_signature_runner()
+
+    def run(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        said = [_named(signature(**{IMAGE: image[None]})) for image in pixels]  # the file takes one image at a time
+        return np.concatenate([each[0] for each in said]), np.concatenate([each[1] for each in said])
+
+    return run
+
+
+def _open_openvino(file: Path, threads: int) -> Run:
+    import openvino
+
+    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    model = openvino.Core().compile_model(str(file), "CPU", settings)
+    names = [output.get_any_name() for output in model.outputs]
+    return lambda pixels: _named(
+        {name: np.array(said) for name, said in zip(names, model(pixels).values(), strict=True)}
+    )
+
+
+def _open_torch(file: Path, threads: int) -> Run:
+    import torch
+
+    torch.set_num_threads(threads)
+    program = torch.export.load(str(file)).module()
+
+    def run(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with torch.no_grad():
+            said = program(torch.from_numpy(np.ascontiguousarray(pixels)))
+        return _named(dict(zip((PROBABILITIES, DISTANCE), (each.numpy() for each in said), strict=False)))
+
+    return run
+
+
+def _named(said: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    probabilities = np.asarray(said[PROBABILITIES])
+    distances = said.get(DISTANCE)
+    return probabilities, np.full(len(probabilities), np.nan) if distances is None else np.asarray(distances)

@@ -1,0 +1,72 @@
+"""The object that says how to export; the command line is made from its fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lesionflow.errors import UsageError
+from lesionflow.options import FILES, FOLDERS, check_options, option
+
+BUNDLE, HUB = "bundle", "hub"
+ONNX, LITERT, OPENVINO, TORCH = RUNTIMES = ("onnx", "litert", "openvino", "torch")
+IMAGE, PROBABILITIES, DISTANCE = "image", "probabilities", "distance"  # what every file calls its input and outputs
+FLOAT32, FLOAT16, INT8 = PRECISIONS = ("float32", "float16", "int8")
+# Of what the parity report may find: the largest difference of a probability, the share of calls that differ. Rounding
+# in another order moves a probability by some 0.000001.
+LIMITS = {FLOAT32: (0.001, 0.0), FLOAT16: (0.02, 0.02), INT8: (0.4, 0.15)}
+_OTHER = "; ".join(f"{LIMITS[name][0]:g} in {name}" for name in (FLOAT16, INT8))
+_OTHER_CALLS = "; ".join(f"{LIMITS[name][1]:g} in {name}" for name in (FLOAT16, INT8))
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """How to export. Values that do not go together raise `UsageError` before any work starts."""
+
+    format: str = option(
+        BUNDLE, "What to write: a bundle, a file for another runtime, or a folder for the Hugging Face hub.",
+        choices=(BUNDLE, *RUNTIMES, HUB),
+    )  # fmt: skip
+    precision: str = option(
+        FLOAT32, "Precision of the file; what float16 and int8 cost is measured on --data.", choices=PRECISIONS,
+        group="Runtimes",
+    )  # fmt: skip
+    data: str | None = option(
+        None, "Labelled images that the cost of the precision is measured on; int8 takes its ranges from some.",
+        kind=str, metavar="DATA", completes=(FOLDERS,), unset="none, which float32 needs", group="Runtimes",
+    )  # fmt: skip
+    images: str | None = option(
+        None, "Images on which the file is compared with the bundle: what 'lesionflow score' takes.", kind=str,
+        metavar="IMAGES", completes=(FOLDERS, FILES), unset="those of --data, otherwise drawn ones", group="Runtimes",
+    )  # fmt: skip
+    max_difference: float | None = option(
+        None, "Largest difference of a probability from the bundle's; beyond it nothing is written.", kind=float,
+        low=0, high=1, unset=f"{LIMITS[FLOAT32][0]:g}; {_OTHER}", group="Runtimes",
+    )  # fmt: skip
+    max_changed_calls: float | None = option(
+        None, "Largest share of calls that differ from the bundle's; beyond it nothing is written.", kind=float,
+        low=0, high=1, unset=f"{LIMITS[FLOAT32][1]:g}; {_OTHER_CALLS}", group="Runtimes",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.format not in RUNTIMES:
+            for name in ("data", "images", "max_difference", "max_changed_calls"):
+                if getattr(self, name) is not None:
+                    raise UsageError(f"--{name.replace('_', '-')}: only for --format {', '.join(RUNTIMES)}")
+            if self.precision != FLOAT32:
+                raise UsageError(f"--precision {self.precision}: only for --format {', '.join(RUNTIMES)}")
+        if self.format == TORCH and self.precision != FLOAT32:
+            raise UsageError(f"--precision {self.precision}: PyTorch's exported programs are written in float32 alone")
+        if self.precision != FLOAT32 and self.data is None:
+            raise UsageError(
+                f"--precision {self.precision}: name labelled images with --data; what it costs is measured on them"
+            )
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The largest difference of a probability, and the largest share of calls that differ."""
+        difference, calls = LIMITS[self.precision]
+        return (
+            difference if self.max_difference is None else self.max_difference,
+            calls if self.max_changed_calls is None else self.max_changed_calls,
+        )

@@ -1,0 +1,173 @@
+"""What lies beside a file for another runtime: all that is known of it as JSON, and a README with code that runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lesionflow.evaluation.model_card import data_licence
+from lesionflow.model.card import SINGLE, Card
+from lesionflow.runtimes.artifact import MODEL_FILES
+from lesionflow.runtimes.config import DISTANCE, IMAGE, LITERT, ONNX, OPENVINO, PROBABILITIES, TORCH
+from lesionflow.runtimes.parity import Cost, Parity, as_json
+from lesionflow.version import __version__
+
+ABOUT_FILE, README_FILE, CARD_PAGE_FILE = "model.json", "README.md", "model_card.html"
+ABOUT_FORMAT = 1
+_NOT_A_DEVICE = "For research. Not a medical device: nothing it says may decide about a patient."
+PREPROCESSING = (
+    "turn the image as its EXIF orientation says",
+    "convert its colours to sRGB where it has a colour profile, and to three channels, red first",
+    "cut it evenly from both sides to the input's aspect ratio",
+    "scale it to the input's size, bilinearly with all pixels of the original averaged (Pillow's BILINEAR)",
+    "leave the values 0 to 255 as they are: the file scales them itself",
+)
+_PACKAGES = {ONNX: "onnxruntime", LITERT: "ai-edge-litert", OPENVINO: "openvino", TORCH: "torch"}
+_IMPORTS = {
+    ONNX: "import onnxruntime",
+    LITERT: "from ai_edge_litert.interpreter import Interpreter",
+    OPENVINO: "import openvino",
+    TORCH: "import torch",
+}
+_RUNS = {
+    ONNX: (
+        'session = onnxruntime.InferenceSession("model.onnx")\n'
+        'probabilities = session.run(["probabilities"], {"image": pixels})[0][0]'
+    ),
+    LITERT: (
+        'network = Interpreter("model.tflite").get_signature_runner()\n'
+        'probabilities = network(image=pixels)["probabilities"][0]'
+    ),
+    OPENVINO: (
+        'network = openvino.compile_model("model.xml", "CPU")\nprobabilities = network(pixels)["probabilities"][0]'
+    ),
+    TORCH: (
+        'network = torch.export.load("model.pt2").module()\n'
+        "probabilities = network(torch.tensor(pixels))[0][0].detach().numpy()"
+    ),
+}
+_CODE = """\
+import json
+import numpy as np
+{imports}
+from PIL import Image, ImageOps
+
+about = json.load(open("model.json"))
+photo = ImageOps.exif_transpose(Image.open("mole.jpg")).convert("RGB")
+pixels = np.asarray(ImageOps.fit(photo, ({width}, {height}), Image.Resampling.BILINEAR))[None]
+{runs}
+names = about["labels"]["names"]
+malignant = sum(p for name, p in zip(names, probabilities) if name in about["labels"]["malignant"])
+print(names[(probabilities / about["prior_of_the_call"]).argmax()], *probabilities.round(3))
+print("malignant:", "yes" if malignant >= about["thresholds"]["malignant"] else "no")
+"""
+
+
+def left_out(format: str) -> list[str]:
+    """What a bundle has and a file of a format has not, a sentence each."""
+    told = [
+        "No averaging over turns (`--tta`) and no decoding of image files: DICOM, colour profiles and what is checked "
+        "of damaged files are lesionflow's.",
+        "No Keras file and no predictions of the validation part: it cannot be trained on, compared or promoted.",
+    ]
+    if format == LITERT:
+        told.append("One image at a time: with a batch of any size, LiteRT's fast kernels are not used.")
+    if format == TORCH:
+        told.append("float32 alone, on the processor.")
+    return told
+
+
+def describe(
+    card: Card, label: str, format: str, precision: str, digests: dict[str, str], parity: Parity, cost: Cost | None
+) -> dict[str, Any]:
+    """All that is to be known of a file, for `model.json`; digests: SHA-256 of the files, by name."""
+    calibration = card.calibrations[SINGLE]
+    return {
+        "format": ABOUT_FORMAT,
+        "made_with": f"lesionflow {__version__}",
+        "model": label,
+        "bundle": card.digest,
+        "network": card.network,
+        "runtime": format,
+        "precision": precision,
+        "files": digests,
+        "input": {
+            "name": IMAGE, "type": "uint8", "colours": "RGB",
+            "shape": [1 if format == LITERT else None, card.height, card.width, 3],
+        },
+        "outputs": {
+            PROBABILITIES: "(images, classes), calibrated: temperature and offsets are applied",
+            DISTANCE: "(images,), from the training images; compared with thresholds.unfamiliar_above",
+        },
+        "preprocessing": list(PREPROCESSING),
+        "labels": {
+            "name": card.labels.name,
+            "names": list(card.labels.names),
+            "full_names": dict(card.labels.full_names),
+            "malignant": list(card.labels.malignant),
+        },
+        "prior": list(card.prior),
+        "prior_of_the_call": [share**calibration.call_strength for share in card.prior],
+        "decision": "the call is the diagnosis whose probability exceeds its prior_of_the_call by the largest factor",
+        "calibration": {"temperature": calibration.temperature, "logit_offsets": list(calibration.logit_offsets)},
+        "thresholds": {
+            "malignant": calibration.malignant_threshold,
+            "uncertain_below": calibration.uncertain_below,
+            "unfamiliar_above": calibration.unfamiliar_above,
+        },
+        "licence": card.licence,
+        "licence_of_the_data": data_licence(card),
+        "synthetic": card.demo,
+        "use": _NOT_A_DEVICE,
+        "parity": as_json(parity),
+        "cost": as_json(cost),
+        "left_out": left_out(format),
+    }  # fmt: skip
+
+
+def example_code(format: str, card: Card) -> str:
+    """Python that runs a file of a format on one image, `mole.jpg`, and prints its call."""
+    return _CODE.format(imports=_IMPORTS[format], runs=_RUNS[format], height=card.height, width=card.width)
+
+
+def readme(card: Card, label: str, format: str, precision: str, parity: Parity, cost: Cost | None) -> str:
+    """The README beside a file, Markdown."""
+    parts = [
+        f"# {label} for {_PACKAGES[format]}, {precision}",
+        f"**{_NOT_A_DEVICE}**",
+        *(["**Trained on synthetic demo data: of no medical value.**"] if card.demo else []),
+        f"`{MODEL_FILES[format]}` takes pixels as they are in an image, uint8, and gives calibrated probabilities. "
+        f"`{ABOUT_FILE}` has what else is needed: diagnoses, prior, thresholds, how an image becomes pixels. "
+        f"`{CARD_PAGE_FILE}` says what the model was trained and measured on.",
+        "## Run it",
+        f"`pip install {_PACKAGES[format]} numpy pillow`, and in this folder, with an image `mole.jpg`:",
+        f"```python\n{example_code(format, card)}```",
+        "## Does it say what the bundle says?",
+        _parity(parity),
+        *(["## What the precision costs", _cost(cost)] if cost else []),
+        "## What it has not",
+        "\n".join(f"- {told}" for told in left_out(format)),
+        "## Licence",
+        data_licence(card),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _parity(parity: Parity) -> str:
+    rows = [
+        ("largest difference of a probability", f"{parity.largest_difference:.2g}", f"{parity.max_difference:g}"),
+        ("calls that differ", f"{parity.changed_calls:.1%}", f"{parity.max_changed_calls:.1%}"),
+        ("malignant flags that differ", f"{parity.changed_flags:.1%}", ""),
+        ("referrals that differ", f"{parity.changed_referrals:.1%}", ""),
+    ]
+    return f"On the pixels of {parity.images} images ({parity.of}):\n\n" + _table(("", "found", "allowed"), rows)
+
+
+def _cost(cost: Cost) -> str:
+    return f"On {cost.images} images ({cost.of}), with 95% intervals from a bootstrap over lesions:\n\n" + _table(
+        ("", "bundle, float32", "this file"), cost.rows()
+    )
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, str, str]]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

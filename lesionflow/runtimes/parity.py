@@ -1,0 +1,145 @@
+"""Whether a file for another runtime says what its bundle says, and what a lower precision costs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lesionflow.errors import ReportError
+from lesionflow.evaluation.metrics import in_words, measure, with_interval
+from lesionflow.evaluation.stability import measure_stability
+from lesionflow.model.card import Estimate
+from lesionflow.model.prediction import Predictions, with_labels
+from lesionflow.model.predictor import Predictor
+
+MOST_IMAGES = 200  # in the parity report
+STABILITY_IMAGES = 100  # each of which is changed in fifteen ways
+RESAMPLES = 1000
+MEASURED = ("balanced_accuracy", "ece")
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far a file's answers are from its bundle's, on the same pixels."""
+
+    images: int
+    of: str  # which images
+    largest_difference: float  # of a probability
+    changed_calls: float  # share of images whose call differs
+    changed_flags: float  # whose malignant flag differs
+    changed_referrals: float  # whose refer column differs
+    max_difference: float  # what was allowed of the first
+    max_changed_calls: float  # and of the calls
+
+
+def compare_answers(bundle: Predictions, artifact: Predictions, of: str, limits: tuple[float, float]) -> Parity:
+    """Compare what a file and its bundle say of the same images; limits: as `ExportConfig.limits` has them."""
+    return Parity(
+        images=len(bundle),
+        of=of,
+        largest_difference=float(np.abs(bundle.probabilities - artifact.probabilities).max()),
+        changed_calls=float((bundle.called != artifact.called).mean()),
+        changed_flags=float((bundle.malignant != artifact.malignant).mean()),
+        changed_referrals=float((bundle.refer != artifact.refer).mean()),
+        max_difference=limits[0],
+        max_changed_calls=limits[1],
+    )
+
+
+def check_parity(parity: Parity) -> None:
+    """Raise `ReportError` where a file's answers are farther from its bundle's than was allowed."""
+    found = [
+        f"{what} {value:.4g}, at most {most:g} is allowed ({name})"
+        for what, value, most, name in (
+            ("largest difference of a probability", parity.largest_difference, parity.max_difference,
+             "--max-difference"),
+            ("share of calls that differ", parity.changed_calls, parity.max_changed_calls, "--max-changed-calls"),
+        )
+        if not value <= most  # so written, a NaN fails too
+    ]  # fmt: skip
+    if found:
+        raise ReportError(f"on {parity.images} images the file does not say what the bundle says: {'; '.join(found)}")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a precision costs on labelled images: metrics with 95 % intervals from a bootstrap over lesions."""
+
+    images: int
+    of: str  # which images
+    bundle: dict[str, Estimate]  # balanced accuracy, ECE, and `stability`: share of calls that harmless changes move
+    artifact: dict[str, Estimate]
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """By metric its words, and the values of bundle and file."""
+        return [
+            (_words(name), with_interval(self.bundle.get(name)), with_interval(self.artifact.get(name)))
+            for name in (*MEASURED, "stability")
+        ]
+
+
+def _words(name: str) -> str:
+    return "calls that harmless changes move" if name == "stability" else in_words(name)
+
+
+@dataclass(frozen=True)
+class LabelledPixels:
+    """Labelled images as a network sees them."""
+
+    of: str  # which they are
+    image_ids: Sequence[str]
+    lesion_ids: Sequence[str]
+    paths: Sequence[str]
+    labels: np.ndarray  # (images,) indices into the label set
+    pixels: np.ndarray  # (images, height, width, 3) uint8
+
+    def take(self, members: np.ndarray) -> LabelledPixels:
+        """Those of some of the images."""
+        ids, lesions, paths = ([each[member] for member in members] for each in
+                               (self.image_ids, self.lesion_ids, self.paths))  # fmt: skip
+        return LabelledPixels(self.of, ids, lesions, paths, self.labels[members], self.pixels[members])
+
+
+def measure_cost(bundle: Predictor, artifact: Predictor, images: LabelledPixels) -> Cost:
+    """Measure a bundle and a file made of it on the same labelled images, for `Cost`."""
+    return Cost(len(images.labels), images.of, _measured(bundle, images), _measured(artifact, images))
+
+
+def _measured(predictor: Predictor, images: LabelledPixels) -> dict[str, Estimate]:
+    said = with_labels(
+        predictor.predict_many(images.pixels, np.arange(len(images.labels))),
+        np.asarray(images.image_ids), np.asarray(images.lesion_ids), images.labels,
+    )  # fmt: skip
+    metrics = measure(said, resamples=RESAMPLES)
+    moved = measure_stability(predictor, images.image_ids, images.lesion_ids, images.paths, most=STABILITY_IMAGES)
+    found = {name: metrics[name] for name in MEASURED if name in metrics}
+    return found if moved is None else found | {"stability": moved.calls}
+
+
+def without_ranges(images: LabelledPixels, most: int = 200, share: float = 0.2) -> tuple[LabelledPixels, np.ndarray]:
+    """Set aside the images that int8 takes its ranges from, whole lesions of them.
+
+    Returns
+    -------
+    rest : LabelledPixels
+        What the cost is measured on.
+    samples : (images, height, width, 3) uint8
+        A fifth of the images, or 200.
+    """
+    lesions = np.asarray(images.lesion_ids)
+    order = np.random.default_rng(0).permutation(np.unique(lesions))
+    first = {lesion: index for index, lesion in enumerate(order)}
+    ranked = np.argsort([first[lesion] for lesion in lesions], kind="stable")
+    count = max(1, min(most, int(share * len(lesions))))
+    aside = np.isin(lesions, lesions[ranked[:count]])
+    if aside.all():
+        raise ReportError(f"{images.of}: too few lesions for int8, which takes some for its ranges; name more")
+    return images.take(np.flatnonzero(~aside)), images.pixels[np.flatnonzero(aside)[:most]]
+
+
+def as_json(found: Parity | Cost | None) -> dict[str, object] | None:
+    """A report as JSON has it."""
+    return None if found is None else dataclasses.asdict(found)

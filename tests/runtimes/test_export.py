@@ -1,0 +1,266 @@
+"""Files for other runtimes say what the bundle says, and what lies beside them runs them."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import lesionflow
+from lesionflow.api.export import _labelled_pixels
+from lesionflow.cli import main
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.errors import BundleError, UsageError
+from lesionflow.evaluation.leaks import find_leak
+from lesionflow.images.decode import decode
+from lesionflow.model.card import KERAS_FILE, TRAINED_ON_FILE, read_card, sha256
+from lesionflow.model.files import read_arrays
+from lesionflow.model.predictor import load_predictor
+from lesionflow.runtimes.artifact import open_artifact
+from lesionflow.runtimes.parity import without_ranges
+from tests.conftest import error_line, invoke
+from tests.test_how_to import blocks, follow
+
+ONNX, LITERT, OPENVINO, TORCH = FORMATS = ("onnx", "litert", "openvino", "torch")
+
+
+@pytest.fixture(scope="module")
+def bundle(trained_store: Path) -> Path:
+    return trained_store / "bundle"
+
+
+@pytest.fixture(scope="module")
+def photographs(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty images, one that breaks off among them, and a text that is called an image."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for file in sorted((demo_folder / "HAM10000_images_part_1").iterdir())[:40]:
+        shutil.copy(file, folder)
+    (folder / "broken.jpg").write_bytes(file.read_bytes()[:500])
+    (folder / "text.jpg").write_text("no image")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(
+    bundle: Path, photographs: Path, demo_folder: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """What the how-to page's commands write of the bundle, by format and precision; PyTorch's where it is there."""
+    folder, made = tmp_path_factory.mktemp("exported"), {}
+
+    def changed(words: list[str]) -> list[str]:
+        options = main.commands["export"].make_context("export", words[1:]).params
+        made[f"{options['format']} {options['precision']}"] = folder / options["folder"]
+        of = {"pretrained": bundle, "photographs": photographs, "moles": demo_folder}
+        more = [
+            "--cache",
+            str(cache),
+            "--max-difference",
+            "1",
+            "--max-changed-calls",
+            "1",
+        ]  # of a network of two epochs
+        return [*(str(of.get(word, word)) for word in words), *(more if "--precision" in words else [])]
+
+    text = "".join(blocks("how_to/export_to_other_runtimes.md"))
+    with contextlib.chdir(folder):
+        said = follow(text, folder, changed)
+        if importlib.util.find_spec("torch"):
+            said += follow(f"lesionflow export pretrained {TORCH} --format torch --images photographs", folder, changed)
+    found = re.findall(r"on (\d+) images \(of .*\): probabilities differ by at most .*\(allowed 0.001\)", said)
+    assert {*found} == {"40"} and len(found) == len(made) - 3  # less the hub's, half and int8
+    return made
+
+
+@pytest.fixture(params=FORMATS)
+def artifact(request: pytest.FixtureRequest, exported: dict[str, Path]) -> Path:
+    if request.param == TORCH and importlib.util.find_spec("torch") is None:
+        assert not os.environ.get("LESIONFLOW_REQUIRE_TORCH")
+        pytest.skip("PyTorch is not installed")
+    return exported[f"{request.param} float32"]
+
+
+def test_what_lies_beside_a_file_is_all_that_is_needed_to_use_it(artifact: Path, bundle: Path) -> None:
+    card, about = read_card(bundle), json.loads((artifact / "model.json").read_text())
+    assert about["runtime"] in FORMATS and about["precision"] == "float32" and about["bundle"] == card.digest
+    assert about["labels"]["names"] == list(card.classes) and about["labels"]["malignant"] == ["akiec", "bcc", "mel"]
+    assert about["thresholds"]["malignant"] == card.calibrations["single"].malignant_threshold
+    assert about["prior"] == list(card.prior) and about["synthetic"] and "synthetic" in about["licence_of_the_data"]
+    assert about["parity"]["images"] == 40 and about["parity"]["largest_difference"] < 1e-4
+    assert about["parity"]["changed_calls"] == about["parity"]["changed_referrals"] == 0 and about["cost"] is None
+    for name, digest in about["files"].items():
+        assert sha256((artifact / name).read_bytes()) == digest
+    beside = {"model.json", "README.md", "model_card.html"}
+    assert {file.name for file in artifact.iterdir()} == beside | about["files"].keys()
+
+
+def test_the_code_of_the_readme_says_what_the_bundle_says(artifact: Path, bundle: Path, photographs: Path) -> None:
+    text = (artifact / "README.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    image = sorted(photographs.glob("*_*.jpg"))[0]
+    folder = artifact.parent / f"{artifact.name} used"
+    shutil.copytree(artifact, folder)
+    shutil.copy(image, folder / "mole.jpg")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    called, malignant = done.stdout.strip().splitlines()[-2:]
+    (said,) = lesionflow.load(bundle).predict(image)
+    name, *probabilities = called.split()
+    assert name == said.diagnosis and malignant == f"malignant: {'yes' if said.malignant else 'no'}"
+    # Pillow decodes all of a JPEG file; lesionflow no more than the network sees.
+    assert np.allclose([float(each) for each in probabilities], [*said.probabilities.values()], atol=0.02)
+
+
+def test_a_file_takes_any_number_of_images(artifact: Path, bundle: Path, photographs: Path) -> None:
+    (file,) = (artifact / name for name in ("model.onnx", "model.tflite", "model.xml", "model.pt2")
+               if (artifact / name).exists())  # fmt: skip
+    format = json.loads((artifact / "model.json").read_text())["runtime"]
+    predictor = load_predictor(bundle)
+    pixels = np.stack([decode(each, 32, 32) for each in sorted(photographs.glob("*_*.jpg"))[:5]])
+    _, distances = predictor.measure(pixels)
+    for count in (1, 5):
+        probabilities, apart = open_artifact(file, format)(pixels[:count])
+        assert np.allclose(probabilities, predictor.predict(pixels[:count]).probabilities, atol=1e-4)
+        assert np.allclose(apart, distances[:count], rtol=1e-3)
+
+
+def test_onnx_takes_an_image_as_bytes_and_names_its_outputs(exported: dict[str, Path]) -> None:
+    graph = onnx.load(exported["onnx float32"] / "model.onnx").graph
+    (given,) = graph.input
+    assert given.name == "image" and given.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [output.name for output in graph.output] == ["probabilities", "distance"]
+
+
+def test_a_bundle_without_its_keras_file_is_read_back_out_of_its_graph(trained_store: Path, tmp_path: Path) -> None:
+    from keras import ops
+
+    from lesionflow.training.export.whole_network import whole_network
+
+    bundles = (file.parent for file in trained_store.rglob("model.onnx"))
+    vgg = next(folder for folder in bundles if read_card(folder).network == "vgg")
+    copy = Path(shutil.copytree(vgg, tmp_path / "copy"))
+    (copy / KERAS_FILE).unlink()
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    predictor = load_predictor(copy)
+    said = whole_network(copy)(pixels)
+    probabilities, distances = (ops.convert_to_numpy(said[name]) for name in ("probabilities", "distance"))
+    assert np.allclose(probabilities, predictor.predict(pixels).probabilities, atol=1e-4)
+    assert np.allclose(distances, predictor.measure(pixels)[1], rtol=1e-3)
+
+
+def test_a_bundle_that_a_format_cannot_be_made_from_is_told(bundle: Path, tmp_path: Path) -> None:
+    """The layers of a `cnn` stand in another order in its graph."""
+    from lesionflow.training.export.whole_network import whole_network
+
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    (copy / KERAS_FILE).unlink()
+    with pytest.raises(BundleError, match=r"without model.keras, .*; use a bundle that has the file, or export it as"):
+        whole_network(copy)
+
+
+@pytest.mark.parametrize(("format", "precision", "smaller"), [(ONNX, "int8", 0.95), (OPENVINO, "float16", 0.75)])
+def test_a_lower_precision_is_written_with_its_cost(
+    format: str, precision: str, smaller: float, bundle: Path, demo_folder: Path, exported: dict[str, Path], cache: Path
+) -> None:
+    folder = exported[f"{format} {precision}"]
+    about = json.loads((folder / "model.json").read_text())
+    validation = _labelled_pixels(str(demo_folder), bundle, read_card(bundle), cache)
+    rest, samples = without_ranges(validation)
+    assert not set(rest.lesion_ids) & (set(validation.lesion_ids) - set(rest.lesion_ids))
+    assert len(samples) == len(validation.labels) - len(rest.labels) > 1
+    assert about["cost"]["images"] == len((rest if precision == "int8" else validation).labels)
+    assert about["cost"]["of"].startswith("validation part of demo") and about["precision"] == precision
+    for values in (about["cost"]["bundle"], about["cost"]["artifact"]):
+        assert {"balanced_accuracy", "ece", "stability"} == values.keys()
+    assert about["parity"]["largest_difference"] > 1e-5
+    text = (folder / "README.md").read_text()
+    assert "What the precision costs" in text and "| calls that harmless changes move |" in text
+    sizes = [sum(file.stat().st_size for file in each.glob("model.[otxb]*"))
+             for each in (folder, exported[f"{format} float32"])]  # fmt: skip
+    assert sizes[0] < smaller * sizes[1]
+
+
+def test_the_cost_is_not_measured_on_what_the_model_was_trained_on(
+    bundle: Path, fifty_images: Path, tmp_path: Path
+) -> None:
+    """They are some of the images of the training, under another digest: of another data set, then."""
+    card = read_card(bundle)
+    known = read_arrays(bundle, card, TRAINED_ON_FILE)
+    assert known is not None
+    images = _labelled_pixels(str(fifty_images), bundle, card, tmp_path)
+    assert 0 < len(images.labels) < 50 and f"without {50 - len(images.labels)} of lesions" in images.of
+    table = read_labelled_images(fifty_images, tmp_path).table
+    assert not find_leak(known, table[table["image_id"].isin(images.image_ids)]).images
+
+
+def test_a_file_that_says_something_else_is_not_written(bundle: Path, fifty_images: Path, tmp_path: Path) -> None:
+    done = invoke(
+        "export", str(bundle), str(tmp_path / "half"), "--format", "onnx", "--precision", "float16",
+        "--data", str(fifty_images), "--cache", str(tmp_path / "cache"), "--max-difference", "0.0000001",
+    )  # fmt: skip
+    assert done.exit_code == 1
+    assert "at most 1e-07 is allowed (--max-difference)" in error_line(done)
+    assert [file.name for file in tmp_path.iterdir()] == ["cache"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--format", "onnx", "--precision", "int8"], 2, "name labelled images with --data"),
+        (["--format", "torch", "--precision", "float16", "--data", "x"], 2, "written in float32 alone"),
+        (["--format", "hub", "--images", "x"], 2, "--images: only for --format onnx, litert, openvino, torch"),
+        (["--precision", "float16"], 2, "--precision float16: only for --format"),
+        (["--format", "tflite"], 2, "'tflite'"),
+        (["--format", "onnx", "--max-difference", "2"], 2, "--max-difference"),
+        (["--format", "onnx", "--images", "nowhere"], 1, "nowhere"),
+        (["--format", "onnx", "--images", "empty"], 1, "empty"),
+        (["--format", "onnx", "--images", "texts"], 1, "none of 2 images can be read"),
+        (["--format", "onnx", "--precision", "float16", "--data", "empty"], 1, "empty"),
+    ],
+)
+def test_what_cannot_be_done_is_told_and_nothing_is_written(
+    options: list[str], code: int, message: str, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("texts").mkdir()
+    for name in ("a.jpg", "b.png"):
+        Path("texts", name).write_text("no image")
+    done = invoke("export", str(bundle), "out", *options)
+    assert done.exit_code == code and message in done.stderr.splitlines()[-1], done.output
+    assert not Path("out").exists() and not [*Path().glob(".out*")]
+
+
+def test_what_is_no_bundle_and_a_folder_that_holds_something_are_refused(
+    bundle: Path, photographs: Path, tmp_path: Path
+) -> None:
+    for format in ("onnx", "hub", "bundle"):
+        done = invoke("export", str(photographs), str(tmp_path / "out"), "--format", format)
+        assert done.exit_code == 1 and "card.json" in error_line(done) and not (tmp_path / "out").exists()
+    altered = Path(shutil.copytree(bundle, tmp_path / "altered"))
+    (altered / "model.onnx").write_bytes(b"x" + (altered / "model.onnx").read_bytes()[1:])
+    done = invoke("export", str(altered), str(tmp_path / "out"), "--format", "onnx")
+    assert done.exit_code == 1 and "altered since it was trained" in error_line(done)
+    done = invoke("export", str(bundle), str(altered), "--format", "onnx")
+    assert done.exit_code == 1 and "not an empty folder" in error_line(done)
+
+
+def test_a_format_whose_packages_are_missing_names_the_extra(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == "openvino" else find(name, *more)
+    )
+    with pytest.raises(UsageError, match=r"needs openvino: pip install 'lesionflow\[openvino\]'"):
+        lesionflow.export(bundle, tmp_path / "out", format="openvino")

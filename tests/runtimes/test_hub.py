@@ -1,0 +1,58 @@
+"""What goes to a hub of models is what the hub's own library reads."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard, ModelCardData
+
+from lesionflow.evaluation.model_card import model_card
+from lesionflow.model.card import read_card
+from lesionflow.model.predictor import load_predictor
+from lesionflow.model.shipped import is_shipped, pretrained_folder
+from lesionflow.pages import markdown_page
+from lesionflow.runtimes.hub import hub_card
+from tests.conftest import invoke
+
+
+@pytest.mark.skipif(not is_shipped(), reason="no bundle ships with this checkout")
+def test_the_shipped_bundle_as_a_folder_for_the_hub(tmp_path: Path) -> None:
+    done = invoke("export", "pretrained", str(tmp_path / "hub"), "--format", "hub")
+    assert done.exit_code == 0, done.output
+    card, told = read_card(pretrained_folder()), ModelCard.load(tmp_path / "hub" / "README.md")
+    assert isinstance(told.data, ModelCardData)
+    assert told.data.license == "cc-by-nc-4.0" and told.data.pipeline_tag == "image-classification"
+    results = {result.metric_type: result.metric_value for result in told.data.eval_results or []}
+    assert results["balanced_accuracy"] == round(card.metrics["test"]["balanced_accuracy"].value, 4)
+    assert len(results) == 5 and told.data.model_name == card.label
+    assert told.text.strip() == (pretrained_folder() / "README.md").read_text().strip()
+    # Written again by the library, nothing is lost.
+    again = ModelCard(str(told)).data.to_dict()
+    assert again == told.data.to_dict() and again["model-index"]
+    load_predictor(tmp_path / "hub")  # it is a bundle still
+    page = (tmp_path / "hub" / "model_card.html").read_text()
+    assert "<h1>efficientnet: a classifier of dermatoscopic images</h1>" in page and "<td>0.671 (0.615" in page
+
+
+@pytest.mark.parametrize(
+    ("licence", "terms"),
+    [("CC-0", ("cc0-1.0", None)), ("Acme: ask first", ("other", "acme-ask-first")), ("", ("other", "unknown"))],
+)
+def test_a_licence_is_told_as_the_hub_names_it(
+    licence: str, terms: tuple[str, str | None], trained_store: Path
+) -> None:
+    card = dataclasses.replace(read_card(trained_store / "bundle"), licence=licence, metrics={})
+    data = ModelCard(hub_card(card, model_card(card))).data.to_dict()
+    assert (data["license"], data.get("license_name")) == terms and "model-index" not in data
+    assert "synthetic-data" in data["tags"]
+
+
+def test_nothing_in_a_card_becomes_html() -> None:
+    page = markdown_page(
+        "# a \\<b\\>: a classifier\n\n<script>alert(1)</script> [x](javascript:alert(1))\n\n"
+        "| a | b |\n|---|---|\n| 1 | 2 |\n"
+    )
+    assert "<h1>a &lt;b&gt;: a classifier</h1>" in page and "<script>" not in page and "href" not in page
+    assert "<td>1</td>" in page
