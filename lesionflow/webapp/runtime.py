@@ -6,8 +6,6 @@ import base64
 import hashlib
 import io
 import tarfile
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,12 +115,14 @@ def _is_whole(package: Package, content: bytes) -> bool:
 
 
 def _download(package: Package) -> bytes:
+    from urllib.request import urlopen  # every command would else wait for TLS to be imported
+
     content = bytearray()
     try:
-        with urllib.request.urlopen(package.address, timeout=PATIENCE) as answer:
+        with urlopen(package.address, timeout=PATIENCE) as answer:
             while chunk := answer.read(CHUNK):
                 content += chunk
-    except (urllib.error.URLError, OSError) as error:
+    except OSError as error:
         reason = getattr(error, "reason", error)
         raise DownloadError(
             f"{package.address}: cannot be downloaded ({reason}); or fetch it elsewhere with "
