@@ -159,8 +159,8 @@ def test_resumes_where_it_was_stopped(
     scored: list[str] = []
     score_batches = local.score_batches
 
-    def counting(predictor: Any, batches: Any, workers: int) -> Iterator[Any]:
-        for batch, rows in score_batches(predictor, batches, workers):
+    def counting(*arguments: Any) -> Iterator[Any]:
+        for batch, rows in score_batches(*arguments):
             scored.extend(batch.paths)
             yield batch, rows
 
