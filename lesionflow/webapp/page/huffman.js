@@ -3,9 +3,10 @@
 /* The codes of a sequential JPEG's scans, read without making pixels of them: what libjpeg warns of, and browsers drop.
    ITU-T T.81, annexes C and F. */
 
-const LOOK = 9; // bits that a table answers at once
+const LOOK = 10; // bits that a table answers at once
+const SLACK = 256; // bytes of zeros behind a stretch: more than what is read of a block before anybody looks where it ends
 
-/** The tables of a Huffman segment, by class and number: for the next 16 bits the length of the code and its symbol. */
+/** The tables of a Huffman segment, by class and number. */
 function readHuffman(data, segments) {
   const tables = new Map();
   for (let [start, end] of segments) {
@@ -13,27 +14,41 @@ function readHuffman(data, segments) {
       const counts = data.subarray(start + 1, start + 17);
       const total = counts.reduce((sum, count) => sum + count, 0);
       if (start + 17 + total > end) throw damaged("a Huffman table breaks off");
-      tables.set(data[start], huffmanTable(counts, data.subarray(start + 17, start + 17 + total)));
+      const symbols = data.subarray(start + 17, start + 17 + total);
+      tables.set(data[start], huffmanTable(counts, symbols, data[start] >> 4 ? stepOfAc : stepOfDc));
       start += 17 + total;
     }
   }
   return tables;
 }
 
-function huffmanTable(counts, symbols) {
-  const quick = new Uint16Array(1 << LOOK); // length << 8 | symbol; 0 where the code is longer
-  const limits = new Int32Array(18).fill(-1), offsets = new Int32Array(18);
+/** What a symbol does, as bits of its value and, from the ninth bit on, how many coefficients it goes on. */
+function stepOfDc(symbol) {
+  if (symbol > 15) throw damaged("bad Huffman table");
+  return symbol | (1 << 8);
+}
+
+function stepOfAc(symbol) {
+  const size = symbol & 15;
+  if (size) return size | (((symbol >> 4) + 1) << 8);
+  return (symbol === 0xf0 ? 16 : 64) << 8; // sixteen zeros, or the end of the block
+}
+
+/** Steps by the next bits: the code's own length is added to the bits that they take; 0 where the code is longer. */
+function huffmanTable(counts, symbols, stepOf) {
+  const quick = new Int32Array(1 << LOOK), limits = new Int32Array(17).fill(-1), offsets = new Int32Array(17);
+  const steps = Int32Array.from(symbols, stepOf);
   let code = 0, index = 0;
   for (let length = 1; length <= 16; length++) {
     offsets[length] = index - code;
     for (let i = 0; i < counts[length - 1]; i++, code++, index++) {
-      if (length <= LOOK) quick.fill((length << 8) | symbols[index], code << (LOOK - length), (code + 1) << (LOOK - length));
+      if (length <= LOOK) quick.fill(steps[index] + length, code << (LOOK - length), (code + 1) << (LOOK - length));
     }
-    limits[length] = counts[length - 1] ? code - 1 : -1;
+    if (counts[length - 1]) limits[length] = code - 1;
     if (code > 1 << length) throw damaged("bad Huffman table");
     code <<= 1;
   }
-  return { quick, limits, offsets, symbols };
+  return { quick, limits, offsets, steps };
 }
 
 /** Throw `ImageFailure` where a scan breaks off, has a code that is none, too many bytes, or its restarts in disorder. */
@@ -90,87 +105,74 @@ function checkScan(data, layout, header, start, tables, restart) {
   return readUnits(data, start, units, blocks, restart);
 }
 
-/** Read the codes of a scan's units, each of some blocks: tables by turns for DC and for AC. */
+/** Read the codes of a scan's units, each of some blocks: tables by turns for DC and for AC. Returns where it ends. */
 function readUnits(data, start, units, blocks, restart) {
-  let place = start, bits = 0, count = 0; // `count` bits wait in `bits`, the next one highest
-  let padded = 0; // bits that were made up behind the scan's end
-  const fill = () => {
-    while (count <= 16) {
-      let byte = data[place];
-      if (place >= data.length) {
-        byte = 0;
-        padded += 8;
-      } else if (byte === 0xff) {
-        if (data[place + 1] === 0) place += 2;
-        else {
-          byte = 0;
-          padded += 8;
-        }
-      } else place += 1;
-      bits = ((bits << 8) | byte) & 0xffffff;
-      count += 8;
-    }
-  };
-  const decode = (table) => {
-    if (count <= 16) fill();
-    const entry = table.quick[(bits >> (count - LOOK)) & ((1 << LOOK) - 1)];
-    if (entry) {
-      count -= entry >> 8;
-      return entry & 0xff;
-    }
-    for (let length = LOOK + 1; length <= 16; length++) {
-      const code = (bits >> (count - length)) & ((1 << length) - 1);
-      if (code <= table.limits[length]) {
-        count -= length;
-        return table.symbols[table.offsets[length] + code];
-      }
-    }
-    throw damaged("bad Huffman code");
-  };
-  const skip = (size) => {
-    if (count < size) fill();
-    count -= size;
-  };
-  const endOfStretch = (last) => {
-    if (padded > count) throw damaged("premature end of data segment");
-    const unread = (count - padded) >> 3; // bytes that were taken and not needed
-    let skipped = unread;
-    let zeros = ((bits >> padded) & ((1 << (8 * unread)) - 1)) === 0;
-    for (; place < data.length && !(data[place] === 0xff && data[place + 1] !== 0); place++) {
-      skipped += 1;
-      zeros &&= data[place] === 0;
-    }
-    while (data[place + 1] === 0xff) place += 1; // fill
-    if (skipped && !(last && zeros && skipped <= PADDING)) {
-      throw damaged(`${skipped} extraneous bytes before marker 0x${(data[place + 1] ?? 0).toString(16)}`);
-    }
-    bits = count = padded = 0;
-  };
-  let expected = 0;
-  for (let unit = 0; unit < units; unit++) {
-    if (restart && unit && unit % restart === 0) {
-      endOfStretch(false);
+  let place = start, expected = 0;
+  for (let unit = 0; unit < units; unit += restart || units) {
+    if (unit) {
       if (data[place + 1] !== 0xd0 + expected) throw damaged("its restart markers are not in order");
       expected = (expected + 1) & 7;
       place += 2;
     }
-    for (let block = 0; block < blocks.length; block += 2) {
-      const size = decode(blocks[block]);
-      if (size > 16) throw damaged("bad Huffman code");
-      if (size) skip(size);
-      const ac = blocks[block + 1];
-      for (let k = 1; k < 64; k++) {
-        const symbol = decode(ac), bitsOfValue = symbol & 15;
-        if (bitsOfValue) {
-          k += symbol >> 4;
-          skip(bitsOfValue);
-        } else if (symbol === 0xf0) k += 15;
-        else break;
-      }
-      if (padded > count) throw damaged("premature end of data segment");
-    }
+    const count = Math.min(restart || units, units - unit), last = unit + count === units;
+    const { bytes, length, end } = stretchOf(data, place);
+    checkStretch(bytes, length, count, blocks, last, data[end + 1]);
+    place = end;
   }
-  endOfStretch(true);
   if (place >= data.length) throw damaged("it breaks off");
   return place;
+}
+
+/** The bytes from a place to the next marker, without the zeros that are stuffed behind 255, and where the marker is. */
+function stretchOf(data, start) {
+  let end = data.indexOf(0xff, start), from = start, length = 0;
+  const pieces = [];
+  while (end >= 0 && data[end + 1] === 0) {
+    pieces.push([from, end + 1]);
+    from = end + 2;
+    end = data.indexOf(0xff, from);
+  }
+  if (end < 0) end = data.length;
+  pieces.push([from, end]);
+  const bytes = new Uint8Array(end - start + SLACK);
+  for (const [first, last] of pieces) {
+    bytes.set(data.subarray(first, last), length);
+    length += last - first;
+  }
+  while (data[end + 1] === 0xff) end += 1; // fill
+  return { bytes, length, end };
+}
+
+/** Throw `ImageFailure` where a stretch has a code that is none, ends too early, or has bytes behind its codes. */
+function checkStretch(bytes, length, units, blocks, last, marker) {
+  const end = 8 * length;
+  let bit = 0;
+  for (let unit = 0; unit < units; unit++) {
+    for (let block = 0; block < blocks.length; block += 2) {
+      for (let k = 0, stop = 1; k < 64; stop = 64) {
+        const table = blocks[k ? block + 1 : block], { quick } = table;
+        while (k < stop) {
+          const byte = bit >> 3;
+          const next = (((bytes[byte] << 16) | (bytes[byte + 1] << 8) | bytes[byte + 2]) >> (8 - (bit & 7))) & 0xffff;
+          const step = quick[next >> (16 - LOOK)] || longStep(table, next);
+          bit += step & 0xff;
+          k += step >> 8;
+        }
+      }
+      if (bit > end) throw damaged("premature end of data segment");
+    }
+  }
+  const used = (bit + 7) >> 3, left = length - used;
+  if (left && !(last && left <= PADDING && bytes.subarray(used, length).every((value) => value === 0))) {
+    throw damaged(`${left} extraneous bytes before marker 0x${(marker ?? 0).toString(16)}`);
+  }
+}
+
+/** The step of a code that is longer than what `quick` knows. */
+function longStep({ limits, offsets, steps }, next) {
+  for (let length = LOOK + 1; length <= 16; length++) {
+    const code = next >> (16 - length);
+    if (code <= limits[length]) return steps[offsets[length] + code] + length;
+  }
+  throw damaged("bad Huffman code");
 }

@@ -147,28 +147,28 @@ function resized(image, box, width, height) {
 function filtered(image, [left, top, right, bottom], width, height) {
   const across = coefficients(image.width, left, right, width), down = coefficients(image.height, top, bottom, height);
   const firstRow = down[0].first, lastRow = down.at(-1).first + down.at(-1).weights.length;
-  const half = 2 ** (PRECISION - 1);
+  const half = 2 ** (PRECISION - 1), source = image.data, stride = 3 * image.width;
   const wide = new Uint8ClampedArray(3 * width * (lastRow - firstRow));
   for (let y = firstRow, to = 0; y < lastRow; y++) {
     for (const { first, weights } of across) {
-      let red = half, green = half, blue = half, from = 3 * (y * image.width + first);
+      let red = half, green = half, blue = half, from = y * stride + 3 * first;
       for (let i = 0; i < weights.length; i++, from += 3) {
         const weight = weights[i];
-        red += image.data[from] * weight;
-        green += image.data[from + 1] * weight;
-        blue += image.data[from + 2] * weight;
+        red += source[from] * weight;
+        green += source[from + 1] * weight;
+        blue += source[from + 2] * weight;
       }
       wide[to++] = red >> PRECISION;
       wide[to++] = green >> PRECISION;
       wide[to++] = blue >> PRECISION;
     }
   }
-  const found = new Uint8Array(3 * width * height), stride = 3 * width;
+  const found = new Uint8Array(3 * width * height), line = 3 * width;
   for (let y = 0, to = 0; y < height; y++) {
     const { first, weights } = down[y];
-    for (let x = 0; x < stride; x++) {
-      let sum = half, from = (first - firstRow) * stride + x;
-      for (let i = 0; i < weights.length; i++, from += stride) sum += wide[from] * weights[i];
+    for (let x = 0; x < line; x++) {
+      let sum = half, from = (first - firstRow) * line + x;
+      for (let i = 0; i < weights.length; i++, from += line) sum += wide[from] * weights[i];
       found[to++] = Math.min(255, sum >> PRECISION);
     }
   }
