@@ -12,7 +12,7 @@ from lesionflow.monitoring.watch import NIGHTS, Comparison, Watch, WatchedNight,
 from lesionflow.version import __version__
 
 FORMAT = 1
-MOST_ALARMS = 60  # nights in the table of the page; the JSON has all
+MOST_ALARMS = 60  # nights that the page names, the last ones; the JSON has all
 CHANGES = 5  # values named on the page, those that changed most
 _ABOUT_ESTIMATES = (
     "Expected metrics rest on the model's probabilities alone. They hold where these are calibrated, and fail with "
@@ -89,7 +89,7 @@ def watch_page(watch: Watch, champion: str = "") -> str:
         pages.section("What waits for review", pages.paragraph(_waiting(last))),
     ]
     if watch.alarms:
-        sections.append(pages.section("Nights with an alarm", _alarms(watch)))
+        sections.append(pages.section(f"{watch.alarms} of {len(watch.nights)} nights with an alarm", _alarms(watch)))
     for heading, drawn in charts(watch).items():
         about = [pages.paragraph(_ABOUT_ESTIMATES)] if heading.startswith("What probably") else []
         sections.append(pages.section(heading, *about, *map(pages.chart, drawn)))
@@ -109,11 +109,11 @@ def _tiles(watched: WatchedNight) -> list[tuple[str, str, str]]:
 
 
 def _changes(watched: WatchedNight) -> Any:
-    """The values that are farthest from the first nights."""
+    """The values that differ from the first nights with the most certainty."""
     compared = next((each for each in watched.comparisons if each.against == NIGHTS), None)
     if compared is None:
         return pages.paragraph("There are no nights before it to hold it against.")
-    order = sorted(compared.distances, key=lambda name: -abs(compared.distances[name].size))[:CHANGES]
+    order = sorted(compared.distances, key=lambda name: compared.distances[name].p_value)[:CHANGES]
     rows = [
         (in_words(name), _change(name, compared), f"{compared.corrected[name]:.2g}")
         for name in order
@@ -134,9 +134,8 @@ def _waiting(watched: WatchedNight) -> str:
 
 def _alarms(watch: Watch) -> Any:
     nights = [each for each in watch.nights if each.alarms]
-    rows = [(each.night.name, "\n".join(alarm.text for alarm in each.alarms)) for each in nights[-MOST_ALARMS:]]
-    shown = "" if len(rows) == len(nights) else f", the last {len(rows)} of {len(nights)}"
-    return pages.table(("night", "why"), rows, f"{len(nights)} of {len(watch.nights)} nights{shown}")
+    told = [(each.night.name, "; ".join(alarm.text for alarm in each.alarms)) for each in nights[-MOST_ALARMS:]]
+    return pages.facts(told)
 
 
 def _facts(watch: Watch) -> list[tuple[str, str]]:

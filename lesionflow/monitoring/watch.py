@@ -194,7 +194,7 @@ def limit_of(name: str, reference: Reference, limits: Limits) -> float:
 
 
 def _distance_text(name: str, distance: Distance, reference: Reference, limit: float) -> str:
-    where = f"{reference.kind} ({reference.about})"
+    where = reference.kind
     if name in reference.sample.flags:
         count, images = reference.sample.flags[name]
         share = count / images
