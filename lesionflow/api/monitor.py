@@ -102,7 +102,7 @@ def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, n
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
         resolved = resolve(source, Path(folder), tracking_uri, (*SCORED, VALIDATION_FILE))
         card = read_card(resolved.folder)
-        said = read_labelled(read_arrays(resolved.folder, card, VALIDATION_FILE))
+        said = read_labelled(read_arrays(resolved.folder, card, VALIDATION_FILE), card.labels)
     if card.classes != diagnoses:
         raise DataError(f"{resolved.label} has other diagnoses than the nights; give the model that scored them")
     if said is None:

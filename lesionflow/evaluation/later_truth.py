@@ -23,7 +23,7 @@ from lesionflow.evaluation.metrics import metric_values, metrics_of
 from lesionflow.model.card import Estimate
 from lesionflow.model.columns import as_written
 from lesionflow.model.prediction import LabelledPredictions
-from lesionflow.model.report_table import ReportTable
+from lesionflow.model.report_table import ReportTable, label_set_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -262,6 +262,7 @@ def _predictions(report: ReportTable, known: pd.DataFrame) -> LabelledPrediction
         image_ids=names,
         lesion_ids=lesions,
         labels=np.array([index_of[name] for name in known["label"]], dtype=np.int64),
+        label_set=label_set_of(report),
     )
 
 

@@ -222,19 +222,19 @@ def _indices(rows: pd.DataFrame, column: str, words: tuple[str, ...], file: Path
 def _malignant(diagnoses: tuple[str, ...], probabilities: np.ndarray, malignant: np.ndarray) -> tuple[str, ...]:
     """Those diagnoses whose probabilities add up to the malignant one in every row.
 
-    Few rows may fit several sets: then one that is built in with these names, if it fits, else none.
+    Those of a built-in set with these names, if they do; few rows may fit several sets, and then there is no telling.
     """
     tolerance = 1e-6 * (len(diagnoses) + 1)  # each has six decimals
 
     def fits(members: np.ndarray) -> bool:
         return bool(np.abs(probabilities @ members - malignant).max(initial=0.0) <= tolerance)
 
+    for labels in BUILT_IN.values():
+        if labels.names == diagnoses and fits(np.isin(diagnoses, labels.malignant).astype(float)):
+            return labels.malignant
     if len(probabilities) >= len(diagnoses):
         solved, _, rank, _ = np.linalg.lstsq(probabilities, malignant, rcond=1e-5)
         members = np.round(np.asarray(solved))
         if rank == len(diagnoses) and fits(members) and set(members.tolist()) <= {0.0, 1.0}:
             return tuple(name for name, member in zip(diagnoses, members.tolist(), strict=True) if member)
-    for labels in BUILT_IN.values():
-        if labels.names == diagnoses and fits(np.isin(diagnoses, labels.malignant).astype(float)):
-            return labels.malignant
     return ()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lesionflow.api.evaluate_report import evaluate_report
 from lesionflow.datasets.label_words import read_label_words
-from lesionflow.diagnoses import HAM10000
+from lesionflow.diagnoses import HAM10000, ISIC2019
 from lesionflow.errors import DataError
 from lesionflow.evaluation.later_truth import LaterTruth, join_truth, measure_later_truth
 from lesionflow.evaluation.metrics import measure
@@ -42,7 +44,7 @@ def report(said: LabelledPredictions, tmp_path: Path) -> Path:
     return tmp_path / "report.csv"
 
 
-def write(file: Path, header: str, rows: list[tuple[object, ...]]) -> Path:
+def write(file: Path, header: str, rows: Sequence[tuple[object, ...]]) -> Path:
     with file.open("w", newline="") as opened:
         csv.writer(opened).writerows([header.split(","), *rows])
     return file
@@ -171,3 +173,21 @@ def test_options_that_do_not_go_together_are_refused(report: Path, tmp_path: Pat
     ):
         result = invoke(*arguments)
         assert result.exit_code == 2 and message in error_line(result)
+
+
+def test_diagnoses_are_those_of_the_report(report: Path, said: LabelledPredictions, tmp_path: Path) -> None:
+    """A report of eight diagnoses, the eighth of which no image has."""
+    header, *lines = report.read_text().splitlines()
+    place = header.split(",").index("p_vasc")
+    rows = [header.replace("p_akiec", "p_ak").split(",")]
+    rows += [["ak" if cell == "akiec" else cell for cell in line.split(",")] for line in lines]
+    for row in rows:
+        row.insert(place, "p_scc" if row is rows[0] else "" if row[2] == "error" else "0.000000")
+    file = tmp_path / "eight.csv"
+    file.write_text("\n".join(map(",".join, rows)) + "\n")
+    labels = [(path, "ak" if name == "akiec" else name) for path, name in labels_of(said)]
+    found = evaluate_report(file, write(tmp_path / "labels.csv", "path,diagnosis", labels), resamples=100)
+    assert found.truth.diagnoses == ISIC2019.names and found.truth.predictions.label_set is ISIC2019
+    expected = measure(said, resamples=100)
+    for name, its_name in (("malignant_sensitivity",) * 2, ("sensitivity_ak", "sensitivity_akiec")):
+        assert found.metrics[name].value == pytest.approx(expected[its_name].value)
