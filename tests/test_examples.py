@@ -31,4 +31,4 @@ def test_a_notebook_runs(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_tutorial_names_every_notebook() -> None:
     tutorial = (ROOT / "docs" / "tutorial.md").read_text()
-    assert len(EXAMPLES) >= 2 and all(file.name in tutorial for file in EXAMPLES)
+    assert len(EXAMPLES) == 3 and all(file.name in tutorial for file in EXAMPLES)
