@@ -15,7 +15,7 @@ from PIL import Image
 from lesionflow.evaluation.heatmaps import occlude
 from lesionflow.images.decode import decode
 from lesionflow.model.predictor import load_predictor
-from lesionflow.webapp.build import INDEX
+from lesionflow.webapp.build import INDEX, WORKER
 from lesionflow.webapp.runtime import Package
 from tests.browser import browser, text_of, wait_for
 from tests.conftest import invoke
@@ -181,10 +181,14 @@ def test_many_files_of_which_some_are_broken(driver: Chrome, address: str) -> No
 
 
 def test_it_works_without_the_server_once_it_was_there(page: Path, tmp_path: Path) -> None:
-    images = draw_images(tmp_path / "images", 3)
+    """And with two threads from then on, as on a machine of four cores."""
+    images, copy = draw_images(tmp_path / "images", 3), Path(shutil.copytree(page, tmp_path / "copy"))
+    worker = (copy / WORKER).read_text()
+    assert "navigator.hardwareConcurrency" in worker
+    (copy / WORKER).write_text(worker.replace("navigator.hardwareConcurrency", "4"))
     with browser(tmp_path / "profile", logs={"performance": "ALL"}) as driver:
         driver.set_script_timeout(120)
-        with serving(page) as address:
+        with serving(copy) as address:
             open_page(driver, address)
             driver.execute_async_script("navigator.serviceWorker.ready.then(arguments[0])")
             until(lambda: driver.execute_script("return navigator.serviceWorker.controller !== null"), "no control")
@@ -192,7 +196,10 @@ def test_it_works_without_the_server_once_it_was_there(page: Path, tmp_path: Pat
         choose(driver, images)
         assert "All 3 images are done: 0 failed." in text_of(driver)
         # Kept files come with the headers that let a browser share memory between threads.
-        assert driver.execute_script("return crossOriginIsolated") is True
+        assert driver.execute_script("return [crossOriginIsolated, document.documentElement.dataset.threads]") == [
+            True,
+            "2",
+        ]
         asked = requests_of(driver)
         assert asked and all(each.startswith(address) for each in asked)
 
