@@ -61,10 +61,11 @@ def test_the_wheel_alone_runs_the_readmes_scoring(wheel: Path, tmp_path: Path, m
     code = "import lesionflow; print(lesionflow.__file__)"
     where = subprocess.run([python, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert where.startswith(str(site))
-    command = [python.parent / "lesionflow", "describe", "moles", "--json"]
     shutil.copytree(tmp_path / "work" / "images", tmp_path / "work" / "moles" / "HAM10000_images_part_1")
-    said = subprocess.run(command, cwd=tmp_path / "work", check=True, capture_output=True, text=True).stdout
-    assert json.loads(said)["lesionflow_version"] == __version__
+    command = [python.parent / "lesionflow", "describe", "moles", "--out", "described"]
+    subprocess.run(command, cwd=tmp_path / "work", check=True)
+    (described,) = (tmp_path / "work" / "described").glob("*.json")
+    assert json.loads(described.read_text())["lesionflow_version"] == __version__
 
 
 def test_ci_checks_the_wheel_before_it_is_uploaded() -> None:
