@@ -26,6 +26,7 @@ turn_off()
 
 if TYPE_CHECKING:
     from lesionflow.api.compare import Comparison, compare
+    from lesionflow.api.compare_report import ReportComparison, compare_report
     from lesionflow.api.describe import describe
     from lesionflow.api.doctor import doctor
     from lesionflow.api.download import Downloaded, download
@@ -103,6 +104,7 @@ else:
         "Promotion": "registry.champion",
         "PromotionConfig": "registry.config",
         "Registered": "api.register",
+        "ReportComparison": "api.compare_report",
         "ReportConfig": "scoring.config",
         "ReportEvaluation": "api.evaluate_report",
         "Rollback": "registry.champion",
@@ -159,6 +161,7 @@ __all__ = [
     "Promotion",
     "PromotionConfig",
     "Registered",
+    "ReportComparison",
     "ReportConfig",
     "ReportEvaluation",
     "Rollback",
@@ -171,6 +174,7 @@ __all__ = [
     "Watch",
     "WebConfig",
     "compare",
+    "compare_report",
     "describe",
     "doctor",
     "download",
