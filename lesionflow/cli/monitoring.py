@@ -50,7 +50,8 @@ def monitor(ctx: click.Context, reports: tuple[Path, ...], out: Path, tracking_u
     for note in found.notes:
         click.secho(f"WARNING: {note}", err=True, fg="yellow", bold=True)
     last = found.nights[-1]
-    click.echo(f"{len(found.nights)} nights, {found.alarms} with an alarm")
+    nights = len(found.nights)
+    click.echo(f"{nights} night{'' if nights == 1 else 's'}, {found.alarms} with an alarm")
     told = {name: f"{estimate.value:.3f}" for name, estimate in last.night.estimates.items()}
     click.echo(f"{last.night.name}: {last.night.images} images, {last.night.failed} failed")
     for name, value in told.items():

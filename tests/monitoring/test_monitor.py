@@ -12,9 +12,13 @@ import pytest
 from PIL import Image
 
 from lesionflow.errors import UsageError
+from lesionflow.model.prediction import Row
 from lesionflow.monitoring.limits import Limits, limits_json, read_limits
+from lesionflow.monitoring.nights import read_nights
+from lesionflow.scoring.report import ReportOptions, write_report
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME, answers, write_bundle
+from tests.evaluation.made_up import made_up
 from tests.monitoring.conftest import Write
 
 
@@ -178,3 +182,25 @@ def test_images_that_are_there_are_measured_and_remembered(write_night: Write, t
     assert [night["values"] for night in again] == [night["values"] for night in found]
     result = invoke("monitor", *map(str, kept), "--out", str(tmp_path / "new"), "--images", "50")
     assert "images could not be measured" in result.stderr
+
+
+def test_a_night_is_the_same_in_every_format(tmp_path: Path) -> None:
+    said = made_up(lesions=40)
+    rows = [
+        Row(f"{image}.jpg", prediction, carried=(lesion,))
+        for image, lesion, prediction in zip(said.image_ids, said.lesion_ids, said.one_by_one(), strict=True)
+    ]
+    rows.append(Row("broken.jpg", None, "empty", "no bytes", carried=("",)))
+    found = []
+    for kind in ("csv", "jsonl", "parquet"):
+        file = tmp_path / f"night.{kind}"
+        write_report(rows, file, ReportOptions("lesions/3", kind, carried_columns=("lesion_id",)), overwrite=False)
+        (night,) = read_nights([file])
+        found.append(night)
+    for night in found:
+        assert (night.images, night.failed) == (len(said) + 1, 1)
+        assert night.values == pytest.approx(found[0].values, abs=1e-5)
+        assert night.sample.flags == found[0].sample.flags and night.sample.flags["share/mel"][1] == 40
+        assert {name: one.value for name, one in night.estimates.items()} == pytest.approx(
+            {name: one.value for name, one in found[0].estimates.items()}, abs=1e-5
+        )
