@@ -161,8 +161,8 @@ def _score_share(run: _Run) -> Summary:
         shards, started, counts = share.shards(job.shards), time.monotonic(), Counts.of(loaded.predictor.labels)
         resumed = _score_shards(job, shards, engine, run, opened)
         seconds = time.monotonic() - started
-        for row in job.rows(shards):
-            counts.add(row)
+        for _ in counts.counting(job.rows(shards)):
+            pass
         return Summary(info.label, destination.location, counts, seconds, resumed, dict(opened.left_out))
 
 

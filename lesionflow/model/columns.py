@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import UsageError, did_you_mean
@@ -94,7 +95,9 @@ def row_values(
     order = ("path", FRAME, FORMAT, NOTE, "model", "status", "error", *said, "refer", *tops, *carried)
     order += ("also_model", *(f"{ALSO}{name}" for name in (*said, "refer"))) if also else ()
     where = {name: index for index, name in enumerate(order)}
-    pick = [where[column] for column in columns]
+    indices = [where[column] for column in columns]
+    # It gives no tuple of a single column.
+    pick = itemgetter(*indices) if len(indices) > 1 else lambda everything: tuple(everything[i] for i in indices)
     unsaid = (None,) * (len(said) + 1 + len(tops))
     model, path_of = utf8(model), (lambda row: utf8(row.path)) if FRAME in columns else path_with_frame
 
@@ -112,7 +115,7 @@ def row_values(
             )  # fmt: skip
         if also:
             everything = (*everything, also, *(_said(row.also) if row.also else (None,) * (len(said) + 1)))
-        return tuple([everything[index] for index in pick])
+        return pick(everything)
 
     return values
 

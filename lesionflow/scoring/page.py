@@ -62,8 +62,7 @@ def write_page(
     # A heap: the least suspicious of those kept is the first to go.
     suspicious = list[tuple[bool, bool, float, int, Row, IndexedPrediction]]()
     wanted = frozenset(sample)
-    for place, row in enumerate(rows):
-        counts.add(row)
+    for place, row in enumerate(counts.counting(rows)):
         if row.prediction is None:
             if len(failures) < MAXIMUM_FAILURES:
                 failures.append(row)

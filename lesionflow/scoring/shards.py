@@ -169,6 +169,7 @@ class Job:
         def both(shard: int) -> tuple[int, list[tuple[str, ...]], tuple[int, bytes] | None]:
             return shard, self.shard_inputs(shard), self._read_shard(shard)
 
+        has_also = self.has_also
         for shard, inputs, read in objects.prefetch_map(self.folder, both, self.shards if shards is None else shards):
             if read is None:
                 raise ReportError(f"{self._shard_file(shard)}: missing or altered")
@@ -181,7 +182,7 @@ class Job:
                 else:
                     prediction = IndexedPrediction(next(probabilities), first, others[0], others[1], self.labels)
                     also = None
-                    if self.has_also:
+                    if has_also:
                         also = IndexedPrediction(next(probabilities), others[2], others[3], others[4], self.labels)
                     yield Row(path, prediction, "", "", frame, tuple(carried), form, note, also)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+import numpy as np
 
 from lesionflow.atomic import atomic_file
 from lesionflow.diagnoses import HAM10000, LabelSet
@@ -22,6 +26,7 @@ from lesionflow.version import __version__
 
 SUMMARY_FORMAT = 2
 HISTOGRAM_BINS = 20  # of equal width between 0 and 1
+ROWS_AT_ONCE = 1024  # that are counted together
 
 
 @dataclass
@@ -33,34 +38,32 @@ class Counts:
     referred: dict[str, int] = field(default_factory=lambda: {UNCERTAIN: 0, UNFAMILIAR: 0})  # by why
     failures: dict[str, int] = field(default_factory=dict)  # by word of `IMAGE_FAILURES`
     histograms: dict[str, list[int]] = field(default_factory=dict)  # rows in each of `HISTOGRAM_BINS`, by column
-    # The lists of `histograms` in the order of a row's probabilities, the malignant one last: looked up once.
-    _bins: list[list[int]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, labels: LabelSet) -> Counts:
         """Return what counts the rows of a model with this label set."""
         return cls(dict.fromkeys(labels.names, 0))
 
-    def add(self, row: Row) -> None:
-        """Count one row."""
-        if row.prediction is None:
-            self.failures[row.reason] = self.failures.get(row.reason, 0) + 1
+    def add(self, rows: Sequence[Row]) -> None:
+        """Count some rows of one model."""
+        for word, count in Counter(row.reason for row in rows if row.prediction is None).items():
+            self.failures[word] = self.failures.get(word, 0) + count
+        said = [row.prediction for row in rows if row.prediction is not None]
+        if not said:
             return
-        self.diagnoses[row.prediction.labels.names[row.prediction.called]] += 1
-        self.malignant += row.prediction.malignant
-        if row.prediction.refer != TRUSTED:
-            self.referred[row.prediction.refer] += 1
-        chances = (*row.prediction.probabilities, row.prediction.malignant_probability)
-        for bins, chance in zip(self._bins or self._begin_histograms(row.prediction.labels), chances, strict=True):
-            bins[int(chance * HISTOGRAM_BINS) if chance < 1 else -1] += 1
+        probabilities, called, malignant, refer, (labels, *_) = zip(*said, strict=True)
+        for index, count in Counter(called).items():
+            self.diagnoses[labels.names[index]] += count
+        self.malignant += sum(malignant)
+        for why, count in Counter(refer).items():
+            if why != TRUSTED:
+                self.referred[why] += count
+        self._add_histograms(_histograms(np.array(probabilities), labels))
 
-    def _begin_histograms(self, labels: LabelSet) -> list[list[int]]:
-        for column in probability_columns(labels.names):
-            self.histograms.setdefault(column, [0] * HISTOGRAM_BINS)
-        # A diagnosis called malignant is counted as the sum over the malignant ones, which it is.
-        own = [[0] * HISTOGRAM_BINS if name == "malignant" else self.histograms[f"p_{name}"] for name in labels.names]
-        self._bins = [*own, self.histograms["p_malignant"]]
-        return self._bins
+    def _add_histograms(self, histograms: Mapping[str, Sequence[int]]) -> None:
+        for column, counts in histograms.items():
+            bins = self.histograms.setdefault(column, [0] * HISTOGRAM_BINS)
+            bins[:] = [sum(pair) for pair in zip(bins, counts, strict=True)]
 
     def update(self, other: Counts) -> None:
         """Count what another has counted."""
@@ -70,15 +73,14 @@ class Counts:
             for name, count in theirs.items():
                 mine[name] = mine.get(name, 0) + count
         self.malignant += other.malignant
-        for column, counts in other.histograms.items():
-            bins = self.histograms.setdefault(column, [0] * HISTOGRAM_BINS)
-            bins[:] = [sum(pair) for pair in zip(bins, counts, strict=True)]
+        self._add_histograms(other.histograms)
 
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows, each counted as it goes by."""
-        for row in rows:
-            self.add(row)
-            yield row
+        """The rows, counted a batch at a time as they go by: the counts are whole when the iterator has ended."""
+        waiting = iter(rows)
+        while batch := list(itertools.islice(waiting, ROWS_AT_ONCE)):
+            self.add(batch)
+            yield from batch
 
     @property
     def scored(self) -> int:
@@ -94,6 +96,20 @@ class Counts:
     def malignant_share(self) -> float:
         """The share of scored rows that are malignant at the operating point; 0 without any."""
         return self.malignant / self.scored if self.scored else 0.0
+
+
+def _histograms(probabilities: np.ndarray, labels: LabelSet) -> dict[str, list[int]]:
+    """How many of (rows, classes) probabilities are in each of `HISTOGRAM_BINS`, by column of the report."""
+    malignant = np.zeros(len(probabilities))
+    for index in labels.malignant_indices:  # in the order of `IndexedPrediction.malignant_probability`: the same bits
+        malignant += probabilities[:, index]
+    own = [index for index, name in enumerate(labels.names) if name != "malignant"]
+    chances = np.column_stack([probabilities[:, own], malignant])  # (rows, columns)
+    bin_of = np.where(chances < 1, chances * HISTOGRAM_BINS, HISTOGRAM_BINS - 1).astype(np.int64)
+    columns = probability_columns(labels.names)
+    bin_of += HISTOGRAM_BINS * np.arange(len(columns))  # bins of their own for each column, to count in one go
+    counts = np.bincount(bin_of.ravel(), minlength=HISTOGRAM_BINS * len(columns)).reshape(len(columns), -1)
+    return dict(zip(columns, counts.tolist(), strict=True))
 
 
 def provenance(

@@ -1,15 +1,18 @@
 import dataclasses
 import json
+import pickle
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lesionflow import __version__
+from lesionflow.diagnoses import BINARY, HAM10000
 from lesionflow.errors import ReportError
 from lesionflow.model.card import AVERAGED, SINGLE, Calibration, Card
 from lesionflow.model.prediction import IndexedPrediction, Row
-from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
+from lesionflow.scoring.summary import ROWS_AT_ONCE, Counts, build_summary, provenance, write_summary
 
 CARD = Card("cnn", 48, 64, "demo", "d" * 64, True, "s" * 64, 0, (0.7, 0.15, 0.15), digest="0123456789abcdef" * 4)
 ROWS = [
@@ -31,6 +34,42 @@ def test_counts_while_the_rows_go_by() -> None:
     assert counts.failures == {"damaged": 2, "empty": 1}
     assert (counts.scored, counts.failed) == (4, 3) and counts.malignant_share == 0.5
     assert Counts().malignant_share == 0.0
+
+
+def test_counts_in_batches_are_those_of_each_row() -> None:
+    edges = [(bin / 20, 1 - bin / 20, 0.0, 0.0, 0.0, 0.0, 0.0) for bin in range(21)]
+    drawn = [tuple(row) for row in np.random.default_rng(0).dirichlet([0.2] * 7, 2 * ROWS_AT_ONCE).tolist()]
+    scored = [
+        Row("x", IndexedPrediction(chances, number % 7, number % 3 == 0, ("no", "uncertain", "unfamiliar")[number % 3]))
+        for number, chances in enumerate([*edges, *drawn])
+    ]
+    rows = scored + ROWS
+    counts = Counts()
+    assert list(counts.counting(iter(rows))) == rows
+    expected = {f"p_{name}": [0] * 20 for name in (*HAM10000.names, "malignant")}
+    for row in rows:
+        if row.prediction is not None:
+            values = (*row.prediction.probabilities, row.prediction.malignant_probability)
+            for bins, chance in zip(expected.values(), values, strict=True):
+                bins[min(int(chance * 20), 19)] += 1
+    assert counts.histograms == expected and list(counts.histograms) == list(expected)
+    assert counts.scored == len(scored) + 4 and counts.failures == {"damaged": 2, "empty": 1}
+    one_by_one = Counts()
+    for row in rows:
+        one_by_one.add([row])
+    assert one_by_one == counts == pickle.loads(pickle.dumps(counts))
+    halves = Counts(), Counts()
+    for half, some in zip(halves, (rows[:100], rows[100:]), strict=True):
+        half.add(some)
+    halves[0].update(halves[1])
+    assert halves[0] == counts != halves[1]
+
+
+def test_a_diagnosis_called_malignant_is_one_histogram() -> None:
+    counts = Counts.of(BINARY)
+    counts.add([Row("x", IndexedPrediction((0.3, 0.7), 1, True, "no", BINARY))])
+    assert list(counts.histograms) == ["p_benign", "p_malignant"]
+    assert counts.histograms["p_malignant"].index(1) in (13, 14) and counts.diagnoses == {"benign": 0, "malignant": 1}
 
 
 def test_the_summary_says_what_came_of_it_and_where_it_comes_from(tmp_path: Path) -> None:
