@@ -46,8 +46,8 @@ def evaluate(
     """Measure a model on labelled images.
 
     On the data that the model was trained on, its own split's test part is measured unless `part` says otherwise; on
-    other data all images are. Images of lesions that it was trained on are found by digest and named in the report's
-    first warning.
+    other data all images are. Images of lesions that it was trained on are found by digest, and the first warning names
+    them.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def _evaluate(
     pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
     draw = out is not None or config.log
     usual = USUAL_IMAGES if draw else 0
-    report = evaluate_model(
+    evaluation = evaluate_model(
         predictor, resolved.label, images, part, members, pixels,
         warnings=warnings, resamples=config.resamples, draw=draw, elsewhere=images.digest != card.data_digest,
         mapping=mapping, validation=validation,
@@ -130,19 +130,19 @@ def _evaluate(
         pool=config.pool if config.group_by else None, progress=progress,
     )  # fmt: skip
     if out is not None:
-        write_evaluation(report, Path(out), config.overwrite)
+        write_evaluation(evaluation, Path(out), config.overwrite)
     if config.log:
         with tracking.run(f"evaluate {resolved.label}", config.experiment, system_metrics=False):
             asked = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
             tracking.log_parameters(asked | {"bundle_digest": card.digest, "data_digest": images.digest})
-            measured = report.predictions.label_set
-            tracking.log_estimates(part, report.metrics, measured)
-            if report.shift:
-                tracking.log_metrics({f"shift/{name}": value for name, value in report.shift.metrics().items()})
-            if report.stability:
-                tracking.log_estimates(STABILITY, report.stability.metrics(), measured)
-            tracking.log_evaluation(report, part)
-    return report
+            measured = evaluation.predictions.label_set
+            tracking.log_estimates(part, evaluation.metrics, measured)
+            if evaluation.shift:
+                tracking.log_metrics({f"shift/{name}": value for name, value in evaluation.shift.metrics().items()})
+            if evaluation.stability:
+                tracking.log_estimates(STABILITY, evaluation.stability.metrics(), measured)
+            tracking.log_evaluation(evaluation, part)
+    return evaluation
 
 
 def _check_mapped(mapping: LabelMapping | None, images: LabelledImages) -> None:

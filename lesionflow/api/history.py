@@ -12,9 +12,9 @@ from lesionflow.tracking.tracking_store import connect
 def history(name: str = DEFAULT_NAME, *, tracking_uri: str | None = None) -> ChampionState:
     """The champion of a model and every change of it, oldest first. Raises `RegistryError` where there is neither."""
     connect(tracking_uri)
-    standing = read_state(name)
-    if not standing.changes and standing.champion is None:
+    state = read_state(name)
+    if not state.changes and state.champion is None:
         raise RegistryError(
             f"{name} has no champion and never had one{suggest_model(name)}; train a model with 'lesionflow train'"
         )
-    return standing
+    return state

@@ -101,10 +101,10 @@ def register(
             )
         with patient():
             version, run_id = _register(outcome, card, name, begun.run_id if begun else None, experiment)
-    decision = None
+    verdict = None
     if challenge and not (found and decided(version)):
-        _, decision, _ = promote_best([version])
-    return Registered(version, found is not None, run_id, begun is not None, decision, begun.parent if begun else None)
+        _, verdict, _ = promote_best([version])
+    return Registered(version, found is not None, run_id, begun is not None, verdict, begun.parent if begun else None)
 
 
 def _bundle_folder(bundle: str) -> Path:

@@ -300,13 +300,13 @@ def _train(
                     )
                 trained.append(found[0])
                 histories[name] = found[1]
-            best, decision, before = _crown(trained)
+            best, verdict, before = _promote_best(trained)
             if several:
-                figures = {f"{v.card.network}/{k}": m for v in trained for k, m in _deciding(v.card).items()}
-                tracking.log_metrics(figures)
+                metrics = {f"{v.card.network}/{k}": m for v in trained for k, m in _deciding(v.card).items()}
+                tracking.log_metrics(metrics)
                 picture = learning_picture(f"{title} on {images.description}", histories)
                 tracking.log_picture(picture.name, picture.png())
-    return Trained(tuple(trained), best, decision, before, address)
+    return Trained(tuple(trained), best, verdict, before, address)
 
 
 def _as_used(config: TrainingConfig) -> TrainingConfig:
@@ -330,7 +330,7 @@ def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Itera
         raise
 
 
-def _crown(trained: list[Version]) -> tuple[Version, Verdict, Version | None]:
+def _promote_best(trained: list[Version]) -> tuple[Version, Verdict, Version | None]:
     """Let the better one challenge the champion; an error says how to ask again."""
     try:
         return promote_best(trained)

@@ -49,7 +49,7 @@ class LearntFrom:
     label: str
     licence: str
     trained_on: dict[str, np.ndarray] | None  # what `evaluation.leaks.trained_on` told of it
-    warning: str  # what is to be said of it beside the figures; empty: nothing
+    warning: str  # what is to be said of it beside the metrics; empty: nothing
 
 
 @dataclass(frozen=True)
@@ -220,11 +220,11 @@ def _unstoppable(
     waiting: dict[int, Mapping[str, float]] = dict(enumerate(last.history, start=1)) if last else {}
 
     def log(result: EpochResult) -> None:
-        waiting[result.epoch] = result.figures
-        for epoch, figures in sorted(waiting.items()):
-            # An epoch of which the figures were logged and the checkpoint was not kept is trained a second time.
+        waiting[result.epoch] = result.metrics
+        for epoch, metrics in sorted(waiting.items()):
+            # An epoch of which the metrics were logged and the checkpoint was not kept is trained a second time.
             known = logged.get(epoch, {})
-            missing = {key: value for key, value in figures.items() if key not in known}
+            missing = {key: value for key, value in metrics.items() if key not in known}
             if missing and not outage.attempt(tracking.log_epoch, epoch, missing):
                 break
             del waiting[epoch]

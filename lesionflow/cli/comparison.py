@@ -34,7 +34,7 @@ def print_comparison(comparison: Comparison, parts: tuple[str, ...], console: Co
     if comparison.not_comparable:
         click.secho("NOT COMPARABLE", bold=True, fg="red")
         for label, why in comparison.not_comparable.items():
-            click.echo(f"The figures of {label} cannot be set against the others: {why}.")
+            click.echo(f"The metrics of {label} cannot be set against the others: {why}.")
         click.echo()
     for label, differences in comparison.differences.items():
         title, labels = f"{label} minus {models[0].label}, validation", models[0].card.labels
@@ -110,7 +110,7 @@ def _described(model: ComparedModel, parts: tuple[str, ...]) -> dict[str, Any]:
         "width": card.width,
         "registered": model.registered.isoformat(timespec="seconds") if model.registered else None,
         "metrics": {
-            part: {name: figure._asdict() for name, figure in card.metrics.get(part, {}).items()} for part in parts
+            part: {name: estimate._asdict() for name, estimate in card.metrics.get(part, {}).items()} for part in parts
         },
     }
 

@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from lesionflow.registry.history import ChampionState
     from lesionflow.registry.versions import Version
 
-PARTS = ("validation", "test")  # of which cards have figures worth comparing
+PARTS = ("validation", "test")  # of which cards have metrics worth comparing
 
 
 @command(short_help="Print models side by side, and how they differ.")
 @click.argument("models", nargs=-1, type=MODEL, metavar="[MODEL...]")
 @report_option("Report of 'lesionflow score --also' whose two models are compared, in place of MODEL.")
 @truth_option
-@option("--part", type=Choice(PARTS), unset="both", help="Part of the split to show figures of.")
+@option("--part", type=Choice(PARTS), unset="both", help="Part of the split to show metrics of.")
 @option("--json", "for_machines", is_flag=True, help="Print JSON.")
 @tracking_uri_option
 def compare(
@@ -151,19 +151,19 @@ def register(
         which = f"run {done.run_id}, which trained it" if done.of_training else f"run {done.run_id}"
         click.echo(f"registered as {version.label} ({version.card.network}), in {which}")
     if done.decision is not None:
-        print_decision(version, done.decision)
+        print_verdict(version, done.decision)
     if done.unfinished:
         click.echo(f"the training's other networks: lesionflow train --resume {done.unfinished}")
 
 
-def print_decision(version: Version, decision: Verdict) -> None:
+def print_verdict(version: Version, verdict: Verdict) -> None:
     """Print whether a version that was trained or registered has become champion."""
-    if decision.promote:
-        click.echo(f"{version.label} ({version.card.network}) is the champion now: {decision.reason}")
+    if verdict.promote:
+        click.echo(f"{version.label} ({version.card.network}) is the champion now: {verdict.reason}")
         model = shlex.quote(f"models:/{version.name}@champion")
         click.echo(f"score images with it: lesionflow score FOLDER --out results.csv --model {model}")
     else:
-        click.echo(f"{version.label} ({version.card.network}) does not become champion: {decision.reason}")
+        click.echo(f"{version.label} ({version.card.network}) does not become champion: {verdict.reason}")
 
 
 @command(short_help="Make a version the champion if it passes the gates.")
@@ -250,27 +250,27 @@ def history(name: str, tracking_uri: str | None) -> None:
     """
     from lesionflow.api.history import history
 
-    standing = history(name, tracking_uri=tracking_uri)
-    _warn_of_others(name, standing)
-    for change in reversed(standing.changes):
+    state = history(name, tracking_uri=tracking_uri)
+    _warn_of_others(name, state)
+    for change in reversed(state.changes):
         before = f", after {name}/{change.before}" if change.before is not None else ""
         click.echo(f"{change.when}  {name}/{change.version} {change.decision} by {change.who}{before}")
         if change.reason:
             click.echo(click.wrap_text(change.reason, 80, "    ", "    "))
 
 
-def _warn_of_others(name: str, standing: ChampionState) -> None:
+def _warn_of_others(name: str, state: ChampionState) -> None:
     """Say where the alias is, if it is not where the last change has put it."""
-    if standing.agrees:
+    if state.agrees:
         return
-    where = f"is {name}/{standing.champion}" if standing.champion is not None else "is none"
+    where = f"is {name}/{state.champion}" if state.champion is not None else "is none"
     click.secho(f"warning: the champion {where}; that change was not lesionflow's", err=True, fg="yellow")
 
 
 def _print_gates(promotion: Promotion) -> None:
     for gate in promotion.decision.gates:
-        figures = "" if gate.figure is None or gate.limit is None else f"{gate.figure:.4f}, limit {gate.limit:.4f}"
-        click.echo(f"{'passed' if gate.passed else 'FAILED'}  {gate.name:22}{figures}".rstrip())
+        values = "" if gate.figure is None or gate.limit is None else f"{gate.figure:.4f}, limit {gate.limit:.4f}"
+        click.echo(f"{'passed' if gate.passed else 'FAILED'}  {gate.name:22}{values}".rstrip())
         click.echo(click.wrap_text(gate.reason, 80, "        ", "        "))
 
 

@@ -18,7 +18,7 @@ from lesionflow.cli.options import (
     registered_model_option,
     tracking_uri_option,
 )
-from lesionflow.cli.registry import print_decision
+from lesionflow.cli.registry import print_verdict
 from lesionflow.cli.streams import exit_code, terminable
 from lesionflow.cli.values import CONFIGURATION
 from lesionflow.errors import UsageError
@@ -120,7 +120,7 @@ def _print(trained: Trained) -> None:
 
     console = Console()
     console.print(_figures(trained.versions))
-    print_decision(trained.best, trained.decision)
+    print_verdict(trained.best, trained.decision)
     served = trained.tracking_uri.startswith(("http://", "https://"))
     click.echo(f"see the runs: {'' if served else 'mlflow ui --backend-store-uri '}{trained.tracking_uri}")
 
@@ -153,6 +153,6 @@ def _figures(versions: Iterable[Version]) -> Table:
     for version in versions:
         for part in PARTS:
             metrics = version.card.metrics[part]
-            figures = [f"{metrics[name].value:.3f}" if name in metrics else "" for name in shown]
-            table.add_row(str(version.number), version.card.network, part, *figures)
+            values = [f"{metrics[name].value:.3f}" if name in metrics else "" for name in shown]
+            table.add_row(str(version.number), version.card.network, part, *values)
     return table

@@ -55,7 +55,7 @@ def fit_calibration(
     threshold = _threshold(probability, malignant, sensitivity)
     uncertain = float(np.quantile(said.confidence, referred))
     familiar = None if np.isnan(distances).any() else float(np.quantile(distances, 1 - UNFAMILIAR_SHARE))
-    figures = {
+    fitted = {
         "ece_before": expected_calibration_error(labels, softmax(logits)),
         "ece_of_temperature_alone": expected_calibration_error(
             labels, softmax(logits / _fit_temperature(logits, labels))
@@ -67,8 +67,8 @@ def fit_calibration(
         "share_referred_as_uncertain": referred,
     }
     if not malignant.all():
-        figures["specificity_at_the_threshold"] = float((probability[~malignant] < threshold).mean())
-    return Calibration(temperature, plain.logit_offsets, threshold, uncertain, familiar, figures, call_strength)
+        fitted["specificity_at_the_threshold"] = float((probability[~malignant] < threshold).mean())
+    return Calibration(temperature, plain.logit_offsets, threshold, uncertain, familiar, fitted, call_strength)
 
 
 def ece_by_chance(probabilities: np.ndarray, *, draws: int = 1000, seed: int = 0) -> float:

@@ -78,11 +78,11 @@ def call_strengths(
 
     found = []
     for strength, whole, draws in zip(strengths, wholes, resampled, strict=True):
-        figures = [
+        estimates = [
             None if np.isnan(value[0]) else interval(float(value[0]), np.concatenate(each))
             for value, each in zip(whole, zip(*draws, strict=True), strict=True)
         ]
-        found.append(CallStrength(strength, *figures))
+        found.append(CallStrength(strength, *estimates))
     return tuple(found)
 
 
@@ -110,9 +110,9 @@ def strength_rows(found: Iterable[CallStrength], own: float, not_to_miss: str) -
     header = ["--call", "balanced accuracy", "accuracy", *([f"{not_to_miss} sensitivity"] if not_to_miss else [])]
     rows = []
     for each in found:
-        figures = [each.balanced_accuracy, each.accuracy, *([each.sensitivity] if not_to_miss else [])]
+        estimates = [each.balanced_accuracy, each.accuracy, *([each.sensitivity] if not_to_miss else [])]
         mark = ", this model's" if each.strength == own else ""
-        rows.append([f"{each.strength:g}{mark}", *map(with_interval, figures)])
+        rows.append([f"{each.strength:g}{mark}", *map(with_interval, estimates)])
     return header, rows
 
 

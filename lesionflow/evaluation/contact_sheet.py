@@ -22,7 +22,7 @@ LONGEST_ID = 20  # characters below a thumbnail
 class Mistake:
     """An image that a model is wrong about."""
 
-    place: int  # among the predictions
+    index: int  # among the predictions
     image_id: str
     true: str
     called: str
@@ -45,12 +45,12 @@ def worst_mistakes(predictions: LabelledPredictions, count: int = 12) -> list[Mi
     others = wrong[: count - len(first)]
     return [
         Mistake(
-            int(place), str(predictions.image_ids[place]), names[predictions.labels[place]],
-            names[predictions.called[place]], float(predictions.confidence[place]),
-            float(predictions.malignant_probability[place]),
-            bool(malignant[place] and not predictions.malignant[place]),
+            int(index), str(predictions.image_ids[index]), names[predictions.labels[index]],
+            names[predictions.called[index]], float(predictions.confidence[index]),
+            float(predictions.malignant_probability[index]),
+            bool(malignant[index] and not predictions.malignant[index]),
         )
-        for place in (*first, *others)
+        for index in (*first, *others)
     ]  # fmt: skip
 
 

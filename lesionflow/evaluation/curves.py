@@ -54,8 +54,8 @@ def roc_by_diagnosis(about: str, predictions: LabelledPredictions) -> Figure:
     names = predictions.label_set.names
     curves = {
         diagnosis: curve
-        for place, diagnosis in enumerate(names)
-        if (curve := roc(predictions.labels == place, predictions.probabilities[:, place])) is not None
+        for index, diagnosis in enumerate(names)
+        if (curve := roc(predictions.labels == index, predictions.probabilities[:, index])) is not None
     }
     rows = -(-(len(names) + 1) // 4)  # one is left over, for what the curves are
     figure, panels = canvas(1.8 * rows, rows, 4, sharex=True, sharey=True)

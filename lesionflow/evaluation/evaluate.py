@@ -116,7 +116,7 @@ def evaluate_model(
     if elsewhere:
         tells = predictor.calibration.unfamiliar_above is not None
         shift = measure_shift(said, validation, tells_unfamiliar=tells)
-    report = Evaluation(
+    evaluation = Evaluation(
         model=model,
         card=predictor.card,
         data=images.description,
@@ -139,24 +139,24 @@ def evaluate_model(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     if not draw:
-        return report
+        return evaluation
     progress(f"{part}: drawing")
-    pictures = [*numeric_pictures(report)]
+    pictures = [*numeric_pictures(evaluation)]
     thumbnails = _thumbnails(table["path"].tolist(), pixels, members)
     if show_images and (mistakes := worst_mistakes(said)):
-        pictures.append(mistakes_picture(report, mistakes, [thumbnails(mistake.place) for mistake in mistakes]))
+        pictures.append(mistakes_picture(evaluation, mistakes, [thumbnails(mistake.index) for mistake in mistakes]))
     if show_images:
         maps = [
-            occlusion_heatmap(predict, np.asarray(pixels[members[place]]), place, int(said.labels[place]))
-            for place in typical_images(said)
+            occlusion_heatmap(predict, np.asarray(pixels[members[index]]), index, int(said.labels[index]))
+            for index in typical_images(said)
         ]
-        pictures.append(heatmaps_picture(report, maps, [thumbnails(found.place) for found in maps]))
+        pictures.append(heatmaps_picture(evaluation, maps, [thumbnails(found.index) for found in maps]))
     if histories:
         pictures.append(learning_picture(f"{model} on {images.description}", histories))
     progress(f"{part}: drawing {len(pictures)} pictures")
     # Drawing takes far longer than computing, and page, files and MLflow each want the same bytes: drawn once.
     drawn = tuple(dataclasses.replace(picture, content=picture.png()) for picture in pictures)
-    return dataclasses.replace(report, pictures=drawn)
+    return dataclasses.replace(evaluation, pictures=drawn)
 
 
 def _lesions(table: pd.DataFrame, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -175,25 +175,25 @@ def _lesions(table: pd.DataFrame, labels: np.ndarray) -> tuple[np.ndarray, np.nd
 def _thumbnails(paths: Sequence[str], pixels: np.ndarray, members: np.ndarray) -> Callable[[int], np.ndarray]:
     """What gives an image by its place, larger than the network sees it."""
 
-    def thumbnail(place: int) -> np.ndarray:
+    def thumbnail(index: int) -> np.ndarray:
         try:
-            return decode(paths[place], THUMBNAIL, THUMBNAIL)
+            return decode(paths[index], THUMBNAIL, THUMBNAIL)
         except ImageError:  # gone since its pixels were kept
-            return np.asarray(pixels[members[place]])
+            return np.asarray(pixels[members[index]])
 
     return thumbnail
 
 
-def write_evaluation(report: Evaluation, folder: Path, overwrite: bool = False) -> list[Path]:
-    """Write a report into a folder: `report.html`, `metrics.json`, `predictions.csv` and the figures.
+def write_evaluation(evaluation: Evaluation, folder: Path, overwrite: bool = False) -> list[Path]:
+    """Write an evaluation into a folder: `report.html`, `metrics.json`, `predictions.csv` and the figures.
 
     Raises `ReportError` where a file cannot be written.
     """
     contents = {
-        METRICS_FILE: json.dumps(evaluation_json(report), indent=2, allow_nan=False).encode() + b"\n",
-        PREDICTIONS_FILE: _predictions_csv(report.predictions).encode(),
-        **{f"{picture.name}.png": picture.png() for picture in report.pictures},
-        PAGE_FILE: evaluation_page(report).encode(),  # last: where it is, everything is
+        METRICS_FILE: json.dumps(evaluation_json(evaluation), indent=2, allow_nan=False).encode() + b"\n",
+        PREDICTIONS_FILE: _predictions_csv(evaluation.predictions).encode(),
+        **{f"{picture.name}.png": picture.png() for picture in evaluation.pictures},
+        PAGE_FILE: evaluation_page(evaluation).encode(),  # last: where it is, everything is
     }
     for name, content in contents.items():
         with atomic_file(folder / name, overwrite) as file:
@@ -207,11 +207,11 @@ def _predictions_csv(said: LabelledPredictions) -> str:
     rows.writerow(
         ["image_id", "lesion_id", "true", "diagnosis", "malignant", "refer", *(f"p_{name}" for name in names)]
     )
-    for place in range(len(said)):
+    for index in range(len(said)):
         rows.writerow([
-            *(cell(utf8(str(name))) for name in (said.image_ids[place], said.lesion_ids[place])),
-            names[said.labels[place]], names[said.called[place]],
-            YES if said.malignant[place] else NO, said.refer[place],
-            *(f"{probability:.6f}" for probability in said.probabilities[place]),
+            *(cell(utf8(str(name))) for name in (said.image_ids[index], said.lesion_ids[index])),
+            names[said.labels[index]], names[said.called[index]],
+            YES if said.malignant[index] else NO, said.refer[index],
+            *(f"{probability:.6f}" for probability in said.probabilities[index]),
         ])  # fmt: skip
     return text.getvalue()

@@ -20,13 +20,13 @@ LONGEST = 18  # characters of a slice's name
 def slices_picture(about: str, slices: Sequence[Slice], gaps: Sequence[Gap], overall: Mapping[str, Estimate]) -> Figure:
     """Balanced accuracy and the operating point's two sides in each slice, with intervals; small slices are hollow."""
     shown = {metric.name: metric.short.replace(" ", "\n") for metric in shown_at(Place.GROUPS_PLOT)}
-    names, heads, places = [], [], []
+    names, heads, lines = [], [], []
     line = 0.0
     for attribute, members in groupby(slices, key=lambda each: each.attribute):
         heads.append((line, attribute_in_words(attribute)))
         for each in members:
             line += 1
-            places.append(line)
+            lines.append(line)
             value = each.value if len(each.value) <= LONGEST else each.value[: LONGEST - 1] + "…"
             names.append(f"{value} ({each.images}{', small' if each.small else ''})")
         line += 1.6
@@ -34,21 +34,21 @@ def slices_picture(about: str, slices: Sequence[Slice], gaps: Sequence[Gap], ove
     for axes, (metric, label) in zip(panels[0], shown.items(), strict=True):
         if metric in overall:
             axes.axvline(overall[metric].value, color=PALE, linewidth=1)
-        for place, each in zip(places, slices, strict=True):
+        for line, each in zip(lines, slices, strict=True):
             if metric not in each.metrics:
-                axes.text(0.5, place, "not defined", fontsize=7, color=GREY, ha="center", va="center")
+                axes.text(0.5, line, "not defined", fontsize=7, color=GREY, ha="center", va="center")
                 continue
             found = each.metrics[metric]
-            axes.plot([found.low, found.high], [place, place], color="black", linewidth=1.2,
+            axes.plot([found.low, found.high], [line, line], color="black", linewidth=1.2,
                       linestyle=":" if each.small else "-")  # fmt: skip
-            axes.plot(found.value, place, "o", color="black", markersize=5,
+            axes.plot(found.value, line, "o", color="black", markersize=5,
                       markerfacecolor="white" if each.small else "black", clip_on=False)  # fmt: skip
         axes.set(xlim=(-0.03, 1.03), xticks=(0, 0.5, 1), ylim=(max(line - 0.6, 1), -0.8))
         axes.set_xlabel(label, fontsize=TEXT)
-    panels[0, 0].set_yticks(places, [printable(name) for name in names], fontsize=SMALL, parse_math=False)
-    for place, attribute in heads:
+    panels[0, 0].set_yticks(lines, [printable(name) for name in names], fontsize=SMALL, parse_math=False)
+    for line, attribute in heads:
         panels[0, 0].text(
-            -0.02, place, printable(attribute), transform=panels[0, 0].get_yaxis_transform(), ha="right", va="center",
+            -0.02, line, printable(attribute), transform=panels[0, 0].get_yaxis_transform(), ha="right", va="center",
             fontsize=SMALL, fontweight="bold", parse_math=False,
         )  # fmt: skip
     gap = next((gap for gap in gaps if gap.metric in shown), None)

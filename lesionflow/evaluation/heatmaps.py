@@ -36,7 +36,7 @@ class Occlusion:
 class Heatmap:
     """What covering each part of one labelled image does to its call."""
 
-    place: int  # among the predictions
+    index: int  # among the predictions
     true: int  # indices into the label set
     called: int
     probability: float  # of the call, nothing covered
@@ -86,13 +86,13 @@ def occlude(
     return Occlusion(asked, probability, float(min(probability, chance.min())), total / weights)
 
 
-def occlusion_heatmap(predict: Predict, pixels: np.ndarray, place: int, true: int, **options: Any) -> Heatmap:
+def occlusion_heatmap(predict: Predict, pixels: np.ndarray, index: int, true: int, **options: Any) -> Heatmap:
     """The map of a labelled image's call; options are those of `occlude`.
 
-    place: where the image stands among the predictions; true: its diagnosis, an index into the label set.
+    index: where the image stands among the predictions; true: its diagnosis, an index into the label set.
     """
     found = occlude(predict, pixels, **options)
-    return Heatmap(place, true, found.diagnosis, found.probability, found.lowest, found.drop)
+    return Heatmap(index, true, found.diagnosis, found.probability, found.lowest, found.drop)
 
 
 def _length(side: int, share: float) -> int:
@@ -111,19 +111,19 @@ def _log_odds(chance: np.ndarray) -> np.ndarray:
 
 
 def typical_images(predictions: LabelledPredictions) -> list[int]:
-    """Two images a diagnosis, as places: the rightly called one of median confidence, and the surest wrong one.
+    """Two images a diagnosis, as indices: the rightly called one of median confidence, and the surest wrong one.
 
     Chosen by rule, not by how their maps look; what a diagnosis has none of is left out.
     """
-    places = []
+    indices = []
     for label in range(len(predictions.label_set)):
         of_it = predictions.labels == label
         for members, middle in ((predictions.called == label, True), (predictions.called != label, False)):
             found = np.flatnonzero(of_it & members)
             if len(found):
                 ordered = found[np.argsort(predictions.confidence[found], kind="stable")]
-                places.append(int(ordered[len(ordered) // 2 if middle else -1]))
-    return places
+                indices.append(int(ordered[len(ordered) // 2 if middle else -1]))
+    return indices
 
 
 def heatmap_sheet(
@@ -145,7 +145,7 @@ def heatmap_sheet(
         draw_lines(lined, found.drop, image.shape)
         verdict = "rightly" if found.true == found.called else f"as {names[found.called]}"
         plain.set_title(
-            f"{names[found.true]}, called {verdict}\n{shortened(predictions.image_ids[found.place])}",
+            f"{names[found.true]}, called {verdict}\n{shortened(predictions.image_ids[found.index])}",
             fontsize=SMALL, loc="left", parse_math=False,
         )  # fmt: skip
         lined.set_title(f"{found.probability:.0%} → {found.lowest:.0%}", fontsize=SMALL)

@@ -22,14 +22,14 @@ SLOPE = 0.01  # balanced accuracy gained, or gap opened: less is level
 class History:
     """How a network's training went."""
 
-    epochs: Sequence[Mapping[str, float]]  # `EpochResult.figures` of each: train_loss, validation_loss, ...
+    epochs: Sequence[Mapping[str, float]]  # `EpochResult.metrics` of each: train_loss, validation_loss, ...
     best_epoch: int  # from 1: the one whose weights are kept
     train: float | None = None  # balanced accuracy of these weights on the training images as they are,
     validation: float | None = None  # and on the validation images
 
     def curve(self, name: str) -> np.ndarray:
         """One figure by epoch: (epochs,)."""
-        return np.array([figures[name] for figures in self.epochs], dtype=np.float64)
+        return np.array([metrics[name] for metrics in self.epochs], dtype=np.float64)
 
 
 def diagnose_fit(history: History) -> str:
@@ -43,7 +43,7 @@ def diagnose_fit(history: History) -> str:
       gained more than 0.01.
     - Widening: in the last third the gap in balanced accuracy grew by more than 0.01. Otherwise stable.
     The gap's size is that of the kept weights on images as they are, where it is known. The curves alone understate it:
-    their training figures are of augmented, oversampled images with dropout on.
+    their training metrics are of augmented, oversampled images with dropout on.
     """
     if len(history.epochs) < FEWEST_EPOCHS:
         return f"too few epochs ({len(history.epochs)}) to tell"
@@ -67,7 +67,7 @@ def diagnose_fit(history: History) -> str:
 
 def smoothed(curve: np.ndarray) -> np.ndarray:
     """A running median of five epochs, of fewer at the ends: (epochs,)."""
-    return np.array([np.median(curve[max(0, place - 2) : place + 3]) for place in range(len(curve))])
+    return np.array([np.median(curve[max(0, index - 2) : index + 3]) for index in range(len(curve))])
 
 
 def _still_improving(history: History, smooth: np.ndarray, noise: float) -> str:

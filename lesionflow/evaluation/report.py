@@ -22,7 +22,7 @@ from lesionflow.model.card import Calibration, Card, Estimate
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, LabelledPredictions
 from lesionflow.version import __version__
 
-REPORT_FORMAT = 1
+EVALUATION_FORMAT = 1
 NOT_A_DEVICE = "For research. Not a medical device: nothing here may decide about a patient."
 FEW_LESIONS = 100  # evaluated: fewer say little of anything
 
@@ -61,7 +61,7 @@ class Evaluation:
 
     @property
     def about(self) -> str:
-        """Model, data and part, for below a figure."""
+        """Model, data and part, as the line below a figure has them."""
         return f"{self.model} on {self.data}, {self.part}: {len(self.predictions)} images of {self.lesions} lesions"
 
     @property
@@ -74,104 +74,119 @@ class Evaluation:
 
     @property
     def all_warnings(self) -> tuple[str, ...]:
-        """The given warnings, and those that the figures themselves call for; the gravest first."""
+        """The given warnings, and those that the metrics themselves call for; the gravest first."""
         return (*self.warnings, *_own_warnings(self))
 
 
-def _own_warnings(report: Evaluation) -> list[str]:
+def _own_warnings(evaluation: Evaluation) -> list[str]:
     warnings = []
-    if report.demo:
+    if evaluation.demo:
         warnings.append("The evaluated images are synthetic demo data: the figures have no medical meaning.")
-    elif report.card.demo:
+    elif evaluation.card.demo:
         warnings.append("The model was trained on synthetic demo data: it has no medical meaning.")
-    if report.part == "validation":
+    if evaluation.part == "validation":
         warnings.append(
             "The epoch, the calibration and the thresholds were chosen on these very images: the figures flatter."
         )
-    unfamiliar = report.shift.unfamiliar if report.shift else None
+    unfamiliar = evaluation.shift.unfamiliar if evaluation.shift else None
     if unfamiliar is not None and unfamiliar.low > MUCH_UNFAMILIAR:
         warnings.append(
             f"{unfamiliar.value:.0%} of the images are unlike the training images: the model was not made for them."
         )
-    if mapping := report.mapping:
+    if mapping := evaluation.mapping:
         warnings.append(f"{not_measurable_told(mapping)}. Counted: {mapping.told}.")
         if mapping.contradicting:
             warnings.append(
                 f"{', '.join(mapping.contradicting)} count as malignant in one of {mapping.fine.name} and "
                 f"{mapping.coarse.name} alone: metrics of malignant against benign mix both."
             )
-    if report.lesions < FEW_LESIONS:
-        warnings.append(f"Only {report.lesions} lesions: the intervals are wide, and may still be too narrow.")
-    names = report.predictions.label_set.names
-    counts = np.bincount(report.predictions.labels, minlength=len(names))
+    if evaluation.lesions < FEW_LESIONS:
+        warnings.append(f"Only {evaluation.lesions} lesions: the intervals are wide, and may still be too narrow.")
+    names = evaluation.predictions.label_set.names
+    counts = np.bincount(evaluation.predictions.labels, minlength=len(names))
     if rare := [f"{dx} ({count})" for dx, count in zip(names, counts, strict=True) if count < FEW]:
         warnings.append(f"Fewer than {FEW} images of {', '.join(rare)}: their figures are mostly chance.")
     return warnings
 
 
-def evaluation_json(report: Evaluation) -> dict[str, Any]:
-    """All numbers of a report, as values of strict JSON: what is not defined is left out or null."""
-    predictions = report.predictions
+def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
+    """All metrics of an evaluation, as values of strict JSON: what is not defined is left out or null."""
+    predictions = evaluation.predictions
     names = predictions.label_set.names
     counts = np.bincount(predictions.labels, minlength=len(names))
     curves = {"malignant": roc(predictions.is_malignant, predictions.malignant_probability)}
-    for place, diagnosis in enumerate(names):
-        curves[diagnosis] = roc(predictions.labels == place, predictions.probabilities[:, place])
+    for index, diagnosis in enumerate(names):
+        curves[diagnosis] = roc(predictions.labels == index, predictions.probabilities[:, index])
     values = {
-        "format": REPORT_FORMAT,
+        "format": EVALUATION_FORMAT,
         "research_use": NOT_A_DEVICE,
-        "warnings": list(report.all_warnings),
-        "model": report.model,
-        "data": report.data,
-        "part": report.part,
+        "warnings": list(evaluation.all_warnings),
+        "model": evaluation.model,
+        "data": evaluation.data,
+        "part": evaluation.part,
         "images": len(predictions),
-        "lesions": report.lesions,
+        "lesions": evaluation.lesions,
         "images_by_diagnosis": dict(zip(names, counts, strict=True)),
         "images_by_refer": {word: (predictions.refer == word).sum() for word in (TRUSTED, UNCERTAIN, UNFAMILIAR)},
-        "intervals": {"level": 0.95, "method": "bootstrap over lesions", "resamples": report.resamples,
-                      "seed": report.seed},
-        "metrics": {name: estimate._asdict() for name, estimate in report.metrics.items()},
+        "intervals": {"level": 0.95, "method": "bootstrap over lesions", "resamples": evaluation.resamples,
+                      "seed": evaluation.seed},
+        "metrics": {name: estimate._asdict() for name, estimate in evaluation.metrics.items()},
         "confusion_matrix": {
             "rows": "true", "columns": "called", "diagnoses": names,
             "images": confusion_matrix(predictions),
         },
-        "mapping": report.mapping and {
-            "from": report.mapping.fine.name, "to": report.mapping.coarse.name, "diagnoses": report.mapping.groups,
-            "probabilities_summed": report.mapping.of_model, "not_measurable": report.mapping.not_measurable,
-        },
-        "slices": [vars(each) for each in report.slices],
-        "gaps": [_gap(gap) for gap in report.gaps],
-        "calibration": dataclasses.asdict(report.calibration) | {"averaged": report.averaged},
+        "mapping": evaluation.mapping and _mapping(evaluation.mapping),
+        "slices": [vars(each) for each in evaluation.slices],
+        "gaps": [_gap(gap) for gap in evaluation.gaps],
+        "calibration": dataclasses.asdict(evaluation.calibration) | {"averaged": evaluation.averaged},
         "reliability": _bins(predictions),
-        "reliability_before_calibration": None if report.before is None else _bins(report.before),
+        "reliability_before_calibration": None if evaluation.before is None else _bins(evaluation.before),
         "coverage": coverage_curve(predictions)._asdict(),
-        "shift": report.shift and vars(report.shift) | {"scores": [vars(score) for score in report.shift.scores]},
-        "call_strengths": strengths_json(report.strengths),
-        "stability": report.stability and stability_json(report.stability),
+        "shift": evaluation.shift and _shift(evaluation.shift),
+        "call_strengths": strengths_json(evaluation.strengths),
+        "stability": evaluation.stability and stability_json(evaluation.stability),
         "roc": {
             name: {"false_positive_rate": curve[0], "true_positive_rate": curve[1], "auc": curve[2]}
             for name, curve in curves.items()
             if curve is not None
         },
-        "provenance": {
-            "bundle_label": report.card.label,
-            "bundle_digest": report.card.digest,
-            "network": report.card.network,
-            "input": f"{report.card.height} x {report.card.width}",
-            "trained_on": report.card.data_name,
-            "trained_on_digest": report.card.data_digest,
-            "demo_model": report.card.demo,
-            "split_digest": report.card.split_digest,
-            "split_seed": report.card.split_seed,
-            "data_digest": report.data_digest,
-            "demo_data": report.demo,
-            "lesionflow_version": __version__,
-            "trained_with": report.card.versions,
-            "time": report.time,
-        },
+        "provenance": _provenance(evaluation),
     }  # fmt: skip
     plain: dict[str, Any] = _plain(values)
     return plain
+
+
+def _mapping(mapping: LabelMapping) -> dict[str, Any]:
+    return {
+        "from": mapping.fine.name,
+        "to": mapping.coarse.name,
+        "diagnoses": mapping.groups,
+        "probabilities_summed": mapping.of_model,
+        "not_measurable": mapping.not_measurable,
+    }
+
+
+def _shift(shift: Shift) -> dict[str, Any]:
+    return vars(shift) | {"scores": [vars(score) for score in shift.scores]}
+
+
+def _provenance(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "bundle_label": evaluation.card.label,
+        "bundle_digest": evaluation.card.digest,
+        "network": evaluation.card.network,
+        "input": f"{evaluation.card.height} x {evaluation.card.width}",
+        "trained_on": evaluation.card.data_name,
+        "trained_on_digest": evaluation.card.data_digest,
+        "demo_model": evaluation.card.demo,
+        "split_digest": evaluation.card.split_digest,
+        "split_seed": evaluation.card.split_seed,
+        "data_digest": evaluation.data_digest,
+        "demo_data": evaluation.demo,
+        "lesionflow_version": __version__,
+        "trained_with": evaluation.card.versions,
+        "time": evaluation.time,
+    }
 
 
 def _bins(predictions: LabelledPredictions) -> list[dict[str, Any]]:
@@ -181,11 +196,11 @@ def _bins(predictions: LabelledPredictions) -> list[dict[str, Any]]:
 def _gap(gap: Gap) -> dict[str, Any]:
     """A gap, its two slices by value: they stand among the slices."""
     ends = {"lowest": gap.lowest, "highest": gap.highest}
-    figures = {
+    by_end = {
         end: {"value": each.value, "images": each.images, gap.metric: each.metrics[gap.metric]}
         for end, each in ends.items()
     }
-    return {name: value for name, value in vars(gap).items() if name not in ends} | {"size": gap.size} | figures
+    return {name: value for name, value in vars(gap).items() if name not in ends} | {"size": gap.size} | by_end
 
 
 def _plain(value: Any) -> Any:

@@ -26,36 +26,38 @@ GAPS_NAMED = 3
 SHOWN_WIDTH = 640  # pixels of a figure on the page
 
 
-def evaluation_page(report: Evaluation) -> str:
+def evaluation_page(evaluation: Evaluation) -> str:
     """The page of an evaluation, with everything inside: it needs no network and runs no script."""
-    pictures = {picture.name: picture for picture in report.pictures}
+    pictures = {picture.name: picture for picture in evaluation.pictures}
 
     def shown(*names: str) -> list[Markup]:
         return [_figure(pictures.pop(name)) for name in names if name in pictures]
 
     sections = [
-        pages.section("In short", _headline(report), pages.paragraph(_in_short(report))),
-        pages.section("What was evaluated", _facts(report)),
+        pages.section("In short", _headline(evaluation), pages.paragraph(_in_short(evaluation))),
+        pages.section("What was evaluated", _facts(evaluation)),
         pages.section(
             "Each diagnosis",
-            *_not_measurable(report),
-            _by_diagnosis(report),
+            *_not_measurable(evaluation),
+            _by_diagnosis(evaluation),
             *shown("confusion_matrix", "roc_by_diagnosis"),
         ),
-        pages.section("Malignant or benign", *_operating_point(report), *shown("malignant_roc")),
-        pages.section("Whether the probabilities can be believed", *_calibration(report), *shown("reliability")),
-        pages.section("What a person should look at", pages.paragraph(_refer(report)), *shown("coverage")),
+        pages.section("Malignant or benign", *_operating_point(evaluation), *shown("malignant_roc")),
+        pages.section("Whether the probabilities can be believed", *_calibration(evaluation), *shown("reliability")),
+        pages.section("What a person should look at", pages.paragraph(_refer(evaluation)), *shown("coverage")),
     ]
-    if report.strengths:
-        labels = report.predictions.label_set
-        told = strengths_section(report.strengths, report.calibration.call_strength, labels.not_to_miss)
+    if evaluation.strengths:
+        labels = evaluation.predictions.label_set
+        told = strengths_section(evaluation.strengths, evaluation.calibration.call_strength, labels.not_to_miss)
         sections.append(pages.section("What other calls would give", *told))
-    if report.stability:
-        sections.append(pages.section("Whether calls stay when nothing of the lesion changes", *_stability(report)))
-    if report.shift:
-        sections.append(pages.section("How far these images are from the training images", *_shift(report.shift)))
-    if report.slices:
-        sections.append(pages.section("Groups of images", *_slices(report), *shown("slices"), _slices_table(report)))
+    if evaluation.stability:
+        sections.append(pages.section("Whether calls stay when nothing of the lesion changes", *_stability(evaluation)))
+    if evaluation.shift:
+        sections.append(pages.section("How far these images are from the training images", *_shift(evaluation.shift)))
+    if evaluation.slices:
+        sections.append(
+            pages.section("Groups of images", *_slices(evaluation), *shown("slices"), _slices_table(evaluation))
+        )
     for heading, names in (
         ("The worst mistakes", ("worst_mistakes",)),
         ("Where the network looks", ("heatmaps",)),
@@ -64,10 +66,12 @@ def evaluation_page(report: Evaluation) -> str:
     ):
         if drawn := shown(*names):
             sections.append(pages.section(heading, *drawn))
-    sections.append(pages.section("All metrics", _all_metrics(report)))
-    sections.append(pages.section("Limits", pages.bullets([*limits(report.card), data_licence(report.card)])))
-    head = [pages.paragraph(f"Evaluated on {report.data}, {report.part}."), pages.warning(NOT_A_DEVICE)]
-    return pages.page(f"Evaluation of {report.model}", [*head, *map(pages.warning, report.all_warnings)], sections)
+    sections.append(pages.section("All metrics", _all_metrics(evaluation)))
+    sections.append(pages.section("Limits", pages.bullets([*limits(evaluation.card), data_licence(evaluation.card)])))
+    head = [pages.paragraph(f"Evaluated on {evaluation.data}, {evaluation.part}."), pages.warning(NOT_A_DEVICE)]
+    return pages.page(
+        f"Evaluation of {evaluation.model}", [*head, *map(pages.warning, evaluation.all_warnings)], sections
+    )
 
 
 def _figure(picture: Picture) -> Markup:
@@ -75,15 +79,15 @@ def _figure(picture: Picture) -> Markup:
     return pages.image(picture.png(), "png", alternative, picture.how_to_read, SHOWN_WIDTH)
 
 
-def _headline(report: Evaluation) -> Markup:
+def _headline(evaluation: Evaluation) -> Markup:
     parts = [
         (
             _capital(metric.headline or metric.short),
-            f"{report.metrics[metric.name].value:.3f}",
-            _beside(report, metric.name),
+            f"{evaluation.metrics[metric.name].value:.3f}",
+            _beside(evaluation, metric.name),
         )
-        for metric in shown_at(Place.HEADLINE, report.predictions.label_set)
-        if metric.name in report.metrics
+        for metric in shown_at(Place.HEADLINE, evaluation.predictions.label_set)
+        if metric.name in evaluation.metrics
     ]
     return pages.headline(parts)
 
@@ -92,25 +96,25 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _beside(report: Evaluation, name: str) -> str:
-    interval = f"{report.metrics[name].low:.3f} to {report.metrics[name].high:.3f}"
-    if name == "accuracy" and (always := _always(report)):
+def _beside(evaluation: Evaluation, name: str) -> str:
+    interval = f"{evaluation.metrics[name].low:.3f} to {evaluation.metrics[name].high:.3f}"
+    if name == "accuracy" and (always := _always(evaluation)):
         return f"{interval}; always {always[0]}: {always[1].value:.3f}"
     return interval
 
 
-def _always(report: Evaluation) -> tuple[str, Estimate] | None:
+def _always(evaluation: Evaluation) -> tuple[str, Estimate] | None:
     """What is called easily without a look, and how often that is right."""
     for name, words in (("accuracy_of_always_nv", "nv"), ("accuracy_of_always_commonest", "the most frequent one")):
-        if name in report.metrics:
-            return words, report.metrics[name]
+        if name in evaluation.metrics:
+            return words, evaluation.metrics[name]
     return None
 
 
-def _in_short(report: Evaluation) -> str:
-    metrics, found, always = report.metrics, [], _always(report)
+def _in_short(evaluation: Evaluation) -> str:
+    metrics, found, always = evaluation.metrics, [], _always(evaluation)
     if "balanced_accuracy" in metrics and always:
-        present = len(np.unique(report.predictions.labels))
+        present = len(np.unique(evaluation.predictions.labels))
         found.append(
             f"Of each diagnosis {metrics['balanced_accuracy'].value:.0%} of the images are called rightly on average; "
             f"always answering {always[0]} would reach {1 / present if always[1].value else 0:.0%}."
@@ -123,49 +127,49 @@ def _in_short(report: Evaluation) -> str:
     return " ".join([*found, "The small figures are 95% intervals."])
 
 
-def _facts(report: Evaluation) -> Markup:
-    card = report.card
-    views = "the average over flips and quarter turns" if report.averaged else "one look at each image"
+def _facts(evaluation: Evaluation) -> Markup:
+    card = evaluation.card
+    views = "the average over flips and quarter turns" if evaluation.averaged else "one look at each image"
     pairs = [
-        ("Model", f"{report.model}: network {card.network}, {card.height} x {card.width} pixels, {views}"),
+        ("Model", f"{evaluation.model}: network {card.network}, {card.height} x {card.width} pixels, {views}"),
         ("Bundle", card.digest),
         ("Trained on", f"{card.data_name}{' (synthetic demo data)' if card.demo else ''}, split by lesion with seed "
          f"{card.split_seed}"),
-        ("Evaluated on", f"{report.data}, {report.part}"),
-        ("Data", report.data_digest),
-        ("Images", f"{len(report.predictions)} of {report.lesions} lesions"),
-        ("Intervals", f"95%, from {report.resamples} bootstrap resamples of lesions, as images of one lesion are no "
-         f"independent evidence (seed {report.seed})"),
+        ("Evaluated on", f"{evaluation.data}, {evaluation.part}"),
+        ("Data", evaluation.data_digest),
+        ("Images", f"{len(evaluation.predictions)} of {evaluation.lesions} lesions"),
+        ("Intervals", f"95%, from {evaluation.resamples} bootstrap resamples of lesions, as images of one lesion are "
+         f"no independent evidence (seed {evaluation.seed})"),
         ("Calls", "the diagnosis whose probability exceeds its share of the training images by the largest factor"),
     ]  # fmt: skip
-    if report.mapping:
-        pairs.append(("Counted as", report.mapping.told))
-    if report.time:
-        pairs.append(("Time", report.time))
+    if evaluation.mapping:
+        pairs.append(("Counted as", evaluation.mapping.told))
+    if evaluation.time:
+        pairs.append(("Time", evaluation.time))
     return pages.facts(pairs)
 
 
-def _not_measurable(report: Evaluation) -> Iterator[Markup]:
-    if report.mapping:
-        names = ", ".join(report.mapping.not_measurable)
-        yield pages.paragraph(f"{not_measurable_told(report.mapping)}: {names}.")
+def _not_measurable(evaluation: Evaluation) -> Iterator[Markup]:
+    if evaluation.mapping:
+        names = ", ".join(evaluation.mapping.not_measurable)
+        yield pages.paragraph(f"{not_measurable_told(evaluation.mapping)}: {names}.")
 
 
-def _by_diagnosis(report: Evaluation) -> Markup:
-    labels = report.predictions.label_set
-    counts = np.bincount(report.predictions.labels, minlength=len(labels))
+def _by_diagnosis(evaluation: Evaluation) -> Markup:
+    labels = evaluation.predictions.label_set
+    counts = np.bincount(evaluation.predictions.labels, minlength=len(labels))
     rows = [
         [f"{diagnosis} ({labels.full_names[diagnosis]})", str(count)]
-        + [_two_lines(report.metrics.get(f"{metric.name}_{diagnosis}")) for metric in OF_DIAGNOSIS]
+        + [_two_lines(evaluation.metrics.get(f"{metric.name}_{diagnosis}")) for metric in OF_DIAGNOSIS]
         for diagnosis, count in zip(labels.names, counts, strict=True)
     ]
     header = ["diagnosis", "images", *(metric.words.replace(" ", "\n") for metric in OF_DIAGNOSIS)]
     return pages.table(header, rows, "Each diagnosis against the rest, with 95% intervals")
 
 
-def _operating_point(report: Evaluation) -> Iterator[Markup]:
-    predictions, calibration = report.predictions, report.calibration
-    malignant, names = predictions.is_malignant, report.card.labels.malignant
+def _operating_point(evaluation: Evaluation) -> Iterator[Markup]:
+    predictions, calibration = evaluation.predictions, evaluation.calibration
+    malignant, names = predictions.is_malignant, evaluation.card.labels.malignant
     found, flagged = int(predictions.malignant[malignant].sum()), int(predictions.malignant[~malignant].sum())
     asked = calibration.figures.get("sensitivity_asked_for")
     purpose = f", so chosen on the validation part that {asked:.0%} of its malignant images reach it" if asked else ""
@@ -178,46 +182,46 @@ def _operating_point(report: Evaluation) -> Iterator[Markup]:
         "benign ones with them" + (f": {flagged / found:.1f} false alarms for each malignant image." if found else ".")
     )
     shown = [metric for metric in overall_metrics(predictions.label_set) if metric.name.startswith("malignant_")]
-    yield _metrics_table(report, shown, "Malignant against benign")
+    yield _metrics_table(evaluation, shown, "Malignant against benign")
 
 
 def _or(names: Sequence[str]) -> str:
     return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _calibration(report: Evaluation) -> Iterator[Markup]:
-    figures = report.calibration.figures
+def _calibration(evaluation: Evaluation) -> Iterator[Markup]:
+    figures = evaluation.calibration.figures
     if "ece_before" in figures and "ece_after" in figures:
         yield pages.paragraph(
             f"The calibration was fitted on the validation part ({figures.get('images', 0):.0f} images): it divides "
-            f"the network's outputs by {report.calibration.temperature:.3f} and corrects for the mix of diagnoses "
+            f"the network's outputs by {evaluation.calibration.temperature:.3f} and corrects for the mix of diagnoses "
             f"shown in training. There the calibration error (ECE) was {figures['ece_before']:.3f} before and "
             f"{figures['ece_after']:.3f} after."
         )
-    if "ece" in report.metrics:
+    if "ece" in evaluation.metrics:
         yield pages.paragraph(
-            f"On these images it is {with_interval(report.metrics['ece'])}: the gap between confidence and accuracy, "
-            "averaged over images in 15 bins of equal width."
+            f"On these images it is {with_interval(evaluation.metrics['ece'])}: the gap between confidence and "
+            "accuracy, averaged over images in 15 bins of equal width."
         )
 
 
-def _refer(report: Evaluation) -> str:
-    refer = report.predictions.refer
+def _refer(evaluation: Evaluation) -> str:
+    refer = evaluation.predictions.refer
     uncertain, unfamiliar = int((refer == UNCERTAIN).sum()), int((refer == UNFAMILIAR).sum())
     text = (
         f"{uncertain} of {len(refer)} images are referred as uncertain (the call's probability is below "
-        f"{report.calibration.uncertain_below:.3g})"
+        f"{evaluation.calibration.uncertain_below:.3g})"
     )
-    if report.calibration.unfamiliar_above is not None:
+    if evaluation.calibration.unfamiliar_above is not None:
         text += f", {unfamiliar} as unlike the training images"
-    kept = report.metrics.get("accuracy_of_trusted")
+    kept = evaluation.metrics.get("accuracy_of_trusted")
     if kept is None:
         return text + "."
     return f"{text}. Of the others {with_interval(kept)} are called rightly."
 
 
-def _stability(report: Evaluation) -> Iterator[Markup]:
-    found = report.stability
+def _stability(evaluation: Evaluation) -> Iterator[Markup]:
+    found = evaluation.stability
     assert found is not None
     yield pages.paragraph(
         f"{found.images} images of {found.lesions} lesions, drawn with seed {found.seed}, were scored again after "
@@ -253,10 +257,10 @@ def _shift(shift: Shift) -> Iterator[Markup]:
     )
 
 
-def _slices(report: Evaluation) -> Iterator[Markup]:
-    if report.gaps:
+def _slices(evaluation: Evaluation) -> Iterator[Markup]:
+    if evaluation.gaps:
         yield pages.paragraph("The largest gaps:")
-        yield pages.bullets(gap_sentence(gap) for gap in report.gaps[:GAPS_NAMED])
+        yield pages.bullets(gap_sentence(gap) for gap in evaluation.gaps[:GAPS_NAMED])
         yield pages.paragraph(
             "The two groups of a gap were picked because they differ most: a reason to look closer, not a proof."
         )
@@ -264,13 +268,13 @@ def _slices(report: Evaluation) -> Iterator[Markup]:
         yield pages.paragraph("No two groups have images enough to be compared.")
 
 
-def _slices_table(report: Evaluation) -> Markup:
-    shown = shown_at(Place.GROUPS, report.predictions.label_set)
+def _slices_table(evaluation: Evaluation) -> Markup:
+    shown = shown_at(Place.GROUPS, evaluation.predictions.label_set)
     rows = [
         [f"{attribute_in_words(each.attribute)}: {each.value}{' (small)' if each.small else ''}"]
         + [f"{each.images}\n{each.lesions}"]
         + [_two_lines(each.metrics.get(metric.name)) for metric in shown]
-        for each in report.slices
+        for each in evaluation.slices
     ]
     header = ["group", "images\nlesions", *(metric.short.replace(" ", "\n") for metric in shown)]
     return pages.table(header, rows, "Groups of images, with 95% intervals")
@@ -282,13 +286,13 @@ def _two_lines(estimate: Estimate | None, digits: int = 2) -> str:
     return f"{estimate.value:.{digits}f}\n{estimate.low:.{digits}f} to {estimate.high:.{digits}f}"
 
 
-def _all_metrics(report: Evaluation) -> Markup:
-    return _metrics_table(report, overall_metrics(report.predictions.label_set), "With 95% intervals")
+def _all_metrics(evaluation: Evaluation) -> Markup:
+    return _metrics_table(evaluation, overall_metrics(evaluation.predictions.label_set), "With 95% intervals")
 
 
-def _metrics_table(report: Evaluation, shown: Sequence[Metric], caption: str) -> Markup:
+def _metrics_table(evaluation: Evaluation, shown: Sequence[Metric], caption: str) -> Markup:
     def row(metric: Metric) -> list[str]:
-        if (estimate := report.metrics.get(metric.name)) is None:
+        if (estimate := evaluation.metrics.get(metric.name)) is None:
             return [metric.words, "not defined", "", ""]
         return [metric.words, *(f"{number:.3f}" for number in estimate)]
 

@@ -58,29 +58,29 @@ HOW_TO_READ = {
 }  # fmt: skip
 
 
-def numeric_pictures(report: Evaluation) -> tuple[Picture, ...]:
-    """The figures that need nothing but the report."""
-    predictions, about = report.predictions, report.about
+def numeric_pictures(evaluation: Evaluation) -> tuple[Picture, ...]:
+    """The figures that need nothing but the evaluation."""
+    predictions, about = evaluation.predictions, evaluation.about
     drawn = {
         "roc_by_diagnosis": roc_by_diagnosis(about, predictions),
         "confusion_matrix": confusion_picture(about, confusion_matrix(predictions), predictions.label_set.names),
-        "reliability": reliability_picture(about, predictions, report.before),
-        "malignant_roc": malignant_roc(about, predictions, report.calibration.malignant_threshold),
+        "reliability": reliability_picture(about, predictions, evaluation.before),
+        "malignant_roc": malignant_roc(about, predictions, evaluation.calibration.malignant_threshold),
         "coverage": coverage_picture(about, predictions),
     }
-    if report.slices:
-        drawn["slices"] = slices_picture(about, report.slices, report.gaps, report.metrics)
+    if evaluation.slices:
+        drawn["slices"] = slices_picture(about, evaluation.slices, evaluation.gaps, evaluation.metrics)
     return tuple(_picture(name, figure) for name, figure in drawn.items())
 
 
-def mistakes_picture(report: Evaluation, mistakes: Sequence[Mistake], thumbnails: Sequence[np.ndarray]) -> Picture:
+def mistakes_picture(evaluation: Evaluation, mistakes: Sequence[Mistake], thumbnails: Sequence[np.ndarray]) -> Picture:
     """The contact sheet of `worst_mistakes`; thumbnails: (height, width, 3) uint8 each."""
-    return _picture("worst_mistakes", contact_sheet(report.about, report.predictions, mistakes, thumbnails))
+    return _picture("worst_mistakes", contact_sheet(evaluation.about, evaluation.predictions, mistakes, thumbnails))
 
 
-def heatmaps_picture(report: Evaluation, maps: Sequence[Heatmap], images: Sequence[np.ndarray]) -> Picture:
+def heatmaps_picture(evaluation: Evaluation, maps: Sequence[Heatmap], images: Sequence[np.ndarray]) -> Picture:
     """The sheet of heatmaps; images: (height, width, 3) uint8 each, of any size."""
-    return _picture("heatmaps", heatmap_sheet(report.about, report.predictions, maps, images))
+    return _picture("heatmaps", heatmap_sheet(evaluation.about, evaluation.predictions, maps, images))
 
 
 def learning_picture(about: str, histories: Mapping[str, History]) -> Picture:

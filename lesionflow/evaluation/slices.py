@@ -30,7 +30,7 @@ class Slice:
     value: str
     images: int
     lesions: int
-    small: bool  # fewer than 100 images, or fewer than 20 malignant or 20 benign lesions: read its figures with care
+    small: bool  # fewer than 100 images, or fewer than 20 malignant or 20 benign lesions: read its metrics with care
     metrics: dict[str, Estimate]
 
 

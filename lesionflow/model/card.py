@@ -151,7 +151,7 @@ def _card(values: dict[str, Any]) -> Card:
         for mode, fields in values["calibrations"].items()
     }
     values["metrics"] = {
-        part: {name: Estimate(*figure) for name, figure in metrics.items()}
+        part: {name: Estimate(*values) for name, values in metrics.items()}
         for part, metrics in values["metrics"].items()
     }
     return Card(**values)

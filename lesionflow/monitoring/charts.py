@@ -34,7 +34,7 @@ class Chart:
     line: str  # the points of a polyline
     band: str  # of a polygon: the intervals; empty where there are none
     ticks: tuple[tuple[float, str], ...]  # height and text of the horizontal lines
-    names: tuple[tuple[float, str, str], ...]  # place, anchor and text below the axis
+    names: tuple[tuple[float, str, str], ...]  # x, anchor and text below the axis
     reference_until: float  # x up to which nights are the reference; 0 where there is none
     alarms: int
     width: int = WIDTH

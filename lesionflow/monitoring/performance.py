@@ -15,8 +15,8 @@ import numpy as np
 
 from lesionflow.model.card import Estimate
 
-NORMAL = 1.959964  # of a 95 % interval
-FEWEST = 1.0  # expected images of a diagnosis below which it is left out of the balanced accuracy
+_NORMAL_QUANTILE = 1.959964  # of a 95 % interval
+_FEWEST_EXPECTED = 1.0  # expected images of a diagnosis below which it is left out of the balanced accuracy
 
 ACCURACY, BALANCED_ACCURACY = "expected_accuracy", "expected_balanced_accuracy"
 MALIGNANT_SENSITIVITY = "expected_malignant_sensitivity"
@@ -65,16 +65,16 @@ def _balanced_accuracy(scored: Scored) -> Estimate | None:
     """The mean over diagnoses of (expected images called rightly) / (expected images)."""
     probabilities, images = scored.probabilities, np.arange(len(scored.called))
     expected = probabilities.sum(axis=0)  # (diagnoses,)
-    counted = expected >= FEWEST
+    counted = expected >= _FEWEST_EXPECTED
     if not counted.any():
         return None
     right = np.bincount(scored.called, probabilities[images, scored.called], minlength=len(expected))
     sensitivity = right[counted] / expected[counted]
     # An image of a diagnosis moves the mean by this much: (images, counted diagnoses).
     moves = np.broadcast_to(-sensitivity, (len(images), int(counted.sum()))).copy()
-    place = np.cumsum(counted) - 1
+    position = np.cumsum(counted) - 1
     hit = counted[scored.called]
-    moves[images[hit], place[scored.called[hit]]] += 1
+    moves[images[hit], position[scored.called[hit]]] += 1
     moves /= expected[counted] * counted.sum()
     shares = probabilities[:, counted]
     mean = (shares * moves).sum(axis=1)
@@ -85,7 +85,7 @@ def _balanced_accuracy(scored: Scored) -> Estimate | None:
 def _malignant_sensitivity(scored: Scored) -> Estimate | None:
     chance = scored.malignant_probability
     expected = float(chance.sum())
-    if expected < FEWEST:
+    if expected < _FEWEST_EXPECTED:
         return None
     value = float(chance[scored.malignant].sum()) / expected
     moves = (scored.malignant - value) / expected
@@ -96,5 +96,5 @@ def _estimate(value: float, variances: np.ndarray, scored: Scored) -> Estimate:
     """The interval from each image's variance; of a lesion's images the standard deviations add up."""
     if scored.lesion_of is not None:
         variances = np.square(np.bincount(scored.lesion_of, np.sqrt(variances)))
-    half = NORMAL * math.sqrt(float(variances.sum()))
+    half = _NORMAL_QUANTILE * math.sqrt(float(variances.sum()))
     return Estimate(value, max(0.0, value - half), min(1.0, value + half))

@@ -1,4 +1,4 @@
-"""What a reader of figures about a data set has to know first."""
+"""What a reader of metrics of a data set has to know first."""
 
 from __future__ import annotations
 

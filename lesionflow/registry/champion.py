@@ -26,7 +26,7 @@ from lesionflow.registry.history import (
     line_of,
     read_state,
     record,
-    tag_decision,
+    tag_verdict,
 )
 from lesionflow.registry.versions import Version, find_version, is_registered, number_by_alias
 from lesionflow.tracking.client import mlflow, registry_errors, set_again
@@ -76,7 +76,7 @@ def challenge(
 ) -> Promotion:
     """Ask the gates, and make the challenger the champion if all are passed, or by force.
 
-    The decision is kept as tags of the version, a promotion also in the history. note: why, in the user's
+    The verdict is kept as tags of the version, a promotion also in the history. note: why, in the user's
     words; night: images on which both are compared in place of validation.
     """
     name, asking = challenger.name, compared_model_of(challenger)
@@ -85,30 +85,30 @@ def challenge(
         if seen.champion == challenger.number:
             already = Verdict(True, f"{challenger.label} is the champion already")
             return Promotion(challenger, already, challenger, promoted=True, already=True)
-        champion, decision = _ask_gates(asking, name, seen, config, night, unreadable=force)
-        if not decision.promote and not force:
-            tag_decision(name, challenger.number, decision, KEPT_BACK, note, champion)
-            return Promotion(challenger, decision, champion, promoted=False)
+        champion, verdict = _ask_gates(asking, name, seen, config, night, unreadable=force)
+        if not verdict.promote and not force:
+            tag_verdict(name, challenger.number, verdict, KEPT_BACK, note, champion)
+            return Promotion(challenger, verdict, champion, promoted=False)
         if read_state(name) == seen:  # the gates took their time: somebody else may have become champion meanwhile
             break
-    how = PROMOTED if decision.promote else FORCED
-    reason = decision.reason if decision.promote else f"gates failed: {decision.reason}"
+    how = PROMOTED if verdict.promote else FORCED
+    reason = verdict.reason if verdict.promote else f"gates failed: {verdict.reason}"
     written = record(name, challenger.number, how, f"{note} ({reason})" if note else reason, seen)
     settled = reconcile_alias(name)
 
     # Changes between the look and the record: the gates have not been asked about the version of the last of them.
-    unseen = [change for change in settled.changes if change not in seen.changes and change.place < written.place]
+    unseen = [change for change in settled.changes if change not in seen.changes and change.sort_key < written.sort_key]
     other = unseen[-1].version if unseen else challenger.number
     if other != challenger.number and how == PROMOTED and settled.champion == challenger.number:
-        champion, decision = _ask_gates(asking, name, ChampionState(champion=other), config, night)
-        if not decision.promote and champion is not None:
-            record(name, champion.number, GIVEN_BACK, decision.reason, settled)
+        champion, verdict = _ask_gates(asking, name, ChampionState(champion=other), config, night)
+        if not verdict.promote and champion is not None:
+            record(name, champion.number, GIVEN_BACK, verdict.reason, settled)
             reconcile_alias(name)
-            tag_decision(name, challenger.number, decision, KEPT_BACK, note, champion)
-            return Promotion(challenger, decision, champion, promoted=False)
-    tag_decision(name, challenger.number, decision, how, note, champion)
+            tag_verdict(name, challenger.number, verdict, KEPT_BACK, note, champion)
+            return Promotion(challenger, verdict, champion, promoted=False)
+    tag_verdict(name, challenger.number, verdict, how, note, champion)
     replaced = None if settled.champion == challenger.number else settled.champion
-    return Promotion(challenger, decision, champion, promoted=True, replaced_by=replaced)
+    return Promotion(challenger, verdict, champion, promoted=True, replaced_by=replaced)
 
 
 def promote_best(
@@ -118,30 +118,30 @@ def promote_best(
 
     The best is the one of the highest validation balanced accuracy, the first of equal ones; that the difference may
     be chance does not matter, as one of them has to challenge. The gates decide against the champion. Returns the best
-    version, the decision, which promotes only where that version is champion now, and the champion of before. What was
+    version, the verdict, which promotes only where that version is champion now, and the champion of before. What was
     decided of each is kept as its tags.
     """
-    best = max(challengers, key=_figure)
+    best = max(challengers, key=_deciding_value)
     promotion = challenge(best, config)
     for other in challengers:
         if other is not best:
-            tag_decision(other.name, other.number, Verdict(False, _why_not(other, best)), KEPT_BACK, against=best)
-    decision = promotion.decision
+            tag_verdict(other.name, other.number, Verdict(False, _why_not(other, best)), KEPT_BACK, against=best)
+    verdict = promotion.decision
     if not promotion.promoted:
-        decision = Verdict(False, f"{decision.reason}; {how_to_force(best)}", decision.gates)
+        verdict = Verdict(False, f"{verdict.reason}; {how_to_force(best)}", verdict.gates)
     elif promotion.already:
-        decision = Verdict(False, decision.reason)
+        verdict = Verdict(False, verdict.reason)
     elif promotion.replaced_by is not None:
         told = told_replaced(best.name, best.number, promotion.replaced_by)
-        decision = Verdict(False, told, decision.gates)
-    return best, decision, promotion.before
+        verdict = Verdict(False, told, verdict.gates)
+    return best, verdict, promotion.before
 
 
 def set_champion(version: Version, reason: str) -> ChampionState:
     """Put the champion alias on a version without asking the gates, and say why in its tags and the history."""
     record(version.name, version.number, FORCED, reason, read_state(version.name))
     settled = reconcile_alias(version.name)
-    tag_decision(version.name, version.number, Verdict(True, reason), FORCED, reason)
+    tag_verdict(version.name, version.number, Verdict(True, reason), FORCED, reason)
     return settled
 
 
@@ -167,7 +167,7 @@ def roll_back(name: str, reason: str = "") -> Rollback:
     record(name, number, ROLLED_BACK, reason, seen)
     settled = reconcile_alias(name)
     if seen.champion is not None:
-        tag_decision(name, seen.champion, Verdict(False, f"rolled back to {name}/{number}"), ROLLED_BACK, reason)
+        tag_verdict(name, seen.champion, Verdict(False, f"rolled back to {name}/{number}"), ROLLED_BACK, reason)
     replaced = None if settled.champion == number else settled.champion
     return Rollback(name, number, seen.champion, tuple(deleted), replaced)
 
@@ -221,8 +221,8 @@ def _ask_gates(
 
 
 def _why_not(other: Version, best: Version) -> str:
-    told = f"{best.label} of the same training is better: validation balanced accuracy {_figure(best):.4f} against "
-    told += f"{_figure(other):.4f}"
+    values = f"{_deciding_value(best):.4f} against {_deciding_value(other):.4f}"
+    told = f"{best.label} of the same training is better: validation balanced accuracy {values}"
     first, second = compared_model_of(best), compared_model_of(other)
     if why_not_comparable(first, second) or first.validation is None or second.validation is None:
         return told
@@ -230,5 +230,5 @@ def _why_not(other: Version, best: Version) -> str:
     return f"{told}, better with a probability of {found.probability_better:.4f}"
 
 
-def _figure(version: Version) -> float:
+def _deciding_value(version: Version) -> float:
     return version.card.metrics["validation"][DECIDING].value

@@ -32,7 +32,7 @@ class Gate:
 
     name: str
     passed: bool
-    reason: str  # one sentence, with the figures
+    reason: str  # one sentence, with the values
     figure: float | None = None  # None where nothing was measured
     limit: float | None = None
 

@@ -46,7 +46,7 @@ class Change:
     when: str  # UTC, ISO 8601
 
     @property
-    def place(self) -> tuple[int, str]:
+    def sort_key(self) -> tuple[int, str]:
         """What changes are sorted by."""
         return self.number, self.key
 
@@ -74,7 +74,7 @@ def read_state(name: str) -> ChampionState:
                 return ChampionState()
             raise
     found = [_change(key, value) for key, value in model.tags.items()]
-    changes = sorted((change for change in found if change), key=lambda change: change.place)
+    changes = sorted((change for change in found if change), key=lambda change: change.sort_key)
     champion = model.aliases.get(CHAMPION)
     return ChampionState(tuple(changes), None if champion is None else int(champion))
 
@@ -97,17 +97,17 @@ def record(name: str, version: int, decision: str, reason: str, seen: ChampionSt
     return Change(key, number, **told)  # type: ignore[arg-type]
 
 
-def tag_decision(
-    name: str, number: int, decision: Verdict, what: str, note: str = "", against: Version | None = None
+def tag_verdict(
+    name: str, number: int, verdict: Verdict, what: str, note: str = "", against: Version | None = None
 ) -> None:
-    """Keep a decision with the version that it is about.
+    """Keep a verdict with the version that it is about.
 
-    what: KEPT_BACK or a word of `history`; against: the version it was measured against. Tags of an earlier decision of
+    what: KEPT_BACK or a word of `history`; against: the version it was measured against. Tags of an earlier verdict of
     which this one says nothing are taken away.
     """
     tags = {
         "decision": what,
-        "decision_reason": decision.reason,
+        "decision_reason": verdict.reason,
         "decided_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "decided_by": user_name(),
     }
@@ -115,7 +115,7 @@ def tag_decision(
         tags["decided_against"] = f"{against.name}/{against.number}"
     if note:
         tags["decision_note"] = note
-    for gate in decision.gates:
+    for gate in verdict.gates:
         told = "passed" if gate.passed else "failed"
         tags[f"gate_{gate.name.replace(' ', '_')}"] = f"{told}: {gate.reason}" if gate.reason else told
     with registry_errors(f"tagging {name}/{number}"):
@@ -127,7 +127,7 @@ def tag_decision(
                 client.delete_model_version_tag(name, str(number), key)
 
 
-def line_of(standing: ChampionState) -> list[int]:
+def line_of(state: ChampionState) -> list[int]:
     """The champions that stand behind one another, the present one last: what rolling back goes through.
 
     A promotion puts a version at the end, rolling back takes those away that came after the version it restores. So
@@ -136,7 +136,7 @@ def line_of(standing: ChampionState) -> list[int]:
     """
     line: list[int] = []
     highest = 0
-    for change in standing.changes:
+    for change in state.changes:
         at_once = change.number <= highest  # as another: what it saw before it was then no longer so
         highest = max(highest, change.number)
         if change.before is not None and not at_once and line[-1:] != [change.before]:
@@ -148,8 +148,8 @@ def line_of(standing: ChampionState) -> list[int]:
             line = kept or line
         if line[-1:] != [change.version]:
             line.append(change.version)
-    if standing.champion is not None and line[-1:] != [standing.champion]:
-        line.append(standing.champion)
+    if state.champion is not None and line[-1:] != [state.champion]:
+        line.append(state.champion)
     return line
 
 

@@ -26,7 +26,7 @@ from lesionflow.tracking.resume import logged_epochs
 from lesionflow.training.finalize import MODEL_CARD_FILE, FinalizedModel
 
 KEPT = Path("lesionflow-kept")  # in the working directory: unlike a temporary folder it is there after a restart
-FORMAT = 1
+ARTIFACTS_FORMAT = 1
 BUNDLE_FILES = (CARD_FILE, MODEL_CARD_FILE, *FILES)
 _ABOUT, _BUNDLE, _EXAMPLE, _ARTIFACTS, _PICTURES = "training.json", "bundle", "example", "artifacts", "pictures"
 
@@ -39,7 +39,7 @@ class TrainingArtifacts:
     folder: Path | None = None  # with the rest; None for a bundle alone
     run_id: str | None = None  # of the run that trained it
     registered_model: str | None = None  # what it was to be registered as
-    epochs: Sequence[Mapping[str, float]] = ()  # the figures of each
+    epochs: Sequence[Mapping[str, float]] = ()  # the metrics of each
 
     @property
     def example(self) -> bytes | None:
@@ -58,17 +58,17 @@ def write_artifacts(
     folder: Path, finished: FinalizedModel, run_id: str, registered_model: str, history: History, example: bytes
 ) -> TrainingArtifacts:
     """Put beside the bundle in a folder what registering it needs; example: the bytes of an image."""
-    epochs = [dict(figures) for figures in history.epochs]
+    epochs = [dict(metrics) for metrics in history.epochs]
     (folder / _EXAMPLE).write_bytes(example)
     artifacts, pictures = folder / _ARTIFACTS, folder / _PICTURES
     pictures.mkdir()
-    for part, report in finished.reports.items():
-        evaluation = artifacts / "evaluation" / part
-        evaluation.mkdir(parents=True)
-        write_evaluation(report, evaluation)
-        for name, content in tracking.compared_pictures(report, part).items():
+    for part, evaluation in finished.evaluations.items():
+        kept = artifacts / "evaluation" / part
+        kept.mkdir(parents=True)
+        write_evaluation(evaluation, kept)
+        for name, content in tracking.compared_pictures(evaluation, part).items():
             (pictures / f"{name}.png").write_bytes(content)
-    about = {"format": FORMAT, "run_id": run_id, "registered_model": registered_model, "epochs": epochs}
+    about = {"format": ARTIFACTS_FORMAT, "run_id": run_id, "registered_model": registered_model, "epochs": epochs}
     (folder / _ABOUT).write_text(json.dumps(about, indent=2) + "\n")
     return TrainingArtifacts(folder / _BUNDLE, folder, run_id, registered_model, epochs)
 
@@ -85,7 +85,7 @@ def read_artifacts(folder: Path) -> TrainingArtifacts:
         if (kept / _ABOUT).is_file() and (kept == folder or bundle.absolute() == folder.absolute()):
             try:
                 told = json.loads((kept / _ABOUT).read_text())
-                if told["format"] != FORMAT:
+                if told["format"] != ARTIFACTS_FORMAT:
                     raise ValueError(f"format {told['format']!r}")
                 return TrainingArtifacts(
                     bundle, kept, str(told["run_id"]), str(told["registered_model"]), told["epochs"]
@@ -107,11 +107,11 @@ def register_artifacts(outcome: TrainingArtifacts, name: str) -> Version:
     active = mlflow.active_run()
     assert active is not None
     known = logged_epochs(active.info.run_id) if outcome.epochs else {}
-    for epoch, figures in enumerate(outcome.epochs, start=1):
-        missing = {name: value for name, value in figures.items() if name not in known.get(epoch, {})}
+    for epoch, metrics in enumerate(outcome.epochs, start=1):
+        missing = {name: value for name, value in metrics.items() if name not in known.get(epoch, {})}
         if missing:
             tracking.log_epoch(epoch, missing)
-    tracking.log_card_figures(card)
+    tracking.log_card_metrics(card)
     with tempfile.TemporaryDirectory() as folder:  # where both can be read without loading the model
         shutil.copy(outcome.bundle / CARD_FILE, folder)
         (Path(folder) / "model_card.md").write_text(outcome.description, encoding="utf-8")

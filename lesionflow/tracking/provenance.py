@@ -1,4 +1,4 @@
-"""What figures come from besides data and parameters: the code's commit and the versions of packages."""
+"""What metrics come from besides data and parameters: the code's commit and the versions of packages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REPORTED_PACKAGES = (
 
 
 def package_versions() -> dict[str, str]:
-    """The versions of Python, lesionflow and the packages that figures depend on, those that are installed."""
+    """The versions of Python, lesionflow and the packages that metrics depend on, those that are installed."""
     versions = {"python": platform.python_version(), "lesionflow": __version__}
     for package in REPORTED_PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

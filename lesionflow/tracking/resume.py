@@ -123,7 +123,7 @@ def mark_finished(run_id: str) -> None:
 
 
 def logged_epochs(run_id: str) -> dict[int, dict[str, float]]:
-    """The figures of every epoch that a run holds, by the epoch's number, from 1."""
+    """The metrics of every epoch that a run holds, by the epoch's number, from 1."""
     client, epochs = mlflow.MlflowClient(), dict[int, dict[str, float]]()
     with registry_errors(f"reading the epochs of run {run_id}"):
         for metric in client.get_run(run_id).data.metrics:

@@ -232,22 +232,22 @@ def log_picture(name: str, content: bytes) -> None:
         mlflow.log_image(image, key=name, step=0)
 
 
-def log_evaluation(report: Evaluation, part: str) -> None:
+def log_evaluation(evaluation: Evaluation, part: str) -> None:
     """Log an evaluation as files under `evaluation/`, and its main pictures where runs are compared."""
     from lesionflow.evaluation.evaluate import write_evaluation
 
     with tempfile.TemporaryDirectory() as folder:
-        write_evaluation(report, Path(folder))
+        write_evaluation(evaluation, Path(folder))
         log_files(Path(folder), f"evaluation/{part}")
-    for name, content in compared_pictures(report, part).items():
+    for name, content in compared_pictures(evaluation, part).items():
         log_picture(name, content)
 
 
-def compared_pictures(report: Evaluation, part: str) -> dict[str, bytes]:
+def compared_pictures(evaluation: Evaluation, part: str) -> dict[str, bytes]:
     """Return the pictures of an evaluation that runs are compared by, as PNG, by name."""
-    chosen = {f"{picture.name}_{part}": picture for picture in report.pictures if picture.name in COMPARED_PICTURES}
+    chosen = {f"{picture.name}_{part}": picture for picture in evaluation.pictures if picture.name in COMPARED_PICTURES}
     if part != "validation":  # once is enough
-        chosen |= {picture.name: picture for picture in report.pictures if picture.name == "learning_curves"}
+        chosen |= {picture.name: picture for picture in evaluation.pictures if picture.name == "learning_curves"}
     return {name: picture.png() for name, picture in chosen.items()}
 
 
@@ -264,7 +264,7 @@ def log_description(files: Sequence[Path]) -> None:
             mlflow.log_artifact(str(file), "data")
 
 
-def log_card_figures(card: Card) -> None:
+def log_card_metrics(card: Card) -> None:
     """Log the metrics of a bundle's card, once more those that decide, and the gap between training and validation."""
     for part in card.metrics:
         log_estimates(part, card.metrics[part], card.labels)

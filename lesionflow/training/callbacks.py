@@ -89,7 +89,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         learner = _variables(self.model, self.table)
         return Checkpoint(
             belongs_to=self.belongs_to,
-            history=tuple(result.figures for result in self.history),
+            history=tuple(result.metrics for result in self.history),
             seconds=time.monotonic() - self.started,
             precision=self.precision,
             best=float(self.best.best),

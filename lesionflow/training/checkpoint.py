@@ -17,14 +17,14 @@ import numpy as np
 
 from lesionflow.errors import TrainingError
 
-FORMAT = 2  # raise it whenever the same bytes come to mean something else
+CHECKPOINT_FORMAT = 2  # raise it whenever the same bytes come to mean something else
 _MAGIC = b"lesionflow checkpoint\n"
 _GROUPS = ("learner", "optimizer", "best_weights")
 
 
 @dataclass(frozen=True)
 class EpochResult:
-    """One epoch's figures; training figures are of augmented, oversampled images, with dropout on."""
+    """One epoch's metrics; those of training are of augmented, oversampled images, with dropout on."""
 
     epoch: int  # from 1
     train_loss: float
@@ -35,8 +35,8 @@ class EpochResult:
     validation_balanced_accuracy: float
 
     @property
-    def figures(self) -> dict[str, float]:
-        """The figures by name, without the epoch's number."""
+    def metrics(self) -> dict[str, float]:
+        """The metrics by name, without the epoch's number."""
         return {name: value for name, value in dataclasses.asdict(self).items() if name != "epoch"}
 
 
@@ -45,7 +45,7 @@ class Checkpoint:
     """The state of a training after an epoch."""
 
     belongs_to: Mapping[str, str | int | float]  # what training it is of: settings, data, split, backend
-    history: tuple[Mapping[str, float], ...]  # `EpochResult.figures` of every epoch so far
+    history: tuple[Mapping[str, float], ...]  # `EpochResult.metrics` of every epoch so far
     seconds: float  # of training so far
     precision: str
     best: float  # validation balanced accuracy of the best epoch
@@ -90,9 +90,9 @@ class Checkpoints:
 def to_bytes(checkpoint: Checkpoint) -> bytes:
     """The content of a checkpoint's file."""
     about = {
-        "format": FORMAT,
+        "format": CHECKPOINT_FORMAT,
         "belongs_to": dict(checkpoint.belongs_to),
-        "history": [dict(figures) for figures in checkpoint.history],
+        "history": [dict(metrics) for metrics in checkpoint.history],
         "seconds": checkpoint.seconds,
         "precision": checkpoint.precision,
         "best": checkpoint.best,
@@ -101,7 +101,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         "optimizer_names": checkpoint.optimizer_names,
     }
     arrays = {
-        f"{group}/{place:05}": array for group in _GROUPS for place, array in enumerate(getattr(checkpoint, group))
+        f"{group}/{index:05}": array for group in _GROUPS for index, array in enumerate(getattr(checkpoint, group))
     }
     stream = io.BytesIO()
     np.savez(stream, allow_pickle=False, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
@@ -121,7 +121,7 @@ def from_bytes(content: bytes) -> Checkpoint | None:
     with np.load(io.BytesIO(body), allow_pickle=False) as stored:
         arrays = dict(stored)
     about = json.loads(arrays["about"].tobytes())
-    if about.pop("format") != FORMAT:
+    if about.pop("format") != CHECKPOINT_FORMAT:
         raise TrainingError("the checkpoint is of another version of lesionflow; resume with that one, or train anew")
     groups = {
         group: tuple(arrays[name] for name in sorted(arrays) if name.startswith(f"{group}/")) for group in _GROUPS

@@ -97,7 +97,7 @@ def divisible(batch_size: int, devices: int) -> int:
 def steps_at_once(steps: int) -> int:
     """How many of an epoch's steps run in one call: several on a GPU with TensorFlow, otherwise one.
 
-    On TensorFlow, Keras waits for the figures of each call, and a GPU would stand idle while Python prepares the next.
+    On TensorFlow, Keras waits for the metrics of each call, and a GPU would stand idle while Python prepares the next.
     JAX does not wait, and a CPU's steps are too long for it to matter.
     """
     return min(STEPS_AT_ONCE, steps) if keras.backend.backend() == "tensorflow" and has_gpu() else 1

@@ -12,7 +12,7 @@ from lesionflow.progress import live_bars
 class TrainingDisplay(keras.callbacks.Callback):
     """Epoch, step, loss, accuracy and time left, on the console it is given."""
 
-    # On JAX, Keras then reads a step's figures in another thread; otherwise every step would wait for the one before.
+    # On JAX, Keras then reads a step's metrics in another thread; otherwise every step would wait for the one before.
     async_safe = True
 
     def __init__(self, name: str, console: Console):

@@ -43,9 +43,9 @@ def explain_out_of_memory(
     return fit_or_say
 
 
-def check_finite(epoch: int, figures: Mapping[str, float]) -> None:
+def check_finite(epoch: int, metrics: Mapping[str, float]) -> None:
     """Raise `TrainingError` where a figure of an epoch, counted from 1, is no number."""
-    if not all(math.isfinite(figure) for figure in figures.values()):
+    if not all(math.isfinite(figure) for figure in metrics.values()):
         raise TrainingError(
             f"the loss is no longer a number in epoch {epoch}; train anew with a lower --learning-rate, or with "
             "--precision float32"

@@ -52,7 +52,7 @@ class FinalizedModel:
     """A bundle on disk, and what its evaluations found."""
 
     card: Card
-    reports: dict[str, Evaluation]  # of validation and test
+    evaluations: dict[str, Evaluation]  # of validation and test
     description: str  # the model card, Markdown
 
 
@@ -81,7 +81,7 @@ def finalize_model(
     predictor = load_predictor(folder, threads=1)
     progress("train: measuring")
     metrics = {"train": _measure_training(predictor, images, split, pixels)}
-    reports = {}
+    evaluations = {}
     for part in PARTS[1:]:
         known = history
         if part == PARTS[-1]:  # by then, both ends of the gap are known
@@ -90,31 +90,31 @@ def finalize_model(
                 train=metrics["train"]["balanced_accuracy"].value,
                 validation=metrics["validation"]["balanced_accuracy"].value,
             )
-        reports[part] = evaluate_model(
+        evaluations[part] = evaluate_model(
             predictor, card.network, images, part, split.part(part), pixels,
             histories={card.network: known}, stability=STABILITY_IMAGES if part == PARTS[-1] else 0,
             outputs=outputs if part == "validation" else None, show_images=part == PARTS[-1], progress=progress,
         )  # fmt: skip
-        metrics[part] = dict(reports[part].metrics)
-    card = write_arrays(folder, card, VALIDATION_FILE, reports["validation"].predictions.arrays())
+        metrics[part] = dict(evaluations[part].metrics)
+    card = write_arrays(folder, card, VALIDATION_FILE, evaluations["validation"].predictions.arrays())
     seen = trained_on(images.table, split.train)
     for before in trained_before:
         seen = {name: np.union1d(values, before[name]) for name, values in seen.items()}
     card = write_arrays(folder, card, TRAINED_ON_FILE, seen)
-    if moved := reports["test"].stability:
+    if moved := evaluations["test"].stability:
         metrics[STABILITY] = moved.metrics()
     card = write_card(folder, dataclasses.replace(card, metrics=metrics))
-    reports = {part: dataclasses.replace(report, card=card) for part, report in reports.items()}  # with its digest
+    evaluations = {part: dataclasses.replace(each, card=card) for part, each in evaluations.items()}  # with its digest
     lesions = images.table["lesion_id"]
     sizes = {part: (len(split.part(part)), int(lesions.iloc[split.part(part)].nunique())) for part in PARTS}
-    description = model_card(card, reports["test"].gaps, sizes, reports["validation"].strengths)
+    description = model_card(card, evaluations["test"].gaps, sizes, evaluations["validation"].strengths)
     (folder / MODEL_CARD_FILE).write_text(description, encoding="utf-8")
-    return FinalizedModel(card, reports, description)
+    return FinalizedModel(card, evaluations, description)
 
 
 def history_of(fitted: Fitted) -> History:
     """How a training went, for its curves."""
-    return History([result.figures for result in fitted.history], fitted.best_epoch)
+    return History([result.metrics for result in fitted.history], fitted.best_epoch)
 
 
 def _calibrate(

@@ -115,7 +115,7 @@ def fit(
             adapting = NormalisationPass(network, store, train, labels[train], config.balance)
             averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), AdaptNormalisation(adapting)]
 
-    history = [EpochResult(epoch, **figures) for epoch, figures in enumerate(last.history if last else (), start=1)]
+    history = [EpochResult(epoch, **metrics) for epoch, metrics in enumerate(last.history if last else (), start=1)]
     done = len(history) * steps * batch_size  # images shown before
     best = EarlyStopping(network, config.patience, keep_last=config.keep == "last")
 
@@ -219,13 +219,13 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def _epoch_result(epoch: int, logs: dict[str, float]) -> EpochResult:
-    figures = {
+    metrics = {
         key.replace("val_", "validation_") if key.startswith("val_") else f"train_{key}": float(value)
         for key, value in logs.items()
         if key != "learning_rate"
     }
-    check_finite(epoch + 1, figures)
-    return EpochResult(epoch + 1, **figures)
+    check_finite(epoch + 1, metrics)
+    return EpochResult(epoch + 1, **metrics)
 
 
 def _optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:

@@ -52,7 +52,7 @@ def test_neither_kind_takes_the_whole_sheet_while_there_is_the_other() -> None:
     missed, wrong = [(MEL, NV, 0.9, False)] * 20, [(NV, BKL, 0.9, False)] * 20
     both = worst_mistakes(stated(missed + wrong), 12)
     assert len(both) == 12 and sum(mistake.missed for mistake in both) == 6
-    assert len({mistake.place for mistake in both}) == 12
+    assert len({mistake.index for mistake in both}) == 12
     assert sum(mistake.missed for mistake in worst_mistakes(stated(missed + wrong[:2]), 12)) == 10
     assert len(worst_mistakes(stated(missed[:3] + wrong), 12)) == 12
 

@@ -57,7 +57,7 @@ def bright_corner() -> np.ndarray:
 
 def test_the_map_of_a_network_that_looks_at_one_corner_peaks_there(corner_network: Predictor) -> None:
     found = occlusion_heatmap(corner_network.predict, bright_corner(), 5, MEL)
-    assert (found.place, found.true, found.called) == (5, MEL, MEL)
+    assert (found.index, found.true, found.called) == (5, MEL, MEL)
     assert found.drop.shape == (HEIGHT, WIDTH)
     row, column = np.unravel_index(found.drop.argmax(), found.drop.shape)
     assert row < SEEN and column >= WIDTH - SEEN

@@ -64,7 +64,7 @@ def test_pixels_larger_than_the_device_are_fed_from_the_host(
     assert not PixelStore(pixels, np.arange(51)).on_device
     from_host = fit(CONFIG, "vgg", pixels, labels, split).history
     for one, other in zip(ordinary, from_host, strict=True):
-        assert one.figures == pytest.approx(other.figures, rel=1e-2)
+        assert one.metrics == pytest.approx(other.metrics, rel=1e-2)
 
 
 def test_several_steps_in_a_call_are_the_same_steps(
@@ -73,7 +73,7 @@ def test_several_steps_in_a_call_are_the_same_steps(
     monkeypatch.setattr("lesionflow.training.fit.steps_at_once", lambda steps: 2)  # of the four in an epoch
     together = fit(CONFIG, "vgg", *noise()).history
     for one, other in zip(ordinary, together, strict=True):
-        assert one.figures == pytest.approx(other.figures, rel=1e-2)
+        assert one.metrics == pytest.approx(other.metrics, rel=1e-2)
 
 
 def test_memory_is_the_machines_where_there_is_no_gpu() -> None:
@@ -95,7 +95,7 @@ told = [devices.device_count()]
 config = TrainingConfig(epochs=2, batch_size=8, mixup=0.2, averaging=0.9).resolved("vgg", "quick")
 for count in told[0], 1:
     fit.device_count = devices.device_count = lambda: count
-    told.append([result.figures for result in fit.fit(config, "vgg", *noise()).history])
+    told.append([result.metrics for result in fit.fit(config, "vgg", *noise()).history])
 print(json.dumps(told))
 """
 

@@ -54,10 +54,10 @@ def _pooled_middle(model: onnx.ModelProto, size: tuple[int, ...]) -> str:
         value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
         for value in onnx.shape_inference.infer_shapes(model).graph.value_info
     }
-    for place, node in enumerate(model.graph.node):
+    for index, node in enumerate(model.graph.node):
         if node.op_type == "Conv" and shapes.get(node.output[0], [])[2:] == middle and middle != [1, 1]:
             pooling = onnx.helper.make_node("GlobalAveragePool", [node.output[0]], ["distance_pooled"])
-            model.graph.node.insert(place + 1, pooling)
+            model.graph.node.insert(index + 1, pooling)
             return "distance_pooled"
     return ""
 
