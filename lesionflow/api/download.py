@@ -80,11 +80,11 @@ def download(
         try:
             with working_folder(folder):
                 published = read_listing(config.address, HAM10000_DOI, web)
-                receipt = DownloadManifest(folder, published)
-                steps = plan(published, config.part, folder, receipt)
+                manifest = DownloadManifest(folder, published)
+                steps = plan(published, config.part, folder, manifest)
                 check_space(steps, folder)
                 run_steps(
-                    steps, folder, receipt, web, config,
+                    steps, folder, manifest, web, config,
                     advance=lambda step: display.advance(step.file.name, step.file.size),
                     unpacking=lambda step: display.unpacking(step.file.name),
                 )  # fmt: skip

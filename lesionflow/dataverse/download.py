@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _GRACE = 1.0  # seconds that somebody who stops a download waits for threads to end, one of which may hang
 _BETWEEN_LOOKS = 0.5  # seconds in which a signal is noticed at the latest
 UNFINISHED = ".lesionflow-download"  # the folder for what is not whole yet
-RECEIPT = "lesionflow-download.json"
+MANIFEST_FILE = "lesionflow-download.json"
 _UNPACKED = 1.05  # times the archive's size: how much images may be smaller in it
 
 
@@ -50,7 +50,7 @@ class DownloadManifest:
     """What has been downloaded into a folder: a file in it, by which what is whole is known again."""
 
     def __init__(self, folder: Path, published: Published):
-        self.file = folder / RECEIPT
+        self.file = folder / MANIFEST_FILE
         self._lock = threading.Lock()
         try:
             self.entries = dict(json.loads(self.file.read_bytes())["files"])
@@ -77,7 +77,7 @@ class DownloadManifest:
         )
 
 
-def plan(published: Published, part: str, folder: Path, receipt: DownloadManifest) -> list[Step]:
+def plan(published: Published, part: str, folder: Path, manifest: DownloadManifest) -> list[Step]:
     """The steps that are still to be done. Raises `DownloadError` where something else has a name that is needed."""
     import pooch
 
@@ -88,7 +88,7 @@ def plan(published: Published, part: str, folder: Path, receipt: DownloadManifes
     for name, becomes in PARTS[part].items():
         step = Step(published.find(name), becomes)
         there = folder / becomes
-        if step.archive and receipt.has(step):
+        if step.archive and manifest.has(step):
             continue
         if not step.archive and there.is_file() and pooch.hashes.hash_matches(there, step.file.digest):
             continue
@@ -141,7 +141,7 @@ def _gigabytes(count: int) -> str:
 def run_steps(
     steps: list[Step],
     folder: Path,
-    receipt: DownloadManifest,
+    manifest: DownloadManifest,
     web: Web,
     config: DownloadConfig,
     advance: Callable[[Step], Advance],
@@ -161,7 +161,7 @@ def run_steps(
             return
         unpacking(step)
         contents = unpack(archive, work / step.becomes, web.go_on)
-        receipt.add(step, contents)  # first: what has its name but is not on the receipt would be taken for another's
+        manifest.add(step, contents)  # first: what has its name but is not on the manifest would be taken for another's
         os.rename(work / step.becomes, folder / step.becomes)
         if config.keep_archives and not given:
             os.replace(archive, folder / step.file.name)
@@ -186,7 +186,7 @@ def run_steps(
     for step in steps:
         if not step.archive:
             os.replace(work / step.file.name, folder / step.becomes)
-            receipt.add(step)
+            manifest.add(step)
 
 
 def _ended(done: set[Future[None]], pending: set[Future[None]]) -> bool:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from lesionflow.api.download import Downloaded, download
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.dataverse.download import RECEIPT, UNFINISHED
+from lesionflow.dataverse.download import MANIFEST_FILE, UNFINISHED
 from lesionflow.dataverse.server import Patience
 from lesionflow.errors import DownloadError, UsageError
 from tests.dataverse import server
@@ -48,11 +48,11 @@ def test_what_comes_is_what_is_published_and_works_at_once(
     found, told = fetch(tmp_path / "HAM10000", dataverse)
     assert told == "" and not found.warnings and found.images == 50 and found.version == "4.0"
     assert set(found.fetched) == {PART_1, PART_2, TABLE}
-    assert names(found.folder) == names(fifty_images) | {RECEIPT}
+    assert names(found.folder) == names(fifty_images) | {MANIFEST_FILE}
     assert read_labelled_images(found.folder).digest == read_labelled_images(fifty_images).digest
-    receipt = json.loads((found.folder / RECEIPT).read_text())
-    assert receipt["server"] == dataverse.address and receipt["licence"] == "CC BY-NC 4.0"
-    assert receipt["files"]["HAM10000_images_part_1"]["digest"] == "md5:" + dataverse.entries[0]["dataFile"]["md5"]
+    manifest = json.loads((found.folder / MANIFEST_FILE).read_text())
+    assert manifest["server"] == dataverse.address and manifest["licence"] == "CC BY-NC 4.0"
+    assert manifest["files"]["HAM10000_images_part_1"]["digest"] == "md5:" + dataverse.entries[0]["dataFile"]["md5"]
 
 
 def test_a_file_of_each_kind_shows_how_far_it_is(tmp_path: Path, dataverse: Dataverse) -> None:
@@ -244,7 +244,7 @@ def test_what_is_not_what_was_published_is_neither_used_nor_overwritten(tmp_path
     assert "HAM10000_metadata.csv: is there already" in told_by_failing(tmp_path, dataverse)
 
 
-@pytest.mark.parametrize("place", ["receipt", "rename"])
+@pytest.mark.parametrize("place", ["manifest", "rename"])
 def test_an_unpacking_that_was_interrupted_is_done_again(
     tmp_path: Path, dataverse: Dataverse, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
@@ -254,7 +254,7 @@ def test_an_unpacking_that_was_interrupted_is_done_again(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        if place == "receipt":
+        if place == "manifest":
             patch.setattr(download_module, "atomic_write_bytes", full)
         else:
             patch.setattr(download_module.os, "rename", full)
@@ -278,7 +278,7 @@ def test_the_test_images_of_the_challenge_have_a_folder_of_their_own(tmp_path: P
     files = {"ISIC2018_Task3_Test_Images.zip": server.archive_of(tmp_path / "all"), truth: rows}
     dataverse = Dataverse(files, tables=[truth])
     found, _ = fetch(tmp_path / "test", dataverse, part="test")
-    assert found.images == 50 and names(found.folder) == {"ISIC2018_Task3_Test_Images", truth, RECEIPT}
+    assert found.images == 50 and names(found.folder) == {"ISIC2018_Task3_Test_Images", truth, MANIFEST_FILE}
     assert "holds the test part; give another folder" in told_by_failing(tmp_path / "test", dataverse)
     message = told_by_failing(tmp_path / "training", dataverse)
     assert f"has no {PART_1}; its files are ISIC2018_Task3_Test_Images.zip, {truth}" in message
