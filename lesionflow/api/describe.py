@@ -16,7 +16,7 @@ from lesionflow.diagnoses import HAM10000, read_label_set
 from lesionflow.errors import DataError
 from lesionflow.profile.describe import describe_images
 from lesionflow.profile.description import Description
-from lesionflow.profile.page import FILES, write_description
+from lesionflow.profile.page import DESCRIPTION_FILES, write_description
 
 DEFAULT_OUT = Path("description")
 
@@ -64,7 +64,7 @@ def describe(
     """
     console, out = console or Console(stderr=True), Path(out)
     label_set = read_label_set(diagnoses)
-    check_folder(out, FILES, overwrite)
+    check_folder(out, DESCRIPTION_FILES, overwrite)
     images = read_labelled_images(data, cache, labels, label_set)
     with console.status("reading images") as status:
         description = describe_images(

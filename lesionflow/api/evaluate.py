@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from rich.console import Console
@@ -19,7 +19,7 @@ from lesionflow.datasets.split import PARTS, Split
 from lesionflow.diagnoses import read_label_set
 from lesionflow.errors import DataError, UsageError, first_few
 from lesionflow.evaluation.config import EvaluationConfig
-from lesionflow.evaluation.evaluate import FILES, evaluate_model, write_evaluation
+from lesionflow.evaluation.evaluate import EVALUATION_FILES, evaluate_model, write_evaluation
 from lesionflow.evaluation.label_mapping import LabelMapping, map_between, read_mapping
 from lesionflow.evaluation.leaks import find_leak, trained_on
 from lesionflow.evaluation.report import Evaluation
@@ -94,9 +94,8 @@ def _evaluate(
     progress: Callable[[str], None],
 ) -> Evaluation:
     if out is not None:
-        check_folder(Path(out), FILES, config.overwrite)
+        check_folder(Path(out), EVALUATION_FILES, config.overwrite)
     if config.log:
-        from lesionflow.tracking import runs as tracking
         from lesionflow.tracking.tracking_store import connect
 
         connect(tracking_uri, writes=True)
@@ -132,17 +131,25 @@ def _evaluate(
     if out is not None:
         write_evaluation(evaluation, Path(out), config.overwrite)
     if config.log:
-        with tracking.run(f"evaluate {resolved.label}", config.experiment, system_metrics=False):
-            asked = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
-            tracking.log_parameters(asked | {"bundle_digest": card.digest, "data_digest": images.digest})
-            measured = evaluation.predictions.label_set
-            tracking.log_estimates(part, evaluation.metrics, measured)
-            if evaluation.shift:
-                tracking.log_metrics({f"shift/{name}": value for name, value in evaluation.shift.metrics().items()})
-            if evaluation.stability:
-                tracking.log_estimates(STABILITY, evaluation.stability.metrics(), measured)
-            tracking.log_evaluation(evaluation, part)
+        asked = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
+        _log(evaluation, asked, config.experiment)
     return evaluation
+
+
+def _log(evaluation: Evaluation, asked: dict[str, Any], experiment: str) -> None:
+    """Log an evaluation as a run; asked: parameters of the run besides the digests."""
+    from lesionflow.tracking import runs as tracking
+
+    part, measured = evaluation.part, evaluation.predictions.label_set
+    with tracking.run(f"evaluate {evaluation.model}", experiment, system_metrics=False):
+        digests = {"bundle_digest": evaluation.card.digest, "data_digest": evaluation.data_digest}
+        tracking.log_parameters(asked | digests)
+        tracking.log_estimates(part, evaluation.metrics, measured)
+        if evaluation.shift:
+            tracking.log_metrics({f"shift/{name}": value for name, value in evaluation.shift.metrics().items()})
+        if evaluation.stability:
+            tracking.log_estimates(STABILITY, evaluation.stability.metrics(), measured)
+        tracking.log_evaluation(evaluation, part)
 
 
 def _check_mapped(mapping: LabelMapping | None, images: LabelledImages) -> None:

@@ -16,7 +16,7 @@ from lesionflow.model.card import Estimate
 from lesionflow.model.report_table import label_set_of, read_report_table
 from lesionflow.pages import write_page
 
-PAGE_FILE, METRICS_FILE = FILES = ("report.html", "metrics.json")
+PAGE_FILE, METRICS_FILE = LATER_TRUTH_FILES = ("report.html", "metrics.json")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def evaluate_report(
         The report cannot be read, or the folder holds an evaluation already.
     """
     if out is not None:
-        check_folder(Path(out), FILES, overwrite)
+        check_folder(Path(out), LATER_TRUTH_FILES, overwrite)
     table = read_report_table(Path(report), ("path", "lesion_id"))
     words = read_label_words(labels, label_set_of(table))
     joined = join_truth(table, Path(truth), words, None if sampled is None else Path(sampled))

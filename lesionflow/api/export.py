@@ -215,7 +215,7 @@ def _labelled_pixels(data: str, bundle: Path, card: Card, cache: Path | None) ->
 
 
 def _parity_pixels(config: ExportConfig, card: Card, labelled: LabelledPixels | None) -> tuple[str, np.ndarray]:
-    """What the images of the parity report are called, and their pixels, (images, height, width, 3) uint8."""
+    """The images that file and bundle are compared on: what they are, and (images, height, width, 3) uint8."""
     if config.images is not None:
         source = open_source(config.images)
         paths = [path for path, *_ in source.inputs]
@@ -230,7 +230,7 @@ def _parity_pixels(config: ExportConfig, card: Card, labelled: LabelledPixels | 
 
 
 def _evenly(values: list[_Value]) -> list[_Value]:
-    """As many as the report looks at, from all over the list."""
+    """At most `MOST_IMAGES` of them, from all over the list."""
     return values[:: -(-len(values) // MOST_IMAGES)]
 
 

@@ -24,7 +24,7 @@ from lesionflow.monitoring.performance import Scored, estimate_performance
 from lesionflow.monitoring.watch import GIVEN, VALIDATION, Reference, Watch, watch
 from lesionflow.pages import write_page
 
-PAGE_FILE, JSON_FILE = FILES = ("nights.html", "nights.json")
+PAGE_FILE, JSON_FILE = MONITOR_FILES = ("nights.html", "nights.json")
 _REPORT_ENDINGS = (".csv", ".parquet", ".jsonl")
 
 
@@ -36,7 +36,7 @@ def monitor(
     tracking_uri: str | None = None,
     **overrides: Unpack[MonitorOptions],
 ) -> Watch:
-    """Hold nights against the first of them, and against a model's validation part or a report.
+    """Compare nights with the first of them, and with a model's validation part or a report.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def monitor(
     out
         Folder for the page and the JSON.
     config
-        What to hold them against, and limits; `overrides` replace single options of it.
+        What to compare them with, and limits; `overrides` replace single options of it.
     tracking_uri
         MLflow tracking store and registry.
 
@@ -63,7 +63,7 @@ def monitor(
     """
     config = configured(MonitorConfig, config, overrides)
     if out is not None:
-        check_folder(Path(out), FILES, config.overwrite)
+        check_folder(Path(out), MONITOR_FILES, config.overwrite)
     limits = read_limits(None if config.limits is None else Path(config.limits))
     if not reports:
         raise DataError("no report; name one for each night, in the order of time")

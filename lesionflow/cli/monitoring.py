@@ -11,14 +11,12 @@ from lesionflow.cli.help import command, option
 from lesionflow.cli.options import options_of, tracking_uri_option
 from lesionflow.monitoring.config import MonitorConfig
 
-ALARM = 4  # exit code
+ALARM_EXIT_CODE = 4
 _REPORT = click.Path(path_type=Path, dir_okay=False)
 
 
 @command(short_help="Say which nights differ from the others, with a page.")
-@click.argument(
-    "reports", metavar="REPORT...", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False)
-)
+@click.argument("reports", metavar="REPORT...", nargs=-1, required=True, type=_REPORT)
 @option(
     "--out",
     default=Path("monitor"),
@@ -60,4 +58,4 @@ def monitor(ctx: click.Context, reports: tuple[Path, ...], out: Path, tracking_u
         click.secho(f"ALARM: {last.night.name}: {alarm.text}", fg="red", bold=True)
     click.echo(f"look at {out / PAGE_FILE}")
     if last.alarms:
-        ctx.exit(ALARM)
+        ctx.exit(ALARM_EXIT_CODE)

@@ -44,7 +44,7 @@ from lesionflow.model.predictor import Outputs, Predictor
 if TYPE_CHECKING:
     import pandas as pd
 
-PAGE_FILE, METRICS_FILE, PREDICTIONS_FILE = FILES = ("report.html", "metrics.json", "predictions.csv")
+PAGE_FILE, METRICS_FILE, PREDICTIONS_FILE = EVALUATION_FILES = ("report.html", "metrics.json", "predictions.csv")
 THUMBNAIL = 160  # pixels a side, in the sheets of images
 
 

@@ -91,19 +91,20 @@ def map_labels(fine: LabelSet, coarse: LabelSet, given: Mapping[str, str], *, of
     Raises
     ------
     UsageError
-        Which names the diagnoses that have no place in the coarse set.
+        Some diagnoses cannot be mapped; the message names them.
     """
-    found = {name: given.get(name) or _place(name, fine, coarse) for name in fine.names}
-    if nowhere := [name for name, place in found.items() if not place]:
+    found = {name: given.get(name) or _coarse_name(name, fine, coarse) for name in fine.names}
+    if unmapped := [name for name, counts_as in found.items() if not counts_as]:
         raise UsageError(
-            f"{first_few(nowhere)} of {fine.name} can be put to no diagnosis of {coarse.name} "
+            f"{first_few(unmapped)} of {fine.name} can be put to no diagnosis of {coarse.name} "
             f"({', '.join(coarse.names)}); say what counts as which with --mapping FILE, such as "
-            f"'{nowhere[0]}: {coarse.names[0]}'"
+            f"'{unmapped[0]}: {coarse.names[0]}'"
         )
     return LabelMapping(fine, coarse, tuple(found.values()), of_model)
 
 
-def _place(name: str, fine: LabelSet, coarse: LabelSet) -> str:
+def _coarse_name(name: str, fine: LabelSet, coarse: LabelSet) -> str:
+    """The diagnosis of the coarse set that one of the fine set counts as; empty for none."""
     known = coarse.words
     own = [known[word] for word in map(normalized, (name, fine.full_names[name])) if word in known]
     if any(own):
@@ -153,7 +154,7 @@ def _directions(model: LabelSet, data: LabelSet, given: Mapping[str, str]) -> It
 
 
 def _told(given: Mapping[str, str]) -> str:
-    return first_few([f"{name}: {place}" for name, place in given.items()])
+    return first_few([f"{name}: {counts_as}" for name, counts_as in given.items()])
 
 
 def read_mapping(source: str | None) -> dict[str, str]:
@@ -173,7 +174,7 @@ def read_mapping(source: str | None) -> dict[str, str]:
         raise UsageError(f"--mapping {source}: not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict) or not values:
         raise UsageError(f"--mapping {source}: write a diagnosis and what it counts as, such as 'mel: malignant'")
-    wrong = [str(name) for name, place in values.items() if not (isinstance(name, str) and isinstance(place, str))]
+    wrong = [str(name) for name, to in values.items() if not (isinstance(name, str) and isinstance(to, str))]
     if wrong:
         raise UsageError(f"--mapping {source}: {first_few(wrong)}: has to count as one diagnosis, in words")
     return dict(values)

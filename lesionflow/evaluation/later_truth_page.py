@@ -12,13 +12,13 @@ from lesionflow.evaluation.report import NOT_A_DEVICE
 from lesionflow.model.card import Estimate
 from lesionflow.version import __version__
 
-FORMAT = 1
+LATER_TRUTH_FORMAT = 1
 
 
 def later_truth_json(model: str, report: str, found: LaterTruth, metrics: Mapping[str, Estimate]) -> dict[str, Any]:
-    """All of it as values of strict JSON."""
+    """Return everything as values of strict JSON; model: as the report names it; report: its file."""
     return {
-        "format": FORMAT,
+        "format": LATER_TRUTH_FORMAT,
         "research_use": NOT_A_DEVICE,
         "model": model,
         "report": report,
@@ -36,7 +36,7 @@ def later_truth_json(model: str, report: str, found: LaterTruth, metrics: Mappin
 
 
 def later_truth_page(about: str, found: LaterTruth, metrics: Mapping[str, Estimate]) -> str:
-    """The page: what to beware of, the few metrics that matter, the mix-ups, then all."""
+    """Return the page: warnings, the metrics of the headline, the confusion matrix, then all metrics."""
     tiles = [
         (metric.headline or metric.short, f"{metrics[metric.name].value:.3f}", _ends(metrics[metric.name]))
         for metric in shown_at(Place.HEADLINE, found.predictions.label_set)

@@ -17,7 +17,9 @@ from lesionflow.images.decode import PIXELS_VERSION, READ_PIXELS_VERSIONS
 CARD_FILE, ONNX_FILE, KERAS_FILE = "card.json", "model.onnx", "model.keras"
 VALIDATION_FILE = "validation.npz"  # what the model says of the validation part: comparisons rest on it
 TRAINED_ON_FILE = "trained_on.npz"  # digests of lesions and images of the training part: leaks are found with it
-FILES = (ONNX_FILE, KERAS_FILE, VALIDATION_FILE, TRAINED_ON_FILE)
+# Names of inputs and outputs, of a bundle's graph and of files for other runtimes.
+IMAGE, PROBABILITIES, DISTANCE = "image", "probabilities", "distance"
+DIGESTED_FILES = (ONNX_FILE, KERAS_FILE, VALIDATION_FILE, TRAINED_ON_FILE)
 CARD_FORMAT = 4  # what is written is always the newest
 READ_FORMATS = (2, 3, CARD_FORMAT)  # 2 had no licence, and up to 3 the diagnoses were always the seven of HAM10000
 SINGLE, AVERAGED = "single", "tta"  # one look at an image; the average of its flips and quarter turns
@@ -186,7 +188,7 @@ def _check(card: Card) -> None:
         raise ValueError("metrics have to be finite numbers: the value and the ends of its interval")
     if not all(isinstance(value, str) for value in (*card.digests.values(), *card.versions.values())):
         raise ValueError("digests and versions have to be text")
-    if ONNX_FILE not in card.digests or not set(card.digests) <= set(FILES):
+    if ONNX_FILE not in card.digests or not set(card.digests) <= set(DIGESTED_FILES):
         raise ValueError(f"digests of {sorted(card.digests)}")
 
 

@@ -7,6 +7,7 @@ be counted, so columns are compared at once. The diagnoses are those of the repo
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,39 +126,13 @@ def label_set_of(report: ReportTable) -> LabelSet:
 
 def _read(file: Path, further: tuple[str, ...], prefix: str = "") -> pd.DataFrame:
     """The columns that are needed; prefix: of the names of a second model's, which they lose."""
-    import pandas as pd
-
-    kind = file.suffix.lower()
 
     def wanted(name: str) -> bool:
         own = name.removeprefix(prefix) if name.startswith(prefix) else ""
         return name in ("status", *further) or own in NEEDED or own.startswith("p_")
 
     try:
-        if kind == ".csv":
-            with open(file, encoding="utf-8-sig", newline="") as text:
-                header = next(csv.reader(text), [])
-            # To read ids as text takes as long as all else: only where a table is to be joined with another.
-            names = dict.fromkeys(_NAMES, str) if "path" in further else None
-            # Only what is empty in a number's column is missing; a name may be NA.
-            empty = {name: [""] for name in header if name.startswith(f"{prefix}p_")}
-            rows = pd.read_csv(
-                file,
-                encoding="utf-8-sig",
-                keep_default_na=False,
-                na_values=empty,
-                usecols=wanted,
-                low_memory=False,
-                dtype=names,
-            )
-        elif kind == ".jsonl":
-            rows = pd.read_json(file, lines=True, dtype=False, convert_dates=False)
-        elif kind == ".parquet":
-            rows = pd.read_parquet(file)
-        else:
-            raise ReportError(f"{file}: not a report; its name has to end in .csv, .parquet or .jsonl")
-    except ReportError:
-        raise
+        rows = _read_columns(file, wanted, prefix, ids="path" in further)
     except ImportError as error:
         raise ReportError(f"{file}: Parquet needs pyarrow (pip install pyarrow)") from error
     except OSError as error:
@@ -165,7 +140,6 @@ def _read(file: Path, further: tuple[str, ...], prefix: str = "") -> pd.DataFram
     except ValueError as error:  # of which the errors of pandas and pyarrow are kinds
         first = (str(error).splitlines() or [""])[0]
         raise ReportError(f"{file}: not a report ({first[:200]})") from error
-    rows = rows[[name for name in rows.columns if wanted(name)]]
     if prefix:
         kept = [name for name in rows.columns if name.startswith(prefix) or name in ("status", *further)]
         if not any(name.startswith(prefix) for name in kept):
@@ -174,6 +148,34 @@ def _read(file: Path, further: tuple[str, ...], prefix: str = "") -> pd.DataFram
     if missing := [name for name in NEEDED if name not in rows.columns]:
         raise ReportError(f"{file}: no column {', '.join(missing)}; was it written with --columns or --format isic?")
     return rows
+
+
+def _read_columns(file: Path, wanted: Callable[[str], bool], prefix: str, ids: bool) -> pd.DataFrame:
+    """The wanted columns of a file; ids: whether paths and lesions are to be read as text."""
+    import pandas as pd
+
+    kind = file.suffix.lower()
+    if kind == ".jsonl":
+        rows = pd.read_json(file, lines=True, dtype=False, convert_dates=False)
+    elif kind == ".parquet":
+        rows = pd.read_parquet(file)
+    elif kind != ".csv":
+        raise ReportError(f"{file}: not a report; its name has to end in .csv, .parquet or .jsonl")
+    else:
+        with open(file, encoding="utf-8-sig", newline="") as text:
+            header = next(csv.reader(text), [])
+        rows = pd.read_csv(
+            file,
+            encoding="utf-8-sig",
+            keep_default_na=False,
+            # Only what is empty in a number's column is missing; a name may be NA.
+            na_values={name: [""] for name in header if name.startswith(f"{prefix}p_")},
+            usecols=wanted,
+            low_memory=False,
+            # To read ids as text takes as long as all else: only where a table is to be joined with another.
+            dtype=dict.fromkeys(_NAMES, str) if ids else None,
+        )
+    return rows[[name for name in rows.columns if wanted(name)]]
 
 
 def _factorized(column: pd.Series) -> tuple[np.ndarray, list[str]]:

@@ -12,6 +12,7 @@ from lesionflow.monitoring.watch import NIGHTS, Watch, WatchedNight, in_words
 
 WIDTH, HEIGHT = 640, 150  # of a chart, in the page's units
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 8, 20  # beside what is drawn
+EXPECTED_METRICS = "Expected metrics, without labels"  # the heading of their charts
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Chart:
 
 
 def charts(watch: Watch) -> dict[str, list[Chart]]:
-    """The charts of a page, by heading."""
+    """Return the charts of a page, by heading."""
     nights = watch.nights
     estimates = [_estimate_chart(name, nights) for name in ESTIMATES]
     shares = [name for name in _names(nights) if name.startswith("share/")]
@@ -53,7 +54,7 @@ def charts(watch: Watch) -> dict[str, list[Chart]]:
     others = [name for name in shares if name not in first]
     medians = [name for name in _names(nights) if name.startswith("median/")]
     found = {
-        "What probably came of it, without labels": [chart for chart in estimates if chart.points],
+        EXPECTED_METRICS: [chart for chart in estimates if chart.points],
         "How many": [_value_chart(name, nights) for name in ("images", "failed")],
         "What was called": [_value_chart(name, nights) for name in [*first, *others]],
         "What the images are": [_value_chart(name, nights) for name in medians],

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 MOST_CATEGORIES = 20  # of a reference that are told apart; the others count together
-OTHERS = "others"
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Distance:
 
 
 def pooled(samples: list[Sample]) -> Sample:
-    """Several samples as one; a value counts where all of them have it."""
+    """Join samples into one, with the values that all of them have."""
 
     def names(kind: str) -> list[str]:
         return [name for name in getattr(samples[0], kind) if all(name in getattr(one, kind) for one in samples)]
@@ -50,7 +49,10 @@ def pooled(samples: list[Sample]) -> Sample:
 
 
 def distances(night: Sample, reference: Sample) -> dict[str, Distance]:
-    """The distance of every value that both have."""
+    """Measure how far a night is from a reference, by every value that both have.
+
+    Numbers are compared by `ks_distance`, flags by the difference of their shares, categories by `category_distance`.
+    """
     found: dict[str, Distance] = {}
     numbers = [name for name, values in night.numbers.items() if len(values) and len(reference.numbers.get(name, ()))]
     if numbers:
@@ -73,9 +75,21 @@ def _paired(names: list[str], sizes: np.ndarray, p_values: np.ndarray) -> dict[s
 
 
 def ks_distance(values: np.ndarray, reference: np.ndarray) -> float:
-    """The largest gap of two distribution functions (Kolmogorov and Smirnov), of ascending values.
+    """Return the largest gap of two distribution functions (Kolmogorov and Smirnov).
 
-    It is what `scipy.stats.ks_2samp` computes, which would sort the reference again for every night.
+    `scipy.stats.ks_2samp` computes the same, but sorts the reference again for every night.
+
+    Parameters
+    ----------
+    values : (images,) float64
+        Of the night, ascending.
+    reference : (reference images,) float64
+        Ascending.
+
+    Returns
+    -------
+    float
+        From 0, the same, to 1, apart.
     """
     last = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)  # of each run of equal values
     different, upto = values[last], (last + 1) / len(values)
@@ -87,10 +101,21 @@ def ks_distance(values: np.ndarray, reference: np.ndarray) -> float:
 
 
 def ks_p_values(sizes: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """The p-values of gaps between samples of so many images, (values, 2), by Kolmogorov's limit distribution.
+    """Return the p-values of `ks_distance` by Kolmogorov's limit distribution.
 
-    Stephens' correction (1970, J. R. Stat. Soc. B 32, 115-122) makes it hold from a few images on; of values that are
-    tied they are too large rather than too small.
+    Stephens' correction (1970, J. R. Stat. Soc. B 32, 115-122) makes it hold from a few images on. With tied values
+    the p-values are too large rather than too small.
+
+    Parameters
+    ----------
+    sizes : (values,) float64
+        The distances.
+    images : (values, 2) int64
+        How many images of the night and of the reference each was measured on.
+
+    Returns
+    -------
+    (values,) float64
     """
     from scipy.special import kolmogorov  # scipy.stats takes a second to import
 
@@ -100,7 +125,17 @@ def ks_p_values(sizes: np.ndarray, images: np.ndarray) -> np.ndarray:
 
 
 def share_p_values(counts: np.ndarray) -> np.ndarray:
-    """Twice the smaller tail of Fisher's exact test, of (values, 4): how many of how many, and in the reference."""
+    """Return p-values of differences between shares: twice the smaller tail of Fisher's exact test.
+
+    Parameters
+    ----------
+    counts : (values, 4) int64
+        Of the night, how many of how many images; then the same of the reference.
+
+    Returns
+    -------
+    (values,) float64
+    """
     from scipy.special import gammaln
 
     count, images, of_reference, reference_images = counts.T.astype(np.float64)
@@ -122,7 +157,11 @@ def share_p_values(counts: np.ndarray) -> np.ndarray:
 
 
 def category_distance(night: Counter[str], reference: Counter[str]) -> Distance:
-    """The share of images that would have to change their category (total variation), with the chi-squared test."""
+    """Return the total variation of two sets of categories, with the p-value of the chi-squared test.
+
+    The total variation is the share of the images that would have to change their category, 0 to 1. Categories beyond
+    the `MOST_CATEGORIES` commonest of the reference count as one.
+    """
     from scipy.special import chdtrc
 
     common = [name for name, _ in reference.most_common(MOST_CATEGORIES)]
@@ -141,7 +180,7 @@ def _counts(counts: Counter[str], common: list[str]) -> list[int]:
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """P-values corrected for their number: the chance that any of so many true hypotheses is rejected."""
+    """Return p-values corrected for their number by Holm's method, under the same names."""
     order = sorted(p_values, key=lambda name: p_values[name])
     corrected, highest = {}, 0.0
     for rank, name in enumerate(order):

@@ -1,4 +1,4 @@
-"""The object that says how to watch nights; the command line is made from its fields."""
+"""Options of `lesionflow monitor`; the command line is made from their fields."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class MonitorConfig:
 
     reference: str | None = option(
         None,
-        "A model, whose validation part the nights are held against as well, or a report.",
+        "A model, whose validation part the nights are compared with as well, or a report.",
         kind=str, metavar="MODEL|REPORT", unset="the first nights alone", group=COMPARISON,
     )  # fmt: skip
     reference_nights: int = option(
-        14, "How many of the first nights the others are held against.", low=1, high=366, group=COMPARISON
+        14, "How many of the first nights the others are compared with.", low=1, high=366, group=COMPARISON
     )
     limits: str | None = option(
         None, "YAML file with limits from which a night raises an alarm.", kind=str, metavar="FILE",
@@ -33,7 +33,7 @@ class MonitorConfig:
         None, "Say on the page who is champion of this registered model, and since when.", kind=str, metavar="NAME",
         unset="say nothing", group="MLflow",
     )  # fmt: skip
-    overwrite: bool = option(False, "Replace the page and the JSON of an earlier morning.")
+    overwrite: bool = option(False, "Replace an earlier page and its JSON.")
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -1,7 +1,7 @@
-"""Images of a night that are looked at once more: a sample of each report's files, measured and remembered.
+"""A sample of each night's images, measured and remembered: size, light, colours, sharpness, format, camera.
 
-A night is measured on the morning after it. What was measured of earlier ones lies in a file beside the page, by the
-report's name, size and time.
+Each night is measured once. The values of earlier nights are in a file beside the page, by the report's path, size and
+modification time.
 """
 
 from __future__ import annotations
@@ -21,20 +21,25 @@ from lesionflow.defaults import usable_cores
 from lesionflow.errors import ImageError, LesionflowError
 from lesionflow.images.properties import Properties, measure_properties
 
-FILE = "images.json"
+IMAGES_FILE = "images.json"
 _FIELDS = tuple(each.name for each in dataclasses.fields(Properties))
 Measured = dict[str, np.ndarray]  # by field of `Properties`, (images,)
 
 
 class ImageSample:
-    """Measures some images of each report, and knows what it measured before.
+    """Measures some images of each report, and remembers what it measured before.
 
-    images: how many of a report; folder: where what was measured is kept, None for nowhere.
+    Parameters
+    ----------
+    images : int
+        How many of a report.
+    folder : Path or None
+        Where `IMAGES_FILE` is kept; None keeps nothing.
     """
 
     def __init__(self, images: int, folder: Path | None):
         self.images = images
-        self.file = None if folder is None else folder / FILE
+        self.file = None if folder is None else folder / IMAGES_FILE
         self.known: dict[str, Any] = _read(self.file)
         self.unreachable = 0  # images that could not be read
 
@@ -66,7 +71,7 @@ def _measured(path: str) -> tuple[Any, ...] | None:
 
 
 def _read(file: Path | None) -> dict[str, Any]:
-    """What an earlier morning measured; nothing where the file is none of ours."""
+    """What was measured before; nothing where the file is none of ours."""
     try:
         values = json.loads(file.read_bytes()) if file is not None else {}
         return dict(_valid(values))

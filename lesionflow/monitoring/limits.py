@@ -1,4 +1,4 @@
-"""From which value on a night raises an alarm: what is usual, and a YAML file that says otherwise."""
+"""Limits beyond which a night raises an alarm: the defaults, and a YAML file with others."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from lesionflow.errors import UsageError, did_you_mean
 
 NO_LIMIT = math.inf
+_OPEN_ENDS = (("low", -NO_LIMIT), ("high", NO_LIMIT))  # of a value's limits, where only the other end is given
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,6 @@ def _ends(value: object, where: str) -> tuple[float, float]:
     if low > high:
         raise UsageError(f"{where}: low {low} is above high {high}")
     return low, high
-
-
-_OPEN_ENDS = (("low", -NO_LIMIT), ("high", NO_LIMIT))
 
 
 def _number(value: object, where: str) -> float:

@@ -1,4 +1,4 @@
-"""The nights as a page for the morning, and as JSON for machines."""
+"""The nights as a page for people, and as JSON for machines."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 from lesionflow import pages
-from lesionflow.monitoring.charts import charts
+from lesionflow.monitoring.charts import EXPECTED_METRICS, charts
 from lesionflow.monitoring.limits import limits_json
 from lesionflow.monitoring.watch import NIGHTS, Comparison, Watch, WatchedNight, in_words
 from lesionflow.version import __version__
 
-FORMAT = 1
+NIGHTS_FORMAT = 1
 MOST_ALARMS = 60  # nights that the page names, the last ones; the JSON has all
 CHANGES = 5  # values named on the page, those that changed most
 _ABOUT_ESTIMATES = (
@@ -22,9 +22,9 @@ _ABOUT_ESTIMATES = (
 
 
 def watch_json(watch: Watch, champion: str = "") -> dict[str, Any]:
-    """Everything as values of strict JSON."""
+    """Return everything as values of strict JSON; champion: a line about who that is, empty for nothing."""
     return {
-        "format": FORMAT,
+        "format": NIGHTS_FORMAT,
         "research_use": "not a diagnosis",
         "model": watch.nights[-1].night.model or next((each.night.model for each in watch.nights), ""),
         "champion": champion or None,
@@ -77,7 +77,7 @@ def _round(value: float) -> float | None:
 
 
 def watch_page(watch: Watch, champion: str = "") -> str:
-    """The page: last night, what changed, what waits, who is champion; then every value over time."""
+    """Return the page: last night, what changed, what waits, who is champion; then every value over time."""
     last = watch.nights[-1]
     head = [pages.paragraph(line) for line in (f"Scored with {last.night.model or 'no model'}.", champion) if line]
     head += [pages.warning(_sentence(f"{last.night.name}: {alarm.text}")) for alarm in last.alarms]
@@ -91,7 +91,7 @@ def watch_page(watch: Watch, champion: str = "") -> str:
     if watch.alarms:
         sections.append(pages.section(f"{watch.alarms} of {len(watch.nights)} nights with an alarm", _alarms(watch)))
     for heading, drawn in charts(watch).items():
-        about = [pages.paragraph(_ABOUT_ESTIMATES)] if heading.startswith("What probably") else []
+        about = [pages.paragraph(_ABOUT_ESTIMATES)] if heading == EXPECTED_METRICS else []
         sections.append(pages.section(heading, *about, *map(pages.chart, drawn)))
     sections.append(pages.section("How this was compared", pages.facts(_facts(watch))))
     return pages.page("The nights", head, sections)
@@ -112,7 +112,7 @@ def _changes(watched: WatchedNight) -> Any:
     """The values that differ from the first nights with the most certainty."""
     compared = next((each for each in watched.comparisons if each.against == NIGHTS), None)
     if compared is None:
-        return pages.paragraph("There are no nights before it to hold it against.")
+        return pages.paragraph("There are no nights before it to compare it with.")
     order = sorted(compared.distances, key=lambda name: compared.distances[name].p_value)[:CHANGES]
     rows = [
         (in_words(name), _change(name, compared), f"{compared.corrected[name]:.2g}")

@@ -1,4 +1,4 @@
-"""Nights against a reference: which differ, by how much, and which raise an alarm."""
+"""Nights compared with a reference: which differ, by how much, and which raise an alarm."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Reference:
-    """What nights are held against."""
+    """What nights are compared with."""
 
     kind: str  # NIGHTS, VALIDATION or GIVEN
     about: str  # which nights, or of which model
@@ -89,7 +89,7 @@ def in_words(name: str) -> str:
 def watch(
     nights: Sequence[Night], given: Reference | None, limits: Limits, reference_nights: int, notes: tuple[str, ...] = ()
 ) -> Watch:
-    """Hold nights against the first of them, and against a given reference.
+    """Compare nights with the first of them, and with a given reference.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 JSON_FILE, PAGE_FILE = "description.json", "description.html"
-FILES = (JSON_FILE, PAGE_FILE)
+DESCRIPTION_FILES = (JSON_FILE, PAGE_FILE)
 MAXIMUM_ROWS = 50  # of a table on the page; the JSON has all
 
 
@@ -30,7 +30,7 @@ def write_description(description: Description, folder: Path, overwrite: bool = 
 
     Raises `ReportError` where they cannot be written.
     """
-    check_folder(folder, FILES, overwrite)
+    check_folder(folder, DESCRIPTION_FILES, overwrite)
     written = [folder / JSON_FILE, folder / PAGE_FILE]
     text = description_page(description)
     with atomic_file(written[0], overwrite) as file:

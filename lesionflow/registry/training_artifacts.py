@@ -18,7 +18,7 @@ from pathlib import Path
 from lesionflow.errors import BundleError
 from lesionflow.evaluation.evaluate import write_evaluation
 from lesionflow.evaluation.learning import History
-from lesionflow.model.card import CARD_FILE, FILES, Card, read_card
+from lesionflow.model.card import CARD_FILE, DIGESTED_FILES, Card, read_card
 from lesionflow.registry.versions import Version, register_bundle
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import mlflow, without_password
@@ -27,7 +27,7 @@ from lesionflow.training.finalize import MODEL_CARD_FILE, FinalizedModel
 
 KEPT = Path("lesionflow-kept")  # in the working directory: unlike a temporary folder it is there after a restart
 ARTIFACTS_FORMAT = 1
-BUNDLE_FILES = (CARD_FILE, MODEL_CARD_FILE, *FILES)
+BUNDLE_FILES = (CARD_FILE, MODEL_CARD_FILE, *DIGESTED_FILES)
 _ABOUT, _BUNDLE, _EXAMPLE, _ARTIFACTS, _PICTURES = "training.json", "bundle", "example", "artifacts", "pictures"
 
 

@@ -16,17 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from lesionflow.errors import BundleError, UsageError
-from lesionflow.model.card import Card
+from lesionflow.model.card import DISTANCE, IMAGE, PROBABILITIES, Card
 from lesionflow.runtimes.config import (
-    DISTANCE,
     FLOAT16,
     HUB,
-    IMAGE,
     INT8,
     LITERT,
     ONNX,
     OPENVINO,
-    PROBABILITIES,
     TORCH,
 )
 

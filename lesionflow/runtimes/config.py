@@ -1,4 +1,4 @@
-"""The object that says how to export; the command line is made from its fields."""
+"""Options of `lesionflow export`; the command line is made from their fields."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from lesionflow.options import FILES, FOLDERS, check_options, option
 
 BUNDLE, HUB = "bundle", "hub"
 ONNX, LITERT, OPENVINO, TORCH = RUNTIMES = ("onnx", "litert", "openvino", "torch")
-IMAGE, PROBABILITIES, DISTANCE = "image", "probabilities", "distance"  # what every file calls its input and outputs
 FLOAT32, FLOAT16, INT8 = PRECISIONS = ("float32", "float16", "int8")
-# Of what the parity report may find: the largest difference of a probability, the share of calls that differ. Rounding
-# in another order moves a probability by some 0.000001.
-LIMITS = {FLOAT32: (0.001, 0.0), FLOAT16: (0.02, 0.02), INT8: (0.4, 0.15)}
-_OTHER = "; ".join(f"{LIMITS[name][0]:g} in {name}" for name in (FLOAT16, INT8))
-_OTHER_CALLS = "; ".join(f"{LIMITS[name][1]:g} in {name}" for name in (FLOAT16, INT8))
+# By precision, the largest difference of a probability from the bundle's and the largest share of calls that differ.
+# Rounding in another order moves a probability by some 0.000001.
+PARITY_LIMITS = {FLOAT32: (0.001, 0.0), FLOAT16: (0.02, 0.02), INT8: (0.4, 0.15)}
+_OTHER = "; ".join(f"{PARITY_LIMITS[name][0]:g} in {name}" for name in (FLOAT16, INT8))
+_OTHER_CALLS = "; ".join(f"{PARITY_LIMITS[name][1]:g} in {name}" for name in (FLOAT16, INT8))
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,11 @@ class ExportConfig:
     )  # fmt: skip
     max_difference: float | None = option(
         None, "Largest difference of a probability from the bundle's; beyond it nothing is written.", kind=float,
-        low=0, high=1, unset=f"{LIMITS[FLOAT32][0]:g}; {_OTHER}", group="Runtimes",
+        low=0, high=1, unset=f"{PARITY_LIMITS[FLOAT32][0]:g}; {_OTHER}", group="Runtimes",
     )  # fmt: skip
     max_changed_calls: float | None = option(
         None, "Largest share of calls that differ from the bundle's; beyond it nothing is written.", kind=float,
-        low=0, high=1, unset=f"{LIMITS[FLOAT32][1]:g}; {_OTHER_CALLS}", group="Runtimes",
+        low=0, high=1, unset=f"{PARITY_LIMITS[FLOAT32][1]:g}; {_OTHER_CALLS}", group="Runtimes",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -65,7 +64,7 @@ class ExportConfig:
     @property
     def limits(self) -> tuple[float, float]:
         """The largest difference of a probability, and the largest share of calls that differ."""
-        difference, calls = LIMITS[self.precision]
+        difference, calls = PARITY_LIMITS[self.precision]
         return (
             difference if self.max_difference is None else self.max_difference,
             calls if self.max_changed_calls is None else self.max_changed_calls,

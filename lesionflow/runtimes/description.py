@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lesionflow.evaluation.model_card import data_licence
-from lesionflow.model.card import SINGLE, Card
+from lesionflow.model.card import DISTANCE, IMAGE, PROBABILITIES, SINGLE, Card
 from lesionflow.runtimes.artifact import MODEL_FILES
-from lesionflow.runtimes.config import DISTANCE, IMAGE, LITERT, ONNX, OPENVINO, PROBABILITIES, TORCH
+from lesionflow.runtimes.config import LITERT, ONNX, OPENVINO, TORCH
 from lesionflow.runtimes.parity import Cost, Parity, as_json
 from lesionflow.version import __version__
 
@@ -131,7 +131,7 @@ def example_code(format: str, card: Card) -> str:
 
 def readme(card: Card, label: str, format: str, precision: str, parity: Parity, cost: Cost | None) -> str:
     """The README beside a file, Markdown."""
-    parts = [
+    sections = [
         f"# {label} for {_PACKAGES[format]}, {precision}",
         f"**{_NOT_A_DEVICE}**",
         *(["**Trained on synthetic demo data: of no medical value.**"] if card.demo else []),
@@ -149,7 +149,7 @@ def readme(card: Card, label: str, format: str, precision: str, parity: Parity, 
         "## Licence",
         data_licence(card),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(sections) + "\n"
 
 
 def _parity(parity: Parity) -> str:

@@ -15,7 +15,7 @@ from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import Predictions, with_labels
 from lesionflow.model.predictor import Predictor
 
-MOST_IMAGES = 200  # in the parity report
+MOST_IMAGES = 200  # that file and bundle are compared on
 STABILITY_IMAGES = 100  # each of which is changed in fifteen ways
 RESAMPLES = 1000
 MEASURED = ("balanced_accuracy", "ece")
@@ -97,7 +97,7 @@ class LabelledPixels:
     pixels: np.ndarray  # (images, height, width, 3) uint8
 
     def take(self, members: np.ndarray) -> LabelledPixels:
-        """Those of some of the images."""
+        """The images at some indices, (members,) int64."""
         ids, lesions, paths = ([each[member] for member in members] for each in
                                (self.image_ids, self.lesion_ids, self.paths))  # fmt: skip
         return LabelledPixels(self.of, ids, lesions, paths, self.labels[members], self.pixels[members])
@@ -141,5 +141,5 @@ def without_ranges(images: LabelledPixels, most: int = 200, share: float = 0.2) 
 
 
 def as_json(found: Parity | Cost | None) -> dict[str, object] | None:
-    """A report as JSON has it."""
+    """The fields as JSON has them; None stays None."""
     return None if found is None else dataclasses.asdict(found)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.model.card import SINGLE, Card
-from lesionflow.runtimes.config import DISTANCE, IMAGE, PROBABILITIES
+from lesionflow.model.card import DISTANCE, IMAGE, PROBABILITIES, SINGLE, Card
 
 if TYPE_CHECKING:
     import onnx

@@ -9,7 +9,7 @@ from lesionflow.errors import DataError, UsageError
 from lesionflow.model.columns import ON_REQUEST, report_columns
 from lesionflow.model.pooling import MEAN_LOGITS, POOLS
 from lesionflow.options import check_options, option
-from lesionflow.scoring.review_sample import BOTH, CHOSEN_BY
+from lesionflow.scoring.review_sample import BY_BOTH, CHOSEN_BY
 from lesionflow.storage.location import Location
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -103,7 +103,7 @@ class ReportConfig:
         group=REVIEW,
     )
     by: str = option(
-        BOTH,
+        BY_BOTH,
         "How they are drawn: in proportion to the model's uncertainty, all with the same chance, or half so, half so.",
         choices=CHOSEN_BY,
         group=REVIEW,

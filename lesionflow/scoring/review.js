@@ -21,7 +21,7 @@ rows.forEach((row) => {
   if (text) reviews.set(row.path, JSON.parse(text));
 });
 const reviewOf = (row) => reviews.get(row.path) || NOTHING;
-const sampled = new Set(data.sampled.map((place) => rows[place]));
+const sampled = new Set(data.sampled.map((index) => rows[index]));
 const REVIEW_FILTERS = {
   "": () => true,
   ...(sampled.size ? { "sampled": (row) => sampled.has(row),

@@ -17,11 +17,11 @@ from lesionflow.model.columns import cell, path_with_frame
 from lesionflow.model.prediction import Row
 from lesionflow.storage.location import Location
 
-UNCERTAIN, RANDOM, BOTH = "uncertain", "random", "both"
-CHOSEN_BY = (UNCERTAIN, RANDOM, BOTH)
+BY_UNCERTAINTY, BY_RANDOM, BY_BOTH = "uncertain", "random", "both"
+CHOSEN_BY = (BY_UNCERTAINTY, BY_RANDOM, BY_BOTH)
 SAMPLE_COLUMNS = ("path", "chance")
 # An image that the model is sure of keeps this share of the mean chance: of what can never be drawn nothing is known.
-LEAST = 0.1
+LEAST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ def draw_sample(rows: Callable[[], Iterable[Row]], count: int, by: str, seed: in
     count
         How many to draw; all, where there are no more.
     by
-        `RANDOM`: each image with the same chance; `UNCERTAIN`: in proportion to the entropy of the probabilities;
-        `BOTH`: with the mean of both chances.
+        `BY_RANDOM`: each image with the same chance; `BY_UNCERTAINTY`: in proportion to the entropy of the
+        probabilities; `BY_BOTH`: with the mean of both chances.
     seed
         The same seed draws the same images of the same report.
 
@@ -73,10 +73,10 @@ def sampling_chances(entropies: np.ndarray, count: int, by: str) -> np.ndarray:
     if count >= images:
         return np.ones(images)
     even = np.full(images, count / images)
-    if by == RANDOM or entropies.max() <= 0:
+    if by == BY_RANDOM or entropies.max() <= 0:
         return even
-    by_size = _proportional(entropies + LEAST * entropies.mean(), count)
-    return by_size if by == UNCERTAIN else (even + by_size) / 2
+    by_size = _proportional(entropies + LEAST_SHARE * entropies.mean(), count)
+    return by_size if by == BY_UNCERTAINTY else (even + by_size) / 2
 
 
 def systematic_sample(chances: np.ndarray, seed: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from lesionflow.errors import BundleError
-from lesionflow.training.export.ood_distance import DISTANCE
+from lesionflow.model.card import DISTANCE
 from lesionflow.training.networks import build_network
 
 if TYPE_CHECKING:

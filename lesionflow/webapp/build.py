@@ -23,8 +23,8 @@ from lesionflow.model.columns import report_columns
 from lesionflow.version import __version__
 from lesionflow.webapp.runtime import RUNTIME, read_members
 
-PACKING = 6  # of gzip: 9 takes ten seconds for one percent
-PAGE = "page"  # the folder of our own files
+GZIP_LEVEL = 6  # 9 takes ten seconds for one percent
+PAGE_FOLDER = "page"  # the folder of our own files
 INDEX, WORKER, RUNTIME_FILE, MODEL = "index.html", "worker-source.js", "runtime.js", "model.js"
 # Scripts of the page, and of the worker in the order in which they become one text.
 PAGE_FILES = (
@@ -39,7 +39,7 @@ LICENCES = ("LICENSE", "ThirdPartyNotices.txt")  # ONNX Runtime's, which its Pyt
 LOADER, WASM, API = (
     f"dist/{name}" for name in ("ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm", "ort.wasm.min.js")
 )
-FILES = (
+WEB_FILES = (
     *PAGE_FILES, WORKER, RUNTIME_FILE, MODEL, SERVICE_WORKER, MANIFEST, "README.txt",
     *(f"onnxruntime-{name}" for name in LICENCES),
 )  # fmt: skip
@@ -77,7 +77,7 @@ def write_page(folder: Path, label: str, card: Card, graph: bytes, archive: byte
     BundleError
         The graph is none that ONNX Runtime reads.
     """
-    check_folder(folder, FILES, overwrite)
+    check_folder(folder, WEB_FILES, overwrite)
     written = {name: _ours(name) for name in PAGE_FILES}
     written[WORKER] = _constant("lesionflowWorkerSource", _worker_source(archive))
     written[RUNTIME_FILE] = _constant("lesionflowRuntime", _runtime(archive))
@@ -88,11 +88,11 @@ def write_page(folder: Path, label: str, card: Card, graph: bytes, archive: byte
     written["README.txt"] = _readme(label, card).encode()
     written[SERVICE_WORKER] = _service_worker(written)
     try:
-        for name in FILES:
+        for name in WEB_FILES:
             atomic_write_bytes(folder / name, written[name], overwrite)
     except OSError as error:
         raise ReportError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
-    return Page(folder, FILES, sum(map(len, written.values())))
+    return Page(folder, WEB_FILES, sum(map(len, written.values())))
 
 
 def model_facts(label: str, card: Card) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def prepared(graph: bytes) -> bytes:
 
 
 def _ours(name: str) -> bytes:
-    return resources.files(__package__).joinpath(PAGE, name).read_bytes()
+    return resources.files(__package__).joinpath(PAGE_FOLDER, name).read_bytes()
 
 
 def _constant(name: str, value: Any) -> bytes:
@@ -152,7 +152,7 @@ def _constant(name: str, value: Any) -> bytes:
 
 def _packed(content: bytes) -> str:
     """Bytes as text within a script; the same bytes give the same text."""
-    return base64.b64encode(gzip.compress(content, PACKING, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(content, GZIP_LEVEL, mtime=0)).decode()
 
 
 def _worker_source(archive: bytes) -> str:
@@ -203,7 +203,7 @@ def _readme(label: str, card: Card) -> str:
 
 def _service_worker(written: dict[str, bytes]) -> bytes:
     """The script that keeps the page's files; another content is another version, so that a new page replaces it."""
-    kept = [name for name in FILES if name in (*PAGE_FILES, WORKER, RUNTIME_FILE, MODEL, MANIFEST)]
+    kept = [name for name in WEB_FILES if name in (*PAGE_FILES, WORKER, RUNTIME_FILE, MODEL, MANIFEST)]
     digest = hashlib.sha256(b"".join(hashlib.sha256(written[name]).digest() for name in kept)).hexdigest()[:16]
     script = _ours(SERVICE_WORKER).decode().removeprefix('"use strict";\n')
     return (

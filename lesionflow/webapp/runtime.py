@@ -13,8 +13,8 @@ from lesionflow.atomic import atomic_write_bytes
 from lesionflow.errors import DownloadError, UsageError
 
 REGISTRY = "https://registry.npmjs.org"
-PATIENCE = 60  # seconds without a byte
-CHUNK = 2**20
+TIMEOUT = 60  # seconds without a byte
+_CHUNK = 2**20  # bytes
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ def _download(package: Package) -> bytes:
 
     content = bytearray()
     try:
-        with urlopen(package.address, timeout=PATIENCE) as answer:
-            while chunk := answer.read(CHUNK):
+        with urlopen(package.address, timeout=TIMEOUT) as answer:
+            while chunk := answer.read(_CHUNK):
                 content += chunk
     except OSError as error:
         reason = getattr(error, "reason", error)

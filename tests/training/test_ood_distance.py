@@ -7,7 +7,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from lesionflow.errors import TrainingError
-from lesionflow.training.export.ood_distance import DISTANCE, SHRINKAGE, add_distance
+from lesionflow.model.card import DISTANCE
+from lesionflow.training.export.ood_distance import SHRINKAGE, add_distance
 
 SIDE, FEATURES = 8, 5
 NUMBERS = np.random.default_rng(0)

@@ -14,7 +14,7 @@ import pytest
 
 from lesionflow.diagnoses import BINARY, PAD_UFES_20
 from lesionflow.model.card import ONNX_FILE, read_card
-from lesionflow.webapp.build import FILES, MANIFEST, RUNTIME_FILE, SERVICE_WORKER, model_facts
+from lesionflow.webapp.build import MANIFEST, RUNTIME_FILE, SERVICE_WORKER, WEB_FILES, model_facts
 from lesionflow.webapp.runtime import RUNTIME
 from tests.conftest import error_line, invoke
 from tests.scoring.conftest import write_small_bundle
@@ -27,7 +27,7 @@ def constant(file: Path) -> Any:
 
 
 def test_all_files_are_there_and_the_service_worker_keeps_what_the_page_loads(page: Path) -> None:
-    assert sorted(file.name for file in page.iterdir()) == sorted(FILES)
+    assert sorted(file.name for file in page.iterdir()) == sorted(WEB_FILES)
     kept = json.loads(re.search(r"const FILES = (\[.*\]);", (page / SERVICE_WORKER).read_text())[1])  # type: ignore[index]
     index = (page / "index.html").read_text()
     loaded = re.findall(r'(?:src|href)="([^"]*)"', index)
@@ -80,7 +80,9 @@ def test_a_page_that_is_there_is_not_overwritten_unasked(
     assert result.exit_code == 1 and "--overwrite" in error_line(result)
     assert (copy / "page.js").read_text() == "changed"
     assert invoke(*command, "--overwrite").exit_code == 0
-    assert {name: (copy / name).read_bytes() for name in FILES} == {name: (page / name).read_bytes() for name in FILES}
+    assert {name: (copy / name).read_bytes() for name in WEB_FILES} == {
+        name: (page / name).read_bytes() for name in WEB_FILES
+    }
 
 
 def test_a_bundle_that_is_none_is_refused(web_bundle: Path, archive: Path, tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import numpy as np
 
 from lesionflow.defaults import usable_cores
 from lesionflow.errors import TrainingError
+from lesionflow.model.card import DISTANCE
 
 if TYPE_CHECKING:
     import onnx
 
-DISTANCE = "distance"
 MIDDLE = 16  # times smaller than the image are the maps that the features are taken from
 SHRINKAGE = 0.01  # of the covariance towards a sphere: directions that training images hardly use count less
 _POOLINGS = ("GlobalAveragePool", "ReduceMean")

@@ -16,14 +16,13 @@ import numpy as np
 from keras import ops
 
 from lesionflow.errors import BundleError
-from lesionflow.model.card import KERAS_FILE, SINGLE, Card
+from lesionflow.model.card import DISTANCE, IMAGE, KERAS_FILE, PROBABILITIES, SINGLE, Card
 from lesionflow.model.files import read_bundle
-from lesionflow.training.export.ood_distance import DISTANCE, MIDDLE
+from lesionflow.training.export.ood_distance import MIDDLE
 from lesionflow.training.from_onnx import read_constants, read_weights
 from lesionflow.training.networks import build_network
 
 AGREEMENT = 1e-3  # relative, of distances: between the graph and the layer that its features are taken from
-IMAGE, PROBABILITIES = "image", "probabilities"
 
 
 def whole_network(folder: Path) -> keras.Model:
