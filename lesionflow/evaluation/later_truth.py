@@ -150,6 +150,11 @@ def _read_truth(truth: Path, words: LabelWords) -> pd.DataFrame:
         raise DataError(
             f"{truth}: the columns are {first_few(list(table.columns), 7)}; needed are path or image_id, and diagnosis"
         )
+    if {"p_malignant", "malignant", "refer"} <= set(table.columns):
+        raise DataError(
+            f"{truth}: a report of scoring, whose column {label} is what a model called; give the diagnoses that were "
+            "made of the lesions, in a table with the columns path and diagnosis"
+        )
     table = table[table[label] != ""]  # not decided yet
     decided = words.decide([(word,) for word in table[label]])
     if any(meant is None for _, meant in decided):

@@ -7,6 +7,7 @@ be counted, so columns are compared at once. The diagnoses are those of the repo
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +74,19 @@ def read_report_table(file: Path, further: tuple[str, ...] = (), *, also: bool =
     Raises
     ------
     ReportError
-        The file cannot be read, lacks a column, or has values that no report has.
+        The file cannot be read, lacks a column, has values that no report has, or is cut off.
     """
+    try:
+        return _checked_table(file, further, also)
+    except ReportError as error:
+        if _ends_within_a_line(file):
+            raise ReportError(
+                f"{file}: its last line is cut off, the file is not whole; copy it anew, or score again"
+            ) from error
+        raise
+
+
+def _checked_table(file: Path, further: tuple[str, ...], also: bool) -> ReportTable:
     rows = _read(file, further, ALSO if also else "")
     diagnoses = _diagnoses(list(rows.columns))
     codes, words = _factorized(rows["status"])
@@ -122,6 +134,19 @@ def label_set_of(report: ReportTable) -> LabelSet:
         raise ReportError(f"{report.file}: its {len(report.called)} rows do not tell which diagnoses are malignant")
     names = {name: name for name in report.diagnoses}
     return LabelSet("report", report.diagnoses, names, report.malignant_diagnoses)
+
+
+def _ends_within_a_line(file: Path) -> bool:
+    """Whether a file of lines lacks the last line's end, which a report always has; an edited one may lack it too."""
+    if file.suffix.lower() not in (".csv", ".jsonl"):
+        return False
+    try:
+        with open(file, "rb") as content:
+            size = content.seek(0, os.SEEK_END)
+            content.seek(max(size - 1, 0))
+            return content.read(1) not in (b"", b"\n", b"\r")
+    except OSError:
+        return False
 
 
 def _read(file: Path, further: tuple[str, ...], prefix: str = "") -> pd.DataFrame:

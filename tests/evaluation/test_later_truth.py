@@ -129,6 +129,11 @@ def test_truth_that_cannot_be_used_is_one_clear_line(
     assert "labels.csv" in error_line(result)
 
 
+def test_a_report_is_no_truth(report: Path) -> None:
+    result = invoke("evaluate", "--report", str(report), "--truth", str(report))
+    assert result.exit_code == 1 and "is what a model called" in error_line(result)
+
+
 def test_truth_of_images_that_were_not_scored_is_left_out_and_said(
     report: Path, said: LabelledPredictions, tmp_path: Path
 ) -> None:

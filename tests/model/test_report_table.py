@@ -71,6 +71,20 @@ def test_what_no_report_has_is_one_clear_line(tmp_path: Path, before: str, after
     assert str(raised.value).count("\n") == 0 and "report.csv" in str(raised.value)
 
 
+@pytest.mark.parametrize("missing", range(2, 60, 3))
+def test_a_report_that_is_cut_off_says_so_wherever_it_was_cut(tmp_path: Path, missing: int) -> None:
+    text = written(tmp_path / "report.csv", ("a", "b"), ("b",), images=4)
+    (tmp_path / "report.csv").write_text(text[:-missing])
+    with pytest.raises(ReportError, match="report.csv: its last line is cut off"):
+        read_report_table(tmp_path / "report.csv")
+
+
+def test_a_report_without_its_last_line_end_is_read(tmp_path: Path) -> None:
+    text = written(tmp_path / "report.csv", ("a", "b"), ("b",), images=4)
+    (tmp_path / "report.csv").write_text(text.rstrip("\n"))
+    assert len(read_report_table(tmp_path / "report.csv").called) == 4
+
+
 def test_probabilities_have_to_add_up(tmp_path: Path) -> None:
     text = written(tmp_path / "report.csv", ("a", "b"), ("b",), images=3)
     head, last = text.rstrip("\n").rsplit("\n", 1)
