@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lesionflow.errors import UsageError, first_few
+from lesionflow.errors import UsageError, did_you_mean, first_few
 
 # Words that say nothing: whoever gives a row several words, from special to general, means the next one.
 NO_WORD = ("", "unknown", "unk", "n/a", "na", "nan", "none", "null", "?", "indeterminate")
@@ -324,7 +324,9 @@ def read_label_set(source: str) -> LabelSet:
         values, doubled = yaml.safe_load(text), _doubled_key(yaml.compose(text, Loader=yaml.SafeLoader))
     except OSError as error:
         built_in = ", ".join(BUILT_IN)
-        raise UsageError(f"{source}: cannot be read ({error.strerror}); built in are {built_in}") from error
+        raise UsageError(
+            f"{source}: cannot be read ({error.strerror}){did_you_mean(source, BUILT_IN)}; built in are {built_in}"
+        ) from error
     except (yaml.YAMLError, UnicodeError) as error:
         raise UsageError(f"{source}: not YAML ({' '.join(str(error).split())})") from error
     if doubled:

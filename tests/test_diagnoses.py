@@ -95,6 +95,8 @@ def test_what_is_wrong_with_a_set_is_one_line(tmp_path: Path, old: str, new: str
 
 
 def test_a_set_that_is_not_there() -> None:
+    with pytest.raises(UsageError, match="did you mean 'binary'"):
+        read_label_set("binry")
     with pytest.raises(UsageError, match="built in are ham10000, isic2019, pad-ufes-20, binary"):
         read_label_set("isic2020")
 

@@ -11,7 +11,7 @@ from typing import Unpack
 
 from lesionflow.api.overrides import MonitorOptions, configured
 from lesionflow.atomic import atomic_file, check_folder
-from lesionflow.errors import DataError, RegistryError
+from lesionflow.errors import DataError, RegistryError, first_few
 from lesionflow.model.card import VALIDATION_FILE, read_card
 from lesionflow.model.files import read_arrays
 from lesionflow.model.prediction import read_labelled
@@ -23,6 +23,7 @@ from lesionflow.monitoring.page import watch_json, watch_page
 from lesionflow.monitoring.performance import Scored, estimate_performance
 from lesionflow.monitoring.watch import GIVEN, VALIDATION, Reference, Watch, watch
 from lesionflow.pages import write_page
+from lesionflow.scoring.review_sample import SAMPLE_COLUMNS
 
 PAGE_FILE, JSON_FILE = MONITOR_FILES = ("nights.html", "nights.json")
 _REPORT_ENDINGS = (".csv", ".parquet", ".jsonl")
@@ -65,11 +66,15 @@ def monitor(
     if out is not None:
         check_folder(Path(out), MONITOR_FILES, config.overwrite)
     limits = read_limits(None if config.limits is None else Path(config.limits))
-    if not reports:
+    files = [Path(report) for report in reports]
+    lists = [file for file in files if _is_review_sample(file)]  # which `reports/*.csv` takes along
+    if len(lists) == len(files):
         raise DataError("no report; name one for each night, in the order of time")
     images = ImageSample(config.images, None if out is None else Path(out)) if config.images else None
-    nights = read_nights([Path(report) for report in reports], images)
+    nights = read_nights([file for file in files if file not in lists], images)
     notes = [] if images is None else _keep(images)
+    if lists:
+        notes.append(f"lists of --sample are no nights, and are left out: {first_few(lists)}")
     given = None if config.reference is None else _reference(config.reference, nights, tracking_uri, notes)
     found = watch(nights, given, limits, config.reference_nights, tuple(notes))
     if out is not None:
@@ -78,6 +83,15 @@ def monitor(
             file.write(json.dumps(watch_json(found, champion), indent=1, allow_nan=False).encode() + b"\n")
         write_page(Path(out) / PAGE_FILE, watch_page(found, champion), config.overwrite)
     return found
+
+
+def _is_review_sample(file: Path) -> bool:
+    """Whether this is a list of images to review, which `score --sample` writes beside the report."""
+    try:
+        with open(file, encoding="utf-8", errors="replace") as lines:
+            return lines.readline(100).rstrip("\n") == ",".join(SAMPLE_COLUMNS)
+    except OSError:  # which reading it as a report explains
+        return False
 
 
 def _keep(images: ImageSample) -> list[str]:

@@ -115,7 +115,10 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     raw_ids = table["image_id"]
     table = table[~other].reset_index(drop=True)
     if table.empty:
-        raise DataError(f"{raw.file}: no image of the {words.count} diagnoses; {'; '.join(warnings)}")
+        raise DataError(
+            f"{raw.file}: no image of the {words.count} diagnoses; {'; '.join(warnings)}; name the diagnoses that "
+            "there are with --diagnoses, or say with --labels what these words mean"
+        )
     _check_image_ids(table, raw.file)
     if raw.needs_lesions:
         if empty := int((table["lesion_id"] == "").sum()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -42,6 +42,15 @@ class Limits:
         """The lowest and the highest that a value may be."""
         found = (ends for pattern, ends in self.values.items() if fnmatchcase(name, pattern))
         return next(found, (-NO_LIMIT, NO_LIMIT))
+
+    def without_value(self, values: Collection[str], distances: Collection[str]) -> list[str]:
+        """The limits of single values that are of none of these: perhaps misspelt, they never raise an alarm."""
+        named = [f"values: {pattern}" for pattern in self.values if not _any_match(values, pattern)]
+        return named + [f"distances: {pattern}" for pattern in self.distances if not _any_match(distances, pattern)]
+
+
+def _any_match(names: Collection[str], pattern: str) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names)
 
 
 def limits_json(limits: Limits) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lesionflow.errors import DataError
+from lesionflow.errors import DataError, first_few
 from lesionflow.monitoring.comparison import Distance, Sample, distances, holm, pooled
 from lesionflow.monitoring.limits import NO_LIMIT, Limits
 from lesionflow.monitoring.nights import Night
@@ -120,8 +120,18 @@ def watch(
         notes += (
             f"the reference is {len(firsts)} nights, where {reference_nights} would be better; or give --reference",
         )
+    if idle := _idle_limits(nights, limits):
+        notes += (f"no night has a value that these limits are of: {first_few(idle)}",)
     watched = [_watched(night, any(night is first for first in firsts), tuple(references), limits) for night in nights]
     return Watch(tuple(watched), tuple(references), limits, notes)
+
+
+def _idle_limits(nights: Sequence[Night], limits: Limits) -> list[str]:
+    values, compared = set[str](), set[str]()
+    for night in nights:
+        values |= {*night.values, *night.estimates}
+        compared |= {*night.sample.numbers, *night.sample.flags, *night.sample.categories}
+    return limits.without_value(values, compared)
 
 
 def _of_nights(nights: Sequence[Night]) -> Reference:

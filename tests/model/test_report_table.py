@@ -75,7 +75,7 @@ def test_what_no_report_has_is_one_clear_line(tmp_path: Path, before: str, after
 def test_a_report_that_is_cut_off_says_so_wherever_it_was_cut(tmp_path: Path, missing: int) -> None:
     text = written(tmp_path / "report.csv", ("a", "b"), ("b",), images=4)
     (tmp_path / "report.csv").write_text(text[:-missing])
-    with pytest.raises(ReportError, match="report.csv: its last line is cut off"):
+    with pytest.raises(ReportError, match=r"report\.csv: its last line is cut off"):
         read_report_table(tmp_path / "report.csv")
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionflow.errors import UsageError
+from lesionflow.api.monitor import monitor
+from lesionflow.errors import DataError, UsageError
 from lesionflow.model.prediction import Row
 from lesionflow.monitoring.limits import Limits, limits_json, read_limits
 from lesionflow.monitoring.nights import read_nights
@@ -107,6 +108,22 @@ def test_a_wrong_limit_is_one_clear_line(tmp_path: Path, text: str, message: str
     with pytest.raises(UsageError, match=message) as raised:
         read_limits(tmp_path / "limits.yaml")
     assert "\n" not in str(raised.value) and "limits.yaml" in str(raised.value)
+
+
+def test_a_limit_of_no_value_is_said(normal_nights: list[Path], tmp_path: Path) -> None:
+    file = tmp_path / "limits.yaml"
+    file.write_text("values: {share/mell: {high: 1}, share/m*: {high: 1}}\ndistances: {p_vascc: null, p_mel: null}\n")
+    found = monitor(normal_nights[:5], limits=str(file), reference_nights=4)
+    assert found.notes == ("no night has a value that these limits are of: values: share/mell, distances: p_vascc",)
+
+
+def test_a_list_of_images_to_review_is_no_night(normal_nights: list[Path], tmp_path: Path) -> None:
+    listed = tmp_path / "night-sample.csv"
+    listed.write_text("path,chance\na.jpg,0.5\n")
+    found = monitor([*normal_nights[:5], listed], reference_nights=4)
+    assert len(found.nights) == 5 and "night-sample.csv" in found.notes[0]
+    with pytest.raises(DataError, match="no report"):
+        monitor([listed])
 
 
 def test_reports_that_do_not_belong_together_are_refused(

@@ -9,6 +9,7 @@ are drawn with the looks of the seven, or with a look of their own that is put t
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import re
 import shutil
@@ -73,7 +74,7 @@ def draw_demo_set(folder: Path, images: int = 900, seed: int = 0, label_set: Lab
         For too few images to have some of each diagnosis.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} exists and is not empty; the demo set is drawn into a new folder")
+        raise FileExistsError(errno.EEXIST, "exists and is not empty", str(folder))
     looks = looks_of(label_set)
     lesions = plan_lesions(images, seed, {name: sum(look.share for look in each) for name, each in looks.items()})
     prefix = DEMO_PREFIX
