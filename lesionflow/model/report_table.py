@@ -76,8 +76,9 @@ def read_report_table(file: Path, further: tuple[str, ...] = (), *, also: bool =
     ReportError
         The file cannot be read, lacks a column, has values that no report has, or is cut off.
     """
+    rows = _read(file, further, ALSO if also else "")
     try:
-        return _checked_table(file, further, also)
+        return _checked_table(file, rows)
     except ReportError as error:
         if _ends_within_a_line(file):
             raise ReportError(
@@ -86,8 +87,7 @@ def read_report_table(file: Path, further: tuple[str, ...] = (), *, also: bool =
         raise
 
 
-def _checked_table(file: Path, further: tuple[str, ...], also: bool) -> ReportTable:
-    rows = _read(file, further, ALSO if also else "")
+def _checked_table(file: Path, rows: pd.DataFrame) -> ReportTable:
     diagnoses = _diagnoses(list(rows.columns))
     codes, words = _factorized(rows["status"])
     if strange := sorted(set(words) - {SCORED, FAILED}):
@@ -137,8 +137,8 @@ def label_set_of(report: ReportTable) -> LabelSet:
 
 
 def _ends_within_a_line(file: Path) -> bool:
-    """Whether a file of lines lacks the last line's end, which a report always has; an edited one may lack it too."""
-    if file.suffix.lower() not in (".csv", ".jsonl"):
+    """Whether a CSV lacks the last line's end, which a report always has; an edited one may lack it too."""
+    if file.suffix.lower() != ".csv":  # half a line of JSON and half a Parquet file cannot be read at all
         return False
     try:
         with open(file, "rb") as content:

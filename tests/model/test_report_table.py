@@ -83,6 +83,9 @@ def test_a_report_without_its_last_line_end_is_read(tmp_path: Path) -> None:
     text = written(tmp_path / "report.csv", ("a", "b"), ("b",), images=4)
     (tmp_path / "report.csv").write_text(text.rstrip("\n"))
     assert len(read_report_table(tmp_path / "report.csv").called) == 4
+    (tmp_path / "labels.csv").write_text("path,diagnosis\na.jpg,mel")
+    with pytest.raises(ReportError, match="no column status"):
+        read_report_table(tmp_path / "labels.csv")
 
 
 def test_probabilities_have_to_add_up(tmp_path: Path) -> None:
