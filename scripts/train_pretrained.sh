@@ -28,6 +28,8 @@ common=(
   --test-fraction 0.15
   --malignant-sensitivity 0.95
   --refer-share 0.1
+  --diagnoses ham10000
+  --call 1
   --seed 0
 )
 # First, small images of all sources, which many of them only are:

@@ -15,8 +15,8 @@ from lesionflow.version import __version__
 
 # As in pyproject.toml; a test compares the two.
 REQUIRED = (
-    "click", "jinja2", "matplotlib", "mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pooch", "pyyaml",
-    "requests", "rich", "scikit-learn", "scipy", "simplejpeg", "urllib3",
+    "click", "jinja2", "markdown-it-py", "matplotlib", "mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pooch",
+    "pyyaml", "requests", "rich", "scikit-learn", "scipy", "simplejpeg", "urllib3",
 )  # fmt: skip
 EXTRAS = {
     "train": ("onnx", "psutil", "tensorflow", "tf2onnx", "keras"),
@@ -26,6 +26,11 @@ EXTRAS = {
     "tables": ("h5py", "openpyxl"),
     "s3": ("fsspec", "s3fs"),
     "gs": ("fsspec", "gcsfs"),
+    "onnx": ("onnx",),
+    "litert": ("ai-edge-litert",),
+    "openvino": ("nncf", "onnx", "openvino"),
+    "torch": ("keras", "onnx", "torch"),
+    "hub": ("huggingface-hub",),
     "ray": ("ray",),
     "spark": ("pyspark",),
     "docs": ("mkdocs-material", "mkdocstrings"),

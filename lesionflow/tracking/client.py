@@ -40,8 +40,9 @@ PATIENT = {_RETRIES: "5", _TIMEOUT: "30"}  # at the end of a training: outlast a
 HASTY = {_RETRIES: "0", _TIMEOUT: "10"}  # for `doctor`
 SET_BY_USER = {name for name in PROMPT if name in os.environ}  # these stay as they are
 
-# MLflow would print where a server shows a run, between the results.
+# MLflow would print where a server shows a run, between the results, and bars of downloads, between messages.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 def set_prompt_timeouts() -> None:

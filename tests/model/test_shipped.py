@@ -96,6 +96,8 @@ def test_the_shipped_bundle_knows_its_training_images_under_whatever_name_they_c
 def test_the_script_trains_the_shipped_bundle() -> None:
     training = read_card(SHIPPED).training
     for name, value in told_options().items():
+        if name in ("diagnoses", "call"):
+            continue  # which are younger than the bundle, and told as what went without saying then
         if isinstance(training[name], bool):
             value = str(value == "true")
         assert str(training[name]) == value or float(training[name]) == float(value), name
@@ -106,7 +108,6 @@ def test_the_script_leaves_no_option_to_its_default(stage: str) -> None:
     told = told_options(stage)
     stated = {field.name for field in dataclasses.fields(TrainingConfig) if field.metadata["kind"] is not bool}
     left_out = {"data", "extra", "labels", "teacher", "teacher_share"}  # given below the options, or by none
-    left_out.add("call")  # which is younger than the bundle
     assert stated - left_out <= set(told)  # a flag can be stated by leaving it out
     assert told["model"] in TrainingConfig(model=told["model"]).networks
 

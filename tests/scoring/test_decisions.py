@@ -191,8 +191,8 @@ def test_frames_of_a_file_have_decisions_of_their_own(
     """Frames from the second on go through the network apart from the batch."""
 
     files = sorted(images.iterdir())
-    stills = [(number, Decoded(decode(file, SIDE, SIDE), "JPEG")) for number, file in enumerate(files[:40])]
-    monkeypatch.setattr(local, "decode_frames", lambda path, height, width: iter(stills))
+    stills = [(number, [Decoded(decode(file, SIDE, SIDE), "JPEG")]) for number, file in enumerate(files[:40])]
+    monkeypatch.setattr(local, "decode_frames_in_sizes", lambda path, sizes: iter(stills))
     (tmp_path / "file.jpg").write_bytes(b"")
     score(tmp_path / "file.jpg", tmp_path / "frames.csv", str(deciding_bundle), quiet=True)
     monkeypatch.undo()
