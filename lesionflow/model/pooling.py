@@ -10,13 +10,13 @@ from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, Predicti
 
 MEAN_LOGITS, MEAN_PROBABILITIES, MALIGNANT_MAXIMUM = "logits", "probabilities", "malignant"
 POOLS = (MEAN_LOGITS, MEAN_PROBABILITIES, MALIGNANT_MAXIMUM)
-_LEAST = 1e-12  # a probability of 0, which six decimals may make of one, has no logarithm
+_LEAST_PROBABILITY = 1e-12  # a probability of 0, which six decimals may make of one, has no logarithm
 
 
 def pool_probabilities(
     probabilities: np.ndarray, group_of: np.ndarray, groups: int, pool: str, malignant_indices: tuple[int, ...]
 ) -> np.ndarray:
-    """The probabilities of groups of images: (groups, classes) float64.
+    """Pool calibrated probabilities of images into those of groups: (groups, classes) float64.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def pool_probabilities(
         order = np.lexsort((np.arange(len(malignant)), -malignant, group_of))
         _, firsts = np.unique(group_of[order], return_index=True)
         return np.asarray(probabilities[order[firsts]])
-    values = np.log(np.maximum(probabilities, _LEAST)) if pool == MEAN_LOGITS else probabilities
+    values = np.log(np.maximum(probabilities, _LEAST_PROBABILITY)) if pool == MEAN_LOGITS else probabilities
     means = np.zeros((groups, probabilities.shape[1]))
     np.add.at(means, group_of, values)
     means /= np.bincount(group_of, minlength=groups)[:, None]
@@ -55,10 +55,25 @@ def pool_predictions(
     calibration: Calibration,
     prior: tuple[float, ...],
 ) -> Predictions:
-    """What a model says of groups of images, (groups,): calls and marks are decided anew from pooled probabilities.
+    """Pool predictions of images into one for each group; calls and marks follow from the pooled probabilities.
 
-    A group is unfamiliar where more than half of its images are. The parameters are those of `pool_probabilities` and
-    of `decision.decide`.
+    A group is unfamiliar where more than half of its images are.
+
+    Parameters
+    ----------
+    said : Predictions
+        Of (images,).
+    group_of, groups, pool
+        As `pool_probabilities` takes them.
+    calibration : Calibration
+        The thresholds, and how strongly calls correct for the prior.
+    prior : (classes,) float
+        Each diagnosis's share of the training images.
+
+    Returns
+    -------
+    Predictions
+        Of (groups,).
     """
     labels = said.label_set
     probabilities = pool_probabilities(said.probabilities, group_of, groups, pool, labels.malignant_indices)

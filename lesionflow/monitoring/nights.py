@@ -85,7 +85,15 @@ def _check_same(first: Night, night: Night) -> None:
 
 
 def reduce_night(report: ReportTable, images: ImageSample | None = None) -> Night:
-    """Take from a report, and from some of its images, what nights are compared by."""
+    """Reduce a report to the values that nights are compared by.
+
+    Parameters
+    ----------
+    report
+        With the columns `lesion_id` and those of `NUMBERS` and `CATEGORIES`, where it has them.
+    images
+        What measures some of the images, for which the report has to have the column `path`; None for nothing.
+    """
     lesion_of, first = _lesions(report)
     scored = Scored(report.probabilities, report.called, report.malignant_probability, report.malignant, lesion_of)
     numbers = _numbers(report)
@@ -118,7 +126,19 @@ def reduce_night(report: ReportTable, images: ImageSample | None = None) -> Nigh
 def sample_of(
     numbers: dict[str, np.ndarray], flags: dict[str, np.ndarray], categories: dict[str, np.ndarray], first: np.ndarray
 ) -> Sample:
-    """The values of one image of each lesion, those that are `first`: (images,) bool."""
+    """Take the values of one image of each lesion.
+
+    Parameters
+    ----------
+    numbers
+        By name, (images,) float64; NaN is left out.
+    flags
+        By name, (images,) bool.
+    categories
+        By name, (images,) text.
+    first
+        (images,) bool: which images are the first of their lesion.
+    """
     chosen = {name: values[first] for name, values in numbers.items()}
     return Sample(
         {name: np.sort(values[~np.isnan(values)]) for name, values in chosen.items()},
@@ -140,7 +160,7 @@ def _with_images(sample: Sample, measured: Measured) -> tuple[Sample, dict[str, 
 
 
 def sample_of_validation(said: LabelledPredictions, diagnoses: tuple[str, ...]) -> Sample:
-    """What a model's bundle says of its validation part, as a night would say it."""
+    """Return the sample of a model's validation part, with the names that nights have; said: what its bundle keeps."""
     _, firsts = np.unique(said.lesion_ids, return_index=True)
     first = np.zeros(len(said), bool)
     first[firsts] = True

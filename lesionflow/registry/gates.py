@@ -1,4 +1,4 @@
-"""The gates of promotion: what a version has to show before it takes the champion's place."""
+"""The gates of promotion: what a version has to show before it replaces the champion."""
 
 from __future__ import annotations
 
@@ -60,11 +60,23 @@ def decide(
     config: PromotionConfig = USUAL,
     night: Night | None = None,
 ) -> Verdict:
-    """Ask the gates whether the challenger takes the champion's place: all have to be passed.
+    """Ask the gates whether the challenger replaces the champion: all have to be passed.
 
     Only what both say of the same validation images is compared. Against no champion, and with real data against a
-    champion of demo data, the gates that compare are open. night: its images are compared in place of validation, so
-    that two models of different data can be.
+    champion of demo data, the gates that compare are passed.
+
+    Parameters
+    ----------
+    challenger : ComparedModel
+    champion : ComparedModel or None
+    config : PromotionConfig
+        The limits of the gates.
+    night : Night, optional
+        Images that both have scored, compared in place of validation, so that models of different data can be.
+
+    Returns
+    -------
+    Verdict
     """
     gates = (
         *_compared(challenger, champion, config, night),

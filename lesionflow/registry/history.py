@@ -65,7 +65,7 @@ class ChampionState:
 
 
 def read_state(name: str) -> ChampionState:
-    """The champion and its history; those of a model that is not registered are empty."""
+    """Read the champion and its history; both are empty for a model that is not registered."""
     with registry_errors(f"reading the history of {name}"):
         try:
             model = mlflow.MlflowClient().get_registered_model(name)
@@ -128,11 +128,11 @@ def tag_verdict(
 
 
 def line_of(state: ChampionState) -> list[int]:
-    """The champions that stand behind one another, the present one last: what rolling back goes through.
+    """Return the champions that `roll_back` goes through, the present one last.
 
     A promotion puts a version at the end, rolling back takes those away that came after the version it restores. So
     rolling back twice goes two back, and what was rolled back from does not come again unless it is promoted again. A
-    champion that other means than lesionflow have put there stands in the line as if it had been promoted.
+    champion that was set by other means than lesionflow counts as promoted.
     """
     line: list[int] = []
     highest = 0

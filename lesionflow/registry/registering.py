@@ -65,7 +65,7 @@ def decided(version: Version) -> bool:
 
 
 def complete(version: Version, description: str, run_id: str | None) -> None:
-    """Make up for what the registry did not come to after it took a version: its description, the end of its run."""
+    """Finish the registration of a version that was interrupted: its description, and the end of its run."""
     client = mlflow.MlflowClient()
     with registry_errors(f"describing {version.label}"):
         if description and not client.get_model_version(version.name, str(version.number)).description:

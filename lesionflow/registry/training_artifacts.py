@@ -1,7 +1,7 @@
-"""What a finished training leaves, as a folder: the bundle, and what its run and the registered version get of it.
+"""The artifacts of a finished training in a folder: the bundle, and what is logged and registered with it.
 
-It is written before anything of it is sent. Where that fails, the folder is kept, and registering it later does what
-would have been done then.
+The folder is written before anything is sent. Where sending fails, the folder is kept, and `lesionflow register` does
+the rest later.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class TrainingArtifacts:
 def write_artifacts(
     folder: Path, finished: FinalizedModel, run_id: str, registered_model: str, history: History, example: bytes
 ) -> TrainingArtifacts:
-    """Put beside the bundle in a folder what registering it needs; example: the bytes of an image."""
+    """Write beside the bundle what registering it needs; example: the bytes of an image."""
     epochs = [dict(metrics) for metrics in history.epochs]
     (folder / _EXAMPLE).write_bytes(example)
     artifacts, pictures = folder / _ARTIFACTS, folder / _PICTURES
@@ -99,7 +99,7 @@ def read_artifacts(folder: Path) -> TrainingArtifacts:
 
 
 def register_artifacts(outcome: TrainingArtifacts, name: str) -> Version:
-    """Log what came of a training into the active run, and register its bundle as the next version of `name`.
+    """Log the results of a training into the active run, and register its bundle as the next version of `name`.
 
     What the run has already stays as it is there.
     """
@@ -124,20 +124,20 @@ def register_artifacts(outcome: TrainingArtifacts, name: str) -> Version:
 
 
 def keep_artifacts(folder: Path, name: str) -> Path:
-    """Move what a training has left to where it stays; returns where that is, or the folder where that cannot be."""
-    place, number = KEPT.absolute() / name, 1
-    while place.exists():
+    """Move the folder of a training below `KEPT` and return where it is; the folder itself where it cannot be moved."""
+    kept, number = KEPT.absolute() / name, 1
+    while kept.exists():
         number += 1
-        place = KEPT.absolute() / f"{name}-{number}"
-    partial = place.with_name(f".{place.name}.partial")
+        kept = KEPT.absolute() / f"{name}-{number}"
+    partial = kept.with_name(f".{kept.name}.partial")
     try:
         shutil.copytree(folder, partial)
-        partial.rename(place)  # only a whole folder ever has the final name
+        partial.rename(kept)  # only a whole folder ever has the final name
     except OSError:  # a working directory that takes no files, or a full disk
         shutil.rmtree(partial, ignore_errors=True)
         return folder
     shutil.rmtree(folder)
-    return place
+    return kept
 
 
 def how_to_register(kept: Path) -> str:

@@ -63,7 +63,7 @@ print("malignant:", "yes" if malignant >= about["thresholds"]["malignant"] else 
 
 
 def left_out(format: str) -> list[str]:
-    """What a bundle has and a file of a format has not, a sentence each."""
+    """Return what a file of a format lacks that the bundle has, a sentence each."""
     told = [
         "No averaging over turns (`--tta`) and no decoding of image files: DICOM, colour profiles and what is checked "
         "of damaged files are lesionflow's.",
@@ -79,7 +79,22 @@ def left_out(format: str) -> list[str]:
 def describe(
     card: Card, label: str, format: str, precision: str, digests: dict[str, str], parity: Parity, cost: Cost | None
 ) -> dict[str, Any]:
-    """All that is to be known of a file, for `model.json`; digests: SHA-256 of the files, by name."""
+    """Return the content of `model.json`.
+
+    Parameters
+    ----------
+    card : Card
+        The bundle's.
+    label : str
+        How reports name the model.
+    format, precision : str
+        As `ExportConfig` has them.
+    digests : dict
+        SHA-256 of the files, by name.
+    parity : Parity
+    cost : Cost, optional
+        What the precision costs, where it was measured.
+    """
     calibration = card.calibrations[SINGLE]
     return {
         "format": ABOUT_FORMAT,
@@ -125,12 +140,12 @@ def describe(
 
 
 def example_code(format: str, card: Card) -> str:
-    """Python that runs a file of a format on one image, `mole.jpg`, and prints its call."""
+    """Return Python code that runs a file of a format on one image, `mole.jpg`, and prints its call."""
     return _CODE.format(imports=_IMPORTS[format], runs=_RUNS[format], height=card.height, width=card.width)
 
 
 def readme(card: Card, label: str, format: str, precision: str, parity: Parity, cost: Cost | None) -> str:
-    """The README beside a file, Markdown."""
+    """Return the README beside a file, Markdown; the parameters are those of `describe`."""
     sections = [
         f"# {label} for {_PACKAGES[format]}, {precision}",
         f"**{_NOT_A_DEVICE}**",

@@ -21,7 +21,7 @@ Rows = Callable[[], Iterable[Row]]
 
 
 def with_group_columns(carried: tuple[str, ...], group_by: str | None, rank_by: str | None) -> tuple[str, ...]:
-    """The carried columns of the report, and those that are added. Raises `UsageError` where they do not fit."""
+    """Return the carried columns of the report, and those that are added. Raises `UsageError` where they do not fit."""
     for name, column, added in (("--group-by", group_by, IMAGES), ("--rank-by", rank_by, RANK)):
         if column is None:
             continue

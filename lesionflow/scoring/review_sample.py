@@ -64,10 +64,17 @@ def draw_sample(rows: Callable[[], Iterable[Row]], count: int, by: str, seed: in
 
 
 def sampling_chances(entropies: np.ndarray, count: int, by: str) -> np.ndarray:
-    """The chance of each image to be among `count` drawn ones, (images,), from the entropies of its probabilities.
+    """Return the chance of each image to be among `count` drawn ones, (images,).
 
     Chances in proportion to size exceed 1 for the largest images of a small report; these are then drawn for sure, and
     the others share what is left (Saerndal, Swensson and Wretman 1992, Model Assisted Survey Sampling, 3.6.2).
+
+    Parameters
+    ----------
+    entropies : (images,) float64
+        Of each image's probabilities, in nats.
+    count, by
+        As `draw_sample` takes them.
     """
     images = len(entropies)
     if count >= images:

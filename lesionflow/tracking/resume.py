@@ -1,7 +1,7 @@
-"""Trainings that were interrupted: what their runs know of them, and the checkpoints that lie there.
+"""Interrupted trainings: what their runs have logged, and their checkpoints.
 
-Checkpoints are artifacts of the run, since the machine that wrote them may be gone. Two names take turns: while one
-file is written, the other one is whole.
+Checkpoints are artifacts of the run, since the machine that wrote them may be gone. Two names alternate: while one
+file is written, the other one is complete.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RESUMED_TAG = "resumed_after_epoch"
 
 @dataclass(frozen=True)
 class InterruptedRun:
-    """A training that did not come to its end."""
+    """A training that was interrupted."""
 
     run_id: str
     config: TrainingConfig
@@ -58,7 +58,7 @@ def mark_begun(config: TrainingConfig, registered_model: str) -> None:
 
 
 def find_interrupted(run_id: str) -> InterruptedRun:
-    """What there is to resume. Raises `RegistryError` where a run is not there, has finished, or is of another kind."""
+    """Find what there is to resume. Raises `RegistryError` for a run that is missing, finished or of another kind."""
     client = mlflow.MlflowClient()
     run = find_run(run_id)
     if run.info.lifecycle_stage == "deleted":
@@ -116,7 +116,7 @@ def mark_resumed(epoch: int) -> None:
 
 
 def mark_finished(run_id: str) -> None:
-    """Have a run that is done with its work say so."""
+    """Mark a run as finished."""
     with registry_errors(f"ending run {run_id}"):
         if find_run(run_id).info.status != "FINISHED":
             mlflow.MlflowClient().set_terminated(run_id, "FINISHED")
@@ -134,7 +134,7 @@ def logged_epochs(run_id: str) -> dict[int, dict[str, float]]:
 
 
 def log_checkpoint(run_id: str, checkpoint: Checkpoint) -> None:
-    """Put a checkpoint into a run, in place of the last but one."""
+    """Log a checkpoint into a run; it replaces the last but one."""
     from lesionflow.training.checkpoint import to_bytes
 
     doing = f"keeping the checkpoint of epoch {checkpoint.epoch}"

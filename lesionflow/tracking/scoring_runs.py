@@ -1,7 +1,7 @@
 """Scoring jobs as MLflow runs, one each: the charts of their experiment are the history of the nights.
 
-A run is written when its job has ended, with the times of the job. So a store that is down in the night costs no
-report, and a job that waits for images keeps no connection open.
+A run is written when its job has ended, with the times of the job: a store that is down costs no report, and a long job
+keeps no connection open.
 """
 
 from __future__ import annotations
@@ -56,7 +56,14 @@ def experiment_of(model: str) -> str:
 def logged(job: ScoringJob, work: Callable[[], Summary], tell: Callable[[str], None]) -> Summary:
     """Do the work of a scoring job and log it as a run: finished, or failed or killed where the work raises.
 
-    Where the run cannot be written, `tell` hears of it, and the work's own outcome stands.
+    Parameters
+    ----------
+    job
+        What the run says besides the result.
+    work
+        Scores, and returns the summary; what it raises is raised again.
+    tell
+        Called with a warning where the run cannot be written, which is no error of the job.
     """
     began = time.time()
     try:

@@ -96,7 +96,7 @@ def write_page(folder: Path, label: str, card: Card, graph: bytes, archive: byte
 
 
 def model_facts(label: str, card: Card) -> dict[str, Any]:
-    """What the page needs to know of a model: all that makes probabilities and decisions of its outputs."""
+    """Return what the page needs of a model: its diagnoses, and what turns outputs into probabilities and calls."""
     calibration = card.calibrations[SINGLE]
     labels = card.labels
     return {
@@ -122,7 +122,7 @@ def model_facts(label: str, card: Card) -> dict[str, Any]:
 
 
 def prepared(graph: bytes) -> bytes:
-    """A graph as ONNX Runtime optimises it for any processor: a browser would need a second for it at every start.
+    """Return a graph optimised by ONNX Runtime for any processor, which takes a browser a second at every start.
 
     Raises `BundleError` where it cannot be read.
     """

@@ -44,7 +44,7 @@ RUNTIME = Package(
 
 
 def fetch_package(package: Package, cache: Path, given: Path | None = None) -> bytes:
-    """The archive of a package, verified.
+    """Return the verified archive of a package, downloaded where it is not in the cache.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def fetch_package(package: Package, cache: Path, given: Path | None = None) -> b
 
 
 def read_members(archive: bytes, names: tuple[str, ...]) -> dict[str, bytes]:
-    """Files of a package's archive by their names within the package. Raises `DownloadError` where one is missing."""
+    """Read files of an archive by their names within the package. Raises `DownloadError` where one is missing."""
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as opened:
         found = {}
         for name in names:
