@@ -44,6 +44,11 @@ def check_model_name(name: str) -> str:
     """Return a name that models can be registered under. Raises `UsageError` for one that no address can hold."""
     if not name.strip() or name != name.strip():
         raise UsageError(f"{name!r}: a model's name can neither be empty nor begin or end with a space")
+    if address := re.fullmatch(r"(?:models:/)?([^@/:']+)/(\d+)", name):  # what messages call a version
+        model, version = address.groups()
+        raise UsageError(
+            f"{name}: a version, where a model's name belongs; the name is {model!r}, the version {version}"
+        )
     if wrong := [mark for mark in "@/:'" if mark in name]:
         raise UsageError(f"{name}: a model's name cannot contain {wrong[0]!r}; choose another")
     if re.fullmatch("m-[0-9a-f]{32}", name):

@@ -176,6 +176,12 @@ def test_names_that_no_address_can_hold(name: str) -> None:
     assert invoke("train", "--data", "demo", "--registered-model", name).exit_code == 2
 
 
+@pytest.mark.parametrize("address", ["lesions/3", "models:/lesions/3"])
+def test_a_version_in_place_of_a_name_is_told_apart(address: str) -> None:
+    with pytest.raises(UsageError, match="the name is 'lesions', the version 3"):
+        check_model_name(address)
+
+
 def test_names_with_spaces_are_quoted(contenders: Path) -> None:
     from lesionflow.registry.champion import how_to_force, told_replaced
     from lesionflow.registry.versions import find_version
