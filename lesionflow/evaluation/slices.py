@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,13 +66,17 @@ def slices(
         raise ValueError(f"attributes of {len(attributes)} images, predictions of {len(predictions)}")
     if "image_id" in attributes.columns and (attributes["image_id"].to_numpy() != predictions.image_ids).any():
         raise ValueError("attributes and predictions are not of the same images in the same order")
+    # Numbers in the order of the texts: the same lesions are drawn, and each slice sorts them faster.
+    _, lesions = np.unique(predictions.lesion_ids, return_inverse=True)
+    predictions = replace(predictions, lesion_ids=lesions)
     found = []
     for attribute in ATTRIBUTES:
         if attribute not in attributes.columns:
             continue
         values = values_of(attributes, attribute)  # (images,)
         if attribute == "age":
-            values = np.array([age_band(age) for age in values], dtype=object)
+            bands = {age: age_band(age) for age in set(values.tolist())}
+            values = np.array([bands[age] for age in values], dtype=object)
         if (values != UNKNOWN).any():
             for value in _order(attribute, values):
                 members = predictions.take(values == value)
