@@ -71,7 +71,7 @@ def _check_extras(versions: Mapping[str, str]) -> list[Check]:
     # Of s3 and gs, the first package is the same: the last one tells which is there.
     there = [extra for extra, packages in EXTRAS.items() if packages[-1] in versions]
     others = [extra for extra in EXTRAS if extra not in there]
-    told = f"; not installed: {', '.join(others)} (pip install 'lesionflow[{others[0]}]')" if others else ""
+    told = f"; not installed: {', '.join(others)} (pip install 'lesionflow[{','.join(others)}]')" if others else ""
     checks = [Check("extras", f"{', '.join(there) or 'none'} installed{told}")]
     for extra in there:
         if missing := [name for name in EXTRAS[extra] if name not in versions]:
