@@ -76,8 +76,8 @@ class BundleModel:
         columns, kinds = {}, output_columns(card.labels)
         values_of = row_values(tuple(kinds), model, labels=card.labels)
         table = [values_of(row) for row in rows]
-        for index, (name, kind) in enumerate(kinds.items()):
-            said = [values[index] for values in table]
+        for column, (name, kind) in enumerate(kinds.items()):
+            said = [values[column] for values in table]
             if kind == "double":
                 columns[name] = pd.Series(said, index, float)
             else:
