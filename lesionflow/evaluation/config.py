@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lesionflow.datasets.config import diagnoses_option
 from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import HAM10000
+from lesionflow.errors import UsageError
 from lesionflow.evaluation.stability import USUAL_IMAGES
 from lesionflow.model.pooling import MEAN_LOGITS, POOLS
 from lesionflow.options import FILES, check_options, option
@@ -59,6 +60,8 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.group_by is None and self.pool != MEAN_LOGITS:
+            raise UsageError("--pool: says how --group-by makes one of several; add --group-by COLUMN, or leave it out")
 
 
 @dataclass(frozen=True)

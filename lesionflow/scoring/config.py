@@ -144,6 +144,10 @@ class ReportConfig:
         self.failures_allowed(0)
         if self.sample is None and self.sample_out is not None:
             raise UsageError("--sample-out: says where the list of --sample goes; add --sample N, or leave it out")
+        if self.sample is None and self.by != BY_BOTH:
+            raise UsageError("--by: says how --sample draws; add --sample N, or leave it out")
+        if self.group_by is None and self.pool != MEAN_LOGITS:
+            raise UsageError("--pool: says how --group-by makes one of several; add --group-by COLUMN, or leave it out")
         if self.log_report and not self.log:
             raise UsageError("--log-report is for --log; add that, or leave it out")
 

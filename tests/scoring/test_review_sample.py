@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from lesionflow.errors import UsageError
+from lesionflow.evaluation.config import EvaluationConfig
+from lesionflow.scoring.config import ScoringConfig
 from lesionflow.scoring.review_sample import CHOSEN_BY, sampling_chances, systematic_sample
 from tests.conftest import error_line, invoke
 
@@ -105,3 +109,18 @@ def test_options_that_make_no_sense_are_refused_before_work(
     result = invoke("score", str(images), "--model", str(deciding_bundle), *options)
     assert result.exit_code == 2 and message in error_line(result)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "message"),
+    [
+        (ScoringConfig, {"by": "random"}, "add --sample N"),
+        (ScoringConfig, {"pool": "malignant"}, "add --group-by COLUMN"),
+        (EvaluationConfig, {"pool": "malignant"}, "add --group-by COLUMN"),
+    ],
+)
+def test_an_option_of_an_option_that_is_not_given_is_refused(
+    config: type[ScoringConfig] | type[EvaluationConfig], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        config(**options)
