@@ -7,6 +7,7 @@ imported: ONNX Runtime makes a device id and an event database while its library
 from __future__ import annotations
 
 import os
+import sys
 
 # The variable that decides, what turns usage data off, and what does not.
 SWITCHES = {
@@ -14,10 +15,18 @@ SWITCHES = {
     "ONNX Runtime": ("ORT_DISABLE_TELEMETRY", "1", ("false", "0")),
     "Ray": ("RAY_USAGE_STATS_ENABLED", "0", ("true", "1")),
 }
+# The packages that send it for libraries which have no such variable; without them these do without.
+SENDERS = {"OpenVINO and NNCF": "openvino_telemetry"}
 
 
 def turn_off() -> None:
-    """Set each variable that the user has not set; processes that are started later inherit them."""
+    """Set each variable that the user has not set, which later processes inherit, and keep senders from being imported.
+
+    OpenVINO makes an id of its user below `~/intel` as soon as it is imported and sends events, without a question where
+    there is no terminal to ask at.
+    """
+    for sender in SENDERS.values():
+        sys.modules.setdefault(sender, None)  # type: ignore[arg-type]  # None: an import of it raises ImportError
     for name, off, _ in SWITCHES.values():
         if not os.environ.get(name):
             os.environ[name] = off

@@ -119,3 +119,25 @@ def test_doctor_says_what_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
     (check,) = (each for each in check_environment(()) if each.what == "usage data")
     assert check.state == WARNING and "Ray" in check.found.partition(";")[0] and "RAY_USAGE_STATS" in check.advice
+
+
+def test_openvino_keeps_and_sends_nothing(tmp_path: Path) -> None:
+    """Importing it would make an id below the home."""
+    pytest.importorskip("openvino")
+    pytest.importorskip("nncf")
+    program = """
+import lesionflow
+import nncf, onnx, openvino
+from onnx import TensorProto, helper
+sides = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
+graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "graph", sides[:1], sides[1:])
+onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), "model.onnx")
+print(len(openvino.convert_model("model.onnx").inputs))
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("CI", "NNCF", "PYTEST"))}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment | {"HOME": str(tmp_path)},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["1"], done.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".cache"] == ["model.onnx"]

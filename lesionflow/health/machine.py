@@ -16,7 +16,7 @@ from lesionflow.health.check import OK, PROBLEM, WARNING, Check
 from lesionflow.images.discovery import default_cache
 from lesionflow.locks import can_lock
 from lesionflow.tracking.client import PROMPT, SET_BY_USER
-from lesionflow.usage_data import SWITCHES, turned_on
+from lesionflow.usage_data import SENDERS, SWITCHES, turned_on
 
 ENOUGH_MEMORY = 2 * 1024**3  # bytes; TensorFlow alone takes half of it
 ENOUGH_DISK, LEAST_DISK = 2 * 1024**3, 100 * 1024**2
@@ -95,6 +95,7 @@ def size(count: float) -> str:
 def _check_usage_data() -> Check:
     on = turned_on()
     off = [f"{library} ({name})" for library, (name, *_) in SWITCHES.items() if library not in on]
+    off += [f"{library} ({sender} is not imported)" for library, sender in SENDERS.items()]
     told = f"off: {', '.join(off)}" if off else "off for none"
     if not on:
         return Check("usage data", f"{told}; the others collect none")
