@@ -10,7 +10,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from lesionflow.api.train import _crown
+from lesionflow.api.train import _promote_best
 from lesionflow.errors import RegistryError
 from lesionflow.model.card import ONNX_FILE, read_card
 from lesionflow.registry.versions import register_bundle
@@ -163,7 +163,7 @@ def test_a_promotion_that_the_server_does_not_take_after_a_training_is_named(fro
         trained = register_bundle(trained_bundle, read_card(trained_bundle), "spots", b"an image")
     front.answers = 500
     with pytest.raises(RegistryError) as failed:
-        _crown([trained])
+        _promote_best([trained])
     front.answers = None
     command = str(failed.value).partition("is registered, to ask whether it becomes champion: lesionflow ")[2]
     again = invoke(*shlex.split(command))
