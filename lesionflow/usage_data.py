@@ -22,8 +22,8 @@ SENDERS = {"OpenVINO and NNCF": "openvino_telemetry"}
 def turn_off() -> None:
     """Set each variable that the user has not set, which later processes inherit, and keep senders from being imported.
 
-    OpenVINO makes an id of its user below `~/intel` as soon as it is imported and sends events, without a question where
-    there is no terminal to ask at.
+    OpenVINO makes an id of its user below `~/intel` as soon as it is imported and sends events, without a question
+    where there is no terminal to ask at.
     """
     for sender in SENDERS.values():
         sys.modules.setdefault(sender, None)  # type: ignore[arg-type]  # None: an import of it raises ImportError

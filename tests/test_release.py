@@ -62,7 +62,7 @@ def test_the_wheel_alone_runs_the_readmes_scoring(wheel: Path, tmp_path: Path, m
     where = subprocess.run([python, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert where.startswith(str(site))
     shutil.copytree(tmp_path / "work" / "images", tmp_path / "work" / "moles" / "HAM10000_images_part_1")
-    command = [python.parent / "lesionflow", "describe", "moles", "--out", "described"]
+    command = [str(python.parent / "lesionflow"), "describe", "moles", "--out", "described"]
     subprocess.run(command, cwd=tmp_path / "work", check=True)
     (described,) = (tmp_path / "work" / "described").glob("*.json")
     assert json.loads(described.read_text())["lesionflow_version"] == __version__

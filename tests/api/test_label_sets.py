@@ -32,6 +32,7 @@ def two(trained_store: Path, demo_folder: Path, cache: Path, tmp_path_factory: p
         return resolve("models:/two/1", folder / "copy").folder
 
 
+@pytest.mark.slow
 def test_the_card_and_what_was_fitted_are_of_the_two(two: Path, demo_folder: Path, trained_store: Path) -> None:
     card = read_card(two)
     assert card.labels == BINARY and len(card.prior) == 2 and card.training["diagnoses"] == "binary"
@@ -57,6 +58,7 @@ def test_a_model_of_seven_is_measured_on_benign_and_malignant(bundle: Path, demo
     assert "auc_mel" not in coarse.metrics and "auc_malignant" in coarse.metrics
 
 
+@pytest.mark.slow
 def test_a_model_of_two_is_measured_on_seven(two: Path, demo_folder: Path, cache: Path, tmp_path: Path) -> None:
     done = invoke(
         "evaluate", str(two), str(demo_folder), "--diagnoses", "ham10000", "--cache", str(cache), "--resamples", "100",

@@ -60,6 +60,7 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     mlflow.set_tracking_uri(before)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_ends_as_an_undisturbed_training(
     address: str, demo_folder: Path, cache: Path, tmp_path: Path
 ) -> None:

@@ -216,6 +216,7 @@ def test_who_may_not_is_told_before_any_work(trained: tuple[Path, str], team: Te
         assert refused.exit_code == 1 and "eve has no permission EDIT; ask" in error_line(refused)
 
 
+@pytest.mark.slow
 def test_a_server_that_loses_power_while_a_network_trains(
     trained: tuple[Path, str], team: Team, demo_folder: Path, cache: Path, tmp_path: Path
 ) -> None:

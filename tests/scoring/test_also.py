@@ -29,8 +29,8 @@ def test_a_file_decoded_to_several_sizes_has_the_pixels_of_each(images: Path, tm
     first = Image.open(sorted(images.iterdir())[0]).resize((600, 450))
     turned = Image.Exif()
     turned[0x0112] = 6  # on its side
-    for name, options in (("a.jpg", {}), ("b.jpg", {"exif": turned}), ("c.png", {}), ("d.tif", {}), ("e.jp2", {})):
-        first.save(tmp_path / name, **options)
+    for name, exif in (("a.jpg", None), ("b.jpg", turned), ("c.png", None), ("d.tif", None), ("e.jp2", None)):
+        first.save(tmp_path / name, **({"exif": exif} if exif else {}))  # type: ignore[arg-type]
         ((frame, found),) = decode_frames_in_sizes(tmp_path / name, SIZES)
         assert frame == 0 and isinstance(found, list)
         for image, size in zip(found, SIZES, strict=True):
