@@ -46,7 +46,8 @@ from lesionflow.model.pyfunc import REQUIREMENTS, _load_pyfunc
 image = open({str(next(demo_folder.rglob("*.jpg")))!r}, "rb").read()
 answer = _load_pyfunc({str(trained_bundle)!r}).predict(pandas.DataFrame({{"image": [image]}}))
 assert list(answer["status"]) == ["ok"]
-new = {{name.partition(".")[0] for name in set(sys.modules) - before}} - set(sys.stdlib_module_names)
+found = [name for name in set(sys.modules) - before if sys.modules[name]]  # None: kept from being imported
+new = {{name.partition(".")[0] for name in found}} - set(sys.stdlib_module_names)
 known = {{*REQUIREMENTS, "lesionflow", "PIL", "pyarrow"}}  # pyarrow comes with mlflow
 print(sorted(name for name in new - known if not name.startswith("_")))
 """
