@@ -37,12 +37,32 @@ def decide(
         The diagnoses, in the order of the logits.
     """
     probabilities = softmax(logits / calibration.temperature + np.asarray(calibration.logit_offsets or 0.0))
+    farthest = np.inf if calibration.unfamiliar_above is None else calibration.unfamiliar_above
+    return decide_probabilities(probabilities, distances > farthest, calibration, prior, labels)
+
+
+def decide_probabilities(
+    probabilities: np.ndarray,
+    unfamiliar: np.ndarray,
+    calibration: Calibration,
+    prior: tuple[float, ...],
+    labels: LabelSet = HAM10000,
+) -> Predictions:
+    """Apply the thresholds of a calibration to calibrated probabilities.
+
+    Parameters
+    ----------
+    probabilities : (images, classes) float64
+    unfamiliar : (images,) bool
+        Whether an image is unlike those of the training.
+    calibration, prior, labels
+        As `decide` takes them.
+    """
     called = called_diagnoses(probabilities, prior, calibration.call_strength)
-    nothing, trusted = np.zeros(len(logits), bool), np.full(len(logits), TRUSTED, dtype="<U10")
+    nothing, trusted = np.zeros(len(called), bool), np.full(len(called), TRUSTED, dtype="<U10")
     said = Predictions(probabilities, called, nothing, trusted, label_set=labels)
     said.refer[said.confidence < calibration.uncertain_below] = UNCERTAIN
-    if calibration.unfamiliar_above is not None:
-        said.refer[distances > calibration.unfamiliar_above] = UNFAMILIAR
+    said.refer[unfamiliar] = UNFAMILIAR
     said.malignant[:] = said.malignant_probability >= calibration.malignant_threshold
     return said
 
@@ -52,7 +72,12 @@ def called_diagnoses(probabilities: np.ndarray, prior: tuple[float, ...], streng
 
     strength: from 0, the most probable diagnosis, to 1, the one that exceeds its prior by the largest factor.
     """
-    return np.asarray((probabilities / np.asarray(prior) ** strength).argmax(axis=1))
+    return np.asarray((probabilities / prior_of_call(prior, strength)).argmax(axis=1))
+
+
+def prior_of_call(prior: tuple[float, ...], strength: float) -> np.ndarray:
+    """What each probability is divided by before the greatest is called: (classes,); strength: of the call."""
+    return np.asarray(np.asarray(prior) ** strength)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

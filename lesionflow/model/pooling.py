@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from lesionflow.model.card import Calibration
-from lesionflow.model.decision import called_diagnoses
-from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, Predictions
+from lesionflow.model.decision import decide_probabilities
+from lesionflow.model.prediction import UNFAMILIAR, Predictions
 
 MEAN_LOGITS, MEAN_PROBABILITIES, MALIGNANT_MAXIMUM = "logits", "probabilities", "malignant"
 POOLS = (MEAN_LOGITS, MEAN_PROBABILITIES, MALIGNANT_MAXIMUM)
@@ -77,11 +77,6 @@ def pool_predictions(
     """
     labels = said.label_set
     probabilities = pool_probabilities(said.probabilities, group_of, groups, pool, labels.malignant_indices)
-    called = called_diagnoses(probabilities, prior, calibration.call_strength)
-    nothing, trusted = np.zeros(groups, bool), np.full(groups, TRUSTED, dtype="<U10")
-    pooled = Predictions(probabilities, called, nothing, trusted, label_set=labels)
-    pooled.refer[pooled.confidence < calibration.uncertain_below] = UNCERTAIN
     unfamiliar = np.bincount(group_of, weights=said.refer == UNFAMILIAR, minlength=groups)
-    pooled.refer[unfamiliar > np.bincount(group_of, minlength=groups) / 2] = UNFAMILIAR
-    pooled.malignant[:] = pooled.malignant_probability >= calibration.malignant_threshold
-    return pooled
+    mostly = unfamiliar > np.bincount(group_of, minlength=groups) / 2
+    return decide_probabilities(probabilities, mostly, calibration, prior, labels)

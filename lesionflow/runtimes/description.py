@@ -6,6 +6,7 @@ from typing import Any
 
 from lesionflow.evaluation.model_card import data_licence
 from lesionflow.model.card import DISTANCE, IMAGE, PROBABILITIES, SINGLE, Card
+from lesionflow.model.decision import prior_of_call
 from lesionflow.runtimes.artifact import MODEL_FILES
 from lesionflow.runtimes.config import LITERT, ONNX, OPENVINO, TORCH
 from lesionflow.runtimes.parity import Cost, Parity, as_json
@@ -121,7 +122,7 @@ def describe(
             "malignant": list(card.labels.malignant),
         },
         "prior": list(card.prior),
-        "prior_of_the_call": [share**calibration.call_strength for share in card.prior],
+        "prior_of_the_call": prior_of_call(card.prior, calibration.call_strength).tolist(),
         "decision": "the call is the diagnosis whose probability exceeds its prior_of_the_call by the largest factor",
         "calibration": {"temperature": calibration.temperature, "logit_offsets": list(calibration.logit_offsets)},
         "thresholds": {

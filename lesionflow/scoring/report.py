@@ -17,6 +17,7 @@ from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import ReportError, UsageError
 from lesionflow.images.signatures import SUFFIXES
 from lesionflow.model.columns import FRAME, Value, cell, chosen_columns, is_number, row_values, utf8
+from lesionflow.model.decision import prior_of_call
 from lesionflow.model.prediction import Row
 from lesionflow.scoring.config import AS_PRIOR, ISIC, REPORT_FORMATS
 from lesionflow.storage.location import Location
@@ -257,7 +258,8 @@ class _Isic:
         self.header = isic_columns(labels)
         self.order = [_isic_index(column, labels) for column in self.header[1:]]
         self.prior, self.failed_as = options.prior or (1 / len(labels),) * len(labels), options.failed_as
-        self.strength, self.named_by = options.call_strength, options.named_by
+        self.prior_of_call = prior_of_call(self.prior, options.call_strength).tolist()
+        self.named_by = options.named_by
         self.names: dict[str, str] = {}
 
     def encode(self, rows: Sequence[Row]) -> bytes:
@@ -280,8 +282,7 @@ class _Isic:
         shares = list(self.prior)
         if row.prediction is not None:
             shares = [
-                share / prior**self.strength
-                for share, prior in zip(row.prediction.probabilities, self.prior, strict=True)
+                share / prior for share, prior in zip(row.prediction.probabilities, self.prior_of_call, strict=True)
             ]
         total = sum(shares)
         return [share / total for share in shares]

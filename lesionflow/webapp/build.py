@@ -20,6 +20,7 @@ from lesionflow.atomic import atomic_write_bytes, check_folder
 from lesionflow.errors import BundleError, ReportError
 from lesionflow.model.card import SINGLE, Card
 from lesionflow.model.columns import report_columns
+from lesionflow.model.decision import prior_of_call
 from lesionflow.version import __version__
 from lesionflow.webapp.runtime import RUNTIME, read_members
 
@@ -109,6 +110,7 @@ def model_facts(label: str, card: Card) -> dict[str, Any]:
         "malignantIndices": list(labels.malignant_indices),
         "columns": list(report_columns(labels)),
         "prior": list(card.prior),
+        "priorOfCall": prior_of_call(card.prior, calibration.call_strength).tolist(),
         "calibration": {
             "temperature": calibration.temperature,
             "logit_offsets": list(calibration.logit_offsets),

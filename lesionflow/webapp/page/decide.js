@@ -5,13 +5,13 @@
 const TRUSTED = "no", UNCERTAIN = "uncertain", UNFAMILIAR = "unfamiliar";
 
 /** What a model says of one image; logits in the order of the diagnoses, distance NaN where the graph has none. */
-function decide(logits, distance, { calibration, prior, malignantIndices }) {
+function decide(logits, distance, { calibration, priorOfCall, malignantIndices }) {
   const scaled = Array.from(logits, (logit, i) => logit / calibration.temperature + calibration.logit_offsets[i]);
   const greatest = Math.max(...scaled), powers = scaled.map((value) => Math.exp(value - greatest));
   const total = powers.reduce((sum, power) => sum + power, 0), probabilities = powers.map((power) => power / total);
   let called = 0;
   probabilities.forEach((share, i) => {
-    if (share / prior[i] > probabilities[called] / prior[called]) called = i;
+    if (share / priorOfCall[i] > probabilities[called] / priorOfCall[called]) called = i;
   });
   const malignantProbability = malignantIndices.reduce((sum, i) => sum + probabilities[i], 0);
   let refer = probabilities[called] < calibration.uncertain_below ? UNCERTAIN : TRUSTED;
