@@ -8,7 +8,6 @@ the metrics are of the labelled images alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,12 +38,16 @@ class LaterTruth:
     """The scored images of a report whose diagnosis is known."""
 
     predictions: LabelledPredictions
-    diagnoses: tuple[str, ...]  # that its indices are into
     scored: int  # images of the report
     failed: int  # of the report, without a prediction
     weights: np.ndarray | None  # (images,) the inverse of each one's chance; None where it is unknown
     sampled: int  # images that were asked about; 0 where that is unknown
     notes: tuple[str, ...]  # what was left out, and why the metrics may mislead
+
+    @property
+    def diagnoses(self) -> tuple[str, ...]:
+        """The diagnoses that the predictions' indices are into."""
+        return self.predictions.label_set.names
 
     @property
     def share(self) -> float:
@@ -102,7 +105,6 @@ def join_truth(report: ReportTable, truth: Path, words: LabelWords, sampled: Pat
     weights = None if chances is None else 1 / chances
     return LaterTruth(
         predictions,
-        report.diagnoses,
         int(report.scored.sum()),
         int((~report.scored).sum()),
         weights,
@@ -258,7 +260,7 @@ def _predictions(report: ReportTable, known: pd.DataFrame) -> LabelledPrediction
     elif "lesion_id" in report.rows.columns:
         lesions = report.rows["lesion_id"].to_numpy()[rows].astype(str)
     lesions = np.where(np.isin(lesions, ("", "unknown")), names, lesions)
-    index_of: Mapping[str, int] = {name: index for index, name in enumerate(report.diagnoses)}
+    label_set = label_set_of(report)
     return LabelledPredictions(
         probabilities=report.probabilities[at],
         called=report.called[at],
@@ -266,8 +268,8 @@ def _predictions(report: ReportTable, known: pd.DataFrame) -> LabelledPrediction
         refer=report.refer[at].astype("<U10"),
         image_ids=names,
         lesion_ids=lesions,
-        labels=np.array([index_of[name] for name in known["label"]], dtype=np.int64),
-        label_set=label_set_of(report),
+        labels=np.array([label_set.index_of(name) for name in known["label"]], dtype=np.int64),
+        label_set=label_set,
     )
 
 

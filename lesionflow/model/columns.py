@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 
@@ -161,6 +162,15 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 def cell(value: str) -> str:
     """UTF-8 text that a spreadsheet takes as text: an apostrophe goes before what would be a formula."""
     return "'" + value if value.startswith(_FORMULA_STARTS) else value
+
+
+_NEEDS_QUOTES = re.compile(r'[,"\r\n]').search
+
+
+def csv_text(value: Value) -> str:
+    """A cell of a CSV that is no formula to a spreadsheet; the lines of the file end in a line feed alone."""
+    text = "" if value is None else cell(str(value))
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES(text) else text
 
 
 def as_written(value: str) -> str:

@@ -6,7 +6,6 @@ import importlib.util
 import itertools
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from lesionflow.atomic import atomic_file, check_writable
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import ReportError, UsageError
 from lesionflow.images.signatures import SUFFIXES
-from lesionflow.model.columns import FRAME, Value, cell, chosen_columns, is_number, row_values, utf8
+from lesionflow.model.columns import FRAME, chosen_columns, csv_text, is_number, row_values, utf8
 from lesionflow.model.decision import prior_of_call
 from lesionflow.model.prediction import Row
 from lesionflow.scoring.config import AS_PRIOR, ISIC, REPORT_FORMATS
@@ -138,13 +137,6 @@ def report_encoder(options: ReportOptions) -> Encoder:
 
 # Columns of words that need no quotes, and are always there where an image was scored.
 _PLAIN = {FRAME, "status", "diagnosis", "malignant", "refer"}
-_NEEDS_QUOTES = re.compile(r'[,"\r\n]').search
-
-
-def _csv_text(value: Value) -> str:
-    """A cell of text that is no formula to a spreadsheet; the fields of a line end in a line feed alone."""
-    text = "" if value is None else cell(str(value))
-    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES(text) else text
 
 
 class _Csv:
@@ -165,16 +157,16 @@ class _Csv:
         for row in rows:
             values = list(self.values(row))
             if row.prediction is None:
-                lines.append(",".join(map(_csv_text, values)) + "\n")
+                lines.append(",".join(map(csv_text, values)) + "\n")
             else:
                 for index in self.texts:
-                    values[index] = _csv_text(values[index])
+                    values[index] = csv_text(values[index])
                 lines.append(self.scored % tuple(values))
         return "".join(lines).encode()
 
     @contextmanager
     def open(self, file: BinaryIO) -> Iterator[Callable[[bytes], object]]:
-        file.write((",".join(_csv_text(utf8(column)) for column in self.columns) + "\n").encode())
+        file.write((",".join(csv_text(utf8(column)) for column in self.columns) + "\n").encode())
         yield file.write
 
 
@@ -272,7 +264,7 @@ class _Isic:
             _refuse_same_name(self.names, name, row.path)
             shares = self._shares(row)
             numbers = [0.0 if index is None else shares[index] for index in self.order]
-            lines.append(",".join([_csv_text(name), *(f"{number:.6f}" for number in numbers)]) + "\n")
+            lines.append(",".join([csv_text(name), *(f"{number:.6f}" for number in numbers)]) + "\n")
         return "".join(lines).encode()
 
     def _shares(self, row: Row) -> list[float]:

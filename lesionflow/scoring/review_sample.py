@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lesionflow.atomic import atomic_file
-from lesionflow.model.columns import cell, path_with_frame
+from lesionflow.model.columns import csv_text, path_with_frame
 from lesionflow.model.prediction import Row
 from lesionflow.storage.location import Location
 
@@ -105,13 +105,9 @@ def write_sample(sample: ReviewSample, out: Location, overwrite: bool) -> None:
     """Write the columns `SAMPLE_COLUMNS` as CSV, whole or not at all. Raises `ReportError`."""
     lines = [",".join(SAMPLE_COLUMNS)]
     for path, chance in zip(sample.paths, sample.chances, strict=True):
-        lines.append(f"{_quoted(cell(path))},{chance:.9g}")
+        lines.append(f"{csv_text(path)},{chance:.9g}")
     with atomic_file(out, overwrite) as file:
         file.write(("\n".join(lines) + "\n").encode())
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text
 
 
 def _proportional(sizes: np.ndarray, count: int) -> np.ndarray:

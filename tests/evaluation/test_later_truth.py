@@ -78,7 +78,7 @@ def test_the_chance_of_being_asked_takes_the_bias_away() -> None:
     weighted, plain = [], []
     for seed in range(40):
         asked = np.random.default_rng(seed).random(len(night)) < chance
-        found = LaterTruth(night.take(asked), HAM10000.names, len(night), 0, 1 / chance[asked], int(asked.sum()), ())
+        found = LaterTruth(night.take(asked), len(night), 0, 1 / chance[asked], int(asked.sum()), ())
         weighted.append(measure_later_truth(found, resamples=2)["accuracy"].value)
         alone = dataclasses.replace(found, weights=None)
         plain.append(measure_later_truth(alone, resamples=2)["accuracy"].value)
