@@ -43,6 +43,11 @@ class ReportTable:
     malignant: np.ndarray  # (scored,) bool, at the operating point
     refer: np.ndarray  # (scored,) text
 
+    @property
+    def confidence(self) -> np.ndarray:
+        """The probability of the diagnosis that is called: (scored,)."""
+        return np.asarray(np.take_along_axis(self.probabilities, self.called[:, None], axis=1)[:, 0])
+
     def texts(self, name: str) -> np.ndarray | None:
         """A further column of the scored images, (scored,) text; None where the report has none."""
         if name not in self.rows.columns:

@@ -96,11 +96,11 @@ def reduce_night(report: ReportTable, images: ImageSample | None = None) -> Nigh
     """
     lesion_of, first = _lesions(report)
     scored = Scored(report.probabilities, report.called, report.malignant_probability, report.malignant, lesion_of)
-    numbers = _numbers(report)
+    numbers = _numbers(report, report.diagnoses) | _properties(report)
     values = {"images": float(len(report.rows))}
     if len(report.rows):
         values["failed"] = float((~report.scored).mean())
-    flags = _flags(report)
+    flags = _flags(report, report.diagnoses)
     if len(report.called):
         values |= {name: float(flag.mean()) for name, flag in flags.items()}
         values |= {f"median/{name}": float(np.median(numbers[name])) for name in NUMBERS if name in numbers}
@@ -161,15 +161,7 @@ def _with_images(sample: Sample, measured: Measured) -> tuple[Sample, dict[str, 
 
 def sample_of_validation(said: LabelledPredictions, diagnoses: tuple[str, ...]) -> Sample:
     """Return the sample of a model's validation part, with the names that nights have; said: what its bundle keeps."""
-    _, firsts = np.unique(said.lesion_ids, return_index=True)
-    first = np.zeros(len(said), bool)
-    first[firsts] = True
-    numbers = {f"p_{name}": said.probabilities[:, index] for index, name in enumerate(diagnoses)}
-    numbers |= {"p_malignant": said.malignant_probability, CONFIDENCE: said.confidence}
-    flags = {f"share/{name}": said.called == index for index, name in enumerate(diagnoses)}
-    flags["share/malignant"] = said.malignant
-    flags |= {f"share/{why}": said.refer == why for why in (UNCERTAIN, UNFAMILIAR)}
-    return sample_of(numbers, flags, {}, first)
+    return sample_of(_numbers(said, diagnoses), _flags(said, diagnoses), {}, _firsts(said.lesion_ids)[0])
 
 
 def _lesions(report: ReportTable) -> tuple[np.ndarray | None, np.ndarray]:
@@ -182,24 +174,30 @@ def _lesions(report: ReportTable) -> tuple[np.ndarray | None, np.ndarray]:
     unknown = np.isin(codes, np.flatnonzero(pd.Index(words).isin(["", "unknown"]))) | (codes < 0)
     if unknown.any():  # each on its own
         codes = np.where(unknown, len(words) + np.arange(len(codes)), codes)
-    _, firsts, lesion_of = np.unique(codes, return_index=True, return_inverse=True)
-    first = np.zeros(len(codes), bool)
-    first[firsts] = True
+    first, lesion_of = _firsts(codes)
     return lesion_of, first
 
 
-def _numbers(report: ReportTable) -> dict[str, np.ndarray]:
-    numbers = {f"p_{name}": report.probabilities[:, index] for index, name in enumerate(report.diagnoses)}
-    numbers["p_malignant"] = report.malignant_probability
-    numbers[CONFIDENCE] = np.take_along_axis(report.probabilities, report.called[:, None], axis=1)[:, 0]
-    for name in NUMBERS:
-        values = report.numbers(name)
-        if values is not None and not np.isnan(values).all():
-            numbers[name] = values
-    return numbers
+def _firsts(lesions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which images are the first of their lesion, (images,) bool, and the index of each one's lesion, (images,)."""
+    _, firsts, lesion_of = np.unique(lesions, return_index=True, return_inverse=True)
+    first = np.zeros(len(lesions), bool)
+    first[firsts] = True
+    return first, lesion_of
 
 
-def _flags(report: ReportTable) -> dict[str, np.ndarray]:
-    flags = {f"share/{name}": report.called == index for index, name in enumerate(report.diagnoses)}
-    flags["share/malignant"] = report.malignant
-    return flags | {f"share/{why}": report.refer == why for why in (UNCERTAIN, UNFAMILIAR)}
+def _numbers(said: ReportTable | LabelledPredictions, diagnoses: tuple[str, ...]) -> dict[str, np.ndarray]:
+    numbers = {f"p_{name}": said.probabilities[:, index] for index, name in enumerate(diagnoses)}
+    return numbers | {"p_malignant": said.malignant_probability, CONFIDENCE: said.confidence}
+
+
+def _flags(said: ReportTable | LabelledPredictions, diagnoses: tuple[str, ...]) -> dict[str, np.ndarray]:
+    flags = {f"share/{name}": said.called == index for index, name in enumerate(diagnoses)}
+    flags["share/malignant"] = said.malignant
+    return flags | {f"share/{why}": said.refer == why for why in (UNCERTAIN, UNFAMILIAR)}
+
+
+def _properties(report: ReportTable) -> dict[str, np.ndarray]:
+    """The columns of `NUMBERS` that a report has, (scored,) float64; NaN for what is none."""
+    columns = {name: report.numbers(name) for name in NUMBERS}
+    return {name: values for name, values in columns.items() if values is not None and not np.isnan(values).all()}
