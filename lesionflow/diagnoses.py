@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import UsageError, did_you_mean, first_few
+from lesionflow.yaml_files import read_yaml
 
 # Words that say nothing: whoever gives a row several words, from special to general, means the next one.
 NO_WORD = ("", "unknown", "unk", "n/a", "na", "nan", "none", "null", "?", "indeterminate")
@@ -316,21 +317,14 @@ def read_label_set(source: str) -> LabelSet:
     """
     if source in BUILT_IN:
         return BUILT_IN[source]
-    import yaml
-
     file = Path(source)
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        values, doubled = yaml.safe_load(text), _doubled_key(yaml.compose(text, Loader=yaml.SafeLoader))
-    except OSError as error:
-        built_in = ", ".join(BUILT_IN)
-        raise UsageError(
-            f"{source}: cannot be read ({error.strerror}){did_you_mean(source, BUILT_IN)}; built in are {built_in}"
-        ) from error
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise UsageError(f"{source}: not YAML ({' '.join(str(error).split())})") from error
-    if doubled:
-        raise UsageError(f"{source}: {doubled} stands twice; leave one of them")
+        values = read_yaml(file, source)
+    except UsageError as error:
+        if isinstance(error.__cause__, OSError):
+            hint = f"{did_you_mean(source, BUILT_IN)}; built in are {', '.join(BUILT_IN)}"
+            raise UsageError(f"{error}{hint}") from error.__cause__
+        raise
     if not isinstance(values, dict) or not {"names", "malignant"} <= set(values):
         raise UsageError(f"{source}: a label set has the keys names and malignant")
     if unknown := [str(key) for key in values if key not in _KEYS]:
@@ -369,15 +363,6 @@ def labels_from_json(values: Any) -> LabelSet:
         others=_words(values["others"], "others"),
         **texts,
     )
-
-
-def _doubled_key(node: Any) -> str:
-    """A key that a table of a YAML document has twice, which would silently be read as the last of both; or nothing."""
-    if getattr(node, "id", "") != "mapping":
-        return ""
-    keys = [key.value for key, _ in node.value]
-    found = next((str(key) for index, key in enumerate(keys) if key in keys[:index]), "")
-    return found or next(filter(None, (_doubled_key(value) for _, value in node.value)), "")
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:

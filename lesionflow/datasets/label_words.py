@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lesionflow.diagnoses import HAM10000, NO_WORD, LabelSet, normalized
 from lesionflow.errors import DataError, UsageError, first_few
+from lesionflow.yaml_files import read_yaml
 
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
 
@@ -99,15 +100,8 @@ def read_label_words(source: str | Path | None, labels: LabelSet = HAM10000) -> 
     """
     if source is None or source == "":
         return LabelWords(labels)
-    import yaml
-
     file = Path(source)
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UsageError(f"--labels {file}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise UsageError(f"--labels {file}: not YAML ({' '.join(str(error).split())})") from error
+    values = read_yaml(file, f"--labels {file}")
     sections = values if isinstance(values, dict) else {}
     if not any(isinstance(value, dict) for value in sections.values()):
         sections = {"labels": values}

@@ -14,6 +14,7 @@ from lesionflow.diagnoses import LabelSet, normalized
 from lesionflow.errors import UsageError, first_few
 from lesionflow.evaluation.metrics import metrics_of
 from lesionflow.model.prediction import LabelledPredictions, Predictions
+from lesionflow.yaml_files import read_yaml
 
 _P = TypeVar("_P", bound=Predictions)
 
@@ -164,14 +165,7 @@ def read_mapping(source: str | None) -> dict[str, str]:
     """
     if not source:
         return {}
-    import yaml
-
-    try:
-        values = yaml.safe_load(Path(source).read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UsageError(f"--mapping {source}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise UsageError(f"--mapping {source}: not YAML ({' '.join(str(error).split())})") from error
+    values = read_yaml(Path(source), f"--mapping {source}")
     if not isinstance(values, dict) or not values:
         raise UsageError(f"--mapping {source}: write a diagnosis and what it counts as, such as 'mel: malignant'")
     wrong = [str(name) for name, to in values.items() if not (isinstance(name, str) and isinstance(to, str))]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import UsageError, did_you_mean
+from lesionflow.yaml_files import read_yaml
 
 NO_LIMIT = math.inf
 _OPEN_ENDS = (("low", -NO_LIMIT), ("high", NO_LIMIT))  # of a value's limits, where only the other end is given
@@ -82,14 +83,7 @@ def read_limits(file: Path | None) -> Limits:
     """
     if file is None:
         return Limits()
-    import yaml
-
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8-sig")) or {}
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise UsageError(f"{file}: not YAML ({' '.join(str(error).split())})") from error
+    values = read_yaml(file, str(file)) or {}
     known = [each.name for each in fields(Limits)]
     if not isinstance(values, dict):
         raise UsageError(f"{file}: write a limit a line, such as 'failed: 0.02'; there are {', '.join(known)}")
