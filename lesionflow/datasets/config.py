@@ -1,4 +1,4 @@
-"""The option that says which diagnoses there are, for every command that reads labelled images."""
+"""The options that say which diagnoses there are and what words mean them, for every command that reads labels."""
 
 from __future__ import annotations
 
@@ -18,6 +18,19 @@ def diagnoses_option(default: str | None = HAM10000.name, *, unset: str = "", gr
         metavar="SET",
         completes=(*BUILT_IN, FILES),
         unset=unset,
+        group=group,
+    )
+
+
+def labels_option(default: str | None = "", *, group: str = "") -> Any:
+    """The field `labels` of a configuration."""
+    return option(
+        default,
+        "YAML file that says what the words of the data mean.",
+        kind=str,
+        metavar="FILE",
+        completes=(FILES,),
+        unset="the words that 'lesionflow describe --labels' shows",
         group=group,
     )
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lesionflow.datasets.config import diagnoses_option
+from lesionflow.datasets.config import diagnoses_option, labels_option
 from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import HAM10000
-from lesionflow.errors import UsageError
 from lesionflow.evaluation.stability import USUAL_IMAGES
-from lesionflow.model.pooling import MEAN_LOGITS, POOLS
+from lesionflow.model.pooling import check_pool, pool_option
 from lesionflow.options import FILES, check_options, option
 
 PICTURES = "Pictures"  # what help lists options under
@@ -29,17 +28,12 @@ class EvaluationConfig:
         "YAML file that says as which diagnosis of the data each of the model counts, or the other way round.",
         kind=str, metavar="FILE", completes=(FILES,), unset="by their words, and benign or malignant",
     )  # fmt: skip
-    labels: str | None = option(
-        None, "YAML file that says what the words of the data mean.", kind=str, metavar="FILE", completes=(FILES,),
-        unset="the words that 'lesionflow describe --labels' shows",
-    )  # fmt: skip
+    labels: str | None = labels_option(None)
     group_by: str | None = option(
         None, "Measure lesions in place of images: one prediction each, of all their images.", kind=str,
         choices=("lesion_id",), unset="each image",
     )  # fmt: skip
-    pool: str = option(
-        MEAN_LOGITS, "How --group-by makes one prediction of several: as of 'lesionflow score'.", choices=POOLS
-    )
+    pool: str = pool_option()
     tta: bool = option(False, "Average the eight flips and quarter turns of each image.")
     resamples: int = option(2000, "Bootstrap resamples behind the intervals.", low=100, high=100_000)
     stability: int | None = option(
@@ -60,8 +54,7 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         check_options(self)
-        if self.group_by is None and self.pool != MEAN_LOGITS:
-            raise UsageError("--pool: says how --group-by makes one of several; add --group-by COLUMN, or leave it out")
+        check_pool(self.group_by, self.pool)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from lesionflow.errors import UsageError
 from lesionflow.model.card import Calibration
 from lesionflow.model.decision import decide_probabilities
 from lesionflow.model.prediction import UNFAMILIAR, Predictions
+from lesionflow.options import option
 
 MEAN_LOGITS, MEAN_PROBABILITIES, MALIGNANT_MAXIMUM = "logits", "probabilities", "malignant"
 POOLS = (MEAN_LOGITS, MEAN_PROBABILITIES, MALIGNANT_MAXIMUM)
 _LEAST_PROBABILITY = 1e-12  # a probability of 0, which six decimals may make of one, has no logarithm
+
+
+def pool_option(*, group: str = "") -> Any:
+    """The field `pool` of a configuration."""
+    return option(
+        MEAN_LOGITS,
+        "How --group-by makes one prediction of several: mean of logits, mean of probabilities, or the most malignant.",
+        choices=POOLS,
+        group=group,
+    )
+
+
+def check_pool(group_by: str | None, pool: str) -> None:
+    """Raise `UsageError` where it is said how to pool what is not grouped."""
+    if group_by is None and pool != MEAN_LOGITS:
+        raise UsageError("--pool: says how --group-by makes one of several; add --group-by COLUMN, or leave it out")
 
 
 def pool_probabilities(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.columns import ON_REQUEST, report_columns
-from lesionflow.model.pooling import MEAN_LOGITS, POOLS
+from lesionflow.model.pooling import check_pool, pool_option
 from lesionflow.options import check_options, option
 from lesionflow.scoring.review_sample import BY_BOTH, CHOSEN_BY
 from lesionflow.storage.location import Location
@@ -79,12 +79,7 @@ class ReportConfig:
         group=REPORT,
         metavar="COLUMN",
     )
-    pool: str = option(
-        MEAN_LOGITS,
-        "How --group-by makes one prediction of several: mean of logits, mean of probabilities, or the most malignant.",
-        choices=POOLS,
-        group=REPORT,
-    )
+    pool: str = pool_option(group=REPORT)
     rank_by: str | None = option(
         None,
         "Add a column: the rank by malignant probability within a carried column, such as patient_id.",
@@ -146,8 +141,7 @@ class ReportConfig:
             raise UsageError("--sample-out: says where the list of --sample goes; add --sample N, or leave it out")
         if self.sample is None and self.by != BY_BOTH:
             raise UsageError("--by: says how --sample draws; add --sample N, or leave it out")
-        if self.group_by is None and self.pool != MEAN_LOGITS:
-            raise UsageError("--pool: says how --group-by makes one of several; add --group-by COLUMN, or leave it out")
+        check_pool(self.group_by, self.pool)
         if self.log_report and not self.log:
             raise UsageError("--log-report is for --log; add that, or leave it out")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.datasets.config import diagnoses_option
+from lesionflow.datasets.config import diagnoses_option, labels_option
 from lesionflow.datasets.sampling import BALANCES, positive_shares
 from lesionflow.diagnoses import LabelSet, read_label_set
 from lesionflow.errors import UsageError, did_you_mean
@@ -64,15 +64,7 @@ class TrainingConfig:
         repeated=True,
     )
     diagnoses: str = diagnoses_option(group=DATA)
-    labels: str = option(
-        "",
-        "YAML file that says what the words of the data mean.",
-        kind=str,
-        group=DATA,
-        metavar="FILE",
-        completes=(FILES,),
-        unset="the words that 'lesionflow describe --labels' shows",
-    )
+    labels: str = labels_option(group=DATA)
     start_from: str = option(
         "",
         "Model whose weights training starts from: a bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "
