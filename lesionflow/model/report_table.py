@@ -1,7 +1,7 @@
-"""Reports as tables: what evaluating and monitoring read of them, with columns that are checked as a whole.
+"""Reports as tables: what evaluating and monitoring read of them.
 
-`scoring.read_report` checks every row of a report and says which is wrong; here thousands of rows a night are only to
-be counted, so columns are compared at once. The diagnoses are those of the report's own columns.
+Columns are checked as a whole, since thousands of rows a night are only to be counted. The diagnoses are those of the
+report's own columns.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ from lesionflow.images.decode import Decoded, decode
 from lesionflow.model.card import AVERAGED, SINGLE, read_card, write_card
 from lesionflow.model.predictor import load_predictor
 from lesionflow.scoring.engines import local
-from lesionflow.scoring.read_report import read_report
 from tests.conftest import error_line, invoke
 from tests.scoring.conftest import SIDE, interrupt_before_batch
+from tests.scoring.read_report import read_report
 
 NUMBERS = ("probability", *(f"p_{diagnosis}" for diagnosis in HAM10000.names), "p_malignant")
 WORDS = ("diagnosis", "malignant", "refer")

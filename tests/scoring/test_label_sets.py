@@ -23,9 +23,9 @@ from lesionflow.model.card import SINGLE, Calibration, read_card, write_card
 from lesionflow.model.columns import report_columns
 from lesionflow.model.prediction import LabelledPredictions, read_labelled, with_labels
 from lesionflow.model.predictor import load_predictor
-from lesionflow.scoring.read_report import read_report
 from lesionflow.scoring.shards import job_folder
 from tests.scoring.conftest import interrupt_before_batch, write_small_bundle
+from tests.scoring.read_report import read_report
 from tests.scoring.test_page import data_of
 
 OWN = LabelSet(

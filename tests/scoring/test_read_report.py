@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from lesionflow.errors import ReportError
 from lesionflow.model.prediction import IndexedPrediction, Row
-from lesionflow.scoring.read_report import read_report
 from lesionflow.scoring.report import ReportOptions, report_format, write_report
+from tests.scoring.read_report import read_report
 
 KINDS = ("out.csv", "out.jsonl", "out.parquet")
 ROWS = [

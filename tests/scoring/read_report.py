@@ -1,4 +1,7 @@
-"""Reports read back: the CSV, Parquet and JSON lines that `scoring.report` writes, checked row by row."""
+"""Reports read back row by row, and every cell checked: what tests hold reports against.
+
+lesionflow itself reads them as tables (`model.report_table`).
+"""
 
 from __future__ import annotations
 
