@@ -49,7 +49,10 @@ def experiment_of(model: str) -> str:
     model
         `models:/NAME@ALIAS`, `models:/NAME/VERSION`, or anything else that names a model.
     """
-    registered = re.match(r"models:/([^/@]+)[/@]", model)
+    return _experiment_named(re.match(r"models:/([^/@]+)[/@]", model))
+
+
+def _experiment_named(registered: re.Match[str] | None) -> str:
     return f"{registered[1] if registered else DEFAULT_NAME}/scoring"
 
 
@@ -115,8 +118,7 @@ def _log_run(
 
 
 def _create_run(client: Any, job: ScoringJob, began: float, model: str) -> str:
-    label = _LABEL.fullmatch(model)
-    experiment = job.experiment or f"{label[1] if label else DEFAULT_NAME}/scoring"
+    experiment = job.experiment or _experiment_named(_LABEL.fullmatch(model))
     name = f"score {time.strftime('%Y-%m-%d %H:%M', time.localtime(began))}"
     run = client.create_run(find_or_create_experiment(experiment), int(began * 1000), run_name=name)
     return str(run.info.run_id)
