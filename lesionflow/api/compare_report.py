@@ -66,16 +66,24 @@ def compare_report(
     DataError
         The truth contradicts itself, or belongs to another report.
     """
-    columns = ("path", "lesion_id")
-    tables = [read_report_table(Path(report), columns, also=also) for also in (False, True)]
-    label_set = label_set_of(tables[0])
-    words = read_label_words(labels, label_set)
-    first, second = (join_truth(table, Path(truth), words) for table in tables)
+    (model, first), (also, second) = join_both(report, truth, labels)
     return ReportComparison(
         os.fspath(report),
-        (tables[0].model, tables[1].model),
+        (model, also),
         (first, second),
         (metric_values(first.predictions), metric_values(second.predictions)),
         compare(second.predictions, first.predictions, resamples=resamples),
-        label_set,
+        first.predictions.label_set,
     )
+
+
+def join_both(
+    report: str | os.PathLike[str], truth: str | os.PathLike[str], labels: str | None = None
+) -> list[tuple[str, LaterTruth]]:
+    """Return the label of each of a report's two models and what it says of the images whose diagnosis is known.
+
+    The parameters and the errors are those of `compare_report`.
+    """
+    tables = [read_report_table(Path(report), ("path", "lesion_id"), also=also) for also in (False, True)]
+    words = read_label_words(labels, label_set_of(tables[0]))
+    return [(table.model, join_truth(table, Path(truth), words)) for table in tables]

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Unpack
 
-from lesionflow.api.compare_report import compare_report
+from lesionflow.api.compare_report import join_both
 from lesionflow.api.overrides import PromotionOptions, configured
 from lesionflow.errors import UsageError
 from lesionflow.model.shipped import PRETRAINED
@@ -79,8 +79,7 @@ def promote(
         raise UsageError("give --report and --truth together: images that both models scored, and their diagnoses")
     night = None
     if report is not None and truth is not None:
-        found = compare_report(report, truth, resamples=100)  # the gates draw their own
-        said = (each.predictions for each in found.truths)
-        night = Night(Path(report).name, dict(zip(found.models, said, strict=True)))
+        said = {model: found.predictions for model, found in join_both(report, truth)}
+        night = Night(Path(report).name, said)
     connect(tracking_uri, writes=True, migrate=migrate)
     return challenge(find_version(name, version), config, force=force, note=note, night=night)
