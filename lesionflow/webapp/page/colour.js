@@ -47,13 +47,13 @@ function readProfile(profile) {
     if (latin1(profile, 16, 20) !== "RGB " || latin1(profile, 20, 24) !== "XYZ ") return undefined;
     const tags = new Map();
     for (let i = 0, count = view.getUint32(128); i < count; i++) {
-      const place = 132 + 12 * i;
-      tags.set(latin1(profile, place, place + 4), view.getUint32(place + 4));
+      const offset = 132 + 12 * i;
+      tags.set(latin1(profile, offset, offset + 4), view.getUint32(offset + 4));
     }
     if (tags.has("A2B0")) return undefined; // tables
     const columns = ["rXYZ", "gXYZ", "bXYZ"].map((name) => {
-      const place = tags.get(name);
-      return [8, 12, 16].map((offset) => view.getInt32(place + offset) / 65536);
+      const offset = tags.get(name);
+      return [8, 12, 16].map((behind) => view.getInt32(offset + behind) / 65536);
     });
     return { columns, curves: ["rTRC", "gTRC", "bTRC"].map((name) => readCurve(view, tags.get(name))) };
   } catch (error) {
@@ -63,12 +63,12 @@ function readProfile(profile) {
 }
 
 /** A curve, of linear light for each of 256 levels. */
-function readCurve(view, place) {
-  const fixed = (index) => view.getInt32(place + 12 + 4 * index) / 65536;
+function readCurve(view, offset) {
+  const fixed = (index) => view.getInt32(offset + 12 + 4 * index) / 65536;
   let curve;
-  if (view.getUint32(place) === 0x63757276) { // curv
-    const count = view.getUint32(place + 8);
-    const value = (i) => view.getUint16(place + 12 + 2 * i);
+  if (view.getUint32(offset) === 0x63757276) { // curv
+    const count = view.getUint32(offset + 8);
+    const value = (i) => view.getUint16(offset + 12 + 2 * i);
     if (count === 0) curve = (x) => x;
     else if (count === 1) curve = (x) => x ** (value(0) / 256);
     else {
@@ -77,8 +77,8 @@ function readCurve(view, place) {
         return (value(low) + (value(low + 1) - value(low)) * (exact - low)) / 65535;
       };
     }
-  } else if (view.getUint32(place) === 0x70617261) { // para: ICC.1:2010, 10.15
-    const kind = view.getUint16(place + 8), parameters = Array.from({ length: [1, 3, 4, 5, 7][kind] }, (_, i) => fixed(i));
+  } else if (view.getUint32(offset) === 0x70617261) { // para: ICC.1:2010, 10.15
+    const kind = view.getUint16(offset + 8), parameters = Array.from({ length: [1, 3, 4, 5, 7][kind] }, (_, i) => fixed(i));
     const [g, a = 1, b = 0, c = 0, d = 0, e = 0, f = 0] = parameters;
     if (kind === 0) curve = (x) => x ** g;
     else if (kind === 1) curve = (x) => (x >= -b / a ? (a * x + b) ** g : 0);

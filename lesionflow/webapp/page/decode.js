@@ -91,8 +91,8 @@ async function colourOf(profile) {
 function webpProfile(data) {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   if (data.length < 16 || data.length < view.getUint32(4, true) + 8) throw damaged("it breaks off");
-  for (let place = 12; place + 8 <= data.length; place += 8 + view.getUint32(place + 4, true) + (view.getUint32(place + 4, true) & 1)) {
-    if (latin1(data, place, place + 4) === "ICCP") return data.subarray(place + 8, place + 8 + view.getUint32(place + 4, true));
+  for (let offset = 12; offset + 8 <= data.length; offset += 8 + view.getUint32(offset + 4, true) + (view.getUint32(offset + 4, true) & 1)) {
+    if (latin1(data, offset, offset + 4) === "ICCP") return data.subarray(offset + 8, offset + 8 + view.getUint32(offset + 4, true));
   }
   return null;
 }
@@ -182,6 +182,6 @@ async function checkBlack(image, bitmap, about) {
   const small = new OffscreenCanvas(64, 64), context = small.getContext("2d");
   context.drawImage(bitmap, 0, 0, 64, 64);
   const { data } = context.getImageData(0, 0, 64, 64);
-  for (let place = 3; place < data.length; place += 4) if (data[place]) return;
+  for (let offset = 3; offset < data.length; offset += 4) if (data[offset]) return;
   throw new ImageFailure("unsupported", "its alpha is 0 everywhere; save it without alpha");
 }

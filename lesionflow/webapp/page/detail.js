@@ -89,8 +89,8 @@ function drawMap(canvas, drop, height, width) {
 /** Values of a map between its own, bilinear. */
 function enlarged(drop, height, width, tall, wide) {
   const found = new Float32Array(tall * wide);
-  const at = (place, length, size) => {
-    const exact = Math.min(Math.max(((place + 0.5) / length) * size - 0.5, 0), size - 1), low = Math.floor(exact);
+  const at = (index, length, size) => {
+    const exact = Math.min(Math.max(((index + 0.5) / length) * size - 0.5, 0), size - 1), low = Math.floor(exact);
     return [low, Math.min(low + 1, size - 1), exact - low];
   };
   for (let y = 0; y < tall; y++) {

@@ -107,23 +107,23 @@ function checkScan(data, layout, header, start, tables, restart) {
 
 /** Read the codes of a scan's units, each of some blocks: tables by turns for DC and for AC. Returns where it ends. */
 function readUnits(data, start, units, blocks, restart) {
-  let place = start, expected = 0;
+  let offset = start, expected = 0;
   for (let unit = 0; unit < units; unit += restart || units) {
     if (unit) {
-      if (data[place + 1] !== 0xd0 + expected) throw damaged("its restart markers are not in order");
+      if (data[offset + 1] !== 0xd0 + expected) throw damaged("its restart markers are not in order");
       expected = (expected + 1) & 7;
-      place += 2;
+      offset += 2;
     }
     const count = Math.min(restart || units, units - unit), last = unit + count === units;
-    const { bytes, length, end } = stretchOf(data, place);
+    const { bytes, length, end } = stretchOf(data, offset);
     checkStretch(bytes, length, count, blocks, last, data[end + 1]);
-    place = end;
+    offset = end;
   }
-  if (place >= data.length) throw damaged("it breaks off");
-  return place;
+  if (offset >= data.length) throw damaged("it breaks off");
+  return offset;
 }
 
-/** The bytes from a place to the next marker, without the zeros that are stuffed behind 255, and where the marker is. */
+/** The bytes from an offset to the next marker, without the zeros that are stuffed behind 255, and where the marker is. */
 function stretchOf(data, start) {
   let end = data.indexOf(0xff, start), from = start, length = 0;
   const pieces = [];

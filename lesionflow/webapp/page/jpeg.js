@@ -93,10 +93,10 @@ function jpegProfile({ profiles }) {
   const parts = [...profiles].sort((one, other) => one.number - other.number);
   if (!parts.length || parts.some((part, i) => part.number !== i + 1) || parts.length !== parts.at(-1).count) return null;
   const joined = new Uint8Array(parts.reduce((sum, { bytes }) => sum + bytes.length, 0));
-  let place = 0;
+  let offset = 0;
   for (const { bytes } of parts) {
-    joined.set(bytes, place);
-    place += bytes.length;
+    joined.set(bytes, offset);
+    offset += bytes.length;
   }
   return joined;
 }
@@ -144,9 +144,9 @@ function checkJpeg(data, layout, factor) {
 
 /** Where the next marker is that is neither a stuffed zero nor a restart, nor fill; -1 without one. */
 function nextMarker(data, from) {
-  for (let place = data.indexOf(0xff, from); place >= 0; place = data.indexOf(0xff, place + 1)) {
-    const next = data[place + 1];
-    if (next !== undefined && next !== 0 && next !== 0xff && !(next >= 0xd0 && next <= 0xd7)) return place;
+  for (let offset = data.indexOf(0xff, from); offset >= 0; offset = data.indexOf(0xff, offset + 1)) {
+    const next = data[offset + 1];
+    if (next !== undefined && next !== 0 && next !== 0xff && !(next >= 0xd0 && next <= 0xd7)) return offset;
   }
   return -1;
 }
@@ -191,19 +191,19 @@ function checkHole(data, layout) {
   const found = nextMarker(data, scan + ((data[scan] << 8) | data[scan + 1]));
   const end = found < 0 ? data.length : found;
   let run = 0;
-  for (let place = data.indexOf(0, layout.scan); place >= 0 && place < end; place = data.indexOf(0, place + 1)) {
-    run = place > 0 && data[place - 1] === 0 ? run + 1 : 1;
+  for (let offset = data.indexOf(0, layout.scan); offset >= 0 && offset < end; offset = data.indexOf(0, offset + 1)) {
+    run = offset > 0 && data[offset - 1] === 0 ? run + 1 : 1;
     if (run < HOLE) continue;
-    if (place - HOLE + 1 >= end || zerosAreEmptyBlocks(data, layout) || onlyZerosUntil(data, place, end)) return;
-    throw damaged(`zeros in place of pixels from byte ${place - HOLE + 1} on`);
+    if (offset - HOLE + 1 >= end || zerosAreEmptyBlocks(data, layout) || onlyZerosUntil(data, offset, end)) return;
+    throw damaged(`zeros in place of pixels from byte ${offset - HOLE + 1} on`);
   }
 }
 
 /** Some cameras' encoders leave up to 64 zeros between the scan and the end marker. */
-function onlyZerosUntil(data, place, end) {
-  let start = place;
+function onlyZerosUntil(data, offset, end) {
+  let start = offset;
   while (data[start - 1] === 0) start -= 1;
-  return end - start <= PADDING && data.subarray(place, end).every((value) => value === 0);
+  return end - start <= PADDING && data.subarray(offset, end).every((value) => value === 0);
 }
 
 /** Whether the shortest code, which is all zeros, stands for "nothing here" in each Huffman table of the scan. */
@@ -226,15 +226,15 @@ function zerosAreEmptyBlocks(data, layout) {
 function checkEnd(data) {
   let last = data.length;
   while (last > 0 && data[last - 1] === 0) last -= 1;
-  for (let place = last - 2; place >= Math.max(0, last - PADDING - 2); place--) {
-    if (data[place] === 0xff && data[place + 1] === 0xd9) return;
+  for (let offset = last - 2; offset >= Math.max(0, last - PADDING - 2); offset--) {
+    if (data[offset] === 0xff && data[offset + 1] === 0xd9) return;
   }
   if (nextEndMarker(data) < 0) throw damaged("it breaks off");
 }
 
 function nextEndMarker(data) {
-  for (let place = data.lastIndexOf(0xff); place > 0; place = data.lastIndexOf(0xff, place - 1)) {
-    if (data[place + 1] === 0xd9) return place;
+  for (let offset = data.lastIndexOf(0xff); offset > 0; offset = data.lastIndexOf(0xff, offset - 1)) {
+    if (data[offset + 1] === 0xd9) return offset;
   }
   return -1;
 }

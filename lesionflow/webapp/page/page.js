@@ -13,7 +13,7 @@ const state = {
   files: new Map(), // by key, of this visit
   queue: [], // keys that wait
   asked: new Map(), // by number: the key that the worker was asked about
-  number: 0, total: 0, first: 0, timer: null, shown: null, target: null, message: ["loading", {}],
+  number: 0, total: 0, first: 0, restored: 0, timer: null, shown: null, target: null, message: ["loading", {}],
 };
 
 function translate() {
@@ -114,9 +114,13 @@ function finish(key, { said, error }) {
   ask();
   if (!state.queue.length && !state.asked.size) {
     byId("progress").hidden = true;
-    tell("finished", { total: state.total, failed: [...state.rows.values()].filter((each) => each.error).length });
+    tellFinished();
     refresh(true);
   } else refresh();
+}
+
+function tellFinished() {
+  tell("finished", { total: state.total, failed: [...state.rows.values()].filter((each) => each.error).length });
 }
 
 /** Give the worker as many images as it can prepare. */
@@ -150,7 +154,7 @@ async function take(found, fromFolder) {
   state.total = new Set([...state.rows.keys(), ...state.queue, ...state.asked.values()]).size;
   byId("progress").hidden = !state.queue.length;
   if (state.queue.length) ask();
-  else tell("finished", { total: state.total, failed: [...state.rows.values()].filter((each) => each.error).length });
+  else tellFinished();
   refresh(true);
 }
 

@@ -36,10 +36,10 @@ function cellsOf({ path, said, error }, model) {
 /** The order of two texts by their UTF-8 bytes, in which Python lists files. */
 function byBytes(one, other) {
   const most = Math.min(one.length, other.length);
-  let place = 0;
-  while (place < most && one.charCodeAt(place) === other.charCodeAt(place)) place += 1;
-  if (place === most) return one.length - other.length;
+  let index = 0;
+  while (index < most && one.charCodeAt(index) === other.charCodeAt(index)) index += 1;
+  if (index === most) return one.length - other.length;
   // Halves of characters beyond the first 65,536 come after all others.
   const rank = (unit) => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);
-  return rank(one.charCodeAt(place)) - rank(other.charCodeAt(place));
+  return rank(one.charCodeAt(index)) - rank(other.charCodeAt(index));
 }
