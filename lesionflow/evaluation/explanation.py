@@ -10,6 +10,7 @@ import numpy as np
 
 from lesionflow.diagnoses import LabelSet
 from lesionflow.evaluation.heatmaps import Occlusion, draw_lines
+from lesionflow.evaluation.metrics import short_full_name
 from lesionflow.evaluation.plots import DPI, SMALL, WIDTH, say
 from lesionflow.model.card import Calibration, Card
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, IndexedPrediction
@@ -151,7 +152,7 @@ def _draw_bars(axes: Axes, said: IndexedPrediction, prior: tuple[float, ...]) ->
             1.02, row, f"{percent(chance)}{'  called' if called else ''}", transform=axes.get_yaxis_transform(),
             va="center", fontsize=SMALL, fontweight="bold" if called else "normal",
         )  # fmt: skip
-    names = [f"{labels.full_names[name].partition(' / ')[0]} ({name})" for name in labels.names]
+    names = [f"{short_full_name(labels, name)} ({name})" for name in labels.names]
     axes.set_yticks(rows, names, fontsize=SMALL)
     axes.get_yticklabels()[said.called].set_fontweight("bold")
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
