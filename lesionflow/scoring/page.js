@@ -14,11 +14,11 @@ function make(tag, className, ...content) {
 }
 
 performance.mark("lesionflow: data read");
-const rows = data.rows.map(([file, probabilities, called, malignant, refer, thumbnail, other], place) => ({
-  file, probabilities, called, malignant, refer, thumbnail, place, share: data.malignant_shares[place],
-  address: data.addresses[place], likeliest: probabilities.indexOf(Math.max(...probabilities)),
+const rows = data.rows.map(([file, probabilities, called, malignant, refer, thumbnail, other], index) => ({
+  file, probabilities, called, malignant, refer, thumbnail, index, share: data.malignant_shares[index],
+  address: data.addresses[index], likeliest: probabilities.indexOf(Math.max(...probabilities)),
   other: other && { probabilities: other[0], called: other[1], malignant: other[2], refer: other[3] },
-  path: (data.paths[place] || [file])[0], source: (data.paths[place] || [file, file])[1] }));
+  path: (data.paths[index] || [file])[0], source: (data.paths[index] || [file, file])[1] }));
 
 const disagree = (row) => row.other && (row.other.called !== row.called || row.other.malignant !== row.malignant);
 
@@ -120,7 +120,7 @@ function arrange() {
   const key = sorted.key;
   shown.sort((one, other) => {
     const a = key(one), b = key(other);
-    return a === b ? one.place - other.place : (a < b ? -1 : 1) * direction;
+    return a === b ? one.index - other.index : (a < b ? -1 : 1) * direction;
   });
   find("#shown").value = shown.length + " of " + rows.length + " shown";
   document.querySelectorAll("thead th").forEach((head, index) => {

@@ -62,14 +62,14 @@ def write_page(
     # A heap: the least suspicious of those kept is the first to go.
     suspicious = list[tuple[bool, bool, float, int, Row, IndexedPrediction]]()
     wanted = frozenset(sample)
-    for place, row in enumerate(counts.counting(rows)):
+    for index, row in enumerate(counts.counting(rows)):
         if row.prediction is None:
             if len(failures) < MAXIMUM_FAILURES:
                 failures.append(row)
             continue
         sampled = path_with_frame(row) in wanted
         disagree = row.also is not None and (row.also.called, row.also.malignant) != row.prediction[1:3]
-        entry = (sampled, disagree, row.prediction.malignant_probability, -place, row, row.prediction)
+        entry = (sampled, disagree, row.prediction.malignant_probability, -index, row, row.prediction)
         if len(suspicious) < MAXIMUM_IMAGES:
             heapq.heappush(suspicious, entry)
         else:
@@ -81,7 +81,7 @@ def write_page(
     page = render("report.html", style=style, script=script, data=_DATA_COMES_HERE)
     before, after = page.split(_DATA_COMES_HERE)
     about = {"model": utf8(model), "demo": demo, "model_asked": utf8(model_asked or model)} | _links(kept, out)
-    about["sampled"] = [place for place, entry in enumerate(suspicious) if entry[0]]
+    about["sampled"] = [index for index, entry in enumerate(suspicious) if entry[0]]
     about["also"] = utf8(also)
     about["disagree"] = sum(entry[1] for entry in suspicious)
     about["calls"] = _calls(call_strength)
@@ -116,8 +116,8 @@ def _links(kept: list[tuple[Row, IndexedPrediction]], out: Location) -> dict[str
         digest.update(f"{path_with_frame(row)}\0{said.malignant_probability:.6f}\n".encode())
     # What the page shows of a path may be its end alone, and has the number of a further frame.
     paths = {
-        place: [path_with_frame(row), utf8(row.path)]
-        for place, (row, _) in enumerate(kept)
+        index: [path_with_frame(row), utf8(row.path)]
+        for index, (row, _) in enumerate(kept)
         if not _name(row) == path_with_frame(row) == row.path
     }
     folder = out.name.removesuffix(out.suffix) + "_explanations"

@@ -90,9 +90,9 @@ function cellsOf(text) {  // a CSV file as lists of cells
 
 async function load(file) {
   const [header = [], ...lines] = cellsOf((await file.text()).replace(/^\ufeff/, ""));
-  const places = HEADER.map((name) => header.indexOf(name)), byPath = new Map(rows.map((row) => [row.path, row]));
-  if (places[0] < 0 || places[1] < 0) return tell(file.name + " is no labels.csv: it needs the columns path and diagnosis");
-  const entries = lines.map((line) => places.map((place) => (place < 0 ? "" : line[place] || "")));
+  const columns = HEADER.map((name) => header.indexOf(name)), byPath = new Map(rows.map((row) => [row.path, row]));
+  if (columns[0] < 0 || columns[1] < 0) return tell(file.name + " is no labels.csv: it needs the columns path and diagnosis");
+  const entries = lines.map((line) => columns.map((column) => (column < 0 ? "" : line[column] || "")));
   const strange = entries.filter(([path]) => !byPath.has(path));
   if (strange.length) return tell(file.name + " is of another report: " + strange.length + " of its " + entries.length +
     " images are not on this page, the first " + strange[0][0] + "; nothing was taken from it");
@@ -116,8 +116,8 @@ let current = null, zoom = 1;
 function open(row) {
   current = row;
   zoom = 1;
-  const place = shown.indexOf(row);
-  find("#where").value = (place < 0 ? "" : place + 1 + " of " + shown.length + ", ") +
+  const index = shown.indexOf(row);
+  find("#where").value = (index < 0 ? "" : index + 1 + " of " + shown.length + ", ") +
     rows.filter((each) => reviewOf(each).diagnosis).length + " reviewed";
   find("#name").textContent = row.file;
   find("#note").value = reviewOf(row).note || "";
@@ -196,8 +196,8 @@ function oddsOf(row, index) {
 
 function answer(name) {
   change(current, { diagnosis: name });
-  const place = shown.indexOf(current);
-  open(place + 1 < shown.length ? shown[place + 1] : current);
+  const index = shown.indexOf(current);
+  open(index + 1 < shown.length ? shown[index + 1] : current);
 }
 
 function move(step) {
@@ -214,11 +214,11 @@ function quoted(text) { return "'" + text.replaceAll("'", "'\\''") + "'"; }
 function explain(row) {  // the picture that `lesionflow explain` drew, or the command that draws it
   const base = (path) => path.slice(path.lastIndexOf("/") + 1), name = base(row.source);
   const alone = rows.filter((other) => base(other.source) === name && other.source !== row.source).length === 0;
-  const inside = alone ? "" : "/" + (row.place + 1), frame = row.path.slice(row.source.length);
-  const image = make("img"), place = find("#explained");
+  const inside = alone ? "" : "/" + (row.index + 1), frame = row.path.slice(row.source.length);
+  const image = make("img"), pictured = find("#explained");
   image.alt = "What the call depends on";
-  image.addEventListener("load", () => { if (current === row) place.replaceChildren(image); });
-  image.addEventListener("error", () => { if (current === row) place.replaceChildren(
+  image.addEventListener("load", () => { if (current === row) pictured.replaceChildren(image); });
+  image.addEventListener("error", () => { if (current === row) pictured.replaceChildren(
     make("p", "", "What the call depends on, drawn by this command; then press e again:"),
     make("code", "", "lesionflow explain " + quoted(row.source) + " --model " + quoted(data.model_asked) + " --out " +
       quoted(data.explanations + inside))); });
