@@ -9,9 +9,9 @@ from pathlib import Path
 
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import LabelSet
-from lesionflow.evaluation.later_truth import LaterTruth, join_truth
+from lesionflow.evaluation.later_truth import JOINED_COLUMNS, LaterTruth, join_truth_of_all
 from lesionflow.evaluation.metrics import Difference, compare, metric_values
-from lesionflow.model.report_table import label_set_of, read_report_table
+from lesionflow.model.report_table import label_set_of, read_both_tables
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,7 @@ class ReportComparison:
     @property
     def about(self) -> str:
         """What is compared, and how much of it is known."""
-        known = self.truths[0]
-        return (
-            f"{self.models[1]} beside {self.models[0]} in {self.report}: {len(known.predictions)} of {known.scored} "
-            f"scored images have truth ({known.share:.1%})"
-        )
+        return f"{self.models[1]} beside {self.models[0]} in {self.report}: {self.truths[0].about}"
 
 
 def compare_report(
@@ -84,6 +80,7 @@ def join_both(
 
     The parameters and the errors are those of `compare_report`.
     """
-    tables = [read_report_table(Path(report), ("path", "lesion_id"), also=also) for also in (False, True)]
+    tables = read_both_tables(Path(report), JOINED_COLUMNS)
     words = read_label_words(labels, label_set_of(tables[0]))
-    return [(table.model, join_truth(table, Path(truth), words)) for table in tables]
+    truths = join_truth_of_all(tables, Path(truth), words)
+    return [(table.model, found) for table, found in zip(tables, truths, strict=True)]

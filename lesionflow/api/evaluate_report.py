@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lesionflow.atomic import atomic_file, check_folder
 from lesionflow.datasets.label_words import read_label_words
-from lesionflow.evaluation.later_truth import LaterTruth, join_truth, measure_later_truth
+from lesionflow.evaluation.later_truth import JOINED_COLUMNS, LaterTruth, join_truth, measure_later_truth
 from lesionflow.evaluation.later_truth_page import later_truth_json, later_truth_page
 from lesionflow.model.card import Estimate
 from lesionflow.model.report_table import label_set_of, read_report_table
@@ -31,12 +31,8 @@ class ReportEvaluation:
     @property
     def about(self) -> str:
         """Model, report and how much of it is known."""
-        known = len(self.truth.predictions)
         weighted = "" if self.truth.weights is None else ", weighted by the chance of being asked"
-        return (
-            f"{self.model} in {self.report}: {known} of {self.truth.scored} scored images have truth "
-            f"({self.truth.share:.1%}){weighted}"
-        )
+        return f"{self.model} in {self.report}: {self.truth.about}{weighted}"
 
 
 def evaluate_report(
@@ -56,7 +52,8 @@ def evaluate_report(
     report
         What `score` wrote: CSV, Parquet or JSON lines.
     truth
-        A table with the columns `path` (or `image_id`) and `diagnosis`; as wanted `lesion_id` and `chance`.
+        A table with the columns `path` (or `image_id`) and `diagnosis`; as wanted `lesion_id` and `chance`. Of a report
+        with a row for each lesion, `lesion_id` joins them.
     out
         Folder for a page and the metrics as JSON.
     sampled
@@ -83,7 +80,7 @@ def evaluate_report(
     """
     if out is not None:
         check_folder(Path(out), LATER_TRUTH_FILES, overwrite)
-    table = read_report_table(Path(report), ("path", "lesion_id"))
+    table = read_report_table(Path(report), JOINED_COLUMNS)
     words = read_label_words(labels, label_set_of(table))
     joined = join_truth(table, Path(truth), words, None if sampled is None else Path(sampled))
     found = ReportEvaluation(table.model, os.fspath(report), joined, measure_later_truth(joined, resamples=resamples))

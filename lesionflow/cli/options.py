@@ -108,7 +108,7 @@ truth_option = option(
     type=FILE_OF_TRUTH,
     group=LATER,
     metavar="FILE",
-    help="Table of diagnoses: path (or image_id) and diagnosis.",
+    help="Table of diagnoses: path, image_id or lesion_id, and diagnosis.",
 )
 
 migrate_option = option(

@@ -8,19 +8,20 @@ the metrics are of the labelled images alone.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.label_table import lowered, read_table
+from lesionflow.datasets.label_table import MISSING_WORDS, lowered, read_table
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.errors import DataError, first_few
 from lesionflow.evaluation.bootstrap import calibration_interval, draw_lesions, interval, tallies
 from lesionflow.evaluation.metrics import metric_values, metrics_of
 from lesionflow.model.card import Estimate
-from lesionflow.model.columns import as_written
+from lesionflow.model.columns import IMAGES, as_written
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.model.report_table import ReportTable, label_set_of
 
@@ -29,20 +30,23 @@ if TYPE_CHECKING:
 
 PATH_COLUMNS, ID_COLUMNS = ("path", "file_name"), ("image_id", "isic_id", "image")
 TRUTH_COLUMNS = ("diagnosis", "dx")
+LESION = "lesion_id"
 CHANCE = "chance"  # the column with the chance that an image had to be asked
 CONTRAST = 0.05  # of mean malignant probabilities: beyond it, who was labelled is called unlike the night
+JOINED_COLUMNS = ("path", LESION, IMAGES)  # of a report, which the join needs where they are there
 
 
 @dataclass(frozen=True)
 class LaterTruth:
-    """The scored images of a report whose diagnosis is known."""
+    """The rows of a report whose diagnosis is known."""
 
     predictions: LabelledPredictions
-    scored: int  # images of the report
+    scored: int  # rows of the report
     failed: int  # of the report, without a prediction
-    weights: np.ndarray | None  # (images,) the inverse of each one's chance; None where it is unknown
-    sampled: int  # images that were asked about; 0 where that is unknown
+    weights: np.ndarray | None  # (rows,) the inverse of each one's chance; None where it is unknown
+    sampled: int  # rows that were asked about; 0 where that is unknown
     notes: tuple[str, ...]  # what was left out, and why the metrics may mislead
+    unit: str = "images"  # what a row is: images or lesions
 
     @property
     def diagnoses(self) -> tuple[str, ...]:
@@ -51,27 +55,51 @@ class LaterTruth:
 
     @property
     def share(self) -> float:
-        """The share of the scored images whose truth is known."""
+        """The share of the scored rows whose truth is known."""
         return len(self.predictions) / self.scored if self.scored else 0.0
 
     @property
     def effective_images(self) -> float:
-        """How many images of equal weight would say as much (Kish 1965)."""
+        """How many rows of equal weight would say as much (Kish 1965)."""
         if self.weights is None:
             return float(len(self.predictions))
         return float(self.weights.sum() ** 2 / np.square(self.weights).sum())
 
+    @property
+    def about(self) -> str:
+        """How much is known."""
+        return f"{len(self.predictions)} of {self.scored} scored {self.unit} have truth ({self.share:.1%})"
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What names the rows of a report."""
+
+    file: Path
+    paths: list[str]
+    lesions: list[str] | None  # "" where unknown; None where the report has no such column
+    grouped: bool  # whether a row stands for all images of a lesion
+
+    @property
+    def unit(self) -> str:
+        return "lesions" if self.grouped else "images"
+
+    def name(self, row: int) -> str:
+        """What a row is called in a message."""
+        lesion = self.lesions[row] if self.grouped and self.lesions else ""
+        return lesion or self.paths[row]
+
 
 def join_truth(report: ReportTable, truth: Path, words: LabelWords, sampled: Path | None = None) -> LaterTruth:
-    """Join a report with a table of diagnoses, by path or else by id.
+    """Join a report with a table of diagnoses, by path or else by id; by lesion where a row is one.
 
     Parameters
     ----------
     report
-        With the column `path`, and `lesion_id` where images of a lesion are to count together.
+        With those of `JOINED_COLUMNS` that it has.
     truth
         A table with the columns `path` (or `image_id`) and `diagnosis` (or `dx`); with `lesion_id` and `chance` where
-        they are known.
+        they are known. `lesion_id` alone will do where the report has that column.
     words
         What the words of the table mean, of the report's diagnoses.
     sampled
@@ -80,37 +108,40 @@ def join_truth(report: ReportTable, truth: Path, words: LabelWords, sampled: Pat
     Raises
     ------
     DataError
-        No image of the table is in the report, the table contradicts itself, or a chance is none.
+        No image of the table is in the report, the table contradicts itself or the report, or a chance is none.
     """
-    table = _read_truth(truth, words)
-    names = [as_written(str(path)) for path in report.rows["path"]]
-    row_of, how = _match(list(table["name"]), names, truth, report.file)
-    table["row"] = row_of
-    notes = list(_left_out(table, report, truth))
-    table = _one_each(table[table["row"] >= 0], truth)
+    return join_truth_of_all((report,), truth, words, sampled)[0]
+
+
+def join_truth_of_all(
+    reports: Sequence[ReportTable], truth: Path, words: LabelWords, sampled: Path | None = None
+) -> tuple[LaterTruth, ...]:
+    """Join what several models say in one report with a table of diagnoses, as `join_truth` does with one's."""
+    report = reports[0]
+    rows = _rows(report)
+    table, how = _match(_read_truth(truth, words, rows), rows, truth)
+    notes = list(_left_out(table, report, rows, truth))
+    table = _one_each(table[table["row"] >= 0], rows, truth)
     known = table[report.scored[table["row"].to_numpy(np.int64)]]
-    chances, asked = _chances(known, names, sampled, truth)
+    chances, asked = _chances(known, rows, sampled, truth)
     if chances is not None and np.isnan(chances).any():
         notes.append(
-            f"{int(np.isnan(chances).sum())} images with truth are not in {sampled}: nobody knows their chance, so "
-            "they are left out"
+            f"{int(np.isnan(chances).sum())} {rows.unit} with truth are not in {sampled}: nobody knows their chance, "
+            "so they are left out"
         )
         known, chances = known[~np.isnan(chances)], chances[~np.isnan(chances)]
     if known.empty:
-        raise DataError(f"{truth}: none of its images has a prediction in {report.file}; is it of another report?")
-    predictions = _predictions(report, known)
+        raise DataError(f"{truth}: none of its {rows.unit} has a prediction in {report.file}; is it of another report?")
     if how:
         notes.append(how)
-    notes += _bias(report, predictions, chances, asked)
     weights = None if chances is None else 1 / chances
-    return LaterTruth(
-        predictions,
-        int(report.scored.sum()),
-        int((~report.scored).sum()),
-        weights,
-        asked,
-        tuple(notes),
-    )
+    found = []
+    for each in reports:
+        predictions = _predictions(each, rows, known)
+        bias = _bias(each, rows.unit, predictions, chances, asked)
+        scored, failed = int(each.scored.sum()), int((~each.scored).sum())
+        found.append(LaterTruth(predictions, scored, failed, weights, asked, (*notes, *bias), rows.unit))
+    return tuple(found)
 
 
 def measure_later_truth(found: LaterTruth, *, resamples: int = 2000, seed: int = 0) -> dict[str, Estimate]:
@@ -143,15 +174,29 @@ def measure_later_truth(found: LaterTruth, *, resamples: int = 2000, seed: int =
     return estimates | {"ece": calibration_interval(of_all, np.concatenate(gaps))}
 
 
-def _read_truth(truth: Path, words: LabelWords) -> pd.DataFrame:
-    """A row for each label: `name` of the image, `label`, and `lesion_id` and `chance` as given."""
+def _rows(report: ReportTable) -> _Rows:
+    paths = [as_written(str(path)) for path in report.rows["path"]]
+    if LESION not in report.rows.columns:
+        return _Rows(report.file, paths, None, False)
+    lesions = [_known(as_written(str(lesion))) for lesion in report.rows[LESION]]
+    named = [lesion for lesion in lesions if lesion]
+    return _Rows(report.file, paths, lesions, IMAGES in report.rows.columns and len(set(named)) == len(named))
+
+
+def _known(lesion: str) -> str:
+    """A lesion's id, "" for a word that stands for none."""
+    return "" if lesion.lower() in MISSING_WORDS else lesion
+
+
+def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> pd.DataFrame:
+    """A row for each label: `name` of the image, `label`, `lesion`, and `chance` as given; no names: "" is each."""
     table = lowered(read_table(truth))
     name = next((column for column in (*PATH_COLUMNS, *ID_COLUMNS) if column in table.columns), None)
     label = next((column for column in TRUTH_COLUMNS if column in table.columns), None)
-    if name is None or label is None:
-        raise DataError(
-            f"{truth}: the columns are {first_few(list(table.columns), 7)}; needed are path or image_id, and diagnosis"
-        )
+    by_lesion = LESION in table.columns and rows.lesions is not None
+    if label is None or (name is None and not by_lesion):
+        needed = "path or image_id, and diagnosis" if rows.lesions is None else f"path or {LESION}, and diagnosis"
+        raise DataError(f"{truth}: the columns are {first_few(list(table.columns), 7)}; needed are {needed}")
     if {"p_malignant", "malignant", "refer"} <= set(table.columns):
         raise DataError(
             f"{truth}: a report of scoring, whose column {label} is what a model called; give the diagnoses that were "
@@ -161,34 +206,82 @@ def _read_truth(truth: Path, words: LabelWords) -> pd.DataFrame:
     decided = words.decide([(word,) for word in table[label]])
     if any(meant is None for _, meant in decided):
         raise unknown_words(truth, decided, words)
-    found = table[[column for column in ("lesion_id", CHANCE) if column in table.columns]].copy()
-    found["name"] = [as_written(value) for value in table[name]]
+    found = table[[CHANCE] if CHANCE in table.columns else []].copy()
+    found["name"] = "" if name is None else [as_written(value) for value in table[name]]
+    found["lesion"] = [_known(as_written(value)) for value in table[LESION]] if LESION in table.columns else ""
     found["label"] = [meant for _, meant in decided]
     return found[found["label"] != ""].reset_index(drop=True)
 
 
-def _match(wanted: list[str], names: list[str], truth: Path, report: Path) -> tuple[list[int], str]:
-    """The row of the report for each name, -1 where there is none; and how, where it was not by path."""
-    by_path = {name: row for row, name in enumerate(names)}
-    rows = [by_path.get(name, -1) for name in wanted]
-    if any(row >= 0 for row in rows) or not wanted:
-        return rows, ""
+def _match(table: pd.DataFrame, rows: _Rows, truth: Path) -> tuple[pd.DataFrame, str]:
+    """Add `row`, the report's for each label, -1 where there is none; and how, where it was not by path."""
+    if table.empty:
+        return table.assign(row=np.empty(0, np.int64)), ""
+    names = table["name"].tolist()
+    if rows.grouped:
+        found = _match_lesions(table["lesion"].tolist(), names, rows, truth)
+        how = f"a row of the report is a lesion: {truth} was joined by {LESION}" if (found >= 0).any() else ""
+        others = np.flatnonzero((found < 0) & (table["name"] != ""))
+        found[others], how_others = _match_names([names[index] for index in others], rows, truth)
+        table, how = table.assign(row=found), how or how_others
+    elif any(names):
+        found, how = _match_names(names, rows, truth)
+        table = table.assign(row=found)
+    else:
+        _refuse_contradictions(table, "lesion", "lesions", table["lesion"].tolist(), truth)
+        table, how = _every_image(table, rows), f"{truth} names lesions: what it says of one is that of all its images"
+    if not (table["row"] >= 0).any():
+        raise DataError(f"{truth}: none of its {rows.unit} is in {rows.file}; is it of another report?")
+    return table, how
+
+
+def _match_names(wanted: list[str], rows: _Rows, truth: Path) -> tuple[np.ndarray, str]:
+    """The row of the report for each name, (names,), -1 where there is none; and how, where it was not by path."""
+    by_path = {name: row for row, name in enumerate(rows.paths)}
+    found = np.array([by_path.get(name, -1) for name in wanted], np.int64)
+    if (found >= 0).any() or not wanted:
+        return found, ""
     by_id: dict[str, int] = {}
     doubled = set()
-    for row, name in enumerate(names):
+    for row, name in enumerate(rows.paths):
         image_id = _image_id(name)
         if by_id.setdefault(image_id, row) != row:
             doubled.add(image_id)
     ids = [_image_id(name) for name in wanted]
     if unclear := [name for name in ids if name in doubled]:
         raise DataError(
-            f"{truth}: {first_few(unclear)}: several images of {report} are called so; give their paths in place of ids"
+            f"{truth}: {first_few(unclear)}: several images of {rows.file} are called so; give their paths in place of "
+            "ids"
         )
-    rows = [by_id.get(name, -1) for name in ids]
-    matched = sum(row >= 0 for row in rows)
-    if not matched:
-        raise DataError(f"{truth}: none of its images is in {report}; is it of another report?")
-    return rows, f"no path of {truth} is in the report: images were joined by the names of their files"
+    found = np.array([by_id.get(name, -1) for name in ids], np.int64)
+    return found, f"no path of {truth} is in the report: images were joined by the names of their files"
+
+
+def _match_lesions(wanted: list[str], names: list[str], rows: _Rows, truth: Path) -> np.ndarray:
+    """The row of each lesion, (lesions,), -1 where there is none; names: of an image of each.
+
+    Raises `DataError` where an image is of another lesion in the report.
+    """
+    row_of = {lesion: row for row, lesion in enumerate(rows.lesions or ()) if lesion}
+    by_path = {name: row for row, name in enumerate(rows.paths)}
+    found = np.array([row_of.get(lesion, -1) for lesion in wanted], np.int64)
+    for lesion, name, row in zip(wanted, names, found.tolist(), strict=True):
+        if row >= 0 and by_path.get(name, row) != row:
+            raise DataError(
+                f"{truth}: {name} is of lesion {lesion} there, and of {rows.name(by_path[name])} in {rows.file}; mend "
+                "one of them"
+            )
+    return found
+
+
+def _every_image(table: pd.DataFrame, rows: _Rows) -> pd.DataFrame:
+    """A row for each image of the report whose lesion the table names, and for each lesion that has none."""
+    images: dict[str, list[int]] = {}
+    for row, lesion in enumerate(rows.lesions or ()):
+        images.setdefault(lesion, []).append(row)
+    own = [images.get(lesion, [-1]) if lesion else [-1] for lesion in table["lesion"]]
+    repeated = table.iloc[np.repeat(np.arange(len(table)), [len(each) for each in own])]
+    return repeated.assign(row=np.array([row for each in own for row in each], np.int64))
 
 
 def _image_id(name: str) -> str:
@@ -201,32 +294,46 @@ def _image_id(name: str) -> str:
     return (root if ending and not ending[1:].isdigit() else stem) + (f"#{frame}" if frame else "")
 
 
-def _left_out(table: pd.DataFrame, report: ReportTable, truth: Path) -> list[str]:
+def _left_out(table: pd.DataFrame, report: ReportTable, rows: _Rows, truth: Path) -> list[str]:
     notes = []
-    strangers = table[table["row"] < 0]["name"]
+    strangers = table[table["row"] < 0]
     if len(strangers):
-        notes.append(f"{len(strangers)} images of {truth} were not scored, and are left out: {first_few(strangers)}")
-    rows = table[table["row"] >= 0]["row"].to_numpy(np.int64)
-    if failed := int((~report.scored[rows]).sum()):
-        notes.append(f"{failed} images with truth could not be read when they were scored, and are left out")
+        names = strangers["name"].where(strangers["name"] != "", strangers["lesion"])
+        if rows.grouped and (table["lesion"] == "").all():
+            notes.append(
+                f"{len(names)} images of {truth} are not the first of a lesion, which a row of {rows.file} is, and are "
+                f"left out; a column {LESION} in {truth} joins them: {first_few(names)}"
+            )
+        else:
+            unit = rows.unit if (strangers["name"] != "").any() else "lesions"
+            notes.append(f"{len(names)} {unit} of {truth} were not scored, and are left out: {first_few(names)}")
+    found = table[table["row"] >= 0]["row"].to_numpy(np.int64)
+    if failed := int((~report.scored[found]).sum()):
+        notes.append(f"{failed} {rows.unit} with truth could not be read when they were scored, and are left out")
     return notes
 
 
-def _one_each(table: pd.DataFrame, truth: Path) -> pd.DataFrame:
-    """The table with an image once. Raises `DataError` where its rows disagree."""
-    kinds = table.groupby("row")["label"].nunique()
-    if contradicting := sorted(kinds[kinds > 1].index):
-        told = []
-        for row in contradicting[:3]:
-            rows = table[table["row"] == row]
-            told.append(f"{rows['name'].iloc[0]} ({' and '.join(sorted(set(rows['label'])))})")
-        raise DataError(
-            f"{truth}: contradicts itself about {len(contradicting)} images: {', '.join(told)}; leave one row of each"
-        )
+def _one_each(table: pd.DataFrame, rows: _Rows, truth: Path) -> pd.DataFrame:
+    """The table with a row of the report once. Raises `DataError` where its rows disagree."""
+    _refuse_contradictions(table, "row", rows.unit, [rows.name(row) for row in table["row"]], truth)
     return table.drop_duplicates("row").reset_index(drop=True)
 
 
-def _chances(known: pd.DataFrame, names: list[str], sampled: Path | None, truth: Path) -> tuple[np.ndarray | None, int]:
+def _refuse_contradictions(table: pd.DataFrame, column: str, unit: str, names: list[str], truth: Path) -> None:
+    """Raise `DataError` where rows of the same value have different labels; names: what messages call each row."""
+    kinds = table.groupby(column)["label"].nunique()
+    if contradicting := sorted(kinds[kinds > 1].index):
+        told = []
+        for value in contradicting[:3]:
+            own = np.flatnonzero(table[column] == value)
+            labels = sorted(set(table["label"].iloc[own]))
+            told.append(f"{names[own[0]]} ({' and '.join(labels)})")
+        raise DataError(
+            f"{truth}: contradicts itself about {len(contradicting)} {unit}: {', '.join(told)}; leave one row of each"
+        )
+
+
+def _chances(known: pd.DataFrame, rows: _Rows, sampled: Path | None, truth: Path) -> tuple[np.ndarray | None, int]:
     """The chance of each image, NaN where it is in no sample, and how many were asked; None where there are none."""
     if sampled is None:
         if CHANCE not in known.columns:
@@ -235,9 +342,11 @@ def _chances(known: pd.DataFrame, names: list[str], sampled: Path | None, truth:
     table = lowered(read_table(sampled))
     if not {"path", CHANCE} <= set(table.columns):
         raise DataError(f"{sampled}: needs the columns path and {CHANCE}, as 'lesionflow score --sample' writes them")
-    rows, _ = _match([as_written(path) for path in table["path"]], names, sampled, Path("the report"))
-    chance_of = dict(zip(rows, _numbers(table[CHANCE], sampled), strict=True))
-    return np.array([chance_of.get(row, np.nan) for row in known["row"]]), sum(row >= 0 for row in rows)
+    found, _ = _match_names([as_written(path) for path in table["path"]], rows, sampled)
+    if not (found >= 0).any():
+        raise DataError(f"{sampled}: none of its images is in {rows.file}; is it of another report?")
+    chance_of = dict(zip(found.tolist(), _numbers(table[CHANCE], sampled), strict=True))
+    return np.array([chance_of.get(row, np.nan) for row in known["row"]]), int((found >= 0).sum())
 
 
 def _numbers(values: pd.Series, file: Path) -> np.ndarray:
@@ -250,16 +359,14 @@ def _numbers(values: pd.Series, file: Path) -> np.ndarray:
     return np.asarray(chances)
 
 
-def _predictions(report: ReportTable, known: pd.DataFrame) -> LabelledPredictions:
-    rows = known["row"].to_numpy(np.int64)
-    at = (np.cumsum(report.scored) - 1)[rows]  # among the scored images
-    names = np.array([as_written(str(path)) for path in report.rows["path"].to_numpy()[rows]], dtype=str)
-    lesions = names
-    if "lesion_id" in known.columns:
-        lesions = known["lesion_id"].to_numpy().astype(str)
-    elif "lesion_id" in report.rows.columns:
-        lesions = report.rows["lesion_id"].to_numpy()[rows].astype(str)
-    lesions = np.where(np.isin(lesions, ("", "unknown")), names, lesions)
+def _predictions(report: ReportTable, rows: _Rows, known: pd.DataFrame) -> LabelledPredictions:
+    members = known["row"].to_numpy(np.int64)
+    at = (np.cumsum(report.scored) - 1)[members]  # among the scored images
+    names = np.array(rows.paths, dtype=str)[members]
+    lesions = known["lesion"].to_numpy().astype(str)
+    if rows.lesions is not None and (rows.grouped or not lesions.astype(bool).any()):
+        lesions = np.array(rows.lesions, dtype=str)[members]
+    lesions = np.where(lesions == "", names, lesions)
     label_set = label_set_of(report)
     return LabelledPredictions(
         probabilities=report.probabilities[at],
@@ -273,13 +380,15 @@ def _predictions(report: ReportTable, known: pd.DataFrame) -> LabelledPrediction
     )
 
 
-def _bias(report: ReportTable, known: LabelledPredictions, chances: np.ndarray | None, asked: int) -> list[str]:
+def _bias(
+    report: ReportTable, unit: str, known: LabelledPredictions, chances: np.ndarray | None, asked: int
+) -> list[str]:
     """What to know of who was labelled."""
     scored = int(report.scored.sum())
     if chances is not None:
         if asked > len(known):
             return [
-                f"{asked - len(known)} of {asked} sampled images have no truth yet; if those are the hard ones, the "
+                f"{asked - len(known)} of {asked} sampled {unit} have no truth yet; if those are the hard ones, the "
                 "metrics flatter"
             ]
         return []
@@ -287,7 +396,7 @@ def _bias(report: ReportTable, known: LabelledPredictions, chances: np.ndarray |
         return []
     mean, of_all = float(known.malignant_probability.mean()), float(report.malignant_probability.mean())
     told = (
-        f"truth is known of {len(known)} of {scored} images ({len(known) / scored:.1%}); a share that was chosen by "
+        f"truth is known of {len(known)} of {scored} {unit} ({len(known) / scored:.1%}); a share that was chosen by "
         "suspicion is biased, and its metrics are not those of the night; a random share is not (see --sample)"
     )
     if abs(mean - of_all) > CONTRAST:

@@ -22,6 +22,7 @@ def later_truth_json(model: str, report: str, found: LaterTruth, metrics: Mappin
         "research_use": NOT_A_DEVICE,
         "model": model,
         "report": report,
+        "unit": found.unit,
         "images_scored": found.scored,
         "images_failed": found.failed,
         "images_with_truth": len(found.predictions),
@@ -48,7 +49,9 @@ def later_truth_page(about: str, found: LaterTruth, metrics: Mapping[str, Estima
     everything = [(in_words(name), f"{each.value:.4f}", _ends(each, 4)) for name, each in metrics.items()]
     sections = [
         pages.section("In short", pages.headline(tiles)),
-        pages.section("Mix-ups", pages.table(("true", *names), mix_ups, "Images by true diagnosis and call")),
+        pages.section(
+            "Mix-ups", pages.table(("true", *names), mix_ups, f"{found.unit.capitalize()} by true diagnosis and call")
+        ),
         pages.section("All metrics", pages.table(("metric", "value", "95% interval"), everything)),
     ]
     head = [pages.paragraph(f"{about}."), pages.warning(NOT_A_DEVICE)]

@@ -12,6 +12,7 @@ from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, IndexedP
 
 FRAME, FORMAT, NOTE = "frame", "format", "note"
 ON_REQUEST = (FRAME, FORMAT, NOTE)  # only where `--columns` asks for them
+IMAGES, RANK = "images", "rank"  # that come with `--group-by` and `--rank-by`
 ALSO = "also_"  # begins the names of a second model's columns
 SCORED, FAILED = "ok", "error"  # the values of `status`
 YES, NO = "yes", "no"  # the values of `malignant`

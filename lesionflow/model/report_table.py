@@ -64,7 +64,7 @@ class ReportTable:
         return pd.to_numeric(self.rows[name][self.scored], errors="coerce").to_numpy(np.float64)
 
 
-def read_report_table(file: Path, further: tuple[str, ...] = (), *, also: bool = False) -> ReportTable:
+def read_report_table(file: Path, further: tuple[str, ...] = ()) -> ReportTable:
     """Read a report of `lesionflow score`: CSV, Parquet or JSON lines.
 
     Parameters
@@ -73,17 +73,34 @@ def read_report_table(file: Path, further: tuple[str, ...] = (), *, also: bool =
         The report, with at least the columns `NEEDED` and a `p_<name>` for each diagnosis.
     further
         Columns that are kept besides, where the report has them.
-    also
-        Whether to read what the second model says, of a report that was scored with `--also`.
 
     Raises
     ------
     ReportError
         The file cannot be read, lacks a column, has values that no report has, or is cut off.
     """
-    rows = _read(file, further, ALSO if also else "")
+    return _checked_table(file, _read(file, further))
+
+
+def read_both_tables(file: Path, further: tuple[str, ...] = ()) -> tuple[ReportTable, ReportTable]:
+    """Read what each of two models says in a report that was scored with `--also`.
+
+    Takes what `read_report_table` takes and raises what it raises, also where the report has one model alone.
+    """
+    rows = _read(file, further, also=True)
+    seconds = {name: name.removeprefix(ALSO) for name in rows.columns if name.startswith(ALSO)}
+    if not seconds:
+        raise ReportError(f"{file}: has answers of one model; 'lesionflow score --also' adds those of a second one")
+    shared = [name for name in rows.columns if name in ("status", *further)]
+    second = rows[[*shared, *seconds]].rename(columns=seconds)
+    return _checked_table(file, rows.drop(columns=list(seconds))), _checked_table(file, second)
+
+
+def _checked_table(file: Path, rows: pd.DataFrame) -> ReportTable:
+    if missing := [name for name in NEEDED if name not in rows.columns]:
+        raise ReportError(f"{file}: no column {', '.join(missing)}; was it written with --columns or --format isic?")
     try:
-        return _checked_table(file, rows)
+        return _table(file, rows)
     except ReportError as error:
         if _ends_within_a_line(file):
             raise ReportError(
@@ -92,7 +109,7 @@ def read_report_table(file: Path, further: tuple[str, ...] = (), *, also: bool =
         raise
 
 
-def _checked_table(file: Path, rows: pd.DataFrame) -> ReportTable:
+def _table(file: Path, rows: pd.DataFrame) -> ReportTable:
     diagnoses = _diagnoses(list(rows.columns))
     codes, words = _factorized(rows["status"])
     if strange := sorted(set(words) - {SCORED, FAILED}):
@@ -154,15 +171,15 @@ def _ends_within_a_line(file: Path) -> bool:
         return False
 
 
-def _read(file: Path, further: tuple[str, ...], prefix: str = "") -> pd.DataFrame:
-    """The columns that are needed; prefix: of the names of a second model's, which they lose."""
+def _read(file: Path, further: tuple[str, ...], also: bool = False) -> pd.DataFrame:
+    """The columns that are needed; also: those of a second model as well."""
 
     def wanted(name: str) -> bool:
-        own = name.removeprefix(prefix) if name.startswith(prefix) else ""
-        return name in ("status", *further) or own in NEEDED or own.startswith("p_")
+        own = name.removeprefix(ALSO) if also else name
+        return name in further or own in NEEDED or own.startswith("p_")
 
     try:
-        rows = _read_columns(file, wanted, prefix, ids="path" in further)
+        return _read_columns(file, wanted, ids="path" in further)
     except ImportError as error:
         raise ReportError(f"{file}: Parquet needs pyarrow (pip install pyarrow)") from error
     except OSError as error:
@@ -170,17 +187,9 @@ def _read(file: Path, further: tuple[str, ...], prefix: str = "") -> pd.DataFram
     except ValueError as error:  # of which the errors of pandas and pyarrow are kinds
         first = (str(error).splitlines() or [""])[0]
         raise ReportError(f"{file}: not a report ({first[:200]})") from error
-    if prefix:
-        kept = [name for name in rows.columns if name.startswith(prefix) or name in ("status", *further)]
-        if not any(name.startswith(prefix) for name in kept):
-            raise ReportError(f"{file}: has answers of one model; 'lesionflow score --also' adds those of a second one")
-        rows = rows[kept].rename(columns=lambda name: name.removeprefix(prefix))
-    if missing := [name for name in NEEDED if name not in rows.columns]:
-        raise ReportError(f"{file}: no column {', '.join(missing)}; was it written with --columns or --format isic?")
-    return rows
 
 
-def _read_columns(file: Path, wanted: Callable[[str], bool], prefix: str, ids: bool) -> pd.DataFrame:
+def _read_columns(file: Path, wanted: Callable[[str], bool], ids: bool) -> pd.DataFrame:
     """The wanted columns of a file; ids: whether paths and lesions are to be read as text."""
     import pandas as pd
 
@@ -199,7 +208,7 @@ def _read_columns(file: Path, wanted: Callable[[str], bool], prefix: str, ids: b
             encoding="utf-8-sig",
             keep_default_na=False,
             # Only what is empty in a number's column is missing; a name may be NA.
-            na_values={name: [""] for name in header if name.startswith(f"{prefix}p_")},
+            na_values={name: [""] for name in header if name.startswith(("p_", f"{ALSO}p_"))},
             usecols=wanted,
             low_memory=False,
             # To read ids as text takes as long as all else: only where a table is to be joined with another.

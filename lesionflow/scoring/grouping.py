@@ -13,10 +13,10 @@ import numpy as np
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.model.card import Calibration
+from lesionflow.model.columns import IMAGES, RANK
 from lesionflow.model.pooling import pool_predictions
 from lesionflow.model.prediction import Predictions, Row
 
-IMAGES, RANK = "images", "rank"  # the columns that come with `--group-by` and `--rank-by`
 Rows = Callable[[], Iterable[Row]]
 
 

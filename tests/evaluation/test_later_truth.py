@@ -15,7 +15,7 @@ from lesionflow.api.evaluate_report import evaluate_report
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import HAM10000, ISIC2019
 from lesionflow.errors import DataError
-from lesionflow.evaluation.later_truth import LaterTruth, join_truth, measure_later_truth
+from lesionflow.evaluation.later_truth import JOINED_COLUMNS, LaterTruth, join_truth, measure_later_truth
 from lesionflow.evaluation.metrics import measure
 from lesionflow.model.prediction import LabelledPredictions, Row
 from lesionflow.model.report_table import read_report_table
@@ -60,7 +60,7 @@ def test_all_truth_gives_the_metrics_of_an_evaluation(
     report: Path, said: LabelledPredictions, tmp_path: Path, pattern: str
 ) -> None:
     truth = write(tmp_path / "labels.csv", "path,diagnosis", labels_of(said, pattern))
-    found = join_truth(read_report_table(report, ("path", "lesion_id")), truth, WORDS)
+    found = join_truth(read_report_table(report, JOINED_COLUMNS), truth, WORDS)
     assert (found.share, found.failed, found.weights) == (1.0, 1, None)
     assert any("joined by the names" in note for note in found.notes) == (pattern != "night/{}.jpg")
     expected = measure(said, resamples=200)
@@ -89,7 +89,7 @@ def test_the_chance_of_being_asked_takes_the_bias_away() -> None:
 
 
 def test_who_was_asked_is_said(report: Path, said: LabelledPredictions, tmp_path: Path) -> None:
-    table = read_report_table(report, ("path", "lesion_id"))
+    table = read_report_table(report, JOINED_COLUMNS)
     suspicious = said.malignant_probability > 0.4
     rows = labels_of(said.take(suspicious))
     found = join_truth(table, write(tmp_path / "labels.csv", "path,diagnosis", rows), WORDS)
@@ -164,7 +164,7 @@ def test_a_chance_has_to_be_one(report: Path, said: LabelledPredictions, tmp_pat
     rows = [(*row, 0 if index == 3 else 0.5) for index, row in enumerate(labels_of(said))]
     truth = write(tmp_path / "labels.csv", "path,diagnosis,chance", rows)
     with pytest.raises(DataError, match="numbers above 0, at most 1"):
-        join_truth(read_report_table(report, ("path", "lesion_id")), truth, WORDS)
+        join_truth(read_report_table(report, JOINED_COLUMNS), truth, WORDS)
 
 
 def test_options_that_do_not_go_together_are_refused(report: Path, tmp_path: Path) -> None:
@@ -196,3 +196,98 @@ def test_diagnoses_are_those_of_the_report(report: Path, said: LabelledPredictio
     expected = measure(said, resamples=100)
     for name, its_name in (("malignant_sensitivity",) * 2, ("sensitivity_ak", "sensitivity_akiec")):
         assert found.metrics[name].value == pytest.approx(expected[its_name].value)
+
+
+@pytest.fixture
+def by_lesion(said: LabelledPredictions, tmp_path: Path) -> Path:
+    """A report with a row for each lesion, as `score --group-by lesion_id` writes it: the path is its first image's."""
+    _, firsts = np.unique(said.lesion_ids, return_index=True)
+    rows = [
+        Row(f"night/{image}.jpg", prediction, carried=(lesion, "2"))
+        for image, lesion, prediction in zip(
+            said.image_ids[firsts], said.lesion_ids[firsts], said.take(firsts).one_by_one(), strict=True
+        )
+    ]
+    rows.append(Row("night/alone.jpg", rows[0].prediction, carried=("", "1")))
+    options = ReportOptions("lesions/3", carried_columns=("lesion_id", "images"))
+    write_report(rows, tmp_path / "lesions.csv", options, overwrite=False)
+    return tmp_path / "lesions.csv"
+
+
+def of_lesions(said: LabelledPredictions) -> list[tuple[str, str]]:
+    """The lesions and their diagnoses, in their order."""
+    lesions, firsts = np.unique(said.lesion_ids, return_index=True)
+    return [(str(lesion), HAM10000.names[said.labels[first]]) for lesion, first in zip(lesions, firsts, strict=True)]
+
+
+def test_a_row_a_lesion_is_joined_by_the_lesion(by_lesion: Path, said: LabelledPredictions, tmp_path: Path) -> None:
+    table, lesions = read_report_table(by_lesion, JOINED_COLUMNS), of_lesions(said)
+    diagnosis_of = dict(lesions)
+    # By the lesion alone; by any image of a lesion, also one that the report does not name; and one without a lesion.
+    last_of = {str(lesion): str(image) for image, lesion in zip(said.image_ids, said.lesion_ids, strict=True)}
+    truths = {
+        "lesion_id,diagnosis": lesions,
+        "path,lesion_id,diagnosis": [
+            *((f"night/{last_of[lesion]}.jpg", lesion, name) for lesion, name in lesions),
+            ("night/alone.jpg", "", "mel"),
+        ],
+    }
+    for header, rows in truths.items():
+        found = join_truth(table, write(tmp_path / "labels.csv", header, rows), WORDS)
+        assert found.unit == "lesions" and len(found.predictions) == len(rows) and found.scored == len(lesions) + 1
+        known = dict(zip(found.predictions.lesion_ids.tolist(), found.predictions.labels.tolist(), strict=True))
+        alone = known.pop("night/alone.jpg", None)
+        assert known == {lesion: HAM10000.names.index(name) for lesion, name in diagnosis_of.items()}
+        assert alone == (HAM10000.names.index("mel") if header.startswith("path") else None)
+        assert any("was joined by lesion_id" in note for note in found.notes)
+
+
+def test_images_that_are_not_the_first_of_a_lesion_need_its_id(
+    by_lesion: Path, said: LabelledPredictions, tmp_path: Path
+) -> None:
+    truth = write(tmp_path / "labels.csv", "path,diagnosis", labels_of(said))
+    found = join_truth(read_report_table(by_lesion, JOINED_COLUMNS), truth, WORDS)
+    lesions = len(of_lesions(said))
+    assert len(found.predictions) == lesions
+    note = f"{len(said) - lesions} images of {truth} are not the first of a lesion"
+    assert any(note in each and "a column lesion_id" in each for each in found.notes)
+
+
+def test_truth_that_contradicts_itself_about_a_lesion_is_named(
+    by_lesion: Path, report: Path, said: LabelledPredictions, tmp_path: Path
+) -> None:
+    (lesion, name), (other, _), *_ = of_lesions(said)
+    wrong = "mel" if name != "mel" else "nv"
+    first = str(said.image_ids[said.lesion_ids == lesion][0])
+    for header, rows, message in (
+        ("lesion_id,diagnosis", [(lesion, name), (lesion, wrong)], f"itself about 1 lesions: {lesion} ("),
+        ("path,lesion_id,diagnosis", [("x.jpg", lesion, name), ("y.jpg", lesion, wrong)], f"1 lesions: {lesion} ("),
+        ("path,lesion_id,diagnosis", [(f"night/{first}.jpg", other, name)], f"is of lesion {other} there, and of"),
+        ("lesion_id,diagnosis", [("nobody", name)], "none of its lesions is in"),
+    ):
+        truth = write(tmp_path / "labels.csv", header, rows)
+        result = invoke("evaluate", "--report", str(by_lesion), "--truth", str(truth))
+        assert result.exit_code == 1 and message in error_line(result), header
+    truth = write(tmp_path / "labels.csv", "lesion_id,diagnosis", [(lesion, name), (lesion, wrong)])
+    result = invoke("evaluate", "--report", str(report), "--truth", str(truth))  # a row for each image
+    assert result.exit_code == 1 and f"itself about 1 lesions: {lesion} (" in error_line(result)
+
+
+def test_what_is_known_of_a_lesion_is_known_of_its_images(
+    report: Path, said: LabelledPredictions, tmp_path: Path
+) -> None:
+    truth = write(tmp_path / "labels.csv", "lesion_id,diagnosis", of_lesions(said))
+    found = join_truth(read_report_table(report, JOINED_COLUMNS), truth, WORDS)
+    assert found.unit == "images" and sorted(found.predictions.image_ids) == sorted(
+        f"night/{image}.jpg" for image in said.image_ids
+    )
+    assert found.predictions.lesion_ids.tolist() == sorted(said.lesion_ids.tolist())
+
+
+def test_what_lesions_say_is_called_lesions(by_lesion: Path, said: LabelledPredictions, tmp_path: Path) -> None:
+    truth, out = write(tmp_path / "labels.csv", "lesion_id,dx", of_lesions(said)), tmp_path / "evaluation"
+    result = invoke("evaluate", "--report", str(by_lesion), "--truth", str(truth), "--out", str(out))
+    lesions = len(of_lesions(said))
+    assert result.exit_code == 0 and f"{lesions} of {lesions + 1} scored lesions have truth" in result.stdout
+    assert json.loads((out / "metrics.json").read_text())["unit"] == "lesions"
+    assert "Lesions by true diagnosis and call" in (out / "report.html").read_text()

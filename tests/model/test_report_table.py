@@ -9,7 +9,8 @@ import pytest
 
 from lesionflow.diagnoses import HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import ReportError
-from lesionflow.model.report_table import label_set_of, read_report_table
+from lesionflow.model import report_table
+from lesionflow.model.report_table import label_set_of, read_both_tables, read_report_table
 
 HEADER = "path,p_id,status,error,diagnosis,probability,{},p_malignant,malignant,refer,model"
 
@@ -96,3 +97,23 @@ def test_probabilities_have_to_add_up(tmp_path: Path) -> None:
         (tmp_path / "report.csv").write_text("\n".join([head, ",".join([*cells[:6], value, "0.9", *cells[8:]])]) + "\n")
         with pytest.raises(ReportError, match=message):
             read_report_table(tmp_path / "report.csv")
+
+
+def test_both_models_of_a_report_are_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = written(tmp_path / "one.csv", ("a", "b"), ("b",), images=4)
+    lines = [line.split(",") for line in text.splitlines()]
+    begin = lines[0].index("diagnosis")
+    second = [
+        [f"also_{name}" for name in lines[0][begin:]],
+        *([*line[begin:-1], "m/2"] for line in [lines[1], *reversed(lines[2:])]),
+    ]
+    both = [",".join(first + other) + "\n" for first, other in zip(lines, second, strict=True)]
+    (tmp_path / "both.csv").write_text("".join(both))
+    read, times = report_table._read_columns, []
+    monkeypatch.setattr(report_table, "_read_columns", lambda *given, **named: times.append(1) or read(*given, **named))
+    one, other = read_both_tables(tmp_path / "both.csv", ("path",))
+    assert len(times) == 1 and (one.model, other.model) == ("m/1", "m/2")
+    assert one.texts("path").tolist() == other.texts("path").tolist()  # type: ignore[union-attr]
+    assert (other.probabilities == one.probabilities[::-1]).all()
+    with pytest.raises(ReportError, match="answers of one model"):
+        read_both_tables(tmp_path / "one.csv")
