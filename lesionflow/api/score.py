@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 from lesionflow.api.overrides import ScoringOptions, configured
 from lesionflow.defaults import BATCH_SIZES, DEFAULT_MODEL
@@ -126,7 +126,7 @@ def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
         destination, config, opened.carried_columns, config.overwrite or resuming, also=config.also or ""
     )
     loaded, info = _load(run, opened)
-    outputs = outputs.of_model(loaded.predictor.labels)
+    outputs = outputs.of_model(loaded.card.labels)
     task = _task(opened, loaded, config)
     with (
         open_engine(config, loaded) as engine,
@@ -158,7 +158,7 @@ def _score_share(run: _Run) -> Summary:
         jobs.join(folder, _task(opened, loaded, config), share, info) as job,
         _keeping(job, "the same command goes on from there", shared=True),
     ):
-        shards, started, counts = share.shards(job.shards), time.monotonic(), Counts.of(loaded.predictor.labels)
+        shards, started, counts = share.shards(job.shards), time.monotonic(), Counts.of(loaded.card.labels)
         resumed = _score_shards(job, shards, engine, run, opened)
         seconds = time.monotonic() - started
         for _ in counts.counting(job.rows(shards)):
@@ -169,13 +169,15 @@ def _score_share(run: _Run) -> Summary:
 def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
     """Load the model; returns it with what the report says of its origin."""
     config = run.config
-    label, text, predictor, graph = _read_model(run.model, run)
-    card, also, also_label = predictor.card, None, ""
+    models = [_read_model(run.model, run)]
+    label, text, predictor, _ = models[0]
+    card = predictor.card
     if config.also is not None:
-        also_label, _, also, _ = _read_model(config.also, run)
-        if not also.labels.is_like(card.labels):
+        models.append(_read_model(config.also, run))
+        labels = models[1].predictor.labels
+        if not labels.is_like(card.labels):
             raise UsageError(
-                f"--also {config.also}: has the diagnoses of {also.labels.name}, {run.model} those of "
+                f"--also {config.also}: has the diagnoses of {labels.name}, {run.model} those of "
                 f"{card.labels.name}; two models can only be set against each other on the same ones"
             )
     if run.model == PRETRAINED and not config.quiet:
@@ -183,17 +185,28 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
 
         print(f"{label}: {terms_and_figures(card)}", file=sys.stderr)
     device = "cuda" if config.engine == RAY and config.gpus_per_task else predictor.device
-    loaded = ScoringModel(predictor, graph, device, config.batch_size or BATCH_SIZES[device], also)
+    loaded = ScoringModel(
+        tuple(model.predictor for model in models), tuple(model.graph for model in models),
+        device, config.batch_size or BATCH_SIZES[device],
+    )  # fmt: skip
     chosen = {"source": os.fspath(run.source)} | {field.name: getattr(config, field.name) for field in fields(config)}
-    info = jobs.RunInfo(label, text, config.tta, opened.carried_columns, chosen, also=also_label)
+    info = jobs.RunInfo(label, text, config.tta, opened.carried_columns, chosen)
+    if config.also is not None:
+        info = replace(info, also=models[1].label, also_card=models[1].card)
     # An alias may name another version tomorrow; the label is that of the version.
     moves = run.model.startswith("models:") and ("@" in run.model or run.model.endswith("/latest"))
     asked = f"models:/{label.removesuffix(' (demo data)')}" if moves else run.model
     return loaded, replace(info, model_asked=asked)
 
 
-def _read_model(model: str, run: _Run) -> tuple[str, str, Predictor, bytes]:
-    """A model's label, the text of its card, what asks it on this machine, and its graph."""
+class _Model(NamedTuple):
+    label: str
+    card: str  # as JSON
+    predictor: Predictor  # on this machine
+    graph: bytes
+
+
+def _read_model(model: str, run: _Run) -> _Model:
     from lesionflow.registry.versions import resolve  # which brings MLflow along only for what is in a registry
 
     config = run.config
@@ -204,14 +217,14 @@ def _read_model(model: str, run: _Run) -> tuple[str, str, Predictor, bytes]:
         text = (resolved.folder / CARD_FILE).read_text()
     # Where tasks of a cluster have the GPUs, this machine need not have one.
     device = "cpu" if config.engine == RAY else config.device
-    return resolved.label, text, Predictor(card, graph, threads=1, device=device, averaged=config.tta), graph
+    return _Model(resolved.label, text, Predictor(card, graph, threads=1, device=device, averaged=config.tta), graph)
 
 
 def _task(opened: Source, model: ScoringModel, config: ScoringConfig) -> jobs.Task:
-    fingerprint = row_fingerprint(model.predictor.card, model.device, config.tta, model.batch_size)
-    if model.also is not None:
-        fingerprint[ALSO] = model.also.card.digest
-    return jobs.Task(opened, fingerprint, config.shard_size, model.predictor.labels)
+    fingerprint = row_fingerprint(model.card, model.device, config.tta, model.batch_size)
+    if len(model.predictors) > 1:
+        fingerprint[ALSO] = model.predictors[1].card.digest
+    return jobs.Task(opened, fingerprint, config.shard_size, model.card.labels)
 
 
 def _score_shards(job: Job, shards: range, engine: Engine, run: _Run, source: Source) -> int:

@@ -188,6 +188,11 @@ def is_missing(values: pd.Series) -> pd.Series:
     return values.str.strip().str.lower().isin(MISSING_WORDS)
 
 
+def is_missing_word(value: str) -> bool:
+    """Whether one value is empty or a word for nothing."""
+    return value.strip().lower() in MISSING_WORDS
+
+
 def first_known(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     """Of each row, what the first of the columns says that says anything; `unknown` where none does."""
     import pandas as pd

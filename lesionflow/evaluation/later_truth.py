@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.label_table import MISSING_WORDS, lowered, read_table
+from lesionflow.datasets.label_table import is_missing_word, lowered, read_table
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.errors import DataError, first_few
 from lesionflow.evaluation.bootstrap import calibration_interval, draw_lesions, interval, tallies
@@ -185,7 +185,7 @@ def _rows(report: ReportTable) -> _Rows:
 
 def _known(lesion: str) -> str:
     """A lesion's id, "" for a word that stands for none."""
-    return "" if lesion.lower() in MISSING_WORDS else lesion
+    return "" if is_missing_word(lesion) else lesion
 
 
 def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> pd.DataFrame:

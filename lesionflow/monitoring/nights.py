@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR, LabelledPredictions
@@ -171,7 +172,8 @@ def _lesions(report: ReportTable) -> tuple[np.ndarray | None, np.ndarray]:
     if LESION not in report.rows.columns:
         return None, np.ones(len(report.called), bool)
     codes, words = pd.factorize(report.rows[LESION].to_numpy()[report.scored])
-    unknown = np.isin(codes, np.flatnonzero(pd.Index(words).isin(["", "unknown"]))) | (codes < 0)
+    nothing = [is_missing_word(str(word)) for word in words]
+    unknown = np.isin(codes, np.flatnonzero(nothing)) | (codes < 0)
     if unknown.any():  # each on its own
         codes = np.where(unknown, len(words) + np.arange(len(codes)), codes)
     first, lesion_of = _firsts(codes)

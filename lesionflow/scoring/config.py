@@ -270,10 +270,6 @@ class ScoringConfig(ReportConfig):
             raise UsageError("--overwrite with --shard would remove what other parts have done; leave it out")
 
     def _check_engine(self) -> None:
-        if self.also is not None and self.engine == RAY:
-            raise UsageError("--also: one machine asks both models; leave out --engine ray, or do parts with --shard")
-        if self.also is not None and self.group_by is not None:
-            raise UsageError("--also compares two models image by image; leave out --group-by")
         given = [name for name in ("ray_address", "cpus_per_task", "gpus_per_task") if getattr(self, name) is not None]
         if given and self.engine != RAY:
             raise UsageError(f"--{given[0].replace('_', '-')} is for --engine ray; add that, or leave it out")

@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
+from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.model.card import Calibration
@@ -38,14 +40,14 @@ class Groups:
     """The rows of a job, one for all images that have the same value in a carried column.
 
     A row has the path and the carried values of the group's first image that was scored, and in `IMAGES` how many were.
-    Where the value is empty, an image is a group of its own; where no image could be read, the first one's error stays.
+    Where the value is empty or a word for nothing, such as `unknown`, an image is a group of its own; where no image
+    could be read, the first one's error stays.
     """
 
     rows: Rows
     column: int  # index among the carried values
     pool: str
-    calibration: Calibration
-    prior: tuple[float, ...]
+    deciding: Sequence[tuple[Calibration, tuple[float, ...]]]  # and prior: of the model, and of a second one
     labels: LabelSet
 
     def __call__(self) -> Iterator[Row]:
@@ -56,35 +58,47 @@ class Groups:
     def pooled(self) -> list[Row]:
         """A row for each group, in the order of their first images."""
         number_of: dict[str, int] = {}
-        shown: list[Row] = []  # of each group, with its first image's own prediction
-        members, group_of, refer = array("d"), array("q"), list[str]()
+        shown: list[Row] = []  # of each group, with its first image's own predictions
+        group_of, images = array("q"), [_Images(array("d"), []) for _ in self.deciding]
         for index, row in enumerate(self.rows()):
             value = row.carried[self.column]
-            group = number_of.setdefault(f"={value}" if value else f"image {index}", len(number_of))
+            name = f"image {index}" if is_missing_word(value) else f"={value}"
+            group = number_of.setdefault(name, len(number_of))
             if group == len(shown):
                 shown.append(row)
             if row.prediction is None:
                 continue
             if shown[group].prediction is None:
                 shown[group] = row
-            members.extend(row.prediction.probabilities)
             group_of.append(group)
-            refer.append(row.prediction.refer)
-        return self._decided(shown, np.array(members), np.array(group_of, np.int64), np.array(refer, "<U10"))
+            for own, said in zip(images, (row.prediction, row.also), strict=False):
+                assert said is not None
+                own.probabilities.extend(said.probabilities)
+                own.refer.append(said.refer)
+        return self._decided(shown, np.array(group_of, np.int64), images)
 
-    def _decided(self, shown: list[Row], members: np.ndarray, group_of: np.ndarray, refer: np.ndarray) -> list[Row]:
+    def _decided(self, shown: list[Row], group_of: np.ndarray, images: Sequence[_Images]) -> list[Row]:
         scored, compact = np.unique(group_of, return_inverse=True)  # groups with a scored image
         counts = np.bincount(group_of, minlength=len(shown))
         nothing = np.zeros(len(group_of), np.int64)
-        said = Predictions(
-            members.reshape(-1, len(self.labels)), nothing, nothing.astype(bool), refer, label_set=self.labels
-        )
-        pooled = pool_predictions(said, compact, len(scored), self.pool, self.calibration, self.prior).one_by_one()
-        predictions = dict(zip(scored.tolist(), pooled, strict=True))
-        return [
-            row._replace(prediction=predictions.get(group), carried=(*row.carried, str(counts[group])))
-            for group, row in enumerate(shown)
-        ]
+        pooled = []
+        for own, (calibration, prior) in zip(images, self.deciding, strict=True):
+            said = Predictions(
+                np.array(own.probabilities).reshape(-1, len(self.labels)), nothing, nothing.astype(bool),
+                np.array(own.refer, "<U10"), label_set=self.labels,
+            )  # fmt: skip
+            pooled.append(pool_predictions(said, compact, len(scored), self.pool, calibration, prior).one_by_one())
+        rows = [row._replace(carried=(*row.carried, str(counts[group]))) for group, row in enumerate(shown)]
+        for group, first, *second in zip(scored.tolist(), *pooled, strict=True):
+            rows[group] = rows[group]._replace(prediction=first, also=second[0] if second else None)
+        return rows
+
+
+class _Images(NamedTuple):
+    """What a model says of images, one after the other."""
+
+    probabilities: array[float]
+    refer: list[str]
 
 
 @dataclass(frozen=True)
@@ -109,8 +123,9 @@ class Ranks:
         for index, row in enumerate(self.rows()):
             chances.append(row.prediction.malignant_probability if row.prediction else 0.0)
             ranks.append(0)
-            if row.prediction and row.carried[self.column]:
-                of_value[row.carried[self.column]].append(index)
+            value = row.carried[self.column]
+            if row.prediction and not is_missing_word(value):
+                of_value[value].append(index)
         for members in of_value.values():
             own = np.array([chances[index] for index in members])
             above = np.searchsorted(np.sort(-own), -own, side="left")  # how many are greater

@@ -75,6 +75,7 @@ class RunInfo:
     command: tuple[str, ...] = ()  # that does a part of the job, but for `--shard`
     fingerprint: Fingerprint = dataclasses.field(default_factory=dict)  # of the job, once it is joined
     also: str = ""  # the name of a second model in the report
+    also_card: str = ""  # the card of that one, as JSON
     model_asked: str = ""  # what gives the same model to another command
 
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from lesionflow.atomic import atomic_file, atomic_write_bytes, check_writable, p
 from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import ReportError, UsageError, first_few
-from lesionflow.model.card import AVERAGED, SINGLE, Calibration, Card, parse_card
+from lesionflow.model.card import AVERAGED, SINGLE, Card, parse_card
 from lesionflow.model.columns import path_with_frame
 from lesionflow.model.prediction import Row
 from lesionflow.scoring.config import ISIC, ReportConfig
@@ -248,13 +248,13 @@ def publish_report(
     ReportError
         Something cannot be written, or the format has no place for an image that failed.
     """
-    card, destination = parse_card(info.card.encode(), "the model's card"), outputs.destination
-    calibration = card.calibrations[AVERAGED if info.averaged else SINGLE]
-    rows, regrouped = _rows(job, config, card, calibration)
+    cards = [parse_card(text.encode(), "the model's card") for text in (info.card, info.also_card) if text]
+    card, destination = cards[0], outputs.destination
+    rows, regrouped = _rows(job, config, cards, AVERAGED if info.averaged else SINGLE)
     if outputs.report.format == ISIC and outputs.report.failed_as is None and any(job.failures()):
         _refuse_failed(rows())
     origin = provenance(info.label, card, info.chosen, job.begun, averaged=info.averaged)
-    strength = calibration.call_strength
+    strength = card.calibrations[AVERAGED if info.averaged else SINGLE].call_strength
     report = replace(
         outputs.report, model=info.label, prior=card.prior, call_strength=strength, also=info.also, provenance=origin
     )
@@ -282,14 +282,15 @@ def publish_report(
     return Summary(info.label, destination.location, counts, seconds, resumed, info.left_out, origin)
 
 
-def _rows(job: Job, config: ReportConfig, card: Card, calibration: Calibration) -> tuple[Rows, bool]:
-    """What gives the report's rows, and whether they are others than the job's own."""
-    if config.group_by is not None and job.has_also:
-        raise UsageError("--group-by: a report of two models (--also) sets them against each other image by image")
+def _rows(job: Job, config: ReportConfig, cards: Sequence[Card], mode: str) -> tuple[Rows, bool]:
+    """What gives the report's rows, and whether they are others than the job's own.
+
+    cards: of the model, and of the second one where one was asked; mode: which of their calibrations holds.
+    """
     rows: Rows = job.rows
     if config.group_by is not None:
         column = job.carried_columns.index(config.group_by)
-        rows = Groups(rows, column, config.pool, calibration, card.prior, job.labels)
+        rows = Groups(rows, column, config.pool, [(card.calibrations[mode], card.prior) for card in cards], job.labels)
     if config.rank_by is not None:
         rows = Ranks(rows, job.carried_columns.index(config.rank_by))
     return rows, rows != job.rows

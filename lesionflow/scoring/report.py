@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
 from lesionflow.atomic import atomic_file, check_writable
+from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import ReportError, UsageError
 from lesionflow.images.signatures import SUFFIXES
@@ -260,7 +261,7 @@ class _Isic:
             if row.prediction is None and self.failed_as != AS_PRIOR:
                 continue
             own = "" if self.named_by is None else row.carried[self.named_by]
-            name = utf8(own) or isic_name(row.path, row.frame)
+            name = isic_name(row.path, row.frame) if is_missing_word(own) else utf8(own)
             _refuse_same_name(self.names, name, row.path)
             shares = self._shares(row)
             numbers = [0.0 if index is None else shares[index] for index in self.order]

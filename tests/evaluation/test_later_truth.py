@@ -225,7 +225,7 @@ def test_a_row_a_lesion_is_joined_by_the_lesion(by_lesion: Path, said: LabelledP
     diagnosis_of = dict(lesions)
     # By the lesion alone; by any image of a lesion, also one that the report does not name; and one without a lesion.
     last_of = {str(lesion): str(image) for image, lesion in zip(said.image_ids, said.lesion_ids, strict=True)}
-    truths = {
+    truths: dict[str, Sequence[tuple[object, ...]]] = {
         "lesion_id,diagnosis": lesions,
         "path,lesion_id,diagnosis": [
             *((f"night/{last_of[lesion]}.jpg", lesion, name) for lesion, name in lesions),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,7 +111,12 @@ def test_both_models_of_a_report_are_read_at_once(tmp_path: Path, monkeypatch: p
     both = [",".join(first + other) + "\n" for first, other in zip(lines, second, strict=True)]
     (tmp_path / "both.csv").write_text("".join(both))
     read, times = report_table._read_columns, []
-    monkeypatch.setattr(report_table, "_read_columns", lambda *given, **named: times.append(1) or read(*given, **named))
+
+    def counting(*given: Any, **named: Any) -> Any:
+        times.append(1)
+        return read(*given, **named)
+
+    monkeypatch.setattr(report_table, "_read_columns", counting)
     one, other = read_both_tables(tmp_path / "both.csv", ("path",))
     assert len(times) == 1 and (one.model, other.model) == ("m/1", "m/2")
     assert one.texts("path").tolist() == other.texts("path").tolist()  # type: ignore[union-attr]

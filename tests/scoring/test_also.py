@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from lesionflow.images.decode import decode, decode_frames_in_sizes
 from lesionflow.model.card import read_card, write_card
@@ -66,20 +65,6 @@ def test_both_models_say_what_each_says_alone_and_disagreement_comes_first(
 
     frame = pd.read_parquet(tmp_path / "both.parquet")
     assert frame["also_p_mel"].dtype == np.float64 and frame["also_malignant"].isin(["yes", "no"]).all()
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--engine", "ray"), "leave out --engine ray"),
-        (("--group-by", "lesion_id"), "leave out --group-by"),
-    ],
-)
-def test_what_does_not_go_together_is_one_line(
-    options: tuple[str, ...], message: str, images: Path, small_bundle: Path, tmp_path: Path
-) -> None:
-    result = invoke("score", str(images), "--also", str(small_bundle), "--out", str(tmp_path / "a.csv"), *options)
-    assert result.exit_code == 2 and message in error_line(result)
 
 
 def test_models_of_other_diagnoses_are_refused(images: Path, small_bundle: Path, tmp_path: Path) -> None:

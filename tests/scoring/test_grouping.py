@@ -20,7 +20,7 @@ def table(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     broken = [folder / "broken1.jpg", folder / "broken2.jpg"]
     for file in broken:
         file.write_text("none")
-    lesions = ["a", "b", "a", "c", "", "b", "a", "", "c", "c", "a", "b"]
+    lesions = ["a", "b", "a", "c", "", "b", "a", "unknown", "c", "c", "a", "b"]
     rows = [(files[number], lesion, "p1" if lesion in "ab" else "p2") for number, lesion in enumerate(lesions)]
     rows.insert(0, (broken[0], "b", "p1"))
     rows.append((broken[1], "d", "p2"))
@@ -44,7 +44,8 @@ def test_a_row_a_lesion_in_score_merge_and_the_isic_format(table: Path, deciding
     assert grouped.exit_code == 3 and "6 groups of images by lesion_id, 5 scored" in grouped.stdout
     single, rows = read(tmp_path / "images.csv"), read(tmp_path / "night.csv")
     assert [(row["lesion_id"], row["images"], row["status"]) for row in rows] == [
-        ("b", "3", "ok"), ("a", "4", "ok"), ("c", "3", "ok"), ("", "1", "ok"), ("", "1", "ok"), ("d", "0", "error"),
+        ("b", "3", "ok"), ("a", "4", "ok"), ("c", "3", "ok"), ("", "1", "ok"), ("unknown", "1", "ok"),
+        ("d", "0", "error"),
     ]  # fmt: skip
     assert rows[0]["path"] == single[2]["path"]  # the first that could be read
     names = [column for column in rows[0] if column.startswith("p_") and column != "p_malignant"]
@@ -79,6 +80,32 @@ def test_a_row_a_lesion_in_score_merge_and_the_isic_format(table: Path, deciding
     ranked = pd.read_parquet(tmp_path / "parquet")
     assert len(ranked) == 6
     assert sorted(ranked[ranked["patient_id"] == "p1"]["rank"]) == ["1", "2", "3", "4"]
+
+
+def test_two_models_pool_what_each_says_of_a_lesion(
+    table: Path, deciding_bundle: Path, other_small_bundle: Path, tmp_path: Path
+) -> None:
+    scoring, grouped = ("score", str(table), "--shard-size", "4"), ("--group-by", "lesion_id")
+    for name, bundle in (("first", deciding_bundle), ("second", other_small_bundle)):
+        invoke(*scoring, "--model", str(bundle), "--out", str(tmp_path / f"{name}.csv"), *grouped)
+    both = (*scoring, "--model", str(deciding_bundle), "--also", str(other_small_bundle))
+    page = tmp_path / "both.html"
+    result = invoke(*both, "--out", str(tmp_path / "both.csv"), *grouped, "--html", str(page))
+    assert result.exit_code == 3 and page.is_file(), result.output
+    rows = read(tmp_path / "both.csv")
+    for row, first, second in zip(rows, read(tmp_path / "first.csv"), read(tmp_path / "second.csv"), strict=True):
+        assert {name: row[name] for name in first} == first
+        for name in ("diagnosis", "p_mel", "p_malignant", "malignant", "refer", "model"):
+            assert row[f"also_{name}"] == second[name]
+    for part in ("1/2", "2/2"):
+        invoke(*both, "--out", str(tmp_path / "parts.csv"), "--shard", part)
+    invoke("merge", str(tmp_path / "parts.csv"), *grouped)
+    assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "both.csv").read_bytes()
+
+    names = {row["lesion_id"]: "mel" for row in rows if row["lesion_id"] in tuple("abc")} | {"b": "nv"}
+    (tmp_path / "truth.csv").write_text("lesion_id,dx\n" + "".join(f"{key},{name}\n" for key, name in names.items()))
+    compared = invoke("compare", "--report", str(tmp_path / "both.csv"), "--truth", str(tmp_path / "truth.csv"))
+    assert compared.exit_code == 0 and "3 of 5 scored lesions have truth" in compared.stdout
 
 
 def test_pools_differ_and_the_malignant_one_is_never_below_the_others(

@@ -99,6 +99,18 @@ def many(tmp_path_factory: pytest.TempPathFactory, draw: Callable[..., Path]) ->
     return images, (folder / "local.csv").read_bytes(), options
 
 
+def test_two_models_are_asked_on_the_nodes(
+    on_ray: Callable[..., Any], draw: Callable[..., Path], tmp_path: Path
+) -> None:
+    images, other = draw(tmp_path / "images", 20), write_small_bundle(tmp_path / "other", seed=1)
+    (images / "broken.jpg").write_bytes(b"\xff\xd8 broken")
+    options: dict[str, Any] = {"shard_size": 5, "batch_size": 4, "also": str(other)}
+    score(images, tmp_path / "local.csv", BUNDLE, quiet=True, **options)
+    on_ray(images, tmp_path / "ray.csv", **options)
+    assert b"also_p_mel" in (tmp_path / "ray.csv").read_bytes()
+    assert (tmp_path / "ray.csv").read_bytes() == (tmp_path / "local.csv").read_bytes()
+
+
 @pytest.mark.parametrize("attempt", range(int(NODE_KILLS or 1)))
 def test_a_node_that_dies(
     attempt: int,

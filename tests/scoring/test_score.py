@@ -150,7 +150,7 @@ def test_neither_workers_nor_broken_neighbours_change_a_bit(images: Path, small_
 
     def decisions(paths: tuple[str, ...], workers: int) -> list[IndexedPrediction | None]:
         batches = [Batch(0, first, paths[first : first + 8]) for first in (0, 8)]
-        rows = [row for _, scored in score_batches(predictor, batches, workers) for row in scored]
+        rows = [row for _, scored in score_batches([predictor], batches, workers) for row in scored]
         assert [place for place, _ in rows] == list(range(16))
         return [row.prediction for _, row in rows]
 

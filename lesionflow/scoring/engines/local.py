@@ -19,6 +19,7 @@ import numpy as np
 from lesionflow.defaults import usable_cores
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import Decoded, decode_frames_in_sizes
+from lesionflow.model.card import Card
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.model.predictor import Predictor
 from lesionflow.scoring.shards import Job
@@ -30,13 +31,17 @@ FRAMES_IN_BATCH = 16  # of one file, from its second on
 
 @dataclass(frozen=True)
 class ScoringModel:
-    """A model, and how it is run."""
+    """A model, or two that see the same images, and how they are run."""
 
-    predictor: Predictor  # on this machine
-    graph: bytes
+    predictors: tuple[Predictor, ...]  # on this machine: the model's, and the second one's where one is asked
+    graphs: tuple[bytes, ...]
     device: str  # of whoever scores
     batch_size: int
-    also: Predictor | None = None  # a second model, which sees the same images
+
+    @property
+    def card(self) -> Card:
+        """The model's card."""
+        return self.predictors[0].card
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class LocalEngine:
         batches = (batch for shard in shards for batch in shard_batches(job, shard, self.model.batch_size))
         workers = self.workers or default_workers(remote=has_remote_images(job))
         rows: list[tuple[int, Row]] = []
-        with closing(score_batches(self.model.predictor, batches, workers, "", self.model.also)) as scoring:
+        with closing(score_batches(self.model.predictors, batches, workers)) as scoring:
             for batch, scored in scoring:
                 rows += scored
                 failed = [row for _, row in scored if row.prediction is None]
@@ -96,18 +101,17 @@ Scored = tuple[Batch, list[tuple[int, Row]]]  # rows with the index of their inp
 
 
 def score_batches(
-    predictor: Predictor, batches: Iterable[Batch], workers: int, within: str = "", also: Predictor | None = None
+    predictors: Sequence[Predictor], batches: Iterable[Batch], workers: int, within: str = ""
 ) -> Generator[Scored, None, None]:
     """Score batches, in their order; a file that cannot be decoded gives a row that says so.
 
-    also: a second model, whose word of each image goes beside the first one's; within: the folder that relative paths
-    start from, the working directory unless given. Two batches a worker are in memory at most, however many there are.
-    The predictors should have one thread each. What a row says depends on nothing but its file, its place in the batch
-    and the batch's length.
+    predictors: the model's, and that of a second one, whose word of each image goes beside the first one's; within: the
+    folder that relative paths start from, the working directory unless given. Two batches a worker are in memory at
+    most, however many there are. The predictors should have one thread each. What a row says depends on nothing but its
+    file, its place in the batch and the batch's length.
     """
     stop = threading.Event()
     waiting: deque[tuple[Batch, Future[list[tuple[int, Row]]]]] = deque()
-    predictors = [predictor] if also is None else [predictor, also]
     threads = ThreadPoolExecutor(workers, thread_name_prefix="lesionflow")
     try:
         for batch in batches:

@@ -84,11 +84,12 @@ class RayEngine:
         within = os.getcwd()
         if isinstance(job.folder, Path):  # another machine's processes begin elsewhere
             job = dataclasses.replace(job, folder=Path(os.path.abspath(job.folder)))
-        model, predictor = self.model, self.model.predictor
+        model, averaged = self.model, self.model.predictors[0].averaged
         threads = self.workers or (default_workers(remote=True) if has_remote_images(job) else 2 * self.cluster.cpus)
         return Work(
-            secrets.token_hex(8), job, predictor.card, model.graph, model.device, predictor.averaged, model.batch_size,
-            threads, row_fingerprint(predictor.card, model.device, predictor.averaged, model.batch_size),
+            secrets.token_hex(8), job, tuple(predictor.card for predictor in model.predictors), model.graphs,
+            model.device, averaged, model.batch_size, threads,
+            row_fingerprint(model.card, model.device, averaged, model.batch_size),
             within, find_probe_file(job.paths(), within),
         )  # fmt: skip
 
@@ -197,8 +198,8 @@ def _score(
     key: str, depends: Any, work: list[Any], shard: int, known: dict[int, tuple[str, str]], threads: int
 ) -> tuple[Any, ...]:
     """A task: score a shard. Returns a `Step`'s fields."""
-    loaded, predictor = load_work(key, depends, work)
-    step = ray_worker.score_shard(loaded, predictor, shard, known, threads)
+    loaded, predictors = load_work(key, depends, work)
+    step = ray_worker.score_shard(loaded, predictors, shard, known, threads)
     return step.images, step.failed, step.last
 
 

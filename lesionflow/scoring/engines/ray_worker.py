@@ -14,7 +14,7 @@ from lesionflow.errors import DataError, EngineError, ReportError
 from lesionflow.model.card import Card
 from lesionflow.model.prediction import Row
 from lesionflow.model.predictor import Predictor, row_fingerprint
-from lesionflow.scoring.engines.local import Step, decode_all, located, score_batches, shard_batches
+from lesionflow.scoring.engines.local import Step, decode_all_in_sizes, located, score_batches, shard_batches
 from lesionflow.scoring.shards import Fingerprint, Job
 from lesionflow.storage.location import FILE, is_url
 
@@ -36,8 +36,8 @@ class Work:
 
     key: str  # another one for every run
     job: Job
-    card: Card
-    graph: bytes
+    cards: tuple[Card, ...]  # of the model, and of the second one where one is asked
+    graphs: tuple[bytes, ...]
     device: str
     averaged: bool
     batch_size: int
@@ -75,11 +75,11 @@ def _checksum(path: str) -> int | None:
 
 
 # A process has one job at a time; a model is loaded for its first shard only.
-_loaded: dict[str, tuple[Work, Predictor]] = {}
+_loaded: dict[str, tuple[Work, Sequence[Predictor]]] = {}
 
 
-def load_work(key: str, depends: Fingerprint, work: Sequence[Any]) -> tuple[Work, Predictor]:
-    """The job and its model, from the cluster's memory at the first call of a process.
+def load_work(key: str, depends: Fingerprint, work: Sequence[Any]) -> tuple[Work, Sequence[Predictor]]:
+    """The job and its model, or both of them, from the cluster's memory at the first call of a process.
 
     depends: what a row depends on; work: the one reference of a `Work`. Raises `EngineError` where this node would
     give other rows, `ReportError` and `SourceUnseen` where it sees another storage.
@@ -98,7 +98,7 @@ def load_work(key: str, depends: Fingerprint, work: Sequence[Any]) -> tuple[Work
         if (there := depends[f"version of {name}"]) != here:
             raise EngineError(f"{_node()}: has {name} {here}, where {there} is needed; install the same on all nodes")
     sent: Work = ray.get(work[0])
-    here_too = row_fingerprint(sent.card, sent.device, sent.averaged, sent.batch_size)
+    here_too = row_fingerprint(sent.cards[0], sent.device, sent.averaged, sent.batch_size)
     if differing := [name for name in depends if here_too.get(name) != depends[name]]:
         raise EngineError(f"{_node()}: {differing[0]} is another one; install the same on all nodes")
     if not sent.job.is_visible():
@@ -107,14 +107,17 @@ def load_work(key: str, depends: Fingerprint, work: Sequence[Any]) -> tuple[Work
         )
     if not is_visible(sent.probe, sent.within):
         raise _unseen(sent)
-    predictor = Predictor(sent.card, sent.graph, 1, sent.device, sent.averaged)
+    predictors = [
+        Predictor(card, graph, 1, sent.device, sent.averaged)
+        for card, graph in zip(sent.cards, sent.graphs, strict=True)
+    ]
     _loaded.clear()
-    _loaded[key] = sent, predictor
-    return sent, predictor
+    _loaded[key] = sent, predictors
+    return sent, predictors
 
 
 def score_shard(
-    work: Work, predictor: Predictor, shard: int, known: Mapping[int, tuple[str, str]], threads: int
+    work: Work, predictors: Sequence[Predictor], shard: int, known: Mapping[int, tuple[str, str]], threads: int
 ) -> Step:
     """Score a shard and keep it as a file, as `LocalEngine` does.
 
@@ -123,7 +126,7 @@ def score_shard(
     """
     batches = shard_batches(work.job, shard, work.batch_size, known)
     rows: list[tuple[int, Row]] = []
-    for _, scored in score_batches(predictor, batches, threads, work.within):
+    for _, scored in score_batches(predictors, batches, threads, work.within):
         rows += scored
     failed = [row for _, row in rows if row.prediction is None]
     if any(row.reason == "not_found" for row in failed) and not is_visible(work.probe, work.within):
@@ -132,16 +135,17 @@ def score_shard(
     return Step(work.job.shard_length(shard), len(failed), failed[0] if failed else None)
 
 
-def decode_only(work: Work, predictor: Predictor, shard: int, indices: Sequence[int]) -> None:
+def decode_only(work: Work, predictors: Sequence[Predictor], shard: int, indices: Sequence[int]) -> None:
     """Decode some images of a shard and keep nothing; what is wrong with one does not matter, nor does the network.
 
     A call without indices shows that this process can load and run the model.
     """
-    card = work.card
-    predictor.predict(np.zeros((1, card.height, card.width, 3), np.uint8))
+    sizes = [(card.height, card.width) for card in work.cards]
+    for predictor, size in zip(predictors, sizes, strict=True):
+        predictor.predict(np.zeros((1, *size, 3), np.uint8))
     inputs = work.job.shard_inputs(shard)
     for index in indices:
-        for _ in decode_all(located(inputs[index][0], work.within), card.height, card.width):
+        for _ in decode_all_in_sizes(located(inputs[index][0], work.within), sizes):
             pass
 
 
