@@ -1,7 +1,8 @@
 """Databases as tracking stores: made whole or not at all, migrated only when that is asked for, and moved.
 
 MLflow itself creates and migrates a database whenever a client opens it, without a word; two that do so at once leave
-one that no client can use. Tables are described by alembic, whose revisions tell an older database from a newer one.
+one that no client can use. Who makes or migrates one therefore holds a lock: of a file beside an SQLite database, of
+PostgreSQL itself. Tables are described by alembic, whose revisions tell an older database from a newer one.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ MISSING, CURRENT, OLDER, NEWER = "missing", "current", "older", "newer"
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # The newest revision that a release of MLflow made: what a database needs that this installation does not know.
 _RELEASES = {"dc11669786a5": "3.17", "f4a9b2c7d1e6": "3.18"}
+_LOCK = 0x6C6573696F6E  # the number of PostgreSQL's lock: "lesion" in ASCII
+_PATIENCE = 300  # seconds that one waits for whoever makes or migrates a database
 _RELEASE_TAG = "mlflow_version"  # of a run, written by `runs.log_setting`
 # Where MLflow keeps addresses of artifacts: they are absolute, whatever was given.
 _ADDRESSES = {
@@ -73,8 +76,15 @@ def is_database(address: str) -> bool:
     return address.partition(":")[0].partition("+")[0] in DATABASES
 
 
-def read_schema(address: str) -> Schema:
+def read_schema(address: str, *, locked: bool = False) -> Schema:
     """Compare a database's tables with those of the installed MLflow; nothing is made or changed.
+
+    Parameters
+    ----------
+    address : str
+        Of the database.
+    locked : bool
+        Whether this process holds the lock of those who make its tables.
 
     Raises
     ------
@@ -90,7 +100,10 @@ def read_schema(address: str) -> Schema:
     file = sqlite_file(address)
     if file is not None and not file.exists():
         return Schema(MISSING)
-    with registry_errors("reaching the tracking store", address):
+    with contextlib.ExitStack() as held:
+        if not locked:  # tables are made in several transactions
+            held.enter_context(_locked_server(address, shared=True))
+        held.enter_context(registry_errors("reaching the tracking store", address))
         engine = sqlalchemy.create_engine(address, poolclass=NullPool)
         tables = set(sqlalchemy.inspect(engine).get_table_names())
         if not tables:
@@ -99,6 +112,8 @@ def read_schema(address: str) -> Schema:
             ask = connection.exec_driver_sql
             revisions = "SELECT version_num FROM alembic_version"
             versions = ask(revisions).scalars().all() if "alembic_version" in tables else []
+            if not versions and not ("experiments" in tables and ask("SELECT 1 FROM experiments").first()):
+                return Schema(MISSING)  # whoever made it did not come to the end, and MLflow goes on from there
             written_by = f"SELECT value FROM tags WHERE key = '{_RELEASE_TAG}'"
             releases = ask(written_by).scalars().all() if "tags" in tables else []
     package = importlib.util.find_spec("mlflow")
@@ -203,21 +218,25 @@ def prepare(address: str, *, writes: bool, migrate: bool = False) -> str:
     if not is_database(address):
         return address
     schema, file = read_schema(address), sqlite_file(address)
+    if writes and (schema.state == MISSING or (schema.state == OLDER and migrate)):
+        with _locked(address):
+            schema = read_schema(address, locked=True)  # another process may have been first
+            if schema.state == MISSING:
+                _create(address)
+                return address
+            if schema.state == OLDER and migrate:
+                _migrate(address)
+                return address
     if schema.state == NEWER:
         raise RegistryError(f"{shown_address(address)}: {explain_newer(schema)}")
     if schema.state == MISSING:
-        if not writes:
-            raise MissingStoreError(
-                f"reaching the tracking store failed: there is none at {shown_address(address)}; 'lesionflow train' "
-                "makes it, or name another with --tracking-uri"
-            )
-        if file is not None:
-            _create(file)
-    elif schema.state == OLDER and writes:
-        if not migrate:
-            raise RegistryError(f"{shown_address(address)}: {explain_older(schema, address)}, or add --migrate")
-        _migrate(address)
-    elif schema.state == OLDER:
+        raise MissingStoreError(
+            f"reaching the tracking store failed: there is none at {shown_address(address)}; 'lesionflow train' "
+            "makes it, or name another with --tracking-uri"
+        )
+    if schema.state == OLDER and writes:
+        raise RegistryError(f"{shown_address(address)}: {explain_older(schema, address)}, or add --migrate")
+    if schema.state == OLDER:
         if file is None:
             raise RegistryError(f"{shown_address(address)}: {explain_older(schema, address)}")
         return _migrated_copy(file)
@@ -250,33 +269,43 @@ def explain_older(schema: Schema, address: str) -> str:
     )
 
 
-def _create(file: Path) -> None:
-    """Make a database under a name of its own and give it its name when it is complete."""
-    with _locked(file):
-        if file.exists() and file.stat().st_size:  # made by another process meanwhile
-            return
-        partial = file.with_name(f".{file.name}.partial-{unique_suffix()}")
-        made = f"sqlite:///{partial}"
-        try:
-            with registry_errors(f"making {file}"):
-                file.parent.mkdir(parents=True, exist_ok=True)
-                client = mlflow.MlflowClient(tracking_uri=made, registry_uri=made)
-                client.search_experiments(max_results=1)
-                client.search_registered_models(max_results=1)
-                if file.exists():  # an empty file
-                    os.replace(partial, file)
-                else:
-                    name_new(partial, file)
-        except FileExistsError:  # by MLflow's own tools, or on another machine
-            pass
-        finally:
-            for left in file.parent.glob(f"{partial.name}*"):
-                left.unlink()
+def _create(address: str) -> None:
+    """Make the tables; an SQLite database under a name of its own, which gets its name when it is complete."""
+    file = sqlite_file(address)
+    if file is None or (file.exists() and file.stat().st_size):  # begun by whoever did not come to the end
+        _open(address)
+        return
+    partial = file.with_name(f".{file.name}.partial-{unique_suffix()}")
+    try:
+        with registry_errors(f"making {file}"):
+            _open(f"sqlite:///{partial}")
+            if file.exists():  # an empty file
+                os.replace(partial, file)
+            else:
+                name_new(partial, file)
+    except FileExistsError:  # by MLflow's own tools, or on another machine
+        pass
+    finally:
+        for left in file.parent.glob(f"{partial.name}*"):
+            left.unlink()
+
+
+def _open(address: str) -> None:
+    """Have MLflow open a database, which makes what is missing of its tables and the default experiment."""
+    with registry_errors("reaching the tracking store", address):
+        client = mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
+        client.search_experiments(max_results=1)
+        client.search_registered_models(max_results=1)
 
 
 @contextlib.contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Hold the lock of those who make a database; where there are no locks the last step still is whole or nothing."""
+def _locked(address: str) -> Iterator[None]:
+    """Hold the lock of those who make or migrate a database; where there are no locks one goes without."""
+    file = sqlite_file(address)
+    if file is None:
+        with _locked_server(address):
+            yield
+        return
     lock = file.with_name(f".{file.name}.lock")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -292,6 +321,29 @@ def _locked(file: Path) -> Iterator[None]:
         finally:
             with contextlib.suppress(OSError):
                 lock.unlink()
+
+
+@contextlib.contextmanager
+def _locked_server(address: str, *, shared: bool = False) -> Iterator[None]:
+    """Hold PostgreSQL's lock of those who make or migrate a database, or that of those who read it; else nothing.
+
+    It belongs to a transaction that does nothing else, so that it ends with this process or its connection, and
+    is in the way of no table; a transaction's lock also holds behind a pool of connections.
+    """
+    import sqlalchemy
+    from sqlalchemy.pool import NullPool
+
+    if not address.startswith("postgresql"):
+        yield
+        return
+    take = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+    with contextlib.ExitStack() as held:
+        with registry_errors("reaching the tracking store", address):
+            engine = sqlalchemy.create_engine(address, poolclass=NullPool)
+            connection = held.enter_context(contextlib.closing(engine.connect()))
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE}s'")
+            connection.exec_driver_sql(f"SELECT {take}({_LOCK})")
+        yield
 
 
 def back_up(file: Path, why: str) -> Path:

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.config import check_model_name
 from lesionflow.tracking import runs
 from lesionflow.tracking.client import mlflow, registry_errors, set_again
-from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_moved, read_schema
+from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_moved, prepare, read_schema
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME
 
@@ -98,6 +99,14 @@ def test_an_older_store_is_migrated_when_that_is_asked_for(older: Path) -> None:
     (backup,) = older.parent.glob("mlflow.before-migration-*.db")
     assert str(backup) in promoted.stderr
     assert read_schema(f"sqlite:///{backup}") == before and read_schema(f"sqlite:///{older}").state == "current"
+
+
+def test_two_migrations_at_once_are_one(older: Path) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(prepare, f"sqlite:///{older}", writes=True, migrate=True) for _ in range(2)]
+        assert [each.result() for each in asked] == [f"sqlite:///{older}"] * 2
+    assert len([*older.parent.glob("mlflow.before-migration-*.db")]) == 1
+    assert read_schema(f"sqlite:///{older}").state == "current"
 
 
 def test_a_newer_store_is_said_to_be_newer(contenders: Path) -> None:
