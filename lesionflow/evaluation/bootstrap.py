@@ -30,28 +30,11 @@ _AT_ONCE = 64  # weightings of one chunk
 _DRAWN_AT_ONCE = 2**21  # lesions
 
 
-def lesion_weights(lesion_ids: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """How often each image is in each resample.
-
-    A resample draws as many lesions as there are, with replacement. It depends on the lesions and the seed alone, not
-    on the order of the images.
-
-    Parameters
-    ----------
-    lesion_ids : (images,) text
-    resamples, seed : int
-
-    Returns
-    -------
-    (resamples, images) uint8
-    """
-    lesions, lesion_of = np.unique(lesion_ids, return_inverse=True)
-    drawn = [counts.astype(np.uint8) for counts in draw_lesions(len(lesions), resamples, seed)]
-    return np.concatenate(drawn)[:, lesion_of]
-
-
 def draw_lesions(lesions: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each of some lesions is in each resample, a few resamples at a time: (rows, lesions) int64."""
+    """How often each of some lesions is in each resample, a few resamples at a time: (rows, lesions) int64.
+
+    A resample draws as many lesions as there are, with replacement.
+    """
     generator = np.random.default_rng(seed)
     most = max(1, min(_AT_ONCE, _DRAWN_AT_ONCE // lesions))
     for start in range(0, resamples, most):
@@ -241,7 +224,7 @@ def tallies(predictions: LabelledPredictions, weights: np.ndarray) -> Iterator[T
 
 
 def resampled_tallies(predictions: LabelledPredictions, resamples: int, seed: int) -> Iterator[Tally]:
-    """Tallies of the resamples that `lesion_weights` draws, without ever holding a weight for each image."""
+    """Tallies of the resamples that `draw_lesions` draws, without ever holding a weight for each image."""
     lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
     source = _Source(predictions, lesion_of, exact=False)
     for counts in draw_lesions(len(lesions), resamples, seed):

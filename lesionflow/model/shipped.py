@@ -10,7 +10,6 @@ from lesionflow.model.card import CARD_FILE, ONNX_FILE
 
 PRETRAINED = "pretrained"
 FOLDER = Path(__file__).parents[1] / PRETRAINED  # which scripts/train_pretrained.sh fills
-MOST_BYTES = 14_000_000  # of all its files together
 
 
 def is_shipped() -> bool:

@@ -137,14 +137,6 @@ def promote_best(
     return best, verdict, promotion.before
 
 
-def set_champion(version: Version, reason: str) -> ChampionState:
-    """Put the champion alias on a version without asking the gates, and say why in its tags and the history."""
-    record(version.name, version.number, FORCED, reason, read_state(version.name))
-    settled = reconcile_alias(version.name)
-    tag_verdict(version.name, version.number, Verdict(True, reason), FORCED, reason)
-    return settled
-
-
 def roll_back(name: str, reason: str = "") -> Rollback:
     """Restore the champion before the present one; `history.line_of` says which that is, also the second time.
 

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
-from lesionflow.atomic import atomic_file, check_writable
 from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import ReportError, UsageError
@@ -84,23 +83,6 @@ def check_diagnoses(options: ReportOptions) -> None:
         isic_columns(options.labels)
     else:
         _columns_of(options)
-
-
-def write_report(rows: Iterable[Row], out: Location, options: ReportOptions, overwrite: bool) -> None:
-    """Write a report as its rows come: the file is complete, or it is not there.
-
-    Raises
-    ------
-    UsageError
-        The options make no sense.
-    ReportError
-        The file cannot be written, or the format cannot hold these rows.
-    """
-    check_report(str(out), options)
-    check_diagnoses(options)
-    check_writable(out, overwrite)
-    with atomic_file(out, overwrite) as file:
-        write_rows(rows, file, options)
 
 
 def write_rows(rows: Iterable[Row], file: BinaryIO, options: ReportOptions) -> None:

@@ -6,10 +6,10 @@ import pytest
 from lesionflow.api.compare import compare
 from lesionflow.errors import BundleError, RegistryError, UsageError
 from lesionflow.evaluation.metrics import Place, shown_at
-from lesionflow.registry.champion import set_champion
 from lesionflow.registry.versions import find_version
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME, answers, write_bundle
+from tests.registry.champions import set_champion
 
 
 def address(number: int) -> str:

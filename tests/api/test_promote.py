@@ -5,11 +5,12 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from lesionflow.registry.champion import find_champion, set_champion
+from lesionflow.registry.champion import find_champion
 from lesionflow.registry.history import read_state
 from lesionflow.registry.versions import find_version
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME
+from tests.registry.champions import set_champion
 
 
 def test_promote_prints_each_gate_with_figure_and_limit(contenders: Path) -> None:

@@ -5,10 +5,11 @@ import pytest
 from scipy.stats import beta
 
 from lesionflow.errors import DataError, UsageError
-from lesionflow.evaluation.bootstrap import interval, lesion_weights
+from lesionflow.evaluation.bootstrap import interval
 from lesionflow.evaluation.metrics import Difference, Place, compare, metric_values, metrics_of, shown_at
 from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import made_up
+from tests.evaluation.resamples import lesion_weights
 
 LESIONS = np.array(["b", "a", "c", "a", "a", "d"])
 

@@ -19,9 +19,10 @@ from lesionflow.evaluation.later_truth import JOINED_COLUMNS, LaterTruth, join_t
 from lesionflow.evaluation.metrics import measure
 from lesionflow.model.prediction import LabelledPredictions, Row
 from lesionflow.model.report_table import read_report_table
-from lesionflow.scoring.report import ReportOptions, write_report
+from lesionflow.scoring.report import ReportOptions
 from tests.conftest import error_line, invoke
 from tests.evaluation.made_up import made_up
+from tests.scoring.write_report import write_report
 
 WORDS = read_label_words(None)
 

@@ -7,7 +7,6 @@ import pytest
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError
-from lesionflow.evaluation.bootstrap import lesion_weights
 from lesionflow.evaluation.metrics import (
     confusion_matrix,
     expected_calibration_error,
@@ -18,6 +17,7 @@ from lesionflow.evaluation.metrics import (
 )
 from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import by_hand, made_up
+from tests.evaluation.resamples import lesion_weights
 
 TRUE = ["nv"] * 6 + ["mel"] * 2 + ["bcc", "df"]
 CALLED = ["nv"] * 5 + ["mel"] + ["mel", "nv"] + ["akiec", "nv"]

@@ -14,9 +14,10 @@ from scipy.integrate import quad
 from scipy.stats import binom, kstest, norm
 
 from lesionflow.diagnoses import HAM10000
-from lesionflow.evaluation.bootstrap import calibration_gaps, calibration_interval, interval, lesion_weights
+from lesionflow.evaluation.bootstrap import calibration_gaps, calibration_interval, interval
 from lesionflow.evaluation.metrics import compare, measure, weighted_metrics
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, LabelledPredictions
+from tests.evaluation.resamples import lesion_weights
 
 MEL, NV = HAM10000.names.index("mel"), HAM10000.names.index("nv")
 APART, SHARE_OF_MEL, IN_COMMON = 1.5, 0.4, 0.8

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from lesionflow.evaluation.bootstrap import lesion_weights
 from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.metrics import expected_calibration_error, metric_values
 from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import by_hand, made_up
+from tests.evaluation.resamples import lesion_weights
 
 
 def with_confidences(right: Sequence[bool], confidences: Sequence[float] | np.ndarray) -> LabelledPredictions:

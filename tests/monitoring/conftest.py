@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from lesionflow.model.prediction import Row
-from lesionflow.scoring.report import ReportOptions, write_report
+from lesionflow.scoring.report import ReportOptions
 from tests.evaluation.made_up import made_up
+from tests.scoring.write_report import write_report
 
 Write = Callable[..., Path]
 

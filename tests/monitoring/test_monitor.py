@@ -16,11 +16,12 @@ from lesionflow.errors import DataError, UsageError
 from lesionflow.model.prediction import Row
 from lesionflow.monitoring.limits import Limits, limits_json, read_limits
 from lesionflow.monitoring.nights import read_nights
-from lesionflow.scoring.report import ReportOptions, write_report
+from lesionflow.scoring.report import ReportOptions
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME, answers, write_bundle
 from tests.evaluation.made_up import made_up
 from tests.monitoring.conftest import Write
+from tests.scoring.write_report import write_report
 
 
 def nights_of(out: Path) -> list[dict[str, Any]]:

@@ -18,12 +18,12 @@ from lesionflow.registry.champion import (
     promote_best,
     reconcile_alias,
     roll_back,
-    set_champion,
 )
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.history import ChampionState, Change, line_of, read_state
 from lesionflow.registry.versions import Version, find_version, parse_address
 from tests.contenders import NAME
+from tests.registry.champions import set_champion
 
 WORKER = f"""
 import sys

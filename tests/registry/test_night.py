@@ -9,11 +9,13 @@ import pytest
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.model.prediction import Row
-from lesionflow.registry.champion import find_champion, set_champion
+from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version
-from lesionflow.scoring.report import ReportOptions, write_report
+from lesionflow.scoring.report import ReportOptions
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME, answers
+from tests.registry.champions import set_champion
+from tests.scoring.write_report import write_report
 
 CHAMPION, CHALLENGER = f"{NAME}/1", f"{NAME}/5"  # of another split: by validation they cannot be compared
 

@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from lesionflow.errors import BundleError, RegistryError
 from lesionflow.model.predictor import load_predictor
-from lesionflow.registry import champion, remote_store, versions
+from lesionflow.registry import remote_store, versions
 from lesionflow.registry.local_store import Entry
 from lesionflow.registry.remote_store import fetch_entry
 from lesionflow.registry.versions import SCORED, resolve
 from lesionflow.tracking import runs as tracking
+from tests.registry.champions import set_champion
 from tests.registry.serving import Door, door
 from tests.registry.test_resolution import write_bundle
 
@@ -39,7 +40,7 @@ def server(served: str, tmp_path_factory: pytest.TempPathFactory) -> str:
             card = write_bundle(folder / f"bundle {number}", graph)
             with tracking.run(f"run {number}", "kept by the server", system_metrics=False):
                 version = versions.register_bundle(folder / f"bundle {number}", card, NAME, b"an image")
-        champion.set_champion(version, "a test")
+        set_champion(version, "a test")
         client = mlflow.MlflowClient()
         client.create_registered_model(ELSEWHERE)
         client.create_model_version(ELSEWHERE, "s3://bucket/model", tags={"card_digest": card.digest})

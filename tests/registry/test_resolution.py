@@ -16,10 +16,11 @@ import pytest
 
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.card import ONNX_FILE, Card, Estimate, write_card
-from lesionflow.registry import champion, versions
+from lesionflow.registry import versions
 from lesionflow.registry.local_store import find_entry
 from lesionflow.registry.versions import resolve
 from lesionflow.tracking import runs as tracking
+from tests.registry.champions import set_champion
 
 NAME = "lesions"
 
@@ -56,7 +57,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
             card = write_bundle(folder / f"bundle{number}", graph)
             with tracking.run(f"run {number}", "tests"):
                 version = versions.register_bundle(folder / f"bundle{number}", card, NAME, b"an image")
-        champion.set_champion(version, "a test")
+        set_champion(version, "a test")
     finally:
         os.chdir(before)
         mlflow.set_tracking_uri(None)  # type: ignore[arg-type]

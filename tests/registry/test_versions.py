@@ -5,8 +5,9 @@ import pytest
 
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.files import read_bundle
-from lesionflow.registry.champion import find_champion, promote_best, set_champion
+from lesionflow.registry.champion import find_champion, promote_best
 from lesionflow.registry.versions import _copy_code, find_validation, find_version, resolve
+from tests.registry.champions import set_champion
 
 
 def test_training_has_registered_both_and_crowned_the_better(store: Path) -> None:

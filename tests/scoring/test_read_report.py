@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from lesionflow.errors import ReportError
 from lesionflow.model.prediction import IndexedPrediction, Row
-from lesionflow.scoring.report import ReportOptions, report_format, write_report
+from lesionflow.scoring.report import ReportOptions, report_format
 from tests.scoring.read_report import read_report
+from tests.scoring.write_report import write_report
 
 KINDS = ("out.csv", "out.jsonl", "out.parquet")
 ROWS = [

