@@ -79,9 +79,11 @@ def write_page(folder: Path, label: str, card: Card, graph: bytes, archive: byte
         The graph is none that ONNX Runtime reads.
     """
     check_folder(folder, WEB_FILES, overwrite)
+    runtime = read_members(archive, (API, LOADER, WASM))
     written = {name: _ours(name) for name in PAGE_FILES}
-    written[WORKER] = _constant("lesionflowWorkerSource", _worker_source(archive))
-    written[RUNTIME_FILE] = _constant("lesionflowRuntime", _runtime(archive))
+    written[WORKER] = _constant("lesionflowWorkerSource", _worker_source(runtime[API]))
+    loaded = {"loader": runtime[LOADER].decode(), "wasm": _packed(runtime[WASM])}
+    written[RUNTIME_FILE] = _constant("lesionflowRuntime", loaded)
     bundle = {"model": model_facts(label, card), "graph": _packed(prepared(graph))}
     written[MODEL] = _constant("lesionflowBundle", bundle)
     written[MANIFEST] = json.dumps(_manifest(), indent=1).encode()
@@ -157,15 +159,10 @@ def _packed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, GZIP_LEVEL, mtime=0)).decode()
 
 
-def _worker_source(archive: bytes) -> str:
+def _worker_source(api: bytes) -> str:
     """The worker's scripts as one text, ONNX Runtime's own before ours."""
-    runtime = read_members(archive, (API,))[API].decode()
-    return "\n".join([runtime.partition("\n//# sourceMappingURL")[0], *(_ours(name).decode() for name in WORKER_FILES)])
-
-
-def _runtime(archive: bytes) -> dict[str, str]:
-    found = read_members(archive, (LOADER, WASM))
-    return {"loader": found[LOADER].decode(), "wasm": _packed(found[WASM])}
+    theirs = api.decode().partition("\n//# sourceMappingURL")[0]
+    return "\n".join([theirs, *(_ours(name).decode() for name in WORKER_FILES)])
 
 
 def _licences() -> dict[str, bytes]:

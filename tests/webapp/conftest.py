@@ -9,10 +9,10 @@ import io
 import json
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
@@ -20,8 +20,9 @@ from PIL import Image
 from lesionflow.errors import DownloadError
 from lesionflow.images.colour import named_profile
 from lesionflow.images.discovery import default_cache
+from lesionflow.webapp.build import PAGE_FOLDER
 from lesionflow.webapp.runtime import RUNTIME, Package, fetch_package
-from tests.browser import BROWSER, DRIVER, REQUIRED, browser, wait_for
+from tests.browser import BROWSER, DRIVER, REQUIRED, browser
 from tests.conftest import invoke
 from tests.scoring.conftest import draw_images, write_deciding_bundle
 
@@ -55,7 +56,7 @@ def archive() -> Path:
 def web_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small bundle that calls drawn images different things."""
     folder = tmp_path_factory.mktemp("webapp")
-    return write_deciding_bundle(folder / "bundle", draw_images(folder / "images", 60))
+    return write_deciding_bundle(folder / "bundle", draw_images(folder / "images", 30))
 
 
 @pytest.fixture(scope="session")
@@ -86,35 +87,72 @@ def serving(folder: Path) -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address(page: Path) -> Iterator[str]:
     """The address of the page on a web server."""
     with serving(page) as address:
         yield address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    """A browser with a log of its requests."""
+    """One browser for all tests of pages, with a log of its requests: starting it costs more than most of them."""
     with browser(tmp_path_factory.mktemp("profile"), 1200, 1000, logs={"performance": "ALL"}) as driver:
         driver.set_script_timeout(PATIENCE)
         yield driver
 
 
-def until(happens: Callable[[], Any], message: str) -> Any:
-    """What a function gives as soon as it is true."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if found := happens():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(message)
+@pytest.fixture
+def blank(driver: Chrome) -> Chrome:
+    """The browser with an empty page, on which single scripts run."""
+    driver.get("about:blank")
+    return driver
+
+
+def scripts(*names: str) -> str:
+    """Our own scripts, as one text."""
+    folder = resources.files("lesionflow.webapp").joinpath(PAGE_FOLDER)
+    return "\n".join(folder.joinpath(name).read_text() for name in names)
+
+
+def until(driver: Chrome, condition: str, *values: object) -> None:
+    """Return as soon as an expression is true in the page, in which `values` are what was given.
+
+    The page itself looks again and again: asking it from here costs more than what it waits for.
+    """
+    look = f"const look = () => (({condition}) ? told() : setTimeout(look, 20)); look();"
+    driver.execute_async_script(f"const values = [...arguments], told = values.pop(); {look}", *values)
+
+
+def until_said(driver: Chrome, text: str) -> None:
+    """Return when the page shows a text."""
+    until(driver, "document.body.innerText.includes(values[0])", text)
+
+
+def until_shown(driver: Chrome, name: str) -> None:
+    """Return when the page shows the element of an id."""
+    until(driver, "byId(values[0]).checkVisibility()", name)
 
 
 def open_page(driver: Chrome, address: str) -> None:
     """Open the page and return when its model has answered once."""
     driver.get(address)
-    wait_for(driver, "html[data-ready]")
+    until(driver, "document.documentElement.dataset.ready")
+
+
+@pytest.fixture
+def opened(driver: Chrome, address: str) -> Iterator[Chrome]:
+    """The browser with the page, without images before and after; loaded once for tests that follow each other."""
+    if driver.current_url != address or not driver.execute_script("return window.untouched"):
+        open_page(driver, address)
+        driver.execute_script("window.untouched = true")
+    yield driver
+    start_anew(driver)
+
+
+def start_anew(driver: Chrome) -> None:
+    """Have the page forget all images."""
+    driver.execute_async_script("forget().then(arguments[0])")
 
 
 def choose(driver: Chrome, *paths: Path, what: str = "folder") -> None:
@@ -124,8 +162,8 @@ def choose(driver: Chrome, *paths: Path, what: str = "folder") -> None:
 
 
 def finish(driver: Chrome) -> None:
-    done = "return state.total > 0 && !state.queue.length && !state.asked.size"
-    until(lambda: driver.execute_script(done), "the images were never done")
+    """Return when all images are scored."""
+    until(driver, "state.total > 0 && !state.queue.length && !state.asked.size")
 
 
 def report_of(driver: Chrome) -> str:

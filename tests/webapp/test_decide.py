@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +12,13 @@ from selenium.webdriver import Chrome
 from lesionflow.model.card import Calibration, read_card
 from lesionflow.model.decision import decide
 from lesionflow.webapp.build import model_facts
-from tests.browser import browser
-from tests.webapp.test_pixels import scripts
+from tests.webapp.conftest import needs_browser, scripts
 
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    with browser(tmp_path_factory.mktemp("profile")) as driver:
-        driver.get("about:blank")
-        yield driver
+pytestmark = needs_browser
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
-def test_calls_and_marks_are_those_of_python(driver: Chrome, web_bundle: Path, strength: float) -> None:
+def test_calls_and_marks_are_those_of_python(blank: Chrome, web_bundle: Path, strength: float) -> None:
     random, card = np.random.default_rng(0), read_card(web_bundle)
     prior = tuple(np.linspace(1, 20, len(card.labels)) / np.linspace(1, 20, len(card.labels)).sum())
     calibration = Calibration(0.7, tuple(random.normal(size=len(prior))), 0.3, 0.2, 1.5, {}, strength)
@@ -34,7 +27,7 @@ def test_calls_and_marks_are_those_of_python(driver: Chrome, web_bundle: Path, s
     program = (
         scripts("decide.js") + "return arguments[0].map((each, i) => decide(each, arguments[1][i], arguments[2]));"
     )
-    found = driver.execute_script(program, logits.tolist(), distances.tolist(), model_facts("m", card))
+    found = blank.execute_script(program, logits.tolist(), distances.tolist(), model_facts("m", card))
     said = decide(logits, distances, calibration, prior, card.labels)
     assert [each["called"] for each in found] == said.called.tolist()
     assert [each["refer"] for each in found] == said.refer.tolist()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,32 +11,20 @@ from PIL import Image
 
 from lesionflow.images.colour import named_profile, to_srgb
 from lesionflow.images.picture import Picture, fit
-from tests.browser import browser
-from tests.webapp.conftest import needs_browser
+from tests.webapp.conftest import needs_browser, scripts
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
 pytestmark = needs_browser
 CALL = """
-const [content, width, height, orientation, frameWidth, frameHeight, gap] = arguments;
+const [content, width, height, orientations, frameWidth, frameHeight, gap] = arguments;
 const image = { data: Uint8Array.fromBase64(content), width, height };
-const [wide, tall] = ON_ITS_SIDE.includes(orientation) ? [frameHeight, frameWidth] : [frameWidth, frameHeight];
-return turned(fitted(image, wide, tall, gap).frame, wide, tall, orientation).data.toBase64();
+return orientations.map((orientation) => {
+  const [wide, tall] = ON_ITS_SIDE.includes(orientation) ? [frameHeight, frameWidth] : [frameWidth, frameHeight];
+  return turned(fitted(image, wide, tall, gap).frame, wide, tall, orientation).data.toBase64();
+});
 """
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    with browser(tmp_path_factory.mktemp("profile")) as driver:
-        driver.get("about:blank")
-        yield driver
-
-
-def scripts(*names: str) -> str:
-    """Our own scripts, as one text."""
-    folder = resources.files("lesionflow.webapp").joinpath("page")
-    return "\n".join(folder.joinpath(name).read_text() for name in names)
 
 
 @pytest.mark.parametrize(
@@ -49,19 +34,20 @@ def scripts(*names: str) -> str:
 )  # fmt: skip
 @pytest.mark.parametrize("gap", [1.75, 2.0])
 def test_scaling_and_cutting_are_pillows(
-    driver: Chrome, width: int, height: int, frame: tuple[int, int], gap: float
+    blank: Chrome, width: int, height: int, frame: tuple[int, int], gap: float
 ) -> None:
     pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
     program = scripts("pixels.js") + CALL
     content = base64.b64encode(pixels.tobytes()).decode()
-    for orientation in (1, 5) if gap == 2.0 else range(1, 9):
+    orientations = [1, 5] if gap == 2.0 else [*range(1, 9)]
+    found = blank.execute_script(program, content, width, height, orientations, *frame, gap)
+    for orientation, each in zip(orientations, found, strict=True):
         expected, _ = fit(Picture(Image.fromarray(pixels), orientation, gap=gap), frame[1], frame[0])
-        found = driver.execute_script(program, content, width, height, orientation, *frame, gap)
-        assert np.array_equal(np.frombuffer(base64.b64decode(found), np.uint8).reshape(expected.shape), expected)
+        assert np.array_equal(np.frombuffer(base64.b64decode(each), np.uint8).reshape(expected.shape), expected)
 
 
 @pytest.mark.parametrize("primaries", [9, 11, 12])
-def test_profiles_become_srgb_as_in_python(driver: Chrome, primaries: int) -> None:
+def test_profiles_become_srgb_as_in_python(blank: Chrome, primaries: int) -> None:
     profile = named_profile(primaries, 13)[0]
     pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
     expected = np.asarray(to_srgb(Image.fromarray(pixels), profile)[0], int)
@@ -69,14 +55,14 @@ def test_profiles_become_srgb_as_in_python(driver: Chrome, primaries: int) -> No
         "const [profile, content] = arguments.length ? [...arguments].map((each) => Uint8Array.fromBase64(each)) : [];"
         "profileConversion(profile)(content); return content.toBase64();"
     )
-    found = driver.execute_script(
+    found = blank.execute_script(
         program, base64.b64encode(profile).decode(), base64.b64encode(pixels.tobytes()).decode()
     )
     difference = np.abs(np.frombuffer(base64.b64decode(found), np.uint8).reshape(expected.shape).astype(int) - expected)
     assert difference.max() <= 2 and difference.mean() < 0.2
 
 
-def test_profiles_that_change_nothing_or_are_broken_are_left_alone(driver: Chrome) -> None:
+def test_profiles_that_change_nothing_or_are_broken_are_left_alone(blank: Chrome) -> None:
     from PIL import ImageCms
 
     program = scripts("failure.js", "signatures.js", "colour.js") + (
@@ -86,10 +72,10 @@ def test_profiles_that_change_nothing_or_are_broken_are_left_alone(driver: Chrom
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     for profile, said in ((srgb, None), (b"nothing", None), (srgb[:200], None), (lab, "browser")):
-        assert driver.execute_script(program, base64.b64encode(profile).decode()) == said
+        assert blank.execute_script(program, base64.b64encode(profile).decode()) == said
 
 
-def test_orientation_is_read_as_in_python(driver: Chrome, tmp_path: Path) -> None:
+def test_orientation_is_read_as_in_python(blank: Chrome) -> None:
     from lesionflow.images.picture import exif_orientation
 
     program = scripts("failure.js", "signatures.js", "pixels.js") + (
@@ -103,4 +89,4 @@ def test_orientation_is_read_as_in_python(driver: Chrome, tmp_path: Path) -> Non
     cases = [(little, b""), (b"", xmp), (little[:11], b""), (b"II*\0\xff\xff\xff\xff", xmp), (b"garbage", b"")]
     for made, beside in cases:
         told = [base64.b64encode(each).decode() for each in (made, beside)]
-        assert driver.execute_script(program, *told) == exif_orientation(made, beside)
+        assert blank.execute_script(program, *told) == exif_orientation(made, beside)
