@@ -1,13 +1,14 @@
 """What a training costs after its last epoch, and an evaluation with intervals, against an earlier build.
 
 Each build is the root of a checkout, and each measurement a process of its own: `lesionflow train` of one epoch, of
-which what comes after the fit is counted, and `measure` on made-up predictions. All figures are CPU seconds.
+which what comes after the fit is counted, and `measure` and `slices` on made-up predictions, by sex, age, body site and
+confirmation as frequent as in HAM10000. All figures are CPU seconds.
 
     git worktree add ../before 5e75e50
     python benchmarks/evaluation_cost.py --before ../before [--data ../shared/ham10000] [--model cnn] [--image-size 64]
 
 The goals: at most 0.35 of the earlier build after the last epoch, and 200,000 rows with intervals in at most 4 times
-what the earlier build takes for 10,015.
+what the earlier build takes for 10,015, also with metrics of groups.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from operator import itemgetter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -34,19 +36,39 @@ def noted(*args, **kwargs):
 module.fit = noted
 from lesionflow.cli import main
 main(sys.argv[1:], standalone_mode=False)
-print("after:", sum(os.times()[:4]) - noted.at)
+print(sum(os.times()[:4]) - noted.at)
 """
 MEASURE = """
 import os, sys
+import numpy as np, pandas as pd
 from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.slices import slices
 from tests.evaluation.made_up import made_up
 measure(made_up(100), resamples=100)
 rows = int(sys.argv[1])
 made = made_up(int(rows / 2.4))
 made = made.take(range(rows))
+generator = np.random.default_rng(0)
+lesions, lesion_of = np.unique(made.lesion_ids, return_inverse=True)
+shares = {
+    "sex": dict(male=54, female=45, unknown=1),
+    "age": {str(age): max(1, 14 - abs(age - 50) // 4) for age in range(5, 90, 5)},
+    "localization": dict(
+        back=22, leg=21, trunk=14, arm=11, abdomen=10, face=7, chest=4, foot=3, unknown=2, neck=2, scalp=1.3, hand=0.9,
+        ear=0.6, genital=0.5, acral=0.1,
+    ),
+    "dx_type": dict(histo=53, follow_up=37, consensus=9, confocal=1),
+}
+drawn = {
+    name: generator.choice(list(each), len(lesions), p=np.array(list(each.values())) / sum(each.values()))[lesion_of]
+    for name, each in shares.items()
+}
+table = pd.DataFrame({name: values.astype(object) for name, values in drawn.items()})
 began = sum(os.times()[:2])
 measure(made)
-print("measure:", sum(os.times()[:2]) - began)
+measured = sum(os.times()[:2])
+slices(made, table)
+print(measured - began, sum(os.times()[:2]) - measured)
 """
 
 
@@ -63,11 +85,13 @@ def main() -> None:
 
     few = {name: taken(root, MEASURE, str(FEW_ROWS)) for name, root in builds.items()}
     many = taken(ROOT, MEASURE, str(MANY_ROWS))
-    print(
-        f"metrics with intervals, CPU s: {FEW_ROWS:,} rows {few['before']:.1f} before, {few['now']:.1f} now; ", end=""
-    )
-    ratio = many / few["before"]
-    print(f"{MANY_ROWS:,} rows {many:.1f} now: {ratio:.2f} of {FEW_ROWS:,} before, goal at most {ROWS_GOAL}")
+    for what, count in (("metrics with intervals", itemgetter(0)), ("those of groups", itemgetter(1)), ("both", sum)):
+        before, now, large = count(few["before"]), count(few["now"]), count(many)
+        print(
+            f"{what}, CPU s: {FEW_ROWS:,} rows {before:.1f} before, {now:.1f} now; {MANY_ROWS:,} rows {large:.1f} now",
+            end="",
+        )
+        print(f": {large / before:.2f} of {FEW_ROWS:,} before, goal at most {ROWS_GOAL}")
 
     for model in options.model.split(",") if not options.rows_only else ():
         with tempfile.TemporaryDirectory() as scratch:
@@ -77,13 +101,13 @@ def main() -> None:
             for name, root in builds.items():
                 where = Path(scratch) / name
                 where.mkdir()
-                after[name] = taken(root, TRAIN, *train, where=where)
+                (after[name],) = taken(root, TRAIN, *train, where=where)
         ratio = after["now"] / after["before"]
         print(f"{model} at {options.image_size} px, CPU s after the last epoch: {after['before']:.1f} before, ", end="")
         print(f"{after['now']:.1f} now: {ratio:.2f}, goal at most {AFTER_GOAL}")
 
 
-def taken(root: Path, script: str, *arguments: str, where: Path | None = None) -> float:
+def taken(root: Path, script: str, *arguments: str, where: Path | None = None) -> tuple[float, ...]:
     """The CPU seconds that a script of above prints, run with a build's code."""
     environment = os.environ | {"PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop("MLFLOW_TRACKING_URI", None)
@@ -92,7 +116,7 @@ def taken(root: Path, script: str, *arguments: str, where: Path | None = None) -
     )
     if done.returncode:
         raise SystemExit(f"{root}: {done.stderr[-2000:]}")
-    return float(done.stdout.splitlines()[-1].partition(":")[2])
+    return tuple(float(seconds) for seconds in done.stdout.splitlines()[-1].split())
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def table(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for file in broken:
         file.write_text("none")
     lesions = ["a", "b", "a", "c", "", "b", "a", "unknown", "c", "c", "a", "b"]
-    rows = [(files[number], lesion, "p1" if lesion in "ab" else "p2") for number, lesion in enumerate(lesions)]
+    rows = [(files[number], lesion, "p2" if lesion in ("c", "d") else "p1") for number, lesion in enumerate(lesions)]
     rows.insert(0, (broken[0], "b", "p1"))
     rows.append((broken[1], "d", "p2"))
     with open(folder / "list.csv", "w", newline="") as listed:
