@@ -62,17 +62,41 @@ def _check_object(out: Url, overwrite: bool) -> None:
         raise ReportError(f"{out}: cannot be written ({error.strerror}); choose another place") from error
 
 
-def check_folder(folder: Path, names: Iterable[str], overwrite: bool) -> None:
-    """Make a folder, and refuse one that files of these names could not be written into: before the work starts.
+@contextlib.contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; where the block raises, those that were made and are empty are removed again.
 
-    Raises `ReportError`.
+    Raises `OSError` where it cannot be made.
     """
+    missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ReportError(f"{folder}: cannot be made ({error.strerror}); choose another place") from error
-    for name in names:
-        check_writable(folder / name, overwrite)
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for each in missing:
+                each.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def output_folder(folder: Path | None, names: Iterable[str], overwrite: bool) -> Iterator[None]:
+    """A folder that the block writes files of these names into, checked before: what fails leaves no empty folder.
+
+    folder: made where it is missing; None for a command that writes none. Raises `ReportError` where a name is taken,
+    or the folder cannot be made or written into.
+    """
+    if folder is None:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(made_folder(folder))
+        except OSError as error:
+            raise ReportError(f"{folder}: cannot be made ({error.strerror}); choose another place") from error
+        for name in names:
+            check_writable(folder / name, overwrite)
+        yield
 
 
 @contextlib.contextmanager

@@ -163,3 +163,48 @@ def test_draws_a_demo_set_into_a_new_folder_only(tmp_path: Path) -> None:
     assert len(list((tmp_path / "set").rglob("*.jpg"))) == 100
     again = invoke("demo", str(tmp_path / "set"), "--images", "100")
     assert again.exit_code == 2 and "choose a new folder" in again.stderr
+
+
+# What each command with a folder to write into fails with, after the folder was found to be good.
+FAILING = {
+    "describe": ("nothing", "--out", "{out}"),
+    "evaluate": ("pretrained", "nothing", "--out", "{out}"),
+    "explain": ("nothing.jpg", "--model", "nothing", "--out", "{out}"),
+    "web": ("pretrained", "--runtime", "nothing.tgz", "--out", "{out}"),
+    "monitor": ("nothing.csv", "--out", "{out}"),
+    "export": ("pretrained", "{out}", "--format", "onnx", "--data", "nothing"),
+    "demo": ("{out}", "--images", "100", "--diagnoses", "nothing"),
+}
+
+
+def folders_to_write(command: click.Command) -> list[str]:
+    kinds = [(each.name, each.type) for each in command.params if each.name in ("out", "folder")]
+    return [str(name) for name, kind in kinds if isinstance(kind, click.Path) and not (kind.exists or name == "file")]
+
+
+def test_a_command_that_fails_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("nothing.jpg").write_bytes(b"nothing")
+    # A download is kept, so that the next one goes on with it.
+    assert {name for name, command in COMMANDS if folders_to_write(command)} == {*FAILING, "download"}
+    before = sorted(tmp_path.rglob("*"))
+    later = ("--report", "nothing.csv", "--truth", "nothing.csv", "--out", "{out}")
+    for name, arguments in (*FAILING.items(), ("evaluate", later)):
+        result = invoke(name, *(each.format(out="some/new/folder") for each in arguments))
+        assert result.exit_code in (1, 2), (name, result.output)
+        assert sorted(tmp_path.rglob("*")) == before, name
+
+
+def test_a_folder_that_was_there_or_is_not_empty_stays(tmp_path: Path) -> None:
+    from lesionflow.atomic import output_folder
+
+    (tmp_path / "there").mkdir()
+    for folder, wrote in ((tmp_path / "there", False), (tmp_path / "new" / "folder", True)):
+        with pytest.raises(KeyError), output_folder(folder, ["page.html"], False):
+            if wrote:
+                (folder / "page.html").write_text("whole")
+            raise KeyError
+        assert folder.is_dir() and len(list(folder.iterdir())) == wrote
+    with pytest.raises(RegistryError), output_folder(tmp_path / "another" / "one", [], False):
+        raise RegistryError
+    assert not (tmp_path / "another").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lesionflow.atomic import check_folder
+from lesionflow.atomic import output_folder
 from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.label_words import built_in_as_yaml, words_as_yaml
 from lesionflow.datasets.labelled import LabelledImages, decided_words, read_labelled_images
@@ -64,9 +64,8 @@ def describe(
     """
     console, out = console or Console(stderr=True), Path(out)
     label_set = read_label_set(diagnoses)
-    check_folder(out, DESCRIPTION_FILES, overwrite)
-    images = read_labelled_images(data, cache, labels, label_set)
-    with console.status("reading images") as status:
+    with output_folder(out, DESCRIPTION_FILES, overwrite), console.status("reading images") as status:
+        images = read_labelled_images(data, cache, labels, label_set)
         description = describe_images(
             images, _default_split(images),
             progress=lambda done, total: status.update(

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from lesionflow.api.overrides import EvaluationOptions, configured
-from lesionflow.atomic import check_folder
+from lesionflow.atomic import output_folder
 from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.datasets.split import PARTS, Split
@@ -80,7 +80,8 @@ def evaluate(
     """
     model, config = os.fspath(model), configured(EvaluationConfig, config, overrides)
     console = console or Console(stderr=True)
-    with console.status("reading images") as status:
+    folder = None if out is None else Path(out)
+    with output_folder(folder, EVALUATION_FILES, config.overwrite), console.status("reading images") as status:
         return _evaluate(model, data, out, config, tracking_uri, cache, status.update)
 
 
@@ -93,8 +94,6 @@ def _evaluate(
     cache: Path | None,
     progress: Callable[[str], None],
 ) -> Evaluation:
-    if out is not None:
-        check_folder(Path(out), EVALUATION_FILES, config.overwrite)
     if config.log:
         from lesionflow.tracking.tracking_store import connect
 

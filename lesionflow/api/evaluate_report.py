@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesionflow.atomic import atomic_file, check_folder
+from lesionflow.atomic import atomic_file, output_folder
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.evaluation.later_truth import JOINED_COLUMNS, LaterTruth, join_truth, measure_later_truth
 from lesionflow.evaluation.later_truth_page import later_truth_json, later_truth_page
@@ -78,15 +78,26 @@ def evaluate_report(
     ReportError
         The report cannot be read, or the folder holds an evaluation already.
     """
-    if out is not None:
-        check_folder(Path(out), LATER_TRUTH_FILES, overwrite)
+    folder = None if out is None else Path(out)
+    with output_folder(folder, LATER_TRUTH_FILES, overwrite):
+        found = _evaluated(report, truth, sampled, labels, resamples)
+        if folder is not None:
+            values = later_truth_json(found.model, found.report, found.truth, found.metrics)
+            with atomic_file(folder / METRICS_FILE, overwrite) as file:
+                file.write(json.dumps(values, indent=2, allow_nan=False).encode() + b"\n")
+            write_page(folder / PAGE_FILE, later_truth_page(found.about, found.truth, found.metrics), overwrite)
+    return found
+
+
+def _evaluated(
+    report: str | os.PathLike[str],
+    truth: str | os.PathLike[str],
+    sampled: str | os.PathLike[str] | None,
+    labels: str | None,
+    resamples: int,
+) -> ReportEvaluation:
     table = read_report_table(Path(report), JOINED_COLUMNS)
     words = read_label_words(labels, label_set_of(table))
     joined = join_truth(table, Path(truth), words, None if sampled is None else Path(sampled))
-    found = ReportEvaluation(table.model, os.fspath(report), joined, measure_later_truth(joined, resamples=resamples))
-    if out is not None:
-        values = later_truth_json(found.model, found.report, joined, found.metrics)
-        with atomic_file(Path(out) / METRICS_FILE, overwrite) as file:
-            file.write(json.dumps(values, indent=2, allow_nan=False).encode() + b"\n")
-        write_page(Path(out) / PAGE_FILE, later_truth_page(found.about, joined, found.metrics), overwrite)
-    return found
+    metrics = measure_later_truth(joined, resamples=resamples)
+    return ReportEvaluation(table.model, os.fspath(report), joined, metrics)

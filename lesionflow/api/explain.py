@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lesionflow.api.load import LoadedModel, load
 from lesionflow.api.overrides import ExplanationOptions, configured
-from lesionflow.atomic import atomic_file, check_folder
+from lesionflow.atomic import atomic_file, output_folder
 from lesionflow.defaults import DEFAULT_MODEL
 from lesionflow.errors import DataError, ImageError, UsageError
 from lesionflow.evaluation.config import ExplanationConfig
@@ -89,10 +89,11 @@ def explain(
     config = configured(ExplanationConfig, config, overrides)
     paths = _listed(images)
     names = picture_names(paths)
-    check_folder(Path(out), (f"{names[path]}.png" for path in paths), config.overwrite)
-    loaded = load(model, tracking_uri=tracking_uri, device="cpu")
-    target, explained = _index_of(config.target, loaded.card), []
-    with (console or Console(stderr=True)).status("") as status:
+    pictures, explained = [f"{names[path]}.png" for path in paths], []
+    status_line = (console or Console(stderr=True)).status("")
+    with output_folder(Path(out), pictures, config.overwrite), status_line as status:
+        loaded = load(model, tracking_uri=tracking_uri, device="cpu")
+        target = _index_of(config.target, loaded.card)
         for path in paths:
             status.update(f"explaining {utf8(path)}")
             for each in _explain(path, Path(out) / names[path], loaded, target, config.overwrite):

@@ -16,6 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from lesionflow.api.overrides import ExportOptions, configured
+from lesionflow.atomic import made_folder
 from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
@@ -127,8 +128,10 @@ def export(
 def _whole_folder(target: Path) -> Iterator[Path]:
     """A folder beside the target that gets its name in the end."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.partial-") as made:
+        with (
+            made_folder(target.parent),
+            tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.partial-") as made,
+        ):
             partial = Path(made) / target.name
             partial.mkdir()
             yield partial

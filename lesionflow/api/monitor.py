@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Unpack
 
 from lesionflow.api.overrides import MonitorOptions, configured
-from lesionflow.atomic import atomic_file, check_folder
+from lesionflow.atomic import atomic_file, output_folder
 from lesionflow.errors import DataError, RegistryError, first_few
 from lesionflow.model.card import VALIDATION_FILE, read_card
 from lesionflow.model.files import read_arrays
@@ -63,14 +63,20 @@ def monitor(
         The reports are of different models or label sets, or hold no predictions.
     """
     config = configured(MonitorConfig, config, overrides)
-    if out is not None:
-        check_folder(Path(out), MONITOR_FILES, config.overwrite)
+    folder = None if out is None else Path(out)
+    with output_folder(folder, MONITOR_FILES, config.overwrite):
+        return _monitor(reports, folder, config, tracking_uri)
+
+
+def _monitor(
+    reports: Sequence[str | os.PathLike[str]], out: Path | None, config: MonitorConfig, tracking_uri: str | None
+) -> Watch:
     limits = read_limits(None if config.limits is None else Path(config.limits))
     files = [Path(report) for report in reports]
     lists = [file for file in files if _is_review_sample(file)]  # which `reports/*.csv` takes along
     if len(lists) == len(files):
         raise DataError("no report; name one for each night, in the order of time")
-    images = ImageSample(config.images, None if out is None else Path(out)) if config.images else None
+    images = ImageSample(config.images, out) if config.images else None
     nights = read_nights([file for file in files if file not in lists], images)
     notes = [] if images is None else _keep(images)
     if lists:
@@ -79,9 +85,9 @@ def monitor(
     found = watch(nights, given, limits, config.reference_nights, tuple(notes))
     if out is not None:
         champion = "" if config.registered_model is None else _champion(config.registered_model, tracking_uri)
-        with atomic_file(Path(out) / JSON_FILE, config.overwrite) as file:
+        with atomic_file(out / JSON_FILE, config.overwrite) as file:
             file.write(json.dumps(watch_json(found, champion), indent=1, allow_nan=False).encode() + b"\n")
-        write_page(Path(out) / PAGE_FILE, watch_page(found, champion), config.overwrite)
+        write_page(out / PAGE_FILE, watch_page(found, champion), config.overwrite)
     return found
 
 

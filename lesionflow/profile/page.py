@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.atomic import atomic_file, check_folder
+from lesionflow.atomic import atomic_file, output_folder
 from lesionflow.datasets.split import PARTS
 from lesionflow.pages import image, page, paragraph, picture, section, table, warning, write_page
 from lesionflow.profile import figures as figures
@@ -30,13 +30,13 @@ def write_description(description: Description, folder: Path, overwrite: bool = 
 
     Raises `ReportError` where they cannot be written.
     """
-    check_folder(folder, DESCRIPTION_FILES, overwrite)
     written = [folder / JSON_FILE, folder / PAGE_FILE]
-    text = description_page(description)
-    with atomic_file(written[0], overwrite) as file:
-        file.write(json.dumps(description.as_json(), indent=1).encode() + b"\n")
-    # A name that is not UTF-8 must not cost the page.
-    write_page(written[1], text.encode("utf-8", "replace").decode(), overwrite)
+    with output_folder(folder, DESCRIPTION_FILES, overwrite):
+        text = description_page(description)
+        with atomic_file(written[0], overwrite) as file:
+            file.write(json.dumps(description.as_json(), indent=1).encode() + b"\n")
+        # A name that is not UTF-8 must not cost the page.
+        write_page(written[1], text.encode("utf-8", "replace").decode(), overwrite)
     return written
 
 

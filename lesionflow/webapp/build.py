@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from lesionflow.atomic import atomic_write_bytes, check_folder
+from lesionflow.atomic import atomic_write_bytes, output_folder
 from lesionflow.errors import BundleError, ReportError
 from lesionflow.model.card import SINGLE, Card
 from lesionflow.model.columns import report_columns
@@ -78,23 +78,23 @@ def write_page(folder: Path, label: str, card: Card, graph: bytes, archive: byte
     BundleError
         The graph is none that ONNX Runtime reads.
     """
-    check_folder(folder, WEB_FILES, overwrite)
-    runtime = read_members(archive, (API, LOADER, WASM))
-    written = {name: _ours(name) for name in PAGE_FILES}
-    written[WORKER] = _constant("lesionflowWorkerSource", _worker_source(runtime[API]))
-    loaded = {"loader": runtime[LOADER].decode(), "wasm": _packed(runtime[WASM])}
-    written[RUNTIME_FILE] = _constant("lesionflowRuntime", loaded)
-    bundle = {"model": model_facts(label, card), "graph": _packed(prepared(graph))}
-    written[MODEL] = _constant("lesionflowBundle", bundle)
-    written[MANIFEST] = json.dumps(_manifest(), indent=1).encode()
-    written |= _licences()
-    written["README.txt"] = _readme(label, card).encode()
-    written[SERVICE_WORKER] = _service_worker(written)
-    try:
-        for name in WEB_FILES:
-            atomic_write_bytes(folder / name, written[name], overwrite)
-    except OSError as error:
-        raise ReportError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
+    with output_folder(folder, WEB_FILES, overwrite):
+        runtime = read_members(archive, (API, LOADER, WASM))
+        written = {name: _ours(name) for name in PAGE_FILES}
+        written[WORKER] = _constant("lesionflowWorkerSource", _worker_source(runtime[API]))
+        loaded = {"loader": runtime[LOADER].decode(), "wasm": _packed(runtime[WASM])}
+        written[RUNTIME_FILE] = _constant("lesionflowRuntime", loaded)
+        bundle = {"model": model_facts(label, card), "graph": _packed(prepared(graph))}
+        written[MODEL] = _constant("lesionflowBundle", bundle)
+        written[MANIFEST] = json.dumps(_manifest(), indent=1).encode()
+        written |= _licences()
+        written["README.txt"] = _readme(label, card).encode()
+        written[SERVICE_WORKER] = _service_worker(written)
+        try:
+            for name in WEB_FILES:
+                atomic_write_bytes(folder / name, written[name], overwrite)
+        except OSError as error:
+            raise ReportError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
     return Page(folder, WEB_FILES, sum(map(len, written.values())))
 
 

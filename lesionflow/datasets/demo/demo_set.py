@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator, default_rng
 
+from lesionflow.atomic import made_folder
 from lesionflow.datasets.demo.painting import paint_skin, photograph
 from lesionflow.diagnoses import HAM10000, LabelSet, normalized
 from lesionflow.errors import UsageError
@@ -99,19 +100,20 @@ def draw_demo_set(folder: Path, images: int = 900, seed: int = 0, label_set: Lab
             rows.append((f"{prefix}{first + number:07d}", image_id, name, *patient))
         return rows
 
-    try:
-        for part in parts:
-            part.mkdir(parents=True)
-        # numpy and Pillow let go of the interpreter lock while they work, so threads are enough.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            table = [COLUMNS, *(row for rows in pool.map(draw, lesions) for row in rows)]
-        with (unfinished / "HAM10000_metadata.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows(table)
-        if folder.exists():
-            folder.rmdir()  # it is empty; Windows does not rename onto it
-        unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with made_folder(folder.parent):
+        try:
+            for part in parts:
+                part.mkdir(parents=True)
+            # numpy and Pillow let go of the interpreter lock while they work, so threads are enough.
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                table = [COLUMNS, *(row for rows in pool.map(draw, lesions) for row in rows)]
+            with (unfinished / "HAM10000_metadata.csv").open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file, lineterminator="\n").writerows(table)
+            if folder.exists():
+                folder.rmdir()  # it is empty; Windows does not rename onto it
+            unfinished.rename(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def looks_of(label_set: LabelSet) -> dict[str, tuple[Look, ...]]:
