@@ -175,7 +175,8 @@ class _Source:
         self.predictions, self.unit_of, self.exact = predictions, unit_of, exact
         self.units = int(unit_of.max()) + 1
         whole = not exact and np.bincount(unit_of).max() * self.units < _EXACT_IN_FLOAT32
-        self.product, self.counts = (np.float32, np.int32) if whole else (np.float64, np.float64)
+        self.product: type[np.generic] = np.float32 if whole else np.float64
+        self.counts: type[np.generic] = np.int32 if whole else np.float64
         seen = np.stack([
             predictions.labels, predictions.called, predictions.probabilities.argmax(axis=1), predictions.malignant,
             predictions.refer == TRUSTED,
