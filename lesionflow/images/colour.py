@@ -28,6 +28,7 @@ _PRIMARIES = {  # of ITU-T H.273, those that are not sRGB's
     12: ("Display P3", (_D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060))),
 }
 _HDR = (16, 18)  # transfers of H.273: PQ and HLG
+_SPACE = slice(16, 20)  # of a profile: which space its numbers are in
 _SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}  # Pillow's modes, and the profiles' words
 
 
@@ -50,6 +51,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
     """
     if not profile:
         return image.convert("RGB"), ""
+    image = _like_its_profile(image, profile)
     transform, note = _transform(profile, image.mode)
     if transform is None:
         return image.convert("RGB"), note
@@ -57,6 +59,17 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
         return transform.apply(image), note
     transform.apply_in_place(image)
     return image, note
+
+
+def _like_its_profile(image: Image.Image, profile: bytes) -> Image.Image:
+    """Grey as RGB where the profile is for RGB, and the other way: many decoders and encoders change between them."""
+    space = profile[_SPACE]
+    if image.mode == "L" and space == b"RGB ":
+        return image.convert("RGB")
+    if image.mode == "RGB" and space == b"GRAY":
+        red, green, blue = (channel.tobytes() for channel in image.split())
+        return image.getchannel(0) if red == green == blue else image
+    return image
 
 
 @functools.lru_cache(maxsize=64)

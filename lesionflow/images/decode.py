@@ -206,7 +206,7 @@ def _jpeg_pictures(data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Pictur
 
 
 def _decode_frame(dicom: Dicom, frame: int, sizes: Sequence[tuple[int, int]]) -> list[Decoded]:
-    picture = Picture(dicom.image(frame), profile=dicom.profile or b"")
+    picture = Picture(dicom.image(frame), profile=dicom.profile or b"", note=dicom.note)
     which = f"frame {frame + 1} of {dicom.frames}" if dicom.frames > 1 else ""
     found = []
     for size in sizes:

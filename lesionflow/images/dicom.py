@@ -12,6 +12,7 @@ import pydicom
 from PIL import Image
 from pydicom.encaps import encapsulate, get_frame, parse_fragments
 from pydicom.filereader import read_dataset
+from pydicom.multival import MultiValue
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_windowing, as_pixel_options, get_decoder
 from pydicom.uid import (
     UID,
@@ -29,6 +30,7 @@ from lesionflow.errors import ImageError, first_few
 from lesionflow.images.jpeg import Layout, check_end, check_sequential, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.quiet import quietly
+from lesionflow.images.tiff import packbits_length
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 PALETTE = "PALETTE COLOR"
@@ -64,6 +66,7 @@ class Dicom:
             check_pixels(self.columns, self.rows)
             self.frames = int(self.dataset.get("NumberOfFrames") or 1)
             possible = self._possible_frames()
+            self.note = "" if _has_window(self.dataset) else "window ignored: it makes no sense"
         if not 1 <= self.frames <= possible:
             raise ImageError("damaged", f"{self.frames} frames are announced, there are bytes for {possible}")
 
@@ -91,11 +94,15 @@ class Dicom:
             raise ImageError("unsupported", f"{self.kind} with {dataset.SamplesPerPixel} samples a pixel")
         if self.kind in COLOUR and dataset.get("PixelRepresentation"):
             raise ImageError("unsupported", f"{self.kind} with signed samples")
+        high = dataset.get("HighBit")
+        self.unused = 0 if high is None else int(high) + 1 - self.bits  # bits below those that count
+        if not 0 <= self.unused <= allocated - self.bits:
+            raise ImageError("damaged", f"its high bit is {high}, with {self.bits} of {allocated} bits a sample")
 
     def _possible_frames(self) -> int:
         """How many frames the bytes can hold at most: a number in a header alone must not set the work."""
         if self.syntax.is_compressed:
-            return int(parse_fragments(self.dataset.PixelData)[0])
+            return int(parse_fragments(self.dataset.PixelData)[0]) - 1  # the first item is the table of offsets
         samples = self.rows * self.columns * int(self.dataset.SamplesPerPixel)
         if self.kind == "YBR_FULL_422":
             samples = samples * 2 // 3
@@ -129,12 +136,12 @@ class Dicom:
     def _pixels(self, frame: int) -> np.ndarray:
         """Stored values of a frame: (rows, columns), or (rows, columns, 3) in RGB."""
         if not self.syntax.is_compressed:
-            pixels: np.ndarray = self.decoder.as_array(self.dataset, index=frame)[0]
-            return pixels
+            return self._as_array(self.dataset, index=frame)
         content = get_frame(self.dataset.PixelData, frame, number_of_frames=self.frames, **self._offsets())
         if self.syntax == RLELossless:
             if len(content) > MAXIMUM_RLE_BYTES:
                 raise ImageError("too_large", f"more than {MAXIMUM_RLE_BYTES // 2**20} MiB of run lengths")
+            _check_rle(content, self.rows * self.columns)
             return self._decoded(content, "pydicom")
         stream = _read_stream(content, self.syntax)
         if max(stream.width, stream.height) < 2**16:  # more than the file itself could say is nonsense
@@ -158,10 +165,17 @@ class Dicom:
         # The planes of a compressed frame are its codec's business: what the file says of them means nothing.
         options |= {"number_of_frames": 1, "planar_configuration": 0, "decoding_plugin": plugin}
         try:
-            pixels: np.ndarray = self.decoder.as_array(encapsulate([content]), index=0, **options)[0]
+            return self._as_array(encapsulate([content]), index=0, **options)
         except RuntimeError as error:  # pydicom's list of what each plug-in says
             said = " ".join(str(error).rpartition("\n")[2].removeprefix(f"  {plugin}: ").split())
             raise ImageError("damaged", said) from error
+
+    def _as_array(self, source: Any, **options: Any) -> np.ndarray:
+        """Stored values of a frame; pydicom 3.0 takes the lowest bits of each sample, wherever the high bit is."""
+        if self.unused and (not self.syntax.is_compressed or self.syntax == RLELossless):
+            pixels: np.ndarray = self.decoder.as_array(source, bits_stored=self.bits + self.unused, **options)[0]
+            return pixels >> self.unused
+        pixels = self.decoder.as_array(source, **options)[0]
         return pixels
 
     def _decoded_jpeg(self, content: bytes, layout: Layout) -> np.ndarray:
@@ -227,7 +241,7 @@ class Dicom:
         if dataset.get("VOILUTSequence"):
             table = dataset.VOILUTSequence[0]
             values, bottom, top = _looked_up(values, table), 0.0, 2.0 ** int(table.LUTDescriptor[2]) - 1
-        elif dataset.get("WindowWidth") is not None:
+        elif dataset.get("WindowWidth") is not None and not self.note:
             values = apply_windowing(values, dataset)  # from bottom to top, even where the slope turned them round
         else:
             bottom, top = min(bottom, top), max(bottom, top)
@@ -297,6 +311,32 @@ def _decoder(syntax: UID) -> Any:
         name = _SYNTAX_NAMES.get(syntax, syntax.name)
         raise ImageError("unsupported", f"{name} is a transfer syntax that is not decoded ({syntax})") from error
     return decoder
+
+
+def _check_rle(content: bytes, expected: int) -> None:
+    """Raise `ImageError` for a frame whose segments come to other numbers of bytes: DICOM PS3.5, annex G.
+
+    pydicom 3.0 drops what is too much, so that a hole only shifts what follows it.
+    """
+    count, *starts = struct.unpack_from("<16I", content)
+    ends = [*starts[1:count], len(content)]
+    for start, end in zip(starts[:count], ends, strict=False):
+        # A segment is padded to an even length, with a byte that may look like another run.
+        if expected not in (packbits_length(content[start:end]), packbits_length(content[start : end - 1])):
+            raise ImageError("damaged", "its run lengths do not come to the pixels of the frame")
+
+
+def _has_window(dataset: pydicom.Dataset) -> bool:
+    """Whether the window of a data set, if it has one, can be applied: DICOM PS3.3, C.11.2.1.2."""
+    function = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
+    widths, centres = (
+        value if isinstance(value, MultiValue) else [value]
+        for value in (dataset.get("WindowWidth"), dataset.get("WindowCenter"))
+    )
+    if widths[0] is None:
+        return True
+    least = {"LINEAR": 1, "LINEAR_EXACT": 1e-9, "SIGMOID": 1e-9}.get(function, float("inf"))
+    return centres[0] is not None and float(widths[0]) >= least
 
 
 def _looked_up(values: np.ndarray, table: Any) -> np.ndarray:

@@ -52,12 +52,15 @@ IMAGE_FORMATS = (
         "ICC profile",
         "whatever libtiff complains of; strips that are empty, short or beyond the end; a wrong checksum of "
         "Deflate; a JPEG "
-        "strip that a JPEG file could not be. Nothing can tell a hole in pixels that are not compressed.",
+        "strip that a JPEG file could not be. Nothing can tell a hole in pixels that are not compressed; of holes "
+        "in Zstandard up to a third go unseen, in LZW a few.",
         "the preview in place of the image; planes of 16 bits mixed up; palettes of 8-bit entries black",
     ),
     ImageFormat(
         "WEBP", (".webp",), "", "lossy and lossless; of an animation the first frame", "ICC profile",
-        "what the decoder refuses; it has no checksums, and decodes some holes to other pixels", "",
+        "what the decoder refuses, and more bytes than the pixels take: of 2,000-byte holes nearly all. It has no "
+        "checksums: of holes of some bytes in lossless files about half go unseen",
+        "a hole gives other pixels, without an error",
     ),
     ImageFormat(
         "BMP", (".bmp", ".dib"), "", "what Pillow decodes, from 1 to 32 bits", "none",
@@ -69,7 +72,8 @@ IMAGE_FORMATS = (
     ImageFormat(
         "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpc"), "",
         "of up to 8 bits, grey and colour, at the scale that is needed", "ICC profile",
-        "a codestream that breaks off; errors within it go unseen where they are finer than what is decoded", "",
+        "a codestream that breaks off; errors within it go unseen where they are finer than what is decoded",
+        "its profile is passed over",
     ),
     ImageFormat(
         "AVIF", (".avif",), "", "8, 10 and 12 bits, where Pillow has AVIF; turned as irot and imir say",
@@ -86,8 +90,11 @@ IMAGE_FORMATS = (
         "JPEG, lossless "
         "JPEG, JPEG-LS, JPEG 2000, HTJ2K and RLE.",
         "the ICC profile of the file or of its optical path",
-        "frames that are not there, or are not what the file says of them; in JPEG frames what makes JPEG `damaged`",
-        "planar configuration believed for JPEG, palettes shown black, YCbCr turned into RGB twice",
+        "frames that are not there, or are not what the file says of them; in JPEG frames what makes JPEG "
+        "`damaged`, run lengths that come to another number of pixels. Decoders of lossless JPEG of 16 bits pass "
+        "over most holes",
+        "planar configuration believed for JPEG, palettes shown black, YCbCr turned into RGB twice, the high bit "
+        "of samples passed over",
     ),
 )  # fmt: skip
 

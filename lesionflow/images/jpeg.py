@@ -25,6 +25,7 @@ _BASELINE, _EXTENDED, _PROGRESSIVE, _LOSSLESS = 0xC0, 0xC1, 0xC2, 0xC3
 _ARITHMETIC, _ARITHMETIC_PROGRESSIVE = 0xC9, 0xCA
 _TABLES_HUFFMAN, _TABLES_QUANTIZATION, _START_OF_SCAN, _END_OF_IMAGE = 0xC4, 0xDB, 0xDA, 0xD9
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {_TABLES_HUFFMAN, 0xC8, 0xCC}
+_FRAME_OF_JPEG_LS = 0xF7  # ITU-T T.87
 _ALONE = frozenset([0x01, *range(0xD0, 0xD8)])  # markers without a length
 _PROCESSES = {
     _BASELINE: "baseline", _EXTENDED: "extended", _PROGRESSIVE: "progressive", _LOSSLESS: "lossless",
@@ -89,6 +90,8 @@ def read_layout(data: bytes) -> Layout:
             return Layout(*frame, position, exif, xmp, profile, adobe, jfif, tuple(tables))
         if marker == _END_OF_IMAGE:
             raise ImageError("damaged", "it ends before its pixels")
+        if marker == _FRAME_OF_JPEG_LS:
+            raise ImageError("unsupported", "JPEG-LS outside of DICOM; save it as PNG")
         start, end = position + 4, position + 2 + (data[position + 2] << 8 | data[position + 3])
         if end < start or end > length:
             raise ImageError("damaged", "it breaks off within its header")

@@ -21,6 +21,7 @@ from lesionflow.images.limits import MAXIMUM_STORED_PIXELS, check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation
 from lesionflow.images.quiet import quietly
 
+_UNUSED_OF_WEBP = 16  # bytes; of whole files the last 1 to 4 are not needed
 _NCLX = re.compile(rb"colrnclx(..)(..)", re.S)  # how HEIC and AVIF name primaries and transfer, ITU-T H.273
 
 
@@ -41,10 +42,10 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
     profile, note = image.info.get("icc_profile") or b"", ""
     if kind == "PNG":
         profile, note = _check_png(data, profile)
+    elif kind == "JPEG 2000":
+        profile = _profile_of_jp2(data)
     elif kind in ("AVIF", "HEIF") and not profile:
         profile, note = _named_colours(data)
-    elif kind == "WEBP" and len(data) < int.from_bytes(data[4:8], "little") + 8:
-        raise ImageError("damaged", "it breaks off")
     halvings = _reduce(image, data, width, height) if isinstance(image, Jpeg2KImageFile) else 0
     check_pixels(image.width >> halvings, image.height >> halvings)
     try:
@@ -57,6 +58,8 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         image.load()
     if kind == "PNG":
         _check_rows(data, image)
+    elif kind == "WEBP":
+        _check_webp(data)
     return Picture(image, orientation, profile, note)
 
 
@@ -121,6 +124,8 @@ def _check_png(data: bytes, profile: bytes) -> tuple[bytes, str]:
 
     Of the chunks that speak of colour the first that is there counts: cICP, iCCP, sRGB, gAMA with cHRM.
     """
+    if data[12:16] == b"CgBI":
+        raise ImageError("unsupported", "a PNG of Apple's own kind, as in programs for phones; save it as PNG")
     found: dict[bytes, bytes] = {}
     position = 8
     while True:
@@ -140,6 +145,52 @@ def _check_png(data: bytes, profile: bytes) -> tuple[bytes, str]:
     if profile or b"sRGB" in found or len(found.get(b"gAMA", b"")) != 4:
         return profile, ""
     return gamma_profile(found[b"gAMA"], found.get(b"cHRM", b"")), ""
+
+
+def _check_webp(data: bytes) -> None:
+    """Raise `ImageError` for a WebP that breaks off, or holds more bytes than its pixels take.
+
+    The format has no checksums. Its decoder stops when the pixels are there and ignores what is left; behind damage it
+    stops elsewhere. So a file that decodes without its last bytes as well is damaged.
+    """
+    end = int.from_bytes(data[4:8], "little") + 8
+    if len(data) < end:
+        raise ImageError("damaged", "it breaks off")
+    position = 12
+    while data[position : position + 4] not in (b"VP8 ", b"VP8L"):
+        position += 8 + _even(int.from_bytes(data[position + 4 : position + 8], "little"))
+        if position >= end:  # an animation, whose frames hold them
+            return
+    length = int.from_bytes(data[position + 4 : position + 8], "little")
+    least = length - _UNUSED_OF_WEBP
+    shorter = data[: position + 4] + least.to_bytes(4, "little") + data[position + 8 : position + 8 + least]
+    shorter += bytes(least % 2) + data[position + 8 + _even(length) : end]
+    try:
+        # Decoding once more costs less than a wrong picture: few images are WebP.
+        WebPImageFile(io.BytesIO(shorter[:4] + (len(shorter) - 8).to_bytes(4, "little") + shorter[8:])).load()
+    except (OSError, SyntaxError):
+        return
+    raise ImageError("damaged", "its pixels end before its bytes do")
+
+
+def _even(length: int) -> int:
+    return length + length % 2
+
+
+def _profile_of_jp2(data: bytes) -> bytes:
+    """The ICC profile of a JPEG 2000 file, which Pillow passes over: ITU-T T.800, I.5.3.3."""
+    position, end = 0, len(data)
+    while position + 8 <= end:
+        length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
+        if kind == b"jp2h":  # a box of boxes
+            position, end = position + 8, min(end, position + length)
+            continue
+        if kind == b"colr" and data[position + 8] in (2, 3):
+            return data[position + 11 : position + length]
+        if kind == b"jp2c" or length < 8:
+            break
+        position += length
+    return b""
 
 
 def _check_rows(data: bytes, image: Image.Image) -> None:

@@ -28,8 +28,8 @@ from lesionflow.images.quiet import quietly
 
 # Tags, of TIFF 6.0 and its supplements.
 _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
-_SAMPLES, _ROWS, _PLANAR, _COLOURS, _SUBDIRECTORIES, _EXTRA, _FORMAT, _JPEG_TABLES, _PROFILE = (
-    277, 278, 284, 320, 330, 338, 339, 347, 34675,
+_FILL_ORDER, _SAMPLES, _ROWS, _PLANAR, _COLOURS, _SUBDIRECTORIES, _EXTRA, _FORMAT, _JPEG_TABLES, _PROFILE = (
+    266, 277, 278, 284, 320, 330, 338, 339, 347, 34675,
 )  # fmt: skip
 _STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 273, 279, 322, 323, 324, 325
 _KINDS = {
@@ -58,6 +58,8 @@ _PHOTOMETRICS = {
     10: "ITU Lab", 32803: "a camera's raw image", 34892: "a camera's raw image", 32844: "LogL", 32845: "LogLuv",
 }  # fmt: skip
 _RAW = (32803, 34892)
+_SIGNED = 2  # numbers that may be negative
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # by byte: the same bits from the other end
 _MAXIMUM_PAGES = 100
 # A first page that says nothing of itself is the preview of another that has its shape, is larger and looks like it.
 _PREVIEW, _ALIKE = 2, 12  # times as wide at least; grey levels at most, on average
@@ -226,7 +228,7 @@ def _check_strips(data: bytes, page: _Page) -> None:
         if compression == _JPEG:
             _check_jpeg(data[offset : offset + count], page.tables)
         elif compression in _DEFLATE:
-            _check_deflate(data[offset : offset + count], _MOST_UNPACKED)
+            _check_deflate(_strip(data, page, offset, offset + count), _MOST_UNPACKED)
     if compression not in (_NONE, _PACKBITS) or page.first(_PHOTOMETRIC, 0) == 6:  # of YCbCr, colour is sampled
         return
     samples = 1 if planes > 1 else page.first(_SAMPLES, 1)
@@ -238,9 +240,15 @@ def _check_strips(data: bytes, page: _Page) -> None:
             whole = offset + expected <= len(data)
         else:
             end = offset + counts[i] if i < len(counts) else len(data)
-            whole = _unpacked(data, offset, end) in (expected, row * rows)
+            whole = packbits_length(_strip(data, page, offset, end)) in (expected, row * rows)
         if not whole:
             raise ImageError("damaged", "a strip or tile does not hold the bytes of its rows")
+
+
+def _strip(data: bytes, page: _Page, start: int, end: int) -> bytes:
+    """What a strip holds, its bits in the usual order."""
+    content = data[start:end]
+    return content.translate(_MIRRORED) if page.first(_FILL_ORDER, 1) == 2 else content
 
 
 def _check_jpeg(stream: bytes, tables: bytes) -> None:
@@ -268,11 +276,11 @@ def _check_deflate(content: bytes, most: int) -> None:
         raise ImageError("damaged", "a strip or tile breaks off")
 
 
-def _unpacked(data: bytes, position: int, end: int) -> int:
-    """Bytes that PackBits come to."""
-    total = 0
-    while position < end:
-        header = data[position]
+def packbits_length(packed: bytes) -> int:
+    """How many bytes PackBits come to."""
+    total = position = 0
+    while position < len(packed):
+        header = packed[position]
         if header < 128:
             total += header + 1
             position += header + 2
@@ -304,6 +312,14 @@ def _load(data: bytes, page: _Page) -> Image.Image:
         raise ImageError("unsupported", "a camera's raw image; save it as JPEG, PNG or TIFF of 8 bits")
     if page.first(_COMPRESSION, 1) not in _COMPRESSIONS:
         raise ImageError("unsupported", f"{page.described}; save it as PNG")
+    if data.startswith(b"MM\0+"):  # Pillow 13 takes its header for that of a small file
+        raise ImageError("unsupported", "big-endian BigTIFF; save it as a little-endian one or as PNG")
+    if page.first(_FORMAT, 1) == _SIGNED:  # of those of 8 bits Pillow does not ask
+        raise ImageError("unsupported", f"{page.described}: numbers without a defined brightness")
+    if page.first(_PHOTOMETRIC, 1) == 0 and page.first(_BITS, 1) == 16:
+        # Pillow knows such pixels in little-endian files only; `Picture.white_is_zero` says what they mean.
+        place = page.places[_PHOTOMETRIC]
+        data = data[:place] + struct.pack("<H" if data[:2] == b"II" else ">H", 1) + data[place + 2 :]
     try:
         with quietly():
             image = _ThroughLibtiff(io.BytesIO(data))

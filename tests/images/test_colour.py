@@ -79,6 +79,20 @@ def test_display_p3_comes_to_srgb(format: str) -> None:
         assert found.note == "converted from Display P3"
 
 
+def test_the_profile_of_a_jpeg_2000_is_converted() -> None:
+    def box(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(content)) + kind + content
+
+    data = saved(Image.new("RGB", (32, 32), SKIN), "JPEG2000", irreversible=False)
+    named = box(b"colr", b"\x01\0\0\0\0\0\x10")  # sRGB, by number
+    start = data.index(b"jp2h") - 4
+    end = start + int.from_bytes(data[start : start + 4], "big")
+    head = data[start + 8 : end].replace(named, box(b"colr", b"\2\0\0" + profile("Display P3")))
+    found = decoded(data[:start] + box(b"jp2h", head) + data[end:])
+    assert np.abs(found.pixels[0, 0] - as_srgb(np.array([SKIN]), P3_TO_XYZ)[0]).max() < 2
+    assert found.note == "converted from Display P3" and decoded(data).note == ""
+
+
 def test_an_image_in_memory_has_a_profile_as_well() -> None:
     file = saved(Image.new("RGB", (32, 32), SKIN), icc_profile=profile("Display P3"))
     assert np.array_equal(fit_image(Image.open(io.BytesIO(file)), 24, 24), decoded(file).pixels)
@@ -131,6 +145,12 @@ def test_grey_and_cmyk_have_profiles_too() -> None:
     grey = grey.replace(b"rTRC", b"kTRC", 1)
     found = decoded(saved(Image.new("L", (32, 32), 100), icc_profile=bytes(grey)))
     assert abs(int(found.pixels[0, 0, 0]) - as_srgb(np.array([[100] * 3]), SRGB_TO_XYZ, 1.8)[0, 0]) < 2
+    # as files of 16 bits, and as formats that know no grey have it
+    for other in (Image.fromarray(np.full((32, 32), 100 * 257, np.uint16)), Image.new("RGB", (32, 32), (100,) * 3)):
+        assert np.array_equal(decoded(saved(other, icc_profile=bytes(grey))).pixels, found.pixels)
+    # and grey in a profile for RGB is what red, green and blue of that value are
+    curved = colour._matrix_profile("RGB of 1.8", colour._SRGB, 1.8)
+    assert np.abs(decoded(saved(Image.new("L", (32, 32), 100), icc_profile=curved)).pixels - found.pixels).max() <= 1
     # Of CMYK there is no profile small enough to make by hand: one of RGB does not fit, which is said.
     cmyk = decoded(saved(Image.new("CMYK", (32, 32), (10, 90, 80, 20)), "JPEG", icc_profile=profile("Display P3")))
     assert cmyk.note == "colour profile ignored: it is for RGB, the pixels are CMYK"

@@ -109,6 +109,27 @@ def test_a_window_is_applied() -> None:
     assert abs(grey(4095, WindowCenter=2048, WindowWidth=8191, **WIDE) - 191) <= 1
 
 
+@pytest.mark.parametrize(
+    "window",
+    [{"WindowWidth": 0}, {"WindowWidth": 100, "WindowCenter": None}, {"WindowWidth": 9, "VOILUTFunction": "CUBIC"}],
+)
+def test_a_window_that_makes_no_sense_is_ignored_and_said(window: dict[str, Any]) -> None:
+    data = dicom(np.full((16, 16), 100, np.uint8), "MONOCHROME2", **{"WindowCenter": 128, **window})
+    ((_, found),) = decode_frames(data, 8, 8)
+    assert isinstance(found, Decoded) and (found.pixels == 100).all()
+    assert found.note == "window ignored: it makes no sense"
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16])
+def test_samples_end_at_the_high_bit(dtype: Any) -> None:
+    """12 bits in the upper ones of 16, and others in the lower ones that do not count."""
+    expected = [grey(value, dtype=dtype, bits=12, allocated=16) for value in (100, 1000)]
+    above = [grey(value << 4 | 9, dtype=dtype, bits=12, allocated=16, HighBit=15) for value in (100, 1000)]
+    assert above == expected
+    data = dicom(np.zeros((16, 16), np.uint16), "MONOCHROME2", bits=12, allocated=16, HighBit=16)
+    assert reason_of(data) == "damaged: its high bit is 16, with 12 of 16 bits a sample"
+
+
 def test_a_lookup_table_is_applied() -> None:
     table = Dataset()
     table.LUTDescriptor, table.LUTData = [4, 1000, 8], [10, 20, 30, 40]
@@ -378,6 +399,22 @@ def test_a_cut_stream_is_damaged(syntax: Any) -> None:
     )
     cut = dicom(encapsulate([stream[: len(stream) * 2 // 3]]), "RGB", syntax=syntax, size=(32, 32))
     assert reason_of(cut).startswith("damaged: ") and "\n" not in reason_of(cut)
+
+
+def test_a_hole_in_run_lengths_is_damage() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    data = compressed_dataset(noise, "RGB", RLELossless)
+    assert (decode(data, 64, 64) == noise).all()
+    for hole in (bytes(200), noise.tobytes()[:200]):
+        assert reason_of(data[:-6000] + hole + data[-6000 + len(hole) :]).startswith("damaged: ")
+
+
+def test_of_missing_frames_nobody_knows_which() -> None:
+    good = compressed(Image.new("RGB", (32, 32), RED), "JPEG")
+    for table in (True, False):
+        frames = encapsulate([good, good], has_bot=table)
+        data = dicom(frames, "YBR_FULL_422", syntax=JPEGBaseline8Bit, size=(32, 32), frames=3)
+        assert reason_of(data) == "damaged: 3 frames are announced, there are bytes for 2"
 
 
 def test_the_profile_of_a_file_is_converted() -> None:

@@ -80,6 +80,26 @@ def test_cut_files_are_damaged(format: str) -> None:
         assert failure(data[:end]).startswith("damaged: ")
 
 
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_hole_in_a_webp_is_damage(lossless: bool) -> None:
+    """The format has no checksums: what follows a hole is decoded to something, from too few bytes."""
+    smooth = NOISE.resize((300, 200), Image.Resampling.BICUBIC)
+    data = saved(smooth, "WEBP", lossless=lossless, quality=90, exif=b"Exif\0\0II*\0")
+    assert decode(data, 16, 16).shape == (16, 16, 3)
+    for share in (0.3, 0.6):
+        place = int(share * len(data))
+        assert failure(data[:place] + bytes(2000) + data[place + 2000 :]).startswith("damaged: ")
+
+
+@pytest.mark.parametrize(("size", "colours"), [((1, 1), 1), ((64, 48), 1), ((64, 48), 200)])
+def test_a_webp_needs_all_its_bytes_however_small(size: tuple[int, int], colours: int) -> None:
+    image = NOISE.quantize(colours).convert("RGB").crop((0, 0, *size))
+    for options in ({"quality": 1}, {"quality": 100}, {"lossless": True}, {"lossless": True, "method": 6}):
+        assert decode(saved(image, "WEBP", **options), 16, 16).shape == (16, 16, 3)
+    moving = saved(image, "WEBP", save_all=True, append_images=[image.transpose(Image.Transpose.ROTATE_180)])
+    assert decode(moving, 16, 16).shape == (16, 16, 3)
+
+
 def test_jpeg_2000_is_decoded_at_the_scale_that_is_needed() -> None:
     smooth = NOISE.resize((20, 15)).resize((800, 600), Image.Resampling.BICUBIC)
     for options in ({}, {"no_jp2": True}, {"num_resolutions": 1}, {"tile_size": (256, 256)}):
@@ -114,6 +134,9 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500)
     assert failure(heic) == "unsupported: HEIC needs pillow-heif: pip install 'lesionflow[heif]'"
+    assert failure(b"\xff\xd8\xff\xf7\0\x0b" + bytes(500)) == "unsupported: JPEG-LS outside of DICOM; save it as PNG"
+    of_apple = b"\x89PNG\r\n\x1a\n" + chunk(b"CgBI", bytes(4)) + png(b"")[8:]
+    assert failure(of_apple).startswith("unsupported: a PNG of Apple's own kind")
     assert failure(b"\xff\x0a" + bytes(500)) == "unsupported: JPEG XL; save it as PNG or JPEG"
     monkeypatch.setattr("PIL.features.check", lambda feature: False)
     assert failure(saved(NOISE, "AVIF")).startswith("unsupported: this Pillow was built without AVIF")

@@ -119,6 +119,22 @@ def test_an_alpha_of_0_everywhere_is_ignored(bits: int, meaning: int) -> None:
     assert ("alpha" in decoded.note) == (meaning != 0)
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_grey_of_16_bits_may_begin_at_white(order: str) -> None:
+    stored = (65535 - WIDE[..., 0]).astype(f"{order}u2")
+    data = tiff((page(stored, t262=0), [stored.tobytes()]), order=order)
+    assert np.array_equal(decode(data, HEIGHT, WIDTH)[..., 1], RAMPS[..., 0])
+
+
+def test_bits_in_mirrored_order_are_no_damage() -> None:
+    """Fill order 2, of fax machines and some scanners: the checks look at the bytes as the decoder does."""
+    mirrored = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+    rows = b"".join(b"\x77" + row.tobytes() for row in RAMPS)  # PackBits: 120 bytes as they are
+    for compression, packed in ((8, zlib.compress(RAMPS.tobytes())), (32773, rows)):
+        data = tiff((page(RAMPS, t259=compression, t266=2), [packed.translate(mirrored)]))
+        assert np.array_equal(decode(data, HEIGHT, WIDTH), RAMPS)
+
+
 @pytest.mark.parametrize("scale", [1, 257])
 def test_palettes_of_8_and_16_bits(scale: int) -> None:
     indices = RAMPS[..., 0]
@@ -213,12 +229,26 @@ def test_damage_within_a_strip_of_jpeg_is_named() -> None:
         ({"t259": 34712}, "JPEG 2000"),
         ({"t339": [3, 3, 3], "t258": [32, 32, 32]}, "float"),
         ({"t258": [8, 8, 8], "t339": [2, 2, 2]}, "signed"),
+        ({"t258": 8, "t262": 1, "t277": 1, "t339": 2}, "signed"),
     ],
 )  # fmt: skip
 def test_what_is_not_decoded_is_named(changes: dict[str, object], said: str) -> None:
     with pytest.raises(ImageError, match=said) as caught:
         decode(tiff((page(RAMPS, **changes), [RAMPS.tobytes() * 4])), HEIGHT, WIDTH)
     assert caught.value.reason == "unsupported"
+
+
+def test_a_bigtiff_that_is_not_read_is_named() -> None:
+    grey = RAMPS[..., 0]
+    entries = {256: WIDTH, 257: HEIGHT, 258: 8, 259: 1, 262: 1, 273: 212, 277: 1, 278: HEIGHT, 279: grey.size}
+    for order, mark in (("<", b"II+\0"), (">", b"MM\0+")):
+        directory = b"".join(struct.pack(f"{order}HHQIxxxx", tag, 4, 1, value) for tag, value in entries.items())
+        data = mark + struct.pack(f"{order}HHQQ", 8, 0, 16, len(entries)) + directory + bytes(8) + grey.tobytes()
+        if order == "<":
+            assert np.array_equal(decode(data, HEIGHT, WIDTH)[..., 1], grey)
+        else:
+            with pytest.raises(ImageError, match="unsupported: big-endian BigTIFF"):
+                decode(data, HEIGHT, WIDTH)
 
 
 def test_libtiff_says_nothing_on_stderr() -> None:
