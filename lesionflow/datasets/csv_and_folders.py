@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 IMAGE_COLUMNS = ("path", "file_name")
 LABEL_COLUMNS = ("dx", "diagnosis")
 FURTHER = ("lesion_id", "patient_id", "image_id", "age", "sex", "localization", "dx_type", *ORIGIN)
+# What messages say of tables that nobody knows.
+ITS_OWN_COLUMNS = (
+    f"a table of one's own needs path and diagnosis, and may have {', '.join(FURTHER)}; to name yours, give "
+    "--labels FILE with 'columns: {path: YOURS, diagnosis: YOURS}'"
+)
 IMAGE_FOLDER_FILES = ("metadata.csv", "metadata.jsonl")
 
 
@@ -85,11 +90,7 @@ def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
     """
     import pandas as pd
 
-    folders = sorted(
-        entry
-        for entry in folder.iterdir()
-        if entry.is_dir() and not entry.name.startswith((".", "__")) and entry.name not in LEFTOVERS
-    )
+    folders = visible_folders(folder)
     decided = words.decide([(entry.name,) for entry in folders])
     if strange := [entry.name for entry, (_, name) in zip(folders, decided, strict=True) if name is None]:
         raise DataError(
@@ -109,6 +110,15 @@ def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
         warnings.append(f"{len(loose)} images lie in no diagnosis's folder and are left out: {first_few(loose)}")
     table = pd.DataFrame(rows, columns=["path", "dx"], dtype=str)
     return _read_rows(table, folder, words, tuple(warnings))
+
+
+def visible_folders(folder: Path) -> list[Path]:
+    """The folders in a folder, but for hidden ones and leftovers."""
+    return sorted(
+        entry
+        for entry in folder.iterdir()
+        if entry.is_dir() and not entry.name.startswith((".", "__")) and entry.name not in LEFTOVERS
+    )
 
 
 def has_diagnosis_folders(folder: Path, words: LabelWords) -> bool:
@@ -131,9 +141,8 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
         lacking = [] if image else ["path"]
         lacking += [] if set(LABEL_COLUMNS) & set(table.columns) else ["dx or diagnosis"]
         raise DataError(
-            f"{file}: no column {' and no column '.join(lacking)}; the columns are {', '.join(table.columns)}. A table "
-            f"of one's own needs path and diagnosis, and may have {', '.join(FURTHER)}; to name yours, give "
-            "--labels FILE with 'columns: {path: YOURS, diagnosis: YOURS}'"
+            f"{file}: no column {' and no column '.join(lacking)}; the columns are {', '.join(table.columns)}. "
+            f"{ITS_OWN_COLUMNS[0].upper()}{ITS_OWN_COLUMNS[1:]}"
         )
     return table.rename(columns={image: "path"})
 
@@ -141,7 +150,7 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
 def _read_rows(table: pd.DataFrame, source: Path, words: LabelWords, warnings: tuple[str, ...] = ()) -> RawLabels:
     """Rows with `path` and `dx` or `diagnosis`."""
     base = source if source.is_dir() else source.parent
-    table["dx"] = _one_label(table, source, words)
+    table["dx"] = one_label(table, source, words)
     if empty := int((table["path"].str.strip() == "").sum()):
         raise DataError(f"{source}: {empty} rows with an empty path")
     table["path"] = [_joined(base, path) for path in table["path"]]
@@ -160,8 +169,14 @@ def _joined(base: Path, path: str) -> str:
     return joined if "\\" not in path or os.path.exists(joined) else os.path.join(base, path.replace("\\", "/"))
 
 
-def _one_label(table: pd.DataFrame, source: Path, words: LabelWords) -> pd.Series:
-    """The label of each row, where two columns give one. Raises `DataError` where these disagree or there is none."""
+def one_label(table: pd.DataFrame, source: Path, words: LabelWords) -> pd.Series:
+    """The label of each row, where two columns may give one.
+
+    Raises
+    ------
+    DataError
+        Where the columns disagree, or neither says anything.
+    """
     columns = [name for name in LABEL_COLUMNS if name in table.columns]
     label = table[columns[0]]
     for other in columns[1:]:

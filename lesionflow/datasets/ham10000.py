@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.datasets.label_table import lowered, read_table, require_columns
+from lesionflow.datasets.csv_and_folders import ITS_OWN_COLUMNS, one_label
+from lesionflow.datasets.label_table import lowered, read_table
+from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import RawLabels
 from lesionflow.errors import DataError, first_few
 
@@ -24,18 +26,24 @@ METADATA_NAMES = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metada
 REQUIRED_COLUMNS = ("lesion_id", "image_id", "dx")
 
 
-def read_ham10000(folder: Path) -> RawLabels:
+def read_ham10000(file: Path, words: LabelWords) -> RawLabels:
     """Read a HAM10000 folder: the metadata CSV and, in folders of any name or beside it, `<image_id>.<ending>`.
 
     Raises
     ------
     DataError
-        Where there is no table, or one without the columns that it needs.
+        For a table without the columns that it needs, or whose columns `dx` and `diagnosis` differ.
     """
-    file = _find_metadata(folder)
     table = lowered(read_table(file))
-    require_columns(table, REQUIRED_COLUMNS, file)
-    return RawLabels(file, table, [(word,) for word in table["dx"]], folder, needs_lesions=True)
+    if not set(REQUIRED_COLUMNS) <= set(table.columns):
+        missing = ", ".join(column for column in REQUIRED_COLUMNS if column not in table.columns)
+        raise DataError(
+            f"{file}: no column {missing}; the columns are {first_few(list(table.columns), 7)}. A folder's table needs "
+            f"{', '.join(REQUIRED_COLUMNS)}; give another one itself: {ITS_OWN_COLUMNS}"
+        )
+    if "diagnosis" in table.columns:
+        table["dx"] = one_label(table, file, words)
+    return RawLabels(file, table, [(word,) for word in table["dx"]], file.parent, needs_lesions=True)
 
 
 def holds_ham10000(table: pd.DataFrame) -> bool:
@@ -48,17 +56,10 @@ def holds_ham10000(table: pd.DataFrame) -> bool:
     return bool((lesions | numbers.between("0024306", "0034320")).any())
 
 
-def has_metadata(folder: Path) -> bool:
-    """Whether a folder looks like HAM10000: a metadata file lies in it, or exactly one CSV file."""
-    return any((folder / name).is_file() for name in METADATA_NAMES) or len(list(folder.glob("*.csv"))) == 1
-
-
-def _find_metadata(folder: Path) -> Path:
+def find_metadata(folder: Path) -> Path | None:
+    """The table of a folder that looks like HAM10000: a metadata file, or the one CSV file that there is."""
     for name in METADATA_NAMES:
         if (folder / name).is_file():
             return folder / name
     others = sorted(folder.glob("*.csv"))
-    if len(others) == 1:
-        return others[0]
-    found = f"found {first_few([file.name for file in others])}" if others else "found no CSV file"
-    raise DataError(f"{folder}: no {METADATA_NAMES[0]}; {found}")
+    return others[0] if len(others) == 1 else None

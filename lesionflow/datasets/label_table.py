@@ -20,6 +20,7 @@ ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body 
 MISSING_WORDS = ("", "unknown", "nan", "na", "n/a", "<na>", "none", "null", "?")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx")
+_OTHER_TABLES = (".json", ".parquet", ".feather", ".arrow", ".xls", ".xlsb", ".ods", ".numbers", ".pkl", ".sav", ".rds")
 
 
 def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
@@ -44,6 +45,8 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
         For a file without rows, of another encoding, with rows that are longer or shorter than the header, or with
         two columns of one name; it says which and what to do.
     """
+    if file.suffix.lower() in _OTHER_TABLES:
+        raise DataError(f"{file}: no kind of table that is read; save it as CSV, JSON lines (.jsonl) or Excel (.xlsx)")
     if file.suffix.lower() == ".xlsx":
         table = _read_workbook(file)
     else:
@@ -94,7 +97,9 @@ def _decode(content: bytes, file: Path, cut: bool = False) -> str:
         raise DataError(f"{file}: line {line} is not UTF-8 text; save the table as CSV in UTF-8") from error
     if "\0" in text:
         raise DataError(f"{file}: cannot be read as CSV (there are null characters); save the table as CSV in UTF-8")
-    return text.lstrip("\r\n")
+    text = text.lstrip("\r\n")
+    # Excel's way to name the separator, which is seen without it.
+    return text.partition("\n")[2] if text[:4].lower() == "sep=" else text
 
 
 def _first_row(text: str) -> tuple[list[str], str]:
@@ -148,8 +153,15 @@ def _read_json_lines(text: str, file: Path) -> pd.DataFrame:
             raise DataError(f"{file}: line {number} is not JSON ({error}); is the file cut off?") from error
         if not isinstance(row, dict):
             raise DataError(f"{file}: line {number} is no object with the columns as keys")
-        rows.append({key: "" if value is None else str(value) for key, value in row.items()})
+        rows.append({key: _as_text(value) for key, value in row.items()})
     return pd.DataFrame(rows, dtype=str).fillna("")
+
+
+def _as_text(value: object) -> str:
+    """A value of JSON: numbers without a fraction are the same id however they are written."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else str(value)
 
 
 def _read_workbook(file: Path) -> pd.DataFrame:

@@ -14,21 +14,24 @@ import numpy as np
 
 from lesionflow.datasets.archives import as_folder, within
 from lesionflow.datasets.csv_and_folders import (
+    ITS_OWN_COLUMNS,
     has_diagnosis_folders,
     is_image_folder,
     read_diagnosis_folders,
     read_image_folder,
     read_labelled_table,
+    visible_folders,
 )
 from lesionflow.datasets.demo.demo_set import DEMO_PREFIX, draw_demo_set
-from lesionflow.datasets.ham10000 import LICENCE, METADATA_NAMES, has_metadata, holds_ham10000, read_ham10000
+from lesionflow.datasets.ham10000 import LICENCE, METADATA_NAMES, find_metadata, holds_ham10000, read_ham10000
 from lesionflow.datasets.isic_archive import is_isic_download, read_isic_download
 from lesionflow.datasets.isic_challenge import is_isic_challenge, read_isic_challenge
+from lesionflow.datasets.label_table import TABLE_SUFFIXES, read_header
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete, digests_of_files
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.errors import DataError
+from lesionflow.errors import DataError, first_few
 from lesionflow.images.containers import is_archive
 from lesionflow.images.discovery import default_cache
 
@@ -154,8 +157,9 @@ def read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
         raise DataError(f"{path}: no such folder or table; give the folder that holds {METADATA_NAMES[0]}, or 'demo'")
     if path.is_file() and words.columns:
         return read_labelled_table(path, words)
-    if any((path / name).is_file() for name in METADATA_NAMES):
-        return read_ham10000(path)
+    metadata = find_metadata(path)
+    if metadata is not None and metadata.name in METADATA_NAMES:
+        return read_ham10000(metadata, words)
     if is_isic_challenge(path):
         return read_isic_challenge(path)
     if is_isic_download(path):
@@ -166,9 +170,28 @@ def read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
         return read_labelled_table(path, words)
     if is_image_folder(path):
         return read_image_folder(path, words)
-    if not has_metadata(path) and has_diagnosis_folders(path, words):
+    if metadata is not None:
+        return read_ham10000(metadata, words)
+    if has_diagnosis_folders(path, words):
         return read_diagnosis_folders(path, words)
-    return read_ham10000(path)
+    raise _unknown_layout(path, words)
+
+
+def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
+    """What a folder holds that is no data set, and what of it might be one."""
+    tables = sorted(file for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES and read_header(file))
+    archives = sorted(file for file in folder.iterdir() if is_archive(file))
+    below = [place for place in visible_folders(folder) if has_diagnosis_folders(place, words) or find_metadata(place)]
+    if below:
+        advice = f"give what lies in it: {first_few([str(place) for place in below])}"
+    elif archives:
+        advice = f"give the archive itself: {first_few([str(file) for file in archives])}"
+    elif tables:
+        told = first_few([f"{file.name} ({first_few(read_header(file), 7)})" for file in tables])
+        advice = f"there are {told}; give the one with the labels itself: {ITS_OWN_COLUMNS}"
+    else:
+        advice = f"there is no table; give the folder with {METADATA_NAMES[0]}, or one with a folder for each diagnosis"
+    return DataError(f"{folder}: no data set of a layout that is read; {advice}")
 
 
 def _demo_folder(cache: Path | None, label_set: LabelSet) -> Path:

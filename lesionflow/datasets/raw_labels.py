@@ -27,6 +27,7 @@ NO_LESIONS = (
     "if some do"
 )
 ORIGIN = ("source", "licence")  # of each row, where a table of several sources tells them
+_DECIMAL_COMMA = r"^(\d+),(\d+)$"  # as spreadsheets write in many countries
 COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
 
 
@@ -122,7 +123,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     _check_image_ids(table, raw.file)
     if raw.needs_lesions:
         if empty := int((table["lesion_id"] == "").sum()):
-            raise DataError(f"{raw.file}: {empty} rows with an empty lesion_id")
+            raise DataError(f"{raw.file}: {empty} rows with an empty lesion_id; fill them in, or leave the rows out")
     else:
         warnings += fill_lesions(table)
     table = _without_contradictions(table, raw, words, warnings)
@@ -137,6 +138,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     for column in ATTRIBUTES:
         if column not in table.columns:
             table[column] = "" if column == "age" else "unknown"
+    table["age"] = table["age"].str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True)
     columns = [*COLUMNS, *(name for name in ORIGIN if name in table.columns)]
     return table[columns].sort_values("image_id", ignore_index=True), warnings
 
@@ -165,9 +167,9 @@ def fill_lesions(table: pd.DataFrame) -> list[str]:
 
 def _check_image_ids(table: pd.DataFrame, file: Path) -> None:
     if empty := int((table["image_id"] == "").sum()):
-        raise DataError(f"{file}: {empty} rows with an empty image_id")
+        raise DataError(f"{file}: {empty} rows with an empty image_id; fill them in, or leave the rows out")
     if twice := sorted(table["image_id"][table["image_id"].duplicated()].unique()):
-        raise DataError(f"{file}: {len(twice)} image_id stand more than once: {first_few(twice)}")
+        raise DataError(f"{file}: {len(twice)} image_id stand more than once: {first_few(twice)}; leave one of each")
 
 
 def _without_contradictions(
@@ -178,7 +180,8 @@ def _without_contradictions(
         return table
     lesions = sorted(table["lesion_id"][several].unique())
     if raw.strict:
-        raise DataError(f"{raw.file}: {len(lesions)} lesions have several diagnoses: {first_few(lesions)}")
+        told = f"{len(lesions)} lesions have several diagnoses: {first_few(lesions)}"
+        raise DataError(f"{raw.file}: {told}; correct them, or leave these rows out")
     warnings.append(
         f"{len(lesions)} lesions have several of the {words.count} diagnoses; their {several.sum()} images are left "
         f"out: {first_few(lesions)}"
@@ -227,7 +230,7 @@ def match_images(table: pd.DataFrame, files: Sequence[str], incomplete: bool = F
     if missing := [image_id for image_id in image_ids if image_id not in files_of]:
         told = f"{len(missing)} of {len(image_ids)} metadata rows have no image file"
         if not incomplete or len(missing) == len(image_ids):
-            raise DataError(f"{told}: {first_few(missing)}{_lost_zeros(missing, files_of)}")
+            raise DataError(f"{told}: {first_few(missing)}{_what_to_do(missing, files_of)}")
         warnings.append(f"{told} and are left out: {first_few(missing)}")
         table = table[table["image_id"].isin(list(files_of))].reset_index(drop=True)
         image_ids = table["image_id"].tolist()
@@ -244,15 +247,18 @@ def match_images(table: pd.DataFrame, files: Sequence[str], incomplete: bool = F
     return table.assign(path=[files_of[image_id][0] for image_id in image_ids]), warnings
 
 
-def _lost_zeros(missing: Sequence[str], files_of: Mapping[str, object]) -> str:
-    """What to add where ids went through a spreadsheet that took them for numbers."""
+def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object]) -> str:
+    """What ids without a file may be: of other capitals, or gone through a spreadsheet that took them for numbers."""
     numbers = {str(int(name)): name for name in files_of if name.isascii() and name.isdigit()}
     for image_id in missing:
         number = image_id.removesuffix(".0")
         if number.isascii() and number.isdigit() and str(int(number)) in numbers:
             found = numbers[str(int(number))]
-            return f"; there is {found}: the ids were saved as numbers, which lost zeros; save that column as text"
-    return ""
+            return f"; there is {found}: the ids were saved as numbers, which changed them; save that column as text"
+    small = {name.lower(): name for name in files_of}
+    if found := next((small[image_id.lower()] for image_id in missing if image_id.lower() in small), ""):
+        return f"; there is {found}: write the ids as the files are called"
+    return "; put these images into the folder, or leave the rows out"
 
 
 def digests_of_files(paths: Sequence[str]) -> list[str]:

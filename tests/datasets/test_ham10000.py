@@ -1,4 +1,5 @@
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +74,9 @@ def test_the_same_image_twice_is_a_warning_and_two_images_of_one_name_an_error(f
         (lambda table: table.assign(lesion_id=["", *table["lesion_id"][1:]]), "1 rows with an empty lesion_id"),
         (lambda table: table.assign(lesion_id="same"), "1 lesions have several diagnoses"),
         (lambda table: table[:0], "no rows"),
+        (lambda table: table.assign(diagnosis="melanoma"), r"the columns dx and diagnosis differ in \d+ rows"),
+        (lambda table: table.assign(image_id=table["image_id"].str.lower()), "write the ids as the files are called"),
+        (lambda table: table.rename(columns={"dx": "label"}), "needs path and diagnosis, .* --labels FILE"),
     ],
 )
 def test_what_is_wrong_with_the_table_is_counted_and_named(
@@ -97,11 +101,27 @@ def test_images_of_ham10000_are_known_by_their_ids(lesion: str, image: str, lice
     assert found.licence == licence
 
 
+def test_of_what_is_no_data_set_it_is_said_what_it_holds(tmp_path: Path) -> None:
+    def said() -> str:
+        with pytest.raises(DataError) as caught:
+            read_labelled_images(tmp_path)
+        return str(caught.value)
+
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text("file,label\n1.jpg,nv\n")
+    assert "a.csv (file, label), b.csv (file, label); give the one with the labels itself" in said()
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.writestr("nv/1.jpg", b"")
+    assert f"give the archive itself: {tmp_path / 'images.zip'}" in said()
+    (tmp_path / "unpacked" / "nv").mkdir(parents=True)
+    assert f"give what lies in it: {tmp_path / 'unpacked'}" in said()
+
+
 def test_no_folder_no_table_no_csv(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder or table"):
         read_labelled_images(tmp_path / "missing")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="found no CSV"):
+    with pytest.raises(DataError, match="no data set of a layout that is read; there is no table"):
         read_labelled_images(tmp_path / "empty")
     (folder / "HAM10000_metadata.csv").write_bytes(bytes(range(256)) * 20)
     with pytest.raises(DataError, match=r"HAM10000_metadata\.csv"):

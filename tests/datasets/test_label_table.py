@@ -41,6 +41,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         TEXT.replace("\n", "\r").encode(),
         TEXT.replace("\n", ",\n").encode(),  # an empty column at the end, as some spreadsheets write it
         b"\n\n" + TEXT.encode() + b"\n\n,,,\n",
+        b"sep=;\r\n" + TEXT.replace(",", ";").encode(),  # Excel's first line
         b'"image_id","lesion_id","dx","age"\n"ISIC_1","L1","nv","45"\n"ISIC_2","L2","mel",""\n',
     ],
 )
@@ -68,6 +69,8 @@ def test_json_lines(write: Callable[..., Path]) -> None:
     table = read_table(file)
     assert table["dx"].tolist() == ["nv", ""] and table["age"].tolist() == ["45", ""]
     assert read_header(file) == ["file_name", "dx", "age"]
+    numbered = read_table(write('{"lesion_id": 7}\n{"lesion_id": 7.0}\n{"lesion_id": 7.5}\n', "n.jsonl"))
+    assert numbered["lesion_id"].tolist() == ["7", "7", "7.5"]
 
 
 def test_a_workbook_below_a_title(tmp_path: Path) -> None:
@@ -98,6 +101,12 @@ def test_what_has_no_one_reading_is_refused(write: Callable[..., Path], content:
     with pytest.raises(DataError, match=message) as caught:
         read_table(write(content))
     assert "labels.csv" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_other_kinds_of_tables_are_named(write: Callable[..., Path]) -> None:
+    for name in ("labels.json", "labels.parquet", "labels.xls"):
+        with pytest.raises(DataError, match="no kind of table that is read; save it as CSV"):
+            read_table(write('[{"dx": "nv"}]', name))
 
 
 def test_a_table_that_is_no_file_is_refused(tmp_path: Path) -> None:
@@ -156,8 +165,13 @@ def test_ids_that_lost_their_zeros_are_named(ham: Callable[[Edit], Path]) -> Non
     folder = ham(lambda rows: rows.assign(image_id=[str(number) for number in range(1, 51)]))
     for number, file in enumerate(sorted(folder.rglob("*.jpg")), start=1):
         file.rename(file.with_name(f"{number:07}.jpg"))
-    with pytest.raises(DataError, match=r"50 of 50 metadata rows .* there is 0000001: .* lost zeros"):
+    with pytest.raises(DataError, match=r"50 of 50 metadata rows .* there is 0000001: .* which changed them"):
         read_labelled_images(folder)
+
+
+def test_ages_may_have_a_decimal_comma(own: Callable[[Edit], Path]) -> None:
+    found = read_labelled_images(own(lambda rows: rows.assign(age=["45,0", "85+", "7,5", *["50.0"] * 47])))
+    assert sorted(set(found.table["age"])) == ["45.0", "50.0", "7.5", "85+"]
 
 
 @pytest.mark.parametrize("word", ["", "NA", "nan", "None", "unknown", "N/A"])
