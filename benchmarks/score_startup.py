@@ -34,7 +34,8 @@ from pathlib import Path
 from lesionflow.model.card import Estimate, read_card, write_card
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.tracking_store import connect
-from lesionflow.registry import champion, versions
+from lesionflow.api.promote import promote
+from lesionflow.registry import versions
 import dataclasses
 folder, image = Path(sys.argv[1]), Path(sys.argv[2])
 connect(sys.argv[3], writes=True)
@@ -43,7 +44,7 @@ figures = {"validation": {versions.DECIDING: Estimate(0.5, 0.5, 0.5)}}
 card = write_card(folder, dataclasses.replace(card, metrics=figures))
 with tracking.run("benchmark", "benchmark"):
     version = versions.register_bundle(folder, card, "lesionflow", image.read_bytes())
-champion.set_champion(version, "a benchmark")
+promote("lesionflow", version.number, tracking_uri=sys.argv[3], force=True, reason="a benchmark")
 """
 
 
