@@ -47,7 +47,7 @@ class Predictor:
         # 0.0001. Without the arena or the memory pattern, or with denormals taken for zero, nothing changes; fewer
         # optimisations take 1.5 times as long.
         options = onnxruntime.SessionOptions()
-        self.threads = threads or os.cpu_count() or 1  # of one batch
+        self.threads = threads or usable_cores()  # of one batch
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from lesionflow.atomic import atomic_file
+from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode
@@ -185,7 +186,7 @@ def _name(row: Row) -> str:
 def _thumbnails(rows: Iterable[Row], workers: int | None) -> Iterator[str]:
     """Base64 of a JPEG for each row, in order; nothing for an image that is no longer there."""
     waiting = iter(rows)
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as threads:
+    with ThreadPoolExecutor(workers or usable_cores()) as threads:
         while chunk := list(islice(waiting, 256)):
             yield from threads.map(_thumbnail, chunk)
 

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,17 @@ def test_batches_change_nothing(trained_bundle: Path) -> None:
     np.testing.assert_allclose(some, logits[members], atol=1e-5)
     np.testing.assert_allclose(of_these, distances[members], rtol=1e-4)
     assert predictor.predict_many(PIXELS, np.array([], dtype=int)).probabilities.shape == (0, 7)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes are not bound to cores here")
+def test_as_many_threads_as_cores_that_the_process_may_use(trained_bundle: Path) -> None:
+    usable = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(usable)})
+        assert load_predictor(trained_bundle).threads == 1
+    finally:
+        os.sched_setaffinity(0, usable)
+    assert load_predictor(trained_bundle).threads == len(usable)
 
 
 def test_averaging_looks_at_all_flips_and_turns(trained_bundle: Path) -> None:

@@ -23,6 +23,7 @@ from numpy.random import Generator, default_rng
 
 from lesionflow.atomic import made_folder
 from lesionflow.datasets.demo.painting import paint_skin, photograph
+from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import HAM10000, LabelSet, normalized
 from lesionflow.errors import UsageError
 
@@ -105,7 +106,7 @@ def draw_demo_set(folder: Path, images: int = 900, seed: int = 0, label_set: Lab
             for part in parts:
                 part.mkdir(parents=True)
             # numpy and Pillow let go of the interpreter lock while they work, so threads are enough.
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
+            with ThreadPoolExecutor(usable_cores()) as pool:
                 table = [COLUMNS, *(row for rows in pool.map(draw, lesions) for row in rows)]
             with (unfinished / "HAM10000_metadata.csv").open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file, lineterminator="\n").writerows(table)
