@@ -12,7 +12,7 @@ import numpy as np
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.images.decode import decode
-from lesionflow.profile.duplicates import MAXIMUM_PAIRS, NEAR, TURNS, same_content, similar_pairs
+from lesionflow.images.duplicates import MAXIMUM_PAIRS, NEAR, TURNS, same_content, similar_pairs
 from lesionflow.profile.inspection import Inspection
 
 SAME_BYTES, SAME_PIXELS, NEARLY, LOOK_ALIKE = "same bytes", "same pixels", "nearly the same", "alike"

@@ -10,6 +10,7 @@ import numpy as np
 
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
+from lesionflow.images.duplicates import grey, is_blank
 from lesionflow.profile.attributes import (
     COLUMNS,
     UNKNOWN,
@@ -22,7 +23,6 @@ from lesionflow.profile.attributes import (
 from lesionflow.profile.copies import find_copies
 from lesionflow.profile.data_warnings import data_warnings
 from lesionflow.profile.description import Colour, Description
-from lesionflow.profile.duplicates import grey, is_blank
 from lesionflow.profile.inspection import inspect_images
 
 

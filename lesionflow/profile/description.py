@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
+from lesionflow.images.duplicates import ALIKE, NEAR
 from lesionflow.profile.attributes import Ages, Contradiction, Crosstab
 from lesionflow.profile.copies import LOOK_ALIKE, NEARLY, Copy, leaks
-from lesionflow.profile.duplicates import ALIKE, NEAR
 from lesionflow.version import __version__
 
 if TYPE_CHECKING:

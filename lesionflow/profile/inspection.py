@@ -11,8 +11,8 @@ import numpy as np
 
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode, header
+from lesionflow.images.duplicates import VIEW
 from lesionflow.images.read_bytes import read_image_bytes
-from lesionflow.profile.duplicates import VIEW
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from lesionflow.atomic import atomic_file, output_folder
 from lesionflow.datasets.split import PARTS
+from lesionflow.images.duplicates import ALIKE, NEAR
 from lesionflow.pages import image, page, paragraph, picture, section, table, warning, write_page
 from lesionflow.profile import figures as figures
 from lesionflow.profile.attributes import COLUMNS
 from lesionflow.profile.copies import Copy, leaks
 from lesionflow.profile.description import Description, aspect_ratios
-from lesionflow.profile.duplicates import ALIKE, NEAR
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter
 
 from lesionflow.datasets.combined import describe_sources, read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.datasets.split import Split, split_by_lesion
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError
+from tests.images.test_duplicates import in_the_dark
 
 FRACTIONS = (0.6, 0.2, 0.2)
 
@@ -131,6 +132,30 @@ def test_copies_of_different_diagnoses_are_refused(tmp_path: Path) -> None:
     other = write_set(tmp_path / "other", [wrong, *many("b", 5000)])
     with pytest.raises(DataError, match=r"1 images have another diagnosis than their copies.*copy is"):
         read_data_sets([str(one), str(other)], cache=tmp_path)
+
+
+def test_round_fields_in_the_dark_are_copies_only_where_what_they_light_up_is(
+    demo_folder: Path, tmp_path: Path
+) -> None:
+    drawn = [Image.open(path).convert("RGB") for path in sorted(demo_folder.glob("*/*.jpg"))]
+    fields = [in_the_dark(image, radius=(0.65, 0.8)[number % 2]) for number, image in enumerate(drawn)]
+    half = len(fields) // 2
+    first: list[Row] = [(f"a{i}", f"A{i}", HAM10000.names[i % 7], field, {}) for i, field in enumerate(fields[:half])]
+    others: list[Row] = [
+        (f"b{i}", f"B{i}", HAM10000.names[(i + 3) % 7], field, {}) for i, field in enumerate(fields[half:])
+    ]
+    one, other = write_set(tmp_path / "one", first), write_set(tmp_path / "other", others)
+    alone = read_data_sets([str(one), str(other)], cache=tmp_path)
+    assert len(alone.table) == len(fields) and not any("copies" in text for text in alone.warnings)
+    changes = (
+        lambda image: image.resize((84, 84), Image.Resampling.BICUBIC),
+        lambda image: ImageEnhance.Brightness(image).enhance(0.7),
+        lambda image: image.filter(ImageFilter.GaussianBlur(0.5)),
+    )
+    planted: list[Row] = [(f"c{i}", f"C{i}", first[i][2], changes[i % 3](first[i][3]), {}) for i in range(0, half, 4)]
+    third = write_set(tmp_path / "third", planted + others)
+    found = read_data_sets([str(one), str(third)], cache=tmp_path)
+    assert any(f"{len(planted)} images are copies" in text for text in found.warnings)
 
 
 def test_a_source_with_few_lesions_of_a_diagnosis_trains_with_them(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def similar_pairs(views: np.ndarray, limit: float = ALIKE, hash_limit: int = HAS
     dark = np.zeros(len(members), bool)  # (members,)
     for block in _blocks(len(members), 1024):
         dark[block] = dark_fields(views[members[block]]).any(axis=(1, 2))
-    lit = _lit_parts(views[members]) if dark.any() else np.ones((0, VIEW, VIEW), bool)
+    lit = lit_parts(views[members]) if dark.any() else np.ones((0, VIEW, VIEW), bool)
 
     for block in _blocks(len(members), max(1, _DISTANCES // max(len(members), 1))):
         best: dict[tuple[int, int], tuple[float, int]] = {}
@@ -141,7 +141,7 @@ def similar_pairs(views: np.ndarray, limit: float = ALIKE, hash_limit: int = HAS
                 fields = (dark[firsts + block.start] | dark[seconds]) & (correlations >= min(limit, ALIKE))
                 if fields.any():
                     pairs = firsts[fields] + block.start, seconds[fields]
-                    correlations[fields] = _correlation_in_light(views, lit, members, *pairs, turn)
+                    correlations[fields] = correlation_in_light(views, lit, members, *pairs, turn)
                 for candidate in np.flatnonzero(correlations >= limit):
                     pair = int(rows[part][candidate]) + block.start, int(columns[part][candidate])
                     found = float(correlations[candidate]), -turn  # of equal ones, the simpler turn
@@ -173,8 +173,8 @@ def dark_fields(views: np.ndarray) -> np.ndarray:
     return fields
 
 
-def _correlation_in_light(
-    views: np.ndarray, lit: np.ndarray, members: np.ndarray, firsts: np.ndarray, seconds: np.ndarray, turn: int
+def correlation_in_light(
+    views: np.ndarray, lit: np.ndarray, members: np.ndarray, firsts: np.ndarray, seconds: np.ndarray, turn: int = 0
 ) -> np.ndarray:
     """The correlation of what both views of each pair light up, on the scale of whole views: (pairs,) float32.
 
@@ -196,7 +196,7 @@ def _correlation_in_light(
     return found
 
 
-def _lit_parts(views: np.ndarray) -> np.ndarray:
+def lit_parts(views: np.ndarray) -> np.ndarray:
     """Which pixels can be compared: neither in a dark field nor overexposed, nor beside: (images, 32, 32) bool."""
     from scipy.ndimage import binary_dilation
 

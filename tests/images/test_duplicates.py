@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
+from lesionflow.images import duplicates
 from lesionflow.images.decode import decode
-from lesionflow.profile import duplicates
-from lesionflow.profile.duplicates import ALIKE, NEAR, TURNS, VIEW, same_content, similar_pairs
+from lesionflow.images.duplicates import ALIKE, NEAR, TURNS, VIEW, same_content, similar_pairs
 
 
 @pytest.fixture(scope="module")
