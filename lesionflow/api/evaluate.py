@@ -19,7 +19,13 @@ from lesionflow.datasets.split import PARTS, Split
 from lesionflow.diagnoses import read_label_set
 from lesionflow.errors import DataError, UsageError, first_few
 from lesionflow.evaluation.config import EvaluationConfig
-from lesionflow.evaluation.evaluate import EVALUATION_FILES, evaluate_model, write_evaluation
+from lesionflow.evaluation.evaluate import (
+    EVALUATION_FILES,
+    EvaluatedPart,
+    draw_evaluation,
+    evaluate_model,
+    write_evaluation,
+)
 from lesionflow.evaluation.label_mapping import LabelMapping, map_between, read_mapping
 from lesionflow.evaluation.leaks import find_leak, trained_on
 from lesionflow.evaluation.report import Evaluation
@@ -118,15 +124,18 @@ def _evaluate(
         warnings.insert(0, leak.describe(resolved.label))
     progress("decoding images")
     pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
-    draw = out is not None or config.log
-    usual = USUAL_IMAGES if draw else 0
+    drawn = out is not None or config.log
+    usual = USUAL_IMAGES if drawn else 0
+    evaluated = EvaluatedPart(part, images, members, pixels)
     evaluation = evaluate_model(
-        predictor, resolved.label, images, part, members, pixels,
-        warnings=warnings, resamples=config.resamples, draw=draw, elsewhere=images.digest != card.data_digest,
-        mapping=mapping, validation=validation,
+        predictor, resolved.label, evaluated,
+        warnings=warnings, resamples=config.resamples, mapping=mapping, validation=validation,
         stability=usual if config.stability is None else config.stability,
         pool=config.pool if config.group_by else None, progress=progress,
     )  # fmt: skip
+    if drawn:
+        shown, _ = evaluated.lesions() if config.group_by else (evaluated, None)
+        evaluation = draw_evaluation(evaluation, predictor, shown, progress=progress)
     if out is not None:
         write_evaluation(evaluation, Path(out), config.overwrite)
     if config.log:

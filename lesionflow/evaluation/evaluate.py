@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,20 +49,49 @@ PAGE_FILE, METRICS_FILE, PREDICTIONS_FILE = EVALUATION_FILES = ("report.html", "
 THUMBNAIL = 160  # pixels a side, in the sheets of images
 
 
+@dataclass(frozen=True)
+class EvaluatedPart:
+    """Those of the labelled images that are evaluated together."""
+
+    name: str  # of the split: train, validation or test; all without one
+    images: LabelledImages
+    members: np.ndarray  # their indices
+    pixels: np.ndarray  # (images, height, width, 3) uint8, of all labelled images
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each image of the part."""
+        return self.images.table.iloc[self.members].reset_index(drop=True)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The indices of the true diagnoses: (images of the part,) int64."""
+        return self.images.labels[self.members]
+
+    def lesions(self) -> tuple[EvaluatedPart, np.ndarray]:
+        """The first image of each lesion as a part, and for each image the index of its lesion there.
+
+        Raises `DataError` where images of a lesion have several diagnoses.
+        """
+        labels = self.labels
+        names, firsts, lesion_of = np.unique(
+            self.table["lesion_id"].to_numpy().astype(str), return_index=True, return_inverse=True
+        )
+        if differing := sorted({names[lesion] for lesion in lesion_of[labels[firsts][lesion_of] != labels]}):
+            raise DataError(
+                f"--group-by lesion_id: images of {len(differing)} lesions have several diagnoses: "
+                f"{first_few(differing)}; mend the table, or measure images"
+            )
+        return dataclasses.replace(self, members=self.members[firsts]), lesion_of
+
+
 def evaluate_model(
     predictor: Predictor,
     model: str,
-    images: LabelledImages,
-    part: str,
-    members: np.ndarray,
-    pixels: np.ndarray,
+    part: EvaluatedPart,
     *,
     warnings: Sequence[str] = (),
-    histories: Mapping[str, History] | None = None,
     resamples: int = 2000,
-    draw: bool = True,
-    show_images: bool = True,
-    elsewhere: bool = False,
     validation: LabelledPredictions | None = None,
     stability: int = 0,
     outputs: Outputs | None = None,
@@ -69,64 +99,54 @@ def evaluate_model(
     pool: str | None = None,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> Evaluation:
-    """Measure a model on some of the labelled images, and draw what there is to see.
+    """Measure a model on some labelled images; `draw_evaluation` adds what there is to see.
 
-    model: its name; part: what the images are called; members: their indices; pixels: (images, height, width, 3) uint8
-    of all labelled images; histories: of the training by network, for its curves; draw: otherwise there are no
-    pictures, which take longer than all the rest; show_images: whether the worst mistakes and what typical calls rest
-    on are among them; elsewhere: whether the images are of another data set than the
-    training images, from which their distance is then measured; validation: what the model's bundle says of its
-    validation part; stability: how many of the images are scored again after harmless changes; outputs: what
-    `predictor.measure_many` gives for the members, if it was asked before; mapping: of the model's label set and that
-    of the images onto the coarser one, where they differ; pool: one of `pooling.POOLS` for one prediction a lesion,
-    None for one an image; progress: is told what is being done.
+    model: its name; validation: what the model's bundle says of its validation part, from which the distance of images
+    of another data set than the training images is measured; stability: how many of the images are scored again after
+    harmless changes; outputs: what `predictor.measure_many` gives for the part, if it was asked before; mapping: of the
+    model's label set and that of the images onto the coarser one, where they differ; pool: one of `pooling.POOLS` for
+    one prediction a lesion, None for one an image; progress: is told what is being done.
     """
-    progress(f"{part}: looking at {len(members)} images")
-    logits, distances = predictor.measure_many(pixels, members) if outputs is None else outputs
-    table = images.table.iloc[members].reset_index(drop=True)
-    answers = decide(logits, distances, predictor.calibration, predictor.card.prior, predictor.card.labels)
-    uncalibrated, labels, predict = softmax(logits), images.labels[members], predictor.predict
+    progress(f"{part.name}: looking at {len(part.members)} images")
+    card, calibration = predictor.card, predictor.calibration
+    logits, distances = predictor.measure_many(part.pixels, part.members) if outputs is None else outputs
+    answers, uncalibrated = decide(logits, distances, calibration, card.prior, card.labels), softmax(logits)
     if pool is not None:
-        firsts, lesion_of = _lesions(table, labels)
-        prior, malignant = predictor.card.prior, predictor.card.labels.malignant_indices
-        answers = pool_predictions(answers, lesion_of, len(firsts), pool, predictor.calibration, prior)
-        uncalibrated = pool_probabilities(uncalibrated, lesion_of, len(firsts), pool, malignant)
-        warnings = [*warnings, f"each lesion counts once: its images, {len(table)} in all, are pooled ({pool})"]
-        labels, members, table = labels[firsts], members[firsts], table.iloc[firsts].reset_index(drop=True)
+        warnings = [*warnings, f"each lesion counts once: its images, {len(part.members)} in all, are pooled ({pool})"]
+        part, lesion_of = part.lesions()
+        answers = pool_predictions(answers, lesion_of, len(part.members), pool, calibration, card.prior)
+        malignant = card.labels.malignant_indices
+        uncalibrated = pool_probabilities(uncalibrated, lesion_of, len(part.members), pool, malignant)
+    table, labels = part.table, part.labels
     if mapping is not None and mapping.of_model:
         answers, uncalibrated = mapping.of_predictions(answers), mapping.of_probabilities(uncalibrated)
         validation = None if validation is None else mapping.of_predictions(validation)
-
-        def predict(pixels: np.ndarray) -> Predictions:
-            return mapping.of_predictions(predictor.predict(pixels))
-
     elif mapping is not None:
         labels = mapping.indices[labels]
     said = with_labels(answers, table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), labels)
-    progress(f"{part}: measuring, with {resamples} resamples")
+    progress(f"{part.name}: measuring, with {resamples} resamples")
     metrics = measure(said, resamples=resamples)
     groups = slices(said, table[list(ATTRIBUTES)])
     moved = None
     if stability:
-        progress(f"{part}: changing up to {stability} images in {len(CHANGES)} harmless ways")
+        progress(f"{part.name}: changing up to {stability} images in {len(CHANGES)} harmless ways")
         moved = measure_stability(
             predictor, said.image_ids.tolist(), said.lesion_ids.tolist(), table["path"].tolist(), most=stability
         )
     shift = None
-    if elsewhere:
-        tells = predictor.calibration.unfamiliar_above is not None
-        shift = measure_shift(said, validation, tells_unfamiliar=tells)
-    evaluation = Evaluation(
+    if part.images.digest != card.data_digest:
+        shift = measure_shift(said, validation, tells_unfamiliar=calibration.unfamiliar_above is not None)
+    return Evaluation(
         model=model,
-        card=predictor.card,
-        data=images.description,
-        data_digest=images.digest,
-        demo=images.demo,
-        part=part,
+        card=card,
+        data=part.images.description,
+        data_digest=part.images.digest,
+        demo=part.images.demo,
+        part=part.name,
         predictions=said,
         metrics=metrics,
-        calibration=predictor.calibration,
-        strengths=() if mapping else call_strengths(said, predictor.card.prior, resamples=resamples),
+        calibration=calibration,
+        strengths=() if mapping else call_strengths(said, card.prior, resamples=resamples),
         slices=groups,
         gaps=largest_gaps(groups, metrics),
         warnings=tuple(warnings),
@@ -138,48 +158,56 @@ def evaluate_model(
         resamples=resamples,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    if not draw:
-        return evaluation
-    progress(f"{part}: drawing")
+
+
+def draw_evaluation(
+    evaluation: Evaluation,
+    predictor: Predictor,
+    part: EvaluatedPart,
+    *,
+    histories: Mapping[str, History] | None = None,
+    show_images: bool = True,
+    progress: Callable[[str], None] = lambda doing: None,
+) -> Evaluation:
+    """Give an evaluation its pictures, which take longer than all the rest.
+
+    part: whose images are one for each prediction: of lesions, their first ones; histories: of the training by network,
+    for its curves; show_images: whether the worst mistakes and what typical calls rest on are among the pictures.
+    """
+    said, mapping = evaluation.predictions, evaluation.mapping
+
+    def predict(pixels: np.ndarray) -> Predictions:
+        answers = predictor.predict(pixels)
+        return mapping.of_predictions(answers) if mapping is not None and mapping.of_model else answers
+
+    progress(f"{part.name}: drawing")
     pictures = [*numeric_pictures(evaluation)]
-    thumbnails = _thumbnails(table["path"].tolist(), pixels, members)
+    thumbnails = _thumbnails(part)
     if show_images and (mistakes := worst_mistakes(said)):
         pictures.append(mistakes_picture(evaluation, mistakes, [thumbnails(mistake.index) for mistake in mistakes]))
     if show_images:
         maps = [
-            occlusion_heatmap(predict, np.asarray(pixels[members[index]]), index, int(said.labels[index]))
+            occlusion_heatmap(predict, np.asarray(part.pixels[part.members[index]]), index, int(said.labels[index]))
             for index in typical_images(said)
         ]
         pictures.append(heatmaps_picture(evaluation, maps, [thumbnails(found.index) for found in maps]))
     if histories:
-        pictures.append(learning_picture(f"{model} on {images.description}", histories))
-    progress(f"{part}: drawing {len(pictures)} pictures")
+        pictures.append(learning_picture(f"{evaluation.model} on {evaluation.data}", histories))
+    progress(f"{part.name}: drawing {len(pictures)} pictures")
     # Drawing takes far longer than computing, and page, files and MLflow each want the same bytes: drawn once.
     drawn = tuple(dataclasses.replace(picture, content=picture.png()) for picture in pictures)
     return dataclasses.replace(evaluation, pictures=drawn)
 
 
-def _lesions(table: pd.DataFrame, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The index of each lesion's first image, (lesions,), and the lesion of each image. Raises `DataError`."""
-    names, firsts, lesion_of = np.unique(
-        table["lesion_id"].to_numpy().astype(str), return_index=True, return_inverse=True
-    )
-    if differing := sorted({names[lesion] for lesion in lesion_of[labels[firsts][lesion_of] != labels]}):
-        raise DataError(
-            f"--group-by lesion_id: images of {len(differing)} lesions have several diagnoses: {first_few(differing)}; "
-            "mend the table, or measure images"
-        )
-    return firsts, lesion_of
-
-
-def _thumbnails(paths: Sequence[str], pixels: np.ndarray, members: np.ndarray) -> Callable[[int], np.ndarray]:
-    """What gives an image by its place, larger than the network sees it."""
+def _thumbnails(part: EvaluatedPart) -> Callable[[int], np.ndarray]:
+    """What gives an image of a part by its index there, larger than the network sees it."""
+    paths = part.table["path"].tolist()
 
     def thumbnail(index: int) -> np.ndarray:
         try:
             return decode(paths[index], THUMBNAIL, THUMBNAIL)
         except ImageError:  # gone since its pixels were kept
-            return np.asarray(pixels[members[index]])
+            return np.asarray(part.pixels[part.members[index]])
 
     return thumbnail
 

@@ -14,7 +14,7 @@ from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.evaluation.calibration import fit_calibration
-from lesionflow.evaluation.evaluate import evaluate_model
+from lesionflow.evaluation.evaluate import EvaluatedPart, draw_evaluation, evaluate_model
 from lesionflow.evaluation.leaks import trained_on
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import measure
@@ -90,11 +90,15 @@ def finalize_model(
                 train=metrics["train"]["balanced_accuracy"].value,
                 validation=metrics["validation"]["balanced_accuracy"].value,
             )
-        evaluations[part] = evaluate_model(
-            predictor, card.network, images, part, split.part(part), pixels,
-            histories={card.network: known}, stability=STABILITY_IMAGES if part == PARTS[-1] else 0,
-            outputs=outputs if part == "validation" else None, show_images=part == PARTS[-1], progress=progress,
+        evaluated = EvaluatedPart(part, images, split.part(part), pixels)
+        last = part == PARTS[-1]
+        evaluation = evaluate_model(
+            predictor, card.network, evaluated, stability=STABILITY_IMAGES if last else 0,
+            outputs=outputs if part == "validation" else None, progress=progress,
         )  # fmt: skip
+        evaluations[part] = draw_evaluation(
+            evaluation, predictor, evaluated, histories={card.network: known}, show_images=last, progress=progress
+        )
         metrics[part] = dict(evaluations[part].metrics)
     card = write_arrays(folder, card, VALIDATION_FILE, evaluations["validation"].predictions.arrays())
     seen = trained_on(images.table, split.train)
