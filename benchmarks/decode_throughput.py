@@ -1,8 +1,9 @@
 """CPU seconds of decoding: 600 x 450 JPEG files to 64 x 64 and 128 x 128, checks on, with and without a colour profile.
 
-With --before the checkout of an earlier version decodes the same files in turns with this one. One thread.
+With --before the checkout of an earlier version decodes the same files in turns with this one. One thread. With --score
+the same two folders also go through whole runs of `lesionflow score --model pretrained`.
 
-    python benchmarks/decode_throughput.py [--images 500] [--rounds 5] [--before CHECKOUT]
+    python benchmarks/decode_throughput.py [--images 500] [--rounds 5] [--before CHECKOUT] [--score]
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from material import CHECKOUT, machine, make_pictures
+from material import CHECKOUT, in_turns, machine, make_pictures, measure, median, score_command
 from PIL import Image
 
 SIDES = (64, 128)
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--before", type=Path, help="the checkout of an earlier version")
+    parser.add_argument("--score", action="store_true", help="measure whole runs of scoring as well")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         plain, tagged = Path(scratch) / "plain", Path(scratch) / "tagged"
@@ -59,6 +61,7 @@ def main() -> None:
         for _ in range(options.rounds):  # in turns: what else the machine does then weighs on all of them alike
             for name, (checkout, images) in works.items():
                 taken[name].append(seconds(checkout, images))
+        whole = score(plain, tagged, options.rounds) if options.score else None
     print(f"{options.images} JPEG files of 600 x 450 ({origin}), {began}, {options.rounds} rounds")
     for i, side in enumerate(SIDES):
         speeds = {name: statistics.median(options.images / one[i] for one in rounds) for name, rounds in taken.items()}
@@ -66,6 +69,18 @@ def main() -> None:
         print(f"  with a profile: {speeds['Display P3'] / speeds['plain']:.2f} of without (goal: {GOAL_TAGGED:g})")
         if options.before:
             print(f"  now: {speeds['plain'] / speeds['before, plain']:.2f} times before (goal: {GOAL:g})")
+    if whole:
+        without, with_profile = whole
+        ratio = without / with_profile
+        print(f"whole runs of score: {without:.1f} CPU s without a profile, {with_profile:.1f} with it")
+        print(f"  with a profile: {ratio:.2f} of the images a CPU second without (goal: {GOAL_TAGGED:g})")
+
+
+def score(plain: Path, tagged: Path, rounds: int) -> tuple[float, float]:
+    """CPU seconds of scoring either folder with the shipped bundle, from the start of the process to its end."""
+    commands = [score_command(folder, folder.parent / "report.csv", "pretrained") for folder in (plain, tagged)]
+    first, second = in_turns(rounds, *(lambda command=command: measure(command) for command in commands))
+    return median(first).cpu_seconds, median(second).cpu_seconds
 
 
 def tag(plain: Path, tagged: Path) -> None:

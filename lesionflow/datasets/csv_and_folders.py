@@ -42,7 +42,11 @@ def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
     DataError
         For a table without these columns: it names those that there are, and how to name one's own.
     """
-    return _read_rows(_with_columns(lowered(read_table(file)), words, file), file, words)
+    table = _with_columns(lowered(read_table(file)), words, file)
+    if empty := int((table["path"] == "").sum()):
+        raise DataError(f"{file}: {empty} rows with an empty path; fill them in, or leave the rows out")
+    table["path"] = [_joined(file.parent, path) for path in table["path"]]
+    return _read_rows(table, file, words)
 
 
 def is_image_folder(folder: Path) -> bool:
@@ -148,12 +152,9 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
 
 
 def _read_rows(table: pd.DataFrame, source: Path, words: LabelWords, warnings: tuple[str, ...] = ()) -> RawLabels:
-    """Rows with `path` and `dx` or `diagnosis`."""
+    """Rows with `path`, as it can be opened, and `dx` or `diagnosis`."""
     base = source if source.is_dir() else source.parent
     table["dx"] = one_label(table, source, words)
-    if empty := int((table["path"].str.strip() == "").sum()):
-        raise DataError(f"{source}: {empty} rows with an empty path")
-    table["path"] = [_joined(base, path) for path in table["path"]]
     if "image_id" not in table.columns:
         table["image_id"] = [Path(path).stem for path in table["path"]]
         if table["image_id"].duplicated().any():  # 1.jpg in several folders

@@ -31,7 +31,12 @@ from lesionflow.images.containers import archive_entries, entry_head, is_archive
 from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
 from lesionflow.storage.location import FILE, Url, is_url
 
-LEFTOVERS = frozenset({"__MACOSX", "@eaDir", "#recycle", "Thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found"})
+# Also bins and snapshots of network storage and of Windows: deleted images and copies of earlier days.
+LEFTOVERS = frozenset({
+    "__MACOSX", "@eaDir", "@tmp", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", "~snapshot",
+    "$RECYCLE.BIN", "$Recycle.Bin", "RECYCLER", "System Volume Information",
+    "Thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found",
+})  # fmt: skip
 HIDDEN, LEFTOVER, NO_ENDING, OTHER = "hidden", "system files", "without an ending", "of other kinds"
 UNREADABLE, SPECIAL, LOOP, NOT_MATCHING = "unreadable", "pipes or devices", "looping links", "not like the pattern"
 OUTSIDE, REPLACED = "names that lead out of the archive", "replaced by later ones of the same name"

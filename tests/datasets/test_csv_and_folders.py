@@ -49,6 +49,15 @@ def test_folders_say_the_diagnosis_and_not_the_lesion(folders: Path, demo_folder
     assert "lesion" in warning and "intervals" in warning
 
 
+def test_relative_paths_are_read_as_others(folders: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_folder, by_table = read_labelled_images(folders).digest, read_labelled_images(table).digest
+    monkeypatch.chdir(folders.parent)
+    assert read_labelled_images("set").digest == by_folder and read_labelled_images(table.name).digest == by_table
+    names = [file.relative_to(folders).as_posix() for file in sorted(folders.rglob("*.*"))]
+    (folders / "metadata.csv").write_text("\n".join(["file_name", *names]))  # a Hugging Face image folder
+    assert read_labelled_images("set").digest == by_folder
+
+
 def test_equal_names_in_several_folders_are_several_images(folders: Path) -> None:
     for number, folder in enumerate(sorted(folders.iterdir())):
         next(folder.iterdir()).rename(folder / "1.jpg")

@@ -79,12 +79,13 @@ def test_leftovers_of_macs_and_network_storage_are_counted(tmp_path: Path) -> No
         "._a.jpg": b"Mac", "x/._b.jpg": b"Mac", ".DS_Store": b"Mac", "x/.image": jpeg,
         "__MACOSX/a.jpg": jpeg, "__MACOSX/x/._a.jpg": b"", "@eaDir/a.jpg/THUMB.jpg": jpeg, "x/@eaDir/b.jpg": jpeg,
         ".Trash-1000/files/old.jpg": jpeg, "x/.thumbnails/a.jpg": jpeg, "Thumbs.db": b"", "x/Thumbs.db": b"",
-        ".results.csv.job/manifest.jsonl": b"",
+        ".results.csv.job/manifest.jsonl": b"", "$RECYCLE.BIN/a.jpg": jpeg, "@Recycle/a.jpg": jpeg,
+        "x/#snapshot/monday/a.jpg": jpeg,
     })  # fmt: skip
     left_out = LeftOut()
     assert names(tmp_path, left_out) == ["a.jpg", "x/.kept.jpg", "x/b.jpg"]
-    assert left_out == {"hidden": 6, "system files": 6}
-    assert describe_left_out(left_out) == "6 hidden, 6 system files"
+    assert left_out == {"hidden": 6, "system files": 9}
+    assert describe_left_out(left_out) == "9 system files, 6 hidden"
     assert names(tmp_path, pattern="*b.*") == ["x/b.jpg"]
 
 
