@@ -163,6 +163,8 @@ def _check_webp(data: bytes) -> None:
             return
     length = int.from_bytes(data[position + 4 : position + 8], "little")
     least = length - _UNUSED_OF_WEBP
+    if least <= 0:  # one colour, or all of it transparent
+        return
     shorter = data[: position + 4] + least.to_bytes(4, "little") + data[position + 8 : position + 8 + least]
     shorter += bytes(least % 2) + data[position + 8 + _even(length) : end]
     try:

@@ -96,6 +96,9 @@ def test_a_webp_needs_all_its_bytes_however_small(size: tuple[int, int], colours
     image = NOISE.quantize(colours).convert("RGB").crop((0, 0, *size))
     for options in ({"quality": 1}, {"quality": 100}, {"lossless": True}, {"lossless": True, "method": 6}):
         assert decode(saved(image, "WEBP", **options), 16, 16).shape == (16, 16, 3)
+    clear = image.copy()
+    clear.putalpha(0)
+    assert decode(saved(clear, "WEBP", lossless=True), 16, 16).shape == (16, 16, 3)
     moving = saved(image, "WEBP", save_all=True, append_images=[image.transpose(Image.Transpose.ROTATE_180)])
     assert decode(moving, 16, 16).shape == (16, 16, 3)
 
