@@ -145,6 +145,8 @@ def _faults(labels: LabelSet) -> Iterator[str]:
         yield f"names stand twice: {first_few(doubled)}"
     if strange := [name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name)]:
         yield f"{first_few(strange)}: a short name is made of small letters, digits and underscores"
+    if nothing := [name for name in names if name in NO_WORD]:
+        yield f"{first_few(nothing)}: stands for no diagnosis in tables of labels; choose another name"
     if colliding := [name for name in names if name in _REPORT_WORDS and set(names) != {"benign", "malignant"}]:
         yield f"{first_few(colliding)}: a column p_{colliding[0]} of reports means something else; choose another name"
     if unnamed := [name for name in names if not labels.full_names.get(name)]:
@@ -152,6 +154,8 @@ def _faults(labels: LabelSet) -> Iterator[str]:
     for what, members in (("malignant", labels.malignant), ("aliases", labels.aliases)):
         if unknown := [name for name in members if name not in names]:
             yield f"{what}: {first_few(unknown)} is none of {', '.join(names)}"
+    if doubled := sorted({name for name in labels.malignant if labels.malignant.count(name) > 1}):
+        yield f"malignant: {first_few(doubled)} stands twice"
     if not labels.malignant:
         yield "none is malignant; name at least one"
     if len(set(labels.malignant)) >= len(names):
@@ -165,6 +169,8 @@ def _faults(labels: LabelSet) -> Iterator[str]:
         for word in map(normalized, (name, labels.full_names.get(name, name), *labels.aliases.get(name, ()))):
             if meanings.setdefault(word, name) != name:
                 yield f"{word!r} means both {meanings[word]} and {name}"
+    if meant := [word for word in labels.others if normalized(word) in meanings]:
+        yield f"others: {first_few(meant)} means {meanings[normalized(meant[0])]}, and would be left out"
 
 
 HAM10000 = LabelSet(
@@ -335,7 +341,7 @@ def read_label_set(source: str) -> LabelSet:
         return LabelSet(
             name=str(values.get("name") or file.stem),
             names=tuple(names),
-            full_names={name: str(full) for name, full in names.items()},
+            full_names={name: _full_name(full, f"{source}: full name of {name}") for name, full in names.items()},
             malignant=_words(values["malignant"], f"{source}: malignant"),
             not_to_miss=str(values.get("not_to_miss") or ""),
             aliases={name: _words(words, f"{source}: aliases of {name}") for name, words in aliases.items()},
@@ -369,6 +375,12 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise UsageError(f"{where} has to be a table with words as keys; put words such as no in quotes")
     return value
+
+
+def _full_name(value: Any, where: str) -> str:
+    if not isinstance(value, str | None):
+        raise UsageError(f"{where}: {value!r} is no text; put it in quotes")
+    return value or ""
 
 
 def _words(value: Any, where: str) -> tuple[str, ...]:

@@ -119,8 +119,10 @@ def join_truth_of_all(
     """Join what several models say in one report with a table of diagnoses, as `join_truth` does with one's."""
     report = reports[0]
     rows = _rows(report)
-    table, how = _match(_read_truth(truth, words, rows), rows, truth)
-    notes = list(_left_out(table, report, rows, truth))
+    table, other = _read_truth(truth, words, rows)
+    table, how = _match(table, rows, truth)
+    notes = [other] if other else []
+    notes += _left_out(table, report, rows, truth)
     table = _one_each(table[table["row"] >= 0], rows, truth)
     known = table[report.scored[table["row"].to_numpy(np.int64)]]
     chances, asked = _chances(known, rows, sampled, truth)
@@ -188,8 +190,12 @@ def _known(lesion: str) -> str:
     return "" if is_missing_word(lesion) else lesion
 
 
-def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> pd.DataFrame:
-    """A row for each label: `name` of the image, `label`, `lesion`, and `chance` as given; no names: "" is each."""
+def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFrame, str]:
+    """A row for each label, and what to say of those that are left out.
+
+    Its columns are `name` of the image ("" where the table names lesions alone), `label`, `lesion`, and `chance` as
+    given.
+    """
     table = lowered(read_table(truth))
     name = next((column for column in (*PATH_COLUMNS, *ID_COLUMNS) if column in table.columns), None)
     label = next((column for column in TRUTH_COLUMNS if column in table.columns), None)
@@ -210,13 +216,22 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> pd.DataFrame:
     found["name"] = "" if name is None else [as_written(value) for value in table[name]]
     found["lesion"] = [_known(as_written(value)) for value in table[LESION]] if LESION in table.columns else ""
     found["label"] = [meant for _, meant in decided]
-    return found[found["label"] != ""].reset_index(drop=True)
+    others = found["label"] == ""
+    which = sorted({word for word, meant in decided if not meant})
+    if others.all():
+        why = f"all are of other ones: {first_few(which)}" if which else "none is filled in"
+        raise DataError(f"{truth}: has no diagnosis that the model of {rows.file} knows; {why}")
+    note = ""
+    if which:
+        note = (
+            f"{int(others.sum())} rows of {truth} have diagnoses that the model does not know, and are left out: "
+            f"{first_few(which)}"
+        )
+    return found[~others].reset_index(drop=True), note
 
 
 def _match(table: pd.DataFrame, rows: _Rows, truth: Path) -> tuple[pd.DataFrame, str]:
     """Add `row`, the report's for each label, -1 where there is none; and how, where it was not by path."""
-    if table.empty:
-        return table.assign(row=np.empty(0, np.int64)), ""
     names = table["name"].tolist()
     if rows.grouped:
         found = _match_lesions(table["lesion"].tolist(), names, rows, truth)

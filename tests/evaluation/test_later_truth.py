@@ -119,6 +119,8 @@ def test_who_was_asked_is_said(report: Path, said: LabelledPredictions, tmp_path
         ([("other/nobody.jpg", "mel")], "none of its images is in"),
         ([("night/broken.jpg", "mel")], "none of its images has a prediction"),
         ([("night/I00000.jpg", "melanomma")], "did you mean 'mel'"),
+        ([("night/I00000.jpg", "")], "no diagnosis that the model of"),
+        ([("night/I00000.jpg", "scc"), ("night/I00001.jpg", "scc")], "all are of other ones: scc"),
     ],
 )  # fmt: skip
 def test_truth_that_cannot_be_used_is_one_clear_line(
@@ -145,6 +147,7 @@ def test_truth_of_images_that_were_not_scored_is_left_out_and_said(
         ("night/stranger.jpg", "mel"),
         ("night/broken.jpg", "nv"),
         ("night/later.jpg", ""),
+        ("night/I00000.jpg", "scc"),
     ]
     truth = write(tmp_path / "labels.csv", "path,diagnosis", rows)
     out = tmp_path / "evaluation"
@@ -153,6 +156,7 @@ def test_truth_of_images_that_were_not_scored_is_left_out_and_said(
     assert f"lesions/3 in {report}: {len(said)} of {len(said)} scored images have truth (100.0%)" in result.stdout
     assert "1 images of" in result.stderr and "stranger.jpg" in result.stderr
     assert "1 images with truth could not be read" in result.stderr
+    assert "1 rows of" in result.stderr and "does not know, and are left out: scc" in result.stderr
     values = json.loads((out / "metrics.json").read_text())
     assert values["images_with_truth"] == len(said) and values["metrics"]["accuracy"]["value"] == pytest.approx(
         (said.called == said.labels).mean()
