@@ -29,6 +29,7 @@ from pydicom.uid import (
 from lesionflow.errors import ImageError, first_few
 from lesionflow.images.jpeg import Layout, check_end, check_sequential, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
+from lesionflow.images.picture import joined
 from lesionflow.images.quiet import quietly
 from lesionflow.images.tiff import packbits_length
 
@@ -50,6 +51,7 @@ _NEEDED = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "B
            "PixelRepresentation")  # fmt: skip
 _PIXEL_DATA_TAG = b"\xe0\x7f\x10\x00"
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"  # a segment's start; then 0 for RGB, 1 for YCbCr
+_IGNORED = "{} ignored: it makes no sense"
 _PLUGINS = ("pydicom", "pyjpegls", "pylibjpeg", "pillow", "gdcm")
 
 
@@ -57,6 +59,7 @@ class Dicom:
     """An open DICOM file. Raises `ImageError` for one that holds no image of a kind that is decoded."""
 
     def __init__(self, data: bytes):
+        self.note = ""  # what is to be said of the file
         with quietly():
             self.dataset = _read(data)
             self.syntax = UID(self.dataset.file_meta.TransferSyntaxUID)
@@ -66,7 +69,9 @@ class Dicom:
             check_pixels(self.columns, self.rows)
             self.frames = int(self.dataset.get("NumberOfFrames") or 1)
             possible = self._possible_frames()
-            self.note = "" if _has_window(self.dataset) else "window ignored: it makes no sense"
+            self.window_counts = _has_window(self.dataset)
+            if not self.window_counts:
+                self.note = joined(self.note, _IGNORED.format("window"))
         if not 1 <= self.frames <= possible:
             raise ImageError("damaged", f"{self.frames} frames are announced, there are bytes for {possible}")
 
@@ -97,7 +102,7 @@ class Dicom:
         high = dataset.get("HighBit")
         self.unused = 0 if high is None else int(high) + 1 - self.bits  # bits below those that count
         if not 0 <= self.unused <= allocated - self.bits:
-            raise ImageError("damaged", f"its high bit is {high}, with {self.bits} of {allocated} bits a sample")
+            self.unused, self.note = 0, _IGNORED.format("high bit")
 
     def _possible_frames(self) -> int:
         """How many frames the bytes can hold at most: a number in a header alone must not set the work."""
@@ -241,7 +246,7 @@ class Dicom:
         if dataset.get("VOILUTSequence"):
             table = dataset.VOILUTSequence[0]
             values, bottom, top = _looked_up(values, table), 0.0, 2.0 ** int(table.LUTDescriptor[2]) - 1
-        elif dataset.get("WindowWidth") is not None and not self.note:
+        elif dataset.get("WindowWidth") is not None and self.window_counts:
             values = apply_windowing(values, dataset)  # from bottom to top, even where the slope turned them round
         else:
             bottom, top = min(bottom, top), max(bottom, top)
