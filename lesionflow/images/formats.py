@@ -35,8 +35,8 @@ IMAGE_FORMATS = (
         "to 64 zeros in "
         "front of the end marker, parameters of the scan as Samsung wrote them and odd versions of JFIF are no damage. "
         "Behind a few wrong bytes the decoder often finds its way again, and says nothing, though all that follows has "
-        "another colour: of 4 random bytes in a sequential file half go unseen, of 64 a quarter, of 512 one in a "
-        "hundred; with restart markers and in progressive files few.",
+        "another colour: of 4 random bytes in a sequential file half go unseen, of 64 a fifth, of 512 one in "
+        "fifty; with restart markers one in ten, in progressive files few.",
         "a damaged file gives a picture that is grey or shifted from the damage on, and the decoder's "
         "warning is dropped",
     ),
