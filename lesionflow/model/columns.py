@@ -103,8 +103,11 @@ def row_values(
     unsaid = (None,) * (len(said) + 1 + len(tops))
     model, path_of = utf8(model), (lambda row: utf8(row.path)) if FRAME in columns else path_with_frame
 
+    about_file = not {FORMAT, NOTE}.isdisjoint(columns)
+
     def values(row: Row) -> tuple[Value, ...]:
-        known = (path_of(row), row.frame + 1, utf8(row.format) or None, utf8(row.note) or None, model)
+        form, note = (utf8(row.format) or None, utf8(row.note) or None) if about_file else (None, None)
+        known = (path_of(row), row.frame + 1, form, note, model)
         everything: tuple[Value, ...]
         if row.prediction is None:
             everything = (*known, FAILED, utf8(f"{row.reason}: {row.detail}"), *unsaid, *map(utf8, row.carried))

@@ -15,7 +15,17 @@ from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import ReportError, UsageError
 from lesionflow.images.signatures import SUFFIXES
-from lesionflow.model.columns import FRAME, chosen_columns, csv_text, is_number, row_values, utf8
+from lesionflow.model.columns import (
+    ALSO,
+    FRAME,
+    SCORED,
+    Value,
+    chosen_columns,
+    csv_text,
+    is_number,
+    row_values,
+    utf8,
+)
 from lesionflow.model.decision import prior_of_call
 from lesionflow.model.prediction import Row
 from lesionflow.scoring.config import AS_PRIOR, ISIC, REPORT_FORMATS
@@ -119,7 +129,7 @@ def report_encoder(options: ReportOptions) -> Encoder:
 
 
 # Columns of words that need no quotes, and are always there where an image was scored.
-_PLAIN = {FRAME, "status", "diagnosis", "malignant", "refer"}
+_PLAIN = {FRAME, "diagnosis", "malignant", "refer"}
 
 
 class _Csv:
@@ -128,23 +138,37 @@ class _Csv:
     rows_at_once = ROWS_AT_ONCE
 
     def __init__(self, options: ReportOptions):
+        def values_of(columns: tuple[str, ...]) -> Callable[[Row], tuple[Value, ...]]:
+            return row_values(columns, options.model, options.carried_columns, options.labels, options.also)
+
         self.columns = _columns_of(options)
-        self.values = row_values(self.columns, options.model, options.carried_columns, options.labels, options.also)
-        numbers = [is_number(column, options.carried_columns) for column in self.columns]
-        self.texts = [index for index, column in enumerate(self.columns) if column not in _PLAIN and not numbers[index]]
-        # Python's csv takes twice as long as one template for all numbers of a row.
-        self.scored = ",".join("%.6f" if number else "%s" for number in numbers) + "\n"
+        self.failed = values_of(self.columns)
+        # What is the same for every scored image is text of the template. Python's csv takes twice as long as one
+        # template for all numbers of a row.
+        same = {"status": SCORED, "error": None, "model": utf8(options.model), f"{ALSO}model": options.also}
+        cells = [
+            "%.6f" if is_number(column, options.carried_columns) else "%s"
+            if column not in same else csv_text(same[column]).replace("%", "%%")
+            for column in self.columns
+        ]  # fmt: skip
+        self.template = ",".join(cells) + "\n"
+        own = tuple(column for column in self.columns if column not in same)
+        self.scored = values_of(own)
+        self.texts = [
+            index for index, column in enumerate(own)
+            if column not in _PLAIN and not is_number(column, options.carried_columns)
+        ]  # fmt: skip
 
     def encode(self, rows: Sequence[Row]) -> bytes:
-        lines = []
+        lines, scored, template, texts = [], self.scored, self.template, self.texts
         for row in rows:
-            values = list(self.values(row))
             if row.prediction is None:
-                lines.append(",".join(map(csv_text, values)) + "\n")
+                lines.append(",".join(map(csv_text, self.failed(row))) + "\n")
             else:
-                for index in self.texts:
+                values = list(scored(row))
+                for index in texts:
                     values[index] = csv_text(values[index])
-                lines.append(self.scored % tuple(values))
+                lines.append(template % tuple(values))
         return "".join(lines).encode()
 
     @contextmanager

@@ -13,6 +13,7 @@ import base64
 import contextlib
 import datetime
 import hashlib
+import itertools
 import json
 import os
 import struct
@@ -176,15 +177,15 @@ class Job:
             *lines, packed = _json_lines(read[1])
             probabilities = _probabilities(self.labels).iter_unpack(base64.b64decode(packed))
             for index, frame, form, note, first, *others in lines:
-                path, *carried = inputs[index]
+                path, carried = inputs[index][0], inputs[index][1:]
                 if isinstance(first, str):
-                    yield Row(path, None, first, others[0], frame, tuple(carried), form, note)
+                    yield Row(path, None, first, others[0], frame, carried, form, note)
                 else:
                     prediction = IndexedPrediction(next(probabilities), first, others[0], others[1], self.labels)
                     also = None
                     if has_also:
                         also = IndexedPrediction(next(probabilities), others[2], others[3], others[4], self.labels)
-                    yield Row(path, prediction, "", "", frame, tuple(carried), form, note, also)
+                    yield Row(path, prediction, "", "", frame, carried, form, note, also)
 
     def _read_shard(self, shard: int) -> tuple[int, bytes] | None:
         """The number of failures and the lines of a shard, None if it is not there, not whole or another job's."""
@@ -242,11 +243,12 @@ def list_lines(lines: Iterable[bytes], carried_columns: tuple[str, ...], shard_s
     """Return digest, length and shards of the lines of a manifest."""
     digest, offsets, inputs, position = hashlib.sha256(), array("Q"), 0, 0
     digest.update(json.dumps(carried_columns).encode())
-    for line in lines:
-        if inputs % shard_size == 0:
-            offsets.append(position)
-        digest.update(line)
-        inputs, position = inputs + 1, position + len(line)
+    waiting = iter(lines)
+    while shard := list(itertools.islice(waiting, shard_size)):
+        content = b"".join(shard)
+        offsets.append(position)
+        digest.update(content)
+        inputs, position = inputs + len(shard), position + len(content)
     return Listing(digest.hexdigest(), inputs, offsets)
 
 
