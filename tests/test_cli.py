@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -208,3 +209,14 @@ def test_a_folder_that_was_there_or_is_not_empty_stays(tmp_path: Path) -> None:
     with pytest.raises(RegistryError), output_folder(tmp_path / "another" / "one", [], False):
         raise RegistryError
     assert not (tmp_path / "another").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_for_a_full_disk_is_one_line(option: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "lesionflow", option], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == "Error: standard output: cannot be written (No space left on device)\n"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -62,6 +64,14 @@ class _Message(click.ClickException):
         self.exit_code = 2 if isinstance(error, UsageError) else 1  # type: ignore[misc]  # Click's own docs do so
 
 
+@contextlib.contextmanager
+def _messages() -> Iterator[None]:
+    try:
+        yield
+    except LesionflowError as error:
+        raise _Message(error) from error
+
+
 class _Commands(click.Group):
     """Lists commands in sections; turns lesionflow's errors into one line on stderr and an exit code."""
 
@@ -69,14 +79,16 @@ class _Commands(click.Group):
         with guarded_streams():
             return super().main(*args, **extra)
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _messages():  # of --help and --version, which are printed here
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         if os.environ.get("NO_COLOR"):
             ctx.color = False
-        try:
+        with _messages():
             work_where_mlflow_run_was_typed()
             return super().invoke(ctx)
-        except LesionflowError as error:
-            raise _Message(error) from error
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         try:

@@ -215,11 +215,11 @@ def parse_address(model: str) -> tuple[str, str | None, int | None]:
 
     `latest` is an alias. Raises `UsageError` for any other text.
     """
-    matched = re.fullmatch(rf"models:/([^/@:]+)(?:@([^/@]+)|/(\d+|{LATEST}))", model)
+    matched = re.fullmatch(rf"models:/([^/@:]+)(?:@([^/@]+)|/(\d+|(?i:{LATEST})))", model)
     if not matched:
         raise UsageError(f"{model}: write {ADDRESSES}")
     name, alias, number = matched.groups()
-    if number == LATEST:
+    if number and number.lower() == LATEST:  # as MLflow reads it
         return name, LATEST, None
     return name, alias, int(number) if number else None
 

@@ -26,7 +26,7 @@ from urllib.parse import unquote, urlsplit
 from lesionflow.atomic import name_new, unique_suffix
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.locks import take_lock
-from lesionflow.tracking.client import mlflow, registry_errors, shown_address
+from lesionflow.tracking.client import DEFAULT_STORE, mlflow, registry_errors, shown_address
 
 MISSING, CURRENT, OLDER, NEWER = "missing", "current", "older", "newer"
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -67,7 +67,9 @@ def sqlite_file(address: str) -> Path | None:
     """Return the file of an SQLite database; None for any other address."""
     if not address.startswith("sqlite:///"):
         return None
-    name = urlsplit(address.removeprefix("sqlite:///")).path
+    from sqlalchemy import make_url
+
+    name = make_url(address).database  # whether it takes escapes such as %20 out depends on its version
     return Path(name) if name and name != ":memory:" else None
 
 
@@ -161,7 +163,7 @@ def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: b
     import logging
 
     current = str(mlflow.get_tracking_uri())
-    asked = tracking_uri or _original(current)
+    asked = tracking_uri or _without_escapes(_original(current))
     # Schema migrations and the like are not output of ours; importing MLflow sets its level.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -179,6 +181,12 @@ def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: b
         client.search_experiments(max_results=1)
         client.search_registered_models(max_results=1)
     return address
+
+
+def _without_escapes(address: str) -> str:
+    """Return MLflow's default address as the path that it means: `my%20moles` is another folder to SQLAlchemy 2.0."""
+    plain = f"sqlite:///{os.path.abspath(DEFAULT_STORE)}"
+    return plain if "%" not in plain and unquote(address) == plain else address
 
 
 def _without_credentials(address: str) -> str:

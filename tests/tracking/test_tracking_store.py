@@ -78,6 +78,16 @@ def test_two_first_touches_at_once(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
 
 
+def test_a_folder_whose_name_an_address_escapes(tmp_path: Path) -> None:
+    folder = tmp_path / "my möles"
+    folder.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", FIRST_TOUCH], cwd=folder, env=environment, check=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["my möles"]
+    assert [path.name for path in folder.iterdir()] == ["mlflow.db"]
+
+
 def test_an_older_store_is_read_and_not_changed(older: Path) -> None:
     before = older.read_bytes()
     listed = invoke("history", NAME)
