@@ -15,14 +15,12 @@ from lesionflow.errors import did_you_mean
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check
 from lesionflow.images.discovery import default_cache
 from lesionflow.locks import can_lock
-from lesionflow.tracking.client import PROMPT, SET_BY_USER
+from lesionflow.tracking.client import PROMPT, QUIET, SET_BY_USER
 from lesionflow.usage_data import SENDERS, SWITCHES, turned_on
 
 ENOUGH_MEMORY = 2 * 1024**3  # bytes; TensorFlow alone takes half of it
 ENOUGH_DISK, LEAST_DISK = 2 * 1024**3, 100 * 1024**2
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-# By `usage_data` and `tracking`.
-_SET_HERE = ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -45,7 +43,7 @@ def check_disks(cache: Path | None = None, artifacts: Path | None = None) -> lis
 def check_environment(known: Iterable[str]) -> list[Check]:
     """Variables that count, by name; no value of any is told. known: those that give an option."""
     ours = sorted(name for name in os.environ if name.startswith("LESIONFLOW_"))
-    set_here = (*_SET_HERE, *(PROMPT.keys() - SET_BY_USER))
+    set_here = {name for name, *_ in SWITCHES.values()} | ((PROMPT | QUIET).keys() - SET_BY_USER)
     others = sorted(name for name in os.environ if name.startswith("MLFLOW_") and name not in set_here)
     proxies = sorted(name for name in os.environ if name.lower() in _PROXIES)
     checks = [

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +55,11 @@ def test_names_of_variables_are_told_and_values_are_not(monkeypatch: pytest.Monk
     assert "geheim" not in told and "HTTPS_PROXY set" in told and "MLFLOW_TRACKING_PASSWORD" in told
     assert "LESIONFLOW_TRAIN_EPOCH is read by no command" in told and "did you mean 'LESIONFLOW_TRAIN_EPOCHS'?" in told
     assert "LESIONFLOW_CACHE is read" not in told
+
+
+def test_variables_that_lesionflow_sets_itself_are_not_told() -> None:
+    program = "from lesionflow.health.machine import check_environment; print(check_environment(())[0].found)"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LESIONFLOW_", "MLFLOW_"))}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    said = subprocess.check_output([sys.executable, "-c", program], env=environment, text=True)
+    assert said == "none of LESIONFLOW_* and MLFLOW_* is set\n"
