@@ -17,6 +17,14 @@ PLAIN_SECONDS = 5.0  # between two plain lines
 Advance = Callable[[int, int], None]  # told of images done and of failures among them
 
 
+def stderr_console() -> Console:
+    """Return a console on stderr; in a notebook it is no terminal, as every refresh would be kept or warned of."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return Console(stderr=True, force_jupyter=False, force_terminal=False) if console.is_jupyter else console
+
+
 @contextlib.contextmanager
 def show_progress(
     total: int, done: int = 0, failed: int = 0, *, quiet: bool = False, console: Console | None = None
@@ -27,7 +35,7 @@ def show_progress(
     """
     if quiet or (console is not None and console.quiet):
         yield lambda images, failures: None
-    elif console.is_terminal if console is not None else sys.stderr.isatty():
+    elif console.is_terminal if console is not None else sys.stderr.isatty() and stderr_console().is_terminal:
         with _live_bar(total, done, failed, console) as advance:
             yield advance
     else:
@@ -49,12 +57,11 @@ def say(text: str, *, quiet: bool = False, console: Console | None = None) -> No
 
 @contextlib.contextmanager
 def _live_bar(total: int, done: int, failed: int, console: Console | None) -> Iterator[Advance]:
-    from rich import console as rich_console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
     begun, before = time.monotonic(), done
     columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"))
-    with live_bars(console or rich_console.Console(stderr=True), *columns) as bar:
+    with live_bars(console or stderr_console(), *columns) as bar:
         task = bar.add_task("scoring", total=total, completed=done, told="")
 
         def advance(images: int, failures: int) -> None:

@@ -22,6 +22,7 @@ from lesionflow.dataverse.download import (
 )
 from lesionflow.dataverse.server import HAM10000_DOI, Patience, Web, read_listing
 from lesionflow.errors import DownloadError, UsageError
+from lesionflow.progress import stderr_console
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def download(
     folder, config = Path(folder), configured(DownloadConfig, config, overrides)
     if not config.accept_licence:
         raise UsageError(f"{TERMS}. Nothing is downloaded before that is accepted: add --accept-licence")
-    with DownloadDisplay(console or Console(stderr=True)) as display:
+    with DownloadDisplay(console or stderr_console()) as display:
         web = Web(patience or Patience(tries=config.tries), display.say)
         try:
             with working_folder(folder):

@@ -35,6 +35,7 @@ from lesionflow.model.card import TRAINED_ON_FILE, VALIDATION_FILE, Card
 from lesionflow.model.files import read_arrays
 from lesionflow.model.prediction import read_labelled
 from lesionflow.model.predictor import load_predictor
+from lesionflow.progress import stderr_console
 from lesionflow.registry.versions import SCORED, resolve
 
 
@@ -85,7 +86,7 @@ def evaluate(
         Where the folder holds an evaluation already.
     """
     model, config = os.fspath(model), configured(EvaluationConfig, config, overrides)
-    console = console or Console(stderr=True)
+    console = console or stderr_console()
     folder = None if out is None else Path(out)
     with output_folder(folder, EVALUATION_FILES, config.overwrite), console.status("reading images") as status:
         return _evaluate(model, data, out, config, tracking_uri, cache, status.update)

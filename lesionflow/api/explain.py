@@ -25,6 +25,7 @@ from lesionflow.images.read_bytes import read_image_bytes
 from lesionflow.model.card import Card
 from lesionflow.model.columns import utf8
 from lesionflow.model.prediction import IndexedPrediction
+from lesionflow.progress import stderr_console
 from lesionflow.scoring.engines.local import decode_all
 from lesionflow.scoring.sources import open_source
 
@@ -90,7 +91,7 @@ def explain(
     paths = _listed(images)
     names = picture_names(paths)
     pictures, explained = [f"{names[path]}.png" for path in paths], []
-    status_line = (console or Console(stderr=True)).status("")
+    status_line = (console or stderr_console()).status("")
     with output_folder(Path(out), pictures, config.overwrite), status_line as status:
         loaded = load(model, tracking_uri=tracking_uri, device="cpu")
         target = _index_of(config.target, loaded.card)

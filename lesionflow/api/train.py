@@ -30,6 +30,7 @@ from lesionflow.model.files import read_arrays
 from lesionflow.profile.describe import describe_images
 from lesionflow.profile.description import Description
 from lesionflow.profile.page import write_description
+from lesionflow.progress import stderr_console
 from lesionflow.registry.champion import promote_best
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
@@ -99,7 +100,7 @@ def train(
     LesionflowError
         Where training cannot begin or end; that of a bundle that cannot be registered says where it is kept.
     """
-    config, console = configured(TrainingConfig, config, overrides), console or Console(stderr=True)
+    config, console = configured(TrainingConfig, config, overrides), console or stderr_console()
     # fail fast if Keras has no backend or the store cannot be written to
     prepare_backend()
     check_model_name(registered_model)
@@ -132,7 +133,7 @@ def resume(
     data: where its images are now, if they have moved; everything else is as the training was begun. Networks that it
     has registered are left as they are. Raises as `train` does, and `RegistryError` where there is nothing to resume.
     """
-    console = console or Console(stderr=True)
+    console = console or stderr_console()
     prepare_backend()
     address = connect(tracking_uri, writes=True, migrate=migrate)
     begun = find_interrupted(run_id)
