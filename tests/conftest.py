@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import fcntl
+import importlib.util
 import os
 import shutil
 import signal
@@ -193,6 +194,14 @@ def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     return s3_server.bucket()
+
+
+def needs_torch() -> None:
+    """Skip the test where PyTorch is not installed; where `LESIONFLOW_REQUIRE_TORCH` is set, as in CI, it fails."""
+    if importlib.util.find_spec("torch") is None:
+        if os.environ.get("LESIONFLOW_REQUIRE_TORCH"):
+            pytest.fail("PyTorch is not installed, and LESIONFLOW_REQUIRE_TORCH is set")
+        pytest.skip("PyTorch, which is large, is not installed: pip install -e '.[torch]'")
 
 
 def invoke(*arguments: str) -> Result:

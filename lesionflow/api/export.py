@@ -29,9 +29,10 @@ from lesionflow.model.card import TRAINED_ON_FILE, Card, sha256
 from lesionflow.model.files import check_whole, read_arrays, read_bundle
 from lesionflow.model.predictor import Predictor
 from lesionflow.pages import markdown_page
+from lesionflow.progress import stderr_console
 from lesionflow.registry.training_artifacts import BUNDLE_FILES
 from lesionflow.registry.versions import Resolved, resolve
-from lesionflow.runtimes.artifact import check_installed, open_artifact, write_artifact
+from lesionflow.runtimes.artifact import check_installed, check_source, open_artifact, write_artifact
 from lesionflow.runtimes.config import BUNDLE, HUB, INT8, ExportConfig
 from lesionflow.runtimes.description import ABOUT_FILE, CARD_PAGE_FILE, README_FILE, describe, readme
 from lesionflow.runtimes.parity import (
@@ -109,7 +110,7 @@ def export(
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ReportError(f"{target}: not an empty folder; name a new one")
-    console = console or Console(stderr=True)
+    console = console or stderr_console()
     parity, cost = None, None
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as downloaded:
         found = resolve(os.fspath(model), Path(downloaded), tracking_uri, BUNDLE_FILES)
@@ -168,6 +169,7 @@ def _write_runtime(
     found: Resolved, folder: Path, config: ExportConfig, cache: Path | None, progress: Callable[[str], None]
 ) -> tuple[Parity, Cost | None]:
     card, graph = read_bundle(found.folder)
+    check_source(found.folder, card, config.format)
     labelled, samples = None, np.empty((0, card.height, card.width, 3), np.uint8)
     if config.data is not None:
         progress("reading labelled images")

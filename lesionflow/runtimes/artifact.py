@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from lesionflow.errors import BundleError, UsageError
-from lesionflow.model.card import DISTANCE, IMAGE, PROBABILITIES, Card
+from lesionflow.model.card import DISTANCE, IMAGE, KERAS_FILE, PROBABILITIES, Card
 from lesionflow.runtimes.config import (
     FLOAT16,
     HUB,
@@ -48,6 +48,18 @@ def check_installed(format: str, precision: str) -> None:
         if importlib.util.find_spec(package) is None:
             name = package.replace("_", "-")
             raise UsageError(f"--format {format} needs {name}: pip install 'lesionflow[{format}]'")
+
+
+def check_source(bundle: Path, card: Card, format: str) -> None:
+    """Refuse a bundle that a format cannot be made from. Raises `BundleError`.
+
+    Of a `cnn` alone it is known before any work that its weights are not read back out of its graph.
+    """
+    if format in _BACKENDS and card.network == "cnn" and not (bundle / KERAS_FILE).is_file():
+        raise BundleError(
+            f"--format {format} is made from {KERAS_FILE}, which {card.label} came without, and a cnn is not read back "
+            f"out of its graph; use a bundle that has the file, or --format {ONNX} or {OPENVINO}"
+        )
 
 
 def write_artifact(

@@ -56,8 +56,8 @@ def eval_results(card: Card) -> list[EvalResult]:
         EvalResult(
             task_type="image-classification",
             task_name="Diagnosis of dermatoscopic images",
-            dataset_type=_identifier(card.data_name),
-            dataset_name=card.data_name,
+            dataset_type=_identifier(tested_on(card)),
+            dataset_name=tested_on(card),
             dataset_split=_PART,
             metric_type=name,
             metric_name=in_words(name),
@@ -66,6 +66,15 @@ def eval_results(card: Card) -> list[EvalResult]:
         for name in SHOWN
         if name in metrics
     ]
+
+
+def tested_on(card: Card) -> str:
+    """The data set of the test part, by the field's name for it where the name of its folder tells it."""
+    if card.demo:
+        return "lesionflow demo"
+    sources = [source["name"] for source in card.training.get("sources", ()) if source["images"].get("test")]
+    names = sources or [card.data_name]
+    return " and ".join("HAM10000" if "ham10000" in name.lower() else name for name in names)
 
 
 def _identifier(text: str) -> str:

@@ -28,7 +28,8 @@ from lesionflow.model.files import read_arrays
 from lesionflow.model.predictor import load_predictor
 from lesionflow.runtimes.artifact import open_artifact
 from lesionflow.runtimes.parity import without_ranges
-from tests.conftest import error_line, invoke
+from tests.conftest import error_line, invoke, needs_torch
+from tests.scoring.conftest import write_small_bundle
 from tests.test_how_to import blocks, follow
 
 ONNX, LITERT, OPENVINO, TORCH = FORMATS = ("onnx", "litert", "openvino", "torch")
@@ -83,9 +84,8 @@ def exported(
 
 @pytest.fixture(params=FORMATS)
 def artifact(request: pytest.FixtureRequest, exported: dict[str, Path]) -> Path:
-    if request.param == TORCH and importlib.util.find_spec("torch") is None:
-        assert not os.environ.get("LESIONFLOW_REQUIRE_TORCH")
-        pytest.skip("PyTorch is not installed")
+    if request.param == TORCH:
+        needs_torch()
     return exported[f"{request.param} float32"]
 
 
@@ -159,7 +159,21 @@ def test_a_bundle_without_its_keras_file_is_read_back_out_of_its_graph(trained_s
     assert np.allclose(distances, predictor.measure(pixels)[1], rtol=1e-3)
 
 
-def test_a_bundle_that_a_format_cannot_be_made_from_is_told(bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", [LITERT, TORCH])
+def test_a_bundle_that_a_format_cannot_be_made_from_is_told_before_any_work(
+    format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: find(name, *more) or name)  # as if it were
+    bundle = write_small_bundle(tmp_path / "bundle", network="cnn")
+    done = invoke("export", str(bundle), str(tmp_path / "out"), "--format", format, "--images", "not looked for")
+    assert done.exit_code == 1 and not (tmp_path / "out").exists()
+    assert re.search(
+        "made from model.keras, which .* use a bundle that has the file, or --format onnx", error_line(done)
+    )
+
+
+def test_weights_of_another_networks_graph_are_not_read_back(bundle: Path, tmp_path: Path) -> None:
     """The layers of a `cnn` stand in another order in its graph."""
     from lesionflow.training.export.whole_network import whole_network
 

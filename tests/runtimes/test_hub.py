@@ -27,6 +27,9 @@ def test_the_shipped_bundle_as_a_folder_for_the_hub(tmp_path: Path) -> None:
     results = {result.metric_type: result.metric_value for result in told.data.eval_results or []}
     assert results["balanced_accuracy"] == round(card.metrics["test"]["balanced_accuracy"].value, 4)
     assert len(results) == 5 and told.data.model_name == card.label
+    assert {(result.dataset_name, result.dataset_type) for result in told.data.eval_results or []} == {
+        ("HAM10000", "ham10000")  # which has the test part; the others only train
+    }
     assert told.text.strip() == (pretrained_folder() / "README.md").read_text().strip()
     # Written again by the library, nothing is lost.
     again = ModelCard(str(told)).data.to_dict()

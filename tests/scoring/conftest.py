@@ -63,7 +63,7 @@ def write_small_bundle(folder: Path, seed: int = 0, labels: LabelSet = HAM10000,
     folder.mkdir(parents=True)
     (folder / ONNX_FILE).write_bytes(content)
     card = Card(
-        network="small",
+        network=fields.pop("network", "small"),
         height=SIDE,
         width=SIDE,
         data_name="noise",
