@@ -10,6 +10,7 @@ import pytest
 
 from lesionflow.training.backend import MAX_POOLING, OWN_EXPORT, TENSORFLOW_EXPORT
 from lesionflow.training.imagenet import has_imagenet_weights
+from tests.conftest import needs_torch
 
 PROGRAM = """
 import sys
@@ -43,6 +44,8 @@ print(len(fitted.history), read_bundle(folder)[0].network)
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 @pytest.mark.parametrize("way", ["by TensorFlow", "without TensorFlow"])
 def test_trains_resumes_and_exports(way: str, backend: str, name: str, tmp_path: Path) -> None:
+    if backend == "torch":
+        needs_torch()
     needed = [backend] + ([OWN_EXPORT[backend]] if way == "without TensorFlow" else [*TENSORFLOW_EXPORT])
     if missing := [each for each in needed if importlib.util.find_spec(each) is None]:
         pytest.skip(f"{missing[0]} is not installed")

@@ -15,6 +15,7 @@ import pytest
 from lesionflow.errors import DataError, UsageError
 from lesionflow.training import imagenet
 from lesionflow.training.imagenet import MAGIC, has_imagenet_weights, imagenet_weights, read_state
+from tests.conftest import needs_torch
 
 START, STOP, MARK, EMPTY_DICT, SETITEMS, BUILD = b"\x80\x02", b".", b"(", b"}", b"u", b"b"
 TUPLE, EMPTY_TUPLE, REDUCE, PERSISTENT, NONE = b"t", b")", b"R", b"Q", b"N"
@@ -92,7 +93,9 @@ def test_the_published_file_holds_the_whole_network() -> None:
 
 
 def test_reads_what_pytorch_reads() -> None:
-    torch = pytest.importorskip("torch", reason="torch is not installed")
+    needs_torch()
+    import torch
+
     expected = torch.load(imagenet._file(), weights_only=True)
     weights = read_state(imagenet._file().read_bytes())  # type: ignore[union-attr]
     assert list(weights) == list(expected)
