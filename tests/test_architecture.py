@@ -29,7 +29,7 @@ ALLOWED = {
     "tensorflow": set(),  # no call of TensorFlow's own, so that every backend of Keras trains, but for
     "click": {"cli"},
     "fsspec": {"storage"},
-    "pooch": {"dataverse"},
+    "pooch": {"dataverse", "webapp"},
 }
 EXCEPT = {
     ("tensorflow", "training/devices.py"),

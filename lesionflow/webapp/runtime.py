@@ -5,16 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import logging
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesionflow.atomic import atomic_write_bytes
 from lesionflow.errors import DownloadError, UsageError
 
 REGISTRY = "https://registry.npmjs.org"
 TIMEOUT = 60  # seconds without a byte
-_CHUNK = 2**20  # bytes
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,12 @@ class Package:
     name: str
     version: str
     integrity: str  # of its archive, as the registry states it: the digest's name, and its bytes in base64
+
+    @property
+    def digest(self) -> str:
+        """The same as pooch writes it: `sha512:` and hexadecimal digits."""
+        algorithm, _, digest = self.integrity.partition("-")
+        return f"{algorithm}:{base64.b64decode(digest).hex()}"
 
     @property
     def file(self) -> str:
@@ -63,18 +68,26 @@ def fetch_package(package: Package, cache: Path, given: Path | None = None) -> b
     """
     if given is not None:
         return _read_given(package, given)
-    kept = cache / package.file
-    if kept.is_file() and _is_whole(package, content := kept.read_bytes()):
-        return content
-    content = _download(package)
-    if not _is_whole(package, content):
-        raise DownloadError(f"{package.address}: what came is not {package.file} (its digest differs); try again")
+    import pooch
+    import requests  # every command would else wait for it
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    elsewhere = f"'npm pack {package.name}@{package.version}' and name it: --runtime {package.file}"
+    download = pooch.HTTPDownloader(timeout=TIMEOUT)
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        atomic_write_bytes(kept, content)
+        kept = pooch.retrieve(package.address, package.digest, package.file, cache, downloader=download)
+        return Path(kept).read_bytes()
+    except requests.RequestException as error:  # its text could hold a proxy's password
+        reason = type(error).__name__ if error.response is None else f"status {error.response.status_code}"
+        raise DownloadError(
+            f"{package.address}: cannot be downloaded ({reason}); or fetch it elsewhere with {elsewhere}"
+        ) from error
+    except ValueError as error:
+        raise DownloadError(
+            f"{package.address}: what came is not {package.file} (its digest differs); try again"
+        ) from error
     except OSError as error:
-        raise DownloadError(f"{kept}: cannot be written ({error.strerror}); name another folder: --cache") from error
-    return content
+        raise DownloadError(f"{cache}: cannot be written ({error.strerror}); name another folder: --cache") from error
 
 
 def read_members(archive: bytes, names: tuple[str, ...]) -> dict[str, bytes]:
@@ -101,31 +114,10 @@ def _read_given(package: Package, given: Path) -> bytes:
             f"--runtime {given}: {file.name} cannot be read ({error.strerror}); "
             f"fetch it where there is a network: npm pack {package.name}@{package.version}"
         ) from error
-    if not _is_whole(package, content):
+    algorithm, digest = package.digest.split(":")
+    if hashlib.new(algorithm, content).hexdigest() != digest:
         raise UsageError(
             f"--runtime {given}: {file.name} is not npm's archive of {package.name} {package.version} (its digest "
             f"differs); fetch it anew: npm pack {package.name}@{package.version}"
         )
     return content
-
-
-def _is_whole(package: Package, content: bytes) -> bool:
-    algorithm, _, digest = package.integrity.partition("-")
-    return base64.b64encode(hashlib.new(algorithm, content).digest()).decode() == digest
-
-
-def _download(package: Package) -> bytes:
-    from urllib.request import urlopen  # every command would else wait for TLS to be imported
-
-    content = bytearray()
-    try:
-        with urlopen(package.address, timeout=TIMEOUT) as answer:
-            while chunk := answer.read(_CHUNK):
-                content += chunk
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise DownloadError(
-            f"{package.address}: cannot be downloaded ({reason}); or fetch it elsewhere with "
-            f"'npm pack {package.name}@{package.version}' and name it: --runtime {package.file}"
-        ) from error
-    return bytes(content)
