@@ -18,7 +18,7 @@ from lesionflow.errors import IMAGE_FAILURES
 from lesionflow.evaluation.heatmaps import occlude
 from lesionflow.images.decode import decode
 from lesionflow.model.predictor import load_predictor
-from lesionflow.webapp.build import INDEX, WORKER
+from lesionflow.webapp.build import INDEX, MODEL, PAGE_FILES, RUNTIME_FILE, WORKER, WORKER_FILES
 from lesionflow.webapp.runtime import Package, read_members
 from tests.browser import text_of
 from tests.conftest import invoke
@@ -164,13 +164,14 @@ def test_many_files_of_which_some_are_broken(opened: Chrome) -> None:
             const content = i % 50 === 25 ? whole.slice(0, whole.size / 2) : whole;
             found.push({ path: `many/${i}.jpg`, file: new File([content], `${i}.jpg`, { lastModified: i }) });
           }
-          await take(found, true);
+          await take([...found, { path: "many/notes.txt", file: new File(["notes"], "notes.txt") }], true);
         })();
         """
     )
     finish(opened)
     text = text_of(opened)
-    assert "All 250 images are done: 5 failed." in text and "1 to 100 of 250" in text
+    assert "All 250 images are done: 5 failed. 1 files that are no images were left out." in text
+    assert "1 to 100 of 250" in text
     assert len(opened.find_elements("css selector", "#rows tr")) == 100
     for _ in range(2):
         opened.find_element("id", "next").click()
@@ -200,13 +201,52 @@ def test_it_works_without_the_server_once_it_was_there(driver: Chrome, page: Pat
     start_anew(driver)
 
 
-@pytest.mark.parametrize("missing", ["model.js", "runtime.js", "worker-source.js", "page.js"])
-def test_a_page_without_its_files_says_which(driver: Chrome, page: Path, missing: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["missing", "cut off"])
+def test_a_page_without_its_files_says_which(driver: Chrome, page: Path, damage: str, tmp_path: Path) -> None:
+    """Of the three large ones, which are looked at only for whether they are there, it has empty ones."""
+    for name in PAGE_FILES:
+        shutil.copy(page / name, tmp_path)
+    for name, constant in ((WORKER, "WorkerSource"), (RUNTIME_FILE, "Runtime"), (MODEL, "Bundle")):
+        (tmp_path / name).write_text(f'const lesionflow{constant} = "";')
+    for file in sorted(tmp_path.glob("*.js")):
+        whole = file.read_bytes()
+        if damage == "missing":
+            file.unlink()
+        else:
+            file.write_bytes(whole[: len(whole) // 2])
+        driver.get((tmp_path / INDEX).as_uri())
+        by_name = file.name not in ("page.js", "messages.js")  # which say so themselves
+        until_said(driver, f"{file.name} did not load. Copy the whole folder" if by_name else "copy the whole folder")
+        assert not driver.find_element("id", "status").is_displayed() or not driver.find_element("id", "status").text
+        file.write_bytes(whole)
+
+
+def test_a_page_whose_model_was_altered_says_so(driver: Chrome, page: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(page, tmp_path / "copy"))
-    (copy / missing).unlink()
+    content = bytearray((copy / MODEL).read_bytes())
+    content[-1000:-900] = b"A" * 100
+    (copy / MODEL).write_bytes(content)
     driver.get((copy / INDEX).as_uri())
-    said = "copy the whole folder" if missing == "page.js" else f"{missing} did not load. Copy the whole folder"
-    until_said(driver, said)
+    until_said(driver, f"{MODEL} did not load. Copy the whole folder")
+
+
+def test_two_tabs_at_once_keep_each_result_once(opened: Chrome) -> None:
+    found = opened.execute_async_script(
+        """
+        const told = arguments[0], opened = () => new KeptRows("another model", told);
+        const tabs = [opened(), opened()];
+        const kept = async () => (await opened().open()).length;
+        (async () => {
+          await Promise.all(tabs.map((tab) => tab.open()));
+          for (let i = 0; i < 6; i++) for (const tab of tabs) tab.add({ key: `${i}.jpg`, path: `${i}.jpg` });
+          await Promise.all(tabs.map((tab) => tab.writing));
+          const before = await kept();
+          await tabs[0].clear();
+          told([before, await kept(), tabs.some(({ failed }) => failed)]);
+        })();
+        """
+    )
+    assert found == [6, 0, False]
 
 
 def test_everybody_can_use_it(opened: Chrome, tmp_path: Path) -> None:
@@ -244,8 +284,12 @@ def test_narrow_screens_need_no_sideways_scrolling(opened: Chrome, tmp_path: Pat
     )
     try:
         choose(opened, draw_images(tmp_path / "images", 2))
-        widths = opened.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
-        assert widths[0] <= widths[1] == 360
+        opened.find_element("css selector", "#rows button").click()
+        until_shown(opened, "map")
+        for language in ("de", "es", "en"):
+            opened.find_element("css selector", f"#language option[value={language}]").click()
+            widths = opened.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+            assert widths[0] <= widths[1] == 360
         small = opened.execute_script(
             "const found = [...document.querySelectorAll('.buttons button')];"
             "return found.filter((each) => each.offsetHeight && each.offsetHeight < 44)"
@@ -253,6 +297,14 @@ def test_narrow_screens_need_no_sideways_scrolling(opened: Chrome, tmp_path: Pat
         assert small == []
     finally:
         opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_dicom_without_a_preamble_is_called_dicom(blank: Chrome) -> None:
+    program = scripts(*WORKER_FILES[:-1]) + (
+        "const told = arguments[0], file = new File(['\\x08\\x00\\x05\\x00CS'], 'scan.DCM');"
+        "decodeImage(file, 24, 24).then(told, ({ message }) => told(message));"
+    )
+    assert blank.execute_async_script(program) == "unsupported: DICOM in a browser; 'lesionflow score' reads it"
 
 
 def test_every_language_says_everything(blank: Chrome) -> None:

@@ -4,6 +4,7 @@
    read, refused, scaled, cut and turned follows Python's rules. */
 
 const MAXIMUM_BYTES = 256 * 2 ** 20;
+const DICOM_NAME = /\.(dcm|dicom|dic|ima)$/i;
 const STRIP = 2 ** 20; // pixels that are read from a decoded image at a time
 const USUAL_PROCESSES = [BASELINE, EXTENDED, PROGRESSIVE]; // of JPEG, which every browser decodes
 const canvas = { element: null, context: null }; // kept: a new one for every image would cost as much as reading it
@@ -12,7 +13,7 @@ const canvas = { element: null, context: null }; // kept: a new one for every im
 async function decodeImage(file, height, width) {
   try {
     const data = await readBytes(file);
-    const kind = sniff(data.subarray(0, HEAD));
+    const kind = sniff(data.subarray(0, HEAD)) ?? (DICOM_NAME.test(file.name) ? "DICOM" : null); // without a preamble
     if (kind === null) throw new ImageFailure("not_an_image", `the content is none of ${FORMATS.join(", ")}`);
     if (kind === "DICOM") throw new ImageFailure("unsupported", "DICOM in a browser; 'lesionflow score' reads it");
     if (!FORMATS.includes(kind)) throw new ImageFailure("unsupported", `${kind}; save it as PNG or JPEG`);

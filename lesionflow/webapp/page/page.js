@@ -13,16 +13,14 @@ const state = {
   files: new Map(), // by key, of this visit
   queue: [], // keys that wait
   asked: new Map(), // by number: the key that the worker was asked about
-  number: 0, total: 0, first: 0, restored: 0, timer: null, shown: null, target: null, message: ["loading", {}],
+  number: 0, total: 0, first: 0, restored: 0, leftOut: 0, timer: null, shown: null, target: null, message: ["loading", {}],
 };
 
 function translate() {
   document.documentElement.lang = language;
-  for (const each of document.querySelectorAll("[data-say]")) {
-    if (each.id !== "status") each.textContent = say(each.dataset.say);
-  }
+  for (const each of document.querySelectorAll("[data-say]")) each.textContent = say(each.dataset.say);
   byId("forget").title = say("forgetTitle");
-  byId("status").textContent = say(...state.message);
+  tell(...state.message);
   if (!state.model) return;
   const { demo, licence } = state.model;
   byId("terms").hidden = !demo && !licence;
@@ -33,7 +31,8 @@ function translate() {
 
 function tell(name, values = {}) {
   state.message = [name, values];
-  byId("status").textContent = say(name, values);
+  const more = name === "finished" && state.leftOut ? ` ${say("leftOut", { count: state.leftOut })}` : "";
+  byId("status").textContent = say(name, values) + more;
 }
 
 function warn(name, values) {
@@ -41,15 +40,22 @@ function warn(name, values) {
   byId("alert").hidden = false;
 }
 
+/** Say why nothing works; what is found first is the cause of what follows. */
+function cannotWork(name, values) {
+  if (byId("status").hidden) return;
+  warn(name, values);
+  byId("status").hidden = true;
+}
+
 function start() {
   const loaded = {
-    "worker-source.js": typeof lesionflowWorkerSource, "runtime.js": typeof lesionflowRuntime,
+    "signatures.js": typeof isImage, "report.js": typeof csvReport, "state.js": typeof KeptRows,
+    "detail.js": typeof verdictOf, "worker-source.js": typeof lesionflowWorkerSource, "runtime.js": typeof lesionflowRuntime,
     "model.js": typeof lesionflowBundle,
   };
   const missing = Object.keys(loaded).filter((name) => loaded[name] === "undefined");
   if (missing.length) {
-    warn("missing", { files: missing.join(", ") });
-    byId("status").hidden = true;
+    cannotWork("missing", { files: missing.join(", ") });
     return;
   }
   startWorker();
@@ -98,8 +104,9 @@ function heard(data) {
     if (state.queue.length) ask();
     else if (!state.total) tell(...(state.restored ? ["restored", { count: state.restored }] : ["ready"]));
   } else if (data.kind === "broken") {
-    warn("broken", { reason: data.detail });
-    byId("status").hidden = true;
+    cannotWork("broken", { reason: data.detail });
+  } else if (data.kind === "damaged") {
+    cannotWork("missing", { files: data.file });
   } else if (data.kind === "score") {
     const key = state.asked.get(data.id);
     state.asked.delete(data.id);
@@ -139,11 +146,11 @@ async function take(found, fromFolder) {
     const kinds = await Promise.all(found.map(({ path, file }) => isImage(path, file)));
     images = found.filter((_, i) => kinds[i]);
   }
-  if (found.length > images.length) {
-    byId("detail-status").textContent = "";
-    tell(images.length ? "leftOut" : "nothing", { count: found.length - images.length });
+  if (!images.length) {
+    tell("nothing", { count: found.length });
+    return;
   }
-  if (!images.length) return;
+  state.leftOut += found.length - images.length;
   images.sort((one, other) => byBytes(one.path, other.path));
   const waiting = new Set([...state.queue, ...state.asked.values()]);
   for (const { path, file } of images) {
@@ -270,7 +277,7 @@ function saveReport() {
 
 async function forget() {
   for (const each of ["rows", "files", "asked"]) state[each].clear();
-  Object.assign(state, { queue: [], total: 0, first: 0, shown: null, target: null, restored: 0 });
+  Object.assign(state, { queue: [], total: 0, first: 0, shown: null, target: null, restored: 0, leftOut: 0 });
   byId("detail").hidden = byId("progress").hidden = byId("alert").hidden = true;
   tell("ready");
   showRows();
@@ -335,11 +342,11 @@ function turnPage(by) {
   showRows();
 }
 
-byId("alert").hidden = true;
 language = preferredLanguage(navigator.languages ?? []);
 byId("language").append(...Object.entries(LANGUAGES).map(([value, name]) => new Option(name, value, false, value === language)));
 listen();
 translate();
+byId("alert").hidden = true; // without the scripts before this one it stays
 document.querySelector("script[src='runtime.js']").addEventListener("load", () => {
   if (typeof lesionflowWorkerSource !== "undefined") startWorker();
 });

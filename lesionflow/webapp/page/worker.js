@@ -14,20 +14,25 @@ function bytesOf(text) {
   return bytes;
 }
 
-async function unpacked(text) {
-  const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+/** What a script of the page has compressed, with a checksum; file: the script. */
+async function unpacked(text, file) {
+  try {
+    const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  } catch (error) {
+    throw Object.assign(error, { file });
+  }
 }
 
 async function startRuntime({ wasm, loader }) {
   ort.env.wasm.numThreads = threads;
-  ort.env.wasm.wasmBinary = (await unpacked(wasm)).buffer;
+  ort.env.wasm.wasmBinary = (await unpacked(wasm, "runtime.js")).buffer;
   ort.env.wasm.wasmPaths = { mjs: URL.createObjectURL(new Blob([loader], { type: "text/javascript" })) };
 }
 
 async function startModel(runtime, bundle) {
   model = bundle.model;
-  const [graph] = await Promise.all([unpacked(bundle.graph), runtime]);
+  const [graph] = await Promise.all([unpacked(bundle.graph, "model.js"), runtime]);
   // What there is to optimise was optimised when the page was made.
   session = await ort.InferenceSession.create(graph, { graphOptimizationLevel: "disabled", logSeverityLevel: 3 });
   await predict(new Uint8Array(3 * model.height * model.width), 1);
@@ -92,6 +97,7 @@ self.onmessage = async ({ data }) => {
     } else waiting.push(data);
     await work();
   } catch (error) {
-    self.postMessage({ kind: "broken", detail: String(error.message ?? error) });
+    if (error.file) self.postMessage({ kind: "damaged", file: error.file });
+    else self.postMessage({ kind: "broken", detail: String(error.message ?? error) });
   }
 };
