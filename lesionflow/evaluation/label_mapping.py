@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +56,21 @@ class LabelMapping:
         )
 
     @property
+    def apart(self) -> tuple[str, ...]:
+        """Those of the fine set that only count together with others; one that is merely called otherwise does not."""
+        counts = Counter(self.names)
+        pairs = zip(self.fine.names, self.names, strict=True)
+        return tuple(fine for fine, coarse in pairs if fine not in self.coarse.names and counts[coarse] > 1)
+
+    @property
     def not_measurable(self) -> tuple[str, ...]:
-        """The metrics of the fine set that the coarse one does not have."""
-        known = metrics_of(self.coarse)
-        return tuple(name for name in metrics_of(self.fine) if name not in known)
+        """The metrics of the fine set that the coarse one has not, by no other name of a diagnosis either."""
+        known, apart = metrics_of(self.coarse), self.apart
+        return tuple(
+            name
+            for name, metric in metrics_of(self.fine).items()
+            if name not in known and (metric.diagnosis in apart or not metric.diagnosis)
+        )
 
     def of_predictions(self, said: _P) -> _P:
         """What a model of the fine set says, in the coarse one: summed probabilities, and calls that count as these.
@@ -176,7 +188,9 @@ def read_mapping(source: str | None) -> dict[str, str]:
 
 def not_measurable_told(mapping: LabelMapping) -> str:
     """One sentence about what cannot be measured, and why."""
-    apart = [name for name in mapping.fine.names if name not in mapping.coarse.names]
+    apart = mapping.apart
+    if not apart:
+        return f"No two diagnoses of {mapping.fine.name} count as one of {mapping.coarse.name}"
     whose, other = ("data", "model") if mapping.of_model else ("model", "data")
     return (
         f"The {whose} do{'' if mapping.of_model else 'es'} not tell {', '.join(apart)} apart, as the {other} do"

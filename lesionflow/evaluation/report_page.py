@@ -152,7 +152,7 @@ def _facts(evaluation: Evaluation) -> Markup:
 def _not_measurable(evaluation: Evaluation) -> Iterator[Markup]:
     if evaluation.mapping:
         names = ", ".join(evaluation.mapping.not_measurable)
-        yield pages.paragraph(f"{not_measurable_told(evaluation.mapping)}: {names}.")
+        yield pages.paragraph(f"{not_measurable_told(evaluation.mapping)}{names and ': '}{names}.")
 
 
 def _by_diagnosis(evaluation: Evaluation) -> Markup:

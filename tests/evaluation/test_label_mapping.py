@@ -9,7 +9,7 @@ from sklearn import metrics as oracle
 
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, PAD_UFES_20, LabelSet, read_label_set
 from lesionflow.errors import UsageError
-from lesionflow.evaluation.label_mapping import LabelMapping, map_between, read_mapping
+from lesionflow.evaluation.label_mapping import LabelMapping, map_between, not_measurable_told, read_mapping
 from lesionflow.evaluation.metrics import expected_calibration_error, measure, metric_values, metrics_of
 from lesionflow.evaluation.report import evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
@@ -96,6 +96,17 @@ def test_a_file_that_is_no_mapping(tmp_path: Path, text: str, message: str) -> N
     assert "map.yaml" in str(caught.value)
     with pytest.raises(UsageError, match=r"nowhere.yaml: cannot be read"):
         read_mapping("nowhere.yaml")
+
+
+def test_a_diagnosis_that_is_only_called_otherwise_is_measured(tmp_path: Path) -> None:
+    renamed = mapped(HAM10000, ISIC2019)
+    assert renamed.groups["ak"] == ("akiec",) and renamed.apart == () == renamed.not_measurable
+    assert not_measurable_told(renamed) == "No two diagnoses of ham10000 count as one of isic2019"
+    (tmp_path / "mine.yaml").write_text("names: {melanoma: m, ak: a, rest: benign}\nmalignant: [melanoma, ak]\n")
+    given = dict.fromkeys(("bcc", "bkl", "df", "nv", "vasc"), "rest") | {"mel": "melanoma"}
+    mapping = mapped(HAM10000, read_label_set(str(tmp_path / "mine.yaml")), given)
+    assert mapping.apart == ("bcc", "bkl", "df", "nv", "vasc")
+    assert "ppv_df" in mapping.not_measurable and not {"ppv_mel", "ppv_akiec"} & set(mapping.not_measurable)
 
 
 def test_page_and_json_name_what_cannot_be_measured_and_what_contradicts_itself(tmp_path: Path) -> None:
