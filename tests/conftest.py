@@ -35,8 +35,8 @@ REAL_DATA = Path(__file__).parents[2] / "shared" / "ham10000"
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two processes for all tests, many of which wait for servers and locks; tests that are named run in this one."""
-    return 2 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+    """Four processes for all tests, half of whose time is waiting for servers and locks; named ones run in this one."""
+    return 4 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
