@@ -41,6 +41,7 @@ HASH_LIMIT = 12  # of 64 bits: nearly all copies trimmed by 2 % are within it
 NEAR = 0.955  # correlation from which two images count as near duplicates
 ALIKE = 0.92  # from which they are worth a look, if only to see what the limit keeps out
 BLANK = 2.0  # grey levels of standard deviation below which a view shows nothing that could be compared
+MAXIMUM_IMAGES = 60_000  # all pairs of so many are compared in 90 CPU seconds, of 400,000 in more than an hour
 MAXIMUM_PAIRS = 100_000  # beyond which a search stops: a data set of copies is found out long before
 
 # Many dermatoscopes photograph a round field with darkness around it, which makes any two such images alike.

@@ -326,7 +326,9 @@ def _load(data: bytes, page: _Page) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise ImageError("too_large", str(error)) from error
     except (SyntaxError, KeyError) as error:
-        raise ImageError("unsupported", f"{page.described}; save it as RGB of 8 bits") from error
+        raise ImageError(
+            "unsupported", f"{page.described}; save it as RGB of 8 bits without compression, or as PNG"
+        ) from error
     if image.mode in ("I", "F"):
         raise ImageError("unsupported", f"{page.described}: numbers without a defined brightness")
     colours = page.values.get(_COLOURS, ())

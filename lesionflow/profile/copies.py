@@ -12,7 +12,7 @@ import numpy as np
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.images.decode import decode
-from lesionflow.images.duplicates import MAXIMUM_PAIRS, NEAR, TURNS, same_content, similar_pairs
+from lesionflow.images.duplicates import MAXIMUM_IMAGES, MAXIMUM_PAIRS, NEAR, TURNS, same_content, similar_pairs
 from lesionflow.profile.inspection import Inspection
 
 SAME_BYTES, SAME_PIXELS, NEARLY, LOOK_ALIKE = "same bytes", "same pixels", "nearly the same", "alike"
@@ -50,7 +50,9 @@ class Copy:
 def find_copies(
     images: LabelledImages, inspections: Sequence[Inspection], views: np.ndarray, split: Split | None
 ) -> tuple[tuple[Copy, ...], bool]:
-    """The copies among the images, the worst first, and whether these are all: a search ends at `MAXIMUM_PAIRS`.
+    """The copies among the images, the worst first, and whether these are all.
+
+    A search ends at `MAXIMUM_PAIRS`; of more than `MAXIMUM_IMAGES`, only files of the same bytes are found.
 
     inspections and views, (images, 32, 32, 3) uint8: what `inspect_images` gave. Images of one lesion that merely look
     alike are left out: so they should.
@@ -58,8 +60,9 @@ def find_copies(
     table, part_of = images.table, _parts(len(images.table), split)
     ids, lesions, diagnoses, paths = (table[name].tolist() for name in ("image_id", "lesion_id", "dx", "path"))
     same = list(islice(same_content([one.digest for one in inspections]), MAXIMUM_PAIRS + 1))
-    similar = list(islice(similar_pairs(views), MAXIMUM_PAIRS + 1))
-    complete = max(len(same), len(similar)) <= MAXIMUM_PAIRS
+    compared = len(views) <= MAXIMUM_IMAGES
+    similar = list(islice(similar_pairs(views), MAXIMUM_PAIRS + 1)) if compared else []
+    complete = compared and max(len(same), len(similar)) <= MAXIMUM_PAIRS
 
     found = [(first, second, SAME_BYTES, 1.0, TURNS[0]) for first, second in same]
     known = set(same)

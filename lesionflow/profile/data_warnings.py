@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from lesionflow.errors import first_few
+from lesionflow.images.duplicates import MAXIMUM_IMAGES
 from lesionflow.profile.attributes import COLUMNS, OLDEST, shares, widest_gap
 from lesionflow.profile.copies import KINDS, Copy, leaks
 from lesionflow.profile.description import Description, Finding
@@ -65,7 +66,10 @@ def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
         assert description.split is not None
         where = ", ".join(f"{count} in {parts}" for parts, count in found.items())
         yield "leak", f"the split with seed {description.split.seed} separates copies: {where}"
-    if not description.complete:
+    if len(description.images.table) > MAXIMUM_IMAGES:
+        told = f"of more than {MAXIMUM_IMAGES:,} images only files of the same bytes are found as copies"
+        yield "duplicates", f"{told}; what merely looks the same can stand on two sides of the split"
+    elif not description.complete:
         yield "duplicates", "there are so many copies that the search was ended early; the counts are too low"
     if description.split is None:
         yield "split", "there are too few lesions of a diagnosis to split these images"

@@ -102,7 +102,7 @@ def _copies(description: Description) -> Iterator[Markup]:
             sheet, "jpeg", "The closest pairs of images of different lesions, side by side",
             f"The number is the correlation; pairs from {ALIKE} to {NEAR} are no copies and shown for comparison.",
         )  # fmt: skip
-    else:
+    elif description.complete:
         yield paragraph("No two images of different lesions come near each other.")
     for copies, caption, most in ((across, "Copies across lesions", MAXIMUM_ROWS), (within, "Within a lesion", 10)):
         if copies:

@@ -14,6 +14,7 @@ from lesionflow.datasets.split import Split, split_by_lesion
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import ReportError
 from lesionflow.profile import copies as copies_module
+from lesionflow.profile import data_warnings
 from lesionflow.profile.attributes import UNKNOWN, age_decades, crosstab, values_of, widest_gap
 from lesionflow.profile.copies import NEARLY, SAME_BYTES, SAME_PIXELS, Copy
 from lesionflow.profile.describe import describe_images
@@ -173,6 +174,22 @@ def test_a_set_of_nothing_but_copies_ends_early_and_says_so(tmp_path: Path, monk
     description = describe_images(images, None)
     assert not description.complete
     assert any("ended early" in finding.text for finding in description.findings)
+
+
+def test_of_very_many_images_only_the_same_bytes_are_compared_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = read(tmp_path / "set")
+    shutil.copy(tmp_path / "set" / "I1.png", tmp_path / "set" / "I2.png")
+    with Image.open(tmp_path / "set" / "I1.png") as image:  # the same pixels in other bytes
+        image.save(tmp_path / "set" / "I3.png", compress_level=0)
+    assert {copy.kind for copy in describe_images(images, None).copies} >= {SAME_BYTES, SAME_PIXELS}
+    for module in (copies_module, data_warnings):
+        monkeypatch.setattr(module, "MAXIMUM_IMAGES", 5)
+    description = describe_images(images, None)
+    assert [copy.kind for copy in description.copies] == [SAME_BYTES] and not description.complete
+    assert any("only files of the same bytes" in finding.text for finding in description.findings)
+    assert "come near each other" not in description_page(description)
 
 
 def test_absent_columns_are_values_that_are_missing(tmp_path: Path) -> None:
