@@ -28,15 +28,15 @@ def as_folder(archive: Path) -> Iterator[Path]:
         root = Path(temporary) / archive.name
         root.mkdir()
         for member in archive_members(archive):
-            place = root / member.filename
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if place.suffix.lower() not in TABLE_SUFFIXES:
-                place.write_text(f"{member.CRC} {member.file_size}")
+            unpacked = root / member.filename
+            unpacked.parent.mkdir(parents=True, exist_ok=True)
+            if unpacked.suffix.lower() not in TABLE_SUFFIXES:
+                unpacked.write_text(f"{member.CRC} {member.file_size}")
                 continue
             if member.file_size > MAXIMUM_BYTES:
                 raise DataError(f"{archive}: {member.filename} has more than {MAXIMUM_BYTES // 2**20} MiB; unpack it")
             try:
-                place.write_bytes(read_member(archive / member.filename))
+                unpacked.write_bytes(read_member(archive / member.filename))
             except ImageError as error:
                 raise DataError(f"{archive}: {member.filename}: {error.detail}") from error
         try:

@@ -53,13 +53,13 @@ def read_isic_challenge(path: Path) -> RawLabels:
     words = _marked(table, file)
     table = table[["image_id"]]
     start = file.name.removesuffix(".csv").removesuffix(_TRUTH)
-    places = [file.parent, file.parent.parent] if path.is_file() else [path, file.parent]
+    folders = [file.parent, file.parent.parent] if path.is_file() else [path, file.parent]
     for ending in ("_LesionGroupings.csv", "_Metadata.csv"):
-        for beside in (place / f"{start}{ending}" for place in places):
+        for beside in (folder / f"{start}{ending}" for folder in folders):
             if beside.is_file():
                 table = _add_metadata(table, beside)
                 break
-    images = next((place / f"{start}_Input" for place in places if (place / f"{start}_Input").is_dir()), places[0])
+    images = next((folder / f"{start}_Input" for folder in folders if (folder / f"{start}_Input").is_dir()), folders[0])
     return RawLabels(file, table, words, images)
 
 

@@ -181,9 +181,9 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     """What a folder holds that is no data set, and what of it might be one."""
     tables = sorted(file for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES and read_header(file))
     archives = sorted(file for file in folder.iterdir() if is_archive(file))
-    below = [place for place in visible_folders(folder) if has_diagnosis_folders(place, words) or find_metadata(place)]
+    below = [entry for entry in visible_folders(folder) if has_diagnosis_folders(entry, words) or find_metadata(entry)]
     if below:
-        advice = f"give what lies in it: {first_few([str(place) for place in below])}"
+        advice = f"give what lies in it: {first_few([str(entry) for entry in below])}"
     elif archives:
         advice = f"give the archive itself: {first_few([str(file) for file in archives])}"
     elif tables:

@@ -214,7 +214,7 @@ def find_layout(path: Path) -> tuple[Layout, Path] | None:
 def _tables(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    files = [*path.iterdir(), *(file for place in sorted(path.iterdir()) if place.is_dir() for file in _some(place))]
+    files = [*path.iterdir(), *(file for entry in sorted(path.iterdir()) if entry.is_dir() for file in _some(entry))]
     return sorted(file for file in files if file.suffix.lower() in TABLE_SUFFIXES and file.is_file())
 
 
@@ -284,8 +284,8 @@ def _hdf5(table: Path) -> Path | None:
 def _with_paths(table: pd.DataFrame, layout: Layout, root: Path, file: Path) -> pd.DataFrame:
     """Paths from names with folders, which count from the folder `images` or the table's."""
     names = [name.replace("\\", "/") for name in table[layout.image]]
-    places = [place for base in (root, file.parent, file.parent.parent) for place in (base / "images", base)]
-    base = max(places, key=lambda place: sum((place / name).is_file() for name in names[:20]))
+    folders = [folder for base in (root, file.parent, file.parent.parent) for folder in (base / "images", base)]
+    base = max(folders, key=lambda folder: sum((folder / name).is_file() for name in names[:20]))
     table["path"] = [str(base / name) for name in names]
     if table["image_id"].duplicated().any():
         table["image_id"] = names

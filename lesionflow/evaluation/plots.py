@@ -61,12 +61,12 @@ def say(figure: Figure, message: str, about: str) -> None:
         _fit(figure, figure.supxlabel("", x=0.01, ha="left", fontsize=7, color=GREY), about)
 
 
-def _fit(figure: Figure, place: Text, text: str) -> None:
+def _fit(figure: Figure, written: Text, text: str) -> None:
     """Write a text in as few lines as the figure's width allows."""
-    place.set_parse_math(False)  # a dollar in a name begins no formula
+    written.set_parse_math(False)  # a dollar in a name begins no formula
     for width in range(90, 20, -2):  # characters
-        place.set_text("\n".join(textwrap.fill(printable(line), width) for line in text.split("\n")))
-        if place.get_window_extent().width <= 0.97 * figure.bbox.width:
+        written.set_text("\n".join(textwrap.fill(printable(line), width) for line in text.split("\n")))
+        if written.get_window_extent().width <= 0.97 * figure.bbox.width:
             return
 
 

@@ -58,7 +58,7 @@ _CANDIDATES = 8_192  # pairs whose coefficients are
 
 @dataclass(frozen=True)
 class Pair:
-    """Two images, by their places in the table, first < second."""
+    """Two images, by their rows of the table, first < second."""
 
     first: int
     second: int
@@ -80,14 +80,14 @@ def is_blank(views: np.ndarray) -> np.ndarray:
 
 
 def same_content(digests: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Pairs of places that hold the same digest; nothing is the same as an empty one."""
-    places: dict[str, list[int]] = {}
-    for place, digest in enumerate(digests):
+    """Pairs of rows that hold the same digest; nothing is the same as an empty one."""
+    rows: dict[str, list[int]] = {}
+    for row, digest in enumerate(digests):
         if not digest:
             continue
-        for earlier in places.setdefault(digest, []):
-            yield earlier, place
-        places[digest].append(place)
+        for earlier in rows.setdefault(digest, []):
+            yield earlier, row
+        rows[digest].append(row)
 
 
 def similar_pairs(views: np.ndarray, limit: float = ALIKE, hash_limit: int = HASH_LIMIT) -> Iterator[Pair]:
@@ -167,10 +167,10 @@ def dark_fields(views: np.ndarray) -> np.ndarray:
     corners = [pixels[:, rows, columns].mean(axis=(1, 2)) for rows in ends for columns in ends]
     darkest = np.min(corners, axis=0)
     fields = np.zeros(pixels.shape, bool)
-    for place in np.flatnonzero(darkest < _DARK * lit):
-        parts, _ = label(pixels[place] < (darkest[place] + lit[place]) / 2)
+    for index in np.flatnonzero(darkest < _DARK * lit):
+        parts, _ = label(pixels[index] < (darkest[index] + lit[index]) / 2)
         of_corners = np.unique(parts[[0, 0, -1, -1], [0, -1, 0, -1]])
-        fields[place] = np.isin(parts, of_corners[of_corners > 0])
+        fields[index] = np.isin(parts, of_corners[of_corners > 0])
     return fields
 
 
@@ -180,7 +180,7 @@ def correlation_in_light(
     """The correlation of what both views of each pair light up, on the scale of whole views: (pairs,) float32.
 
     views: (images, 32, 32, 3) uint8; lit: which pixels of `members` of these can be compared, (members, 32, 32) bool;
-    firsts, seconds: (pairs,) places among the members.
+    firsts, seconds: (pairs,) indices among the members.
     """
     from scipy.ndimage import gaussian_filter
 

@@ -251,8 +251,8 @@ def check_sequential(data: bytes, layout: Layout) -> bytes:
     check_end(data)
     count = data[layout.scan + 4]
     if layout.process != _LOSSLESS and count == len(layout.components):
-        place = layout.scan + 5 + 2 * count
-        return data[:place] + b"\x00\x3f\x00" + data[place + 3 :]
+        ending = layout.scan + 5 + 2 * count
+        return data[:ending] + b"\x00\x3f\x00" + data[ending + 3 :]
     return data
 
 
@@ -367,8 +367,8 @@ def _mended(data: bytes, layout: Layout, said: str) -> bytes | None:
     """The file without what the decoder complains of, where that does not touch the pixels; else None."""
     mended = bytearray(data)
     if "Invalid SOS parameters for sequential JPEG" in said:  # of several years' Samsung phones
-        place = layout.scan + 5 + 2 * data[layout.scan + 4]
-        mended[place : place + 3] = b"\x00\x3f\x00"
+        ending = layout.scan + 5 + 2 * data[layout.scan + 4]
+        mended[ending : ending + 3] = b"\x00\x3f\x00"
     elif "unknown JFIF revision number" in said and layout.jfif:
         mended[layout.jfif] = 1
     elif "ICC" in said:  # the note says that the profile is broken

@@ -80,9 +80,9 @@ def exif_orientation(exif: bytes, xmp: bytes = b"") -> int:
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is not None:
         try:
-            (place,) = struct.unpack_from(order + "I", exif, 4)
-            (count,) = struct.unpack_from(order + "H", exif, place)
-            for entry in range(place + 2, place + 2 + 12 * count, 12):
+            (directory,) = struct.unpack_from(order + "I", exif, 4)
+            (count,) = struct.unpack_from(order + "H", exif, directory)
+            for entry in range(directory + 2, directory + 2 + 12 * count, 12):
                 tag, kind = struct.unpack_from(order + "HH", exif, entry)
                 if tag == _ORIENTATION:
                     return int(struct.unpack_from(order + {3: "H", 4: "I"}.get(kind, "B"), exif, entry + 8)[0])

@@ -73,7 +73,7 @@ def is_dicom(head: bytes) -> bool:
 
 def _iso_media(head: bytes) -> str | None:
     """HEIC or AVIF by the brands of an ISO base media file, None for a film."""
-    brands = {head[place : place + 4] for place in range(8, min(int.from_bytes(head[:4], "big"), len(head)), 4)}
+    brands = {head[offset : offset + 4] for offset in range(8, min(int.from_bytes(head[:4], "big"), len(head)), 4)}
     return "AVIF" if brands & _AVIF_BRANDS else "HEIF" if brands & _HEIC_BRANDS else None
 
 
@@ -83,21 +83,21 @@ def _begins_with_elements(head: bytes) -> bool:
     Explicit or implicit value representations, either order of bytes: DICOM PS3.5, 7.1.
     """
     order = "<" if head[:2] in (b"\x02\x00", b"\x08\x00") else ">" if head[:2] in (b"\x00\x02", b"\x00\x08") else ""
-    place, before = 0, (0, -1)
+    offset, before = 0, (0, -1)
     for _ in range(3):
-        if not order or place + 12 > len(head):
+        if not order or offset + 12 > len(head):
             return False
-        group, element = struct.unpack_from(f"{order}HH", head, place)
-        representation = head[place + 4 : place + 6]
+        group, element = struct.unpack_from(f"{order}HH", head, offset)
+        representation = head[offset + 4 : offset + 6]
         if representation in _LONG:
-            length, start = struct.unpack_from(f"{order}I", head, place + 8)[0], place + 12
+            length, start = struct.unpack_from(f"{order}I", head, offset + 8)[0], offset + 12
         elif representation in _VALUE_REPRESENTATIONS:
-            length, start = struct.unpack_from(f"{order}H", head, place + 6)[0], place + 8
+            length, start = struct.unpack_from(f"{order}H", head, offset + 6)[0], offset + 8
         else:
-            length, start = struct.unpack_from(f"{order}I", head, place + 4)[0], place + 8
+            length, start = struct.unpack_from(f"{order}I", head, offset + 4)[0], offset + 8
         if (group, element) <= before or group > 0x0010 or length % 2:
             return False
         if start + length + 12 > len(head):  # a long value: what follows it is not in sight
             return before != (0, -1) and length < 2**16
-        place, before = start + length, (group, element)
+        offset, before = start + length, (group, element)
     return True

@@ -69,7 +69,7 @@ _PREVIEW, _ALIKE = 2, 12  # times as wide at least; grey levels at most, on aver
 class _Page:
     offset: int  # of its directory
     values: dict[int, tuple[int, ...]]  # of tags that hold numbers
-    places: dict[int, int]  # where such a value is in the file
+    offsets: dict[int, int]  # where such a value is in the file
     profile: bytes
     tables: bytes  # of JPEG
 
@@ -111,9 +111,9 @@ def open_tiff(data: bytes) -> Picture:
     image = _load(data, page)
     if page.first(_EXTRA, 0) == 1 and image.mode in ("RGBA", "La") and image.getextrema()[-1] == (0, 0):
         # Colours that were multiplied by an alpha of 0 are 0, so these were not: nobody uses this alpha.
-        place = page.places[_EXTRA]
+        offset = page.offsets[_EXTRA]
         order = "<H" if data[:2] == b"II" else ">H"
-        image = _load(data[:place] + struct.pack(order, 0) + data[place + 2 :], page)
+        image = _load(data[:offset] + struct.pack(order, 0) + data[offset + 2 :], page)
         note = joined(note, "its alpha is 0 everywhere and was ignored")
     bits = page.first(_BITS, 1)
     return Picture(image, 1, page.profile, note, bits, page.first(_PHOTOMETRIC, 0) == 0)
@@ -156,7 +156,7 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
     start = offset + struct.calcsize(order + counter)
     (following,) = struct.unpack_from(order + pointer, data, start + step * count)
     values: dict[int, tuple[int, ...]] = {}
-    places: dict[int, int] = {}
+    offsets: dict[int, int] = {}
     texts: dict[int, bytes] = {}
     for at in range(start, start + step * count, step):
         tag, kind, number = struct.unpack_from(order + entry, data, at)
@@ -164,16 +164,16 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
         if letter is None:
             continue
         size = number * struct.calcsize(order + letter)
-        place = at + step - inline
+        first = at + step - inline
         if size > inline:
-            (place,) = struct.unpack_from(order + pointer, data, place)
-        if place + size > len(data):
+            (first,) = struct.unpack_from(order + pointer, data, first)
+        if first + size > len(data):
             raise struct.error
         if tag in (_PROFILE, _JPEG_TABLES):
-            texts[tag] = data[place : place + size]
+            texts[tag] = data[first : first + size]
         elif tag < 340:
-            values[tag], places[tag] = struct.unpack_from(f"{order}{number}{letter}", data, place), place
-    return _Page(offset, values, places, texts.get(_PROFILE, b""), texts.get(_JPEG_TABLES, b"")), following
+            values[tag], offsets[tag] = struct.unpack_from(f"{order}{number}{letter}", data, first), first
+    return _Page(offset, values, offsets, texts.get(_PROFILE, b""), texts.get(_JPEG_TABLES, b"")), following
 
 
 def _main_page(data: bytes, pages: list[_Page]) -> _Page:
@@ -318,8 +318,8 @@ def _load(data: bytes, page: _Page) -> Image.Image:
         raise ImageError("unsupported", f"{page.described}: numbers without a defined brightness")
     if page.first(_PHOTOMETRIC, 1) == 0 and page.first(_BITS, 1) == 16:
         # Pillow knows such pixels in little-endian files only; `Picture.white_is_zero` says what they mean.
-        place = page.places[_PHOTOMETRIC]
-        data = data[:place] + struct.pack("<H" if data[:2] == b"II" else ">H", 1) + data[place + 2 :]
+        offset = page.offsets[_PHOTOMETRIC]
+        data = data[:offset] + struct.pack("<H" if data[:2] == b"II" else ">H", 1) + data[offset + 2 :]
     try:
         with quietly():
             image = _ThroughLibtiff(io.BytesIO(data))
@@ -369,10 +369,10 @@ def _listen() -> Callable[..., None] | None:
     """
     around = Path(PIL.__file__).parent
     bundled = [*around.parent.glob("pillow.libs/libtiff*"), *around.glob(".dylibs/libtiff*")]
-    for place in (*map(str, bundled), ctypes.util.find_library("tiff")):
+    for library in (*map(str, bundled), ctypes.util.find_library("tiff")):
         with contextlib.suppress(OSError, AttributeError):
-            if place:
-                return _take_errors(ctypes.CDLL(place).TIFFSetErrorHandler)
+            if library:
+                return _take_errors(ctypes.CDLL(library).TIFFSetErrorHandler)
     return None
 
 

@@ -108,5 +108,5 @@ def _same_pixels(paths: Sequence[str], inspections: Sequence[Inspection], first:
     one, other = inspections[first], inspections[second]
     if (one.width, one.height) != (other.width, other.height):
         return False
-    pixels = [decode(paths[place], one.height, one.width) for place in (first, second)]
+    pixels = [decode(paths[index], one.height, one.width) for index in (first, second)]
     return bool(np.array_equal(pixels[0], pixels[1]))

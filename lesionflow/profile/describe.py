@@ -72,7 +72,7 @@ def describe_images(
         formats=dict(Counter(one.format for one in inspections if one.failure is None).most_common()),
         sizes=dict(sizes.most_common()),
         colour=_colours(views[readable], diagnoses[readable], names),
-        unreadable={ids[place]: str(one.failure) for place, one in enumerate(inspections) if one.failure is not None},
+        unreadable={ids[index]: str(one.failure) for index, one in enumerate(inspections) if one.failure is not None},
         blank=tuple(ids[readable & is_blank(views)].tolist()),
         copies=copies,
         complete=complete,

@@ -40,12 +40,12 @@ def diagnoses_picture(description: Description) -> Figure:
         f"{common} is {counts[common]['images'] / total:.0%} of the images, "
         f"{rare} {counts[rare]['images'] / total:.1%}",
     )
-    places = np.arange(len(order))
+    rows = np.arange(len(order))
     for offset, name, look in ((-0.2, "images", _FILLED), (0.2, "lesions", _HATCHED)):
         numbers = [counts[dx][name] for dx in order]
-        bars = axes.barh(places + offset, numbers, 0.38, label=name, **look)
+        bars = axes.barh(rows + offset, numbers, 0.38, label=name, **look)
         axes.bar_label(bars, [f"{number:,}" for number in numbers], padding=3, fontsize=9)
-    axes.set_yticks(places, order)
+    axes.set_yticks(rows, order)
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel("number")
@@ -101,9 +101,9 @@ def shares_picture(description: Description, column: str) -> Figure | None:
     names = description.images.label_set.names
     table = np.array([[by_value[value].get(dx, np.nan) for dx in names] for value in values])  # (values, diagnoses)
     axes.imshow(table, cmap="Greys", vmin=0, vmax=1, aspect="auto")
-    for (row, place), share in np.ndenumerate(table):
+    for (row, group), share in np.ndenumerate(table):
         text = "–" if np.isnan(share) else f"{share:.0%}"
-        axes.text(place, row, text, ha="center", va="center", fontsize=9, color="white" if share > 0.55 else "black")
+        axes.text(group, row, text, ha="center", va="center", fontsize=9, color="white" if share > 0.55 else "black")
     axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(values)), [_cut(value) for value in values])
     axes.set_xlabel("share of a diagnosis's images whose value is known")

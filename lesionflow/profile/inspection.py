@@ -36,13 +36,13 @@ def inspect_images(
     """
     views = np.zeros((len(paths), VIEW, VIEW, 3), np.uint8)
 
-    def inspect(place: int) -> Inspection:
+    def inspect(index: int) -> Inspection:
         digest = ""
         try:
-            data = read_image_bytes(paths[place])
+            data = read_image_bytes(paths[index])
             digest = hashlib.sha256(data).hexdigest()
             kind, width, height = header(data)
-            views[place] = decode(data, VIEW, VIEW)
+            views[index] = decode(data, VIEW, VIEW)
             return Inspection(kind, width, height, digest)
         except ImageError as error:
             return Inspection(digest=digest, failure=error)

@@ -195,10 +195,10 @@ def resample(images, maps):
     return upper + lower_share * (row(1) - upper)
 
 
-def _mirrored(places, size: int):
+def _mirrored(positions, size: int):
     """Whole numbers to 0..size - 1, as if mirror images stood on both sides: -1 is 0, size is size - 1."""
-    places = ops.mod(places, 2 * size)
-    return ops.minimum(places, 2 * size - 1 - places)
+    positions = ops.mod(positions, 2 * size)
+    return ops.minimum(positions, 2 * size - 1 - positions)
 
 
 class Mixup(keras.layers.Layer):
