@@ -20,7 +20,7 @@ from lesionflow.registry.compared_model import (
     why_not_comparable,
 )
 from lesionflow.registry.versions import LOGGED_MODEL, parse_address
-from lesionflow.tracking.tracking_store import connect
+from lesionflow.tracking.tracking_store import connect, kept_addresses
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Comparison:
     common_grounds: dict[str, CommonGround] = field(default_factory=dict)  # label -> of a model of other diagnoses
 
 
+@kept_addresses()
 def compare(models: Sequence[str], *, tracking_uri: str | None = None, resamples: int = 2000) -> Comparison:
     """Compare models with the first of them; one alone with the champion, where there is another.
 

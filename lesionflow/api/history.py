@@ -6,9 +6,10 @@ from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError
 from lesionflow.registry.history import ChampionState, read_state
 from lesionflow.registry.versions import suggest_model
-from lesionflow.tracking.tracking_store import connect
+from lesionflow.tracking.tracking_store import connect, kept_addresses
 
 
+@kept_addresses()
 def history(name: str = DEFAULT_NAME, *, tracking_uri: str | None = None) -> ChampionState:
     """The champion of a model and every change of it, oldest first. Raises `RegistryError` where there is neither."""
     connect(tracking_uri)

@@ -23,12 +23,14 @@ from lesionflow.tracking.tracking_store import (
     explain_newer,
     explain_older,
     is_database,
+    kept_addresses,
     read_schema,
 )
 
 _SHOWN = 3  # interrupted trainings that are named
 
 
+@kept_addresses()
 def inspect_store(tracking_uri: str, name: str) -> dict[str, Any]:
     """Describe a store and the champion of a model as JSON values.
 

@@ -21,7 +21,7 @@ from lesionflow.model.shipped import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.registry.local_store import Entry, find_entry
 from lesionflow.registry.remote_store import fetch_entry
 from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, without_password
-from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_missing
+from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_missing, kept_addresses
 
 SCORED = (CARD_FILE, ONNX_FILE)  # what scoring reads of a bundle
 LATEST = "latest"  # the newest version, whichever that is
@@ -242,6 +242,7 @@ def _connect(tracking_uri: str | None) -> None:
         raise MissingStoreError(f"{error}, or another model with --model{in_its_place()}") from error
 
 
+@kept_addresses()
 def _ask(
     name: str,
     alias: str | None,
@@ -278,6 +279,7 @@ def _fetch_version(name: str, number: int, folder: Path, files: tuple[str, ...])
     return _fetch_bundle(f"{name}/{number}", source, folder, files)
 
 
+@kept_addresses()
 def _resolve_logged(model: str, download_to: Path, tracking_uri: str | None, files: tuple[str, ...]) -> Resolved:
     """Find the bundle of a logged model, registered or not."""
     _connect(tracking_uri)

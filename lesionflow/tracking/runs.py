@@ -27,7 +27,7 @@ from lesionflow.model.card import Card, Estimate
 from lesionflow.tracking.client import active_run_id, mlflow, registry_errors
 from lesionflow.tracking.experiments import find_or_create_experiment
 from lesionflow.tracking.provenance import git_commit, package_versions
-from lesionflow.tracking.tracking_store import connect
+from lesionflow.tracking.tracking_store import connect, kept_addresses
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.config_file import CONFIG_FILE, settings_text
 from lesionflow.version import __version__
@@ -318,6 +318,7 @@ def read_configuration_text(source: str, tracking_uri: str | None = None) -> str
         ) from None
 
 
+@kept_addresses()
 def _fetch(source: str, tracking_uri: str | None) -> str:
     matched = re.fullmatch(rf"{RUNS}([0-9A-Za-z_-]+)(?:/(.+))?", source)
     if not matched:

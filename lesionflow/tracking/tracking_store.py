@@ -34,6 +34,7 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _RELEASES = {"dc11669786a5": "3.17", "f4a9b2c7d1e6": "3.18"}
 _LOCK = 0x6C6573696F6E  # the number of PostgreSQL's lock: "lesion" in ASCII
 _PATIENCE = 300  # seconds that one waits for whoever makes or migrates a database
+_ADDRESS_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")  # which MLflow sets with its addresses
 _RELEASE_TAG = "mlflow_version"  # of a run, written by `runs.log_setting`
 # Where MLflow keeps addresses of artifacts: they are absolute, whatever was given.
 _ADDRESSES = {
@@ -181,6 +182,33 @@ def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: b
         client.search_experiments(max_results=1)
         client.search_registered_models(max_results=1)
     return address
+
+
+@contextlib.contextmanager
+def kept_addresses() -> Iterator[None]:
+    """Whatever store the block connects to, MLflow asks the one before again afterwards, as do programs begun then.
+
+    For those who only read: what a user's program logs next must not go to the copy of an older database.
+    """
+    asked, variables = _asked(), {name: os.environ.get(name) for name in _ADDRESS_VARIABLES}
+    try:
+        yield
+    finally:
+        if _asked() != asked:
+            mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # which is how it begins
+            mlflow.set_registry_uri(None)  # type: ignore[arg-type]
+            for name, value in variables.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+            if asked and _asked() != asked:  # set by the user's program, and not in the environment
+                for set_address, address in zip((mlflow.set_tracking_uri, mlflow.set_registry_uri), asked, strict=True):
+                    set_address(address)
+
+
+def _asked() -> tuple[str, str] | None:
+    """The addresses of the tracking store and the registry that MLflow asks; None while it is not imported."""
+    return (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) if "mlflow" in sys.modules else None
 
 
 def _without_escapes(address: str) -> str:

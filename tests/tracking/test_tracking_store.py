@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import lesionflow
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.config import check_model_name
 from lesionflow.tracking import runs
@@ -100,6 +101,23 @@ def test_an_older_store_is_read_and_not_changed(older: Path) -> None:
         assert refused.exit_code == 1 and "1 migration (add job executor persistence model)" in line
         assert "older clients can no longer open it" in line and line.endswith("or add --migrate")
     assert older.read_bytes() == before and [path.name for path in older.parent.iterdir()] == ["mlflow.db"]
+
+
+@pytest.mark.parametrize("set_by", ["program", "environment"])
+def test_who_reads_leaves_the_program_the_store_that_it_had(
+    older: Path, set_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"sqlite:///{older}"
+    mlflow.set_tracking_uri("sqlite:///mine.db" if set_by == "program" else None)  # type: ignore[arg-type]
+    if set_by == "environment":
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mine.db")
+    before = dict(os.environ)
+    if set_by == "program":
+        assert lesionflow.history(NAME, tracking_uri=address).champion == 1
+    else:
+        assert len(lesionflow.compare([f"models:/{NAME}/1"], tracking_uri=address).models) == 1
+    assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) == ("sqlite:///mine.db",) * 2
+    assert dict(os.environ) == before
 
 
 def test_an_older_store_is_migrated_when_that_is_asked_for(older: Path) -> None:
