@@ -3,7 +3,7 @@
 A server in a process of its own answers as S3 does, after a pause, and makes the keys up as it goes: none is stored.
 
     python benchmarks/list_store.py [--objects 200000] [--pause 0.05] [--names flat,folders,hexadecimal]
-        [--against CHECKOUT]
+        [--before CHECKOUT]
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=200_000)
     parser.add_argument("--pause", type=float, default=0.05)
     parser.add_argument("--names", default="flat,folders,hexadecimal")
-    parser.add_argument("--against", type=Path)
+    parser.add_argument("--before", type=Path)
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -124,7 +124,7 @@ def measure(names: str, options: argparse.Namespace, port: int) -> None:
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
     }  # fmt: skip
     keys, first = Keys(names, options.objects), 0.0
-    for checkout in filter(None, (options.against, CHECKOUT)):
+    for checkout in filter(None, (options.before, CHECKOUT)):
         done = subprocess.run(
             [sys.executable, "-c", LIST, str(checkout)],
             env=environment, cwd=checkout, check=True, text=True, stdout=subprocess.PIPE,

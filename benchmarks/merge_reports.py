@@ -2,8 +2,8 @@
 
 A real job of a few images is scored by each build, then its shards are repeated until it has as many rows as asked for.
 
-    git worktree add ../earlier COMMIT
-    python benchmarks/merge_reports.py --earlier ../earlier [--rows 1000000] [--out results.csv] [--rounds 1]
+    git worktree add ../before COMMIT
+    python benchmarks/merge_reports.py --before ../before [--rows 1000000] [--out results.csv] [--rounds 1]
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ def _repeat(job: Path, times: int) -> None:
 def main() -> None:
     """Measure, and print the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--earlier", type=Path, required=True, help="a checkout of an earlier build")
+    parser.add_argument("--before", type=Path, required=True, help="a checkout of an earlier build")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--out", default="results.csv", help="what this build writes: a file name, or parts/")
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     shards = max(1, options.rows // SHARD_SIZE)
     with tempfile.TemporaryDirectory() as scratch:
-        builds = {"earlier": options.earlier.resolve(), "this": CHECKOUT}
+        builds = {"earlier": options.before.resolve(), "this": CHECKOUT}
         for name, checkout in builds.items():
             (Path(scratch) / name).mkdir()
             kept = make_job(Path(scratch) / name, checkout, shards)

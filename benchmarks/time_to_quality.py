@@ -1,6 +1,6 @@
 """CPU seconds of `lesionflow train` until validation balanced accuracy first reaches a mark, against another checkout.
 
-    python benchmarks/time_to_quality.py --data /path/to/HAM10000 --against /path/to/other/checkout
+    python benchmarks/time_to_quality.py --data /path/to/HAM10000 --before /path/to/other/checkout
 
 Both train with their own defaults, one after the other, from a cold start with images to decode: what a user waits for.
 A training ends when it reaches the mark. The last column is this checkout's seconds divided by the other's.
@@ -56,7 +56,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="HAM10000's folder")
-    parser.add_argument("--against", type=Path, help="another checkout of lesionflow")
+    parser.add_argument("--before", type=Path, help="another checkout of lesionflow")
     parser.add_argument("--model", choices=MARKS, action="append", help="one network alone")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -65,7 +65,7 @@ def main() -> None:
     print("| --- " * 7 + "|")
     for network in options.model or MARKS:
         seconds: list[float] = []
-        for checkout in [path for path in (options.against, HERE) if path]:
+        for checkout in [path for path in (options.before, HERE) if path]:
             found, epoch, best = seconds_to_mark(checkout.absolute(), data, network, MARKS[network], options.seed)
             seconds.append(found)
             ratio = f"{seconds[-1] / seconds[0]:.2f}" if len(seconds) > 1 else ""

@@ -5,6 +5,9 @@ proportions. The whole loop is an epoch with all that belongs to it, validation 
 The first epoch, in which everything is compiled, is left out. Needs the extra `train`.
 
     python benchmarks/train_throughput.py [--model cnn] [--preset auto] [--images 7000] [--epochs 3] [--rounds 1]
+        [--before CHECKOUT]
+
+With --before an earlier build trains in turns with this one, with its own settings of the same preset.
 
 On a GPU, where auto means the preset `full`, this also says the share of the device's peak; and with `--complete`, how
 long `lesionflow train --model cnn` takes from start to end, on HAM10000 or on as many images of the demo set:
@@ -41,6 +44,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--peak", type=float, help="the device's peak in 10^12 operations a second, if it is not known")
+    parser.add_argument("--before", type=Path, help="root of a checkout of an earlier build")
     parser.add_argument("--complete", action="store_true", help="also measure a complete training")
     options = parser.parse_args()
     preset = chosen_preset(options.preset)
@@ -51,7 +55,11 @@ def main() -> None:
         folder = make_pixels(Path(scratch), options.images * 85 // 70, side, options.model)
         ours = Side(folder, "training_loop.py", options.images, options.model, preset, epochs)
         theirs = Side(folder, "notebook_trainer.py", options.images, batch_size, epochs)
-        ours_taken, theirs_taken = in_turns(options.rounds, ours.run, theirs.run)
+        sides = [ours, theirs]
+        if options.before:
+            loop = options.before.absolute() / "benchmarks" / "training_loop.py"
+            sides.append(Side(folder, loop, options.images, options.model, preset, epochs))
+        ours_taken, theirs_taken, *before_taken = in_turns(options.rounds, *(side.run for side in sides))
     told = ours.told[0]
     whole, steps, bare = ours.rate("loop"), ours.rate("steps"), ours.rate("bare", batch_size)
     notebook = theirs.rate("loop")
@@ -69,23 +77,28 @@ def main() -> None:
     peak = options.peak or next((peak for name, peak in PEAKS.items() if name in told["device"]), 0)
     rate = bare * told["operations"] / 1e12
     print(f"bare step: {rate:.2f} x 10^12 operations a second", f"{rate / peak:.1%} of the peak" if peak else "")
+    if options.before:
+        cost = median(ours_taken).cpu_seconds / median(before_taken[0]).cpu_seconds
+        print(f"throughput: {whole / sides[-1].rate('loop'):.3f} times the earlier build's; {cost:.3f} of its CPU time")
     if options.complete:
         with tempfile.TemporaryDirectory() as scratch:
             complete(Path(scratch), options.model, preset)
 
 
 class Side:
-    """One of the two trainings: a script beside this one, and what its runs told."""
+    """One of the trainings: a script beside this one or of another checkout, and what its runs told."""
 
-    def __init__(self, folder: Path, script: str, *arguments: object):
+    def __init__(self, folder: Path, script: str | Path, *arguments: object):
         self.out = folder / "told.json"
-        self.command = [sys.executable, str(Path(__file__).with_name(script)), str(folder)]
+        program = Path(__file__).parent / script
+        self.checkout = program.parents[1]
+        self.command = [sys.executable, str(program), str(folder)]
         self.command += [*map(str, arguments), str(self.out)]
         self.told: list[dict] = []
 
     def run(self) -> Measured:
         """Train once."""
-        taken = measure(self.command)
+        taken = measure(self.command, checkout=self.checkout)
         self.told.append(json.loads(self.out.read_text()))
         return taken
 
