@@ -185,8 +185,8 @@ def demo(folder: Path, images: int, seed: int, diagnoses: str) -> None:
 
     \b
     Example:
-      lesionflow demo ./demo --images 300
-      lesionflow demo ./demo --diagnoses binary
+      lesionflow demo ./moles --images 300
+      lesionflow demo ./moles --diagnoses binary
     """
     from lesionflow.datasets.demo.demo_set import draw_demo_set
 

@@ -109,6 +109,8 @@ def read_labelled_images(
     if os.fspath(source) == DEMO:
         path = _demo_folder(cache, label_set)
     table, warnings = read_rows(path, words)
+    if os.fspath(source) == DEMO and Path(DEMO).exists():
+        warnings = [f"{DEMO!r} is the set that lesionflow draws; {DEMO} in this folder is read as ./{DEMO}", *warnings]
     table["content"] = digests_of_files(table["path"].tolist())
     demo = bool(table["lesion_id"].str.startswith(DEMO_PREFIX).all())
     name = DEMO if demo else path.resolve().name

@@ -1,12 +1,14 @@
 """The synthetic set has HAM10000's layout, is the same for the same seed, and is whole or absent."""
 
 import csv
+import shutil
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from lesionflow.datasets import labelled
 from lesionflow.datasets.demo import demo_set as demo
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.diagnoses import BUILT_IN, LabelSet
@@ -161,3 +163,17 @@ def test_a_set_of_ones_own_is_drawn_and_read(tmp_path: Path) -> None:
     assert [names[label] for label in images.labels] == images.table["dx"].tolist()
     with pytest.raises(UsageError, match="too few for 6 of each of 4"):
         demo.draw_demo_set(tmp_path / "other", images=23, label_set=own)
+
+
+def test_a_folder_named_demo_beside_the_built_in_set_is_told(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelled, "DEMO_IMAGES", 120)
+    monkeypatch.chdir(tmp_path)
+    cache = tmp_path / "cache"
+    before = read_labelled_images("demo", cache)
+    shutil.copytree(drawn, "demo")
+    built_in, own = read_labelled_images("demo", cache), read_labelled_images("./demo", cache)
+    assert [len(images.table) for images in (before, built_in, own)] == [120, 120, IMAGES]
+    told = "'demo' is the set that lesionflow draws; demo in this folder is read as ./demo"
+    assert [told in images.warnings for images in (before, built_in, own)] == [False, True, False]
