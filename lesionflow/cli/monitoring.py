@@ -9,6 +9,7 @@ import click
 
 from lesionflow.cli.help import command, option
 from lesionflow.cli.options import options_of, tracking_uri_option
+from lesionflow.errors import first_few
 from lesionflow.monitoring.config import MonitorConfig
 
 ALARM_EXIT_CODE = 4
@@ -49,7 +50,9 @@ def monitor(ctx: click.Context, reports: tuple[Path, ...], out: Path, tracking_u
         click.secho(f"WARNING: {note}", err=True, fg="yellow", bold=True)
     last = found.nights[-1]
     nights = len(found.nights)
-    click.echo(f"{nights} night{'' if nights == 1 else 's'}, {found.alarms} with an alarm")
+    alarmed = [each.night.name for each in found.nights if each.alarms]
+    which = f": {first_few(alarmed[::-1])}" if alarmed else ""  # the latest first
+    click.echo(f"{nights} night{'' if nights == 1 else 's'}, {found.alarms} with an alarm{which}")
     told = {name: f"{estimate.value:.3f}" for name, estimate in last.night.estimates.items()}
     click.echo(f"{last.night.name}: {last.night.images} images, {last.night.failed} failed")
     for name, value in told.items():

@@ -169,9 +169,10 @@ class ReportConfig:
         if allowed is None or failed <= allowed:
             return
         which = f" ({example})" if example else ""
+        otherwise = "leave out --on-error fail" if self.on_error == "fail" else "raise --max-failures"
         raise DataError(
             f"{failed} image{'' if failed == 1 else 's'} of {images} failed{which}, where {allowed} may; mend the "
-            "images, or raise --max-failures and leave out --on-error fail"
+            f"images, or {otherwise}"
         )
 
 

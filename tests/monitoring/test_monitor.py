@@ -52,7 +52,7 @@ def test_normal_nights_raise_no_alarm_and_others_do(
     assert [night["is_reference"] for night in nights] == [True] * 4 + [False] * 6
     assert alarms(nights[8]) == {"share/unfamiliar"}
     assert {"probability", "expected_accuracy"} <= alarms(nights[9])
-    assert "10 nights, 2 with an alarm" in told and "ALARM: unsure: expected accuracy is" in told
+    assert "10 nights, 2 with an alarm: unsure, strange\n" in told and "ALARM: unsure: expected accuracy is" in told
     page = (tmp_path / "nights.html").read_text()
     assert page.count("<svg") > 20 and 'class="alarm"' in page and "What waits for review" in page
     assert "<script" not in page and "strange: 30" not in page
