@@ -134,8 +134,8 @@ def in_turns(rounds: int, *works: Callable[[], Measured]) -> list[list[Measured]
     """Measure each work so many times, in turns: what else the machine does then weighs on all of them alike."""
     taken: list[list[Measured]] = [[] for _ in works]
     for _ in range(rounds):
-        for place, work in enumerate(works):
-            taken[place].append(work())
+        for index, work in enumerate(works):
+            taken[index].append(work())
     return taken
 
 

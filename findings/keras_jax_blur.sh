@@ -8,7 +8,6 @@ import sys
 import keras, numpy as np
 
 
-
 def shown(values):
     return " ".join(f"{value:.2f}" for value in values)
 

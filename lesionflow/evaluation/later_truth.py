@@ -33,7 +33,7 @@ TRUTH_COLUMNS = ("diagnosis", "dx")
 LESION = "lesion_id"
 CHANCE = "chance"  # the column with the chance that an image had to be asked
 CONTRAST = 0.05  # of mean malignant probabilities: beyond it, who was labelled is called unlike the night
-JOINED_COLUMNS = ("path", LESION, IMAGES)  # of a report, which the join needs where they are there
+JOINED_COLUMNS = ("path", LESION, IMAGES)  # of a report, those that it has: the join uses them
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,6 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
             f"{truth}: a report of scoring, whose column {label} is what a model called; give the diagnoses that were "
             "made of the lesions, in a table with the columns path and diagnosis"
         )
-    table = table[table[label] != ""]  # not decided yet
     decided = words.decide([(word,) for word in table[label]])
     if any(meant is None for _, meant in decided):
         raise unknown_words(truth, decided, words)
@@ -216,18 +215,19 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
     found["name"] = "" if name is None else [as_written(value) for value in table[name]]
     found["lesion"] = [_known(as_written(value)) for value in table[LESION]] if LESION in table.columns else ""
     found["label"] = [meant for _, meant in decided]
-    others = found["label"] == ""
-    which = sorted({word for word, meant in decided if not meant})
-    if others.all():
+    known = found["label"] != ""
+    strange = [word for word, meant in decided if not meant and not is_missing_word(word)]  # else it is not decided yet
+    which = sorted(set(strange))
+    if not known.any():
         why = f"all are of other ones: {first_few(which)}" if which else "none is filled in"
         raise DataError(f"{truth}: has no diagnosis that the model of {rows.file} knows; {why}")
     note = ""
     if which:
         note = (
-            f"{int(others.sum())} rows of {truth} have diagnoses that the model does not know, and are left out: "
+            f"{len(strange)} rows of {truth} have diagnoses that the model does not know, and are left out: "
             f"{first_few(which)}"
         )
-    return found[~others].reset_index(drop=True), note
+    return found[known].reset_index(drop=True), note
 
 
 def _match(table: pd.DataFrame, rows: _Rows, truth: Path) -> tuple[pd.DataFrame, str]:
@@ -281,10 +281,10 @@ def _match_lesions(wanted: list[str], names: list[str], rows: _Rows, truth: Path
     by_path = {name: row for row, name in enumerate(rows.paths)}
     found = np.array([row_of.get(lesion, -1) for lesion in wanted], np.int64)
     for lesion, name, row in zip(wanted, names, found.tolist(), strict=True):
-        if row >= 0 and by_path.get(name, row) != row:
+        own = by_path.get(name, row)  # the row of that image, which has another lesion's id or none
+        if lesion and own != row and (row >= 0 or rows.name(own) != name):
             raise DataError(
-                f"{truth}: {name} is of lesion {lesion} there, and of {rows.name(by_path[name])} in {rows.file}; mend "
-                "one of them"
+                f"{truth}: {name} is of lesion {lesion} there, and of {rows.name(own)} in {rows.file}; mend one of them"
             )
     return found
 

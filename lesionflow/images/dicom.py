@@ -348,8 +348,8 @@ def _looked_up(values: np.ndarray, table: Any) -> np.ndarray:
     """The values after a lookup table; those beyond its ends get its first or last entry."""
     data = table.LUTData
     entries = np.frombuffer(data, "<u2") if isinstance(data, bytes) else np.asarray(data)
-    places = np.clip(np.rint(values).astype(np.int64) - int(table.LUTDescriptor[1]), 0, len(entries) - 1)
-    return np.asarray(entries[places])
+    indices = np.clip(np.rint(values).astype(np.int64) - int(table.LUTDescriptor[1]), 0, len(entries) - 1)
+    return np.asarray(entries[indices])
 
 
 def _eight_bits(pixels: np.ndarray, bits: int) -> np.ndarray:

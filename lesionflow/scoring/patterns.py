@@ -28,7 +28,7 @@ def expand_url(pattern: Url) -> Iterator[str]:
     All below the last folder before the first such sign are listed. Raises `DataError` where they cannot be.
     """
     parts = pattern.key.split("/")
-    fixed = next(place for place, part in enumerate(parts) if is_pattern(part))
+    fixed = next(index for index, part in enumerate(parts) if is_pattern(part))
     folder = Url(pattern.scheme, pattern.bucket, "".join(part + "/" for part in parts[:fixed]))
     try:
         for url in listed(folder):

@@ -87,13 +87,13 @@ def _range(fetch: Fetch, after: str, end: str) -> tuple[list[str], bool]:
 def guess_bounds(keys: Sequence[str]) -> Iterator[str]:
     """Guess where the pages behind one would end: keys in rising order, until the number within them overflows.
 
-    The places at which the keys of the page begin to differ are read as a number, in the base of the signs that stand
-    there: ten for decimal names, sixteen for hexadecimal ones.
+    What the keys of the page have from where they begin to differ is read as a number, in the base of the signs that
+    stand there: ten for decimal names, sixteen for hexadecimal ones.
     """
     first, last = keys[0], keys[-1]
     pairs = enumerate(zip(first, last, strict=False))
-    common = next((place for place, (one, other) in pairs if one != other), len(first))
-    end = next((place for place in range(common, len(last)) if not last[place].isalnum()), len(last))
+    common = next((index for index, (one, other) in pairs if one != other), len(first))
+    end = next((index for index in range(common, len(last)) if not last[index].isalnum()), len(last))
     end = min(max(end, common + 1), common + _DIGITS)
     signs = sorted({sign for key in keys for sign in key[common:end]})
     if len(signs) < 2:
@@ -105,8 +105,8 @@ def guess_bounds(keys: Sequence[str]) -> Iterator[str]:
 
     def number(key: str) -> int:
         value = 0
-        for place in range(start, start + width):
-            value = value * base + (min(bisect_left(signs, key[place]), base - 1) if place < len(key) else 0)
+        for index in range(start, start + width):
+            value = value * base + (min(bisect_left(signs, key[index]), base - 1) if index < len(key) else 0)
         return value
 
     # A little less than a page: what is left over of one would cost a request of its own.

@@ -119,7 +119,7 @@ def test_who_was_asked_is_said(report: Path, said: LabelledPredictions, tmp_path
         ([("other/nobody.jpg", "mel")], "none of its images is in"),
         ([("night/broken.jpg", "mel")], "none of its images has a prediction"),
         ([("night/I00000.jpg", "melanomma")], "did you mean 'mel'"),
-        ([("night/I00000.jpg", "")], "no diagnosis that the model of"),
+        ([("night/I00000.jpg", ""), ("night/I00001.jpg", "NA")], "none is filled in"),
         ([("night/I00000.jpg", "scc"), ("night/I00001.jpg", "scc")], "all are of other ones: scc"),
     ],
 )  # fmt: skip
@@ -147,6 +147,7 @@ def test_truth_of_images_that_were_not_scored_is_left_out_and_said(
         ("night/stranger.jpg", "mel"),
         ("night/broken.jpg", "nv"),
         ("night/later.jpg", ""),
+        ("night/later.jpg", "unknown"),
         ("night/I00000.jpg", "scc"),
     ]
     truth = write(tmp_path / "labels.csv", "path,diagnosis", rows)
@@ -268,6 +269,7 @@ def test_truth_that_contradicts_itself_about_a_lesion_is_named(
         ("lesion_id,diagnosis", [(lesion, name), (lesion, wrong)], f"itself about 1 lesions: {lesion} ("),
         ("path,lesion_id,diagnosis", [("x.jpg", lesion, name), ("y.jpg", lesion, wrong)], f"1 lesions: {lesion} ("),
         ("path,lesion_id,diagnosis", [(f"night/{first}.jpg", other, name)], f"is of lesion {other} there, and of"),
+        ("path,lesion_id,diagnosis", [(f"night/{first}.jpg", "x", name)], "is of lesion x there, and of"),
         ("lesion_id,diagnosis", [("nobody", name)], "none of its lesions is in"),
     ):
         truth = write(tmp_path / "labels.csv", header, rows)

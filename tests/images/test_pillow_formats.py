@@ -87,8 +87,8 @@ def test_a_hole_in_a_webp_is_damage(lossless: bool) -> None:
     data = saved(smooth, "WEBP", lossless=lossless, quality=90, exif=b"Exif\0\0II*\0")
     assert decode(data, 16, 16).shape == (16, 16, 3)
     for share in (0.3, 0.6):
-        place = int(share * len(data))
-        assert failure(data[:place] + bytes(2000) + data[place + 2000 :]).startswith("damaged: ")
+        hole = int(share * len(data))
+        assert failure(data[:hole] + bytes(2000) + data[hole + 2000 :]).startswith("damaged: ")
 
 
 @pytest.mark.parametrize(("size", "colours"), [((1, 1), 1), ((64, 48), 1), ((64, 48), 200)])
