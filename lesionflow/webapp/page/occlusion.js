@@ -62,9 +62,9 @@ async function occlude(predict, pixels, height, width, asked, progress = () => {
       lowest = Math.min(lowest, chance);
       for (let y = 0; y < tall; y++) {
         for (let x = 0; x < wide; x++) {
-          const place = (top + y) * width + left + x, weight = rows[y] * columns[x];
-          total[place] += fall * weight;
-          weights[place] += weight;
+          const pixel = (top + y) * width + left + x, weight = rows[y] * columns[x];
+          total[pixel] += fall * weight;
+          weights[pixel] += weight;
         }
       }
     });

@@ -11,9 +11,10 @@ const state = {
   model: null, worker: null, ready: false, kept: null,
   rows: new Map(), // by key: { key, path, said } or { key, path, error }
   files: new Map(), // by key, of this visit
+  leftOut: new Set(), // keys of those that are no images
   queue: [], // keys that wait
   asked: new Map(), // by number: the key that the worker was asked about
-  number: 0, total: 0, first: 0, restored: 0, leftOut: 0, timer: null, shown: null, target: null, message: ["loading", {}],
+  number: 0, total: 0, first: 0, restored: 0, timer: null, shown: null, target: null, message: ["loading", {}],
 };
 
 function translate() {
@@ -31,7 +32,7 @@ function translate() {
 
 function tell(name, values = {}) {
   state.message = [name, values];
-  const more = name === "finished" && state.leftOut ? ` ${say("leftOut", { count: state.leftOut })}` : "";
+  const more = name === "finished" && state.leftOut.size ? ` ${say("leftOut", { count: state.leftOut.size })}` : "";
   byId("status").textContent = say(name, values) + more;
 }
 
@@ -141,16 +142,13 @@ function ask() {
 
 /** Take files, each with its path; fromFolder: names or contents decide which are images. */
 async function take(found, fromFolder) {
-  let images = found;
-  if (fromFolder) {
-    const kinds = await Promise.all(found.map(({ path, file }) => isImage(path, file)));
-    images = found.filter((_, i) => kinds[i]);
-  }
+  const kinds = await Promise.all(found.map(({ path, file }) => !fromFolder || isImage(path, file)));
+  const images = found.filter((_, i) => kinds[i]);
   if (!images.length) {
     tell("nothing", { count: found.length });
     return;
   }
-  state.leftOut += found.length - images.length;
+  found.forEach(({ path, file }, i) => { if (!kinds[i]) state.leftOut.add(keyOf(path, file)); });
   images.sort((one, other) => byBytes(one.path, other.path));
   const waiting = new Set([...state.queue, ...state.asked.values()]);
   for (const { path, file } of images) {
@@ -276,8 +274,8 @@ function saveReport() {
 }
 
 async function forget() {
-  for (const each of ["rows", "files", "asked"]) state[each].clear();
-  Object.assign(state, { queue: [], total: 0, first: 0, shown: null, target: null, restored: 0, leftOut: 0 });
+  for (const each of ["rows", "files", "leftOut", "asked"]) state[each].clear();
+  Object.assign(state, { queue: [], total: 0, first: 0, shown: null, target: null, restored: 0 });
   byId("detail").hidden = byId("progress").hidden = byId("alert").hidden = true;
   tell("ready");
   showRows();

@@ -111,8 +111,8 @@ function coefficients(size, from, to, length) {
   const scale = Math.fround(to - from) / length;
   const filterScale = Math.max(scale, 1), support = filterScale;
   const found = [];
-  for (let place = 0; place < length; place++) {
-    const center = from + (place + 0.5) * scale;
+  for (let index = 0; index < length; index++) {
+    const center = from + (index + 0.5) * scale;
     const first = Math.max(0, Math.trunc(center - support + 0.5));
     const last = Math.min(size, Math.trunc(center + support + 0.5));
     const weights = [];
@@ -209,8 +209,8 @@ function exifOrientation(exif, xmp) {
   if (start === "II*\0" || start === "MM\0*") {
     const view = new DataView(exif.buffer, exif.byteOffset, exif.byteLength), little = start[0] === "I";
     try {
-      const place = view.getUint32(4, little), count = view.getUint16(place, little);
-      for (let entry = place + 2; entry < place + 2 + 12 * count; entry += 12) {
+      const directory = view.getUint32(4, little), count = view.getUint16(directory, little);
+      for (let entry = directory + 2; entry < directory + 2 + 12 * count; entry += 12) {
         if (view.getUint16(entry, little) !== 0x0112) continue;
         const kind = view.getUint16(entry + 2, little);
         if (kind === 3) return view.getUint16(entry + 8, little);

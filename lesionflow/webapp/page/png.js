@@ -54,7 +54,7 @@ function pngParts(data, { hidden }, hideProfile) {
 
 function crc(data, start, end) {
   let value = 0xffffffff;
-  for (let place = start; place < end; place++) value = CRC[(value ^ data[place]) & 0xff] ^ (value >>> 8);
+  for (let index = start; index < end; index++) value = CRC[(value ^ data[index]) & 0xff] ^ (value >>> 8);
   return (value ^ 0xffffffff) >>> 0;
 }
 

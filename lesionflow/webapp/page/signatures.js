@@ -45,7 +45,7 @@ function sniff(head) {
 function isoMedia(head, text) {
   const length = Math.min(new DataView(head.buffer, head.byteOffset).getUint32(0), head.length);
   const brands = [];
-  for (let place = 8; place < length; place += 4) brands.push(text.slice(place, place + 4));
+  for (let offset = 8; offset < length; offset += 4) brands.push(text.slice(offset, offset + 4));
   if (brands.includes("avif") || brands.includes("avis")) return "AVIF";
   return brands.some((brand) => HEIC_BRANDS.includes(brand)) ? "HEIF" : null;
 }
@@ -60,8 +60,8 @@ function isLeftOut(path) {
 }
 
 function endingOf(name) {
-  const place = name.lastIndexOf(".");
-  return place < 0 ? "" : name.slice(place).toLowerCase();
+  const dot = name.lastIndexOf(".");
+  return dot < 0 ? "" : name.slice(dot).toLowerCase();
 }
 
 /** Whether a file of a folder is an image: a known ending says so, of any other file its first bytes. */
