@@ -180,6 +180,21 @@ def test_many_files_of_which_some_are_broken(opened: Chrome) -> None:
     assert text_of(opened).count("damaged") == 5  # what failed comes last
 
 
+def test_what_was_dropped_and_cannot_be_read_is_a_row(opened: Chrome) -> None:
+    rows = opened.execute_async_script("""
+        const done = arguments[0], gone = (_, reject) => reject(new DOMException("gone", "NotReadableError"));
+        const file = { isFile: true, name: "a.jpg", fullPath: "/moles/a.jpg", file: gone };
+        const text = { isFile: true, name: "b.txt", fullPath: "/moles/b.txt",
+          file: (resolve) => resolve(new File(["words"], "b.txt")) };
+        const closed = { name: "closed", fullPath: "/moles/closed", createReader: () => ({ readEntries: gone }) };
+        let left = [[file, text, closed], []];
+        const moles = { name: "moles", fullPath: "/moles", createReader: () => ({ readEntries: (give) => give(left.shift()) }) };
+        droppedFiles([{ webkitGetAsEntry: () => moles }]).then((found) => take(found, true)).then(() =>
+          done([[...state.rows.values()].map(({ path, error }) => [path, error.reason]), state.leftOut]));
+    """)
+    assert rows == [[["moles/a.jpg", "unreadable"], ["moles/closed", "unreadable"]], 1]
+
+
 def test_it_works_without_the_server_once_it_was_there(driver: Chrome, page: Path, tmp_path: Path) -> None:
     """And with two threads from then on, as on a machine of four cores."""
     images, copy = draw_images(tmp_path / "images", 3), Path(shutil.copytree(page, tmp_path / "copy"))

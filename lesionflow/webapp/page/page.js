@@ -142,7 +142,7 @@ function ask() {
 
 /** Take files, each with its path; fromFolder: names or contents decide which are images. */
 async function take(found, fromFolder) {
-  const kinds = await Promise.all(found.map(({ path, file }) => !fromFolder || isImage(path, file)));
+  const kinds = await Promise.all(found.map(({ path, file, error }) => error || !fromFolder || isImage(path, file)));
   const images = found.filter((_, i) => kinds[i]);
   if (!images.length) {
     tell("nothing", { count: found.length });
@@ -151,9 +151,10 @@ async function take(found, fromFolder) {
   found.forEach(({ path, file }, i) => { if (!kinds[i]) state.leftOut.add(keyOf(path, file)); });
   images.sort((one, other) => byBytes(one.path, other.path));
   const waiting = new Set([...state.queue, ...state.asked.values()]);
-  for (const { path, file } of images) {
+  for (const { path, file, error } of images) {
     const key = keyOf(path, file);
     state.files.set(key, file);
+    if (error) state.rows.set(key, { key, path, error });
     if (!state.rows.has(key) && !waiting.has(key)) state.queue.push(key);
   }
   state.total = new Set([...state.rows.keys(), ...state.queue, ...state.asked.values()]).size;
@@ -282,10 +283,13 @@ async function forget() {
   await state.kept.clear();
 }
 
-/** The files of what was dropped, with their paths; folders are entered. */
+/** The files of what was dropped, with their paths; folders are entered. What cannot be read has an error for its row. */
 async function droppedFiles(items) {
   const found = [], entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  const enter = async (entry) => {
+  const enter = (entry) => list(entry).catch((error) => found.push({
+    path: entry.fullPath.replace(/^\//, ""), file: new File([], entry.name, { lastModified: 0 }),
+    error: { reason: "unreadable", detail: String(error) } }));
+  const list = async (entry) => {
     if (entry.isFile) {
       const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
       found.push({ path: entry.fullPath.replace(/^\//, ""), file });
