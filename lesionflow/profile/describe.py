@@ -84,7 +84,7 @@ def describe_images(
 def _colours(views: np.ndarray, diagnoses: np.ndarray, names: Sequence[str]) -> dict[str, Colour]:
     """By diagnosis that has images; views: (images, 32, 32, 3) uint8."""
     means = views.mean(axis=(1, 2), dtype=np.float64)  # (images, 3)
-    brightness = grey(views).mean(axis=(1, 2), dtype=np.float64)  # (images,)
+    brightness = grey(means)  # (images,)
     colours = {}
     for dx in names:
         members = diagnoses == dx
