@@ -187,8 +187,8 @@ def test_what_was_dropped_and_cannot_be_read_is_a_row(opened: Chrome) -> None:
         const text = { isFile: true, name: "b.txt", fullPath: "/moles/b.txt",
           file: (resolve) => resolve(new File(["words"], "b.txt")) };
         const closed = { name: "closed", fullPath: "/moles/closed", createReader: () => ({ readEntries: gone }) };
-        let left = [[file, text, closed], []];
-        const moles = { name: "moles", fullPath: "/moles", createReader: () => ({ readEntries: (give) => give(left.shift()) }) };
+        const left = [[file, text, closed], []], readEntries = (give) => give(left.shift());
+        const moles = { name: "moles", fullPath: "/moles", createReader: () => ({ readEntries }) };
         droppedFiles([{ webkitGetAsEntry: () => moles }]).then((found) => take(found, true)).then(() =>
           done([[...state.rows.values()].map(({ path, error }) => [path, error.reason]), state.leftOut]));
     """)
