@@ -17,6 +17,7 @@ from lesionflow.model.card import AVERAGED, SINGLE, Card, Estimate
 LONGEST = 5000  # characters of a version's description that MLflow's store has room for; a test holds the card to it
 LONGEST_NAME = 40
 MEASURED = ("validation", "test")
+FREE = "free to use"
 GAPS_NAMED = 3
 
 
@@ -63,12 +64,20 @@ def limits(card: Card) -> list[str]:
     ]
 
 
+def licence_of(card: Card) -> str:
+    """The name of the training images' licence; empty where it is not known."""
+    if card.demo:
+        return FREE
+    # Cards of format 2 had no licence, and what they name their data is all there is to go by.
+    return LICENCE if not card.licence and "ham10000" in card.data_name.lower() else card.licence
+
+
 def data_licence(card: Card) -> str:
     """Under which terms the training images are, as far as it can be told."""
+    licence = licence_of(card)
     if card.demo:
-        return "The training images are synthetic, drawn by lesionflow: free to use, of no medical value."
-    # Cards of format 2 had no licence, and what they name their data is all there is to go by.
-    if card.licence == LICENCE or (not card.licence and "ham10000" in card.data_name.lower()):
+        return f"The training images are synthetic, drawn by lesionflow: {FREE}, of no medical value."
+    if licence == LICENCE:
         others = [source for source in card.training.get("sources", ()) if source["name"] in AUTHORS_OF]
         also = "".join(f", {source['name']} ({AUTHORS_OF[source['name']]})" for source in others)
         which = "all of which are" if also else "which is"
@@ -76,8 +85,8 @@ def data_licence(card: Card) -> str:
             f"Trained on HAM10000 ({AUTHORS}){also}, {which} under {LICENCE}. That binds the use of this model: name "
             "the authors of the data, no commercial use."
         )
-    if card.licence:
-        return f"The training images are under {_plain(card.licence)}, which binds the use of this model."
+    if licence:
+        return f"The training images are under {_plain(licence)}, which binds the use of this model."
     return f"Ask the owner of {_plain(card.data_name)} what may be done with what is trained on it."
 
 

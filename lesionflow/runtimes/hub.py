@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lesionflow.evaluation.metrics import in_words
+from lesionflow.evaluation.model_card import licence_of
 from lesionflow.model.card import Card
 
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ def hub_card(card: Card, text: str) -> str:
     """
     from huggingface_hub import ModelCard, ModelCardData
 
-    known = LICENCES.get(card.licence)
+    licence = licence_of(card)
+    known = LICENCES.get(licence)
     results = eval_results(card)
     data = ModelCardData(
         license=known or "other",
-        license_name=None if known else _identifier(card.licence or "unknown"),
+        license_name=None if known else _identifier(licence or "unknown"),
         language=None,
         library_name="lesionflow",
         pipeline_tag="image-classification",

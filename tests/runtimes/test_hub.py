@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard, ModelCardData
@@ -40,16 +41,26 @@ def test_the_shipped_bundle_as_a_folder_for_the_hub(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("licence", "terms"),
-    [("CC-0", ("cc0-1.0", None)), ("Acme: ask first", ("other", "acme-ask-first")), ("", ("other", "unknown"))],
+    ("told", "terms", "sentence"),
+    [
+        ({"licence": "CC-0"}, ("cc0-1.0", None), "under CC-0,"),
+        ({"licence": "Acme: ask first"}, ("other", "acme-ask-first"), "under Acme: ask first,"),
+        ({}, ("other", "unknown"), "Ask the owner of photographs"),
+        ({"data_name": "HAM10000"}, ("cc-by-nc-4.0", None), "under CC BY-NC 4.0."),  # as cards of format 2 are
+        ({"demo": True}, ("other", "free-to-use"), "free to use"),
+    ],
 )
-def test_a_licence_is_told_as_the_hub_names_it(
-    licence: str, terms: tuple[str, str | None], trained_store: Path
+def test_a_licence_is_told_as_the_hub_names_it_and_as_the_text_does(
+    told: dict[str, Any], terms: tuple[str, str | None], sentence: str, trained_store: Path
 ) -> None:
-    card = dataclasses.replace(read_card(trained_store / "bundle"), licence=licence, metrics={})
-    data = ModelCard(hub_card(card, model_card(card))).data.to_dict()
+    plain = dataclasses.replace(
+        read_card(trained_store / "bundle"), demo=False, data_name="photographs", licence="", metrics={}
+    )
+    card = dataclasses.replace(plain, **told)
+    page = ModelCard(hub_card(card, model_card(card)))
+    data = page.data.to_dict()
     assert (data["license"], data.get("license_name")) == terms and "model-index" not in data
-    assert "synthetic-data" in data["tags"]
+    assert sentence in page.text and ("synthetic-data" in data["tags"]) == card.demo
 
 
 def test_nothing_in_a_card_becomes_html() -> None:
