@@ -248,7 +248,8 @@ def publish_report(
     ReportError
         Something cannot be written, or the format has no place for an image that failed.
     """
-    cards = [parse_card(text.encode(), "the model's card") for text in (info.card, info.also_card) if text]
+    told = {"the model's card": info.card, "the second model's card": info.also_card}
+    cards = [parse_card(text.encode(), name) for name, text in told.items() if text]
     card, destination = cards[0], outputs.destination
     rows, regrouped = _rows(job, config, cards, AVERAGED if info.averaged else SINGLE)
     if outputs.report.format == ISIC and outputs.report.failed_as is None and any(job.failures()):
