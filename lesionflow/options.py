@@ -34,8 +34,8 @@ def option(
     kind: the type of its values, where the default, None, does not tell; unset: what None stands for; group: the
     heading that help lists it under; metavar: what help writes for a value; variable: an environment variable that
     gives it, besides the one made from its name; completes: words that a shell offers, `FOLDERS` or `FILES`; several:
-    whether those are separated by commas; repeated: whether the command line takes the option several times, its values
-    then standing in the field with `SEPARATOR` between them.
+    whether those are separated by commas, and the option can be given again for more; repeated: whether the command
+    line takes the option several times, its values then standing in the field with `SEPARATOR` between them.
     """
     kind = kind or type(default)
     told = {"kind": kind, "help": description, "choices": choices, "low": low, "high": high, "unset": unset}

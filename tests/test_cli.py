@@ -49,6 +49,32 @@ def test_version_and_module_and_help_are_quick_on_imports() -> None:
     assert "train" in done.stdout and done.stdout.strip().endswith("loaded []")
 
 
+def test_networks_of_options_that_are_given_again_add_up() -> None:
+    train = main.commands["train"]
+    for arguments in (["--model", "cnn", "--model", "vgg"], ["--model", "cnn,vgg"]):
+        assert train.make_context("train", arguments).params["model"] == "cnn,vgg"
+    assert train.make_context("train", []).params["model"] == "all"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "option"),
+    [
+        ("TRAIN_DATA", "/my moles/a", "data"),
+        ("TRAIN_EXTRA", "/my moles/b", "extra"),
+        ("TRAIN_MODEL", "cnn, vgg", "model"),
+        ("SCORE_COLUMNS", "path, refer", "columns"),
+    ],
+)
+def test_a_variable_is_split_at_no_space(
+    variable: str, value: str, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"LESIONFLOW_{variable}", value)
+    name = variable.partition("_")[0].lower()
+    arguments = ["images", "--out", "out.csv"] if name == "score" else []
+    with click.Context(main, info_name="lesionflow", auto_envvar_prefix="LESIONFLOW") as parent:
+        assert main.commands[name].make_context(name, arguments, parent=parent).params[option] == value
+
+
 def test_a_flag_of_train_takes_the_value_that_mlflow_run_gives_it() -> None:
     train = main.commands["train"]
     for arguments, value in ([], False), (["--deterministic"], True), (["--deterministic", "true"], True):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,13 @@ from lesionflow.storage.location import Location
 MLFLOW = "MLflow"  # what help lists options under that say where runs and models are kept
 LATER = "Truth that came later"  # the same, that say where diagnoses are
 _METAVARS = {int: "N", float: "X"}
+
+
+def _joined(
+    separator: str, default: str | None, ctx: click.Context, parameter: click.Parameter, values: Sequence[str]
+) -> str | None:
+    """The values of an option that is given several times, as the one that configurations have."""
+    return separator.join(filter(None, values)) or (None if default is None else "")
 
 
 def options_of(
@@ -38,10 +46,11 @@ def options_of(
             described: dict[str, Any] = {"default": default, "show_default": default is not None}
             described |= {name: limits[name] for name in ("help", "group", "unset")}
             described |= {"metavar": metavar, "envvar": limits["variable"] or None}
-            if limits["repeated"]:
+            if limits["repeated"] or limits["several"]:
+                separator = "," if limits["several"] else SEPARATOR
                 described["multiple"] = True
                 described["default"] = [default] if default else []
-                described["callback"] = lambda ctx, parameter, values: SEPARATOR.join(values)
+                described["callback"] = functools.partial(_joined, separator, default)
             if kind is bool and flags_take_values:
                 described |= {"type": bool, "is_flag": False, "flag_value": True, "metavar": "", "show_default": False}
             elif kind is bool:
@@ -51,7 +60,7 @@ def options_of(
                 described["type"] = Choice(limits["choices"])
             elif kind in (int, float):
                 described["type"] = (WholeNumber if kind is int else Number)(low, high)
-            elif limits["completes"]:
+            elif limits["completes"] or limits["repeated"]:
                 described["type"] = Words(limits["completes"], several=limits["several"])
             else:
                 described["type"] = {Path: click.Path(path_type=Path), Location: PLACE}.get(kind, click.STRING)

@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 
 from lesionflow.defaults import DEFAULT_MODEL
 from lesionflow.errors import did_you_mean
-from lesionflow.options import FILES, FOLDERS, range_told
+from lesionflow.options import FILES, FOLDERS, SEPARATOR, range_told
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.local_store import registered_names
 from lesionflow.storage.location import Location, parse_location
@@ -56,6 +56,10 @@ class Words(click.ParamType):
     def __init__(self, words: tuple[str, ...], several: bool = False):
         self.words = words
         self.several = several
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """The values that a variable gives an option that can be given again: a line each, since paths have spaces."""
+        return rv.split(SEPARATOR)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The words that go on as what was typed begins, and what is on the disk."""

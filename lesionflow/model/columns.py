@@ -45,8 +45,8 @@ def chosen_columns(
 
     By default the carried columns follow the path, then come the model's and those of a second one, if there is one
     (also), and those of `--top-k` last. Raises `UsageError` for a column
-    that is unknown or named twice, a `top_k` beyond the number of diagnoses, and carried columns named like the
-    report's own.
+    that is unknown or named twice, a `top_k` beyond the number of diagnoses or without a column of it, and carried
+    columns named like the report's own.
     """
     if top_k is not None and not 1 <= top_k <= len(labels):
         raise UsageError(f"--top-k {top_k}: there are {len(labels)} diagnoses; give 1 to {len(labels)}")
@@ -71,6 +71,8 @@ def chosen_columns(
         raise UsageError(
             f"--columns: no column {unknown[0]!r}{hint}{nearest}; choose from {', '.join((*default, *more_columns))}"
         )
+    if tops and not set(tops) & set(columns):
+        raise UsageError(f"--top-k {top_k}: --columns has none of its columns; add {tops[0]}, or leave out --top-k")
     _refuse_twice(columns, "--columns")
     return tuple(columns)
 

@@ -179,6 +179,10 @@ def test_frames_are_told_apart(tmp_path: Path) -> None:
     [
         ({"columns": ("path", "p_naevus")}, "p_naevus"),
         ({"columns": ("path", "top1_diagnosis")}, "--top-k"),
+        (
+            {"columns": ("path", "diagnosis"), "top_k": 2},
+            "top-k 2: --columns has none of its columns; add top1_diagnosis",
+        ),
         ({"columns": ("path", "path")}, "twice"),
         ({"columns": ()}, "empty"),
         ({"top_k": 0}, "--top-k 0"),
