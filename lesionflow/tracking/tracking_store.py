@@ -191,6 +191,7 @@ def kept_addresses() -> Iterator[None]:
     For those who only read: what a user's program logs next must not go to the copy of an older database.
     """
     asked, variables = _asked(), {name: os.environ.get(name) for name in _ADDRESS_VARIABLES}
+    chosen = asked is not None and mlflow.is_tracking_uri_set()  # otherwise it follows the working directory
     try:
         yield
     finally:
@@ -201,9 +202,10 @@ def kept_addresses() -> Iterator[None]:
                 os.environ.pop(name, None)
                 if value is not None:
                     os.environ[name] = value
-            if asked and _asked() != asked:  # set by the user's program, and not in the environment
-                for set_address, address in zip((mlflow.set_tracking_uri, mlflow.set_registry_uri), asked, strict=True):
-                    set_address(address)
+            if asked and chosen and mlflow.get_tracking_uri() != asked[0]:  # by the program, not in the environment
+                mlflow.set_tracking_uri(asked[0])
+            if asked and asked[1] != asked[0] and mlflow.get_registry_uri() != asked[1]:
+                mlflow.set_registry_uri(asked[1])
 
 
 def _asked() -> tuple[str, str] | None:

@@ -15,7 +15,14 @@ from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.config import check_model_name
 from lesionflow.tracking import runs
 from lesionflow.tracking.client import mlflow, registry_errors, set_again
-from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_moved, prepare, read_schema
+from lesionflow.tracking.tracking_store import (
+    MissingStoreError,
+    connect,
+    explain_moved,
+    kept_addresses,
+    prepare,
+    read_schema,
+)
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME
 
@@ -118,6 +125,21 @@ def test_who_reads_leaves_the_program_the_store_that_it_had(
         assert len(lesionflow.compare([f"models:/{NAME}/1"], tracking_uri=address).models) == 1
     assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) == ("sqlite:///mine.db",) * 2
     assert dict(os.environ) == before
+
+
+def test_who_reads_chooses_no_store_for_a_program_that_chose_none(
+    older: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    mlflow.set_registry_uri(None)  # type: ignore[arg-type]
+    (tmp_path / "elsewhere").mkdir()
+    with kept_addresses():
+        connect(f"sqlite:///{older}", writes=False)
+        monkeypatch.chdir(tmp_path / "elsewhere")  # where MLflow's default is another one
+    assert not mlflow.is_tracking_uri_set() and "MLFLOW_REGISTRY_URI" not in os.environ
+    assert str(tmp_path / "elsewhere") in mlflow.get_registry_uri()
 
 
 def test_an_older_store_is_migrated_when_that_is_asked_for(older: Path) -> None:
