@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,11 @@ class _Rows:
     @property
     def unit(self) -> str:
         return "lesions" if self.grouped else "images"
+
+    @cached_property
+    def by_path(self) -> dict[str, int]:
+        """The row of each path."""
+        return {path: row for row, path in enumerate(self.paths)}
 
     def name(self, row: int) -> str:
         """What a row is called in a message."""
@@ -252,8 +258,7 @@ def _match(table: pd.DataFrame, rows: _Rows, truth: Path) -> tuple[pd.DataFrame,
 
 def _match_names(wanted: list[str], rows: _Rows, truth: Path) -> tuple[np.ndarray, str]:
     """The row of the report for each name, (names,), -1 where there is none; and how, where it was not by path."""
-    by_path = {name: row for row, name in enumerate(rows.paths)}
-    found = np.array([by_path.get(name, -1) for name in wanted], np.int64)
+    found = np.array([rows.by_path.get(name, -1) for name in wanted], np.int64)
     if (found >= 0).any() or not wanted:
         return found, ""
     by_id: dict[str, int] = {}
@@ -278,10 +283,9 @@ def _match_lesions(wanted: list[str], names: list[str], rows: _Rows, truth: Path
     Raises `DataError` where an image is of another lesion in the report.
     """
     row_of = {lesion: row for row, lesion in enumerate(rows.lesions or ()) if lesion}
-    by_path = {name: row for row, name in enumerate(rows.paths)}
     found = np.array([row_of.get(lesion, -1) for lesion in wanted], np.int64)
     for lesion, name, row in zip(wanted, names, found.tolist(), strict=True):
-        own = by_path.get(name, row)  # the row of that image, which has another lesion's id or none
+        own = rows.by_path.get(name, row)  # the row of that image, which has another lesion's id or none
         if lesion and own != row and (row >= 0 or rows.name(own) != name):
             raise DataError(
                 f"{truth}: {name} is of lesion {lesion} there, and of {rows.name(own)} in {rows.file}; mend one of them"

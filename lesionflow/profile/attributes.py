@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.label_table import MISSING_WORDS
+from lesionflow.datasets.label_table import is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def values_of(table: pd.DataFrame, column: str) -> np.ndarray:
     if column not in table.columns:
         return np.full(len(table), UNKNOWN, dtype=object)
     values = table[column].fillna("").astype(str).str.strip()
-    return np.asarray(values.where(~values.str.lower().isin(MISSING_WORDS), UNKNOWN), dtype=object)
+    return np.asarray(values.where(~is_missing(values), UNKNOWN), dtype=object)
 
 
 def crosstab(values: np.ndarray, diagnoses: np.ndarray, names: Sequence[str]) -> Crosstab:

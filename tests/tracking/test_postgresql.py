@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import sqlalchemy
 
 from lesionflow.tracking.tracking_store import CURRENT, MISSING, MissingStoreError, prepare, read_schema
 from tests.registry.postgres import REQUIRED, Cluster, binaries, postgres
-from tests.tracking.test_tracking_store import FIRST_TOUCH
+from tests.tracking.first_touch import touch
 
 pytestmark = pytest.mark.skipif(
     binaries() is None and not REQUIRED, reason="no PostgreSQL on this machine: apt-get install postgresql"
@@ -38,14 +37,7 @@ def ask(address: str, question: str) -> list[object]:
 
 def test_first_touches_at_once(cluster: Cluster, tmp_path: Path) -> None:
     address = database(cluster, "at_once")
-    environment = os.environ | {"MLFLOW_TRACKING_URI": address, "PYTHONPATH": str(Path(__file__).parents[2])}
-    started = [
-        subprocess.Popen([sys.executable, "-c", FIRST_TOUCH], cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
-        for _ in range(3)
-    ]
-    for process in started:
-        _, said = process.communicate()
-        assert process.returncode == 0, said.decode()
+    touch(tmp_path, 3, address)
     assert ask(address, "SELECT count(*) FROM runs") == [3]
     assert sorted(map(str, ask(address, "SELECT name FROM experiments"))) == ["Default", "lesionflow"]
 

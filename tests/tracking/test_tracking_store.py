@@ -3,8 +3,6 @@
 import contextlib
 import os
 import sqlite3
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,16 +23,9 @@ from lesionflow.tracking.tracking_store import (
 )
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME
+from tests.tracking.first_touch import touch
 
 OLDER = "75868b020152"  # the revision before the one of MLflow 3.17
-FIRST_TOUCH = """
-from lesionflow.tracking.client import mlflow
-from lesionflow.tracking.runs import run
-from lesionflow.tracking.tracking_store import connect
-connect(writes=True)
-with run("first", "lesionflow", system_metrics=False):
-    mlflow.log_metric("x", 1)
-"""
 
 
 def downgrade(database: Path) -> None:
@@ -71,15 +62,7 @@ def test_who_reads_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_two_first_touches_at_once(tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING_URI")}
-    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-    started = [
-        subprocess.Popen([sys.executable, "-c", FIRST_TOUCH], cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
-    for process in started:
-        _, said = process.communicate()
-        assert process.returncode == 0, said.decode()
+    touch(tmp_path, 2)
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
         assert database.execute("SELECT count(*) FROM runs").fetchone() == (2,)
         assert database.execute("SELECT count(*) FROM experiments").fetchone() == (2,)
@@ -89,9 +72,7 @@ def test_two_first_touches_at_once(tmp_path: Path) -> None:
 def test_a_folder_whose_name_an_address_escapes(tmp_path: Path) -> None:
     folder = tmp_path / "my möles"
     folder.mkdir()
-    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-    subprocess.run([sys.executable, "-c", FIRST_TOUCH], cwd=folder, env=environment, check=True)
+    touch(folder, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["my möles"]
     assert [path.name for path in folder.iterdir()] == ["mlflow.db"]
 
