@@ -148,6 +148,18 @@ def served(contender_store: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield address
 
 
+@pytest.fixture(autouse=True)
+def own_store() -> Iterator[None]:
+    """Give MLflow back the store that it had before a test, which commands run in this process change.
+
+    What a test finds must not depend on which ones ran before it.
+    """
+    from lesionflow.tracking.tracking_store import kept_addresses
+
+    with kept_addresses():
+        yield
+
+
 @contextlib.contextmanager
 def working_in(folder: Path, like: Path | None = None) -> Iterator[None]:
     """Make a folder the working directory and its store the one that is asked, at first like another folder's."""
