@@ -22,6 +22,10 @@ from lesionflow.version import __version__
 Outputs = tuple[np.ndarray, np.ndarray]  # logits (images, classes), distances (images,)
 _Image = TypeVar("_Image")
 _Measured = TypeVar("_Measured")
+# Pixels that go through the network together on a core: what its layers make of them stays in the core's caches, and
+# little memory is taken. Of EfficientNet-Lite0 at 128 x 128, 8 images together take 0.93 of the CPU time of 16, two
+# looks at each of 4 images 0.78; at 224 x 224, 2 images 0.77.
+_PIXELS_AT_ONCE = 2**17
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 
 
@@ -51,6 +55,7 @@ class Predictor:
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        self.at_once = 0  # images that go through the network together; 0: all
         try:
             self.session = onnxruntime.InferenceSession(graph, options, providers=_PROVIDERS[self.device])
             self.input = self.session.get_inputs()[0].name
@@ -68,6 +73,9 @@ class Predictor:
             if device == "cuda":
                 raise UsageError("--device cuda: ONNX Runtime can use no GPU; check the driver and CUDA's libraries")
             self.device = "cpu"
+        if self.device == "cpu":
+            looks = 2 if card.training.get("mirrored") else 1
+            self.at_once = self.threads * max(1, _PIXELS_AT_ONCE // (card.height * card.width * looks))
 
     @property
     def labels(self) -> LabelSet:
@@ -76,18 +84,21 @@ class Predictor:
 
     def measure(self, pixels: np.ndarray) -> Outputs:
         """(batch, height, width, 3) uint8 to logits (batch, classes) and distances (batch,), NaN for none."""
-        return self.measure_both(pixels)[1] if self.averaged else self._run(pixels.astype(np.float32))
+        return self.measure_both(pixels)[1] if self.averaged else self._run(pixels)
 
     def measure_both(self, pixels: np.ndarray) -> tuple[Outputs, Outputs]:
         """What `measure` gives for one look at each image, and for the average over flips and quarter turns."""
-        images, mirrored = pixels.astype(np.float32), self.card.training.get("mirrored")
-        seen = [self._run(np.ascontiguousarray(view)) for view in views(images, mirrored)]
+        seen = [self._run(view) for view in views(pixels, self.card.training.get("mirrored"))]
         logits, distances = ([each[index] for each in seen] for index in (0, 1))
         return seen[0], (np.mean(logits, axis=0), np.mean(distances, axis=0))
 
-    def _run(self, images: np.ndarray) -> Outputs:
-        logits, *others = self.session.run(None, {self.input: images})
-        return logits, others[0] if others else np.full(len(images), np.nan)
+    def _run(self, pixels: np.ndarray) -> Outputs:
+        found, step = [], self.at_once or max(len(pixels), 1)
+        for start in range(0, max(len(pixels), 1), step):
+            images = np.ascontiguousarray(pixels[start : start + step], np.float32)
+            logits, *others = self.session.run(None, {self.input: images})
+            found.append((logits, others[0] if others else np.full(len(images), np.nan)))
+        return self._joined(found)
 
     def predict(self, pixels: np.ndarray) -> Predictions:
         """(batch, height, width, 3) uint8 to calibrated probabilities and decisions."""

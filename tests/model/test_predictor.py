@@ -34,6 +34,16 @@ def test_batches_change_nothing(trained_bundle: Path) -> None:
     assert predictor.predict_many(PIXELS, np.array([], dtype=int)).probabilities.shape == (0, 7)
 
 
+def test_large_batches_go_through_the_network_in_pieces(trained_bundle: Path) -> None:
+    predictor = load_predictor(trained_bundle, threads=1)
+    many = np.random.default_rng(1).integers(0, 256, (predictor.at_once + 3, *PIXELS.shape[1:]), dtype=np.uint8)
+    logits, distances = predictor.measure(many)
+    last, of_these = predictor.measure(many[-5:])
+    np.testing.assert_allclose(logits[-5:], last, atol=1e-5)
+    np.testing.assert_allclose(distances[-5:], of_these, rtol=1e-4)
+    assert predictor.measure(many[:0])[0].shape == (0, 7)
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes are not bound to cores here")
 def test_as_many_threads_as_cores_that_the_process_may_use(trained_bundle: Path) -> None:
     usable = os.sched_getaffinity(0)
