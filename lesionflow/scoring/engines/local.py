@@ -130,12 +130,12 @@ def score_batches(
 def _score_batch(
     predictors: Sequence[Predictor], batch: Batch, stop: threading.Event, within: str
 ) -> list[tuple[int, Row]]:
-    sizes = [(predictor.card.height, predictor.card.width) for predictor in predictors]
+    sizes = list(dict.fromkeys(_input_size(predictor) for predictor in predictors))
     # What cannot be decoded stays black: left out, it would change the batch's length and, in the last bits, its rows.
     pixels = [np.zeros((len(batch.paths), *size, 3), np.uint8) for size in sizes]
     found: list[tuple[int, Row]] = []  # index in the batch, and the row but for its prediction
     # Further frames of a file go through the networks a batch of their own at a time; they give these, in order.
-    later: list[list[np.ndarray]] = []  # by frame, then by model
+    later: list[list[np.ndarray]] = []  # by frame, then by size
     further: list[tuple[IndexedPrediction, ...]] = []
     for index, path in enumerate(batch.paths):
         known = batch.known.get(index)
@@ -153,12 +153,12 @@ def _score_batch(
                 continue
             later.append([image.pixels for image in images])
             if len(later) == FRAMES_IN_BATCH:
-                further += _predict_each(predictors, [np.stack(own) for own in zip(*later, strict=True)])
+                further += _predict_each(predictors, sizes, [np.stack(own) for own in zip(*later, strict=True)])
                 later = []
         if later:
-            further += _predict_each(predictors, [np.stack(own) for own in zip(*later, strict=True)])
+            further += _predict_each(predictors, sizes, [np.stack(own) for own in zip(*later, strict=True)])
             later = []
-    firsts, others = _predict_each(predictors, pixels), iter(further)
+    firsts, others = _predict_each(predictors, sizes, pixels), iter(further)
     rows = []
     for index, row in found:
         if not row.reason:
@@ -168,9 +168,16 @@ def _score_batch(
     return rows
 
 
-def _predict_each(predictors: Sequence[Predictor], pixels: Sequence[np.ndarray]) -> list[tuple[IndexedPrediction, ...]]:
-    """What each model says of the same images, each at its own size: an image's predictions together."""
-    said = [predictor.predict(own).one_by_one() for predictor, own in zip(predictors, pixels, strict=True)]
+def _input_size(predictor: Predictor) -> tuple[int, int]:
+    return predictor.card.height, predictor.card.width
+
+
+def _predict_each(
+    predictors: Sequence[Predictor], sizes: Sequence[tuple[int, int]], pixels: Sequence[np.ndarray]
+) -> list[tuple[IndexedPrediction, ...]]:
+    """What each model says of the same images, given once in each size: an image's predictions together."""
+    by_size = dict(zip(sizes, pixels, strict=True))
+    said = [predictor.predict(by_size[_input_size(predictor)]).one_by_one() for predictor in predictors]
     return list(zip(*said, strict=True))
 
 
