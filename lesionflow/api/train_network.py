@@ -70,7 +70,7 @@ class Teaching:
 
 def averaged_answers(folder: Path, images: LabelledImages, members: np.ndarray, cache: Path | None) -> np.ndarray:
     """What a bundle says of images over flips and turns, were all diagnoses equally frequent: (members, classes)."""
-    predictor = load_predictor(folder, averaged=True)
+    predictor = load_predictor(folder, threads=1, averaged=True)
     card = predictor.card
     pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
     probabilities = predictor.predict_many(pixels, members).probabilities / np.asarray(card.prior)

@@ -35,8 +35,10 @@ class Picture:
         """The picture as a file's bytes."""
         if isinstance(self.content, bytes):
             return self.content
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
         stream = io.BytesIO()
-        self.content.savefig(stream, format="png")
+        FigureCanvasAgg(self.content).print_png(stream)  # the bytes of `savefig`, which lays a figure out by drawing it
         return stream.getvalue()
 
 
