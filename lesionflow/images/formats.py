@@ -74,9 +74,9 @@ IMAGE_FORMATS = (
     ),
     ImageFormat(
         "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpc"), "",
-        "of up to 8 bits, grey and colour, at the scale that is needed", "ICC profile",
+        "of 8 bits, grey and colour, and grey of 10 to 16, at the scale that is needed", "ICC profile",
         "a codestream that breaks off; errors within it go unseen where they are finer than what is decoded",
-        "its profile is passed over",
+        "its profile is passed over; white of more than 8 bits is black; sampled colours of odd sizes are shifted",
     ),
     ImageFormat(
         "AVIF", (".avif",), "", "8, 10 and 12 bits, where Pillow has AVIF; turned as irot and imir say",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +47,10 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         profile = _profile_of_jp2(data)
     elif kind in ("AVIF", "HEIF") and not profile:
         profile, note = _named_colours(data)
-    halvings = _reduce(image, data, width, height) if isinstance(image, Jpeg2KImageFile) else 0
+    halvings = 0
+    if isinstance(image, Jpeg2KImageFile):
+        sampled = _check_jpeg2000(data, image.mode)
+        halvings = 0 if sampled else _reduce(image, data, width, height)
     check_pixels(image.width >> halvings, image.height >> halvings)
     try:
         image.load()
@@ -81,6 +85,8 @@ def _open(kind: str, data: bytes) -> tuple[Any, int]:
     except Image.DecompressionBombError as error:
         raise ImageError("too_large", str(error)) from error
     except (SyntaxError, IndexError, TypeError, KeyError, ValueError, OSError) as error:
+        if str(error).startswith("Unsupported"):
+            raise ImageError("unsupported", f"{kind}: {error}; save it as PNG") from error
         raise ImageError("damaged", f"begins like {kind}, but its header cannot be read: {error}") from error
     if image.mode in ("I", "F"):
         raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
@@ -105,6 +111,27 @@ def _open_heif(file: io.BytesIO) -> Image.Image:
     except ImportError as error:
         raise ImageError("unsupported", "HEIC needs pillow-heif: pip install 'lesionflow[heif]'") from error
     return HeifImageFile(file)  # turned as its irot says; EXIF's orientation is made to say 1 then
+
+
+def _check_jpeg2000(data: bytes, mode: str) -> bool:
+    """Whether colour is sampled at fewer places than there are pixels; sizes as in ITU-T T.800, A.5.1.
+
+    Raises `ImageError` for what Pillow 13 decodes wrongly, without an error: of colours of more than 8 bits, and grey of
+    9, white becomes black; of fewer bits than 8 nothing becomes white; sampled colours are shifted, row by row, where
+    the size is no multiple of the step.
+    """
+    start = data.find(b"\xff\x4f\xff\x51")
+    if start < 0:
+        raise ImageError("damaged", "it holds no codestream")
+    edges, count = struct.unpack_from(">6I", data, start + 8), data[start + 41]  # of the image and of its tiles
+    components = data[start + 42 : start + 42 + 3 * count]
+    bits = {(each & 0x7F) + 1 for each in components[::3]}
+    if bits != {8} and mode != "I;16":
+        raise ImageError("unsupported", f"JPEG 2000 of {max(bits)} bits a sample; save it as PNG")
+    across, down = max(components[1::3]), max(components[2::3])
+    if any(edge % across for edge in edges[::2]) or any(edge % down for edge in edges[1::2]):
+        raise ImageError("unsupported", "JPEG 2000 whose size is no multiple of its colour's; save it as PNG")
+    return across > 1 or down > 1
 
 
 def _reduce(image: Jpeg2KImageFile, data: bytes, width: int, height: int) -> int:

@@ -112,6 +112,26 @@ def test_jpeg_2000_is_decoded_at_the_scale_that_is_needed() -> None:
         assert header(data) == ("JPEG 2000", 800, 600)
 
 
+def test_jpeg_2000_that_pillow_decodes_wrongly_is_unsupported() -> None:
+    def changed(image: Image.Image, position: int, *values: int) -> str:
+        data = bytearray(saved(image, "JPEG2000", no_jp2=True))
+        start = data.index(b"\xff\x52") - 9 + position  # within the sizes of the three components
+        data[start : start + len(values)] = values
+        return failure(bytes(data))
+
+    assert changed(NOISE, 0, 11, 1, 1, 11, 1, 1, 11).startswith("unsupported: JPEG 2000 of 12 bits")
+    odd = NOISE.crop((0, 0, 63, 48))
+    assert changed(odd, 4, 2, 2, 7, 2, 2).startswith("unsupported: JPEG 2000 whose size is no multiple")
+    grey = np.linspace(0, 65535, 64).astype(np.uint16)[None].repeat(48, 0)
+    np.testing.assert_allclose(decode(saved(Image.fromarray(grey), "JPEG2000"), 48, 64)[0, :, 0], grey[0] >> 8)
+
+
+def test_a_kind_of_bmp_that_is_not_decoded_is_unsupported() -> None:
+    data = bytearray(saved(NOISE, "BMP"))
+    data[30] = 4  # compressed as JPEG
+    assert failure(bytes(data)).startswith("unsupported: BMP: Unsupported BMP compression")
+
+
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_heic_is_read_and_turned(orientation: int) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
