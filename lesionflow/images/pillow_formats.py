@@ -116,9 +116,9 @@ def _open_heif(file: io.BytesIO) -> Image.Image:
 def _check_jpeg2000(data: bytes, mode: str) -> bool:
     """Whether colour is sampled at fewer places than there are pixels; sizes as in ITU-T T.800, A.5.1.
 
-    Raises `ImageError` for what Pillow 13 decodes wrongly, without an error: of colours of more than 8 bits, and grey of
-    9, white becomes black; of fewer bits than 8 nothing becomes white; sampled colours are shifted, row by row, where
-    the size is no multiple of the step.
+    Raises `ImageError` for what Pillow 13 decodes wrongly, without an error: of colours of more than 8 bits, and grey
+    of 9, white becomes black; of fewer bits than 8 nothing becomes white; sampled colours are shifted, row by row,
+    where the size is no multiple of the step.
     """
     start = data.find(b"\xff\x4f\xff\x51")
     if start < 0:
