@@ -28,6 +28,7 @@ MANY_IMAGES, STEPS_OF_MANY = 12_000, 2_500
 MALIGNANT = -1  # the curve of malignant against benign, beside those of the diagnoses by their indices
 _AT_ONCE = 64  # weightings of one chunk
 _DRAWN_AT_ONCE = 2**21  # lesions
+_AT_ONCE_OF_FEW, _DRAWN_OF_FEW = 512, 2**16  # groups of images have few lesions: calls took longer than numbers
 _EXACT_IN_FLOAT32 = 2**23  # whole numbers up to its double have no gap
 
 
@@ -37,7 +38,8 @@ def draw_lesions(lesions: int, resamples: int, seed: int) -> Iterator[np.ndarray
     A resample draws as many lesions as there are, with replacement.
     """
     generator = np.random.default_rng(seed)
-    most = max(1, min(_AT_ONCE, _DRAWN_AT_ONCE // lesions))
+    most = np.clip(_DRAWN_OF_FEW // lesions, _AT_ONCE, _AT_ONCE_OF_FEW)
+    most = max(1, min(int(most), _DRAWN_AT_ONCE // lesions))
     for start in range(0, resamples, most):
         rows = min(most, resamples - start)
         drawn, counts = generator.integers(0, lesions, (rows, lesions)), np.empty((rows, lesions))
