@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from lesionflow.errors import DataError, ImageError, first_few
-from lesionflow.images.decode import PIXELS_VERSION, decode
+from lesionflow.images import PIXELS_VERSION
+from lesionflow.images.decode import decode
 from lesionflow.images.discovery import default_cache
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from lesionflow.diagnoses import HAM10000, LabelSet, labels_from_json
 from lesionflow.errors import BundleError, UsageError
-from lesionflow.images.decode import PIXELS_VERSION, READ_PIXELS_VERSIONS
+from lesionflow.images import PIXELS_VERSION, READ_PIXELS_VERSIONS
 
 CARD_FILE, ONNX_FILE, KERAS_FILE = "card.json", "model.onnx", "model.keras"
 VALIDATION_FILE = "validation.npz"  # what the model says of the validation part: comparisons rest on it

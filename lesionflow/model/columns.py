@@ -82,68 +82,78 @@ def _refuse_twice(names: Sequence[str], where: str) -> None:
         raise UsageError(f"{where} names column {twice[0]!r} twice; once is enough")
 
 
-def row_values(
-    columns: Sequence[str], model: str, carried: Sequence[str] = (), labels: LabelSet = HAM10000, also: str = ""
-) -> Callable[[Row], tuple[Value, ...]]:
-    """Return the function that takes the values of the columns from a row; None stands for what a failed image lacks.
+def utf8(value: str) -> str:
+    """Text that any program takes as UTF-8: `\\udc..` escapes for bytes of a file name that are no UTF-8."""
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
 
-    also: the name of a second model, where one was asked. Text is such that any program takes it as UTF-8, numbers are
-    as computed.
+
+def row_values(
+    columns: Sequence[str],
+    model: str,
+    carried: Sequence[str] = (),
+    labels: LabelSet = HAM10000,
+    also: str = "",
+    text: Callable[[str], str] = utf8,
+    lacking: str | None = None,
+) -> Callable[[Row], tuple[Value, ...]]:
+    """Return the function that takes the values of the columns from a row; numbers are as computed.
+
+    also: the name of a second model, where one was asked; text: how text other than words of ours is written; lacking:
+    what stands where an image has no value.
     """
     names = labels.names
     ranks = max((rank for rank in range(1, len(names) + 1) if not _top(rank).isdisjoint(columns)), default=0)
     tops = [f"top{rank}_{what}" for rank in range(1, ranks + 1) for what in ("diagnosis", "probability")]
     # Of a diagnosis called malignant, the column is the sum over the malignant ones, which comes last.
-    said = ("diagnosis", "probability", *(f"p_{name}" for name in names), "p_malignant", "malignant")
+    said = (*(f"p_{name}" for name in names), "diagnosis", "probability", "p_malignant", "malignant", "refer")
     # One tuple holds everything; a function for each column would take twice as long.
-    order = ("path", FRAME, FORMAT, NOTE, "model", "status", "error", *said, "refer", *tops, *carried)
-    order += ("also_model", *(f"{ALSO}{name}" for name in (*said, "refer"))) if also else ()
+    order = (*said, *tops, "path", FRAME, "status", "error", "model")
+    order += ("also_model", *(f"{ALSO}{name}" for name in said)) if also else ()
+    order += (FORMAT, NOTE, *carried)
     where = {name: index for index, name in enumerate(order)}
     indices = [where[column] for column in columns]
     # It gives no tuple of a single column.
     pick = itemgetter(*indices) if len(indices) > 1 else lambda everything: tuple(everything[i] for i in indices)
-    unsaid = (None,) * (len(said) + 1 + len(tops))
-    model, path_of = utf8(model), (lambda row: utf8(row.path)) if FRAME in columns else path_with_frame
-
-    about_file = not {FORMAT, NOTE}.isdisjoint(columns)
+    unsaid, unranked = (lacking,) * len(said), (lacking,) * len(tops)
+    model, also_model = text(model), (text(also),)
+    about_file, frame_apart = not {FORMAT, NOTE}.isdisjoint(columns), FRAME in columns
 
     def values(row: Row) -> tuple[Value, ...]:
-        form, note = (utf8(row.format) or None, utf8(row.note) or None) if about_file else (None, None)
-        known = (path_of(row), row.frame + 1, form, note, model)
-        everything: tuple[Value, ...]
-        if row.prediction is None:
-            everything = (*known, FAILED, utf8(f"{row.reason}: {row.detail}"), *unsaid, *map(utf8, row.carried))
+        name, prediction, reason, detail, frame, own, form, note, also_prediction = row
+        path = text(name if frame_apart or not frame else _with_frame(name, frame))
+        everything: tuple[Value, ...]  # in one piece after the other: `*` in a tuple takes longer
+        if prediction is None:
+            error = text(f"{reason}: {detail}")
+            everything = unsaid + unranked + (path, frame + 1, FAILED, error, model)
         else:
-            probabilities, called, malignant, refer, _ = row.prediction
-            everything = (
-                *known, SCORED, None, names[called], probabilities[called], *probabilities,
-                row.prediction.malignant_probability, YES if malignant else NO, refer,
-                *(_ranked_values(names, probabilities, ranks) if ranks else ()), *map(utf8, row.carried),
-            )  # fmt: skip
+            everything = _said(prediction)
+            if ranks:
+                everything += _ranked_values(names, prediction.probabilities, ranks)
+            everything += (path, frame + 1, SCORED, lacking, model)
         if also:
-            everything = (*everything, also, *(_said(row.also) if row.also else (None,) * (len(said) + 1)))
+            everything += also_model + (_said(also_prediction) if also_prediction else unsaid)
+        if about_file or own:
+            everything += (text(form) or lacking, text(note) or lacking, *map(text, own))
         return pick(everything)
 
     return values
 
 
 def _said(prediction: IndexedPrediction) -> tuple[Value, ...]:
-    """A prediction's values, from the diagnosis on."""
+    """A prediction's values."""
     probabilities, called, malignant, refer, labels = prediction
-    return (
-        labels.names[called], probabilities[called], *probabilities, prediction.malignant_probability,
-        YES if malignant else NO, refer,
-    )  # fmt: skip
+    chance = prediction.malignant_probability
+    return probabilities + (labels.names[called], probabilities[called], chance, YES if malignant else NO, refer)
 
 
 def _top(rank: int) -> set[str]:
     return {f"top{rank}_diagnosis", f"top{rank}_probability"}
 
 
-def _ranked_values(names: Sequence[str], probabilities: Sequence[float], ranks: int) -> list[Value]:
+def _ranked_values(names: Sequence[str], probabilities: Sequence[float], ranks: int) -> tuple[Value, ...]:
     """Name and probability of the most probable diagnoses; equals stay in order."""
     order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])[:ranks]
-    return [value for index in order for value in (names[index], probabilities[index])]
+    return tuple(value for index in order for value in (names[index], probabilities[index]))
 
 
 def is_number(column: str, carried: Sequence[str] = ()) -> bool:
@@ -153,12 +163,11 @@ def is_number(column: str, carried: Sequence[str] = ()) -> bool:
 
 def path_with_frame(row: Row) -> str:
     """The path; for the second frame of a file, counted as DICOM does, `path#2`, and so on."""
-    return utf8(row.path if row.frame == 0 else f"{row.path}#{row.frame + 1}")
+    return utf8(row.path if row.frame == 0 else _with_frame(row.path, row.frame))
 
 
-def utf8(value: str) -> str:
-    """Text that any program takes as UTF-8: `\\udc..` escapes for bytes of a file name that are no UTF-8."""
-    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
+def _with_frame(path: str, frame: int) -> str:
+    return f"{path}#{frame + 1}"
 
 
 # A cell that begins with one of these is a formula to a spreadsheet, and file names are other people's text.
@@ -173,9 +182,9 @@ def cell(value: str) -> str:
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]').search
 
 
-def csv_text(value: Value) -> str:
+def csv_text(value: str) -> str:
     """A cell of a CSV that is no formula to a spreadsheet; the lines of the file end in a line feed alone."""
-    text = "" if value is None else cell(str(value))
+    text = cell(value if value.isascii() else utf8(value))
     return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES(text) else text
 
 

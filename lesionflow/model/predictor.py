@@ -12,7 +12,8 @@ import numpy as np
 from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import BundleError, ImageError, UsageError
-from lesionflow.images.decode import PIXELS_VERSION, decode_frames
+from lesionflow.images import PIXELS_VERSION
+from lesionflow.images.decode import decode_frames
 from lesionflow.model.card import AVERAGED, SINGLE, Card
 from lesionflow.model.decision import decide
 from lesionflow.model.files import read_bundle

@@ -1,4 +1,4 @@
-"""The report of a large job, encoded by several processes: each does every n-th piece, this one puts them in order.
+"""The report of a large job, encoded by several processes: each does every n-th piece, the first puts them in order.
 
 The processes are plain ones that speak through pipes: a pool of Python's `multiprocessing` would run a user's program
 once more in each. A full pipe holds a process back, so that memory does not grow with the number of rows.
@@ -43,15 +43,30 @@ class Encoding:
         """The rows of groups of shards as bytes, each with what they come to."""
         encoder = report_encoder(self.options)
         for shards in groups:
-            counts = Counts.of(self.job.labels)
-            if self.whole_files:
-                stream = io.BytesIO()
-                write_rows(counts.counting(self.job.rows(shards)), stream, self.options)
-                yield counts, stream.getvalue()
-            else:
-                rows = list(self.job.rows(shards))
-                counts.add(rows)
-                yield counts, encoder.encode(rows)
+            with _no_collection():
+                counts = Counts.of(self.job.labels)
+                if self.whole_files:
+                    stream = io.BytesIO()
+                    write_rows(counts.counting(self.job.rows(shards)), stream, self.options)
+                    content = stream.getvalue()
+                else:
+                    rows = list(self.job.rows(shards))
+                    counts.add(rows)
+                    content = encoder.encode(rows)
+                    del rows
+            yield counts, content
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Rows refer to nothing that refers to them: looking for circles takes a sixth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def encode_rows(rows: Iterable[Row], options: ReportOptions, whole_file: bool) -> Iterator[Piece]:
@@ -84,21 +99,20 @@ def encode_job(encoding: Encoding, groups: Sequence[range], processes: int) -> I
     groups
         Shards whose rows are a piece.
     processes
-        How many work at once; with one, or for a single piece, it is this process.
+        How many work at once, of which this one is the first.
 
     Raises
     ------
     ReportError
         A shard is missing, altered or another job's, or a process ended.
     """
-    processes = min(processes, len(groups))
-    if processes < 2 or not sys.executable:
-        yield from encoding.pieces(groups)
-        return
+    processes = min(processes, len(groups)) if sys.executable else 1
     with contextlib.ExitStack() as stack:
-        workers = [stack.enter_context(_worker(encoding, groups[first::processes])) for first in range(processes)]
+        turns = [encoding.pieces(groups[::processes])]
+        for first in range(1, processes):
+            turns.append(_received(stack.enter_context(_worker(encoding, groups[first::processes]))))
         for number in range(len(groups)):
-            yield _receive(workers[number % processes])
+            yield next(turns[number % processes])
 
 
 @contextlib.contextmanager
@@ -117,23 +131,24 @@ def _worker(encoding: Encoding, groups: Sequence[range]) -> Iterator[subprocess.
         process.wait()
 
 
-def _receive(process: subprocess.Popen[bytes]) -> Piece:
+def _received(process: subprocess.Popen[bytes]) -> Iterator[Piece]:
+    """The pieces of another process, as long as they are asked for."""
     assert process.stdout is not None
-    length = process.stdout.read(_LENGTH)
-    content = process.stdout.read(int.from_bytes(length, "big"))
-    if len(length) < _LENGTH or len(content) < int.from_bytes(length, "big"):
-        raise ReportError(f"a process that writes the report ended (exit code {process.wait()}); is memory short?")
-    piece: Piece | LesionflowError = pickle.loads(content)
-    if isinstance(piece, LesionflowError):
-        raise piece
-    return piece
+    while True:
+        length = process.stdout.read(_LENGTH)
+        content = process.stdout.read(int.from_bytes(length, "big"))
+        if len(length) < _LENGTH or len(content) < int.from_bytes(length, "big"):
+            raise ReportError(f"a process that writes the report ended (exit code {process.wait()}); is memory short?")
+        piece: Piece | LesionflowError = pickle.loads(content)
+        if isinstance(piece, LesionflowError):
+            raise piece
+        yield piece
 
 
 def serve() -> None:
     """Encode what standard input asks for: the whole life of a process that `encode_job` starts."""
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the process that started this one, and ends both
-    gc.disable()  # rows refer to nothing that refers to them: looking for circles takes a sixth of the time
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no piece
     encoding, groups = pickle.load(sys.stdin.buffer)

@@ -128,10 +128,6 @@ def report_encoder(options: ReportOptions) -> Encoder:
     return encoder
 
 
-# Columns of words that need no quotes, and are always there where an image was scored.
-_PLAIN = {FRAME, "diagnosis", "malignant", "refer"}
-
-
 class _Csv:
     """Numbers with six decimals, text that a spreadsheet takes as text."""
 
@@ -139,41 +135,34 @@ class _Csv:
 
     def __init__(self, options: ReportOptions):
         def values_of(columns: tuple[str, ...]) -> Callable[[Row], tuple[Value, ...]]:
-            return row_values(columns, options.model, options.carried_columns, options.labels, options.also)
+            return row_values(
+                columns, options.model, options.carried_columns, options.labels, options.also, csv_text, lacking=""
+            )
 
         self.columns = _columns_of(options)
         self.failed = values_of(self.columns)
         # What is the same for every scored image is text of the template. Python's csv takes twice as long as one
         # template for all numbers of a row.
-        same = {"status": SCORED, "error": None, "model": utf8(options.model), f"{ALSO}model": options.also}
+        same = {"status": SCORED, "error": "", "model": options.model, f"{ALSO}model": options.also}
         cells = [
             "%.6f" if is_number(column, options.carried_columns) else "%s"
             if column not in same else csv_text(same[column]).replace("%", "%%")
             for column in self.columns
         ]  # fmt: skip
         self.template = ",".join(cells) + "\n"
-        own = tuple(column for column in self.columns if column not in same)
-        self.scored = values_of(own)
-        self.texts = [
-            index for index, column in enumerate(own)
-            if column not in _PLAIN and not is_number(column, options.carried_columns)
-        ]  # fmt: skip
+        self.scored = values_of(tuple(column for column in self.columns if column not in same))
 
     def encode(self, rows: Sequence[Row]) -> bytes:
-        lines, scored, template, texts = [], self.scored, self.template, self.texts
-        for row in rows:
-            if row.prediction is None:
-                lines.append(",".join(map(csv_text, self.failed(row))) + "\n")
-            else:
-                values = list(scored(row))
-                for index in texts:
-                    values[index] = csv_text(values[index])
-                lines.append(template % tuple(values))
+        scored, template = self.scored, self.template
+        lines = [
+            ",".join(map(str, self.failed(row))) + "\n" if row.prediction is None else template % scored(row)
+            for row in rows
+        ]
         return "".join(lines).encode()
 
     @contextmanager
     def open(self, file: BinaryIO) -> Iterator[Callable[[bytes], object]]:
-        file.write((",".join(csv_text(utf8(column)) for column in self.columns) + "\n").encode())
+        file.write((",".join(csv_text(column) for column in self.columns) + "\n").encode())
         yield file.write
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from lesionflow.atomic import atomic_file
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import IMAGE_FAILURES
-from lesionflow.images.decode import PIXELS_VERSION
+from lesionflow.images import PIXELS_VERSION
 from lesionflow.model.card import AVERAGED, SINGLE, Card
 from lesionflow.model.columns import utf8
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, Row, probability_columns
@@ -58,7 +58,11 @@ class Counts:
         for why, count in Counter(refer).items():
             if why != TRUSTED:
                 self.referred[why] += count
-        self._add_histograms(_histograms(np.array(probabilities), labels))
+        self._add_histograms(
+            _histograms(
+                np.fromiter(itertools.chain.from_iterable(probabilities), np.float64).reshape(len(said), -1), labels
+            )
+        )
 
     def _add_histograms(self, histograms: Mapping[str, Sequence[int]]) -> None:
         for column, counts in histograms.items():
