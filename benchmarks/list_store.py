@@ -59,6 +59,15 @@ class Keys(Sequence[str]):
         return f"images/ISIC_{index:08}.jpg"
 
 
+def folders_behind(keys: Keys, prefix: str, begin: int, most: int) -> list[str]:
+    """The folders right in one, from a key on."""
+    found: list[str] = []
+    while begin < len(keys) and len(found) < most and "/" in keys[begin][len(prefix) :]:
+        found.append(keys[begin][: keys[begin].index("/", len(prefix)) + 1])
+        begin = bisect_right(keys, found[-1] + "~")
+    return found
+
+
 def serve(names: str, count: int, pause: float) -> None:
     """Answer requests for lists until the process ends; the port is printed first."""
     import logging
@@ -73,10 +82,14 @@ def serve(names: str, count: int, pause: float) -> None:
         asked = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
         after, some = asked.get("continuation-token") or asked.get("start-after"), int(asked.get("max-keys", PAGE))
         begin = bisect_right(keys, after) if after else 0
-        page = keys[begin : begin + some] if asked["prefix"].startswith("images") else []
+        page, prefix = [], asked["prefix"]
+        if prefix.startswith("images"):
+            page = folders_behind(keys, prefix, begin, some) if "delimiter" in asked else keys[begin : begin + some]
         entry = "<Contents><Key>{}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>&quot;0&quot;</ETag>"
         entry += "<Size>50000</Size><StorageClass>STANDARD</StorageClass></Contents>"
-        more = bool(page) and begin + some < count
+        if "delimiter" in asked:
+            entry = "<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>"
+        more = bool(page) and bisect_right(keys, page[-1] + "~" * page[-1].endswith("/")) < count
         token = f"<NextContinuationToken>{quote(page[-1])}</NextContinuationToken>" if more else ""
         body = (
             '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><Name>bucket</Name>'

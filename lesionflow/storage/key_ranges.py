@@ -2,86 +2,171 @@
 
 A store hands out its keys in pages of a thousand, each known only when the one before has come: ten million keys are
 ten thousand waits in a row. But it also begins a page behind any key that is asked for, so ranges can be fetched side
-by side if one guesses where they should begin. Guesses follow the numbers within the keys, decimal or otherwise: where
-`IMG_0000` to `IMG_0999` made a page, `IMG_1999` and `IMG_2999` may end the next two. A wrong guess costs time, never a
-key: the ranges cover all there is, whatever lies in them.
+by side if one knows where they should begin. Where keys lie in folders, the store is asked for their names. Within a
+folder, guesses follow the numbers within the keys, decimal or otherwise: where `IMG_0000` to `IMG_0999` made a page,
+`IMG_1999` and `IMG_2999` may end the next two. A wrong guess costs time, never a key: the ranges cover all there is,
+whatever lies in them.
 """
 
 from __future__ import annotations
 
-import itertools
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 Fetch = Callable[[str], tuple[list[str], bool]]  # the page behind a key: keys in order, and whether there are more
+# The folders right in a folder, behind a key: a page of them in order, and whether to ask for more.
+FetchFolders = Callable[[str, str], tuple[list[str], bool]]
 
 ONE_BY_ONE = 4  # pages before anything is guessed: most folders end there
 MOST_RANGES = 32  # at once
 _PAGES_OF_A_RANGE = 4  # at most: what a bad guess may hold in memory
 _DIGITS = 3  # places of a number that a guess gets right
+_END = chr(0x10FFFF) * 1024  # no key is behind this
 
 
-def keys_in_order(fetch: Fetch) -> Iterator[str]:
-    """List all keys.
+@dataclass(frozen=True)
+class _Store:
+    base: str
+    fetch: Fetch
+    fetch_folders: FetchFolders
+    threads: ThreadPoolExecutor
+
+
+def keys_in_order(base: str, fetch: Fetch, fetch_folders: FetchFolders) -> Iterator[str]:
+    """List all keys in a folder.
 
     Parameters
     ----------
+    base
+        What all keys begin with: empty, or a folder with the slash at its end.
     fetch
         Gives the page behind a key; the empty string stands for the first page. It is called from several threads.
+    fetch_folders
+        Gives a page of the folders right in a folder, both with the slash at their end, behind a key.
     """
-    after, pages = "", 0
     threads = ThreadPoolExecutor(MOST_RANGES, thread_name_prefix="lesionflow-list")
     try:
-        while True:
-            keys, more = fetch(after)
-            yield from keys
-            if not more:
-                return
-            after, pages = keys[-1], pages + 1
-            if pages >= ONE_BY_ONE:
-                after = yield from _ranges(fetch, keys, threads)
+        yield from _keys(_Store(base, fetch, fetch_folders, threads), "", _END)
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _ranges(fetch: Fetch, keys: Sequence[str], threads: ThreadPoolExecutor) -> Generator[str, None, str]:
-    """Yield the keys behind a page as long as the guesses hold; returns the key behind which the rest lies."""
-    after = keys[-1]
-    bounds = guess_bounds(keys)
-    waiting: deque[tuple[str, Future[tuple[list[str], bool]]]] = deque()
-    begin = after
-    useful = 0
-    while True:
-        # As many at once as have been of use: guesses end with the folder that they were made in.
-        for end in itertools.islice(bounds, min(useful + 2, MOST_RANGES) - len(waiting)):
-            waiting.append((end, threads.submit(_range, fetch, begin, end)))
-            begin = end
-        if not waiting:
-            return after
-        end, future = waiting.popleft()
-        found, complete = future.result()
-        yield from found
-        after = end if complete else found[-1]
-        if len(found) < len(keys) / 2 or not complete:  # the guesses have gone wrong: what follows is looked at anew
-            for _, unused in waiting:
+def _keys(store: _Store, after: str, end: str, page: Sequence[str] = ()) -> Iterator[str]:
+    """The keys behind one up to another; page: what has come before them, where that is enough to guess from."""
+    pages, more = ONE_BY_ONE if page else 0, True
+    while more:
+        if pages >= ONE_BY_ONE:
+            after, more = yield from _ranges(store, page, end)
+        if more:
+            page, more = store.fetch(after)
+            inside = bisect_right(page, end)
+            yield from page[:inside]
+            more = more and inside == len(page)
+            after, pages = page[-1] if page else after, pages + 1
+
+
+def _ranges(store: _Store, page: Sequence[str], end: str) -> Generator[str, None, tuple[str, bool]]:
+    """Yield keys behind a page as long as the guesses hold; returns behind which key there may be more, and if so."""
+    begin = after = page[-1]
+    bounds = _bounds(store, page, end)
+    waiting: deque[tuple[str, Future[_Range]]] = deque()
+    useful, beyond = 0, ""
+    try:
+        while True:
+            # As many at once as have been of use.
+            while len(waiting) < min(2 * max(useful, 0) + 2, MOST_RANGES):
+                bound = next(bounds, end)
+                if bound >= end or bound < beyond:
+                    break
+                waiting.append((bound, store.threads.submit(_range, store.fetch, begin, bound)))
+                begin = bound
+            if not waiting:
+                return after, True
+            bound, future = waiting.popleft()
+            result = future.result()
+            yield from result.keys
+            if result.is_whole:
+                beyond = result.beyond
+            else:
+                yield from _keys(store, result.keys[-1], bound, result.keys[-len(page) :])
+            after = bound
+            if beyond > end:
+                return after, False
+            while waiting and waiting[0][0] < beyond:  # there is nothing in it
+                after, unused = waiting.popleft()
                 unused.cancel()
-            return after
-        useful += 1
+            useful += 1 if len(result.keys) >= len(page) / 2 else -2
+            if useful < -2:  # what follows is looked at anew
+                return after, True
+    finally:
+        for _, unused in waiting:
+            unused.cancel()
 
 
-def _range(fetch: Fetch, after: str, end: str) -> tuple[list[str], bool]:
-    """The keys behind one up to another, or the first few pages of them, and whether these are all."""
+@dataclass(frozen=True)
+class _Range:
+    keys: list[str]
+    is_whole: bool  # or else these are the first few pages
+    beyond: str = ""  # the key behind the range, once that is whole
+
+
+def _range(fetch: Fetch, after: str, end: str) -> _Range:
+    """The keys behind one up to another."""
     found: list[str] = []
     for _ in range(_PAGES_OF_A_RANGE):
         page, more = fetch(after)
         inside = bisect_right(page, end)
         found += page[:inside]
         if inside < len(page) or not more:
-            return found, True
+            return _Range(found, True, page[inside] if inside < len(page) else _END * 2)
         after = page[-1]
-    return found, False
+    return _Range(found, False)
+
+
+def _bounds(store: _Store, page: Sequence[str], end: str) -> Iterator[str]:
+    """Where ranges behind a page should end: at folders, or at guesses where a folder's keys are all that is left."""
+    last = page[-1]
+    folder = last[: last.rfind("/", 0, _first_difference(page[0], last)) + 1]
+    inner = _inner(folder, last)
+    if inner == last:
+        if folder == store.base or _behind(folder) >= end:
+            yield from guess_bounds(page)
+            return
+        inner, folder, together = folder, _outer(folder), 1
+    else:
+        together = max(len({_inner(folder, key) for key in page}) * 9 // 10, 1)
+    while True:
+        position, more = _behind(inner), True
+        yield from [position] * (together == 1)
+        while more:
+            folders, more = store.fetch_folders(folder, position)
+            yield from map(_behind, folders[together - 1 :: together])
+            position = _behind(folders[-1]) if folders else position
+        if folder == store.base:
+            return
+        inner, folder, together = folder, _outer(folder), 1
+
+
+def _inner(folder: str, key: str) -> str:
+    """The folder right in another that a key lies in, or the key if it lies there itself."""
+    return key[: key.find("/", len(folder)) + 1] or key
+
+
+def _outer(folder: str) -> str:
+    return folder[: folder.rfind("/", 0, -1) + 1]
+
+
+def _behind(folder: str) -> str:
+    """What stands right behind all keys in a folder."""
+    return folder[:-1] + chr(ord("/") + 1)
+
+
+def _first_difference(one: str, other: str) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (this, that) in pairs if this != that), len(one))
 
 
 def guess_bounds(keys: Sequence[str]) -> Iterator[str]:
@@ -91,8 +176,7 @@ def guess_bounds(keys: Sequence[str]) -> Iterator[str]:
     stand there: ten for decimal names, sixteen for hexadecimal ones.
     """
     first, last = keys[0], keys[-1]
-    pairs = enumerate(zip(first, last, strict=False))
-    common = next((index for index, (one, other) in pairs if one != other), len(first))
+    common = _first_difference(first, last)
     end = next((index for index in range(common, len(last)) if not last[index].isalnum()), len(last))
     end = min(max(end, common + 1), common + _DIGITS)
     signs = sorted({sign for key in keys for sign in key[common:end]})

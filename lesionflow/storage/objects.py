@@ -176,7 +176,13 @@ def _pages(folder: Url, recursive: bool) -> Iterator[str]:
     asked: dict[str, Any] = {"Bucket": folder.bucket, "Prefix": folder.prefix}
     if not recursive:
         asked["Delimiter"] = "/"
-    keys = _one_by_one(folder, asked) if not recursive else keys_in_order(functools.partial(_fetch, folder, asked))
+    keys = (
+        keys_in_order(
+            folder.prefix, functools.partial(_fetch, folder, asked), functools.partial(_fetch_folders, folder, asked)
+        )
+        if recursive
+        else _one_by_one(folder, asked)
+    )
     # Without objects that stand for empty folders.
     return (f"{folder.store}/{key}" for key in keys if not key.endswith("/"))
 
@@ -199,6 +205,14 @@ def _fetch(folder: Url, asked: dict[str, Any], after: str) -> tuple[list[str], b
         if keys or not more:
             return keys, more
         asked = asked | {"ContinuationToken": page["NextContinuationToken"]}
+
+
+def _fetch_folders(folder: Url, asked: dict[str, Any], within: str, after: str) -> tuple[list[str], bool]:
+    """The folders right in one, behind a key, and whether there are more; a page that has keys too is the last."""
+    asked = asked | {"Prefix": within, "Delimiter": "/", "StartAfter": after}
+    page = _whatever_comes(folder, functools.partial(_page, folder, asked))
+    folders = [entry["Prefix"] for entry in page.get("CommonPrefixes", ()) if entry["Prefix"] > after]
+    return folders, bool(folders) and bool(page.get("IsTruncated")) and "Contents" not in page
 
 
 def _page(folder: Url, asked: dict[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,13 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from moto.s3.models import s3_backends
 
 from lesionflow.errors import StoreError
-from lesionflow.storage import objects
+from lesionflow.storage import key_ranges, objects
 from lesionflow.storage.location import Url
 from tests.stores import KEY, SECRET, Bucket, S3Server
 
@@ -111,6 +112,27 @@ def test_a_listing_is_streamed(bucket: Bucket, s3_server: S3Server) -> None:
     assert next(urls) == bucket.url("many/00000.jpg")
     assert len(s3_server.requests) == 1
     assert sum(1 for _ in urls) == 2499 and len(s3_server.requests) == 3
+
+
+def test_folders_of_a_long_listing_are_asked_for(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their names come back as they are, whatever the store does to them on the way."""
+    names = [f"{name}{number}" for name in ("a b", "50%20off", "a+b", "ü", "<&>") for number in range(6)]
+    backend = s3_backends["123456789012"]["aws"]
+    for number in range(6000):
+        backend.put_object(bucket.name, f"many/{names[number % len(names)]}/{number:05}.jpg", b"")
+    monkeypatch.setattr(key_ranges, "ONE_BY_ONE", 1)
+    asked, ask = [], objects._fetch_folders
+
+    def fetch_folders(*what: Any) -> tuple[list[str], bool]:
+        asked.append(ask(*what))
+        return asked[-1]
+
+    monkeypatch.setattr(objects, "_fetch_folders", fetch_folders)
+    listed = list(objects.listed(Url.of(bucket.url("many"))))
+    assert len(listed) == 6000 and listed == sorted(listed, key=os.fsencode)
+    assert {url.rpartition("/")[0] for url in listed} == {bucket.url(f"many/{name}") for name in names}
+    folders = [folder for found, _ in asked for folder in found]
+    assert folders and set(folders) <= {f"many/{name}/" for name in names}
 
 
 def test_a_listing_out_of_order_is_an_error(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
