@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pydicom
 from PIL import Image
+from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, get_frame, parse_fragments
 from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
@@ -27,6 +29,7 @@ from pydicom.uid import (
 )
 
 from lesionflow.errors import ImageError, first_few
+from lesionflow.images.containers import MAXIMUM_BYTES
 from lesionflow.images.jpeg import Layout, check_end, check_sequential, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import joined
@@ -141,13 +144,13 @@ class Dicom:
     def _pixels(self, frame: int) -> np.ndarray:
         """Stored values of a frame: (rows, columns), or (rows, columns, 3) in RGB."""
         if not self.syntax.is_compressed:
-            return self._as_array(self.dataset, index=frame)
+            return self._as_array(self.dataset, self.unused, index=frame)
         content = get_frame(self.dataset.PixelData, frame, number_of_frames=self.frames, **self._offsets())
         if self.syntax == RLELossless:
             if len(content) > MAXIMUM_RLE_BYTES:
                 raise ImageError("too_large", f"more than {MAXIMUM_RLE_BYTES // 2**20} MiB of run lengths")
             _check_rle(content, self.rows * self.columns)
-            return self._decoded(content, "pydicom")
+            return self._decoded(content, "pydicom", self.unused)
         stream = _read_stream(content, self.syntax)
         if max(stream.width, stream.height) < 2**16:  # more than the file itself could say is nonsense
             check_pixels(stream.width, stream.height)
@@ -162,26 +165,27 @@ class Dicom:
             content = check_sequential(content, stream.layout)
         elif self.syntax in JPEGLSTransferSyntaxes:
             check_end(content)  # without one CharLS 2 reads on for minutes
-        return self._decoded(content, self._plugin(stream))
+        # Some encoders leave the unused bits out, some take them for a part of the sample.
+        unused = self.unused if stream.precision >= self.bits + self.unused else 0
+        return self._decoded(content, self._plugin(stream), unused)
 
-    def _decoded(self, content: bytes, plugin: str) -> np.ndarray:
+    def _decoded(self, content: bytes, plugin: str, unused: int) -> np.ndarray:
         """One compressed frame, by one of pydicom's plug-ins."""
         options = as_pixel_options(self.dataset)
         # The planes of a compressed frame are its codec's business: what the file says of them means nothing.
         options |= {"number_of_frames": 1, "planar_configuration": 0, "decoding_plugin": plugin}
         try:
-            return self._as_array(encapsulate([content]), index=0, **options)
+            return self._as_array(encapsulate([content]), unused, index=0, **options)
         except RuntimeError as error:  # pydicom's list of what each plug-in says
             said = " ".join(str(error).rpartition("\n")[2].removeprefix(f"  {plugin}: ").split())
             raise ImageError("damaged", said) from error
 
-    def _as_array(self, source: Any, **options: Any) -> np.ndarray:
+    def _as_array(self, source: Any, unused: int, **options: Any) -> np.ndarray:
         """Stored values of a frame; pydicom 3.0 takes the lowest bits of each sample, wherever the high bit is."""
-        if self.unused and (not self.syntax.is_compressed or self.syntax == RLELossless):
-            pixels: np.ndarray = self.decoder.as_array(source, bits_stored=self.bits + self.unused, **options)[0]
-            return pixels >> self.unused
-        pixels = self.decoder.as_array(source, **options)[0]
-        return pixels
+        if unused:
+            options["bits_stored"] = self.bits + unused
+        pixels: np.ndarray = self.decoder.as_array(source, **options)[0]
+        return pixels >> unused if unused else pixels
 
     def _decoded_jpeg(self, content: bytes, layout: Layout) -> np.ndarray:
         """A JPEG of 8 bits, lossless or not, as `load_jpeg` decodes it: strictly.
@@ -298,7 +302,19 @@ def _read(data: bytes) -> pydicom.Dataset:
     # The first group is never compressed: pydicom unpacks a deflated file to any size, unasked.
     meta = read_dataset(start, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
     if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        raise ImageError("unsupported", f"transfer syntax {DeflatedExplicitVRLittleEndian.name}")
+        stream = zlib.decompressobj(-zlib.MAX_WBITS)
+        unpacked = stream.decompress(data[start.tell() :], MAXIMUM_BYTES)
+        if not stream.eof:
+            if len(unpacked) == MAXIMUM_BYTES:
+                raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB, unpacked")
+            raise ImageError("damaged", "it breaks off")
+        inner = read_dataset(io.BytesIO(unpacked), False, True)
+        tags = list(inner.keys())  # without a checksum, what follows other pixels than announced tells
+        if tags != sorted(tags) or (tags and 0x7FE0 < tags[-1].group < 0xFFFA):
+            raise ImageError("damaged", "its elements are out of order")
+        inner.file_meta = FileMetaDataset()
+        inner.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        return inner
     dataset = pydicom.dcmread(io.BytesIO(data), force=True)
     if not dataset.file_meta.get("TransferSyntaxUID"):
         if dataset.get("PixelData", b"")[:4] == b"\xfe\xff\x00\xe0":

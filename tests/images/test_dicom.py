@@ -3,6 +3,7 @@ import io
 import subprocess
 import sys
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -340,6 +341,18 @@ def test_jpeg_ls_and_jpeg_2000_by_plug_ins() -> None:
     assert np.array_equal(shown(compressed_dataset(deep, "RGB", JPEG2000Lossless, bits=12, allocated=16)), redden())
 
 
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])
+def test_samples_end_at_the_high_bit_of_compressed_files_too(syntax: Any) -> None:
+    for module in ("jpeg_ls", "openjpeg"):
+        pytest.importorskip(module)
+    grey = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) * 4
+    data = pydicom.dcmread(io.BytesIO(compressed_dataset(grey << 4, "MONOCHROME2", syntax, bits=16, allocated=16)))
+    data.BitsStored, data.HighBit = 12, 15
+    buffer = io.BytesIO()
+    data.save_as(buffer)
+    assert np.array_equal(shown(buffer.getvalue()), shown(dicom(grey, "MONOCHROME2", bits=12, allocated=16)))
+
+
 def test_lossless_and_12_bit_jpeg() -> None:
     """Files that come with pydicom: nothing here writes these."""
     for name in ("SC_rgb_jpeg_gdcm.dcm", "JPGExtended.dcm", "JPEG-lossy.dcm"):
@@ -521,10 +534,16 @@ def test_a_compressed_frame_larger_than_the_file_says_is_not_unfolded() -> None:
     assert reason_of(data).startswith("too_large: ")
 
 
-def test_a_deflated_file_is_not_unfolded() -> None:
-    plain = dicom(SQUARE, "MONOCHROME2", syntax=DeflatedExplicitVRLittleEndian)
-    assert pydicom.dcmread(io.BytesIO(plain)).Rows == 16
-    assert reason_of(plain).startswith("unsupported: transfer syntax Deflated")
+def test_a_deflated_file_is_unpacked_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    deflated = dicom(SQUARE, "MONOCHROME2", syntax=DeflatedExplicitVRLittleEndian)
+    np.testing.assert_array_equal(decode(deflated, 16, 16), decode(dicom(SQUARE, "MONOCHROME2"), 16, 16))
+    assert reason_of(deflated[:-20]).startswith("damaged: it breaks off")
+    start = 144 + pydicom.dcmread(io.BytesIO(deflated)).file_meta.FileMetaInformationGroupLength
+    longer = zlib.compressobj(wbits=-15)
+    unpacked = zlib.decompress(deflated[start:], -15) + bytes(range(100))
+    assert reason_of(deflated[:start] + longer.compress(unpacked) + longer.flush()).startswith("damaged: its elements")
+    monkeypatch.setattr("lesionflow.images.dicom.MAXIMUM_BYTES", 100)
+    assert reason_of(deflated).startswith("too_large: ")
 
 
 def test_a_file_without_pixels_is_no_image() -> None:
