@@ -1,4 +1,4 @@
-"""A real browser without a window: Debian's Chromium, driven through Selenium. Nothing is downloaded for it."""
+"""Real browsers without a window: Chromium, driven through Selenium, and Firefox. Nothing is downloaded for them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
+FIREFOX = next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
 REQUIRED = bool(os.environ.get("LESIONFLOW_REQUIRE_CHROMIUM"))  # a test that is skipped for want of it has not passed
 PATIENCE = 300  # seconds that a page may take to show something, on a machine that has much to do
 
@@ -45,6 +48,61 @@ def browser(
         yield driver
     finally:
         driver.quit()
+
+
+class Firefox:
+    """Firefox through WebDriver BiDi, which it speaks itself: Selenium asks for a driver that Debian does not have."""
+
+    def __init__(self, address: str) -> None:
+        import websocket
+
+        self._socket = websocket.create_connection(address, timeout=PATIENCE, suppress_origin=True)
+        self._asked = 0
+        self.ask("session.new", capabilities={})
+        self._tab = self.ask("browsingContext.getTree")["contexts"][0]["context"]
+
+    def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """What the browser answers to a command."""
+        self._asked += 1
+        self._socket.send(json.dumps({"id": self._asked, "method": method, "params": parameters}))
+        while (answer := json.loads(self._socket.recv())).get("id") != self._asked:
+            pass  # events
+        assert answer["type"] == "success", answer
+        return dict(answer["result"])
+
+    def open(self, address: str) -> None:
+        """Open a page and return when it is loaded."""
+        self.ask("browsingContext.navigate", context=self._tab, url=address, wait="complete")
+
+    def run(self, expression: str) -> Any:
+        """The value of an expression in the page; a promise is waited for."""
+        found = self.ask("script.evaluate", expression=expression, target={"context": self._tab}, awaitPromise=True)
+        assert found["type"] == "success", found
+        return found["result"].get("value")
+
+    def choose(self, selector: str, files: list[Path]) -> None:
+        """Give files to the input that a CSS selector finds."""
+        locator = {"type": "css", "value": selector}
+        (node,) = self.ask("browsingContext.locateNodes", context=self._tab, locator=locator)["nodes"]
+        element = {"sharedId": node["sharedId"]}
+        self.ask("input.setFiles", context=self._tab, element=element, files=[str(file) for file in files])
+
+
+@contextlib.contextmanager
+def firefox(profile: Path) -> Iterator[Firefox]:
+    """A Firefox that knows nothing yet; profile: an empty folder."""
+    command = [FIREFOX or "", "--headless", "--no-remote", "--remote-debugging-port=0", "--profile", str(profile)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        told, last = profile / "WebDriverBiDiServer.json", time.monotonic() + PATIENCE
+        while not (told.exists() and told.read_text().strip().endswith("}")):
+            assert process.poll() is None and time.monotonic() < last, "Firefox did not start"
+            time.sleep(0.1)
+        server = json.loads(told.read_text())
+        yield Firefox(f"ws://{server['ws_host']}:{server['ws_port']}/session")
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def text_of(driver: Chrome) -> str:

@@ -96,6 +96,8 @@ def _to_rgb(picture: Picture) -> tuple[Image.Image, str]:
     image = picture.image
     if image.mode.startswith("I;16"):  # Pillow would clip at 255 instead of scaling
         grey = (np.asarray(image) >> (picture.bits - 8)).astype(np.uint8)
+        if "transparency" in image.info:
+            grey[np.asarray(image) == image.info["transparency"]] = 0
         return Image.fromarray(255 - grey if picture.white_is_zero else grey).convert("RGB"), ""
     if not image.has_transparency_data:
         return image.convert("RGB"), ""

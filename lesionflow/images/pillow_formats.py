@@ -23,6 +23,7 @@ from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation
 from lesionflow.images.quiet import quietly
 
 _UNUSED_OF_WEBP = 16  # bytes; of whole files the last 1 to 4 are not needed
+_END_OF_AVIF = 64  # bytes; so many zeros are no end of one: its decoder passes over some
 _NCLX = re.compile(rb"colrnclx(..)(..)", re.S)  # how HEIC and AVIF name primaries and transfer, ITU-T H.273
 
 
@@ -39,12 +40,14 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
     ImageError
         Where the file is damaged, too large or of a kind that is not decoded.
     """
-    image, orientation = _open(kind, data)
+    image = _open(kind, data)
     profile, note = image.info.get("icc_profile") or b"", ""
     if kind == "PNG":
         profile, note = _check_png(data, profile)
     elif kind == "JPEG 2000":
         profile = _profile_of_jp2(data)
+    elif kind == "AVIF" and not any(data[-_END_OF_AVIF:]):
+        raise ImageError("damaged", "zeros in place of its end")
     elif kind in ("AVIF", "HEIF") and not profile:
         profile, note = _named_colours(data)
     halvings = 0
@@ -58,22 +61,26 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         if not halvings:
             raise
         check_pixels(*image.size)
-        image, _ = _open(kind, data)  # some tiles have fewer scales than the file says: decode it in full
+        image = _open(kind, data)  # some tiles have fewer scales than the file says: decode it in full
         image.load()
     if kind == "PNG":
         _check_rows(data, image)
+        _scale_transparency(image, data[24])
     elif kind == "WEBP":
         _check_webp(data)
-    return Picture(image, orientation, profile, note)
+    return Picture(image, _orientation(image), profile, note)
 
 
 def size_with_pillow(kind: str, data: bytes) -> tuple[int, int]:
     """Width and height as the image is shown."""
-    image, orientation = _open(kind, data)
-    return (image.height, image.width) if orientation in ON_ITS_SIDE else image.size
+    image = _open(kind, data)
+    if kind == "PNG" and any(words in data for words in (b"eXIf", b"tiff:Orientation")):
+        check_pixels(*image.size)
+        image.load()  # they may stand behind the pixels
+    return (image.height, image.width) if _orientation(image) in ON_ITS_SIDE else image.size
 
 
-def _open(kind: str, data: bytes) -> tuple[Any, int]:
+def _open(kind: str, data: bytes) -> Any:
     openers: dict[str, Callable[[io.BytesIO], Image.Image]] = {
         "PNG": PngImageFile, "WEBP": WebPImageFile, "BMP": BmpImageFile, "GIF": GifImageFile,
         "JPEG 2000": Jpeg2KImageFile, "AVIF": _open_avif, "HEIF": _open_heif,
@@ -90,11 +97,16 @@ def _open(kind: str, data: bytes) -> tuple[Any, int]:
         raise ImageError("damaged", f"begins like {kind}, but its header cannot be read: {error}") from error
     if image.mode in ("I", "F"):
         raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
+    return image
+
+
+def _orientation(image: Any) -> int:
+    """How the camera was held; of a PNG that is loaded also where that stands behind the pixels."""
     exif, xmp = image.info.get("exif") or b"", image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     if "Raw profile type exif" in image.info:
         with quietly():
-            return image, image.getexif().get(0x0112, 1)
-    return image, exif_orientation(exif.removeprefix(b"Exif\0\0"), xmp if isinstance(xmp, bytes) else xmp.encode())
+            return int(image.getexif().get(0x0112, 1))
+    return exif_orientation(exif.removeprefix(b"Exif\0\0"), xmp if isinstance(xmp, bytes) else xmp.encode())
 
 
 def _open_avif(file: io.BytesIO) -> Image.Image:
@@ -255,6 +267,15 @@ def _png_bytes(data: bytes) -> int:
         if columns > 0 and rows > 0:
             total += rows * (1 + (columns * bits + 7) // 8)
     return total
+
+
+def _scale_transparency(image: Any, bits: int) -> None:
+    """Have the colour that a PNG calls transparent in numbers of its own bits, as Pillow has its pixels."""
+    colour = image.info.get("transparency")
+    if bits == 16 and image.mode == "RGB" and isinstance(colour, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in colour)
+    elif bits in (2, 4) and image.mode == "L" and isinstance(colour, int):
+        image.info["transparency"] = colour * (255 // (2**bits - 1))
 
 
 def _named_colours(data: bytes) -> tuple[bytes, str]:

@@ -55,6 +55,46 @@ def test_a_png_with_a_wrong_checksum_is_damaged(mode: str) -> None:
     assert decode(data + b"what follows the image", 16, 16).shape == (16, 16, 3)
 
 
+def with_chunk(data: bytes, before: bytes, kind: bytes, content: bytes) -> bytes:
+    """A PNG with one more chunk before the first of a kind."""
+    place = data.index(before) - 4
+    return data[:place] + chunk(kind, content) + data[place:]
+
+
+@pytest.mark.parametrize("before", [b"IDAT", b"IEND"])
+def test_a_png_is_turned_wherever_that_stands(before: bytes) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    plain, xmp = saved(NOISE, "PNG"), b"XML:com.adobe.xmp" + bytes(5) + b'<x tiff:Orientation="6"/>'
+    expected = decode(saved(NOISE.transpose(Image.Transpose.ROTATE_270), "PNG"), 64, 48)
+    for kind, content in ((b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0")), (b"iTXt", xmp)):
+        turned = with_chunk(plain, before, kind, content)
+        assert np.array_equal(decode(turned, 64, 48), expected)
+        assert header(turned)[1:3] == (48, 64)
+
+
+@pytest.mark.parametrize(("bits", "colour"), [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (8, 2), (16, 2)])
+def test_a_colour_that_a_png_calls_transparent_is_black(bits: int, colour: int) -> None:
+    """Left half of one value, which is transparent, right half of the largest."""
+    value, channels = 1 if bits > 1 else 0, 3 if colour else 1
+    samples = [value * (257 if bits == 16 else 1)] * 8 * channels + [2**bits - 1] * 8 * channels
+    row = int("".join(f"{each:0{bits}b}" for each in samples), 2).to_bytes(2 * bits * channels, "big")
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, bits, colour, 0, 0, 0))
+    data += chunk(b"IDAT", zlib.compress((b"\0" + row) * 16)) + chunk(b"IEND", b"")
+    if value:
+        assert decode(data, 16, 16)[:, :8].min() > 0
+    pixels = decode(with_chunk(data, b"IDAT", b"tRNS", struct.pack(f">{channels}H", *samples[:channels])), 16, 16)
+    assert pixels[:, :8].max() == 0 and pixels[:, 8:].min() == 255
+
+
+def test_an_avif_whose_end_was_not_written_is_damaged() -> None:
+    data = saved(NOISE.resize((640, 480)), "AVIF")
+    assert decode(data, 16, 16).any()
+    for share in (0.03, 0.1, 0.4):
+        missing = int(len(data) * share)
+        assert failure(data[:-missing] + bytes(missing)) == "damaged: zeros in place of its end"
+
+
 @pytest.mark.parametrize("interlaced", [False, True])
 def test_a_png_whose_rows_are_not_all_there_is_damaged(interlaced: bool) -> None:
     """The checksums are right, and Pillow leaves the rest black."""

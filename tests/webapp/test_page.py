@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import shutil
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.browser import text_of
 from tests.conftest import invoke
 from tests.scoring.conftest import draw_images
 from tests.webapp.conftest import (
+    UNSUPPORTED,
     archive_of,
     choose,
     finish,
@@ -48,7 +50,6 @@ AXE = Package(
     "4.14.1",
     "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
 )
-SAFARI = {"phone.heic": "HEIC", "scan.tif": "TIFF"}  # the one browser that has decoders for them
 # Of which our messages are not those of Python's decoders.
 OWN_WORDS = {"cut.jpg", "no_end.jpg", "cut.webp"}
 
@@ -76,8 +77,8 @@ def test_calls_rows_and_columns_are_those_of_score(
     assert list(found) == list(expected) and "below/progressive.jpg" in found and "no_ending" in found
     for name, row in expected.items():
         mine = found[name]
-        if name in SAFARI:
-            assert mine["error"] == f"unsupported: this browser cannot decode {SAFARI[name]}; save it as JPEG or PNG"
+        if name in UNSUPPORTED:
+            assert mine["error"] == f"unsupported: {UNSUPPORTED[name]}"
             continue
         assert (mine["status"], mine["diagnosis"], mine["malignant"], mine["refer"], mine["model"]) == (
             row["status"], row["diagnosis"], row["malignant"], row["refer"], row["model"],
@@ -244,6 +245,15 @@ def test_a_page_whose_model_was_altered_says_so(driver: Chrome, page: Path, tmp_
     (copy / MODEL).write_bytes(content)
     driver.get((copy / INDEX).as_uri())
     until_said(driver, f"{MODEL} did not load. Copy the whole folder")
+
+
+def test_a_browser_that_reads_no_files_says_so(driver: Chrome, page: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(page, tmp_path / "copy"))
+    refusing = json.dumps("Blob.prototype.arrayBuffer = async () => { throw new TypeError('NotReadableError'); };")
+    worker = (copy / WORKER).read_text().removesuffix(";\n")
+    (copy / WORKER).write_text(f"{worker} + {refusing};\n")
+    driver.get((copy / INDEX).as_uri())
+    until_said(driver, "put the folder on a web server")
 
 
 def test_two_tabs_at_once_keep_each_result_once(opened: Chrome) -> None:

@@ -7,29 +7,93 @@ const SAME = 2; // levels of 255: what a conversion changes at most where a prof
 const XYZ_TO_SRGB = [ // from the profile connection space, whose white is D50: ICC.1:2010, 6.3.4, and IEC 61966-2-1
   [3.1338561, -1.6168667, -0.4906146], [-0.9787684, 1.9161415, 0.033454], [0.0719453, -0.2289914, 1.4052427],
 ];
+const D50 = [0.9642, 1, 0.8249];
+const BRADFORD = [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]; // ICC.1:2010, annex E
+const D65 = [0.3127, 0.329], SRGB = [D65, [0.64, 0.33], [0.3, 0.6], [0.15, 0.06]]; // white, red, green, blue: x and y
+const PRIMARIES = { // of ITU-T H.273, those that are not sRGB's: BT.2020, DCI-P3, Display P3
+  9: [D65, [0.708, 0.292], [0.17, 0.797], [0.131, 0.046]], 11: [[0.314, 0.351], [0.68, 0.32], [0.265, 0.69], [0.15, 0.06]],
+  12: [D65, [0.68, 0.32], [0.265, 0.69], [0.15, 0.06]],
+};
+const HDR = [16, 18]; // transfers of H.273: PQ and HLG, which are not converted
 const SRGB_STEPS = 16384; // of linear light, in the table that goes back to levels
 
-/** What makes sRGB of an image's numbers: a function that changes pixels in place, null where there is nothing to do,
-    and undefined where only the browser can. */
+/** What makes sRGB of an image's numbers: a function that changes pixels in place, null where there is nothing to do or
+    no profile, and undefined where only the browser can. */
 function profileConversion(profile) {
-  const opened = readProfile(profile);
+  const opened = profile && readProfile(profile);
   if (!opened) return opened;
-  const matrix = XYZ_TO_SRGB.map((row) => [0, 1, 2].map((i) => row.reduce((sum, value, k) => sum + value * opened.columns[i][k], 0)));
-  const levels = Array.from({ length: SRGB_STEPS + 1 }, (_, i) => Math.round(255 * srgbEncoded(i / SRGB_STEPS)));
+  return opened.columns ? conversion(opened.columns, opened.curves) : greyConversion(opened.curves[0]);
+}
+
+/** The same for what PNG's cICP and AVIF say in two numbers of ITU-T H.273; its transfer is taken for sRGB's. */
+function namedConversion(primaries, transfer) {
+  if (HDR.includes(transfer) || !PRIMARIES[primaries]) return null;
+  return conversion(columnsOf(PRIMARIES[primaries]), Array(3).fill(curveOf(srgbDecoded)));
+}
+
+/** The same for what PNG's chunks gAMA and cHRM say, where that makes sense. */
+function gammaConversion(gamma, chromaticities) {
+  const numbers = (bytes) => Array.from({ length: bytes.length / 4 }, (_, i) =>
+    new DataView(bytes.buffer, bytes.byteOffset).getUint32(4 * i) / 100_000);
+  const [exponent] = numbers(gamma);
+  if (!(exponent >= 0.1 && exponent <= 2)) return null;
+  const given = chromaticities?.length === 32 ? numbers(chromaticities) : SRGB.flat();
+  const points = [0, 2, 4, 6].map((i) => given.slice(i, i + 2));
+  if (points.some(([, y]) => y <= 0)) return null;
+  const isSrgb = Math.abs(exponent - 1 / 2.2) < 0.005; // how sRGB is said in this chunk
+  return conversion(columnsOf(points), Array(3).fill(curveOf(isSrgb ? srgbDecoded : (x) => x ** (1 / exponent))));
+}
+
+const srgbDecoded = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+const srgbEncoded = (light) => (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
+const curveOf = (decoded) => Float64Array.from({ length: 256 }, (_, i) => decoded(i / 255));
+const times = (matrix, vector) => matrix.map((row) => row.reduce((sum, value, i) => sum + value * vector[i], 0));
+const transposed = (rows) => [0, 1, 2].map((i) => rows.map((row) => row[i]));
+
+/** The vector that a matrix, (3, 3), makes another of: Cramer's rule. */
+function solved(matrix, vector) {
+  const determinant = ([[a, b, c], [d, e, f], [g, h, i]]) => a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
+  const replaced = (column) => matrix.map((row, i) => row.map((value, k) => (k === column ? vector[i] : value)));
+  return [0, 1, 2].map((column) => determinant(replaced(column)) / determinant(matrix));
+}
+
+/** The XYZ of three primaries that add up to white, seen in D50's light; points: x and y of white, red, green, blue. */
+function columnsOf(points) {
+  const [white, ...primaries] = points.map(([x, y]) => [x / y, 1, (1 - x - y) / y]);
+  const shares = solved(transposed(primaries), white), from = times(BRADFORD, white), to = times(BRADFORD, D50);
+  return primaries.map((primary, i) => {
+    const cones = times(BRADFORD, primary).map((value, k) => (shares[i] * value * to[k]) / from[k]);
+    return solved(BRADFORD, cones);
+  });
+}
+
+const levelOf = (() => {
+  const levels = Uint8Array.from({ length: SRGB_STEPS + 1 }, (_, i) => Math.round(255 * srgbEncoded(i / SRGB_STEPS)));
+  return (light) => levels[Math.round(SRGB_STEPS * Math.min(1, Math.max(0, light)))];
+})();
+
+/** The conversion of three primaries, of which columns has the XYZ, and of their curves; null where it changes nothing. */
+function conversion(columns, [red, green, blue]) {
+  const matrix = XYZ_TO_SRGB.map((row) => times(columns, row));
   const convert = (pixels) => {
-    const [red, green, blue] = opened.curves;
     for (let i = 0; i < pixels.length; i += 3) {
       const r = red[pixels[i]], g = green[pixels[i + 1]], b = blue[pixels[i + 2]];
       for (let channel = 0; channel < 3; channel++) {
-        const light = matrix[channel][0] * r + matrix[channel][1] * g + matrix[channel][2] * b;
-        pixels[i + channel] = levels[Math.round(SRGB_STEPS * Math.min(1, Math.max(0, light)))];
+        pixels[i + channel] = levelOf(matrix[channel][0] * r + matrix[channel][1] * g + matrix[channel][2] * b);
       }
     }
   };
   return largestChange(convert) <= SAME ? null : convert;
 }
 
-const srgbEncoded = (light) => (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
+/** The conversion of grey, which leaves colours alone. */
+function greyConversion(curve) {
+  const levels = curve.map(levelOf);
+  if (levels.every((level, i) => Math.abs(level - i) <= SAME)) return null;
+  return (pixels) => {
+    if (pixels.every((value, i) => value === pixels[i - (i % 3)])) pixels.forEach((value, i) => { pixels[i] = levels[value]; });
+  };
+}
 
 function largestChange(convert) {
   const steps = Array.from({ length: 9 }, (_, i) => Math.round((255 * i) / 8)), colours = [];
@@ -39,18 +103,21 @@ function largestChange(convert) {
   return after.reduce((most, value, i) => Math.max(most, Math.abs(value - colours[i])), 0);
 }
 
-/** The primaries' XYZ and the curves of 256 levels; null of a profile that is broken, undefined of another kind. */
+/** The primaries' XYZ, but of grey, and the curves of 256 levels; null of a profile that is broken or for other than light,
+    undefined of one of tables. */
 function readProfile(profile) {
   const view = new DataView(profile.buffer, profile.byteOffset, profile.byteLength);
   try {
-    if (latin1(profile, 36, 40) !== "acsp") return null;
-    if (latin1(profile, 16, 20) !== "RGB " || latin1(profile, 20, 24) !== "XYZ ") return undefined;
+    const space = latin1(profile, 16, 20);
+    if (latin1(profile, 36, 40) !== "acsp" || (space !== "RGB " && space !== "GRAY")) return null;
+    if (latin1(profile, 20, 24) !== "XYZ ") return undefined;
     const tags = new Map();
     for (let i = 0, count = view.getUint32(128); i < count; i++) {
       const offset = 132 + 12 * i;
       tags.set(latin1(profile, offset, offset + 4), view.getUint32(offset + 4));
     }
     if (tags.has("A2B0")) return undefined; // tables
+    if (space === "GRAY") return { columns: null, curves: [readCurve(view, tags.get("kTRC"))] };
     const columns = ["rXYZ", "gXYZ", "bXYZ"].map((name) => {
       const offset = tags.get(name);
       return [8, 12, 16].map((behind) => view.getInt32(offset + behind) / 65536);
@@ -85,7 +152,7 @@ function readCurve(view, offset) {
     else if (kind === 2) curve = (x) => (x >= -b / a ? (a * x + b) ** g + c : c);
     else curve = (x) => (x >= d ? (a * x + b) ** g + e : c * x + f);
   } else throw new TypeError("a curve of another kind");
-  return Float64Array.from({ length: 256 }, (_, i) => curve(i / 255));
+  return curveOf(curve);
 }
 
 /** Bytes that a PNG keeps compressed; null where they are broken. */

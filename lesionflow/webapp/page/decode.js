@@ -5,6 +5,8 @@
 
 const MAXIMUM_BYTES = 256 * 2 ** 20;
 const DICOM_NAME = /\.(dcm|dicom|dic|ima)$/i;
+const AVIF_HEAD = 2 ** 16; // bytes in which it says what it is of
+const AVIF_END = 64; // so many zeros are no end of one: a browser shows what is before them
 const STRIP = 2 ** 20; // pixels that are read from a decoded image at a time
 const USUAL_PROCESSES = [BASELINE, EXTENDED, PROGRESSIVE]; // of JPEG, which every browser decodes
 const canvas = { element: null, context: null }; // kept: a new one for every image would cost as much as reading it
@@ -40,32 +42,37 @@ async function readBytes(file) {
 
 async function decodeKind(kind, data, height, width) {
   const about = await describe(kind, data, width, height), gap = kind === "JPEG" ? ENOUGH_HALVES : 2;
-  const [frameHeight, frameWidth] = ON_ITS_SIDE.includes(about.orientation) ? [width, height] : [height, width];
+  const frame = ON_ITS_SIDE.includes(about.orientation) ? [height, width] : [width, height];
   let image = about.factor > 1 ? await decodeReduced(kind, data, about) : null;
-  if (image) image = fitted(image, frameWidth, frameHeight, gap);
-  else {
-    const bitmap = await openBitmap(kind, about);
-    try {
-      checkPixels(bitmap.width, bitmap.height, kind === "JPEG" ? MAXIMUM_STORED_PIXELS : MAXIMUM_PIXELS);
-      image = fittedBitmap(bitmap, frameWidth, frameHeight, about.factor, gap);
-      if (kind !== "JPEG") await checkBlack(image, bitmap, about);
-    } finally {
-      bitmap.close();
-    }
-  }
+  if (image) image = fitted(image, ...frame, gap);
+  else image = await decodeWhole(kind, about, frame, gap) ?? await decodeWhole(kind, withoutAlpha(kind, data, about), frame, gap);
   about.convert?.(image.frame);
-  return turned(image.frame, frameWidth, frameHeight, about.orientation).data;
+  return turned(image.frame, ...frame, about.orientation).data;
 }
 
-/** What a file says of itself before it is decoded, and what of it the browser is given. Throws `ImageFailure` for what
-    Python's decoders would refuse. */
+/** Decode in full and scale to a frame; null of an image whose alpha is 0 everywhere. */
+async function decodeWhole(kind, about, [width, height], gap) {
+  const bitmap = await openBitmap(kind, about);
+  try {
+    checkPixels(bitmap.width, bitmap.height, kind === "JPEG" ? MAXIMUM_STORED_PIXELS : MAXIMUM_PIXELS);
+    const image = fittedBitmap(bitmap, width, height, about.factor, gap);
+    if (about.png && image.data.subarray(-3 * image.width).every((value) => value === 0)) await checkRows(about.png);
+    return kind === "JPEG" || about.opaque || !isTransparent(image, bitmap) ? image : null;
+  } finally {
+    bitmap.close();
+  }
+}
+
+/** What a file says of itself before it is decoded, and what of it the browser is given: pixels alone, for turning and
+    colours are ours, as no two browsers do the same. Throws `ImageFailure` for what Python's decoders would refuse. */
 async function describe(kind, data, width, height) {
   if (kind === "JPEG") {
     const layout = readLayout(data), orientation = exifOrientation(layout.exif, layout.xmp);
     const onItsSide = ON_ITS_SIDE.includes(orientation);
     const factor = onItsSide ? jpegFactor(layout, height, width) : jpegFactor(layout, width, height);
     checkJpeg(data, layout, factor);
-    const colours = await colourOf(layout.components.length === 3 ? jpegProfile(layout) : layout.profiles.length ? undefined : null);
+    const colours = layout.components.length < 4 ? coloursOf(profileConversion(jpegProfile(layout)))
+      : coloursOf(layout.profiles.length ? undefined : null);
     hideFromBrowser(data, layout, colours.conversion === "none");
     const { process } = layout;
     return { process, width: layout.width, height: layout.height, orientation, factor, ...colours, parts: [data] };
@@ -73,29 +80,74 @@ async function describe(kind, data, width, height) {
   if (kind === "PNG") {
     const png = readPng(data);
     checkPixels(png.width, png.height);
-    const colours = await colourOf([2, 3, 6].includes(png.header[9]) ? await pngProfile(png) : png.icc ? undefined : null);
-    const parts = pngParts(data, png, colours.conversion === "none");
-    return { width: png.width, height: png.height, png, orientation: exifOrientation(png.exif, null), factor: 1, ...colours, parts };
+    const colours = coloursOf(await pngConversion(png)), parts = pngParts(data, png, colours.conversion === "none");
+    const orientation = exifOrientation(await pngExif(png), await pngText(png, "XML:com.adobe.xmp"));
+    return { width: png.width, height: png.height, png, orientation, factor: 1, ...colours, parts };
   }
-  const colours = await colourOf(kind === "WEBP" ? webpProfile(data) : undefined);
-  return { orientation: 1, factor: 1, ...colours, parts: [data] };
+  if (kind === "WEBP") {
+    const chunks = webpChunks(data), content = (name) => (chunks.has(name) ? data.subarray(...chunks.get(name)) : null);
+    const orientation = exifOrientation(content("EXIF"), content("XMP "));
+    const colours = coloursOf(profileConversion(content("ICCP")));
+    for (const name of colours.conversion === "none" ? ["EXIF", "ICCP"] : ["EXIF"]) hideChunk(data, chunks, name);
+    return { orientation, factor: 1, ...colours, parts: [data] };
+  }
+  return { orientation: 1, factor: 1, ...coloursOf(kind === "AVIF" ? avifConversion(data) : null), parts: [data] };
 }
 
-/** How the colours of a profile become sRGB; null is no profile, undefined one that only the browser knows. */
-async function colourOf(profile) {
-  if (profile === null) return { conversion: "none", convert: null };
-  const convert = profile && profileConversion(profile);
-  return convert === undefined ? { conversion: "default", convert: null } : { conversion: "none", convert };
-}
+/** How the colours of an image become sRGB: by a function, by nothing (null), or by the browser (undefined). */
+const coloursOf = (convert) =>
+  convert === undefined ? { conversion: "default", convert: null } : { conversion: "none", convert };
 
-/** The ICC profile of a WebP file, or null. Throws `ImageFailure` for one that breaks off. */
-function webpProfile(data) {
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+/** Where the contents of a WebP file's chunks are, by name: [start, end]. Throws `ImageFailure` where it breaks off. */
+function webpChunks(data) {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength), found = new Map();
   if (data.length < 16 || data.length < view.getUint32(4, true) + 8) throw damaged("it breaks off");
-  for (let offset = 12; offset + 8 <= data.length; offset += 8 + view.getUint32(offset + 4, true) + (view.getUint32(offset + 4, true) & 1)) {
-    if (latin1(data, offset, offset + 4) === "ICCP") return data.subarray(offset + 8, offset + 8 + view.getUint32(offset + 4, true));
+  for (let offset = 12, end; offset + 8 <= data.length; offset = end + (end & 1)) {
+    end = offset + 8 + view.getUint32(offset + 4, true);
+    const name = latin1(data, offset, offset + 4);
+    if (!found.has(name)) found.set(name, [offset + 8, end]);
   }
-  return null;
+  return found;
+}
+
+function hideChunk(data, chunks, name) {
+  if (chunks.has(name)) data[chunks.get(name)[0] - 8] = 0; // a name that nobody knows is passed over
+}
+
+/** How the colours of an AVIF file become sRGB; what it says of them is hidden from the browser. */
+function avifConversion(data) {
+  if (data.subarray(-AVIF_END).every((value) => !value)) throw damaged("zeros in place of its end");
+  const start = new TextDecoder("latin1").decode(data.subarray(0, AVIF_HEAD)), view = new DataView(data.buffer);
+  let convert = null;
+  for (let offset = start.indexOf("colr"); offset >= 0; offset = start.indexOf("colr", offset + 1)) {
+    const kind = start.slice(offset + 4, offset + 8);
+    if (kind === "nclx") {
+      convert ??= namedConversion(view.getUint16(offset + 8), view.getUint16(offset + 10));
+      data.set([0, 1, 0, 13], offset + 8); // sRGB's
+    } else if (kind === "prof" || kind === "rICC") {
+      convert = profileConversion(data.subarray(offset + 8, offset - 4 + view.getUint32(offset - 4)));
+      if (convert !== undefined) data.set([102, 114, 101, 101], offset); // free
+    }
+  }
+  return convert;
+}
+
+/** A file without its alpha, which Python passes over where it is 0 everywhere. Throws `ImageFailure` where it is not apart. */
+function withoutAlpha(kind, data, about) {
+  if (kind === "BMP") data.fill(0, 66, 70); // the mask of alpha, which the longer headers have
+  else if (kind === "PNG" && about.png.chunks.has("tRNS")) {
+    const parts = pngParts(data, { hidden: [...about.png.hidden, about.png.chunks.get("tRNS")] }, about.conversion === "none");
+    return { ...about, parts, opaque: true };
+  } else if (kind === "WEBP") {
+    const chunks = webpChunks(data);
+    if (chunks.has("VP8X")) data[chunks.get("VP8X")[0]] &= ~0x10;
+    if (chunks.has("VP8L")) data[chunks.get("VP8L")[0] + 4] &= ~0x10; // a flag behind width and height
+    hideChunk(data, chunks, "ALPH");
+  } else if (kind === "AVIF") {
+    const start = new TextDecoder("latin1").decode(data.subarray(0, AVIF_HEAD));
+    for (let offset = start.indexOf("auxl"); offset >= 0; offset = start.indexOf("auxl", offset + 1)) data[offset] = 0;
+  } else throw new ImageFailure("unsupported", "its alpha is 0 everywhere; save it without alpha");
+  return { ...about, opaque: true };
 }
 
 async function openBitmap(kind, { parts, conversion, process, width, height }) {
@@ -159,6 +211,7 @@ function readAveraged(bitmap, [left, top, right, bottom], factorX, factorY) {
   const context = contextOf(width, rows), found = new Averager(width, height, factorX, factorY);
   for (let row = 0; row < height; row += rows) {
     const count = Math.min(rows, height - row);
+    context.fillRect(0, 0, width, count); // black, as not every browser's canvas is that has no alpha
     context.drawImage(bitmap, left, top + row, width, count, 0, 0, width, count);
     found.add(context.getImageData(0, 0, width, count).data, count);
   }
@@ -170,19 +223,17 @@ function contextOf(width, height) {
   if (!element || element.width < width || element.height < height || element.width * element.height > 4 * STRIP) {
     canvas.element = new OffscreenCanvas(width, height);
     canvas.context = canvas.element.getContext("2d", { alpha: false, willReadFrequently: true, colorSpace: "srgb" });
-    canvas.context.globalCompositeOperation = "copy";
     canvas.context.imageSmoothingEnabled = false;
   }
   return canvas.context;
 }
 
-/** An image whose last row is black may lack rows, and one that is black all over may be transparent all over. */
-async function checkBlack(image, bitmap, about) {
-  if (about.png && image.data.subarray(-3 * image.width).every((value) => value === 0)) await checkRows(about.png);
-  if (!image.data.every((value) => value === 0)) return;
+/** Whether an image that is black all over is so because it is transparent all over. */
+function isTransparent(image, bitmap) {
+  if (!image.data.every((value) => value === 0)) return false;
   const small = new OffscreenCanvas(64, 64), context = small.getContext("2d");
   context.drawImage(bitmap, 0, 0, 64, 64);
   const { data } = context.getImageData(0, 0, 64, 64);
-  for (let offset = 3; offset < data.length; offset += 4) if (data[offset]) return;
-  throw new ImageFailure("unsupported", "its alpha is 0 everywhere; save it without alpha");
+  for (let offset = 3; offset < data.length; offset += 4) if (data[offset]) return false;
+  return true;
 }

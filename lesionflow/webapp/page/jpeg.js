@@ -25,7 +25,7 @@ const standsAlone = (marker) => marker === 0x01 || (marker >= 0xd0 && marker <= 
 
 /** What the segments before a file's first scan say. Throws `ImageFailure`. */
 function readLayout(data) {
-  const layout = { exif: null, xmp: null, profiles: [], tables: [], quantization: 0, restart: 0, process: null };
+  const layout = { exif: null, xmp: null, profiles: [], tables: [], restart: 0, process: null, adobe: false };
   let position = 2;
   while (position + 4 <= data.length) {
     if (data[position] !== 0xff) throw damaged(`no segment begins at byte ${position}`);
@@ -55,6 +55,7 @@ function readSegment(layout, data, marker, start, end) {
   else if (marker === 0xe2 && begins("ICC_PROFILE\0") && end >= start + 14) {
     layout.profiles.push({ number: data[start + 12], count: data[start + 13], bytes: data.subarray(start + 14, end) });
   }
+  else if (marker === 0xee && begins("Adobe")) layout.adobe = true;
   else if (marker === 0xc4) layout.tables.push([start, end]);
   else if (marker === 0xdb) checkQuantization(data.subarray(start, end));
   else if (marker === 0xdd) layout.restart = (data[start] << 8) | data[start + 1];
@@ -133,6 +134,9 @@ function checkJpeg(data, layout, factor) {
       "unsupported",
       `JPEG, ${process}, ${layout.precision} bits a sample, ${count} components; save it as a baseline JPEG or as PNG`,
     );
+  }
+  if (count === 4 && !layout.adobe) { // browsers take ink for light as Adobe's files do, and Python does not
+    throw new ImageFailure("unsupported", "CMYK without Adobe's marker in a browser; 'lesionflow score' reads it");
   }
   checkPixels(layout.width, layout.height, MAXIMUM_STORED_PIXELS);
   checkPixels(Math.ceil(layout.width / factor), Math.ceil(layout.height / factor));

@@ -205,6 +205,7 @@ function turned(data, width, height, orientation) {
 
 /** How the camera was held: of EXIF's first directory or, where that does not say, of XMP; else 1, upright. */
 function exifOrientation(exif, xmp) {
+  if (exif && latin1(exif, 0, 6) === "Exif\0\0") exif = exif.subarray(6); // as some write it outside of JPEG too
   const start = exif ? latin1(exif, 0, 4) : "";
   if (start === "II*\0" || start === "MM\0*") {
     const view = new DataView(exif.buffer, exif.byteOffset, exif.byteLength), little = start[0] === "I";

@@ -2,15 +2,17 @@
 
 /* PNG files: what their chunks say, and whether they are whole: as lesionflow/images/pillow_formats.py. */
 
+const APART = ["eXIf", "iCCP", "cICP", "gAMA", "cHRM", "sRGB"]; // what pixels mean, and how they are turned
+const TEXTS = ["tEXt", "zTXt", "iTXt"];
 const CRC = Uint32Array.from({ length: 256 }, (_, value) => {
   for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
   return value >>> 0;
 });
 
-/** Its size, profile, orientation and where its pixels are. Throws `ImageFailure` for a wrong checksum or no end. */
+/** Its size, what it says of itself and where its pixels are. Throws `ImageFailure` for a wrong checksum or no end. */
 function readPng(data) {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const found = { pixels: [], exif: null, icc: null, chunks: new Set(), hidden: [] };
+  const chunks = new Map(), found = { pixels: [], texts: [], hidden: [], chunks };
   let position = 8;
   for (;;) {
     if (position + 12 > data.length) throw damaged("it breaks off");
@@ -18,33 +20,54 @@ function readPng(data) {
     if (end + 4 > data.length) throw damaged("it breaks off");
     if (crc(data, position + 4, end) !== view.getUint32(end)) throw damaged(`wrong checksum of its chunk '${kind}'`);
     if (kind === "IDAT") found.pixels.push(data.subarray(position + 8, end));
-    else if (kind === "eXIf") found.exif = data.subarray(position + 8, end);
-    else if (kind === "iCCP") found.icc = data.subarray(position + 8, end);
-    else if (kind === "IHDR") found.header = data.subarray(position + 8, end);
-    found.chunks.add(kind);
-    if (kind === "eXIf" || kind === "iCCP") found.hidden.push([position, end + 4]);
+    else if (TEXTS.includes(kind)) found.texts.push({ kind, bytes: data.subarray(position + 8, end) });
+    else if (!chunks.has(kind)) chunks.set(kind, [position, end + 4]);
+    if (APART.includes(kind)) found.hidden.push([position, end + 4]);
     if (kind === "IEND") break;
     position = end + 4;
   }
-  if (!found.header || found.header.length !== 13) throw damaged("begins like PNG, but its header cannot be read");
+  found.content = (kind) => (chunks.has(kind) ? data.subarray(chunks.get(kind)[0] + 8, chunks.get(kind)[1] - 4) : null);
+  found.header = found.content("IHDR");
+  if (found.header?.length !== 13) throw damaged("begins like PNG, but its header cannot be read");
   found.width = view.getUint32(16);
   found.height = view.getUint32(20);
-  found.alpha = found.header[9] >= 4 || found.chunks.has("tRNS");
   return found;
 }
 
-/** The ICC profile of a PNG; null without one, undefined where its colours are told in another way. */
-async function pngProfile({ chunks, icc }) {
-  if (chunks.has("cICP")) return undefined;
-  if (icc) return inflated(icc.subarray(icc.indexOf(0) + 2));
-  return chunks.has("gAMA") && !chunks.has("sRGB") ? undefined : null;
+/** How the colours of a PNG become sRGB: the first of cICP, iCCP, sRGB, gAMA with cHRM counts. */
+async function pngConversion({ content }) {
+  const [named, profile, gamma] = ["cICP", "iCCP", "gAMA"].map(content);
+  if (named?.length === 4) return namedConversion(named[0], named[1]);
+  if (profile) return profileConversion(await inflated(profile.subarray(profile.indexOf(0) + 2)));
+  return content("sRGB") || gamma?.length !== 4 ? null : gammaConversion(gamma, content("cHRM"));
+}
+
+/** The bytes of a text by its keyword; null without it. */
+async function pngText({ texts }, keyword) {
+  for (const { kind, bytes } of texts) {
+    const end = bytes.indexOf(0);
+    if (latin1(bytes, 0, end) !== keyword) continue;
+    if (kind === "tEXt") return bytes.subarray(end + 1);
+    if (kind === "zTXt") return inflated(bytes.subarray(end + 2));
+    const text = bytes.subarray(bytes.indexOf(0, bytes.indexOf(0, end + 3) + 1) + 1); // behind language and translation
+    return bytes[end + 1] ? inflated(text) : text;
+  }
+  return null;
+}
+
+/** EXIF of its own chunk or, as ImageMagick writes it, of a text of hexadecimal digits. */
+async function pngExif(png) {
+  const text = png.content("eXIf") ? null : await pngText(png, "Raw profile type exif");
+  if (!text) return png.content("eXIf");
+  const digits = new TextDecoder("latin1").decode(text).split("\n").slice(3).join("");
+  return Uint8Array.from(digits.match(/[0-9a-f]{2}/gi) ?? [], (pair) => parseInt(pair, 16));
 }
 
 /** A PNG without what is ours to apply, as parts of a file: not all browsers do as they are asked. */
 function pngParts(data, { hidden }, hideProfile) {
   const parts = [];
   let from = 0;
-  for (const [start, end] of hidden) {
+  for (const [start, end] of [...hidden].sort((one, other) => one[0] - other[0])) {
     if (latin1(data, start + 4, start + 8) === "iCCP" && !hideProfile) continue;
     parts.push(data.subarray(from, start));
     from = end;

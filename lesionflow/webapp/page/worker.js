@@ -25,6 +25,9 @@ async function unpacked(text, file) {
 }
 
 async function startRuntime({ wasm, loader }) {
+  await new Blob(["a file"]).arrayBuffer().catch(() => {
+    throw new Error("it reads no images for a page from the disk; put the folder on a web server");
+  }); // WebKit
   ort.env.wasm.numThreads = threads;
   ort.env.wasm.wasmBinary = (await unpacked(wasm, "runtime.js")).buffer;
   ort.env.wasm.wasmPaths = { mjs: URL.createObjectURL(new Blob([loader], { type: "text/javascript" })) };
