@@ -1,4 +1,4 @@
-"""Run the tests of the two ways around MLflow against every release of MLflow from the floor on.
+"""Run the tests of the ways around MLflow against every release of MLflow from the floor on.
 
     python scripts/mlflow_versions.py            # 3.17.0, 3.17.1, 3.17.2, 3.18.0
     python scripts/mlflow_versions.py 3.19.0
@@ -19,8 +19,12 @@ from pathlib import Path
 
 RELEASES = ("3.17.0", "3.17.1", "3.17.2", "3.18.0")
 ROOT = Path(__file__).parents[1]
-TESTS = ("tests/registry/test_resolution.py", "tests/registry/test_remote_store.py")
-CHOSEN = "short_way or imports_no_mlflow or left_to_mlflow or exchanged"
+TESTS = (
+    "tests/registry/test_resolution.py",
+    "tests/registry/test_remote_store.py",
+    "tests/tracking/test_whole_run.py",
+)
+CHOSEN = "short_way or imports_no_mlflow or left_to_mlflow or exchanged or mlflow_writes"
 
 
 def run(release: str) -> bool:

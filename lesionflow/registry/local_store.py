@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 from lesionflow.model.files import bundle_of_logged_model
 from lesionflow.tracking.client import default_addresses
+from lesionflow.tracking.plain_store import is_plain_file, open_file
 
 _QUERY = """
     SELECT v.name, v.version, a.alias, COALESCE(NULLIF(v.storage_location, ''), v.source), t.value FROM model_versions v
@@ -44,9 +43,7 @@ def registered_names(tracking_uri: str | None = None) -> list[str]:
 
 def _versions(tracking_uri: str | None) -> list[tuple[str, int, str | None, str, str | None]]:
     registry, _ = default_addresses(tracking_uri)
-    if not registry.startswith("sqlite:///") or any(mark in registry for mark in "?#%"):
-        return []
-    file = f"file:{quote(os.path.abspath(registry.removeprefix('sqlite:///')))}?mode=ro"  # makes no file
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(file, uri=True, timeout=1)) as database:
-        return database.execute(_QUERY).fetchall()
+    if is_plain_file(registry):
+        with contextlib.suppress(sqlite3.Error), open_file(registry) as database:
+            return database.execute(_QUERY).fetchall()
     return []

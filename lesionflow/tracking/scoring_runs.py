@@ -7,10 +7,11 @@ keeps no connection open.
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,15 @@ from lesionflow.errors import LesionflowError
 from lesionflow.scoring.publish import Summary
 from lesionflow.scoring.summary import HISTOGRAM_BINS, build_summary
 from lesionflow.storage import objects
+from lesionflow.storage.location import Location
 from lesionflow.tracking.client import mlflow, registry_errors
 from lesionflow.tracking.experiments import find_or_create_experiment
 from lesionflow.tracking.tracking_store import connect
+from lesionflow.tracking.whole_run import RUN_ID_VARIABLE, WholeRun, write_plainly
 from lesionflow.version import __version__
 
 SUMMARY_FILE = "summary.json"
-_MOST_OF_TAG = 5000  # characters that every store of MLflow keeps
+_MOST_OF_TEXT = 5000  # characters that every store of MLflow keeps
 _LABEL = re.compile(r"(.+)/\d+( \(demo data\))?")
 
 
@@ -101,49 +104,69 @@ def _log_run(
     summary: Summary | None = None,
 ) -> None:  # fmt: skip
     """Write a run; values: the job's summary, empty where it failed."""
-    connect(job.tracking_uri, writes=True)
+    parameters, described = {"source": job.source, "report": job.report}, {"lesionflow_version": __version__, **tags}
+    run = WholeRun(
+        job.experiment or _experiment_named(_LABEL.fullmatch(tags.get("model", ""))),
+        f"score {time.strftime('%Y-%m-%d %H:%M', time.localtime(began))}",
+        int(began * 1000),
+        status,
+        tuple(_metrics(values)),
+        {name: text[:_MOST_OF_TEXT] for name, text in parameters.items()},
+        {name: text[:_MOST_OF_TEXT] for name, text in described.items()},
+        {SUMMARY_FILE: json.dumps(values, indent=2, default=str)} if values else {},
+    )
+    report = summary.report if job.keep_report and summary is not None else None
+    if report is not None or not write_plainly(run, job.tracking_uri):
+        _write_with_mlflow(run, job.tracking_uri, report)
+
+
+def _write_with_mlflow(run: WholeRun, tracking_uri: str | None, report: Location | None) -> None:
+    """report: kept among the artifacts."""
+    connect(tracking_uri, writes=True)
     with registry_errors("logging the job"):
-        client, begun = mlflow.MlflowClient(), os.environ.get("MLFLOW_RUN_ID")  # by `mlflow run`, which also ends it
-        run_id = begun or _create_run(client, job, began, tags.get("model", ""))
+        client, begun = mlflow.MlflowClient(), os.environ.get(RUN_ID_VARIABLE)
+        run_id = begun or _create_run(client, run)
         try:
-            parameters = {} if begun else {"source": job.source, "report": job.report}
-            _log_values(client, run_id, values, parameters, began)
-            for name, text in ({"lesionflow_version": __version__} | dict(tags)).items():
-                client.set_tag(run_id, name, text[:_MOST_OF_TAG])
-            if job.keep_report and summary is not None:
-                _log_report(client, run_id, summary)
+            _log_values(client, run_id, run, {} if begun else run.parameters)
+            if report is not None:
+                _log_report(client, run_id, report)
         finally:
             if not begun:
-                client.set_terminated(run_id, status)
+                client.set_terminated(run_id, run.status)
 
 
-def _create_run(client: Any, job: ScoringJob, began: float, model: str) -> str:
-    experiment = job.experiment or _experiment_named(_LABEL.fullmatch(model))
-    name = f"score {time.strftime('%Y-%m-%d %H:%M', time.localtime(began))}"
-    run = client.create_run(find_or_create_experiment(experiment), int(began * 1000), run_name=name)
-    return str(run.info.run_id)
+def _create_run(client: Any, run: WholeRun) -> str:
+    created = client.create_run(find_or_create_experiment(run.experiment), run.began, run_name=run.name)
+    return str(created.info.run_id)
 
 
-def _log_values(
-    client: Any, run_id: str, values: Mapping[str, Any], parameters: Mapping[str, str], began: float
-) -> None:
-    """Write metrics and parameters; a histogram is a metric whose step is where a bin begins, in hundredths."""
-    from mlflow.entities import Metric, Param
+def _log_values(client: Any, run_id: str, run: WholeRun, parameters: Mapping[str, str]) -> None:
+    from mlflow.entities import Metric, Param, RunTag
 
-    milliseconds = int(began * 1000)
-    metrics = [Metric(name, value, milliseconds, 0) for name, value in _metrics(values).items()]
+    client.log_batch(
+        run_id,
+        [Metric(name, value, run.began, step) for name, value, step in run.metrics],
+        [Param(name, text) for name, text in parameters.items()],
+        [RunTag(name, text) for name, text in run.tags.items()],
+    )
+    for name, text in run.files.items():
+        client.log_text(run_id, text, name)
+
+
+def _metrics(values: Mapping[str, Any]) -> Iterator[tuple[str, float, int]]:
+    """Name, value and step of what runs are compared by, from a summary.
+
+    A histogram is a metric whose step is where a bin begins, in hundredths.
+    """
+    for name, value in _scalars(values).items():
+        yield name, value, 0
     for column, counts in values.get("histograms", {}).items():
         total, width = max(sum(counts), 1), 100 // HISTOGRAM_BINS
-        metrics += [
-            Metric(f"histogram/{column}", count / total, milliseconds, index * width)
-            for index, count in enumerate(counts)
-        ]
-    client.log_batch(run_id, metrics, [Param(name, text[:_MOST_OF_TAG]) for name, text in parameters.items()])
-    if values:
-        client.log_dict(run_id, dict(values), SUMMARY_FILE)
+        for index, count in enumerate(counts):
+            yield f"histogram/{column}", count / total, index * width
 
 
-def _metrics(values: Mapping[str, Any]) -> dict[str, float]:
+def _scalars(values: Mapping[str, Any]) -> dict[str, float]:
     """The values of a summary that runs are compared by."""
     if not values:
         return {}
@@ -157,11 +180,10 @@ def _metrics(values: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
-def _log_report(client: Any, run_id: str, summary: Summary) -> None:
+def _log_report(client: Any, run_id: str, report: Location) -> None:
     """Keep the report among the artifacts; a folder of parts file by file."""
-    assert summary.report is not None  # standard output keeps none, which `score` has refused
-    if isinstance(summary.report, Path) and summary.report.is_dir():
-        client.log_artifacts(run_id, str(summary.report), summary.report.name)
+    if isinstance(report, Path) and report.is_dir():
+        client.log_artifacts(run_id, str(report), report.name)
         return
-    with objects.local_copy(summary.report) as file:
+    with objects.local_copy(report) as file:
         client.log_artifact(run_id, str(file))
