@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from lesionflow.images.containers import HDF5_SUFFIXES
 if TYPE_CHECKING:
     import pandas as pd
 
+_LEVELS = tuple(f"iddx_{level}" for level in range(5, 0, -1))  # of ISIC 2024, from special to general
 NOT_DERMOSCOPIC = "photographs taken without a dermatoscope, which models trained on HAM10000 have never seen"
 
 
@@ -57,6 +58,8 @@ class Layout:
         What has to be done with the table first.
     takes : callable, optional
         Which files among the images count.
+    beside : tuple of str
+        Endings of further tables of the same images, in place of the table's own ending, the first of these.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Layout:
     incomplete: bool = False
     prepare: Callable[[pd.DataFrame], pd.DataFrame] | None = None
     takes: Callable[[str], bool] | None = None
+    beside: tuple[str, ...] = ()
 
     @property
     def columns(self) -> set[str]:
@@ -113,6 +117,19 @@ def _derm7pt(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(case_num="case_" + table["case_num"])
 
 
+_ISIC_2024 = Layout(
+    "ISIC 2024",
+    "ISIC 2024 challenge (SLICE-3D), doi:10.34970/2024-slice-3d; Kurtansky et al. 2024, Sci. Data 11, 884",
+    frozenset({"isic_id", "target", "patient_id"}),
+    image="isic_id",
+    words=(*_LEVELS, "target"),
+    lesion="lesion_id",
+    patient="patient_id",
+    age="age_approx",
+    localization="anatom_site_general",
+    photographs=True,
+    prepare=_benign_or_malignant("target"),
+)
 LAYOUTS = (
     Layout(
         "ISIC 2020",
@@ -125,18 +142,13 @@ LAYOUTS = (
         age="age_approx",
         localization="anatom_site_general_challenge",
     ),
-    Layout(
-        "ISIC 2024",
-        "ISIC 2024 challenge (SLICE-3D), doi:10.34970/2024-slice-3d; Kurtansky et al. 2024, Sci. Data 11, 884",
-        frozenset({"isic_id", "target", "patient_id"}),
-        image="isic_id",
-        words=(*(f"iddx_{level}" for level in range(5, 0, -1)), "target"),
-        lesion="lesion_id",
-        patient="patient_id",
-        age="age_approx",
-        localization="anatom_site_general",
-        photographs=True,
-        prepare=_benign_or_malignant("target"),
+    _ISIC_2024,  # as on Kaggle: one table
+    replace(  # as in the challenge's own archive
+        _ISIC_2024,
+        needs=frozenset({"isic_id", "malignant"}),
+        words=(*_LEVELS, "malignant"),
+        prepare=_benign_or_malignant("malignant"),
+        beside=("_GroundTruth.csv", "_Supplement.csv", "_Input/metadata.csv"),
     ),
     Layout(
         "PAD-UFES-20",
@@ -252,7 +264,7 @@ def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
     if file.name == PH2_TEXT:
         table = _read_ph2_text(file)
     else:
-        table = lowered(read_table(file, layout.columns))
+        table = _joined(lowered(read_table(file, layout.columns)), layout, file)
         table = layout.prepare(table) if layout.prepare else table
     table["image_id"] = [Path(name.replace("\\", "/")).name for name in table[layout.image]]
     words = archive_words(table, layout.words)
@@ -273,6 +285,17 @@ def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
         file, table, words, images, HIERARCHY, strict=False, incomplete=layout.incomplete, takes=layout.takes,
         warnings=warnings,
     )  # fmt: skip
+
+
+def _joined(table: pd.DataFrame, layout: Layout, file: Path) -> pd.DataFrame:
+    """The table with the columns of those beside it."""
+    for ending in layout.beside[1:]:
+        further = file.parent / (file.name.removesuffix(layout.beside[0]) + ending)
+        if further.is_file():
+            columns = lowered(read_table(further, layout.columns)).drop_duplicates(layout.image)
+            new = [layout.image, *(name for name in columns if name not in table.columns)]
+            table = table.merge(columns[new], how="left", on=layout.image).fillna("")
+    return table
 
 
 def _hdf5(table: Path) -> Path | None:

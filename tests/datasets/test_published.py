@@ -11,6 +11,7 @@ from PIL import Image
 
 from lesionflow.datasets.labelled import LabelledImages, decided_words, read_labelled_images
 from lesionflow.datasets.published import LAYOUTS, NOT_DERMOSCOPIC
+from lesionflow.diagnoses import BINARY
 from lesionflow.errors import DataError
 from lesionflow.images.decode import decode
 
@@ -101,6 +102,33 @@ def test_isic_2024_from_its_hdf5(tmp_path: Path) -> None:
         file["ISIC_0015864"] = np.void(picture(2))
     with pytest.raises(DataError, match=r"1 of 2 images are not there: .*ISIC_0015845"):
         read_labelled_images(tmp_path / "part")
+
+
+def test_isic_2024_as_in_the_archive_of_the_challenge(tmp_path: Path) -> None:
+    start = tmp_path / "ISIC_2024_Permissive_Training"
+    truth = Path(f"{start}_GroundTruth.csv")
+    truth.write_text("isic_id,malignant\nISIC_0015670,0.0\nISIC_0015845,1.0\nISIC_0015864,1.0\n")
+    Path(f"{start}_Supplement.csv").write_text(
+        "isic_id,lesion_id,iddx_full,iddx_1,iddx_2,iddx_3,iddx_4,iddx_5,mel_mitotic_index,mel_thick_mm,"
+        "tbp_lv_dnn_lesion_confidence\n"
+        "ISIC_0015864,,x,Malignant,Malignant epidermal proliferations,Squamous cell carcinoma in situ,,,,,9\n"
+        "ISIC_0015845,IL_6,x,Malignant,Malignant melanocytic proliferations (Melanoma),Melanoma in situ,,,,,9\n"
+        "ISIC_0015670,,Benign,Benign,,,,,,,97.5\n"
+    )
+    save(Path(f"{start}_Input"), [f"ISIC_00{number}.jpg" for number in (15670, 15845, 15864)])
+    Path(f"{start}_Input", "metadata.csv").write_text(
+        "isic_id,patient_id,age_approx,sex,anatom_site_general,clin_size_long_diam_mm,image_type,attribution\n"
+        "ISIC_0015670,IP_1,60.0,male,lower extremity,3.04,TBP tile: close-up,X\n"
+        "ISIC_0015845,IP_2,60.0,male,head/neck,1.1,TBP tile: close-up,X\n"
+        "ISIC_0015864,IP_3,,,,3.4,TBP tile: close-up,X\n"
+    )
+    images = read_labelled_images(tmp_path)
+    assert found(images) == {"ISIC_0015845": "mel", "ISIC_0015864": "akiec"}
+    assert images.table["patient_id"].tolist() == ["IP_2", "IP_3"]
+    assert images.table[["lesion_id", "age", "localization"]].iloc[0].tolist() == ["IL_6", "60.0", "head/neck"]
+    assert read_labelled_images(truth).digest == images.digest
+    two = read_labelled_images(tmp_path, label_set=BINARY)
+    assert found(two) == {"ISIC_0015670": "benign", "ISIC_0015845": "malignant", "ISIC_0015864": "malignant"}
 
 
 def test_pad_ufes_20(tmp_path: Path) -> None:
@@ -213,7 +241,7 @@ def test_of_several_tables_one_has_to_be_named(tmp_path: Path) -> None:
 
 
 def test_every_layout_names_its_source_and_reads_what_it_needs() -> None:
-    assert len({layout.name for layout in LAYOUTS}) == len(LAYOUTS)
+    assert len({layout.needs for layout in LAYOUTS}) == len(LAYOUTS)
     for layout in LAYOUTS:
         assert any(sign in layout.source for sign in ("doi:", "http", "arXiv"))
         assert layout.needs <= layout.columns and all(name == name.lower() for name in layout.columns)
