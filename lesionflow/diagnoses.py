@@ -16,8 +16,10 @@ from typing import Any
 from lesionflow.errors import UsageError, did_you_mean, first_few
 from lesionflow.yaml_files import read_yaml
 
-# Words that say nothing: whoever gives a row several words, from special to general, means the next one.
-NO_WORD = ("", "unknown", "unk", "n/a", "na", "nan", "none", "null", "?", "indeterminate")
+MISSING_WORDS = ("", "unknown", "nan", "na", "n/a", "<na>", "none", "null", "?")  # in any column of a table
+# Where a row has several words for its diagnosis, from special to general, these say that the next one is meant. In
+# other columns they are values: ids can be called so.
+NO_DIAGNOSIS = (*MISSING_WORDS, "unk", "indeterminate")
 
 # Words of lesions that the seven have no place for, so that nobody takes them for a slip of the pen.
 _OTHERS = (
@@ -145,7 +147,7 @@ def _faults(labels: LabelSet) -> Iterator[str]:
         yield f"names stand twice: {first_few(doubled)}"
     if strange := [name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name)]:
         yield f"{first_few(strange)}: a short name is made of small letters, digits and underscores"
-    if nothing := [name for name in names if name in NO_WORD]:
+    if nothing := [name for name in names if name in NO_DIAGNOSIS]:
         yield f"{first_few(nothing)}: stands for no diagnosis in tables of labels; choose another name"
     if colliding := [name for name in names if name in _REPORT_WORDS and set(names) != {"benign", "malignant"}]:
         yield f"{first_few(colliding)}: a column p_{colliding[0]} of reports means something else; choose another name"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,17 @@ def stderr_console() -> Console:
 
     console = Console(stderr=True)
     return Console(stderr=True, force_jupyter=False, force_terminal=False) if console.is_jupyter else console
+
+
+@contextlib.contextmanager
+def logging_at(level: int, logger: logging.Logger) -> Iterator[None]:
+    """Inside of the block, a logger drops what is below a level."""
+    before = logger.level
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from lesionflow.dataverse.download import (
 )
 from lesionflow.dataverse.server import HAM10000_DOI, Patience, Web, read_listing
 from lesionflow.errors import DownloadError, UsageError
-from lesionflow.progress import stderr_console
+from lesionflow.progress import logging_at, stderr_console
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,15 @@ def download(
     DownloadError
         Where the server, its answers or the disk do not allow it.
     """
+    import pooch
+
     folder, config = Path(folder), configured(DownloadConfig, config, overrides)
     if not config.accept_licence:
         raise UsageError(f"{TERMS}. Nothing is downloaded before that is accepted: add --accept-licence")
     with DownloadDisplay(console or stderr_console()) as display:
         web = Web(patience or Patience(tries=config.tries), display.say)
         try:
-            with working_folder(folder):
+            with working_folder(folder), logging_at(logging.WARNING, pooch.get_logger()):  # progress is ours to tell
                 published = read_listing(config.address, HAM10000_DOI, web)
                 manifest = DownloadManifest(folder, published)
                 steps = plan(published, config.part, folder, manifest)

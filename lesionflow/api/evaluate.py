@@ -37,8 +37,10 @@ from lesionflow.model.prediction import read_labelled
 from lesionflow.model.predictor import load_predictor
 from lesionflow.progress import stderr_console
 from lesionflow.registry.versions import SCORED, resolve
+from lesionflow.tracking.tracking_store import connect, kept_loggers
 
 
+@kept_loggers()
 def evaluate(
     model: str | os.PathLike[str],
     data: str | os.PathLike[str],
@@ -102,8 +104,6 @@ def _evaluate(
     progress: Callable[[str], None],
 ) -> Evaluation:
     if config.log:
-        from lesionflow.tracking.tracking_store import connect
-
         connect(tracking_uri, writes=True)
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
         resolved = resolve(model, Path(folder), tracking_uri, (*SCORED, TRAINED_ON_FILE, VALIDATION_FILE))

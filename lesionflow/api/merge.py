@@ -79,4 +79,4 @@ def _merge(share_of: Destination, destination: Destination, config: ReportConfig
         own = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
         info = dataclasses.replace(info, chosen=info.chosen | own)
         workers = default_workers(remote=has_remote_images(job))
-        return publish_report(job, info, outputs, config, started, job.inputs, workers)
+        return publish_report(job, info, outputs, started, job.inputs, workers)

@@ -15,9 +15,10 @@ from lesionflow.registry.config import PromotionConfig
 from lesionflow.registry.gates import Night
 from lesionflow.registry.history import checked_reason
 from lesionflow.registry.versions import find_version
-from lesionflow.tracking.tracking_store import connect
+from lesionflow.tracking.tracking_store import connect, kept_loggers
 
 
+@kept_loggers()
 def promote(
     name: str,
     version: int,

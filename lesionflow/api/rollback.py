@@ -5,9 +5,10 @@ from __future__ import annotations
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.registry.champion import Rollback, roll_back
 from lesionflow.registry.history import checked_reason
-from lesionflow.tracking.tracking_store import connect
+from lesionflow.tracking.tracking_store import connect, kept_loggers
 
 
+@kept_loggers()
 def rollback(
     name: str = DEFAULT_NAME, *, reason: str = "", tracking_uri: str | None = None, migrate: bool = False
 ) -> Rollback:

@@ -138,7 +138,7 @@ def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
         resumed = _score_shards(job, job.shards, engine, run, opened)
         workers = config.workers or default_workers(remote=has_remote_images(job))
         info = replace(info, left_out=dict(opened.left_out))
-        return publish_report(job, info, outputs, config, started, resumed, workers)
+        return publish_report(job, info, outputs, started, resumed, workers)
 
 
 def _score_share(run: _Run) -> Summary:

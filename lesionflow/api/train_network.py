@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,13 @@ from lesionflow.evaluation.learning import History
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import CARD_FILE, Card
 from lesionflow.model.predictor import load_predictor
-from lesionflow.registry.training_artifacts import how_to_register, keep_artifacts, register_artifacts, write_artifacts
+from lesionflow.registry.training_artifacts import (
+    BUNDLE,
+    how_to_register,
+    keep_artifacts,
+    register_artifacts,
+    write_artifacts,
+)
 from lesionflow.registry.versions import Version
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import patient
@@ -35,10 +42,11 @@ from lesionflow.tracking.resume import (
 )
 from lesionflow.tracking.runs import CircuitBreaker
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.finalize import finalize_model, history_of
+from lesionflow.training.finalize import MODEL_CARD_FILE, finalize_model, history_of
 
 if TYPE_CHECKING:
     from lesionflow.training.checkpoint import Checkpoint, EpochResult
+    from lesionflow.training.fit import Fitted
     from lesionflow.training.warm_start import Start
 
 
@@ -147,10 +155,29 @@ def train_network(
         )  # fmt: skip
     finally:
         display.close()
-    card = Card(
-        network=name,
-        height=pixels.shape[1],
-        width=pixels.shape[2],
+    history, card = history_of(fitted), _card(config, images, split, fitted, sources)
+    with _kept_if_it_fails(name, run_id, console) as left, console.status(f"{name}: exporting") as status:
+        finished = finalize_model(
+            left / BUNDLE, fitted, card, config, images, split, pixels,
+            trained_before=[source.trained_on for source in sources if source.trained_on],
+            progress=lambda doing: status.update(f"{name}: {doing}"),
+        )  # fmt: skip
+        status.update(f"{name}: logging and registering")
+        example = Path(images.table["path"].iloc[split.validation[0]]).read_bytes()
+        outcome = write_artifacts(left, finished, run_id, registered_model, history, example)
+        with patient():
+            version = register_artifacts(outcome, registered_model)
+    delete_checkpoints(run_id)
+    return version, history
+
+
+def _card(
+    config: TrainingConfig, images: LabelledImages, split: Split, fitted: Fitted, sources: Sequence[LearntFrom]
+) -> Card:
+    return Card(
+        network=config.model,
+        height=config.image_size,
+        width=config.image_size,
         data_name=images.name,
         data_digest=images.digest,
         demo=images.demo,
@@ -167,35 +194,26 @@ def train_network(
         versions=package_versions(),
     )
 
+
+@contextlib.contextmanager
+def _kept_if_it_fails(name: str, run_id: str, console: Console) -> Iterator[Path]:
+    """A folder for the trained bundle and what is told of it: a finished training is never thrown away."""
     left = Path(tempfile.mkdtemp(prefix=f"lesionflow-{name}-"))
-    bundle, finished = left / "bundle", None
     try:
-        with console.status(f"{name}: exporting") as status:
-            finished = finalize_model(
-                bundle, fitted, card, config, images, split, pixels,
-                trained_before=[source.trained_on for source in sources if source.trained_on],
-                progress=lambda doing: status.update(f"{name}: {doing}"),
-            )  # fmt: skip
-            status.update(f"{name}: logging and registering")
-            example = Path(images.table["path"].iloc[split.validation[0]]).read_bytes()
-            outcome = write_artifacts(left, finished, run_id, registered_model, history_of(fitted), example)
-            with patient():
-                version = register_artifacts(outcome, registered_model)
+        yield left
     except BaseException as error:
-        if not (bundle / CARD_FILE).exists():
+        if not (left / BUNDLE / CARD_FILE).exists():
             shutil.rmtree(left)
             raise
-        kept = keep_artifacts(left, f"{name}-{run_id}")  # a finished training is never thrown away
-        told = f"the trained bundle is kept in {kept / bundle.name}"
-        if finished:
+        kept = keep_artifacts(left, f"{name}-{run_id}")
+        told = f"the trained bundle is kept in {kept / BUNDLE}"
+        if (kept / BUNDLE / MODEL_CARD_FILE).exists():  # the last file of a finished bundle
             told += f"; to register it later: {how_to_register(kept)}"
         if isinstance(error, RegistryError):
             raise RegistryError(f"{error}; {told}") from error
         console.print(told, style="yellow", highlight=False, soft_wrap=True)
         raise
     shutil.rmtree(left)
-    delete_checkpoints(run_id)
-    return version, history_of(fitted)
 
 
 def _licence(images: LabelledImages, sources: Sequence[LearntFrom]) -> str:

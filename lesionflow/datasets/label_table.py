@@ -11,13 +11,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lesionflow.diagnoses import MISSING_WORDS
 from lesionflow.errors import DataError, first_few
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body site, how it was confirmed
-MISSING_WORDS = ("", "unknown", "nan", "na", "n/a", "<na>", "none", "null", "?")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx")
 _OTHER_TABLES = (".json", ".parquet", ".feather", ".arrow", ".xls", ".xlsb", ".ods", ".numbers", ".pkl", ".sav", ".rds")

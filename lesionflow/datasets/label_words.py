@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lesionflow.diagnoses import HAM10000, NO_WORD, LabelSet, normalized
+from lesionflow.diagnoses import HAM10000, NO_DIAGNOSIS, LabelSet, normalized
 from lesionflow.errors import DataError, UsageError, first_few
 from lesionflow.yaml_files import read_yaml
 
@@ -71,7 +71,7 @@ def _decide(words: Sequence[str], meanings: Mapping[str, str], own: Mapping[str,
     told = [
         (word, key)
         for word, key in ((word.strip(), normalized(word)) for word in words)
-        if key in own or key not in NO_WORD
+        if key in own or key not in NO_DIAGNOSIS
     ]
     for word, key in told:
         if key in meanings:

@@ -6,7 +6,6 @@ What has come is kept and gone on with, only right content gets its name, and no
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import re
 import shutil
@@ -44,7 +43,6 @@ def fetch(file: PublishedFile, folder: Path, web: Web, advance: Advance = lambda
     """
     import pooch
 
-    pooch.get_logger().setLevel(logging.WARNING)  # progress is ours to tell
     partial = partial_of(folder, file)
     for last in (False, True):
         downloader = ResumingDownloader(web, file, partial, advance)

@@ -28,7 +28,8 @@ from lesionflow.training.finalize import MODEL_CARD_FILE, FinalizedModel
 KEPT = Path("lesionflow-kept")  # in the working directory: unlike a temporary folder it is there after a restart
 ARTIFACTS_FORMAT = 1
 BUNDLE_FILES = (CARD_FILE, MODEL_CARD_FILE, *DIGESTED_FILES)
-_ABOUT, _BUNDLE, _EXAMPLE, _ARTIFACTS, _PICTURES = "training.json", "bundle", "example", "artifacts", "pictures"
+BUNDLE = "bundle"
+_ABOUT, _EXAMPLE, _ARTIFACTS, _PICTURES = "training.json", "example", "artifacts", "pictures"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def write_artifacts(
             (pictures / f"{name}.png").write_bytes(content)
     about = {"format": ARTIFACTS_FORMAT, "run_id": run_id, "registered_model": registered_model, "epochs": epochs}
     (folder / _ABOUT).write_text(json.dumps(about, indent=2) + "\n")
-    return TrainingArtifacts(folder / _BUNDLE, folder, run_id, registered_model, epochs)
+    return TrainingArtifacts(folder / BUNDLE, folder, run_id, registered_model, epochs)
 
 
 def is_kept(folder: Path) -> bool:
@@ -81,7 +82,7 @@ def is_kept(folder: Path) -> bool:
 def read_artifacts(folder: Path) -> TrainingArtifacts:
     """A kept training, by its folder or that of the bundle in it, or a bundle alone. Raises `BundleError`."""
     for kept in (folder, folder.absolute().parent):
-        bundle = kept / _BUNDLE
+        bundle = kept / BUNDLE
         if (kept / _ABOUT).is_file() and (kept == folder or bundle.absolute() == folder.absolute()):
             try:
                 told = json.loads((kept / _ABOUT).read_text())
@@ -92,7 +93,7 @@ def read_artifacts(folder: Path) -> TrainingArtifacts:
                 )
             except (ValueError, KeyError, TypeError) as error:
                 raise BundleError(
-                    f"{kept / _ABOUT}: not what a training leaves ({error}); copy {_BUNDLE} out of the folder and "
+                    f"{kept / _ABOUT}: not what a training leaves ({error}); copy {BUNDLE} out of the folder and "
                     "register that"
                 ) from error
     return TrainingArtifacts(folder)
@@ -142,7 +143,7 @@ def keep_artifacts(folder: Path, name: str) -> Path:
 
 def how_to_register(kept: Path) -> str:
     """The command that registers what `keep_artifacts` has kept."""
-    whole = kept if (kept / _ABOUT).is_file() else kept / _BUNDLE
+    whole = kept if (kept / _ABOUT).is_file() else kept / BUNDLE
     where = without_password(str(mlflow.get_tracking_uri()))
     return shlex.join(["lesionflow", "register", str(whole), "--tracking-uri", where])
 
@@ -158,7 +159,7 @@ def _blank_image(card: Card) -> bytes:
 
 def copy_bundle(bundle: Path, into: Path) -> Path:
     """A copy of a bundle alone, without what else may lie in its folder."""
-    copied = into / _BUNDLE
+    copied = into / BUNDLE
     copied.mkdir()
     for name in BUNDLE_FILES:
         if (bundle / name).is_file():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.model.card import DISTANCE, IMAGE, PROBABILITIES, SINGLE, Card
+from lesionflow.progress import logging_at
 
 if TYPE_CHECKING:
     import onnx
@@ -96,16 +97,12 @@ def int8_graph(model: onnx.ModelProto, samples: np.ndarray) -> onnx.ModelProto:
         onnx.save(_named(model), plain)
         quant_pre_process(plain, folded, skip_symbolic_shape=True)  # constants that are kept as float16 are widened
         kept = [node.name for node in onnx.load(folded).graph.node if _is_distance(node)]
-        before = logging.root.level
-        logging.root.setLevel(logging.ERROR)  # it advises on the root logger to do what was just done
-        try:
+        with logging_at(logging.ERROR, logging.root):  # it advises on the root logger to do what was just done
             quantize_static(
                 folded, quantised, Samples(), per_channel=True, activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8, nodes_to_exclude=kept,
                 op_types_to_quantize=["Conv", "MatMul", "Gemm", "Add", "Mul", "GlobalAveragePool", "Clip", "Relu"],
             )  # fmt: skip
-        finally:
-            logging.root.setLevel(before)
         return onnx.load(quantised)
 
 

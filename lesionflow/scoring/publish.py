@@ -138,11 +138,9 @@ class Outputs:
     """What is to be written, checked before the work starts: first without the model, then by its diagnoses."""
 
     destination: Destination
+    config: ReportConfig  # whose `overwrite` says whether the report may replace another
     report: ReportOptions
-    html: Location | None
-    summary: Location | None
     sample: Location | None  # the list of images to review
-    overwrite: bool  # whether the report may replace another
     may_replace: bool  # whether page and summary may, as the report may if it is the same
 
     def of_model(self, labels: LabelSet) -> Outputs:
@@ -209,7 +207,7 @@ def check_outputs(
         raise UsageError("--out, --html, --summary and --sample-out name the same file; give each one of its own")
     for file in others:
         check_writable(file, may_replace)
-    return Outputs(destination, report, config.html, config.summary, sample, config.overwrite, may_replace)
+    return Outputs(destination, config, report, sample, may_replace)
 
 
 def _sample_location(destination: Destination, config: ReportConfig) -> Location | None:
@@ -221,9 +219,7 @@ def _sample_location(destination: Destination, config: ReportConfig) -> Location
     return out.parent / f"{out.name.removesuffix(out.suffix)}-sample.csv"
 
 
-def publish_report(
-    job: Job, info: RunInfo, outputs: Outputs, config: ReportConfig, started: float, resumed: int, workers: int
-) -> Summary:
+def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, resumed: int, workers: int) -> Summary:
     """Write what was planned of a job whose shards are all there, then remove the job.
 
     Parameters
@@ -234,8 +230,6 @@ def publish_report(
         Where its rows come from.
     outputs
         What is to be written.
-    config
-        What it is to hold.
     started
         When the work began, by the monotonic clock.
     resumed
@@ -250,7 +244,7 @@ def publish_report(
     """
     told = {"the model's card": info.card, "the second model's card": info.also_card}
     cards = [parse_card(text.encode(), name) for name, text in told.items() if text]
-    card, destination = cards[0], outputs.destination
+    card, destination, config = cards[0], outputs.destination, outputs.config
     rows, regrouped = _rows(job, config, cards, AVERAGED if info.averaged else SINGLE)
     if outputs.report.format == ISIC and outputs.report.failed_as is None and any(job.failures()):
         _refuse_failed(rows())
@@ -265,19 +259,19 @@ def publish_report(
         if outputs.sample is not None:
             sample = draw_sample(rows, config.sample or 0, config.by, config.sample_seed)
             write_sample(sample, outputs.sample, outputs.may_replace)
-        if outputs.html is not None:
+        if config.html is not None:
             from lesionflow.scoring.page import write_page
 
             write_page(
-                rows(), outputs.html, info.label, labels=job.labels, demo=card.demo, prior=card.prior,
+                rows(), config.html, info.label, labels=job.labels, demo=card.demo, prior=card.prior,
                 call_strength=strength, model_asked=info.model_asked, also=info.also,
                 sample=sample.paths if sample else (),
                 overwrite=outputs.may_replace, workers=workers,
             )  # fmt: skip
         seconds = time.monotonic() - started
-        if outputs.summary is not None:
+        if config.summary is not None:
             values = build_summary(counts, seconds, destination.location, origin, resumed, info.left_out)
-            write_summary(values, outputs.summary, outputs.may_replace)
+            write_summary(values, config.summary, outputs.may_replace)
         _publish(partial, outputs)
         remove_job(job.folder)
     return Summary(info.label, destination.location, counts, seconds, resumed, info.left_out, origin)
@@ -371,7 +365,7 @@ def _publish(partial: Path, outputs: Outputs) -> None:
         if destination.is_folder:
             _publish_folder(partial, destination)
         else:
-            put_in_place(partial, out, outputs.overwrite)
+            put_in_place(partial, out, outputs.config.overwrite)
     except FileExistsError as error:
         # Killed after this step, a run leaves the report that its resumption is about to write.
         if not (outputs.may_replace and _is_same(partial, out)):

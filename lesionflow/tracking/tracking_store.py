@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import datetime
 import importlib.util
+import logging
 import os
 import shlex
 import shutil
@@ -51,6 +52,8 @@ class MissingStoreError(RegistryError):
 
 
 _COPIES: dict[str, str] = {}  # the address of a migrated copy -> that of the database
+_levels: dict[str, int] = {}  # those of MLflow's loggers, before `connect` set them
+_blocks = 0  # of `kept_loggers` that the program is in
 
 
 @dataclass(frozen=True)
@@ -161,12 +164,11 @@ def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: b
     RegistryError
         Within seconds where nothing answers, and for a database that the installed MLflow cannot use.
     """
-    import logging
-
     current = str(mlflow.get_tracking_uri())
     asked = tracking_uri or _without_escapes(_original(current))
     # Schema migrations and the like are not output of ours; importing MLflow sets its level.
     for name in ("mlflow", "alembic"):
+        _levels.setdefault(name, logging.getLogger(name).level)
         logging.getLogger(name).setLevel(logging.WARNING)
     address = _without_credentials(asked)
     usable = prepare(address, writes=writes, migrate=migrate)
@@ -185,6 +187,22 @@ def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: b
 
 
 @contextlib.contextmanager
+def kept_loggers() -> Iterator[None]:
+    """After the outermost block, MLflow tells a program again what it told before."""
+    global _blocks
+    if not _blocks:
+        _levels.clear()
+    _blocks += 1
+    try:
+        yield
+    finally:
+        _blocks -= 1
+        while not _blocks and _levels:
+            name, level = _levels.popitem()
+            logging.getLogger(name).setLevel(level)
+
+
+@contextlib.contextmanager
 def kept_addresses() -> Iterator[None]:
     """Whatever store the block connects to, MLflow asks the one before again afterwards, as do programs begun then.
 
@@ -193,7 +211,8 @@ def kept_addresses() -> Iterator[None]:
     asked, variables = _asked(), {name: os.environ.get(name) for name in _ADDRESS_VARIABLES}
     chosen = asked is not None and mlflow.is_tracking_uri_set()  # otherwise it follows the working directory
     try:
-        yield
+        with kept_loggers():
+            yield
     finally:
         if _asked() != asked:
             mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # which is how it begins

@@ -84,14 +84,9 @@ def fit(
     members = np.concatenate([split.train, split.validation])  # the test part stays outside
     labels = labels[members]
     train, validation = np.split(np.arange(len(members), dtype=np.int32), [len(split.train)])
-    devices = device_count()
-    views = 2 if config.consistency else 1  # of each image in a batch
-    batch_size = divisible(min(config.batch_size, len(train)), devices * views)
-    steps = len(train) // batch_size  # an epoch; what is left over stays out, so that all steps have one shape
-    steps -= steps % steps_at_once(steps)
+    batch_size, steps = _steps(config, len(train))
     soft_targets = one_hot(labels[train], classes) if soft_targets is None else soft_targets
     sampled, targets = _sampled(config, labels[train], soft_targets, batch_size, steps)
-    validation_rows, weights = in_whole_parts(validation, devices)
 
     with across_devices(), _number_format(precision):
         store = PixelStore(pixels, members)
@@ -100,23 +95,13 @@ def fit(
             freeze_early_stages(network)  # its weights come from the checkpoint
         elif start or name == "efficientnet":
             start_from(start, network, store, train, labels[train], config.balance)
-        # The learner is the network and what only training needs before it.
-        rows, kept = store.input(), keras.Input((), dtype="float32")
-        changing = Augmentation(config.augmentation, config.quality, seed=config.seed)
-        images = changing(store.images(rows))  # (batch, height, width, 3)
-        if config.mixup:
-            images = Mixup(views)([images, kept])
-        logits = network(images)
-        if config.consistency:
-            logits = Consistency(config.consistency)(logits)
-        learner = keras.Model([rows, kept], logits)
-        averaging: list[keras.callbacks.Callback] = []
+        learner = _learner(config, network, store)
+        averaging = []
         if config.averaging:  # validation, and with it the choice of the epoch, sees the averaged weights
             adapting = NormalisationPass(network, store, train, labels[train], config.balance)
             averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), AdaptNormalisation(adapting)]
 
     history = [EpochResult(epoch, **metrics) for epoch, metrics in enumerate(last.history if last else (), start=1)]
-    done = len(history) * steps * batch_size  # images shown before
     best = EarlyStopping(network, config.patience, keep_last=config.keep == "last")
 
     def record(epoch: int, logs: dict[str, float]) -> None:
@@ -132,22 +117,13 @@ def fit(
         across_devices(),
         CheckpointCallback(checkpoints, belongs_to, precision, store.table, best, history) as keeping,
     ):
-        learner.compile(
-            optimizer=_optimizer(config, steps * config.epochs),
-            loss=build_loss(
-                config.loss, config.label_smoothing, positive_shares(labels[train], config.balance, classes)
-            ),
-            weighted_metrics=[
-                keras.metrics.CategoricalAccuracy(name="accuracy"),
-                BalancedAccuracy(config.believed_prior(labels[train], classes)),
-            ],
-            steps_per_execution=steps_at_once(steps),
-        )
-        # Left to the first step, the optimizer's variables would have TensorFlow trace that step twice.
-        learner.optimizer.build(learner.trainable_variables)
+        _compile(learner, config, labels[train], classes, steps)
         if last:
             restore(last, learner, store.table, best, averaged=bool(averaging))
         if not (last and last.ends(config.epochs, config.patience)):
+            done = len(history) * steps * batch_size  # images shown before
+            rows, weights = in_whole_parts(validation, device_count())
+            kept, truth = np.ones(len(rows), np.float32), one_hot(labels[rows], classes)
             learner.fit(
                 *store.batches(sampled[0][done:], (sampled[1][done:],), targets[done:], batch_size)[:2],
                 batch_size=batch_size,
@@ -155,13 +131,7 @@ def fit(
                 initial_epoch=len(history),
                 epochs=config.epochs,
                 shuffle=False,
-                validation_data=store.batches(
-                    validation_rows,
-                    (np.ones(len(validation_rows), np.float32),),
-                    one_hot(labels[validation_rows], classes),
-                    2 * batch_size,
-                    weights,
-                ),
+                validation_data=store.batches(rows, (kept,), truth, 2 * batch_size, weights),
                 validation_batch_size=2 * batch_size,
                 callbacks=[*averaging, recording, best, keeping, *callbacks],
                 verbose=0,
@@ -172,6 +142,47 @@ def fit(
     trained.set_weights(best.weights)
     seconds = time.monotonic() - started + (last.seconds if last else 0.0)
     return Fitted(trained, tuple(history), best.best_epoch, seconds, precision)
+
+
+def _views(config: TrainingConfig) -> int:
+    """Of each image in a batch."""
+    return 2 if config.consistency else 1
+
+
+def _steps(config: TrainingConfig, images: int) -> tuple[int, int]:
+    """How many images a step has, and how many steps an epoch."""
+    batch_size = divisible(min(config.batch_size, images), device_count() * _views(config))
+    steps = images // batch_size  # what is left over stays out, so that all steps have one shape
+    return batch_size, steps - steps % steps_at_once(steps)
+
+
+def _learner(config: TrainingConfig, network: keras.Model, store: PixelStore) -> keras.Model:
+    """The network and what only training needs around it."""
+    rows, kept = store.input(), keras.Input((), dtype="float32")
+    changing = Augmentation(config.augmentation, config.quality, seed=config.seed)
+    images = changing(store.images(rows))  # (batch, height, width, 3)
+    if config.mixup:
+        images = Mixup(_views(config))([images, kept])
+    logits = network(images)
+    if config.consistency:
+        logits = Consistency(config.consistency)(logits)
+    return keras.Model([rows, kept], logits)
+
+
+def _compile(learner: keras.Model, config: TrainingConfig, labels: np.ndarray, classes: int, steps: int) -> None:
+    """Labels: of the training part, (images,) int64; steps: of an epoch."""
+    positive = positive_shares(labels, config.balance, classes)
+    learner.compile(
+        optimizer=_optimizer(config, steps * config.epochs),
+        loss=build_loss(config.loss, config.label_smoothing, positive),
+        weighted_metrics=[
+            keras.metrics.CategoricalAccuracy(name="accuracy"),
+            BalancedAccuracy(config.believed_prior(labels, classes)),
+        ],
+        steps_per_execution=steps_at_once(steps),
+    )
+    # Left to the first step, the optimizer's variables would have TensorFlow trace that step twice.
+    learner.optimizer.build(learner.trainable_variables)
 
 
 @contextlib.contextmanager
@@ -194,7 +205,7 @@ def _sampled(
     float32, both (epochs * steps * batch_size,); and what to say blended likewise, (..., classes) float32.
     """
     generator = np.random.default_rng(config.seed)
-    views = 2 if config.consistency else 1
+    views = _views(config)
     shown = batch_size // views  # different images in a step
     # With two views, an epoch has half of the images; the next one goes on with the others.
     rounds = -(-config.epochs // views)

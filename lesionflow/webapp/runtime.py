@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesionflow.errors import DownloadError, UsageError
+from lesionflow.progress import logging_at
 
 REGISTRY = "https://registry.npmjs.org"
 TIMEOUT = 60  # seconds without a byte
@@ -71,11 +72,11 @@ def fetch_package(package: Package, cache: Path, given: Path | None = None) -> b
     import pooch
     import requests  # every command would else wait for it
 
-    pooch.get_logger().setLevel(logging.WARNING)
     elsewhere = f"'npm pack {package.name}@{package.version}' and name it: --runtime {package.file}"
     download = pooch.HTTPDownloader(timeout=TIMEOUT)
     try:
-        kept = pooch.retrieve(package.address, package.digest, package.file, cache, downloader=download)
+        with logging_at(logging.WARNING, pooch.get_logger()):
+            kept = pooch.retrieve(package.address, package.digest, package.file, cache, downloader=download)
         return Path(kept).read_bytes()
     except requests.RequestException as error:  # its text could hold a proxy's password
         reason = type(error).__name__ if error.response is None else f"status {error.response.status_code}"

@@ -1,10 +1,12 @@
 """What the commands about the champion print, and what they exit with."""
 
+import logging
 from pathlib import Path
 
 import mlflow
 import pytest
 
+import lesionflow
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.history import read_state
 from lesionflow.registry.versions import find_version
@@ -39,6 +41,20 @@ def test_a_refused_promotion_exits_with_one_and_says_why_and_how_to_force_it(con
     assert f"lesionflow promote {NAME} 4 --force --reason WHY" in message
     assert invoke("promote", NAME, "4", "--ece-ceiling", "0.4").exit_code == 0
     assert find_champion(NAME) == find_version(NAME, 4)
+
+
+def test_a_program_hears_from_mlflow_what_it_heard_before(contenders: Path) -> None:
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
+    before = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.DEBUG)
+        lesionflow.promote(NAME, 1)
+        lesionflow.history(NAME)
+        assert [logger.level for logger in loggers] == [logging.DEBUG, logging.DEBUG]
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 @pytest.mark.parametrize(

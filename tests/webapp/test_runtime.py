@@ -8,6 +8,7 @@ import io
 import tarfile
 from pathlib import Path
 
+import pooch
 import pytest
 
 from lesionflow.errors import DownloadError, UsageError
@@ -34,9 +35,11 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
 
 
 def test_it_is_downloaded_once(package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = pooch.get_logger().level
     with serving(tmp_path / "registry") as address:
         monkeypatch.setattr(runtime, "REGISTRY", address.rstrip("/"))
         content = fetch_package(package, tmp_path / "cache")
+    assert pooch.get_logger().level == said
     assert fetch_package(package, tmp_path / "cache") == content  # the server is gone
     assert read_members(content, ("dist/part.js",)) == {"dist/part.js": b"a = 1"}
     with pytest.raises(DownloadError, match=r"no file dist/other\.js"):
