@@ -1,9 +1,13 @@
-"""A file that gets its name when it is complete, or leaves nothing behind; or such an object in a store."""
+"""Files that get their name when they are complete, or leave nothing behind, and such objects; locks of files.
+
+A lock ends with the process that holds it, however that ends.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import os
 import secrets
 from collections.abc import Iterable, Iterator
@@ -195,3 +199,28 @@ def name_new(partial: Path, out: Path) -> None:
         if os.path.lexists(out):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(out)) from error
         os.rename(partial, out)
+
+
+_HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}  # by somebody else
+
+
+def can_lock() -> bool:
+    """Whether this system has locks; on Windows, and on some network shares, commands go without."""
+    return importlib.util.find_spec("fcntl") is not None
+
+
+def take_lock(file: BinaryIO, *, shared: bool = False, wait: bool = False) -> bool:
+    """Take the lock of an open file, until it is closed; False where somebody else holds it.
+
+    shared: whether others who share it may hold it as well; wait: until it is free. Where there are no locks, as on
+    Windows and on some network shares, one goes without: True.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        return error.errno not in _HELD
+    return True

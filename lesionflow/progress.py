@@ -28,13 +28,16 @@ def stderr_console() -> Console:
 
 @contextlib.contextmanager
 def logging_at(level: int, logger: logging.Logger) -> Iterator[None]:
-    """Inside of the block, a logger drops what is below a level."""
-    before = logger.level
-    logger.setLevel(level)
+    """Inside of the block, a logger drops what is below a level; a filter, as blocks of several threads overlap."""
+
+    def is_told(record: logging.LogRecord) -> bool:
+        return record.levelno >= level
+
+    logger.addFilter(is_told)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        logger.removeFilter(is_told)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from lesionflow.dataverse.download import (
 )
 from lesionflow.dataverse.server import HAM10000_DOI, Patience, Web, read_listing
 from lesionflow.errors import DownloadError, UsageError
-from lesionflow.progress import logging_at, stderr_console
+from lesionflow.progress import stderr_console
 
 
 @dataclass(frozen=True)
@@ -74,15 +73,13 @@ def download(
     DownloadError
         Where the server, its answers or the disk do not allow it.
     """
-    import pooch
-
     folder, config = Path(folder), configured(DownloadConfig, config, overrides)
     if not config.accept_licence:
         raise UsageError(f"{TERMS}. Nothing is downloaded before that is accepted: add --accept-licence")
     with DownloadDisplay(console or stderr_console()) as display:
         web = Web(patience or Patience(tries=config.tries), display.say)
         try:
-            with working_folder(folder), logging_at(logging.WARNING, pooch.get_logger()):  # progress is ours to tell
+            with working_folder(folder):
                 published = read_listing(config.address, HAM10000_DOI, web)
                 manifest = DownloadManifest(folder, published)
                 steps = plan(published, config.part, folder, manifest)

@@ -40,12 +40,12 @@ from lesionflow.runtimes.parity import (
     Cost,
     LabelledPixels,
     Parity,
+    RuntimePredictor,
     check_parity,
     compare_answers,
     measure_cost,
     without_ranges,
 )
-from lesionflow.runtimes.predictor import RuntimePredictor
 from lesionflow.scoring.sources import open_source
 from lesionflow.training.finalize import MODEL_CARD_FILE
 

@@ -135,7 +135,7 @@ def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, n
 
 def _champion(name: str, tracking_uri: str | None) -> str:
     """Who is champion since when, in one line; what is wrong where that cannot be told."""
-    from lesionflow.api.history import history
+    from lesionflow.api.promote import history
 
     try:
         state = history(name, tracking_uri=tracking_uri)

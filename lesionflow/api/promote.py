@@ -1,4 +1,4 @@
-"""Promote: ask the gates whether a registered version becomes the champion, or put it there by force."""
+"""The champion: ask the gates for a version, or put it there by force; go back; who was it when, and why."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Unpack
 
 from lesionflow.api.compare_report import join_both
 from lesionflow.api.overrides import PromotionOptions, configured
-from lesionflow.errors import UsageError
+from lesionflow.defaults import DEFAULT_NAME
+from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.shipped import PRETRAINED
-from lesionflow.registry.champion import Promotion, challenge
+from lesionflow.registry.champion import Promotion, Rollback, challenge, roll_back
 from lesionflow.registry.config import PromotionConfig
 from lesionflow.registry.gates import Night
-from lesionflow.registry.history import checked_reason
-from lesionflow.registry.versions import find_version
-from lesionflow.tracking.tracking_store import connect, kept_loggers
+from lesionflow.registry.history import ChampionState, checked_reason, read_state
+from lesionflow.registry.versions import find_version, suggest_model
+from lesionflow.tracking.tracking_store import connect, kept_addresses, kept_loggers
 
 
 @kept_loggers()
@@ -84,3 +85,28 @@ def promote(
         night = Night(Path(report).name, said)
     connect(tracking_uri, writes=True, migrate=migrate)
     return challenge(find_version(name, version), config, force=force, note=note, night=night)
+
+
+@kept_loggers()
+def rollback(
+    name: str = DEFAULT_NAME, *, reason: str = "", tracking_uri: str | None = None, migrate: bool = False
+) -> Rollback:
+    """Restore the champion before the present one; a second time, the one before that.
+
+    Champions that were deleted since are left out. Raises `RegistryError` where there is none to go back to.
+    """
+    note = checked_reason(reason)
+    connect(tracking_uri, writes=True, migrate=migrate)
+    return roll_back(name, note)
+
+
+@kept_addresses()
+def history(name: str = DEFAULT_NAME, *, tracking_uri: str | None = None) -> ChampionState:
+    """The champion of a model and every change of it, oldest first. Raises `RegistryError` where there is neither."""
+    connect(tracking_uri)
+    state = read_state(name)
+    if not state.changes and state.champion is None:
+        raise RegistryError(
+            f"{name} has no champion and never had one{suggest_model(name)}; train a model with 'lesionflow train'"
+        )
+    return state

@@ -9,18 +9,15 @@ from typing import Any
 
 import click
 
-from lesionflow.cli.completion import completion
 from lesionflow.cli.data import download
-from lesionflow.cli.doctor import doctor
+from lesionflow.cli.doctor import completion, doctor
 from lesionflow.cli.evaluation import demo, describe, evaluate
-from lesionflow.cli.explanation import explain
 from lesionflow.cli.mlproject import work_where_mlflow_run_was_typed
 from lesionflow.cli.monitoring import monitor
 from lesionflow.cli.registry import compare, export, history, move_store, promote, register, rollback
-from lesionflow.cli.scoring import merge, score
+from lesionflow.cli.scoring import explain, merge, score, web
 from lesionflow.cli.streams import guarded_streams
 from lesionflow.cli.training import train
-from lesionflow.cli.web import web
 from lesionflow.errors import LesionflowError, UsageError
 from lesionflow.version import __version__
 

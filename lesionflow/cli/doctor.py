@@ -1,4 +1,4 @@
-"""The command that looks at an installation."""
+"""The commands about an installation: what it is like, and what makes a shell complete the others."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections import Counter
 from pathlib import Path
 
 import click
+from click.shell_completion import get_completion_class
 
 from lesionflow.cli.help import Option, command, option
 from lesionflow.cli.options import cache_option, registered_model_option, tracking_uri_option
+from lesionflow.cli.values import Choice
 
 _COLOURS = {"ok": None, "warning": "yellow", "problem": "red"}
 
@@ -64,3 +66,26 @@ def _variables(ctx: click.Context) -> set[str]:
         for parameter in its.params:
             found |= set(parameter.variables(within)) if isinstance(parameter, Option) else set()
     return found
+
+
+PROGRAM, VARIABLE = "lesionflow", "_LESIONFLOW_COMPLETE"
+SHELLS = ("bash", "zsh", "fish")
+
+
+@command(short_help="Print the script that has a shell complete commands.")
+@click.argument("shell", type=Choice(SHELLS))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script that has a shell complete lesionflow's commands, options and values.
+
+    The shell's start file runs it: ~/.bashrc, ~/.zshrc (after compinit) or ~/.config/fish/config.fish.
+
+    \b
+    Example:
+      echo 'eval "$(lesionflow completion bash)"' >> ~/.bashrc
+      echo 'eval "$(lesionflow completion zsh)"' >> ~/.zshrc
+      echo 'lesionflow completion fish | source' >> ~/.config/fish/config.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None, f"Click has always known {shell}"
+    click.echo(kind(ctx.find_root().command, {}, PROGRAM, VARIABLE).source())

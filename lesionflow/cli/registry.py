@@ -224,7 +224,7 @@ def rollback(name: str, **options: Any) -> None:
     Example:
       lesionflow rollback --reason "misses melanomas on the new camera"
     """
-    from lesionflow.api.rollback import rollback
+    from lesionflow.api.promote import rollback
 
     done = rollback(name, **options)
     for number in done.deleted:
@@ -248,7 +248,7 @@ def history(name: str, tracking_uri: str | None) -> None:
     Example:
       lesionflow history
     """
-    from lesionflow.api.history import history
+    from lesionflow.api.promote import history
 
     state = history(name, tracking_uri=tracking_uri)
     _warn_of_others(name, state)

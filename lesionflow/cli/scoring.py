@@ -1,4 +1,4 @@
-"""The commands that score, in one run or in parts."""
+"""The commands that score: in one run, in parts, in a browser; and what shows where a call comes from."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import functools
 import os
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lesionflow.cli.help import command, option
-from lesionflow.cli.options import model_option, options_of, tracking_uri_option
+from lesionflow.cli.options import cache_option, model_option, options_of, tracking_uri_option
 from lesionflow.cli.streams import exit_code, terminable
-from lesionflow.cli.values import IMAGES, OUTPUT
+from lesionflow.cli.values import IMAGES, MODEL, OUTPUT
+from lesionflow.evaluation.config import PICTURES, ExplanationConfig
 from lesionflow.scoring.config import REPORT, ReportConfig, ScoringConfig
+from lesionflow.webapp.config import WebConfig
 
 if TYPE_CHECKING:
+    from lesionflow.api.explain import Explained
     from lesionflow.scoring.publish import Summary
 
 SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
@@ -138,3 +142,80 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
     else:
         end = f"report: {out}"
     say(f"{speed:.0f} images a second; {end}" if speed else end)
+
+
+@command(short_help="Make a web page that scores images in a browser.")
+@click.argument("model", type=MODEL)
+@option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Folder for the page; made.",
+)
+@options_of(WebConfig)
+@tracking_uri_option
+@cache_option
+def web(model: str, out: Path, tracking_uri: str | None, cache: Path | None, **options: Any) -> None:
+    """Make a web page with a MODEL in it: it scores images in the browser, and sends nothing to anybody.
+
+    MODEL is written as for 'lesionflow score --model'. The folder holds all that the page needs: open its index.html,
+    or put it on any web server, from where browsers can install it as an app that works without a network. Images get
+    the calls of 'lesionflow score', and its CSV. The first time, ONNX Runtime Web is downloaded from the npm registry,
+    33 MB.
+
+    \b
+    Example:
+      lesionflow web pretrained --out page
+    """
+    from lesionflow.api.web import web
+
+    made = web(model, out, cache=cache, tracking_uri=tracking_uri, **options)
+    click.echo(f"{len(made.files)} files, {made.size / 1e6:.0f} MB: open {made.folder / made.files[0]}")
+
+
+@command(short_help="Draw what the call for each image depends on.")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=IMAGES)
+@option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    group=PICTURES,
+    metavar="FOLDER",
+    help="Folder for the pictures; made.",
+)
+@model_option
+@options_of(ExplanationConfig)
+@tracking_uri_option
+@click.pass_context
+def explain(
+    ctx: click.Context, images: tuple[str, ...], out: Path, model: str, tracking_uri: str | None, **options: Any
+) -> None:
+    """Draw a picture for each image: a map of what the call depends on, the probabilities, and the decision.
+
+    IMAGE is anything that 'lesionflow score' accepts: an image, a folder, a pattern, @LIST, a table. The map shows how
+    the probability of the called diagnosis, or of --target, changes when parts of the image are covered (occlusion
+    sensitivity). It describes this model, not the lesion. For research, not a diagnosis.
+
+    Takes about a second per image. Exits with 0 if all were drawn, 3 if some could not be read, 1 if nothing could be
+    drawn, 2 for wrong usage.
+
+    \b
+    Example:
+      lesionflow explain mole.jpg other.png --out pictures
+    """
+    from lesionflow.api.explain import explain
+
+    done = explain(images, out, model=model, tracking_uri=tracking_uri, on_image=_print_explained, **options)
+    failed = sum(each.picture is None for each in done)
+    click.echo(f"{len(done) - failed} drawn, {failed} failed", err=True)
+    if failed:
+        ctx.exit(SOME_IMAGES_FAILED)
+
+
+def _print_explained(done: Explained) -> None:
+    """The picture on stdout, what is wrong with an image on stderr."""
+    if done.picture is None:
+        click.echo(f"{ascii(done.path)[1:-1]}: {done.error}", err=True)
+    else:
+        click.echo(str(done.picture))

@@ -1,18 +1,21 @@
-"""Labelled images, whatever they come in: what training and evaluation begin with."""
+"""Labelled images, whatever they come in: what training and evaluation begin with.
+
+A zip archive is read where it lies: its names become a folder that any layout is read from.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.archives import as_folder, within
 from lesionflow.datasets.csv_and_folders import (
     ITS_OWN_COLUMNS,
     has_diagnosis_folders,
@@ -31,8 +34,8 @@ from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete, digests_of_files
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.errors import DataError, first_few
-from lesionflow.images.containers import is_archive
+from lesionflow.errors import DataError, ImageError, first_few
+from lesionflow.images.containers import MAXIMUM_BYTES, archive_members, is_archive, read_member
 from lesionflow.images.discovery import default_cache
 
 if TYPE_CHECKING:
@@ -125,10 +128,10 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
     """
     words = words or LabelWords()
     if is_archive(path):
-        with as_folder(path) as folder:
+        with _as_folder(path) as folder:
             table, warnings = read_rows(folder, words)
             marker = str(folder.parent if folder.name != path.name else folder)
-        table["path"] = [within(path, name) for name in table["path"]]
+        table["path"] = [_within(path, name) for name in table["path"]]
         return table, [warning.replace(marker, str(path)) for warning in warnings]
     return complete(read_raw_labels(path, words), words)
 
@@ -145,7 +148,7 @@ def decided_words(
     """
     words = read_label_words(None if labels is None else os.fspath(labels), label_set)
     path = _demo_folder(cache, label_set) if os.fspath(source) == DEMO else Path(source)
-    with as_folder(path) if is_archive(path) else contextlib.nullcontext(path) as folder:
+    with _as_folder(path) if is_archive(path) else contextlib.nullcontext(path) as folder:
         raw = read_raw_labels(folder, words)
     return words.decide(raw.words, raw.of_data_set)
 
@@ -212,3 +215,45 @@ def _digest(table: pd.DataFrame) -> str:
     for row in zip(table["image_id"], table["lesion_id"], table["dx"], table["content"], strict=True):
         digest.update("\t".join(row).encode() + b"\n")
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _as_folder(archive: Path) -> Iterator[Path]:
+    """A folder with the tables of an archive, and in place of each image a few bytes that tell it from others.
+
+    Of an archive with one folder at its top, it is that one. `_within` gives the path of an image in the archive.
+
+    Raises
+    ------
+    DataError
+        For an archive that cannot be read; where the block raises one, it names the archive.
+    """
+    with tempfile.TemporaryDirectory(prefix="lesionflow-archive-") as temporary:
+        root = Path(temporary) / archive.name
+        root.mkdir()
+        for member in archive_members(archive):
+            unpacked = root / member.filename
+            unpacked.parent.mkdir(parents=True, exist_ok=True)
+            if unpacked.suffix.lower() not in TABLE_SUFFIXES:
+                unpacked.write_text(f"{member.CRC} {member.file_size}")
+                continue
+            if member.file_size > MAXIMUM_BYTES:
+                raise DataError(f"{archive}: {member.filename} has more than {MAXIMUM_BYTES // 2**20} MiB; unpack it")
+            try:
+                unpacked.write_bytes(read_member(archive / member.filename))
+            except ImageError as error:
+                raise DataError(f"{archive}: {member.filename}: {error.detail}") from error
+        try:
+            yield _without_wrapping(root)
+        except DataError as error:
+            raise DataError(str(error).replace(str(root), str(archive))) from error
+
+
+def _within(archive: Path, path: str) -> str:
+    """The path of an image in the archive from that in its folder."""
+    return os.path.join(archive, path.partition(f"{os.sep}{archive.name}{os.sep}")[2])
+
+
+def _without_wrapping(root: Path) -> Path:
+    entries = list(root.iterdir())
+    return entries[0] if len(entries) == 1 and entries[0].is_dir() else root

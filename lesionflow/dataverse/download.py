@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.atomic import atomic_write_bytes
+from lesionflow.atomic import atomic_write_bytes, take_lock
 from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
 from lesionflow.dataverse.config import PARTS, DownloadConfig
 from lesionflow.dataverse.files import Advance, contents_digest, fetch, partial_of, unpack
 from lesionflow.dataverse.server import Cancelled, Published, PublishedFile, Web
 from lesionflow.errors import DownloadError
-from lesionflow.locks import take_lock
 from lesionflow.progress import live_bars
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ What has come is kept and gone on with, only right content gets its name, and no
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from lesionflow.atomic import name_new
 from lesionflow.dataverse.server import PublishedFile, TransientError, Web
 from lesionflow.errors import DownloadError
+from lesionflow.progress import logging_at
 
 if TYPE_CHECKING:
     import requests
@@ -47,7 +49,8 @@ def fetch(file: PublishedFile, folder: Path, web: Web, advance: Advance = lambda
     for last in (False, True):
         downloader = ResumingDownloader(web, file, partial, advance)
         try:
-            arrived = Path(pooch.retrieve(file.url, file.digest, file.name, folder, downloader=downloader))
+            with logging_at(logging.WARNING, pooch.get_logger()):  # progress is ours to tell
+                arrived = Path(pooch.retrieve(file.url, file.digest, file.name, folder, downloader=downloader))
             downloader.tell(arrived.stat().st_size)  # also where it lay there already
             partial.unlink(missing_ok=True)
             return arrived

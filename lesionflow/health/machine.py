@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from lesionflow.atomic import can_lock
 from lesionflow.defaults import usable_cores
 from lesionflow.errors import did_you_mean
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check
 from lesionflow.images.discovery import default_cache
-from lesionflow.locks import can_lock
 from lesionflow.tracking.client import PROMPT, QUIET, SET_BY_USER
 from lesionflow.usage_data import SENDERS, SWITCHES, turned_on
 

@@ -11,9 +11,10 @@ import numpy as np
 from lesionflow.errors import ReportError
 from lesionflow.evaluation.metrics import in_words, measure, with_interval
 from lesionflow.evaluation.stability import measure_stability
-from lesionflow.model.card import Estimate
+from lesionflow.model.card import SINGLE, Card, Estimate
 from lesionflow.model.prediction import Predictions, with_labels
-from lesionflow.model.predictor import Predictor
+from lesionflow.model.predictor import Outputs, Predictor
+from lesionflow.runtimes.artifact import Run
 
 MOST_IMAGES = 200  # that file and bundle are compared on
 STABILITY_IMAGES = 100  # each of which is changed in fifteen ways
@@ -143,3 +144,24 @@ def without_ranges(images: LabelledPixels, most: int = 200, share: float = 0.2) 
 def as_json(found: Parity | Cost | None) -> dict[str, object] | None:
     """The fields as JSON has them; None stays None."""
     return None if found is None else dataclasses.asdict(found)
+
+
+_LEAST = 1e-9  # probability: int8 has zeros, which have no logarithm
+
+
+class RuntimePredictor(Predictor):
+    """What a file for another runtime says, decided and measured as a bundle's `Predictor` decides it."""
+
+    def __init__(self, card: Card, run: Run):
+        self.card, self.run = card, run
+        self.averaged, self.device = False, "cpu"
+        self.threads = 2  # not 1, with which batches would be run beside each other: not every runtime takes that
+        # The file has applied temperature and offsets already.
+        self.calibration = dataclasses.replace(
+            card.calibrations[SINGLE], temperature=1.0, logit_offsets=(0.0,) * len(card.labels)
+        )
+
+    def measure(self, pixels: np.ndarray) -> Outputs:
+        """(batch, height, width, 3) uint8 to logarithms of probabilities (batch, classes) and distances (batch,)."""
+        probabilities, distances = self.run(np.asarray(pixels))
+        return np.log(np.maximum(probabilities, _LEAST)), distances

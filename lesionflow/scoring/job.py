@@ -21,10 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lesionflow.atomic import atomic_write_bytes, put_in_place, unique_suffix
+from lesionflow.atomic import atomic_write_bytes, put_in_place, take_lock, unique_suffix
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, LesionflowError, ReportError, first_few
-from lesionflow.locks import take_lock
 from lesionflow.model.card import parse_card
 from lesionflow.scoring.config import ShardRange
 from lesionflow.scoring.shards import (

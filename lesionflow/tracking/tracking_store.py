@@ -24,9 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lesionflow.atomic import name_new, unique_suffix
+from lesionflow.atomic import name_new, take_lock, unique_suffix
 from lesionflow.errors import RegistryError, UsageError
-from lesionflow.locks import take_lock
 from lesionflow.tracking.client import DEFAULT_STORE, mlflow, registry_errors, shown_address
 
 MISSING, CURRENT, OLDER, NEWER = "missing", "current", "older", "newer"

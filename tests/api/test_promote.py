@@ -10,6 +10,7 @@ import lesionflow
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.history import read_state
 from lesionflow.registry.versions import find_version
+from lesionflow.tracking import tracking_store
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME
 from tests.registry.champions import set_champion
@@ -43,7 +44,8 @@ def test_a_refused_promotion_exits_with_one_and_says_why_and_how_to_force_it(con
     assert find_champion(NAME) == find_version(NAME, 4)
 
 
-def test_a_program_hears_from_mlflow_what_it_heard_before(contenders: Path) -> None:
+def test_a_program_hears_from_mlflow_what_it_heard_before(contenders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking_store, "_blocks", 0)  # without the one around every test
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     before = [logger.level for logger in loggers]
     try:

@@ -35,11 +35,12 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
 
 
 def test_it_is_downloaded_once(package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = pooch.get_logger().level
+    logger = pooch.get_logger()
+    said = logger.level, logger.filters[:]
     with serving(tmp_path / "registry") as address:
         monkeypatch.setattr(runtime, "REGISTRY", address.rstrip("/"))
         content = fetch_package(package, tmp_path / "cache")
-    assert pooch.get_logger().level == said
+    assert (logger.level, logger.filters) == said
     assert fetch_package(package, tmp_path / "cache") == content  # the server is gone
     assert read_members(content, ("dist/part.js",)) == {"dist/part.js": b"a = 1"}
     with pytest.raises(DownloadError, match=r"no file dist/other\.js"):
