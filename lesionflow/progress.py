@@ -64,6 +64,11 @@ def live_bars(console: Console, *columns: ProgressColumn) -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
+def tell(console: Console, text: str, *, warning: bool = False) -> None:
+    """Print a line as it is: a name in brackets is no markup, which Rich would leave out."""
+    console.print(text, style="yellow" if warning else None, highlight=False, markup=False, soft_wrap=True)
+
+
 def say(text: str, *, quiet: bool = False, console: Console | None = None) -> None:
     """Print a line where progress is shown."""
     if not quiet and not (console is not None and console.quiet):

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from lesionflow import progress
-from lesionflow.progress import duration, show_progress
+from lesionflow.progress import duration, show_progress, stderr_console, tell
 
 
 def test_plain_lines_where_there_is_no_terminal(
@@ -35,6 +35,11 @@ def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     with show_progress(10, quiet=True) as advance:
         advance(10, 1)
     assert capsys.readouterr().err == ""
+
+
+def test_names_in_brackets_are_told_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    tell(stderr_console(), "warning: [old]/a.csv: 'wart [/]' is no diagnosis", warning=True)
+    assert capsys.readouterr().err == "warning: [old]/a.csv: 'wart [/]' is no diagnosis\n"
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (7325, "2 h 2 min")])

@@ -11,6 +11,7 @@ from typing import Unpack
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 
 from lesionflow.api.load import LoadedModel, load
 from lesionflow.api.overrides import ExplanationOptions, configured
@@ -96,7 +97,7 @@ def explain(
         loaded = load(model, tracking_uri=tracking_uri, device="cpu")
         target = _index_of(config.target, loaded.card)
         for path in paths:
-            status.update(f"explaining {utf8(path)}")
+            status.update(f"explaining {escape(utf8(path))}")
             for each in _explain(path, Path(out) / names[path], loaded, target, config.overwrite):
                 on_image(each)
                 explained.append(each)

@@ -30,7 +30,7 @@ from lesionflow.model.files import read_arrays
 from lesionflow.profile.describe import describe_images
 from lesionflow.profile.description import Description
 from lesionflow.profile.page import write_description
-from lesionflow.progress import stderr_console
+from lesionflow.progress import stderr_console, tell
 from lesionflow.registry.champion import promote_best
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
@@ -172,7 +172,7 @@ def _read_data(
     """The images to train on, their split and what there is to know about them, which is said."""
     images = read_data_sets(config.data_sets, config.extra_sets, cache, config.labels, config.label_set)
     for warning in images.warnings:
-        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
+        tell(console, f"warning: {warning}", warning=True)
     split = split_data_sets(images, config.fractions, config.seed)
     if begun:
         begun.check(images, split)
@@ -180,12 +180,9 @@ def _read_data(
         description = describe_images(images, split)
     for finding in description.findings:
         if finding.warning:
-            console.print(f"warning: {finding.text}", style="yellow", highlight=False, soft_wrap=True)
+            tell(console, f"warning: {finding.text}", warning=True)
     counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
-    console.print(
-        f"{images.description}: {counts} images, split by {split.by}; preset {config.preset}",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    tell(console, f"{images.description}: {counts} images, split by {split.by}; preset {config.preset}")
     return images, split, description
 
 
@@ -239,7 +236,7 @@ def _learnt_from(resolved: Resolved, images: LabelledImages, split: Split, conso
         if leak.images:
             warning = leak.describe(f"{resolved.label}, which training builds on,")
     if warning:
-        console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        tell(console, f"warning: {warning}", warning=True)
     return LearntFrom(resolved.label, card.licence, known, warning)
 
 
@@ -250,7 +247,7 @@ def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig
     named = config.model.split(",")
     if ALL not in named or "efficientnet" in named or has_imagenet_weights():
         return config
-    console.print(f"warning: left out: {MISSING}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    tell(console, f"warning: left out: {MISSING}", warning=True)
     return dataclasses.replace(config, model=",".join(name for name in NETWORKS if name != "efficientnet"))
 
 
@@ -287,7 +284,7 @@ def _train(
             for name in config.networks:
                 found = find_trained(runs[name]) if name in runs else None
                 if found:
-                    console.print(f"{name}: registered already as {found[0].label}", highlight=False, soft_wrap=True)
+                    tell(console, f"{name}: registered already as {found[0].label}")
                     if several:
                         mark_finished(runs[name])
                 elif several:
@@ -325,7 +322,7 @@ def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Itera
     """Name the command that goes on: at the start, for who is killed without a word, and when the block is stopped."""
     where = without_password(address)
     command = shlex.join(["lesionflow", "train", "--resume", run_id, "--tracking-uri", where])
-    console.print(f"run {run_id}; if it is interrupted: {command}", highlight=False, soft_wrap=True)
+    tell(console, f"run {run_id}; if it is interrupted: {command}")
     try:
         yield
     except KeyboardInterrupt as stopped:

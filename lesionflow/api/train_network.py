@@ -22,6 +22,7 @@ from lesionflow.evaluation.learning import History
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import CARD_FILE, Card
 from lesionflow.model.predictor import load_predictor
+from lesionflow.progress import tell
 from lesionflow.registry.training_artifacts import (
     BUNDLE,
     how_to_register,
@@ -140,9 +141,9 @@ def train_network(
     last, logged = last_checkpoint(run_id), logged_epochs(run_id)
     if last:
         mark_resumed(last.epoch)
-        console.print(f"{name}: goes on after epoch {last.epoch} of {config.epochs}", highlight=False, soft_wrap=True)
+        tell(console, f"{name}: goes on after epoch {last.epoch} of {config.epochs}")
     elif logged:
-        console.print(f"{name}: no whole checkpoint; begins with epoch 1", highlight=False, soft_wrap=True)
+        tell(console, f"{name}: no whole checkpoint; begins with epoch 1")
 
     log, keep = _unstoppable(run_id, last, logged, console)
     display = TrainingDisplay(name, console)
@@ -211,7 +212,7 @@ def _kept_if_it_fails(name: str, run_id: str, console: Console) -> Iterator[Path
             told += f"; to register it later: {how_to_register(kept)}"
         if isinstance(error, RegistryError):
             raise RegistryError(f"{error}; {told}") from error
-        console.print(told, style="yellow", highlight=False, soft_wrap=True)
+        tell(console, told, warning=True)
         raise
     shutil.rmtree(left)
 
@@ -232,9 +233,7 @@ def _unstoppable(
     Epochs that it did not take are logged with a later one, or with the model; a checkpoint that it did not take is
     dropped, as the next one has more.
     """
-    outage = CircuitBreaker(
-        lambda told: console.print(told, style="yellow", highlight=False, markup=False, soft_wrap=True)
-    )
+    outage = CircuitBreaker(lambda told: tell(console, told, warning=True))
     waiting: dict[int, Mapping[str, float]] = dict(enumerate(last.history, start=1)) if last else {}
 
     def log(result: EpochResult) -> None:

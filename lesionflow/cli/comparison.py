@@ -133,7 +133,7 @@ def _side_by_side(models: tuple[ComparedModel, ...], parts: tuple[str, ...]) -> 
     table.add_row("registered", *(f"{model.registered:%Y-%m-%d}" if model.registered else "" for model in models))
     for part in parts:
         table.add_section()
-        table.add_row(f"[bold]{part}[/]")
+        table.add_row(part, style="bold")
         for metric in shown_at(Place.COMPARISON, cards[0].labels):
             found = [card.metrics.get(part, {}).get(metric.name) for card in cards]
             table.add_row(metric.short, *(f"{x.value:.3f} ({x.low:.3f}-{x.high:.3f})" if x else "" for x in found))

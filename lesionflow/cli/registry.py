@@ -80,7 +80,7 @@ def compare(
     comparison = compare(models, tracking_uri=tracking_uri)
     parts = (part,) if part else PARTS
     if not for_machines:
-        print_comparison(comparison, parts, Console(highlight=False))
+        print_comparison(comparison, parts, Console(highlight=False, markup=False))
         return
     for label, why in comparison.not_comparable.items():
         click.secho(f"warning: {label} is NOT COMPARABLE: {why}", err=True, fg="yellow")
@@ -99,7 +99,7 @@ def _compare_report(report: Path, truth: Path, for_machines: bool) -> None:
     if for_machines:
         click.echo(json.dumps(report_as_json(found), indent=2))
     else:
-        print_report_comparison(found, Console(highlight=False))
+        print_report_comparison(found, Console(highlight=False, markup=False))
 
 
 @command(short_help="Register a bundle on disk.")

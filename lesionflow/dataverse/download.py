@@ -19,7 +19,7 @@ from lesionflow.dataverse.config import PARTS, DownloadConfig
 from lesionflow.dataverse.files import Advance, contents_digest, fetch, partial_of, unpack
 from lesionflow.dataverse.server import Cancelled, Published, PublishedFile, Web
 from lesionflow.errors import DownloadError
-from lesionflow.progress import live_bars
+from lesionflow.progress import live_bars, tell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -257,4 +257,4 @@ class DownloadDisplay:
 
     def say(self, text: str) -> None:
         """A line above the bars."""
-        self.console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        tell(self.console, text, warning=True)

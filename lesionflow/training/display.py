@@ -6,7 +6,7 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-from lesionflow.progress import live_bars
+from lesionflow.progress import live_bars, tell
 
 
 class TrainingDisplay(keras.callbacks.Callback):
@@ -56,13 +56,12 @@ class TrainingDisplay(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None) -> None:
         """Print the epoch's line, above the bar where there is one."""
-        self.console.print(
+        tell(
+            self.console,
             f"{self.name} epoch {epoch + 1}/{self.params['epochs']}: "
             f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}, "
             f"validation loss {logs['val_loss']:.3f}, accuracy {logs['val_accuracy']:.3f}, "
             f"balanced accuracy {logs['val_balanced_accuracy']:.3f}",
-            highlight=False,
-            soft_wrap=True,
         )
 
     def on_train_end(self, logs=None) -> None:

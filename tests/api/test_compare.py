@@ -51,6 +51,13 @@ def test_bundles_are_compared_without_a_registry(tmp_path: Path, monkeypatch: py
         compare(["bundle0.6", "bundle0.8"])
 
 
+def test_a_data_set_in_brackets_is_named_as_it_is(tmp_path: Path) -> None:
+    for share in (0.6, 0.8):
+        write_bundle(tmp_path / str(share), answers(share), data_name="moles [old]")
+    shown = invoke("compare", str(tmp_path / "0.6"), str(tmp_path / "0.8"))
+    assert shown.exit_code == 0 and shown.stdout.count("moles [old]") == 2, shown.output
+
+
 def test_what_is_not_comparable_has_no_difference_and_is_said_loudly(contenders: Path) -> None:
     models = [address(number) for number in (1, 5, 6)]
     found = compare(models)
