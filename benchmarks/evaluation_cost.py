@@ -2,7 +2,7 @@
 
 Each build is the root of a checkout, and each measurement a process of its own: `lesionflow train` of one epoch, of
 which what comes after the fit is counted, and `measure` and `slices` on made-up predictions, by sex, age, body site and
-confirmation as frequent as in HAM10000. All figures are CPU seconds.
+confirmation as frequent as in HAM10000. All numbers are CPU seconds.
 
     git worktree add ../before 5e75e50
     python benchmarks/evaluation_cost.py --before ../before [--data ../shared/ham10000] [--model cnn] [--image-size 64]

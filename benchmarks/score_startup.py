@@ -40,8 +40,8 @@ import dataclasses
 folder, image = Path(sys.argv[1]), Path(sys.argv[2])
 connect(sys.argv[3], writes=True)
 card = read_card(folder)
-figures = {"validation": {versions.DECIDING: Estimate(0.5, 0.5, 0.5)}}
-card = write_card(folder, dataclasses.replace(card, metrics=figures))
+metrics = {"validation": {versions.DECIDING: Estimate(0.5, 0.5, 0.5)}}
+card = write_card(folder, dataclasses.replace(card, metrics=metrics))
 with tracking.run("benchmark", "benchmark"):
     version = versions.register_bundle(folder, card, "lesionflow", image.read_bytes())
 promote("lesionflow", version.number, tracking_uri=sys.argv[3], force=True, reason="a benchmark")

@@ -65,8 +65,8 @@ def main() -> None:
         )  # fmt: skip
         print(f"\n{part}: {len(members)} images, {leak} of lesions that the model was trained on")
         for each in call_strengths(said, card.prior):
-            figures = map(with_interval, (each.balanced_accuracy, each.accuracy, each.sensitivity))
-            print("|", " | ".join([f"{each.strength:g}", *figures]), "|")
+            values = map(with_interval, (each.balanced_accuracy, each.accuracy, each.sensitivity))
+            print("|", " | ".join([f"{each.strength:g}", *values]), "|")
         _print_pools(said, predictor)
 
 

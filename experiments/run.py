@@ -54,7 +54,7 @@ class Trial:
 
     @property
     def settings(self) -> str:
-        """A digest of all that the trial's figures depend on, besides seed, data and teachers."""
+        """A digest of all that the trial's metrics depend on, besides seed, data and teachers."""
         told = self.config.parameters() | {"study": self.study, "taught": self.taught}
         told = {name: value for name, value in told.items() if name not in ("seed", "data")}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
@@ -75,7 +75,7 @@ def read_trials(group: str, data: str) -> list[Trial]:
 def measure_on_validation(
     config: TrainingConfig, logits: np.ndarray, images: LabelledImages, split: Split
 ) -> dict[str, Estimate]:
-    """The figures of a network's answers, calibrated as a bundle's are; logits: (validation images, 7)."""
+    """The metrics of a network's answers, calibrated as a bundle's are; logits: (validation images, 7)."""
     labels, table = images.labels, images.table.iloc[split.validation]
     prior = positive_shares(labels[split.train], "none", len(HAM10000))
     nowhere = np.full(len(logits), np.nan)  # no distances: who is referred is not asked here
@@ -123,7 +123,7 @@ def run_trial(trial: Trial, seed: int, images: LabelledImages, cache: Path | Non
             taught = taught_by(told, teachers, images, split, cache) if trial.taught else None
             fitted = fit(config, config.model, pixels, images.labels, split, soft_targets=taught)
         for result in fitted.history:
-            mlflow.log_metrics({f"epoch/{name}": value for name, value in result.figures.items()}, step=result.epoch)
+            mlflow.log_metrics({f"epoch/{name}": value for name, value in result.metrics.items()}, step=result.epoch)
         logits = fitted.network.predict(np.asarray(pixels[split.validation], np.float32), verbose=0)
         log_trial(measure_on_validation(config, logits, images, split), fitted.best_epoch, fitted.seconds)
 

@@ -23,7 +23,7 @@ echo "Say in README.md, under 'Without training':"
 from pathlib import Path
 
 from lesionflow.model.card import read_card
-from lesionflow.evaluation.model_card import figures_told
+from lesionflow.evaluation.model_card import metrics_told
 
-print(figures_told(read_card(Path("lesionflow/pretrained"))))
+print(metrics_told(read_card(Path("lesionflow/pretrained"))))
 END

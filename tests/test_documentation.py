@@ -153,7 +153,7 @@ def test_the_explanations_have_the_figures_of_the_shipped_bundle() -> None:
     )
     assert f"is {calibration.malignant_threshold:.3f}." in page
 
-    page = " ".join((ROOT / "docs" / "explanation" / "what_the_figures_cannot_tell.md").read_text().split())
+    page = " ".join((ROOT / "docs" / "explanation" / "what_the_numbers_cannot_tell.md").read_text().split())
     sensitivity, specificity = (test[f"malignant_{name}"].value for name in ("sensitivity", "specificity"))
     assert f"sensitivity of {sensitivity:.3f} and a specificity of {specificity:.3f}" in page
     for share, told in re.findall(r"\| (\d+) %[^|]*\| (\d+) % \|", page):

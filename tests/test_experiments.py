@@ -21,8 +21,8 @@ from lesionflow.training.config import TrainingConfig
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 sys.path.insert(0, str(EXPERIMENTS))
 
-import ensemble  # type: ignore[import-not-found]  # noqa: E402
-import run as trials  # type: ignore[import-not-found]  # noqa: E402
+import ensemble  # noqa: E402
+import run as trials  # noqa: E402
 
 
 @pytest.mark.parametrize("group", ["ablation", "imagenet", "distillation", "gpu"])

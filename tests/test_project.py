@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lesionflow.evaluation.model_card import figures_told
+from lesionflow.evaluation.model_card import metrics_told
 from lesionflow.model.card import read_card
 from lesionflow.model.shipped import is_shipped, pretrained_folder
 from lesionflow.training.config import TrainingConfig
@@ -83,7 +83,7 @@ def test_the_changelog_begins_with_what_is_unreleased() -> None:
 def test_the_readme_gives_licence_and_figures_of_the_shipped_bundle() -> None:
     card = read_card(pretrained_folder())
     text = " ".join(README.split())
-    assert card.licence in text and figures_told(card) in text and f"`{card.network}` trained on" in text
+    assert card.licence in text and metrics_told(card) in text and f"`{card.network}` trained on" in text
 
 
 def test_every_column_of_the_report_is_explained() -> None:

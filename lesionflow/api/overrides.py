@@ -1,4 +1,4 @@
-"""The options of each verb as keywords, for type checkers and editors.
+"""The options of each function as keywords, for type checkers and editors.
 
 The configuration objects state and check them; these have the same names and types, which a test compares, and exist
 since no type checker derives a `TypedDict` from a dataclass.

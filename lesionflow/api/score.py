@@ -181,9 +181,9 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
                 f"{card.labels.name}; two models can only be set against each other on the same ones"
             )
     if run.model == PRETRAINED and not config.quiet:
-        from lesionflow.evaluation.model_card import terms_and_figures
+        from lesionflow.evaluation.model_card import terms_and_metrics
 
-        print(f"{label}: {terms_and_figures(card)}", file=sys.stderr)
+        print(f"{label}: {terms_and_metrics(card)}", file=sys.stderr)
     device = "cuda" if config.engine == RAY and config.gpus_per_task else predictor.device
     loaded = ScoringModel(
         tuple(model.predictor for model in models), tuple(model.graph for model in models),

@@ -79,24 +79,24 @@ def train(
       lesionflow train --config runs:/2f6c1d0e8b3a4c5f9d7e6a1b0c2d3e4f/config.yaml
       lesionflow train --resume 2f6c1d0e8b3a4c5f9d7e6a1b0c2d3e4f
     """
-    from lesionflow.api import train as verb
+    from lesionflow.api import train as api
 
     typed = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     surrounding = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT}
-    places: dict[str, Any] = {"tracking_uri": tracking_uri, "migrate": migrate, "cache": cache}
+    where: dict[str, Any] = {"tracking_uri": tracking_uri, "migrate": migrate, "cache": cache}
     try:
         with terminable():
             if resume is None:
                 if config is not None:
-                    read = verb.read_configuration(config, tracking_uri)
+                    read = api.read_configuration(config, tracking_uri)
                     _tell_overruled(config, {name for name in typed & read.keys() if settings[name] != read[name]})
                     settings |= {name: value for name, value in read.items() if name not in typed | surrounding}
                 names = {name: settings.pop(name) for name in ("experiment", "registered_model")}
-                trained = verb.train(TrainingConfig(**settings), **names, **places)
+                trained = api.train(TrainingConfig(**settings), **names, **where)
             else:
                 _refuse(typed - WITH_RESUME)
                 moved = "data" in typed | surrounding
-                trained = verb.resume(resume, data=settings["data"] if moved else None, **places)
+                trained = api.resume(resume, data=settings["data"] if moved else None, **where)
     except KeyboardInterrupt as stopped:
         click.echo(str(stopped) or "stopped; nothing was begun", err=True)
         ctx.exit(exit_code(stopped))
@@ -119,7 +119,7 @@ def _print(trained: Trained) -> None:
     from rich.console import Console
 
     console = Console()
-    console.print(_figures(trained.versions))
+    console.print(_metrics_table(trained.versions))
     print_verdict(trained.best, trained.decision)
     served = trained.tracking_uri.startswith(("http://", "https://"))
     click.echo(f"see the runs: {'' if served else 'mlflow ui --backend-store-uri '}{trained.tracking_uri}")
@@ -136,7 +136,7 @@ _SHOWN = {  # a metric's name -> its column, short enough for 80 characters
 }
 
 
-def _figures(versions: Iterable[Version]) -> Table:
+def _metrics_table(versions: Iterable[Version]) -> Table:
     from rich import box
     from rich.table import Table
 

@@ -70,10 +70,10 @@ class Words(click.ParamType):
         return disk + [CompletionItem(before + comma + word) for word in words]
 
 
-class _PlaceType(click.ParamType):
+class _LocationType(click.ParamType):
     """A path or a URL."""
 
-    name = "place"
+    name = "location"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Location:
         return parse_location(value)
@@ -96,7 +96,7 @@ class _RegisteredModelType(click.ParamType):
 
 
 REGISTERED_MODEL = _RegisteredModelType()
-PLACE = _PlaceType()
+LOCATION = _LocationType()
 IMAGES = Words((FILES,))  # a folder, a file, a URL or a pattern
 OUTPUT = Words((FILES,))  # a file, a URL, DIR/ or -
 LABELLED = Words(("demo", FILES))

@@ -35,7 +35,7 @@ class Leak:
         found = ", ".join(f"{count} {ways[name]}" for name, count in self.found_by.items() if count)
         return (
             f"LEAK: {model} was TRAINED on lesions in {self.images} of these {len(self.members)} images "
-            f"(told {found}): the figures flatter it"
+            f"(told {found}): the metrics flatter it"
         )
 
 

@@ -38,7 +38,7 @@ def model_card(
         *(["**Trained on synthetic demo data: of no medical value.**"] if card.demo else []),
         _what_it_is(card),
         "## Data\n\n" + _data(card, sizes or {}),
-        "## Figures\n\n" + _figures(card),
+        "## Metrics\n\n" + _metrics(card),
         "## Calibration and operating point\n\n" + _calibration(card),
         *(["## Other calls\n\n" + _other_calls(card, strengths)] if strengths else []),
         *(["## Stability\n\n" + _stability(card.metrics[STABILITY])] if STABILITY in card.metrics else []),
@@ -90,12 +90,12 @@ def data_licence(card: Card) -> str:
     return f"Ask the owner of {_plain(card.data_name)} what may be done with what is trained on it."
 
 
-def terms_and_figures(card: Card) -> str:
+def terms_and_metrics(card: Card) -> str:
     """What whoever uses a model has to know, in one line: the data's licence, and what it does on its test part."""
-    return f"{data_licence(card)} On its test part, with 95% intervals: {figures_told(card)}."
+    return f"{data_licence(card)} On its test part, with 95% intervals: {metrics_told(card)}."
 
 
-def figures_told(card: Card) -> str:
+def metrics_told(card: Card) -> str:
     """The first things that anybody asks of a model, on its test part, with 95% intervals."""
     test = card.metrics.get("test", {})
     told = [
@@ -132,7 +132,7 @@ def _data(card: Card, sizes: Mapping[str, tuple[int, int]]) -> str:
     text = (
         f"{_plain(card.data_name)} (digest `{card.data_digest[:12]}`), split by lesion, so that no lesion is in two "
         f"parts: {shares}, seed {card.split_seed} (digest `{card.split_digest[:12]}`). Validation chose the epoch and "
-        "the thresholds; test was used for its figures alone."
+        "the thresholds; test was used for its metrics alone."
     )
     if len(sources := card.training.get("sources", ())) > 1:
         text += f" Sources: {'; '.join(map(_source, sources))}."
@@ -155,7 +155,7 @@ def _licence_told(source: Mapping[str, Any]) -> str:
     return _plain(str(source["licence"])) if source["licence"] else "licence not known"
 
 
-def _figures(card: Card) -> str:
+def _metrics(card: Card) -> str:
     parts = [part for part in MEASURED if part in card.metrics]
     if not parts:
         return "None were kept."

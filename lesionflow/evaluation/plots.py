@@ -19,7 +19,7 @@ WIDTH = 4.6  # inches: on a telephone's 375 pixels, 8 points are still 9 pixels 
 DPI = 200
 SMALL, TEXT, TITLE = 8, 9, 10.5  # points
 GREY, PALE = "0.35", "0.75"
-FEW = 10  # images: a figure of fewer is mostly chance, and no title rests on it if there are others
+FEW = 10  # images: a metric of fewer is mostly chance, and no title rests on it if there are others
 
 
 @dataclass(frozen=True)

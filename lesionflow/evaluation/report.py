@@ -81,12 +81,12 @@ class Evaluation:
 def _own_warnings(evaluation: Evaluation) -> list[str]:
     warnings = []
     if evaluation.demo:
-        warnings.append("The evaluated images are synthetic demo data: the figures have no medical meaning.")
+        warnings.append("The evaluated images are synthetic demo data: the numbers have no medical meaning.")
     elif evaluation.card.demo:
         warnings.append("The model was trained on synthetic demo data: it has no medical meaning.")
     if evaluation.part == "validation":
         warnings.append(
-            "The epoch, the calibration and the thresholds were chosen on these very images: the figures flatter."
+            "The epoch, the calibration and the thresholds were chosen on these very images: the metrics flatter."
         )
     unfamiliar = evaluation.shift.unfamiliar if evaluation.shift else None
     if unfamiliar is not None and unfamiliar.low > MUCH_UNFAMILIAR:
@@ -105,7 +105,7 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
     names = evaluation.predictions.label_set.names
     counts = np.bincount(evaluation.predictions.labels, minlength=len(names))
     if rare := [f"{dx} ({count})" for dx, count in zip(names, counts, strict=True) if count < FEW]:
-        warnings.append(f"Fewer than {FEW} images of {', '.join(rare)}: their figures are mostly chance.")
+        warnings.append(f"Fewer than {FEW} images of {', '.join(rare)}: their metrics are mostly chance.")
     return warnings
 
 

@@ -124,7 +124,7 @@ def _in_short(evaluation: Evaluation) -> str:
             f"Of all images {metrics['accuracy'].value:.0%} are called rightly, where always answering {always[0]} is "
             f"right in {always[1].value:.0%}: accuracy alone says little here."
         )
-    return " ".join([*found, "The small figures are 95% intervals."])
+    return " ".join([*found, "The small numbers are 95% intervals."])
 
 
 def _facts(evaluation: Evaluation) -> Markup:

@@ -52,7 +52,7 @@ HOW_TO_READ = {
         "the greatest loss, within the thick one 80%. Above it, the call's probability without and with the patch "
         "that costs most.",
     "learning_curves":
-        "Training figures are of augmented images, the rare diagnoses shown more often, with dropout on, and so "
+        "Training metrics are of augmented images, the rare diagnoses shown more often, with dropout on, and so "
         "look worse than they are. The marks are the weights that are kept, measured without all that: triangle, "
         "training images; circle, validation images.",
 }  # fmt: skip

@@ -26,7 +26,7 @@ SINGLE, AVERAGED = "single", "tta"  # one look at an image; the average of its f
 
 
 class Estimate(NamedTuple):
-    """A figure and the ends of its 95 % interval."""
+    """A value and the ends of its 95 % interval."""
 
     value: float
     low: float
@@ -61,7 +61,7 @@ class Card:
     split_fractions: tuple[float, float, float]  # the shares of lesions in training, validation and test
     prior: tuple[float, ...] = ()  # each diagnosis's share of the training images; equal ones unless given
     calibrations: dict[str, Calibration] = field(default_factory=lambda: {SINGLE: Calibration()})  # of single and tta
-    metrics: dict[str, dict[str, Estimate]] = field(default_factory=dict)  # part of the split -> metric -> figure
+    metrics: dict[str, dict[str, Estimate]] = field(default_factory=dict)  # part of the split -> metric -> value
     training: dict[str, Any] = field(default_factory=dict)  # the configuration and what came of it
     versions: dict[str, str] = field(default_factory=dict)  # of the packages that it was trained with
     licence: str = ""  # of the training images, where it is known; it binds the use of the model
@@ -184,7 +184,7 @@ def _check(card: Card) -> None:
         raise ValueError("it has no calibration")
     for calibration in card.calibrations.values():
         _check_calibration(calibration, len(card.labels))
-    if not _numbers(*(number for metrics in card.metrics.values() for figure in metrics.values() for number in figure)):
+    if not _numbers(*(number for metrics in card.metrics.values() for value in metrics.values() for number in value)):
         raise ValueError("metrics have to be finite numbers: the value and the ends of its interval")
     if not all(isinstance(value, str) for value in (*card.digests.values(), *card.versions.values())):
         raise ValueError("digests and versions have to be text")
@@ -198,7 +198,7 @@ def _check_calibration(calibration: Calibration, diagnoses: int) -> None:
         raise ValueError("logit offsets have to be finite numbers, one a diagnosis")
     thresholds = (calibration.malignant_threshold, calibration.uncertain_below, calibration.unfamiliar_above or 0.0)
     if not _numbers(calibration.temperature, *thresholds, *calibration.figures.values()):
-        raise ValueError("temperature, thresholds and figures of a calibration have to be finite numbers")
+        raise ValueError("temperature, thresholds and metrics of a calibration have to be finite numbers")
     if not _numbers(calibration.call_strength) or not 0 <= calibration.call_strength <= 1:
         raise ValueError("the strength of the call has to be a number from 0 to 1")
     if calibration.temperature <= 0:

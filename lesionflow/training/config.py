@@ -198,7 +198,7 @@ class TrainingConfig:
     seed: int = option(
         0, "Seed of the split, the sampler, the weights and the augmentation.", low=0, high=2**31 - 1, group=REPEATING
     )
-    deterministic: bool = option(False, "The same figures every time on the same machine; slower.", group=REPEATING)
+    deterministic: bool = option(False, "The same numbers every time on the same machine; slower.", group=REPEATING)
 
     def __post_init__(self) -> None:
         for name in ("data", "extra"):  # from Python, several can be given as a list

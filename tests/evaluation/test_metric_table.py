@@ -10,7 +10,7 @@ from rich.console import Console
 from lesionflow.cli.comparison import _side_by_side
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.metrics import OF_DIAGNOSIS, TABLE, Metric, Place, in_words, measure, metrics_of, shown_at
-from lesionflow.evaluation.model_card import model_card, terms_and_figures
+from lesionflow.evaluation.model_card import model_card, terms_and_metrics
 from lesionflow.evaluation.report import evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
 from lesionflow.evaluation.slices import Slice, largest_gaps
@@ -55,7 +55,7 @@ def test_an_entry_comes_out_everywhere(entry: Metric) -> None:
 
     its_card = card()
     its_card = dataclasses.replace(its_card, metrics={part: dict(metrics) for part in its_card.metrics})
-    assert f"| {WORDS} |" in model_card(its_card) and f"{SHORT} " in terms_and_figures(its_card)
+    assert f"| {WORDS} |" in model_card(its_card) and f"{SHORT} " in terms_and_metrics(its_card)
     console = Console(width=100, record=True, file=io.StringIO())
     console.print(_side_by_side((ComparedModel("a/1", its_card, None),), ("validation",)))
     assert SHORT in console.export_text()
