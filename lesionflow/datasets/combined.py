@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
-from lesionflow.datasets.split import DEFAULT_FRACTIONS, PARTS, Split, lesions_and_patients, split_by_lesion
+from lesionflow.datasets.split import (
+    DEFAULT_FRACTIONS,
+    PARTS,
+    Split,
+    digest_of_parts,
+    lesions_and_patients,
+    split_by_lesion,
+)
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, first_few
 from lesionflow.images.duplicates import ALIKE, NEAR, correlation_in_light, dark_fields, lit_parts
@@ -142,12 +149,9 @@ def _split_sources(
     parts = np.array([part_of.get(group, "train") for group in groups])
     if not (parts == "validation").any() or not (parts == "test").any():
         raise DataError("no diagnosis has three lesions in one source of --data; a split needs at least three")
-    digest = hashlib.sha256()
-    for image_id, part in sorted(zip(table["image_id"], parts.tolist(), strict=True)):
-        digest.update(f"{image_id}\t{part}\n".encode())
     train, validation, test = (np.flatnonzero(parts == part) for part in PARTS)
     by = "lesion" if patients is None else "patient"
-    return Split(train, validation, test, seed, fractions, digest.hexdigest(), by)
+    return Split(train, validation, test, seed, fractions, digest_of_parts(table["image_id"], parts), by)
 
 
 def _groups(table: pd.DataFrame, patients: list[str]) -> pd.Series:
@@ -162,9 +166,7 @@ def _groups(table: pd.DataFrame, patients: list[str]) -> pd.Series:
 def describe_sources(images: LabelledImages, split: Split) -> list[dict[str, Any]]:
     """What a card says of each source: name, licence, whether it only trains, and images of each part and diagnosis."""
     table = images.table
-    parts = np.empty(len(table), dtype=object)
-    for part in PARTS:
-        parts[split.part(part)] = part
+    parts = split.part_of_each(len(table))
     extra = table["extra"].to_numpy() if "extra" in table.columns else np.zeros(len(table), bool)
     licences = table["licence"] if "licence" in table.columns else np.full(len(table), images.licence)
     found = []

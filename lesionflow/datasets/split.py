@@ -33,6 +33,13 @@ class Split:
         indices: np.ndarray = getattr(self, name)
         return indices
 
+    def part_of_each(self, images: int) -> np.ndarray:
+        """The part of each image of the table, (images,) of str; empty where it is in none."""
+        parts = np.full(images, "", dtype=object)
+        for name in PARTS:
+            parts[self.part(name)] = name
+        return parts
+
 
 def split_by_lesion(
     image_ids: Sequence[str],
@@ -106,13 +113,14 @@ def split_by_lesion(
 
     parts = np.array([part_of[group] for group in groups])  # (images,)
     train, validation_images, test_images = (np.flatnonzero(parts == part) for part in PARTS)
-    split = Split(train, validation_images, test_images, seed, fractions, _digest(image_ids, parts), by)
+    split = Split(train, validation_images, test_images, seed, fractions, digest_of_parts(image_ids, parts), by)
     if by == "patient" and strict:
         _check_diagnoses(split, labels, names)
     return split
 
 
-def _digest(image_ids: Sequence[str], parts: np.ndarray) -> str:
+def digest_of_parts(image_ids: Sequence[str], parts: np.ndarray) -> str:
+    """Of which image is in which part, whatever the order of rows."""
     digest = hashlib.sha256()
     for image_id, part in sorted(zip(image_ids, parts.tolist(), strict=True)):
         digest.update(f"{image_id}\t{part}\n".encode())

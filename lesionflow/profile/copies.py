@@ -57,7 +57,7 @@ def find_copies(
     inspections and views, (images, 32, 32, 3) uint8: what `inspect_images` gave. Images of one lesion that merely look
     alike are left out: so they should.
     """
-    table, part_of = images.table, _parts(len(images.table), split)
+    table, part_of = images.table, None if split is None else split.part_of_each(len(images.table))
     ids, lesions, diagnoses, paths = (table[name].tolist() for name in ("image_id", "lesion_id", "dx", "path"))
     same = list(islice(same_content([one.digest for one in inspections]), MAXIMUM_PAIRS + 1))
     compared = len(views) <= MAXIMUM_IMAGES
@@ -79,7 +79,7 @@ def find_copies(
             (ids[first], ids[second]),
             (lesions[first], lesions[second]),
             (diagnoses[first], diagnoses[second]),
-            None if split is None else (part_of[first], part_of[second]),
+            None if part_of is None else (part_of[first], part_of[second]),
             kind,
             correlation,
             turn,
@@ -94,14 +94,6 @@ def leaks(copies: Sequence[Copy]) -> dict[str, int]:
     """Pairs of copies that the split separates, by the parts they lie in, such as `train and test`."""
     pairs = [sorted(copy.parts, key=PARTS.index) for copy in copies if copy.leak and copy.parts is not None]
     return dict(Counter(" and ".join(pair) for pair in pairs).most_common())
-
-
-def _parts(images: int, split: Split | None) -> list[str]:
-    parts = np.full(images, "", dtype=object)
-    if split is not None:
-        for part in PARTS:
-            parts[split.part(part)] = part
-    return list(parts)
 
 
 def _same_pixels(paths: Sequence[str], inspections: Sequence[Inspection], first: int, second: int) -> bool:

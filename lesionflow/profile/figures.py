@@ -49,7 +49,7 @@ def diagnoses_picture(description: Description) -> Figure:
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel("number")
-    axes.legend()
+    axes.legend(loc="best")  # said, or Matplotlib warns where a busy machine takes a second for it
     return figure
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from lesionflow.errors import UsageError
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.versions import Version
-from lesionflow.tracking.client import mlflow, registry_errors, set_again
+from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, set_again
 
 CHAMPION = "champion"  # the alias
 PROMOTED, FORCED = "promoted", "forced"
@@ -66,13 +66,10 @@ class ChampionState:
 
 def read_state(name: str) -> ChampionState:
     """Read the champion and its history; both are empty for a model that is not registered."""
-    with registry_errors(f"reading the history of {name}"):
-        try:
-            model = mlflow.MlflowClient().get_registered_model(name)
-        except mlflow.MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return ChampionState()
-            raise
+    client = mlflow.MlflowClient()
+    model = found_or_none(f"reading the history of {name}", lambda: client.get_registered_model(name))
+    if model is None:
+        return ChampionState()
     found = [_change(key, value) for key, value in model.tags.items()]
     changes = sorted((change for change in found if change), key=lambda change: change.sort_key)
     champion = model.aliases.get(CHAMPION)

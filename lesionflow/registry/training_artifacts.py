@@ -21,7 +21,7 @@ from lesionflow.evaluation.learning import History
 from lesionflow.model.card import CARD_FILE, DIGESTED_FILES, Card, read_card
 from lesionflow.registry.versions import Version, register_bundle
 from lesionflow.tracking import runs as tracking
-from lesionflow.tracking.client import mlflow, without_password
+from lesionflow.tracking.client import active_run_id, mlflow, without_password
 from lesionflow.tracking.resume import logged_epochs
 from lesionflow.training.finalize import MODEL_CARD_FILE, FinalizedModel
 
@@ -105,9 +105,7 @@ def register_artifacts(outcome: TrainingArtifacts, name: str) -> Version:
     What the run has already stays as it is there.
     """
     card = read_card(outcome.bundle)
-    active = mlflow.active_run()
-    assert active is not None
-    known = logged_epochs(active.info.run_id) if outcome.epochs else {}
+    known = logged_epochs(active_run_id()) if outcome.epochs else {}
     for epoch, metrics in enumerate(outcome.epochs, start=1):
         missing = {name: value for name, value in metrics.items() if name not in known.get(epoch, {})}
         if missing:

@@ -11,17 +11,8 @@ from pathlib import Path
 from lesionflow.version import __version__
 
 REPORTED_PACKAGES = (
-    "keras",
-    "mlflow",
-    "numpy",
-    "onnx",
-    "onnxruntime",
-    "pandas",
-    "pillow",
-    "scikit-learn",
-    "tensorflow",
-    "tf2onnx",
-)
+    "keras", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "pillow", "scikit-learn", "tensorflow", "tf2onnx",
+)  # fmt: skip
 
 
 def package_versions() -> dict[str, str]:
@@ -44,11 +35,8 @@ def git_commit() -> str:
         # Installed into an environment that lies inside somebody else's repository, the commit would be theirs.
         subprocess.run(
             ["git", "ls-files", "--error-unmatch", Path(__file__).name],
-            cwd=folder,
-            capture_output=True,
-            timeout=10,
-            check=True,
-        )
+            cwd=folder, capture_output=True, timeout=10, check=True,
+        )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return described.stdout.strip()

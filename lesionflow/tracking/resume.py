@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
 from lesionflow.errors import DataError, RegistryError
-from lesionflow.tracking.client import mlflow, registry_errors
+from lesionflow.tracking.client import active_run_id, found_or_none, mlflow, registry_errors
 from lesionflow.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -91,14 +91,8 @@ class Begun:
 
 def find_begun(run_id: str) -> Begun | None:
     """A network's run; None where this store does not have it."""
-    with registry_errors(f"looking run {run_id} up"):
-        try:
-            run = mlflow.get_run(run_id)
-        except mlflow.MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return None
-            raise
-    if run.info.lifecycle_stage == "deleted":
+    run = found_or_none(f"looking run {run_id} up", lambda: mlflow.get_run(run_id))
+    if run is None or run.info.lifecycle_stage == "deleted":
         return None
     parent = run.data.tags.get("mlflow.parentRunId")
     over = find_run(parent) if parent else None
@@ -109,9 +103,7 @@ def find_begun(run_id: str) -> Begun | None:
 def mark_resumed(epoch: int) -> None:
     """Note in the active run that it was interrupted after an epoch, besides earlier ones."""
     with registry_errors("noting the resumption"):
-        active = mlflow.active_run()
-        assert active is not None
-        before = mlflow.get_run(active.info.run_id).data.tags.get(RESUMED_TAG)
+        before = mlflow.get_run(active_run_id()).data.tags.get(RESUMED_TAG)
         mlflow.set_tag(RESUMED_TAG, f"{before}, {epoch}" if before else str(epoch))
 
 

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-import numpy as np
-
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
@@ -166,10 +164,8 @@ def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split
             ),
             context="training",
         )
-        parts = np.empty(len(images.table), dtype=object)
-        for part in PARTS:
-            parts[split.part(part)] = part
-        table = images.table[["image_id", "lesion_id", "dx"]].assign(part=parts)
+        columns = images.table[["image_id", "lesion_id", "dx"]]
+        table = columns.assign(part=split.part_of_each(len(columns)))
         mlflow.log_text(table.to_csv(index=False), "split.csv")
         mlflow.log_dict(
             {
