@@ -148,7 +148,7 @@ def _partial(out: _Either) -> _Either:
 
 
 def unique_suffix() -> str:
-    """The end of a file name that no other process uses: on machines that share a folder, numbers of processes meet."""
+    """The unique end of a file name; process ids collide across hosts that share a folder."""
     return f"{os.getpid()}x{secrets.token_hex(4)}"
 
 

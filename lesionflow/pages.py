@@ -82,6 +82,11 @@ def warning(text: str) -> Markup:
     return _part("warning", text)
 
 
+def sentence(text: str) -> str:
+    """A message as a sentence of a page."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def bullets(texts: Iterable[str]) -> Markup:
     """A list of plain texts."""
     return _part("bullets", texts)

@@ -32,11 +32,7 @@ class ReportComparison:
 
 
 def compare_report(
-    report: str | os.PathLike[str],
-    truth: str | os.PathLike[str],
-    *,
-    labels: str | None = None,
-    resamples: int = 2000,
+    report: str | os.PathLike[str], truth: str | os.PathLike[str], *, labels: str | None = None, resamples: int = 2000
 ) -> ReportComparison:
     """Compare both models of a report on the images whose diagnosis is known.
 

@@ -23,33 +23,10 @@ from lesionflow.version import __version__
 
 # What `lesionflow --help` lists, in the order in which one meets it.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Data and training": (
-        download,
-        demo,
-        describe,
-        train,
-        evaluate,
-    ),
-    "Scoring": (
-        score,
-        explain,
-        web,
-        merge,
-        monitor,
-    ),
-    "Registered models": (
-        compare,
-        register,
-        promote,
-        rollback,
-        history,
-        export,
-        move_store,
-    ),
-    "This installation": (
-        doctor,
-        completion,
-    ),
+    "Data and training": (download, demo, describe, train, evaluate),
+    "Scoring": (score, explain, web, merge, monitor),
+    "Registered models": (compare, register, promote, rollback, history, export, move_store),
+    "This installation": (doctor, completion),
 }
 
 

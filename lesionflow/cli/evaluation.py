@@ -33,21 +33,14 @@ SHOW = ""  # what `--labels` stands for without a file
 @command(short_help="Describe labelled images: counts, gaps, copies.")
 @click.argument("data", type=LABELLED, required=False)
 @option(
-    "--labels",
-    type=click.Path(),
-    is_flag=False,
-    flag_value=SHOW,
-    metavar="[FILE]",
+    "--labels", type=click.Path(), is_flag=False, flag_value=SHOW, metavar="[FILE]",
     help="YAML file that says what the words of the data mean; without one, show what they mean and stop.",
-)
+)  # fmt: skip
 @options_of(LabelSetConfig)
 @option(
-    "--out",
-    default=Path("description"),
-    show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    "--out", default=Path("description"), show_default=True, type=click.Path(path_type=Path, file_okay=False),
     help="Folder for description.json and description.html.",
-)
+)  # fmt: skip
 @option("--overwrite", is_flag=True, help="Overwrite a description that is there already.")
 @cache_option
 def describe(
@@ -96,12 +89,9 @@ def describe(
 @report_option("Report of 'lesionflow score' to measure; nothing is scored.")
 @truth_option
 @option(
-    "--sampled",
-    type=FILE_OF_TRUTH,
-    group=LATER,
-    metavar="FILE",
+    "--sampled", type=FILE_OF_TRUTH, group=LATER, metavar="FILE",
     help="Table of the images that were asked about: path and chance; each then counts by the inverse of its chance.",
-)
+)  # fmt: skip
 @options_of(EvaluationConfig)
 @tracking_uri_option
 @cache_option

@@ -19,12 +19,9 @@ _REPORT = click.Path(path_type=Path, dir_okay=False)
 @command(short_help="Say which nights differ from the others, with a page.")
 @click.argument("reports", metavar="REPORT...", nargs=-1, required=True, type=_REPORT)
 @option(
-    "--out",
-    default=Path("monitor"),
-    show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    "--out", default=Path("monitor"), show_default=True, type=click.Path(path_type=Path, file_okay=False),
     help="Folder for nights.html and nights.json.",
-)
+)  # fmt: skip
 @options_of(MonitorConfig)
 @tracking_uri_option
 @click.pass_context

@@ -71,38 +71,24 @@ def options_of(
 
 
 model_option = option(
-    "--model",
-    type=MODEL,
-    group=IMAGES_AND_MODEL,
-    metavar="MODEL",
-    default=DEFAULT_MODEL,
-    show_default=True,
+    "--model", type=MODEL, group=IMAGES_AND_MODEL, metavar="MODEL", default=DEFAULT_MODEL, show_default=True,
     help="The model: models:/NAME@ALIAS, models:/NAME/VERSION, the folder of a bundle, or pretrained, which comes with "
     f"lesionflow: {SHIPPED_LICENCE}.",
-)
+)  # fmt: skip
 
 
 def experiment_option(about: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The option that names an experiment; about: what of the command goes into it."""
     return option(
-        "--experiment",
-        envvar="MLFLOW_EXPERIMENT_NAME",
-        default=DEFAULT_NAME,
-        show_default=True,
-        group=MLFLOW,
-        metavar="NAME",
-        help=f"MLflow experiment{about}.",
-    )
+        "--experiment", envvar="MLFLOW_EXPERIMENT_NAME", default=DEFAULT_NAME, show_default=True, group=MLFLOW,
+        metavar="NAME", help=f"MLflow experiment{about}.",
+    )  # fmt: skip
 
 
 tracking_uri_option = option(
-    "--tracking-uri",
-    envvar="MLFLOW_TRACKING_URI",
-    group=MLFLOW,
-    metavar="URI",
-    unset="sqlite:///mlflow.db in this folder",
-    help="MLflow tracking store and registry.",
-)
+    "--tracking-uri", envvar="MLFLOW_TRACKING_URI", group=MLFLOW, metavar="URI",
+    unset="sqlite:///mlflow.db in this folder", help="MLflow tracking store and registry.",
+)  # fmt: skip
 
 FILE_OF_TRUTH = click.Path(path_type=Path, dir_okay=False)
 
@@ -113,34 +99,20 @@ def report_option(about: str) -> Callable[[Callable[..., None]], Callable[..., N
 
 
 truth_option = option(
-    "--truth",
-    type=FILE_OF_TRUTH,
-    group=LATER,
-    metavar="FILE",
+    "--truth", type=FILE_OF_TRUTH, group=LATER, metavar="FILE",
     help="Table of diagnoses: path, image_id or lesion_id, and diagnosis.",
-)
+)  # fmt: skip
 
 migrate_option = option(
-    "--migrate",
-    is_flag=True,
-    group=MLFLOW,
+    "--migrate", is_flag=True, group=MLFLOW,
     help="Migrate the database of an older MLflow, after a backup beside it; older clients cannot open it then.",
-)
+)  # fmt: skip
 registered_model_option = option(
-    "--registered-model",
-    default=DEFAULT_NAME,
-    show_default=True,
-    type=REGISTERED_MODEL,
-    group=MLFLOW,
-    metavar="NAME",
+    "--registered-model", default=DEFAULT_NAME, show_default=True, type=REGISTERED_MODEL, group=MLFLOW, metavar="NAME",
     help="Name in the model registry.",
-)
+)  # fmt: skip
 cache_option = option(
-    "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="LESIONFLOW_CACHE",
-    group="Files",
-    metavar="FOLDER",
-    unset="~/.cache/lesionflow",
+    "--cache", type=click.Path(path_type=Path, file_okay=False), envvar="LESIONFLOW_CACHE", group="Files",
+    metavar="FOLDER", unset="~/.cache/lesionflow",
     help="Folder for decoded pixels, the demo set and downloaded parts of pages.",
-)
+)  # fmt: skip

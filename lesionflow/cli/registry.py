@@ -105,13 +105,9 @@ def _compare_report(report: Path, truth: Path, for_machines: bool) -> None:
 @command(short_help="Register a bundle on disk.")
 @click.argument("bundle", type=MODEL)
 @option(
-    "--registered-model",
-    group=MLFLOW,
-    metavar="NAME",
-    type=REGISTERED_MODEL,
-    unset="as the training was told to, or lesionflow",
-    help="Name in the model registry.",
-)
+    "--registered-model", group=MLFLOW, metavar="NAME", type=REGISTERED_MODEL,
+    unset="as the training was told to, or lesionflow", help="Name in the model registry.",
+)  # fmt: skip
 @option(
     "--challenge/--no-challenge", default=True, help="Ask the gates whether it becomes champion.", show_default=True
 )
@@ -119,12 +115,7 @@ def _compare_report(report: Path, truth: Path, for_machines: bool) -> None:
 @tracking_uri_option
 @migrate_option
 def register(
-    bundle: str,
-    registered_model: str | None,
-    challenge: bool,
-    experiment: str,
-    tracking_uri: str | None,
-    migrate: bool,
+    bundle: str, registered_model: str | None, challenge: bool, experiment: str, tracking_uri: str | None, migrate: bool
 ) -> None:
     """Register a bundle on disk: one that a training could not register, or one from elsewhere.
 

@@ -29,13 +29,9 @@ SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
 @command()
 @click.argument("source", type=IMAGES)
 @option(
-    "--out",
-    required=True,
-    type=OUTPUT,
-    group=REPORT,
-    metavar="FILE",
+    "--out", required=True, type=OUTPUT, group=REPORT, metavar="FILE",
     help="Report to write: .csv, .parquet or .jsonl; DIR/ is a folder of Parquet parts, - is standard output.",
-)
+)  # fmt: skip
 @model_option
 @options_of(ScoringConfig)
 @tracking_uri_option
@@ -73,13 +69,9 @@ def score(
 @command(short_help="Make the report of what 'score --shard I/N' has done.")
 @click.argument("parts", metavar="OUT", type=OUTPUT)
 @option(
-    "--out",
-    type=OUTPUT,
-    group=REPORT,
-    metavar="FILE",
-    unset="OUT",
+    "--out", type=OUTPUT, group=REPORT, metavar="FILE", unset="OUT",
     help="Write the report here instead; DIR/ is a folder of Parquet parts, - is standard output.",
-)
+)  # fmt: skip
 @options_of(ReportConfig)
 @tracking_uri_option
 @click.pass_context
@@ -147,12 +139,9 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
 @command(short_help="Make a web page that scores images in a browser.")
 @click.argument("model", type=MODEL)
 @option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
+    "--out", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
     help="Folder for the page; made.",
-)
+)  # fmt: skip
 @options_of(WebConfig)
 @tracking_uri_option
 @cache_option
@@ -177,13 +166,9 @@ def web(model: str, out: Path, tracking_uri: str | None, cache: Path | None, **o
 @command(short_help="Draw what the call for each image depends on.")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=IMAGES)
 @option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    group=PICTURES,
-    metavar="FOLDER",
+    "--out", required=True, type=click.Path(path_type=Path, file_okay=False), group=PICTURES, metavar="FOLDER",
     help="Folder for the pictures; made.",
-)
+)  # fmt: skip
 @model_option
 @options_of(ExplanationConfig)
 @tracking_uri_option

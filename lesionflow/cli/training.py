@@ -37,18 +37,13 @@ WITH_RESUME = {"resume", "data", "tracking_uri", "migrate", "cache"}
 @command(short_help="Train networks, track the runs, register the models.")
 @options_of(TrainingConfig, flags_take_values=True)
 @option(
-    "--config",
-    type=CONFIGURATION,
-    group=REPEATING,
-    metavar="FILE",
+    "--config", type=CONFIGURATION, group=REPEATING, metavar="FILE",
     help="YAML file with values for what is not given here; or what a run kept, runs:/RUN_ID/config.yaml.",
-)
+)  # fmt: skip
 @option(
-    "--resume",
-    group=REPEATING,
-    metavar="RUN_ID",
+    "--resume", group=REPEATING, metavar="RUN_ID",
     help="Resume an interrupted run, with its options; only --data may be given anew.",
-)
+)  # fmt: skip
 @experiment_option(" of the runs")
 @registered_model_option
 @tracking_uri_option

@@ -94,10 +94,7 @@ def read_data_sets(
 
 
 def split_data_sets(
-    images: LabelledImages,
-    fractions: tuple[float, float, float] = DEFAULT_FRACTIONS,
-    seed: int = 0,
-    digest: str = "",
+    images: LabelledImages, fractions: tuple[float, float, float] = DEFAULT_FRACTIONS, seed: int = 0, digest: str = ""
 ) -> Split:
     """Split each source on its own, so that a lesion's part does not depend on what else is trained with.
 

@@ -12,27 +12,17 @@ from lesionflow.options import FILES, option
 def diagnoses_option(default: str | None = HAM10000.name, *, unset: str = "", group: str = "") -> Any:
     """The field `diagnoses` of a configuration; unset: what stands for it where the default is None."""
     return option(
-        default,
-        f"The diagnoses that there are: {', '.join(BUILT_IN)}, or a YAML file of one's own.",
-        kind=str,
-        metavar="SET",
-        completes=(*BUILT_IN, FILES),
-        unset=unset,
-        group=group,
-    )
+        default, f"The diagnoses that there are: {', '.join(BUILT_IN)}, or a YAML file of one's own.", kind=str,
+        metavar="SET", completes=(*BUILT_IN, FILES), unset=unset, group=group,
+    )  # fmt: skip
 
 
 def labels_option(default: str | None = "", *, group: str = "") -> Any:
     """The field `labels` of a configuration."""
     return option(
-        default,
-        "YAML file that says what the words of the data mean.",
-        kind=str,
-        metavar="FILE",
-        completes=(FILES,),
-        unset="the words that 'lesionflow describe --labels' shows",
-        group=group,
-    )
+        default, "YAML file that says what the words of the data mean.", kind=str, metavar="FILE", completes=(FILES,),
+        unset="the words that 'lesionflow describe --labels' shows", group=group,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -34,19 +34,14 @@ class DownloadConfig:
     """What to download and how. Values out of range raise `UsageError`."""
 
     part: str = option(
-        "training",
-        "The 10,015 images of HAM10000, or the test images of ISIC 2018 Task 3, published beside them.",
+        "training", "The 10,015 images of HAM10000, or the test images of ISIC 2018 Task 3, published beside them.",
         choices=tuple(PARTS),
-    )
+    )  # fmt: skip
     accept_licence: bool = option(False, f"Accept the licence, {LICENCE}, without being asked.")
     keep_archives: bool = option(False, "Keep the zip archives when they are unpacked.")
     parallel: int = option(3, "Files to download at a time.", low=1, high=16)
     server: str = option(
-        None,
-        "Dataverse installation to download from, such as a mirror.",
-        kind=str,
-        unset=SERVER,
-        metavar="URL",
+        None, "Dataverse installation to download from, such as a mirror.", kind=str, unset=SERVER, metavar="URL"
     )
     tries: int = option(7, "Tries in a row that bring nothing before giving up.", low=1, high=1000)
 

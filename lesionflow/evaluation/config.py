@@ -45,12 +45,9 @@ class EvaluationConfig:
     overwrite: bool = option(False, "Replace files of an earlier evaluation in the folder.")
     log: bool = option(False, "Log the evaluation as a run in MLflow as well.", group="MLflow")
     experiment: str = option(
-        "lesionflow",
-        "MLflow experiment of that run.",
-        group="MLflow",
-        variable="MLFLOW_EXPERIMENT_NAME",
+        "lesionflow", "MLflow experiment of that run.", group="MLflow", variable="MLFLOW_EXPERIMENT_NAME",
         metavar="NAME",
-    )
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -62,14 +59,9 @@ class ExplanationConfig:
     """How to explain images. Values out of range raise `UsageError` before any work starts."""
 
     target: str | None = option(
-        None,
-        "Diagnosis to explain, by its short name.",
-        kind=str,
-        unset="the one that is called",
-        group=PICTURES,
-        completes=HAM10000.names,
-        metavar="NAME",
-    )
+        None, "Diagnosis to explain, by its short name.", kind=str, unset="the one that is called", group=PICTURES,
+        completes=HAM10000.names, metavar="NAME",
+    )  # fmt: skip
     overwrite: bool = option(False, "Replace pictures that are there already.", group=PICTURES)
 
     def __post_init__(self) -> None:

@@ -26,12 +26,7 @@ from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import measure
 from lesionflow.evaluation.report import Evaluation, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
-from lesionflow.evaluation.report_pictures import (
-    heatmaps_picture,
-    learning_picture,
-    mistakes_picture,
-    numeric_pictures,
-)
+from lesionflow.evaluation.report_pictures import heatmaps_picture, learning_picture, mistakes_picture, numeric_pictures
 from lesionflow.evaluation.shift import measure_shift
 from lesionflow.evaluation.slices import largest_gaps, slices
 from lesionflow.evaluation.stability import CHANGES, measure_stability

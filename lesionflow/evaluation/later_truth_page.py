@@ -55,7 +55,7 @@ def later_truth_page(about: str, found: LaterTruth, metrics: Mapping[str, Estima
         pages.section("All metrics", pages.table(("metric", "value", "95% interval"), everything)),
     ]
     head = [pages.paragraph(f"{about}."), pages.warning(NOT_A_DEVICE)]
-    notes = [pages.warning(note[:1].upper() + note[1:] + ".") for note in found.notes]
+    notes = [pages.warning(pages.sentence(note)) for note in found.notes]
     return pages.page("A report and the truth", [*head, *notes], sections)
 
 

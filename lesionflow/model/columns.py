@@ -44,9 +44,8 @@ def chosen_columns(
     """The columns of a report, in order: those asked for, or the default ones.
 
     By default the carried columns follow the path, then come the model's and those of a second one, if there is one
-    (also), and those of `--top-k` last. Raises `UsageError` for a column
-    that is unknown or named twice, a `top_k` beyond the number of diagnoses or without a column of it, and carried
-    columns named like the report's own.
+    (also), and those of `--top-k` last. Raises `UsageError` for a column that is unknown or named twice, a `top_k`
+    beyond the number of diagnoses or without a column of it, and carried columns named like the report's own.
     """
     if top_k is not None and not 1 <= top_k <= len(labels):
         raise UsageError(f"--top-k {top_k}: there are {len(labels)} diagnoses; give 1 to {len(labels)}")

@@ -14,16 +14,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from lesionflow.errors import BundleError
-from lesionflow.model.card import (
-    KERAS_FILE,
-    ONNX_FILE,
-    VALIDATION_FILE,
-    Card,
-    read_card,
-    read_file,
-    sha256,
-    write_card,
-)
+from lesionflow.model.card import KERAS_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card, read_file, sha256, write_card
 
 NOT_SHIPPED = (KERAS_FILE, VALIDATION_FILE)  # of the shipped bundle, which has to be small: what scoring does not read
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from lesionflow.errors import UsageError
 from lesionflow.model.card import Calibration
-from lesionflow.model.decision import decide_probabilities
+from lesionflow.model.decision import decide_probabilities, softmax
 from lesionflow.model.prediction import UNFAMILIAR, Predictions
 from lesionflow.options import option
 
@@ -22,9 +22,8 @@ def pool_option(*, group: str = "") -> Any:
     return option(
         MEAN_LOGITS,
         "How --group-by makes one prediction of several: mean of logits, mean of probabilities, or the most malignant.",
-        choices=POOLS,
-        group=group,
-    )
+        choices=POOLS, group=group,
+    )  # fmt: skip
 
 
 def check_pool(group_by: str | None, pool: str) -> None:
@@ -62,18 +61,11 @@ def pool_probabilities(
     means = np.zeros((groups, probabilities.shape[1]))
     np.add.at(means, group_of, values)
     means /= np.bincount(group_of, minlength=groups)[:, None]
-    if pool == MEAN_LOGITS:
-        means = np.exp(means - means.max(axis=1, keepdims=True))
-    return np.asarray(means / means.sum(axis=1, keepdims=True))
+    return softmax(means) if pool == MEAN_LOGITS else np.asarray(means / means.sum(axis=1, keepdims=True))
 
 
 def pool_predictions(
-    said: Predictions,
-    group_of: np.ndarray,
-    groups: int,
-    pool: str,
-    calibration: Calibration,
-    prior: tuple[float, ...],
+    said: Predictions, group_of: np.ndarray, groups: int, pool: str, calibration: Calibration, prior: tuple[float, ...]
 ) -> Predictions:
     """Pool predictions of images into one for each group; calls and marks follow from the pooled probabilities.
 

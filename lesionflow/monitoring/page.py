@@ -80,10 +80,10 @@ def watch_page(watch: Watch, champion: str = "") -> str:
     """Return the page: last night, what changed, what waits, who is champion; then every value over time."""
     last = watch.nights[-1]
     head = [pages.paragraph(line) for line in (f"Scored with {last.night.model or 'no model'}.", champion) if line]
-    head += [pages.warning(_sentence(f"{last.night.name}: {alarm.text}")) for alarm in last.alarms]
+    head += [pages.warning(pages.sentence(f"{last.night.name}: {alarm.text}")) for alarm in last.alarms]
     if not last.alarms:
         head.append(pages.paragraph(f"No alarm for {last.night.name}."))
-    head += [pages.paragraph(_sentence(note)) for note in watch.notes]
+    head += [pages.paragraph(pages.sentence(note)) for note in watch.notes]
     sections = [
         pages.section(f"Last night: {last.night.name}", pages.headline(_tiles(last)), _changes(last)),
         pages.section("What waits for review", pages.paragraph(_waiting(last))),
@@ -146,7 +146,3 @@ def _facts(watch: Watch) -> list[tuple[str, str]]:
         ("limits", f"distributions {limits.distribution:g}, shares {limits.share:g}, categories {limits.category:g}"),
     ]
     return facts
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "."

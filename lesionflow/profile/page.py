@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lesionflow.atomic import atomic_file, output_folder
 from lesionflow.datasets.split import PARTS
 from lesionflow.images.duplicates import ALIKE, NEAR
-from lesionflow.pages import image, page, paragraph, picture, section, table, warning, write_page
+from lesionflow.pages import image, page, paragraph, picture, section, sentence, table, warning, write_page
 from lesionflow.profile import figures as figures
 from lesionflow.profile.attributes import COLUMNS
 from lesionflow.profile.copies import Copy, leaks
@@ -54,7 +54,7 @@ def description_page(description: Description) -> str:
 
 
 def _sections(description: Description) -> Iterator[Markup]:
-    told = [(warning if one.warning else paragraph)(_sentence(one.text)) for one in description.findings]
+    told = [(warning if one.warning else paragraph)(sentence(one.text)) for one in description.findings]
     yield section("What to know first", *told)
     yield section("Diagnoses", _diagnoses_table(description), picture(
         figures.diagnoses_picture(description), "Bars of images and lesions by diagnosis; the numbers are in the table"
@@ -107,15 +107,8 @@ def _copies(description: Description) -> Iterator[Markup]:
     for copies, caption, most in ((across, "Copies across lesions", MAXIMUM_ROWS), (within, "Within a lesion", 10)):
         if copies:
             rows = [_pair_row(copy) for copy in copies[:most]]
-            header = (
-                "images",
-                "correlation",
-                "kind",
-                "diagnosis",
-                "lesion",
-                "part",
-                "the first, to lie like the second",
-            )
+            names = ("images", "correlation", "kind", "diagnosis", "lesion", "part")
+            header = (*names, "the first, to lie like the second")
             yield table(header, rows, caption + _of(len(rows), len(copies)))
 
 
@@ -182,10 +175,6 @@ def _split_table(description: Description) -> Markup:
     ]  # fmt: skip
     caption = f"Images by part, split by {description.split.by} with seed {description.split.seed}"
     return table(("part", *names, "all", "lesions"), rows, caption)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "."
 
 
 def _of(shown: int, total: int) -> str:

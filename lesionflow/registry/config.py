@@ -19,12 +19,9 @@ class PromotionConfig:
         0.95, "How probably the balanced accuracy has to be better than the champion's.", low=0.5, high=1, group=GATES
     )
     melanoma_margin: float = option(
-        0.02,
-        "How much lower than the champion's the sensitivity of the diagnosis not to miss (melanoma) may be.",
-        low=0,
-        high=1,
-        group=GATES,
-    )
+        0.02, "How much lower than the champion's the sensitivity of the diagnosis not to miss (melanoma) may be.",
+        low=0, high=1, group=GATES,
+    )  # fmt: skip
     ece_ceiling: float = option(
         0.05, "Highest calibration error (ECE), or what chance gives on so few images.", low=0, high=1, group=GATES
     )

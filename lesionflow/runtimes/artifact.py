@@ -17,15 +17,8 @@ import numpy as np
 
 from lesionflow.errors import BundleError, UsageError
 from lesionflow.model.card import DISTANCE, IMAGE, KERAS_FILE, PROBABILITIES, Card
-from lesionflow.runtimes.config import (
-    FLOAT16,
-    HUB,
-    INT8,
-    LITERT,
-    ONNX,
-    OPENVINO,
-    TORCH,
-)
+from lesionflow.progress import logging_at
+from lesionflow.runtimes.config import FLOAT16, HUB, INT8, LITERT, ONNX, OPENVINO, TORCH
 
 MODEL_FILES = {ONNX: "model.onnx", LITERT: "model.tflite", OPENVINO: "model.xml", TORCH: "model.pt2"}
 _PACKAGES = {  # by format, what writing and running it needs
@@ -133,8 +126,8 @@ def _write_openvino(graph: bytes, file: Path, precision: str, samples: np.ndarra
     if precision == INT8:
         import nncf
 
-        nncf.set_log_level(logging.ERROR)
-        with contextlib.redirect_stdout(sys.stderr):  # it prints its progress
+        # It prints its progress.
+        with contextlib.redirect_stdout(sys.stderr), logging_at(logging.ERROR, logging.getLogger("nncf")):
             model = nncf.quantize(
                 model, nncf.Dataset(list(samples), lambda sample: sample[None]), subset_size=len(samples),
                 ignored_scope=nncf.IgnoredScope(patterns=[f"{DISTANCE}.*", "calibration_.*"], validate=False),

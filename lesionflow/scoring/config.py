@@ -47,23 +47,13 @@ class ReportConfig:
         None, "Format of the report.", kind=str, choices=REPORT_FORMATS, unset="by the ending of --out", group=REPORT
     )
     columns: str | None = option(
-        None,
-        "Columns of the report, separated by commas.",
-        kind=str,
-        unset="all",
-        group=REPORT,
-        completes=(*report_columns(), *ON_REQUEST),
-        several=True,
-        metavar="NAMES",
-    )
+        None, "Columns of the report, separated by commas.", kind=str, unset="all", group=REPORT,
+        completes=(*report_columns(), *ON_REQUEST), several=True, metavar="NAMES",
+    )  # fmt: skip
     top_k: int | None = option(
-        None,
-        "Add the K most probable diagnoses; the first need not be the one called.",
-        kind=int,
-        low=1,
-        high=1000,
+        None, "Add the K most probable diagnoses; the first need not be the one called.", kind=int, low=1, high=1000,
         group=REPORT,
-    )
+    )  # fmt: skip
     html: Location | None = option(  # noqa: RUF009
         None, "Write a page with a sortable table and thumbnails as well.", kind=Location, group=REPORT, metavar="FILE"
     )
@@ -72,64 +62,38 @@ class ReportConfig:
     )
     overwrite: bool = option(False, "Replace the report if it exists.", group=REPORT)
     group_by: str | None = option(
-        None,
-        "One row for all images with the same value in a carried column, such as lesion_id.",
-        kind=str,
-        unset="a row for each image",
-        group=REPORT,
-        metavar="COLUMN",
-    )
+        None, "One row for all images with the same value in a carried column, such as lesion_id.", kind=str,
+        unset="a row for each image", group=REPORT, metavar="COLUMN",
+    )  # fmt: skip
     pool: str = pool_option(group=REPORT)
     rank_by: str | None = option(
-        None,
-        "Add a column: the rank by malignant probability within a carried column, such as patient_id.",
-        kind=str,
-        unset="no such column",
-        group=REPORT,
-        metavar="COLUMN",
-    )
+        None, "Add a column: the rank by malignant probability within a carried column, such as patient_id.", kind=str,
+        unset="no such column", group=REPORT, metavar="COLUMN",
+    )  # fmt: skip
     sample: int | None = option(
-        None,
-        "Write a list of N scored images for a person to review, with the chance that each had to be on it.",
-        kind=int,
-        low=1,
-        high=1_000_000,
-        unset="no list",
-        group=REVIEW,
-    )
+        None, "Write a list of N scored images for a person to review, with the chance that each had to be on it.",
+        kind=int, low=1, high=1_000_000, unset="no list", group=REVIEW,
+    )  # fmt: skip
     by: str = option(
         BY_BOTH,
         "How they are drawn: in proportion to the model's uncertainty, all with the same chance, or half so, half so.",
-        choices=CHOSEN_BY,
-        group=REVIEW,
-    )
+        choices=CHOSEN_BY, group=REVIEW,
+    )  # fmt: skip
     sample_out: Location | None = option(  # noqa: RUF009
-        None,
-        "The list, CSV; `lesionflow evaluate --sampled` takes it.",
-        kind=Location,
-        unset="OUT with -sample.csv in place of its ending",
-        group=REVIEW,
-        metavar="FILE",
-    )
+        None, "The list, CSV; `lesionflow evaluate --sampled` takes it.", kind=Location,
+        unset="OUT with -sample.csv in place of its ending", group=REVIEW, metavar="FILE",
+    )  # fmt: skip
     sample_seed: int = option(0, "Another seed draws other images.", low=0, high=2**31 - 1, group=REVIEW)
     on_error: str = option("row", "What an image that cannot be read does.", choices=("row", "fail"), group=FAILURES)
     max_failures: str | None = option(
-        None,
-        "Stop at more failed images than N, or than P%.",
-        kind=str,
-        unset="never stop",
-        group=FAILURES,
+        None, "Stop at more failed images than N, or than P%.", kind=str, unset="never stop", group=FAILURES,
         metavar="N|P%",
-    )
+    )  # fmt: skip
     failed_as: str | None = option(
-        None,
-        "With --format isic, whose scorer wants every image: give a failed one the shares of the diagnoses in "
-        "training, or leave it out.",
-        kind=str,
-        choices=(AS_PRIOR, OMITTED),
-        unset="refuse to write the report, and keep what is done",
-        group=FAILURES,
-    )
+        None, "With --format isic, whose scorer wants every image: give a failed one the shares of the diagnoses in "
+        "training, or leave it out.", kind=str, choices=(AS_PRIOR, OMITTED),
+        unset="refuse to write the report, and keep what is done", group=FAILURES,
+    )  # fmt: skip
     log: bool = option(False, "Log the job as a run of the experiment NAME/scoring as well.", group=MLFLOW)
     log_report: bool = option(False, "With --log, keep the report among the run's artifacts.", group=MLFLOW)
     quiet: bool = option(False, "Print errors only.", group=REPORT)
@@ -191,11 +155,8 @@ class ScoringConfig(ReportConfig):
     also: str | None = option(
         None,
         "A second model, such as models:/NAME@challenger, asked about the same images; its columns begin with also_.",
-        kind=str,
-        unset="one model",
-        group=IMAGES,
-        metavar="MODEL",
-    )
+        kind=str, unset="one model", group=IMAGES, metavar="MODEL",
+    )  # fmt: skip
     tta: bool = option(False, "Average the eight flips and quarter turns; several times slower.", group=IMAGES)
     device: str = option("auto", "Where the network runs.", choices=DEVICES, group=SPEED)
     batch_size: int | None = option(
@@ -208,36 +169,23 @@ class ScoringConfig(ReportConfig):
         512, "Images between two points from which --resume can go on.", low=1, high=1_000_000, group=SPEED
     )
     shard: str | None = option(
-        None,
-        "Do only part I of N, as in 3/8; `lesionflow merge` makes the report of all.",
-        kind=str,
-        unset="all of it",
-        group=MACHINES,
-        metavar="I/N",
-    )
+        None, "Do only part I of N, as in 3/8; `lesionflow merge` makes the report of all.", kind=str,
+        unset="all of it", group=MACHINES, metavar="I/N",
+    )  # fmt: skip
     engine: str = option(
         LOCAL, "Who scores: this machine, or a Ray cluster (extra 'ray').", choices=ENGINES, group=MACHINES
     )
     ray_address: str | None = option(
-        None,
-        "HOST:PORT of the cluster, 'auto' for the one this machine belongs to, or 'local' for one of its own.",
-        kind=str,
-        unset="RAY_ADDRESS, or auto",
-        group=MACHINES,
-        metavar="ADDRESS",
-    )
+        None, "HOST:PORT of the cluster, 'auto' for the one this machine belongs to, or 'local' for one of its own.",
+        kind=str, unset="RAY_ADDRESS, or auto", group=MACHINES, metavar="ADDRESS",
+    )  # fmt: skip
     cpus_per_task: int | None = option(
         None, "Cores of a Ray task.", kind=int, low=1, high=1024, unset="1", group=MACHINES
     )
     gpus_per_task: float | None = option(
-        None,
-        "GPUs of a Ray task; several tasks can share one.",
-        kind=float,
-        low=0,
-        high=64,
-        unset="none",
+        None, "GPUs of a Ray task; several tasks can share one.", kind=float, low=0, high=64, unset="none",
         group=MACHINES,
-    )
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()

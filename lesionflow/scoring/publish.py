@@ -187,14 +187,7 @@ def check_outputs(
     if config.group_by is not None:
         named_by = carried.index(config.group_by)
     report = ReportOptions(
-        "",
-        form,
-        config.column_names,
-        config.top_k,
-        columns,
-        failed_as=config.failed_as,
-        named_by=named_by,
-        also=also,
+        "", form, config.column_names, config.top_k, columns, failed_as=config.failed_as, named_by=named_by, also=also
     )
     check_report(str(destination), report)
     if config.log_report and destination.location is None:

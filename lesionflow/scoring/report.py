@@ -15,17 +15,7 @@ from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import ReportError, UsageError
 from lesionflow.images.signatures import SUFFIXES
-from lesionflow.model.columns import (
-    ALSO,
-    FRAME,
-    SCORED,
-    Value,
-    chosen_columns,
-    csv_text,
-    is_number,
-    row_values,
-    utf8,
-)
+from lesionflow.model.columns import ALSO, FRAME, SCORED, Value, chosen_columns, csv_text, is_number, row_values, utf8
 from lesionflow.model.decision import prior_of_call
 from lesionflow.model.prediction import Row
 from lesionflow.scoring.config import AS_PRIOR, ISIC, REPORT_FORMATS

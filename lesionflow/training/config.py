@@ -35,141 +35,88 @@ class TrainingConfig:
     data: str = option(
         "demo",
         "Labelled images: HAM10000's folder, another folder or table that is read, or 'demo' for a synthetic set. "
-        "Given again, it adds a data set.",
-        group=DATA,
-        metavar="FOLDER",
-        completes=("demo", FILES),
-        repeated=True,
-    )
+        "Given again, it adds a data set.", group=DATA, metavar="FOLDER", completes=("demo", FILES), repeated=True,
+    )  # fmt: skip
     model: str = option(
-        ALL,
-        f"Networks to train, separated by commas: {', '.join(NETWORKS)} (needs the extra imagenet), or all.",
-        group=DATA,
-        metavar="NAMES",
-        completes=(*NETWORKS, ALL),
-        several=True,
-    )
+        ALL, f"Networks to train, separated by commas: {', '.join(NETWORKS)} (needs the extra imagenet), or all.",
+        group=DATA, metavar="NAMES", completes=(*NETWORKS, ALL), several=True,
+    )  # fmt: skip
     preset: str = option(
-        AUTO,
-        "Settings for what is not given: full is for a GPU, quick for two CPU cores; auto looks for a GPU.",
-        choices=(AUTO, *PRESETS),
-        group=DATA,
-    )
+        AUTO, "Settings for what is not given: full is for a GPU, quick for two CPU cores; auto looks for a GPU.",
+        choices=(AUTO, *PRESETS), group=DATA,
+    )  # fmt: skip
     extra: str = option(
         "",
         "A data set for training only: none of its images is in the validation or the test part. Can be given again.",
-        group=DATA,
-        metavar="FOLDER",
-        completes=(FILES,),
-        repeated=True,
-    )
+        group=DATA, metavar="FOLDER", completes=(FILES,), repeated=True,
+    )  # fmt: skip
     diagnoses: str = diagnoses_option(group=DATA)
     labels: str = labels_option(group=DATA)
     start_from: str = option(
-        "",
-        "Model whose weights training starts from: a bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "
-        "pretrained or imagenet.",
-        group=DATA,
-        metavar="MODEL",
+        "", "Model whose weights training starts from: a bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "
+        "pretrained or imagenet.", group=DATA, metavar="MODEL",
         unset="imagenet for efficientnet, random weights for the others",
-    )
+    )  # fmt: skip
     last_layer: str = option(
-        "kept",
-        "What becomes of the last layer of --start-from: kept, or refitted to the training images.",
-        choices=("kept", "refitted"),
-        group=DATA,
-    )
+        "kept", "What becomes of the last layer of --start-from: kept, or refitted to the training images.",
+        choices=("kept", "refitted"), group=DATA,
+    )  # fmt: skip
     image_size: int = option(
-        None,
-        "Height and width in pixels that images are brought to.",
-        kind=int,
-        low=16,
-        high=1024,
-        unset=OF_PRESET,
+        None, "Height and width in pixels that images are brought to.", kind=int, low=16, high=1024, unset=OF_PRESET,
         group=SHOWN,
-    )
+    )  # fmt: skip
     epochs: int = option(None, "Epochs at most.", kind=int, low=1, high=1000, unset=OF_PRESET, group=FIT)
     batch_size: int = option(None, "Images in one step.", kind=int, low=1, high=65_536, unset=OF_PRESET, group=FIT)
     learning_rate: float = option(
-        None,
-        "Peak learning rate, reached after the warm-up.",
-        kind=float,
-        low=1e-9,
-        high=10,
-        unset=OF_PRESET,
+        None, "Peak learning rate, reached after the warm-up.", kind=float, low=1e-9, high=10, unset=OF_PRESET,
         group=FIT,
-    )
+    )  # fmt: skip
     weight_decay: float = option(None, "Weight decay of AdamW.", kind=float, low=0, high=10, unset=OF_PRESET, group=FIT)
     balance: str = option(
-        None,
-        "How often rare diagnoses are shown in training.",
-        kind=str,
-        choices=tuple(BALANCES),
-        unset=OF_PRESET,
+        None, "How often rare diagnoses are shown in training.", kind=str, choices=tuple(BALANCES), unset=OF_PRESET,
         group=SHOWN,
-    )
+    )  # fmt: skip
     loss: str = option("cross-entropy", "What training minimises.", choices=LOSSES, group=FIT)
     label_smoothing: float = option(
         None, "Share of each label spread over all diagnoses.", kind=float, low=0, high=0.9, unset=OF_PRESET, group=FIT
     )
     mixup: float = option(
-        None,
-        "Blend pairs of training images, by shares from Beta(mixup, mixup); 0: none.",
-        kind=float,
-        low=0,
-        high=10,
-        unset=OF_PRESET,
-        group=SHOWN,
-    )
+        None, "Blend pairs of training images, by shares from Beta(mixup, mixup); 0: none.", kind=float, low=0, high=10,
+        unset=OF_PRESET, group=SHOWN,
+    )  # fmt: skip
     augmentation: float = option(
         1.0, "Strength of random zooms, shifts and colours; 0 keeps flips.", low=0, high=3, group=SHOWN
     )
     quality: float = option(
-        0.0,
-        "Strength of random white balance, softness and JPEG compression; 0: none.",
-        low=0,
-        high=1.5,
-        group=SHOWN,
+        0.0, "Strength of random white balance, softness and JPEG compression; 0: none.", low=0, high=1.5, group=SHOWN
     )
     consistency: float = option(
-        0.0,
-        "Weight of the difference between the answers to two views of each image; 0: one view.",
-        low=0,
-        high=100,
+        0.0, "Weight of the difference between the answers to two views of each image; 0: one view.", low=0, high=100,
         group=FIT,
-    )
+    )  # fmt: skip
     teacher: str = option(
-        "",
-        "Model whose answers, averaged over each image's flips and turns, training learns beside the labels: a "
-        "bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION or pretrained.",
-        group=FIT,
-        metavar="MODEL",
+        "", "Model whose answers, averaged over each image's flips and turns, training learns beside the labels: a "
+        "bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION or pretrained.", group=FIT, metavar="MODEL",
         unset="labels alone",
-    )
+    )  # fmt: skip
     teacher_share: float = option(0.5, "Share of --teacher in what training learns.", low=0, high=1, group=FIT)
     mirrored: bool = option(
         False,
         "The exported model averages over an image and its mirror image: calls stay when one is mirrored; twice the "
-        "time.",
-        group=FIT,
-    )
+        "time.", group=FIT,
+    )  # fmt: skip
     averaging: float = option(
-        0.999,
-        "Share of the past in a moving average of the weights, less in short trainings; 0: none.",
-        low=0,
-        high=0.99999,
-        group=FIT,
-    )
+        0.999, "Share of the past in a moving average of the weights, less in short trainings; 0: none.", low=0,
+        high=0.99999, group=FIT,
+    )  # fmt: skip
     width: float = option(1.0, "Multiplies the channels of cnn and vgg.", low=0.1, high=8, group=FIT)
     patience: int = option(
         15, "Epochs without better validation balanced accuracy before stopping.", low=1, high=1000, group=FIT
     )
     keep: str = option(
-        "best",
-        "Weights that are kept: of the epoch with the best validation balanced accuracy, or of the last one.",
-        choices=("best", "last"),
-        group=FIT,
-    )
+        "best", "Weights that are kept: of the epoch with the best validation balanced accuracy, or of the last one.",
+        choices=("best", "last"), group=FIT,
+    )  # fmt: skip
     precision: str = option(
         "auto", "Number format of the arithmetic; auto mixes where that is faster.", choices=PRECISIONS, group=FIT
     )
@@ -180,20 +127,13 @@ class TrainingConfig:
         0.15, "Share of lesions that are looked at once, at the end.", low=0.01, high=0.8, group=SPLIT
     )
     malignant_sensitivity: float = option(
-        0.95,
-        "Share of malignant validation images that the malignant threshold has to reach.",
-        low=0.5,
-        high=1,
+        0.95, "Share of malignant validation images that the malignant threshold has to reach.", low=0.5, high=1,
         group=SPLIT,
-    )
+    )  # fmt: skip
     call: float = option(
-        1.0,
-        "How strongly the call corrects for the diagnoses' frequencies: 0 calls the most probable one, 1 the most "
-        "probable if all were equally frequent.",
-        low=0,
-        high=1,
-        group=SPLIT,
-    )
+        1.0, "How strongly the call corrects for the diagnoses' frequencies: 0 calls the most probable one, 1 the most "
+        "probable if all were equally frequent.", low=0, high=1, group=SPLIT,
+    )  # fmt: skip
     refer_share: float = option(0.1, "Share of validation images referred as uncertain.", low=0, high=0.9, group=SPLIT)
     seed: int = option(
         0, "Seed of the split, the sampler, the weights and the augmentation.", low=0, high=2**31 - 1, group=REPEATING

@@ -44,8 +44,8 @@ def explain_out_of_memory(
 
 
 def check_finite(epoch: int, metrics: Mapping[str, float]) -> None:
-    """Raise `TrainingError` where a figure of an epoch, counted from 1, is no number."""
-    if not all(math.isfinite(figure) for figure in metrics.values()):
+    """Raise `TrainingError` where a metric of an epoch, counted from 1, is no number."""
+    if not all(math.isfinite(value) for value in metrics.values()):
         raise TrainingError(
             f"the loss is no longer a number in epoch {epoch}; train anew with a lower --learning-rate, or with "
             "--precision float32"

@@ -1,4 +1,4 @@
-"""What training minimises, and the figure that picks its epoch."""
+"""What training minimises, and the metric that picks its epoch."""
 
 from __future__ import annotations
 

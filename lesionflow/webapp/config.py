@@ -15,12 +15,8 @@ class WebConfig:
     runtime: str | None = option(
         None,
         f"The archive of {RUNTIME.name} {RUNTIME.version} from npm, or a folder that holds it, for machines without a "
-        "network.",
-        kind=str,
-        metavar="PATH",
-        completes=(FILES,),
-        unset="downloaded once, into the cache",
-    )
+        "network.", kind=str, metavar="PATH", completes=(FILES,), unset="downloaded once, into the cache",
+    )  # fmt: skip
     overwrite: bool = option(False, "Replace the page that is in the folder.")
 
     def __post_init__(self) -> None:

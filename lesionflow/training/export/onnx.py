@@ -82,10 +82,7 @@ def _export(network: keras.Model, folder: Path) -> None:
         "import sys; from lesionflow.training.export.onnx import _export_saved; _export_saved(sys.argv[1])",
     ]
     done = subprocess.run(
-        [*command, str(folder)],
-        env=os.environ | {"KERAS_BACKEND": "tensorflow"},
-        capture_output=True,
-        text=True,
+        [*command, str(folder)], env=os.environ | {"KERAS_BACKEND": "tensorflow"}, capture_output=True, text=True
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
