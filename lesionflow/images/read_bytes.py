@@ -6,10 +6,8 @@ import os
 import stat
 
 from lesionflow.errors import ImageError, StoreError
-from lesionflow.images.containers import read_member
+from lesionflow.images.containers import MAXIMUM_BYTES, read_member
 from lesionflow.storage.location import FILE, Url, is_url
-
-MAXIMUM_BYTES = 256 * 2**20
 
 
 def read_image_bytes(source: str | os.PathLike[str] | bytes) -> bytes:

@@ -57,9 +57,9 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
 
     A folder or a zip archive gives its image files in the order of their paths' bytes, as does a pattern with `*`, `?`,
     `[...]` or `**`; `@FILE`, `-` (standard input) and a `.csv` file give the paths they list in the order they list
-    them, one a
-    line or separated by NUL bytes, relative to the working directory. Each of them may be a URL. Raises `DataError`
-    for what is not there or cannot be read, `UsageError` for options that the kind of source has no use for.
+    them, one a line or separated by NUL bytes, relative to the working directory. Each of them may be a URL. Raises
+    `DataError` for what is not there or cannot be read, `UsageError` for options that the kind of source has no use
+    for.
     """
     path = os.fspath(source)
     if is_url(path):
