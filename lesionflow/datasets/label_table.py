@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body site, how it was confirmed
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx")
+_WORKBOOK = b"PK\x03\x04"  # how a zip archive begins, which an Excel workbook is
+# How files begin that were given the ending of a table, and what to do.
+_NO_TEXT = {
+    b"\x1f\x8b": "is packed with gzip; unpack it",
+    b"\xd0\xcf\x11\xe0": "is an Excel workbook of the old kind; save it as .xlsx, or as CSV in UTF-8",
+    b"PAR1": "is Parquet; save it as CSV in UTF-8",
+    b"version https://git-lfs": "is a pointer of Git LFS, not the table; fetch it with 'git lfs pull'",
+    b"<": "is a web page, not a table; download it again",
+}
+_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"  # marks of byte order and blanks without width
 _OTHER_TABLES = (".json", ".parquet", ".feather", ".arrow", ".xls", ".xlsb", ".ods", ".numbers", ".pkl", ".sav", ".rds")
 
 
@@ -47,7 +57,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
     """
     if file.suffix.lower() in _OTHER_TABLES:
         raise DataError(f"{file}: no kind of table that is read; save it as CSV, JSON lines (.jsonl) or Excel (.xlsx)")
-    if file.suffix.lower() == ".xlsx":
+    if _is_workbook(file):
         table = _read_workbook(file)
     else:
         text = read_text(file)
@@ -63,7 +73,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
 def read_header(file: Path) -> list[str]:
     """The column names of a table; empty where the file is no table that can be read."""
     try:
-        if file.suffix.lower() == ".xlsx":
+        if _is_workbook(file):
             return [str(name) for name in _read_workbook(file).columns]
         with open(file, "rb") as stream:
             text = _decode(stream.read(65_536), file, cut=True)
@@ -72,6 +82,15 @@ def read_header(file: Path) -> list[str]:
         return [name.strip() for name in _first_row(text)[0]]
     except (OSError, ValueError, DataError, csv.Error, IndexError):
         return []
+
+
+def _is_workbook(file: Path) -> bool:
+    """Whether content says that a file is one, whatever its ending."""
+    try:
+        with open(file, "rb") as stream:
+            return stream.read(len(_WORKBOOK)) == _WORKBOOK
+    except OSError:
+        return False  # whoever reads it says why
 
 
 def read_text(file: Path) -> str:
@@ -85,6 +104,9 @@ def read_text(file: Path) -> str:
 def _decode(content: bytes, file: Path, cut: bool = False) -> str:
     if not content.strip(b"\0 \t\r\n"):
         raise DataError(f"{file}: the file is empty; no rows")
+    for start, told in _NO_TEXT.items():
+        if content[:64].lstrip().startswith(start):
+            raise DataError(f"{file}: {told}")
     encoding = "utf-8-sig"
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
@@ -95,11 +117,13 @@ def _decode(content: bytes, file: Path, cut: bool = False) -> str:
     except UnicodeError as error:
         line = content[: getattr(error, "start", 0)].count(b"\n") + 1
         raise DataError(f"{file}: line {line} is not UTF-8 text; save the table as CSV in UTF-8") from error
+    if text.endswith("\0" * 8):
+        raise DataError(f"{file}: ends in null characters, as on a full disk; restore it")
     if "\0" in text:
         raise DataError(f"{file}: cannot be read as CSV (there are null characters); save the table as CSV in UTF-8")
-    text = text.lstrip("\r\n")
+    text = text.lstrip(_INVISIBLE + "\r\n")
     # Excel's way to name the separator, which is seen without it.
-    return text.partition("\n")[2] if text[:4].lower() == "sep=" else text
+    return text.partition("\n")[2].lstrip("\r\n") if text.lstrip('"')[:4].lower() == "sep=" else text
 
 
 def _first_row(text: str) -> tuple[list[str], str]:
@@ -111,7 +135,7 @@ def _first_row(text: str) -> tuple[list[str], str]:
     _, row, separator = max(readings, key=lambda reading: reading[0])  # of equal ones the first
     while row and not row[-1].strip():  # rows that end with the separator
         row.pop()
-    return row, separator
+    return [name.strip(_INVISIBLE) for name in row], separator
 
 
 def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.DataFrame:
@@ -128,8 +152,14 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
             while len(row) > len(header) and not row[-1].strip():
                 row.pop()
             if len(row) != len(header):
-                cut = "the file seems to be cut off: restore it, or fill the row up"
-                why = cut if len(row) < len(header) else "put a value that holds the separator in quotation marks"
+                other = [word for mark, word in SEPARATORS.items() if mark != separator and mark in "".join(row)]
+                if len(row) < len(header):
+                    cut = "the file seems to be cut off: restore it, or fill the row up"
+                    why = f"separate it as the header, not with {other[0]}" if other else cut
+                elif len(header) < 2:
+                    why = "leave out what stands above the names of the columns"
+                else:
+                    why = "put a value that holds the separator in quotation marks"
                 raise DataError(
                     f"{file}: row {number} has {len(row)} columns (separated by {SEPARATORS[separator]}), the header "
                     f"has {len(header)}; {why}"

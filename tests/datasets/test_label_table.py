@@ -1,6 +1,7 @@
 """Tables as people save them: read where there is one way to read them, and otherwise refused with what to do."""
 
 import codecs
+import gzip
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +43,8 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         TEXT.replace("\n", ",\n").encode(),  # an empty column at the end, as some spreadsheets write it
         b"\n\n" + TEXT.encode() + b"\n\n,,,\n",
         b"sep=;\r\n" + TEXT.replace(",", ";").encode(),  # Excel's first line
+        b'"sep=,"\n\n' + TEXT.encode(),
+        b"\xef\xbb\xbf\xef\xbb\xbf" + TEXT.replace("dx", "\u200bdx").encode(),
         b'"image_id","lesion_id","dx","age"\n"ISIC_1","L1","nv","45"\n"ISIC_2","L2","mel",""\n',
     ],
 )
@@ -77,7 +80,7 @@ def test_a_workbook_below_a_title(tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
     rows = [["A title", "", ""], ["", "", ""], ["Image Name", "dx", "lesion_id"], ["0001", "nv", "L1"]]
     pd.DataFrame(rows).to_excel(tmp_path / "labels.xlsx", header=False, index=False)
-    table = read_table(tmp_path / "labels.xlsx")
+    table = read_table((tmp_path / "labels.xlsx").rename(tmp_path / "labels.csv"))  # content says what it is
     assert table.to_dict("records") == [{"Image Name": "0001", "dx": "nv", "lesion_id": "L1"}]
 
 
@@ -94,7 +97,13 @@ def test_a_workbook_below_a_title(tmp_path: Path) -> None:
         (b'image_id,dx\n"ISIC_1,nv\nISIC_2,mel\n', "quotation mark missing"),
         (b"image_id,dx,dx\nISIC_1,nv,mel\n", "several columns are called dx"),
         ("image_id,dx\nISIC_1,nv\nStraße,mel\n".encode("latin-1"), "line 3 is not UTF-8"),
-        (b"image_id,dx\nISIC_1,nv" + b"\0" * 40, "null characters"),
+        (b"image_id,dx\nISIC_1,nv" + b"\0" * 40, "ends in null characters.*full disk"),
+        (b"image_id,dx\nISIC_1;nv\n", "separate it as the header, not with semicolons"),
+        (b"My images\n\nimage_id,dx\nISIC_1,nv\n", "leave out what stands above the names"),
+        (gzip.compress(b"image_id,dx\nISIC_1,nv\n"), "packed with gzip; unpack it"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old kind; save it as .xlsx"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        (b"\n<!DOCTYPE html>", "web page"),
     ],
 )
 def test_what_has_no_one_reading_is_refused(write: Callable[..., Path], content: bytes, message: str) -> None:
