@@ -18,7 +18,7 @@ from lesionflow.model.prediction import read_labelled
 from lesionflow.monitoring.config import MonitorConfig
 from lesionflow.monitoring.image_sample import ImageSample
 from lesionflow.monitoring.limits import read_limits
-from lesionflow.monitoring.nights import Night, read_nights, sample_of_validation
+from lesionflow.monitoring.nights import Night, check_same, read_nights, sample_of_validation
 from lesionflow.monitoring.page import watch_json, watch_page
 from lesionflow.monitoring.performance import Scored, estimate_performance
 from lesionflow.monitoring.watch import GIVEN, VALIDATION, Reference, Watch, watch
@@ -110,11 +110,11 @@ def _keep(images: ImageSample) -> list[str]:
 
 def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, notes: list[str]) -> Reference | None:
     """A report or a model's validation part as a reference; None, and a note, where the model came without one."""
-    diagnoses = next((night.diagnoses for night in nights if night.model), ())
+    first = next((night for night in nights if night.model), None)
     if Path(source).suffix.lower() in _REPORT_ENDINGS:
         night = read_nights([Path(source)])[0]
-        if night.diagnoses != diagnoses:
-            raise DataError(f"{source}: has other diagnoses than the nights; give a report of their model")
+        if first is not None:
+            check_same(first, night)
         estimates = {name: estimate.value for name, estimate in night.estimates.items()}
         return Reference(GIVEN, night.name, night.sample, estimates)
     from lesionflow.registry.versions import SCORED, resolve  # which brings MLflow along only for a registry's model
@@ -123,7 +123,7 @@ def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, n
         resolved = resolve(source, Path(folder), tracking_uri, (*SCORED, VALIDATION_FILE))
         card = read_card(resolved.folder)
         said = read_labelled(read_arrays(resolved.folder, card, VALIDATION_FILE), card.labels)
-    if card.classes != diagnoses:
+    if first is not None and card.classes != first.diagnoses:
         raise DataError(f"{resolved.label} has other diagnoses than the nights; give the model that scored them")
     if said is None:
         notes.append(f"{resolved.label} came without what it says of its validation part: the first nights alone count")

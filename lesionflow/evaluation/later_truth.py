@@ -22,7 +22,7 @@ from lesionflow.errors import DataError, first_few
 from lesionflow.evaluation.bootstrap import calibration_interval, draw_lesions, interval, tallies
 from lesionflow.evaluation.metrics import metric_values, metrics_of
 from lesionflow.model.card import Estimate
-from lesionflow.model.columns import IMAGES, as_written
+from lesionflow.model.columns import LESION, as_written
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.model.report_table import ReportTable, label_set_of
 
@@ -31,10 +31,9 @@ if TYPE_CHECKING:
 
 PATH_COLUMNS, ID_COLUMNS = ("path", "file_name"), ("image_id", "isic_id", "image")
 TRUTH_COLUMNS = ("diagnosis", "dx")
-LESION = "lesion_id"
 CHANCE = "chance"  # the column with the chance that an image had to be asked
 CONTRAST = 0.05  # of mean malignant probabilities: beyond it, who was labelled is called unlike the night
-JOINED_COLUMNS = ("path", LESION, IMAGES)  # of a report, those that it has: the join uses them
+JOINED_COLUMNS = ("path", LESION)  # of a report, those that it has: the join uses them
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,8 @@ class LaterTruth:
     weights: np.ndarray | None  # (rows,) the inverse of each one's chance; None where it is unknown
     sampled: int  # rows that were asked about; 0 where that is unknown
     notes: tuple[str, ...]  # what was left out, and why the metrics may mislead
-    unit: str = "images"  # what a row is: images or lesions
+    unit: str = "images"  # what a row is: images, lesions or groups of another column
+    grouped_by: str = ""  # the column whose values each have a row; empty where an image has one
 
     @property
     def diagnoses(self) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ class LaterTruth:
         return len(self.predictions) / self.scored if self.scored else 0.0
 
     @property
-    def effective_images(self) -> float:
+    def effective(self) -> float:
         """How many rows of equal weight would say as much (Kish 1965)."""
         if self.weights is None:
             return float(len(self.predictions))
@@ -78,12 +78,14 @@ class _Rows:
 
     file: Path
     paths: list[str]
-    lesions: list[str] | None  # "" where unknown; None where the report has no such column
+    lesions: list[str] | None  # the value of `column`, "" where unknown; None where the report has no such column
+    column: str  # that the rows are grouped by, or else that says which lesion an image is of
     grouped: bool  # whether a row stands for all images of a lesion
 
     @property
     def unit(self) -> str:
-        return "lesions" if self.grouped else "images"
+        """What the rows are, in the plural."""
+        return "images" if not self.grouped else "lesions" if self.column == LESION else f"groups by {self.column}"
 
     @cached_property
     def by_path(self) -> dict[str, int]:
@@ -148,7 +150,9 @@ def join_truth_of_all(
         predictions = _predictions(each, rows, known)
         bias = _bias(each, rows.unit, predictions, chances, asked)
         scored, failed = int(each.scored.sum()), int((~each.scored).sum())
-        found.append(LaterTruth(predictions, scored, failed, weights, asked, (*notes, *bias), rows.unit))
+        found.append(
+            LaterTruth(predictions, scored, failed, weights, asked, (*notes, *bias), rows.unit, report.grouped_by)
+        )
     return tuple(found)
 
 
@@ -184,11 +188,11 @@ def measure_later_truth(found: LaterTruth, *, resamples: int = 2000, seed: int =
 
 def _rows(report: ReportTable) -> _Rows:
     paths = [as_written(str(path)) for path in report.rows["path"]]
-    if LESION not in report.rows.columns:
-        return _Rows(report.file, paths, None, False)
-    lesions = [_known(as_written(str(lesion))) for lesion in report.rows[LESION]]
-    named = [lesion for lesion in lesions if lesion]
-    return _Rows(report.file, paths, lesions, IMAGES in report.rows.columns and len(set(named)) == len(named))
+    column = report.grouped_by or LESION
+    if column not in report.rows.columns:  # written without it, by --columns
+        return _Rows(report.file, paths, None, column, bool(report.grouped_by))
+    lesions = [_known(as_written(str(lesion))) for lesion in report.rows[column]]
+    return _Rows(report.file, paths, lesions, column, bool(report.grouped_by))
 
 
 def _known(lesion: str) -> str:
@@ -205,9 +209,10 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
     table = lowered(read_table(truth))
     name = next((column for column in (*PATH_COLUMNS, *ID_COLUMNS) if column in table.columns), None)
     label = next((column for column in TRUTH_COLUMNS if column in table.columns), None)
-    by_lesion = LESION in table.columns and rows.lesions is not None
+    column = rows.column.lower()
+    by_lesion = column in table.columns and rows.lesions is not None
     if label is None or (name is None and not by_lesion):
-        needed = "path or image_id, and diagnosis" if rows.lesions is None else f"path or {LESION}, and diagnosis"
+        needed = "path or image_id, and diagnosis" if rows.lesions is None else f"path or {rows.column}, and diagnosis"
         raise DataError(f"{truth}: the columns are {first_few(list(table.columns), 7)}; needed are {needed}")
     if {"p_malignant", "malignant", "refer"} <= set(table.columns):
         raise DataError(
@@ -219,7 +224,7 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
         raise unknown_words(truth, decided, words)
     found = table[[CHANCE] if CHANCE in table.columns else []].copy()
     found["name"] = "" if name is None else [as_written(value) for value in table[name]]
-    found["lesion"] = [_known(as_written(value)) for value in table[LESION]] if LESION in table.columns else ""
+    found["lesion"] = [_known(as_written(value)) for value in table[column]] if column in table.columns else ""
     found["label"] = [meant for _, meant in decided]
     known = found["label"] != ""
     strange = [word for word, meant in decided if not meant and not is_missing_word(word)]  # else it is not decided yet
@@ -241,7 +246,11 @@ def _match(table: pd.DataFrame, rows: _Rows, truth: Path) -> tuple[pd.DataFrame,
     names = table["name"].tolist()
     if rows.grouped:
         found = _match_lesions(table["lesion"].tolist(), names, rows, truth)
-        how = f"a row of the report is a lesion: {truth} was joined by {LESION}" if (found >= 0).any() else ""
+        how = (
+            f"a row of the report is one {rows.column}: {truth} was joined by {rows.column}"
+            if (found >= 0).any()
+            else ""
+        )
         others = np.flatnonzero((found < 0) & (table["name"] != ""))
         found[others], how_others = _match_names([names[index] for index in others], rows, truth)
         table, how = table.assign(row=found), how or how_others
@@ -288,7 +297,8 @@ def _match_lesions(wanted: list[str], names: list[str], rows: _Rows, truth: Path
         own = rows.by_path.get(name, row)  # the row of that image, which has another lesion's id or none
         if lesion and own != row and (row >= 0 or rows.name(own) != name):
             raise DataError(
-                f"{truth}: {name} is of lesion {lesion} there, and of {rows.name(own)} in {rows.file}; mend one of them"
+                f"{truth}: {name} has the {rows.column} {lesion} there, and {rows.name(own)} in {rows.file}; mend one "
+                "of them"
             )
     return found
 
@@ -320,8 +330,8 @@ def _left_out(table: pd.DataFrame, report: ReportTable, rows: _Rows, truth: Path
         names = strangers["name"].where(strangers["name"] != "", strangers["lesion"])
         if rows.grouped and (table["lesion"] == "").all():
             notes.append(
-                f"{len(names)} images of {truth} are not the first of a lesion, which a row of {rows.file} is, and are "
-                f"left out; a column {LESION} in {truth} joins them: {first_few(names)}"
+                f"{len(names)} images of {truth} are not the first of a {rows.column}, which a row of {rows.file} is, "
+                f"and are left out; a column {rows.column} in {truth} joins them: {first_few(names)}"
             )
         else:
             unit = rows.unit if (strangers["name"] != "").any() else "lesions"

@@ -12,7 +12,7 @@ from lesionflow.evaluation.report import NOT_A_DEVICE
 from lesionflow.model.card import Estimate
 from lesionflow.version import __version__
 
-LATER_TRUTH_FORMAT = 1
+LATER_TRUTH_FORMAT = 2  # 1 had keys that began with `images_`, lesions or not
 
 
 def later_truth_json(model: str, report: str, found: LaterTruth, metrics: Mapping[str, Estimate]) -> dict[str, Any]:
@@ -23,13 +23,14 @@ def later_truth_json(model: str, report: str, found: LaterTruth, metrics: Mappin
         "model": model,
         "report": report,
         "unit": found.unit,
-        "images_scored": found.scored,
-        "images_failed": found.failed,
-        "images_with_truth": len(found.predictions),
+        "grouped_by": found.grouped_by or None,
+        "scored": found.scored,
+        "failed": found.failed,
+        "with_truth": len(found.predictions),
         "share_with_truth": round(found.share, 6),
-        "images_asked": found.sampled or None,
+        "asked": found.sampled or None,
         "weighted": found.weights is not None,
-        "effective_images": round(found.effective_images, 1),
+        "effective": round(found.effective, 1),
         "notes": list(found.notes),
         "metrics": {name: estimate._asdict() for name, estimate in metrics.items()},
         "lesionflow_version": __version__,

@@ -12,7 +12,9 @@ from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, IndexedP
 
 FRAME, FORMAT, NOTE = "frame", "format", "note"
 ON_REQUEST = (FRAME, FORMAT, NOTE)  # only where `--columns` asks for them
-IMAGES, RANK = "images", "rank"  # that come with `--group-by` and `--rank-by`
+IMAGES, GROUPED_BY = GROUP_COLUMNS = ("images", "grouped_by")  # that come with `--group-by`
+RANK = "rank"  # that comes with `--rank-by`
+LESION = "lesion_id"  # the column of a table of images that says which lesion an image is of
 ALSO = "also_"  # begins the names of a second model's columns
 SCORED, FAILED = "ok", "error"  # the values of `status`
 YES, NO = "yes", "no"  # the values of `malignant`

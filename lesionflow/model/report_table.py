@@ -15,14 +15,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.diagnoses import BINARY, BUILT_IN, LabelSet
 from lesionflow.errors import ReportError, first_few
-from lesionflow.model.columns import ALSO, FAILED, NO, REFER, SCORED, YES, as_written
+from lesionflow.model.columns import (
+    ALSO,
+    FAILED,
+    GROUP_COLUMNS,
+    GROUPED_BY,
+    IMAGES,
+    LESION,
+    NO,
+    REFER,
+    SCORED,
+    YES,
+    as_written,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_NAMES = ("path", "lesion_id")  # of which ids keep their zeros
 NEEDED = ("status", "diagnosis", "p_malignant", "malignant", "refer", "model")
 _SUM_TOLERANCE = 0.001  # of probabilities with six decimals
 
@@ -33,6 +45,7 @@ class ReportTable:
 
     file: Path
     model: str  # its label; empty where no image has a row
+    grouped_by: str  # the column whose values each have a row, for all of their images; empty where an image has one
     diagnoses: tuple[str, ...]  # in the order of the columns
     malignant_diagnoses: tuple[str, ...]  # those whose probabilities add up to `p_malignant`; empty where unknown
     rows: pd.DataFrame  # all, as text but for the numbers
@@ -91,8 +104,7 @@ def read_both_tables(file: Path, further: tuple[str, ...] = ()) -> tuple[ReportT
     seconds = {name: name.removeprefix(ALSO) for name in rows.columns if name.startswith(ALSO)}
     if not seconds:
         raise ReportError(f"{file}: has answers of one model; 'lesionflow score --also' adds those of a second one")
-    shared = [name for name in rows.columns if name in ("status", *further)]
-    second = rows[[*shared, *seconds]].rename(columns=seconds)
+    second = rows.drop(columns=[name for name in seconds.values() if name in rows.columns]).rename(columns=seconds)
     return _checked_table(file, rows.drop(columns=list(seconds))), _checked_table(file, second)
 
 
@@ -129,6 +141,7 @@ def _table(file: Path, rows: pd.DataFrame) -> ReportTable:
     return ReportTable(
         file=file,
         model=models[0] if models else "",
+        grouped_by=_grouped_by(rows, file),
         diagnoses=diagnoses,
         malignant_diagnoses=_malignant(diagnoses, probabilities, malignant_probability),
         rows=rows,
@@ -139,6 +152,21 @@ def _table(file: Path, rows: pd.DataFrame) -> ReportTable:
         malignant=_indices(of_scored, "malignant", (NO, YES), file).astype(bool),
         refer=np.asarray(REFER)[_indices(of_scored, "refer", REFER, file)],
     )
+
+
+def _grouped_by(rows: pd.DataFrame, file: Path) -> str:
+    if GROUPED_BY in rows.columns:
+        columns = sorted(_factorized(rows[GROUPED_BY])[1])
+        if len(columns) > 1:
+            raise ReportError(
+                f"{file}: rows grouped by several columns: {first_few(columns)}; give a report of one run"
+            )
+        return columns[0] if columns else ""
+    if not {IMAGES, LESION} <= set(rows.columns):
+        return ""
+    # Reports did not say it at first, and --group-by was for lesions then.
+    lesions = rows[LESION][[not is_missing_word(str(value)) for value in rows[LESION]]]
+    return LESION if lesions.is_unique else ""
 
 
 def label_set_of(report: ReportTable) -> LabelSet:
@@ -176,7 +204,7 @@ def _read(file: Path, further: tuple[str, ...], also: bool = False) -> pd.DataFr
 
     def wanted(name: str) -> bool:
         own = name.removeprefix(ALSO) if also else name
-        return name in further or own in NEEDED or own.startswith("p_")
+        return name in further or name in GROUP_COLUMNS or own in NEEDED or own.startswith("p_")
 
     try:
         return _read_columns(file, wanted, ids="path" in further)
@@ -190,10 +218,10 @@ def _read(file: Path, further: tuple[str, ...], also: bool = False) -> pd.DataFr
 
 
 def _read_columns(file: Path, wanted: Callable[[str], bool], ids: bool) -> pd.DataFrame:
-    """The wanted columns of a file; ids: whether paths and lesions are to be read as text."""
+    """The wanted columns of a file; ids: and the one that its rows are grouped by, this and paths as text."""
     import pandas as pd
 
-    kind = file.suffix.lower()
+    kind, group = file.suffix.lower(), ""
     if kind == ".jsonl":
         rows = pd.read_json(file, lines=True, dtype=False, convert_dates=False)
     elif kind == ".parquet":
@@ -202,19 +230,23 @@ def _read_columns(file: Path, wanted: Callable[[str], bool], ids: bool) -> pd.Da
         raise ReportError(f"{file}: not a report; its name has to end in .csv, .parquet or .jsonl")
     else:
         with open(file, encoding="utf-8-sig", newline="") as text:
-            header = next(csv.reader(text), [])
+            lines = csv.reader(text)
+            header = next(lines, [])
+            group = dict(zip(header, next(lines, []), strict=False)).get(GROUPED_BY, "")
         rows = pd.read_csv(
             file,
             encoding="utf-8-sig",
             keep_default_na=False,
             # Only what is empty in a number's column is missing; a name may be NA.
             na_values={name: [""] for name in header if name.startswith(("p_", f"{ALSO}p_"))},
-            usecols=wanted,
+            usecols=lambda name: wanted(name) or (ids and name == group),
             low_memory=False,
             # To read ids as text takes as long as all else: only where a table is to be joined with another.
-            dtype=dict.fromkeys(_NAMES, str) if ids else None,
+            dtype=dict.fromkeys(("path", LESION, group), str) if ids else None,
         )
-    return rows[[name for name in rows.columns if wanted(name)]]
+    if kind != ".csv" and GROUPED_BY in rows.columns and len(rows):
+        group = str(rows[GROUPED_BY].iloc[0])
+    return rows[[name for name in rows.columns if wanted(name) or (ids and name == group)]]
 
 
 def _factorized(column: pd.Series) -> tuple[np.ndarray, list[str]]:

@@ -12,13 +12,13 @@ import numpy as np
 from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.card import Estimate
+from lesionflow.model.columns import LESION
 from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR, LabelledPredictions
 from lesionflow.model.report_table import ReportTable, read_report_table
 from lesionflow.monitoring.comparison import Sample
 from lesionflow.monitoring.image_sample import ImageSample, Measured
 from lesionflow.monitoring.performance import Scored, estimate_performance
 
-LESION = "lesion_id"
 # Columns that a report has on request, and what they hold.
 NUMBERS = ("distance", "width", "height", "brightness", "contrast", "red_cast", "blue_cast", "sharpness")
 CATEGORIES = ("format", "camera")
@@ -33,6 +33,7 @@ class Night:
     file: Path
     model: str  # empty where the report has no row
     diagnoses: tuple[str, ...]
+    grouped_by: str  # the column whose values each have a row; empty where an image has one
     images: int  # rows
     failed: int  # of them, without a prediction
     values: dict[str, float]  # by name; what is not defined is left out
@@ -67,12 +68,13 @@ def read_nights(reports: Sequence[Path], images: ImageSample | None = None) -> l
         further = (LESION, *NUMBERS, *CATEGORIES, *(() if images is None else ("path",)))
         night = reduce_night(read_report_table(file, further), images)
         if nights and (first := next((other for other in nights if other.model), None)) and night.model:
-            _check_same(first, night)
+            check_same(first, night)
         nights.append(night)
     return nights
 
 
-def _check_same(first: Night, night: Night) -> None:
+def check_same(first: Night, night: Night) -> None:
+    """Raise `DataError` where two nights cannot be compared: of different diagnoses, models or kinds of rows."""
     if night.diagnoses != first.diagnoses:
         raise DataError(
             f"{night.file}: has the diagnoses {', '.join(night.diagnoses)}, {first.file} has "
@@ -82,6 +84,11 @@ def _check_same(first: Night, night: Night) -> None:
         raise DataError(
             f"{night.file}: was scored with {night.model}, {first.file} with {first.model}; watch reports of one model "
             "at a time, such as those since the last promotion"
+        )
+    if night.grouped_by != first.grouped_by:
+        kinds = [f"one for each {each.grouped_by or 'image'}" for each in (night, first)]
+        raise DataError(
+            f"{night.file}: its rows are {kinds[0]}, those of {first.file} {kinds[1]}; watch reports of one --group-by"
         )
 
 
@@ -115,6 +122,7 @@ def reduce_night(report: ReportTable, images: ImageSample | None = None) -> Nigh
         file=report.file,
         model=report.model,
         diagnoses=report.diagnoses,
+        grouped_by=report.grouped_by,
         images=len(report.rows),
         failed=int((~report.scored).sum()),
         values=values,

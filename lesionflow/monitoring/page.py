@@ -27,6 +27,7 @@ def watch_json(watch: Watch, champion: str = "") -> dict[str, Any]:
         "format": NIGHTS_FORMAT,
         "research_use": "not a diagnosis",
         "model": watch.nights[-1].night.model or next((each.night.model for each in watch.nights), ""),
+        "grouped_by": _grouped_by(watch) or None,
         "champion": champion or None,
         "notes": list(watch.notes),
         "limits": limits_json(watch.limits),
@@ -43,6 +44,11 @@ def watch_json(watch: Watch, champion: str = "") -> dict[str, Any]:
         "nights": [_night_json(each) for each in watch.nights],
         "lesionflow_version": __version__,
     }
+
+
+def _grouped_by(watch: Watch) -> str:
+    """The column that the rows are grouped by, which all nights with images share; empty where an image has one."""
+    return next((each.night.grouped_by for each in watch.nights if each.night.grouped_by), "")
 
 
 def _night_json(watched: WatchedNight) -> dict[str, Any]:
@@ -79,7 +85,12 @@ def _round(value: float) -> float | None:
 def watch_page(watch: Watch, champion: str = "") -> str:
     """Return the page: last night, what changed, what waits, who is champion; then every value over time."""
     last = watch.nights[-1]
-    head = [pages.paragraph(line) for line in (f"Scored with {last.night.model or 'no model'}.", champion) if line]
+    column = _grouped_by(watch)
+    rows = (
+        f"A row of these reports is one {column}, for all of its images; images below are such rows." if column else ""
+    )
+    model = f"Scored with {last.night.model or 'no model'}."
+    head = [pages.paragraph(line) for line in (model, champion, rows) if line]
     head += [pages.warning(pages.sentence(f"{last.night.name}: {alarm.text}")) for alarm in last.alarms]
     if not last.alarms:
         head.append(pages.paragraph(f"No alarm for {last.night.name}."))

@@ -15,7 +15,7 @@ from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.model.card import Calibration
-from lesionflow.model.columns import IMAGES, RANK
+from lesionflow.model.columns import GROUP_COLUMNS, RANK
 from lesionflow.model.pooling import pool_predictions
 from lesionflow.model.prediction import Predictions, Row
 
@@ -24,28 +24,32 @@ Rows = Callable[[], Iterable[Row]]
 
 def with_group_columns(carried: tuple[str, ...], group_by: str | None, rank_by: str | None) -> tuple[str, ...]:
     """Return the carried columns of the report, and those that are added. Raises `UsageError` where they do not fit."""
-    for name, column, added in (("--group-by", group_by, IMAGES), ("--rank-by", rank_by, RANK)):
+    for name, column, added in (("--group-by", group_by, GROUP_COLUMNS), ("--rank-by", rank_by, (RANK,))):
         if column is None:
             continue
         if column not in carried:
             there = f"it has {', '.join(carried)}{did_you_mean(column, carried)}" if carried else "it has none"
             raise UsageError(f"{name} {column}: no column of the list of images besides path; {there}")
-        if added in carried:
-            raise UsageError(f"{name} adds a column {added!r}, which the list of images has already; rename it there")
-    return (*carried, *([IMAGES] if group_by else []), *([RANK] if rank_by else []))
+        if taken := [own for own in added if own in carried]:
+            raise UsageError(
+                f"{name} adds a column {taken[0]!r}, which the list of images has already; rename it there"
+            )
+    return (*carried, *(GROUP_COLUMNS if group_by else ()), *((RANK,) if rank_by else ()))
 
 
 @dataclass(frozen=True)
 class Groups:
     """The rows of a job, one for all images that have the same value in a carried column.
 
-    A row has the path and the carried values of the group's first image that was scored, and in `IMAGES` how many were.
+    A row has the path and the carried values of the group's first image that was scored, and in `GROUP_COLUMNS` how
+    many were, and the column's name.
     Where the value is empty or a word for nothing, such as `unknown`, an image is a group of its own; where no image
     could be read, the first one's error stays.
     """
 
     rows: Rows
     column: int  # index among the carried values
+    name: str  # of that column
     pool: str
     deciding: Sequence[tuple[Calibration, tuple[float, ...]]]  # and prior: of the model, and of a second one
     labels: LabelSet
@@ -62,8 +66,8 @@ class Groups:
         group_of, images = array("q"), [_Images(array("d"), []) for _ in self.deciding]
         for index, row in enumerate(self.rows()):
             value = row.carried[self.column]
-            name = f"image {index}" if is_missing_word(value) else f"={value}"
-            group = number_of.setdefault(name, len(number_of))
+            key = f"image {index}" if is_missing_word(value) else f"={value}"
+            group = number_of.setdefault(key, len(number_of))
             if group == len(shown):
                 shown.append(row)
             if row.prediction is None:
@@ -88,7 +92,10 @@ class Groups:
                 np.array(own.refer, "<U10"), label_set=self.labels,
             )  # fmt: skip
             pooled.append(pool_predictions(said, compact, len(scored), self.pool, calibration, prior).one_by_one())
-        rows = [row._replace(carried=(*row.carried, str(counts[group]))) for group, row in enumerate(shown)]
+        rows = [
+            row._replace(carried=(*row.carried, str(count), self.name))
+            for row, count in zip(shown, counts.tolist(), strict=True)
+        ]
         for group, first, *second in zip(scored.tolist(), *pooled, strict=True):
             rows[group] = rows[group]._replace(prediction=first, also=second[0] if second else None)
         return rows

@@ -278,7 +278,8 @@ def _rows(job: Job, config: ReportConfig, cards: Sequence[Card], mode: str) -> t
     rows: Rows = job.rows
     if config.group_by is not None:
         column = job.carried_columns.index(config.group_by)
-        rows = Groups(rows, column, config.pool, [(card.calibrations[mode], card.prior) for card in cards], job.labels)
+        deciding = [(card.calibrations[mode], card.prior) for card in cards]
+        rows = Groups(rows, column, config.group_by, config.pool, deciding, job.labels)
     if config.rank_by is not None:
         rows = Ranks(rows, job.carried_columns.index(config.rank_by))
     return rows, rows != job.rows

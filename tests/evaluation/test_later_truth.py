@@ -83,7 +83,7 @@ def test_the_chance_of_being_asked_takes_the_bias_away() -> None:
         weighted.append(measure_later_truth(found, resamples=2)["accuracy"].value)
         alone = dataclasses.replace(found, weights=None)
         plain.append(measure_later_truth(alone, resamples=2)["accuracy"].value)
-        assert found.effective_images < len(found.predictions) == alone.effective_images
+        assert found.effective < len(found.predictions) == alone.effective
     error = np.std(weighted) / np.sqrt(len(weighted))
     assert abs(np.mean(weighted) - truth) < 4 * error < 0.02
     assert truth - np.mean(plain) > 0.05
@@ -159,7 +159,7 @@ def test_truth_of_images_that_were_not_scored_is_left_out_and_said(
     assert "1 images with truth could not be read" in result.stderr
     assert "1 rows of" in result.stderr and "does not know, and are left out: scc" in result.stderr
     values = json.loads((out / "metrics.json").read_text())
-    assert values["images_with_truth"] == len(said) and values["metrics"]["accuracy"]["value"] == pytest.approx(
+    assert values["with_truth"] == len(said) and values["metrics"]["accuracy"]["value"] == pytest.approx(
         (said.called == said.labels).mean()
     )
     page = (out / "report.html").read_text()
@@ -204,20 +204,37 @@ def test_diagnoses_are_those_of_the_report(report: Path, said: LabelledPredictio
         assert found.metrics[name].value == pytest.approx(expected[its_name].value)
 
 
-@pytest.fixture
-def by_lesion(said: LabelledPredictions, tmp_path: Path) -> Path:
-    """A report with a row for each lesion, as `score --group-by lesion_id` writes it: the path is its first image's."""
+@pytest.fixture(params=[(), ("grouped_by",)], ids=["older report", "report"])
+def by_lesion(request: pytest.FixtureRequest, said: LabelledPredictions, tmp_path: Path) -> Path:
+    """A report with a row for each lesion, as `score --group-by lesion_id` writes it, and as it did before it said so.
+
+    The path is that of a lesion's first image.
+    """
+    return write_by_lesion(tmp_path / "lesions.csv", said, "lesion_id", request.param)
+
+
+def write_by_lesion(file: Path, said: LabelledPredictions, column: str, further: tuple[str, ...]) -> Path:
     _, firsts = np.unique(said.lesion_ids, return_index=True)
     rows = [
-        Row(f"night/{image}.jpg", prediction, carried=(lesion, "2"))
+        Row(f"night/{image}.jpg", prediction, carried=(lesion, "2", column)[: 2 + len(further)])
         for image, lesion, prediction in zip(
             said.image_ids[firsts], said.lesion_ids[firsts], said.take(firsts).one_by_one(), strict=True
         )
     ]
-    rows.append(Row("night/alone.jpg", rows[0].prediction, carried=("", "1")))
-    options = ReportOptions("lesions/3", carried_columns=("lesion_id", "images"))
-    write_report(rows, tmp_path / "lesions.csv", options, overwrite=False)
-    return tmp_path / "lesions.csv"
+    rows.append(Row("night/alone.jpg", rows[0].prediction, carried=("", "1", column)[: 2 + len(further)]))
+    options = ReportOptions("lesions/3", format=file.suffix[1:], carried_columns=(column, "images", *further))
+    write_report(rows, file, options, overwrite=False)
+    return file
+
+
+def test_a_row_is_joined_by_whatever_column_it_was_grouped_by(said: LabelledPredictions, tmp_path: Path) -> None:
+    lesions = of_lesions(said)
+    for ending in (".csv", ".parquet", ".jsonl"):
+        report = write_by_lesion(tmp_path / f"moles{ending}", said, "Mole", ("grouped_by",))
+        table = read_report_table(report, JOINED_COLUMNS)
+        found = join_truth(table, write(tmp_path / "labels.csv", "mole,diagnosis", lesions), WORDS)
+        assert table.grouped_by == "Mole" and found.unit == "groups by Mole"
+        assert len(found.predictions) == len(lesions) and found.scored == len(lesions) + 1
 
 
 def of_lesions(said: LabelledPredictions) -> list[tuple[str, str]]:
@@ -255,7 +272,7 @@ def test_images_that_are_not_the_first_of_a_lesion_need_its_id(
     found = join_truth(read_report_table(by_lesion, JOINED_COLUMNS), truth, WORDS)
     lesions = len(of_lesions(said))
     assert len(found.predictions) == lesions
-    note = f"{len(said) - lesions} images of {truth} are not the first of a lesion"
+    note = f"{len(said) - lesions} images of {truth} are not the first of a lesion_id"
     assert any(note in each and "a column lesion_id" in each for each in found.notes)
 
 
@@ -268,8 +285,8 @@ def test_truth_that_contradicts_itself_about_a_lesion_is_named(
     for header, rows, message in (
         ("lesion_id,diagnosis", [(lesion, name), (lesion, wrong)], f"itself about 1 lesions: {lesion} ("),
         ("path,lesion_id,diagnosis", [("x.jpg", lesion, name), ("y.jpg", lesion, wrong)], f"1 lesions: {lesion} ("),
-        ("path,lesion_id,diagnosis", [(f"night/{first}.jpg", other, name)], f"is of lesion {other} there, and of"),
-        ("path,lesion_id,diagnosis", [(f"night/{first}.jpg", "x", name)], "is of lesion x there, and of"),
+        ("path,lesion_id,diagnosis", [(f"night/{first}.jpg", other, name)], f"has the lesion_id {other} there, and"),
+        ("path,lesion_id,diagnosis", [(f"night/{first}.jpg", "x", name)], "has the lesion_id x there, and"),
         ("lesion_id,diagnosis", [("nobody", name)], "none of its lesions is in"),
     ):
         truth = write(tmp_path / "labels.csv", header, rows)
@@ -296,5 +313,6 @@ def test_what_lesions_say_is_called_lesions(by_lesion: Path, said: LabelledPredi
     result = invoke("evaluate", "--report", str(by_lesion), "--truth", str(truth), "--out", str(out))
     lesions = len(of_lesions(said))
     assert result.exit_code == 0 and f"{lesions} of {lesions + 1} scored lesions have truth" in result.stdout
-    assert json.loads((out / "metrics.json").read_text())["unit"] == "lesions"
+    values = json.loads((out / "metrics.json").read_text())
+    assert (values["unit"], values["grouped_by"], values["with_truth"]) == ("lesions", "lesion_id", lesions)
     assert "Lesions by true diagnosis and call" in (out / "report.html").read_text()

@@ -133,8 +133,15 @@ def test_reports_that_do_not_belong_together_are_refused(
     other_model = write_night("other", 1, model="lesions/4")
     other_labels = tmp_path / "labels.csv"
     other_labels.write_text(normal_nights[0].read_text().replace("vasc", "wart"))
+    grouped = tmp_path / "grouped.csv"
+    header, *lines = normal_nights[1].read_text().splitlines()
+    grouped.write_text("\n".join([f"{header},images,grouped_by", *(f"{line},1,lesion_id" for line in lines), ""]))
+    rows = "its rows are one for each lesion_id, those of"
     for reports, code, message in (
         ([normal_nights[0], other_model], 1, "lesions/4"),
+        ([normal_nights[0], grouped], 1, rows),
+        ([normal_nights[0], "--reference", grouped], 1, rows),
+        ([normal_nights[0], "--reference", other_model], 1, "lesions/4"),
         ([normal_nights[0], other_labels], 1, "one label set at a time"),
         ([normal_nights[0], normal_nights[0]], 2, "given twice"),
         ([tmp_path / "nowhere.csv"], 1, "cannot be read"),

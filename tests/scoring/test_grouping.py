@@ -47,6 +47,7 @@ def test_a_row_a_lesion_in_score_merge_and_the_isic_format(table: Path, deciding
         ("b", "3", "ok"), ("a", "4", "ok"), ("c", "3", "ok"), ("", "1", "ok"), ("unknown", "1", "ok"),
         ("d", "0", "error"),
     ]  # fmt: skip
+    assert {row["grouped_by"] for row in rows} == {"lesion_id"}
     assert rows[0]["path"] == single[2]["path"]  # the first that could be read
     names = [column for column in rows[0] if column.startswith("p_") and column != "p_malignant"]
     for row in rows[:3]:
