@@ -39,7 +39,9 @@ _RUNS = {
         'probabilities = network(image=pixels)["probabilities"][0]'
     ),
     OPENVINO: (
-        'network = openvino.compile_model("model.xml", "CPU")\nprobabilities = network(pixels)["probabilities"][0]'
+        'exact = {"INFERENCE_PRECISION_HINT": "f32"}  # else bfloat16, where the processor has that\n'
+        'network = openvino.compile_model("model.xml", "CPU", exact)\n'
+        'probabilities = network(pixels)["probabilities"][0]'
     ),
     TORCH: (
         'network = torch.export.load("model.pt2").module()\n'

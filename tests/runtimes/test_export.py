@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 import lesionflow
 from lesionflow.api.export import _labelled_pixels
@@ -106,7 +107,8 @@ def test_what_lies_beside_a_file_is_all_that_is_needed_to_use_it(artifact: Path,
 def test_the_code_of_the_readme_says_what_the_bundle_says(artifact: Path, bundle: Path, photographs: Path) -> None:
     text = (artifact / "README.md").read_text()
     (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
-    image = sorted(photographs.glob("*_*.jpg"))[0]
+    image = artifact.parent / f"{artifact.name}.png"  # of the network's size, with nothing to scale
+    Image.fromarray(decode(sorted(photographs.glob("*_*.jpg"))[0], 32, 32)).save(image)
     folder = artifact.parent / f"{artifact.name} used"
     shutil.copytree(artifact, folder)
     shutil.copy(image, folder / "mole.jpg")
@@ -117,8 +119,8 @@ def test_the_code_of_the_readme_says_what_the_bundle_says(artifact: Path, bundle
     (said,) = lesionflow.load(bundle).predict(image)
     name, *probabilities = called.split()
     assert name == said.diagnosis and malignant == f"malignant: {'yes' if said.malignant else 'no'}"
-    # Pillow decodes all of a JPEG file; lesionflow no more than the network sees.
-    assert np.allclose([float(each) for each in probabilities], [*said.probabilities.values()], atol=0.02)
+    # Three digits are printed. Unless it is told otherwise, OpenVINO takes bfloat16 where a processor has that.
+    assert np.allclose([float(each) for each in probabilities], [*said.probabilities.values()], atol=0.0006)
 
 
 def test_a_file_takes_any_number_of_images(artifact: Path, bundle: Path, photographs: Path) -> None:
