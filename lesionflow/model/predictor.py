@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -56,6 +57,8 @@ class Predictor:
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # More at once than there are cores would only take their memory too.
+        self.turns = threading.BoundedSemaphore(max(1, usable_cores() // self.threads))
         self.at_once = 0  # images that go through the network together; 0: all
         try:
             self.session = onnxruntime.InferenceSession(graph, options, providers=_PROVIDERS[self.device])
@@ -97,7 +100,8 @@ class Predictor:
         found, step = [], self.at_once or max(len(pixels), 1)
         for start in range(0, max(len(pixels), 1), step):
             images = np.ascontiguousarray(pixels[start : start + step], np.float32)
-            logits, *others = self.session.run(None, {self.input: images})
+            with self.turns:
+                logits, *others = self.session.run(None, {self.input: images})
             found.append((logits, others[0] if others else np.full(len(images), np.nan)))
         return self._joined(found)
 

@@ -2,11 +2,14 @@ import dataclasses
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lesionflow.defaults import usable_cores
 from lesionflow.errors import BundleError, UsageError
 from lesionflow.model.card import Calibration
 from lesionflow.model.decision import softmax
@@ -42,6 +45,26 @@ def test_large_batches_go_through_the_network_in_pieces(trained_bundle: Path) ->
     np.testing.assert_allclose(logits[-5:], last, atol=1e-5)
     np.testing.assert_allclose(distances[-5:], of_these, rtol=1e-4)
     assert predictor.measure(many[:0])[0].shape == (0, 7)
+
+
+def test_no_more_batches_than_cores_are_in_the_network_at_once(trained_bundle: Path) -> None:
+    predictor = load_predictor(trained_bundle, threads=1)
+    session, inside, most = predictor.session, [], 0
+
+    class Watched:
+        def run(self, *arguments: object) -> list[np.ndarray]:
+            nonlocal most
+            inside.append(1)
+            most = max(most, len(inside))
+            time.sleep(0.02)
+            inside.pop()
+            return session.run(*arguments)
+
+    predictor.session = Watched()
+    with ThreadPoolExecutor(3 * usable_cores()) as threads:
+        found = list(threads.map(predictor.measure, [PIXELS] * 6 * usable_cores()))
+    assert 1 <= most <= usable_cores()
+    assert all(np.array_equal(logits, found[0][0]) for logits, _ in found)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes are not bound to cores here")
