@@ -43,9 +43,10 @@ async function readBytes(file) {
 async function decodeKind(kind, data, height, width) {
   const about = await describe(kind, data, width, height), gap = kind === "JPEG" ? ENOUGH_HALVES : 2;
   const frame = ON_ITS_SIDE.includes(about.orientation) ? [height, width] : [width, height];
-  let image = about.factor > 1 ? await decodeReduced(kind, data, about) : null;
-  if (image) image = fitted(image, ...frame, gap);
-  else image = await decodeWhole(kind, about, frame, gap) ?? await decodeWhole(kind, withoutAlpha(kind, data, about), frame, gap);
+  const reduced = about.factor > 1 ? await decodeReduced(kind, data, about) : null;
+  let image = reduced ? fitted(reduced, ...frame, gap) : await decodeWhole(kind, about, frame, gap);
+  image ??= await decodeWhole(kind, withoutAlpha(kind, data, about), frame, gap);
+  if (!image) throw new ImageFailure("unsupported", "its alpha is 0 everywhere; save it without alpha");
   about.convert?.(image.frame);
   return turned(image.frame, ...frame, about.orientation).data;
 }
@@ -57,7 +58,7 @@ async function decodeWhole(kind, about, [width, height], gap) {
     checkPixels(bitmap.width, bitmap.height, kind === "JPEG" ? MAXIMUM_STORED_PIXELS : MAXIMUM_PIXELS);
     const image = fittedBitmap(bitmap, width, height, about.factor, gap);
     if (about.png && image.data.subarray(-3 * image.width).every((value) => value === 0)) await checkRows(about.png);
-    return kind === "JPEG" || about.opaque || !isTransparent(image, bitmap) ? image : null;
+    return kind === "JPEG" || !isTransparent(image, bitmap) ? image : null;
   } finally {
     bitmap.close();
   }
@@ -132,12 +133,12 @@ function avifConversion(data) {
   return convert;
 }
 
-/** A file without its alpha, which Python passes over where it is 0 everywhere. Throws `ImageFailure` where it is not apart. */
+/** A file without its alpha, which Python passes over where it is 0 everywhere; where it is not apart, as it was. */
 function withoutAlpha(kind, data, about) {
   if (kind === "BMP") data.fill(0, 66, 70); // the mask of alpha, which the longer headers have
   else if (kind === "PNG" && about.png.chunks.has("tRNS")) {
     const parts = pngParts(data, { hidden: [...about.png.hidden, about.png.chunks.get("tRNS")] }, about.conversion === "none");
-    return { ...about, parts, opaque: true };
+    return { ...about, parts };
   } else if (kind === "WEBP") {
     const chunks = webpChunks(data);
     if (chunks.has("VP8X")) data[chunks.get("VP8X")[0]] &= ~0x10;
@@ -146,8 +147,8 @@ function withoutAlpha(kind, data, about) {
   } else if (kind === "AVIF") {
     const start = new TextDecoder("latin1").decode(data.subarray(0, AVIF_HEAD));
     for (let offset = start.indexOf("auxl"); offset >= 0; offset = start.indexOf("auxl", offset + 1)) data[offset] = 0;
-  } else throw new ImageFailure("unsupported", "its alpha is 0 everywhere; save it without alpha");
-  return { ...about, opaque: true };
+  }
+  return about;
 }
 
 async function openBitmap(kind, { parts, conversion, process, width, height }) {
