@@ -14,10 +14,12 @@ function make(tag, className, ...content) {
 }
 
 performance.mark("lesionflow: data read");
+const likeliest = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
 const rows = data.rows.map(([file, probabilities, called, malignant, refer, thumbnail, other], index) => ({
   file, probabilities, called, malignant, refer, thumbnail, index, share: data.malignant_shares[index],
-  address: data.addresses[index], likeliest: probabilities.indexOf(Math.max(...probabilities)),
-  other: other && { probabilities: other[0], called: other[1], malignant: other[2], refer: other[3] },
+  address: data.addresses[index], likeliest: likeliest(probabilities),
+  other: other && { probabilities: other[0], called: other[1], malignant: other[2], refer: other[3],
+    likeliest: likeliest(other[0]) },
   path: (data.paths[index] || [file])[0], source: (data.paths[index] || [file, file])[1] }));
 
 const disagree = (row) => row.other && (row.other.called !== row.called || row.other.malignant !== row.malignant);
@@ -64,7 +66,7 @@ function alsoOf(row) {  // what the second model says
   if (!row.other) return "";
   const { called, probabilities, malignant } = row.other;
   return make("span", disagree(row) ? "differs" : "", diagnosisOf(row.other), " " + percent(probabilities[called]),
-    malignant === row.malignant ? "" : make("small", "likeliest", malignant ? "malignant" : "not malignant"));
+    likeliestOf(row.other), malignant === row.malignant ? "" : make("small", "likeliest", malignant ? "malignant" : "not malignant"));
 }
 
 function malignantMark(row) {
@@ -138,6 +140,7 @@ find("#counts").textContent = data.scored + " images scored, " + data.failed + "
 find("#decided").textContent = "Malignant at the operating point: " + data.malignant_count + ". Refer: " +
   Object.entries(data.referred).map(([why, count]) => count + " " + why).join(", ") + ".";
 if (data.also) find("table").classList.add("two");
+if (data.also) find("#order").textContent = "those on which the models disagree first";
 if (data.also) find("#also").textContent = "Also asked: " + data.also + ". On " + data.disagree + " of the " +
   rows.length + " images shown the two models disagree, on the call or on whether it is malignant; these come first.";
 if (data.scored > rows.length) find("#left-out").textContent =

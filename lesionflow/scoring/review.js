@@ -121,7 +121,7 @@ function open(row) {
     rows.filter((each) => reviewOf(each).diagnosis).length + " reviewed";
   find("#name").textContent = row.file;
   find("#note").value = reviewOf(row).note || "";
-  find("#explained").replaceChildren();
+  find("#explained").replaceChildren(explainButton(row));
   showPicture(row);
   showChoices(row);
   showAnswer(row);
@@ -168,8 +168,10 @@ function showChoices(row) {
   }));
 }
 
+const isHidden = (row) => find("#blind").checked && !reviewOf(row).diagnosis;  // the model's answer
+
 function showAnswer(row) {
-  if (find("#blind").checked && !reviewOf(row).diagnosis) {
+  if (isHidden(row)) {
     find("#said").replaceChildren(make("p", "", "The model's answer shows when yours is given."));
     return;
   }
@@ -185,7 +187,7 @@ function showAnswer(row) {
     make("p", "", "Refer: ", referMark(row, ""), REASONS[row.refer]), list,
     make("p", "", "malignant diagnoses (\u25b4) together: " + percent(row.share)));
   if (row.other) find("#said").append(make("p", disagree(row) ? "differs" : "", data.also + " says: ", diagnosisOf(row.other), " " +
-    percent(row.other.probabilities[row.other.called]) + ", malignant: ", malignantMark(row.other)));
+    percent(row.other.probabilities[row.other.called]) + ", malignant: ", malignantMark(row.other), likeliestOf(row.other)));
 }
 
 function oddsOf(row, index) {
@@ -211,18 +213,38 @@ function nextUnreviewed(from) {
 
 function quoted(text) { return "'" + text.replaceAll("'", "'\\''") + "'"; }
 
+// The last parts of a path as one name, as `lesionflow explain` calls the pictures of images that are given to it at once.
+function ending(path, depth) { return path.split("/").filter((part) => !["", ".", ".."].includes(part)).slice(-depth).join("_"); }
+
+function explainButton(row) {
+  const button = make("button", "", make("kbd", "", "e"), " what the call depends on");
+  button.type = "button";
+  button.addEventListener("click", () => explain(row));
+  return button;
+}
+
 function explain(row) {  // the picture that `lesionflow explain` drew, or the command that draws it
-  const base = (path) => path.slice(path.lastIndexOf("/") + 1), name = base(row.source);
-  const alone = rows.filter((other) => base(other.source) === name && other.source !== row.source).length === 0;
-  const inside = alone ? "" : "/" + (row.index + 1), frame = row.path.slice(row.source.length);
-  const image = make("img"), pictured = find("#explained");
+  const frame = row.path.slice(row.source.length), folder = data.explanations_address, depths = row.source.split("/").length;
+  const others = rows.filter((other) => other.source !== row.source);
+  const names = Array.from({ length: depths }, (_, index) => [ending(row.source, index + 1), index + 1])
+    .filter(([name, depth]) => !others.some((other) => ending(other.source, depth) === name)).map(([name]) => name);
+  const base = ending(row.source, 1), inside = names[0] === base ? "" : "/" + (row.index + 1);
+  const addresses = [...new Set([inside + "/" + base, ...names.map((name) => "/" + name)])];
+  const image = make("img"), put = (...content) => {
+    if (current !== row) return;
+    find("#explained").replaceChildren(...content);
+    find("#explained").scrollIntoView({ block: "nearest" });  // it is below the probabilities
+  };
+  if (isHidden(row)) return put(make("p", "", "What the call depends on shows when your diagnosis is given."));
   image.alt = "What the call depends on";
-  image.addEventListener("load", () => { if (current === row) pictured.replaceChildren(image); });
-  image.addEventListener("error", () => { if (current === row) pictured.replaceChildren(
-    make("p", "", "What the call depends on, drawn by this command; then press e again:"),
-    make("code", "", "lesionflow explain " + quoted(row.source) + " --model " + quoted(data.model_asked) + " --out " +
-      quoted(data.explanations + inside))); });
-  image.src = data.explanations_address + inside + "/" + encodeURIComponent(name + frame + ".png");
+  image.addEventListener("load", () => put(image));
+  const next = () => {
+    if (addresses.length) image.src = folder + addresses.shift().replace(/[^/]+$/, (name) => encodeURIComponent(name + frame + ".png"));
+    else put(make("p", "", "What the call depends on, drawn by this command; then press e again:"), make("code", "", "lesionflow explain " + quoted(row.source) + " --model " + quoted(data.model_asked) + " --out " +
+        quoted(data.explanations + inside)));
+  };
+  image.addEventListener("error", next);
+  next();
 }
 
 const KEYS = {
@@ -236,7 +258,7 @@ const KEY_WORDS = [["1 \u2026 " + DIGITS[Math.min(data.diagnoses.length, DIGITS.
   ["e", "what the call depends on"], ["n", "note"], ["s", "save"], ["esc", "close"]];
 
 function pressed(event) {
-  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
+  const typing = event.target.matches("input:not([type=checkbox], [type=file]), textarea, select");
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   if (typing) {
     if (event.key === "Escape" && dialog.open) { event.preventDefault(); dialog.focus(); }  // leaves the note alone

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -167,6 +169,41 @@ def test_the_answer_hides_until_asked_for_and_shows_call_and_most_probable(drive
         "times its share of the training images" in said.text
         and "would be most probable if all were equally frequent" in said.text
     )
+
+
+def test_pictures_drawn_at_once_are_found_and_shown_after_the_own_answer(
+    report: Path, deciding_bundle: Path, tmp_path: Path
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    for number, folder in enumerate(("left", "right")):  # of one name, so that pictures are called after the folders
+        (tmp_path / "moles" / folder).mkdir(parents=True)
+        shutil.copy(
+            report.parent / "moles" / os.listdir(report.parent / "moles")[number], tmp_path / "moles" / folder / "1.jpg"
+        )
+    model = ("--model", str(deciding_bundle))
+    page = tmp_path / "night.html"
+    for command in (
+        ("score", str(tmp_path / "moles"), "--out", str(tmp_path / "night.csv"), "--html", str(page)),
+        ("explain", str(tmp_path / "moles"), "--out", str(tmp_path / "night_explanations")),
+    ):
+        result = invoke(*command, *model)
+        assert result.exit_code == 0, result.output
+    with browser(tmp_path / "profile", 420, 860) as driver:
+        driver.get(page.as_uri())
+        driver.find_element("id", "blind").click()
+        press(driver, "r")
+        driver.find_element("css selector", "#explained button").click()
+        assert "when your diagnosis is given" in driver.find_element("id", "explained").text
+        press(driver, "1", Keys.ARROW_LEFT)
+        folder = "left" if "left" in driver.find_element("id", "name").text else "right"
+        press(driver, "e")
+        image = "document.querySelector('#explained img')"
+        until(driver, lambda _: driver.execute_script(f"return {image}?.naturalWidth > 300"), "no picture is shown")
+        source = str(driver.execute_script(f"return {image}.src"))
+        assert source.endswith(f"night_explanations/{folder}_1.jpg.png")
+        seen = f"return {image}.getBoundingClientRect().top < innerHeight"
+        assert driver.execute_script(seen), "the picture is out of view"
 
 
 def test_an_explanation_is_the_command_that_draws_it_and_then_its_picture(
