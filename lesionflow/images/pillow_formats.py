@@ -174,13 +174,15 @@ def _check_png(data: bytes, profile: bytes) -> tuple[bytes, str]:
             raise ImageError("damaged", "it breaks off")
         if zlib.crc32(memoryview(data)[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             raise ImageError("damaged", f"wrong checksum of its chunk {kind.decode('latin-1')!r}")
-        if kind in (b"cICP", b"sRGB", b"gAMA", b"cHRM"):
+        if kind in (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"):
             found.setdefault(kind, data[position + 8 : end])
         if kind == b"IEND":
             break
         position = end + 4
     if len(found.get(b"cICP", b"")) == 4:
         return named_profile(found[b"cICP"][0], found[b"cICP"][1])
+    if b"iCCP" in found and not profile:
+        return b"cannot be unpacked", ""  # which Pillow passes over
     if profile or b"sRGB" in found or len(found.get(b"gAMA", b"")) != 4:
         return profile, ""
     return gamma_profile(found[b"gAMA"], found.get(b"cHRM", b"")), ""

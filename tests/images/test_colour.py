@@ -162,6 +162,11 @@ def test_a_broken_profile_is_ignored_and_said(broken: bytes) -> None:
     assert np.array_equal(found.pixels[0, 0], SKIN) and found.note == "colour profile ignored: it is broken"
 
 
+def test_a_profile_that_cannot_be_unpacked_is_said() -> None:
+    found = decoded(png(Image.new("RGB", (32, 32), SKIN), iCCP=b"ICC\0\0no stream of zlib"))
+    assert np.array_equal(found.pixels[0, 0], SKIN) and found.note == "colour profile ignored: it is broken"
+
+
 def test_profiles_are_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
     build = ImageCms.buildTransform
