@@ -24,7 +24,7 @@ from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import Card, Estimate
 from lesionflow.tracking.client import active_run_id, mlflow, registry_errors
 from lesionflow.tracking.provenance import git_commit, package_versions
-from lesionflow.tracking.tracking_store import connect, explain_moved, kept_addresses
+from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_addresses
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.config_file import CONFIG_FILE, settings_text
 from lesionflow.version import __version__
@@ -328,31 +328,3 @@ def _fetch(source: str, tracking_uri: str | None) -> str:
             raise RegistryError(f"run {run_id} kept no {path}, as trainings do; give another run, or a file")
         file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=folder)
         return Path(file).read_text(encoding="utf-8-sig")
-
-
-def find_or_create_experiment(name: str) -> str:
-    """Return the id of an experiment, made where it is not there. MLflow's global choice of one stays as it is.
-
-    Raises
-    ------
-    RegistryError
-        The experiment was deleted, or its artifacts are gone.
-    """
-    client = mlflow.MlflowClient()
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        try:
-            return str(client.create_experiment(name))
-        except mlflow.MlflowException as error:  # somebody else made it in between
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-            found = client.get_experiment_by_name(name)
-            assert found is not None
-    if found.lifecycle_stage == "deleted":
-        raise RegistryError(
-            f"experiment {name} was deleted; 'mlflow experiments restore --experiment-id {found.experiment_id}' brings "
-            "it back, or name another with --experiment"
-        )
-    if moved := explain_moved(str(found.artifact_location), str(mlflow.get_tracking_uri())):
-        raise RegistryError(f"the artifacts of experiment {name} are gone: {moved}")
-    return str(found.experiment_id)

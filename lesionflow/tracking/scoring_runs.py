@@ -23,8 +23,7 @@ from lesionflow.scoring.summary import HISTOGRAM_BINS, build_summary
 from lesionflow.storage import objects
 from lesionflow.storage.location import Location
 from lesionflow.tracking.client import mlflow, registry_errors
-from lesionflow.tracking.runs import find_or_create_experiment
-from lesionflow.tracking.tracking_store import connect, kept_loggers
+from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_loggers
 from lesionflow.tracking.whole_run import RUN_ID_VARIABLE, WholeRun, write_plainly
 from lesionflow.version import __version__
 
