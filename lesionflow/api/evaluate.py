@@ -37,10 +37,10 @@ from lesionflow.model.prediction import read_labelled
 from lesionflow.model.predictor import load_predictor
 from lesionflow.progress import stderr_console
 from lesionflow.registry.versions import SCORED, resolve
-from lesionflow.tracking.tracking_store import connect, kept_loggers
+from lesionflow.tracking.tracking_store import connect, kept_settings
 
 
-@kept_loggers()
+@kept_settings()
 def evaluate(
     model: str | os.PathLike[str],
     data: str | os.PathLike[str],

@@ -16,10 +16,10 @@ from lesionflow.registry.config import PromotionConfig
 from lesionflow.registry.gates import Night
 from lesionflow.registry.history import ChampionState, checked_reason, read_state
 from lesionflow.registry.versions import find_version, suggest_model
-from lesionflow.tracking.tracking_store import connect, kept_addresses, kept_loggers
+from lesionflow.tracking.tracking_store import connect, kept_addresses, kept_settings
 
 
-@kept_loggers()
+@kept_settings()
 def promote(
     name: str,
     version: int,
@@ -87,7 +87,7 @@ def promote(
     return challenge(find_version(name, version), config, force=force, note=note, night=night)
 
 
-@kept_loggers()
+@kept_settings()
 def rollback(
     name: str = DEFAULT_NAME, *, reason: str = "", tracking_uri: str | None = None, migrate: bool = False
 ) -> Rollback:

@@ -28,7 +28,7 @@ from lesionflow.registry.versions import Version
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import patient
 from lesionflow.tracking.resume import delete_checkpoints, find_begun
-from lesionflow.tracking.tracking_store import connect, kept_loggers
+from lesionflow.tracking.tracking_store import connect, kept_settings
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Registered:
     unfinished: str | None  # the run of the training of several networks that this was one of, if it has not finished
 
 
-@kept_loggers()
+@kept_settings()
 def register(
     bundle: str | os.PathLike[str],
     *,

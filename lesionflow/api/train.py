@@ -40,7 +40,7 @@ from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import without_password
 from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished
 from lesionflow.tracking.runs import log_configuration, read_configuration_text
-from lesionflow.tracking.tracking_store import connect, kept_loggers
+from lesionflow.tracking.tracking_store import connect, kept_settings
 from lesionflow.training.backend import check_export, prepare_backend
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.config_file import read_settings
@@ -58,7 +58,7 @@ class Trained:
     tracking_uri: str
 
 
-@kept_loggers()
+@kept_settings()
 def train(
     config: TrainingConfig | None = None,
     *,
@@ -120,7 +120,7 @@ def read_configuration(source: str, tracking_uri: str | None = None) -> dict[str
     return read_settings(read_configuration_text(source, tracking_uri), source)
 
 
-@kept_loggers()
+@kept_settings()
 def resume(
     run_id: str,
     *,

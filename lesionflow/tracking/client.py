@@ -41,17 +41,13 @@ HASTY = {_RETRIES: "0", _TIMEOUT: "10"}  # for `doctor`
 # MLflow would print where a server shows a run, between the results, and bars of downloads, between messages.
 QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 SET_BY_USER = {name for name in PROMPT | QUIET if name in os.environ}  # these stay as they are
-for _name, _value in QUIET.items():
-    os.environ.setdefault(_name, _value)
 
 
-def set_prompt_timeouts() -> None:
-    """Have MLflow give up on a silent server within seconds, unless the user has set otherwise."""
-    for name, value in PROMPT.items():
-        os.environ.setdefault(name, value)
-
-
-set_prompt_timeouts()
+def set_variables() -> set[str]:
+    """Have MLflow give up on a silent server within seconds, and print nothing; returns what the user had not set."""
+    missing = {name: value for name, value in (PROMPT | QUIET).items() if name not in os.environ}
+    os.environ.update(missing)
+    return set(missing)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from lesionflow.scoring.summary import HISTOGRAM_BINS, build_summary
 from lesionflow.storage import objects
 from lesionflow.storage.location import Location
 from lesionflow.tracking.client import mlflow, registry_errors
-from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_loggers
+from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_settings
 from lesionflow.tracking.whole_run import RUN_ID_VARIABLE, WholeRun, write_plainly
 from lesionflow.version import __version__
 
@@ -98,7 +98,7 @@ def _log_result(job: ScoringJob, began: float, summary: Summary) -> None:
     _log_run(job, began, "FINISHED", values, tags, summary)
 
 
-@kept_loggers()
+@kept_settings()
 def _log_run(
     job: ScoringJob, began: float, status: str, values: Mapping[str, Any], tags: Mapping[str, str],
     summary: Summary | None = None,

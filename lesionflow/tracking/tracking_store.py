@@ -26,7 +26,7 @@ from urllib.parse import unquote, urlsplit
 
 from lesionflow.atomic import name_new, take_lock, unique_suffix
 from lesionflow.errors import RegistryError, UsageError
-from lesionflow.tracking.client import DEFAULT_STORE, mlflow, registry_errors, shown_address
+from lesionflow.tracking.client import DEFAULT_STORE, mlflow, registry_errors, set_variables, shown_address
 
 MISSING, CURRENT, OLDER, NEWER = "missing", "current", "older", "newer"
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -52,7 +52,8 @@ class MissingStoreError(RegistryError):
 
 _COPIES: dict[str, str] = {}  # the address of a migrated copy -> that of the database
 _levels: dict[str, int] = {}  # those of MLflow's loggers, before `connect` set them
-_blocks = 0  # of `kept_loggers` that the program is in
+_variables: set[str] = set()  # that `connect` set
+_blocks = 0  # of `kept_settings` that the program is in
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: b
     RegistryError
         Within seconds where nothing answers, and for a database that the installed MLflow cannot use.
     """
+    _variables.update(set_variables())
     current = str(mlflow.get_tracking_uri())
     asked = tracking_uri or _without_escapes(_original(current))
     # Schema migrations and the like are not output of ours; importing MLflow sets its level.
@@ -186,11 +188,12 @@ def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: b
 
 
 @contextlib.contextmanager
-def kept_loggers() -> Iterator[None]:
-    """After the outermost block, MLflow tells a program again what it told before."""
+def kept_settings() -> Iterator[None]:
+    """After the outermost block, MLflow tells a program what it told before, and waits for servers as long."""
     global _blocks
     if not _blocks:
         _levels.clear()
+        _variables.clear()
     _blocks += 1
     try:
         yield
@@ -199,6 +202,8 @@ def kept_loggers() -> Iterator[None]:
         while not _blocks and _levels:
             name, level = _levels.popitem()
             logging.getLogger(name).setLevel(level)
+        while not _blocks and _variables:
+            os.environ.pop(_variables.pop(), None)
 
 
 @contextlib.contextmanager
@@ -210,7 +215,7 @@ def kept_addresses() -> Iterator[None]:
     asked, variables = _asked(), {name: os.environ.get(name) for name in _ADDRESS_VARIABLES}
     chosen = asked is not None and mlflow.is_tracking_uri_set()  # otherwise it follows the working directory
     try:
-        with kept_loggers():
+        with kept_settings():
             yield
     finally:
         if _asked() != asked:

@@ -96,10 +96,7 @@ def fit(
         elif start or name == "efficientnet":
             start_from(start, network, store, train, labels[train], config.balance)
         learner = _learner(config, network, store)
-        averaging = []
-        if config.averaging:  # validation, and with it the choice of the epoch, sees the averaged weights
-            adapting = NormalisationPass(network, store, train, labels[train], config.balance)
-            averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), AdaptNormalisation(adapting)]
+        averaging = _averaging(config, network, store, train, labels[train])
 
     history = [EpochResult(epoch, **metrics) for epoch, metrics in enumerate(last.history if last else (), start=1)]
     best = EarlyStopping(network, config.patience, keep_last=config.keep == "last")
@@ -183,6 +180,16 @@ def _compile(learner: keras.Model, config: TrainingConfig, labels: np.ndarray, c
     )
     # Left to the first step, the optimizer's variables would have TensorFlow trace that step twice.
     learner.optimizer.build(learner.trainable_variables)
+
+
+def _averaging(
+    config: TrainingConfig, network: keras.Model, store: PixelStore, rows: np.ndarray, labels: np.ndarray
+) -> list[keras.callbacks.Callback]:
+    """What has validation, and with it the choice of the epoch, see the averaged weights."""
+    if not config.averaging:
+        return []
+    adapting = NormalisationPass(network, store, rows, labels, config.balance)
+    return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), AdaptNormalisation(adapting)]
 
 
 @contextlib.contextmanager

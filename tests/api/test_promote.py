@@ -1,6 +1,7 @@
 """What the commands about the champion print, and what they exit with."""
 
 import logging
+import os
 from pathlib import Path
 
 import mlflow
@@ -11,6 +12,7 @@ from lesionflow.registry.champion import find_champion
 from lesionflow.registry.history import read_state
 from lesionflow.registry.versions import find_version
 from lesionflow.tracking import tracking_store
+from lesionflow.tracking.client import PROMPT, QUIET
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME
 from tests.registry.champions import set_champion
@@ -44,8 +46,12 @@ def test_a_refused_promotion_exits_with_one_and_says_why_and_how_to_force_it(con
     assert find_champion(NAME) == find_version(NAME, 4)
 
 
-def test_a_program_hears_from_mlflow_what_it_heard_before(contenders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mlflow_tells_a_program_what_it_told_before_and_waits_as_long(
+    contenders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tracking_store, "_blocks", 0)  # without the one around every test
+    for name in PROMPT | QUIET:
+        monkeypatch.delenv(name, raising=False)
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     before = [logger.level for logger in loggers]
     try:
@@ -54,6 +60,7 @@ def test_a_program_hears_from_mlflow_what_it_heard_before(contenders: Path, monk
         lesionflow.promote(NAME, 1)
         lesionflow.history(NAME)
         assert [logger.level for logger in loggers] == [logging.DEBUG, logging.DEBUG]
+        assert not (PROMPT | QUIET).keys() & os.environ.keys()
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)

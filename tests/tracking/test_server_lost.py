@@ -95,7 +95,7 @@ def test_patience_is_the_users_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "SET_BY_USER", {retries})
     monkeypatch.setenv(retries, "7")
     monkeypatch.delenv(timeout, raising=False)
-    client.set_prompt_timeouts()
+    client.set_variables()
     assert (os.environ[retries], os.environ[timeout]) == ("7", "10")
     with client.patient():
         assert (os.environ[retries], os.environ[timeout]) == ("7", "30")
