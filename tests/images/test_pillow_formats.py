@@ -77,7 +77,7 @@ def test_a_png_is_turned_wherever_that_stands(before: bytes) -> None:
 def test_a_colour_that_a_png_calls_transparent_is_black(bits: int, colour: int) -> None:
     """Left half of one value, which is transparent, right half of the largest."""
     value, channels = 1 if bits > 1 else 0, 3 if colour else 1
-    samples = [value * (257 if bits == 16 else 1)] * 8 * channels + [2**bits - 1] * 8 * channels
+    samples = [0x0180 if bits == 16 else value] * 8 * channels + [2**bits - 1] * 8 * channels
     row = int("".join(f"{each:0{bits}b}" for each in samples), 2).to_bytes(2 * bits * channels, "big")
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, bits, colour, 0, 0, 0))
     data += chunk(b"IDAT", zlib.compress((b"\0" + row) * 16)) + chunk(b"IEND", b"")
