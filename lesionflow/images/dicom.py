@@ -52,6 +52,8 @@ _SYNTAX_NAMES = {
 # One of these decodes, the strictest that is there, and one only: what one calls damaged another may decode halfway.
 _NEEDED = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored",
            "PixelRepresentation")  # fmt: skip
+# Retired, and written still, as from progressive files: a frame's own markers say what it is.
+_PROGRESSIVE = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")
 _PIXEL_DATA_TAG = b"\xe0\x7f\x10\x00"
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"  # a segment's start; then 0 for RGB, 1 for YCbCr
 _IGNORED = "{} ignored: it makes no sense"
@@ -66,6 +68,8 @@ class Dicom:
         with quietly():
             self.dataset = _read(data)
             self.syntax = UID(self.dataset.file_meta.TransferSyntaxUID)
+            if self.syntax in _PROGRESSIVE:
+                self.syntax = JPEGExtended12Bit
             self._check_pixels(data)
             self.decoder = _decoder(self.syntax)
             self.rows, self.columns = int(self.dataset.Rows), int(self.dataset.Columns)

@@ -91,8 +91,7 @@ IMAGE_FORMATS = (
     ImageFormat(
         "DICOM", (".dcm", ".dicom", ".ima"), "dicom",
         "grey with windows and tables, RGB, YBR, palette; every frame has a row. With or without preamble. "
-        "JPEG, lossless "
-        "JPEG, JPEG-LS, JPEG 2000, HTJ2K and RLE.",
+        "JPEG, progressive and lossless too, JPEG-LS, JPEG 2000, HTJ2K and RLE; data sets that are deflated.",
         "the ICC profile of the file or of its optical path",
         "frames that are not there, or are not what the file says of them; in JPEG frames what makes JPEG "
         "`damaged`, run lengths that come to another number of pixels. Decoders of lossless JPEG of 16 bits pass "

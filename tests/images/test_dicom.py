@@ -187,6 +187,9 @@ def test_compressed_files() -> None:
     red = Image.new("RGB", (32, 32), (200, 30, 40))
     jpeg = dicom(encapsulate([compressed(red, "JPEG")]), "YBR_FULL_422", syntax=JPEGBaseline8Bit, size=(32, 32))
     assert np.abs(decode(jpeg, 8, 8).astype(int) - (200, 30, 40)).max() <= 3
+    stream = compressed(red, "JPEG", progressive=True)
+    progressive = dicom(encapsulate([stream]), "YBR_FULL", syntax=UID("1.2.840.10008.1.2.4.55"), size=(32, 32))
+    assert np.array_equal(decode(progressive, 8, 8), decode(jpeg, 8, 8))
     stream = compressed(red, "JPEG2000", irreversible=False, no_jp2=True)
     jpeg_2000 = dicom(encapsulate([stream]), "RGB", syntax=JPEG2000Lossless, size=(32, 32))
     assert (decode(jpeg_2000, 8, 8) == (200, 30, 40)).all()
