@@ -113,6 +113,8 @@ def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, n
     first = next((night for night in nights if night.model), None)
     if Path(source).suffix.lower() in _REPORT_ENDINGS:
         night = read_nights([Path(source)])[0]
+        if not night.estimates:
+            raise DataError(f"{source}: has no image with a prediction, so that nothing can be compared with it")
         if first is not None:
             check_same(first, night)
         estimates = {name: estimate.value for name, estimate in night.estimates.items()}

@@ -8,10 +8,12 @@ from typing import Any
 from lesionflow import pages
 from lesionflow.monitoring.charts import EXPECTED_METRICS, charts
 from lesionflow.monitoring.limits import limits_json
-from lesionflow.monitoring.watch import NIGHTS, Comparison, Watch, WatchedNight, in_words
+from lesionflow.monitoring.watch import NIGHTS, Alarm, Comparison, Watch, WatchedNight, in_words
 from lesionflow.version import __version__
 
 NIGHTS_FORMAT = 1
+_OF_THE_NIGHT = ("share/malignant", "share/uncertain", "share/unfamiliar")
+ALARMS_FIRST = 4  # of last night, before everything else
 MOST_ALARMS = 60  # nights that the page names, the last ones; the JSON has all
 CHANGES = 5  # values named on the page, those that changed most
 _ABOUT_ESTIMATES = (
@@ -91,7 +93,10 @@ def watch_page(watch: Watch, champion: str = "") -> str:
     )
     model = f"Scored with {last.night.model or 'no model'}."
     head = [pages.paragraph(line) for line in (model, champion, rows) if line]
-    head += [pages.warning(pages.sentence(f"{last.night.name}: {alarm.text}")) for alarm in last.alarms]
+    alarms = sorted(last.alarms, key=_says_less)
+    head += [pages.warning(pages.sentence(f"{last.night.name}: {alarm.text}")) for alarm in alarms[:ALARMS_FIRST]]
+    if more := alarms[ALARMS_FIRST:]:
+        head.append(pages.warning(f"{len(more)} more alarms of {last.night.name} are among those below."))
     if not last.alarms:
         head.append(pages.paragraph(f"No alarm for {last.night.name}."))
     head += [pages.paragraph(pages.sentence(note)) for note in watch.notes]
@@ -106,6 +111,15 @@ def watch_page(watch: Watch, champion: str = "") -> str:
         sections.append(pages.section(heading, *about, *map(pages.chart, drawn)))
     sections.append(pages.section("How this was compared", pages.facts(_facts(watch))))
     return pages.page("The nights", head, sections)
+
+
+def _says_less(alarm: Alarm) -> int:
+    """Order alarms for a person: limits of a value, then what the night as a whole is, shares of calls, distances."""
+    if not alarm.against:
+        return 0
+    if alarm.value.startswith("expected_") or alarm.value in _OF_THE_NIGHT:
+        return 1
+    return 2 if alarm.value.startswith("share/") else 3
 
 
 def _tiles(watched: WatchedNight) -> list[tuple[str, str, str]]:

@@ -56,6 +56,8 @@ def test_normal_nights_raise_no_alarm_and_others_do(
     page = (tmp_path / "nights.html").read_text()
     assert page.count("<svg") > 20 and 'class="alarm"' in page and "What waits for review" in page
     assert "<script" not in page and "strange: 30" not in page
+    head = page[: page.index("Last night: unsure")]
+    assert "Unsure: expected accuracy is" in head and f"{len(nights[9]['alarms']) - 4} more alarms" in head
 
 
 def test_a_night_without_images_is_told_and_costs_no_other(
@@ -133,8 +135,9 @@ def test_reports_that_do_not_belong_together_are_refused(
     other_model = write_night("other", 1, model="lesions/4")
     other_labels = tmp_path / "labels.csv"
     other_labels.write_text(normal_nights[0].read_text().replace("vasc", "wart"))
-    grouped = tmp_path / "grouped.csv"
+    grouped, empty = tmp_path / "grouped.csv", tmp_path / "empty.csv"
     header, *lines = normal_nights[1].read_text().splitlines()
+    empty.write_text(f"{header}\n")
     grouped.write_text("\n".join([f"{header},images,grouped_by", *(f"{line},1,lesion_id" for line in lines), ""]))
     rows = "its rows are one for each lesion_id, those of"
     for reports, code, message in (
@@ -142,6 +145,7 @@ def test_reports_that_do_not_belong_together_are_refused(
         ([normal_nights[0], grouped], 1, rows),
         ([normal_nights[0], "--reference", grouped], 1, rows),
         ([normal_nights[0], "--reference", other_model], 1, "lesions/4"),
+        ([normal_nights[0], "--reference", empty], 1, "nothing can be compared with it"),
         ([normal_nights[0], other_labels], 1, "one label set at a time"),
         ([normal_nights[0], normal_nights[0]], 2, "given twice"),
         ([tmp_path / "nowhere.csv"], 1, "cannot be read"),
