@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check, UnansweredError, asked_elsewhere
 from lesionflow.health.machine import size
 from lesionflow.model.shipped import in_its_place
+from lesionflow.storage.location import local_path
 from lesionflow.tracking.client import (
     DEFAULT_STORE,
     HASTY,
@@ -78,8 +79,8 @@ def check_store(store: Store, name: str) -> tuple[list[Check], Path | None]:
     except UnansweredError as unanswered:
         found = f"{told}: {_without(store, str(unanswered))}"
         return [Check("store", found, PROBLEM, "look after the server or the database, or check the address")], None
-    artifacts = seen.get("artifacts", "").removeprefix("file://")
-    return list(_told(store, told, seen, name)), Path(artifacts) if os.path.isabs(artifacts) else None
+    artifacts = local_path(seen.get("artifacts", ""))
+    return list(_told(store, told, seen, name)), Path(artifacts) if artifacts else None
 
 
 def _told(store: Store, told: str, seen: dict[str, Any], name: str) -> Iterator[Check]:

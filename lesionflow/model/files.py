@@ -9,12 +9,12 @@ import dataclasses
 import io
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
 from lesionflow.errors import BundleError
 from lesionflow.model.card import KERAS_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card, read_file, sha256, write_card
+from lesionflow.storage.location import local_path
 
 NOT_SHIPPED = (KERAS_FILE, VALIDATION_FILE)  # of the shipped bundle, which has to be small: what scoring does not read
 
@@ -79,11 +79,9 @@ def _checked(folder: Path, card: Card, name: str) -> bytes:
 
 def bundle_of_logged_model(location: str) -> Path | None:
     """Return the bundle in the folder of a logged model, by its path or file URI; None where it is none of ours."""
-    parts = urlsplit(location)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        location = unquote(parts.path)
+    path = local_path(location)
     try:  # MLflow keeps what `data_path` named under data/, by its own name; a bundle is one folder there
-        folders = list((Path(location) / "data").iterdir()) if os.path.isabs(location) else []
+        folders = list((Path(path) / "data").iterdir()) if path else []
     except (OSError, ValueError):
         return None
     return folders[0] if len(folders) == 1 and folders[0].is_dir() else None

@@ -10,6 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from lesionflow.errors import UsageError
 
@@ -103,6 +104,19 @@ def is_url(text: str) -> bool:
 def is_store(scheme: str) -> bool:
     """Whether URLs that begin so are of a store that is read."""
     return scheme in _STORES
+
+
+def local_path(address: str) -> str | None:
+    """The path that MLflow takes an address for, which sees escapes in plain paths too; None if it is elsewhere."""
+    if address.startswith("file:"):
+        parts = urlsplit(address)
+        return unquote(parts.path) if parts.netloc in ("", "localhost") else None
+    return unquote(address) if os.path.isabs(address) else None
+
+
+def local_address(path: Path) -> str:
+    """The address that MLflow takes for an absolute path: the path itself, or if that seems escaped, a URI."""
+    return str(path) if local_path(str(path)) == str(path) else path.as_uri()
 
 
 def parse_location(text: Location | str | os.PathLike[str]) -> Location:

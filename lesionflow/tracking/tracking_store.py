@@ -22,10 +22,11 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from lesionflow.atomic import name_new, take_lock, unique_suffix
 from lesionflow.errors import RegistryError, UsageError
+from lesionflow.storage.location import local_address, local_path
 from lesionflow.tracking.client import DEFAULT_STORE, mlflow, registry_errors, set_variables, shown_address
 
 MISSING, CURRENT, OLDER, NEWER = "missing", "current", "older", "newer"
@@ -75,6 +76,12 @@ def sqlite_file(address: str) -> Path | None:
 
     name = make_url(address).database  # whether it takes escapes such as %20 out depends on its version
     return Path(name) if name and name != ":memory:" else None
+
+
+def sqlite_address(file: Path) -> str:
+    """Return the address of an SQLite database that `sqlite_file` takes back to it, whatever its folder is called."""
+    plain = f"sqlite:///{file}"
+    return plain if sqlite_file(plain) == file else f"sqlite:///{quote(str(file))}"
 
 
 def is_database(address: str) -> bool:
@@ -172,6 +179,8 @@ def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: b
         _levels.setdefault(name, logging.getLogger(name).level)
         logging.getLogger(name).setLevel(logging.WARNING)
     address = _without_credentials(asked)
+    literal = Path(address.removeprefix("sqlite:///")).parent  # MLflow makes this folder, escapes and all
+    unwanted = "%" in address and sqlite_file(address) is not None and not literal.exists()
     usable = prepare(address, writes=writes, migrate=migrate)
     if usable != current:
         mlflow.set_tracking_uri(usable)
@@ -184,6 +193,9 @@ def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: b
         client = mlflow.MlflowClient()
         client.search_experiments(max_results=1)
         client.search_registered_models(max_results=1)
+    if unwanted:
+        with contextlib.suppress(OSError):  # not empty, so that somebody wants it
+            os.removedirs(literal)
     return address
 
 
@@ -248,7 +260,7 @@ def find_or_create_experiment(name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name))
+            return str(client.create_experiment(name, _artifact_location(name)))
         except mlflow.MlflowException as error:  # somebody else made it in between
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -264,10 +276,17 @@ def find_or_create_experiment(name: str) -> str:
     return str(found.experiment_id)
 
 
+def _artifact_location(name: str) -> str | None:
+    """Where artifacts go if MLflow would take the path that it chooses itself for another one; else its own choice."""
+    folder = Path.cwd() / "mlruns"
+    own = is_database(str(mlflow.get_tracking_uri())) and local_address(folder) != str(folder)
+    return local_address(folder / name.replace("/", "-")) if own else None
+
+
 def _without_escapes(address: str) -> str:
     """Return MLflow's default address as the path that it means: `my%20moles` is another folder to SQLAlchemy 2.0."""
-    plain = f"sqlite:///{os.path.abspath(DEFAULT_STORE)}"
-    return plain if "%" not in plain and unquote(address) == plain else address
+    file = os.path.abspath(DEFAULT_STORE)
+    return sqlite_address(Path(file)) if unquote(address) == f"sqlite:///{file}" else address
 
 
 def _without_credentials(address: str) -> str:
@@ -367,7 +386,7 @@ def _create(address: str) -> None:
     partial = file.with_name(f".{file.name}.partial-{unique_suffix()}")
     try:
         with registry_errors(f"making {file}"):
-            _open(f"sqlite:///{partial}")
+            _open(sqlite_address(partial))
             if file.exists():  # an empty file
                 os.replace(partial, file)
             else:
@@ -476,7 +495,7 @@ def _migrated_copy(file: Path) -> str:
     """The address of a copy of an older database with this MLflow's tables, for this process to read."""
     folder = Path(tempfile.mkdtemp(prefix="lesionflow-store-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    address = f"sqlite:///{folder / file.name}"
+    address = sqlite_address(folder / file.name)
     with (
         registry_errors(f"reading {file}"),
         contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source,
@@ -484,7 +503,7 @@ def _migrated_copy(file: Path) -> str:
     ):
         source.backup(target)
     _upgrade(address, "read it with the MLflow that wrote it")
-    _COPIES[address] = f"sqlite:///{file}"
+    _COPIES[address] = sqlite_address(file)
     return address
 
 
@@ -493,7 +512,7 @@ def explain_moved(address: str, tracking_uri: str) -> str:
 
     It was where it is not there, and the end of its path is there below the database's folder.
     """
-    path, database = _local_path(address), sqlite_file(tracking_uri)
+    path, database = local_path(address), sqlite_file(tracking_uri)
     if path is None or database is None or os.path.exists(path):
         return ""
     parts, here = Path(path).parts, database.absolute().parent
@@ -506,19 +525,11 @@ def explain_moved(address: str, tracking_uri: str) -> str:
 
 def explain_missing(address: str, tracking_uri: str) -> str:
     """Say that a folder of artifacts is not there, and what to do; empty where it is, or is on another machine."""
-    path = _local_path(address)
+    path = local_path(address)
     if path is None or os.path.exists(path):
         return ""
     moved = explain_moved(address, tracking_uri)
     return moved or f"{path}: no such folder; restore it, or if it was moved: lesionflow move-store OLD NEW"
-
-
-def _local_path(address: str) -> str | None:
-    """The path of an address on this machine; None for one that is elsewhere."""
-    parts = urlsplit(address)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return unquote(parts.path)
-    return address if os.path.isabs(address) else None
 
 
 def move_addresses(old: Path, new: Path, address: str) -> tuple[int, Path]:
@@ -540,13 +551,13 @@ def move_addresses(old: Path, new: Path, address: str) -> tuple[int, Path]:
             present = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
             for column in present.intersection(columns):
                 for rowid, value in database.execute(f"SELECT rowid, {column} FROM {table}").fetchall():
-                    path = _local_path(value) if isinstance(value, str) else None
+                    path = local_path(value) if isinstance(value, str) else None
                     if path is None:
                         continue
                     known.add(os.path.dirname(path) if table == "experiments" else "")
                     if Path(path).is_relative_to(old):
-                        moved = str(new / Path(path).relative_to(old))
-                        moved = Path(moved).as_uri() if value.startswith("file:") else moved
+                        place = new / Path(path).relative_to(old)
+                        moved = place.as_uri() if value.startswith("file:") else local_address(place)
                         changes.append((f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (moved, rowid)))
         if not changes:
             there = ", ".join(sorted(known - {""})) or "none on this machine"

@@ -11,13 +11,16 @@ import pytest
 import lesionflow
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.config import check_model_name
+from lesionflow.storage.location import local_path
 from lesionflow.tracking import runs
 from lesionflow.tracking.client import mlflow, registry_errors, set_again
 from lesionflow.tracking.tracking_store import (
     MissingStoreError,
     connect,
     explain_moved,
+    find_or_create_experiment,
     kept_addresses,
+    move_addresses,
     prepare,
     read_schema,
 )
@@ -69,12 +72,37 @@ def test_two_first_touches_at_once(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
 
 
-def test_a_folder_whose_name_an_address_escapes(tmp_path: Path) -> None:
-    folder = tmp_path / "my möles"
+@pytest.mark.parametrize("name", ["my möles", "50%20off", "a%b #c?d+e;f&g"])
+def test_a_folder_whose_name_an_address_escapes(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
     folder.mkdir()
     touch(folder, 1)
-    assert [path.name for path in tmp_path.iterdir()] == ["my möles"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
     assert [path.name for path in folder.iterdir()] == ["mlflow.db"]
+
+
+@pytest.mark.parametrize(("name", "later"), [("50%20off", "100%25#?"), ("a%b #c?d+e", "moles"), ("moles", "50%20off")])
+def test_artifacts_stay_in_their_folder_whatever_it_is_called(
+    name: str, later: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    connect(writes=True)
+    client = mlflow.MlflowClient()
+    run = client.create_run(find_or_create_experiment("a/b")).info
+    client.log_text(run.run_id, "here", "a.txt")
+    assert Path(str(local_path(run.artifact_uri)), "a.txt").read_text() == "here"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    (tmp_path / name).rename(tmp_path / later)
+    monkeypatch.chdir(tmp_path / later)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    connect()
+    with pytest.raises(RegistryError, match="move-store"):
+        find_or_create_experiment("a/b")
+    move_addresses(tmp_path / name, tmp_path / later, "sqlite:///mlflow.db")
+    assert find_or_create_experiment("a/b") == run.experiment_id
+    assert Path(mlflow.MlflowClient().download_artifacts(run.run_id, "a.txt")).read_text() == "here"
+    assert [path.name for path in tmp_path.iterdir()] == [later]
 
 
 def test_an_older_store_is_read_and_not_changed(older: Path) -> None:
