@@ -33,6 +33,8 @@ def check_writable(out: Location, overwrite: bool) -> None:
         return
     partial = _partial(out)
     try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(out)  # from Python 3.14 on, `Path` says of a name that is too long that it is not there
         if out.is_dir():
             raise ReportError(f"{out}: a folder; name the file to write")
         if os.path.lexists(out):

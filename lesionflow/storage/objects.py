@@ -13,6 +13,7 @@ import html
 import logging
 import os
 import re
+import stat
 import tempfile
 import threading
 from collections import deque
@@ -122,12 +123,15 @@ def temporary_file(suffix: str = "") -> Iterator[Path]:
 
 def is_file(location: Location) -> bool:
     """Whether there is such a file or object. Raises `OSError` where that cannot be told."""
-    if isinstance(location, Path):
-        return location.is_file()
     try:
-        return _size(location) >= 0
-    except FileNotFoundError:
+        # From Python 3.14 on, `Path.is_file` says no where it cannot tell.
+        return stat.S_ISREG(os.stat(location).st_mode) if isinstance(location, Path) else _size(location) >= 0
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise
 
 
 def _size(url: Url) -> int:

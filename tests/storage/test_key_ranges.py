@@ -92,10 +92,8 @@ def test_any_names(keys: set[str], page: int) -> None:
 def test_pages_are_fetched_side_by_side_and_not_far_ahead(name: str) -> None:
     store = Store(NAMES[name](20_000), page=100, seconds=0.005)
     keys = store.listed()
-    began = time.monotonic()
     for number, _ in enumerate(keys):
         assert store.ahead <= number + 5 * MOST_RANGES * 100  # what is in memory
-    assert time.monotonic() - began < 200 * 0.005 / 3
     assert store.most_at_once > 4
 
 

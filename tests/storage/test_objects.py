@@ -114,6 +114,15 @@ def test_a_listing_is_streamed(bucket: Bucket, s3_server: S3Server) -> None:
     assert sum(1 for _ in urls) == 2499 and len(s3_server.requests) == 3
 
 
+def test_whether_there_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    there = ["file", ".", "none", "file/none", "loop"]
+    assert [name for name in there if objects.is_file(tmp_path / name)] == ["file"]
+    with pytest.raises(OSError, match="too long"):
+        objects.is_file(tmp_path / ("n" * 300))
+
+
 def test_folders_of_a_long_listing_are_asked_for(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their names come back as they are, whatever the store does to them on the way."""
     names = [f"{name}{number}" for name in ("a b", "50%20off", "a+b", "ü", "<&>") for number in range(6)]
