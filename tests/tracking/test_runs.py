@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -110,3 +113,14 @@ def test_no_password_in_a_message(store: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_where_the_code_comes_from() -> None:
     assert git_commit() == "unknown" or len(git_commit().removesuffix("-dirty")) == 40
     assert {"python", "lesionflow", "mlflow", "onnxruntime"} <= set(package_versions())
+
+
+def test_a_machine_without_git_hears_nothing_of_it(tmp_path: Path) -> None:
+    program = (
+        "from lesionflow.tracking import client; from mlflow.utils import git_utils; git_utils.get_git_commit('.')"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment | {"PATH": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
