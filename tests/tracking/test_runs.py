@@ -117,7 +117,8 @@ def test_where_the_code_comes_from() -> None:
 
 def test_a_machine_without_git_hears_nothing_of_it(tmp_path: Path) -> None:
     program = (
-        "from lesionflow.tracking import client; from mlflow.utils import git_utils; git_utils.get_git_commit('.')"
+        "from lesionflow.tracking import client\nclient.set_variables()\n"
+        "from mlflow.utils.git_utils import get_git_commit\nget_git_commit('.')"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     done = subprocess.run(
