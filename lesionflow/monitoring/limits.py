@@ -46,8 +46,13 @@ class Limits:
 
     def without_value(self, values: Collection[str], distances: Collection[str]) -> list[str]:
         """The limits of single values that are of none of these: perhaps misspelt, they never raise an alarm."""
-        named = [f"values: {pattern}" for pattern in self.values if not _any_match(values, pattern)]
-        return named + [f"distances: {pattern}" for pattern in self.distances if not _any_match(distances, pattern)]
+        there = (("values", self.values, values), ("distances", self.distances, distances))
+        return [
+            f"{kind}: {pattern}{did_you_mean(pattern, names)}"
+            for kind, patterns, names in there
+            for pattern in patterns
+            if not _any_match(names, pattern)
+        ]
 
 
 def _any_match(names: Collection[str], pattern: str) -> bool:

@@ -117,7 +117,10 @@ def test_a_limit_of_no_value_is_said(normal_nights: list[Path], tmp_path: Path) 
     file = tmp_path / "limits.yaml"
     file.write_text("values: {share/mell: {high: 1}, share/m*: {high: 1}}\ndistances: {p_vascc: null, p_mel: null}\n")
     found = monitor(normal_nights[:5], limits=str(file), reference_nights=4)
-    assert found.notes == ("no night has a value that these limits are of: values: share/mell, distances: p_vascc",)
+    assert found.notes == (
+        "no night has a value that these limits are of: values: share/mell; did you mean 'share/mel'?, distances: "
+        "p_vascc; did you mean 'p_vasc'?",
+    )
 
 
 def test_a_list_of_images_to_review_is_no_night(normal_nights: list[Path], tmp_path: Path) -> None:
