@@ -128,6 +128,8 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
         say(f"  failed, {reason}: {count}")
     referred = ", ".join(f"{count} {why}" for why, count in counts.referred.items())
     say(f"malignant at the operating point: {counts.malignant} ({counts.malignant_share:.1%}); refer: {referred}")
+    if counts.both:
+        say(f"the two models disagree on {counts.disagreed} of {counts.both} ({counts.disagreed / counts.both:.1%})")
     speed = (total - summary.resumed) / max(summary.seconds, 1e-9)
     if part is not None:
         end = f"part {part} is done; when all are: lesionflow merge {shlex.quote(out)}"

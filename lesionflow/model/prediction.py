@@ -123,6 +123,13 @@ class Row(NamedTuple):
     note: str = ""  # what was done to its pixels, or could not be
     also: IndexedPrediction | None = None  # what a second model says, where one was asked
 
+    @property
+    def disagrees(self) -> bool:
+        """Whether a second model calls it otherwise, or differs about malignant."""
+        if self.prediction is None or self.also is None:
+            return False
+        return (self.also.called, self.also.malignant) != (self.prediction.called, self.prediction.malignant)
+
 
 @dataclass(frozen=True)
 class Predictions:

@@ -69,8 +69,7 @@ def write_page(
                 failures.append(row)
             continue
         sampled = path_with_frame(row) in wanted
-        disagree = row.also is not None and (row.also.called, row.also.malignant) != row.prediction[1:3]
-        entry = (sampled, disagree, row.prediction.malignant_probability, -index, row, row.prediction)
+        entry = (sampled, row.disagrees, row.prediction.malignant_probability, -index, row, row.prediction)
         if len(suspicious) < MAXIMUM_IMAGES:
             heapq.heappush(suspicious, entry)
         else:

@@ -38,6 +38,8 @@ class Counts:
     referred: dict[str, int] = field(default_factory=lambda: {UNCERTAIN: 0, UNFAMILIAR: 0})  # by why
     failures: dict[str, int] = field(default_factory=dict)  # by word of `IMAGE_FAILURES`
     histograms: dict[str, list[int]] = field(default_factory=dict)  # rows in each of `HISTOGRAM_BINS`, by column
+    both: int = 0  # that two models were asked about
+    disagreed: int = 0  # of these, on which the two disagree
 
     @classmethod
     def of(cls, labels: LabelSet) -> Counts:
@@ -55,6 +57,9 @@ class Counts:
         for index, count in Counter(called).items():
             self.diagnoses[labels.names[index]] += count
         self.malignant += sum(malignant)
+        asked_both = [row for row in rows if row.also is not None]
+        self.both += len(asked_both)
+        self.disagreed += sum(row.disagrees for row in asked_both)
         for why, count in Counter(refer).items():
             if why != TRUSTED:
                 self.referred[why] += count
@@ -77,6 +82,8 @@ class Counts:
             for name, count in theirs.items():
                 mine[name] = mine.get(name, 0) + count
         self.malignant += other.malignant
+        self.both += other.both
+        self.disagreed += other.disagreed
         self._add_histograms(other.histograms)
 
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
@@ -179,6 +186,7 @@ def build_summary(
         "malignant": counts.malignant,
         "malignant_share": round(counts.malignant_share, 6),
         "referred": dict(counts.referred),
+        "disagreed": counts.disagreed if counts.both else None,
         "failures": {word: counts.failures[word] for word in IMAGE_FAILURES if word in counts.failures},
         "histograms": {column: list(counts) for column, counts in counts.histograms.items()},
         "left_out": dict(left_out or {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -43,7 +44,15 @@ def test_both_models_say_what_each_says_alone_and_disagreement_comes_first(
     for name, bundle in (("first", deciding_bundle), ("second", other_small_bundle)):
         assert invoke(*asked, "--model", str(bundle), "--out", str(tmp_path / f"{name}.csv")).exit_code == 0
     both = (*asked, "--model", str(deciding_bundle), "--also", str(other_small_bundle))
-    result = invoke(*both, "--out", str(tmp_path / "both.csv"), "--html", str(tmp_path / "both.html"))
+    result = invoke(
+        *both,
+        "--out",
+        str(tmp_path / "both.csv"),
+        "--html",
+        str(tmp_path / "both.html"),
+        "--summary",
+        str(tmp_path / "both.json"),
+    )
     assert result.exit_code == 0, result.output
     rows = read(tmp_path / "both.csv")
     for row, first, second in zip(rows, read(tmp_path / "first.csv"), read(tmp_path / "second.csv"), strict=True):
@@ -55,6 +64,8 @@ def test_both_models_say_what_each_says_alone_and_disagreement_comes_first(
     shown = data_of((tmp_path / "both.html").read_text())
     differ = [row[2:4] != row[6][1:3] for row in shown["rows"]]
     assert 0 < shown["disagree"] == sum(differ) < len(differ) and differ == sorted(differ, reverse=True)
+    told = f"the two models disagree on {sum(differ)} of {len(differ)} ({sum(differ) / len(differ):.1%})"
+    assert told in result.output and json.loads((tmp_path / "both.json").read_text())["disagreed"] == sum(differ)
 
     for part in ("1/2", "2/2"):
         assert invoke(*both, "--out", str(tmp_path / "parts.csv"), "--shard", part).exit_code == 0
