@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 # Libraries come first: on another system they are other builds, which know what is missing there.
 PROGRAM = """
-import os, signal, subprocess, sys, tempfile, multiprocessing, pathlib
+import os, shutil, signal, subprocess, sys, tempfile, multiprocessing, pathlib
 import keras, matplotlib.pyplot, mlflow, onnx, onnxruntime, pandas, PIL.Image
 import psutil, rich, sklearn, tensorflow, tf2onnx
 
@@ -27,6 +27,8 @@ of_linux = ("sched_getaffinity", "sysconf", "getuid", "geteuid", "link", "fork",
 for name in of_linux:
     if hasattr(os, name):
         delattr(os, name)
+os.process_cpu_count = os.cpu_count  # which Python 3.13 has where there is no affinity
+shutil._rmtree_impl = shutil._rmtree_unsafe  # which Python 3.14 takes where folders cannot be opened
 for name in ("SIGKILL", "SIGHUP", "SIGALRM", "SIGUSR1", "setitimer", "pthread_sigmask"):
     if hasattr(signal, name):
         delattr(signal, name)
