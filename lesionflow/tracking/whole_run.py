@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from lesionflow.storage.location import local_path
 from lesionflow.tracking.client import default_addresses
 from lesionflow.tracking.plain_store import UNUSUAL, ask, is_plain_file, is_plain_server, open_file
 
@@ -79,13 +80,15 @@ def _write_to_file(run: WholeRun, address: str) -> bool:
             "WHERE name = ? AND workspace = 'default' AND lifecycle_stage = 'active'",
             (run.experiment,),
         ).fetchone()
-        if found is None or not os.path.isabs(found[1]) or not os.path.isdir(found[1]):
+        folder = local_path(found[1]) if found else None
+        if not folder or not os.path.isdir(folder):
             return False
-        artifacts = f"{found[1]}/{run_id}/artifacts"
+        own = Path(folder, run_id, "artifacts")
         _insert(database, "runs", {
             "run_uuid": run_id, "name": run.name, "source_type": "UNKNOWN", "source_name": "", "entry_point_name": "",
             "user_id": "unknown", "status": run.status, "start_time": run.began, "end_time": _now(),
-            "source_version": "", "lifecycle_stage": "active", "artifact_uri": artifacts, "experiment_id": found[0],
+            "source_version": "", "lifecycle_stage": "active",
+            "artifact_uri": f"{found[1]}/{run_id}/artifacts", "experiment_id": found[0],
         })  # fmt: skip
         ordered = sorted(run.metrics, key=lambda metric: metric[2])
         latest = {name: (name, value, step) for name, value, step in ordered}
@@ -97,8 +100,8 @@ def _write_to_file(run: WholeRun, address: str) -> bool:
             for key, text in texts.items():
                 _insert(database, table, {"key": key, "value": text, "run_uuid": run_id})
         for name, text in run.files.items():
-            Path(artifacts).mkdir(parents=True, exist_ok=True)
-            (Path(artifacts) / name).write_text(text, encoding="utf-8")
+            own.mkdir(parents=True, exist_ok=True)
+            (own / name).write_text(text, encoding="utf-8")
         database.execute("COMMIT")
     return True
 

@@ -126,6 +126,19 @@ def test_an_unusual_file_is_left_to_mlflow_as_it_is(act: Callable[[Path], None],
     assert (file.read_bytes() if file.exists() else None) == before
 
 
+@pytest.mark.parametrize("location", ["{0}/50%20off", "file://{0}/50%2520off", "file://{0}/a%20b"])
+def test_files_lie_where_mlflow_looks_for_them(location: str, contenders: Path) -> None:
+    for name in ("50%20off", "50 off", "a b"):
+        (contenders / name).mkdir()
+    address = f"sqlite:///{contenders}/mlflow.db"
+    client = mlflow.MlflowClient(address)
+    experiment = client.create_experiment("another", location.format(contenders))
+    assert write_plainly(replace(RUN, experiment="another"), address)
+    (run,) = client.search_runs([experiment])
+    mlflow.set_tracking_uri(address)
+    assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/summary.json") == RUN.files["summary.json"]
+
+
 def test_what_cannot_be_written_beside_a_run_takes_the_run_back(contenders: Path) -> None:
     address = f"sqlite:///{contenders}/mlflow.db"
     _write_with_mlflow(RUN, address, None)
