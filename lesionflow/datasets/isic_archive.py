@@ -36,8 +36,9 @@ _MADE = ("altered", "synthetic")  # of the column image_manipulation
 
 def is_isic_download(path: Path) -> bool:
     """Whether a folder has metadata as isic-cli writes it, or a table is such metadata."""
-    header = read_header(path if path.is_file() else path / METADATA)
-    return "isic_id" in header and not {"target", "malignant"} & set(header)  # which are ISIC 2024's
+    header = set(read_header(path if path.is_file() else path / METADATA))
+    # ISIC 2024 says `target` or `malignant`, and has no diagnosis of these names.
+    return "isic_id" in header and not (header & {"target", "malignant"} and not header & {"diagnosis", *LEVELS})
 
 
 def read_isic_download(path: Path) -> RawLabels:

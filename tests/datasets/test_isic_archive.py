@@ -67,6 +67,12 @@ def test_a_download_of_isic_cli_says_what_the_ham10000_folder_says(
     assert set(found.table["dx_type"]) == {"histo", "consensus", "unknown"}
 
 
+@pytest.mark.parametrize("now", [True, False])
+def test_a_further_column_malignant_makes_it_no_other_data_set(fifty_images: Path, tmp_path: Path, now: bool) -> None:
+    folder = lay_out(fifty_images, tmp_path / "isic", lambda rows: rows.assign(malignant="0"), now)
+    assert read_labelled_images(folder).digest == read_labelled_images(fifty_images).digest
+
+
 def with_diagnosis(isic_id: str, *levels: str, **others: str) -> Edit:
     """Give the first image another id and diagnosis."""
 
