@@ -155,7 +155,7 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
                 other = [word for mark, word in SEPARATORS.items() if mark != separator and mark in "".join(row)]
                 if len(row) < len(header):
                     cut = "the file seems to be cut off: restore it, or fill the row up"
-                    why = f"separate it as the header, not with {other[0]}" if other else cut
+                    why = f"separate it as the header, not with {other[0]}" if other and len(row) == 1 else cut
                 elif len(header) < 2:
                     why = "leave out what stands above the names of the columns"
                 else:
@@ -201,8 +201,11 @@ def _read_workbook(file: Path) -> pd.DataFrame:
         table = pd.read_excel(file, dtype=str, header=None, keep_default_na=False, na_filter=False)
     except ImportError as error:
         raise DataError(f"{file}: Excel needs the extra tables (openpyxl); or save the table as CSV") from error
-    except (ValueError, OSError, KeyError) as error:
-        raise DataError(f"{file}: cannot be read as an Excel workbook ({error})") from error
+    except Exception as error:  # of damaged ones, whatever the parsers of their parts raise
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"{file}: a zip archive, and no Excel workbook that can be read ({told}); restore it"
+        ) from error
     # The header is the first row that is filled as far as any: titles and notes stand above some.
     filled = (table != "").sum(axis=1)
     if not len(filled) or not filled.max():

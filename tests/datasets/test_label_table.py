@@ -84,6 +84,18 @@ def test_a_workbook_below_a_title(tmp_path: Path) -> None:
     assert table.to_dict("records") == [{"Image Name": "0001", "dx": "nv", "lesion_id": "L1"}]
 
 
+def test_a_workbook_that_breaks_off_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    file = tmp_path / "labels.xlsx"
+    pd.DataFrame({"image_id": ["0001"] * 500, "dx": "nv"}).to_excel(file, index=False)
+    whole = file.read_bytes()
+    for length in (10, len(whole) // 2, len(whole) - 30):
+        file.write_bytes(whole[:length])
+        with pytest.raises(DataError, match="no Excel workbook that can be read") as caught:
+            read_table(file)
+        assert "\n" not in str(caught.value) and read_header(file) == []
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -104,6 +116,7 @@ def test_a_workbook_below_a_title(tmp_path: Path) -> None:
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old kind; save it as .xlsx"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         (b"\n<!DOCTYPE html>", "web page"),
+        (b"image_id,note,dx\nISIC_1,a|b,nv\nISIC_2,a|b\n", "row 3 has 2 columns.*cut off"),
     ],
 )
 def test_what_has_no_one_reading_is_refused(write: Callable[..., Path], content: bytes, message: str) -> None:
