@@ -57,7 +57,7 @@ def merge(
         raise UsageError("merge -: name the file that the parts were given as --out")
     if not config.log:
         return _merge(share_of, destination, config)
-    from lesionflow.tracking.scoring_runs import ScoringJob, logged  # which brings MLflow along
+    from lesionflow.tracking.scoring_runs import ScoringJob, logged  # imports that few jobs need
 
     job = ScoringJob(None, str(share_of), str(destination), config.log_report, tracking_uri)
     return logged(job, lambda: _merge(share_of, destination, config), say)

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Unpack
@@ -81,13 +81,21 @@ def score(
     if isinstance(config, str | os.PathLike):
         model, config = config, None
     config, destination, model = configured(ScoringConfig, config, overrides), Destination.of(out), os.fspath(model)
+    _refuse_own_list(os.fspath(source), destination.location)
     run = _Run(source, destination, model, tracking_uri, config, console)
     if not config.log:
         return _score(run)
-    from lesionflow.tracking.scoring_runs import ScoringJob, experiment_of, logged  # which brings MLflow along
+    from lesionflow.tracking.scoring_runs import ScoringJob, experiment_of, logged  # imports that few jobs need
 
     job = ScoringJob(experiment_of(model), os.fspath(source), str(destination), config.log_report, tracking_uri)
     return logged(job, lambda: _score(run), functools.partial(say, console=console))
+
+
+def _refuse_own_list(source: str, out: Location | None) -> None:
+    """Refuse to write a report in place of the list of images, which --overwrite would allow."""
+    with suppress(OSError, ValueError):  # one of them is not there, or no path
+        if isinstance(out, Path) and out.samefile(source.removeprefix("@")):
+            raise UsageError(f"--out {out}: is the list of images itself; name another file")
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,16 @@ def some(images: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("name", ["", "@"])
+def test_a_report_does_not_take_the_place_of_the_list(name: str, some: Path, small_bundle: Path) -> None:
+    table = some.parent / "list.csv"
+    table.write_text(f"path\n{some}/image0001.jpg\n")
+    before = table.read_text()
+    with pytest.raises(UsageError, match="is the list of images itself"):
+        score(f"{name}{table}", table.parent / "images" / ".." / "list.csv", str(small_bundle), overwrite=True)
+    assert table.read_text() == before
+
+
 def test_standard_output_has_the_report_and_nothing_else(
     some: Path, small_bundle: Path, command: Command, run: Run, tmp_path: Path
 ) -> None:
