@@ -246,11 +246,7 @@ def _match(table: pd.DataFrame, rows: _Rows, truth: Path) -> tuple[pd.DataFrame,
     names = table["name"].tolist()
     if rows.grouped:
         found = _match_lesions(table["lesion"].tolist(), names, rows, truth)
-        how = (
-            f"a row of the report is one {rows.column}: {truth} was joined by {rows.column}"
-            if (found >= 0).any()
-            else ""
-        )
+        how = f"the report is grouped by {rows.column}, and {truth} was joined by it" if (found >= 0).any() else ""
         others = np.flatnonzero((found < 0) & (table["name"] != ""))
         found[others], how_others = _match_names([names[index] for index in others], rows, truth)
         table, how = table.assign(row=found), how or how_others

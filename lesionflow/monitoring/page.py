@@ -88,9 +88,7 @@ def watch_page(watch: Watch, champion: str = "") -> str:
     """Return the page: last night, what changed, what waits, who is champion; then every value over time."""
     last = watch.nights[-1]
     column = _grouped_by(watch)
-    rows = (
-        f"A row of these reports is one {column}, for all of its images; images below are such rows." if column else ""
-    )
+    rows = f"These reports are grouped by {column}: what is called images below are its groups." if column else ""
     model = f"Scored with {last.night.model or 'no model'}."
     head = [pages.paragraph(line) for line in (model, champion, rows) if line]
     alarms = sorted(last.alarms, key=_says_less)

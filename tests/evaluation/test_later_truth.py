@@ -262,7 +262,7 @@ def test_a_row_a_lesion_is_joined_by_the_lesion(by_lesion: Path, said: LabelledP
         alone = known.pop("night/alone.jpg", None)
         assert known == {lesion: HAM10000.names.index(name) for lesion, name in diagnosis_of.items()}
         assert alone == (HAM10000.names.index("mel") if header.startswith("path") else None)
-        assert any("was joined by lesion_id" in note for note in found.notes)
+        assert any("is grouped by lesion_id, and" in note for note in found.notes)
 
 
 def test_images_that_are_not_the_first_of_a_lesion_need_its_id(
