@@ -41,7 +41,7 @@ from lesionflow.tracking.client import without_password
 from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished
 from lesionflow.tracking.runs import log_configuration, read_configuration_text
 from lesionflow.tracking.tracking_store import connect, kept_settings
-from lesionflow.training.backend import check_export, prepare_backend
+from lesionflow.training.backend import check_export, import_keras, prepare_backend
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.config_file import read_settings
 from lesionflow.training.presets import ALL, NETWORKS
@@ -145,6 +145,7 @@ def resume(
 
 def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
     """The configuration with its preset, once it is known that the training will not fail for what can be known now."""
+    import_keras()
     from lesionflow.training.devices import chosen_preset, make_deterministic
     from lesionflow.training.imagenet import imagenet_weights
 

@@ -49,6 +49,8 @@ def asked_elsewhere(function: str, *given: Any, seconds: float, environment: Map
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise UnansweredError(f"no answer within {seconds:.0f} s") from None
+    except OSError as error:
+        raise UnansweredError(f"{sys.executable} cannot be started: {error.strerror}") from error
     if done.returncode == 0:
         for line in reversed(done.stdout.splitlines()):
             if line.startswith(_ANSWER):

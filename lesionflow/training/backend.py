@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
+import tempfile
 from collections.abc import Sequence
 
 from lesionflow.errors import UsageError, did_you_mean
@@ -15,6 +17,8 @@ TENSORFLOW_EXPORT = ("tensorflow", "tf2onnx")
 OWN_EXPORT = {"jax": "jax2onnx", "torch": "onnxscript"}
 # jax2onnx 0.17 writes the max pooling of these as one of four dimensions, which ONNX Runtime 1.32 does not run.
 MAX_POOLING = ("cnn", "vgg")
+STANDARD_ERROR = 2  # its file descriptor, which libraries in C++ write to
+STARTUP_NOTICES = (b"I0000 ", b"WARNING: All log messages before absl::InitializeLog()")
 
 
 def prepare_backend() -> None:
@@ -39,6 +43,29 @@ def prepare_backend() -> None:
         raise UsageError(f"{VARIABLE}={name}: choose one of {', '.join(BACKENDS)}{did_you_mean(name, BACKENDS)}")
     if importlib.util.find_spec(name) is None:
         raise UsageError(f"{VARIABLE}={name}: {name} is not installed; install it, or unset {VARIABLE} for TensorFlow")
+
+
+def import_keras() -> None:
+    """Import Keras and its backend without the notices that TensorFlow writes meanwhile.
+
+    TensorFlow 2.21 heeds TF_CPP_MIN_LOG_LEVEL only after its start (as its issue 100442 says of 2.19), and writes past
+    `sys.stderr`. Whatever else is written to standard error meanwhile comes after.
+    """
+    if "keras" in sys.modules or sys.stderr is None:
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as written:
+        standard_error = os.dup(STANDARD_ERROR)
+        os.dup2(written.fileno(), STANDARD_ERROR)
+        try:
+            import keras  # noqa: F401
+        finally:
+            os.dup2(standard_error, STANDARD_ERROR)
+            os.close(standard_error)
+            written.seek(0)
+            for line in written:
+                if not line.startswith(STARTUP_NOTICES):
+                    os.write(STANDARD_ERROR, line)
 
 
 def exports_through_tensorflow() -> bool:

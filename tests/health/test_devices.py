@@ -47,3 +47,9 @@ def test_what_a_package_prints_is_no_answer_and_the_working_folder_no_place_for_
     assert asked_elsewhere("loud:sum_of", 1, 2, seconds=60) == 3
     with pytest.raises(UnansweredError, match="exit code 3"):
         asked_elsewhere("loud:leave", seconds=60)
+
+
+def test_an_interpreter_that_cannot_be_started_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with pytest.raises(UnansweredError, match="/nowhere/python cannot be started: No such file"):
+        asked_elsewhere("loud:sum_of", 1, 2, seconds=60)

@@ -26,6 +26,44 @@ def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0" and os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
 
 
+WRITTEN = "I0000 of TensorFlow\\nseen\\n"
+KERAS_BY_CASE = {
+    "imports": (f"import os; os.write(2, b'{WRITTEN}')", "seen\nafter\n"),
+    "fails": (f"import os; os.write(2, b'{WRITTEN}'); raise ImportError('no backend')", "seen\nno backend\nafter\n"),
+}
+
+
+@pytest.mark.parametrize("case", KERAS_BY_CASE)
+def test_only_notices_of_the_start_are_left_out_of_standard_error(case: str, tmp_path: Path) -> None:
+    keras, expected = KERAS_BY_CASE[case]
+    (tmp_path / "keras.py").write_text(keras)
+    assert _stderr_of_import(tmp_path) == expected
+
+
+def test_nothing_is_read_where_tensorflow_starts() -> None:
+    assert _stderr_of_import() == "after\n"
+
+
+def _stderr_of_import(folder: Path | None = None) -> str:
+    program = """
+import os
+from lesionflow.training.backend import import_keras, prepare_backend
+prepare_backend()
+try:
+    import_keras()
+except ImportError as error:
+    os.write(2, f"{error}\\n".encode())
+os.write(2, b"after\\n")
+"""
+    path = [str(folder)] * (folder is not None) + [os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(path)}, text=True,
+        capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
 def test_a_misspelt_backend_is_one_line_before_any_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "tensorflwo")
     monkeypatch.chdir(tmp_path)
