@@ -12,7 +12,7 @@ import lesionflow
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.config import check_model_name
 from lesionflow.storage.location import local_path
-from lesionflow.tracking import runs
+from lesionflow.tracking import runs, tracking_store
 from lesionflow.tracking.client import mlflow, registry_errors, set_again
 from lesionflow.tracking.tracking_store import (
     MissingStoreError,
@@ -123,6 +123,7 @@ def test_an_older_store_is_read_and_not_changed(older: Path) -> None:
 def test_who_reads_leaves_the_program_the_store_that_it_had(
     older: Path, set_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tracking_store, "_blocks", 0)  # without the one around every test
     address = f"sqlite:///{older}"
     mlflow.set_tracking_uri("sqlite:///mine.db" if set_by == "program" else None)  # type: ignore[arg-type]
     if set_by == "environment":
