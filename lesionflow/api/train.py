@@ -16,7 +16,7 @@ from rich.console import Console
 
 from lesionflow.api.overrides import TrainingOptions, configured
 from lesionflow.api.train_network import Beginning, LearntFrom, Teaching, averaged_answers, train_network
-from lesionflow.datasets.combined import read_data_sets, split_data_sets
+from lesionflow.datasets.combined import check_every_diagnosis_trains, read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
@@ -175,6 +175,7 @@ def _read_data(
     for warning in images.warnings:
         tell(console, f"warning: {warning}", warning=True)
     split = split_data_sets(images, config.fractions, config.seed)
+    check_every_diagnosis_trains(images, split)
     if begun:
         begun.check(images, split)
     with console.status("describing the data"):

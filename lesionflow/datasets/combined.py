@@ -119,6 +119,18 @@ def split_data_sets(
     return split
 
 
+def check_every_diagnosis_trains(images: LabelledImages, split: Split) -> None:
+    """Raise `DataError` where the training part lacks a diagnosis: the model would call it without having seen one."""
+    seen = set(images.table["dx"].iloc[split.train])
+    if unseen := [name for name in images.label_set.names if name not in seen]:
+        present = [name for name in images.label_set.names if name in seen]
+        raise DataError(
+            f"no image of {first_few(unseen, 8)} to train on, only of {first_few(present, 8)}; name the diagnoses that "
+            "there are with --diagnoses (a built-in set, or a YAML file), or add images of the others with --data or "
+            "--extra"
+        )
+
+
 def _split_sources(
     images: LabelledImages, fractions: tuple[float, float, float], seed: int, patients: list[str] | None
 ) -> Split:

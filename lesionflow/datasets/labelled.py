@@ -64,6 +64,11 @@ class LabelledImages:
         return np.array([index_of[dx] for dx in self.table["dx"]], dtype=np.int64)
 
     @property
+    def missing_diagnoses(self) -> tuple[str, ...]:
+        """Those of the label set that no image has."""
+        return tuple(name for name in self.label_set.names if name not in set(self.table["dx"]))
+
+    @property
     def licence(self) -> str:
         """HAM10000's where images of it are among these; empty where it is not known."""
         return LICENCE if holds_ham10000(self.table) else ""

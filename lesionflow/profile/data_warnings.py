@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from lesionflow.datasets.split import PARTS
 from lesionflow.errors import first_few
 from lesionflow.images.duplicates import MAXIMUM_IMAGES
 from lesionflow.profile.attributes import COLUMNS, OLDEST, shares, widest_gap
@@ -71,8 +74,24 @@ def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
         yield "duplicates", f"{told}; what merely looks the same can stand on two sides of the split"
     elif not description.complete:
         yield "duplicates", "there are so many copies that the search was ended early; the counts are too low"
-    if description.split is None:
-        yield "split", "there are too few lesions of a diagnosis to split these images"
+    unfit = ["there are too few lesions of a diagnosis to split these images"] if description.split is None else []
+    if missing := description.images.missing_diagnoses:
+        unfit.append(
+            f"no image of {first_few(missing, 8)}: training on these alone refuses diagnoses that it never sees; name "
+            "those that there are with --diagnoses (a built-in set, or a YAML file)"
+        )
+    if (split := description.split) is not None:
+        present, labels = np.unique(description.images.labels), description.images.labels
+        unmeasured = [
+            f"{description.images.label_set.names[label]} in {part}"
+            for label in present
+            for part in PARTS[1:]
+            if label not in labels[split.part(part)]
+        ]
+        if unmeasured:
+            unfit.append(f"no image of {first_few(unmeasured)}: how well it is told there is not measured")
+    if unfit:
+        yield "split", "; ".join(unfit)
 
 
 def _notes(description: Description) -> Iterator[tuple[str, str]]:

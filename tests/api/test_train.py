@@ -11,6 +11,7 @@ from click.testing import Result
 from rich.console import Console
 
 from lesionflow.api.train import _without_missing
+from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import RegistryError
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version
@@ -115,6 +116,19 @@ def test_bad_data_is_one_clear_line_before_any_run(
     before = len(mlflow.search_runs(experiment_names=["lesionflow"]))
     result = invoke("train", "--data", str(folder), "--cache", str(tmp_path / "cache"), *QUICK)
     assert result.exit_code == code and message in error_line(result)
+    assert len(mlflow.search_runs(experiment_names=["lesionflow"])) == before
+
+
+def test_a_table_that_lacks_diagnoses_of_the_set_is_refused_before_any_run(
+    store: Path, demo_folder: Path, tmp_path: Path
+) -> None:
+    table = read_labelled_images(demo_folder).table[["path", "dx", "lesion_id"]].rename(columns={"dx": "diagnosis"})
+    table[table["diagnosis"].isin(["mel", "nv"])].to_csv(tmp_path / "two.csv", index=False)
+    before = len(mlflow.search_runs(experiment_names=["lesionflow"]))
+    result = invoke("train", "--data", str(tmp_path / "two.csv"), "--cache", str(tmp_path / "cache"), *QUICK)
+    told = error_line(result)
+    assert result.exit_code == 1 and "no image of akiec, bcc, bkl, df, vasc to train on" in told
+    assert "only of mel, nv;" in told and "--diagnoses" in told
     assert len(mlflow.search_runs(experiment_names=["lesionflow"])) == before
 
 

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
-from lesionflow.datasets.combined import describe_sources, read_data_sets, split_data_sets
+from lesionflow.datasets.combined import (
+    check_every_diagnosis_trains,
+    describe_sources,
+    read_data_sets,
+    split_data_sets,
+)
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.datasets.split import Split, split_by_lesion
 from lesionflow.diagnoses import HAM10000
@@ -194,3 +199,13 @@ def test_a_split_that_was_made_by_lesion_is_found_by_its_digest(tmp_path: Path) 
     assert split_data_sets(images, FRACTIONS, 0, before.digest).digest == before.digest
     now = split_data_sets(images, FRACTIONS, 0)
     assert now.digest != before.digest and split_data_sets(images, FRACTIONS, 0, now.digest).digest == now.digest
+
+
+def test_a_diagnosis_without_an_image_to_train_on_is_refused_unless_what_only_trains_has_it(tmp_path: Path) -> None:
+    rows = [row for row in many("a", 0) if row[2] not in ("df", "vasc")]
+    one, other = write_set(tmp_path / "one", rows), write_set(tmp_path / "other", many("b", 5000))
+    alone, both = read_data_sets([str(one)]), read_data_sets([str(one)], [str(other)], tmp_path)
+    split = split_data_sets(alone, FRACTIONS, 0)
+    with pytest.raises(DataError, match=r"no image of df, vasc to train on, only of akiec, .*--diagnoses"):
+        check_every_diagnosis_trains(alone, split)
+    check_every_diagnosis_trains(both, split_data_sets(both, FRACTIONS, 0))

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import shutil
@@ -95,6 +96,23 @@ def test_a_small_set_is_counted_as_by_hand(tmp_path: Path) -> None:
     assert told["copies"] == [] and told["unreadable"] == {} and told["blank"] == []
     assert kinds(description) == ["split", "contradiction", "missing", "age", "age", "age"]
     assert str(tmp_path) not in json.dumps(told)
+
+
+def test_diagnoses_without_an_image_and_those_that_no_part_measures_are_said(demo_folder: Path, tmp_path: Path) -> None:
+    images = read_labelled_images(demo_folder)
+    kept = images.table[images.table["dx"] != "vasc"].reset_index(drop=True)
+    lacking = dataclasses.replace(images, table=kept)
+    (told,) = (
+        each.text
+        for each in describe_images(lacking, default_split(lacking)).findings
+        if each.kind == "split" and each.warning
+    )
+    assert "no image of vasc" in told and "--diagnoses" in told and "in test" not in told
+    split = default_split(images)
+    without = split.test[images.labels[split.test] != images.label_set.names.index("mel")]
+    unmeasured = describe_images(images, dataclasses.replace(split, test=without))
+    told = next(each.text for each in unmeasured.findings if each.kind == "split")
+    assert told.startswith("no image of mel in test:")
 
 
 def test_colour_is_that_of_the_pixels(tmp_path: Path) -> None:
