@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import sys
@@ -63,9 +64,10 @@ def import_keras() -> None:
             os.dup2(standard_error, STANDARD_ERROR)
             os.close(standard_error)
             written.seek(0)
-            for line in written:
-                if not line.startswith(STARTUP_NOTICES):
-                    os.write(STANDARD_ERROR, line)
+            with contextlib.suppress(OSError):  # nobody reads it, or its disk is full
+                for line in written:
+                    if not line.startswith(STARTUP_NOTICES):
+                        os.write(STANDARD_ERROR, line)
 
 
 def exports_through_tensorflow() -> bool:

@@ -44,6 +44,15 @@ def test_nothing_is_read_where_tensorflow_starts() -> None:
     assert _stderr_of_import() == "after\n"
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_a_full_disk_behind_standard_error_stops_no_training(tmp_path: Path) -> None:
+    (tmp_path / "keras.py").write_text(KERAS_BY_CASE["imports"][0])
+    program = "from lesionflow.training.backend import import_keras\nimport_keras()"
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    with open("/dev/full", "wb") as full:
+        subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": path}, stderr=full, check=True)
+
+
 def _stderr_of_import(folder: Path | None = None) -> str:
     program = """
 import os
