@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lesionflow.api.trained_before import trained_before
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import LabelSet
 from lesionflow.evaluation.later_truth import JOINED_COLUMNS, LaterTruth, join_truth_of_all
@@ -24,6 +25,7 @@ class ReportComparison:
     metrics: tuple[Mapping[str, float], Mapping[str, float]]
     differences: Mapping[str, Difference]  # the second model minus the first
     labels: LabelSet
+    notes: tuple[str, ...]  # what misleads: images that a model was trained on, and what was left out
 
     @property
     def about(self) -> str:
@@ -32,7 +34,12 @@ class ReportComparison:
 
 
 def compare_report(
-    report: str | os.PathLike[str], truth: str | os.PathLike[str], *, labels: str | None = None, resamples: int = 2000
+    report: str | os.PathLike[str],
+    truth: str | os.PathLike[str],
+    *,
+    labels: str | None = None,
+    resamples: int = 2000,
+    tracking_uri: str | None = None,
 ) -> ReportComparison:
     """Compare both models of a report on the images whose diagnosis is known.
 
@@ -46,6 +53,8 @@ def compare_report(
         YAML file that says what the words of the truth mean.
     resamples
         Resamples of the paired bootstrap over lesions behind the differences.
+    tracking_uri
+        MLflow tracking store and registry, which may know what the models were trained on.
 
     Returns
     -------
@@ -58,7 +67,9 @@ def compare_report(
     DataError
         The truth contradicts itself, or belongs to another report.
     """
-    (model, first), (also, second) = join_both(report, truth, labels)
+    both = join_both(report, truth, labels)
+    told = [trained_before(label, found, tracking_uri)[1] for label, found in both]
+    (model, first), (also, second) = both
     return ReportComparison(
         os.fspath(report),
         (model, also),
@@ -66,6 +77,7 @@ def compare_report(
         (metric_values(first.predictions), metric_values(second.predictions)),
         compare(second.predictions, first.predictions, resamples=resamples),
         first.predictions.label_set,
+        (*filter(None, told), *first.notes),
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lesionflow.api.trained_before import trained_before
 from lesionflow.atomic import atomic_file, output_folder
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.evaluation.later_truth import JOINED_COLUMNS, LaterTruth, join_truth, measure_later_truth
@@ -44,6 +46,7 @@ def evaluate_report(
     labels: str | None = None,
     resamples: int = 2000,
     overwrite: bool = False,
+    tracking_uri: str | None = None,
 ) -> ReportEvaluation:
     """Measure what a report says against diagnoses that came after it; no image is read.
 
@@ -65,6 +68,8 @@ def evaluate_report(
         Bootstrap resamples behind the intervals.
     overwrite
         Whether an earlier evaluation in the folder may be replaced.
+    tracking_uri
+        MLflow tracking store and registry, which may know what the model was trained on.
 
     Returns
     -------
@@ -80,7 +85,7 @@ def evaluate_report(
     """
     folder = None if out is None else Path(out)
     with output_folder(folder, LATER_TRUTH_FILES, overwrite):
-        found = _evaluated(report, truth, sampled, labels, resamples)
+        found = _evaluated(report, truth, sampled, labels, resamples, tracking_uri)
         if folder is not None:
             values = later_truth_json(found.model, found.report, found.truth, found.metrics)
             with atomic_file(folder / METRICS_FILE, overwrite) as file:
@@ -95,9 +100,13 @@ def _evaluated(
     sampled: str | os.PathLike[str] | None,
     labels: str | None,
     resamples: int,
+    tracking_uri: str | None,
 ) -> ReportEvaluation:
     table = read_report_table(Path(report), JOINED_COLUMNS)
     words = read_label_words(labels, label_set_of(table))
     joined = join_truth(table, Path(truth), words, None if sampled is None else Path(sampled))
+    _, told = trained_before(table.model, joined, tracking_uri)
+    if told:  # first: nothing else matters as much
+        joined = dataclasses.replace(joined, notes=(told, *joined.notes))
     metrics = measure_later_truth(joined, resamples=resamples)
     return ReportEvaluation(table.model, os.fspath(report), joined, metrics)

@@ -8,6 +8,7 @@ from typing import Unpack
 
 from lesionflow.api.compare_report import join_both
 from lesionflow.api.overrides import PromotionOptions, configured
+from lesionflow.api.trained_before import trained_before
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.shipped import PRETRAINED
@@ -51,7 +52,7 @@ def promote(
         Promote although gates fail; needs a reason.
     report, truth
         What `score` with `also` wrote of the champion and this version, and diagnoses that came later: both are
-        compared on these images in place of validation.
+        compared on these images in place of validation; neither may have been trained on any of them.
     tracking_uri
         MLflow tracking store and registry.
     migrate
@@ -79,11 +80,17 @@ def promote(
         raise UsageError("--force overrules the gates; say why with --reason, it is kept with the version")
     if (report is None) != (truth is None):
         raise UsageError("give --report and --truth together: images that both models scored, and their diagnoses")
-    night = None
-    if report is not None and truth is not None:
-        said = {model: found.predictions for model, found in join_both(report, truth)}
-        night = Night(Path(report).name, said)
+    both = [] if report is None or truth is None else join_both(report, truth)
     connect(tracking_uri, writes=True, migrate=migrate)
+    night = None
+    if report is not None:
+        trained = {model: trained_before(model, found, tracking_uri) for model, found in both}
+        night = Night(
+            Path(report).name,
+            {model: found.predictions for model, found in both},
+            trained_on={model: told for model, (known, told) in trained.items() if known},
+            untold={model: told for model, (known, told) in trained.items() if told and not known},
+        )
     return challenge(find_version(name, version), config, force=force, note=note, night=night)
 
 

@@ -73,7 +73,7 @@ def report_as_json(found: ReportComparison) -> dict[str, Any]:
         "models": list(found.models),
         "images": len(known.predictions),
         "scored": known.scored,
-        "notes": list(known.notes),
+        "notes": list(found.notes),
         "metrics": dict(zip(found.models, map(dict, found.metrics), strict=True)),
         "differences": {name: vars(difference) for name, difference in found.differences.items()},
     }

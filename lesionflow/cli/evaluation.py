@@ -118,7 +118,8 @@ def evaluate(
     trained on, the test part of its own split is measured.
 
     With --report and --truth in place of both, a report of scoring is measured with diagnoses that came later; images
-    are joined by path, or by name where no path agrees.
+    are joined by path, or by name where no path agrees. Images that its model was trained on are told where the
+    registry has the model.
 
     \b
     Example:
@@ -129,7 +130,7 @@ def evaluate(
     if report or truth or sampled:
         if not (report and truth) or model or data:
             raise UsageError("give --report and --truth, both and without MODEL and DATA: the report names its model")
-        _evaluate_report(ctx, report, truth, sampled, out, options)
+        _evaluate_report(ctx, report, truth, sampled, out, tracking_uri, options)
         return
     if model is None or data is None:
         raise UsageError("give MODEL and DATA; or --report and --truth, to measure what was scored already")
@@ -143,7 +144,13 @@ def evaluate(
 
 
 def _evaluate_report(
-    ctx: click.Context, report: Path, truth: Path, sampled: Path | None, out: Path | None, options: Mapping[str, Any]
+    ctx: click.Context,
+    report: Path,
+    truth: Path,
+    sampled: Path | None,
+    out: Path | None,
+    tracking_uri: str | None,
+    options: Mapping[str, Any],
 ) -> None:
     for name in options:
         if name not in _WITH_REPORT and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
@@ -151,7 +158,7 @@ def _evaluate_report(
     from lesionflow.api.evaluate_report import PAGE_FILE, evaluate_report
 
     chosen = {name: options[name] for name in _WITH_REPORT}
-    found = evaluate_report(report, truth, out, sampled=sampled, **chosen)
+    found = evaluate_report(report, truth, out, sampled=sampled, tracking_uri=tracking_uri, **chosen)
     _print_metrics(found.about, found.metrics, found.truth.notes)
     if out is not None:
         click.echo(f"look at {out / PAGE_FILE}")

@@ -68,7 +68,7 @@ def compare(
     if report or truth:
         if not (report and truth) or models or part:
             raise UsageError("give --report and --truth, both and without MODEL and --part: the report names two")
-        _compare_report(report, truth, for_machines)
+        _compare_report(report, truth, for_machines, tracking_uri)
         return
     if not models:
         raise UsageError("name a model to compare, or give --report and --truth")
@@ -87,14 +87,14 @@ def compare(
     click.echo(json.dumps(as_json(comparison, parts), indent=2))
 
 
-def _compare_report(report: Path, truth: Path, for_machines: bool) -> None:
+def _compare_report(report: Path, truth: Path, for_machines: bool, tracking_uri: str | None) -> None:
     from rich.console import Console
 
     from lesionflow.api.compare_report import compare_report
     from lesionflow.cli.comparison import print_report_comparison, report_as_json
 
-    found = compare_report(report, truth)
-    for note in found.truths[0].notes:
+    found = compare_report(report, truth, tracking_uri=tracking_uri)
+    for note in found.notes:
         click.secho(f"WARNING: {note}", err=True, fg="yellow", bold=True)
     if for_machines:
         click.echo(json.dumps(report_as_json(found), indent=2))
@@ -174,7 +174,8 @@ def promote(name: str, version: int, **options: Any) -> None:
     melanomas, calibrated. What each says is printed and kept as tags of the version. Exits with 1 if one fails.
 
     With --report and --truth, champion and version are compared on the images of a night that both scored (--also), so
-    that they may have been trained on different data. Neither may have been trained on those images.
+    that they may have been trained on different data. If either is known to be trained on some of these images, the
+    gate of the data fails.
 
     \b
     Example:

@@ -20,7 +20,8 @@ from lesionflow.datasets.label_table import is_missing_word, lowered, read_table
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.errors import DataError, first_few
 from lesionflow.evaluation.bootstrap import calibration_interval, draw_lesions, interval, tallies
-from lesionflow.evaluation.metrics import metric_values, metrics_of
+from lesionflow.evaluation.leaks import Leak, find_leak_of_files
+from lesionflow.evaluation.metrics import few_of, metric_values, metrics_of
 from lesionflow.model.card import Estimate
 from lesionflow.model.columns import LESION, as_written
 from lesionflow.model.prediction import LabelledPredictions
@@ -148,12 +149,19 @@ def join_truth_of_all(
     found = []
     for each in reports:
         predictions = _predictions(each, rows, known)
+        few = few_of(predictions, rows.unit)
         bias = _bias(each, rows.unit, predictions, chances, asked)
         scored, failed = int(each.scored.sum()), int((~each.scored).sum())
         found.append(
-            LaterTruth(predictions, scored, failed, weights, asked, (*notes, *bias), rows.unit, report.grouped_by)
+            LaterTruth(predictions, scored, failed, weights, asked, (*notes, *bias, *few), rows.unit, report.grouped_by)
         )
     return tuple(found)
+
+
+def leak_of(found: LaterTruth, known: dict[str, np.ndarray]) -> Leak:
+    """Which of the images a model knows from its training; known: what `leaks.trained_on` told of that."""
+    paths = found.predictions.image_ids.tolist()
+    return find_leak_of_files(known, paths, list(map(_image_id, paths)), found.predictions.lesion_ids.tolist())
 
 
 def measure_later_truth(found: LaterTruth, *, resamples: int = 2000, seed: int = 0) -> dict[str, Estimate]:

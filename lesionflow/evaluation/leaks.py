@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from lesionflow.datasets.raw_labels import digests_of_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +59,18 @@ def find_leak(known: dict[str, np.ndarray], table: pd.DataFrame) -> Leak:
     by = {name: np.isin(_digests(name, table[column]), known[name]) for name, column in COLUMNS.items()}
     by["images"] |= np.isin(_digests("images", archive_ids(table["image_id"])), known["images"])
     return Leak(np.logical_or.reduce(list(by.values())), {name: int(found.sum()) for name, found in by.items()})
+
+
+def find_leak_of_files(
+    known: dict[str, np.ndarray], paths: Sequence[str], image_ids: Sequence[str], lesion_ids: Sequence[str]
+) -> Leak:
+    """Look for what `trained_on` told of among files of which some may be gone: bytes tell only of those there."""
+    import pandas as pd
+
+    there = [path for path in paths if os.path.isfile(path)]
+    contents = dict(zip(there, digests_of_files(there), strict=True))
+    columns = (lesion_ids, image_ids, [contents.get(path, "") for path in paths])
+    return find_leak(known, pd.DataFrame(dict(zip(COLUMNS.values(), columns, strict=True)), dtype=str))
 
 
 def archive_ids(image_ids: Iterable[str]) -> list[str]:

@@ -20,6 +20,7 @@ from lesionflow.evaluation.bootstrap import (
     resampled_tallies,
     tallies,
 )
+from lesionflow.evaluation.plots import FEW
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 
@@ -300,6 +301,14 @@ def in_words(name: str) -> str:
         if name.startswith(f"{each.name}_"):
             return f"{each.words} of {name.removeprefix(f'{each.name}_')}"
     return name.replace("_", " ")
+
+
+def few_of(predictions: LabelledPredictions, unit: str = "images") -> list[str]:
+    """The warning that some diagnoses have few images; unit: what is counted, in the plural."""
+    names = predictions.label_set.names
+    counts = np.bincount(predictions.labels, minlength=len(names))
+    rare = [f"{name} ({count})" for name, count in zip(names, counts, strict=True) if count < FEW]
+    return [f"Fewer than {FEW} {unit} of {', '.join(rare)}: their metrics are mostly chance."] if rare else []
 
 
 def with_interval(estimate: Estimate | None) -> str:

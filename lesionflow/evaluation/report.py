@@ -13,8 +13,8 @@ from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.call_strength import CallStrength, strengths_json
 from lesionflow.evaluation.curves import roc
 from lesionflow.evaluation.label_mapping import LabelMapping, not_measurable_told
-from lesionflow.evaluation.metrics import confusion_matrix
-from lesionflow.evaluation.plots import FEW, Picture
+from lesionflow.evaluation.metrics import confusion_matrix, few_of
+from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.shift import MUCH_UNFAMILIAR, Shift
 from lesionflow.evaluation.slices import Gap, Slice
 from lesionflow.evaluation.stability import Stability, stability_json
@@ -102,11 +102,7 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
             )
     if evaluation.lesions < FEW_LESIONS:
         warnings.append(f"Only {evaluation.lesions} lesions: the intervals are wide, and may still be too narrow.")
-    names = evaluation.predictions.label_set.names
-    counts = np.bincount(evaluation.predictions.labels, minlength=len(names))
-    if rare := [f"{dx} ({count})" for dx, count in zip(names, counts, strict=True) if count < FEW]:
-        warnings.append(f"Fewer than {FEW} images of {', '.join(rare)}: their metrics are mostly chance.")
-    return warnings
+    return warnings + few_of(evaluation.predictions)
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import DataError, first_few
@@ -52,6 +52,8 @@ class Night:
 
     name: str  # of the report
     said: Mapping[str, LabelledPredictions]  # by a model's label
+    trained_on: Mapping[str, str] = field(default_factory=dict)  # of models that know these images: what is said of it
+    untold: Mapping[str, str] = field(default_factory=dict)  # of models of which that cannot be said: why
 
 
 def decide(
@@ -102,6 +104,8 @@ def _compared(
         if lacking := [each.label for each in (challenger, champion) if each.label not in night.said]:
             told = f"{night.name} is of {first_few(list(night.said))}, not of {first_few(lacking)}"
             return (Gate("data", False, f"not comparable: {told}; score both with --also"),)
+        if leaks := [night.trained_on[each.label] for each in (challenger, champion) if each.label in night.trained_on]:
+            return (Gate("data", False, f"not comparable: {'; '.join(leaks)}; take other images, or fewer"),)
         new, old = (_as_of(night.said[each.label], challenger.card.labels) for each in (challenger, champion))
     elif why := why_not_comparable(challenger, champion):
         return (Gate("data", False, f"not comparable: {why}"),)
@@ -115,7 +119,9 @@ def _compared(
         Gate(
             "data",
             True,
-            f"same data and split as {champion.label}" if night is None else f"{len(new)} images of {where}",
+            f"same data and split as {champion.label}"
+            if night is None
+            else "; ".join([f"{len(new)} images of {where}", *night.untold.values()]),
         ),
         _better(differences, (new, old), champion, config.probability, where),
         *_no_worse_at_what_must_not_be_missed(differences, champion, config.melanoma_margin, where),

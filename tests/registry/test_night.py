@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from lesionflow.diagnoses import HAM10000
+from lesionflow.evaluation.leaks import trained_on
+from lesionflow.model.card import TRAINED_ON_FILE
+from lesionflow.model.files import write_arrays
 from lesionflow.model.prediction import Row
 from lesionflow.registry.champion import find_champion
-from lesionflow.registry.versions import find_version
+from lesionflow.registry.versions import find_version, register_bundle
 from lesionflow.scoring.report import ReportOptions
+from lesionflow.tracking import runs as tracking
 from tests.conftest import error_line, invoke
-from tests.contenders import NAME, answers
+from tests.contenders import NAME, answers, write_bundle
 from tests.registry.champions import set_champion
 from tests.scoring.write_report import write_report
 
@@ -77,3 +84,79 @@ def test_what_is_missing_is_one_line(
 ) -> None:
     result = invoke(*arguments)
     assert result.exit_code == code and message in error_line(result)
+
+
+def trained_on_night(contenders: Path, seen: slice) -> str:
+    """The next version, which was trained on some of the images that `answers` are of."""
+    said = answers(0.95)
+    table = pd.DataFrame({"image_id": said.image_ids, "lesion_id": said.lesion_ids, "content": "of other bytes"})
+    card = write_bundle(contenders / "trained", said, split_digest="a third")
+    card = write_arrays(contenders / "trained", card, TRAINED_ON_FILE, trained_on(table, np.arange(len(table))[seen]))
+    with tracking.run("trained", "tests", system_metrics=False):
+        return register_bundle(contenders / "trained", card, NAME, None).label
+
+
+def test_images_that_a_model_was_trained_on_are_a_leak_and_promote_nothing(
+    night: tuple[str, ...], contenders: Path
+) -> None:
+    label = trained_on_night(contenders, slice(0, 1))  # one image: by its name, and another of its lesion
+    report = contenders / "night.csv"
+    report.write_text(report.read_text().replace(CHALLENGER, label))
+    leak = f"LEAK: {label} was TRAINED on lesions in 2 of these 420 images (told 2 by lesion, 1 by the image's name)"
+    unknown = f"whether {CHAMPION} was trained on these images cannot be said: it does not tell its training lesions"
+    shown = invoke("compare", *night)
+    assert f"WARNING: {leak}" in shown.stderr and f"WARNING: {unknown}" in shown.stderr
+    assert json.loads(invoke("compare", *night, "--json").stdout)["notes"][:2] == [
+        unknown, f"{leak}: the metrics flatter it",
+    ]  # fmt: skip
+    refused = invoke("promote", NAME, label.rpartition("/")[2], *night)
+    assert refused.exit_code == 1 and "FAILED  data" in refused.stdout and leak in error_line(refused)
+    assert find_champion(NAME) == find_version(NAME, 1)
+    others = contenders / "labels.csv"
+    others.write_text("".join(line for line in others.open() if not line.rstrip().endswith("lesion000_0")))
+    done = invoke("promote", NAME, label.rpartition("/")[2], *night)
+    assert done.exit_code == 0 and unknown in " ".join(done.stdout.split()), done.output
+
+
+def test_a_report_of_one_model_tells_a_leak_by_the_bytes_of_a_renamed_file_too(
+    contenders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(contenders)
+    said = answers(0.95).take(np.arange(14))
+    (contenders / "renamed.jpg").write_bytes(b"the very image")
+    digest = hashlib.sha256(b"the very image").hexdigest()
+    table = pd.DataFrame({"image_id": ["before"], "lesion_id": ["then"], "content": [digest]})
+    card = write_bundle(contenders / "bundle", said)
+    card = write_arrays(contenders / "bundle", card, TRAINED_ON_FILE, trained_on(table, np.arange(1)))
+    with tracking.run("bundle", "tests", system_metrics=False):
+        label = register_bundle(contenders / "bundle", card, NAME, None).label
+    names = ["renamed.jpg", *(f"{name}.jpg" for name in said.image_ids[1:])]
+    rows = [Row(name, each) for name, each in zip(names, said.one_by_one(), strict=True)]
+    write_report(rows, contenders / "few.csv", ReportOptions(label), False)
+    labels = zip(names, said.labels, strict=True)
+    (contenders / "truth.csv").write_text(
+        "path,diagnosis\n" + "".join(f"{name},{HAM10000.names[label]}\n" for name, label in labels)
+    )
+    result = invoke("evaluate", "--report", "few.csv", "--truth", "truth.csv", "--resamples", "100")
+    assert result.exit_code == 0, result.output
+    assert (
+        f"WARNING: LEAK: {label} was TRAINED on lesions in 1 of these 14 images (told 1 by the file's" in result.stderr
+    )
+    assert "WARNING: Fewer than 10 images of akiec (2), bcc (2)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("label", "why"),
+    [
+        ("cnn@0123456789ab", "its report names no registered version"),
+        ("pretrained cnn@0123456789ab", "pretrained"),
+        (f"{NAME}/99", f"no version 99 of {NAME}"),
+    ],
+)
+def test_a_model_that_is_not_found_is_said_to_be_unknown(night: tuple[str, ...], label: str, why: str) -> None:
+    report = Path("one.csv")
+    report.write_text(report.read_text().replace(CHAMPION, label))
+    result = invoke("evaluate", "--report", "one.csv", *night[2:], "--resamples", "100")
+    assert result.exit_code == 0, result.output
+    told = result.stderr.splitlines()[0]
+    assert told.startswith(f"WARNING: whether {label} was trained on these images cannot be said: ") and why in told
