@@ -87,7 +87,7 @@ def read_data_sets(
         folder=sets[0].folder,
         table=table,
         digest=_digest(sets, len(data)),
-        demo=all(images.demo for images in sets),
+        demo=any(images.demo for images in sets[: len(data)]),
         warnings=tuple([f"{images.name}: {text}" for images in sets for text in images.warnings] + warnings),
         label_set=label_set,
     )

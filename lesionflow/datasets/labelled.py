@@ -53,7 +53,7 @@ class LabelledImages:
     folder: Path
     table: pd.DataFrame  # `raw_labels.COLUMNS` and content (digest of the bytes); patient_id is empty where not known
     digest: str  # of ids, diagnoses and the images' bytes
-    demo: bool
+    demo: bool  # whether drawn images are among those that metrics are of, which are then of no medical value
     warnings: tuple[str, ...] = ()
     label_set: LabelSet = HAM10000  # the diagnoses that there are
 
@@ -120,10 +120,10 @@ def read_labelled_images(
     if os.fspath(source) == DEMO and Path(DEMO).exists():
         warnings = [f"{DEMO!r} is the set that lesionflow draws; {DEMO} in this folder is read as ./{DEMO}", *warnings]
     table["content"] = digests_of_files(table["path"].tolist())
-    demo = bool(table["lesion_id"].str.startswith(DEMO_PREFIX).all())
-    name = DEMO if demo else path.resolve().name
+    drawn = table["lesion_id"].str.startswith(DEMO_PREFIX)
+    name = DEMO if drawn.all() else path.resolve().name
     folder = path.parent if path.is_file() else path
-    return LabelledImages(name, folder, table, _digest(table), demo, tuple(warnings), label_set)
+    return LabelledImages(name, folder, table, _digest(table), bool(drawn.any()), tuple(warnings), label_set)
 
 
 def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame, list[str]]:

@@ -209,3 +209,16 @@ def test_a_diagnosis_without_an_image_to_train_on_is_refused_unless_what_only_tr
     with pytest.raises(DataError, match=r"no image of df, vasc to train on, only of akiec, .*--diagnoses"):
         check_every_diagnosis_trains(alone, split)
     check_every_diagnosis_trains(both, split_data_sets(both, FRACTIONS, 0))
+
+
+def test_drawn_images_among_those_that_are_split_make_it_demo_data_and_those_that_only_train_do_not(
+    demo_folder: Path, tmp_path: Path
+) -> None:
+    moles, ours = str(demo_folder), str(write_set(tmp_path / "ours", many("a", 0)))
+    assert read_data_sets([moles], [ours], tmp_path).demo and read_data_sets([ours, moles], cache=tmp_path).demo
+    assert not read_data_sets([ours], [moles], tmp_path).demo
+    one_table = read_labelled_images(moles).table[["path", "lesion_id", "dx"]].rename(columns={"dx": "diagnosis"})
+    one_table.loc[10:, "lesion_id"] = [f"L{number}" for number in range(10, len(one_table))]
+    one_table.to_csv(tmp_path / "mixed.csv", index=False)
+    mixed = read_labelled_images(tmp_path / "mixed.csv")
+    assert mixed.demo and mixed.name == "mixed.csv"
