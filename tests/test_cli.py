@@ -1,5 +1,6 @@
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -246,3 +247,36 @@ def test_help_for_a_full_disk_is_one_line(option: str) -> None:
         )
     assert done.returncode == 1
     assert done.stderr == "Error: standard output: cannot be written (No space left on device)\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("name", main.commands)
+def test_every_command_that_is_stopped_says_so_in_one_line(
+    name: str, number: int, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main.commands[name], "parse_args", lambda ctx, words: [])
+    monkeypatch.setattr(main.commands[name], "invoke", lambda ctx: signal.raise_signal(number))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
+    try:
+        stopped = invoke(name)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (stopped.exit_code, stopped.output) == (code, "stopped\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_process_that_waits_for_a_list_is_stopped(tmp_path: Path, number: int, code: int) -> None:
+    waits = tmp_path / "list"
+    os.mkfifo(waits)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lesionflow", "explain", f"@{waits}", "--model", "pretrained", "--out", "pictures"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    with open(waits, "wb"):  # once it reads the list
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    assert (process.returncode, told.splitlines()[-1]) == (code, "stopped")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -16,7 +16,7 @@ from lesionflow.cli.mlproject import work_where_mlflow_run_was_typed
 from lesionflow.cli.monitoring import monitor
 from lesionflow.cli.registry import compare, export, history, move_store, promote, register, rollback
 from lesionflow.cli.scoring import explain, merge, score, web
-from lesionflow.cli.streams import guarded_streams
+from lesionflow.cli.streams import STOPPED, end_soon, guarded_streams, stop, terminable
 from lesionflow.cli.training import train
 from lesionflow.errors import LesionflowError, UsageError
 from lesionflow.version import __version__
@@ -44,14 +44,25 @@ def _messages() -> Iterator[None]:
         yield
     except LesionflowError as error:
         raise _Message(error) from error
+    except KeyboardInterrupt as stopped:
+        stop(stopped)
+    except click.Abort as aborted:  # what Click makes of Ctrl-C at a question, and of an input that ends
+        if isinstance(aborted.__context__, KeyboardInterrupt):
+            stop(aborted.__context__)
+        raise
 
 
 class _Commands(click.Group):
     """Lists commands in sections; turns lesionflow's errors into one line on stderr and an exit code."""
 
-    def main(self, *args: Any, **extra: Any) -> Any:
-        with guarded_streams():
-            return super().main(*args, **extra)
+    def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
+        with guarded_streams(), terminable():
+            try:
+                return super().main(args, *others, **extra)
+            except SystemExit as ended:
+                if args is None and ended.code in STOPPED:  # the words are the process's own: it ends with the command
+                    end_soon(ended.code)
+                raise
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         with _messages():  # of --help and --version, which are printed here

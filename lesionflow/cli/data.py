@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ import click
 
 from lesionflow.cli.help import command
 from lesionflow.cli.options import options_of
-from lesionflow.cli.streams import exit_code, terminable
 from lesionflow.dataverse.config import TERMS, DownloadConfig
 
 
@@ -42,13 +40,7 @@ def download(folder: Path, accept_licence: bool, **options: Any) -> None:
         accept_licence = click.confirm("Accept?", err=True)
     elif accept_licence:
         click.echo(TERMS, err=True)
-    try:
-        with terminable():
-            found = download(folder, accept_licence=accept_licence, **options)
-    except KeyboardInterrupt as stopped:
-        click.echo(str(stopped) or "stopped; nothing was begun", err=True)
-        # A thread may wait for a server that says nothing: to wait with it, as Python would, is no way to stop.
-        os._exit(exit_code(stopped))
+    found = download(folder, accept_licence=accept_licence, **options)
     for warning in found.warnings:
         click.secho(f"WARNING: {warning}", err=True, fg="yellow", bold=True)
     done = f"fetched {', '.join(found.fetched)}" if found.fetched else "everything was there already"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,6 @@ import click
 
 from lesionflow.cli.help import command, option
 from lesionflow.cli.options import cache_option, model_option, options_of, tracking_uri_option
-from lesionflow.cli.streams import exit_code, terminable
 from lesionflow.cli.values import IMAGES, MODEL, OUTPUT
 from lesionflow.evaluation.config import PICTURES, ExplanationConfig
 from lesionflow.scoring.config import REPORT, ReportConfig, ScoringConfig
@@ -59,7 +56,7 @@ def score(
     """
     from lesionflow.api.score import score
 
-    summary = _until_stopped(lambda: score(source, out, model=model, tracking_uri=tracking_uri, quiet=quiet, **options))
+    summary = score(source, out, model=model, tracking_uri=tracking_uri, quiet=quiet, **options)
     if not quiet:
         _print_summary(summary, out, options["group_by"], part=options["shard"])
     if summary.failed:
@@ -95,24 +92,14 @@ def merge(
     """
     from lesionflow.api.merge import merge
 
-    summary = _until_stopped(
-        lambda: merge(parts, to=out, tracking_uri=tracking_uri, quiet=quiet, **options),
-        "stopped; what the parts have done is kept",
-    )
+    try:
+        summary = merge(parts, to=out, tracking_uri=tracking_uri, quiet=quiet, **options)
+    except KeyboardInterrupt as stopped:
+        raise type(stopped)("stopped; what the parts have done is kept") from stopped
     if not quiet:
         _print_summary(summary, out or parts, options["group_by"])
     if summary.failed:
         ctx.exit(SOME_IMAGES_FAILED)
-
-
-def _until_stopped(work: Callable[[], Summary], otherwise: str = "stopped; nothing was begun") -> Summary:
-    try:
-        with terminable():
-            return work()
-    except KeyboardInterrupt as stopped:
-        click.echo(str(stopped) or otherwise, err=True)
-        # A thread may hang in a file of a share that is gone: to wait for it, as Python would, is no way to stop.
-        os._exit(exit_code(stopped))
 
 
 def _print_summary(summary: Summary, out: str, group_by: str | None, part: str | None = None) -> None:

@@ -6,10 +6,16 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
+
+import click
 
 from lesionflow.errors import LesionflowError
+
+STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # exit codes after Ctrl-C and SIGTERM, as shells have them
+PATIENCE = 5.0  # seconds
 
 
 class OutputError(LesionflowError):
@@ -95,6 +101,18 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def exit_code(stopped: KeyboardInterrupt) -> int:
-    """130 after Ctrl-C, 143 after SIGTERM, as shells have it."""
-    return 128 + (signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT)
+def stop(stopped: KeyboardInterrupt) -> NoReturn:
+    """Say in one line that a command was stopped, and have Click end it with the exit code of the signal."""
+    click.echo(str(stopped) or "stopped", err=True)
+    raise click.exceptions.Exit(STOPPED[1 if isinstance(stopped, Terminated) else 0])
+
+
+def end_soon(code: int) -> None:
+    """End this process after `PATIENCE` seconds, unless Python has ended it before.
+
+    Python waits for threads, one of which may hang in a file of a share that is gone or wait for a server that says
+    nothing; but MLflow's have to write what is still to be kept of a run.
+    """
+    timer = threading.Timer(PATIENCE, os._exit, [code])
+    timer.daemon = True
+    timer.start()

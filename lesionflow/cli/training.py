@@ -19,7 +19,6 @@ from lesionflow.cli.options import (
     tracking_uri_option,
 )
 from lesionflow.cli.registry import print_verdict
-from lesionflow.cli.streams import exit_code, terminable
 from lesionflow.cli.values import CONFIGURATION
 from lesionflow.errors import UsageError
 from lesionflow.training.config import REPEATING, TrainingConfig
@@ -79,22 +78,17 @@ def train(
     typed = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     surrounding = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT}
     where: dict[str, Any] = {"tracking_uri": tracking_uri, "migrate": migrate, "cache": cache}
-    try:
-        with terminable():
-            if resume is None:
-                if config is not None:
-                    read = api.read_configuration(config, tracking_uri)
-                    _tell_overruled(config, {name for name in typed & read.keys() if settings[name] != read[name]})
-                    settings |= {name: value for name, value in read.items() if name not in typed | surrounding}
-                names = {name: settings.pop(name) for name in ("experiment", "registered_model")}
-                trained = api.train(TrainingConfig(**settings), **names, **where)
-            else:
-                _refuse(typed - WITH_RESUME)
-                moved = "data" in typed | surrounding
-                trained = api.resume(resume, data=settings["data"] if moved else None, **where)
-    except KeyboardInterrupt as stopped:
-        click.echo(str(stopped) or "stopped; nothing was begun", err=True)
-        ctx.exit(exit_code(stopped))
+    if resume is None:
+        if config is not None:
+            read = api.read_configuration(config, tracking_uri)
+            _tell_overruled(config, {name for name in typed & read.keys() if settings[name] != read[name]})
+            settings |= {name: value for name, value in read.items() if name not in typed | surrounding}
+        names = {name: settings.pop(name) for name in ("experiment", "registered_model")}
+        trained = api.train(TrainingConfig(**settings), **names, **where)
+    else:
+        _refuse(typed - WITH_RESUME)
+        moved = "data" in typed | surrounding
+        trained = api.resume(resume, data=settings["data"] if moved else None, **where)
     _print(trained)
 
 
