@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
-FIREFOX = next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
+# Ubuntu's own is a script that starts a snap, which sees no folder of a test.
+_FOUND = filter(None, map(shutil.which, ("firefox-esr", "firefox")))
+FIREFOX = next((file for file in _FOUND if b"/snap/" not in Path(file).read_bytes()[:4096]), None)
 REQUIRED = bool(os.environ.get("LESIONFLOW_REQUIRE_CHROMIUM"))  # a test that is skipped for want of it has not passed
 PATIENCE = 300  # seconds that a page may take to show something, on a machine that has much to do
 
@@ -102,7 +104,11 @@ def firefox(profile: Path) -> Iterator[Firefox]:
         yield Firefox(f"ws://{server['ws_host']}:{server['ws_port']}/session")
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def text_of(driver: Chrome) -> str:
