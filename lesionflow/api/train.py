@@ -151,7 +151,7 @@ def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
 
     config = _without_missing(config, console)
     check_export(config.networks)
-    if "efficientnet" in config.networks:
+    if "efficientnet" in config.networks and not config.starts_from_bundle:
         imagenet_weights()  # missing weights are a matter for now, not for after two other networks
     if config.deterministic:
         make_deterministic()

@@ -40,7 +40,7 @@ def imagenet_weights() -> dict[str, np.ndarray]:
     """
     file = _file()
     if file is None:
-        raise UsageError(f"{MISSING}, or train another network with --model")
+        raise UsageError(f"{MISSING}, or begin elsewhere with --start-from, or train another network with --model")
     try:
         content = file.read_bytes()
     except OSError as error:

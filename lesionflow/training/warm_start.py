@@ -51,7 +51,10 @@ def read_start(
     """
     card, graph = read_bundle(folder)  # which checks the Keras file, where it is there
     if card.network != network:
-        raise UsageError(f"--start-from: {card.label} is a {card.network}; give --model {card.network}")
+        raise UsageError(
+            f"--start-from: {card.label} has the network {card.network}, not {network}; leave out --model, or give "
+            f"--model {card.network}"
+        )
     if width != card.training.get("width", width):
         raise UsageError(f"--start-from: {card.label} has a width of {card.training['width']}; give --width so")
     others = card.classes != label_set.names

