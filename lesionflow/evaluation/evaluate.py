@@ -106,8 +106,13 @@ def evaluate_model(
     card, calibration = predictor.card, predictor.calibration
     logits, distances = predictor.measure_many(part.pixels, part.members) if outputs is None else outputs
     answers, uncalibrated = decide(logits, distances, calibration, card.prior, card.labels), softmax(logits)
+    pooled = 0
     if pool is not None:
-        warnings = [*warnings, f"each lesion counts once: its images, {len(part.members)} in all, are pooled ({pool})"]
+        pooled = len(part.members)
+        told = (
+            f"Each lesion counts once: its images, {pooled} in all, are pooled ({pool}); figures call lesions images."
+        )
+        warnings = [*warnings, told]
         part, lesion_of = part.lesions()
         answers = pool_predictions(answers, lesion_of, len(part.members), pool, calibration, card.prior)
         malignant = card.labels.malignant_indices
@@ -146,6 +151,7 @@ def evaluate_model(
         gaps=largest_gaps(groups, metrics),
         warnings=tuple(warnings),
         uncalibrated=uncalibrated,
+        pooled=pooled,
         mapping=mapping,
         averaged=predictor.averaged,
         shift=shift,

@@ -51,6 +51,7 @@ class Evaluation:
     shift: Shift | None = None  # from the training images; of images from elsewhere
     strengths: Sequence[CallStrength] = ()  # what other calls would come to
     stability: Stability | None = None  # under harmless changes of the images
+    pooled: int = 0  # images behind the predictions, where each is of a lesion; 0 where each is of an image
     mapping: LabelMapping | None = None  # where the model's label set and that of the images differ
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
 
@@ -60,9 +61,21 @@ class Evaluation:
         return len(np.unique(self.predictions.lesion_ids))
 
     @property
+    def unit(self) -> str:
+        """What a prediction is of, in the plural."""
+        return "lesions" if self.pooled else "images"
+
+    @property
+    def counted(self) -> str:
+        """What was measured, and how many of it."""
+        if self.pooled:
+            return f"{self.lesions} lesions, {self.pooled} images pooled"
+        return f"{len(self.predictions)} images of {self.lesions} lesions"
+
+    @property
     def about(self) -> str:
         """Model, data and part, as the line below a figure has them."""
-        return f"{self.model} on {self.data}, {self.part}: {len(self.predictions)} images of {self.lesions} lesions"
+        return f"{self.model} on {self.data}, {self.part}: {self.counted}"
 
     @property
     def before(self) -> LabelledPredictions | None:
@@ -91,7 +104,7 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
     unfamiliar = evaluation.shift.unfamiliar if evaluation.shift else None
     if unfamiliar is not None and unfamiliar.low > MUCH_UNFAMILIAR:
         warnings.append(
-            f"{unfamiliar.value:.0%} of the images are unlike the training images: the model was not made for them."
+            f"{unfamiliar.value:.0%} of the {evaluation.unit} are unlike the training images: the model was not made for them."
         )
     if mapping := evaluation.mapping:
         warnings.append(f"{not_measurable_told(mapping)}. Counted: {mapping.told}.")
@@ -102,7 +115,7 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
             )
     if evaluation.lesions < FEW_LESIONS:
         warnings.append(f"Only {evaluation.lesions} lesions: the intervals are wide, and may still be too narrow.")
-    return warnings + few_of(evaluation.predictions)
+    return warnings + few_of(evaluation.predictions, evaluation.unit)
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -120,7 +133,9 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "model": evaluation.model,
         "data": evaluation.data,
         "part": evaluation.part,
+        "unit": evaluation.unit,
         "images": len(predictions),
+        "images_pooled": evaluation.pooled or None,
         "lesions": evaluation.lesions,
         "images_by_diagnosis": dict(zip(names, counts, strict=True)),
         "images_by_refer": {word: (predictions.refer == word).sum() for word in (TRUSTED, UNCERTAIN, UNFAMILIAR)},

@@ -56,7 +56,9 @@ def evaluation_page(evaluation: Evaluation) -> str:
         sections.append(pages.section("How far these images are from the training images", *_shift(evaluation.shift)))
     if evaluation.slices:
         sections.append(
-            pages.section("Groups of images", *_slices(evaluation), *shown("slices"), _slices_table(evaluation))
+            pages.section(
+                f"Groups of {evaluation.unit}", *_slices(evaluation), *shown("slices"), _slices_table(evaluation)
+            )
         )
     for heading, names in (
         ("The worst mistakes", ("worst_mistakes",)),
@@ -112,16 +114,16 @@ def _always(evaluation: Evaluation) -> tuple[str, Estimate] | None:
 
 
 def _in_short(evaluation: Evaluation) -> str:
-    metrics, found, always = evaluation.metrics, [], _always(evaluation)
+    metrics, found, always, unit = evaluation.metrics, [], _always(evaluation), evaluation.unit
     if "balanced_accuracy" in metrics and always:
         present = len(np.unique(evaluation.predictions.labels))
         found.append(
-            f"Of each diagnosis {metrics['balanced_accuracy'].value:.0%} of the images are called rightly on average; "
+            f"Of each diagnosis {metrics['balanced_accuracy'].value:.0%} of the {unit} are called rightly on average; "
             f"always answering {always[0]} would reach {1 / present if always[1].value else 0:.0%}."
         )
     if "accuracy" in metrics and always:
         found.append(
-            f"Of all images {metrics['accuracy'].value:.0%} are called rightly, where always answering {always[0]} is "
+            f"Of all {unit} {metrics['accuracy'].value:.0%} are called rightly, where always answering {always[0]} is "
             f"right in {always[1].value:.0%}: accuracy alone says little here."
         )
     return " ".join([*found, "The small numbers are 95% intervals."])
@@ -137,7 +139,7 @@ def _facts(evaluation: Evaluation) -> Markup:
          f"{card.split_seed}"),
         ("Evaluated on", f"{evaluation.data}, {evaluation.part}"),
         ("Data", evaluation.data_digest),
-        ("Images", f"{len(evaluation.predictions)} of {evaluation.lesions} lesions"),
+        ("Measured", evaluation.counted),
         ("Intervals", f"95%, from {evaluation.resamples} bootstrap resamples of lesions, as images of one lesion are "
          f"no independent evidence (seed {evaluation.seed})"),
         ("Calls", "the diagnosis whose probability exceeds its share of the training images by the largest factor"),
@@ -163,23 +165,24 @@ def _by_diagnosis(evaluation: Evaluation) -> Markup:
         + [_two_lines(evaluation.metrics.get(f"{metric.name}_{diagnosis}")) for metric in OF_DIAGNOSIS]
         for diagnosis, count in zip(labels.names, counts, strict=True)
     ]
-    header = ["diagnosis", "images", *(metric.words.replace(" ", "\n") for metric in OF_DIAGNOSIS)]
+    header = ["diagnosis", evaluation.unit, *(metric.words.replace(" ", "\n") for metric in OF_DIAGNOSIS)]
     return pages.table(header, rows, "Each diagnosis against the rest, with 95% intervals")
 
 
 def _operating_point(evaluation: Evaluation) -> Iterator[Markup]:
-    predictions, calibration = evaluation.predictions, evaluation.calibration
+    predictions, calibration, unit = evaluation.predictions, evaluation.calibration, evaluation.unit
     malignant, names = predictions.is_malignant, evaluation.card.labels.malignant
     found, flagged = int(predictions.malignant[malignant].sum()), int(predictions.malignant[~malignant].sum())
     asked = calibration.figures.get("sensitivity_asked_for")
     purpose = f", so chosen on the validation part that {asked:.0%} of its malignant images reach it" if asked else ""
     yield pages.paragraph(
-        f"An image is called malignant ({_or(names)}) from a malignant probability of "
+        f"{'A lesion' if evaluation.pooled else 'An image'} is called malignant ({_or(names)}) from a malignant probability of "
         f"{calibration.malignant_threshold:.3g} on{purpose}."
     )
     yield pages.paragraph(
-        f"Here that finds {found} of {malignant.sum()} malignant images, and flags {flagged} of {(~malignant).sum()} "
-        "benign ones with them" + (f": {flagged / found:.1f} false alarms for each malignant image." if found else ".")
+        f"Here that finds {found} of {malignant.sum()} malignant {unit}, and flags {flagged} of {(~malignant).sum()} "
+        "benign ones with them"
+        + (f": {flagged / found:.1f} false alarms for each malignant {unit[:-1]}." if found else ".")
     )
     shown = [metric for metric in overall_metrics(predictions.label_set) if metric.name.startswith("malignant_")]
     yield _metrics_table(evaluation, shown, "Malignant against benign")
@@ -209,7 +212,7 @@ def _refer(evaluation: Evaluation) -> str:
     refer = evaluation.predictions.refer
     uncertain, unfamiliar = int((refer == UNCERTAIN).sum()), int((refer == UNFAMILIAR).sum())
     text = (
-        f"{uncertain} of {len(refer)} images are referred as uncertain (the call's probability is below "
+        f"{uncertain} of {len(refer)} {evaluation.unit} are referred as uncertain (the call's probability is below "
         f"{evaluation.calibration.uncertain_below:.3g})"
     )
     if evaluation.calibration.unfamiliar_above is not None:
@@ -272,12 +275,16 @@ def _slices_table(evaluation: Evaluation) -> Markup:
     shown = shown_at(Place.GROUPS, evaluation.predictions.label_set)
     rows = [
         [f"{attribute_in_words(each.attribute)}: {each.value}{' (small)' if each.small else ''}"]
-        + [f"{each.images}\n{each.lesions}"]
+        + [f"{each.lesions}" if evaluation.pooled else f"{each.images}\n{each.lesions}"]
         + [_two_lines(each.metrics.get(metric.name)) for metric in shown]
         for each in evaluation.slices
     ]
-    header = ["group", "images\nlesions", *(metric.short.replace(" ", "\n") for metric in shown)]
-    return pages.table(header, rows, "Groups of images, with 95% intervals")
+    header = [
+        "group",
+        "lesions" if evaluation.pooled else "images\nlesions",
+        *(metric.short.replace(" ", "\n") for metric in shown),
+    ]
+    return pages.table(header, rows, f"Groups of {evaluation.unit}, with 95% intervals")
 
 
 def _two_lines(estimate: Estimate | None, digits: int = 2) -> str:

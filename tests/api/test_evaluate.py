@@ -150,6 +150,12 @@ def test_lesions_are_measured_in_place_of_images(bundle: Path, demo_folder: Path
     assert grouped.exit_code == 0, grouped.output
     values = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert values["images"] == values["lesions"] == len(lesions) < 150
-    assert any("each lesion counts once: its images, 150 in all" in warning for warning in values["warnings"])
+    assert values["unit"] == "lesions" and values["images_pooled"] == 150
+    assert f"{len(lesions)} lesions, 150 images pooled" in grouped.stdout
+    assert not any("images of" in warning for warning in values["warnings"])
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"{len(lesions)} lesions, 150 images pooled" in page and "A lesion is called malignant" in page
+    assert ">images</th>" not in page and f"{len(lesions)} lesions are referred" in page
+    assert any("Each lesion counts once: its images, 150 in all" in warning for warning in values["warnings"])
     assert [each["strength"] for each in values["call_strengths"]] == [0, 0.25, 0.5, 0.75, 1]
     assert "What other calls would give" in (tmp_path / "out" / "report.html").read_text()
