@@ -83,8 +83,8 @@ def warning(text: str) -> Markup:
 
 
 def sentence(text: str) -> str:
-    """A message as a sentence of a page."""
-    return f"{text[:1].upper()}{text[1:]}."
+    """A message as a sentence of a page; a name that it begins with, as of a file, stays as it is."""
+    return f"{text[:1].upper() if text.partition(' ')[0].isalpha() else text[:1]}{text[1:]}."
 
 
 def bullets(texts: Iterable[str]) -> Markup:

@@ -104,7 +104,8 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
     unfamiliar = evaluation.shift.unfamiliar if evaluation.shift else None
     if unfamiliar is not None and unfamiliar.low > MUCH_UNFAMILIAR:
         warnings.append(
-            f"{unfamiliar.value:.0%} of the {evaluation.unit} are unlike the training images: the model was not made for them."
+            f"{unfamiliar.value:.0%} of the {evaluation.unit} are unlike the training images: the model was not made "
+            "for them."
         )
     if mapping := evaluation.mapping:
         warnings.append(f"{not_measurable_told(mapping)}. Counted: {mapping.told}.")

@@ -176,8 +176,8 @@ def _operating_point(evaluation: Evaluation) -> Iterator[Markup]:
     asked = calibration.figures.get("sensitivity_asked_for")
     purpose = f", so chosen on the validation part that {asked:.0%} of its malignant images reach it" if asked else ""
     yield pages.paragraph(
-        f"{'A lesion' if evaluation.pooled else 'An image'} is called malignant ({_or(names)}) from a malignant probability of "
-        f"{calibration.malignant_threshold:.3g} on{purpose}."
+        f"{'A lesion' if evaluation.pooled else 'An image'} is called malignant ({_or(names)}) from a malignant "
+        f"probability of {calibration.malignant_threshold:.3g} on{purpose}."
     )
     yield pages.paragraph(
         f"Here that finds {found} of {malignant.sum()} malignant {unit}, and flags {flagged} of {(~malignant).sum()} "

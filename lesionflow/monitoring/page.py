@@ -92,7 +92,7 @@ def watch_page(watch: Watch, champion: str = "") -> str:
     model = f"Scored with {last.night.model or 'no model'}."
     head = [pages.paragraph(line) for line in (model, champion, rows) if line]
     alarms = sorted(last.alarms, key=_says_less)
-    head += [pages.warning(pages.sentence(f"{last.night.name}: {alarm.text}")) for alarm in alarms[:ALARMS_FIRST]]
+    head += [pages.warning(f"{last.night.name}: {alarm.text}.") for alarm in alarms[:ALARMS_FIRST]]
     if more := alarms[ALARMS_FIRST:]:
         head.append(pages.warning(f"{len(more)} more alarms of {last.night.name} are among those below."))
     if not last.alarms:
@@ -141,7 +141,11 @@ def _changes(watched: WatchedNight) -> Any:
         (in_words(name), _change(name, compared), f"{compared.corrected[name]:.2g}")
         for name in order
     ]  # fmt: skip
-    return pages.table(("value", "from the first nights", "p-value, corrected"), rows, "What changed most")
+    return pages.table(
+        ("value", "from the first nights", "p-value, corrected"),
+        rows,
+        "What changed most, with one image of each lesion",
+    )
 
 
 def _change(name: str, compared: Comparison) -> str:
@@ -166,6 +170,10 @@ def _facts(watch: Watch) -> list[tuple[str, str]]:
     limits = watch.limits
     facts += [
         ("an alarm", f"by chance in at most {limits.level:.1%} of the nights that are like the reference"),
+        (
+            "what is compared",
+            "one image of each lesion, where lesions are known; the charts of shares are of all images",
+        ),
         ("limits", f"distributions {limits.distribution:g}, shares {limits.share:g}, categories {limits.category:g}"),
     ]
     return facts

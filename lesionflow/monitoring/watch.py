@@ -160,7 +160,7 @@ def _watched(night: Night, is_reference: bool, references: tuple[Reference, ...]
         compared = Comparison(reference.kind, found, holm({name: each.p_value for name, each in found.items()}))
         comparisons.append(compared)
         if not (is_reference and reference.kind == NIGHTS):
-            alarms += _distance_alarms(compared, reference, limits)
+            alarms += _distance_alarms(night, compared, reference, limits)
             alarms += _estimate_alarms(night, reference, limits)
     return WatchedNight(night, is_reference, tuple(comparisons), tuple(alarms))
 
@@ -182,11 +182,11 @@ def _own_alarms(night: Night, limits: Limits) -> Iterator[Alarm]:
             yield Alarm(name, f"{in_words(name)} is {value:.4g}, where it has to be {bound}", "")
 
 
-def _distance_alarms(compared: Comparison, reference: Reference, limits: Limits) -> Iterator[Alarm]:
+def _distance_alarms(night: Night, compared: Comparison, reference: Reference, limits: Limits) -> Iterator[Alarm]:
     for name, distance in compared.distances.items():
         limit = limit_of(name, reference, limits)
         if abs(distance.size) > limit and compared.corrected[name] < limits.level:
-            yield Alarm(name, _distance_text(name, distance, reference, limit), reference.kind)
+            yield Alarm(name, _distance_text(name, night, distance, reference, limit), reference.kind)
 
 
 def limit_of(name: str, reference: Reference, limits: Limits) -> float:
@@ -203,13 +203,15 @@ def limit_of(name: str, reference: Reference, limits: Limits) -> float:
     return limit if limit == NO_LIMIT else max(limit, reference.usual.get(name, 0.0))
 
 
-def _distance_text(name: str, distance: Distance, reference: Reference, limit: float) -> str:
+def _distance_text(name: str, night: Night, distance: Distance, reference: Reference, limit: float) -> str:
     where = reference.kind
     if name in reference.sample.flags:
         count, images = reference.sample.flags[name]
         share = count / images
-        told = f"{in_words(name)} is {share + distance.size:.1%}, in {where} {share:.1%}"
-        return f"{told}; they may differ by {limit:.1%}"
+        found, of_all = f"{share + distance.size:.1%}", f"{night.values[name]:.1%}"
+        if found != of_all:  # the page shows the share of all images
+            found = f"{of_all}; with one image of each lesion it is {found}"
+        return f"{in_words(name)} is {found}, in {where} {share:.1%}; they may differ by {limit:.1%}"
     return f"{in_words(name)} is at a distance of {distance.size:.2f} from {where}, where {limit:.2f} may be"
 
 

@@ -57,7 +57,7 @@ def test_normal_nights_raise_no_alarm_and_others_do(
     assert page.count("<svg") > 20 and 'class="alarm"' in page and "What waits for review" in page
     assert "<script" not in page and "strange: 30" not in page
     head = page[: page.index("Last night: unsure")]
-    assert "Unsure: expected accuracy is" in head and f"{len(nights[9]['alarms']) - 4} more alarms" in head
+    assert "unsure: expected accuracy is" in head and f"{len(nights[9]['alarms']) - 4} more alarms" in head
 
 
 def test_a_night_without_images_is_told_and_costs_no_other(
@@ -86,6 +86,26 @@ def test_images_of_one_lesion_are_one_piece_of_evidence(write_night: Write, tmp_
         file.write_text("\n".join([header, *lines, *copies]) + "\n")
         _, nights = watch(*usual[:4], file, out=tmp_path / "out", code=4 if expected else 0)
         assert "share/unfamiliar" in alarms(nights[4]) if expected else not alarms(nights[4])
+
+
+def test_an_alarm_names_the_share_of_the_page_and_that_of_lesions_and_its_night_as_it_is_called(
+    write_night: Write, tmp_path: Path
+) -> None:
+    usual = [write_night(f"usual{number}", 200 + number) for number in range(5)]
+    header, *lines = usual[4].read_text().splitlines()
+    refer = header.split(",").index("refer")
+    rows = [line.split(",") for line in lines]
+    for number, row in enumerate(rows[:60]):  # half of them are two images of one lesion
+        row[refer], row[1] = "unfamiliar", f"strange {number // 2 if number < 30 else number}"
+    file = tmp_path / "g2.csv"
+    file.write_text("\n".join([header, *map(",".join, rows)]) + "\n")
+    printed, nights = watch(*usual[:4], file, out=tmp_path / "out", code=4)
+    of_all, firsts = nights[4]["values"]["share/unfamiliar"], {row[1]: row[refer] for row in reversed(rows)}
+    of_lesions = list(firsts.values()).count("unfamiliar") / len(firsts)
+    told = f"g2: share of unfamiliar images is {of_all:.1%}; with one image of each lesion it is {of_lesions:.1%}, in "
+    page = (tmp_path / "out" / "nights.html").read_text()
+    assert f"{of_all:.1%}" != f"{of_lesions:.1%}" and f"ALARM: {told}" in printed and told in page
+    assert "G2" not in page
 
 
 def test_limits_of_ones_own_decide(normal_nights: list[Path], tmp_path: Path) -> None:
