@@ -142,6 +142,7 @@ def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
         _keeping(job, "the same command with --resume goes on from there") if kept else nullcontext(),
     ):
         outputs.check_names(job)
+        _tell_terms(run, info.label, loaded)
         started = time.monotonic()
         resumed = _score_shards(job, job.shards, engine, run, opened)
         workers = config.workers or default_workers(remote=has_remote_images(job))
@@ -166,6 +167,7 @@ def _score_share(run: _Run) -> Summary:
         jobs.join(folder, _task(opened, loaded, config), share, info) as job,
         _keeping(job, "the same command goes on from there", shared=True),
     ):
+        _tell_terms(run, info.label, loaded)
         shards, started, counts = share.shards(job.shards), time.monotonic(), Counts.of(loaded.card.labels)
         resumed = _score_shards(job, shards, engine, run, opened)
         seconds = time.monotonic() - started
@@ -188,10 +190,6 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
                 f"--also {config.also}: has the diagnoses of {labels.name}, {run.model} those of "
                 f"{card.labels.name}; two models can only be set against each other on the same ones"
             )
-    if run.model == PRETRAINED and not config.quiet:
-        from lesionflow.evaluation.model_card import terms_and_metrics
-
-        print(f"{label}: {terms_and_metrics(card)}", file=sys.stderr)
     device = "cuda" if config.engine == RAY and config.gpus_per_task else predictor.device
     loaded = ScoringModel(
         tuple(model.predictor for model in models), tuple(model.graph for model in models),
@@ -205,6 +203,14 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
     moves = run.model.startswith("models:") and ("@" in run.model or run.model.endswith("/latest"))
     asked = f"models:/{label.removesuffix(' (demo data)')}" if moves else run.model
     return loaded, replace(info, model_asked=asked)
+
+
+def _tell_terms(run: _Run, label: str, model: ScoringModel) -> None:
+    """Say what binds the shipped model, once nothing is wrong with what was asked for."""
+    if run.model == PRETRAINED and not run.config.quiet:
+        from lesionflow.evaluation.model_card import terms_and_metrics
+
+        print(f"{label}: {terms_and_metrics(model.card)}", file=sys.stderr)
 
 
 class _Model(NamedTuple):

@@ -100,6 +100,17 @@ class Command(click.Command):
     Options of no group are what a command is about, and come first; where all have one but --help, that comes last.
     """
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Say of a pattern that the shell has put files in place of how to give it."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            takes_pattern = any(each.name == "source" for each in self.params)
+            if takes_pattern and error.message.startswith("Got unexpected extra argument"):
+                told = "put a pattern in quotation marks, or list many files in one and write @FILE"
+                raise click.UsageError(f"{error.message}; {told}", error.ctx) from error
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command in an environment that has a temporary folder and a home."""
         _find_temporary_folder(

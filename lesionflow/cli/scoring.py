@@ -113,6 +113,8 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
         say(f"  {diagnosis:{width}}{count:8}  {count / max(summary.scored, 1):6.1%}")
     for reason, count in sorted(counts.failures.items()):
         say(f"  failed, {reason}: {count}")
+        if reason == "not_found" and count == total > 1:
+            say("  nothing was found: paths of a list count from the folder where the command was given")
     referred = ", ".join(f"{count} {why}" for why, count in counts.referred.items())
     say(f"malignant at the operating point: {counts.malignant} ({counts.malignant_share:.1%}); refer: {referred}")
     if counts.both:

@@ -142,7 +142,8 @@ def join_truth_of_all(
         )
         known, chances = known[~np.isnan(chances)], chances[~np.isnan(chances)]
     if known.empty:
-        raise DataError(f"{truth}: none of its {rows.unit} has a prediction in {report.file}; is it of another report?")
+        why = "is it of another report?" if report.scored.any() else "no row of that report was scored: see its errors"
+        raise DataError(f"{truth}: none of its {rows.unit} has a prediction in {report.file}; {why}")
     if how:
         notes.append(how)
     weights = None if chances is None else 1 / chances

@@ -200,7 +200,14 @@ class ScoringConfig(ReportConfig):
             return None
         matched = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", self.shard)
         if not matched or not 1 <= int(matched[1]) <= int(matched[2]):
-            raise UsageError(f"--shard {self.shard}: write the number of the part and of all parts, as in 3/8")
+            wrong = (
+                ""
+                if matched is None
+                else "; parts count from 1"
+                if int(matched[1]) == 0
+                else (f"; there is no part {matched[1]} of {matched[2]}")
+            )
+            raise UsageError(f"--shard {self.shard}: write the number of the part and of all parts, as in 3/8{wrong}")
         return ShardRange(int(matched[1]), int(matched[2]))
 
     def _check_shard(self) -> None:

@@ -28,7 +28,11 @@ def with_group_columns(carried: tuple[str, ...], group_by: str | None, rank_by: 
         if column is None:
             continue
         if column not in carried:
-            there = f"it has {', '.join(carried)}{did_you_mean(column, carried)}" if carried else "it has none"
+            if not carried:
+                raise UsageError(
+                    f"{name} {column}: what is scored has no columns besides path; give a .csv with path and {column}"
+                )
+            there = f"it has {', '.join(carried)}{did_you_mean(column, carried)}"
             raise UsageError(f"{name} {column}: no column of the list of images besides path; {there}")
         if taken := [own for own in added if own in carried]:
             raise UsageError(

@@ -305,7 +305,7 @@ def check_isic_names(paths: Iterable[str]) -> None:
 def _refuse_same_name(names: dict[str, str], name: str, path: str) -> None:
     if name in names:
         raise ReportError(
-            f"--format isic names images without their folders, and {utf8(names[name])} and {utf8(path)} are both "
-            f"{name}; score them apart"
+            f"--format isic names images without folder and ending, and {utf8(names[name])} and {utf8(path)} are both "
+            f"{name}; score them apart, or rename one"
         )
     names[name] = path

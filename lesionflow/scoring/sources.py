@@ -13,17 +13,20 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from lesionflow.errors import DataError, UsageError
 from lesionflow.images.containers import ZIP_SUFFIX, is_archive
 from lesionflow.images.discovery import LeftOut, describe_left_out, no_images, walk_images
+from lesionflow.images.signatures import HEAD, sniff
 from lesionflow.scoring.patterns import expand, expand_url, is_pattern
 from lesionflow.storage.location import FILE, Url, is_url, parse_location
 from lesionflow.storage.objects import is_file, listed, local_copy
 
 PATH_COLUMN = "path"  # of a CSV source
 TABLE_SUFFIXES = (".csv", ".tsv")
+_OTHER_LISTS = (".txt", ".lst", ".list", ".jsonl", ".xlsx", ".parquet")  # what people keep paths in
 _SAMPLE = 256  # bytes that tell an encoding
 _UNDECODABLE = {"utf-8-sig": "surrogateescape", "utf-16": "strict"}  # names of files are bytes, and come back as such
 _AROUND = frozenset(' \t"')
@@ -73,14 +76,39 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
     if path == "-":
         return Source(_listed(sys.stdin.buffer, "standard input"), if_empty="standard input holds no paths")
     if path.startswith("@"):
-        return Source(_listed_in(path[1:]), if_empty=f"{path[1:]}: holds no paths")
+        return Source(_found_from_here(_listed_in(path[1:]), path[1:]), if_empty=f"{path[1:]}: holds no paths")
     if os.path.isfile(path):
-        return _table(path) if path.lower().endswith(TABLE_SUFFIXES) else Source(iter([(path,)]))
+        return _table(path) if path.lower().endswith(TABLE_SUFFIXES) else _one_file(path)
     if is_pattern(path) and not os.path.lexists(path):
         return Source(((found,) for found in expand(path)), if_empty=f"{path}: no file matches")
     if os.path.lexists(path):
         raise DataError(f"{path}: neither a file nor a folder, or a link that leads nowhere")
     raise DataError(f"{path}: no such file or folder; give a folder of images or one image")
+
+
+def _one_file(path: str) -> Source:
+    """A file that is an image, whole or not. Raises `UsageError` for what seems to be a list."""
+    with contextlib.suppress(OSError):  # said in its row
+        if path.lower().endswith(_OTHER_LISTS) and Path(path).stat().st_size:
+            with open(path, "rb") as file:
+                if sniff(file.read(HEAD)) is None:
+                    raise UsageError(
+                        f"{path}: is no image; write @FILE for a text file of paths, one a line, and save a table with "
+                        f"a column '{PATH_COLUMN}' as .csv"
+                    )
+    return Source(iter([(path,)]))
+
+
+def _found_from_here(inputs: Iterator[tuple[str, ...]], file: str) -> Iterator[tuple[str, ...]]:
+    """What a list holds. Raises `DataError` where its first path is not here but beside the list: no row would do."""
+    for number, each in enumerate(inputs):
+        beside = os.path.join(os.path.dirname(file), each[0])
+        if not number and not is_url(file) and not os.path.lexists(each[0]) and os.path.lexists(beside):
+            raise DataError(
+                f"{file}: its paths count from the working directory, where {each[0]} is not; it lies beside the list: "
+                f"give the command in {os.path.dirname(file)}, or list whole paths"
+            )
+        yield each
 
 
 def _folder(path: str, recursive: bool, pattern: str | None) -> Source:
@@ -241,7 +269,8 @@ def _table(path: str) -> Source:
                 raise DataError(f"{path}: record {number} has no path; mend the table")
             yield (_checked(row[column], path), *row[:column], *row[column + 1 :])
 
-    return Source(inputs(), (*header[:column], *header[column + 1 :]), if_empty=f"{path}: no rows below the header")
+    carried = (*header[:column], *header[column + 1 :])
+    return Source(_found_from_here(inputs(), path), carried, if_empty=f"{path}: no rows below the header")
 
 
 def _path_column(header: Sequence[str]) -> int | None:

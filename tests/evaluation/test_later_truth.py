@@ -133,6 +133,15 @@ def test_truth_that_cannot_be_used_is_one_clear_line(
     assert "labels.csv" in error_line(result)
 
 
+def test_a_report_of_which_nothing_was_scored_is_said_to_be_so(report: Path, tmp_path: Path) -> None:
+    header, *rows = report.read_text().splitlines()
+    broken = [row for row in rows if "broken.jpg" in row]
+    (tmp_path / "failed.csv").write_text("\n".join([header, *broken]) + "\n")
+    truth = write(tmp_path / "labels.csv", "path,diagnosis", [("night/broken.jpg", "mel")])
+    with pytest.raises(DataError, match="no row of that report was scored: see its errors"):
+        evaluate_report(tmp_path / "failed.csv", truth)
+
+
 def test_a_report_is_no_truth(report: Path) -> None:
     result = invoke("evaluate", "--report", str(report), "--truth", str(report))
     assert result.exit_code == 1 and "is what a model called" in error_line(result)

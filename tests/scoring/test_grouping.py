@@ -145,6 +145,10 @@ def test_the_rank_is_within_the_patients_own_images(table: Path, deciding_bundle
     ("options", "message"),
     [
         (("--group-by", "lesion"), "no column of the list of images besides path; it has lesion_id, patient_id"),
+        (("--shard", "3/2"), "there is no part 3 of 2"),
+        (("--shard", "0/2"), "parts count from 1"),
+        (("--top-k", "99"), "Error: --top-k 99: there are 7 diagnoses"),
+        (("more.jpg",), "put a pattern in quotation marks, or list many files in one and write @FILE"),
         (("--rank-by", "patient"), "did you mean 'patient_id'?"),
         (("--group-by", "lesion_id", "--shard", "1/2"), "give it to `lesionflow merge`"),
         (("--group-by", "lesion_id", "--pool", "median"), "is not one of"),
@@ -156,3 +160,12 @@ def test_what_does_not_fit_is_one_line_before_work(
     result = invoke("score", str(table), "--model", str(deciding_bundle), "--out", str(tmp_path / "a.csv"), *options)
     assert result.exit_code == 2 and message in result.stderr, result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_columns_of_a_folder_are_said_to_be_those_of_a_table(images: Path, tmp_path: Path) -> None:
+    result = invoke("score", str(images), "--model", "pretrained", "--out", str(tmp_path / "a.csv"), "--group-by", "x")
+    assert result.exit_code == 2
+    assert (
+        error_line(result)
+        == "Error: --group-by x: what is scored has no columns besides path; give a .csv with path and x"
+    )

@@ -22,6 +22,7 @@ from lesionflow.model.prediction import IndexedPrediction
 from lesionflow.model.predictor import load_predictor
 from lesionflow.scoring.engines import local
 from lesionflow.scoring.engines.local import Batch, score_batches
+from tests.conftest import invoke
 
 Command = Callable[..., list[str]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -375,3 +376,12 @@ def test_a_live_bar_on_a_terminal(
     os.close(ours)
     assert process.wait(60) == 0
     assert b"scoring" in shown and b"60/60" in shown and b"0 failed" in shown, shown
+
+
+def test_where_no_file_of_a_list_is_found_it_is_said_from_where_paths_count(small_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path\na.jpg\nb.jpg\n")
+    result = invoke(
+        "score", str(tmp_path / "list.csv"), "--model", str(small_bundle), "--out", str(tmp_path / "results.csv")
+    )
+    assert result.exit_code == 3
+    assert "nothing was found: paths of a list count from the folder where the command was given" in result.stdout

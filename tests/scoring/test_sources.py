@@ -249,3 +249,28 @@ def test_options_that_have_no_meaning_for_a_source(options: dict[str, object], t
     touch(tmp_path, "a.jpg")
     with pytest.raises(UsageError, match="is for folders"):
         open_source(tmp_path / "a.jpg", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["list.csv", "@list.txt"])
+def test_paths_that_lie_beside_the_list_and_not_here_are_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "there/images/a.jpg", "here/x")
+    (tmp_path / "there" / "list.csv").write_text("path\nimages/a.jpg\n")
+    (tmp_path / "there" / "list.txt").write_text("images/a.jpg\n")
+    monkeypatch.chdir(tmp_path / "here")
+    at, file = ("@" if name[0] == "@" else ""), name.removeprefix("@")
+    with pytest.raises(DataError, match=r"lies beside the list: give the command in \.\./there, or list whole paths"):
+        paths(f"{at}../there/{file}")
+    touch(tmp_path, "here/images/a.jpg")  # as ever where it is here
+    assert paths(f"{at}../there/{file}") == ["images/a.jpg"]
+
+
+@pytest.mark.parametrize("name", ["list.txt", "images.lst", "table.jsonl", "table.XLSX"])
+def test_a_list_that_was_given_as_an_image_is_refused(name: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.write_bytes(b"a.jpg\nb.jpg\n")
+    with pytest.raises(UsageError, match="is no image; write @FILE"):
+        open_source(file)
+    file.write_bytes(b"\xff\xd8\xff")  # an image, whatever its name
+    assert paths(file) == [str(file)]
