@@ -181,7 +181,7 @@ def _read_data(
     with console.status("describing the data"):
         description = describe_images(images, split)
     for finding in description.findings:
-        if finding.warning:
+        if finding.warning and finding.text not in images.warnings:  # which were told before the split could fail
             tell(console, f"warning: {finding.text}", warning=True)
     counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
     tell(console, f"{images.description}: {counts} images, split by {split.by}; preset {config.preset}")

@@ -1,4 +1,5 @@
 import dataclasses
+import io
 import re
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from click.testing import Result
 from rich.console import Console
 
-from lesionflow.api.train import _without_missing
+from lesionflow.api.train import _read_data, _without_missing
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import RegistryError
 from lesionflow.registry.champion import find_champion
@@ -130,6 +131,17 @@ def test_a_table_that_lacks_diagnoses_of_the_set_is_refused_before_any_run(
     assert result.exit_code == 1 and "no image of akiec, bcc, bkl, df, vasc to train on" in told
     assert "only of mel, nv;" in told and "--diagnoses" in told
     assert len(mlflow.search_runs(experiment_names=["lesionflow"])) == before
+
+
+def test_what_a_data_set_leaves_out_is_told_once(demo_folder: Path, tmp_path: Path) -> None:
+    table = read_labelled_images(demo_folder).table[["path", "dx", "lesion_id"]].rename(columns={"dx": "diagnosis"})
+    table.loc[len(table)] = [str(next(demo_folder.rglob("*.jpg"))), "lentigo", "L1"]
+    table = table.drop_duplicates("path", keep="last")
+    table.to_csv(tmp_path / "others.csv", index=False)
+    told = io.StringIO()
+    images, *_ = _read_data(TrainingConfig(data=str(tmp_path / "others.csv")), None, Console(file=told), tmp_path)
+    (left_out,) = images.warnings
+    assert "lentigo" in left_out and " ".join(told.getvalue().split()).count(left_out) == 1
 
 
 def test_wrong_usage_exits_with_two(tmp_path: Path) -> None:
