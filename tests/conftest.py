@@ -104,6 +104,7 @@ def _train(folder: Path, demo_folder: Path, cache: Path) -> None:
         )  # fmt: skip
     assert result.exit_code == 0, result.output
     (folder / "train.out").write_text(result.stdout)
+    (folder / "train.err").write_text(result.stderr)
     bundles = [file.parent for file in folder.rglob("model.onnx")]
     (cnn,) = (bundle for bundle in bundles if read_card(bundle).network == "cnn")
     shutil.copytree(cnn, folder / "bundle")  # what tests train in copies of the store is logged beside the original

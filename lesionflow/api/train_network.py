@@ -19,6 +19,7 @@ from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import Split
 from lesionflow.errors import RegistryError
 from lesionflow.evaluation.learning import History
+from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import CARD_FILE, Card
 from lesionflow.model.predictor import load_predictor
@@ -157,6 +158,7 @@ def train_network(
             trained_before=[source.trained_on for source in sources if source.trained_on],
             progress=lambda doing: status.update(f"{name}: {doing}"),
         )  # fmt: skip
+        tell(console, f"{name}: {_kept_epoch(config, fitted, finished.card)}")
         status.update(f"{name}: logging and registering")
         example = Path(images.table["path"].iloc[split.validation[0]]).read_bytes()
         outcome = write_artifacts(left, finished, run_id, registered_model, history, example)
@@ -164,6 +166,17 @@ def train_network(
             version = register_artifacts(outcome, registered_model)
     delete_checkpoints(run_id)
     return version, history
+
+
+def _kept_epoch(config: TrainingConfig, fitted: Fitted, card: Card) -> str:
+    """Which epoch's weights were kept and why, with both values of the metric that stands in its line and the table."""
+    why = "the last" if config.keep == "last" else "the best on validation"
+    seen = fitted.history[fitted.best_epoch - 1].validation_balanced_accuracy
+    calibrated = card.metrics["validation"][DECIDING].value
+    return (
+        f"kept epoch {fitted.best_epoch} of {len(fitted.history)}, {why}: balanced accuracy {seen:.3f} before "
+        f"calibration, {calibrated:.3f} after it"
+    )
 
 
 def _card(

@@ -14,6 +14,7 @@ from rich.console import Console
 from lesionflow.api.train import _read_data, _without_missing
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import RegistryError
+from lesionflow.model.card import read_card
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version
 from lesionflow.training.config import TrainingConfig
@@ -27,6 +28,17 @@ def test_prints_figures_decision_and_what_to_do_next(trained_store: Path) -> Non
     for word in ("balanced", "always nv", "validation", "test", "is the champion now", "lesionflow score", "mlflow ui"):
         assert word in printed
     assert "(demo data)" in printed
+
+
+def test_says_which_epoch_was_kept_with_its_metric_in_the_epochs_line_and_in_the_table(trained_store: Path) -> None:
+    told = (trained_store / "train.err").read_text()
+    card = read_card(trained_store / "bundle")
+    kept = re.search(
+        r"cnn: kept epoch (\d) of 2, the best on validation: balanced accuracy (\S+) before .*, (\S+) after", told
+    )
+    assert kept is not None and int(kept[1]) == card.training["best_epoch"]
+    assert f"cnn epoch {kept[1]}/2: " in told and f"balanced accuracy {kept[2]} as if all were equally frequent" in told
+    assert kept[3] == f"{card.metrics['validation']['balanced_accuracy'].value:.3f}"
 
 
 @dataclass(frozen=True)
