@@ -20,7 +20,7 @@ import psutil
 
 MARKS = {"efficientnet": 0.72, "cnn": 0.65}  # validation balanced accuracy
 HERE = Path(__file__).parents[1]
-EPOCH = re.compile(r"epoch (\d+)/\d+: .*, balanced accuracy (\d\.\d+)$")
+EPOCH = re.compile(r"epoch (\d+)/\d+: .*, balanced accuracy (\d\.\d+)")
 
 
 def seconds_to_mark(checkout: Path, data: str, network: str, mark: float, seed: int) -> tuple[float, int, float]:
