@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
+import os
 from typing import Any
 
 from lesionflow.errors import UsageError, did_you_mean
 
 FOLDERS, FILES = "<folders>", "<files>"  # among what a shell is to complete: what is on the disk
 SEPARATOR = "\n"  # of the values of an option that is given several times: a path can hold any other character
+_KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 _YES, _NO = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
 
 
@@ -69,11 +72,26 @@ def read_option(field: dataclasses.Field[Any], text: str) -> Any:
 
 
 def check_options(config: Any) -> None:
-    """Raise `UsageError` for a value that is none of its option's choices or outside its range."""
+    """Raise `UsageError` for a value that is not of its option's kind, none of its choices or outside its range.
+
+    A program may give a path where the command line has its text; the configuration then holds the text.
+    """
     for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
+        value, kind = getattr(config, field.name), field.metadata["kind"]
+        if kind is str and isinstance(value, os.PathLike):
+            value = os.fspath(value)
+            object.__setattr__(config, field.name, value)
+        if not _is_of_kind(value, kind) and not (value is None and field.default is None):
+            told = _KINDS.get(kind, "a path")
+            raise UsageError(f"{field.name}={value!r}: must be {told}")  # only a program can give it
         if value is not None and (wrong := _what_is_wrong(field, value)):
             raise UsageError(f"{option_name(field)} {value}: {wrong}")
+
+
+def _is_of_kind(value: Any, kind: Any) -> bool:
+    if kind in (int, float):  # numpy's numbers are as good
+        return isinstance(value, numbers.Integral if kind is int else numbers.Real) and not isinstance(value, bool)
+    return isinstance(value, kind)
 
 
 def _what_is_wrong(field: dataclasses.Field[Any], value: Any) -> str:

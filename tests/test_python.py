@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import dataclasses
 import importlib
 import inspect
 import io
@@ -109,6 +110,26 @@ def test_a_misspelt_keyword_is_one_line_and_a_configuration_is_taken(tmp_path: P
         lesionflow.score("images", tmp_path / "results.csv", bach_size=3)  # type: ignore[call-arg]
     with pytest.raises(lesionflow.LesionflowError, match="--top-k 0: must be from 1 to 1000"):
         lesionflow.score("images", tmp_path / "results.csv", lesionflow.ScoringConfig(quiet=True), top_k=0)
+
+
+@pytest.mark.parametrize("name", [name for name in dir(lesionflow) if name.endswith("Config")])
+def test_a_value_of_another_kind_is_one_line_that_names_its_option(name: str) -> None:
+    config = getattr(lesionflow, name)
+    for field in dataclasses.fields(config):
+        with pytest.raises(lesionflow.LesionflowError, match=f"^{field.name}=.*: must be "):
+            config(**{field.name: {}})
+
+
+def test_paths_and_whole_numbers_may_stand_for_texts_and_numbers(tmp_path: Path) -> None:
+    assert lesionflow.TrainingConfig(data=tmp_path, learning_rate=1).data == str(tmp_path)  # type: ignore[arg-type]
+    config = lesionflow.ScoringConfig(html="page.html", max_failures=3)  # type: ignore[arg-type]
+    assert (config.html, config.max_failures) == (Path("page.html"), "3")
+
+
+@pytest.mark.parametrize(("given", "meant"), [("modl", "model"), ("consol", "console"), ("top_kk", "top_k")])
+def test_of_a_misspelt_keyword_the_nearest_is_named(given: str, meant: str) -> None:
+    with pytest.raises(lesionflow.LesionflowError, match=f"has no option '{given}'; did you mean '{meant}'"):
+        lesionflow.score("images", "results.csv", **{given: "x"})  # type: ignore[arg-type]
 
 
 def test_modules_do_not_take_the_place_of_functions() -> None:

@@ -7,6 +7,7 @@ since no type checker derives a `TypedDict` from a dataclass.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from typing import Any, TypedDict, TypeVar
 
@@ -180,7 +181,12 @@ def configured(kind: type[_Config], config: _Config | None, overrides: Mapping[s
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
     for name in overrides:
         if name not in known:
-            raise UsageError(f"{kind.__name__} has no option {name!r}{did_you_mean(name, known)}")
+            # What the function takes besides options is what its caller may have meant as well.
+            asked = sys._getframe(1).f_code
+            own = asked.co_varnames[: asked.co_argcount + asked.co_kwonlyargcount]
+            raise UsageError(f"{kind.__name__} has no option {name!r}{did_you_mean(name, (*known, *own))}")
+    if config is not None and not isinstance(config, kind):
+        raise UsageError(f"config={config!r}: must be a {kind.__name__}; give single options by their names")
     if config is None:
         return kind(**overrides)
     return dataclasses.replace(config, **overrides)  # type: ignore[type-var]

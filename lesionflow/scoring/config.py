@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.columns import ON_REQUEST, report_columns
 from lesionflow.model.pooling import check_pool, pool_option
 from lesionflow.options import check_options, option
 from lesionflow.scoring.review_sample import BY_BOTH, CHOSEN_BY
-from lesionflow.storage.location import Location
+from lesionflow.storage.location import Location, parse_location
 
 DEVICES = ("auto", "cpu", "cuda")
 ISIC = "isic"
@@ -99,6 +100,14 @@ class ReportConfig:
     quiet: bool = option(False, "Print errors only.", group=REPORT)
 
     def __post_init__(self) -> None:
+        given: dict[str, Any] = {
+            name: getattr(self, name) for name in ("html", "summary", "sample_out", "max_failures")
+        }
+        for name, value in given.items():  # as programs may give them
+            if name == "max_failures" and type(value) is int:
+                object.__setattr__(self, name, str(value))
+            elif name != "max_failures" and isinstance(value, str):
+                object.__setattr__(self, name, parse_location(value))
         check_options(self)
         self.failures_allowed(0)
         if self.sample is None and self.sample_out is not None:

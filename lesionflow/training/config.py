@@ -142,7 +142,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("data", "extra"):  # from Python, several can be given as a list
-            if not isinstance(getattr(self, name), str):
+            if isinstance(getattr(self, name), list | tuple):
                 object.__setattr__(self, name, SEPARATOR.join(map(str, getattr(self, name))))
         check_options(self)
         read_label_set(self.diagnoses)  # a set that cannot be read is said before anything else
