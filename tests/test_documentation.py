@@ -166,3 +166,29 @@ def test_no_page_asks_anybody_else_for_anything(site: Path) -> None:
     assert len(pages) > 20
     foreign = {place for page in pages for place in page.loads if re.match(r"(\w+:)?//", place)}
     assert not foreign
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        str(page.relative_to(ROOT))
+        for page in (
+            *ROOT.glob("*.md"),
+            *(each for room in ("docs", "batch", "findings", "examples") for each in (ROOT / room).rglob("*.md")),
+        )
+    ],
+)
+def test_links_lead_somewhere_where_there_is_no_site(page: str) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(), flags=re.S)
+    for target, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)(#[^)\s]*)?\)", text):
+        meant = (ROOT / page).parent / target if target else ROOT / page
+        assert meant.exists(), f"{page}: {target}"
+        if anchor and meant.suffix == ".md":
+            headings = re.findall(r"^#+ (.*)$", meant.read_text(), re.M)
+            anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor[1:] in anchors, f"{page}: {target}{anchor}"
+
+
+def test_the_overview_of_the_reference_has_every_page() -> None:
+    told = re.findall(r"^## (.*)$", (ROOT / "docs" / "reference" / "README.md").read_text(), re.M)
+    assert told == [place.removeprefix("reference/").removesuffix(".md") for place in reference.pages(ROOT)]

@@ -39,7 +39,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lead links that leave `docs` to where the site has what they mean."""
+    """Lead links that leave `docs`, or name a page that only the site has, to where it has what they mean."""
+    markdown = markdown.replace("<!-- rooms.svg -->", "![The rooms and what they import](rooms.svg)")
+    markdown = re.sub(r"\]\(((?:\.\./)?reference/)README\.md#(\w+)\)", r"](\1\2.md)", markdown)
     here = posixpath.dirname(page.file.src_uri)
 
     def led(link: re.Match[str]) -> str:
