@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lesionflow.errors import first_few
+from lesionflow.model.card import nan_as_null
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,7 +76,7 @@ def report_as_json(found: ReportComparison) -> dict[str, Any]:
         "scored": known.scored,
         "notes": list(found.notes),
         "metrics": dict(zip(found.models, map(dict, found.metrics), strict=True)),
-        "differences": {name: vars(difference) for name, difference in found.differences.items()},
+        "differences": {name: nan_as_null(vars(difference)) for name, difference in found.differences.items()},
     }
 
 
@@ -85,7 +86,7 @@ def as_json(comparison: Comparison, parts: tuple[str, ...]) -> dict[str, Any]:
         "first": comparison.models[0].label,
         "models": [_described(model, parts) for model in comparison.models],
         "differences": {
-            label: {name: vars(difference) for name, difference in differences.items()}
+            label: {name: nan_as_null(vars(difference)) for name, difference in differences.items()}
             for label, differences in comparison.differences.items()
         },
         "not_comparable": comparison.not_comparable,
@@ -110,7 +111,8 @@ def _described(model: ComparedModel, parts: tuple[str, ...]) -> dict[str, Any]:
         "width": card.width,
         "registered": model.registered.isoformat(timespec="seconds") if model.registered else None,
         "metrics": {
-            part: {name: estimate._asdict() for name, estimate in card.metrics.get(part, {}).items()} for part in parts
+            part: {name: nan_as_null(estimate._asdict()) for name, estimate in card.metrics.get(part, {}).items()}
+            for part in parts
         },
     }
 
@@ -119,7 +121,7 @@ def _side_by_side(models: tuple[ComparedModel, ...], parts: tuple[str, ...]) -> 
     from rich import box
     from rich.table import Table
 
-    from lesionflow.evaluation.metrics import Place, shown_at
+    from lesionflow.evaluation.metrics import Place, ends, shown_at
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("", width=NAMES)
@@ -136,7 +138,7 @@ def _side_by_side(models: tuple[ComparedModel, ...], parts: tuple[str, ...]) -> 
         table.add_row(part, style="bold")
         for metric in shown_at(Place.COMPARISON, cards[0].labels):
             found = [card.metrics.get(part, {}).get(metric.name) for card in cards]
-            table.add_row(metric.short, *(f"{x.value:.3f} ({x.low:.3f}-{x.high:.3f})" if x else "" for x in found))
+            table.add_row(metric.short, *(f"{x.value:.3f} ({ends(x, to='-')})" if x else "" for x in found))
     table.caption, table.caption_justify = "in brackets: 95 % intervals", "left"
     return table
 
@@ -145,7 +147,7 @@ def _differences(title: str, differences: Mapping[str, Difference], labels: Labe
     from rich import box
     from rich.table import Table
 
-    from lesionflow.evaluation.metrics import Place, shown_at
+    from lesionflow.evaluation.metrics import Place, ends, shown_at
 
     table = Table(
         box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), title=title, title_justify="left",
@@ -161,7 +163,7 @@ def _differences(title: str, differences: Mapping[str, Difference], labels: Labe
             table.add_row(
                 metric.short,
                 f"{found.value:+.4f}",
-                f"{found.low:+.4f} to {found.high:+.4f}",
+                ends(found, "+.4f"),
                 f"{found.probability_better:.3f}",
             )
     if left_out := [each.short for each in shown if each.name not in differences]:

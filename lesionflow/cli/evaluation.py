@@ -165,11 +165,13 @@ def _evaluate_report(
 
 
 def _print_metrics(about: str, metrics: Mapping[str, Estimate], warnings: Sequence[str]) -> None:
+    from lesionflow.evaluation.metrics import ends
+
     for warning in warnings:
         click.secho(f"WARNING: {warning}", err=True, fg="yellow", bold=True)
     click.echo(about)
     for name, estimate in metrics.items():
-        click.echo(f"  {name:38}{estimate.value:8.4f}   {estimate.low:.4f} to {estimate.high:.4f}")
+        click.echo(f"  {name:38}{estimate.value:8.4f}   {ends(estimate, '.4f')}")
 
 
 @command(short_help="Draw a synthetic data set laid out like HAM10000.")

@@ -29,6 +29,7 @@ MALIGNANT = -1  # the curve of malignant against benign, beside those of the dia
 _AT_ONCE = 64  # weightings of one chunk
 _DRAWN_AT_ONCE = 2**21  # lesions
 _AT_ONCE_OF_FEW, _DRAWN_OF_FEW = 512, 2**16  # groups of images have few lesions: calls took longer than numbers
+_NO_WIDTH = 1e-9  # of an interval: what differs by less is rounding
 _EXACT_IN_FLOAT32 = 2**23  # whole numbers up to its double have no gap
 
 
@@ -277,6 +278,9 @@ def calibration_gaps(predictions: LabelledPredictions) -> np.ndarray:
 def interval(value: float, resampled: np.ndarray, lesions: int | None = None) -> Estimate | None:
     """The 95 % percentile interval of a value; None where no resample has one.
 
+    An interval without width would call a value certain that all resamples agree on because one or two lesions are
+    behind it: its ends are NaN.
+
     Parameters
     ----------
     value : float
@@ -284,7 +288,9 @@ def interval(value: float, resampled: np.ndarray, lesions: int | None = None) ->
         NaN in a resample that leaves the metric undefined, which then does not count.
     lesions : int, optional
         Of a share, how many it rests on: a share of 0 or 1 is the same in every resample, as if it were certain, and
-        gets the exact interval (Clopper and Pearson 1934, Biometrika 26, 404-413) of none or all out of so many.
+        gets the exact interval (Clopper and Pearson 1934, Biometrika 26, 404-413) of none or all out of so many. Of an
+        AUC, how many disjoint pairs of a case's and a control's lesion there are: all pairs are ranked rightly no more
+        often than so many independent ones are (Hoeffding 1963, J. Am. Stat. Assoc. 58, 13-30, section 5).
     """
     defined = resampled[~np.isnan(resampled)]
     if not len(defined):
@@ -293,7 +299,7 @@ def interval(value: float, resampled: np.ndarray, lesions: int | None = None) ->
     if lesions and value in (0.0, 1.0):
         bound = OUTSIDE ** (1 / lesions)
         low, high = (bound, 1.0) if value else (0.0, 1 - bound)
-    return Estimate(value, low, high)
+    return Estimate(value, low, high) if high - low > _NO_WIDTH else Estimate(value, np.nan, np.nan)
 
 
 def calibration_interval(of_all: np.ndarray, resampled: np.ndarray) -> Estimate:
@@ -312,7 +318,8 @@ def calibration_interval(of_all: np.ndarray, resampled: np.ndarray) -> Estimate:
     """
     value, highest = np.abs(of_all).sum(), np.quantile(np.abs(resampled).sum(axis=1), 1 - OUTSIDE)
     farthest = np.quantile(np.abs(resampled - of_all).sum(axis=1), 1 - OUTSIDE)
-    return Estimate(float(value), max(0.0, float(value - farthest)), float(max(value, highest)))
+    low, high = max(0.0, float(value - farthest)), float(max(value, highest))
+    return Estimate(float(value), low, high) if high - low > _NO_WIDTH else Estimate(float(value), np.nan, np.nan)
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -19,9 +19,9 @@ import numpy as np
 from lesionflow.datasets.label_table import is_missing_word, lowered, read_table
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.errors import DataError, first_few
-from lesionflow.evaluation.bootstrap import calibration_interval, draw_lesions, interval, tallies
+from lesionflow.evaluation.bootstrap import calibration_interval, draw_lesions, tallies
 from lesionflow.evaluation.leaks import Leak, find_leak_of_files
-from lesionflow.evaluation.metrics import few_of, metric_values, metrics_of
+from lesionflow.evaluation.metrics import estimate_of, few_of, metric_values, metrics_of
 from lesionflow.model.card import Estimate
 from lesionflow.model.columns import LESION, as_written
 from lesionflow.model.prediction import LabelledPredictions
@@ -186,9 +186,7 @@ def measure_later_truth(found: LaterTruth, *, resamples: int = 2000, seed: int =
             gaps.append(tally.calibration_gaps)
     estimates = {}
     for name in names:
-        share = known[name].share
-        rests_on = None if share is None else len(np.unique(lesion_of[share(predictions)[1]]))
-        estimate = interval(values[name], np.concatenate(resampled[name]), rests_on)
+        estimate = estimate_of(known[name], predictions, lesion_of, values[name], np.concatenate(resampled[name]))
         if estimate is not None:
             estimates[name] = estimate
     (of_all,) = next(tallies(predictions, weights[None])).calibration_gaps

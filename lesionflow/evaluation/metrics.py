@@ -24,6 +24,7 @@ from lesionflow.evaluation.plots import FEW
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 
+FEWEST_LESIONS = 5  # of a diagnosis: what ranks fewer of them against the rest has no interval
 HIGH_SENSITIVITY = 0.8  # the ISIC challenges look at the ROC curve from here on
 
 Masks = tuple[np.ndarray, np.ndarray]  # which images count, among which; (images,) bool each
@@ -67,6 +68,9 @@ class Metric:
     # One of these two. A share is of images among others, and has an exact interval where it is 0 or 1.
     share: Callable[[LabelledPredictions], Masks] | None = field(default=None, repr=False)
     compute: Callable[[Tally], np.ndarray] | None = field(default=None, repr=False)
+    # Which images a ranking is of, against the rest, and whether it is a mean over pairs of these and those.
+    cases: Callable[[LabelledPredictions], np.ndarray] | None = field(default=None, repr=False)
+    of_pairs: bool = False
     diagnosis: str = ""  # that it is of, against the rest; empty where it is of all
     applies: Callable[[LabelSet], bool] = field(default=lambda labels: True, repr=False)  # which label sets have it
 
@@ -88,6 +92,7 @@ class OfDiagnosis:
     shown_not_to_miss: frozenset[Place] = frozenset()  # only that of the diagnosis that must not be missed
     share: Callable[[LabelledPredictions, int], Masks] | None = field(default=None, repr=False)
     compute: Callable[[Tally, int], np.ndarray] | None = field(default=None, repr=False)
+    of_pairs: bool = False
 
     def of(self, labels: LabelSet, index: int) -> Metric:
         """The metric of one diagnosis of a label set."""
@@ -99,6 +104,8 @@ class OfDiagnosis:
             shown=self.shown | (self.shown_not_to_miss if diagnosis == labels.not_to_miss else frozenset()),
             share=None if share is None else lambda images: share(images, index),
             compute=None if compute is None else lambda tally: compute(tally, index),
+            cases=None if compute is None else lambda images: images.labels == index,
+            of_pairs=self.of_pairs,
             diagnosis=diagnosis,
         )
 
@@ -212,19 +219,21 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
     Metric(
         "malignant_auc", "AUC of malignant against benign", "malignant AUC",
         shown=_places(_P.MODEL_CARD, _P.COMPARISON, _P.RUNS, _P.GROUPS, _P.GROUP_GAPS),
-        compute=lambda tally: _auc(tally, MALIGNANT),
+        compute=lambda tally: _auc(tally, MALIGNANT), cases=lambda images: images.is_malignant, of_pairs=True,
     ),
     Metric(
         "malignant_auc_above_80", "the same above 80% sensitivity",
         compute=lambda tally: tally.curve(MALIGNANT).auc_above(HIGH_SENSITIVITY),
+        cases=lambda images: images.is_malignant,
     ),
     Metric(
         "malignant_partial_auc", "partial AUC above 80% sensitivity (0 to 0.2, as in ISIC 2024)",
         compute=lambda tally: tally.curve(MALIGNANT).partial_auc(HIGH_SENSITIVITY),
+        cases=lambda images: images.is_malignant,
     ),
     Metric(
         "malignant_average_precision", "average precision of malignant against benign",
-        compute=lambda tally: _average_precision(tally, MALIGNANT),
+        compute=lambda tally: _average_precision(tally, MALIGNANT), cases=lambda images: images.is_malignant,
     ),
     Metric(
         "ece", "expected calibration error (ECE)", "ECE", Better.LOWER, headline="calibration error (ECE)",
@@ -257,7 +266,7 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
     ),
     OfDiagnosis("ppv", "PPV", share=lambda images, i: (images.labels == i, images.called == i)),
     OfDiagnosis("npv", "NPV", share=lambda images, i: (images.labels != i, images.called != i)),
-    OfDiagnosis("auc", "AUC", compute=_auc),
+    OfDiagnosis("auc", "AUC", compute=_auc, of_pairs=True),
     OfDiagnosis("average_precision", "average precision", compute=_average_precision),
 )  # fmt: skip
 
@@ -313,9 +322,41 @@ def few_of(predictions: LabelledPredictions, unit: str = "images") -> list[str]:
 
 def with_interval(estimate: Estimate | None) -> str:
     """A value and its 95% interval; a dash where it is not defined."""
-    if estimate is None:
-        return "–"
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+    return "–" if estimate is None else f"{estimate.value:.3f} ({ends(estimate)})"
+
+
+def ends(estimate: Estimate | Difference, number: str = ".3f", to: str = " to ") -> str:
+    """The interval of a value, or that it has none; number: the format of its ends."""
+    if np.isnan(estimate.low):
+        return "no interval"
+    return f"{estimate.low:{number}}{to}{estimate.high:{number}}"
+
+
+def estimate_of(
+    metric: Metric, predictions: LabelledPredictions, lesion_of: np.ndarray, value: float, resampled: np.ndarray
+) -> Estimate | None:
+    """A metric's value with its interval, (resamples,) to two ends; lesion_of: the lesion of each image, from 0.
+
+    A ranking of fewer than `FEWEST_LESIONS` against the rest has none, but for an AUC of 0 or 1.
+    """
+    if metric.cases is None:
+        return interval(value, resampled, None if metric.share is None else _rests_on(metric, predictions, lesion_of))
+    pairs = _rests_on(metric, predictions, lesion_of)
+    if pairs < FEWEST_LESIONS and not (metric.of_pairs and value in (0.0, 1.0)):
+        return Estimate(value, np.nan, np.nan)
+    return interval(value, resampled, pairs if metric.of_pairs else None)
+
+
+def _rests_on(metric: Metric, predictions: LabelledPredictions, lesion_of: np.ndarray) -> int:
+    """How many lesions a metric rests on; of a ranking, the fewer of both sides."""
+
+    def lesions(images: np.ndarray) -> int:
+        return int(np.count_nonzero(np.bincount(lesion_of[images])))
+
+    if metric.cases is not None:
+        cases = metric.cases(predictions)
+        return min(lesions(cases), lesions(~cases))
+    return lesions(_all(predictions) if metric.share is None else metric.share(predictions)[1])
 
 
 def measure(predictions: LabelledPredictions, *, resamples: int = 2000, seed: int = 0) -> dict[str, Estimate]:
@@ -324,8 +365,8 @@ def measure(predictions: LabelledPredictions, *, resamples: int = 2000, seed: in
     The values are those of `metric_values`, the intervals those of `bootstrap.interval`, from resamples that draw
     lesions with all their images. A metric that a resample leaves undefined does without that resample; averages over
     diagnoses are then over those that are in it. Intervals that rest on a dozen lesions or fewer are too narrow, as
-    those of any bootstrap; only shares of 0 and 1 are exact. The ECE has an interval of its own, see
-    `bootstrap.calibration_interval`.
+    those of any bootstrap; only shares and AUC of 0 and 1 have exact ones, and what `estimate_of` and
+    `bootstrap.interval` say has none. The ECE has an interval of its own, see `bootstrap.calibration_interval`.
 
     Parameters
     ----------
@@ -349,9 +390,7 @@ def measure(predictions: LabelledPredictions, *, resamples: int = 2000, seed: in
     _, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
     found = {}
     for name, value in values.items():
-        share = known[name].share
-        rests_on = None if share is None else int(np.count_nonzero(np.bincount(lesion_of[share(predictions)[1]])))
-        estimate = interval(value, resampled[name], rests_on)
+        estimate = estimate_of(known[name], predictions, lesion_of, value, resampled[name])
         if estimate is not None:
             found[name] = estimate
     return found | {"ece": calibration_interval(calibration_gaps(predictions).mean(axis=0), gaps)}
@@ -427,7 +466,7 @@ def confusion_matrix(predictions: LabelledPredictions) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of one model minus that of another on the same images, with the ends of its 95 % interval."""
+    """A metric of one model minus that of another on the same images, with the ends of its 95 % interval or NaN."""
 
     value: float
     low: float
@@ -446,7 +485,8 @@ def compare(
     """The differences first minus second of some metrics, by name, from a paired bootstrap over lesions.
 
     Both models' metrics are taken on the same resamples, so that what is hard about the images cancels out. A metric
-    that is not defined on these images is left out; a resample that leaves one undefined does not count for it.
+    that is not defined on these images is left out; a resample that leaves one undefined does not count for it. Where
+    too few lesions are behind a difference for an interval, the probability is that of no evidence, 0.5.
 
     Parameters
     ----------
@@ -474,10 +514,17 @@ def compare(
     values = [weighted_metrics(each, once, names) for each in (first, second)]
     ours, theirs = (_resampled(each, names, resamples, seed)[0] for each in (first, second))
     found = {}
+    _, lesion_of = np.unique(first.lesion_ids, return_inverse=True)
     for name in names:
-        estimate = interval(float(values[0][name][0] - values[1][name][0]), ours[name] - theirs[name])
-        if estimate is not None and not np.isnan(estimate.value):
-            found[name] = Difference(*estimate, _share_better(known[name], ours[name] - theirs[name]))
+        metric, resampled = known[name], ours[name] - theirs[name]
+        estimate = interval(float(values[0][name][0] - values[1][name][0]), resampled)
+        if estimate is None or np.isnan(estimate.value):
+            continue
+        few = _rests_on(metric, first, lesion_of) < FEWEST_LESIONS
+        if few and metric.cases is not None:
+            estimate = Estimate(estimate.value, np.nan, np.nan)
+        untold = few and np.isnan(estimate.low)
+        found[name] = Difference(*estimate, 0.5 if untold else _share_better(metric, resampled))
     return found
 
 

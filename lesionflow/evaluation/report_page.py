@@ -10,7 +10,7 @@ import numpy as np
 from lesionflow import pages
 from lesionflow.evaluation.call_strength import strengths_section
 from lesionflow.evaluation.label_mapping import not_measurable_told
-from lesionflow.evaluation.metrics import OF_DIAGNOSIS, Metric, Place, overall_metrics, shown_at, with_interval
+from lesionflow.evaluation.metrics import OF_DIAGNOSIS, Metric, Place, ends, overall_metrics, shown_at, with_interval
 from lesionflow.evaluation.model_card import data_licence, limits
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import NOT_A_DEVICE, Evaluation
@@ -99,7 +99,7 @@ def _capital(text: str) -> str:
 
 
 def _beside(evaluation: Evaluation, name: str) -> str:
-    interval = f"{evaluation.metrics[name].low:.3f} to {evaluation.metrics[name].high:.3f}"
+    interval = ends(evaluation.metrics[name])
     if name == "accuracy" and (always := _always(evaluation)):
         return f"{interval}; always {always[0]}: {always[1].value:.3f}"
     return interval
@@ -290,7 +290,7 @@ def _slices_table(evaluation: Evaluation) -> Markup:
 def _two_lines(estimate: Estimate | None, digits: int = 2) -> str:
     if estimate is None:
         return "–"
-    return f"{estimate.value:.{digits}f}\n{estimate.low:.{digits}f} to {estimate.high:.{digits}f}"
+    return f"{estimate.value:.{digits}f}\n{ends(estimate, f'.{digits}f')}"
 
 
 def _all_metrics(evaluation: Evaluation) -> Markup:
@@ -301,6 +301,6 @@ def _metrics_table(evaluation: Evaluation, shown: Sequence[Metric], caption: str
     def row(metric: Metric) -> list[str]:
         if (estimate := evaluation.metrics.get(metric.name)) is None:
             return [metric.words, "not defined", "", ""]
-        return [metric.words, *(f"{number:.3f}" for number in estimate)]
+        return [metric.words, *("–" if np.isnan(number) else f"{number:.3f}" for number in estimate)]
 
     return pages.table(["metric", "value", "from", "to"], [row(metric) for metric in shown], caption)

@@ -114,7 +114,7 @@ def _gap(attribute: str, name: str, members: list[Slice], overall: Estimate) -> 
         return
     ordered = sorted(members, key=lambda each: each.metrics[name].value)
     lowest, highest = ordered[0], ordered[-1]
-    overlap = lowest.metrics[name].high >= highest.metrics[name].low
+    overlap = not lowest.metrics[name].high < highest.metrics[name].low  # also where one has no interval
     yield Gap(attribute, name, lowest, highest, overall, overlap, _diagnoses(lowest) == _diagnoses(highest))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,11 +28,16 @@ SINGLE, AVERAGED = "single", "tta"  # one look at an image; the average of its f
 
 
 class Estimate(NamedTuple):
-    """A value and the ends of its 95 % interval."""
+    """A value and the ends of its 95 % interval; both are NaN where too few lesions are behind it to tell."""
 
     value: float
     low: float
     high: float
+
+
+def nan_as_null(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Numbers as strict JSON has them."""
+    return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -96,11 +103,19 @@ class Card:
 def write_card(folder: Path, card: Card) -> Card:
     """Write the card, whole or not at all; returns it with its own digest."""
     card = dataclasses.replace(card, format=CARD_FORMAT)
-    card = dataclasses.replace(card, digest=_card_digest(dataclasses.asdict(card)))
+    card = dataclasses.replace(card, digest=_card_digest(_values(card)))
     partial = folder / f"{CARD_FILE}.partial"
-    partial.write_text(json.dumps(dataclasses.asdict(card), indent=2, sort_keys=True) + "\n")
+    partial.write_text(json.dumps(_values(card), indent=2, sort_keys=True) + "\n")
     os.replace(partial, folder / CARD_FILE)
     return card
+
+
+def _values(card: Card) -> dict[str, Any]:
+    metrics = {
+        part: {name: tuple(nan_as_null(each._asdict()).values()) for name, each in found.items()}
+        for part, found in card.metrics.items()
+    }
+    return dataclasses.asdict(card) | {"metrics": metrics}
 
 
 def read_card(folder: Path) -> Card:
@@ -153,7 +168,10 @@ def _card(values: dict[str, Any]) -> Card:
         for mode, fields in values["calibrations"].items()
     }
     values["metrics"] = {
-        part: {name: Estimate(*values) for name, values in metrics.items()}
+        part: {
+            name: Estimate(*(math.nan if number is None else number for number in values))
+            for name, values in metrics.items()
+        }
         for part, metrics in values["metrics"].items()
     }
     return Card(**values)
@@ -184,7 +202,8 @@ def _check(card: Card) -> None:
         raise ValueError("it has no calibration")
     for calibration in card.calibrations.values():
         _check_calibration(calibration, len(card.labels))
-    if not _numbers(*(number for metrics in card.metrics.values() for value in metrics.values() for number in value)):
+    found = [each for metrics in card.metrics.values() for each in metrics.values()]
+    if not _numbers(*(each.value for each in found), *(end for each in found for end in each[1:] if end == end)):
         raise ValueError("metrics have to be finite numbers: the value and the ends of its interval")
     if not all(isinstance(value, str) for value in (*card.digests.values(), *card.versions.values())):
         raise ValueError("digests and versions have to be text")

@@ -13,6 +13,7 @@ from lesionflow.evaluation.metrics import (
     DECIDING,
     Difference,
     compare,
+    ends,
     metric_values,
     sensitivity_not_to_miss,
     short_full_name,
@@ -213,4 +214,4 @@ def _stable(challenger: ComparedModel, config: PromotionConfig) -> tuple[Gate, .
 
 
 def _range(difference: Difference) -> str:
-    return f"{difference.value:+.4f} (95 % interval {difference.low:+.4f} to {difference.high:+.4f})"
+    return f"{difference.value:+.4f} (95 % interval {ends(difference, '+.4f')})"

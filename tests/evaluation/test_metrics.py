@@ -208,15 +208,16 @@ def test_intervals_repeat_with_the_seed_and_do_not_depend_on_the_order_of_images
     found = measure(made, resamples=100, seed=3)
     other = made.take(np.random.default_rng(1).permutation(len(made)))
     for name, estimate in measure(other, resamples=100, seed=3).items():
-        assert estimate == pytest.approx(found[name], abs=1e-12)
+        assert [*estimate] == pytest.approx([*found[name]], abs=1e-12, nan_ok=True)
     assert measure(made, resamples=100, seed=4)["accuracy"] != found["accuracy"]
 
 
 def test_a_diagnosis_that_some_resamples_lack_is_measured_on_the_others() -> None:
     made = by_hand(["nv"] * 8 + ["mel"] * 2, ["nv"] * 7 + ["mel"] * 2 + ["nv"], [*"abcdefgh", "m", "m"])
-    estimate = measure(made, resamples=300)["sensitivity_mel"]
-    assert estimate == (0.5, 0.5, 0.5)  # one lesion, half of whose images are found, in two of three resamples
-    assert measure(made, resamples=300)["malignant_auc"].low >= 0
+    found = measure(made, resamples=300)
+    # One lesion, half of whose images are found, in two of three resamples: how far that is off cannot be told.
+    assert found["sensitivity_mel"].value == 0.5 and np.isnan(found["sensitivity_mel"].low)
+    assert np.isnan(found["malignant_auc"].low)
 
 
 def test_shares_that_never_vary_are_not_called_certain() -> None:
