@@ -110,6 +110,8 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled images, with 95 % intervals from a bootstrap over lesions.
 
+    A value that too few lesions are behind has no interval, and diagnoses with few images are named.
+
     DATA is a HAM10000 folder, a CSV with the columns path and diagnosis (and lesion_id, patient_id, age, sex,
     localization, dx_type, where they are known; paths count from the CSV's folder), a folder with a folder for each
     diagnosis, what isic-cli downloads, ISIC 2018 Task 3, ISIC 2019, 2020 or 2024, PAD-UFES-20, Derm7pt, PH2, MED-NODE,
