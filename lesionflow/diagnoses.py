@@ -89,7 +89,8 @@ class LabelSet:
     def index_of(self, name: str) -> int:
         """Where a short name stands. Raises `UsageError` for one that is not of the set."""
         if name not in self.names:
-            raise UsageError(f"{name!r} is no diagnosis of {self.name}, which has {', '.join(self.names)}")
+            hint = self.suggestion(name) or did_you_mean(name, self.names)
+            raise UsageError(f"{name!r} is no diagnosis of {self.name}, which has {', '.join(self.names)}{hint}")
         return self.names.index(name)
 
     def is_like(self, other: LabelSet) -> bool:

@@ -83,6 +83,11 @@ def first_few(names: Sequence[object], count: int = 3) -> str:
     return shown if len(names) <= count else f"{shown} and {len(names) - count} more"
 
 
+def counted(count: int, thing: str) -> str:
+    """How many there are, for a message: `1 image`, `1,200 images`."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """The end of a message about a word that is none of those known: `; did you mean 'score'?`, or nothing."""
     from difflib import get_close_matches

@@ -12,6 +12,7 @@ import click
 from lesionflow.cli.help import command
 from lesionflow.cli.options import options_of
 from lesionflow.dataverse.config import TERMS, DownloadConfig
+from lesionflow.errors import counted
 
 
 @command(short_help="Download HAM10000, checked and unpacked.")
@@ -44,6 +45,6 @@ def download(folder: Path, accept_licence: bool, **options: Any) -> None:
     for warning in found.warnings:
         click.secho(f"WARNING: {warning}", err=True, fg="yellow", bold=True)
     done = f"fetched {', '.join(found.fetched)}" if found.fetched else "everything was there already"
-    click.echo(f"{found.images:,} images of {found.lesions:,} lesions in {found.folder}; {done}")
+    click.echo(f"{counted(found.images, 'image')} of {counted(found.lesions, 'lesion')} in {found.folder}; {done}")
     what = "train --data" if options["part"] == "training" else "evaluate pretrained"
     click.echo(f"go on with: lesionflow {what} {shlex.quote(str(found.folder))}")

@@ -13,6 +13,7 @@ from click.shell_completion import get_completion_class
 from lesionflow.cli.help import Option, command, option
 from lesionflow.cli.options import cache_option, registered_model_option, tracking_uri_option
 from lesionflow.cli.values import Choice
+from lesionflow.errors import counted
 
 _COLOURS = {"ok": None, "warning": "yellow", "problem": "red"}
 
@@ -51,7 +52,7 @@ def doctor(
             click.echo(f"{state} {check.what}: {check.found}")
             if check.advice:
                 click.echo(f"{'':8} -> {check.advice}")
-        click.echo(f"{counts[PROBLEM]} problems, {counts[WARNING]} warnings")
+        click.echo(f"{counted(counts[PROBLEM], 'problem')}, {counted(counts[WARNING], 'warning')}")
     if counts[PROBLEM]:
         ctx.exit(1)
 

@@ -20,7 +20,7 @@ from lesionflow.cli.options import (
 )
 from lesionflow.cli.values import LABELLED, MODEL, WholeNumber
 from lesionflow.datasets.config import LabelSetConfig
-from lesionflow.errors import UsageError
+from lesionflow.errors import UsageError, counted
 from lesionflow.evaluation.config import EvaluationConfig
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ def describe(
         raise UsageError("give a folder or a table of labelled images, or 'demo'; --labels alone shows known words")
     description = describe(data, out, labels=labels, diagnoses=diagnoses, overwrite=overwrite, cache=cache)
     total = len(description.images.table)
-    click.echo(f"{description.images.description}: {total:,} images of {description.lesions:,} lesions")
+    click.echo(
+        f"{description.images.description}: {counted(total, 'image')} of {counted(description.lesions, 'lesion')}"
+    )
     width = max(6, *(1 + len(name) for name in description.diagnoses))
     for diagnosis, counts in sorted(description.diagnoses.items(), key=lambda item: -item[1]["images"]):
         share = counts["images"] / total

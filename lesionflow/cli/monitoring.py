@@ -9,7 +9,7 @@ import click
 
 from lesionflow.cli.help import command, option
 from lesionflow.cli.options import options_of, tracking_uri_option
-from lesionflow.errors import first_few
+from lesionflow.errors import counted, first_few
 from lesionflow.monitoring.config import MonitorConfig
 
 ALARM_EXIT_CODE = 4
@@ -51,7 +51,7 @@ def monitor(ctx: click.Context, reports: tuple[Path, ...], out: Path, tracking_u
     which = f": {first_few(alarmed[::-1])}" if alarmed else ""  # the latest first
     click.echo(f"{nights} night{'' if nights == 1 else 's'}, {found.alarms} with an alarm{which}")
     told = {name: f"{estimate.value:.3f}" for name, estimate in last.night.estimates.items()}
-    click.echo(f"{last.night.name}: {last.night.images} images, {last.night.failed} failed")
+    click.echo(f"{last.night.name}: {counted(last.night.images, 'image')}, {last.night.failed} failed")
     for name, value in told.items():
         click.echo(f"  {name:38}{value}")
     for alarm in last.alarms:

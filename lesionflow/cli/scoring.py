@@ -12,6 +12,7 @@ import click
 from lesionflow.cli.help import command, option
 from lesionflow.cli.options import cache_option, model_option, options_of, tracking_uri_option
 from lesionflow.cli.values import IMAGES, MODEL, OUTPUT
+from lesionflow.errors import counted
 from lesionflow.evaluation.config import PICTURES, ExplanationConfig
 from lesionflow.scoring.config import REPORT, ReportConfig, ScoringConfig
 from lesionflow.webapp.config import WebConfig
@@ -106,8 +107,8 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
     """Print what the run came to: to standard error where the report went to standard output."""
     say = functools.partial(click.echo, err=summary.report is None)
     total, counts = summary.scored + summary.failed, summary.counts
-    what = "images" if group_by is None else f"groups of images by {group_by}"
-    say(f"{total} {what}, {summary.scored} scored with {summary.model}, {summary.failed} failed")
+    what = counted(total, "image") if group_by is None else f"{counted(total, 'group')} of images by {group_by}"
+    say(f"{what}, {summary.scored} scored with {summary.model}, {summary.failed} failed")
     width = max(6, *map(len, counts.diagnoses))
     for diagnosis, count in sorted(counts.diagnoses.items(), key=lambda item: -item[1]):
         say(f"  {diagnosis:{width}}{count:8}  {count / max(summary.scored, 1):6.1%}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lesionflow.datasets.label_table import is_missing, lowered, read_header, read_table
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import ORIGIN, RawLabels, without_endings
-from lesionflow.errors import DataError, first_few
+from lesionflow.errors import DataError, counted, first_few
 from lesionflow.images.discovery import LEFTOVERS, LeftOut, describe_left_out, walk_images
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
         For a table without these columns: it names those that there are, and how to name one's own.
     """
     table = _with_columns(lowered(read_table(file)), words, file)
-    if empty := int((table["path"] == "").sum()):
-        raise DataError(f"{file}: {empty} rows with an empty path; fill them in, or leave the rows out")
+    if empty := [number for number, path in enumerate(table["path"], start=2) if not path]:
+        told = f"{counted(len(empty), 'row')} with an empty path: row {first_few(empty)}, where the header is row 1"
+        raise DataError(f"{file}: {told}; fill them in, or leave the rows out")
     table["path"] = [_joined(file.parent, path) for path in table["path"]]
     return _read_rows(table, file, words)
 
@@ -190,6 +191,9 @@ def one_label(table: pd.DataFrame, source: Path, words: LabelWords) -> pd.Series
                 f"{source}: the columns {columns[0]} and {other} differ in {len(differ)} rows: {first_few(differ)}; "
                 "leave one of them"
             )
-    if empty := int((label == "").sum()):
-        raise DataError(f"{source}: {empty} rows without a diagnosis; fill them in, or leave the rows out")
+    if (label == "").any():
+        names = next((table[name] for name in ("image_id", *IMAGE_COLUMNS) if name in table.columns), table.index)
+        empty = list(names[label == ""])
+        told = f"{counted(len(empty), 'row')} without a diagnosis: {first_few(empty)}"
+        raise DataError(f"{source}: {told}; fill them in, or leave the rows out")
     return label

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lesionflow.datasets.label_table import ATTRIBUTES, is_missing
 from lesionflow.datasets.label_words import LabelWords, unknown_words
-from lesionflow.errors import DataError, ImageError, first_few
+from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images.containers import is_member
 from lesionflow.images.discovery import find_images
 from lesionflow.images.read_bytes import read_image_bytes
@@ -138,6 +138,8 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     for column in ATTRIBUTES:
         if column not in table.columns:
             table[column] = "" if column == "age" else "unknown"
+    if strange := sorted(set(table["sex"][~is_missing(table["sex"])]) - {"female", "male"}):
+        warnings.append(f"sex has other words than female and male, each a group of its own: {first_few(strange)}")
     table["age"] = table["age"].str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True)
     columns = [*COLUMNS, *(name for name in ORIGIN if name in table.columns)]
     return table[columns].sort_values("image_id", ignore_index=True), warnings
@@ -169,7 +171,13 @@ def _check_image_ids(table: pd.DataFrame, file: Path) -> None:
     if empty := int((table["image_id"] == "").sum()):
         raise DataError(f"{file}: {empty} rows with an empty image_id; fill them in, or leave the rows out")
     if twice := sorted(table["image_id"][table["image_id"].duplicated()].unique()):
-        raise DataError(f"{file}: {len(twice)} image_id stand more than once: {first_few(twice)}; leave one of each")
+        several = table.groupby("image_id")["dx"].nunique()
+        differ = [name for name in twice if several[name] > 1]
+        told = f", {len(differ)} of them with different diagnoses" if differ else ""
+        raise DataError(
+            f"{file}: {counted(len(twice), 'image')} in more than one row{told}: {first_few(differ or twice)}; "
+            "leave one row of each"
+        )
 
 
 def _without_contradictions(

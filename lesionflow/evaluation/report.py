@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lesionflow.errors import counted
 from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.call_strength import CallStrength, strengths_json
 from lesionflow.evaluation.curves import roc
@@ -69,8 +70,8 @@ class Evaluation:
     def counted(self) -> str:
         """What was measured, and how many of it."""
         if self.pooled:
-            return f"{self.lesions} lesions, {self.pooled} images pooled"
-        return f"{len(self.predictions)} images of {self.lesions} lesions"
+            return f"{counted(self.lesions, 'lesion')}, {counted(self.pooled, 'image')} pooled"
+        return f"{counted(len(self.predictions), 'image')} of {counted(self.lesions, 'lesion')}"
 
     @property
     def about(self) -> str:

@@ -153,6 +153,8 @@ def roll_back(name: str, reason: str = "") -> Rollback:
             deleted.append(number)
         else:
             gone = f"; deleted since: {', '.join(f'{name}/{number}' for number in deleted)}" if deleted else ""
+            if not line:
+                raise RegistryError(f"no champion of {name}, and there never was one to go back to")
             raise RegistryError(f"no champion of {name} before the present one to go back to{gone}")
         if read_state(name) == seen:
             break

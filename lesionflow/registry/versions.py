@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesionflow.errors import RegistryError, UsageError, did_you_mean
+from lesionflow.errors import RegistryError, UsageError, did_you_mean, first_few
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import CARD_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card
 from lesionflow.model.files import bundle_of_logged_model, read_arrays
@@ -275,7 +275,7 @@ def _fetch_version(name: str, number: int, folder: Path, files: tuple[str, ...])
         f"looking {name}/{number} up", lambda: client.get_model_version_download_uri(name, str(number))
     )
     if source is None:
-        raise RegistryError(f"no version {number} of {name} in the registry {_registry()}{suggest_model(name)}")
+        raise RegistryError(f"no version {number} of {name} in the registry {_registry()}{_what_there_is(name)}")
     return _fetch_bundle(f"{name}/{number}", source, folder, files)
 
 
@@ -328,6 +328,19 @@ def _fetch_bundle(label: str, source: str, folder: Path, files: tuple[str, ...])
 
 def _registry() -> str:
     return without_password(str(mlflow.get_registry_uri()))
+
+
+def _what_there_is(name: str) -> str:
+    """What a registry holds in place of a version that it does not, for a message."""
+    with contextlib.suppress(Exception):  # part of a message about another error
+        client = mlflow.MlflowClient()
+        newest = client.search_model_versions(f"name = '{name}'", order_by=["version_number DESC"], max_results=100)
+        if newest:
+            return f"; there are versions {first_few([version.version for version in newest], 5)}"
+        models = sorted(model.name for model in client.search_registered_models(max_results=200))
+        told = f"there are {first_few(models, 5)}" if models else "there is none"
+        return f"; it has no model of that name; {told}{did_you_mean(name, models)}"
+    return ""
 
 
 def suggest_model(name: str, alias: str | None = None) -> str:

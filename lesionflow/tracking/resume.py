@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
 from lesionflow.errors import DataError, RegistryError
-from lesionflow.tracking.client import active_run_id, found_or_none, mlflow, registry_errors
+from lesionflow.tracking.client import active_run_id, found_or_none, mlflow, registry_errors, without_password
 from lesionflow.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -170,5 +170,11 @@ def delete_checkpoints(run_id: str) -> None:
 
 def find_run(run_id: str) -> Run:
     """Look a run up. Raises `RegistryError` where there is none of that id."""
-    with registry_errors(f"looking run {run_id} up"):
-        return mlflow.get_run(run_id)
+    # what cannot be an id is INVALID_PARAMETER_VALUE
+    run = found_or_none(f"looking run {run_id} up", lambda: mlflow.get_run(run_id), "INVALID_PARAMETER_VALUE")
+    if run is None:
+        store = without_password(mlflow.get_tracking_uri())
+        raise RegistryError(
+            f"no run {run_id} in the store {store}; 'mlflow ui' lists runs, --tracking-uri names another store"
+        )
+    return run

@@ -36,6 +36,7 @@ def test_plain_text_to_paste_and_no_problem_where_nothing_is_set_up(tmp_path: Pa
     assert done.returncode == 0 and done.stderr == "", done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("ok       lesionflow: ") and lines[-1].startswith("0 problems, ")
+    assert "; the network alone takes " in done.stdout
     assert "\x1b" not in done.stdout and "not there yet" in done.stdout and "preset " in done.stdout
     unknown = next(place for place, line in enumerate(lines) if "LESIONFLOW_SCORE_BATCH is read by no command" in line)
     assert lines[unknown].startswith("warning ") and "did you mean 'LESIONFLOW_SCORE_BATCH_SIZE'?" in lines[unknown + 1]

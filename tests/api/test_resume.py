@@ -142,6 +142,8 @@ def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
     }  # fmt: skip
     assert runs["vgg and cnn"].run_id == run_id
 
+    refused = invoke("train", "--resume", "abc", *store)
+    assert refused.exit_code == 1 and "no run abc in the store" in error_line(refused)
     refused = invoke("train", "--resume", runs["cnn"].run_id, *store)
     assert refused.exit_code == 1 and f"resume that one: {run_id}" in error_line(refused)
 

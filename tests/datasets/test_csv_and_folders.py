@@ -85,7 +85,14 @@ def test_images_beside_the_folders_are_a_warning_and_other_folders_an_error(fold
             "150 rows with an unknown diagnosis: melanomma; did you mean 'mel'?",
         ),
         (lambda rows: rows.assign(path=["gone.jpg", *rows["path"][1:]]), "1 of 150 images are not there: .*gone.jpg"),
-        (lambda rows: rows.assign(path=["", *rows["path"][1:]]), "1 rows with an empty path"),
+        (
+            lambda rows: rows.assign(path=["", *rows["path"][1:]]),
+            "1 row with an empty path: row 2, where the header is row 1",
+        ),
+        (
+            lambda rows: pd.concat([rows, rows[:1].assign(diagnosis="vasc"), rows[:1]]),
+            "1 image in more than one row, 1 of them with different diagnoses: ",
+        ),
         (lambda rows: rows.assign(lesion_id="one"), "1 lesions have several diagnoses"),
         (lambda rows: rows[:0], "no rows"),
     ],
@@ -96,3 +103,10 @@ def test_a_table_that_says_nonsense_is_refused(
     edit(pd.read_csv(table, dtype=str, keep_default_na=False)).to_csv(table, index=False)
     with pytest.raises(DataError, match=message):
         read_labelled_images(table)
+
+
+def test_words_of_sex_that_are_a_group_of_their_own_are_said(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows.assign(sex=["W", "", "unknown", *["female"] * (len(rows) - 3)]).to_csv(table, index=False)
+    (told,) = [warning for warning in read_labelled_images(table).warnings if "sex" in warning]
+    assert told == "sex has other words than female and male, each a group of its own: W"

@@ -69,7 +69,7 @@ def test_the_same_image_twice_is_a_warning_and_two_images_of_one_name_an_error(f
     [
         (lambda table: table.drop(columns=["lesion_id", "dx"]), "no column lesion_id, dx"),
         (lambda table: table.assign(dx=["wart", *table["dx"][1:]]), "1 rows with an unknown diagnosis: wart"),
-        (lambda table: pd.concat([table, table[:2]]), "2 image_id stand more than once"),
+        (lambda table: pd.concat([table, table[:2]]), "2 images in more than one row: "),
         (lambda table: table.assign(image_id=["none", *table["image_id"][1:]]), "1 of 150 metadata rows have no image"),
         (lambda table: table.assign(lesion_id=["", *table["lesion_id"][1:]]), "1 rows with an empty lesion_id"),
         (lambda table: table.assign(lesion_id="same"), "1 lesions have several diagnoses"),

@@ -156,7 +156,7 @@ def test_a_lesion_with_several_of_the_seven_is_left_out(fifty_images: Path, tmp_
             "no image of the seven .* 50 images.* with --diagnoses",
         ),
         (lambda rows: rows.assign(isic_id=["gone", *rows["isic_id"][1:]]), "1 of 50 metadata rows have no image file"),
-        (lambda rows: pd.concat([rows, rows[:1]]), "1 image_id stand more than once"),
+        (lambda rows: pd.concat([rows, rows[:1]]), "1 image in more than one row: "),
     ],
 )
 def test_a_download_that_says_nonsense_is_refused(fifty_images: Path, tmp_path: Path, edit: Edit, message: str) -> None:
