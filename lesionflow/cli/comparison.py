@@ -130,7 +130,7 @@ def _side_by_side(models: tuple[ComparedModel, ...], parts: tuple[str, ...]) -> 
     cards = [model.card for model in models]
     table.add_row("network", *(card.network for card in cards))
     table.add_row("input, pixels", *(f"{card.height} x {card.width}" for card in cards))
-    table.add_row("data", *(f"{card.data_name} {card.data_digest[:8]}" for card in cards))
+    table.add_row("data", *(f"{card.data_told} {card.data_digest[:8]}" for card in cards))
     table.add_row("split", *(card.split_digest[:8] for card in cards))
     table.add_row("registered", *(f"{model.registered:%Y-%m-%d}" if model.registered else "" for model in models))
     for part in parts:

@@ -67,7 +67,7 @@ def explanation_picture(about: Explanation, card: Card, calibration: Calibration
         f"Blue: covered by a patch of the image's mean colour, this part makes {explained} less probable; yellow: "
         "more. Lines, where odds are halved and worse: half of the greatest loss, thick: 80%. Called is the diagnosis "
         f"that {_called_by(calibration.call_strength)}.\n"
-        f"{about.model}, trained on {card.data_name}{terms}. For research, not a diagnosis.",
+        f"{about.model}, trained on {card.data_told}{terms}. For research, not a diagnosis.",
     )
     return figure
 

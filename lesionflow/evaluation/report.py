@@ -189,7 +189,7 @@ def _provenance(evaluation: Evaluation) -> dict[str, Any]:
         "bundle_digest": evaluation.card.digest,
         "network": evaluation.card.network,
         "input": f"{evaluation.card.height} x {evaluation.card.width}",
-        "trained_on": evaluation.card.data_name,
+        "trained_on": evaluation.card.data_told,
         "trained_on_digest": evaluation.card.data_digest,
         "demo_model": evaluation.card.demo,
         "split_digest": evaluation.card.split_digest,

@@ -135,7 +135,7 @@ def _facts(evaluation: Evaluation) -> Markup:
     pairs = [
         ("Model", f"{evaluation.model}: network {card.network}, {card.height} x {card.width} pixels, {views}"),
         ("Bundle", card.digest),
-        ("Trained on", f"{card.data_name}{' (synthetic demo data)' if card.demo else ''}, split by lesion with seed "
+        ("Trained on", f"{card.data_told}{' (synthetic demo data)' if card.demo else ''}, split by lesion with seed "
          f"{card.split_seed}"),
         ("Evaluated on", f"{evaluation.data}, {evaluation.part}"),
         ("Data", evaluation.data_digest),

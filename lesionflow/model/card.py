@@ -95,6 +95,13 @@ class Card:
         return self.labels.names
 
     @property
+    def data_told(self) -> str:
+        """The data of training by the names of its sources, where it had several; else the name of the folder."""
+        names = [str(source["name"]) for source in self.training.get("sources", ())]
+        told = ["HAM10000" if "ham10000" in name.lower() else name for name in names]
+        return ", ".join(told) if len(told) > 1 else self.data_name
+
+    @property
     def label(self) -> str:
         """How reports and messages name a bundle that no registry has named."""
         return f"{self.network}@{self.digest[:12]}"

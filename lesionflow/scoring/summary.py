@@ -138,7 +138,7 @@ def provenance(
         "bundle_digest": card.digest,
         "network": card.network,
         "input": f"{card.height} x {card.width}",
-        "trained_on": card.data_name,
+        "trained_on": card.data_told,
         "licence": card.licence,
         "demo_model": json.dumps(card.demo),
         "prior": json.dumps(dict(zip(card.classes, card.prior, strict=True))),

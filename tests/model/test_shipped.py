@@ -178,3 +178,8 @@ def test_what_is_said_of_its_licence_names_every_source() -> None:
     assert card.licence in SHIPPED_LICENCE
     for source in card.training["sources"]:
         assert source["name"].removesuffix("_256").upper() in SHIPPED_LICENCE.upper()
+
+
+@ships
+def test_its_training_data_are_called_by_their_names() -> None:
+    assert read_card(SHIPPED).data_told == "HAM10000, ISIC 2017, MSK, BCN_20000"
