@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lesionflow.diagnoses import HAM10000
-from tests.browser import BROWSER, DRIVER, REQUIRED, browser, text_of
+from tests.browser import BROWSER, DRIVER, REQUIRED, browser, text_of, wait_for_text
 from tests.conftest import invoke
 from tests.scoring.conftest import draw_images
 
@@ -104,9 +104,9 @@ def test_ten_images_are_reviewed_by_keyboard_saved_evaluated_and_trained_on(
     press(driver, Keys.ARROW_RIGHT, "n", "x", Keys.ESCAPE, Keys.ESCAPE)
 
     driver.refresh()  # the browser has kept it all
-    shown = text_of(driver)
-    assert "10 of 12 reviewed" in shown and "10 not saved to a file yet" in shown
-    assert "1 notes without a diagnosis" in shown
+    wait_for_text(driver, "10 of 12 reviewed")
+    told = driver.find_element("id", "reviewed").text
+    assert "10 not saved to a file yet" in told and "1 notes without a diagnosis" in told
     rows = saved(driver, tmp_path)
     assert list(rows[0]) == ["path", "diagnosis", "reviewer", "time", "note"]
     assert [row["path"] for row in rows] == [row["path"] for row in order[:10]]

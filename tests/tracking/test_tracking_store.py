@@ -87,6 +87,8 @@ def test_artifacts_stay_in_their_folder_whatever_it_is_called(
 ) -> None:
     (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / name)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
     connect(writes=True)
     client = mlflow.MlflowClient()
     run = client.create_run(find_or_create_experiment("a/b")).info
