@@ -46,10 +46,9 @@ def monitor(ctx: click.Context, reports: tuple[Path, ...], out: Path, tracking_u
     for note in found.notes:
         click.secho(f"WARNING: {note}", err=True, fg="yellow", bold=True)
     last = found.nights[-1]
-    nights = len(found.nights)
     alarmed = [each.night.name for each in found.nights if each.alarms]
     which = f": {first_few(alarmed[::-1])}" if alarmed else ""  # the latest first
-    click.echo(f"{nights} night{'' if nights == 1 else 's'}, {found.alarms} with an alarm{which}")
+    click.echo(f"{counted(len(found.nights), 'night')}, {found.alarms} with an alarm{which}")
     told = {name: f"{estimate.value:.3f}" for name, estimate in last.night.estimates.items()}
     click.echo(f"{last.night.name}: {counted(last.night.images, 'image')}, {last.night.failed} failed")
     for name, value in told.items():

@@ -67,7 +67,7 @@ class Evaluation:
         return "lesions" if self.pooled else "images"
 
     @property
-    def counted(self) -> str:
+    def measured(self) -> str:
         """What was measured, and how many of it."""
         if self.pooled:
             return f"{counted(self.lesions, 'lesion')}, {counted(self.pooled, 'image')} pooled"
@@ -76,7 +76,7 @@ class Evaluation:
     @property
     def about(self) -> str:
         """Model, data and part, as the line below a figure has them."""
-        return f"{self.model} on {self.data}, {self.part}: {self.counted}"
+        return f"{self.model} on {self.data}, {self.part}: {self.measured}"
 
     @property
     def before(self) -> LabelledPredictions | None:

@@ -139,7 +139,7 @@ def _facts(evaluation: Evaluation) -> Markup:
          f"{card.split_seed}"),
         ("Evaluated on", f"{evaluation.data}, {evaluation.part}"),
         ("Data", evaluation.data_digest),
-        ("Measured", evaluation.counted),
+        ("Measured", evaluation.measured),
         ("Intervals", f"95%, from {evaluation.resamples} bootstrap resamples of lesions, as images of one lesion are "
          f"no independent evidence (seed {evaluation.seed})"),
         ("Calls", "the diagnosis whose probability exceeds its share of the training images by the largest factor"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lesionflow.datasets.split import PARTS
-from lesionflow.errors import first_few
+from lesionflow.errors import counted, first_few
 from lesionflow.images.duplicates import MAXIMUM_IMAGES
 from lesionflow.profile.attributes import COLUMNS, OLDEST, shares, widest_gap
 from lesionflow.profile.copies import KINDS, Copy, leaks
@@ -25,7 +25,7 @@ def pairs(copies: Sequence[Copy]) -> str:
     """How many pairs there are, and of which kinds: `2 pairs of images (1 same bytes, 1 nearly the same)`."""
     kinds = Counter(copy.kind for copy in copies)
     told = ", ".join(f"{kinds[kind]:,} {kind}" for kind in KINDS if kind in kinds)
-    return f"{len(copies):,} pair{'' if len(copies) == 1 else 's'} of images ({told})"
+    return f"{counted(len(copies), 'pair')} of images ({told})"
 
 
 def _warnings(description: Description) -> Iterator[tuple[str, str]]:
@@ -81,10 +81,10 @@ def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
             "those that there are with --diagnoses (a built-in set, or a YAML file)"
         )
     if (split := description.split) is not None:
-        present, labels = np.unique(description.images.labels), description.images.labels
+        labels = description.images.labels
         unmeasured = [
             f"{description.images.label_set.names[label]} in {part}"
-            for label in present
+            for label in np.unique(labels)
             for part in PARTS[1:]
             if label not in labels[split.part(part)]
         ]

@@ -100,14 +100,13 @@ class ReportConfig:
     quiet: bool = option(False, "Print errors only.", group=REPORT)
 
     def __post_init__(self) -> None:
-        given: dict[str, Any] = {
-            name: getattr(self, name) for name in ("html", "summary", "sample_out", "max_failures")
-        }
-        for name, value in given.items():  # as programs may give them
-            if name == "max_failures" and type(value) is int:
-                object.__setattr__(self, name, str(value))
-            elif name != "max_failures" and isinstance(value, str):
+        # As programs may give them: a location as text, a number of images as a number.
+        for name in ("html", "summary", "sample_out"):
+            if isinstance(value := getattr(self, name), str):
                 object.__setattr__(self, name, parse_location(value))
+        most: Any = self.max_failures
+        if type(most) is int:
+            object.__setattr__(self, "max_failures", str(most))
         check_options(self)
         self.failures_allowed(0)
         if self.sample is None and self.sample_out is not None:
@@ -209,13 +208,10 @@ class ScoringConfig(ReportConfig):
             return None
         matched = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", self.shard)
         if not matched or not 1 <= int(matched[1]) <= int(matched[2]):
-            wrong = (
-                ""
-                if matched is None
-                else "; parts count from 1"
-                if int(matched[1]) == 0
-                else (f"; there is no part {matched[1]} of {matched[2]}")
-            )
+            wrong = ""
+            if matched:
+                no_part = f"; there is no part {matched[1]} of {matched[2]}"
+                wrong = no_part if int(matched[1]) else "; parts count from 1"
             raise UsageError(f"--shard {self.shard}: write the number of the part and of all parts, as in 3/8{wrong}")
         return ShardRange(int(matched[1]), int(matched[2]))
 

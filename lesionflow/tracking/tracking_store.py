@@ -25,7 +25,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from lesionflow.atomic import name_new, take_lock, unique_suffix
-from lesionflow.errors import RegistryError, UsageError
+from lesionflow.errors import RegistryError, UsageError, counted
 from lesionflow.storage.location import local_address, local_path
 from lesionflow.tracking.client import DEFAULT_STORE, mlflow, registry_errors, set_variables, shown_address
 
@@ -365,7 +365,7 @@ def explain_newer(schema: Schema) -> str:
 def explain_older(schema: Schema, address: str) -> str:
     """Say what migrating an older database would change, whom that locks out, and how to do it."""
     count, file = len(schema.pending), sqlite_file(address)
-    changes = f"{count} migration{'' if count == 1 else 's'} ({'; '.join(schema.pending[:3])}"
+    changes = f"{counted(count, 'migration')} ({'; '.join(schema.pending[:3])}"
     changes += f" and {count - 3} more)" if count > 3 else ")"
     backup = "back it up with the database's own tool"
     if file is not None:
@@ -556,8 +556,8 @@ def move_addresses(old: Path, new: Path, address: str) -> tuple[int, Path]:
                         continue
                     known.add(os.path.dirname(path) if table == "experiments" else "")
                     if Path(path).is_relative_to(old):
-                        place = new / Path(path).relative_to(old)
-                        moved = place.as_uri() if value.startswith("file:") else local_address(place)
+                        target = new / Path(path).relative_to(old)
+                        moved = target.as_uri() if value.startswith("file:") else local_address(target)
                         changes.append((f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (moved, rowid)))
         if not changes:
             there = ", ".join(sorted(known - {""})) or "none on this machine"
