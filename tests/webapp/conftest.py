@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -263,6 +264,9 @@ def _draw_what_browsers_pass_over(folder: Path, picture: Image.Image) -> None:
     picture.quantize(16).save(folder / "alpha_0.png", transparency=bytes(16))
     nothing = picture.convert("RGBA")
     nothing.putalpha(0)
+    nothing.save(folder / "alpha_0_channel.png")
+    nothing.convert("LA").save(folder / "alpha_0_grey.png")
+    (folder / "alpha_0_interlaced.png").write_bytes(_interlaced_png(np.asarray(nothing).astype(">u2") * 257))
     nothing.save(folder / "alpha_0.avif")
     nothing.save(folder / "alpha_0.webp", exact=True)
     nothing.save(folder / "alpha_0_lossless.webp", exact=True, lossless=True)
@@ -275,6 +279,20 @@ def _draw_what_browsers_pass_over(folder: Path, picture: Image.Image) -> None:
     (folder / "no_end.avif").write_bytes(avif[:-100] + bytes(100))
     picture.convert("CMYK").save(folder / "ink.jpg")
     (folder / "ink.jpg").write_bytes((folder / "ink.jpg").read_bytes().replace(b"Adobe", b"adobe"))
+
+
+def _interlaced_png(pixels: np.ndarray) -> bytes:
+    """Of (height, width, 4), 16 bits, each row as differences from the pixel before."""
+    rows = b""
+    for left, top, right, down in (
+        (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2),
+    ):  # fmt: skip
+        for row in pixels[top::down, left::right]:
+            content = np.frombuffer(row.tobytes(), np.uint8)
+            rows += b"\1" + (content - np.concatenate([np.zeros(8, np.uint8), content[:-8]])).tobytes()
+    head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, 6, 0, 0, 1)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*each) for each in chunks)
 
 
 def png_chunk(kind: bytes, content: bytes) -> bytes:

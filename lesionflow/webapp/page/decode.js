@@ -45,7 +45,7 @@ async function decodeKind(kind, data, height, width) {
   const frame = ON_ITS_SIDE.includes(about.orientation) ? [height, width] : [width, height];
   const reduced = about.factor > 1 ? await decodeReduced(kind, data, about) : null;
   let image = reduced ? fitted(reduced, ...frame, gap) : await decodeWhole(kind, about, frame, gap);
-  image ??= await decodeWhole(kind, withoutAlpha(kind, data, about), frame, gap);
+  image ??= await decodeWhole(kind, await withoutAlpha(kind, data, about), frame, gap);
   if (!image) throw new ImageFailure("unsupported", "its alpha is 0 everywhere; save it without alpha");
   about.convert?.(image.frame);
   return turned(image.frame, ...frame, about.orientation).data;
@@ -134,11 +134,13 @@ function avifConversion(data) {
 }
 
 /** A file without its alpha, which Python passes over where it is 0 everywhere; where it is not apart, as it was. */
-function withoutAlpha(kind, data, about) {
+async function withoutAlpha(kind, data, about) {
   if (kind === "BMP") data.fill(0, 66, 70); // the mask of alpha, which the longer headers have
   else if (kind === "PNG" && about.png.chunks.has("tRNS")) {
     const parts = pngParts(data, { hidden: [...about.png.hidden, about.png.chunks.get("tRNS")] }, about.conversion === "none");
     return { ...about, parts };
+  } else if (kind === "PNG" && ALPHA_CHANNEL.includes(about.png.header[9])) {
+    return { ...about, parts: await withoutAlphaChannel(data, about.png, about.conversion === "none") };
   } else if (kind === "WEBP") {
     const chunks = webpChunks(data);
     if (chunks.has("VP8X")) data[chunks.get("VP8X")[0]] &= ~0x10;

@@ -4,6 +4,8 @@
 
 const APART = ["eXIf", "iCCP", "cICP", "gAMA", "cHRM", "sRGB"]; // what pixels mean, and how they are turned
 const TEXTS = ["tEXt", "zTXt", "iTXt"];
+const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }; // by colour type
+const ALPHA_CHANNEL = [4, 6]; // colour types
 const CRC = Uint32Array.from({ length: 256 }, (_, value) => {
   for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
   return value >>> 0;
@@ -102,16 +104,53 @@ async function checkRows(png) {
   if (total < expected) throw damaged(`${total.toLocaleString("en")} of ${expected.toLocaleString("en")} bytes of pixels`);
 }
 
-/** Bytes that the pixels have before compression: a byte a row says how it is filtered. */
-function pngBytes({ width, height, header }) {
-  const bits = header[8] * { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }[header[9]];
+/** Bytes that the pixels have before compression. */
+function pngBytes(png) {
+  return pngRows(png).reduce((total, { rows, bytes }) => total + rows * (1 + bytes), 0);
+}
+
+/** How many rows of how many bytes there are, pass by pass; a byte before each row says how it is filtered. */
+function pngRows({ width, height, header }) {
+  const bits = header[8] * CHANNELS[header[9]];
   const passes = header[12] // Adam7: the first pixel of each pass, and its steps
     ? [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]]
     : [[0, 0, 1, 1]];
-  let total = 0;
-  for (const [left, top, right, down] of passes) {
-    const columns = Math.ceil((width - left) / right), rows = Math.ceil((height - top) / down);
-    if (columns > 0 && rows > 0) total += rows * (1 + ((columns * bits + 7) >> 3));
+  return passes.map(([left, top, right, down]) => {
+    const columns = Math.max(0, Math.ceil((width - left) / right)), rows = Math.ceil((height - top) / down);
+    return { rows: columns && Math.max(0, rows), bytes: (columns * bits + 7) >> 3 };
+  });
+}
+
+/** A PNG without its alpha channel, as parts of a file: rows are filtered channel by channel, so that the bytes of one can
+    be left out as they are. */
+async function withoutAlphaChannel(data, png, hideProfile) {
+  const sample = png.header[8] / 8, pixel = sample * CHANNELS[png.header[9]];
+  const packed = await inflated(new Blob(png.pixels));
+  if (!packed) return [data];
+  const kept = new Uint8Array(packed.length);
+  let from = 0, to = 0;
+  for (const { rows, bytes } of pngRows(png)) {
+    for (let row = 0; row < rows; row++) {
+      kept[to++] = packed[from++];
+      for (const end = from + bytes; from < end; from += sample) {
+        for (const alpha = from + pixel - sample; from < alpha;) kept[to++] = packed[from++];
+      }
+    }
   }
-  return total;
+  const pixels = new Blob([kept.subarray(0, to)]).stream().pipeThrough(new CompressionStream("deflate"));
+  const header = png.header.with(9, png.header[9] - 4), [start] = png.chunks.get("IHDR");
+  const profile = hideProfile || !png.chunks.has("iCCP") ? new Uint8Array() : data.subarray(...png.chunks.get("iCCP"));
+  return [
+    data.subarray(0, start), pngChunk("IHDR", header), profile,
+    pngChunk("IDAT", new Uint8Array(await new Response(pixels).arrayBuffer())), pngChunk("IEND", new Uint8Array()),
+  ];
+}
+
+function pngChunk(kind, content) {
+  const chunk = new Uint8Array(content.length + 12), view = new DataView(chunk.buffer);
+  view.setUint32(0, content.length);
+  for (let index = 0; index < 4; index++) chunk[4 + index] = kind.charCodeAt(index);
+  chunk.set(content, 8);
+  view.setUint32(content.length + 8, crc(chunk, 4, content.length + 8));
+  return chunk;
 }
