@@ -27,7 +27,7 @@ from pathlib import Path
 
 from material import HAM10000, Measured, environment, in_turns, machine, make_pixels, measure, median
 
-from lesionflow.training.presets import PRESETS, preset_of
+from lesionflow.training.config import PRESETS, preset_of
 
 BARE_GOAL, NOTEBOOK_GOAL, MEMORY_GOAL = 0.9, 2.0, 0.5
 COMPLETE_GOAL = 180  # seconds, on one H100

@@ -26,14 +26,13 @@ turn_off()
 
 if TYPE_CHECKING:
     from lesionflow.api.compare import Comparison, compare
-    from lesionflow.api.compare_report import ReportComparison, compare_report
     from lesionflow.api.describe import describe
     from lesionflow.api.doctor import doctor
     from lesionflow.api.download import Downloaded, download
     from lesionflow.api.evaluate import evaluate
-    from lesionflow.api.evaluate_report import ReportEvaluation, evaluate_report
     from lesionflow.api.explain import Explained, explain
     from lesionflow.api.export import Exported, export
+    from lesionflow.api.later_truth import ReportComparison, ReportEvaluation, compare_report, evaluate_report
     from lesionflow.api.load import LoadedModel, load
     from lesionflow.api.merge import merge
     from lesionflow.api.monitor import monitor

@@ -225,7 +225,7 @@ def test_a_table_as_shown_is_read(demo_folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_new_network_is_a_function_and_a_line_of_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from lesionflow.training import config, fit, networks, presets
+    from lesionflow.training import config, fit, networks
     from lesionflow.training.export.onnx import write_bundle
     from tests.model.test_files import CARD
     from tests.training.test_fit import coloured
@@ -233,11 +233,10 @@ def test_a_new_network_is_a_function_and_a_line_of_settings(monkeypatch: pytest.
     layers, settings = blocks("how_to/write_a_network.md", "python")
     monkeypatch.setattr(networks, "BODIES", dict(networks.BODIES))
     for name in ("NEEDED", "PRESETS"):
-        monkeypatch.setattr(presets, name, {key: dict(value) for key, value in getattr(presets, name).items()})
-    monkeypatch.setattr(presets, "NETWORKS", presets.NETWORKS)
+        monkeypatch.setattr(config, name, {key: dict(value) for key, value in getattr(config, name).items()})
+    monkeypatch.setattr(config, "NETWORKS", config.NETWORKS)
     exec(layers, vars(networks))
-    exec(settings, vars(presets))
-    monkeypatch.setattr(config, "NETWORKS", presets.NETWORKS)
+    exec(settings, vars(config))
     asked = config.TrainingConfig(
         model="separable", epochs=1, image_size=16, batch_size=16, augmentation=0, averaging=0
     )

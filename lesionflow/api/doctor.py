@@ -9,9 +9,8 @@ from typing import Any
 
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.health.check import PROBLEM, Check
-from lesionflow.health.devices import check_keras, check_onnxruntime
 from lesionflow.health.machine import check_disks, check_environment, check_machine
-from lesionflow.health.packages import check_packages
+from lesionflow.health.packages import check_keras, check_onnxruntime, check_packages
 from lesionflow.health.store import check_store, find_store
 
 

@@ -157,7 +157,7 @@ def _card_text(bundle: Path, card: Card) -> str:
 
 
 def _write_hub(bundle: Path, folder: Path) -> None:
-    from lesionflow.runtimes.hub import hub_card
+    from lesionflow.runtimes.description import hub_card
 
     card = _copy_bundle(bundle, folder)
     text = _card_text(bundle, card)

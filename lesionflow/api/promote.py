@@ -6,9 +6,8 @@ import os
 from pathlib import Path
 from typing import Unpack
 
-from lesionflow.api.compare_report import join_both
+from lesionflow.api.later_truth import join_both, trained_before
 from lesionflow.api.overrides import PromotionOptions, configured
-from lesionflow.api.trained_before import trained_before
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.shipped import PRETRAINED

@@ -16,11 +16,15 @@ from lesionflow.model.shipped import PRETRAINED, pretrained_folder
 from lesionflow.registry.champion import promote_best
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
-from lesionflow.registry.registering import complete, decided, find_of_run, find_registered, log_origin
 from lesionflow.registry.training_artifacts import (
     TrainingArtifacts,
+    complete,
     copy_bundle,
+    decided,
+    find_of_run,
+    find_registered,
     is_kept,
+    log_origin,
     read_artifacts,
     register_artifacts,
 )

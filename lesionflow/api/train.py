@@ -34,7 +34,7 @@ from lesionflow.progress import stderr_console, tell
 from lesionflow.registry.champion import promote_best
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
-from lesionflow.registry.registering import check_may_register, find_trained
+from lesionflow.registry.training_artifacts import check_may_register, find_trained
 from lesionflow.registry.versions import SCORED, Resolved, Version, resolve
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import without_password
@@ -42,9 +42,7 @@ from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_be
 from lesionflow.tracking.runs import log_configuration, read_configuration_text
 from lesionflow.tracking.tracking_store import connect, kept_settings
 from lesionflow.training.backend import check_export, import_keras, prepare_backend
-from lesionflow.training.config import TrainingConfig
-from lesionflow.training.config_file import read_settings
-from lesionflow.training.presets import ALL, NETWORKS
+from lesionflow.training.config import ALL, NETWORKS, TrainingConfig, read_settings
 
 
 @dataclass(frozen=True)

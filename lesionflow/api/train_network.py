@@ -122,8 +122,8 @@ def train_network(
     does not stop it. Raises a `LesionflowError`; that of a model that cannot be registered says where it is kept and
     which command registers it.
     """
+    from lesionflow.training.callbacks import TrainingDisplay
     from lesionflow.training.checkpoint import Checkpoints
-    from lesionflow.training.display import TrainingDisplay
     from lesionflow.training.fit import fit
 
     name, size = config.model, config.image_size

@@ -1,21 +1,24 @@
-"""The command line: options in, library api called, results printed, errors turned into messages and exit codes."""
+"""The command line: options in, library api called, results printed, errors turned into messages and exit codes.
+
+`mlflow run` works in the project's folder, for a git or zip project a temporary one: paths are made to count from where
+it was typed.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
-from lesionflow.cli.data import download
+from lesionflow.cli.data import demo, describe, download, evaluate
 from lesionflow.cli.doctor import completion, doctor
-from lesionflow.cli.evaluation import demo, describe, evaluate
-from lesionflow.cli.mlproject import work_where_mlflow_run_was_typed
-from lesionflow.cli.monitoring import monitor
 from lesionflow.cli.registry import compare, export, history, move_store, promote, register, rollback
-from lesionflow.cli.scoring import explain, merge, score, web
+from lesionflow.cli.scoring import explain, merge, monitor, score, web
 from lesionflow.cli.streams import STOPPED, end_soon, guarded_streams, stop, terminable
 from lesionflow.cli.training import train
 from lesionflow.errors import LesionflowError, UsageError
@@ -128,3 +131,24 @@ def main() -> None:
 for _commands in SECTIONS.values():
     for _command in _commands:
         main.add_command(_command)
+
+
+_SHELLS = ("bash", "sh", "dash", "zsh")  # with which MLflow starts the command
+
+
+def work_where_mlflow_run_was_typed() -> None:
+    """Change to the folder that `mlflow run` was typed in, so that paths mean there what they mean anywhere else."""
+    project = Path.cwd()
+    if "MLFLOW_RUN_ID" not in os.environ or not (project / "MLproject").is_file():
+        return
+    import psutil
+
+    try:
+        mlflow_run = next(process for process in psutil.Process().parents() if process.name() not in _SHELLS)
+        typed_in = mlflow_run.cwd()
+        os.chdir(typed_in)
+    except (StopIteration, OSError, psutil.Error):  # then paths are the project's, as MLflow has it
+        return
+    sys.path[:] = [str(project) if entry == "" else entry for entry in sys.path]
+    if Path(__file__).is_relative_to(project):  # processes that are started from here must find lesionflow, too
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH", "")]))

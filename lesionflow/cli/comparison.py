@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lesionflow.api.compare import Comparison
-    from lesionflow.api.compare_report import ReportComparison
+    from lesionflow.api.later_truth import ReportComparison
     from lesionflow.diagnoses import LabelSet
     from lesionflow.evaluation.metrics import Difference
     from lesionflow.registry.compared_model import ComparedModel

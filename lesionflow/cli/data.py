@@ -1,18 +1,33 @@
-"""The command that fetches a published data set."""
+"""The commands about labelled images: fetched, drawn, described, and what a model makes of them."""
 
 from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lesionflow.cli.help import command
-from lesionflow.cli.options import options_of
+from lesionflow.cli.help import command, option
+from lesionflow.cli.options import (
+    FILE_OF_TRUTH,
+    LATER,
+    cache_option,
+    options_of,
+    report_option,
+    tracking_uri_option,
+    truth_option,
+)
+from lesionflow.cli.values import LABELLED, MODEL, WholeNumber
+from lesionflow.datasets.config import LabelSetConfig
 from lesionflow.dataverse.config import TERMS, DownloadConfig
-from lesionflow.errors import counted
+from lesionflow.errors import UsageError, counted
+from lesionflow.evaluation.config import EvaluationConfig
+
+if TYPE_CHECKING:
+    from lesionflow.model.card import Estimate
 
 
 @command(short_help="Download HAM10000, checked and unpacked.")
@@ -48,3 +63,177 @@ def download(folder: Path, accept_licence: bool, **options: Any) -> None:
     click.echo(f"{counted(found.images, 'image')} of {counted(found.lesions, 'lesion')} in {found.folder}; {done}")
     what = "train --data" if options["part"] == "training" else "evaluate pretrained"
     click.echo(f"go on with: lesionflow {what} {shlex.quote(str(found.folder))}")
+
+
+_WITH_REPORT = ("labels", "resamples", "overwrite")  # of the options of an evaluation
+SHOW = ""  # what `--labels` stands for without a file
+
+
+@command(short_help="Describe labelled images: counts, gaps, copies.")
+@click.argument("data", type=LABELLED, required=False)
+@option(
+    "--labels", type=click.Path(), is_flag=False, flag_value=SHOW, metavar="[FILE]",
+    help="YAML file that says what the words of the data mean; without one, show what they mean and stop.",
+)  # fmt: skip
+@options_of(LabelSetConfig)
+@option(
+    "--out", default=Path("description"), show_default=True, type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for description.json and description.html.",
+)  # fmt: skip
+@option("--overwrite", is_flag=True, help="Overwrite a description that is there already.")
+@cache_option
+def describe(
+    data: str | None, labels: str | None, diagnoses: str, out: Path, overwrite: bool, cache: Path | None
+) -> None:
+    """Describe labelled images, a HAM10000 folder or 'demo': what they are, what is missing, which are copies.
+
+    Counts diagnoses, lesions, metadata and files, and compares all pairs of images, also rotated and mirrored: copies
+    of an image under different lesions would leak from the training part into the test part.
+
+    \b
+    Example:
+      lesionflow describe /path/to/HAM10000 --out description
+      lesionflow describe /path/to/PAD-UFES-20 --labels > labels.yaml
+      lesionflow describe /path/to/PAD-UFES-20 --labels labels.yaml
+      lesionflow describe /path/to/PAD-UFES-20 --diagnoses pad-ufes-20
+    """
+    from lesionflow.api.describe import describe, describe_labels
+
+    if data is None and labels is not None and labels != SHOW:
+        data, labels = labels, SHOW  # `--labels DATA`
+    if labels == SHOW:
+        click.echo(describe_labels(data, diagnoses=diagnoses, cache=cache), nl=False)
+        return
+    if data is None:
+        raise UsageError("give a folder or a table of labelled images, or 'demo'; --labels alone shows known words")
+    description = describe(data, out, labels=labels, diagnoses=diagnoses, overwrite=overwrite, cache=cache)
+    total = len(description.images.table)
+    click.echo(
+        f"{description.images.description}: {counted(total, 'image')} of {counted(description.lesions, 'lesion')}"
+    )
+    width = max(6, *(1 + len(name) for name in description.diagnoses))
+    for diagnosis, counts in sorted(description.diagnoses.items(), key=lambda item: -item[1]["images"]):
+        share = counts["images"] / total
+        click.echo(f"  {diagnosis:{width}}{counts['images']:8,} images  {share:6.1%}{counts['lesions']:8,} lesions")
+    for finding in description.findings:
+        if finding.warning:
+            click.secho(f"WARNING: {finding.text}", fg="yellow", bold=True)
+        else:
+            click.echo(finding.text)
+    click.echo(f"look at {out / 'description.html'}")
+
+
+@command(short_help="Measure a model on labelled images, with intervals.")
+@click.argument("model", type=MODEL, required=False)
+@click.argument("data", type=LABELLED, required=False)
+@option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, metrics and figures.")
+@report_option("Report of 'lesionflow score' to measure; nothing is scored.")
+@truth_option
+@option(
+    "--sampled", type=FILE_OF_TRUTH, group=LATER, metavar="FILE",
+    help="Table of the images that were asked about: path and chance; each then counts by the inverse of its chance.",
+)  # fmt: skip
+@options_of(EvaluationConfig)
+@tracking_uri_option
+@cache_option
+@click.pass_context
+def evaluate(
+    ctx: click.Context,
+    model: str | None,
+    data: str | None,
+    out: Path | None,
+    report: Path | None,
+    truth: Path | None,
+    sampled: Path | None,
+    tracking_uri: str | None,
+    cache: Path | None,
+    **options: Any,
+) -> None:
+    """Measure a model on labelled images, with 95 % intervals from a bootstrap over lesions.
+
+    A value that too few lesions are behind has no interval, and diagnoses with few images are named.
+
+    DATA is a HAM10000 folder, a CSV with the columns path and diagnosis (and lesion_id, patient_id, age, sex,
+    localization, dx_type, where they are known; paths count from the CSV's folder), a folder with a folder for each
+    diagnosis, what isic-cli downloads, ISIC 2018 Task 3, ISIC 2019, 2020 or 2024, PAD-UFES-20, Derm7pt, PH2, MED-NODE,
+    DDI, Fitzpatrick17k, a Hugging Face image folder, or 'demo'. MODEL is models:/NAME@ALIAS,
+    models:/NAME/VERSION, pretrained (which comes with lesionflow) or the folder of a bundle. On the data that it was
+    trained on, the test part of its own split is measured.
+
+    With --report and --truth in place of both, a report of scoring is measured with diagnoses that came later; images
+    are joined by path, or by name where no path agrees. Images that its model was trained on are told where the
+    registry has the model.
+
+    \b
+    Example:
+      lesionflow evaluate models:/lesionflow@champion /path/to/HAM10000
+      lesionflow evaluate pretrained ./labelled.csv --out evaluation
+      lesionflow evaluate --report results.csv --truth labels.csv
+    """
+    if report or truth or sampled:
+        if not (report and truth) or model or data:
+            raise UsageError("give --report and --truth, both and without MODEL and DATA: the report names its model")
+        _evaluate_report(ctx, report, truth, sampled, out, tracking_uri, options)
+        return
+    if model is None or data is None:
+        raise UsageError("give MODEL and DATA; or --report and --truth, to measure what was scored already")
+    from lesionflow.api.evaluate import evaluate
+    from lesionflow.evaluation.evaluate import PAGE_FILE
+
+    found = evaluate(model, data, out, tracking_uri=tracking_uri, cache=cache, **options)
+    _print_metrics(found.about, found.metrics, found.all_warnings)
+    if out is not None:
+        click.echo(f"look at {out / PAGE_FILE}")
+
+
+def _evaluate_report(
+    ctx: click.Context,
+    report: Path,
+    truth: Path,
+    sampled: Path | None,
+    out: Path | None,
+    tracking_uri: str | None,
+    options: Mapping[str, Any],
+) -> None:
+    for name in options:
+        if name not in _WITH_REPORT and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name.replace('_', '-')} is about scoring, which --report does not do; leave it out")
+    from lesionflow.api.later_truth import PAGE_FILE, evaluate_report
+
+    chosen = {name: options[name] for name in _WITH_REPORT}
+    found = evaluate_report(report, truth, out, sampled=sampled, tracking_uri=tracking_uri, **chosen)
+    _print_metrics(found.about, found.metrics, found.truth.notes)
+    if out is not None:
+        click.echo(f"look at {out / PAGE_FILE}")
+
+
+def _print_metrics(about: str, metrics: Mapping[str, Estimate], warnings: Sequence[str]) -> None:
+    from lesionflow.evaluation.metrics import ends
+
+    for warning in warnings:
+        click.secho(f"WARNING: {warning}", err=True, fg="yellow", bold=True)
+    click.echo(about)
+    for name, estimate in metrics.items():
+        click.echo(f"  {name:38}{estimate.value:8.4f}   {ends(estimate, '.4f')}")
+
+
+@command(short_help="Draw a synthetic data set laid out like HAM10000.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@option("--images", type=WholeNumber(100, 100_000), metavar="N", default=900, show_default=True, help="Images to draw.")
+@option("--seed", type=WholeNumber(0), metavar="N", default=0, show_default=True, help="Another seed, other lesions.")
+@options_of(LabelSetConfig)
+def demo(folder: Path, images: int, seed: int, diagnoses: str) -> None:
+    """Draw a synthetic data set laid out like HAM10000, for trying lesionflow out.
+
+    \b
+    Example:
+      lesionflow demo ./moles --images 300
+      lesionflow demo ./moles --diagnoses binary
+    """
+    from lesionflow.datasets.demo.demo_set import draw_demo_set
+
+    try:
+        draw_demo_set(folder, images=images, seed=seed, label_set=LabelSetConfig(diagnoses).label_set)
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror or error}; choose a new folder") from error
+    click.echo(f"{images} synthetic images in {folder}")

@@ -90,7 +90,7 @@ def compare(
 def _compare_report(report: Path, truth: Path, for_machines: bool, tracking_uri: str | None) -> None:
     from rich.console import Console
 
-    from lesionflow.api.compare_report import compare_report
+    from lesionflow.api.later_truth import compare_report
     from lesionflow.cli.comparison import print_report_comparison, report_as_json
 
     found = compare_report(report, truth, tracking_uri=tracking_uri)

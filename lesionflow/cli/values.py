@@ -11,7 +11,7 @@ from lesionflow.defaults import DEFAULT_MODEL
 from lesionflow.errors import did_you_mean
 from lesionflow.options import FILES, FOLDERS, SEPARATOR, range_told
 from lesionflow.registry.config import check_model_name
-from lesionflow.registry.local_store import registered_names
+from lesionflow.registry.lookup import registered_names
 from lesionflow.storage.location import Location, parse_location
 
 

@@ -27,8 +27,7 @@ from lesionflow.datasets.csv_and_folders import (
 )
 from lesionflow.datasets.demo.demo_set import DEMO_PREFIX, draw_demo_set
 from lesionflow.datasets.ham10000 import LICENCE, METADATA_NAMES, find_metadata, holds_ham10000, read_ham10000
-from lesionflow.datasets.isic_archive import is_isic_download, read_isic_download
-from lesionflow.datasets.isic_challenge import is_isic_challenge, read_isic_challenge
+from lesionflow.datasets.isic import is_isic_challenge, is_isic_download, read_isic_challenge, read_isic_download
 from lesionflow.datasets.label_table import TABLE_SUFFIXES, read_header
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.published import find_layout, read_published

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.datasets.isic_archive import HIERARCHY, archive_words
+from lesionflow.datasets.isic import HIERARCHY, archive_words
 from lesionflow.datasets.label_table import (
     TABLE_SUFFIXES,
     first_known,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
@@ -11,9 +13,51 @@ import numpy as np
 
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
-from lesionflow.images.decode import decode
-from lesionflow.images.duplicates import MAXIMUM_IMAGES, MAXIMUM_PAIRS, NEAR, TURNS, same_content, similar_pairs
-from lesionflow.profile.inspection import Inspection
+from lesionflow.errors import ImageError
+from lesionflow.images.decode import decode, header
+from lesionflow.images.duplicates import MAXIMUM_IMAGES, MAXIMUM_PAIRS, NEAR, TURNS, VIEW, same_content, similar_pairs
+from lesionflow.images.read_bytes import read_image_bytes
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One image file, looked at."""
+
+    format: str = ""  # as Pillow names it, or DICOM
+    width: int = 0  # pixels, as the image is shown
+    height: int = 0
+    digest: str = ""  # SHA-256 of the file's bytes
+    failure: ImageError | None = None
+
+
+def inspect_images(
+    paths: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[list[Inspection], np.ndarray]:
+    """Look at every file, whatever is wrong with some.
+
+    Returns one inspection each and the views of their middle squares, (images, 32, 32, 3) uint8; black where an image
+    cannot be decoded.
+    """
+    views = np.zeros((len(paths), VIEW, VIEW, 3), np.uint8)
+
+    def inspect(index: int) -> Inspection:
+        digest = ""
+        try:
+            data = read_image_bytes(paths[index])
+            digest = hashlib.sha256(data).hexdigest()
+            kind, width, height = header(data)
+            views[index] = decode(data, VIEW, VIEW)
+            return Inspection(kind, width, height, digest)
+        except ImageError as error:
+            return Inspection(digest=digest, failure=error)
+
+    inspections = []
+    with ThreadPoolExecutor() as threads:  # Pillow's decoders release the interpreter's lock
+        for done, inspection in enumerate(threads.map(inspect, range(len(paths))), start=1):
+            inspections.append(inspection)
+            progress(done, len(paths))
+    return inspections, views
+
 
 SAME_BYTES, SAME_PIXELS, NEARLY, LOOK_ALIKE = "same bytes", "same pixels", "nearly the same", "alike"
 KINDS = (SAME_BYTES, SAME_PIXELS, NEARLY, LOOK_ALIKE)  # the last is listed to show what the limit keeps out

@@ -1,4 +1,4 @@
-"""The artifacts of a finished training in a folder: the bundle, and what is logged and registered with it.
+"""The artifacts of a finished training in a folder, whether they may be registered, have been, and what is missing.
 
 The folder is written before anything is sent. Where sending fails, the folder is kept, and `lesionflow register` does
 the rest later.
@@ -6,6 +6,7 @@ the rest later.
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import shlex
@@ -15,15 +16,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesionflow.errors import BundleError
+from lesionflow.errors import BundleError, RegistryError
 from lesionflow.evaluation.evaluate import write_evaluation
 from lesionflow.evaluation.learning import History
 from lesionflow.model.card import CARD_FILE, DIGESTED_FILES, Card, read_card
-from lesionflow.registry.versions import Version, register_bundle
+from lesionflow.registry.versions import Version, find_version, fitting, register_bundle
 from lesionflow.tracking import runs as tracking
-from lesionflow.tracking.client import active_run_id, mlflow, without_password
-from lesionflow.tracking.resume import logged_epochs
+from lesionflow.tracking.client import (
+    active_run_id,
+    found_or_none,
+    mlflow,
+    registry_errors,
+    set_again,
+    without_password,
+)
+from lesionflow.tracking.resume import delete_checkpoints, find_run, logged_epochs, mark_finished
+from lesionflow.tracking.runs import log_parameters
 from lesionflow.training.finalize import MODEL_CARD_FILE, FinalizedModel
+from lesionflow.version import __version__
 
 KEPT = Path("lesionflow-kept")  # in the working directory: unlike a temporary folder it is there after a restart
 ARTIFACTS_FORMAT = 1
@@ -163,3 +173,80 @@ def copy_bundle(bundle: Path, into: Path) -> Path:
         if (bundle / name).is_file():
             shutil.copy(bundle / name, copied / name)
     return copied
+
+
+def check_may_register(name: str) -> None:
+    """Raise `RegistryError` where the registry would not take a version of `name` from this user.
+
+    A training asks before it begins. Only trying tells: a tag of the registered model says when that was.
+    """
+    client, now = mlflow.MlflowClient(), datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    doing = f"asking whether a version of {name} may be registered"
+    if found_or_none(doing, lambda: client.get_registered_model(name)) is not None:
+        with registry_errors(doing):
+            set_again(lambda: client.set_registered_model_tag(name, "training_begun_at", now))
+
+
+def find_registered(name: str, digest: str) -> Version | None:
+    """The version of `name` that a bundle was registered as, by the digest of its card, or None."""
+    with registry_errors(f"looking for the bundle among the versions of {name}"):
+        found = mlflow.MlflowClient().search_model_versions(f"name = '{name}' and tags.card_digest = '{digest}'")
+    return find_version(name, max(int(version.version) for version in found)) if found else None
+
+
+def find_of_run(run_id: str) -> str:
+    """The version that a run has registered, as NAME/NUMBER; empty where it has registered none."""
+    with registry_errors(f"looking for the version of run {run_id}"):
+        found = mlflow.MlflowClient().search_model_versions(f"run_id = '{run_id}'")
+    return f"{found[0].name}/{found[0].version}" if found else ""
+
+
+def find_trained(run_id: str) -> tuple[Version, History] | None:
+    """The version that a network's run registered, and how its training went; None where it had not come to that.
+
+    To register is the last thing that such a run does; whatever it says of itself, it is marked as finished.
+    """
+    client, run = mlflow.MlflowClient(), find_run(run_id)
+    with registry_errors(f"looking for the version of run {run_id}"):
+        found = client.search_model_versions(f"run_id = '{run_id}'")
+    if not found:
+        if run.info.status == "FINISHED":
+            raise RegistryError(f"the version that run {run_id} registered was deleted; train anew without --resume")
+        return None
+    latest = max(found, key=lambda version: int(version.version))
+    version = find_version(latest.name, int(latest.version))
+    epochs = logged_epochs(run_id)
+    return version, History([epochs[epoch] for epoch in sorted(epochs)], int(run.data.metrics["training/best_epoch"]))
+
+
+def decided(version: Version) -> bool:
+    """Whether a decision about a version's promotion has been made."""
+    with registry_errors(f"looking {version.label} up"):
+        return "decision" in mlflow.MlflowClient().get_model_version(version.name, str(version.number)).tags
+
+
+def complete(version: Version, description: str, run_id: str | None) -> None:
+    """Finish the registration of a version that was interrupted: its description, and the end of its run."""
+    client = mlflow.MlflowClient()
+    with registry_errors(f"describing {version.label}"):
+        if description and not client.get_model_version(version.name, str(version.number)).description:
+            client.update_model_version(version.name, str(version.number), fitting(description))
+    if run_id:
+        mark_finished(run_id)
+        delete_checkpoints(run_id)
+
+
+def log_origin(card: Card) -> None:
+    """Log into the active run what a bundle's card says of its training, which that run has not seen."""
+    log_parameters({name: value for name, value in card.training.items() if name not in ("best_epoch", "seconds")})
+    with registry_errors("logging where the bundle comes from"):
+        mlflow.set_tags(
+            {
+                "registered_from": "a bundle",
+                "data": card.data_name,
+                "data_digest": card.data_digest,
+                "split_digest": card.split_digest,
+                "demo": str(card.demo).lower(),
+                "lesionflow_version": card.versions.get("lesionflow", __version__),
+            }
+        )

@@ -18,8 +18,7 @@ from lesionflow.model.files import bundle_of_logged_model, read_arrays
 from lesionflow.model.prediction import LabelledPredictions, read_labelled
 from lesionflow.model.pyfunc import INPUT_COLUMN, REQUIREMENTS, output_columns
 from lesionflow.model.shipped import PRETRAINED, in_its_place, pretrained_folder
-from lesionflow.registry.local_store import Entry, find_entry
-from lesionflow.registry.remote_store import fetch_entry
+from lesionflow.registry.lookup import Entry, fetch_entry, find_entry
 from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, without_password
 from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_missing, kept_addresses
 

@@ -1,6 +1,7 @@
 """What is to be scored: a folder, a file, a pattern, or a list of paths from a file, a table or standard input.
 
-Everything here streams: a source of a million images is never in memory as a whole.
+Everything here streams: a source of a million images is never in memory as a whole. Patterns have `*`, `?`, `[...]` and
+`**` for any folders; they match hidden names, and leftovers of Macs and network storage, only if asked to.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import csv
+import fnmatch
 import os
 import re
 import sys
@@ -18,9 +20,8 @@ from typing import BinaryIO, TextIO
 
 from lesionflow.errors import DataError, UsageError
 from lesionflow.images.containers import ZIP_SUFFIX, is_archive
-from lesionflow.images.discovery import LeftOut, describe_left_out, no_images, walk_images
+from lesionflow.images.discovery import LEFTOVERS, LeftOut, describe_left_out, no_images, walk_images
 from lesionflow.images.signatures import HEAD, sniff
-from lesionflow.scoring.patterns import expand, expand_url, is_pattern
 from lesionflow.storage.location import FILE, Url, is_url, parse_location
 from lesionflow.storage.objects import is_file, listed, local_copy
 
@@ -313,3 +314,82 @@ def _delimiter(text: TextIO) -> str:
             if _path_column(next(csv.reader([line], delimiter=delimiter), ())) is not None:
                 return delimiter
     return ","
+
+
+_MAGIC = frozenset("*?[")
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text has a sign that stands for others."""
+    return not _MAGIC.isdisjoint(text)
+
+
+def expand_url(pattern: Url) -> Iterator[str]:
+    """The objects that match, in the order of their URLs' bytes, as they are listed.
+
+    All below the last folder before the first such sign are listed. Raises `DataError` where they cannot be.
+    """
+    parts = pattern.key.split("/")
+    fixed = next(index for index, part in enumerate(parts) if is_pattern(part))
+    folder = Url(pattern.scheme, pattern.bucket, "".join(part + "/" for part in parts[:fixed]))
+    try:
+        for url in listed(folder):
+            if _fits(url.removeprefix(str(folder)).split("/"), parts[fixed:]):
+                yield url
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({error.strerror})") from error
+
+
+def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
+    if not parts or not names:
+        return not parts and not names
+    name, part = names[0], parts[0]
+    hidden = _is_hidden(name) and not part.startswith(".")
+    if part == "**":
+        if len(parts) == 1:
+            return not any(_is_hidden(name) for name in names)
+        return _fits(names, parts[1:]) or (not hidden and _fits(names[1:], parts))
+    if is_pattern(part) and hidden:
+        return False
+    return fnmatch.fnmatchcase(name, part) and _fits(names[1:], parts[1:])
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in LEFTOVERS
+
+
+def expand(pattern: str) -> list[str]:
+    """The files that match, in the order of their paths' bytes. Python's `glob` passes over what it cannot list."""
+    root = os.sep if pattern.startswith(os.sep) else ""
+    return sorted(set(_matches(root, [part for part in pattern.split(os.sep) if part])), key=os.fsencode)
+
+
+def _matches(folder: str, parts: list[str]) -> Iterator[str]:
+    part, rest = parts[0], parts[1:]
+    if not is_pattern(part):
+        path = os.path.join(folder, part)
+        if rest:
+            if os.path.isdir(path):
+                yield from _matches(path, rest)
+        elif os.path.lexists(path) and not os.path.isdir(path):
+            yield path
+        return
+    anywhere = part == "**"
+    if anywhere and rest:
+        yield from _matches(folder, rest)
+    try:
+        with os.scandir(folder or os.curdir) as entries:
+            found = [entry for entry in entries if part.startswith(".") or not _is_hidden(entry.name)]
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out") from error
+    for entry in found:
+        path = os.path.join(folder, entry.name)
+        if anywhere and entry.is_dir(follow_symlinks=False):
+            yield from _matches(path, parts)
+        elif anywhere and rest:
+            continue
+        elif anywhere or fnmatch.fnmatchcase(entry.name, part):
+            if rest and os.path.isdir(path):
+                yield from _matches(path, rest)
+            elif not rest and (os.path.isfile(path) or not os.path.exists(path)):
+                yield path

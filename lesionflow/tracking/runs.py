@@ -25,8 +25,7 @@ from lesionflow.model.card import Card, Estimate
 from lesionflow.tracking.client import active_run_id, mlflow, registry_errors
 from lesionflow.tracking.provenance import git_commit, package_versions
 from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_addresses
-from lesionflow.training.config import TrainingConfig
-from lesionflow.training.config_file import CONFIG_FILE, settings_text
+from lesionflow.training.config import CONFIG_FILE, TrainingConfig, settings_text
 from lesionflow.version import __version__
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What a fit does after each epoch: stop early, take a checkpoint; and putting a checkpoint back."""
+"""What a fit does after each epoch: show it, stop early, take a checkpoint; and putting a checkpoint back."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import Any
 
 import keras
 import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from lesionflow.errors import TrainingError
+from lesionflow.progress import live_bars, tell
 from lesionflow.training.checkpoint import Checkpoint, Checkpoints, EpochResult
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.pixel_store import PixelLookup
@@ -164,3 +167,68 @@ def _variables(learner: keras.Model, table: PixelLookup | None) -> list[keras.Va
     """The variables of the learner, with the random generators' of augmentation and dropout, without the pixels."""
     pixels = {id(variable) for variable in table.variables} if table else set()
     return [variable for variable in learner.variables if id(variable) not in pixels]
+
+
+class TrainingDisplay(keras.callbacks.Callback):
+    """Epoch, step, loss, accuracy and time left, on the console it is given."""
+
+    # On JAX, Keras then reads a step's metrics in another thread; otherwise every step would wait for the one before.
+    async_safe = True
+
+    def __init__(self, name: str, console: Console):
+        super().__init__()
+        self.name, self.console = name, console
+        self.bar = live_bars(
+            console,
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("step {task.fields[step]}  loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.3f}"),
+            TimeRemainingColumn(),
+        )
+        self.epoch = 0
+
+    def on_train_begin(self, logs=None) -> None:
+        """Open the bar over all epochs."""
+        total = self.params["epochs"] * self.params["steps"]
+        self.task = self.bar.add_task(self.name, total=total, step="", loss=0.0, accuracy=0.0)
+        self.bar.start()
+
+    def on_epoch_begin(self, epoch, logs=None) -> None:
+        """Name the epoch."""
+        self.epoch = epoch
+        self.bar.update(self.task, description=f"{self.name} epoch {epoch + 1}/{self.params['epochs']}")
+
+    def on_train_batch_end(self, batch, logs=None) -> None:
+        """Move the bar."""
+        if self.bar.disable:
+            return
+        steps = self.params["steps"]
+        done = self.epoch * steps + batch + 1
+        if done < self.bar.tasks[self.task].completed:  # threads overtake each other
+            return
+        self.bar.update(
+            self.task,
+            completed=done,
+            step=f"{batch + 1}/{steps}",
+            loss=float(logs["loss"]),
+            accuracy=float(logs["accuracy"]),
+        )
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        """Print the epoch's line, above the bar where there is one."""
+        tell(
+            self.console,
+            f"{self.name} epoch {epoch + 1}/{self.params['epochs']}: "
+            f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}, "
+            f"validation loss {logs['val_loss']:.3f}, accuracy of the most probable {logs['val_accuracy']:.3f}, "
+            f"balanced accuracy {logs['val_balanced_accuracy']:.3f} as if all were equally frequent",
+        )
+
+    def on_train_end(self, logs=None) -> None:
+        """Close the bar."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the bar if it is open: Keras does not end a training that was stopped or failed."""
+        if self.bar.live.is_started:
+            self.bar.stop()

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from lesionflow.errors import UsageError
-from lesionflow.training.presets import AUTO
+from lesionflow.training.config import AUTO
 
 _XLA_FLAG = "--xla_gpu_deterministic_ops=true"
 STEPS_AT_ONCE = 8

@@ -1,11 +1,14 @@
-"""The fit: one network, from fresh weights to the weights of its best epoch."""
+"""The fit: one network, from fresh weights to the weights of its best epoch; what fails names the option to change."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, TypeVar
 
 import keras
 import numpy as np
@@ -13,6 +16,7 @@ import numpy as np
 from lesionflow.datasets.sampling import epoch_indices, positive_shares
 from lesionflow.datasets.split import Split
 from lesionflow.diagnoses import HAM10000
+from lesionflow.errors import LesionflowError, TrainingError
 from lesionflow.training.augmentation import Augmentation, Mixup
 from lesionflow.training.callbacks import CheckpointCallback, EarlyStopping, fingerprint, restore
 from lesionflow.training.checkpoint import Checkpoints, EpochResult
@@ -22,17 +26,64 @@ from lesionflow.training.devices import (
     chosen_precision,
     device_count,
     divisible,
+    has_gpu,
     in_whole_parts,
     make_deterministic,
     steps_at_once,
 )
 from lesionflow.training.efficientnet import freeze_early_stages
-from lesionflow.training.failures import check_finite, explain_out_of_memory
 from lesionflow.training.networks import build_network
 from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
 from lesionflow.training.objective import BalancedAccuracy, Consistency, build_loss
 from lesionflow.training.pixel_store import PixelStore
 from lesionflow.training.warm_start import Start, start_from
+
+# Of TensorFlow and PyTorch; JAX has one class for everything, and says in its message which it is, and so does
+# PyTorch of memory that is not a GPU's.
+_CLASSES = {"ResourceExhaustedError", "OutOfMemoryError"}
+_MESSAGES = ("RESOURCE_EXHAUSTED", "DefaultCPUAllocator: can't allocate memory")
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+
+def explain_out_of_memory(
+    fit: Callable[Concatenate[TrainingConfig, _Given], _Result],
+) -> Callable[Concatenate[TrainingConfig, _Given], _Result]:
+    """Have a function of a configuration raise `TrainingError` where memory runs out."""
+
+    @functools.wraps(fit)
+    def fit_or_say(config: TrainingConfig, *given: _Given.args, **named: _Given.kwargs) -> _Result:
+        try:
+            return fit(config, *given, **named)
+        except LesionflowError:
+            raise
+        except Exception as error:
+            if not _out_of_memory(error):
+                raise
+            mixed = ", or use --precision mixed_float16" if has_gpu() and config.precision == "float32" else ""
+            raise TrainingError(
+                f"out of memory; lower --batch-size ({config.batch_size} now) or --image-size ({config.image_size} "
+                f"now){mixed}"
+            ) from error
+
+    return fit_or_say
+
+
+def check_finite(epoch: int, metrics: Mapping[str, float]) -> None:
+    """Raise `TrainingError` where a metric of an epoch, counted from 1, is no number."""
+    if not all(math.isfinite(value) for value in metrics.values()):
+        raise TrainingError(
+            f"the loss is no longer a number in epoch {epoch}; train anew with a lower --learning-rate, or with "
+            "--precision float32"
+        )
+
+
+def _out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ in _CLASSES:
+        return True
+    return any(message in str(error) for message in _MESSAGES)
+
 
 WARM_UP_SHARE = 0.05  # of all steps
 # The average of the weights reaches back over a seventh of all steps at most: in a short training, an average as long

@@ -27,7 +27,7 @@ from lesionflow.images import discovery
 from lesionflow.images.formats import IMAGE_FORMATS, ImageFormat
 from lesionflow.images.limits import MAXIMUM_PIXELS, MAXIMUM_STORED_PIXELS
 from lesionflow.model.card import Calibration, Card
-from lesionflow.training.presets import NETWORKS, PRESETS, preset_of
+from lesionflow.training.config import NETWORKS, PRESETS, preset_of
 
 
 def pages(root: Path) -> dict[str, str]:

@@ -15,8 +15,8 @@ import pytest
 
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.tracking.resume import FOLDER, NAMES
+from lesionflow.training.callbacks import TrainingDisplay
 from lesionflow.training.checkpoint import from_bytes
-from lesionflow.training.display import TrainingDisplay
 from tests.conftest import error_line, invoke
 
 ROOT = Path(__file__).parents[2]

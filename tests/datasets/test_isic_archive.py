@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lesionflow.datasets.isic_archive import HIERARCHY
+from lesionflow.datasets.isic import HIERARCHY
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError

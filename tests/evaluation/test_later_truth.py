@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lesionflow.api.evaluate_report import evaluate_report
+from lesionflow.api.later_truth import evaluate_report
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import HAM10000, ISIC2019
 from lesionflow.errors import DataError

@@ -16,7 +16,7 @@ from lesionflow.health.check import OK, PROBLEM, WARNING, Check
 from lesionflow.health.store import Store, check_store, find_store
 from lesionflow.model.card import VALIDATION_FILE
 from lesionflow.registry.inspect_store import inspect_store
-from lesionflow.registry.local_store import find_entry
+from lesionflow.registry.lookup import find_entry
 from tests.contenders import NAME
 from tests.registry.serving import free_port
 

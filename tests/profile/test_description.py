@@ -15,7 +15,7 @@ from lesionflow.datasets.split import Split, split_by_lesion
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import ReportError
 from lesionflow.profile import copies as copies_module
-from lesionflow.profile import data_warnings
+from lesionflow.profile import describe as describe_module
 from lesionflow.profile.attributes import UNKNOWN, age_decades, crosstab, values_of, widest_gap
 from lesionflow.profile.copies import NEARLY, SAME_BYTES, SAME_PIXELS, Copy
 from lesionflow.profile.describe import describe_images
@@ -202,7 +202,7 @@ def test_of_very_many_images_only_the_same_bytes_are_compared_and_that_is_said(
     with Image.open(tmp_path / "set" / "I1.png") as image:  # the same pixels in other bytes
         image.save(tmp_path / "set" / "I3.png", compress_level=0)
     assert {copy.kind for copy in describe_images(images, None).copies} >= {SAME_BYTES, SAME_PIXELS}
-    for module in (copies_module, data_warnings):
+    for module in (copies_module, describe_module):
         monkeypatch.setattr(module, "MAXIMUM_IMAGES", 5)
     description = describe_images(images, None)
     assert [copy.kind for copy in description.copies] == [SAME_BYTES] and not description.complete

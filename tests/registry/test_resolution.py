@@ -17,7 +17,7 @@ import pytest
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.card import ONNX_FILE, Card, Estimate, write_card
 from lesionflow.registry import versions
-from lesionflow.registry.local_store import find_entry
+from lesionflow.registry.lookup import find_entry
 from lesionflow.registry.versions import resolve
 from lesionflow.tracking import runs as tracking
 from tests.registry.champions import set_champion

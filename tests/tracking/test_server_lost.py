@@ -17,7 +17,7 @@ from lesionflow.registry.versions import register_bundle
 from lesionflow.tracking import client, runs
 from lesionflow.tracking.resume import FOLDER
 from lesionflow.tracking.tracking_store import connect
-from lesionflow.training.display import TrainingDisplay
+from lesionflow.training.callbacks import TrainingDisplay
 from tests.conftest import error_line, invoke
 from tests.registry.serving import Door, door
 

@@ -15,8 +15,7 @@ from typing import Any
 import mlflow
 import pytest
 
-from lesionflow.tracking.scoring_runs import _write_with_mlflow
-from lesionflow.tracking.whole_run import WholeRun, write_plainly
+from lesionflow.tracking.scoring_runs import WholeRun, _write_with_mlflow, write_plainly
 from tests.scoring.conftest import write_small_bundle
 
 RUN = WholeRun(

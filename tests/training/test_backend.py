@@ -119,8 +119,8 @@ def test_importing_the_room_changes_no_global_state() -> None:
         "import numpy, yaml\n"  # whose own filters are not meant
         "state = lambda: (dict(os.environ), list(warnings.filters), sorted(logging.root.manager.loggerDict))\n"
         "before = state()\n"
-        "import lesionflow.training.config, lesionflow.training.config_file, lesionflow.training.backend\n"
-        "import lesionflow.training.presets\n"
+        "import lesionflow.training.config, lesionflow.training.config, lesionflow.training.backend\n"
+        "import lesionflow.training.config\n"
         "assert state() == before, (before, state())"
     )
     root = str(Path(__file__).parents[2])

@@ -10,7 +10,7 @@ from lesionflow.errors import TrainingError
 from lesionflow.training.callbacks import EarlyStopping
 from lesionflow.training.checkpoint import EpochResult
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.fit import _sampled, fit, one_hot
+from lesionflow.training.fit import _sampled, check_finite, explain_out_of_memory, fit, one_hot
 from lesionflow.training.objective import BalancedAccuracy
 from lesionflow.training.pixel_store import PixelLookup
 
@@ -138,3 +138,29 @@ def test_the_last_epochs_weights_can_be_kept() -> None:
         network.layers[0].kernel.assign([[float(epoch)]])
         last.on_epoch_end(epoch, {"val_balanced_accuracy": figure})
     assert last.best_epoch == 4 and last.weights[0].item() == 3.0 and not network.stop_training
+
+
+def test_memory_that_runs_out_names_the_levers() -> None:
+    @explain_out_of_memory
+    def fit(config: TrainingConfig) -> object:
+        return keras.ops.ones((10**7, 10**8))  # four petabytes, asked of the backend itself
+
+    with pytest.raises(TrainingError, match=r"--batch-size \(64 now\) or --image-size \(96 now\)"):
+        fit(TrainingConfig(batch_size=64, image_size=96))
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    @explain_out_of_memory
+    def fit(config: TrainingConfig) -> object:
+        return keras.ops.reshape(keras.ops.ones(3), (2, 2))
+
+    with pytest.raises(Exception, match="3") as failed:
+        fit(TrainingConfig())
+    assert not isinstance(failed.value, TrainingError)
+
+
+def test_a_figure_that_is_no_number_names_the_lever() -> None:
+    check_finite(1, {"train_loss": 0.5, "validation_loss": 0.0})
+    for figure in (float("nan"), float("inf")):
+        with pytest.raises(TrainingError, match="epoch 3; train anew with a lower --learning-rate"):
+            check_finite(3, {"train_loss": 0.5, "validation_loss": figure})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lesionflow.training import networks
-from lesionflow.training.presets import NETWORKS
+from lesionflow.training.config import NETWORKS
 
 build_network = functools.cache(networks.build_network)  # nothing here changes one
 

@@ -30,8 +30,7 @@ def open_engine(config: ScoringConfig, model: ScoringModel) -> Iterator[Engine]:
     if config.engine != RAY:
         yield LocalEngine(model, config.workers)
         return
-    from lesionflow.scoring.engines.ray import RayEngine
-    from lesionflow.scoring.engines.ray_cluster import join_cluster
+    from lesionflow.scoring.engines.ray import RayEngine, join_cluster
 
     cpus, gpus = config.cpus_per_task or 1, config.gpus_per_task or 0
     with join_cluster(config.ray_address, cpus, gpus, quiet=config.quiet) as cluster:

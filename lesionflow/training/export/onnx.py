@@ -1,4 +1,8 @@
-"""From a trained Keras network to a bundle: the exported graph has to say what the network says."""
+"""From a trained Keras network to a bundle: the exported graph has to say what the network says.
+
+The network's large weights are rounded to float16 before anything is exported, calibrated or measured, so every metric
+of a card is of what is stored. Arithmetic stays in float32: ONNX Runtime widens the weights while it loads the graph.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +20,11 @@ from lesionflow.errors import TrainingError
 from lesionflow.model.card import KERAS_FILE, ONNX_FILE, Card, sha256, write_card
 from lesionflow.model.decision import softmax
 from lesionflow.training.backend import exports_through_tensorflow
-from lesionflow.training.export.float16_weights import round_weights, store_halves
-from lesionflow.training.export.mirrored import average_mirrored
 from lesionflow.training.export.ood_distance import add_distance
 
 if TYPE_CHECKING:
     import keras
+    import onnx
 
     from lesionflow.datasets.split import Split
 
@@ -134,3 +137,129 @@ def _largest_difference(network: keras.Model, graph: bytes, samples: np.ndarray,
     seen = [images, images[:, :, ::-1]] if mirrored else [images]
     original = np.mean([network.predict(view, verbose=0) for view in seen], axis=0)
     return float(np.abs(softmax(exported) - softmax(original)).max())
+
+
+LARGE = 1024  # values; what is smaller takes no room worth a node more in the graph
+_SAME = 1e-6  # relative: what a multiplication and a division in float32 leave of a number
+
+
+def round_weights(network: keras.Model) -> None:
+    """Round a network's large weights, in place, so that its exported graph holds numbers of float16 alone.
+
+    The export multiplies a convolution's kernel by the scale of the batch normalisation behind it. Where it does, the
+    product is what is rounded, and what the scale leaves of it goes back into the kernel.
+    """
+    import keras
+
+    scales = _scales(network)
+    for layer in network.layers:
+        for weight in layer.weights:
+            values = keras.ops.convert_to_numpy(weight)
+            if values.ndim < 2 or values.size < LARGE:
+                continue
+            scale = scales.get(layer.name, np.float32(1))
+            with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+                rounded = (values * scale).astype(np.float16).astype(np.float32) / scale
+            weight.assign(np.where(np.isfinite(rounded), rounded, values))
+
+
+def _scales(network: keras.Model) -> dict[str, np.ndarray]:
+    """What the export multiplies kernels by: the name of a convolution to (filters,) float32."""
+    import keras
+
+    made_by = {
+        id(layer.output): layer
+        for layer in network.layers
+        if isinstance(layer, keras.layers.Conv2D)  # a depthwise one is none, and is left alone
+    }
+    scales = {}
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            gamma = keras.ops.convert_to_numpy(layer.gamma) if layer.scale else np.float32(1)
+            variance = keras.ops.convert_to_numpy(layer.moving_variance)
+            if before := made_by.get(id(layer.input)):
+                scales[before.name] = gamma / np.sqrt(variance + np.float32(layer.epsilon))
+    return scales
+
+
+def store_halves(model: onnx.ModelProto) -> None:
+    """Keep a graph's large weights as float16, each with a cast to float32, where float16 holds what they are."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for initializer in model.graph.initializer:
+        if initializer.data_type != TensorProto.FLOAT or np.prod(initializer.dims) < LARGE:
+            continue
+        values = numpy_helper.to_array(initializer)
+        with np.errstate(over="ignore"):
+            halves = values.astype(np.float16)
+        if not np.allclose(halves.astype(np.float32), values, rtol=_SAME, atol=0):
+            continue
+        name = initializer.name
+        initializer.CopyFrom(numpy_helper.from_array(halves, f"{name}_half"))
+        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+WIDTH_AXIS = 2  # of images, (batch, height, width, 3)
+
+
+def average_mirrored(file: Path) -> None:
+    """Have the graph in a file run on images and their mirror images and put out the means; in place.
+
+    Input and outputs keep their names and shapes, with the batch first. It takes twice the time.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(str(file))
+    graph, (given,) = model.graph, model.graph.input
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            if name == given.name:
+                node.input[index] = "both_views"
+    before = [
+        helper.make_node(
+            "Slice", [given.name, "mirror_start", "mirror_end", "mirror_axis", "mirror_step"], ["mirrored"]
+        ),
+        helper.make_node("Concat", [given.name, "mirrored"], ["both_views"], axis=0),
+    ]
+    constants = {
+        "mirror_start": np.array([-1], np.int64),
+        "mirror_end": np.array([np.iinfo(np.int64).min], np.int64),
+        "mirror_axis": np.array([WIDTH_AXIS], np.int64),
+        "mirror_step": np.array([-1], np.int64),
+    }
+    after = []
+    for output in graph.output:
+        rest = [side.dim_value for side in output.type.tensor_type.shape.dim][1:]
+        constants[f"{output.name}_pairs"] = np.array([2, -1, *rest], np.int64)
+        _rename_output(graph, output.name, f"{output.name}_of_views")
+        pairs = f"{output.name}_in_pairs"
+        after.append(helper.make_node("Reshape", [f"{output.name}_of_views", f"{output.name}_pairs"], [pairs]))
+        if _opset(model) < 18:  # until then the axes are an attribute, from then on an input
+            after.append(helper.make_node("ReduceMean", [pairs], [output.name], axes=[0], keepdims=0))
+        else:
+            constants["mean_axis"] = np.array([0], np.int64)
+            after.append(helper.make_node("ReduceMean", [pairs, "mean_axis"], [output.name], keepdims=0))
+    nodes = [*before, *graph.node, *after]
+    del graph.node[:], graph.value_info[:]  # whose batches were of single views
+    graph.node.extend(nodes)
+    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    onnx.checker.check_model(model)
+    file.write_bytes(model.SerializeToString())
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+
+
+def _rename_output(graph: onnx.GraphProto, name: str, new: str) -> None:
+    """Rename what nodes put out and read; the graph's own output keeps its name."""
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for index, each in enumerate(names):
+                if each == name:
+                    names[index] = new

@@ -14,7 +14,7 @@ from lesionflow.model.card import read_card
 from lesionflow.model.predictor import load_predictor
 from lesionflow.model.shipped import is_shipped, pretrained_folder
 from lesionflow.pages import markdown_page
-from lesionflow.runtimes.hub import hub_card
+from lesionflow.runtimes.description import hub_card
 from tests.conftest import invoke
 
 

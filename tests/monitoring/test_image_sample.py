@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from lesionflow.errors import ImageError
-from lesionflow.images.properties import measure_properties
+from lesionflow.monitoring.image_sample import measure_properties
 
 
 def file_of(image: Image.Image, kind: str = "PNG", **saved: object) -> bytes:

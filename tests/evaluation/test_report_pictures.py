@@ -1,8 +1,8 @@
 import dataclasses
 
-from lesionflow.evaluation.forest_plot import slices_picture
 from lesionflow.evaluation.metrics import measure
 from lesionflow.evaluation.plots import message_of
+from lesionflow.evaluation.report_pictures import slices_picture
 from lesionflow.evaluation.slices import Slice, gap_sentence
 from tests.evaluation.reports import answers, by_sex, drawn, full_labels, texts
 

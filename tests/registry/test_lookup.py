@@ -18,8 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lesionflow.errors import BundleError, RegistryError
 from lesionflow.model.predictor import load_predictor
 from lesionflow.registry import versions
-from lesionflow.registry.local_store import Entry
-from lesionflow.registry.remote_store import fetch_entry
+from lesionflow.registry.lookup import Entry, fetch_entry
 from lesionflow.registry.versions import SCORED, resolve
 from lesionflow.tracking import plain_store
 from lesionflow.tracking import runs as tracking

@@ -1,0 +1,229 @@
+"""A report of scoring beside truth that came later: one model measured, or the two of `--also` compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lesionflow.atomic import atomic_file, output_folder
+from lesionflow.datasets.label_words import read_label_words
+from lesionflow.diagnoses import LabelSet
+from lesionflow.errors import LesionflowError
+from lesionflow.evaluation.later_truth import (
+    JOINED_COLUMNS,
+    LaterTruth,
+    join_truth,
+    join_truth_of_all,
+    leak_of,
+    measure_later_truth,
+)
+from lesionflow.evaluation.later_truth_page import later_truth_json, later_truth_page
+from lesionflow.evaluation.metrics import Difference, compare, metric_values
+from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, Estimate, read_card
+from lesionflow.model.files import read_arrays
+from lesionflow.model.report_table import label_set_of, read_both_tables, read_report_table
+from lesionflow.model.shipped import PRETRAINED
+from lesionflow.pages import write_page
+
+PAGE_FILE, METRICS_FILE = LATER_TRUTH_FILES = ("report.html", "metrics.json")
+
+
+@dataclass(frozen=True)
+class ReportEvaluation:
+    """A report of scoring beside the truth."""
+
+    model: str  # as the report names it
+    report: str  # the file
+    truth: LaterTruth
+    metrics: Mapping[str, Estimate]
+
+    @property
+    def about(self) -> str:
+        """Model, report and how much of it is known."""
+        weighted = "" if self.truth.weights is None else ", weighted by the chance of being asked"
+        return f"{self.model} in {self.report}: {self.truth.about}{weighted}"
+
+
+def evaluate_report(
+    report: str | os.PathLike[str],
+    truth: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    sampled: str | os.PathLike[str] | None = None,
+    labels: str | None = None,
+    resamples: int = 2000,
+    overwrite: bool = False,
+    tracking_uri: str | None = None,
+) -> ReportEvaluation:
+    """Measure what a report says against diagnoses that came after it; no image is read.
+
+    Parameters
+    ----------
+    report
+        What `score` wrote: CSV, Parquet or JSON lines.
+    truth
+        A table with the columns `path` (or `image_id`) and `diagnosis`; as wanted `lesion_id` and `chance`. Of a report
+        with a row for each lesion, `lesion_id` joins them.
+    out
+        Folder for a page and the metrics as JSON.
+    sampled
+        A table with the columns `path` and `chance`: which images were asked about, and with what chance. Images then
+        count by the inverse of their chance.
+    labels
+        YAML file that says what the words of the truth mean.
+    resamples
+        Bootstrap resamples behind the intervals.
+    overwrite
+        Whether an earlier evaluation in the folder may be replaced.
+    tracking_uri
+        MLflow tracking store and registry, which may know what the model was trained on.
+
+    Returns
+    -------
+    ReportEvaluation
+        Metrics with 95 % intervals, and notes on what was left out and what misleads.
+
+    Raises
+    ------
+    DataError
+        The truth contradicts itself, or belongs to another report.
+    ReportError
+        The report cannot be read, or the folder holds an evaluation already.
+    """
+    folder = None if out is None else Path(out)
+    with output_folder(folder, LATER_TRUTH_FILES, overwrite):
+        found = _evaluated(report, truth, sampled, labels, resamples, tracking_uri)
+        if folder is not None:
+            values = later_truth_json(found.model, found.report, found.truth, found.metrics)
+            with atomic_file(folder / METRICS_FILE, overwrite) as file:
+                file.write(json.dumps(values, indent=2, allow_nan=False).encode() + b"\n")
+            write_page(folder / PAGE_FILE, later_truth_page(found.about, found.truth, found.metrics), overwrite)
+    return found
+
+
+def _evaluated(
+    report: str | os.PathLike[str],
+    truth: str | os.PathLike[str],
+    sampled: str | os.PathLike[str] | None,
+    labels: str | None,
+    resamples: int,
+    tracking_uri: str | None,
+) -> ReportEvaluation:
+    table = read_report_table(Path(report), JOINED_COLUMNS)
+    words = read_label_words(labels, label_set_of(table))
+    joined = join_truth(table, Path(truth), words, None if sampled is None else Path(sampled))
+    _, told = trained_before(table.model, joined, tracking_uri)
+    if told:  # first: nothing else matters as much
+        joined = dataclasses.replace(joined, notes=(told, *joined.notes))
+    metrics = measure_later_truth(joined, resamples=resamples)
+    return ReportEvaluation(table.model, os.fspath(report), joined, metrics)
+
+
+def trained_before(model: str, found: LaterTruth, tracking_uri: str | None) -> tuple[bool, str]:
+    """Whether a model, by the label that its report has, is known to be trained on some of the images; and a sentence.
+
+    The sentence is empty where it was not; where that cannot be found out, it says why.
+    """
+    from lesionflow.registry.versions import resolve  # which brings MLflow along only for a registry's model
+
+    why = "its report names no registered version"
+    address = PRETRAINED if model.startswith(f"{PRETRAINED} ") else ""
+    if version := re.match(r"[^/@:]+/\d+(?= \(|$)", model):
+        address = f"models:/{version.group()}"
+    try:
+        with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
+            if address:
+                resolved = resolve(address, Path(folder), tracking_uri, (CARD_FILE, TRAINED_ON_FILE))
+                known = read_arrays(resolved.folder, read_card(resolved.folder), TRAINED_ON_FILE)
+                if known is not None and resolved.label == model:
+                    leak = leak_of(found, known)
+                    return leak.images > 0, leak.describe(model) if leak.images else ""
+                why = "it does not tell its training lesions" if known is None else f"{address} is {resolved.label}"
+    except LesionflowError as error:
+        why = str(error)
+    return False, f"whether {model} was trained on these images cannot be said: {why}"
+
+
+@dataclass(frozen=True)
+class ReportComparison:
+    """Two models of one report beside the truth."""
+
+    report: str  # the file
+    models: tuple[str, str]  # as the report names them
+    truths: tuple[LaterTruth, LaterTruth]  # what each says of the images whose diagnosis is known
+    metrics: tuple[Mapping[str, float], Mapping[str, float]]
+    differences: Mapping[str, Difference]  # the second model minus the first
+    labels: LabelSet
+    notes: tuple[str, ...]  # what misleads: images that a model was trained on, and what was left out
+
+    @property
+    def about(self) -> str:
+        """What is compared, and how much of it is known."""
+        return f"{self.models[1]} beside {self.models[0]} in {self.report}: {self.truths[0].about}"
+
+
+def compare_report(
+    report: str | os.PathLike[str],
+    truth: str | os.PathLike[str],
+    *,
+    labels: str | None = None,
+    resamples: int = 2000,
+    tracking_uri: str | None = None,
+) -> ReportComparison:
+    """Compare both models of a report on the images whose diagnosis is known.
+
+    Parameters
+    ----------
+    report
+        What `score` with `also` wrote: CSV, Parquet or JSON lines.
+    truth
+        A table with the columns `path` (or `image_id`) and `diagnosis`.
+    labels
+        YAML file that says what the words of the truth mean.
+    resamples
+        Resamples of the paired bootstrap over lesions behind the differences.
+    tracking_uri
+        MLflow tracking store and registry, which may know what the models were trained on.
+
+    Returns
+    -------
+    ReportComparison
+
+    Raises
+    ------
+    ReportError
+        The report cannot be read, or has one model alone.
+    DataError
+        The truth contradicts itself, or belongs to another report.
+    """
+    both = join_both(report, truth, labels)
+    told = [trained_before(label, found, tracking_uri)[1] for label, found in both]
+    (model, first), (also, second) = both
+    return ReportComparison(
+        os.fspath(report),
+        (model, also),
+        (first, second),
+        (metric_values(first.predictions), metric_values(second.predictions)),
+        compare(second.predictions, first.predictions, resamples=resamples),
+        first.predictions.label_set,
+        (*filter(None, told), *first.notes),
+    )
+
+
+def join_both(
+    report: str | os.PathLike[str], truth: str | os.PathLike[str], labels: str | None = None
+) -> list[tuple[str, LaterTruth]]:
+    """Return the label of each of a report's two models and what it says of the images whose diagnosis is known.
+
+    The parameters and the errors are those of `compare_report`.
+    """
+    tables = read_both_tables(Path(report), JOINED_COLUMNS)
+    words = read_label_words(labels, label_set_of(tables[0]))
+    truths = join_truth_of_all(tables, Path(truth), words)
+    return [(table.model, found) for table, found in zip(tables, truths, strict=True)]
