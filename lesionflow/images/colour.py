@@ -28,6 +28,7 @@ _PRIMARIES = {  # of ITU-T H.273, those that are not sRGB's
     12: ("Display P3", (_D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060))),
 }
 _HDR = (16, 18)  # transfers of H.273: PQ and HLG
+_GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}  # of other transfers of H.273; all that are not here are taken for sRGB's
 _SPACE = slice(16, 20)  # of a profile: which space its numbers are in
 _SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}  # Pillow's modes, and the profiles' words
 
@@ -113,13 +114,21 @@ def _largest_change(transform: ImageCmsTransform, mode: str) -> int:
 def named_profile(primaries: int, transfer: int) -> tuple[bytes, str]:
     """A profile for what PNG's cICP, HEIC and AVIF say in two numbers of ITU-T H.273, and a note where there is none.
 
-    Transfer is that of sRGB in all that is converted: phones mean it also where they say BT.709's.
+    Transfer is mostly that of sRGB: phones mean it also where they say BT.709's.
     """
     if transfer in _HDR:
         return b"", "high dynamic range: colours not converted"
-    if primaries not in _PRIMARIES:
+    gamma = _GAMMAS.get(transfer)
+    if primaries not in _PRIMARIES and gamma is None:
         return b"", ""
-    return _matrix_profile(*_PRIMARIES[primaries], gamma=None), ""
+    name, points = _PRIMARIES.get(primaries, ("sRGB", _SRGB))
+    return _matrix_profile(name if gamma is None else f"{name} with gamma {gamma}", points, gamma), ""
+
+
+@functools.cache
+def adobe_rgb() -> bytes:
+    """A profile of Adobe RGB (1998), which cameras name in EXIF instead of attaching it."""
+    return _matrix_profile("Adobe RGB (1998)", (_D65, (0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), 563 / 256)
 
 
 def gamma_profile(gamma: bytes, chromaticities: bytes) -> bytes:

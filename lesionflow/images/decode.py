@@ -15,7 +15,7 @@ from lesionflow.errors import ImageError
 from lesionflow.images.formats import FORMATS
 from lesionflow.images.jpeg import ENOUGH_HALVES, jpeg_scale, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
-from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, fit, joined
+from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, exif_profile, fit, joined
 from lesionflow.images.pillow_formats import open_with_pillow, size_with_pillow
 from lesionflow.images.quiet import quietly
 from lesionflow.images.read_bytes import read_image_bytes
@@ -186,6 +186,7 @@ def _decode(kind: str, data: bytes, sizes: Sequence[tuple[int, int]]) -> list[De
 def _jpeg_pictures(data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Picture]:
     layout = read_layout(data)
     orientation = exif_orientation(layout.exif, layout.xmp)
+    profile = layout.profile or (exif_profile(layout.exif) if len(layout.components) == 3 else b"")
     opened: dict[int, Picture] = {}  # by the scale that the decoder works at
     pictures = []
     for height, width in sizes:
@@ -194,13 +195,14 @@ def _jpeg_pictures(data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Pictur
         scale = jpeg_scale(layout, *as_stored)
         if scale not in opened:
             image, note = load_jpeg(data, layout, *as_stored)
-            opened[scale] = Picture(image, orientation, layout.profile, note, gap=ENOUGH_HALVES)
+            opened[scale] = Picture(image, orientation, profile, note, gap=ENOUGH_HALVES)
         pictures.append(opened[scale])
     return pictures
 
 
 def _decode_frame(dicom: Dicom, frame: int, sizes: Sequence[tuple[int, int]]) -> list[Decoded]:
-    picture = Picture(dicom.image(frame), profile=dicom.profile or b"", note=dicom.note)
+    image = dicom.image(frame)
+    picture = Picture(image, profile=dicom.profile or b"", note=dicom.note)
     which = f"frame {frame + 1} of {dicom.frames}" if dicom.frames > 1 else ""
     found = []
     for size in sizes:

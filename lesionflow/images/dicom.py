@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.dataset import FileMetaDataset
-from pydicom.encaps import encapsulate, get_frame, parse_fragments
+from pydicom.encaps import encapsulate, generate_fragments, get_frame
 from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_windowing, as_pixel_options, get_decoder
@@ -54,6 +54,7 @@ _NEEDED = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "B
            "PixelRepresentation")  # fmt: skip
 # Retired, and written still, as from progressive files: a frame's own markers say what it is.
 _PROGRESSIVE = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")
+_STREAMS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")  # how JPEG, JPEG-LS and JPEG 2000 begin
 _PIXEL_DATA_TAG = b"\xe0\x7f\x10\x00"
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"  # a segment's start; then 0 for RGB, 1 for YCbCr
 _IGNORED = "{} ignored: it makes no sense"
@@ -65,6 +66,7 @@ class Dicom:
 
     def __init__(self, data: bytes):
         self.note = ""  # what is to be said of the file
+        self.profile_of_frame = b""  # which a JPEG that was put into the file brought along
         with quietly():
             self.dataset = _read(data)
             self.syntax = UID(self.dataset.file_meta.TransferSyntaxUID)
@@ -75,12 +77,10 @@ class Dicom:
             self.rows, self.columns = int(self.dataset.Rows), int(self.dataset.Columns)
             check_pixels(self.columns, self.rows)
             self.frames = int(self.dataset.get("NumberOfFrames") or 1)
-            possible = self._possible_frames()
             self.window_counts = _has_window(self.dataset)
             if not self.window_counts:
                 self.note = joined(self.note, _IGNORED.format("window"))
-        if not 1 <= self.frames <= possible:
-            raise ImageError("damaged", f"{self.frames} frames are announced, there are bytes for {possible}")
+            self._check_frames()
 
     def _check_pixels(self, data: bytes) -> None:
         dataset = self.dataset
@@ -111,25 +111,34 @@ class Dicom:
         if not 0 <= self.unused <= allocated - self.bits:
             self.unused, self.note = 0, _IGNORED.format("high bit")
 
-    def _possible_frames(self) -> int:
-        """How many frames the bytes can hold at most: a number in a header alone must not set the work."""
+    def _check_frames(self) -> None:
+        """What is said of the number of frames, against the bytes: it must not alone set the work, nor hide a frame."""
+        content = self.dataset.PixelData
         if self.syntax.is_compressed:
-            return int(parse_fragments(self.dataset.PixelData)[0]) - 1  # the first item is the table of offsets
-        samples = self.rows * self.columns * int(self.dataset.SamplesPerPixel)
-        if self.kind == "YBR_FULL_422":
-            samples = samples * 2 // 3
-        return len(self.dataset.PixelData) * 8 // max(samples * int(self.dataset.BitsAllocated), 1)
+            whole = self.syntax == RLELossless  # which has a fragment for each frame; others may have several
+            begins = [whole or each.startswith(_STREAMS) for each in generate_fragments(content)]
+            most, least = len(begins) - 1, sum(begins[1:])  # the first item is the table of offsets
+        else:
+            samples = self.rows * self.columns * int(self.dataset.SamplesPerPixel)
+            if self.kind == "YBR_FULL_422":
+                samples = samples * 2 // 3
+            bits = max(samples * int(self.dataset.BitsAllocated), 1)
+            padding = -(-self.frames * bits // 8) % 2
+            most, least = len(content) * 8 // bits, (len(content) - padding) * 8 // bits
+        if not max(least, 1) <= self.frames <= most:
+            found = most if self.frames > most else least
+            raise ImageError("damaged", f"{self.frames} frames are announced, there are bytes for {found}")
 
     @property
     def profile(self) -> bytes | None:
-        """The ICC profile that the colours are in, None for sRGB or grey; DICOM PS3.3, C.11.15."""
+        """The ICC profile of the colours of the last frame, None for sRGB or grey; DICOM PS3.3, C.11.15."""
         if self.kind in GREY:
             return None
         paths = self.dataset.get("OpticalPathSequence") or ()
         for holder in (self.dataset, *paths):
             if profile := holder.get("ICCProfile"):
                 return bytes(profile)
-        return None
+        return self.profile_of_frame
 
     def image(self, frame: int) -> Image.Image:
         """One frame, from 0, as an RGB image. Raises `ImageError`, and whatever pydicom raises for a broken one."""
@@ -178,6 +187,8 @@ class Dicom:
         options = as_pixel_options(self.dataset)
         # The planes of a compressed frame are its codec's business: what the file says of them means nothing.
         options |= {"number_of_frames": 1, "planar_configuration": 0, "decoding_plugin": plugin}
+        if self.syntax in JPEG2000TransferSyntaxes and self.kind in YBR and _is_transformed(content):
+            options["photometric_interpretation"] = "RGB"  # which the decoder makes of such components
         try:
             return self._as_array(encapsulate([content]), unused, index=0, **options)
         except RuntimeError as error:  # pydicom's list of what each plug-in says
@@ -201,6 +212,7 @@ class Dicom:
         if len(identifiers) == 3 and not (layout.jfif or layout.adobe or identifiers.upper() == b"RGB"):
             content = content[:2] + _ADOBE + (b"\0" if self.kind == "RGB" else b"\1") + content[2:]
             layout = read_layout(content)
+        self.profile_of_frame = layout.profile
         pixels = np.asarray(load_jpeg(content, layout, self.columns, self.rows)[0])
         return pixels.view(np.int8) if self.dataset.PixelRepresentation else pixels
 
@@ -231,9 +243,8 @@ class Dicom:
         colours = apply_color_lut(pixels, self.dataset)[..., :3]  # without the opacity that there may be
         if self.syntax == ExplicitVRBigEndian and "RedPaletteColorLookupTableData" in self.dataset:
             colours = colours.byteswap()  # pydicom 3.0 reads the words of a palette as little-endian
-        depth = int(self.dataset.RedPaletteColorLookupTableDescriptor[2])
-        # Entries of 8 bits in words of 16; of a palette that says so and goes beyond, the words count.
-        if depth == 8 and colours.dtype == np.uint16 and colours.max(initial=0) < 256:
+        # Entries of 8 bits in words of 16, whatever the descriptor says: otherwise all of them would be black.
+        if colours.dtype == np.uint16 and colours.max(initial=0) < 256:
             return colours, 8
         return colours, 8 * colours.dtype.itemsize
 
@@ -295,6 +306,12 @@ def _read_stream(content: bytes, syntax: UID) -> _Stream:
             precision, height, width, components = struct.unpack_from(">BHHB", content, start + 4)
             return _Stream(width, height, components, precision)
     raise ImageError("damaged", f"a frame is no {syntax.name}")
+
+
+def _is_transformed(content: bytes) -> bool:
+    """Whether a JPEG 2000 stream says that its components were RGB: ITU-T T.800, A.6.1."""
+    style = content.find(b"\xff\x52")
+    return style >= 0 and content[style + 8 : style + 9] == b"\1"
 
 
 def _read(data: bytes) -> pydicom.Dataset:

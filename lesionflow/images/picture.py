@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from lesionflow.images.colour import to_srgb
+from lesionflow.images.colour import adobe_rgb, to_srgb
 
 _TRANSPOSED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -21,8 +21,9 @@ _TRANSPOSED = {
     8: Image.Transpose.ROTATE_90,
 }
 ON_ITS_SIDE = (5, 6, 7, 8)
-_ORIENTATION = 0x0112  # a tag of EXIF
-_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
+_ORIENTATION, _EXIF, _COLOUR_SPACE, _INTEROPERABILITY = 0x0112, 0x8769, 0xA001, 0xA005  # tags of EXIF
+_LETTERS = {2: "I", 3: "H", 4: "I"}  # struct's, of EXIF's kinds of numbers; four letters count as one
+_XMP_ORIENTATION = re.compile(rb"""tiff:Orientation(?:=["']|>)([0-9])""")
 
 
 @dataclass(frozen=True)
@@ -77,19 +78,36 @@ def scaled(image: Image.Image, height: int, width: int, gap: float = 2.0) -> Ima
 
 def exif_orientation(exif: bytes, xmp: bytes = b"") -> int:
     """How the camera was held: of EXIF's first directory or, where that does not say, of XMP; else 1, upright."""
+    stated = _exif_numbers(exif).get(_ORIENTATION)
+    if stated is None and (found := _XMP_ORIENTATION.search(xmp)):
+        stated = int(found[1])
+    return 1 if stated is None else stated
+
+
+def exif_profile(exif: bytes) -> bytes:
+    """The profile of Adobe RGB where EXIF names that: `R03` (DCF 2.0), or colour space 2, which some cameras write."""
+    main = _exif_numbers(exif)
+    more = _exif_numbers(exif, main[_EXIF]) if _EXIF in main else {}
+    rules = _exif_numbers(exif, more[_INTEROPERABILITY]).get(1) if _INTEROPERABILITY in more else None
+    named = rules == int.from_bytes(b"R03\0", "little" if exif.startswith(b"II") else "big")
+    return adobe_rgb() if named or more.get(_COLOUR_SPACE) == 2 else b""
+
+
+def _exif_numbers(exif: bytes, directory: int | None = None) -> dict[int, int]:
+    """The first number of each entry of a directory of EXIF, by tag; without an offset, of the first directory."""
+    numbers: dict[int, int] = {}
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is not None:
         try:
-            (directory,) = struct.unpack_from(order + "I", exif, 4)
+            if directory is None:
+                (directory,) = struct.unpack_from(order + "I", exif, 4)
             (count,) = struct.unpack_from(order + "H", exif, directory)
             for entry in range(directory + 2, directory + 2 + 12 * count, 12):
                 tag, kind = struct.unpack_from(order + "HH", exif, entry)
-                if tag == _ORIENTATION:
-                    return int(struct.unpack_from(order + {3: "H", 4: "I"}.get(kind, "B"), exif, entry + 8)[0])
+                numbers.setdefault(tag, *struct.unpack_from(order + _LETTERS.get(kind, "B"), exif, entry + 8))
         except struct.error:  # broken; the pixels are none the worse for it
             pass
-    found = _XMP_ORIENTATION.search(xmp)
-    return int(found[1]) if found else 1
+    return numbers
 
 
 def _to_rgb(picture: Picture) -> tuple[Image.Image, str]:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from lesionflow.errors import ImageError
+from lesionflow.images.colour import named_profile
 from lesionflow.images.decode import Decoded, decode, decode_frames, header
 
 pydicom = pytest.importorskip("pydicom")
@@ -294,7 +295,8 @@ def palette_of(entries: np.ndarray, depth: int, swap: bool = False) -> dict[str,
 def test_the_depth_of_a_palette_is_what_its_descriptor_says() -> None:
     entries = np.array([[0, 0, 200, 0], [0, 0, 30, 0], [0, 0, 40, 0]])
     index = np.full((32, 32), 2, np.uint8)
-    for values, depth in ((entries.astype(np.uint8), 8), (entries.astype(np.uint16), 8),
+    words = entries.astype(np.uint16)
+    for values, depth in ((entries.astype(np.uint8), 8), (words, 8), (words, 16),
                           ((entries << 8).astype(np.uint16), 16), ((entries * 257).astype(np.uint16), 8)):  # fmt: skip
         assert (shown(dicom(index, "PALETTE COLOR", **palette_of(values, depth))) == RED).all()
     data = dicom(index, "PALETTE COLOR", **palette_of((entries << 8).astype(np.uint16), 16, swap=True))
@@ -432,6 +434,54 @@ def test_of_missing_frames_nobody_knows_which() -> None:
         frames = encapsulate([good, good], has_bot=table)
         data = dicom(frames, "YBR_FULL_422", syntax=JPEGBaseline8Bit, size=(32, 32), frames=3)
         assert reason_of(data) == "damaged: 3 frames are announced, there are bytes for 2"
+
+
+def test_no_frame_is_passed_over_in_silence() -> None:
+    """A file that says nothing of its frames, or of fewer than it has."""
+    stack = np.stack([redden(), redden()[::-1]])
+    whole = [dicom(stack, "RGB", frames=2), compressed_dataset(stack, "RGB", RLELossless, frames=2)]
+    jpegs = [compressed(Image.fromarray(each), "JPEG") for each in stack]
+    for fragments in (1, 3):
+        for table in (True, False):
+            frames = encapsulate(jpegs, fragments_per_frame=fragments, has_bot=table)
+            whole.append(dicom(frames, "YBR_FULL_422", syntax=JPEGBaseline8Bit, size=(32, 32), frames=2))
+    for data in whole:
+        assert len([frame for _, frame in decode_frames(data, 8, 8) if isinstance(frame, Decoded)]) == 2
+        dataset = pydicom.dcmread(io.BytesIO(data))
+        del dataset.NumberOfFrames
+        buffer = io.BytesIO()
+        dataset.save_as(buffer)
+        assert reason_of(buffer.getvalue()) == "damaged: 1 frames are announced, there are bytes for 2"
+
+
+def test_what_pads_a_frame_is_no_other_frame() -> None:
+    for size, padding in (((1, 1), 1), ((3, 5), 1), ((32, 32), 500)):
+        pixels = np.full(size, 90, np.uint8)
+        assert (decode(dicom(pixels.tobytes() + bytes(padding), "MONOCHROME2", size=size), 4, 4) == 90).all()
+    jpeg = encapsulate([compressed(Image.fromarray(redden()), "JPEG")], fragments_per_frame=4, has_bot=False)
+    assert shown(dicom(jpeg, "YBR_FULL_422", syntax=JPEGBaseline8Bit, size=(32, 32))).any()
+
+
+def test_the_profile_that_a_jpeg_brought_along_is_converted() -> None:
+    image, p3 = Image.fromarray(redden()), named_profile(12, 13)[0]
+    stream = compressed(image, "JPEG", quality=95, icc_profile=p3)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    made: dict[str, Any] = {"syntax": JPEGBaseline8Bit, "size": (32, 32)}
+    found = shown(dicom(encapsulate([stream]), "YBR_FULL_422", **made))
+    assert np.array_equal(found, decode(stream, 32, 32))
+    stated = shown(dicom(encapsulate([stream]), "YBR_FULL_422", ICCProfile=srgb, **made))  # which counts more
+    assert np.array_equal(stated, decode(compressed(image, "JPEG", quality=95), 32, 32))
+    assert not np.array_equal(stated, found)
+
+
+def test_jpeg_2000_is_rgb_where_its_stream_says_so() -> None:
+    stream = compressed(Image.fromarray(redden()), "JPEG2000", irreversible=False, no_jp2=True, mct=1)
+    for kind in ("RGB", "YBR_RCT", "YBR_FULL"):
+        assert np.array_equal(shown(dicom(encapsulate([stream]), kind, syntax=JPEG2000, size=(32, 32))), redden())
+    ybr = np.asarray(Image.fromarray(redden()).convert("YCbCr"))
+    stream = compressed(Image.fromarray(ybr), "JPEG2000", irreversible=False, no_jp2=True, mct=0)
+    data = dicom(encapsulate([stream]), "YBR_FULL", syntax=JPEG2000, size=(32, 32))
+    assert np.abs(shown(data) - redden()).max() <= 2
 
 
 def test_the_profile_of_a_file_is_converted() -> None:
