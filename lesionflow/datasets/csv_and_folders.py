@@ -122,7 +122,7 @@ def visible_folders(folder: Path) -> list[Path]:
     return sorted(
         entry
         for entry in folder.iterdir()
-        if entry.is_dir() and not entry.name.startswith((".", "__")) and entry.name not in LEFTOVERS
+        if entry.is_dir() and not entry.name.startswith((".", "__")) and entry.name.lower() not in LEFTOVERS
     )
 
 

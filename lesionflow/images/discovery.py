@@ -31,11 +31,12 @@ from lesionflow.images.containers import archive_entries, entry_head, is_archive
 from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
 from lesionflow.storage.location import FILE, Url, is_url
 
-# Also bins and snapshots of network storage and of Windows: deleted images and copies of earlier days.
+# In small letters: some systems write them one way, some another. Also the directory of a DICOM medium, and bins and
+# snapshots of network storage and of Windows: deleted images and copies of earlier days.
 LEFTOVERS = frozenset({
-    "__MACOSX", "@eaDir", "@tmp", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", "~snapshot",
-    "$RECYCLE.BIN", "$Recycle.Bin", "RECYCLER", "System Volume Information",
-    "Thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found",
+    "__macosx", "@eadir", "@tmp", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "~snapshot",
+    "$recycle.bin", "recycler", "system volume information", "network trash folder", "temporary items",
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found", "dicomdir",
 })  # fmt: skip
 HIDDEN, LEFTOVER, NO_ENDING, OTHER = "hidden", "system files", "without an ending", "of other kinds"
 UNREADABLE, SPECIAL, LOOP, NOT_MATCHING = "unreadable", "pipes or devices", "looping links", "not like the pattern"
@@ -173,7 +174,7 @@ class _Walk:
 
     def _enters(self, path: str, is_link: bool, outside: bool) -> bool:
         above, name = os.path.split(path)
-        if name.startswith(".") or name in LEFTOVERS:
+        if name.startswith(".") or name.lower() in LEFTOVERS:
             if not name.endswith(".job"):  # of a report beside the images
                 files = 1 if is_link else sum(len(files) for _, _, files in os.walk(path))
                 self.left_out += LeftOut({HIDDEN if name.startswith(".") else LEFTOVER: files})
@@ -201,7 +202,7 @@ class _Walk:
         if not _is_below(target, self.root):
             return False
         between = os.path.relpath(target, self.root).split(os.sep)
-        return not any(name.startswith(".") or name in LEFTOVERS for name in between)
+        return not any(name.startswith(".") or name.lower() in LEFTOVERS for name in between)
 
     def _is_wanted(self, entry: os.DirEntry[str]) -> bool:
         name = entry.name
@@ -211,7 +212,7 @@ class _Walk:
             return True
         if _is_special(entry):
             kind = SPECIAL
-        elif name in LEFTOVERS or name.startswith("._"):
+        elif name.lower() in LEFTOVERS or name.startswith("._"):
             kind = HIDDEN if name.startswith(".") else LEFTOVER
         elif self.pattern is not None:
             if fnmatch.fnmatchcase(name, self.pattern):
@@ -278,11 +279,11 @@ def kind_left_out(path: str, pattern: str | None, left_out: LeftOut) -> str | No
     for part in folders:
         if part.startswith("."):
             return HIDDEN
-        if part in LEFTOVERS:
+        if part.lower() in LEFTOVERS:
             return LEFTOVER
     if name.startswith("._"):
         return HIDDEN
-    if name in LEFTOVERS:
+    if name.lower() in LEFTOVERS:
         return LEFTOVER
     if pattern is not None:
         return None if fnmatch.fnmatchcase(name, pattern) else NOT_MATCHING

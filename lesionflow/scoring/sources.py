@@ -355,7 +355,7 @@ def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name in LEFTOVERS
+    return name.startswith(".") or name.lower() in LEFTOVERS
 
 
 def expand(pattern: str) -> list[str]:

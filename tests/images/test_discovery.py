@@ -80,12 +80,13 @@ def test_leftovers_of_macs_and_network_storage_are_counted(tmp_path: Path) -> No
         "__MACOSX/a.jpg": jpeg, "__MACOSX/x/._a.jpg": b"", "@eaDir/a.jpg/THUMB.jpg": jpeg, "x/@eaDir/b.jpg": jpeg,
         ".Trash-1000/files/old.jpg": jpeg, "x/.thumbnails/a.jpg": jpeg, "Thumbs.db": b"", "x/Thumbs.db": b"",
         ".results.csv.job/manifest.jsonl": b"", "$RECYCLE.BIN/a.jpg": jpeg, "@Recycle/a.jpg": jpeg,
-        "x/#snapshot/monday/a.jpg": jpeg,
+        "x/#snapshot/monday/a.jpg": jpeg, "$Recycle.bin/b.jpg": jpeg, "Network Trash Folder/a.jpg": jpeg,
+        "DICOMDIR": bytes(128) + b"DICM" + bytes(100),
     })  # fmt: skip
     left_out = LeftOut()
     assert names(tmp_path, left_out) == ["a.jpg", "x/.kept.jpg", "x/b.jpg"]
-    assert left_out == {"hidden": 6, "system files": 9}
-    assert describe_left_out(left_out) == "9 system files, 6 hidden"
+    assert left_out == {"hidden": 6, "system files": 12}
+    assert describe_left_out(left_out) == "12 system files, 6 hidden"
     assert names(tmp_path, pattern="*b.*") == ["x/b.jpg"]
 
 

@@ -12,9 +12,11 @@ const SUFFIXES = new Set((
   ".jpg .jpeg .jpe .jfif .jfi .jif .pjpeg .pjp .mpo .png .apng .gif .webp .tif .tiff .bmp .dib .heic .heif .heics " +
   ".heifs .hif .avif .avifs .jp2 .j2k .jpf .jpx .jpm .j2c .jpc .jph .jhc .jls .jxl .dcm .dicom .dic .ima"
 ).split(" "));
-const LEFTOVERS = new Set(
-  ["__MACOSX", "@eaDir", "#recycle", "Thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found"],
-);
+const LEFTOVERS = new Set([
+  "__macosx", "@eadir", "@tmp", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "~snapshot",
+  "$recycle.bin", "recycler", "system volume information", "network trash folder", "temporary items",
+  "thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found", "dicomdir",
+]);
 const STARTS = [
   ["\xff\xd8\xff", "JPEG"], ["\x89PNG\r\n\x1a\n", "PNG"], ["GIF87a", "GIF"], ["GIF89a", "GIF"], ["II*\0", "TIFF"],
   ["MM\0*", "TIFF"], ["II+\0", "TIFF"], ["MM\0+", "TIFF"], ["\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"],
@@ -54,8 +56,9 @@ function isoMedia(head, text) {
 function isLeftOut(path) {
   const parts = path.split("/");
   const name = parts.pop();
-  if (LEFTOVERS.has(name) || name.startsWith("._")) return true;
-  if (parts.some((part) => LEFTOVERS.has(part) || (part.startsWith(".") && part !== "." && part !== ".."))) return true;
+  if (LEFTOVERS.has(name.toLowerCase()) || name.startsWith("._")) return true;
+  const isHidden = (part) => part.startsWith(".") && part !== "." && part !== "..";
+  if (parts.some((part) => LEFTOVERS.has(part.toLowerCase()) || isHidden(part))) return true;
   return name.startsWith(".") && !SUFFIXES.has(endingOf(name));
 }
 
