@@ -213,9 +213,7 @@ def _check_strips(data: bytes, page: _Page) -> None:
     across = page.first(_TILE_WIDTH, 0) if tiled else width
     if not rows or not across:
         raise ImageError("damaged", "its tiles have no size")
-    planes, extra = 1, page.values.get(_EXTRA, ())
-    if page.first(_PLANAR, 1) == 2:  # planes of an unknown meaning are not read
-        planes = page.first(_SAMPLES, 1) - (len(extra) if extra and max(extra) == 0 else 0)
+    planes = _planes(page)
     number = -(-height // rows) * (-(-width // across)) * planes
     if len(offsets) < number:
         raise ImageError("damaged", f"{len(offsets)} of {number} strips or tiles")
@@ -243,6 +241,14 @@ def _check_strips(data: bytes, page: _Page) -> None:
             whole = packbits_length(_strip(data, page, offset, end)) in (expected, row * rows)
         if not whole:
             raise ImageError("damaged", "a strip or tile does not hold the bytes of its rows")
+
+
+def _planes(page: _Page) -> int:
+    """How many planes are read: those of an unknown meaning are not."""
+    if page.first(_PLANAR, 1) != 2:
+        return 1
+    extra = page.values.get(_EXTRA, ())
+    return page.first(_SAMPLES, 1) - (len(extra) if extra and max(extra) == 0 else 0)
 
 
 def _strip(data: bytes, page: _Page, start: int, end: int) -> bytes:
@@ -314,6 +320,9 @@ def _load(data: bytes, page: _Page) -> Image.Image:
         raise ImageError("unsupported", f"{page.described}; save it as PNG")
     if data.startswith(b"MM\0+"):  # Pillow 13 takes its header for that of a small file
         raise ImageError("unsupported", "big-endian BigTIFF; save it as a little-endian one or as PNG")
+    planes = _planes(page)
+    if planes in (2, 5, 6):  # of which Pillow mixes up grey with alpha, and does not decode more than four
+        raise ImageError("unsupported", f"{page.described}, in {planes} planes; save it as PNG")
     if page.first(_FORMAT, 1) == _SIGNED:  # of those of 8 bits Pillow does not ask
         raise ImageError("unsupported", f"{page.described}: numbers without a defined brightness")
     if page.first(_PHOTOMETRIC, 1) == 0 and page.first(_BITS, 1) == 16:

@@ -238,6 +238,18 @@ def test_what_is_not_decoded_is_named(changes: dict[str, object], said: str) -> 
     assert caught.value.reason == "unsupported"
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_grey_with_alpha_in_planes_is_named(bits: int) -> None:
+    """Of 8 bits Pillow gives other pixels."""
+    grey = (RAMPS if bits == 8 else WIDE)[..., 0]
+    planes = np.stack([grey, np.full_like(grey, np.iinfo(grey.dtype).max)], -1)
+    tags = page(planes, t284=2, t338=2)
+    with pytest.raises(ImageError, match="unsupported: TIFF, grey, 2 x"):
+        decode(tiff((tags, [grey.tobytes(), planes[..., 1].tobytes()])), HEIGHT, WIDTH)
+    if bits == 8:  # in chunks it is read
+        assert np.array_equal(decode(tiff((page(planes, t338=2), [planes.tobytes()])), HEIGHT, WIDTH)[..., 0], grey)
+
+
 def test_a_bigtiff_that_is_not_read_is_named() -> None:
     grey = RAMPS[..., 0]
     entries = {256: WIDTH, 257: HEIGHT, 258: 8, 259: 1, 262: 1, 273: 212, 277: 1, 278: HEIGHT, 279: grey.size}
