@@ -140,6 +140,8 @@ def load_jpeg(data: bytes, layout: Layout, width: int, height: int) -> tuple[Ima
     """
     if layout.process not in _PROCESSES or layout.precision != 8 or len(layout.components) not in (1, 3, 4):
         raise ImageError("unsupported", f"JPEG, {_named(layout)}; save it as a baseline JPEG or as PNG")
+    if not layout.height:
+        raise ImageError("unsupported", "JPEG whose height stands behind its pixels; save it anew")
     scale = jpeg_scale(layout, width, height)
     scaled = -(-layout.width * scale // 8), -(-layout.height * scale // 8)
     if layout.width * layout.height > MAXIMUM_STORED_PIXELS:
@@ -371,6 +373,9 @@ def _mended(data: bytes, layout: Layout, said: str) -> bytes | None:
         mended[ending : ending + 3] = b"\x00\x3f\x00"
     elif "unknown JFIF revision number" in said and layout.jfif:
         mended[layout.jfif] = 1
+    elif "Unknown Adobe color transform" in said:  # means YCbCr, or YCCK
+        place = data.index(b"\xff\xee") + 15
+        mended[place] = len(layout.components) // 4 + 1
     elif "ICC" in said:  # the note says that the profile is broken
         for start, end in reversed(_profile_segments(data)):
             del mended[start:end]

@@ -119,6 +119,19 @@ def test_what_phones_and_cameras_write_is_whole() -> None:
     assert reason(data[:-900] + b"\xff\xd9") == "damaged"
 
 
+def test_a_transform_that_adobe_did_not_define_means_ycbcr() -> None:
+    adobe = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\2"
+    bare = PLAIN[:2] + PLAIN[PLAIN.index(b"\xff\xdb") :]  # without JFIF, which would say the same
+    assert np.array_equal(decode(bare[:2] + adobe + bare[2:], 64, 64), decode(PLAIN, 64, 64))
+
+
+def test_a_height_behind_the_pixels_is_named() -> None:
+    place = PLAIN.index(b"\xff\xc0") + 5
+    height = PLAIN[place : place + 2]
+    data = PLAIN[:place] + bytes(2) + PLAIN[place + 2 : -2] + b"\xff\xdc\0\4" + height + PLAIN[-2:]
+    assert reason(data) == "unsupported"
+
+
 def test_a_quantization_table_with_a_hole_is_damaged() -> None:
     place = PLAIN.index(b"\xff\xdb") + 5
     assert reason(PLAIN[: place + 10] + bytes(30) + PLAIN[place + 40 :]) == "damaged"
@@ -152,9 +165,14 @@ def test_orientation_is_read_from_exif_or_xmp(orientation: int) -> None:
     wide = Image.new("RGB", (80, 40), "red")
     exif = Image.Exif()
     exif[0x0112] = orientation
-    packet = f'<x:xmpmeta><rdf:Description tiff:Orientation="{orientation}"/></x:xmpmeta>'.encode()
     expected = ("JPEG", 40, 80) if orientation > 4 else ("JPEG", 80, 40)
-    assert header(jpeg(wide, exif=exif)) == header(jpeg(wide, xmp=packet)) == expected
+    assert header(jpeg(wide, exif=exif)) == expected
+    for packet in (
+        '<x tiff:Orientation="{}"/>',
+        "<x tiff:Orientation='{}'/>",
+        "<tiff:Orientation>{}</tiff:Orientation>",
+    ):
+        assert header(jpeg(wide, xmp=packet.format(orientation).encode())) == expected
 
 
 def test_a_picture_of_108_megapixels_takes_no_more_memory_than_its_frame_needs() -> None:
