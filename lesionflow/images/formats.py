@@ -28,7 +28,7 @@ IMAGE_FORMATS = (
         "lossless of 8 bits. Of MPO, and of what phones append, the first picture. Up to 256 megapixels, "
         "decoded at the "
         "scale that is needed.",
-        "ICC profile; CMYK without one by Pillow's formula",
+        "ICC profile, or Adobe RGB that EXIF names; CMYK without one by Pillow's formula",
         "whatever libjpeg complains of: a cut or spliced scan, lost restart markers, bad codes, garbage "
         "between segments. "
         "A hole of zeros; scans of a progressive file that are missing; quantization tables with zeros. Up "
@@ -43,7 +43,7 @@ IMAGE_FORMATS = (
     ImageFormat(
         "PNG", (".png", ".apng"), "",
         "every depth and interlacing; of an animation the first frame",
-        "the first of cICP, ICC profile, sRGB, and gAMA with cHRM; a gAMA of 1/2.2 means sRGB",
+        "the first of cICP, ICC profile, sRGB, and gAMA with cHRM in front of the pixels; a gAMA of 1/2.2 means sRGB",
         "a wrong checksum of any chunk, no end chunk, fewer rows than announced",
         "the checksums of pixels are not looked at, and missing rows are black",
     ),
@@ -66,36 +66,39 @@ IMAGE_FORMATS = (
         "a hole gives other pixels, without an error",
     ),
     ImageFormat(
-        "BMP", (".bmp", ".dib"), "", "what Pillow decodes, from 1 to 32 bits", "none",
+        "BMP", (".bmp", ".dib"), "", "what Pillow decodes, from 1 to 32 bits", "an embedded ICC profile",
         "too few bytes", "an alpha of 0 everywhere, which many programs write, makes a black picture",
     ),
     ImageFormat(
-        "GIF", (".gif",), "", "the first frame", "none", "what the decoder refuses", "",
+        "GIF", (".gif",), "", "the first frame; what it leaves free is black", "none", "what the decoder refuses",
+        "what the first frame leaves free has the first colour of the palette",
     ),
     ImageFormat(
         "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpc"), "",
-        "of 8 bits, grey and colour, and grey of 10 to 16, at the scale that is needed", "ICC profile",
+        "of 8 bits, grey and colour, and grey of 10 to 16, at the scale that is needed; with the extra `dicom` RGB "
+        "of 9 to 16",
+        "ICC profile",
         "a codestream that breaks off; errors within it go unseen where they are finer than what is decoded",
         "its profile is passed over; white of more than 8 bits is black; sampled colours of odd sizes are shifted",
     ),
     ImageFormat(
-        "AVIF", (".avif",), "", "8, 10 and 12 bits, where Pillow has AVIF; turned as irot and imir say",
+        "AVIF", (".avif",), "", "8, 10 and 12 bits, where Pillow has AVIF; cut as clap, turned as irot and imir say",
         "ICC profile, or Display P3 and BT.2020 by number; high dynamic range is not converted, and the note says so",
-        "what the decoder refuses; of 2,000-byte holes of zeros most go unseen",
-        "passed over, for its ending is unknown",
+        "what the decoder refuses, holes of zeros; other wrong bytes often go unseen",
+        "passed over, for its ending is unknown; what clap cuts off is shown",
     ),
     ImageFormat(
         "HEIF", (".heic", ".heif", ".hif"), "heif", "the primary picture, turned as irot and imir say", "as AVIF",
-        "what the decoder refuses; it conceals most holes, and says so to nobody", "passed over, or turned twice",
+        "as AVIF: its decoder conceals what it cannot read, and says so to nobody", "passed over, or turned twice",
     ),
     ImageFormat(
         "DICOM", (".dcm", ".dicom", ".ima"), "dicom",
         "grey with windows and tables, RGB, YBR, palette; every frame has a row. With or without preamble. "
         "JPEG, progressive and lossless too, JPEG-LS, JPEG 2000, HTJ2K and RLE; data sets that are deflated.",
-        "the ICC profile of the file or of its optical path",
-        "frames that are not there, or are not what the file says of them; in JPEG frames what makes JPEG "
-        "`damaged`, run lengths that come to another number of pixels. Decoders of lossless JPEG of 16 bits pass "
-        "over most holes",
+        "the ICC profile of the file, of its optical path, or else of its JPEG frames",
+        "frames that are not there, that the file does not count, or are not what it says of them; in JPEG frames "
+        "what makes JPEG `damaged`, run lengths that come to another number of pixels. Decoders of lossless JPEG of "
+        "16 bits pass over most holes",
         "planar configuration believed for JPEG, palettes shown black, YCbCr turned into RGB twice, the high bit "
         "of samples passed over",
     ),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import re
 import struct
 import zlib
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from PIL import Image, features
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -18,13 +18,14 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from lesionflow.errors import ImageError
 from lesionflow.images.colour import gamma_profile, named_profile
+from lesionflow.images.iso_media import clean_aperture, hole, named_colours, read_items
 from lesionflow.images.limits import MAXIMUM_STORED_PIXELS, check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation
 from lesionflow.images.quiet import quietly
 
+_UNSPECIFIED = 2  # of what cICP says in numbers
+_SPACES_OF_JP2 = (16, 17, 18)  # sRGB, grey and YCbCr of it
 _UNUSED_OF_WEBP = 16  # bytes; of whole files the last 1 to 4 are not needed
-_END_OF_AVIF = 64  # bytes; so many zeros are no end of one: its decoder passes over some
-_NCLX = re.compile(rb"colrnclx(..)(..)", re.S)  # how HEIC and AVIF name primaries and transfer, ITU-T H.273
 
 
 def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture:
@@ -46,15 +47,23 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         profile, note = _check_png(data, profile)
     elif kind == "JPEG 2000":
         profile = _profile_of_jp2(data)
-    elif kind == "AVIF" and not any(data[-_END_OF_AVIF:]):
-        raise ImageError("damaged", "zeros in place of its end")
-    elif kind in ("AVIF", "HEIF") and not profile:
-        profile, note = _named_colours(data)
+    elif kind == "BMP":
+        profile = _profile_of_bmp(data)
+    elif kind in ("AVIF", "HEIF"):
+        items = read_items(data)
+        if (start := hole(data, items)) >= 0:
+            raise ImageError("damaged", f"zeros in place of pixels from byte {start} on")
+        if not profile and (named := named_colours(items)):
+            profile, note = named_profile(*named)
     halvings = 0
     if isinstance(image, Jpeg2KImageFile):
-        sampled = _check_jpeg2000(data, image.mode)
+        sampled, bits = _check_jpeg2000(data, image.mode, profile)
+        if bits:
+            check_pixels(*image.size)
+            return Picture(_load_deep_jpeg2000(data, bits), 1, profile, note)
         halvings = 0 if sampled else _reduce(image, data, width, height)
     check_pixels(image.width >> halvings, image.height >> halvings)
+    screen = image.tile[0][1] if kind == "GIF" else None
     try:
         image.load()
     except OSError:
@@ -68,16 +77,26 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         _scale_transparency(image, data[24])
     elif kind == "WEBP":
         _check_webp(data)
+    elif kind == "AVIF" and (part := clean_aperture(items, *image.size)):
+        return Picture(image.crop(part), _orientation(image), profile, note)
+    elif screen and "transparency" not in image.info and screen != (0, 0, *image.size):
+        # What the first frame leaves free has no colour, and Pillow gives it the first of the palette.
+        part = image.convert("RGB").crop(screen)
+        image = Image.new("RGB", image.size)
+        image.paste(part, screen[:2])
     return Picture(image, _orientation(image), profile, note)
 
 
 def size_with_pillow(kind: str, data: bytes) -> tuple[int, int]:
     """Width and height as the image is shown."""
     image = _open(kind, data)
+    size = image.size
+    if kind == "AVIF" and (part := clean_aperture(read_items(data), *size)):
+        size = part[2] - part[0], part[3] - part[1]
     if kind == "PNG" and any(words in data for words in (b"eXIf", b"tiff:Orientation")):
         check_pixels(*image.size)
         image.load()  # they may stand behind the pixels
-    return (image.height, image.width) if _orientation(image) in ON_ITS_SIDE else image.size
+    return size[::-1] if _orientation(image) in ON_ITS_SIDE else size
 
 
 def _open(kind: str, data: bytes) -> Any:
@@ -125,12 +144,12 @@ def _open_heif(file: io.BytesIO) -> Image.Image:
     return HeifImageFile(file)  # turned as its irot says; EXIF's orientation is made to say 1 then
 
 
-def _check_jpeg2000(data: bytes, mode: str) -> bool:
-    """Whether colour is sampled at fewer places than there are pixels; sizes as in ITU-T T.800, A.5.1.
+def _check_jpeg2000(data: bytes, mode: str, profile: bytes) -> tuple[bool, int]:
+    """Whether colour is sampled at fewer places than there are pixels, and the bits of what Pillow cannot decode, or 0.
 
-    Raises `ImageError` for what Pillow 13 decodes wrongly, without an error: of colours of more than 8 bits, and grey
-    of 9, white becomes black; of fewer bits than 8 nothing becomes white; sampled colours are shifted, row by row,
-    where the size is no multiple of the step.
+    Sizes as in ITU-T T.800, A.5.1. Raises `ImageError` for what Pillow 13 decodes wrongly, without an error: of colours
+    of more than 8 bits, and grey of 9, white becomes black; of fewer bits than 8 nothing becomes white; sampled colours
+    are shifted, row by row, where the size is no multiple of the step.
     """
     start = data.find(b"\xff\x4f\xff\x51")
     if start < 0:
@@ -138,12 +157,19 @@ def _check_jpeg2000(data: bytes, mode: str) -> bool:
     edges, count = struct.unpack_from(">6I", data, start + 8), data[start + 41]  # of the image and of its tiles
     components = data[start + 42 : start + 42 + 3 * count]
     bits = {(each & 0x7F) + 1 for each in components[::3]}
+    space = data.find(b"colr\1", 0, start) + 7  # by number: ITU-T T.800, I.5.3.3
+    number = int.from_bytes(data[space : space + 4], "big") if space > 7 else 16
+    if number not in _SPACES_OF_JP2 or profile[16:20] == b"CMYK":
+        space_name = "CMYK" if profile else f"colour space {number}"
+        raise ImageError("unsupported", f"JPEG 2000 of {space_name}; save it as PNG")
     if bits != {8} and mode != "I;16":
+        if number == 16 and 8 <= components[0] < 16 and components == bytes([components[0], 1, 1]) * 3:
+            return False, max(bits)  # RGB, which OpenJPEG by itself decodes rightly
         raise ImageError("unsupported", f"JPEG 2000 of {max(bits)} bits a sample; save it as PNG")
     across, down = max(components[1::3]), max(components[2::3])
     if any(edge % across for edge in edges[::2]) or any(edge % down for edge in edges[1::2]):
         raise ImageError("unsupported", "JPEG 2000 whose size is no multiple of its colour's; save it as PNG")
-    return across > 1 or down > 1
+    return across > 1 or down > 1, 0
 
 
 def _reduce(image: Jpeg2KImageFile, data: bytes, width: int, height: int) -> int:
@@ -158,10 +184,29 @@ def _reduce(image: Jpeg2KImageFile, data: bytes, width: int, height: int) -> int
     return halvings
 
 
+def _load_deep_jpeg2000(data: bytes, bits: int) -> Image.Image:
+    try:
+        import openjpeg
+    except ImportError as error:
+        raise ImageError(
+            "unsupported", "JPEG 2000 of more than 8 bits needs pylibjpeg-openjpeg: pip install 'lesionflow[dicom]'"
+        ) from error
+    return Image.fromarray((openjpeg.decode(data) >> (bits - 8)).astype(np.uint8))
+
+
+def _profile_of_bmp(data: bytes) -> bytes:
+    """The ICC profile of a BMP's fifth kind of header, whose colours are said to be embedded."""
+    if data[14:18] != b"\x7c\0\0\0" or data[70:74] != b"DEBM":
+        return b""
+    start, length = struct.unpack_from("<II", data, 126)
+    return data[14 + start : 14 + start + length] or b"missing"
+
+
 def _check_png(data: bytes, profile: bytes) -> tuple[bytes, str]:
     """The profile of a PNG file, and a note about it; raises `ImageError` for a wrong checksum or no end.
 
-    Of the chunks that speak of colour the first that is there counts: cICP, iCCP, sRGB, gAMA with cHRM.
+    Of the chunks in front of the pixels that speak of colour the first that is there counts: cICP, iCCP, sRGB, gAMA
+    with cHRM.
     """
     if data[12:16] == b"CgBI":
         raise ImageError("unsupported", "a PNG of Apple's own kind, as in programs for phones; save it as PNG")
@@ -174,12 +219,12 @@ def _check_png(data: bytes, profile: bytes) -> tuple[bytes, str]:
             raise ImageError("damaged", "it breaks off")
         if zlib.crc32(memoryview(data)[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             raise ImageError("damaged", f"wrong checksum of its chunk {kind.decode('latin-1')!r}")
-        if kind in (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"):
+        if kind in (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"IDAT") and b"IDAT" not in found:
             found.setdefault(kind, data[position + 8 : end])
         if kind == b"IEND":
             break
         position = end + 4
-    if len(found.get(b"cICP", b"")) == 4:
+    if len(found.get(b"cICP", b"")) == 4 and _UNSPECIFIED not in found[b"cICP"][:2]:
         return named_profile(found[b"cICP"][0], found[b"cICP"][1])
     if b"iCCP" in found and not profile:
         return b"cannot be unpacked", ""  # which Pillow passes over
@@ -198,26 +243,22 @@ def _check_webp(data: bytes) -> None:
     if len(data) < end:
         raise ImageError("damaged", "it breaks off")
     position = 12
-    while data[position : position + 4] not in (b"VP8 ", b"VP8L"):
-        position += 8 + _even(int.from_bytes(data[position + 4 : position + 8], "little"))
-        if position >= end:  # an animation, whose frames hold them
+    while (kind := data[position : position + 4]) not in (b"VP8 ", b"VP8L"):
+        length = int.from_bytes(data[position + 4 : position + 8], "little")
+        # A frame of an animation has a header of 16 bytes, and chunks of its own.
+        position += 24 if kind == b"ANMF" else 8 + length + length % 2
+        if position >= end:
             return
-    length = int.from_bytes(data[position + 4 : position + 8], "little")
-    least = length - _UNUSED_OF_WEBP
+    least = int.from_bytes(data[position + 4 : position + 8], "little") - _UNUSED_OF_WEBP
     if least <= 0:  # one colour, or all of it transparent
         return
-    shorter = data[: position + 4] + least.to_bytes(4, "little") + data[position + 8 : position + 8 + least]
-    shorter += bytes(least % 2) + data[position + 8 + _even(length) : end]
+    chunk = kind + least.to_bytes(4, "little") + data[position + 8 : position + 8 + least] + bytes(least % 2)
     try:
         # Decoding once more costs less than a wrong picture: few images are WebP.
-        WebPImageFile(io.BytesIO(shorter[:4] + (len(shorter) - 8).to_bytes(4, "little") + shorter[8:])).load()
+        WebPImageFile(io.BytesIO(b"RIFF" + (4 + len(chunk)).to_bytes(4, "little") + b"WEBP" + chunk)).load()
     except (OSError, SyntaxError):
         return
     raise ImageError("damaged", "its pixels end before its bytes do")
-
-
-def _even(length: int) -> int:
-    return length + length % 2
 
 
 def _profile_of_jp2(data: bytes) -> bytes:
@@ -278,10 +319,3 @@ def _scale_transparency(image: Any, bits: int) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in colour)
     elif bits in (2, 4) and image.mode == "L" and isinstance(colour, int):
         image.info["transparency"] = colour * (255 // (2**bits - 1))
-
-
-def _named_colours(data: bytes) -> tuple[bytes, str]:
-    found = _NCLX.search(data, 0, 2**16)
-    if found is None:
-        return b"", ""
-    return named_profile(int.from_bytes(found[1], "big"), int.from_bytes(found[2], "big"))

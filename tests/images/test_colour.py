@@ -134,6 +134,64 @@ def test_of_a_pngs_colour_chunks_the_first_of_the_standards_order_counts() -> No
         assert np.abs(decoded(data).pixels[0, 0] - colours).max() < 2
 
 
+def test_a_curve_in_numbers_counts_where_it_is_not_srgbs() -> None:
+    image = Image.new("RGB", (32, 32), SKIN)
+    for transfer, gamma in ((4, 2.2), (5, 2.8), (8, 1.0)):
+        found = decoded(png(image, cICP=bytes([1, transfer, 0, 1])))
+        expected = as_srgb(np.array([SKIN]), SRGB_TO_XYZ, gamma)[0]
+        assert (
+            np.abs(found.pixels[0, 0] - expected).max() < 2 and found.note == f"converted from sRGB with gamma {gamma}"
+        )
+    unspecified = {"cICP": bytes([2, 2, 0, 1]), "iCCP": b"ICC\0\0" + zlib.compress(profile("Display P3"))}
+    assert "Display P3" in decoded(png(image, **unspecified)).note
+
+
+def test_what_stands_behind_a_pngs_pixels_says_nothing_of_them() -> None:
+    data = saved(Image.new("RGB", (32, 32), SKIN))
+    gamma = png(Image.new("RGB", (1, 1)), gAMA=struct.pack(">I", 100_000))[33:49]
+    assert np.array_equal(decoded(data[:-12] + gamma + data[-12:]).pixels[0, 0], SKIN)
+
+
+def exif_of(colour_space: int, rules: bytes, order: str) -> bytes:
+    """EXIF as cameras write it: a directory that leads to another, which leads to that of interoperability."""
+    directories = struct.pack(f"{order}H HHII I", 1, 0x8769, 4, 1, 26, 0)
+    directories += struct.pack(f"{order}H HHIHxx HHII I", 2, 0xA001, 3, 1, colour_space, 0xA005, 4, 1, 56, 0)
+    directories += struct.pack(f"{order}H HHI4s I", 1, 1, 2, 4, rules, 0)
+    return b"Exif\0\0" + (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8) + directories
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_adobe_rgb_that_only_exif_names_is_converted(order: str) -> None:
+    image, adobe = Image.new("RGB", (32, 32), SKIN), {"quality": 100, "subsampling": 0}
+    expected = decoded(saved(image, "JPEG", icc_profile=colour.adobe_rgb(), **adobe))
+    assert np.abs(expected.pixels[0, 0].astype(int) - SKIN).max() > 8
+    for colour_space, rules in ((0xFFFF, b"R03\0"), (2, b"R98\0")):
+        found = decoded(saved(image, "JPEG", exif=exif_of(colour_space, rules, order), **adobe))
+        assert np.array_equal(found.pixels, expected.pixels) and found.note == "converted from Adobe RGB (1998)"
+    for colour_space, rules in ((1, b"R98\0"), (0xFFFF, b"R98\0")):
+        assert decoded(saved(image, "JPEG", exif=exif_of(colour_space, rules, order), **adobe)).note == ""
+    tagged = saved(image, "JPEG", exif=exif_of(2, b"R03\0", order), icc_profile=profile("sRGB"), **adobe)
+    assert decoded(tagged).note == ""  # a profile says more
+
+
+def bmp_with_profile(data: bytes, embedded: bytes) -> bytes:
+    """A BMP as Pillow writes it, with a header of the fifth kind and a profile behind its pixels."""
+    pixels = data[54:]
+    head = struct.pack("<I", 124) + data[18:54] + bytes(16) + b"DEBM" + bytes(48)
+    head += struct.pack("<IIII", 4, 124 + len(pixels), len(embedded), 0)
+    length = 138 + len(pixels) + len(embedded)
+    return b"BM" + struct.pack("<IHHI", length, 0, 0, 138) + head + pixels + embedded
+
+
+def test_a_profile_embedded_in_a_bmp_is_converted() -> None:
+    embedded = profile("Display P3")
+    file = bmp_with_profile(saved(Image.new("RGB", (32, 32), SKIN), "BMP"), embedded)
+    found = decoded(file)
+    assert np.abs(found.pixels[0, 0] - as_srgb(np.array([SKIN]), P3_TO_XYZ)[0]).max() < 2
+    cut = decoded(file[: -len(embedded)])
+    assert np.array_equal(cut.pixels[0, 0], SKIN) and cut.note == "colour profile ignored: it is broken"
+
+
 def test_high_dynamic_range_is_said_and_not_guessed() -> None:
     found = decoded(png(Image.new("RGB", (32, 32), SKIN), cICP=bytes([9, 16, 0, 1])))
     assert "high dynamic range" in found.note and np.array_equal(found.pixels[0, 0], SKIN)

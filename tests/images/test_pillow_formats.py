@@ -1,5 +1,7 @@
 """PNG, WebP, GIF, JPEG 2000, AVIF and HEIC: what Pillow passes over is an error, and what is missing is named."""
 
+import contextlib
+import importlib.util
 import io
 import struct
 import sys
@@ -14,6 +16,7 @@ from PIL import Image
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode, header
 from lesionflow.images.formats import IMAGE_FORMATS
+from lesionflow.images.iso_media import clean_aperture, read_items
 from lesionflow.images.signatures import SUFFIXES
 
 generator = np.random.default_rng(0)
@@ -87,14 +90,6 @@ def test_a_colour_that_a_png_calls_transparent_is_black(bits: int, colour: int) 
     assert pixels[:, :8].max() == 0 and pixels[:, 8:].min() == 255
 
 
-def test_an_avif_whose_end_was_not_written_is_damaged() -> None:
-    data = saved(NOISE.resize((640, 480)), "AVIF")
-    assert decode(data, 16, 16).any()
-    for share in (0.03, 0.1, 0.4):
-        missing = int(len(data) * share)
-        assert failure(data[:-missing] + bytes(missing)) == "damaged: zeros in place of its end"
-
-
 @pytest.mark.parametrize("interlaced", [False, True])
 def test_a_png_whose_rows_are_not_all_there_is_damaged(interlaced: bool) -> None:
     """The checksums are right, and Pillow leaves the rest black."""
@@ -159,11 +154,124 @@ def test_jpeg_2000_that_pillow_decodes_wrongly_is_unsupported() -> None:
         data[start : start + len(values)] = values
         return failure(bytes(data))
 
-    assert changed(NOISE, 0, 11, 1, 1, 11, 1, 1, 11).startswith("unsupported: JPEG 2000 of 12 bits")
+    assert changed(NOISE, 0, 11, 1, 1, 9, 1, 1, 11).startswith("unsupported: JPEG 2000 of 12 bits")
     odd = NOISE.crop((0, 0, 63, 48))
     assert changed(odd, 4, 2, 2, 7, 2, 2).startswith("unsupported: JPEG 2000 whose size is no multiple")
     grey = np.linspace(0, 65535, 64).astype(np.uint16)[None].repeat(48, 0)
     np.testing.assert_allclose(decode(saved(Image.fromarray(grey), "JPEG2000"), 48, 64)[0, :, 0], grey[0] >> 8)
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_jpeg_2000_of_deep_colours(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode_array = pytest.importorskip("openjpeg.utils").encode_array
+    deep = np.asarray(NOISE).astype(np.uint16) << (bits - 8)
+    made = {"bits_stored": bits, "photometric_interpretation": 1}  # RGB
+    for container in (0, 1):
+        data = encode_array(deep, codec_format=container, **made)
+        assert np.array_equal(decode(data, 48, 64), np.asarray(NOISE))
+        assert failure(data[: len(data) // 2]).startswith("damaged: ")
+    monkeypatch.setitem(sys.modules, "openjpeg", None)
+    assert failure(data).endswith("needs pylibjpeg-openjpeg: pip install 'lesionflow[dicom]'")
+
+
+def test_jpeg_2000_of_other_colours_is_unsupported() -> None:
+    data = saved(NOISE, "JPEG2000")
+    place = data.index(b"colr") + 7
+    for number in (12, 14):  # CMYK and Lab
+        other = data[:place] + number.to_bytes(4, "big") + data[place + 4 :]
+        assert failure(other) == f"unsupported: JPEG 2000 of colour space {number}; save it as PNG"
+
+
+def test_what_the_first_frame_of_a_gif_leaves_free_is_black() -> None:
+    small = NOISE.resize((40, 30)).quantize(16)
+    data = saved(small, "GIF", interlace=0)
+    found = decode(data[:6] + struct.pack("<HH", 64, 48) + data[10:], 48, 64)
+    assert np.array_equal(found[:30, :40], np.asarray(small.convert("RGB"))) and found[30:].max() == 0
+    assert found[:, 40:].max() == 0 and np.asarray(small.convert("RGB")).reshape(-1, 3).max(1).min() > 0
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_hole_in_the_first_frame_of_a_moving_webp_is_damage(lossless: bool) -> None:
+    smooth = NOISE.resize((300, 200), Image.Resampling.BICUBIC)
+    data = saved(smooth, "WEBP", save_all=True, append_images=[smooth.rotate(180)], lossless=lossless, quality=90)
+    assert decode(data, 16, 16).any()
+    hole = len(data) // 4
+    assert failure(data[:hole] + bytes(2000) + data[hole + 2000 :]).startswith("damaged: ")
+
+
+def heif_files(image: Image.Image) -> dict[str, bytes]:
+    """An image as AVIF and, where there is an encoder, as HEIC."""
+    files = {"AVIF": saved(image, "AVIF", quality=95, subsampling="4:4:4")}
+    if importlib.util.find_spec("pillow_heif"):
+        import pillow_heif
+
+        buffer = io.BytesIO()
+        pillow_heif.from_pillow(image).save(buffer, quality=95, chroma=444)
+        files["HEIF"] = buffer.getvalue()
+    return files
+
+
+def test_a_hole_in_heic_and_avif_is_damage() -> None:
+    exif = Image.Exif()
+    exif[0x927C] = bytes(500)  # zeros in what the camera wrote are none
+    assert decode(saved(NOISE, "AVIF", exif=exif), 16, 16).any()
+    for image in (NOISE.resize((640, 480)), NOISE.resize((640, 480)).convert("RGBA")):
+        for data in heif_files(image).values():
+            assert decode(data, 16, 16).any()
+            for share in (0.3, 0.6, 0.9):
+                hole = int(share * len(data))
+                broken = data[:hole] + bytes(20) + data[hole + 20 :]
+                assert failure(broken).startswith("damaged: zeros in place of pixels from byte ")
+            assert failure(data[:-400] + bytes(400)).startswith("damaged: ")  # an end that was not written
+
+
+@pytest.mark.parametrize("kind", ["meta", "iinf", "iprp", "ipco", "ipma", "iloc"])
+def test_broken_boxes_are_no_reason_to_break_down(kind: str) -> None:
+    whole = saved(NOISE, "AVIF")
+    place = whole.index(kind.encode())
+    for change in (b"\xff" * 4, bytes(4), b"\0\0\0\1"):
+        for at in (place - 4, place + 4, place + 8, place + 12):
+            data = whole[:at] + change + whole[at + 4 :]
+            clean_aperture(read_items(data), 64, 48)
+            with contextlib.suppress(ImageError):
+                decode(data, 16, 16)
+
+
+def with_property(data: bytes, content: bytes) -> bytes:
+    """An AVIF whose only item has one more property: the table of properties grows, and the pixels move."""
+    start = {kind: data.index(kind) - 4 for kind in (b"meta", b"iprp", b"ipco", b"ipma")}
+    length = {kind: int.from_bytes(data[place : place + 4], "big") for kind, place in start.items()}
+    end, table = start[b"ipco"] + length[b"ipco"], start[b"ipma"]
+    count = data[table + 18]
+    known, place = 0, start[b"ipco"] + 8
+    while place < end:
+        known, place = known + 1, place + int.from_bytes(data[place : place + 4], "big")
+    behind = table + 19 + count
+    changed = bytearray(data[:end] + content + data[end:behind] + bytes([0x80 | known + 1]) + data[behind:])
+    changed[table + 18 + len(content)] += 1
+    more = len(content) + 1
+    for kind, added in ((b"meta", more), (b"iprp", more), (b"ipco", len(content)), (b"ipma", 1)):
+        place = start[kind] + (len(content) if kind == b"ipma" else 0)
+        changed[place : place + 4] = (length[kind] + added).to_bytes(4, "big")
+    pixels = data.index(b"mdat") + 4
+    assert data.count(pixels.to_bytes(4, "big")) == 1
+    return bytes(changed).replace(pixels.to_bytes(4, "big"), (pixels + more).to_bytes(4, "big"))
+
+
+def test_what_an_avif_cuts_off_is_not_shown() -> None:
+    """Its clean aperture, which Pillow 13 passes over: cut before it is turned."""
+    quarters = NOISE.resize((2, 2)).resize((64, 48), Image.Resampling.NEAREST)
+    aperture = struct.pack(">I4sIIIIiIiI", 40, b"clap", 32, 1, 24, 1, -16, 1, -12, 1)
+    cut = with_property(saved(quarters, "AVIF", quality=100, subsampling="4:4:4"), aperture)
+    assert np.abs(decode(cut, 24, 32).astype(int) - np.asarray(quarters)[:24, :32]).max() < 8
+    assert header(cut) == ("AVIF", 32, 24)
+    turned = with_property(cut, struct.pack(">I4sB", 9, b"irot", 1))
+    assert (
+        header(turned) == ("AVIF", 24, 32)
+        and np.abs(decode(turned, 32, 24).astype(int) - np.asarray(quarters)[0, 0]).max() < 8
+    )
+    beyond = struct.pack(">I4sIIIIiIiI", 40, b"clap", 32, 1, 24, 1, 99, 1, 0, 1)  # makes no sense
+    assert header(with_property(saved(quarters, "AVIF"), beyond)) == ("AVIF", 64, 48)
 
 
 def test_a_kind_of_bmp_that_is_not_decoded_is_unsupported() -> None:

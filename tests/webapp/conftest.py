@@ -27,6 +27,8 @@ from lesionflow.webapp.build import PAGE_FOLDER
 from lesionflow.webapp.runtime import RUNTIME, Package, fetch_package
 from tests.browser import BROWSER, DRIVER, REQUIRED, browser
 from tests.conftest import invoke
+from tests.images.test_colour import bmp_with_profile, exif_of
+from tests.images.test_pillow_formats import with_property
 from tests.scoring.conftest import draw_images, write_deciding_bundle
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ needs_browser = pytest.mark.skipif(
 UNSUPPORTED = {
     "phone.heic": "this browser cannot decode HEIC; save it as JPEG or PNG",  # Safari can
     "scan.tif": "this browser cannot decode TIFF; save it as JPEG or PNG",
+    "aperture.avif": "a cut AVIF in a browser; 'lesionflow score' reads it",
     "ink.jpg": "CMYK without Adobe's marker in a browser; 'lesionflow score' reads it",
 }
 PATIENCE = 120  # seconds that the page may take, on a machine that has much to do
@@ -235,6 +238,7 @@ def many_formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ".hidden": whole,
         "notes.txt": b"about these images",
         "Thumbs.db": b"system",
+        "DICOMDIR": bytes(128) + b"DICM" + bytes(100),
     }
     png = bytearray((folder / "picture.png").read_bytes())
     png[len(png) // 2] ^= 1
@@ -255,7 +259,8 @@ def _draw_what_browsers_pass_over(folder: Path, picture: Image.Image) -> None:
         ("turned_by_xmp", picture, b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + b'<x tiff:Orientation="8"/>'),
         ("turned_by_text", picture, b"tEXt", b"Raw profile type exif\0\nexif\n32\n" + exif.tobytes().hex().encode()),
         ("gamma", picture, b"gAMA", gamma), ("grey_gamma", grey, b"gAMA", gamma),
-        ("hdr", picture, b"cICP", bytes([9, 16, 0, 1])), ("wide", picture, b"cICP", bytes([12, 13, 0, 1])),
+        ("hdr", picture, b"cICP", bytes([9, 16, 0, 1])), ("linear", picture, b"cICP", bytes([1, 8, 0, 1])),
+        ("unspecified", picture, b"cICP", bytes([2, 2, 0, 1])), ("wide", picture, b"cICP", bytes([12, 13, 0, 1])),
     ):  # fmt: skip
         image.save(folder / f"{name}.png")
         data = (folder / f"{name}.png").read_bytes()
@@ -274,6 +279,18 @@ def _draw_what_browsers_pass_over(folder: Path, picture: Image.Image) -> None:
     head = struct.pack("<IiiHHIIiiII", 108, *picture.size, 1, 32, 3, 0, 0, 0, 0, 0) + masks + bytes(52)
     pixels = nothing.transpose(Image.Transpose.FLIP_TOP_BOTTOM).tobytes("raw", "BGRA")
     (folder / "alpha_0.bmp").write_bytes(b"BM" + struct.pack("<IHHI", 122 + len(pixels), 0, 0, 122) + head + pixels)
+    picture.save(folder / "adobe.jpg", exif=exif_of(0xFFFF, b"R03\0", ">"), quality=95)
+    small = picture.resize((100, 75)).quantize(16)
+    small.save(folder / "small_frame.gif", interlace=0)
+    gif = (folder / "small_frame.gif").read_bytes()
+    (folder / "small_frame.gif").write_bytes(gif[:6] + struct.pack("<HH", 200, 150) + gif[10:])
+    picture.save(folder / "profile.bmp")
+    (folder / "profile.bmp").write_bytes(
+        bmp_with_profile((folder / "profile.bmp").read_bytes(), named_profile(12, 13)[0])
+    )
+    picture.save(folder / "aperture.avif")
+    aperture = struct.pack(">I4sIIIIiIiI", 40, b"clap", 100, 1, 75, 1, 0, 1, 0, 1)
+    (folder / "aperture.avif").write_bytes(with_property((folder / "aperture.avif").read_bytes(), aperture))
     picture.save(folder / "no_end.avif")
     avif = (folder / "no_end.avif").read_bytes()
     (folder / "no_end.avif").write_bytes(avif[:-100] + bytes(100))

@@ -18,6 +18,9 @@ from lesionflow.diagnoses import BUILT_IN
 from lesionflow.errors import IMAGE_FAILURES
 from lesionflow.evaluation.heatmaps import occlude
 from lesionflow.images.decode import decode
+from lesionflow.images.discovery import LEFTOVERS
+from lesionflow.images.formats import FORMATS
+from lesionflow.images.signatures import SUFFIXES
 from lesionflow.model.predictor import load_predictor
 from lesionflow.webapp.build import INDEX, MODEL, PAGE_FILES, RUNTIME_FILE, WORKER, WORKER_FILES
 from lesionflow.webapp.runtime import Package, read_members
@@ -51,7 +54,7 @@ AXE = Package(
     "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
 )
 # Of which our messages are not those of Python's decoders.
-OWN_WORDS = {"cut.jpg", "no_end.jpg", "cut.webp"}
+OWN_WORDS = {"cut.jpg", "no_end.jpg", "cut.webp", "no_end.avif"}
 
 
 def rows_of(report: str) -> dict[str, dict[str, str]]:
@@ -331,6 +334,11 @@ def test_dicom_without_a_preamble_is_called_dicom(blank: Chrome) -> None:
         "decodeImage(file, 24, 24).then(told, ({ message }) => told(message));"
     )
     assert blank.execute_async_script(program) == "unsupported: DICOM in a browser; 'lesionflow score' reads it"
+
+
+def test_names_are_listed_as_in_python(blank: Chrome) -> None:
+    listed = blank.execute_script(scripts("signatures.js") + "return [[...LEFTOVERS], [...SUFFIXES], FORMATS];")
+    assert [set(each) for each in listed] == [set(LEFTOVERS), set(SUFFIXES), set(FORMATS)]
 
 
 def test_every_language_says_everything(blank: Chrome) -> None:

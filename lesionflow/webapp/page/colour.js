@@ -15,6 +15,8 @@ const PRIMARIES = { // of ITU-T H.273, those that are not sRGB's: BT.2020, DCI-P
   12: [D65, [0.68, 0.32], [0.265, 0.69], [0.15, 0.06]],
 };
 const HDR = [16, 18]; // transfers of H.273: PQ and HLG, which are not converted
+const GAMMAS = { 4: 2.2, 5: 2.8, 8: 1 }; // of other transfers of H.273; all that are not here are taken for sRGB's
+const ADOBE_RGB = [D65, [0.64, 0.33], [0.21, 0.71], [0.15, 0.06]], ADOBE_GAMMA = 563 / 256;
 const SRGB_STEPS = 16384; // of linear light, in the table that goes back to levels
 
 /** What makes sRGB of an image's numbers: a function that changes pixels in place, null where there is nothing to do or
@@ -25,11 +27,16 @@ function profileConversion(profile) {
   return opened.columns ? conversion(opened.columns, opened.curves) : greyConversion(opened.curves[0]);
 }
 
-/** The same for what PNG's cICP and AVIF say in two numbers of ITU-T H.273; its transfer is taken for sRGB's. */
+/** The same for what PNG's cICP and AVIF say in two numbers of ITU-T H.273. */
 function namedConversion(primaries, transfer) {
-  if (HDR.includes(transfer) || !PRIMARIES[primaries]) return null;
-  return conversion(columnsOf(PRIMARIES[primaries]), Array(3).fill(curveOf(srgbDecoded)));
+  const gamma = GAMMAS[transfer];
+  if (HDR.includes(transfer) || (!PRIMARIES[primaries] && gamma === undefined)) return null;
+  return pointsConversion(PRIMARIES[primaries] ?? SRGB, gamma);
 }
+
+/** The same for three primaries and a curve; without an exponent sRGB's. */
+const pointsConversion = (points, gamma) =>
+  conversion(columnsOf(points), Array(3).fill(curveOf(gamma === undefined ? srgbDecoded : (x) => x ** gamma)));
 
 /** The same for what PNG's chunks gAMA and cHRM say, where that makes sense. */
 function gammaConversion(gamma, chromaticities) {
@@ -41,7 +48,7 @@ function gammaConversion(gamma, chromaticities) {
   const points = [0, 2, 4, 6].map((i) => given.slice(i, i + 2));
   if (points.some(([, y]) => y <= 0)) return null;
   const isSrgb = Math.abs(exponent - 1 / 2.2) < 0.005; // how sRGB is said in this chunk
-  return conversion(columnsOf(points), Array(3).fill(curveOf(isSrgb ? srgbDecoded : (x) => x ** (1 / exponent))));
+  return pointsConversion(points, isSrgb ? undefined : 1 / exponent);
 }
 
 const srgbDecoded = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);

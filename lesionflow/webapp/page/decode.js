@@ -72,7 +72,9 @@ async function describe(kind, data, width, height) {
     const onItsSide = ON_ITS_SIDE.includes(orientation);
     const factor = onItsSide ? jpegFactor(layout, height, width) : jpegFactor(layout, width, height);
     checkJpeg(data, layout, factor);
-    const colours = layout.components.length < 4 ? coloursOf(profileConversion(jpegProfile(layout)))
+    const isAdobe = layout.components.length === 3 && !layout.profiles.length && exifSaysAdobe(layout.exif);
+    const colours = isAdobe ? coloursOf(pointsConversion(ADOBE_RGB, ADOBE_GAMMA))
+      : layout.components.length < 4 ? coloursOf(profileConversion(jpegProfile(layout)))
       : coloursOf(layout.profiles.length ? undefined : null);
     hideFromBrowser(data, layout, colours.conversion === "none");
     const { process } = layout;
@@ -92,7 +94,8 @@ async function describe(kind, data, width, height) {
     for (const name of colours.conversion === "none" ? ["EXIF", "ICCP"] : ["EXIF"]) hideChunk(data, chunks, name);
     return { orientation, factor: 1, ...colours, parts: [data] };
   }
-  return { orientation: 1, factor: 1, ...coloursOf(kind === "AVIF" ? avifConversion(data) : null), parts: [data] };
+  const convert = kind === "AVIF" ? avifConversion(data) : kind === "BMP" ? profileConversion(bmpProfile(data)) : null;
+  return { orientation: 1, factor: 1, ...coloursOf(convert), parts: [data] };
 }
 
 /** How the colours of an image become sRGB: by a function, by nothing (null), or by the browser (undefined). */
@@ -115,10 +118,18 @@ function hideChunk(data, chunks, name) {
   if (chunks.has(name)) data[chunks.get(name)[0] - 8] = 0; // a name that nobody knows is passed over
 }
 
+/** The ICC profile of a BMP's fifth kind of header, whose colours are said to be embedded. */
+function bmpProfile(data) {
+  if (data.length < 138 || latin1(data, 14, 18) !== "\x7c\0\0\0" || latin1(data, 70, 74) !== "DEBM") return null;
+  const view = new DataView(data.buffer, data.byteOffset), start = 14 + view.getUint32(126, true);
+  return data.subarray(start, start + view.getUint32(130, true));
+}
+
 /** How the colours of an AVIF file become sRGB; what it says of them is hidden from the browser. */
 function avifConversion(data) {
   if (data.subarray(-AVIF_END).every((value) => !value)) throw damaged("zeros in place of its end");
   const start = new TextDecoder("latin1").decode(data.subarray(0, AVIF_HEAD)), view = new DataView(data.buffer);
+  if (start.includes("clap")) throw new ImageFailure("unsupported", "a cut AVIF in a browser; 'lesionflow score' reads it");
   let convert = null;
   for (let offset = start.indexOf("colr"); offset >= 0; offset = start.indexOf("colr", offset + 1)) {
     const kind = start.slice(offset + 4, offset + 8);

@@ -206,22 +206,35 @@ function turned(data, width, height, orientation) {
 /** How the camera was held: of EXIF's first directory or, where that does not say, of XMP; else 1, upright. */
 function exifOrientation(exif, xmp) {
   if (exif && latin1(exif, 0, 6) === "Exif\0\0") exif = exif.subarray(6); // as some write it outside of JPEG too
-  const start = exif ? latin1(exif, 0, 4) : "";
-  if (start === "II*\0" || start === "MM\0*") {
-    const view = new DataView(exif.buffer, exif.byteOffset, exif.byteLength), little = start[0] === "I";
-    try {
-      const directory = view.getUint32(4, little), count = view.getUint16(directory, little);
-      for (let entry = directory + 2; entry < directory + 2 + 12 * count; entry += 12) {
-        if (view.getUint16(entry, little) !== 0x0112) continue;
-        const kind = view.getUint16(entry + 2, little);
-        if (kind === 3) return view.getUint16(entry + 8, little);
-        return kind === 4 ? view.getUint32(entry + 8, little) : view.getUint8(entry + 8);
-      }
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error; // broken; the pixels are none the worse for it
-    }
-  }
+  const stated = exifNumbers(exif).get(0x0112);
+  if (stated !== undefined) return stated;
   const text = xmp ? new TextDecoder("latin1").decode(xmp) : "";
-  const found = /tiff:Orientation(?:="|>)([0-9])/.exec(text);
+  const found = /tiff:Orientation(?:=["']|>)([0-9])/.exec(text);
   return found ? Number(found[1]) : 1;
+}
+
+/** Whether EXIF names Adobe RGB: rules of `R03` (DCF 2.0), or colour space 2, which some cameras write. */
+function exifSaysAdobe(exif) {
+  const more = exifNumbers(exif, exifNumbers(exif).get(0x8769) ?? 0);
+  const rules = exifNumbers(exif, more.get(0xa005) ?? 0).get(1);
+  return more.get(0xa001) === 2 || (rules !== undefined && rules === (exif[0] === 0x49 ? 0x00333052 : 0x52303300));
+}
+
+/** The first number of each entry of a directory of EXIF, by tag; without an offset, of the first directory. */
+function exifNumbers(exif, directory) {
+  const numbers = new Map(), start = exif ? latin1(exif, 0, 4) : "";
+  if (start !== "II*\0" && start !== "MM\0*") return numbers;
+  const view = new DataView(exif.buffer, exif.byteOffset, exif.byteLength), little = start[0] === "I";
+  try {
+    directory ??= view.getUint32(4, little);
+    for (let left = directory && view.getUint16(directory, little), entry = directory + 2; left > 0; left--, entry += 12) {
+      const tag = view.getUint16(entry, little), kind = view.getUint16(entry + 2, little);
+      const value = kind === 3 ? view.getUint16(entry + 8, little)
+        : kind === 2 || kind === 4 ? view.getUint32(entry + 8, little) : view.getUint8(entry + 8);
+      if (!numbers.has(tag)) numbers.set(tag, value);
+    }
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // broken; the pixels are none the worse for it
+  }
+  return numbers;
 }

@@ -3,6 +3,7 @@
 /* PNG files: what their chunks say, and whether they are whole: as lesionflow/images/pillow_formats.py. */
 
 const APART = ["eXIf", "iCCP", "cICP", "gAMA", "cHRM", "sRGB"]; // what pixels mean, and how they are turned
+const UNSPECIFIED = 2; // of what cICP says in numbers
 const TEXTS = ["tEXt", "zTXt", "iTXt"];
 const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }; // by colour type
 const ALPHA_CHANNEL = [4, 6]; // colour types
@@ -23,7 +24,7 @@ function readPng(data) {
     if (crc(data, position + 4, end) !== view.getUint32(end)) throw damaged(`wrong checksum of its chunk '${kind}'`);
     if (kind === "IDAT") found.pixels.push(data.subarray(position + 8, end));
     else if (TEXTS.includes(kind)) found.texts.push({ kind, bytes: data.subarray(position + 8, end) });
-    else if (!chunks.has(kind)) chunks.set(kind, [position, end + 4]);
+    else if (!chunks.has(kind) && (kind === "eXIf" || !APART.includes(kind) || !found.pixels.length)) chunks.set(kind, [position, end + 4]);
     if (APART.includes(kind)) found.hidden.push([position, end + 4]);
     if (kind === "IEND") break;
     position = end + 4;
@@ -39,7 +40,7 @@ function readPng(data) {
 /** How the colours of a PNG become sRGB: the first of cICP, iCCP, sRGB, gAMA with cHRM counts. */
 async function pngConversion({ content }) {
   const [named, profile, gamma] = ["cICP", "iCCP", "gAMA"].map(content);
-  if (named?.length === 4) return namedConversion(named[0], named[1]);
+  if (named?.length === 4 && !named.subarray(0, 2).includes(UNSPECIFIED)) return namedConversion(named[0], named[1]);
   if (profile) return profileConversion(await inflated(profile.subarray(profile.indexOf(0) + 2)));
   return content("sRGB") || gamma?.length !== 4 ? null : gammaConversion(gamma, content("cHRM"));
 }

@@ -1,0 +1,142 @@
+"""HEIC and AVIF files: what their boxes say of the picture, and holes in its pixels; ISO/IEC 14496-12 and 23008-12."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+_CODED = (b"hvc1", b"av01")  # items that are pixels, or tiles of them
+_HOLE = bytes(16)  # neither coding makes as many zeros: at most three were seen
+
+
+@dataclass
+class Items:
+    """What the box `meta` tells: the items of a file, of which one is its picture."""
+
+    primary: int = 0
+    kinds: dict[int, bytes] = field(default_factory=dict)
+    extents: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # start and end in the file
+    properties: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)  # kind and content
+
+
+def read_items(data: bytes) -> Items:
+    """Read the items of a file; of one that is broken, as far as it goes: whether it decodes is for others to say."""
+    items = Items()
+    try:
+        for kind, start, end in _boxes(data, 0, len(data)):
+            if kind == b"meta":
+                _read_meta(items, data, start + 4, end)
+                break
+    except (struct.error, IndexError):
+        pass
+    return items
+
+
+def hole(data: bytes, items: Items) -> int:
+    """Where zeros stand in place of pixels; -1 where none do."""
+    for item, extents in items.extents.items():
+        if items.kinds.get(item) in _CODED:
+            for start, end in extents:
+                if (found := data.find(_HOLE, start, end)) >= 0:
+                    return found
+    return -1
+
+
+def clean_aperture(items: Items, width: int, height: int) -> tuple[int, int, int, int] | None:
+    """The part of the picture that is to be shown, as left, top, right and bottom; None for all of it."""
+    for kind, content in items.properties.get(items.primary, ()):
+        if kind != b"clap" or len(content) < 32:
+            continue
+        numbers = struct.unpack(">IIIIiIiI", content[:32])
+        if not all(numbers[1::2]):
+            break
+        wide, tall, right, down = (numbers[i] / numbers[i + 1] for i in range(0, 8, 2))
+        left, top = (width - wide) / 2 + right, (height - tall) / 2 + down
+        if wide < 1 or tall < 1 or left < 0 or top < 0 or left + wide > width or top + tall > height:
+            break
+        return round(left), round(top), round(left + wide), round(top + tall)
+    return None
+
+
+def named_colours(items: Items) -> tuple[int, int] | None:
+    """Primaries and transfer in numbers of ITU-T H.273: of the picture or, where it does not say, of its first tile."""
+    for item in (items.primary, *items.properties):
+        for kind, content in items.properties.get(item, ()):
+            if kind == b"colr" and content.startswith(b"nclx") and len(content) >= 8:
+                return int.from_bytes(content[4:6], "big"), int.from_bytes(content[6:8], "big")
+    return None
+
+
+def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """The boxes between two places: kind, and where the content starts and ends."""
+    while start + 8 <= end:
+        (length,), kind, head = struct.unpack_from(">I", data, start), data[start + 4 : start + 8], 8
+        if length == 1:
+            (length,), head = struct.unpack_from(">Q", data, start + 8), 16
+        length = length or end - start
+        if length < head:
+            return
+        yield kind, start + head, min(start + length, end)
+        start += length
+
+
+def _read_meta(items: Items, data: bytes, start: int, end: int) -> None:
+    places = {kind: (first, last) for kind, first, last in _boxes(data, start, end)}
+    for first, _ in filter(None, [places.get(b"pitm")]):
+        items.primary = int.from_bytes(data[first + 4 : first + (8 if data[first] else 6)], "big")
+    for first, last in filter(None, [places.get(b"iinf")]):
+        for kind, at, _ in _boxes(data, first + (8 if data[first] else 6), last):
+            if kind == b"infe" and data[at] in (2, 3):
+                wide = 4 if data[at] == 3 else 2
+                items.kinds[int.from_bytes(data[at + 4 : at + 4 + wide], "big")] = data[at + 6 + wide : at + 10 + wide]
+    for first, last in filter(None, [places.get(b"iprp")]):
+        _read_properties(items, data, first, last)
+    for first, _ in filter(None, [places.get(b"iloc")]):
+        _read_locations(items, data, first)
+
+
+def _read_properties(items: Items, data: bytes, start: int, end: int) -> None:
+    known: list[tuple[bytes, bytes]] = []
+    for box, first, last in _boxes(data, start, end):
+        if box == b"ipco":
+            known += [(kind, data[at:until]) for kind, at, until in _boxes(data, first, last)]
+        elif box == b"ipma":
+            wide, step = 4 if data[first] else 2, 2 if data[first + 3] & 1 else 1
+            at = first + 8
+            for _ in range(int.from_bytes(data[first + 4 : at], "big")):
+                item, count = int.from_bytes(data[at : at + wide], "big"), data[at + wide]
+                at += wide + 1
+                for place in range(at, at + count * step, step):
+                    index = int.from_bytes(data[place : place + step], "big") & (0x7FFF if step == 2 else 0x7F)
+                    if 0 < index <= len(known):
+                        items.properties.setdefault(item, []).append(known[index - 1])
+                at += count * step
+                if at > end:
+                    return
+
+
+def _read_locations(items: Items, data: bytes, start: int) -> None:
+    version, at = data[start], start + 6
+    offset_size, length_size, base_size, index_size = (
+        size for each in data[start + 4 : at] for size in (each >> 4, each & 15)
+    )
+
+    def number(size: int) -> int:
+        nonlocal at
+        if at + size > len(data):
+            raise IndexError
+        at += size
+        return int.from_bytes(data[at - size : at], "big")
+
+    for _ in range(number(4 if version == 2 else 2)):
+        item = number(4 if version == 2 else 2)
+        in_file = not version or number(2) & 15 == 0
+        number(2)  # which file
+        base = number(base_size)
+        for _ in range(number(2)):
+            number(index_size if version else 0)
+            first = base + number(offset_size)
+            length = number(length_size)
+            if in_file:
+                items.extents.setdefault(item, []).append((first, first + length if length else len(data)))
