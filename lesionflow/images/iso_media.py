@@ -6,8 +6,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-_CODED = (b"hvc1", b"av01")  # items that are pixels, or tiles of them
-_HOLE = bytes(16)  # neither coding makes as many zeros: at most three were seen
+# Zeros that are no pixels, by the kind of items that are pixels: HEVC never has three in a row, but for what tells a
+# length; AV1 may be padded, though nobody was seen to do so.
+_HOLES = {b"hvc1": bytes(16), b"av01": bytes(64)}
 
 
 @dataclass
@@ -36,9 +37,9 @@ def read_items(data: bytes) -> Items:
 def hole(data: bytes, items: Items) -> int:
     """Where zeros stand in place of pixels; -1 where none do."""
     for item, extents in items.extents.items():
-        if items.kinds.get(item) in _CODED:
+        if zeros := _HOLES.get(items.kinds.get(item, b"")):
             for start, end in extents:
-                if (found := data.find(_HOLE, start, end)) >= 0:
+                if (found := data.find(zeros, start, end)) >= 0:
                     return found
     return -1
 

@@ -44,6 +44,7 @@ _KINDS = {
     16: "Q",
     18: "Q",
 }  # of numbers; struct's letter
+_HEADER = 8  # bytes
 _REDUCED, _MASK = 1, 4
 _NONE, _JPEG, _PACKBITS = 1, 7, 32773
 _DEFLATE = (8, 32946)
@@ -199,7 +200,7 @@ def _look_alike(data: bytes, first: _Page, second: _Page) -> bool:
             pixels, _ = fit(Picture(_load(data, page)), 16, 16)
         except ImageError:
             return False
-        small.append(pixels.astype(float))
+        small.append(pixels.mean(-1))  # a preview may be grey
     return bool(np.abs(small[0] - small[1]).mean() < _ALIKE)
 
 
@@ -219,10 +220,9 @@ def _check_strips(data: bytes, page: _Page) -> None:
         raise ImageError("damaged", f"{len(offsets)} of {number} strips or tiles")
     compression = page.first(_COMPRESSION, 1)
     for offset, count in zip(offsets[:number], counts, strict=False):
-        if count == 0 or offset + (1 if compression == _NONE else count) > len(data):
-            raise ImageError(
-                "damaged", "a strip or tile lies beyond the file's end" if count else "a strip without bytes"
-            )
+        if count == 0 or offset < _HEADER or offset + (1 if compression == _NONE else count) > len(data):
+            where = "beyond the file's end" if offset >= _HEADER else "in its header"
+            raise ImageError("damaged", f"a strip or tile lies {where}" if count else "a strip without bytes")
         if compression == _JPEG:
             _check_jpeg(data[offset : offset + count], page.tables)
         elif compression in _DEFLATE:

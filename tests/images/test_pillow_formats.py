@@ -220,7 +220,7 @@ def test_a_hole_in_heic_and_avif_is_damage() -> None:
             assert decode(data, 16, 16).any()
             for share in (0.3, 0.6, 0.9):
                 hole = int(share * len(data))
-                broken = data[:hole] + bytes(20) + data[hole + 20 :]
+                broken = data[:hole] + bytes(70) + data[hole + 70 :]
                 assert failure(broken).startswith("damaged: zeros in place of pixels from byte ")
             assert failure(data[:-400] + bytes(400)).startswith("damaged: ")  # an end that was not written
 

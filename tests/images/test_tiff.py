@@ -150,6 +150,7 @@ def preview(step: int, **more: object) -> tuple[Page, list[bytes]]:
 
 
 WHOLE = page(RAMPS), [RAMPS.tobytes()]
+GREY = np.asarray(Image.fromarray(RAMPS[::2, ::2]).convert("L"))
 SMALL = page(RAMPS[::3, ::3]), [RAMPS[::3, ::3].tobytes()]
 
 
@@ -160,6 +161,7 @@ SMALL = page(RAMPS[::3, ::3]), [RAMPS[::3, ::3].tobytes()]
         [preview(4, t255=2), WHOLE],
         [preview(1, t254=4), WHOLE],  # a mask of the same size
         [SMALL, WHOLE],  # says nothing of itself
+        [(page(GREY), [GREY.tobytes()]), WHOLE],
         [preview(4, t254=1), preview(2, t254=1), WHOLE],
     ],
 )  # fmt: skip
@@ -204,6 +206,7 @@ def test_damage_is_named() -> None:
         "missing strips": tiff((page(RAMPS, t278=10), [strip[:1200]])),
         "too little": tiff((page(np.tile(RAMPS, (50, 50, 1))), [strip])),
         "packbits": tiff((page(RAMPS, t259=32773), [literal[:1000] + bytes(40) + literal[1040:]])),
+        "in the header": tiff((page(RAMPS), [strip])).replace(struct.pack("<II", 1, 8), struct.pack("<II", 1, 0)),
         "beyond the end": tiff((page(RAMPS, t259=8), [packed])).replace(struct.pack("<I", 8), struct.pack("<I", 10**6)),
     }
     assert reason(tiff((page(RAMPS, t259=8), [packed]))[:40]) == "damaged"
