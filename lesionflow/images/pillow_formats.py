@@ -122,6 +122,8 @@ def _open(kind: str, data: bytes) -> Any:
 def _orientation(image: Any) -> int:
     """How the camera was held; of a PNG that is loaded also where that stands behind the pixels."""
     exif, xmp = image.info.get("exif") or b"", image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    if image.format in ("AVIF", "HEIF"):  # only irot and imir count, which their decoders leave in EXIF
+        xmp = b""
     if "Raw profile type exif" in image.info:
         with quietly():
             return int(image.getexif().get(0x0112, 1))

@@ -274,6 +274,14 @@ def test_what_an_avif_cuts_off_is_not_shown() -> None:
     assert header(with_property(saved(quarters, "AVIF"), beyond)) == ("AVIF", 64, 48)
 
 
+def test_xmp_turns_no_avif() -> None:
+    """Only its own properties do: ISO/IEC 23000-22."""
+    data = saved(NOISE, "AVIF", xmp=b'<x tiff:Orientation="6"/>')
+    assert header(data) == ("AVIF", 64, 48) and np.array_equal(
+        decode(data, 16, 16), decode(saved(NOISE, "AVIF"), 16, 16)
+    )
+
+
 def test_a_kind_of_bmp_that_is_not_decoded_is_unsupported() -> None:
     data = bytearray(saved(NOISE, "BMP"))
     data[30] = 4  # compressed as JPEG
