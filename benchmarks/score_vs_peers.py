@@ -1,7 +1,7 @@
 """Whole scoring processes on the CPU: `lesionflow score` against timm's inference script and Ultralytics' `predict`.
 
-The same 600 x 450 JPEG files, networks of the same cost (EfficientNet-Lite0; yolo11n-cls) at 128 x 128 that look at each
-image once, fresh weights for all, from start to written results. The multiply-adds of each network are counted and
+The same 600 x 450 JPEG files, networks of the same or less cost (EfficientNet-Lite0; yolo11n-cls) at 128 x 128 that
+look at each image once, fresh weights for all, from start to written results. The multiply-adds of each are counted and
 printed. lesionflow's bundle is made on the spot, which needs the extra `train`; `--model` takes another: the shipped
 one, `pretrained`, looks at each image and its mirror image, which is twice the network. The peers run in an environment
 of their own, which needs `timm pandas ultralytics` and PyTorch; timm's package does not hold its script, so a clone of
@@ -20,7 +20,17 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from material import Measured, environment, in_turns, machine, make_bundle, make_pictures, measure, median, score_command
+from material import (
+    Measured,
+    environment,
+    in_turns,
+    machine,
+    make_bundle,
+    make_pictures,
+    measure,
+    median,
+    score_command,
+)
 
 SIDE = 128
 GOALS = {"timm": 10.0, "ultralytics": 3.5}  # times as many CPU seconds as lesionflow

@@ -15,6 +15,7 @@ from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import ORIGIN, RawLabels, without_endings
 from lesionflow.errors import DataError, counted, first_few
 from lesionflow.images.discovery import LEFTOVERS, LeftOut, describe_left_out, walk_images
+from lesionflow.images.signatures import SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +26,9 @@ LABEL_COLUMNS = ("dx", "diagnosis")
 FURTHER = ("lesion_id", "patient_id", "image_id", "age", "sex", "localization", "dx_type", *ORIGIN)
 # What messages say of tables that nobody knows.
 ITS_OWN_COLUMNS = (
-    f"a table of one's own needs path and diagnosis, and may have {', '.join(FURTHER)}; to name yours, give "
-    "--labels FILE with 'columns: {path: YOURS, diagnosis: YOURS}'"
+    "a table of one's own needs path and diagnosis, or image_id, which names files below the table's folder, and "
+    f"diagnosis; it may have {', '.join(FURTHER)}; to name yours, give --labels FILE with 'columns: {{path: YOURS, "
+    "diagnosis: YOURS}'"
 )
 IMAGE_FOLDER_FILES = ("metadata.csv", "metadata.jsonl")
 
@@ -35,7 +37,7 @@ def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
     """Read a table with the columns `path` and `diagnosis` (or `dx`), under these names or those that the user gives.
 
     Further columns that count are those of `FURTHER`; without an image_id, the file's name without its ending is one.
-    Paths are relative to the table's folder.
+    Paths are relative to the table's folder. Without paths, an image_id is the name of a file somewhere below it.
 
     Raises
     ------
@@ -43,6 +45,9 @@ def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
         For a table without these columns: it names those that there are, and how to name one's own.
     """
     table = _with_columns(lowered(read_table(file)), words, file)
+    if "path" not in table.columns:
+        table["dx"] = one_label(table, file, words)
+        return RawLabels(file, table, [(word,) for word in table["dx"]], file.parent)
     if empty := [number for number, path in enumerate(table["path"], start=2) if not path]:
         told = f"{counted(len(empty), 'row')} with an empty path: row {first_few(empty)}, where the header is row 1"
         raise DataError(f"{file}: {told}; fill them in, or leave the rows out")
@@ -68,11 +73,13 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
     tables = []
     for file in _image_folder_tables(folder):
         table = lowered(read_table(file))
-        named = words.columns.get("diagnosis", "").lower()
-        label = next((name for name in (named, *LABEL_COLUMNS, "label") if name in table.columns), None)
         folders = [os.path.basename(os.path.dirname(name)) for name in table["file_name"]]
-        table["dx"] = table[label] if label else folders
-        table["path"] = [os.path.join(file.parent, name) for name in table["file_name"]]
+        labels = {*LABEL_COLUMNS, "label", words.columns.get("diagnosis", "").lower()}
+        if not labels & set(table.columns) and all(folders):
+            table["dx"] = folders
+        table = _with_columns(table, words, file)
+        table["dx"] = one_label(table, file, words)
+        table["path"] = [_joined(file.parent, name) for name in table["path"]]
         tables.append(table[[name for name in ("path", "dx", *FURTHER) if name in table.columns]])
     return _read_rows(pd.concat(tables, ignore_index=True).fillna(""), folder, words)
 
@@ -140,16 +147,21 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
             raise DataError(f"{words.file}: columns: {column!r} is none of {known}")
         if own.lower() not in table.columns:
             raise DataError(f"{file}: no column {own}, which {words.file} names; there are {', '.join(table.columns)}")
+    there = list(table.columns)
     table = table.rename(columns={own.lower(): column for column, own in words.columns.items()})
-    image = next((name for name in IMAGE_COLUMNS if name in table.columns), None)
+    if not set(LABEL_COLUMNS) & set(table.columns):
+        table = table.rename(columns={"label": "diagnosis"})
+    image = next((name for name in (*IMAGE_COLUMNS, "image_id") if name in table.columns), None)
     if image is None or not set(LABEL_COLUMNS) & set(table.columns):
         lacking = [] if image else ["path"]
         lacking += [] if set(LABEL_COLUMNS) & set(table.columns) else ["dx or diagnosis"]
+        is_data = any(name.startswith("isic_0") or name.endswith(tuple(SUFFIXES)) for name in there)
+        hint = ": is that a row of data? Write the names of the columns above it" if is_data else ""
         raise DataError(
-            f"{file}: no column {' and no column '.join(lacking)}; the columns are {', '.join(table.columns)}. "
+            f"{file}: no column {' and no column '.join(lacking)}; the columns are {', '.join(there)}{hint}. "
             f"{ITS_OWN_COLUMNS[0].upper()}{ITS_OWN_COLUMNS[1:]}"
         )
-    return table.rename(columns={image: "path"})
+    return table.rename(columns={name: "path" for name in IMAGE_COLUMNS if name == image})
 
 
 def _read_rows(table: pd.DataFrame, source: Path, words: LabelWords, warnings: tuple[str, ...] = ()) -> RawLabels:

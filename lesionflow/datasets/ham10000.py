@@ -57,7 +57,9 @@ def holds_ham10000(table: pd.DataFrame) -> bool:
 
 
 def find_metadata(folder: Path) -> Path | None:
-    """The table of a folder that looks like HAM10000: a metadata file, or the one CSV file that there is."""
+    """The table of a folder that looks like HAM10000: a metadata file, or the one CSV file that there is; or itself."""
+    if folder.name in METADATA_NAMES and folder.is_file():
+        return folder
     for name in METADATA_NAMES:
         if (folder / name).is_file():
             return folder / name

@@ -24,13 +24,17 @@ _WORKBOOK = b"PK\x03\x04"  # how a zip archive begins, which an Excel workbook i
 # How files begin that were given the ending of a table, and what to do.
 _NO_TEXT = {
     b"\x1f\x8b": "is packed with gzip; unpack it",
+    b"7z\xbc\xaf": "is a 7z archive; unpack it",
+    b"Rar!": "is a RAR archive; unpack it",
+    b"\xfd7zXZ": "is packed with xz; unpack it",
+    b"BZh": "is packed with bzip2; unpack it",
     b"\xd0\xcf\x11\xe0": "is an Excel workbook of the old kind; save it as .xlsx, or as CSV in UTF-8",
     b"PAR1": "is Parquet; save it as CSV in UTF-8",
     b"version https://git-lfs": "is a pointer of Git LFS, not the table; fetch it with 'git lfs pull'",
     b"<": "is a web page, not a table; download it again",
 }
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"  # marks of byte order and blanks without width
-_OTHER_TABLES = (".json", ".parquet", ".feather", ".arrow", ".xls", ".xlsb", ".ods", ".numbers", ".pkl", ".sav", ".rds")
+OTHER_TABLES = (".json", ".parquet", ".feather", ".arrow", ".xls", ".xlsb", ".ods", ".numbers", ".pkl", ".sav", ".rds")
 
 
 def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
@@ -53,9 +57,9 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
     ------
     DataError
         For a file without rows, of another encoding, with rows that are longer or shorter than the header, or with
-        two columns of one name; it says which and what to do.
+        two columns of one name, whatever its capitals; it says which and what to do.
     """
-    if file.suffix.lower() in _OTHER_TABLES:
+    if file.suffix.lower() in OTHER_TABLES:
         raise DataError(f"{file}: no kind of table that is read; save it as CSV, JSON lines (.jsonl) or Excel (.xlsx)")
     if _is_workbook(file):
         table = _read_workbook(file)
@@ -63,7 +67,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
         text = read_text(file)
         table = _read_json_lines(text, file) if file.suffix.lower() == ".jsonl" else _read_csv(text, file, columns)
     table.columns = [str(name).strip() for name in table.columns]
-    if twice := sorted(name for name, count in Counter(table.columns).items() if count > 1 and name):
+    if twice := sorted(name for name, count in Counter(map(str.lower, table.columns)).items() if count > 1 and name):
         raise DataError(f"{file}: several columns are called {first_few(twice)}; leave one of each")
     if table.empty:
         raise DataError(f"{file}: no rows below the header")
@@ -217,9 +221,8 @@ def _read_workbook(file: Path) -> pd.DataFrame:
 
 
 def lowered(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with column names in small letters, unless two would then be the same."""
-    small = [name.lower() for name in table.columns]
-    return table.set_axis(small, axis=1) if len(set(small)) == len(small) else table
+    """The table with column names in small letters."""
+    return table.set_axis([name.lower() for name in table.columns], axis=1)
 
 
 def require_columns(table: pd.DataFrame, columns: Sequence[str], file: Path) -> None:

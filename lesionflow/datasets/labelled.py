@@ -26,9 +26,16 @@ from lesionflow.datasets.csv_and_folders import (
     visible_folders,
 )
 from lesionflow.datasets.demo.demo_set import DEMO_PREFIX, draw_demo_set
-from lesionflow.datasets.ham10000 import LICENCE, METADATA_NAMES, find_metadata, holds_ham10000, read_ham10000
+from lesionflow.datasets.ham10000 import (
+    LICENCE,
+    METADATA_NAMES,
+    REQUIRED_COLUMNS,
+    find_metadata,
+    holds_ham10000,
+    read_ham10000,
+)
 from lesionflow.datasets.isic import is_isic_challenge, is_isic_download, read_isic_challenge, read_isic_download
-from lesionflow.datasets.label_table import TABLE_SUFFIXES, read_header
+from lesionflow.datasets.label_table import OTHER_TABLES, TABLE_SUFFIXES, read_header
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete, digests_of_files
@@ -179,8 +186,10 @@ def read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
         return read_labelled_table(path, words)
     if is_image_folder(path):
         return read_image_folder(path, words)
-    if metadata is not None:
+    if metadata is not None and set(REQUIRED_COLUMNS) <= {name.lower() for name in read_header(metadata)}:
         return read_ham10000(metadata, words)
+    if metadata is not None:
+        return read_labelled_table(metadata, words)
     if has_diagnosis_folders(path, words):
         return read_diagnosis_folders(path, words)
     raise _unknown_layout(path, words)
@@ -190,14 +199,21 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     """What a folder holds that is no data set, and what of it might be one."""
     tables = sorted(file for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES and read_header(file))
     archives = sorted(file for file in folder.iterdir() if is_archive(file))
-    below = [entry for entry in visible_folders(folder) if has_diagnosis_folders(entry, words) or find_metadata(entry)]
+    others = [file for file in (*folder.glob("*"), *folder.glob("*/*")) if file.suffix.lower() in OTHER_TABLES]
+    below = [
+        entry
+        for entry in visible_folders(folder)
+        if has_diagnosis_folders(entry, words) or find_metadata(entry) or is_image_folder(entry)
+    ]
     if below:
         advice = f"give what lies in it: {first_few([str(entry) for entry in below])}"
     elif archives:
-        advice = f"give the archive itself: {first_few([str(file) for file in archives])}"
+        advice = f"give the archive itself: {first_few(list(map(str, archives)))} (unpacked, if it lies in another)"
     elif tables:
         told = first_few([f"{file.name} ({first_few(read_header(file), 7)})" for file in tables])
         advice = f"there are {told}; give the one with the labels itself: {ITS_OWN_COLUMNS}"
+    elif others:
+        advice = f"save {first_few(sorted(map(str, others)))} as CSV or JSON lines, and the images as files beside it"
     else:
         advice = f"there is no table; give the folder with {METADATA_NAMES[0]}, or one with a folder for each diagnosis"
     return DataError(f"{folder}: no data set of a layout that is read; {advice}")
@@ -260,4 +276,4 @@ def _within(archive: Path, path: str) -> str:
 
 def _without_wrapping(root: Path) -> Path:
     entries = list(root.iterdir())
-    return entries[0] if len(entries) == 1 and entries[0].is_dir() else root
+    return _without_wrapping(entries[0]) if len(entries) == 1 and entries[0].is_dir() else root

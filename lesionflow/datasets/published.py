@@ -59,7 +59,8 @@ class Layout:
     takes : callable, optional
         Which files among the images count.
     beside : tuple of str
-        Endings of further tables of the same images, in place of the table's own ending, the first of these.
+        Endings of further tables of the same images, in place of the table's own ending, the first of these; `{}` is
+        what its name begins with.
     """
 
     name: str
@@ -117,6 +118,14 @@ def _derm7pt(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(case_num="case_" + table["case_num"])
 
 
+def _isic_2017(table: pd.DataFrame) -> pd.DataFrame:
+    """The challenge's third class, benign nevi, has no mark."""
+    words = {("0", "0"): "nevus", ("1", "0"): "melanoma", ("0", "1"): "seborrheic keratosis"}
+    columns = [table[name].str.removesuffix(".0") for name in ("melanoma", "seborrheic_keratosis")]
+    marks = list(zip(*columns, strict=True))
+    return table.assign(diagnosis=[words.get(mark, f"marks {' and '.join(mark)}") for mark in marks])
+
+
 _ISIC_2024 = Layout(
     "ISIC 2024",
     "ISIC 2024 challenge (SLICE-3D), doi:10.34970/2024-slice-3d; Kurtansky et al. 2024, Sci. Data 11, 884",
@@ -131,6 +140,17 @@ _ISIC_2024 = Layout(
     prepare=_benign_or_malignant("target"),
 )
 LAYOUTS = (
+    Layout(
+        "ISIC 2017",
+        "ISIC 2017 challenge, part 3; Codella et al. 2017, arXiv:1710.05006; https://challenge.isic-archive.com/data/#2017",
+        frozenset({"image_id", "melanoma", "seborrheic_keratosis"}),
+        image="image_id",
+        words=("diagnosis",),
+        age="age_approximate",
+        prepare=_isic_2017,
+        takes=lambda image: "_superpixels" not in image,
+        beside=("_Part3_GroundTruth.csv", "_Data_metadata.csv", "_Data/{}_Data_metadata.csv"),
+    ),
     Layout(
         "ISIC 2020",
         "SIIM-ISIC 2020 challenge, doi:10.34970/2020-ds01; Rotemberg et al. 2021, Sci. Data 8, 34",
@@ -149,6 +169,16 @@ LAYOUTS = (
         words=(*_LEVELS, "malignant"),
         prepare=_benign_or_malignant("malignant"),
         beside=("_GroundTruth.csv", "_Supplement.csv", "_Input/metadata.csv"),
+    ),
+    Layout(
+        "BCN20000",
+        "Hernandez-Perez et al. 2024, Sci. Data 11, 641; doi:10.6084/m9.figshare.24140028 (bcn_20k_train.csv)",
+        frozenset({"bcn_filename", "diagnosis", "lesion_id"}),
+        image="bcn_filename",
+        words=("diagnosis",),
+        lesion="lesion_id",
+        age="age_approx",
+        localization="anatom_site_general",
     ),
     Layout(
         "PAD-UFES-20",
@@ -290,7 +320,8 @@ def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
 def _joined(table: pd.DataFrame, layout: Layout, file: Path) -> pd.DataFrame:
     """The table with the columns of those beside it."""
     for ending in layout.beside[1:]:
-        further = file.parent / (file.name.removesuffix(layout.beside[0]) + ending)
+        start = file.name.removesuffix(layout.beside[0])
+        further = file.parent / (start + ending.format(start))
         if further.is_file():
             columns = lowered(read_table(further, layout.columns)).drop_duplicates(layout.image)
             new = [layout.image, *(name for name in columns if name not in table.columns)]

@@ -98,7 +98,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     warnings = list(raw.warnings)
     table = raw.table.copy()
     if raw.images is not None:
-        table["image_id"] = without_endings(table["image_id"])
+        table["image_id"] = _without_folders(without_endings(table["image_id"]))
     for column in ("lesion_id", "patient_id"):
         if column in table.columns:
             table[column] = table[column].str.strip().where(~is_missing(table[column]), "")
@@ -151,6 +151,12 @@ def without_endings(image_ids: pd.Series) -> pd.Series:
     ending = bare.str.lower().str.endswith(tuple(SUFFIXES))
     shorter = bare.where(~ending, bare.str.rsplit(".", n=1).str[0])
     return shorter if shorter.nunique() == bare.nunique() else bare
+
+
+def _without_folders(image_ids: pd.Series) -> pd.Series:
+    """Ids without the folders of a path, where that leaves them different."""
+    names = image_ids.str.replace(r"^.*[/\\]", "", regex=True)
+    return names if names.nunique() == image_ids.nunique() else image_ids
 
 
 def fill_lesions(table: pd.DataFrame) -> list[str]:
@@ -246,7 +252,8 @@ def match_images(table: pd.DataFrame, files: Sequence[str], incomplete: bool = F
     # Some archives unpack each image twice; the same bytes twice do no harm, other bytes under one name do.
     if different := [image_id for image_id in several if len(set(digests_of_files(files_of[image_id]))) > 1]:
         raise DataError(
-            f"{len(different)} image ids have several files that differ: {first_few(files_of[different[0]])}"
+            f"{len(different)} image ids have several files that differ: {first_few(files_of[different[0]])}; "
+            "leave one file of each"
         )
     if several:
         warnings.append(f"{len(several)} images lie there more than once, the first counts: {first_few(several)}")
@@ -263,6 +270,8 @@ def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object]) -> str:
         if number.isascii() and number.isdigit() and str(int(number)) in numbers:
             found = numbers[str(int(number))]
             return f"; there is {found}: the ids were saved as numbers, which changed them; save that column as text"
+    if any("/" in image_id or "\\" in image_id for image_id in missing):
+        return "; to find images by folder and name, call the column path: it counts from the table's folder"
     small = {name.lower(): name for name in files_of}
     if found := next((small[image_id.lower()] for image_id in missing if image_id.lower() in small), ""):
         return f"; there is {found}: write the ids as the files are called"

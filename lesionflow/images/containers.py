@@ -36,7 +36,7 @@ def archive_entries(file: str | os.PathLike[str]) -> list[zipfile.ZipInfo]:
     try:
         return _opened_zip(os.fspath(file)).infolist()
     except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise DataError(f"{file}: cannot be read as a zip archive ({error})") from error
+        raise DataError(f"{file}: cannot be read as a zip archive ({error}); download it again") from error
 
 
 def entry_head(file: str | os.PathLike[str], entry: zipfile.ZipInfo, length: int) -> bytes:
@@ -93,6 +93,8 @@ def read_member(path: str | os.PathLike[str]) -> bytes:
             member = archive.NameToInfo.get(name)
             if member is None:
                 raise ImageError("not_found", f"{holder} holds no {name}")
+            if member.flag_bits & 1:
+                raise ImageError("unsupported", f"{holder}: {name} is encrypted; unpack it with its password")
             if member.file_size > MAXIMUM_BYTES:
                 raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
             return archive.read(member)
@@ -103,7 +105,7 @@ def read_member(path: str | os.PathLike[str]) -> bytes:
             return bytes(opened[name][()].tobytes())
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ImageError("damaged", f"{holder}: {error}") from error
-    except (RuntimeError, NotImplementedError) as error:  # encrypted, or of another compression
+    except (RuntimeError, NotImplementedError) as error:  # of another compression
         raise ImageError("unsupported", f"{holder}: {error}") from error
     except (OSError, AttributeError, ValueError) as error:
         raise ImageError("unreadable", f"{holder}: {error}") from error
@@ -131,7 +133,12 @@ def _opened_hdf5(file: str) -> h5py.File:
 # Each file is opened once for each process, and anew when it has changed.
 @functools.lru_cache(maxsize=4)
 def _open_zip(file: str, changed: int, process: int) -> zipfile.ZipFile:
-    return zipfile.ZipFile(file)
+    archive = zipfile.ZipFile(file)
+    for member in archive.infolist():  # some archives made on Windows have its separators
+        name = member.filename.replace("\\", "/")
+        if name not in archive.NameToInfo:
+            member.filename, archive.NameToInfo[name] = name, member
+    return archive
 
 
 @functools.lru_cache(maxsize=4)

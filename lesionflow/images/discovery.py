@@ -81,7 +81,8 @@ def find_images(source: str | os.PathLike[str], left_out: LeftOut | None = None)
     found = list(walk_images(path, left_out=left_out))
     if not found:
         described = describe_left_out(left_out)
-        raise DataError(no_images(path) + (f"; left out: {described}" if described else ""))
+        advice = "; unpack the archives, or give one itself" if left_out[".zip"] else ""
+        raise DataError(no_images(path) + (f"; left out: {described}" if described else "") + advice)
     return found
 
 

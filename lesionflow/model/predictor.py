@@ -25,8 +25,8 @@ Outputs = tuple[np.ndarray, np.ndarray]  # logits (images, classes), distances (
 _Image = TypeVar("_Image")
 _Measured = TypeVar("_Measured")
 # Pixels that go through the network together on a core: what its layers make of them stays in the core's caches, and
-# little memory is taken. Of EfficientNet-Lite0 at 128 x 128, 4 or 8 images together take 0.93 of the CPU time of 16, and
-# with 4 scoring takes 40 MiB less than with 8 on two cores; at 224 x 224, an image alone takes as long as each of 4.
+# little memory is taken. Of EfficientNet-Lite0 at 128 x 128, 4 or 8 images together take 0.93 of the CPU time of 16,
+# and scoring on two cores takes 40 MiB less with 4 than with 8; at 224 x 224, one takes as long alone as among 4.
 _PIXELS_AT_ONCE = 2**16
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 

@@ -31,7 +31,7 @@ def by_diagnosis(source: Path, folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("within", ["", "a set"])
+@pytest.mark.parametrize("within", ["", "a set", "a/set/below"])
 @pytest.mark.parametrize("lay_out", [lambda source, folder: source, by_diagnosis])
 def test_an_archive_is_the_same_data_as_its_folder(
     fifty_images: Path, tmp_path: Path, lay_out: Callable[[Path, Path], Path], within: str
@@ -56,6 +56,35 @@ def test_a_damaged_member_is_an_error_that_names_it(fifty_images: Path, tmp_path
     archive.write_bytes(content)
     with pytest.raises(DataError, match="cannot be read"):
         read_labelled_images(archive)
+
+
+def test_an_archive_with_the_separators_of_windows(fifty_images: Path, tmp_path: Path) -> None:
+    archive = zipped(fifty_images, tmp_path / "set.zip", "set")
+    content = archive.read_bytes()
+    for folder in ("HAM10000_images_part_1", "HAM10000_images_part_2"):
+        content = content.replace(f"set/{folder}/".encode(), f"set\\{folder}\\".encode())
+    archive.write_bytes(content.replace(b"set/HAM", b"set\\HAM"))
+    assert read_labelled_images(archive).digest == read_labelled_images(fifty_images).digest
+
+
+def test_an_encrypted_archive_says_so(fifty_images: Path, tmp_path: Path) -> None:
+    archive = zipped(fifty_images, tmp_path / "set.zip")
+    content = bytearray(archive.read_bytes())
+    for start, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = content.find(start)
+        while place >= 0:
+            content[place + flags] |= 1
+            place = content.find(start, place + 1)
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match=r"HAM10000_metadata.csv is encrypted; unpack it with its password$"):
+        read_labelled_images(archive)
+
+
+def test_archives_that_were_not_unpacked_are_named(fifty_images: Path, tmp_path: Path) -> None:
+    shutil.copy(fifty_images / "HAM10000_metadata.csv", tmp_path)
+    zipped(fifty_images / "HAM10000_images_part_1", tmp_path / "HAM10000_images_part_1.zip")
+    with pytest.raises(DataError, match=r"left out: 1 .csv, 1 .zip; unpack the archives"):
+        read_labelled_images(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not one", b"text"])

@@ -11,6 +11,7 @@ import pytest
 
 from lesionflow.datasets.label_table import read_header, read_table
 from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError
 
 TEXT = "image_id,lesion_id,dx,age\nISIC_1,L1,nv,45\nISIC_2,L2,mel,\n"
@@ -108,10 +109,12 @@ def test_a_workbook_that_breaks_off_is_refused(tmp_path: Path) -> None:
         (b"image_id,dx\nISIC_1,nv,45\n", "row 2 has 3 columns .* quotation marks"),
         (b'image_id,dx\n"ISIC_1,nv\nISIC_2,mel\n', "quotation mark missing"),
         (b"image_id,dx,dx\nISIC_1,nv,mel\n", "several columns are called dx"),
+        (b"image_id,Lesion_ID,lesion_id\nISIC_1,1,2\n", "several columns are called lesion_id"),
         ("image_id,dx\nISIC_1,nv\nStraße,mel\n".encode("latin-1"), "line 3 is not UTF-8"),
         (b"image_id,dx\nISIC_1,nv" + b"\0" * 40, "ends in null characters.*full disk"),
         (b"image_id,dx\nISIC_1;nv\n", "separate it as the header, not with semicolons"),
         (b"My images\n\nimage_id,dx\nISIC_1,nv\n", "leave out what stands above the names"),
+        (b"7z\xbc\xaf\x27\x1c\0\0", "is a 7z archive; unpack it"),
         (gzip.compress(b"image_id,dx\nISIC_1,nv\n"), "packed with gzip; unpack it"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old kind; save it as .xlsx"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
@@ -171,6 +174,8 @@ def own(fifty_images: Path, tmp_path: Path) -> Callable[[Edit], Path]:
     [
         lambda rows: rows.assign(image_id=rows["image_id"] + ".jpg"),
         lambda rows: rows.assign(image_id=" " + rows["image_id"] + " "),
+        lambda rows: rows.assign(image_id="images/" + rows["image_id"]),
+        lambda rows: rows.assign(image_id="a\\b\\" + rows["image_id"] + ".JPG"),
         lambda rows: rows.assign(dx=rows["dx"].str.upper()),
         lambda rows: rows.assign(dx=rows["dx"].replace({"mel": "Melanoma", "nv": "Melanocytic Nevi"})),
         lambda rows: rows.rename(columns=str.upper),
@@ -181,6 +186,12 @@ def test_ids_and_words_in_other_guises_are_the_same_data(
 ) -> None:
     found = read_labelled_images(ham(edit))
     assert found.digest == read_labelled_images(fifty_images).digest and not found.warnings
+
+
+def test_images_by_folder_and_name_have_to_be_called_paths(ham: Callable[[Edit], Path]) -> None:
+    folder = ham(lambda rows: rows.assign(image_id=["a/1", "b/1", *rows["image_id"][2:]]))
+    with pytest.raises(DataError, match=r"2 of 50 metadata rows have no image file: a/1, b/1; .* call the column path"):
+        read_labelled_images(folder)
 
 
 def test_ids_that_lost_their_zeros_are_named(ham: Callable[[Edit], Path]) -> None:
@@ -217,13 +228,32 @@ def test_two_columns_of_diagnoses_have_to_agree(own: Callable[[Edit], Path]) -> 
     [
         (lambda rows: rows.assign(diagnosis=["", *rows["diagnosis"][1:]]), "1 row without a diagnosis: "),
         (lambda rows: rows.assign(image_id=["", *rows["image_id"][1:]]), "1 rows with an empty image_id"),
-        (lambda rows: rows.drop(columns="path"), "no column path; the columns are diagnosis, lesion_id, .*--labels"),
+        (
+            lambda rows: rows.drop(columns=["path", "image_id"]),
+            "no column path; the columns are diagnosis, lesion_id.*--labels",
+        ),
+        (
+            lambda rows: rows[["image_id", "diagnosis"]].set_axis(["ISIC_0000000.jpg", "benign"], axis=1),
+            "isic_0000000.jpg, benign: is that a row of data",
+        ),
         (lambda rows: rows.rename(columns={"path": "Bild", "diagnosis": "Befund"}), "are bild, befund.*--labels FILE"),
     ],
 )
 def test_a_table_of_ones_own_says_what_it_lacks(own: Callable[[Edit], Path], edit: Edit, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_labelled_images(own(edit))
+
+
+def test_images_are_found_by_their_ids_below_the_table(fifty_images: Path, tmp_path: Path) -> None:
+    expected = read_labelled_images(fifty_images)
+    assert read_labelled_images(fifty_images / "HAM10000_metadata.csv").digest == expected.digest
+    folder = Path(shutil.copytree(fifty_images, tmp_path / "set"))
+    rows = pd.read_csv(folder / "HAM10000_metadata.csv", dtype=str).rename(columns={"dx": "label"})
+    (folder / "HAM10000_metadata.csv").unlink()
+    rows.drop(columns="lesion_id").to_csv(folder / "labels.csv", index=False)
+    for source in (folder, folder / "labels.csv"):
+        found = read_labelled_images(source)
+        assert found.warnings == (NO_LESIONS,) and found.table["dx"].tolist() == expected.table["dx"].tolist()
 
 
 def test_paths_written_on_windows(own: Callable[[Edit], Path], fifty_images: Path, tmp_path: Path) -> None:

@@ -55,6 +55,35 @@ def test_isic_2019_with_its_metadata(tmp_path: Path) -> None:
     assert lesions.startswith("6 of 7 images have no lesion_id")
 
 
+def test_isic_2017_with_its_metadata(tmp_path: Path) -> None:
+    truth = tmp_path / "ISIC-2017_Training_Part3_GroundTruth.csv"
+    truth.write_text(
+        "image_id,melanoma,seborrheic_keratosis\nISIC_0000000,0.0,0.0\nISIC_0000002,1.0,0.0\nISIC_0000004,0.0,1.0\n"
+        "ISIC_0000006,1.0,1.0\n"
+    )
+    images = tmp_path / "ISIC-2017_Training_Data"
+    save(images, [f"ISIC_000000{number}.jpg" for number in (0, 2, 4, 6)] + ["ISIC_0000000_superpixels.png"])
+    (images / "ISIC-2017_Training_Data_metadata.csv").write_text(
+        "image_id,age_approximate,sex\nISIC_0000000,55,female\nISIC_0000002,unknown,male\n"
+    )
+    for source in (tmp_path, truth):
+        read = read_labelled_images(source)
+        assert found(read) == {"ISIC_0000000": "nv", "ISIC_0000002": "mel", "ISIC_0000004": "bkl"}
+        assert read.table.iloc[0][["age", "sex"]].tolist() == ["55", "female"]
+        assert "left out: marks 1 and 1 (1)" in read.warnings[0]
+
+
+def test_bcn20000(tmp_path: Path) -> None:
+    words = ("MEL", "SCC", "AK", "BKL")
+    rows = [f"{i}.jpg,55.0,head/neck,{word},BCN_{i},2012-05-16,male,train" for i, word in enumerate(words)]
+    header = "bcn_filename,age_approx,anatom_site_general,diagnosis,lesion_id,capture_date,sex,split"
+    (tmp_path / "bcn_20k_train.csv").write_text("\n".join([header, *rows]))
+    save(tmp_path / "BCN_20k_train" / "bcn_20k_train", [f"{i}.jpg" for i in range(4)])
+    images = read_labelled_images(tmp_path)
+    assert found(images) == {"0": "mel", "2": "akiec", "3": "bkl"} and "SCC (1)" in images.warnings[0]
+    assert images.table.iloc[0][["lesion_id", "age", "localization"]].tolist() == ["BCN_0", "55.0", "head/neck"]
+
+
 ISIC_2020 = """image_name,patient_id,lesion_id,sex,age_approx,anatom_site_general_challenge,diagnosis,\
 benign_malignant,target
 ISIC_0000001,IP_1,IL_1,male,45,torso,nevus,benign,0
@@ -265,6 +294,7 @@ def image_folder(fifty_images: Path, tmp_path: Path) -> Path:
 def test_an_image_folder_as_csv_and_as_json_lines(image_folder: Path, fifty_images: Path) -> None:
     expected = read_labelled_images(fifty_images)
     assert read_labelled_images(image_folder).digest == expected.digest
+    assert len(read_labelled_images(image_folder / "train" / "metadata.csv").table) == 30
     for file in image_folder.glob("*/metadata.csv"):
         pd.read_csv(file, dtype=str).to_json(file.with_suffix(".jsonl"), orient="records", lines=True)
         file.unlink()
@@ -276,6 +306,24 @@ def test_an_image_folder_without_labels_has_them_in_its_folders(tmp_path: Path) 
     (tmp_path / "metadata.csv").write_text("file_name,age\nmelanoma/1.jpg,50\nnevus/2.jpg,60\n")
     images = read_labelled_images(tmp_path)
     assert found(images) == {"1": "mel", "2": "nv"} and images.table["age"].tolist() == ["50", "60"]
+
+
+def test_an_image_folder_with_columns_of_ones_own_names(tmp_path: Path) -> None:
+    save(tmp_path, ["1.jpg", "2.jpg"])
+    (tmp_path / "metadata.csv").write_text("file_name,disease,herd\n1.jpg,mel,L1\n2.jpg,mel,L1\n")
+    with pytest.raises(DataError, match=r"no column dx or diagnosis; .* file_name, disease, herd.*--labels"):
+        read_labelled_images(tmp_path)
+    mapping = tmp_path / "m.yaml"
+    mapping.write_text("columns: {diagnosis: disease, lesion_id: herd}")
+    for source in (tmp_path, tmp_path / "metadata.csv"):
+        assert read_labelled_images(source, labels=mapping).table["lesion_id"].tolist() == ["L1", "L1"]
+
+
+def test_of_tables_in_parquet_it_is_said_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train-00000-of-00001.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"save .*train-00000-of-00001.parquet as CSV or JSON lines"):
+        read_labelled_images(tmp_path)
 
 
 def test_the_words_of_a_data_set(tmp_path: Path) -> None:
