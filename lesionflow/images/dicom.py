@@ -33,6 +33,7 @@ from lesionflow.images.containers import MAXIMUM_BYTES
 from lesionflow.images.jpeg import Layout, check_end, check_sequential, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import joined
+from lesionflow.images.pillow_formats import check_zeros
 from lesionflow.images.quiet import quietly
 from lesionflow.images.tiff import packbits_length
 
@@ -176,6 +177,8 @@ class Dicom:
             if stream.precision == 8:
                 return self._decoded_jpeg(content, stream.layout)
             content = check_sequential(content, stream.layout)
+        elif self.syntax in JPEG2000TransferSyntaxes:
+            check_zeros(content)
         elif self.syntax in JPEGLSTransferSyntaxes:
             check_end(content)  # without one CharLS 2 reads on for minutes
         # Some encoders leave the unused bits out, some take them for a part of the sample.

@@ -55,8 +55,8 @@ IMAGE_FORMATS = (
         "ICC profile",
         "whatever libtiff complains of; strips that are empty, short or beyond the end; a wrong checksum of "
         "Deflate; a JPEG "
-        "strip that a JPEG file could not be. Nothing can tell a hole in pixels that are not compressed; of holes "
-        "in Zstandard up to a third go unseen, in LZW a few.",
+        "strip that a JPEG file could not be. Nothing can tell a hole in pixels that are not compressed; of wrong "
+        "bytes in Zstandard up to a third go unseen, in LZW a few.",
         "the preview in place of the image; planes of 16 bits mixed up; palettes of 8-bit entries black",
     ),
     ImageFormat(
@@ -78,7 +78,7 @@ IMAGE_FORMATS = (
         "of 8 bits, grey and colour, and grey of 10 to 16, at the scale that is needed; with the extra `dicom` RGB "
         "of 9 to 16",
         "ICC profile",
-        "a codestream that breaks off; errors within it go unseen where they are finer than what is decoded",
+        "a codestream that breaks off, a thousand zeros in a row; other errors within it go unseen",
         "its profile is passed over; white of more than 8 bits is black; sampled colours of odd sizes are shifted",
     ),
     ImageFormat(

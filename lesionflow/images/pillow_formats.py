@@ -156,6 +156,7 @@ def _check_jpeg2000(data: bytes, mode: str, profile: bytes) -> tuple[bool, int]:
     start = data.find(b"\xff\x4f\xff\x51")
     if start < 0:
         raise ImageError("damaged", "it holds no codestream")
+    check_zeros(data)
     edges, count = struct.unpack_from(">6I", data, start + 8), data[start + 41]  # of the image and of its tiles
     components = data[start + 42 : start + 42 + 3 * count]
     bits = {(each & 0x7F) + 1 for each in components[::3]}
@@ -184,6 +185,12 @@ def _reduce(image: Jpeg2KImageFile, data: bytes, width: int, height: int) -> int
         halvings += 1
     image.reduce = halvings
     return halvings
+
+
+def check_zeros(data: bytes) -> None:
+    """Raise `ImageError` for a hole in a JPEG 2000: zeros are packets without content, and those are few."""
+    if data.find(bytes(1000), data.find(b"\xff\x4f\xff\x51"), data.rfind(b"\xff\xd9")) >= 0:
+        raise ImageError("damaged", "zeros in place of pixels")
 
 
 def _load_deep_jpeg2000(data: bytes, bits: int) -> Image.Image:

@@ -48,6 +48,8 @@ _HEADER = 8  # bytes
 _REDUCED, _MASK = 1, 4
 _NONE, _JPEG, _PACKBITS = 1, 7, 32773
 _DEFLATE = (8, 32946)
+# Zeros that are no pixels, by compression: LZW was seen to write 4 in a row, Zstandard 87. Others have checksums.
+_HOLES = {5: bytes(16), 50000: bytes(1000)}
 _MOST_UNPACKED = 12 * MAXIMUM_PIXELS  # bytes of a strip: six samples of 16 bits
 _COMPRESSIONS = {
     1: "none", 2: "CCITT", 3: "CCITT G3", 4: "CCITT G4", 5: "LZW", 6: "old JPEG", 7: "JPEG", 8: "Deflate",
@@ -223,6 +225,8 @@ def _check_strips(data: bytes, page: _Page) -> None:
         if count == 0 or offset < _HEADER or offset + (1 if compression == _NONE else count) > len(data):
             where = "beyond the file's end" if offset >= _HEADER else "in its header"
             raise ImageError("damaged", f"a strip or tile lies {where}" if count else "a strip without bytes")
+        if compression in _HOLES and data.find(_HOLES[compression], offset, offset + count) >= 0:
+            raise ImageError("damaged", "zeros in place of a strip or tile")
         if compression == _JPEG:
             _check_jpeg(data[offset : offset + count], page.tables)
         elif compression in _DEFLATE:

@@ -174,6 +174,17 @@ def test_jpeg_2000_of_deep_colours(bits: int, monkeypatch: pytest.MonkeyPatch) -
     assert failure(data).endswith("needs pylibjpeg-openjpeg: pip install 'lesionflow[dicom]'")
 
 
+def test_a_hole_in_jpeg_2000_is_damage() -> None:
+    for image in (Image.new("RGB", (900, 700)), NOISE.resize((900, 700)).point(lambda value: 255 * (value > 250))):
+        for options in ({}, {"precinct_size": (64, 64), "codeblock_size": (32, 32)}, {"tile_size": (256, 256)}):
+            decode(saved(image, "JPEG2000", **options), 16, 16)
+    data = saved(NOISE.resize((640, 480)), "JPEG2000")
+    for share in (0.3, 0.6, 0.9):  # beyond what so small a picture is decoded from
+        hole = int(share * len(data))
+        assert failure(data[:hole] + bytes(2000) + data[hole + 2000 :]) == "damaged: zeros in place of pixels"
+    assert decode(data + bytes(2000) + b"behind it", 16, 16).any()
+
+
 def test_jpeg_2000_of_other_colours_is_unsupported() -> None:
     data = saved(NOISE, "JPEG2000")
     place = data.index(b"colr") + 7

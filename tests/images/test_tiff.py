@@ -215,6 +215,19 @@ def test_damage_is_named() -> None:
         assert np.array_equal(decode(whole, HEIGHT, WIDTH), RAMPS)
 
 
+@pytest.mark.parametrize(("compression", "length"), [("tiff_lzw", 40), ("zstd", 2000)])
+def test_a_hole_in_what_has_no_checksum_is_named(compression: str, length: int) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8))
+    for image in (noise, Image.new("RGB", (300, 200)), noise.point(lambda value: 0 if value < 250 else 255)):
+        buffer = io.BytesIO()
+        image.save(buffer, "TIFF", compression=compression)
+        decode(buffer.getvalue(), 32, 32)
+    noise.save(buffer := io.BytesIO(), "TIFF", compression=compression)
+    data = buffer.getvalue()
+    for place in range(10_000, 60_000, 10_000):
+        assert reason(data[:place] + bytes(length) + data[place + length :]) == "damaged"
+
+
 def test_damage_within_a_strip_of_jpeg_is_named() -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8))
     buffer = io.BytesIO()
