@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 import lesionflow
 from lesionflow.cli import main
 from lesionflow.evaluation.metrics import OF_DIAGNOSIS, overall_metrics
+from lesionflow.images.signatures import FORMATS, SUFFIXES
 from lesionflow.model.card import Calibration, Card, read_card
 from lesionflow.model.columns import report_columns
 from lesionflow.model.shipped import is_shipped, pretrained_folder
@@ -25,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts" / "site"))
 
 import architecture  # type: ignore[import-not-found]  # noqa: E402
+import formats  # type: ignore[import-not-found]  # noqa: E402
 import reference  # type: ignore[import-not-found]  # noqa: E402
 
 
@@ -192,3 +195,12 @@ def test_links_lead_somewhere_where_there_is_no_site(page: str) -> None:
 def test_the_overview_of_the_reference_has_every_page() -> None:
     told = re.findall(r"^## (.*)$", (ROOT / "docs" / "reference" / "README.md").read_text(), re.M)
     assert told == [place.removeprefix("reference/").removesuffix(".md") for place in reference.pages(ROOT)]
+
+
+def test_the_table_of_formats_names_what_there_is() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        extras = tomllib.load(file)["project"]["optional-dependencies"]
+    assert tuple(each.name for each in formats.IMAGE_FORMATS) == FORMATS
+    for each in formats.IMAGE_FORMATS:
+        assert not each.extra or each.extra in extras
+        assert set(each.endings) <= set(SUFFIXES)

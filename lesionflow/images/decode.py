@@ -12,14 +12,13 @@ import numpy as np
 from PIL import Image
 
 from lesionflow.errors import ImageError
-from lesionflow.images.formats import FORMATS
 from lesionflow.images.jpeg import ENOUGH_HALVES, jpeg_scale, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, exif_profile, fit, joined
 from lesionflow.images.pillow_formats import open_with_pillow, size_with_pillow
 from lesionflow.images.quiet import quietly
 from lesionflow.images.read_bytes import read_image_bytes
-from lesionflow.images.signatures import HEAD, sniff
+from lesionflow.images.signatures import FORMATS, HEAD, sniff
 from lesionflow.images.tiff import open_tiff, tiff_size
 
 if TYPE_CHECKING:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 
 HEAD = 512  # bytes that `sniff` looks at
+# Those that are read; `docs/reference/formats.md` says what of each.
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG 2000", "AVIF", "HEIF", "DICOM")
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
 # A file with one of these endings counts as an image without a look into it.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from formats import IMAGE_FORMATS, ImageFormat
 
 import lesionflow
 from lesionflow.cli import main
@@ -24,7 +25,6 @@ from lesionflow.diagnoses import BUILT_IN, HAM10000, LabelSet
 from lesionflow.errors import IMAGE_FAILURES
 from lesionflow.evaluation.metrics import OF_DIAGNOSIS, TABLE, Better, Metric, Place, shown_at
 from lesionflow.images import discovery
-from lesionflow.images.formats import IMAGE_FORMATS, ImageFormat
 from lesionflow.images.limits import MAXIMUM_PIXELS, MAXIMUM_STORED_PIXELS
 from lesionflow.model.card import Calibration, Card
 from lesionflow.training.config import NETWORKS, PRESETS, preset_of

@@ -5,9 +5,7 @@ import importlib.util
 import io
 import struct
 import sys
-import tomllib
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +13,7 @@ from PIL import Image
 
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode, header
-from lesionflow.images.formats import IMAGE_FORMATS
 from lesionflow.images.iso_media import clean_aperture, read_items
-from lesionflow.images.signatures import SUFFIXES
 
 generator = np.random.default_rng(0)
 NOISE = Image.fromarray(generator.integers(0, 255, (48, 64, 3), np.uint8))
@@ -330,11 +326,3 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert failure(b"\xff\x0a" + bytes(500)) == "unsupported: JPEG XL; save it as PNG or JPEG"
     monkeypatch.setattr("PIL.features.check", lambda feature: False)
     assert failure(saved(NOISE, "AVIF")).startswith("unsupported: this Pillow was built without AVIF")
-
-
-def test_the_table_of_formats_names_what_there_is() -> None:
-    with (Path(__file__).parents[2] / "pyproject.toml").open("rb") as file:
-        extras = tomllib.load(file)["project"]["optional-dependencies"]
-    for each in IMAGE_FORMATS:
-        assert not each.extra or each.extra in extras
-        assert set(each.endings) <= set(SUFFIXES)

@@ -19,8 +19,7 @@ from lesionflow.errors import IMAGE_FAILURES
 from lesionflow.evaluation.heatmaps import occlude
 from lesionflow.images.decode import decode
 from lesionflow.images.discovery import LEFTOVERS
-from lesionflow.images.formats import FORMATS
-from lesionflow.images.signatures import SUFFIXES
+from lesionflow.images.signatures import FORMATS, SUFFIXES
 from lesionflow.model.predictor import load_predictor
 from lesionflow.webapp.build import INDEX, MODEL, PAGE_FILES, RUNTIME_FILE, WORKER, WORKER_FILES
 from lesionflow.webapp.runtime import Package, read_members

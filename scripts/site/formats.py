@@ -103,5 +103,3 @@ IMAGE_FORMATS = (
         "of samples passed over",
     ),
 )  # fmt: skip
-
-FORMATS = tuple(each.name for each in IMAGE_FORMATS)
