@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from lesionflow.health.check import Check
     from lesionflow.model.card import Card, Estimate
     from lesionflow.model.prediction import Prediction
-    from lesionflow.monitoring.config import MonitorConfig
+    from lesionflow.monitoring.limits import MonitorConfig
     from lesionflow.monitoring.watch import Watch
     from lesionflow.profile.description import Description
     from lesionflow.registry.champion import Promotion, Rollback
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from lesionflow.scoring.summary import Counts
     from lesionflow.training.config import TrainingConfig
     from lesionflow.webapp.build import Page
-    from lesionflow.webapp.config import WebConfig
+    from lesionflow.webapp.runtime import WebConfig
 else:
     _MODULES = {  # where each name is defined, unless in a module of its own name
         "Card": "model.card", "ChampionState": "registry.history", "Change": "registry.history",

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from lesionflow.dataverse.config import DownloadConfig
 from lesionflow.evaluation.config import EvaluationConfig, ExplanationConfig
-from lesionflow.monitoring.config import MonitorConfig
+from lesionflow.monitoring.limits import MonitorConfig
 from lesionflow.registry.config import PromotionConfig
 from lesionflow.runtimes.config import ExportConfig
 from lesionflow.scoring.config import ReportConfig, ScoringConfig
 from lesionflow.training.config import TrainingConfig
-from lesionflow.webapp.config import WebConfig
+from lesionflow.webapp.runtime import WebConfig
 
 FILE = Path(__file__).parents[1] / "lesionflow" / "api" / "overrides.py"
 KINDS = (

@@ -15,9 +15,8 @@ from lesionflow.errors import DataError, RegistryError, first_few
 from lesionflow.model.card import VALIDATION_FILE, read_card
 from lesionflow.model.files import read_arrays
 from lesionflow.model.prediction import read_labelled
-from lesionflow.monitoring.config import MonitorConfig
 from lesionflow.monitoring.image_sample import ImageSample
-from lesionflow.monitoring.limits import read_limits
+from lesionflow.monitoring.limits import MonitorConfig, read_limits
 from lesionflow.monitoring.nights import Night, check_same, read_nights, sample_of_validation
 from lesionflow.monitoring.page import watch_json, watch_page
 from lesionflow.monitoring.performance import Scored, estimate_performance

@@ -13,8 +13,7 @@ from lesionflow.images.discovery import default_cache
 from lesionflow.model.files import read_bundle
 from lesionflow.registry.versions import resolve
 from lesionflow.webapp.build import Page, write_page
-from lesionflow.webapp.config import WebConfig
-from lesionflow.webapp.runtime import RUNTIME, fetch_package
+from lesionflow.webapp.runtime import RUNTIME, WebConfig, fetch_package
 
 
 def web(

@@ -21,7 +21,7 @@ from lesionflow.cli.options import (
     truth_option,
 )
 from lesionflow.cli.values import LABELLED, MODEL, WholeNumber
-from lesionflow.datasets.config import LabelSetConfig
+from lesionflow.datasets.label_words import LabelSetConfig
 from lesionflow.dataverse.config import TERMS, DownloadConfig
 from lesionflow.errors import UsageError, counted
 from lesionflow.evaluation.config import EvaluationConfig

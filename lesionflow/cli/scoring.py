@@ -14,9 +14,9 @@ from lesionflow.cli.options import cache_option, model_option, options_of, track
 from lesionflow.cli.values import IMAGES, MODEL, OUTPUT
 from lesionflow.errors import counted, first_few
 from lesionflow.evaluation.config import PICTURES, ExplanationConfig
-from lesionflow.monitoring.config import MonitorConfig
+from lesionflow.monitoring.limits import MonitorConfig
 from lesionflow.scoring.config import REPORT, ReportConfig, ScoringConfig
-from lesionflow.webapp.config import WebConfig
+from lesionflow.webapp.runtime import WebConfig
 
 if TYPE_CHECKING:
     from lesionflow.api.explain import Explained

@@ -1,6 +1,7 @@
 """What the words of a table mean: the built-in words of a label set, those of one data set, and a user's own.
 
-`lesionflow describe DATA --labels` prints them as YAML; `--labels FILE` puts a user's own in their place.
+`lesionflow describe DATA --labels` prints them as YAML; `--labels FILE` puts a user's own in their place. The options
+are the same for every command that reads labels.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from lesionflow.diagnoses import HAM10000, NO_DIAGNOSIS, LabelSet, normalized
+from lesionflow.diagnoses import BUILT_IN, HAM10000, NO_DIAGNOSIS, LabelSet, normalized, read_label_set
 from lesionflow.errors import DataError, UsageError, first_few
+from lesionflow.options import FILES, option
 from lesionflow.yaml_files import read_yaml
 
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
@@ -157,3 +160,31 @@ def _quoted(word: str) -> str:
     simple = plain.isascii() and plain.isalpha() and word == word.strip() and not word.startswith("-")
     truth = word.lower() in ("y", "n", "yes", "no", "true", "false", "on", "off", "null")
     return word if simple and not truth else json.dumps(word, ensure_ascii=False)
+
+
+def diagnoses_option(default: str | None = HAM10000.name, *, unset: str = "", group: str = "") -> Any:
+    """The field `diagnoses` of a configuration; unset: what stands for it where the default is None."""
+    return option(
+        default, f"The diagnoses that there are: {', '.join(BUILT_IN)}, or a YAML file of one's own.", kind=str,
+        metavar="SET", completes=(*BUILT_IN, FILES), unset=unset, group=group,
+    )  # fmt: skip
+
+
+def labels_option(default: str | None = "", *, group: str = "") -> Any:
+    """The field `labels` of a configuration."""
+    return option(
+        default, "YAML file that says what the words of the data mean.", kind=str, metavar="FILE", completes=(FILES,),
+        unset="the words that 'lesionflow describe --labels' shows", group=group,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LabelSetConfig:
+    """Which diagnoses there are. A label set that cannot be read raises `UsageError`."""
+
+    diagnoses: str = diagnoses_option()
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The diagnoses."""
+        return read_label_set(self.diagnoses)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lesionflow.datasets.config import diagnoses_option, labels_option
+from lesionflow.datasets.label_words import diagnoses_option, labels_option
 from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.stability import USUAL_IMAGES

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from lesionflow.model.files import bundle_of_logged_model
-from lesionflow.tracking.client import default_addresses
-from lesionflow.tracking.plain_store import UNUSUAL, ask, is_plain_file, is_plain_server, open_file
+from lesionflow.tracking.client import UNUSUAL, ask, default_addresses, is_plain_file, is_plain_server, open_file
 
 _QUERY = """
     SELECT v.name, v.version, a.alias, COALESCE(NULLIF(v.storage_location, ''), v.source), t.value FROM model_versions v

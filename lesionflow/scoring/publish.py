@@ -23,15 +23,18 @@ from lesionflow.model.prediction import Row
 from lesionflow.scoring.config import ISIC, ReportConfig
 from lesionflow.scoring.grouping import Groups, Ranks, Rows, with_group_columns
 from lesionflow.scoring.job import RunInfo, remove_job
-from lesionflow.scoring.parallel import Encoding, encode_job, encode_rows, shard_groups
 from lesionflow.scoring.report import (
     ROWS_IN_GROUP,
+    Encoding,
     ReportOptions,
     check_diagnoses,
     check_isic_names,
     check_report,
+    encode_job,
+    encode_rows,
     report_encoder,
     report_format,
+    shard_groups,
 )
 from lesionflow.scoring.review_sample import draw_sample, write_sample
 from lesionflow.scoring.shards import REPORT_FILE, Job, job_folder, report_errors

@@ -25,8 +25,16 @@ from lesionflow.scoring.publish import Summary
 from lesionflow.scoring.summary import HISTOGRAM_BINS, build_summary
 from lesionflow.storage import objects
 from lesionflow.storage.location import Location, local_path
-from lesionflow.tracking.client import default_addresses, mlflow, registry_errors
-from lesionflow.tracking.plain_store import UNUSUAL, ask, is_plain_file, is_plain_server, open_file
+from lesionflow.tracking.client import (
+    UNUSUAL,
+    ask,
+    default_addresses,
+    is_plain_file,
+    is_plain_server,
+    mlflow,
+    open_file,
+    registry_errors,
+)
 from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_settings
 from lesionflow.version import __version__
 

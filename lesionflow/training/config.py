@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lesionflow.datasets.config import diagnoses_option, labels_option
+from lesionflow.datasets.label_words import diagnoses_option, labels_option
 from lesionflow.datasets.sampling import BALANCES, positive_shares
 from lesionflow.diagnoses import BUILT_IN, LabelSet, read_label_set
 from lesionflow.errors import UsageError, did_you_mean

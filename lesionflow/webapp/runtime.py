@@ -1,4 +1,7 @@
-"""ONNX Runtime Web from the npm registry: one pinned archive, known by its digest, kept in the user's cache."""
+"""ONNX Runtime Web from the npm registry: one pinned archive, known by its digest, kept in the user's cache.
+
+The options of `lesionflow web` name the version.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesionflow.errors import DownloadError, UsageError
+from lesionflow.options import FILES, check_options, option
 from lesionflow.progress import logging_at
 
 REGISTRY = "https://registry.npmjs.org"
@@ -122,3 +126,18 @@ def _read_given(package: Package, given: Path) -> bytes:
             f"differs); fetch it anew: npm pack {package.name}@{package.version}"
         )
     return content
+
+
+@dataclass(frozen=True)
+class WebConfig:
+    """How to make the page. Values out of range raise `UsageError`."""
+
+    runtime: str | None = option(
+        None,
+        f"The archive of {RUNTIME.name} {RUNTIME.version} from npm, or a folder that holds it, for machines without a "
+        "network.", kind=str, metavar="PATH", completes=(FILES,), unset="downloaded once, into the cache",
+    )  # fmt: skip
+    overwrite: bool = option(False, "Replace the page that is in the folder.")
+
+    def __post_init__(self) -> None:
+        check_options(self)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.dataverse.files import contents_digest, unpack
+from lesionflow.dataverse.download import contents_digest, unpack
 from lesionflow.errors import DownloadError
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lesionflow.dataverse.files import fetch
+from lesionflow.dataverse.download import fetch
 from lesionflow.dataverse.server import HAM10000_DOI, Patience, Web, read_listing
 from lesionflow.errors import DownloadError
 from tests.dataverse import server

@@ -20,7 +20,7 @@ from lesionflow.model.predictor import load_predictor
 from lesionflow.registry import versions
 from lesionflow.registry.lookup import Entry, fetch_entry
 from lesionflow.registry.versions import SCORED, resolve
-from lesionflow.tracking import plain_store
+from lesionflow.tracking import client as tracking_client
 from lesionflow.tracking import runs as tracking
 from tests.registry.champions import set_champion
 from tests.registry.serving import Door, door
@@ -55,7 +55,7 @@ def plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     for name in os.environ:
         if name.startswith("MLFLOW_TRACKING_") or name == "MLFLOW_REGISTRY_URI" or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(plain_store, "_CREDENTIALS_FILE", tmp_path / "credentials")
+    monkeypatch.setattr(tracking_client, "_CREDENTIALS_FILE", tmp_path / "credentials")
     yield
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
@@ -159,7 +159,7 @@ def test_settings_that_are_left_to_mlflow(
 
 def test_credentials_in_a_file_or_an_address_are_left_to_mlflow(front: Door, tmp_path: Path) -> None:
     assert fetch(front.address.replace("//", "//ann:secret@"), tmp_path) is None
-    plain_store._CREDENTIALS_FILE.write_text("[mlflow]\nmlflow_tracking_username = ann\n")
+    tracking_client._CREDENTIALS_FILE.write_text("[mlflow]\nmlflow_tracking_username = ann\n")
     assert fetch(front.address, tmp_path) is None and not front.asked
 
 
