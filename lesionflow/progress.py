@@ -64,15 +64,16 @@ def live_bars(console: Console, *columns: ProgressColumn) -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-def tell(console: Console, text: str, *, warning: bool = False) -> None:
-    """Print a line as it is: a name in brackets is no markup, which Rich would leave out."""
-    console.print(text, style="yellow" if warning else None, highlight=False, markup=False, soft_wrap=True)
+def say(text: str, *, console: Console | None = None, warning: bool = False) -> None:
+    """Print a line as it is where progress is shown, on stderr by default.
 
-
-def say(text: str, *, quiet: bool = False, console: Console | None = None) -> None:
-    """Print a line where progress is shown."""
-    if not quiet and not (console is not None and console.quiet):
-        print(text, file=sys.stderr if console is None else console.file, flush=True)
+    A name in brackets or between colons is no markup and no emoji, which Rich would put in its place.
+    """
+    if console is None:
+        print(text, file=sys.stderr, flush=True)
+    else:
+        style = "yellow" if warning else None
+        console.print(text, style=style, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -244,8 +244,8 @@ def _task(opened: Source, model: ScoringModel, config: ScoringConfig) -> jobs.Ta
 def _score_shards(job: Job, shards: range, engine: Engine, run: _Run, source: Source) -> int:
     """Score what is not done yet of some shards, a file each; returns how many of their images were done before."""
     config, console = run.config, run.console
-    if source.left_out:
-        say(f"left out: {describe_left_out(source.left_out)}", quiet=config.quiet, console=console)
+    if source.left_out and not config.quiet:
+        say(f"left out: {describe_left_out(source.left_out)}", console=console)
     failures = job.failures(shards)
     todo = [shard for shard, known in zip(shards, failures, strict=True) if known is None]
     images = sum(map(job.shard_length, shards))

@@ -30,7 +30,7 @@ from lesionflow.model.files import read_arrays
 from lesionflow.profile.describe import describe_images
 from lesionflow.profile.description import Description
 from lesionflow.profile.page import write_description
-from lesionflow.progress import stderr_console, tell
+from lesionflow.progress import say, stderr_console
 from lesionflow.registry.champion import promote_best
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
@@ -171,7 +171,7 @@ def _read_data(
     """The images to train on, their split and what there is to know about them, which is said."""
     images = read_data_sets(config.data_sets, config.extra_sets, cache, config.labels, config.label_set)
     for warning in images.warnings:
-        tell(console, f"warning: {warning}", warning=True)
+        say(f"warning: {warning}", console=console, warning=True)
     split = split_data_sets(images, config.fractions, config.seed)
     check_every_diagnosis_trains(images, split)
     if begun:
@@ -180,9 +180,9 @@ def _read_data(
         description = describe_images(images, split)
     for finding in description.findings:
         if finding.warning and finding.text not in images.warnings:  # which were told before the split could fail
-            tell(console, f"warning: {finding.text}", warning=True)
+            say(f"warning: {finding.text}", console=console, warning=True)
     counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
-    tell(console, f"{images.description}: {counts} images, split by {split.by}; preset {config.preset}")
+    say(f"{images.description}: {counts} images, split by {split.by}; preset {config.preset}", console=console)
     return images, split, description
 
 
@@ -236,7 +236,7 @@ def _learnt_from(resolved: Resolved, images: LabelledImages, split: Split, conso
         if leak.images:
             warning = leak.describe(f"{resolved.label}, which training builds on,")
     if warning:
-        tell(console, f"warning: {warning}", warning=True)
+        say(f"warning: {warning}", console=console, warning=True)
     return LearntFrom(resolved.label, card.licence, known, warning)
 
 
@@ -247,7 +247,7 @@ def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig
     named = config.model.split(",")
     if ALL not in named or "efficientnet" in named or has_imagenet_weights():
         return config
-    tell(console, f"warning: left out: {MISSING}", warning=True)
+    say(f"warning: left out: {MISSING}", console=console, warning=True)
     return dataclasses.replace(config, model=",".join(name for name in NETWORKS if name != "efficientnet"))
 
 
@@ -284,7 +284,7 @@ def _train(
             for name in config.networks:
                 found = find_trained(runs[name]) if name in runs else None
                 if found:
-                    tell(console, f"{name}: registered already as {found[0].label}")
+                    say(f"{name}: registered already as {found[0].label}", console=console)
                     if several:
                         mark_finished(runs[name])
                 elif several:
@@ -322,7 +322,7 @@ def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Itera
     """Name the command that goes on: at the start, for who is killed without a word, and when the block is stopped."""
     where = without_password(address)
     command = shlex.join(["lesionflow", "train", "--resume", run_id, "--tracking-uri", where])
-    tell(console, f"run {run_id}; if it is interrupted: {command}")
+    say(f"run {run_id}; if it is interrupted: {command}", console=console)
     try:
         yield
     except KeyboardInterrupt as stopped:

@@ -23,7 +23,7 @@ from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import CARD_FILE, Card
 from lesionflow.model.predictor import load_predictor
-from lesionflow.progress import tell
+from lesionflow.progress import say
 from lesionflow.registry.training_artifacts import (
     BUNDLE,
     how_to_register,
@@ -136,9 +136,9 @@ def train_network(
     last, logged = last_checkpoint(run_id), logged_epochs(run_id)
     if last:
         mark_resumed(last.epoch)
-        tell(console, f"{name}: goes on after epoch {last.epoch} of {config.epochs}")
+        say(f"{name}: goes on after epoch {last.epoch} of {config.epochs}", console=console)
     elif logged:
-        tell(console, f"{name}: no whole checkpoint; begins with epoch 1")
+        say(f"{name}: no whole checkpoint; begins with epoch 1", console=console)
 
     log, keep = _unstoppable(run_id, last, logged, console)
     display = TrainingDisplay(name, console)
@@ -158,7 +158,7 @@ def train_network(
             trained_before=[source.trained_on for source in sources if source.trained_on],
             progress=lambda doing: status.update(f"{name}: {doing}"),
         )  # fmt: skip
-        tell(console, f"{name}: {_kept_epoch(config, fitted, finished.card)}")
+        say(f"{name}: {_kept_epoch(config, fitted, finished.card)}", console=console)
         status.update(f"{name}: logging and registering")
         example = Path(images.table["path"].iloc[split.validation[0]]).read_bytes()
         outcome = write_artifacts(left, finished, run_id, registered_model, history, example)
@@ -219,7 +219,7 @@ def _kept_if_it_fails(name: str, run_id: str, console: Console) -> Iterator[Path
             told += f"; to register it later: {how_to_register(kept)}"
         if isinstance(error, RegistryError):
             raise RegistryError(f"{error}; {told}") from error
-        tell(console, told, warning=True)
+        say(told, console=console, warning=True)
         raise
     shutil.rmtree(left)
 
@@ -240,7 +240,7 @@ def _unstoppable(
     Epochs that it did not take are logged with a later one, or with the model; a checkpoint that it did not take is
     dropped, as the next one has more.
     """
-    outage = CircuitBreaker(lambda told: tell(console, told, warning=True))
+    outage = CircuitBreaker(lambda told: say(told, console=console, warning=True))
     waiting: dict[int, Mapping[str, float]] = dict(enumerate(last.history, start=1)) if last else {}
 
     def log(result: EpochResult) -> None:

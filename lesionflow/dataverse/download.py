@@ -27,7 +27,7 @@ from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
 from lesionflow.dataverse.config import PARTS, DownloadConfig
 from lesionflow.dataverse.server import Cancelled, Published, PublishedFile, TransientError, Web
 from lesionflow.errors import DownloadError
-from lesionflow.progress import live_bars, logging_at, tell
+from lesionflow.progress import live_bars, logging_at, say
 
 if TYPE_CHECKING:
     import requests
@@ -430,4 +430,4 @@ class DownloadDisplay:
 
     def say(self, text: str) -> None:
         """A line above the bars."""
-        tell(self.console, text, warning=True)
+        say(text, console=self.console, warning=True)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from lesionflow.errors import TrainingError
-from lesionflow.progress import live_bars, tell
+from lesionflow.progress import live_bars, say
 from lesionflow.training.checkpoint import Checkpoint, Checkpoints, EpochResult
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.pixel_store import PixelLookup
@@ -216,12 +216,12 @@ class TrainingDisplay(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None) -> None:
         """Print the epoch's line, above the bar where there is one."""
-        tell(
-            self.console,
+        say(
             f"{self.name} epoch {epoch + 1}/{self.params['epochs']}: "
             f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}, "
             f"validation loss {logs['val_loss']:.3f}, accuracy of the most probable {logs['val_accuracy']:.3f}, "
             f"balanced accuracy {logs['val_balanced_accuracy']:.3f} as if all were equally frequent",
+            console=self.console,
         )
 
     def on_train_end(self, logs=None) -> None:
