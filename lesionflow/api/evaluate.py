@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.evaluate import (
     EVALUATION_FILES,
     EvaluatedPart,
+    Measuring,
     draw_evaluation,
     evaluate_model,
     write_evaluation,
@@ -128,12 +130,10 @@ def _evaluate(
     drawn = out is not None or config.log
     usual = USUAL_IMAGES if drawn else 0
     evaluated = EvaluatedPart(part, images, members, pixels)
-    evaluation = evaluate_model(
-        predictor, resolved.label, evaluated,
-        warnings=warnings, resamples=config.resamples, mapping=mapping, validation=validation,
-        stability=usual if config.stability is None else config.stability,
-        pool=config.pool if config.group_by else None, progress=progress,
-    )  # fmt: skip
+    stability, pool = usual if config.stability is None else config.stability, config.pool if config.group_by else None
+    how = Measuring(config.resamples, stability, pool, mapping)
+    evaluation = evaluate_model(predictor, resolved.label, evaluated, how, validation=validation, progress=progress)
+    evaluation = dataclasses.replace(evaluation, warnings=(*warnings, *evaluation.warnings))
     if drawn:
         shown, _ = evaluated.lesions() if config.group_by else (evaluated, None)
         evaluation = draw_evaluation(evaluation, predictor, shown, progress=progress)

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 
 from lesionflow.api.overrides import TrainingOptions, configured
-from lesionflow.api.train_network import Beginning, LearntFrom, Teaching, averaged_answers, train_network
+from lesionflow.api.train_network import Beginning, LearntFrom, Material, Teaching, averaged_answers, train_network
 from lesionflow.datasets.combined import check_every_diagnosis_trains, read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
@@ -263,8 +263,10 @@ def _train(
 ) -> Trained:
     """Train what config names and `begun`, the interrupted training that is gone on with, has not got."""
     images, split, description = _read_data(config, begun, console, cache)
-    beginning = _read_beginning(config, images, split, console)
-    teaching = _read_teaching(config, images, split, cache, console)
+    material = Material(
+        images, split, registered_model, cache, console,
+        _read_beginning(config, images, split, console), _read_teaching(config, images, split, cache, console),
+    )  # fmt: skip
     several = len(config.networks) > 1
     each = {name: config.resolved(name, config.preset) for name in config.networks}
     runs = begun.networks if begun else {}
@@ -291,13 +293,9 @@ def _train(
                     with tracking.run(name, experiment, nested=True, resumed=runs.get(name)) as its_run:
                         tracking.log_setting(each[name].parameters(), images, split)
                         log_configuration(_as_used(each[name]), registered_model)
-                        found = train_network(
-                            each[name], its_run, images, split, registered_model, cache, console, beginning, teaching
-                        )
+                        found = train_network(each[name], its_run, material)
                 else:
-                    found = train_network(
-                        each[name], run_id, images, split, registered_model, cache, console, beginning, teaching
-                    )
+                    found = train_network(each[name], run_id, material)
                 trained.append(found[0])
                 histories[name] = found[1]
             best, verdict, before = _promote_best(trained)

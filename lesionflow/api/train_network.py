@@ -72,6 +72,19 @@ class Teaching:
     source: LearntFrom
 
 
+@dataclass(frozen=True)
+class Material:
+    """What all networks of a training are made of and where they go."""
+
+    images: LabelledImages
+    split: Split
+    registered_model: str
+    cache: Path | None
+    console: Console
+    beginning: Beginning | None = None
+    teaching: Teaching | None = None
+
+
 def averaged_answers(folder: Path, images: LabelledImages, members: np.ndarray, cache: Path | None) -> np.ndarray:
     """What a bundle says of images over flips and turns, were all diagnoses equally frequent: (members, classes)."""
     predictor = load_predictor(folder, threads=1, averaged=True)
@@ -105,17 +118,7 @@ def soft_targets(config: TrainingConfig, probabilities: np.ndarray, labels: np.n
     return np.asarray(mixed, np.float32)
 
 
-def train_network(
-    config: TrainingConfig,
-    run_id: str,
-    images: LabelledImages,
-    split: Split,
-    registered_model: str,
-    cache: Path | None,
-    console: Console,
-    beginning: Beginning | None = None,
-    teaching: Teaching | None = None,
-) -> tuple[Version, History]:
+def train_network(config: TrainingConfig, run_id: str, material: Material) -> tuple[Version, History]:
     """Train the network of a resolved configuration in the active run, after the last checkpoint that lies there.
 
     Returns the version that it was registered as, and how the training went. A store that fails during the training
@@ -126,11 +129,12 @@ def train_network(
     from lesionflow.training.checkpoint import Checkpoints
     from lesionflow.training.fit import fit
 
-    name, size = config.model, config.image_size
+    name, size, console = config.model, config.image_size, material.console
+    images, split, beginning, teaching = material.images, material.split, material.beginning, material.teaching
     sources = [each.source for each in (beginning, teaching) if each]
     with console.status("decoding images") as status:
         pixels = decoded_pixels(
-            images.table["path"].tolist(), images.digest, size, size, cache,
+            images.table["path"].tolist(), images.digest, size, size, material.cache,
             progress=lambda done, total: status.update(f"decoding images: {done} of {total}"),
         )  # fmt: skip
     last, logged = last_checkpoint(run_id), logged_epochs(run_id)
@@ -161,9 +165,9 @@ def train_network(
         say(f"{name}: {_kept_epoch(config, fitted, finished.card)}", console=console)
         status.update(f"{name}: logging and registering")
         example = Path(images.table["path"].iloc[split.validation[0]]).read_bytes()
-        outcome = write_artifacts(left, finished, run_id, registered_model, history, example)
+        outcome = write_artifacts(left, finished, run_id, material.registered_model, history, example)
         with patient():
-            version = register_artifacts(outcome, registered_model)
+            version = register_artifacts(outcome, material.registered_model)
     delete_checkpoints(run_id)
     return version, history
 

@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,43 +80,39 @@ class EvaluatedPart:
         return dataclasses.replace(self, members=self.members[firsts]), lesion_of
 
 
+@dataclass(frozen=True)
+class Measuring:
+    """How a model is measured on labelled images."""
+
+    resamples: int = 2000  # of the bootstrap
+    stability: int = 0  # images that are scored again after harmless changes
+    pool: str | None = None  # one of `pooling.POOLS` for one prediction a lesion, None for one an image
+    mapping: LabelMapping | None = None  # of the model's label set and that of the images, where they differ
+
+
 def evaluate_model(
     predictor: Predictor,
     model: str,
     part: EvaluatedPart,
+    how: Measuring = Measuring(),
     *,
-    warnings: Sequence[str] = (),
-    resamples: int = 2000,
     validation: LabelledPredictions | None = None,
-    stability: int = 0,
     outputs: Outputs | None = None,
-    mapping: LabelMapping | None = None,
-    pool: str | None = None,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> Evaluation:
     """Measure a model on some labelled images; `draw_evaluation` adds what there is to see.
 
     model: its name; validation: what the model's bundle says of its validation part, from which the distance of images
-    of another data set than the training images is measured; stability: how many of the images are scored again after
-    harmless changes; outputs: what `predictor.measure_many` gives for the part, if it was asked before; mapping: of the
-    model's label set and that of the images onto the coarser one, where they differ; pool: one of `pooling.POOLS` for
-    one prediction a lesion, None for one an image; progress: is told what is being done.
+    of another data set than the training images is measured; outputs: what `predictor.measure_many` gives for the part,
+    if it was asked before; progress: is told what is being done.
     """
     progress(f"{part.name}: looking at {len(part.members)} images")
-    card, calibration = predictor.card, predictor.calibration
+    card, calibration, mapping = predictor.card, predictor.calibration, how.mapping
     logits, distances = predictor.measure_many(part.pixels, part.members) if outputs is None else outputs
     answers, uncalibrated = decide(logits, distances, calibration, card.prior, card.labels), softmax(logits)
-    pooled = 0
-    if pool is not None:
-        pooled = len(part.members)
-        told = (
-            f"Each lesion counts once: its images, {pooled} in all, are pooled ({pool}); figures call lesions images."
-        )
-        warnings = [*warnings, told]
-        part, lesion_of = part.lesions()
-        answers = pool_predictions(answers, lesion_of, len(part.members), pool, calibration, card.prior)
-        malignant = card.labels.malignant_indices
-        uncalibrated = pool_probabilities(uncalibrated, lesion_of, len(part.members), pool, malignant)
+    images = len(part.members)
+    if how.pool is not None:
+        part, answers, uncalibrated = _pooled(predictor, part, answers, uncalibrated, how.pool)
     table, labels = part.table, part.labels
     if mapping is not None and mapping.of_model:
         answers, uncalibrated = mapping.of_predictions(answers), mapping.of_probabilities(uncalibrated)
@@ -124,18 +120,21 @@ def evaluate_model(
     elif mapping is not None:
         labels = mapping.indices[labels]
     said = with_labels(answers, table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), labels)
-    progress(f"{part.name}: measuring, with {resamples} resamples")
-    metrics = measure(said, resamples=resamples)
+    progress(f"{part.name}: measuring, with {how.resamples} resamples")
+    metrics = measure(said, resamples=how.resamples)
     groups = slices(said, table[list(ATTRIBUTES)])
     moved = None
-    if stability:
-        progress(f"{part.name}: changing up to {stability} images in {len(CHANGES)} harmless ways")
+    if how.stability:
+        progress(f"{part.name}: changing up to {how.stability} images in {len(CHANGES)} harmless ways")
         moved = measure_stability(
-            predictor, said.image_ids.tolist(), said.lesion_ids.tolist(), table["path"].tolist(), most=stability
+            predictor, said.image_ids.tolist(), said.lesion_ids.tolist(), table["path"].tolist(), most=how.stability
         )
     shift = None
     if part.images.digest != card.data_digest:
         shift = measure_shift(said, validation, tells_unfamiliar=calibration.unfamiliar_above is not None)
+    told = (
+        f"Each lesion counts once: its images, {images} in all, are pooled ({how.pool}); figures call lesions images."
+    )
     return Evaluation(
         model=model,
         card=card,
@@ -146,19 +145,29 @@ def evaluate_model(
         predictions=said,
         metrics=metrics,
         calibration=calibration,
-        strengths=() if mapping else call_strengths(said, card.prior, resamples=resamples),
+        strengths=() if mapping else call_strengths(said, card.prior, resamples=how.resamples),
         slices=groups,
         gaps=largest_gaps(groups, metrics),
-        warnings=tuple(warnings),
+        warnings=(told,) if how.pool else (),
         uncalibrated=uncalibrated,
-        pooled=pooled,
+        pooled=images if how.pool else 0,
         mapping=mapping,
         averaged=predictor.averaged,
         shift=shift,
         stability=moved,
-        resamples=resamples,
+        resamples=how.resamples,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _pooled(
+    predictor: Predictor, part: EvaluatedPart, answers: Predictions, uncalibrated: np.ndarray, pool: str
+) -> tuple[EvaluatedPart, Predictions, np.ndarray]:
+    """One answer for each lesion of a part; uncalibrated: (images, classes) probabilities."""
+    lesions, lesion_of = part.lesions()
+    card, count = predictor.card, len(lesions.members)
+    answers = pool_predictions(answers, lesion_of, count, pool, predictor.calibration, card.prior)
+    return lesions, answers, pool_probabilities(uncalibrated, lesion_of, count, pool, card.labels.malignant_indices)
 
 
 def draw_evaluation(

@@ -14,7 +14,7 @@ from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.evaluation.calibration import fit_calibration
-from lesionflow.evaluation.evaluate import EvaluatedPart, draw_evaluation, evaluate_model
+from lesionflow.evaluation.evaluate import EvaluatedPart, Measuring, draw_evaluation, evaluate_model
 from lesionflow.evaluation.leaks import trained_on
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import measure
@@ -93,7 +93,7 @@ def finalize_model(
         evaluated = EvaluatedPart(part, images, split.part(part), pixels)
         last = part == PARTS[-1]
         evaluation = evaluate_model(
-            predictor, card.network, evaluated, stability=STABILITY_IMAGES if last else 0,
+            predictor, card.network, evaluated, Measuring(stability=STABILITY_IMAGES if last else 0),
             outputs=outputs if part == "validation" else None, progress=progress,
         )  # fmt: skip
         evaluations[part] = draw_evaluation(
