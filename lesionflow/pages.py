@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template of `templates/`; every value is escaped unless it is `Markup`.
+    """Fill a template of `templates/`; in HTML every value is escaped unless it is `Markup`.
 
     Parameters
     ----------
@@ -137,8 +137,8 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("lesionflow"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        loader=PackageLoader("lesionflow"), autoescape=lambda name: not (name or "").endswith(".md"),
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["content_hash"] = _content_hash
     return environment

@@ -12,6 +12,7 @@ from lesionflow.evaluation.metrics import in_words
 from lesionflow.evaluation.model_card import data_licence, licence_of
 from lesionflow.model.card import DISTANCE, IMAGE, PROBABILITIES, SINGLE, Card
 from lesionflow.model.decision import prior_of_call
+from lesionflow.pages import render
 from lesionflow.runtimes.artifact import MODEL_FILES
 from lesionflow.runtimes.config import LITERT, ONNX, OPENVINO, TORCH
 from lesionflow.runtimes.parity import Cost, Parity, as_json
@@ -37,40 +38,6 @@ _IMPORTS = {
     OPENVINO: "import openvino",
     TORCH: "import torch",
 }
-_RUNS = {
-    ONNX: (
-        'session = onnxruntime.InferenceSession("model.onnx")\n'
-        'probabilities = session.run(["probabilities"], {"image": pixels})[0][0]'
-    ),
-    LITERT: (
-        'network = Interpreter("model.tflite").get_signature_runner()\n'
-        'probabilities = network(image=pixels)["probabilities"][0]'
-    ),
-    OPENVINO: (
-        'exact = {"INFERENCE_PRECISION_HINT": "f32"}  # else bfloat16, where the processor has that\n'
-        'network = openvino.compile_model("model.xml", "CPU", exact)\n'
-        'probabilities = network(pixels)["probabilities"][0]'
-    ),
-    TORCH: (
-        'network = torch.export.load("model.pt2").module()\n'
-        "probabilities = network(torch.tensor(pixels))[0][0].detach().numpy()"
-    ),
-}
-_CODE = """\
-import json
-import numpy as np
-{imports}
-from PIL import Image, ImageOps
-
-about = json.load(open("model.json"))
-photo = ImageOps.exif_transpose(Image.open("mole.jpg")).convert("RGB")
-pixels = np.asarray(ImageOps.fit(photo, ({width}, {height}), Image.Resampling.BILINEAR))[None]
-{runs}
-names = about["labels"]["names"]
-malignant = sum(p for name, p in zip(names, probabilities) if name in about["labels"]["malignant"])
-print(names[(probabilities / about["prior_of_the_call"]).argmax()], *probabilities.round(3))
-print("malignant:", "yes" if malignant >= about["thresholds"]["malignant"] else "no")
-"""
 
 
 def left_out(format: str) -> list[str]:
@@ -150,53 +117,17 @@ def describe(
     }  # fmt: skip
 
 
-def example_code(format: str, card: Card) -> str:
-    """Return Python code that runs a file of a format on one image, `mole.jpg`, and prints its call."""
-    return _CODE.format(imports=_IMPORTS[format], runs=_RUNS[format], height=card.height, width=card.width)
-
-
 def readme(card: Card, label: str, format: str, precision: str, parity: Parity, cost: Cost | None) -> str:
-    """Return the README beside a file, Markdown; the parameters are those of `describe`."""
-    sections = [
-        f"# {label} for {_PACKAGES[format]}, {precision}",
-        f"**{_NOT_A_DEVICE}**",
-        *(["**Trained on synthetic demo data: of no medical value.**"] if card.demo else []),
-        f"`{MODEL_FILES[format]}` takes pixels as they are in an image, uint8, and gives calibrated probabilities. "
-        f"`{ABOUT_FILE}` has what else is needed: diagnoses, prior, thresholds, how an image becomes pixels. "
-        f"`{CARD_PAGE_FILE}` says what the model was trained and measured on.",
-        "## Run it",
-        f"`pip install {_PACKAGES[format]} numpy pillow`, and in this folder, with an image `mole.jpg`:",
-        f"```python\n{example_code(format, card)}```",
-        "## Does it say what the bundle says?",
-        _parity(parity),
-        *(["## What the precision costs", _cost(cost)] if cost else []),
-        "## What it has not",
-        "\n".join(f"- {told}" for told in left_out(format)),
-        "## Licence",
-        data_licence(card),
-    ]
-    return "\n\n".join(sections) + "\n"
+    """Return the README beside a file, Markdown, with code that runs it on one image, `mole.jpg`, and prints its call.
 
-
-def _parity(parity: Parity) -> str:
-    rows = [
-        ("largest difference of a probability", f"{parity.largest_difference:.2g}", f"{parity.max_difference:g}"),
-        ("calls that differ", f"{parity.changed_calls:.1%}", f"{parity.max_changed_calls:.1%}"),
-        ("malignant flags that differ", f"{parity.changed_flags:.1%}", ""),
-        ("referrals that differ", f"{parity.changed_referrals:.1%}", ""),
-    ]
-    return f"On the pixels of {parity.images} images ({parity.of}):\n\n" + _table(("", "found", "allowed"), rows)
-
-
-def _cost(cost: Cost) -> str:
-    return f"On {cost.images} images ({cost.of}), with 95% intervals from a bootstrap over lesions:\n\n" + _table(
-        ("", "bundle, float32", "this file"), cost.rows()
-    )
-
-
-def _table(header: tuple[str, ...], rows: list[tuple[str, str, str]]) -> str:
-    lines = [header, ("---",) * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    The parameters are those of `describe`.
+    """
+    text = render(
+        "runtime_readme.md", card=card, label=label, format=format, precision=precision, parity=parity, cost=cost,
+        package=_PACKAGES[format], file=MODEL_FILES[format], about_file=ABOUT_FILE, card_page=CARD_PAGE_FILE,
+        left_out=left_out(format), licence=data_licence(card), use=_NOT_A_DEVICE, imported=_IMPORTS[format],
+    )  # fmt: skip
+    return f"{text}\n"
 
 
 # The hub's names of licences, by how cards name them; others are told by name alone.
