@@ -77,14 +77,15 @@ else:
         "Estimate": "model.card", "Evaluation": "evaluation.report", "EvaluationConfig": "evaluation.config",
         "Explained": "api.explain", "ExplanationConfig": "evaluation.config", "ExportConfig": "runtimes.config",
         "Exported": "api.export", "Gate": "registry.gates", "LaterTruth": "evaluation.later_truth",
-        "LesionflowError": "errors", "LoadedModel": "api.load", "MonitorConfig": "monitoring.config",
+        "LesionflowError": "errors", "LoadedModel": "api.load", "MonitorConfig": "monitoring.limits",
         "MovedStore": "api.move_store", "Page": "webapp.build", "Parity": "runtimes.parity",
         "Prediction": "model.prediction", "Promotion": "registry.champion", "PromotionConfig": "registry.config",
-        "Registered": "api.register", "ReportComparison": "api.compare_report", "ReportConfig": "scoring.config",
-        "ReportEvaluation": "api.evaluate_report", "Rollback": "registry.champion", "ScoringConfig": "scoring.config",
+        "Registered": "api.register", "ReportComparison": "api.later_truth", "ReportConfig": "scoring.config",
+        "ReportEvaluation": "api.later_truth", "Rollback": "registry.champion", "ScoringConfig": "scoring.config",
         "Summary": "scoring.publish", "Trained": "api.train", "TrainingConfig": "training.config",
         "Verdict": "registry.gates", "Version": "registry.versions", "Watch": "monitoring.watch",
-        "WebConfig": "webapp.config", "history": "api.promote", "resume": "api.train", "rollback": "api.promote",
+        "WebConfig": "webapp.runtime", "compare_report": "api.later_truth", "evaluate_report": "api.later_truth",
+        "history": "api.promote", "resume": "api.train", "rollback": "api.promote",
     }  # fmt: skip
 
     def __getattr__(name: str) -> object:
