@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,16 +48,10 @@ def print_comparison(comparison: Comparison, parts: tuple[str, ...], console: Co
 
 def print_report_comparison(found: ReportComparison, console: Console) -> None:
     """Print both models of a report by the truth that came later, and how the second differs from the first."""
-    from rich import box
-    from rich.table import Table
-
     from lesionflow.evaluation.metrics import Place, shown_at
 
     click.echo(found.about)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
-    table.add_column("", width=NAMES)
-    for model in found.models:
-        table.add_column(model, width=FIGURE, overflow="fold")
+    table = _table_of(found.models)
     for metric in shown_at(Place.COMPARISON, found.labels):
         values = [metrics.get(metric.name) for metrics in found.metrics]
         table.add_row(metric.short, *("" if value is None else f"{value:.3f}" for value in values))
@@ -117,16 +111,22 @@ def _described(model: ComparedModel, parts: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _side_by_side(models: tuple[ComparedModel, ...], parts: tuple[str, ...]) -> Table:
+def _table_of(models: Iterable[str]) -> Table:
+    """An empty table with a column for each model."""
     from rich import box
     from rich.table import Table
-
-    from lesionflow.evaluation.metrics import Place, ends, shown_at
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("", width=NAMES)
     for model in models:
-        table.add_column(model.label, width=FIGURE, overflow="fold")
+        table.add_column(model, width=FIGURE, overflow="fold")
+    return table
+
+
+def _side_by_side(models: tuple[ComparedModel, ...], parts: tuple[str, ...]) -> Table:
+    from lesionflow.evaluation.metrics import Place, ends, shown_at
+
+    table = _table_of([model.label for model in models])
     cards = [model.card for model in models]
     table.add_row("network", *(card.network for card in cards))
     table.add_row("input, pixels", *(f"{card.height} x {card.width}" for card in cards))

@@ -20,6 +20,7 @@ from lesionflow.cli.options import (
     tracking_uri_option,
     truth_option,
 )
+from lesionflow.cli.streams import warn
 from lesionflow.cli.values import LABELLED, MODEL, WholeNumber
 from lesionflow.datasets.label_words import LabelSetConfig
 from lesionflow.dataverse.config import TERMS, DownloadConfig
@@ -57,8 +58,7 @@ def download(folder: Path, accept_licence: bool, **options: Any) -> None:
     elif accept_licence:
         click.echo(TERMS, err=True)
     found = download(folder, accept_licence=accept_licence, **options)
-    for warning in found.warnings:
-        click.secho(f"WARNING: {warning}", err=True, fg="yellow", bold=True)
+    warn(found.warnings)
     done = f"fetched {', '.join(found.fetched)}" if found.fetched else "everything was there already"
     click.echo(f"{counted(found.images, 'image')} of {counted(found.lesions, 'lesion')} in {found.folder}; {done}")
     what = "train --data" if options["part"] == "training" else "evaluate pretrained"
@@ -210,8 +210,7 @@ def _evaluate_report(
 def _print_metrics(about: str, metrics: Mapping[str, Estimate], warnings: Sequence[str]) -> None:
     from lesionflow.evaluation.metrics import ends
 
-    for warning in warnings:
-        click.secho(f"WARNING: {warning}", err=True, fg="yellow", bold=True)
+    warn(warnings)
     click.echo(about)
     for name, estimate in metrics.items():
         click.echo(f"  {name:38}{estimate.value:8.4f}   {ends(estimate, '.4f')}")

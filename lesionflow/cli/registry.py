@@ -20,6 +20,7 @@ from lesionflow.cli.options import (
     tracking_uri_option,
     truth_option,
 )
+from lesionflow.cli.streams import warn
 from lesionflow.cli.values import MODEL, REGISTERED_MODEL, Choice, WholeNumber
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError
@@ -94,8 +95,7 @@ def _compare_report(report: Path, truth: Path, for_machines: bool, tracking_uri:
     from lesionflow.cli.comparison import print_report_comparison, report_as_json
 
     found = compare_report(report, truth, tracking_uri=tracking_uri)
-    for note in found.notes:
-        click.secho(f"WARNING: {note}", err=True, fg="yellow", bold=True)
+    warn(found.notes)
     if for_machines:
         click.echo(json.dumps(report_as_json(found), indent=2))
     else:

@@ -11,6 +11,7 @@ import click
 
 from lesionflow.cli.help import command, option
 from lesionflow.cli.options import cache_option, model_option, options_of, tracking_uri_option
+from lesionflow.cli.streams import warn
 from lesionflow.cli.values import IMAGES, MODEL, OUTPUT
 from lesionflow.errors import counted, first_few
 from lesionflow.evaluation.config import PICTURES, ExplanationConfig
@@ -230,8 +231,7 @@ def monitor(ctx: click.Context, reports: tuple[Path, ...], out: Path, tracking_u
     from lesionflow.api.monitor import PAGE_FILE, monitor
 
     found = monitor(reports, out, tracking_uri=tracking_uri, **options)
-    for note in found.notes:
-        click.secho(f"WARNING: {note}", err=True, fg="yellow", bold=True)
+    warn(found.notes)
     last = found.nights[-1]
     alarmed = [each.night.name for each in found.nights if each.alarms]
     which = f": {first_few(alarmed[::-1])}" if alarmed else ""  # the latest first

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 import click
@@ -99,6 +99,12 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def warn(texts: Iterable[str]) -> None:
+    """Say on standard error what nobody may miss."""
+    for text in texts:
+        click.secho(f"WARNING: {text}", err=True, fg="yellow", bold=True)
 
 
 def stop(stopped: KeyboardInterrupt) -> NoReturn:
