@@ -123,7 +123,7 @@ def image(content: bytes, kind: str, alternative: str, caption: str = "", width:
 
 
 def chart(drawn: object) -> Markup:
-    """Draw a chart, with a text of each point where one points; drawn: such as `monitoring.charts.Chart`."""
+    """Draw a chart, with a text of each point where one points; drawn: such as `monitoring.page.Chart`."""
     return _part("chart", drawn)
 
 

@@ -42,7 +42,6 @@ def call_strengths(
     strengths: Iterable[float] = STRENGTHS,
     *,
     resamples: int = 2000,
-    seed: int = 0,
 ) -> tuple[CallStrength, ...]:
     """Measure calls of each strength, with 95 % intervals from a bootstrap over lesions, the same for all.
 
@@ -54,8 +53,8 @@ def call_strengths(
         Each diagnosis's share of the training images.
     strengths : iterable of float
         From 0 to 1.
-    resamples, seed : int
-        How often lesions are drawn, and the seed of the draws.
+    resamples : int
+        How often lesions are drawn.
     """
     classes = predictions.probabilities.shape[1]
     lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
@@ -71,7 +70,7 @@ def call_strengths(
 
     # The draws of many lesions do not fit in memory at once.
     resampled: list[list[tuple[np.ndarray, ...]]] = [[] for _ in strengths]
-    for counts in draw_lesions(len(lesions), resamples, seed):
+    for counts in draw_lesions(len(lesions), resamples, seed=0):
         among = counts @ images
         for draws, right_ones in zip(resampled, hits, strict=True):
             draws.append(_shares(counts @ right_ones, among, not_to_miss))

@@ -180,7 +180,7 @@ def leak_of(found: LaterTruth, known: dict[str, np.ndarray]) -> Leak:
     return find_leak_of_files(known, paths, list(map(_image_id, paths)), found.predictions.lesion_ids.tolist())
 
 
-def measure_later_truth(found: LaterTruth, *, resamples: int = 2000, seed: int = 0) -> dict[str, Estimate]:
+def measure_later_truth(found: LaterTruth, *, resamples: int = 2000) -> dict[str, Estimate]:
     """All metrics that are defined, with 95 % intervals from a bootstrap over lesions.
 
     Images are weighted where their chances are known, and a resample keeps each image's weight. The intervals are
@@ -194,7 +194,7 @@ def measure_later_truth(found: LaterTruth, *, resamples: int = 2000, seed: int =
     lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
     resampled: dict[str, list[np.ndarray]] = {name: [] for name in names}
     gaps = []
-    for drawn in draw_lesions(len(lesions), resamples, seed):
+    for drawn in draw_lesions(len(lesions), resamples, seed=0):
         for tally in tallies(predictions, drawn[:, lesion_of] * weights):
             for name in names:
                 resampled[name].append(known[name].under(tally))

@@ -53,7 +53,7 @@ class Shift:
 
 
 def measure_shift(
-    predictions: LabelledPredictions, validation: LabelledPredictions | None, *, tells_unfamiliar: bool, seed: int = 0
+    predictions: LabelledPredictions, validation: LabelledPredictions | None, *, tells_unfamiliar: bool
 ) -> Shift:
     """Set what a model says of some images against what it says of its validation part.
 
@@ -65,32 +65,29 @@ def measure_shift(
         Of the model's own validation part; None where its bundle came without.
     tells_unfamiliar : bool
         Whether the model has a limit beyond which an image counts as unlike the training images.
-    seed : int
-        Of the bootstrap over the lesions of both.
     """
     unfamiliar = None
     if tells_unfamiliar:
         is_unfamiliar = predictions.refer == UNFAMILIAR
-        value, resampled = _means(predictions, is_unfamiliar.astype(np.float64), seed)[:2]
+        value, resampled = _means(predictions, is_unfamiliar.astype(np.float64))[:2]
         unfamiliar = interval(value, resampled, len(np.unique(predictions.lesion_ids)))
     if validation is None:
         return Shift(unfamiliar, None, 0)
     of_validation = float((validation.refer == UNFAMILIAR).mean()) if tells_unfamiliar else None
     scores = (
         _score_shift("malignant_probability", "malignant probability", predictions.malignant_probability,
-                     validation.malignant_probability, predictions, validation, seed),
+                     validation.malignant_probability, predictions, validation),
         _score_shift("confidence", "probability of the most probable diagnosis", predictions.probabilities.max(axis=1),
-                     validation.probabilities.max(axis=1), predictions, validation, seed),
+                     validation.probabilities.max(axis=1), predictions, validation),
     )  # fmt: skip
     return Shift(unfamiliar, of_validation, len(validation), scores)
 
 
 def _score_shift(
-    name: str, words: str, here: np.ndarray, there: np.ndarray, ours: LabelledPredictions, theirs: LabelledPredictions,
-    seed: int,
-) -> ScoreShift:  # fmt: skip
-    mean, resampled, by_diagnosis = _means(ours, here, seed)
-    of_validation, of_resamples, validation_by_diagnosis = _means(theirs, there, seed + 1)
+    name: str, words: str, here: np.ndarray, there: np.ndarray, ours: LabelledPredictions, theirs: LabelledPredictions
+) -> ScoreShift:
+    mean, resampled, by_diagnosis = _means(ours, here)
+    of_validation, of_resamples, validation_by_diagnosis = _means(theirs, there, seed=1)
     difference = interval(mean - of_validation, resampled - of_resamples)
     assert difference is not None  # means of some images are always defined
     common = np.intersect1d(ours.labels, theirs.labels)
@@ -109,7 +106,7 @@ def _score_shift(
     return ScoreShift(name, words, mean, of_validation, difference, same_mix, distance)
 
 
-def _means(predictions: LabelledPredictions, score: np.ndarray, seed: int) -> tuple[float, np.ndarray, np.ndarray]:
+def _means(predictions: LabelledPredictions, score: np.ndarray, seed: int = 0) -> tuple[float, np.ndarray, np.ndarray]:
     """The mean of a score, that of each resample of lesions, and the same by diagnosis: (resamples, diagnoses)."""
     lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
     sums, images = np.zeros((2, len(lesions), len(predictions.label_set)))

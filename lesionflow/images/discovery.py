@@ -39,6 +39,7 @@ LEFTOVERS = frozenset({
     "thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found", "dicomdir",
 })  # fmt: skip
 HIDDEN, LEFTOVER, NO_ENDING, OTHER = "hidden", "system files", "without an ending", "of other kinds"
+KINDS_TOLD = 8  # the others are summed up
 UNREADABLE, SPECIAL, LOOP, NOT_MATCHING = "unreadable", "pipes or devices", "looping links", "not like the pattern"
 OUTSIDE, REPLACED = "names that lead out of the archive", "replaced by later ones of the same name"
 _KINDS = 50  # endings that are counted one by one; what comes later is `OTHER`
@@ -48,11 +49,11 @@ _ENDINGS = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
 LeftOut = Counter[str]  # by kind, such as `.txt` or `hidden`: how many files a listing passed over
 
 
-def describe_left_out(left_out: LeftOut, most: int = 8) -> str:
+def describe_left_out(left_out: LeftOut) -> str:
     """The kinds in words, the commonest first: `12 .txt, 1 .zip, 3 hidden`; empty if nothing was left out."""
     kinds = sorted(left_out.items(), key=lambda kind: (not kind[0].startswith("."), -kind[1], kind[0]))
-    told = [f"{count:,} {kind}" for kind, count in kinds[:most]]
-    if more := sum(count for _, count in kinds[most:]):
+    told = [f"{count:,} {kind}" for kind, count in kinds[:KINDS_TOLD]]
+    if more := sum(count for _, count in kinds[KINDS_TOLD:]):
         told.append(f"{more:,} {OTHER}")
     return ", ".join(told)
 

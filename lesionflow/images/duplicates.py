@@ -90,7 +90,7 @@ def same_content(digests: Sequence[str]) -> Iterator[tuple[int, int]]:
         rows[digest].append(row)
 
 
-def similar_pairs(views: np.ndarray, limit: float = ALIKE, hash_limit: int = HASH_LIMIT) -> Iterator[Pair]:
+def similar_pairs(views: np.ndarray, limit: float = ALIKE) -> Iterator[Pair]:
     """Pairs of images whose correlation, in the turn that suits best, is at least limit.
 
     Brightness, contrast and colour cast do not matter. A blank view is like nothing. Where one of the two shows a round
@@ -104,8 +104,6 @@ def similar_pairs(views: np.ndarray, limit: float = ALIKE, hash_limit: int = HAS
         where there are dark fields.
     limit : float
         The least correlation that counts.
-    hash_limit : int
-        Bits of 64 in which the hashes of a pair may differ.
 
     Yields
     ------
@@ -132,7 +130,7 @@ def similar_pairs(views: np.ndarray, limit: float = ALIKE, hash_limit: int = HAS
         best: dict[tuple[int, int], tuple[float, int]] = {}
         for turn in range(len(TURNS)):
             distances = np.bitwise_count(hashes[block, turn, None] ^ hashes[None, block.start :, 0])
-            rows, columns = np.nonzero(distances <= hash_limit)  # (candidates,) each
+            rows, columns = np.nonzero(distances <= HASH_LIMIT)  # (candidates,) each
             later = columns > rows
             rows, columns = rows[later], columns[later] + block.start
             turned = _turned(compared[block], turn).reshape(-1, _COMPARED**2)

@@ -111,9 +111,7 @@ def challenge(
     return Promotion(challenger, verdict, champion, promoted=True, replaced_by=replaced)
 
 
-def promote_best(
-    challengers: list[Version], config: PromotionConfig = USUAL
-) -> tuple[Version, Verdict, Version | None]:
+def promote_best(challengers: list[Version]) -> tuple[Version, Verdict, Version | None]:
     """Let the best of versions trained together challenge the champion.
 
     The best is the one of the highest validation balanced accuracy, the first of equal ones; that the difference may
@@ -122,7 +120,7 @@ def promote_best(
     decided of each is kept as its tags.
     """
     best = max(challengers, key=_deciding_value)
-    promotion = challenge(best, config)
+    promotion = challenge(best)
     for other in challengers:
         if other is not best:
             tag_verdict(other.name, other.number, Verdict(False, _why_not(other, best)), KEPT_BACK, against=best)

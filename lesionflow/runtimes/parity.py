@@ -19,6 +19,7 @@ from lesionflow.runtimes.artifact import Run
 MOST_IMAGES = 200  # that file and bundle are compared on
 STABILITY_IMAGES = 100  # each of which is changed in fifteen ways
 RESAMPLES = 1000
+MOST_FOR_RANGES = 200  # images that int8 takes its ranges from
 MEASURED = ("balanced_accuracy", "ece")
 
 
@@ -120,7 +121,7 @@ def _measured(predictor: Predictor, images: LabelledPixels) -> dict[str, Estimat
     return found if moved is None else found | {"stability": moved.calls}
 
 
-def without_ranges(images: LabelledPixels, most: int = 200, share: float = 0.2) -> tuple[LabelledPixels, np.ndarray]:
+def without_ranges(images: LabelledPixels) -> tuple[LabelledPixels, np.ndarray]:
     """Set aside the images that int8 takes its ranges from, whole lesions of them.
 
     Returns
@@ -134,11 +135,11 @@ def without_ranges(images: LabelledPixels, most: int = 200, share: float = 0.2) 
     order = np.random.default_rng(0).permutation(np.unique(lesions))
     first = {lesion: index for index, lesion in enumerate(order)}
     ranked = np.argsort([first[lesion] for lesion in lesions], kind="stable")
-    count = max(1, min(most, int(share * len(lesions))))
+    count = max(1, min(MOST_FOR_RANGES, len(lesions) // 5))
     aside = np.isin(lesions, lesions[ranked[:count]])
     if aside.all():
         raise ReportError(f"{images.of}: too few lesions for int8, which takes some for its ranges; name more")
-    return images.take(np.flatnonzero(~aside)), images.pixels[np.flatnonzero(aside)[:most]]
+    return images.take(np.flatnonzero(~aside)), images.pixels[np.flatnonzero(aside)[:MOST_FOR_RANGES]]
 
 
 def as_json(found: Parity | Cost | None) -> dict[str, object] | None:
