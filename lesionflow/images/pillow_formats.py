@@ -165,6 +165,8 @@ def _check_jpeg2000(data: bytes, mode: str, profile: bytes) -> tuple[bool, int]:
     if number not in _SPACES_OF_JP2 or profile[16:20] == b"CMYK":
         space_name = "CMYK" if profile else f"colour space {number}"
         raise ImageError("unsupported", f"JPEG 2000 of {space_name}; save it as PNG")
+    if number == 17 and count == 3:  # GDAL's, of bands that no one named
+        raise ImageError("unsupported", "JPEG 2000 of three colours that calls itself grey; save it as PNG")
     if bits != {8} and mode != "I;16":
         if number == 16 and 8 <= components[0] < 16 and components == bytes([components[0], 1, 1]) * 3:
             return False, max(bits)  # RGB, which OpenJPEG by itself decodes rightly

@@ -153,6 +153,10 @@ def test_jpeg_2000_that_pillow_decodes_wrongly_is_unsupported() -> None:
     assert changed(NOISE, 0, 11, 1, 1, 9, 1, 1, 11).startswith("unsupported: JPEG 2000 of 12 bits")
     odd = NOISE.crop((0, 0, 63, 48))
     assert changed(odd, 4, 2, 2, 7, 2, 2).startswith("unsupported: JPEG 2000 whose size is no multiple")
+    named = saved(NOISE, "JPEG2000")
+    space = named.index(b"colr") + 10
+    called_grey = named[:space] + b"\x11" + named[space + 1 :]
+    assert failure(called_grey).startswith("unsupported: JPEG 2000 of three colours that calls itself grey")
     grey = np.linspace(0, 65535, 64).astype(np.uint16)[None].repeat(48, 0)
     np.testing.assert_allclose(decode(saved(Image.fromarray(grey), "JPEG2000"), 48, 64)[0, :, 0], grey[0] >> 8)
 
