@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.label_table import confirmation, first_known, lowered, read_header, read_table, require_columns
-from lesionflow.datasets.raw_labels import RawLabels
+from lesionflow.datasets.raw_labels import RawLabels, without_endings
 from lesionflow.errors import DataError, first_few
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def read_isic_challenge(path: Path) -> RawLabels:
     (file,) = truths
     table = read_table(file).rename(columns={"image": "image_id"})
     words = _marked(table, file)
-    table = table[["image_id"]]
+    table = table[["image_id"]].assign(image_id=without_endings(table["image_id"]))
     start = file.name.removesuffix(".csv").removesuffix(_TRUTH)
     folders = [file.parent, file.parent.parent] if path.is_file() else [path, file.parent]
     for ending in ("_LesionGroupings.csv", "_Metadata.csv"):
@@ -96,6 +96,7 @@ def _add_metadata(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     """Add what a table beside the ground truth says of lesions, patients and confirmations."""
     beside = lowered(read_table(file))
     require_columns(beside, ("image",), file)
+    beside["image"] = without_endings(beside["image"])
     beside = beside.drop_duplicates("image").set_index("image").reindex(table["image_id"]).fillna("")
     beside = beside.reset_index(drop=True)
     for column, names in {
@@ -143,6 +144,7 @@ def read_isic_download(path: Path) -> RawLabels:
     """
     file = path if path.is_file() else path / METADATA
     table = lowered(read_table(file)).rename(columns={"isic_id": "image_id", "age_approx": "age"})
+    table["image_id"] = without_endings(table["image_id"])
     if not {"diagnosis", *LEVELS} & set(table.columns):
         raise DataError(f"{file}: no column diagnosis or diagnosis_1; download images that have a diagnosis")
     warnings = []

@@ -323,7 +323,10 @@ def _joined(table: pd.DataFrame, layout: Layout, file: Path) -> pd.DataFrame:
         start = file.name.removesuffix(layout.beside[0])
         further = file.parent / (start + ending.format(start))
         if further.is_file():
-            columns = lowered(read_table(further, layout.columns)).drop_duplicates(layout.image)
+            columns = lowered(read_table(further, layout.columns))
+            for each in (table, columns):
+                each[layout.image] = without_endings(each[layout.image])
+            columns = columns.drop_duplicates(layout.image)
             new = [layout.image, *(name for name in columns if name not in table.columns)]
             table = table.merge(columns[new], how="left", on=layout.image).fillna("")
     return table

@@ -45,6 +45,14 @@ def test_task_3_says_what_the_ham10000_folder_says(fifty_images: Path, tmp_path:
         pd.testing.assert_frame_equal(found.table[columns], expected.table[columns])
 
 
+def test_ids_with_endings_keep_their_lesions(fifty_images: Path, tmp_path: Path) -> None:
+    truth = lay_out(fifty_images, tmp_path)
+    rows = pd.read_csv(truth, dtype=str)
+    rows.assign(image=rows["image"] + ".jpg").to_csv(truth, index=False)
+    found = read_labelled_images(tmp_path)
+    assert found.digest == read_labelled_images(fifty_images).digest and not found.warnings
+
+
 def test_without_groupings_the_lesions_are_not_known(fifty_images: Path, tmp_path: Path) -> None:
     lay_out(fifty_images, tmp_path, "Test", groupings=False)
     found = read_labelled_images(tmp_path)
