@@ -129,7 +129,7 @@ def independent(predictions: LabelledPredictions) -> dict[str, float]:
 def test_every_metric_is_that_of_scikit_learn(seed: int, digits: int | None) -> None:
     made = made_up(seed=seed, digits=digits)
     expected = independent(made)
-    assert set(expected) == set(metrics_of())
+    assert set(expected) == set(metrics_of()), "give each metric its value in `independent`"
     assert metric_values(made) == pytest.approx(expected, abs=1e-9)
     once = weighted_metrics(made, np.ones((1, len(made)), dtype=np.uint8))
     assert {name: values[0] for name, values in once.items()} == pytest.approx(expected, abs=1e-9)
