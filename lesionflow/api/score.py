@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
@@ -210,7 +209,7 @@ def _tell_terms(run: _Run, label: str, model: ScoringModel) -> None:
     if run.model == PRETRAINED and not run.config.quiet:
         from lesionflow.evaluation.model_card import terms_and_metrics
 
-        print(f"{label}: {terms_and_metrics(model.card)}", file=sys.stderr)
+        say(f"{label}: {terms_and_metrics(model.card)}", console=run.console)
 
 
 class _Model(NamedTuple):

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import os
 import re
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
+from lesionflow.api.score import score
 from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
 from lesionflow.defaults import SHIPPED_LICENCE
 from lesionflow.evaluation.leaks import find_leak
@@ -132,6 +135,16 @@ def test_scoring_with_it_tells_licence_and_figures(stand_in: Card, image: str, t
     (row,) = csv.DictReader((tmp_path / "out.csv").open(newline=""))
     assert row["model"] == f"pretrained {stand_in.label}"
     assert invoke(*command, "--overwrite", "--quiet").stderr == ""
+
+
+def test_a_console_of_the_caller_is_told_them_or_nobody(
+    stand_in: Card, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for quiet in (False, True):
+        console = Console(file=io.StringIO(), quiet=quiet)
+        score(image, tmp_path / "out.csv", "pretrained", console=console, overwrite=True)
+        assert (LICENCE in console.file.getvalue()) is not quiet  # type: ignore[attr-defined]
+    assert capsys.readouterr().err == ""
 
 
 def test_it_is_found_without_mlflow(stand_in: Card, image: str, tmp_path: Path) -> None:
