@@ -8,7 +8,6 @@ each. A full pipe holds a process back, so that memory does not grow with the nu
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib.util
 import io
 import itertools
@@ -26,6 +25,7 @@ from typing import Any, BinaryIO, Protocol
 from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import LesionflowError, ReportError, UsageError
+from lesionflow.garbage import no_collection
 from lesionflow.images.signatures import SUFFIXES
 from lesionflow.model.columns import ALSO, FRAME, SCORED, Value, chosen_columns, csv_text, is_number, row_values, utf8
 from lesionflow.model.decision import prior_of_call
@@ -343,7 +343,7 @@ class Encoding:
         """The rows of groups of shards as bytes, each with what they come to."""
         encoder = report_encoder(self.options)
         for shards in groups:
-            with _no_collection():
+            with no_collection():  # rows refer to nothing that refers to them
                 counts = Counts.of(self.job.labels)
                 if self.whole_files:
                     stream = io.BytesIO()
@@ -355,18 +355,6 @@ class Encoding:
                     content = encoder.encode(rows)
                     del rows
             yield counts, content
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Rows refer to nothing that refers to them: looking for circles takes a sixth of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def encode_rows(rows: Iterable[Row], options: ReportOptions, whole_file: bool) -> Iterator[Piece]:

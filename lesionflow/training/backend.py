@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 
 from lesionflow.errors import UsageError, did_you_mean
+from lesionflow.garbage import no_collection
 
 BACKENDS = ("tensorflow", "jax", "torch")
 VARIABLE = "KERAS_BACKEND"
@@ -59,7 +60,8 @@ def import_keras() -> None:
         standard_error = os.dup(STANDARD_ERROR)
         os.dup2(written.fileno(), STANDARD_ERROR)
         try:
-            import keras  # noqa: F401
+            with no_collection():
+                import keras  # noqa: F401
         finally:
             os.dup2(standard_error, STANDARD_ERROR)
             os.close(standard_error)
