@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import fcntl
+import gc
 import importlib.util
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,17 @@ REAL_DATA = Path(__file__).parents[2] / "shared" / "ham10000"
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Four processes for all tests, half of whose time is waiting for servers and locks; named ones run in this one."""
     return 4 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage among the modules that tests import, neither while they are collected nor ever after."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -123,12 +135,15 @@ def store(trained_store: Path, tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def contender_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with mlflow.db in which the models of `tests.contenders` are registered, and none is champion."""
+    return made_once(tmp_path_factory, "contenders", _register_contenders)
+
+
+def _register_contenders(folder: Path) -> None:
     from tests.contenders import register_contenders
 
-    folder = tmp_path_factory.mktemp("contenders")
+    folder.mkdir()
     with working_in(folder):
         register_contenders(folder / "bundles")
-    return folder
 
 
 @pytest.fixture
@@ -158,6 +173,18 @@ def own_store() -> Iterator[None]:
     from lesionflow.tracking.tracking_store import kept_addresses
 
     with kept_addresses():
+        yield
+
+
+@contextlib.contextmanager
+def without_pictures() -> Iterator[None]:
+    """Have trainings and evaluations draw nothing, which is half of what a small one costs.
+
+    For tests that look at no picture: those of `trained_store` and of its evaluations are all drawn.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("lesionflow.api.evaluate", "lesionflow.training.finalize"):
+            patch.setattr(f"{module}.draw_evaluation", lambda evaluation, *_, **__: evaluation)
         yield
 
 

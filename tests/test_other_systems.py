@@ -53,6 +53,9 @@ def run(*words, code=0):
     found = main(words, standalone_mode=False) or 0  # where Click does not end the process, it gives the code
     assert found == code, (words, found)
 
+from lesionflow.training import finalize
+finalize.draw_evaluation = lambda evaluation, *given, **named: evaluation  # matplotlib's work is the same everywhere
+
 # Stopped in the second epoch, and resumed.
 from lesionflow.tracking import runs
 log_epoch, run_ids = runs.log_epoch, []

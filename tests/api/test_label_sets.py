@@ -14,14 +14,14 @@ from lesionflow.evaluation.metrics import metrics_of
 from lesionflow.model.card import read_card
 from lesionflow.model.files import read_arrays
 from lesionflow.registry.versions import resolve
-from tests.conftest import invoke, working_in
+from tests.conftest import invoke, without_pictures, working_in
 
 
 @pytest.fixture(scope="module")
 def two(trained_store: Path, demo_folder: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of a network of benign and malignant, which began with the weights of one of seven diagnoses."""
     folder = tmp_path_factory.mktemp("two")
-    with working_in(folder, like=trained_store):
+    with working_in(folder, like=trained_store), without_pictures():
         result = invoke(
             "train", "--data", str(demo_folder), "--diagnoses", "binary", "--start-from", str(trained_store / "bundle"),
             "--last-layer", "refitted", "--epochs", "1", "--image-size", "32", "--cache", str(cache),

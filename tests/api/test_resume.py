@@ -17,7 +17,7 @@ from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.tracking.resume import FOLDER, NAMES
 from lesionflow.training.callbacks import TrainingDisplay
 from lesionflow.training.checkpoint import from_bytes
-from tests.conftest import error_line, invoke
+from tests.conftest import error_line, invoke, without_pictures
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 8
@@ -125,7 +125,7 @@ def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
         if self.name == "cnn":
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, without_pictures():
         patch.setattr(TrainingDisplay, "on_train_begin", preempt)
         stopped = invoke(
             "train", "--data", str(data), "--model", "vgg,cnn", "--epochs", "1", "--image-size", "16",
@@ -148,7 +148,8 @@ def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
     assert refused.exit_code == 1 and f"resume that one: {run_id}" in error_line(refused)
 
     data.rename(tmp_path / "after")
-    resumed = invoke("train", "--resume", run_id, "--data", str(tmp_path / "after"), *store)
+    with without_pictures():
+        resumed = invoke("train", "--resume", run_id, "--data", str(tmp_path / "after"), *store)
     assert resumed.exit_code == 0, resumed.output
     assert "vgg: registered already as moles/1" in resumed.stderr
     client = mlflow.MlflowClient()

@@ -18,7 +18,7 @@ from lesionflow.model.card import read_card
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version
 from lesionflow.training.config import TrainingConfig
-from tests.conftest import error_line, invoke, working_in
+from tests.conftest import error_line, invoke, without_pictures, working_in
 
 QUICK = ("--epochs", "1", "--image-size", "16", "--model", "vgg")
 
@@ -61,7 +61,7 @@ def again_store(
         raise RegistryError("gone")
 
     folder = tmp_path_factory.mktemp("again")
-    with working_in(folder, like=trained_store):
+    with working_in(folder, like=trained_store), without_pictures():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("lesionflow.registry.training_artifacts.register_bundle", lose_the_server)
             stopped = invoke("train", "--data", str(demo_folder), "--cache", str(cache), "--seed", "1", *QUICK)

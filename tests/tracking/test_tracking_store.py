@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from lesionflow.tracking.tracking_store import (
     prepare,
     read_schema,
 )
-from tests.conftest import error_line, invoke
+from tests.conftest import error_line, invoke, working_in
 from tests.contenders import NAME
 from tests.tracking.first_touch import touch
 
@@ -42,11 +43,20 @@ def downgrade(database: Path) -> None:
     command.downgrade(config, OLDER)
 
 
+@pytest.fixture(scope="module")
+def older_store(contender_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("older")
+    with working_in(folder, like=contender_store):
+        mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "1")
+    downgrade(folder / "mlflow.db")
+    return folder
+
+
 @pytest.fixture
-def older(contenders: Path) -> Path:
-    mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "1")
-    downgrade(contenders / "mlflow.db")
-    return contenders / "mlflow.db"
+def older(older_store: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the contenders' store of an older MLflow, in the working directory."""
+    with working_in(tmp_path, like=older_store):
+        yield tmp_path / "mlflow.db"
 
 
 def test_who_reads_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +82,7 @@ def test_two_first_touches_at_once(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
 
 
-@pytest.mark.parametrize("name", ["my möles", "50%20off", "a%b #c?d+e;f&g"])
+@pytest.mark.parametrize("name", ["my möles", "50%20off a%b #c?d+e;f&g"])
 def test_a_folder_whose_name_an_address_escapes(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     folder.mkdir()
