@@ -104,7 +104,7 @@ def train(
     prepare_backend()
     check_model_name(registered_model)
     address = connect(tracking_uri, writes=True, migrate=migrate)
-    config = _with_model_of_start(config, tracking_uri)
+    config = _with_named_models(config, tracking_uri)
     config = _prepared(config, console)
     return _train(config, None, registered_model, console, address=address, experiment=experiment, cache=cache)
 
@@ -156,13 +156,26 @@ def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
     return dataclasses.replace(config, preset=chosen_preset(config.preset))
 
 
-def _with_model_of_start(config: TrainingConfig, tracking_uri: str | None) -> TrainingConfig:
-    """Where weights come from a bundle and no network is named, the network is the bundle's."""
-    if not config.starts_from_bundle or ALL not in config.model.split(","):
-        return config
-    with tempfile.TemporaryDirectory(prefix="lesionflow-start-") as folder:
-        card = read_card(resolve(config.start_from, Path(folder), tracking_uri).folder)
-    return dataclasses.replace(config, model=card.network, width=card.training.get("width", config.width))
+def _with_named_models(config: TrainingConfig, tracking_uri: str | None) -> TrainingConfig:
+    """The configuration with what the models that it names decide.
+
+    The bundle that weights come from decides the network where none is named, and the size of the images where none is
+    given. An alias becomes the version that it names now: what resumes or repeats the training must not take another.
+    """
+    named = {"start_from": config.start_from if config.starts_from_bundle else "", "teacher": config.teacher}
+    found: dict[str, Any] = {}
+    for option, address in named.items():
+        if not address:
+            continue
+        with tempfile.TemporaryDirectory(prefix="lesionflow-named-") as folder:
+            resolved = resolve(address, Path(folder), tracking_uri)
+            card = read_card(resolved.folder)
+        found[option] = resolved.address or address
+        if option == "start_from" and ALL in config.model.split(","):
+            found |= {"model": card.network, "width": card.training.get("width", config.width)}
+        if option == "start_from" and config.image_size is None:
+            found["image_size"] = card.height
+    return dataclasses.replace(config, **found)
 
 
 def _read_data(

@@ -153,6 +153,7 @@ class Resolved:
 
     folder: Path
     label: str
+    address: str = ""  # models:/NAME/VERSION of a registered one
 
 
 def resolve(
@@ -190,7 +191,7 @@ def resolve(
     entry = find_entry(*asked) or fetch_entry(*asked, download_to, files) or _ask(*asked, download_to, files)
     version = Version(name, entry.number, read_card(entry.bundle))
     _check_registered(version.label, version.card, entry.card_digest, entry.bundle)
-    return Resolved(entry.bundle, version.label)
+    return Resolved(entry.bundle, version.label, f"models:/{name}/{entry.number}")
 
 
 def resolve_folder(model: str) -> Resolved:

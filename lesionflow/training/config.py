@@ -95,7 +95,8 @@ class TrainingConfig:
     labels: str = labels_option(group=DATA)
     start_from: str = option(
         "", "Model whose weights training starts from: a bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "
-        "pretrained or imagenet.", group=DATA, metavar="MODEL",
+        "pretrained or imagenet; a model decides the network and the image size where they are not given.", group=DATA,
+        metavar="MODEL",
         unset="imagenet for efficientnet, random weights for the others",
     )  # fmt: skip
     last_layer: str = option(

@@ -11,12 +11,12 @@ import pytest
 from click.testing import Result
 from rich.console import Console
 
-from lesionflow.api.train import _read_data, _without_missing
+from lesionflow.api.train import _read_data, _with_named_models, _without_missing
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import RegistryError
 from lesionflow.model.card import read_card
 from lesionflow.registry.champion import find_champion
-from lesionflow.registry.versions import find_version
+from lesionflow.registry.versions import find_version, resolve
 from lesionflow.training.config import TrainingConfig
 from tests.conftest import error_line, invoke, without_pictures, working_in
 
@@ -241,6 +241,22 @@ def test_weights_of_a_bundle_need_no_imagenet_and_decide_the_network(
     )
     told = "has the network efficientnet, not cnn; leave out --model, or give --model efficientnet"
     assert result.exit_code == 2 and told in result.stderr.splitlines()[-1]
+
+
+def test_a_named_model_decides_what_is_not_given_and_an_alias_becomes_the_version(
+    trained_store: Path, tmp_path: Path
+) -> None:
+    address = f"sqlite:///{trained_store}/mlflow.db"
+    given = TrainingConfig(start_from="models:/lesionflow@champion", teacher="models:/lesionflow/latest")
+    found = _with_named_models(given, address)
+    champion = read_card(resolve(found.start_from, tmp_path, address).folder)
+    assert all(re.fullmatch(r"models:/lesionflow/\d+", named) for named in (found.start_from, found.teacher))
+    assert (found.model, found.image_size) == (champion.network, 32)
+    chosen = dataclasses.replace(given, image_size=48, model="vgg")
+    kept = _with_named_models(chosen, address)
+    assert (kept.model, kept.image_size) == ("vgg", 48)
+    pretrained = _with_named_models(TrainingConfig(start_from="pretrained"), None)
+    assert (pretrained.start_from, pretrained.model, pretrained.image_size) == ("pretrained", "efficientnet", 128)
 
 
 def test_a_missing_extra_leaves_its_network_out_of_all(
