@@ -71,7 +71,7 @@ def contact_sheet(
         axes.spines[:].set(visible=mistake.missed, linewidth=3)
         chance = f"malignant {mistake.malignant_probability:.1%}" if mistake.missed else f"at {mistake.probability:.0%}"
         heading = f"{'MISSED ' if mistake.missed else ''}{mistake.true}"
-        axes.set_title(f"{heading}\ncalled {mistake.called}", fontsize=TEXT, fontweight="bold", pad=4)
+        axes.set_title(f"{heading}\ncalled {mistake.called}", fontsize=TEXT, fontweight="bold", pad=4, y=1.0)
         axes.set_xlabel(f"{chance}\n{shortened(mistake.image_id)}", fontsize=SMALL, parse_math=False)
     say(figure, _message(predictions), about)
     return figure

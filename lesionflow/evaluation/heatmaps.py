@@ -136,8 +136,7 @@ def heatmap_sheet(
     rows, names = max(1, -(-len(maps) // PAIRS)), predictions.label_set.names
     figure, panels = canvas(0.8 + 1.55 * rows, rows, 2 * PAIRS)
     for axes in panels.flat:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
+        axes.set_axis_off()  # an axis without marks would be laid out and drawn all the same
     for number, (found, image) in enumerate(zip(maps, images, strict=True)):
         plain, lined = panels[number // PAIRS, 2 * (number % PAIRS) : 2 * (number % PAIRS) + 2]
         plain.imshow(image)
@@ -146,9 +145,9 @@ def heatmap_sheet(
         verdict = "rightly" if found.true == found.called else f"as {names[found.called]}"
         plain.set_title(
             f"{names[found.true]}, called {verdict}\n{shortened(predictions.image_ids[found.index])}",
-            fontsize=SMALL, loc="left", parse_math=False,
+            fontsize=SMALL, loc="left", parse_math=False, y=1.0,  # said, not looked for above all that is drawn
         )  # fmt: skip
-        lined.set_title(f"{found.probability:.0%} → {found.lowest:.0%}", fontsize=SMALL)
+        lined.set_title(f"{found.probability:.0%} → {found.lowest:.0%}", fontsize=SMALL, y=1.0)
     say(figure, _message(maps), about)
     return figure
 
@@ -157,16 +156,18 @@ def draw_lines(axes: Axes, drop: np.ndarray, shape: tuple[int, ...]) -> None:
     """Draw the two lines of a map, `Occlusion.drop`, over an image of a shape, or say that there is none."""
     greatest = drop.max()
     if greatest < NOTHING or np.ptp(drop) == 0:
-        axes.set_xlabel("no patch matters", fontsize=SMALL)
+        below = axes.annotate("no patch matters", (0.5, 0), (0, -4), "axes fraction", "offset points", fontsize=SMALL)
+        below.set(horizontalalignment="center", verticalalignment="top")
         return
     height, width = drop.shape
     # The map has the network's size, the image may have another.
     across = (np.arange(width) + 0.5) / width * shape[1] - 0.5
     down = (np.arange(height) + 0.5) / height * shape[0] - 0.5
-    for level, thickness in ((0.5, 1.0), (0.8, 2.4)):
-        if drop.min() < level * greatest:
-            for colour, extra in (("black", 1.6), ("white", 0.0)):  # a white line with black edges shows on any ground
-                axes.contour(across, down, drop, [level * greatest], colors=colour, linewidths=thickness + extra)
+    lines = {level * greatest: width for level, width in ((0.5, 1.0), (0.8, 2.4)) if drop.min() < level * greatest}
+    # A white line with black edges shows on any ground.
+    for colour, edge in (("black", 1.6), ("white", 0.0)) if lines else ():
+        widths = [width + edge for width in lines.values()]
+        axes.contour(across, down, drop, list(lines), colors=colour, linewidths=widths)
 
 
 def central_share(maps: Sequence[Heatmap]) -> float | None:

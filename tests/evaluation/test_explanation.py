@@ -88,7 +88,7 @@ def test_what_matters_is_blue_and_what_speaks_against_yellow_and_small_effects_a
         drop = laid.get_array()
         assert drop is not None
         colours[peak] = laid.to_rgba(drop)  # (height, width, 4)
-        assert len(figure.axes[1].collections) == (4 if peak >= math.log(2) else 0)
+        assert len(figure.axes[1].collections) == (2 if peak >= math.log(2) else 0)
     for peak, shades in colours.items():
         assert shades[-1, 0, 3] < 0.01  # nothing is laid over what does not matter
         assert shades[0, -1, 3] == pytest.approx(0.55 * abs(peak) / 2.3, abs=0.02)
