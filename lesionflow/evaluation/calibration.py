@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from lesionflow.model.prediction import LabelledPredictions
 
 PULL = 10.0  # by cross-validation over lesions of both networks: 0 to 100 differ by 0.002 in log loss
 TEMPERATURE_PULL = 1.0  # of its logarithm towards 0: where no validation image is called wrong, likelihood wants 0
+OF_THE_FIT = ("ece_after", "specificity_at_the_threshold")  # figures of a calibration that say how well it fits
 UNFAMILIAR_SHARE = 0.01  # of validation images that are farther than the limit
 
 
@@ -69,6 +71,37 @@ def fit_calibration(
     if not malignant.all():
         fitted["specificity_at_the_threshold"] = float((probability[~malignant] < threshold).mean())
     return Calibration(temperature, plain.logit_offsets, threshold, uncertain, familiar, fitted, call_strength)
+
+
+def carried_over(fitted: Calibration, same_images: Calibration, all_images: Calibration) -> Calibration:
+    """A calibration that was fitted on some of the images, moved by what all of them show of another's.
+
+    fitted: of outputs that are known for some images alone; same_images and all_images: of other outputs, which are
+    known for all, fitted on the same images and on all. What the latter two differ by is the chance in the choice of
+    images, nearly the same for outputs that are as like as one look and an average of eight: a control variate.
+    Temperatures and distances are moved by their ratio, probabilities on the scale of log odds.
+    """
+    from scipy.special import expit, logit
+
+    def moved(name: str) -> float:
+        here, same, of_all = (
+            float(np.clip(getattr(each, name), 1e-9, 1 - 1e-9)) for each in (fitted, same_images, all_images)
+        )
+        return float(expit(logit(here) + logit(of_all) - logit(same)))
+
+    offsets = np.add(fitted.logit_offsets, np.subtract(all_images.logit_offsets, same_images.logit_offsets))
+    far = fitted.unfamiliar_above
+    if far is not None and same_images.unfamiliar_above and all_images.unfamiliar_above:
+        far *= all_images.unfamiliar_above / same_images.unfamiliar_above
+    return replace(
+        fitted,
+        temperature=fitted.temperature * all_images.temperature / same_images.temperature,
+        logit_offsets=tuple(offsets.tolist()),
+        malignant_threshold=moved("malignant_threshold"),
+        uncertain_below=moved("uncertain_below"),
+        unfamiliar_above=far,
+        figures={name: value for name, value in fitted.figures.items() if name not in OF_THE_FIT},
+    )
 
 
 def ece_by_chance(probabilities: np.ndarray, *, draws: int = 1000, seed: int = 0) -> float:

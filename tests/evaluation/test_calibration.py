@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lesionflow.diagnoses import HAM10000
-from lesionflow.evaluation.calibration import UNFAMILIAR_SHARE, fit_calibration
+from lesionflow.evaluation.calibration import UNFAMILIAR_SHARE, carried_over, fit_calibration
 from lesionflow.model.card import Calibration
 from lesionflow.model.decision import decide, softmax
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR
@@ -186,3 +186,35 @@ def test_the_figures_are_of_the_probabilities_that_the_bundle_will_give() -> Non
     neutral = decide(logits, distances, Calibration(), tuple(PRIOR))
     assert neutral.malignant_probability.mean() > said.malignant_probability.mean()
     assert found.figures["images"] == 1000
+
+
+def test_a_calibration_of_some_images_is_carried_over_to_all() -> None:
+    logits, distances, labels = drawn(3000)
+    averaged = logits + np.random.default_rng(5).normal(scale=0.3, size=logits.shape)  # as like as looks at one image
+    some = np.arange(300)
+
+    def fitted(of: np.ndarray, members: np.ndarray) -> Calibration:
+        return fit_calibration(of[members], distances[members], labels[members], EVEN, PRIOR)
+
+    all_images, of_some = fitted(averaged, np.arange(3000)), fitted(averaged, some)
+    found = carried_over(of_some, fitted(logits, some), fitted(logits, np.arange(3000)))
+    for name in ("temperature", "unfamiliar_above"):
+        true, alone, carried = (getattr(each, name) for each in (all_images, of_some, found))
+        assert abs(carried - true) < abs(alone - true) / 5
+    true_offsets, alone_offsets, offsets = (np.array(each.logit_offsets) for each in (all_images, of_some, found))
+    assert np.abs(offsets - true_offsets).max() < np.abs(alone_offsets - true_offsets).max() / 5
+    assert "ece_after" not in found.figures  # which would be that of another calibration
+    assert found.figures["images"] == 300
+    nothing_to_carry = carried_over(of_some, all_images, all_images)
+    for name in ("temperature", "malignant_threshold", "uncertain_below", "unfamiliar_above", "logit_offsets"):
+        assert getattr(nothing_to_carry, name) == pytest.approx(getattr(of_some, name))
+
+
+def test_a_calibration_is_carried_over_where_a_threshold_is_at_its_end() -> None:
+    logits, distances, labels = drawn(200)
+    fitted = fit_calibration(logits, distances, labels, EVEN, PRIOR)
+    at_the_end = dataclasses.replace(fitted, malignant_threshold=0.0, uncertain_below=1.0, unfamiliar_above=0.0)
+    for each in (carried_over(fitted, at_the_end, fitted), carried_over(at_the_end, fitted, at_the_end)):
+        assert 0 <= each.malignant_threshold <= 1
+        assert 0 <= each.uncertain_below <= 1
+        assert each.unfamiliar_above is not None and np.isfinite(each.unfamiliar_above)

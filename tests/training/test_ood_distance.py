@@ -8,6 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lesionflow.errors import TrainingError
 from lesionflow.model.card import DISTANCE
+from lesionflow.training.export import ood_distance
 from lesionflow.training.export.ood_distance import SHRINKAGE, add_distance
 
 SIDE, FEATURES = 8, 5
@@ -92,6 +93,15 @@ def test_the_features_are_those_of_the_middle_where_there_is_one(tmp_path: Path)
     session = onnxruntime.InferenceSession(asked.SerializeToString(), providers=["CPUExecutionProvider"])
     _, found, maps = session.run(None, {"image": pixels.astype(np.float32)})
     np.testing.assert_allclose(found, mahalanobis(maps.mean(axis=(2, 3)).astype(np.float64), labels, train), rtol=1e-3)
+
+
+def test_of_a_frequent_diagnosis_some_images_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ood_distance, "MOST_OF_A_DIAGNOSIS", 4)
+    labels = np.array([0] * 12 + [1] * 3 + [0] * 4)
+    members, weights = ood_distance._members(labels, np.arange(2, 19))  # 14 of the first, 3 of the other
+    assert sorted(labels[members].tolist()) == [0] * 4 + [1] * 3 and len(set(members.tolist())) == 7
+    assert members.min() >= 2
+    assert weights[labels[members] == 0].tolist() == [3.5] * 4 and weights[labels[members] == 1].tolist() == [1.0] * 3
 
 
 def test_what_training_never_showed_is_far(tmp_path: Path) -> None:

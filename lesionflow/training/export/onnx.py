@@ -129,13 +129,15 @@ def _store_halves(file: Path) -> None:
 
 
 def _largest_difference(network: keras.Model, graph: bytes, samples: np.ndarray, mirrored: bool = False) -> float:
+    import keras
     import onnxruntime
 
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     images = samples.astype(np.float32)  # (images, height, width, 3)
     exported = session.run(None, {session.get_inputs()[0].name: images})[0]
     seen = [images, images[:, :, ::-1]] if mirrored else [images]
-    original = np.mean([network.predict(view, verbose=0) for view in seen], axis=0)
+    # Called as it is: `predict` would have TensorFlow trace the network for these few images.
+    original = np.mean([keras.ops.convert_to_numpy(network(view)) for view in seen], axis=0)
     return float(np.abs(softmax(exported) - softmax(original)).max())
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import onnx
 
 MIDDLE = 16  # times smaller than the image are the maps that the features are taken from
+# Training images of a diagnosis that the features are taken of. Of 7,038 of HAM10000's that leaves 3,334, and the
+# distances of validation images correlate with those by all by 0.99; the same 15 of 1,488 are beyond the limit.
+MOST_OF_A_DIAGNOSIS = 1000
 SHRINKAGE = 0.01  # of the covariance towards a sphere: directions that training images hardly use count less
 _POOLINGS = ("GlobalAveragePool", "ReduceMean")
 
@@ -34,8 +37,9 @@ def add_distance(file: Path, pixels: np.ndarray, labels: np.ndarray, train: np.n
 
     model = onnx.load(str(file))
     pooled = _pooled_middle(model, pixels.shape[1:3]) or _last_pooling(model)
-    features = _features(model, pooled, pixels, train)  # (images, features)
-    means, whitening = _gaussian(features, labels[train])
+    members, weights = _members(labels, train)
+    features = _features(model, pooled, pixels, members)  # (images, features)
+    means, whitening = _gaussian(features, labels[members], weights)
     # Next to the weights it takes the most room: in float16, multiplied so that its numbers are where float16 is exact.
     # Of an `efficientnet` on HAM10000 that changes distances by less than a thousandth, and no decision.
     stretch = 2.0 ** -np.floor(np.log2(np.abs(whitening).max()))
@@ -43,6 +47,17 @@ def add_distance(file: Path, pixels: np.ndarray, labels: np.ndarray, train: np.n
     _append(model, pooled, whitening, means @ whitening, stretch**-2)
     onnx.checker.check_model(model)
     file.write_bytes(model.SerializeToString())
+
+
+def _members(labels: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Some training images, as indices, and for how many of their diagnosis each of them stands."""
+    members, weights = [], []
+    for label in np.unique(labels[train]):
+        of_it = train[labels[train] == label]
+        spread = np.linspace(0, len(of_it) - 1, min(len(of_it), MOST_OF_A_DIAGNOSIS)).astype(int)
+        members.append(of_it[spread])
+        weights.append(np.full(len(spread), len(of_it) / len(spread)))
+    return np.concatenate(members), np.concatenate(weights)
 
 
 def _pooled_middle(model: onnx.ModelProto, size: tuple[int, ...]) -> str:
@@ -99,7 +114,7 @@ def _features(model: onnx.ModelProto, pooled: str, pixels: np.ndarray, members: 
     return np.concatenate([part.reshape(len(part), -1) for part in parts]).astype(np.float64)
 
 
-def _gaussian(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _gaussian(features: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The means of the diagnoses, (diagnoses, features), and what makes the common covariance a sphere.
 
     The latter is (features, features), so scaled that a squared length is a mean over features.
@@ -107,7 +122,7 @@ def _gaussian(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.
     present = np.unique(labels)
     means = np.stack([features[labels == label].mean(axis=0) for label in present])
     centred = features - means[np.searchsorted(present, labels)]
-    variances, directions = np.linalg.eigh(centred.T @ centred / len(features))
+    variances, directions = np.linalg.eigh((centred * weights[:, None]).T @ centred / weights.sum())
     scales = np.sqrt(np.maximum(variances, 0) + SHRINKAGE * variances.mean() + 1e-12)
     return means, directions / scales / np.sqrt(features.shape[1])
 
