@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +21,7 @@ from lesionflow.datasets.split import (
     split_by_lesion,
 )
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.errors import DataError, first_few
+from lesionflow.errors import DataError, counted, first_few
 from lesionflow.images.duplicates import ALIKE, NEAR, correlation_in_light, dark_fields, lit_parts
 from lesionflow.images.pixel_cache import decoded_pixels
 
@@ -71,6 +73,7 @@ def read_data_sets(
         Where a data set cannot be read, or copies of an image have different diagnoses.
     """
     sets = [read_labelled_images(path, cache, labels, label_set) for path in (*data, *extra)]
+    sets = _named_apart(sets, (*data, *extra))
     for images in sets:
         if "source" not in images.table.columns:
             images.table["source"] = images.name
@@ -91,6 +94,18 @@ def read_data_sets(
         warnings=tuple([f"{images.name}: {text}" for images in sets for text in images.warnings] + warnings),
         label_set=label_set,
     )
+
+
+def _named_apart(sets: Sequence[LabelledImages], paths: Sequence[str]) -> list[LabelledImages]:
+    """Data sets of one name, as two tables `labels.csv`, by where they lie below the folder that holds both."""
+    names, found = [images.name for images in sets], []
+    for images, path in zip(sets, paths, strict=True):
+        alike = {os.path.abspath(other) for other, name in zip(paths, names, strict=True) if name == images.name}
+        if len(alike) > 1:
+            root = os.path.commonpath([os.path.dirname(other) for other in alike])
+            images = dataclasses.replace(images, name=os.path.relpath(path, root))
+        found.append(images)
+    return found
 
 
 def split_data_sets(
@@ -215,14 +230,14 @@ def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | 
         table = table.assign(lesion_id=table["lesion_id"].replace(renamed | joined))
         if len(copies):
             warnings.append(
-                f"{name}: {len(copies)} images are copies of images in the data sets before it and are left out: "
+                f"{name}: copies of images in the data sets before it are left out, {counted(len(copies), 'image')}: "
                 f"{first_few(table['image_id'].iloc[copies].tolist())}"
             )
         new = original < 0
         if table["extra"].all():
             known_lesion = table["lesion_id"].isin(set(kept["lesion_id"][~kept["extra"]])).to_numpy()
             if count := int((known_lesion & new).sum()):
-                warnings.append(f"{name}: {count} images of lesions that --data shows are left out of training")
+                warnings.append(f"{name}: left out of training: {counted(count, 'image')} of lesions that --data shows")
             new &= ~known_lesion
         table, own = table[new], _Thumbnails(*(each[new] for each in own))
         same_name = table["image_id"].isin(set(kept["image_id"]))

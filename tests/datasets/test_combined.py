@@ -81,7 +81,7 @@ def test_each_row_keeps_its_source_and_the_split_of_a_source_does_not_depend_on_
     other = write_set(tmp_path / "other", rows)
     alone = read_data_sets([str(one)], cache=tmp_path)
     both = read_data_sets([str(one), str(other)], cache=tmp_path)
-    assert both.table["source"].value_counts().to_dict() == {"labels.csv": 70, "Barcelona": 70}
+    assert both.table["source"].value_counts().to_dict() == {"one/labels.csv": 70, "Barcelona": 70}
     split = split_data_sets(both, FRACTIONS, 0)
     of_one = parts(alone, split_data_sets(alone, FRACTIONS, 0))
     assert of_one.items() <= parts(both, split).items()
@@ -89,10 +89,20 @@ def test_each_row_keeps_its_source_and_the_split_of_a_source_does_not_depend_on_
     assert parts(second, split_data_sets(second, FRACTIONS, 0)).items() <= parts(both, split).items()
     assert sorted(np.concatenate([split.train, split.validation, split.test])) == list(range(140))
     first, last = describe_sources(both, split)
-    assert first["name"] == "labels.csv" and last["name"] == "Barcelona" and last["licence"] == "CC BY 4.0"
+    assert first["name"] == "one/labels.csv" and last["name"] == "Barcelona" and last["licence"] == "CC BY 4.0"
     assert sum(last["images"].values()) == 70 and last["diagnoses"]["mel"] == 10 and not last["training_only"]
     reversed_order = read_data_sets([str(other), str(one)], cache=tmp_path)
     assert len({alone.digest, both.digest, reversed_order.digest, second.digest}) == 4
+
+
+def test_data_sets_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    one, other = write_set(tmp_path / "one", many("a", 0)), write_set(tmp_path / "other", many("b", 5000))
+    images = read_data_sets([str(one)], [str(other)], tmp_path)
+    assert images.table["source"].value_counts().to_dict() == {"one/labels.csv": 70, "other/labels.csv": 70}
+    assert images.name == "one/labels.csv and other/labels.csv"
+    twice = read_data_sets([str(one), str(one)], cache=tmp_path)
+    assert twice.name == "labels.csv" and len(twice.table) == 70
+    assert "are left out, 70 images: " in twice.warnings[0]
 
 
 def test_what_is_extra_only_trains(tmp_path: Path) -> None:
@@ -119,15 +129,16 @@ def test_copies_by_bytes_and_by_sight_are_left_out_and_their_lesions_joined(tmp_
     other = write_set(tmp_path / "other", [*others, *many("b", 5000)])
     images = read_data_sets([str(one), str(other)], cache=tmp_path)
     table = images.table.set_index("image_id")
-    assert len(table) == 70 + 3 + 70 and any("2 images are copies" in text for text in images.warnings)
+    assert len(table) == 70 + 3 + 70 and any("left out, 2 images" in text for text in images.warnings)
     assert table.loc["sister", "lesion_id"] == rows[0][1]
-    assert f"labels.csv/{rows[5][0]}" in table.index and table.loc["new", "lesion_id"] == f"labels.csv/{rows[6][1]}"
+    assert f"other/labels.csv/{rows[5][0]}" in table.index
+    assert table.loc["new", "lesion_id"] == f"other/labels.csv/{rows[6][1]}"
     split = split_data_sets(images, FRACTIONS, 0)
     found = parts(images, split)
     assert found["sister"] == found[rows[0][0]]
     extra = read_data_sets([str(one)], [str(other)], tmp_path)
     assert "sister" not in set(extra.table["image_id"]) and "new" in set(extra.table["image_id"])
-    assert any("1 images of lesions" in text for text in extra.warnings)
+    assert any("1 image of lesions" in text for text in extra.warnings)
 
 
 def test_copies_of_different_diagnoses_are_refused(tmp_path: Path) -> None:
@@ -160,7 +171,7 @@ def test_round_fields_in_the_dark_are_copies_only_where_what_they_light_up_is(
     planted: list[Row] = [(f"c{i}", f"C{i}", first[i][2], changes[i % 3](first[i][3]), {}) for i in range(0, half, 4)]
     third = write_set(tmp_path / "third", planted + others)
     found = read_data_sets([str(one), str(third)], cache=tmp_path)
-    assert any(f"{len(planted)} images are copies" in text for text in found.warnings)
+    assert any(f"are left out, {len(planted)} images: " in text for text in found.warnings)
 
 
 def test_a_source_with_few_lesions_of_a_diagnosis_trains_with_them(tmp_path: Path) -> None:
