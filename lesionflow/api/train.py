@@ -173,7 +173,7 @@ def _with_named_models(config: TrainingConfig, tracking_uri: str | None) -> Trai
         found[option] = resolved.address or address
         if option == "start_from" and ALL in config.model.split(","):
             found |= {"model": card.network, "width": card.training.get("width", config.width)}
-        if option == "start_from" and config.image_size is None:
+        if option == "start_from" and vars(config)["image_size"] is None:  # the preset has not filled it in yet
             found["image_size"] = card.height
     return dataclasses.replace(config, **found)
 
