@@ -5,7 +5,7 @@
 #
 # HAM10000 at 256 x 192 pixels or more; isic_extra.csv lists images of BCN_20000, ISIC 2017 and MSK with the columns path,
 # diagnosis, lesion_id, age, sex, localization and source. WORK keeps what is done: run again, it goes on after the last
-# whole epoch. Needs the extras `train` and `imagenet`, and pytest; two hours of one CPU core. Python is the one on the
+# whole epoch. Needs the extras `train` and `imagenet`, and pytest; three hours of one CPU core. Python is the one on the
 # PATH; PYTHON names another.
 set -euo pipefail
 
@@ -57,6 +57,31 @@ second=(
   --last-layer kept
   --mirrored true
 )
+# Sharper than they will be scored, with the other half:
+third=(
+  --image-size 184
+  --epochs 8
+  --patience 8
+  --learning-rate 5e-4
+  --label-smoothing 0.1
+  --consistency 0
+  --keep best
+  --start-from second
+  --last-layer kept
+)
+# Of the size that is scored, until the loss no longer falls:
+fourth=(
+  --image-size 160
+  --epochs 18
+  --patience 18
+  --learning-rate 7e-4
+  --label-smoothing 0.1
+  --consistency 0
+  --keep last
+  --start-from third
+  --last-layer kept
+  --mirrored true
+)
 
 if (($# != 3)) || [[ ! -d $1 || ! -f $2/isic_extra.csv ]]; then
   echo "usage: $0 /path/to/HAM10000 /path/to/isic_extra WORK" >&2
@@ -77,7 +102,8 @@ tr -d '\r' <"$2/isic_extra.csv" | awk -F, -v OFS=, '
   digit == 0 { print >"heldout.csv"; next }
   { print >"isic_extra.csv" }
   digit % 2 || $column["source"] == "ISIC 2017" { print >"isic_half.csv" }
-  BEGIN { files["heldout.csv"]; files["isic_extra.csv"]; files["isic_half.csv"] }'
+  digit % 2 == 0 || $column["source"] == "ISIC 2017" { print >"isic_other_half.csv" }
+  BEGIN { files["heldout.csv"]; files["isic_extra.csv"]; files["isic_half.csv"]; files["isic_other_half.csv"] }'
 
 # stage NAME OPTION ...: train in a store of its own, or go on there; leaves the bundle in WORK/NAME.
 stage() {
@@ -108,7 +134,9 @@ END
 
 stage first --data HAM10000 --extra isic_extra.csv "${first[@]}"
 stage second --data HAM10000 --extra isic_half.csv "${second[@]}"
-if ! "$here/ship_pretrained.sh" second; then
-  echo "$0: the bundle is not shipped; it is kept in $work/second" >&2
+stage third --data HAM10000 --extra isic_other_half.csv "${third[@]}"
+stage fourth --data HAM10000 --extra isic_half.csv "${fourth[@]}"
+if ! "$here/ship_pretrained.sh" fourth; then
+  echo "$0: the bundle is not shipped; it is kept in $work/fourth" >&2
   exit 1
 fi
