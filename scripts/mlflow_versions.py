@@ -21,7 +21,7 @@ RELEASES = ("3.17.0", "3.17.1", "3.17.2", "3.18.0")
 ROOT = Path(__file__).parents[1]
 TESTS = (
     "tests/registry/test_resolution.py",
-    "tests/registry/test_remote_store.py",
+    "tests/registry/test_lookup.py",
     "tests/tracking/test_whole_run.py",
 )
 CHOSEN = "short_way or imports_no_mlflow or left_to_mlflow or exchanged or mlflow_writes"

@@ -190,9 +190,29 @@ def _reduce(image: Jpeg2KImageFile, data: bytes, width: int, height: int) -> int
 
 
 def check_zeros(data: bytes) -> None:
-    """Raise `ImageError` for a hole in a JPEG 2000: zeros are packets without content, and those are few."""
-    if data.find(bytes(1000), data.find(b"\xff\x4f\xff\x51"), data.rfind(b"\xff\xd9")) >= 0:
+    """Raise `ImageError` for a hole in a JPEG 2000: more zeros in a row than a tile has packets, which may be empty."""
+    start = data.find(b"\xff\x4f\xff\x51")
+    zeros = bytes(min(max(_packets(data, start), 1000), len(data)))
+    if zeros and data.find(zeros, start, data.rfind(b"\xff\xd9")) >= 0:
         raise ImageError("damaged", "zeros in place of pixels")
+
+
+def _packets(data: bytes, start: int) -> int:
+    """How many packets a tile has at most, as the headers say: ITU-T T.800, A.5.1, A.6.1 and B.6."""
+    style = data.find(b"\xff\x52", start)
+    if start < 0 or style < 0 or len(data) < style + 14 + 33:
+        return 0
+    edges, components = struct.unpack_from(">6I", data, start + 8), data[start + 41]
+    (layers,), levels = struct.unpack_from(">H", data, style + 6), data[style + 9]
+    precincts = 0
+    for level in range(levels + 1 if levels <= 32 else 0):
+        sizes = data[style + 14 + level] if data[style + 4] & 1 else 0xFF  # logarithms of height and width
+        across, down = (
+            (min(edges[i], edges[i + 4]) >> (levels - level) + bits) + 2
+            for i, bits in ((0, sizes & 15), (1, sizes >> 4))
+        )
+        precincts += across * down
+    return precincts * layers * components
 
 
 def _load_deep_jpeg2000(data: bytes, bits: int) -> Image.Image:

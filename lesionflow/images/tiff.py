@@ -48,8 +48,9 @@ _HEADER = 8  # bytes
 _REDUCED, _MASK = 1, 4
 _NONE, _JPEG, _PACKBITS = 1, 7, 32773
 _DEFLATE = (8, 32946)
-# Zeros that are no pixels, by compression: LZW was seen to write 4 in a row, Zstandard 87. Others have checksums.
-_HOLES = {5: bytes(16), 50000: bytes(1000)}
+# Zeros that are no pixels, by compression: LZW was seen to write 4 in a row; Zstandard keeps a block of 128 KiB as it
+# is where packing saves less than 2 KiB of it, as noise with a row of black. Others have checksums.
+_HOLES = {5: bytes(16), 50000: bytes(2100)}
 _MOST_UNPACKED = 12 * MAXIMUM_PIXELS  # bytes of a strip: six samples of 16 bits
 _COMPRESSIONS = {
     1: "none", 2: "CCITT", 3: "CCITT G3", 4: "CCITT G4", 5: "LZW", 6: "old JPEG", 7: "JPEG", 8: "Deflate",

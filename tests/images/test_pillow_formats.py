@@ -185,6 +185,17 @@ def test_a_hole_in_jpeg_2000_is_damage() -> None:
     assert decode(data + bytes(2000) + b"behind it", 16, 16).any()
 
 
+def test_empty_packets_are_no_hole_of_jpeg_2000() -> None:
+    """A second layer that adds nothing, of which other encoders than Pillow's write a byte 0 for each packet."""
+    image = Image.new("RGB", (600, 600), (200, 150, 120))
+    data = saved(image, "JPEG2000", precinct_size=(32, 32), num_resolutions=1, no_jp2=True)
+    style, tile = data.index(b"\xff\x52"), data.index(b"\xff\x90")
+    layered = bytearray(data[:-2] + bytes(19 * 19 * 3) + data[-2:])
+    layered[style + 7] = 2
+    struct.pack_into(">I", layered, tile + 6, struct.unpack_from(">I", data, tile + 6)[0] + 19 * 19 * 3)
+    assert np.array_equal(decode(bytes(layered), 600, 600), np.asarray(image))
+
+
 def test_jpeg_2000_of_other_colours_is_unsupported() -> None:
     data = saved(NOISE, "JPEG2000")
     place = data.index(b"colr") + 7
