@@ -24,6 +24,11 @@ from lesionflow.model.prediction import LabelledPredictions
 PULL = 10.0  # by cross-validation over lesions of both networks: 0 to 100 differ by 0.002 in log loss
 TEMPERATURE_PULL = 1.0  # of its logarithm towards 0: where no validation image is called wrong, likelihood wants 0
 OF_THE_FIT = ("ece_after", "specificity_at_the_threshold")  # figures of a calibration that say how well it fits
+# Validation images that are looked at eight times, for the calibration of the average. Of the shipped model, fitted on
+# 744 images of 992 and carried over from one look at all, it is as good on other images as fitted on all: over 30
+# splits, log loss, ECE, balanced accuracy and malignant sensitivity differ by less than 0.001 on average. Those had 100
+# malignant ones at least; by a dozen, one that looks otherwise from another side would set the malignant threshold.
+AVERAGED_IMAGES, AVERAGED_MALIGNANT = 750, 100
 UNFAMILIAR_SHARE = 0.01  # of validation images that are farther than the limit
 
 
@@ -71,6 +76,17 @@ def fit_calibration(
     if not malignant.all():
         fitted["specificity_at_the_threshold"] = float((probability[~malignant] < threshold).mean())
     return Calibration(temperature, plain.logit_offsets, threshold, uncertain, familiar, fitted, call_strength)
+
+
+def averaged_images(malignant: np.ndarray, seed: int) -> tuple[np.ndarray, int]:
+    """An order of validation images, and how many of them, from the first on, the average is calibrated with.
+
+    malignant: (images,), whether each is.
+    """
+    order = np.random.default_rng(seed).permutation(len(malignant))
+    found = np.cumsum(malignant[order])
+    enough = 1 + int(np.searchsorted(found, min(AVERAGED_MALIGNANT, malignant.sum())))
+    return order, min(max(AVERAGED_IMAGES, enough), len(order))
 
 
 def carried_over(fitted: Calibration, same_images: Calibration, all_images: Calibration) -> Calibration:

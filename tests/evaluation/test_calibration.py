@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from lesionflow.diagnoses import HAM10000
-from lesionflow.evaluation.calibration import UNFAMILIAR_SHARE, carried_over, fit_calibration
+from lesionflow.evaluation.calibration import (
+    AVERAGED_IMAGES,
+    AVERAGED_MALIGNANT,
+    UNFAMILIAR_SHARE,
+    averaged_images,
+    carried_over,
+    fit_calibration,
+)
 from lesionflow.model.card import Calibration
 from lesionflow.model.decision import decide, softmax
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR
@@ -208,6 +215,18 @@ def test_a_calibration_of_some_images_is_carried_over_to_all() -> None:
     nothing_to_carry = carried_over(of_some, all_images, all_images)
     for name in ("temperature", "malignant_threshold", "uncertain_below", "unfamiliar_above", "logit_offsets"):
         assert getattr(nothing_to_carry, name) == pytest.approx(getattr(of_some, name))
+
+
+def test_where_few_are_malignant_more_images_are_looked_at_often() -> None:
+    """Of 13 the threshold would be that of one image."""
+    rare = np.arange(9000) % 50 == 0
+    order, count = averaged_images(rare, seed=3)
+    assert sorted(order) == list(range(9000)) and rare[order[:count]].sum() == AVERAGED_MALIGNANT
+    order, count = averaged_images(rare[:3000], seed=3)
+    assert rare[order[:count]].sum() == 60  # all that there are
+    for often in (np.arange(5000) % 5 == 0, np.zeros(5000, bool)):
+        assert averaged_images(often, seed=3)[1] == AVERAGED_IMAGES
+    assert averaged_images(rare[:60], seed=3)[1] == 60
 
 
 def test_a_calibration_is_carried_over_where_a_threshold_is_at_its_end() -> None:
