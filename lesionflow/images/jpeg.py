@@ -53,7 +53,7 @@ class Layout:
     exif: bytes  # from its byte order on; empty where there is none
     xmp: bytes
     profile: bytes  # an ICC profile, which may be broken; empty where there is none
-    adobe: bool  # whether Adobe's segment is there: CMYK is stored inverted then
+    adobe: int  # where Adobe's segment says how colours were turned; 0 without one; with it, CMYK is stored inverted
     jfif: int  # where the segment of JFIF has its version; 0 without one
     tables: tuple[tuple[int, int], ...]  # start and end of the Huffman tables' segments
 
@@ -68,8 +68,7 @@ def read_layout(data: bytes) -> Layout:
     frame: tuple[int, int, int, int, tuple[tuple[int, int, int], ...]] | None = None
     exif = xmp = b""
     parts: dict[int, bytes] = {}  # of the profile, by number
-    announced = jfif = 0
-    adobe = False
+    announced = jfif = adobe = 0
     tables: list[tuple[int, int]] = []
     position, length = 2, len(data)
     while position + 4 <= length:
@@ -106,7 +105,7 @@ def read_layout(data: bytes) -> Layout:
         elif marker == 0xE0 and not jfif and data.startswith(b"JFIF\0", start):
             jfif = start + 5
         elif marker == 0xEE and data.startswith(b"Adobe", start) and end - start >= 12:  # else the decoder ignores it
-            adobe = True
+            adobe = start + 11
         elif marker == _TABLES_HUFFMAN:
             tables.append((start, end))
         elif marker == _TABLES_QUANTIZATION:
@@ -374,8 +373,7 @@ def _mended(data: bytes, layout: Layout, said: str) -> bytes | None:
     elif "unknown JFIF revision number" in said and layout.jfif:
         mended[layout.jfif] = 1
     elif "Unknown Adobe color transform" in said:  # means YCbCr, or YCCK
-        place = data.index(b"\xff\xee") + 15
-        mended[place] = len(layout.components) // 4 + 1
+        mended[layout.adobe] = len(layout.components) // 4 + 1
     elif "ICC" in said:  # the note says that the profile is broken
         for start, end in reversed(_profile_segments(data)):
             del mended[start:end]

@@ -78,7 +78,7 @@ IMAGE_FORMATS = (
         "of 8 bits, grey and colour, and grey of 10 to 16, at the scale that is needed; with the extra `dicom` RGB "
         "of 9 to 16",
         "ICC profile",
-        "a codestream that breaks off, a thousand zeros in a row; other errors within it go unseen",
+        "a codestream that breaks off, a thousand zeros in a row or more than its packets; other errors go unseen",
         "its profile is passed over; white of more than 8 bits is black; sampled colours of odd sizes are shifted",
     ),
     ImageFormat(

@@ -122,7 +122,9 @@ def test_what_phones_and_cameras_write_is_whole() -> None:
 def test_a_transform_that_adobe_did_not_define_means_ycbcr() -> None:
     adobe = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\2"
     bare = PLAIN[:2] + PLAIN[PLAIN.index(b"\xff\xdb") :]  # without JFIF, which would say the same
-    assert np.array_equal(decode(bare[:2] + adobe + bare[2:], 64, 64), decode(PLAIN, 64, 64))
+    thumbnail = b"\xff\xed\0\x13" + adobe[:-1] + b"\1\0"  # within another segment, as Photoshop has one
+    for before in (b"", thumbnail):
+        assert np.array_equal(decode(bare[:2] + before + adobe + bare[2:], 64, 64), decode(PLAIN, 64, 64))
 
 
 def test_a_height_behind_the_pixels_is_named() -> None:
