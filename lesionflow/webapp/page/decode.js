@@ -56,6 +56,9 @@ async function decodeWhole(kind, about, [width, height], gap) {
   const bitmap = await openBitmap(kind, about);
   try {
     checkPixels(bitmap.width, bitmap.height, kind === "JPEG" ? MAXIMUM_STORED_PIXELS : MAXIMUM_PIXELS);
+    if (about.screen && (bitmap.width < about.screen[0] || bitmap.height < about.screen[1])) { // as Firefox does
+      throw new ImageFailure("unsupported", "a GIF that this browser cuts to its first frame; 'lesionflow score' reads it");
+    }
     const image = fittedBitmap(bitmap, width, height, about.factor, gap);
     if (about.png && image.data.subarray(-3 * image.width).every((value) => value === 0)) await checkRows(about.png);
     return kind === "JPEG" || !isTransparent(image, bitmap) ? image : null;
@@ -95,7 +98,8 @@ async function describe(kind, data, width, height) {
     return { orientation, factor: 1, ...colours, parts: [data] };
   }
   const convert = kind === "AVIF" ? avifConversion(data) : kind === "BMP" ? profileConversion(bmpProfile(data)) : null;
-  return { orientation: 1, factor: 1, ...coloursOf(convert), parts: [data] };
+  const screen = kind === "GIF" ? [data[6] | (data[7] << 8), data[8] | (data[9] << 8)] : null;
+  return { screen, orientation: 1, factor: 1, ...coloursOf(convert), parts: [data] };
 }
 
 /** How the colours of an image become sRGB: by a function, by nothing (null), or by the browser (undefined). */
