@@ -3,9 +3,9 @@
 The same 600 x 450 JPEG files, networks of the same or less cost (EfficientNet-Lite0; yolo11n-cls) at 128 x 128 that
 look at each image once, fresh weights for all, from start to written results. The multiply-adds of each are counted and
 printed. lesionflow's bundle is made on the spot, which needs the extra `train`; `--model` takes another: the shipped
-one, `pretrained`, looks at each image and its mirror image, which is twice the network. The peers run in an environment
-of their own, which needs `timm pandas ultralytics` and PyTorch; timm's package does not hold its script, so a clone of
-its repository is needed. What is missing is skipped, with the reason.
+one, `pretrained`, looks at each image and its mirror image at 160 x 160, which is three times the work. The peers run
+in an environment of their own, which needs `timm pandas ultralytics` and PyTorch; timm's package does not hold its
+script, so a clone of its repository is needed. What is missing is skipped, with the reason.
 
     python benchmarks/score_vs_peers.py --peers ENVIRONMENT/bin/python --timm-script CLONE/inference.py
         [--model BUNDLE] [--images 2000] [--rounds 2]
