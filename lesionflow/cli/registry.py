@@ -268,11 +268,19 @@ def _print_gates(promotion: Promotion) -> None:
 
 @command(short_help="Write a model into a folder: bundle, other runtimes, hub.")
 @click.argument("model", type=MODEL)
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
+@option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Folder to write; it can be named without --out, too.",
+)
 @options_of(ExportConfig)
 @cache_option
 @tracking_uri_option
-def export(model: str, folder: Path, tracking_uri: str | None, cache: Path | None, **options: Any) -> None:
+def export(
+    model: str, folder: Path | None, out: Path | None, tracking_uri: str | None, cache: Path | None, **options: Any
+) -> None:
     """Write a MODEL into FOLDER, which must be new or empty.
 
     MODEL is written as for 'lesionflow score --model'. A bundle is copied, and every file verified: it scores,
@@ -283,11 +291,15 @@ def export(model: str, folder: Path, tracking_uri: str | None, cache: Path | Non
 
     \b
     Example:
-      lesionflow export models:/lesionflow@champion champion
-      lesionflow export pretrained phone --format litert --images photographs
+      lesionflow export models:/lesionflow@champion --out champion
+      lesionflow export pretrained --format litert --images photographs --out phone
     """
     from lesionflow.api.export import export
 
+    if folder is not None and out is not None and folder != out:
+        raise UsageError(f"FOLDER is {folder}, and --out is {out}: name one")
+    if (folder := folder or out) is None:
+        raise UsageError("export: name the folder to write, as --out FOLDER")
     done = export(model, folder, tracking_uri=tracking_uri, cache=cache, **options)
     click.echo(f"{done.label}: {', '.join(done.files)} in {done.folder}")
     if done.parity:

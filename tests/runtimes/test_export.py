@@ -61,7 +61,7 @@ def exported(
 
     def changed(words: list[str]) -> list[str]:
         options = main.commands["export"].make_context("export", words[1:]).params
-        made[f"{options['format']} {options['precision']}"] = folder / options["folder"]
+        made[f"{options['format']} {options['precision']}"] = folder / options["out"]
         of = {"pretrained": bundle, "photographs": photographs, "moles": demo_folder}
         more = [
             "--cache",
@@ -77,7 +77,9 @@ def exported(
     with contextlib.chdir(folder):
         said = follow(text, folder, changed)
         if importlib.util.find_spec("torch"):
-            said += follow(f"lesionflow export pretrained {TORCH} --format torch --images photographs", folder, changed)
+            said += follow(
+                f"lesionflow export pretrained --format torch --images photographs --out {TORCH}", folder, changed
+            )
     found = re.findall(r"on (\d+) images \(of .*\): probabilities differ by at most .*\(allowed 0.001\)", said)
     assert {*found} == {"40"} and len(found) == len(made) - 3  # less the hub's, half and int8
     return made
@@ -270,6 +272,19 @@ def test_what_is_no_bundle_and_a_folder_that_holds_something_are_refused(
     assert done.exit_code == 1 and "altered since it was trained" in error_line(done)
     done = invoke("export", str(bundle), str(altered), "--format", "onnx")
     assert done.exit_code == 1 and "not an empty folder" in error_line(done)
+
+
+@pytest.mark.parametrize(("words", "message"), [([], "--out FOLDER"), (["one", "--out", "other"], "name one")])
+def test_the_folder_is_named_once(words: list[str], message: str, bundle: Path, tmp_path: Path) -> None:
+    with contextlib.chdir(tmp_path):
+        done = invoke("export", str(bundle), *words)
+        assert done.exit_code == 2 and message in error_line(done) and not [*tmp_path.iterdir()]
+        assert (
+            invoke("export", str(bundle), "given").exit_code
+            == invoke("export", str(bundle), "--out", "told").exit_code
+            == 0
+        )
+        assert {each.name for each in Path("given").iterdir()} == {each.name for each in Path("told").iterdir()}
 
 
 def test_a_format_whose_packages_are_missing_names_the_extra(
