@@ -292,7 +292,7 @@ def export(
     \b
     Example:
       lesionflow export models:/lesionflow@champion --out champion
-      lesionflow export pretrained --format litert --images photographs --out phone
+      lesionflow export pretrained --format litert --images moles --out phone
     """
     from lesionflow.api.export import export
 
