@@ -62,7 +62,7 @@ def score(
     summary = score(source, out, model=model, tracking_uri=tracking_uri, quiet=quiet, **options)
     if not quiet:
         _print_summary(summary, out, options["group_by"], part=options["shard"])
-    if summary.failed:
+    if summary.counts.failures:
         ctx.exit(SOME_IMAGES_FAILED)
 
 
@@ -101,7 +101,7 @@ def merge(
         raise type(stopped)("stopped; what the parts have done is kept") from stopped
     if not quiet:
         _print_summary(summary, out or parts, options["group_by"])
-    if summary.failed:
+    if summary.counts.failures:
         ctx.exit(SOME_IMAGES_FAILED)
 
 
@@ -115,14 +115,18 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
     for diagnosis, count in sorted(counts.diagnoses.items(), key=lambda item: -item[1]):
         say(f"  {diagnosis:{width}}{count:8}  {count / max(summary.scored, 1):6.1%}")
     for reason, count in sorted(counts.failures.items()):
-        say(f"  failed, {reason}: {count}")
-        if reason == "not_found" and count == total > 1:
-            say("  nothing was found: paths of a list count from the folder where the command was given")
+        say(f"  {'failed' if group_by is None else 'images failed'}, {reason}: {count}")
+    if set(counts.failures) == {"not_found"} and not summary.scored and total > 1:
+        say("  nothing was found: paths of a list count from the folder where the command was given")
+    if summary.unread:
+        words = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.failures.items()))
+        failed = counted(len(summary.unread), "image")
+        warn([f"{failed} of these groups could not be read ({words}): {ascii(first_few(summary.unread))[1:-1]}"])
     referred = ", ".join(f"{count} {why}" for why, count in counts.referred.items())
     say(f"malignant at the operating point: {counts.malignant} ({counts.malignant_share:.1%}); refer: {referred}")
     if counts.both:
         say(f"the two models disagree on {counts.disagreed} of {counts.both} ({counts.disagreed / counts.both:.1%})")
-    speed = (total - summary.resumed) / max(summary.seconds, 1e-9)
+    speed = max(total - summary.resumed, 0) / max(summary.seconds, 1e-9)
     if part is not None:
         end = f"part {part} is done; when all are: lesionflow merge {shlex.quote(out)}"
     else:

@@ -113,6 +113,8 @@ class ReportConfig:
             raise UsageError("--sample-out: says where the list of --sample goes; add --sample N, or leave it out")
         if self.sample is None and self.by != BY_BOTH:
             raise UsageError("--by: says how --sample draws; add --sample N, or leave it out")
+        if self.sample is None and self.sample_seed:
+            raise UsageError("--sample-seed: says which images --sample draws; add --sample N, or leave it out")
         check_pool(self.group_by, self.pool)
         if self.log_report and not self.log:
             raise UsageError("--log-report is for --log; add that, or leave it out")

@@ -60,12 +60,17 @@ class Groups:
 
     def __call__(self) -> Iterator[Row]:
         """The rows, in the order of the groups' first images."""
-        return iter(self.pooled)
+        return iter(self._pooled_and_failed[0])
+
+    @property
+    def failed(self) -> list[Row]:
+        """The rows of images that could not be read, which a group's row does not show where others could be."""
+        return self._pooled_and_failed[1]
 
     @cached_property
-    def pooled(self) -> list[Row]:
-        """A row for each group, in the order of their first images."""
+    def _pooled_and_failed(self) -> tuple[list[Row], list[Row]]:
         number_of: dict[str, int] = {}
+        failed: list[Row] = []
         shown: list[Row] = []  # of each group, with its first image's own predictions
         group_of, images = array("q"), [_Images(array("d"), []) for _ in self.deciding]
         for index, row in enumerate(self.rows()):
@@ -75,6 +80,7 @@ class Groups:
             if group == len(shown):
                 shown.append(row)
             if row.prediction is None:
+                failed.append(row)
                 continue
             if shown[group].prediction is None:
                 shown[group] = row
@@ -83,7 +89,7 @@ class Groups:
                 assert said is not None
                 own.probabilities.extend(said.probabilities)
                 own.refer.append(said.refer)
-        return self._decided(shown, np.array(group_of, np.int64), images)
+        return self._decided(shown, np.array(group_of, np.int64), images), failed
 
     def _decided(self, shown: list[Row], group_of: np.ndarray, images: Sequence[_Images]) -> list[Row]:
         scored, compact = np.unique(group_of, return_inverse=True)  # groups with a scored image

@@ -135,7 +135,7 @@ function arrange() {
 
 find("#model").textContent = "Model: " + data.model;
 if (data.demo) find("#demo").textContent = "Demo model: trained on synthetic images, its numbers mean nothing.";
-find("#counts").textContent = data.scored + " images scored, " + data.failed + " failed. " +
+find("#counts").textContent = data.scored + (data.grouped ? " groups of" : "") + " images scored, " + data.failed + " failed. " +
   data.diagnoses.map((name, index) => name + " " + data.counts[index]).join(", ") + ".";
 find("#decided").textContent = "Malignant at the operating point: " + data.malignant_count + ". Refer: " +
   Object.entries(data.referred).map(([why, count]) => count + " " + why).join(", ") + ".";
@@ -145,12 +145,12 @@ if (data.also) find("#also").textContent = "Also asked: " + data.also + ". On " 
   rows.length + " images shown the two models disagree, on the call or on whether it is malignant; these come first.";
 if (data.scored > rows.length) find("#left-out").textContent =
   "This page shows the " + rows.length + " most suspicious of them; the report beside it has every row.";
-if (data.failed) {
+if (data.images_failed) {
   find("#failures").hidden = false;
-  find("#failures summary").textContent = data.failed + (data.failed === 1 ? " image" : " images") + " failed";
+  find("#failures summary").textContent = data.images_failed + (data.images_failed === 1 ? " image" : " images") + " failed";
   find("#failures ul").append(...data.failures.map(([file, error]) =>
     make("li", "", make("strong", "", file), " \u2014 ", error)));
-  if (data.failed > data.failures.length)
+  if (data.images_failed > data.failures.length)
     find("#failures details > p").textContent = "The first " + data.failures.length + " are listed.";
 }
 columns.forEach((column) => {

@@ -8,6 +8,7 @@ import heapq
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -48,6 +49,7 @@ def write_page(
     model_asked: str = "",
     sample: Collection[str] = (),
     also: str = "",
+    unread: Sequence[Row] | None = None,
     overwrite: bool = False,
     workers: int | None = None,
 ) -> None:
@@ -57,7 +59,8 @@ def write_page(
     diagnosis's share of the training images; call_strength: of the model's calibration; model_asked: what `lesionflow
     explain` is to be given as the model; sample: paths of images to review, which are on the page whatever their
     probability; also: the name of a second model, whose answers stand beside the first one's: images on which the two
-    disagree come first then. Raises `ReportError` where it cannot be written.
+    disagree come first then; unread: where rows are groups, the images that failed, which are listed in place of failed
+    rows. Raises `ReportError` where it cannot be written.
     """
     counts, failures = Counts.of(labels), list[Row]()
     # A heap: the least suspicious of those kept is the first to go.
@@ -74,6 +77,9 @@ def write_page(
             heapq.heappush(suspicious, entry)
         else:
             heapq.heappushpop(suspicious, entry)
+    if unread is not None:
+        failures = list(unread[:MAXIMUM_FAILURES])
+        counts.failures = dict(Counter(row.reason for row in unread))
     suspicious.sort(key=lambda entry: entry[1:4], reverse=True)
     kept = [(row, said) for *_, row, said in suspicious]
     style = base_style() + packaged("lesionflow.scoring", "page.css")
@@ -84,6 +90,7 @@ def write_page(
     about["sampled"] = [index for index, entry in enumerate(suspicious) if entry[0]]
     about["also"] = utf8(also)
     about["disagree"] = sum(entry[1] for entry in suspicious)
+    about["grouped"] = unread is not None
     about["calls"] = _calls(call_strength)
     about["prior"] = prior or [1 / len(labels)] * len(labels)
     with atomic_file(out, overwrite) as file:
@@ -153,6 +160,7 @@ def _data(
     start = about | {
         "scored": counts.scored,
         "failed": counts.failed,
+        "images_failed": sum(counts.failures.values()),
         "diagnoses": labels.names,
         "full_names": [labels.full_names[name] for name in labels.names],
         "malignant": labels.malignant_indices,

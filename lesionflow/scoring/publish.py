@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,6 +60,7 @@ class Summary:
     resumed: int  # images that an earlier run had done
     left_out: Mapping[str, int] = field(default_factory=dict)  # files of the folder that are no images, by kind
     provenance: Mapping[str, str] = field(default_factory=dict)  # where its numbers come from; of a share, nothing
+    unread: Sequence[str] = field(default=(), repr=False)  # where rows are groups: images that failed, and why
 
     @property
     def scored(self) -> int:
@@ -241,7 +243,7 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
     told = {"the model's card": info.card, "the second model's card": info.also_card}
     cards = [parse_card(text.encode(), name) for name, text in told.items() if text]
     card, destination, config = cards[0], outputs.destination, outputs.config
-    rows, regrouped = _rows(job, config, cards, AVERAGED if info.averaged else SINGLE)
+    rows, groups = _rows(job, config, cards, AVERAGED if info.averaged else SINGLE)
     if outputs.report.format == ISIC and outputs.report.failed_as is None and any(job.failures()):
         _refuse_failed(rows())
     origin = provenance(info.label, card, info.chosen, job.begun, averaged=info.averaged)
@@ -250,7 +252,9 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
         outputs.report, model=info.label, prior=card.prior, call_strength=strength, also=info.also, provenance=origin
     )
     with _partial_report(job, destination) as partial:
-        counts = _write_report(job, report, destination, partial, rows if regrouped else None)
+        counts = _write_report(job, report, destination, partial, None if rows == job.rows else rows)
+        if groups is not None:
+            counts.failures = dict(Counter(row.reason for row in groups.failed))
         sample = None
         if outputs.sample is not None:
             sample = draw_sample(rows, config.sample or 0, config.by, config.sample_seed)
@@ -261,7 +265,7 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
             write_page(
                 rows(), config.html, info.label, labels=job.labels, demo=card.demo, prior=card.prior,
                 call_strength=strength, model_asked=info.model_asked, also=info.also,
-                sample=sample.paths if sample else (),
+                sample=sample.paths if sample else (), unread=groups.failed if groups else None,
                 overwrite=outputs.may_replace, workers=workers,
             )  # fmt: skip
         seconds = time.monotonic() - started
@@ -270,26 +274,40 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
             write_summary(values, config.summary, outputs.may_replace)
         _publish(partial, outputs)
         remove_job(job.folder)
-    return Summary(info.label, destination.location, counts, seconds, resumed, info.left_out, origin)
+    return Summary(
+        info.label,
+        destination.location,
+        counts,
+        seconds,
+        resumed,
+        info.left_out,
+        origin,
+        _told(groups.failed if groups else ()),
+    )
 
 
-def _rows(job: Job, config: ReportConfig, cards: Sequence[Card], mode: str) -> tuple[Rows, bool]:
-    """What gives the report's rows, and whether they are others than the job's own.
+def _rows(job: Job, config: ReportConfig, cards: Sequence[Card], mode: str) -> tuple[Rows, Groups | None]:
+    """What gives the report's rows, and the groups that these are.
 
     cards: of the model, and of the second one where one was asked; mode: which of their calibrations holds.
     """
     rows: Rows = job.rows
+    groups = None
     if config.group_by is not None:
         column = job.carried_columns.index(config.group_by)
         deciding = [(card.calibrations[mode], card.prior) for card in cards]
-        rows = Groups(rows, column, config.group_by, config.pool, deciding, job.labels)
+        rows = groups = Groups(rows, column, config.group_by, config.pool, deciding, job.labels)
     if config.rank_by is not None:
         rows = Ranks(rows, job.carried_columns.index(config.rank_by))
-    return rows, rows != job.rows
+    return rows, groups
+
+
+def _told(failed: Iterable[Row]) -> list[str]:
+    return [f"{path_with_frame(row)} ({row.reason})" for row in failed]
 
 
 def _refuse_failed(rows: Iterable[Row]) -> None:
-    failed = [f"{path_with_frame(row)} ({row.reason})" for row in rows if row.prediction is None]
+    failed = _told(row for row in rows if row.prediction is None)
     if failed:
         raise ReportError(
             f"--format isic has no place for an image that failed, and its scorer wants every one; {len(failed)} "

@@ -36,10 +36,11 @@ class Counts:
     diagnoses: dict[str, int] = field(default_factory=lambda: dict.fromkeys(HAM10000.names, 0))  # as called
     malignant: int = 0  # at the bundle's operating point
     referred: dict[str, int] = field(default_factory=lambda: {UNCERTAIN: 0, UNFAMILIAR: 0})  # by why
-    failures: dict[str, int] = field(default_factory=dict)  # by word of `IMAGE_FAILURES`
+    failures: dict[str, int] = field(default_factory=dict)  # of images, by word of `IMAGE_FAILURES`
     histograms: dict[str, list[int]] = field(default_factory=dict)  # rows in each of `HISTOGRAM_BINS`, by column
     both: int = 0  # that two models were asked about
     disagreed: int = 0  # of these, on which the two disagree
+    failed: int = 0  # rows with an error: fewer than images that failed, where a row stands for a group of them
 
     @classmethod
     def of(cls, labels: LabelSet) -> Counts:
@@ -50,6 +51,7 @@ class Counts:
         """Count some rows of one model."""
         for word, count in Counter(row.reason for row in rows if row.prediction is None).items():
             self.failures[word] = self.failures.get(word, 0) + count
+            self.failed += count
         said = [row.prediction for row in rows if row.prediction is not None]
         if not said:
             return
@@ -82,6 +84,7 @@ class Counts:
             for name, count in theirs.items():
                 mine[name] = mine.get(name, 0) + count
         self.malignant += other.malignant
+        self.failed += other.failed
         self.both += other.both
         self.disagreed += other.disagreed
         self._add_histograms(other.histograms)
@@ -97,11 +100,6 @@ class Counts:
     def scored(self) -> int:
         """Rows with a diagnosis."""
         return sum(self.diagnoses.values())
-
-    @property
-    def failed(self) -> int:
-        """Rows with an error."""
-        return sum(self.failures.values())
 
     @property
     def malignant_share(self) -> float:

@@ -83,6 +83,26 @@ def test_a_row_a_lesion_in_score_merge_and_the_isic_format(table: Path, deciding
     assert sorted(ranked[ranked["patient_id"] == "p1"]["rank"]) == ["1", "2", "3", "4"]
 
 
+def test_an_image_that_failed_is_counted_though_its_lesion_has_others(
+    table: Path, deciding_bundle: Path, tmp_path: Path
+) -> None:
+    lines = table.read_text().splitlines()
+    (tmp_path / "list.csv").write_text("\n".join(lines[:-1]))  # the broken image that is left is one of lesion b
+    scoring = ("score", str(tmp_path / "list.csv"), "--model", str(deciding_bundle), "--out", str(tmp_path / "a.csv"))
+    beside = ("--group-by", "lesion_id", "--html", str(tmp_path / "a.html"), "--summary", str(tmp_path / "a.json"))
+    invoke(*scoring, "--shard", "1/1")
+    for command in (("merge", str(tmp_path / "a.csv")), (*scoring, "--overwrite")):
+        result = invoke(*command, *beside, *(("--overwrite",) if command[0] == "merge" else ()))
+        assert result.exit_code == 3, result.output
+        assert "5 groups of images by lesion_id, 5 scored" in result.stdout and "0 failed" in result.stdout
+        broken = lines[1].split(",")[0]
+        assert f"WARNING: 1 image of these groups could not be read (1 not_an_image): {broken}" in result.stderr
+        summary = json.loads((tmp_path / "a.json").read_text())
+        assert (summary["failed"], summary["failures"]) == (0, {"not_an_image": 1})
+        assert Path(broken).name in (tmp_path / "a.html").read_text()
+        assert {row["status"] for row in read(tmp_path / "a.csv")} == {"ok"}
+
+
 def test_two_models_pool_what_each_says_of_a_lesion(
     table: Path, deciding_bundle: Path, other_small_bundle: Path, tmp_path: Path
 ) -> None:

@@ -115,6 +115,7 @@ def test_options_that_make_no_sense_are_refused_before_work(
     ("config", "options", "message"),
     [
         (ScoringConfig, {"by": "random"}, "add --sample N"),
+        (ScoringConfig, {"sample_seed": 4}, "add --sample N"),
         (ScoringConfig, {"pool": "malignant"}, "add --group-by COLUMN"),
         (EvaluationConfig, {"pool": "malignant"}, "add --group-by COLUMN"),
     ],
