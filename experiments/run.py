@@ -119,7 +119,7 @@ def run_trial(trial: Trial, seed: int, images: LabelledImages, cache: Path | Non
 
             fitted = fit_as_the_study(config, pixels, images.labels, split)
         else:
-            told = dataclasses.replace(config, teacher_share=trial.taught)
+            told = dataclasses.replace(config, teacher=", ".join(teachers), teacher_share=trial.taught)
             taught = taught_by(told, teachers, images, split, cache) if trial.taught else None
             fitted = fit(config, config.model, pixels, images.labels, split, soft_targets=taught)
         for result in fitted.history:

@@ -64,7 +64,7 @@ def test_a_teacher_says_its_share_of_each_training_image(trained_bundle: Path, t
     labels = np.eye(7)[images.labels[split.train]]
 
     def taught(share: float) -> np.ndarray:
-        config = TrainingConfig(teacher_share=share, balance="oversample")
+        config = TrainingConfig(teacher="pretrained", teacher_share=share, balance="oversample")
         return trials.taught_by(config, [str(trained_bundle)] * 2, images, split, tmp_path / "cache")
 
     whole, half = taught(1.0), taught(0.5)

@@ -17,7 +17,7 @@ from lesionflow.datasets.label_words import diagnoses_option, labels_option
 from lesionflow.datasets.sampling import BALANCES, positive_shares
 from lesionflow.diagnoses import BUILT_IN, LabelSet, read_label_set
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.options import FILES, SEPARATOR, check_options, option, read_option
+from lesionflow.options import FILES, SEPARATOR, check_options, option, option_name, read_option
 
 if TYPE_CHECKING:
     import yaml
@@ -201,6 +201,11 @@ class TrainingConfig:
             raise UsageError("--start-from imagenet: only efficientnet has such weights; give --model efficientnet")
         if self.starts_from_bundle and len(self.networks) > 1 and ALL not in self.model.split(","):
             raise UsageError("--start-from: a model's weights are of one network; name one with --model")
+        for name, of in (("last_layer", "start_from"), ("teacher_share", "teacher")):
+            # A run's own file states the default as well, which asks for nothing.
+            if not getattr(self, of) and getattr(self, name) != _FIELDS[name].default:
+                told, other = option_name(_FIELDS[name]), option_name(_FIELDS[of])
+                raise UsageError(f"{told}: is about the model of {other}; add {other} MODEL, or leave it out")
         if self.validation_fraction + self.test_fraction > 0.9:
             raise UsageError("--validation-fraction and --test-fraction leave less than a tenth for training")
 

@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,16 @@ def test_validation_and_test_leave_something_to_train_on() -> None:
     with pytest.raises(UsageError, match="less than a tenth"):
         TrainingConfig(validation_fraction=0.5, test_fraction=0.45)
     assert sum(TrainingConfig(validation_fraction=0.3).fractions) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("given", "lacks"), [({"last_layer": "refitted"}, "start_from"), ({"teacher_share": 0.3}, "teacher")]
+)
+def test_what_is_said_of_a_model_that_is_not_named_is_refused(given: dict[str, Any], lacks: str) -> None:
+    with pytest.raises(UsageError, match=f"add --{lacks.replace('_', '-')} MODEL"):
+        TrainingConfig(**given)
+    named = TrainingConfig(**given | {lacks: "pretrained"}).resolved("efficientnet", "quick")
+    assert TrainingConfig.from_parameters({name: str(value) for name, value in named.parameters().items()}) == named
 
 
 def test_comes_back_from_what_a_run_holds_of_it() -> None:
