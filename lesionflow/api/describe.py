@@ -9,7 +9,7 @@ from rich.console import Console
 
 from lesionflow.atomic import output_folder
 from lesionflow.datasets.combined import split_data_sets
-from lesionflow.datasets.label_words import built_in_as_yaml, words_as_yaml
+from lesionflow.datasets.label_words import built_in_as_yaml, read_label_words, words_as_yaml
 from lesionflow.datasets.labelled import LabelledImages, decided_words, read_labelled_images
 from lesionflow.datasets.split import Split
 from lesionflow.diagnoses import HAM10000, read_label_set
@@ -106,9 +106,9 @@ def describe_labels(
     label_set = read_label_set(diagnoses)
     if data is None:
         return built_in_as_yaml(label_set)
-    return words_as_yaml(
-        decided_words(data, cache, labels, label_set), f"Words of {Path(data).name}, and what they mean"
-    )
+    columns = read_label_words(None if labels is None else os.fspath(labels), label_set).columns
+    about = f"Words of {Path(data).name}, and what they mean"
+    return words_as_yaml(decided_words(data, cache, labels, label_set), about, columns)
 
 
 def _default_split(images: LabelledImages) -> Split | None:

@@ -22,7 +22,7 @@ from lesionflow.cli.options import (
 )
 from lesionflow.cli.streams import warn
 from lesionflow.cli.values import LABELLED, MODEL, WholeNumber
-from lesionflow.datasets.label_words import LabelSetConfig
+from lesionflow.datasets.label_words import LabelSetConfig, UnknownWordsError
 from lesionflow.dataverse.config import TERMS, DownloadConfig
 from lesionflow.errors import UsageError, counted
 from lesionflow.evaluation.config import EvaluationConfig
@@ -106,7 +106,12 @@ def describe(
         return
     if data is None:
         raise UsageError("give a folder or a table of labelled images, or 'demo'; --labels alone shows known words")
-    description = describe(data, out, labels=labels, diagnoses=diagnoses, overwrite=overwrite, cache=cache)
+    try:
+        description = describe(data, out, labels=labels, diagnoses=diagnoses, overwrite=overwrite, cache=cache)
+    except UnknownWordsError:
+        if labels:  # such as a file that names columns alone: what it lacks is shown, to be filled in
+            click.echo(describe_labels(data, labels=labels, diagnoses=diagnoses, cache=cache), nl=False)
+        raise
     total = len(description.images.table)
     click.echo(
         f"{description.images.description}: {counted(total, 'image')} of {counted(description.lesions, 'lesion')}"

@@ -17,6 +17,7 @@ from lesionflow.errors import DataError, UsageError, first_few
 from lesionflow.options import FILES, option
 from lesionflow.yaml_files import read_yaml
 
+SECTIONS = ("labels", "columns")  # of a file that `--labels` takes
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
 
 
@@ -108,7 +109,7 @@ def read_label_words(source: str | Path | None, labels: LabelSet = HAM10000) -> 
     sections = values if isinstance(values, dict) else {}
     if not any(isinstance(value, dict) for value in sections.values()):
         sections = {"labels": values}
-    if unknown := [str(key) for key in sections if key not in ("labels", "columns")]:
+    if unknown := [str(key) for key in sections if key not in SECTIONS]:
         raise UsageError(f"--labels {file}: unknown key {first_few(unknown)}; there are labels and columns")
     words, columns = sections.get("labels") or {}, sections.get("columns") or {}
     if not isinstance(words, dict) or not isinstance(columns, dict) or not (words or columns):
@@ -121,26 +122,38 @@ def read_label_words(source: str | Path | None, labels: LabelSet = HAM10000) -> 
     return LabelWords(labels, own, {str(key): str(column) for key, column in columns.items()}, str(file))
 
 
+class UnknownWordsError(DataError):
+    """Words of a table that nobody knows."""
+
+
 def unknown_words(file: Path, decided: Sequence[tuple[str, str | None]], words: LabelWords) -> DataError:
     """The error that names words that nobody knows."""
     unknown = [word for word, name in decided if name is None]
     named = sorted(set(unknown))
-    return DataError(
+    shown = f"--labels {words.file}' shows" if words.file else "--labels' writes"
+    return UnknownWordsError(
         f"{file}: {len(unknown)} rows with an unknown diagnosis: {first_few(named)}"
         f"{words.labels.suggestion(named[0])}; known are {', '.join(words.labels.names)} and words for them; say what "
-        "yours mean with --labels FILE ('lesionflow describe DATA --labels' writes one)"
+        f"yours mean with --labels FILE ('lesionflow describe DATA {shown} one)"
     )
 
 
-def words_as_yaml(decided: Iterable[tuple[str, str | None]], about: str) -> str:
+def words_as_yaml(
+    decided: Iterable[tuple[str, str | None]], about: str, columns: Mapping[str, str] | None = None
+) -> str:
     """What the words of a data set mean, as a file that `--labels` takes; about: a line to begin with.
+
+    With a user's own names of columns, where there are some.
 
     Words that nobody knows are written with null, which leaves their images out, and a remark.
     """
-    lines = [f"# {about}", "# word: diagnosis; null leaves the images out"]
+    lines, indent = [f"# {about}", "# word: diagnosis; null leaves the images out"], "  " if columns else ""
+    if columns:
+        own = ", ".join(f"{_quoted(column)}: {_quoted(name)}" for column, name in columns.items())
+        lines += [f"columns: {{{own}}}", "labels:"]
     for (word, name), images in Counter(decided).most_common():
         remark = "" if name is not None else ", UNKNOWN: say what it means"
-        lines.append(f"{_quoted(word)}: {name or 'null'}  # {images:,} images{remark}")
+        lines.append(f"{indent}{_quoted(word)}: {name or 'null'}  # {images:,} images{remark}")
     return "\n".join(lines) + "\n"
 
 

@@ -38,11 +38,11 @@ from lesionflow.datasets.isic import is_isic_challenge, is_isic_download, read_i
 from lesionflow.datasets.label_table import OTHER_TABLES, TABLE_SUFFIXES, read_header
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.published import find_layout, read_published
-from lesionflow.datasets.raw_labels import RawLabels, complete, digests_of_files
+from lesionflow.datasets.raw_labels import RawLabels, complete, contents_of_files
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.errors import DataError, ImageError, first_few
+from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images.containers import MAXIMUM_BYTES, archive_members, is_archive, read_member
-from lesionflow.images.discovery import default_cache
+from lesionflow.images.discovery import default_cache, walk_images
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +125,10 @@ def read_labelled_images(
     table, warnings = read_rows(path, words)
     if os.fspath(source) == DEMO and Path(DEMO).exists():
         warnings = [f"{DEMO!r} is the set that lesionflow draws; {DEMO} in this folder is read as ./{DEMO}", *warnings]
-    table["content"] = digests_of_files(table["path"].tolist())
+    table["content"], frames = contents_of_files(table["path"].tolist())
+    if several := [os.path.basename(file) for file, count in zip(table["path"], frames, strict=True) if count > 1]:
+        told = f"{counted(len(several), 'file')} {'has' if len(several) == 1 else 'have'} several frames"
+        warnings.append(f"{told}, of which the first is taken: {first_few(several)}")
     drawn = table["lesion_id"].str.startswith(DEMO_PREFIX)
     name = DEMO if drawn.all() else path.resolve().name
     folder = path.parent if path.is_file() else path
@@ -197,9 +200,11 @@ def read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
 
 def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     """What a folder holds that is no data set, and what of it might be one."""
-    tables = sorted(file for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES and read_header(file))
+    tables = sorted(file for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES)
+    tables = [file for file in tables if len(read_header(file)) > 1]  # notes have a column, labels two or more
     archives = sorted(file for file in folder.iterdir() if is_archive(file))
     others = [file for file in (*folder.glob("*"), *folder.glob("*/*")) if file.suffix.lower() in OTHER_TABLES]
+    images = next(iter(walk_images(str(folder))), None)
     below = [
         entry
         for entry in visible_folders(folder)
@@ -207,7 +212,7 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     ]
     if below:
         advice = f"give what lies in it: {first_few([str(entry) for entry in below])}"
-    elif archives:
+    elif archives and not images:
         advice = f"give the archive itself: {first_few(list(map(str, archives)))} (unpacked, if it lies in another)"
     elif tables:
         told = first_few([f"{file.name} ({first_few(read_header(file), 7)})" for file in tables])
@@ -215,7 +220,10 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     elif others:
         advice = f"save {first_few(sorted(map(str, others)))} as CSV or JSON lines, and the images as files beside it"
     else:
-        advice = f"there is no table; give the folder with {METADATA_NAMES[0]}, or one with a folder for each diagnosis"
+        advice = (
+            f"there is no table of labels; give one with path and diagnosis, the folder with {METADATA_NAMES[0]}, one "
+            "with a folder for each diagnosis, or a published data set as it comes"
+        )
     return DataError(f"{folder}: no data set of a layout that is read; {advice}")
 
 

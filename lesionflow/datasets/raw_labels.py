@@ -15,9 +15,10 @@ from lesionflow.datasets.label_table import ATTRIBUTES, is_missing
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images.containers import is_member
+from lesionflow.images.decode import SEVERAL_FRAMES, count_frames
 from lesionflow.images.discovery import find_images
 from lesionflow.images.read_bytes import read_image_bytes
-from lesionflow.images.signatures import SUFFIXES
+from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -280,18 +281,37 @@ def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object]) -> str:
 
 def digests_of_files(paths: Sequence[str]) -> list[str]:
     """The SHA-256 of each image's bytes. Raises `DataError` for one that cannot be read."""
+    return contents_of_files(paths)[0]
+
+
+def contents_of_files(paths: Sequence[str]) -> tuple[list[str], list[int]]:
+    """The SHA-256 of each image's bytes, and how many frames each has. Raises `DataError` as `digests_of_files`."""
     with ThreadPoolExecutor() as threads:
-        return list(threads.map(_digest_of_file, paths))
+        found = list(threads.map(_content_of_file, paths))
+    return [digest for digest, _ in found], [frames for _, frames in found]
 
 
-def _digest_of_file(path: str) -> str:
+def _content_of_file(path: str) -> tuple[str, int]:
     try:
         with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            return digest, _frames(path, file.read(HEAD))
     except NotADirectoryError:  # within an archive
         try:
-            return hashlib.sha256(read_image_bytes(path)).hexdigest()
+            data = read_image_bytes(path)
         except ImageError as error:
             raise DataError(f"{path}: cannot be read ({error.detail})") from error
+        return hashlib.sha256(data).hexdigest(), _frames(data, data[:HEAD])
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _frames(source: str | bytes, head: bytes) -> int:
+    """How many frames a file has; one where it cannot be told, which decoding explains."""
+    if sniff(head) not in SEVERAL_FRAMES:
+        return 1
+    try:
+        return count_frames(source)
+    except (ImageError, MemoryError):
+        return 1

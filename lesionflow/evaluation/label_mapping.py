@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from lesionflow.datasets.label_words import SECTIONS
 from lesionflow.diagnoses import LabelSet, normalized
 from lesionflow.errors import UsageError, first_few
 from lesionflow.evaluation.metrics import metrics_of
@@ -180,6 +181,8 @@ def read_mapping(source: str | None) -> dict[str, str]:
     values = read_yaml(Path(source), f"--mapping {source}")
     if not isinstance(values, dict) or not values:
         raise UsageError(f"--mapping {source}: write a diagnosis and what it counts as, such as 'mel: malignant'")
+    if any(isinstance(values.get(section), dict) for section in SECTIONS):
+        raise UsageError(f"--mapping {source}: this says what words and columns mean; give it with --labels")
     wrong = [str(name) for name, to in values.items() if not (isinstance(name, str) and isinstance(to, str))]
     if wrong:
         raise UsageError(f"--mapping {source}: {first_few(wrong)}: has to count as one diagnosis, in words")

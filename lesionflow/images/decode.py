@@ -19,11 +19,12 @@ from lesionflow.images.pillow_formats import open_with_pillow, size_with_pillow
 from lesionflow.images.quiet import quietly
 from lesionflow.images.read_bytes import read_image_bytes
 from lesionflow.images.signatures import FORMATS, HEAD, sniff
-from lesionflow.images.tiff import open_tiff, tiff_size
+from lesionflow.images.tiff import count_pages, open_tiff, tiff_size
 
 if TYPE_CHECKING:
     from lesionflow.images.dicom import Dicom
 
+SEVERAL_FRAMES = ("DICOM", "TIFF")  # formats whose files may hold several images; of an animation, one is all it shows
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 0x0102, 0x0106  # tags of EXIF and TIFF
 
 
@@ -132,6 +133,14 @@ def header(source: str | os.PathLike[str] | bytes) -> tuple[str, int, int]:
         layout = read_layout(data)
         on_its_side = exif_orientation(layout.exif, layout.xmp) in ON_ITS_SIDE
         return (kind, layout.height, layout.width) if on_its_side else (kind, layout.width, layout.height)
+
+
+def count_frames(source: str | os.PathLike[str] | bytes) -> int:
+    """Images that a file of `SEVERAL_FRAMES` holds, without decoding them; 1 for others. Raises `ImageError`."""
+    data = read_image_bytes(source)
+    with _failures():
+        kind = _recognise(data)
+        return _open_dicom(data).frames if kind == "DICOM" else count_pages(data) if kind == "TIFF" else 1
 
 
 @contextlib.contextmanager

@@ -130,6 +130,12 @@ def tiff_size(data: bytes) -> tuple[int, int]:
     return (height, width) if page.first(274, 1) in (5, 6, 7, 8) else (width, height)
 
 
+def count_pages(data: bytes) -> int:
+    """Pages of a TIFF file that are images, from the one that is decoded on: no previews or masks."""
+    pages = _read_pages(data)
+    return sum(not page.secondary for page in pages[pages.index(_main_page(data, pages)) :])
+
+
 def _read_pages(data: bytes) -> list[_Page]:
     """The directories of a file, those of its images' subdirectories behind each. Raises `ImageError`."""
     order = "<" if data[:2] == b"II" else ">"

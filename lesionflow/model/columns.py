@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -56,8 +57,9 @@ def chosen_columns(
     own = (*every, *ON_REQUEST, *tops)
     # `format` and `note` are names that tables of images have: a carried column goes before those on request.
     if taken := [name for name in carried if name in (*every, FRAME, *tops)]:
+        such = ", such as true_diagnosis" if taken[0] == "diagnosis" else ""
         raise UsageError(
-            f"column {taken[0]!r} of the list of images is also a column of the report; rename it in the list"
+            f"column {taken[0]!r} of the list of images is also a column of the report; rename it in the list{such}"
         )
     _refuse_twice(carried, "the list of images")
     default = (every[0], *carried, *every[1:], *tops)
@@ -169,6 +171,15 @@ def path_with_frame(row: Row) -> str:
 
 def _with_frame(path: str, frame: int) -> str:
     return f"{path}#{frame + 1}"
+
+
+def path_in_text(text: str) -> tuple[str, int]:
+    """The path and the frame, from 0, that `path_with_frame` wrote as this text, where there is such a file."""
+    escaped = re.sub(r"\\udc[89a-f][0-9a-f]", lambda found: chr(int(found[0][2:], 16)), text)
+    file, mark, number = escaped.rpartition("#")
+    if mark and number.isdecimal() and int(number) > 1 and not os.path.exists(escaped):
+        return file, int(number) - 1
+    return (text if os.path.exists(text) else escaped), 0
 
 
 # A cell that begins with one of these is a formula to a spreadsheet, and file names are other people's text.

@@ -25,6 +25,7 @@ from lesionflow.errors import ImageError, LesionflowError
 from lesionflow.images.decode import decode, header
 from lesionflow.images.quiet import quietly
 from lesionflow.images.read_bytes import read_image_bytes
+from lesionflow.model.columns import path_in_text
 
 SIDE = 128  # pixels of the square that is measured: cheap to decode, and sharp enough to see blur
 _MAKE, _MODEL = 0x010F, 0x0110  # tags of EXIF
@@ -47,8 +48,8 @@ class Properties:
     camera: str  # maker and model, of EXIF; empty where it is not said
 
 
-def measure_properties(source: str | os.PathLike[str] | bytes) -> Properties:
-    """Measure an image file, or the bytes of one, on the middle square as a network would see it.
+def measure_properties(source: str | os.PathLike[str] | bytes, frame: int = 0) -> Properties:
+    """Measure an image file, or the bytes of one on the middle square as a network would see it; frame: from 0.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def measure_properties(source: str | os.PathLike[str] | bytes) -> Properties:
     """
     data = read_image_bytes(source)
     kind, width, height = header(data)
-    pixels = decode(data, SIDE, SIDE).astype(np.float32)  # (SIDE, SIDE, 3)
+    pixels = decode(data, SIDE, SIDE, frame).astype(np.float32)  # (SIDE, SIDE, 3)
     red, green, blue = (float(value) for value in pixels.mean(axis=(0, 1)))
     luma = pixels @ np.array(_LUMA, np.float32)
     laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * luma[1:-1, 1:-1]
@@ -121,7 +122,7 @@ class ImageSample:
 
 def _measured(path: str) -> tuple[Any, ...] | None:
     try:
-        return dataclasses.astuple(measure_properties(path))
+        return dataclasses.astuple(measure_properties(*path_in_text(path)))
     except (ImageError, LesionflowError, OSError, MemoryError):
         return None
 

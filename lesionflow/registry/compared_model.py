@@ -69,6 +69,9 @@ def find_compared_model(model: str) -> ComparedModel:
         return ComparedModel(found.label, card, validation)
 
 
+_MEASURE_BOTH = "evaluate both on the same data with `lesionflow evaluate`"
+
+
 @dataclass(frozen=True)
 class CommonGround:
     """On what two models of different label sets are compared: one set mapped onto the other, images of both."""
@@ -91,15 +94,14 @@ def common_ground(
     DataError
         Where there is no such image, or neither set can be mapped onto the other; it says how both can be measured.
     """
-    ours, theirs, how = first.card, second.card, "evaluate both on the same data with `lesionflow evaluate`"
+    ours, theirs, how = first.card, second.card, _MEASURE_BOTH
     try:
         mapping = map_between(ours.labels, theirs.labels)
     except UsageError as error:
         raise DataError(f"{error} in `lesionflow evaluate`, with both on the same data") from error
     assert mapping is not None
     if first.validation is None or second.validation is None:
-        label = first.label if first.validation is None else second.label
-        raise DataError(f"{label} came without {VALIDATION_FILE}, its predictions for the validation part; {how}")
+        raise DataError(_without_validation(first if first.validation is None else second))
     common = np.intersect1d(first.validation.image_ids, second.validation.image_ids)
     if (ours.data_name, ours.split_seed) != (theirs.data_name, theirs.split_seed) or not len(common):
         raise DataError(
@@ -128,7 +130,9 @@ def why_not_comparable(first: ComparedModel, second: ComparedModel) -> str:
         return f"{first.label} and {second.label} were trained on different splits of their data"
     for each in (first, second):
         if each.validation is None:
-            return (
-                f"{each.label} came without {VALIDATION_FILE}, its predictions for the validation part; train it again"
-            )
+            return _without_validation(each)
     return ""
+
+
+def _without_validation(model: ComparedModel) -> str:
+    return f"{model.label} came without {VALIDATION_FILE}, its predictions for the validation part; {_MEASURE_BOTH}"

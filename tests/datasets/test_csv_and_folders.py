@@ -1,12 +1,16 @@
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import DataError
+from tests.images.test_dicom import dicom
 
 
 @pytest.fixture
@@ -110,3 +114,18 @@ def test_words_of_sex_that_are_a_group_of_their_own_are_said(table: Path) -> Non
     rows.assign(sex=["W", "", "unknown", *["female"] * (len(rows) - 3)]).to_csv(table, index=False)
     (told,) = [warning for warning in read_labelled_images(table).warnings if "sex" in warning]
     assert told == "sex has other words than female and male, each a group of its own: W"
+
+
+def test_files_of_several_frames_are_counted_and_the_first_taken(tmp_path: Path) -> None:
+    pages = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
+    pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "one.tif")
+    (tmp_path / "two.dcm").write_bytes(dicom(np.zeros((2, 16, 16, 3), np.uint8), "RGB", frames=2))
+    (tmp_path / "all.csv").write_text("path,diagnosis\ntwo.tif,nv\none.tif,nv\ntwo.dcm,mel\n")
+    found = read_labelled_images(tmp_path / "all.csv")
+    told, _, names = found.warnings[-1].partition(", of which the first is taken: ")
+    assert told == "2 files have several frames" and sorted(names.split(", ")) == ["two.dcm", "two.tif"]
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name in ("two.tif", "one.tif", "two.dcm", "all.csv"):
+            archive.write(tmp_path / name, name)
+    assert read_labelled_images(tmp_path / "all.zip").warnings == found.warnings

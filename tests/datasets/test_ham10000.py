@@ -113,6 +113,9 @@ def test_of_what_is_no_data_set_it_is_said_what_it_holds(tmp_path: Path) -> None
     with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
         archive.writestr("nv/1.jpg", b"")
     assert f"give the archive itself: {tmp_path / 'images.zip'}" in said()
+    (tmp_path / "a.csv").unlink()
+    (tmp_path / "b.csv").rename(tmp_path / "1.jpg")  # with images beside it, an archive is no data set's only part
+    assert "there is no table of labels; give one with path and diagnosis" in said()
     (tmp_path / "unpacked" / "nv").mkdir(parents=True)
     assert f"give what lies in it: {tmp_path / 'unpacked'}" in said()
 

@@ -131,3 +131,16 @@ def test_the_built_in_words_are_shown_and_mean_themselves(tmp_path: Path) -> Non
 
 def test_describing_nothing_is_a_usage_error() -> None:
     assert "give a folder or a table" in error_line(invoke("describe"))
+
+
+def test_words_of_a_column_that_a_file_names_are_shown_to_be_filled_in(
+    table: Callable[[dict[str, str]], Path], tmp_path: Path
+) -> None:
+    labels, mole = table({"nv": "Mole: x"}), "Mole: x"
+    labels.write_text(labels.read_text().replace("path,dx", "photo: y,word", 1))
+    (tmp_path / "columns.yaml").write_text("columns: {path: 'photo: y', diagnosis: word}\n")
+    shown = invoke("describe", str(labels), "--labels", str(tmp_path / "columns.yaml"))
+    assert shown.exit_code == 1 and "columns.yaml' shows one" in error_line(shown)
+    filled = tmp_path / "filled.yaml"
+    filled.write_text(shown.stdout.replace(f'"{mole}": null', f'"{mole}": nv'))
+    assert len(read_labelled_images(labels, labels=filled).table) == 50

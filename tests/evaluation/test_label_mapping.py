@@ -87,6 +87,7 @@ def test_what_has_no_place_is_one_line(given: dict[str, str], message: str) -> N
 @pytest.mark.parametrize(
     ("text", "message"),
     [("", "such as 'mel: malignant'"), ("- mel", "such as"), ("mel: [a, b]", "mel: has to count as one"),
+     ("columns: {path: photo}\nlabels: {naevus: nv}", "give it with --labels"),
      ("mel: 1", "in words"), ("mel: [", "not YAML")],
 )  # fmt: skip
 def test_a_file_that_is_no_mapping(tmp_path: Path, text: str, message: str) -> None:

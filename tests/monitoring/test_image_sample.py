@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
 from lesionflow.errors import ImageError
+from lesionflow.model.columns import path_in_text, path_with_frame
+from lesionflow.model.prediction import Row
 from lesionflow.monitoring.image_sample import measure_properties
 
 
@@ -54,3 +58,12 @@ def test_the_camera_is_exifs() -> None:
 def test_what_is_no_image_is_an_image_error() -> None:
     with pytest.raises(ImageError):
         measure_properties(b"text")
+
+
+def test_what_a_report_writes_of_a_path_leads_to_its_frame(tmp_path: Path) -> None:
+    plain = os.fsdecode(os.fsencode(tmp_path) + b"/\xff #2")
+    for path in (plain, str(tmp_path / "two#3.dcm")):
+        Path(path).touch()
+        for frame in (0, 1):
+            row = Row(path, None, frame=frame)
+            assert path_in_text(path_with_frame(row)) == (path, frame)
