@@ -20,7 +20,7 @@ from lesionflow.errors import ImageError
 from lesionflow.images.colour import gamma_profile, named_profile
 from lesionflow.images.iso_media import clean_aperture, hole, named_colours, read_items
 from lesionflow.images.limits import MAXIMUM_STORED_PIXELS, check_pixels
-from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation
+from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, joined
 from lesionflow.images.quiet import quietly
 
 _UNSPECIFIED = 2  # of what cICP says in numbers
@@ -55,6 +55,7 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
             raise ImageError("damaged", f"zeros in place of pixels from byte {start} on")
         if not profile and (named := named_colours(items)):
             profile, note = named_profile(*named)
+    note = joined(_which(kind, data, image), note)
     halvings = 0
     if isinstance(image, Jpeg2KImageFile):
         sampled, bits = _check_jpeg2000(data, image.mode, profile)
@@ -85,6 +86,16 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         image = Image.new("RGB", image.size)
         image.paste(part, screen[:2])
     return Picture(image, _orientation(image), profile, note)
+
+
+def _which(kind: str, data: bytes, image: Any) -> str:
+    """Which of several frames is decoded, or nothing."""
+    try:
+        with quietly():  # the frames of a GIF are counted in another copy, as counting moves it on
+            frames = getattr(_open(kind, data) if kind == "GIF" else image, "n_frames", 1)
+    except Exception:  # damage behind the first frame, which is none of this image
+        return ""
+    return f"frame {image.tell() + 1} of {frames}" if frames > 1 else ""
 
 
 def size_with_pillow(kind: str, data: bytes) -> tuple[int, int]:

@@ -109,7 +109,7 @@ def open_tiff(data: bytes) -> Picture:
     """
     pages = _read_pages(data)
     page = _main_page(data, pages)
-    note = "" if page is pages[0] else f"page {pages.index(page) + 1} of {len(pages)}, of which the first is a preview"
+    note = _which(page, pages)
     check_pixels(*page.size)
     _check_strips(data, page)
     image = _load(data, page)
@@ -121,6 +121,15 @@ def open_tiff(data: bytes) -> Picture:
         note = joined(note, "its alpha is 0 everywhere and was ignored")
     bits = page.first(_BITS, 1)
     return Picture(image, 1, page.profile, note, bits, page.first(_PHOTOMETRIC, 0) == 0)
+
+
+def _which(page: _Page, pages: list[_Page]) -> str:
+    """Which of several pages the image is; of previews and masks of the first one nothing is said."""
+    more = " or more" if len(pages) == _MAXIMUM_PAGES else ""
+    if page is not pages[0]:
+        return f"page {pages.index(page) + 1} of {len(pages)}{more}, of which the first is a preview"
+    images = 1 + sum(not each.secondary and all(each.size) for each in pages[1:])
+    return f"page 1 of {images}{more}" if images > 1 else ""
 
 
 def tiff_size(data: bytes) -> tuple[int, int]:

@@ -42,7 +42,7 @@ IMAGE_FORMATS = (
     ),
     ImageFormat(
         "PNG", (".png", ".apng"), "",
-        "every depth and interlacing; of an animation the first frame",
+        "every depth and interlacing; of an animation the first frame, which the note says",
         "the first of cICP, ICC profile, sRGB, and gAMA with cHRM in front of the pixels; a gAMA of 1/2.2 means sRGB",
         "a wrong checksum of any chunk, no end chunk, fewer rows than announced",
         "the checksums of pixels are not looked at, and missing rows are black",
@@ -51,7 +51,8 @@ IMAGE_FORMATS = (
         "TIFF", (".tif", ".tiff"), "",
         "what libtiff and Pillow decode: grey, RGB, palette, CMYK, YCbCr and Lab of 8 bits, grey and RGB of "
         "16; strips and "
-        "tiles, chunky and planar, BigTIFF. The first page, unless that is the preview or the mask of another.",
+        "tiles, chunky and planar, BigTIFF. The first page, unless that is the preview or the mask of another; "
+        "of several images the note says `page 1 of 2`, and the others have no row.",
         "ICC profile",
         "whatever libtiff complains of; strips that are empty, short or beyond the end; a wrong checksum of "
         "Deflate; a JPEG "
@@ -60,7 +61,8 @@ IMAGE_FORMATS = (
         "the preview in place of the image; planes of 16 bits mixed up; palettes of 8-bit entries black",
     ),
     ImageFormat(
-        "WEBP", (".webp",), "", "lossy and lossless; of an animation the first frame", "ICC profile",
+        "WEBP", (".webp",), "", "lossy and lossless; of an animation the first frame, which the note says",
+        "ICC profile",
         "what the decoder refuses, and more bytes than the pixels take: of 2,000-byte holes nearly all. It has no "
         "checksums: of holes of some bytes in lossless files about half go unseen",
         "a hole gives other pixels, without an error",
@@ -70,7 +72,8 @@ IMAGE_FORMATS = (
         "too few bytes", "an alpha of 0 everywhere, which many programs write, makes a black picture",
     ),
     ImageFormat(
-        "GIF", (".gif",), "", "the first frame; what it leaves free is black", "none", "what the decoder refuses",
+        "GIF", (".gif",), "", "the first frame, and the note says `frame 1 of 2`; what it leaves free is black",
+        "none", "what the decoder refuses",
         "what the first frame leaves free has the first colour of the palette",
     ),
     ImageFormat(
@@ -88,12 +91,14 @@ IMAGE_FORMATS = (
         "passed over, for its ending is unknown; what clap cuts off is shown",
     ),
     ImageFormat(
-        "HEIF", (".heic", ".heif", ".hif"), "heif", "the primary picture, turned as irot and imir say", "as AVIF",
+        "HEIF", (".heic", ".heif", ".hif"), "heif",
+        "the primary picture, which the note says where there are several, turned as irot and imir say", "as AVIF",
         "as AVIF: its decoder conceals what it cannot read, and says so to nobody", "passed over, or turned twice",
     ),
     ImageFormat(
         "DICOM", (".dcm", ".dicom", ".ima"), "dicom",
-        "grey with windows and tables, RGB, YBR, palette; every frame has a row. With or without preamble. "
+        "grey with windows and tables, RGB, YBR, palette; every frame has a row, with `frame 1 of 2` in its note. "
+        "With or without preamble. "
         "JPEG, progressive and lossless too, JPEG-LS, JPEG 2000, HTJ2K and RLE; data sets that are deflated.",
         "the ICC profile of the file, of its optical path, or else of its JPEG frames",
         "frames that are not there, that the file does not count, or are not what it says of them; in JPEG frames "

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.errors import ImageError
-from lesionflow.images.decode import decode, header
+from lesionflow.images.decode import Decoded, decode, decode_frames, header
 from lesionflow.images.iso_media import clean_aperture, read_items
 
 generator = np.random.default_rng(0)
@@ -202,6 +202,17 @@ def test_jpeg_2000_of_other_colours_is_unsupported() -> None:
     for number in (12, 14):  # CMYK and Lab
         other = data[:place] + number.to_bytes(4, "big") + data[place + 4 :]
         assert failure(other) == f"unsupported: JPEG 2000 of colour space {number}; save it as PNG"
+
+
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP"])
+def test_of_an_animation_the_note_says_which_frame_counts(format: str) -> None:
+    notes = []
+    for others in ([], [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]):
+        data = saved(Image.new("RGB", (16, 16), "lime"), format, save_all=True, append_images=others, lossless=True)
+        ((_, found),) = decode_frames(data, 16, 16)
+        assert isinstance(found, Decoded) and found.pixels[8, 8].tolist() == [0, 255, 0]
+        notes.append(found.note)
+    assert notes == ["", "frame 1 of 3"]
 
 
 def test_what_the_first_frame_of_a_gif_leaves_free_is_black() -> None:

@@ -185,7 +185,9 @@ def test_an_image_in_a_subdirectory_is_found() -> None:
 
 def test_of_pages_of_one_size_the_first_counts() -> None:
     decoded = one(tiff(WHOLE, preview(1)))
-    assert np.array_equal(decoded.pixels, RAMPS) and decoded.note == ""
+    assert np.array_equal(decoded.pixels, RAMPS) and decoded.note == "page 1 of 2"
+    assert one(tiff(WHOLE, preview(2, t254=1), preview(1, t254=4))).note == ""
+    assert one(tiff(*[WHOLE] * 120)).note == "page 1 of 100 or more"
     another = np.full((2 * HEIGHT, 2 * WIDTH, 3), 200, np.uint8)  # larger, and of something else
     assert np.array_equal(one(tiff(WHOLE, (page(another), [another.tobytes()]))).pixels, RAMPS)
     smaller_behind = one(tiff(WHOLE, preview(2, t254=1)))
