@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from lesionflow.errors import ImageError
-from lesionflow.model.columns import path_in_text, path_with_frame
-from lesionflow.model.prediction import Row
-from lesionflow.monitoring.image_sample import measure_properties
+from lesionflow.monitoring.image_sample import ImageSample, measure_properties
+from tests.images.test_dicom import dicom
 
 
 def file_of(image: Image.Image, kind: str = "PNG", **saved: object) -> bytes:
@@ -60,10 +58,10 @@ def test_what_is_no_image_is_an_image_error() -> None:
         measure_properties(b"text")
 
 
-def test_what_a_report_writes_of_a_path_leads_to_its_frame(tmp_path: Path) -> None:
-    plain = os.fsdecode(os.fsencode(tmp_path) + b"/\xff #2")
-    for path in (plain, str(tmp_path / "two#3.dcm")):
-        Path(path).touch()
-        for frame in (0, 1):
-            row = Row(path, None, frame=frame)
-            assert path_in_text(path_with_frame(row)) == (path, frame)
+def test_further_frames_of_a_report_are_measured(tmp_path: Path) -> None:
+    frames = np.stack([np.full((16, 16, 3), value, np.uint8) for value in (40, 200)])
+    (tmp_path / "two.dcm").write_bytes(dicom(frames, "RGB", frames=2))
+    (tmp_path / "report.csv").touch()
+    sample = ImageSample(5, None)
+    found = sample.measure(tmp_path / "report.csv", np.array([f"{tmp_path}/two.dcm", f"{tmp_path}/two.dcm#2"]))
+    assert found["brightness"].tolist() == pytest.approx([40, 200], abs=1) and not sample.unreachable
