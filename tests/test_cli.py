@@ -280,3 +280,23 @@ def test_a_process_that_waits_for_a_list_is_stopped(tmp_path: Path, number: int,
         process.send_signal(number)
         _, told = process.communicate(timeout=60)
     assert (process.returncode, told.splitlines()[-1]) == (code, "stopped")
+
+
+def test_another_interrupt_while_a_stopped_process_waits_for_its_threads_is_none() -> None:
+    program = """
+import os, signal, threading
+from lesionflow.cli import main
+
+def linger():
+    threading.main_thread().join()  # which is when Python begins to wait for the others
+    os.kill(os.getpid(), signal.SIGINT)
+
+def work(ctx):
+    threading.Thread(target=linger).start()
+    raise KeyboardInterrupt
+
+main.commands["doctor"].invoke = work
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program, "doctor"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "stopped\n")

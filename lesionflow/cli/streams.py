@@ -117,8 +117,11 @@ def end_soon(code: int) -> None:
     """End this process after `PATIENCE` seconds, unless Python has ended it before.
 
     Python waits for threads, one of which may hang in a file of a share that is gone or wait for a server that says
-    nothing; but MLflow's have to write what is still to be kept of a run.
+    nothing; but MLflow's have to write what is still to be kept of a run. Another Ctrl-C, which would break that
+    wait off with a traceback, changes nothing any more.
     """
+    with contextlib.suppress(ValueError):  # another thread than the main one
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     timer = threading.Timer(PATIENCE, os._exit, [code])
     timer.daemon = True
     timer.start()
