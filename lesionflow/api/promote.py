@@ -15,7 +15,7 @@ from lesionflow.registry.champion import Promotion, Rollback, challenge, roll_ba
 from lesionflow.registry.config import PromotionConfig
 from lesionflow.registry.gates import Night
 from lesionflow.registry.history import ChampionState, checked_reason, read_state
-from lesionflow.registry.versions import find_version, suggest_model
+from lesionflow.registry.versions import find_version, what_there_is
 from lesionflow.tracking.tracking_store import connect, kept_addresses, kept_settings
 
 
@@ -80,7 +80,7 @@ def promote(
     if (report is None) != (truth is None):
         raise UsageError("give --report and --truth together: images that both models scored, and their diagnoses")
     both = [] if report is None or truth is None else join_both(report, truth)
-    connect(tracking_uri, writes=True, migrate=migrate)
+    connect(tracking_uri, writes=True, creates=False, migrate=migrate)
     night = None
     if report is not None:
         trained = {model: trained_before(model, found, tracking_uri) for model, found in both}
@@ -102,7 +102,7 @@ def rollback(
     Champions that were deleted since are left out. Raises `RegistryError` where there is none to go back to.
     """
     note = checked_reason(reason)
-    connect(tracking_uri, writes=True, migrate=migrate)
+    connect(tracking_uri, writes=True, creates=False, migrate=migrate)
     return roll_back(name, note)
 
 
@@ -113,6 +113,6 @@ def history(name: str = DEFAULT_NAME, *, tracking_uri: str | None = None) -> Cha
     state = read_state(name)
     if not state.changes and state.champion is None:
         raise RegistryError(
-            f"{name} has no champion and never had one{suggest_model(name)}; train a model with 'lesionflow train'"
+            f"{name} has no champion and never had one{what_there_is(name)}; train a model with 'lesionflow train'"
         )
     return state

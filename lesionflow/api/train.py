@@ -135,7 +135,7 @@ def resume(
     """
     console = console or stderr_console()
     prepare_backend()
-    address = connect(tracking_uri, writes=True, migrate=migrate)
+    address = connect(tracking_uri, writes=True, creates=False, migrate=migrate)
     begun = find_interrupted(run_id)
     config = _prepared(begun.config if data is None else dataclasses.replace(begun.config, data=data), console)
     return _train(config, begun, begun.registered_model, console, address=address, cache=cache)

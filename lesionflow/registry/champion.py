@@ -28,7 +28,7 @@ from lesionflow.registry.history import (
     record,
     tag_verdict,
 )
-from lesionflow.registry.versions import Version, find_version, is_registered, number_by_alias
+from lesionflow.registry.versions import Version, find_version, is_registered, number_by_alias, what_there_is
 from lesionflow.tracking.client import mlflow, registry_errors, set_again
 
 
@@ -152,7 +152,9 @@ def roll_back(name: str, reason: str = "") -> Rollback:
         else:
             gone = f"; deleted since: {', '.join(f'{name}/{number}' for number in deleted)}" if deleted else ""
             if not line:
-                raise RegistryError(f"no champion of {name}, and there never was one to go back to")
+                raise RegistryError(
+                    f"no champion of {name}, and there never was one to go back to{what_there_is(name)}"
+                )
             raise RegistryError(f"no champion of {name} before the present one to go back to{gone}")
         if read_state(name) == seen:
             break

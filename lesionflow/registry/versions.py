@@ -275,7 +275,7 @@ def _fetch_version(name: str, number: int, folder: Path, files: tuple[str, ...])
         f"looking {name}/{number} up", lambda: client.get_model_version_download_uri(name, str(number))
     )
     if source is None:
-        raise RegistryError(f"no version {number} of {name} in the registry {_registry()}{_what_there_is(name)}")
+        raise RegistryError(f"no version {number} of {name} in the registry {_registry()}{what_there_is(name)}")
     return _fetch_bundle(f"{name}/{number}", source, folder, files)
 
 
@@ -330,7 +330,7 @@ def _registry() -> str:
     return without_password(str(mlflow.get_registry_uri()))
 
 
-def _what_there_is(name: str) -> str:
+def what_there_is(name: str) -> str:
     """What a registry holds in place of a version that it does not, for a message."""
     with contextlib.suppress(Exception):  # part of a message about another error
         client = mlflow.MlflowClient()
@@ -339,7 +339,7 @@ def _what_there_is(name: str) -> str:
             return f"; there are versions {first_few([version.version for version in newest], 5)}"
         models = sorted(model.name for model in client.search_registered_models(max_results=200))
         told = f"there are {first_few(models, 5)}" if models else "there is none"
-        return f"; it has no model of that name; {told}{did_you_mean(name, models)}"
+        return f"; the registry has no model of that name; {told}{did_you_mean(name, models)}"
     return ""
 
 

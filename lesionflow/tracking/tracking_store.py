@@ -147,7 +147,9 @@ def _release_order(release: str) -> tuple[int, ...]:
     return tuple(int(number) for number in release.split(".") if number.isdecimal())
 
 
-def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: bool = False) -> str:
+def connect(
+    tracking_uri: str | None = None, *, writes: bool = False, creates: bool = True, migrate: bool = False
+) -> str:
     """Choose the tracking store and check that it and the registry answer.
 
     Parameters
@@ -158,6 +160,8 @@ def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: b
     writes : bool
         Whether the store is going to be written to. A missing database is then made, an older one refused. Readers
         make and change nothing.
+    creates : bool
+        Whether who writes has a use for a new, empty store: what changes something that is there has none.
     migrate : bool
         Whether an older database is migrated, after a backup.
 
@@ -181,12 +185,12 @@ def connect(tracking_uri: str | None = None, *, writes: bool = False, migrate: b
     address = _without_credentials(asked)
     literal = Path(address.removeprefix("sqlite:///")).parent  # MLflow makes this folder, escapes and all
     unwanted = "%" in address and sqlite_file(address) is not None and not literal.exists()
-    usable = prepare(address, writes=writes, migrate=migrate)
+    usable = prepare(address, writes=writes, creates=creates, migrate=migrate)
     if usable != current:
         mlflow.set_tracking_uri(usable)
     registry = _original(str(mlflow.get_registry_uri()))
     if registry != address:
-        usable = prepare(registry, writes=writes, migrate=migrate)
+        usable = prepare(registry, writes=writes, creates=creates, migrate=migrate)
         if usable != str(mlflow.get_registry_uri()):
             mlflow.set_registry_uri(usable)
     with registry_errors("reaching the tracking store"):
@@ -300,7 +304,7 @@ def _without_credentials(address: str) -> str:
     return f"{scheme}{separator}{host}"
 
 
-def prepare(address: str, *, writes: bool, migrate: bool = False) -> str:
+def prepare(address: str, *, writes: bool, creates: bool = True, migrate: bool = False) -> str:
     """Make a database fit for the installed MLflow, as far as whoever asks may; other stores are left alone.
 
     Parameters
@@ -310,6 +314,8 @@ def prepare(address: str, *, writes: bool, migrate: bool = False) -> str:
     writes : bool
         Whether the store is going to be written to: then a missing one is made. Readers make and change nothing: they
         get the address of a migrated copy of an older SQLite database.
+    creates : bool
+        Whether a missing one may be made.
     migrate : bool
         Whether an older database may be migrated, after a backup.
 
@@ -326,7 +332,7 @@ def prepare(address: str, *, writes: bool, migrate: bool = False) -> str:
     if not is_database(address):
         return address
     schema, file = read_schema(address), sqlite_file(address)
-    if writes and (schema.state == MISSING or (schema.state == OLDER and migrate)):
+    if writes and ((schema.state == MISSING and creates) or (schema.state == OLDER and migrate)):
         with _locked(address):
             schema = read_schema(address, locked=True)  # another process may have been first
             if schema.state == MISSING:

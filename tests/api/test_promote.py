@@ -92,6 +92,17 @@ def test_forced_rolled_back_and_told(contenders: Path) -> None:
     assert end.exit_code == 1 and "to go back to" in error_line(end)
 
 
+@pytest.mark.parametrize(
+    "command", [("rollback",), ("promote", NAME, "1"), ("history",), ("train", "--resume", "0a" * 16)]
+)
+def test_where_there_is_no_store_none_is_made_to_look_for_what_it_cannot_hold(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    result = invoke(*command, "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db")
+    assert result.exit_code == 1 and f"there is none at sqlite:///{tmp_path}/mlflow.db" in error_line(result)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_champion_deleted_since_is_named(contenders: Path) -> None:
     for number in ("1", "2", "3"):
         assert invoke("promote", NAME, number).exit_code == 0

@@ -27,6 +27,13 @@ def test_a_misspelt_model_or_alias_is_answered_with_the_nearest() -> None:
 
 
 @pytest.mark.usefixtures("contenders")
+@pytest.mark.parametrize("command", [("history", "zzz"), ("rollback", "zzz"), ("promote", "zzz", "1")])
+def test_of_a_model_that_is_not_registered_the_names_are_listed(command: tuple[str, ...]) -> None:
+    result = invoke(*command)
+    assert f"no model of that name; there are {NAME}" in error_line(result)
+
+
+@pytest.mark.usefixtures("contenders")
 def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "1")  # which the history warns of
     monkeypatch.delenv("NO_COLOR", raising=False)
