@@ -11,7 +11,7 @@ from typing import Unpack
 
 from lesionflow.api.overrides import MonitorOptions, configured
 from lesionflow.atomic import atomic_file, output_folder
-from lesionflow.errors import DataError, RegistryError, first_few
+from lesionflow.errors import DataError, RegistryError, counted, first_few
 from lesionflow.model.card import VALIDATION_FILE, read_card
 from lesionflow.model.files import read_arrays
 from lesionflow.model.prediction import read_labelled
@@ -104,7 +104,7 @@ def _keep(images: ImageSample) -> list[str]:
     images.save()
     if not images.unreachable:
         return []
-    return [f"{images.unreachable} images could not be measured: they are not where the reports say"]
+    return [f"{counted(images.unreachable, 'image')} could not be measured, not being where the reports say"]
 
 
 def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, notes: list[str]) -> Reference | None:

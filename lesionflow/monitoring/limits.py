@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.options import FILES, check_options, option
+from lesionflow.options import FILES, check_options, option, range_told
 from lesionflow.yaml_files import read_yaml
 
 NO_LIMIT = math.inf
 _OPEN_ENDS = (("low", -NO_LIMIT), ("high", NO_LIMIT))  # of a value's limits, where only the other end is given
+_SHARES = ("share/", "failed", "expected_")  # what names of values from 0 to 1 begin with
+
+
+def _limit(usual: float, high: float = NO_LIMIT, *, needed: bool = False) -> Any:
+    """A field with the most that it can be; needed: it cannot be left out with null."""
+    return field(default=usual, metadata={"high": high, "needed": needed})
 
 
 @dataclass(frozen=True)
@@ -25,14 +31,16 @@ class Limits:
     and no chance: its p-value, corrected for the number of the night's tests, is below `level`.
     """
 
-    level: float = 0.002  # the chance that a night like the reference raises an alarm about any distance
-    distribution: float = 0.1  # of two distribution functions, 0 to 1 (Kolmogorov and Smirnov)
-    share: float = 0.03  # a difference of two shares of the images
-    category: float = 0.2  # the share of images that would have to change their category
-    from_validation: float = 3.0  # times these limits, where the reference is the model's validation part
-    estimate: float = 0.05  # how far an expected metric may fall below the reference's
-    fewest_images: int = 1  # in a night
-    failed: float = 0.05  # share of the images that could not be read
+    # the chance that a night like the reference raises an alarm about any distance
+    level: float = _limit(0.002, 1, needed=True)
+    distribution: float = _limit(0.1, 1)  # of two distribution functions, 0 to 1 (Kolmogorov and Smirnov)
+    share: float = _limit(0.03, 1)  # a difference of two shares of the images
+    category: float = _limit(0.2, 1)  # the share of images that would have to change their category
+    # times these limits, where the reference is the model's validation part
+    from_validation: float = _limit(3.0, needed=True)
+    estimate: float = _limit(0.05, 1)  # how far an expected metric may fall below the reference's
+    fewest_images: int = _limit(1, needed=True)  # in a night
+    failed: float = _limit(0.05, 1)  # share of the images that could not be read
     values: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # lowest and highest, by a value's name
     distances: Mapping[str, float] = field(default_factory=dict)  # of single values, in place of the three above
 
@@ -90,7 +98,7 @@ def read_limits(file: Path | None) -> Limits:
     if file is None:
         return Limits()
     values = read_yaml(file, str(file)) or {}
-    known = [each.name for each in fields(Limits)]
+    known = {each.name: each for each in fields(Limits)}
     if not isinstance(values, dict):
         raise UsageError(f"{file}: write a limit a line, such as 'failed: 0.02'; there are {', '.join(known)}")
     if unknown := [str(name) for name in values if name not in known]:
@@ -100,13 +108,21 @@ def read_limits(file: Path | None) -> Limits:
     read: dict[str, Any] = {}
     for name, value in values.items():
         if name == "values":
-            read[name] = {key: _ends(each, f"{file}: values: {key}") for key, each in _table(value, file).items()}
+            read[name] = {
+                key: _ends(each, f"{file}: values: {key}", 1 if key.startswith(_SHARES) else NO_LIMIT)
+                for key, each in _table(value, file).items()
+            }
         elif name == "distances":
-            read[name] = {key: _number(each, f"{file}: distances: {key}") for key, each in _table(value, file).items()}
+            read[name] = {
+                key: _number(each, f"{file}: distances: {key}", 1) for key, each in _table(value, file).items()
+            }
         else:
-            read[name] = _number(value, f"{file}: {name}")
-            if read[name] == NO_LIMIT and name in ("level", "fewest_images", "from_validation"):
+            limit = known[name]
+            read[name] = _number(value, f"{file}: {name}", limit.metadata["high"])
+            if read[name] == NO_LIMIT and limit.metadata["needed"]:
                 raise UsageError(f"{file}: {name} has to be a number")
+            if isinstance(limit.default, int) and not read[name].is_integer():
+                raise UsageError(f"{file}: {name}: {value} is no whole number")
     return Limits(**read)
 
 
@@ -116,20 +132,22 @@ def _table(value: object, file: Path) -> dict[str, Any]:
     return {str(name): each for name, each in value.items()}
 
 
-def _ends(value: object, where: str) -> tuple[float, float]:
+def _ends(value: object, where: str, most: float) -> tuple[float, float]:
     if not isinstance(value, dict) or not value or set(value) - {"low", "high"}:
         raise UsageError(f"{where}: write low, high or both, such as {{low: 0.8}}")
-    low, high = (_number(value[end], where) if end in value else other for end, other in _OPEN_ENDS)
+    low, high = (_number(value[end], where, most) if end in value else other for end, other in _OPEN_ENDS)
     if low > high:
         raise UsageError(f"{where}: low {low} is above high {high}")
     return low, high
 
 
-def _number(value: object, where: str) -> float:
+def _number(value: object, where: str, most: float) -> float:
     if value is None:
         return NO_LIMIT
     if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value) or value < 0:
         raise UsageError(f"{where}: {value!r} is no number from 0 on; null stands for no limit")
+    if most < value < NO_LIMIT:
+        raise UsageError(f"{where}: {value} must be {range_told(0, most)}")
     return float(value)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lesionflow import pages
+from lesionflow.errors import counted
 from lesionflow.model.card import Estimate
 from lesionflow.monitoring.limits import limits_json
 from lesionflow.monitoring.performance import ESTIMATES
@@ -255,7 +256,9 @@ def watch_page(watch: Watch, champion: str = "") -> str:
         pages.section("What waits for review", pages.paragraph(_waiting(last))),
     ]
     if watch.alarms:
-        sections.append(pages.section(f"{watch.alarms} of {len(watch.nights)} nights with an alarm", _alarms(watch)))
+        sections.append(
+            pages.section(f"{watch.alarms} of {counted(len(watch.nights), 'night')} with an alarm", _alarms(watch))
+        )
     for heading, drawn in charts(watch).items():
         about = [pages.paragraph(_ABOUT_ESTIMATES)] if heading == EXPECTED_METRICS else []
         sections.append(pages.section(heading, *about, *map(pages.chart, drawn)))

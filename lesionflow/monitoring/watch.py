@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lesionflow.errors import DataError, first_few
+from lesionflow.errors import DataError, counted, first_few
 from lesionflow.monitoring.comparison import Distance, Sample, distances, holm, pooled
 from lesionflow.monitoring.limits import NO_LIMIT, Limits
 from lesionflow.monitoring.nights import Night
@@ -118,7 +118,8 @@ def watch(
         references.append(given)
     elif len(firsts) < reference_nights:
         notes += (
-            f"the reference is {len(firsts)} nights, where {reference_nights} would be better; or give --reference",
+            f"the reference is {counted(len(firsts), 'night')}, where {reference_nights} would be better, as would a "
+            "--reference: a report, or a model that has kept its validation part",
         )
     if idle := _idle_limits(nights, limits):
         notes += (f"no night has a value that these limits are of: {first_few(idle)}",)
@@ -168,9 +169,11 @@ def _watched(night: Night, is_reference: bool, references: tuple[Reference, ...]
 def _own_alarms(night: Night, limits: Limits) -> Iterator[Alarm]:
     """Limits of values themselves."""
     if night.images < limits.fewest_images:
-        yield Alarm("images", f"{night.images} images, where at least {limits.fewest_images:g} are expected", "")
+        yield Alarm(
+            "images", f"{counted(night.images, 'image')}, where at least {limits.fewest_images:g} are expected", ""
+        )
     elif night.images and not night.estimates:
-        yield Alarm("failed", f"none of {night.images} images could be read", "")
+        yield Alarm("failed", f"none of {counted(night.images, 'image')} could be read", "")
     elif night.values.get("failed", 0.0) > limits.failed:
         share = night.values["failed"]
         yield Alarm("failed", f"{share:.1%} of the images could not be read, where {limits.failed:.1%} may", "")

@@ -124,6 +124,9 @@ def test_limits_of_ones_own_decide(normal_nights: list[Path], tmp_path: Path) ->
         ("sharre: 0.1", "did you mean 'share'"), ("share: much", "no number from 0 on"), ("share: -1", "no number"),
         ("values: 3", "are tables"), ("values: {images: 3}", "write low, high or both"), ("level:", "to be a number"),
         ("values: {images: {low: 3, high: 1}}", "is above high"), ("[1, 2]", "a limit a line"), ("{", "not YAML"),
+        ("level: 2", "level: 2 must be from 0 to 1"), ("failed: 5", "failed: 5 must be"),
+        ("fewest_images: 2.5", "no whole number"), ("distances: {p_mel: 10}", "p_mel: 10 must be"),
+        ("values: {share/mel: {high: 20}}", "share/mel: 20 must be"),
     ],
 )  # fmt: skip
 def test_a_wrong_limit_is_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
@@ -131,6 +134,12 @@ def test_a_wrong_limit_is_one_clear_line(tmp_path: Path, text: str, message: str
     with pytest.raises(UsageError, match=message) as raised:
         read_limits(tmp_path / "limits.yaml")
     assert "\n" not in str(raised.value) and "limits.yaml" in str(raised.value)
+
+
+def test_too_few_first_nights_are_counted(normal_nights: list[Path]) -> None:
+    few = [monitor(normal_nights[:nights], reference_nights=3).notes[0] for nights in (1, 2, 3)]
+    told = [note.partition(",")[0].removeprefix("the reference is ") for note in few]
+    assert told == ["0 nights", "1 night", "2 nights"]
 
 
 def test_a_limit_of_no_value_is_said(normal_nights: list[Path], tmp_path: Path) -> None:
