@@ -10,7 +10,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,6 +120,21 @@ def test_a_value_of_another_kind_is_one_line_that_names_its_option(name: str) ->
     for field in dataclasses.fields(config):
         with pytest.raises(lesionflow.LesionflowError, match=f"^{field.name}=.*: must be "):
             config(**{field.name: {}})
+
+
+@pytest.mark.parametrize("given", [None, ["mole.jpg"], b"mole.jpg", "", 3])
+def test_what_is_no_path_is_one_line_that_names_its_argument(given: Any, tmp_path: Path) -> None:
+    calls: dict[str, list[Callable[[], object]]] = {
+        "model": [lambda: lesionflow.load(given), lambda: lesionflow.evaluate(given, "demo")],
+        "source": [lambda: lesionflow.score(given, tmp_path / "results.csv")],
+        "out": [lambda: lesionflow.score("images", given)],
+        "data": [lambda: lesionflow.describe(given)],
+        "bundle": [lambda: lesionflow.register(given)],
+    }
+    for name, asked in calls.items():
+        for call in asked:
+            with pytest.raises(lesionflow.LesionflowError, match=f"^{name}: is a.*; give"):
+                call()
 
 
 def test_paths_and_whole_numbers_may_stand_for_texts_and_numbers(tmp_path: Path) -> None:

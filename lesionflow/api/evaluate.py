@@ -39,6 +39,7 @@ from lesionflow.model.prediction import read_labelled
 from lesionflow.model.predictor import load_predictor
 from lesionflow.progress import stderr_console
 from lesionflow.registry.versions import SCORED, resolve
+from lesionflow.storage.location import location_text
 from lesionflow.tracking.tracking_store import connect, kept_settings
 
 
@@ -89,7 +90,7 @@ def evaluate(
     ReportError
         Where the folder holds an evaluation already.
     """
-    model, config = os.fspath(model), configured(EvaluationConfig, config, overrides)
+    model, config = location_text(model, "model"), configured(EvaluationConfig, config, overrides)
     console = console or stderr_console()
     folder = None if out is None else Path(out)
     with output_folder(folder, EVALUATION_FILES, config.overwrite), console.status("reading images") as status:

@@ -47,6 +47,7 @@ from lesionflow.runtimes.parity import (
     without_ranges,
 )
 from lesionflow.scoring.sources import open_source
+from lesionflow.storage.location import location_text
 from lesionflow.training.finalize import MODEL_CARD_FILE
 
 _Value = TypeVar("_Value")
@@ -113,7 +114,7 @@ def export(
     console = console or stderr_console()
     parity, cost = None, None
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as downloaded:
-        found = resolve(os.fspath(model), Path(downloaded), tracking_uri, BUNDLE_FILES)
+        found = resolve(location_text(model, "model"), Path(downloaded), tracking_uri, BUNDLE_FILES)
         with _whole_folder(target) as partial, console.status("exporting") as status:
             if config.format == BUNDLE:
                 _copy_bundle(found.folder, partial)

@@ -22,6 +22,7 @@ from lesionflow.model.prediction import Prediction, Row, prediction_class
 from lesionflow.model.predictor import Predictor, load_predictor, only_frame, predict_batch
 from lesionflow.scoring.config import ScoringConfig
 from lesionflow.scoring.engines.local import default_workers
+from lesionflow.storage.location import location_text
 
 AnyImage: TypeAlias = str | os.PathLike[str] | bytes | bytearray | Image | np.ndarray
 
@@ -86,7 +87,7 @@ def load(
 
     config = ScoringConfig(device=device, tta=tta)
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
-        resolved = resolve(os.fspath(model), Path(folder), tracking_uri)
+        resolved = resolve(location_text(model, "model"), Path(folder), tracking_uri)
         # One thread a batch, as in scoring: the batches are what is done at the same time.
         predictor = load_predictor(resolved.folder, threads=1, device=config.device, averaged=config.tta)
     return LoadedModel(resolved.label, predictor)

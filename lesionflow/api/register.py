@@ -29,6 +29,7 @@ from lesionflow.registry.training_artifacts import (
     register_artifacts,
 )
 from lesionflow.registry.versions import Version
+from lesionflow.storage.location import location_text
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import patient
 from lesionflow.tracking.resume import delete_checkpoints, find_begun
@@ -87,7 +88,7 @@ def register(
     RegistryError
         Where the store does not answer or refuses.
     """
-    outcome = read_artifacts(_bundle_folder(os.fspath(bundle)))
+    outcome = read_artifacts(_bundle_folder(location_text(bundle, "bundle")))
     card = check_whole(outcome.bundle)
     if DECIDING not in card.metrics.get("validation", {}):
         raise BundleError(f"{outcome.bundle}: its training did not come to the end; it says nothing of validation")

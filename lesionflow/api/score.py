@@ -29,7 +29,7 @@ from lesionflow.scoring.publish import Destination, Summary, check_outputs, publ
 from lesionflow.scoring.shards import ALSO, JOB_FILE, Job, job_folder
 from lesionflow.scoring.sources import Source, open_source
 from lesionflow.scoring.summary import Counts
-from lesionflow.storage.location import Location
+from lesionflow.storage.location import Location, location_text
 from lesionflow.storage.objects import is_file, temporary_folder
 
 if TYPE_CHECKING:
@@ -79,8 +79,12 @@ def score(
     """
     if isinstance(config, str | os.PathLike):
         model, config = config, None
-    config, destination, model = configured(ScoringConfig, config, overrides), Destination.of(out), os.fspath(model)
-    _refuse_own_list(os.fspath(source), destination.location)
+    config, destination, model = (
+        configured(ScoringConfig, config, overrides),
+        Destination.of(out),
+        location_text(model, "model"),
+    )
+    _refuse_own_list(location_text(source, "source"), destination.location)
     run = _Run(source, destination, model, tracking_uri, config, console)
     if not config.log:
         return _score(run)

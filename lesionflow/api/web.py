@@ -12,6 +12,7 @@ from lesionflow.defaults import DEFAULT_MODEL
 from lesionflow.images.discovery import default_cache
 from lesionflow.model.files import read_bundle
 from lesionflow.registry.versions import resolve
+from lesionflow.storage.location import location_text
 from lesionflow.webapp.build import Page, write_page
 from lesionflow.webapp.runtime import RUNTIME, WebConfig, fetch_package
 
@@ -52,7 +53,7 @@ def web(
     """
     config = configured(WebConfig, config, overrides)
     with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as downloaded:
-        found = resolve(os.fspath(model), Path(downloaded), tracking_uri)
+        found = resolve(location_text(model, "model"), Path(downloaded), tracking_uri)
         card, graph = read_bundle(found.folder)
     archive = fetch_package(
         RUNTIME, Path(cache) if cache else default_cache(), Path(config.runtime) if config.runtime else None

@@ -43,6 +43,7 @@ from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images.containers import MAXIMUM_BYTES, archive_members, is_archive, read_member
 from lesionflow.images.discovery import default_cache, walk_images
+from lesionflow.storage.location import location_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,12 +119,13 @@ def read_labelled_images(
     UsageError
         For a file of labels that says nothing.
     """
+    source = location_text(source, "data")
     words = read_label_words(None if labels is None else os.fspath(labels), label_set)
     path = Path(source)
-    if os.fspath(source) == DEMO:
+    if source == DEMO:
         path = _demo_folder(cache, label_set)
     table, warnings = read_rows(path, words)
-    if os.fspath(source) == DEMO and Path(DEMO).exists():
+    if source == DEMO and Path(DEMO).exists():
         warnings = [f"{DEMO!r} is the set that lesionflow draws; {DEMO} in this folder is read as ./{DEMO}", *warnings]
     table["content"], frames = contents_of_files(table["path"].tolist())
     if several := [os.path.basename(file) for file, count in zip(table["path"], frames, strict=True) if count > 1]:
@@ -160,8 +162,9 @@ def decided_words(
 
     Raises `DataError` for what is no data set, and `UsageError` for a file of labels that says nothing.
     """
+    source = location_text(source, "data")
     words = read_label_words(None if labels is None else os.fspath(labels), label_set)
-    path = _demo_folder(cache, label_set) if os.fspath(source) == DEMO else Path(source)
+    path = _demo_folder(cache, label_set) if source == DEMO else Path(source)
     with _as_folder(path) if is_archive(path) else contextlib.nullcontext(path) as folder:
         raw = read_raw_labels(folder, words)
     return words.decide(raw.words, raw.of_data_set)

@@ -29,7 +29,7 @@ from zipfile import ZipInfo
 from lesionflow.errors import DataError
 from lesionflow.images.containers import archive_entries, entry_head, is_archive
 from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
-from lesionflow.storage.location import FILE, Url, is_url
+from lesionflow.storage.location import FILE, Url, is_url, location_text
 
 # In small letters: some systems write them one way, some another. Also the directory of a DICOM medium, and bins and
 # snapshots of network storage and of Windows: deleted images and copies of earlier days.
@@ -73,7 +73,7 @@ def find_images(source: str | os.PathLike[str], left_out: LeftOut | None = None)
     DataError
         Where there is nothing to find.
     """
-    path = os.fspath(source)
+    path = location_text(source, "source")
     if os.path.isfile(path) and not is_archive(path):
         return [path]
     if not os.path.exists(path):

@@ -41,7 +41,7 @@ from lesionflow.scoring.review_sample import draw_sample, write_sample
 from lesionflow.scoring.shards import REPORT_FILE, Job, job_folder, report_errors
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
 from lesionflow.storage import objects
-from lesionflow.storage.location import Location, Url, parse_location
+from lesionflow.storage.location import Location, Url, location_text, parse_location
 
 MANY_ROWS = 100_000  # from which several processes are worth their start
 ROWS_IN_PART = 8 * ROWS_IN_GROUP  # of a folder of Parquet parts: files of some ten MiB
@@ -83,7 +83,7 @@ class Destination:
     @classmethod
     def of(cls, out: Location | str | os.PathLike[str]) -> Destination:
         """Return the destination that a user names. Raises `ReportError` for a folder without the slash."""
-        text = str(out) if isinstance(out, Url) else os.fspath(out)
+        text = str(out) if isinstance(out, Url) else location_text(out, "out")
         if text == STDOUT:
             return cls(None)
         is_folder = text.endswith("/") and bool(text.strip("/"))

@@ -119,6 +119,18 @@ def local_address(path: Path) -> str:
     return str(path) if local_path(str(path)) == str(path) else path.as_uri()
 
 
+def location_text(given: str | os.PathLike[str], name: str) -> str:
+    """The text of a path or an address that a program or the command line gives; name: of the argument.
+
+    Raises `UsageError` for what is neither, and for an empty text, which a path would take for the working directory.
+    """
+    if not isinstance(given, str | os.PathLike):
+        raise UsageError(f"{name}: is a {type(given).__name__}; give one path or address, as text or a pathlib.Path")
+    if not (text := os.fspath(given)):
+        raise UsageError(f"{name}: is an empty text; give a path or an address")
+    return text
+
+
 def parse_location(text: Location | str | os.PathLike[str]) -> Location:
     """The location that a user names: a path, also as `file:///folder`, or the URL of a store.
 
@@ -127,7 +139,7 @@ def parse_location(text: Location | str | os.PathLike[str]) -> Location:
     """
     if isinstance(text, Url):
         return text
-    text = os.fspath(text)
+    text = location_text(text, "the location")
     match = _URL.fullmatch(text)
     if match is None:
         return Path(text)
