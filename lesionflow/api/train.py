@@ -170,6 +170,11 @@ def _with_named_models(config: TrainingConfig, tracking_uri: str | None) -> Trai
         with tempfile.TemporaryDirectory(prefix="lesionflow-named-") as folder:
             resolved = resolve(address, Path(folder), tracking_uri)
             card = read_card(resolved.folder)
+        if option == "start_from" and card.network not in config.networks:
+            raise UsageError(
+                f"--start-from: {card.label} has the network {card.network}, not {config.model}; leave out --model, or "
+                f"give --model {card.network}"
+            )
         found[option] = resolved.address or address
         if option == "start_from" and ALL in config.model.split(","):
             found |= {"model": card.network, "width": card.training.get("width", config.width)}
@@ -211,7 +216,7 @@ def _read_beginning(config: TrainingConfig, images: LabelledImages, split: Split
     with tempfile.TemporaryDirectory(prefix="lesionflow-start-") as folder:
         resolved = resolve(config.start_from, Path(folder), None, (*SCORED, KERAS_FILE, TRAINED_ON_FILE))
         start = read_start(
-            resolved.folder, config.model, config.width, keep_last_layer=config.last_layer == "kept",
+            resolved.folder, config.width, keep_last_layer=config.last_layer == "kept",
             label_set=images.label_set,
         )  # fmt: skip
         source = _learnt_from(resolved, images, split, console)

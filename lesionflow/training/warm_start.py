@@ -41,20 +41,13 @@ class Start:
     without_last_layer: bool = False  # of other diagnoses; it is left out of the weights, and has to be fitted
 
 
-def read_start(
-    folder: Path, network: str, width: float, *, keep_last_layer: bool, label_set: LabelSet = HAM10000
-) -> Start:
-    """The weights of a bundle, for a network of that name and width with these diagnoses.
+def read_start(folder: Path, width: float, *, keep_last_layer: bool, label_set: LabelSet = HAM10000) -> Start:
+    """The weights of a bundle, for its network of that width with these diagnoses.
 
-    Raises `UsageError` where the bundle is of another network, or its last layer of other diagnoses and to be kept,
+    Raises `UsageError` where the bundle is of another width, or its last layer of other diagnoses and to be kept,
     `BundleError` where it is altered.
     """
     card, graph = read_bundle(folder)  # which checks the Keras file, where it is there
-    if card.network != network:
-        raise UsageError(
-            f"--start-from: {card.label} has the network {card.network}, not {network}; leave out --model, or give "
-            f"--model {card.network}"
-        )
     if width != card.training.get("width", width):
         raise UsageError(f"--start-from: {card.label} has a width of {card.training['width']}; give --width so")
     others = card.classes != label_set.names

@@ -230,15 +230,13 @@ def test_a_missing_extra_is_an_error_for_who_asks_for_it_before_data_is_read(
 
 
 def test_weights_of_a_bundle_need_no_imagenet_and_decide_the_network(
-    store: Path, demo_folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lesionflow.training.imagenet.PACKAGE", "not_installed")
     for model in ((), ("--model", "efficientnet")):
         result = invoke("train", "--data", str(tmp_path / "missing"), "--start-from", "pretrained", *model)
         assert result.exit_code == 1 and "missing: no such folder" in error_line(result)
-    result = invoke(
-        "train", "--data", str(demo_folder), "--cache", str(cache), "--start-from", "pretrained", "--model", "cnn"
-    )
+    result = invoke("train", "--data", str(tmp_path / "missing"), "--start-from", "pretrained", "--model", "cnn")
     told = "has the network efficientnet, not cnn; leave out --model, or give --model efficientnet"
     assert result.exit_code == 2 and told in result.stderr.splitlines()[-1]
 
@@ -252,11 +250,12 @@ def test_a_named_model_decides_what_is_not_given_and_an_alias_becomes_the_versio
     champion = read_card(resolve(found.start_from, tmp_path, address).folder)
     assert all(re.fullmatch(r"models:/lesionflow/\d+", named) for named in (found.start_from, found.teacher))
     assert (found.model, found.image_size) == (champion.network, 32)
-    chosen = dataclasses.replace(given, image_size=48, model="vgg")
+    chosen = dataclasses.replace(given, image_size=48, model=champion.network)
     kept = _with_named_models(chosen, address)
-    assert (kept.model, kept.image_size) == ("vgg", 48)
+    assert (kept.model, kept.image_size) == (champion.network, 48)
     pretrained = _with_named_models(TrainingConfig(start_from="pretrained"), None)
-    assert (pretrained.start_from, pretrained.model, pretrained.image_size) == ("pretrained", "efficientnet", 128)
+    shipped = read_card(resolve("pretrained", tmp_path, None).folder).height
+    assert (pretrained.start_from, pretrained.model, pretrained.image_size) == ("pretrained", "efficientnet", shipped)
 
 
 def test_a_missing_extra_leaves_its_network_out_of_all(
