@@ -18,6 +18,8 @@ common=(
   --weight-decay 0.05
   --balance sqrt
   --loss cross-entropy
+  --label-smoothing 0.1
+  --consistency 0
   --mixup 0.2
   --augmentation 1
   --quality 1
@@ -38,8 +40,6 @@ first=(
   --epochs 3
   --patience 3
   --learning-rate 1e-3
-  --label-smoothing 0.1
-  --consistency 0
   --keep best
   --start-from imagenet
   --last-layer refitted
@@ -50,8 +50,6 @@ second=(
   --epochs 12
   --patience 12
   --learning-rate 7e-4
-  --label-smoothing 0.1
-  --consistency 0
   --keep best
   --start-from first
   --last-layer kept
@@ -63,8 +61,6 @@ third=(
   --epochs 8
   --patience 8
   --learning-rate 5e-4
-  --label-smoothing 0.1
-  --consistency 0
   --keep best
   --start-from second
   --last-layer kept
@@ -75,8 +71,6 @@ fourth=(
   --epochs 18
   --patience 18
   --learning-rate 7e-4
-  --label-smoothing 0.1
-  --consistency 0
   --keep last
   --start-from third
   --last-layer kept
