@@ -79,11 +79,8 @@ def score(
     """
     if isinstance(config, str | os.PathLike):
         model, config = config, None
-    config, destination, model = (
-        configured(ScoringConfig, config, overrides),
-        Destination.of(out),
-        location_text(model, "model"),
-    )
+    config = configured(ScoringConfig, config, overrides)
+    destination, model = Destination.of(out), location_text(model, "model")
     _refuse_own_list(location_text(source, "source"), destination.location)
     run = _Run(source, destination, model, tracking_uri, config, console)
     if not config.log:

@@ -25,7 +25,7 @@ from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.report_pictures import learning_picture
-from lesionflow.model.card import KERAS_FILE, TRAINED_ON_FILE, Card, read_card
+from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE, Card, read_card
 from lesionflow.model.files import read_arrays
 from lesionflow.profile.describe import describe_images
 from lesionflow.profile.description import Description
@@ -164,22 +164,23 @@ def _with_named_models(config: TrainingConfig, tracking_uri: str | None) -> Trai
     """
     named = {"start_from": config.start_from if config.starts_from_bundle else "", "teacher": config.teacher}
     found: dict[str, Any] = {}
+    cards = {}
     for option, address in named.items():
-        if not address:
-            continue
-        with tempfile.TemporaryDirectory(prefix="lesionflow-named-") as folder:
-            resolved = resolve(address, Path(folder), tracking_uri)
-            card = read_card(resolved.folder)
-        if option == "start_from" and card.network not in config.networks:
+        if address:
+            with tempfile.TemporaryDirectory(prefix="lesionflow-named-") as folder:
+                resolved = resolve(address, Path(folder), tracking_uri, (CARD_FILE,))
+                cards[option] = read_card(resolved.folder)
+            found[option] = resolved.address or address
+    if start := cards.get("start_from"):
+        if start.network not in config.networks:
             raise UsageError(
-                f"--start-from: {card.label} has the network {card.network}, not {config.model}; leave out --model, or "
-                f"give --model {card.network}"
+                f"--start-from: {start.label} has the network {start.network}, not {config.model}; leave out --model, "
+                f"or give --model {start.network}"
             )
-        found[option] = resolved.address or address
-        if option == "start_from" and ALL in config.model.split(","):
-            found |= {"model": card.network, "width": card.training.get("width", config.width)}
-        if option == "start_from" and vars(config)["image_size"] is None:  # the preset has not filled it in yet
-            found["image_size"] = card.height
+        if ALL in config.model.split(","):
+            found |= {"model": start.network, "width": start.training.get("width", config.width)}
+        if vars(config)["image_size"] is None:  # the preset has not filled it in yet
+            found["image_size"] = start.height
     return dataclasses.replace(config, **found)
 
 
