@@ -209,8 +209,7 @@ def _jpeg_pictures(data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Pictur
 
 
 def _decode_frame(dicom: Dicom, frame: int, sizes: Sequence[tuple[int, int]]) -> list[Decoded]:
-    image = dicom.image(frame)
-    picture = Picture(image, profile=dicom.profile or b"", note=dicom.note)
+    picture = dicom.picture(frame)
     which = f"frame {frame + 1} of {dicom.frames}" if dicom.frames > 1 else ""
     found = []
     for size in sizes:

@@ -32,7 +32,7 @@ from lesionflow.errors import ImageError, first_few
 from lesionflow.images.containers import MAXIMUM_BYTES
 from lesionflow.images.jpeg import Layout, check_end, check_sequential, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
-from lesionflow.images.picture import joined
+from lesionflow.images.picture import Picture, joined
 from lesionflow.images.pillow_formats import check_zeros
 from lesionflow.images.quiet import quietly
 from lesionflow.images.tiff import packbits_length
@@ -67,7 +67,6 @@ class Dicom:
 
     def __init__(self, data: bytes):
         self.note = ""  # what is to be said of the file
-        self.profile_of_frame = b""  # which a JPEG that was put into the file brought along
         with quietly():
             self.dataset = _read(data)
             self.syntax = UID(self.dataset.file_meta.TransferSyntaxUID)
@@ -130,41 +129,37 @@ class Dicom:
             found = most if self.frames > most else least
             raise ImageError("damaged", f"{self.frames} frames are announced, there are bytes for {found}")
 
-    @property
-    def profile(self) -> bytes | None:
-        """The ICC profile of the colours of the last frame, None for sRGB or grey; DICOM PS3.3, C.11.15."""
-        if self.kind in GREY:
-            return None
-        paths = self.dataset.get("OpticalPathSequence") or ()
-        for holder in (self.dataset, *paths):
-            if profile := holder.get("ICCProfile"):
-                return bytes(profile)
-        return self.profile_of_frame
-
-    def image(self, frame: int) -> Image.Image:
-        """One frame, from 0, as an RGB image. Raises `ImageError`, and whatever pydicom raises for a broken one."""
+    def picture(self, frame: int) -> Picture:
+        """One frame, from 0, in RGB. Raises `ImageError`, and whatever pydicom raises for a broken one."""
         if not 0 <= frame < self.frames:
             raise ImageError("damaged", f"there is no frame {frame + 1}, only {self.frames}")
         with quietly():
-            pixels, bits = self._pixels(frame), self.bits
+            (pixels, embedded), bits = self._pixels(frame), self.bits
             if self.kind in GREY:
-                return Image.fromarray(self._shown(pixels)).convert("RGB")
+                return Picture(Image.fromarray(self._shown(pixels)).convert("RGB"), note=self.note)
             if self.kind == PALETTE:
                 pixels, bits = self._coloured(pixels)
         if pixels.dtype.kind != "u" or pixels.shape[2:] != (3,):
             raise ImageError("unsupported", f"{self.kind} samples of type {pixels.dtype} and shape {pixels.shape}")
-        return Image.fromarray(_eight_bits(pixels, bits))
+        return Picture(Image.fromarray(_eight_bits(pixels, bits)), profile=self._profile() or embedded, note=self.note)
 
-    def _pixels(self, frame: int) -> np.ndarray:
-        """Stored values of a frame: (rows, columns), or (rows, columns, 3) in RGB."""
+    def _profile(self) -> bytes:
+        """The ICC profile that the data set has for its colours; DICOM PS3.3, C.11.15."""
+        for holder in (self.dataset, *(self.dataset.get("OpticalPathSequence") or ())):
+            if profile := holder.get("ICCProfile"):
+                return bytes(profile)
+        return b""
+
+    def _pixels(self, frame: int) -> tuple[np.ndarray, bytes]:
+        """Stored values of a frame, (rows, columns) or (rows, columns, 3) in RGB, and the ICC profile of its JPEG."""
         if not self.syntax.is_compressed:
-            return self._as_array(self.dataset, self.unused, index=frame)
+            return self._as_array(self.dataset, self.unused, index=frame), b""
         content = get_frame(self.dataset.PixelData, frame, number_of_frames=self.frames, **self._offsets())
         if self.syntax == RLELossless:
             if len(content) > MAXIMUM_RLE_BYTES:
                 raise ImageError("too_large", f"more than {MAXIMUM_RLE_BYTES // 2**20} MiB of run lengths")
             _check_rle(content, self.rows * self.columns)
-            return self._decoded(content, "pydicom", self.unused)
+            return self._decoded(content, "pydicom", self.unused), b""
         stream = _read_stream(content, self.syntax)
         if max(stream.width, stream.height) < 2**16:  # more than the file itself could say is nonsense
             check_pixels(stream.width, stream.height)
@@ -175,7 +170,7 @@ class Dicom:
             raise ImageError("damaged", f"a frame has {stream.components} components, the file says otherwise")
         if stream.layout is not None:
             if stream.precision == 8:
-                return self._decoded_jpeg(content, stream.layout)
+                return self._decoded_jpeg(content, stream.layout), stream.layout.profile
             content = check_sequential(content, stream.layout)
         elif self.syntax in JPEG2000TransferSyntaxes:
             check_zeros(content)
@@ -183,7 +178,7 @@ class Dicom:
             check_end(content)  # without one CharLS 2 reads on for minutes
         # Some encoders leave the unused bits out, some take them for a part of the sample.
         unused = self.unused if stream.precision >= self.bits + self.unused else 0
-        return self._decoded(content, self._plugin(stream), unused)
+        return self._decoded(content, self._plugin(stream), unused), b""
 
     def _decoded(self, content: bytes, plugin: str, unused: int) -> np.ndarray:
         """One compressed frame, by one of pydicom's plug-ins."""
@@ -215,7 +210,6 @@ class Dicom:
         if len(identifiers) == 3 and not (layout.jfif or layout.adobe or identifiers.upper() == b"RGB"):
             content = content[:2] + _ADOBE + (b"\0" if self.kind == "RGB" else b"\1") + content[2:]
             layout = read_layout(content)
-        self.profile_of_frame = layout.profile
         pixels = np.asarray(load_jpeg(content, layout, self.columns, self.rows)[0])
         return pixels.view(np.int8) if self.dataset.PixelRepresentation else pixels
 
