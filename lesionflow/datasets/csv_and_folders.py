@@ -14,7 +14,7 @@ from lesionflow.datasets.label_table import is_missing, lowered, read_header, re
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import ORIGIN, RawLabels, without_endings
 from lesionflow.errors import DataError, counted, first_few
-from lesionflow.images.discovery import LEFTOVERS, LeftOut, describe_left_out, walk_images
+from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, walk_images
 from lesionflow.images.signatures import SUFFIXES
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def visible_folders(folder: Path) -> list[Path]:
     return sorted(
         entry
         for entry in folder.iterdir()
-        if entry.is_dir() and not entry.name.startswith((".", "__")) and entry.name.lower() not in LEFTOVERS
+        if entry.is_dir() and not entry.name.startswith("__") and not is_hidden(entry.name)
     )
 
 

@@ -176,7 +176,7 @@ class _Walk:
 
     def _enters(self, path: str, is_link: bool, outside: bool) -> bool:
         above, name = os.path.split(path)
-        if name.startswith(".") or name.lower() in LEFTOVERS:
+        if is_hidden(name):
             if not name.endswith(".job"):  # of a report beside the images
                 files = 1 if is_link else sum(len(files) for _, _, files in os.walk(path))
                 self.left_out += LeftOut({HIDDEN if name.startswith(".") else LEFTOVER: files})
@@ -204,7 +204,7 @@ class _Walk:
         if not _is_below(target, self.root):
             return False
         between = os.path.relpath(target, self.root).split(os.sep)
-        return not any(name.startswith(".") or name.lower() in LEFTOVERS for name in between)
+        return not any(map(is_hidden, between))
 
     def _is_wanted(self, entry: os.DirEntry[str]) -> bool:
         name = entry.name
@@ -275,18 +275,19 @@ def _walk_archive(file: str, recursive: bool, pattern: str | None, left_out: Lef
     left_out += LeftOut()  # without kinds of which there are none
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a name is that of a hidden file or folder, or a leftover's, which count as hidden."""
+    return name.startswith(".") or name.lower() in LEFTOVERS
+
+
 def kind_left_out(path: str, pattern: str | None, left_out: LeftOut) -> str | None:
     """By which kind a path below a folder counts as left out, where names alone decide; None for an image's."""
     *folders, name = path.split("/")
     for part in folders:
-        if part.startswith("."):
-            return HIDDEN
-        if part.lower() in LEFTOVERS:
-            return LEFTOVER
-    if name.startswith("._"):
-        return HIDDEN
-    if name.lower() in LEFTOVERS:
-        return LEFTOVER
+        if is_hidden(part):
+            return HIDDEN if part.startswith(".") else LEFTOVER
+    if name.lower() in LEFTOVERS or name.startswith("._"):
+        return HIDDEN if name.startswith(".") else LEFTOVER
     if pattern is not None:
         return None if fnmatch.fnmatchcase(name, pattern) else NOT_MATCHING
     if name.lower().endswith(SUFFIXES):

@@ -20,7 +20,7 @@ from typing import BinaryIO, TextIO
 
 from lesionflow.errors import DataError, UsageError
 from lesionflow.images.containers import ZIP_SUFFIX, is_archive
-from lesionflow.images.discovery import LEFTOVERS, LeftOut, describe_left_out, no_images, walk_images
+from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, no_images, walk_images
 from lesionflow.images.signatures import HEAD, sniff
 from lesionflow.storage.location import FILE, Url, is_url, parse_location
 from lesionflow.storage.objects import is_file, listed, local_copy
@@ -344,18 +344,14 @@ def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
     if not parts or not names:
         return not parts and not names
     name, part = names[0], parts[0]
-    hidden = _is_hidden(name) and not part.startswith(".")
+    hidden = is_hidden(name) and not part.startswith(".")
     if part == "**":
         if len(parts) == 1:
-            return not any(_is_hidden(name) for name in names)
+            return not any(is_hidden(name) for name in names)
         return _fits(names, parts[1:]) or (not hidden and _fits(names[1:], parts))
     if is_pattern(part) and hidden:
         return False
     return fnmatch.fnmatchcase(name, part) and _fits(names[1:], parts[1:])
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in LEFTOVERS
 
 
 def expand(pattern: str) -> list[str]:
@@ -379,7 +375,7 @@ def _matches(folder: str, parts: list[str]) -> Iterator[str]:
         yield from _matches(folder, rest)
     try:
         with os.scandir(folder or os.curdir) as entries:
-            found = [entry for entry in entries if part.startswith(".") or not _is_hidden(entry.name)]
+            found = [entry for entry in entries if part.startswith(".") or not is_hidden(entry.name)]
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out") from error
     for entry in found:
