@@ -89,6 +89,10 @@ class _Page:
         return bool(self.first(_SUBFILE, 0) & (_REDUCED | _MASK)) or self.first(_OLD_SUBFILE, 1) == 2
 
     @property
+    def is_image(self) -> bool:
+        return not self.secondary and all(self.size)
+
+    @property
     def described(self) -> str:
         bits = self.values.get(_BITS, (1,))
         kind = {2: " signed", 3: " float"}.get(self.first(_FORMAT, 1), "")
@@ -128,7 +132,7 @@ def _which(page: _Page, pages: list[_Page]) -> str:
     more = " or more" if len(pages) == _MAXIMUM_PAGES else ""
     if page is not pages[0]:
         return f"page {pages.index(page) + 1} of {len(pages)}{more}, of which the first is a preview"
-    images = 1 + sum(not each.secondary and all(each.size) for each in pages[1:])
+    images = _count_images(page, pages)
     return f"page 1 of {images}{more}" if images > 1 else ""
 
 
@@ -142,7 +146,11 @@ def tiff_size(data: bytes) -> tuple[int, int]:
 def count_pages(data: bytes) -> int:
     """Pages of a TIFF file that are images, from the one that is decoded on: no previews or masks."""
     pages = _read_pages(data)
-    return sum(not page.secondary for page in pages[pages.index(_main_page(data, pages)) :])
+    return _count_images(_main_page(data, pages), pages)
+
+
+def _count_images(page: _Page, pages: list[_Page]) -> int:
+    return 1 + sum(each.is_image for each in pages[pages.index(page) + 1 :])
 
 
 def _read_pages(data: bytes) -> list[_Page]:
@@ -197,7 +205,7 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
 
 def _main_page(data: bytes, pages: list[_Page]) -> _Page:
     first = pages[0]
-    others = [page for page in pages[1:] if not page.secondary and all(page.size)]
+    others = [page for page in pages[1:] if page.is_image]
     if not others:
         return first
     if first.secondary:
