@@ -84,17 +84,19 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
 
 def _read_meta(items: Items, data: bytes, start: int, end: int) -> None:
     places = {kind: (first, last) for kind, first, last in _boxes(data, start, end)}
-    for first, _ in filter(None, [places.get(b"pitm")]):
+    if b"pitm" in places:
+        first, _ = places[b"pitm"]
         items.primary = int.from_bytes(data[first + 4 : first + (8 if data[first] else 6)], "big")
-    for first, last in filter(None, [places.get(b"iinf")]):
+    if b"iinf" in places:
+        first, last = places[b"iinf"]
         for kind, at, _ in _boxes(data, first + (8 if data[first] else 6), last):
             if kind == b"infe" and data[at] in (2, 3):
                 wide = 4 if data[at] == 3 else 2
                 items.kinds[int.from_bytes(data[at + 4 : at + 4 + wide], "big")] = data[at + 6 + wide : at + 10 + wide]
-    for first, last in filter(None, [places.get(b"iprp")]):
-        _read_properties(items, data, first, last)
-    for first, _ in filter(None, [places.get(b"iloc")]):
-        _read_locations(items, data, first)
+    if b"iprp" in places:
+        _read_properties(items, data, *places[b"iprp"])
+    if b"iloc" in places:
+        _read_locations(items, data, places[b"iloc"][0])
 
 
 def _read_properties(items: Items, data: bytes, start: int, end: int) -> None:
