@@ -25,7 +25,7 @@ def read_items(data: bytes) -> Items:
     """Read the items of a file; of one that is broken, as far as it goes: whether it decodes is for others to say."""
     items = Items()
     try:
-        for kind, start, end in _boxes(data, 0, len(data)):
+        for kind, start, end in boxes(data, 0, len(data)):
             if kind == b"meta":
                 _read_meta(items, data, start + 4, end)
                 break
@@ -69,8 +69,8 @@ def named_colours(items: Items) -> tuple[int, int] | None:
     return None
 
 
-def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """The boxes between two places: kind, and where the content starts and ends."""
+def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """The boxes between two places, which JPEG 2000 has too: kind, and where the content starts and ends."""
     while start + 8 <= end:
         (length,), kind, head = struct.unpack_from(">I", data, start), data[start + 4 : start + 8], 8
         if length == 1:
@@ -83,13 +83,13 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
 
 
 def _read_meta(items: Items, data: bytes, start: int, end: int) -> None:
-    places = {kind: (first, last) for kind, first, last in _boxes(data, start, end)}
+    places = {kind: (first, last) for kind, first, last in boxes(data, start, end)}
     if b"pitm" in places:
         first, _ = places[b"pitm"]
         items.primary = int.from_bytes(data[first + 4 : first + (8 if data[first] else 6)], "big")
     if b"iinf" in places:
         first, last = places[b"iinf"]
-        for kind, at, _ in _boxes(data, first + (8 if data[first] else 6), last):
+        for kind, at, _ in boxes(data, first + (8 if data[first] else 6), last):
             if kind == b"infe" and data[at] in (2, 3):
                 wide = 4 if data[at] == 3 else 2
                 items.kinds[int.from_bytes(data[at + 4 : at + 4 + wide], "big")] = data[at + 6 + wide : at + 10 + wide]
@@ -101,9 +101,9 @@ def _read_meta(items: Items, data: bytes, start: int, end: int) -> None:
 
 def _read_properties(items: Items, data: bytes, start: int, end: int) -> None:
     known: list[tuple[bytes, bytes]] = []
-    for box, first, last in _boxes(data, start, end):
+    for box, first, last in boxes(data, start, end):
         if box == b"ipco":
-            known += [(kind, data[at:until]) for kind, at, until in _boxes(data, first, last)]
+            known += [(kind, data[at:until]) for kind, at, until in boxes(data, first, last)]
         elif box == b"ipma":
             wide, step = 4 if data[first] else 2, 2 if data[first + 3] & 1 else 1
             at = first + 8

@@ -18,7 +18,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from lesionflow.errors import ImageError
 from lesionflow.images.colour import gamma_profile, named_profile
-from lesionflow.images.iso_media import clean_aperture, hole, named_colours, read_items
+from lesionflow.images.iso_media import boxes, clean_aperture, hole, named_colours, read_items
 from lesionflow.images.limits import MAXIMUM_STORED_PIXELS, check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, joined
 from lesionflow.images.quiet import quietly
@@ -305,17 +305,10 @@ def _check_webp(data: bytes) -> None:
 
 def _profile_of_jp2(data: bytes) -> bytes:
     """The ICC profile of a JPEG 2000 file, which Pillow passes over: ITU-T T.800, I.5.3.3."""
-    position, end = 0, len(data)
-    while position + 8 <= end:
-        length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
-        if kind == b"jp2h":  # a box of boxes
-            position, end = position + 8, min(end, position + length)
-            continue
-        if kind == b"colr" and data[position + 8] in (2, 3):
-            return data[position + 11 : position + length]
-        if kind == b"jp2c" or length < 8:
-            break
-        position += length
+    header = next(((start, end) for kind, start, end in boxes(data, 0, len(data)) if kind == b"jp2h"), (0, 0))
+    for kind, start, end in boxes(data, *header):
+        if kind == b"colr" and data[start] in (2, 3):
+            return data[start + 3 : end]
     return b""
 
 
