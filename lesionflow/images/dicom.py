@@ -33,7 +33,7 @@ from lesionflow.images.containers import MAXIMUM_BYTES
 from lesionflow.images.jpeg import Layout, check_end, check_sequential, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import Picture, joined
-from lesionflow.images.pillow_formats import check_zeros
+from lesionflow.images.pillow_formats import check_zeros, coding_style
 from lesionflow.images.quiet import quietly
 from lesionflow.images.tiff import packbits_length
 
@@ -307,7 +307,7 @@ def _read_stream(content: bytes, syntax: UID) -> _Stream:
 
 def _is_transformed(content: bytes) -> bool:
     """Whether a JPEG 2000 stream says that its components were RGB: ITU-T T.800, A.6.1."""
-    style = content.find(b"\xff\x52")
+    style = coding_style(content)
     return style >= 0 and content[style + 8 : style + 9] == b"\1"
 
 

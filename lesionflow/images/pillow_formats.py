@@ -191,13 +191,19 @@ def _check_jpeg2000(data: bytes, mode: str, profile: bytes) -> tuple[bool, int]:
 def _reduce(image: Jpeg2KImageFile, data: bytes, width: int, height: int) -> int:
     """JPEG 2000 holds halves of itself: have the smallest decoded that shows what the frame can show; says which."""
     check_pixels(*image.size, MAXIMUM_STORED_PIXELS)
-    levels = data.find(b"\xff\x52")  # the marker of the default coding style: levels of decomposition in its 6th byte
-    most = data[levels + 9] if 0 <= levels < len(data) - 9 else 0
+    style = coding_style(data)
+    most = data[style + 9] if 0 <= style < len(data) - 9 else 0  # its levels of decomposition
     halvings = 0
     while halvings < most and min(image.width / width, image.height / height) >= 2 ** (halvings + 2):
         halvings += 1
     image.reduce = halvings
     return halvings
+
+
+def coding_style(data: bytes) -> int:
+    """Where a JPEG 2000 has the marker of its default coding style: ITU-T T.800, A.6.1; -1 without one."""
+    start = data.find(b"\xff\x4f\xff\x51")
+    return data.find(b"\xff\x52", start) if start >= 0 else -1
 
 
 def check_zeros(data: bytes) -> None:
@@ -210,8 +216,8 @@ def check_zeros(data: bytes) -> None:
 
 def _packets(data: bytes, start: int) -> int:
     """How many packets a tile has at most, as the headers say: ITU-T T.800, A.5.1, A.6.1 and B.6."""
-    style = data.find(b"\xff\x52", start)
-    if start < 0 or style < 0 or len(data) < style + 14 + 33:
+    style = coding_style(data)
+    if style < 0 or len(data) < style + 14 + 33:
         return 0
     edges, components = struct.unpack_from(">6I", data, start + 8), data[start + 41]
     (layers,), levels = struct.unpack_from(">H", data, style + 6), data[style + 9]
