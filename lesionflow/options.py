@@ -31,6 +31,7 @@ def option(
     completes: tuple[str, ...] = (),
     several: bool = False,
     repeated: bool = False,
+    needs: str = "",
 ) -> Any:
     """A field with its meaning and its choices or inclusive range.
 
@@ -38,12 +39,13 @@ def option(
     heading that help lists it under; metavar: what help writes for a value; variable: an environment variable that
     gives it, besides the one made from its name; completes: words that a shell offers, `FOLDERS` or `FILES`; several:
     whether those are separated by commas, and the option can be given again for more; repeated: whether the command
-    line takes the option several times, its values then standing in the field with `SEPARATOR` between them.
+    line takes the option several times, its values then standing in the field with `SEPARATOR` between them; needs:
+    another option without which it means nothing, such as `--sample N`.
     """
     kind = kind or type(default)
     told = {"kind": kind, "help": description, "choices": choices, "low": low, "high": high, "unset": unset}
     told |= {"group": group, "metavar": metavar, "variable": variable, "completes": completes, "several": several}
-    told |= {"repeated": repeated}
+    told |= {"repeated": repeated, "needs": needs}
     return dataclasses.field(default=default, metadata=told)
 
 
@@ -74,6 +76,8 @@ def read_option(field: dataclasses.Field[Any], text: str) -> Any:
 def check_options(config: Any) -> None:
     """Raise `UsageError` for a value that is not of its option's kind, none of its choices or outside its range.
 
+    Also for one that is given without the option that it is about.
+
     A program may give a path where the command line has its text; the configuration then holds the text.
     """
     for field in dataclasses.fields(config):
@@ -86,6 +90,11 @@ def check_options(config: Any) -> None:
             raise UsageError(f"{field.name}={value!r}: must be {told}")  # only a program can give it
         if value is not None and (wrong := _what_is_wrong(field, value)):
             raise UsageError(f"{option_name(field)} {value}: {wrong}")
+        # A run's own file states the default as well, which asks for nothing.
+        if (needed := field.metadata["needs"]) and value != field.default:
+            other = needed.split()[0]
+            if not getattr(config, other.removeprefix("--").replace("-", "_")):
+                raise UsageError(f"{option_name(field)}: is about {other}; add {needed}, or leave it out")
 
 
 def _is_of_kind(value: Any, kind: Any) -> bool:

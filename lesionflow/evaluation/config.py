@@ -8,7 +8,7 @@ from lesionflow.datasets.label_words import diagnoses_option, labels_option
 from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.stability import USUAL_IMAGES
-from lesionflow.model.pooling import check_pool, pool_option
+from lesionflow.model.pooling import pool_option
 from lesionflow.options import FILES, check_options, option
 
 PICTURES = "Pictures"  # what help lists options under
@@ -51,7 +51,6 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         check_options(self)
-        check_pool(self.group_by, self.pool)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from lesionflow.errors import UsageError
 from lesionflow.model.card import Calibration
 from lesionflow.model.decision import decide_probabilities, softmax
 from lesionflow.model.prediction import UNFAMILIAR, Predictions
@@ -22,14 +21,8 @@ def pool_option(*, group: str = "") -> Any:
     return option(
         MEAN_LOGITS,
         "How --group-by makes one prediction of several: mean of logits, mean of probabilities, or the most malignant.",
-        choices=POOLS, group=group,
+        choices=POOLS, group=group, needs="--group-by COLUMN",
     )  # fmt: skip
-
-
-def check_pool(group_by: str | None, pool: str) -> None:
-    """Raise `UsageError` where it is said how to pool what is not grouped."""
-    if group_by is None and pool != MEAN_LOGITS:
-        raise UsageError("--pool: says how --group-by makes one of several; add --group-by COLUMN, or leave it out")
 
 
 def pool_probabilities(

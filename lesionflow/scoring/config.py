@@ -8,7 +8,7 @@ from typing import Any
 
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.columns import ON_REQUEST, report_columns
-from lesionflow.model.pooling import check_pool, pool_option
+from lesionflow.model.pooling import pool_option
 from lesionflow.options import check_options, option
 from lesionflow.scoring.review_sample import BY_BOTH, CHOSEN_BY
 from lesionflow.storage.location import Location, parse_location
@@ -78,13 +78,15 @@ class ReportConfig:
     by: str = option(
         BY_BOTH,
         "How they are drawn: in proportion to the model's uncertainty, all with the same chance, or half so, half so.",
-        choices=CHOSEN_BY, group=REVIEW,
+        choices=CHOSEN_BY, group=REVIEW, needs="--sample N",
     )  # fmt: skip
     sample_out: Location | None = option(  # noqa: RUF009
         None, "The list, CSV; `lesionflow evaluate --sampled` takes it.", kind=Location,
-        unset="OUT with -sample.csv in place of its ending", group=REVIEW, metavar="FILE",
+        unset="OUT with -sample.csv in place of its ending", group=REVIEW, metavar="FILE", needs="--sample N",
     )  # fmt: skip
-    sample_seed: int = option(0, "Another seed draws other images.", low=0, high=2**31 - 1, group=REVIEW)
+    sample_seed: int = option(
+        0, "Another seed draws other images.", low=0, high=2**31 - 1, group=REVIEW, needs="--sample N"
+    )
     on_error: str = option("row", "What an image that cannot be read does.", choices=("row", "fail"), group=FAILURES)
     max_failures: str | None = option(
         None, "Stop at more failed images than N, or than P%.", kind=str, unset="never stop", group=FAILURES,
@@ -96,7 +98,9 @@ class ReportConfig:
         unset="refuse to write the report, and keep what is done", group=FAILURES,
     )  # fmt: skip
     log: bool = option(False, "Log the job as a run of the experiment NAME/scoring as well.", group=MLFLOW)
-    log_report: bool = option(False, "With --log, keep the report among the run's artifacts.", group=MLFLOW)
+    log_report: bool = option(
+        False, "With --log, keep the report among the run's artifacts.", group=MLFLOW, needs="--log"
+    )
     quiet: bool = option(False, "Print errors only.", group=REPORT)
 
     def __post_init__(self) -> None:
@@ -109,15 +113,6 @@ class ReportConfig:
             object.__setattr__(self, "max_failures", str(most))
         check_options(self)
         self.failures_allowed(0)
-        if self.sample is None and self.sample_out is not None:
-            raise UsageError("--sample-out: says where the list of --sample goes; add --sample N, or leave it out")
-        if self.sample is None and self.by != BY_BOTH:
-            raise UsageError("--by: says how --sample draws; add --sample N, or leave it out")
-        if self.sample is None and self.sample_seed:
-            raise UsageError("--sample-seed: says which images --sample draws; add --sample N, or leave it out")
-        check_pool(self.group_by, self.pool)
-        if self.log_report and not self.log:
-            raise UsageError("--log-report is for --log; add that, or leave it out")
 
     @property
     def column_names(self) -> tuple[str, ...] | None:

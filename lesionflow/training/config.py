@@ -17,7 +17,7 @@ from lesionflow.datasets.label_words import diagnoses_option, labels_option
 from lesionflow.datasets.sampling import BALANCES, positive_shares
 from lesionflow.diagnoses import BUILT_IN, LabelSet, read_label_set
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.options import FILES, SEPARATOR, check_options, option, option_name, read_option
+from lesionflow.options import FILES, SEPARATOR, check_options, option, read_option
 
 if TYPE_CHECKING:
     import yaml
@@ -101,7 +101,7 @@ class TrainingConfig:
     )  # fmt: skip
     last_layer: str = option(
         "kept", "What becomes of the last layer of --start-from: kept, or refitted to the training images.",
-        choices=("kept", "refitted"), group=DATA,
+        choices=("kept", "refitted"), group=DATA, needs="--start-from MODEL",
     )  # fmt: skip
     image_size: int = option(
         None, "Height and width in pixels that images are brought to.", kind=int, low=16, high=1024, unset=OF_PRESET,
@@ -141,7 +141,9 @@ class TrainingConfig:
         "bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION or pretrained.", group=FIT, metavar="MODEL",
         unset="labels alone",
     )  # fmt: skip
-    teacher_share: float = option(0.5, "Share of --teacher in what training learns.", low=0, high=1, group=FIT)
+    teacher_share: float = option(
+        0.5, "Share of --teacher in what training learns.", low=0, high=1, group=FIT, needs="--teacher MODEL"
+    )
     mirrored: bool = option(
         False,
         "The exported model averages over an image and its mirror image: calls stay when one is mirrored; twice the "
@@ -201,11 +203,6 @@ class TrainingConfig:
             raise UsageError("--start-from imagenet: only efficientnet has such weights; give --model efficientnet")
         if self.starts_from_bundle and len(self.networks) > 1 and ALL not in self.model.split(","):
             raise UsageError("--start-from: a model's weights are of one network; name one with --model")
-        for name, of in (("last_layer", "start_from"), ("teacher_share", "teacher")):
-            # A run's own file states the default as well, which asks for nothing.
-            if not getattr(self, of) and getattr(self, name) != _FIELDS[name].default:
-                told, other = option_name(_FIELDS[name]), option_name(_FIELDS[of])
-                raise UsageError(f"{told}: is about the model of {other}; add {other} MODEL, or leave it out")
         if self.validation_fraction + self.test_fraction > 0.9:
             raise UsageError("--validation-fraction and --test-fraction leave less than a tenth for training")
 
