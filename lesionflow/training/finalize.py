@@ -137,8 +137,9 @@ def _calibrate(
     classes = len(images.label_set)
     believed = config.believed_prior(labels[split.train], classes)
     prior = positive_shares(labels[measured_like], "none", classes)
-    neutral = {SINGLE: Calibration(), AVERAGED: Calibration()}
+    neutral = {SINGLE: Calibration()}
     card = write_card(folder, dataclasses.replace(card, prior=tuple(prior.tolist()), calibrations=neutral))
+    predictor = load_predictor(folder, threads=1)
 
     def fitted(outputs: Outputs, members: np.ndarray) -> Calibration:
         return fit_calibration(
@@ -148,8 +149,8 @@ def _calibrate(
 
     order, count = averaged_images(np.isin(labels[split.validation], images.label_set.malignant_indices), split.seed)
     some, others = split.validation[order[:count]], split.validation[order[count:]]
-    of_some, averaged = load_predictor(folder, threads=1, averaged=True).measure_many_both(pixels, some)
-    of_others = load_predictor(folder, threads=1).measure_many(pixels, others)
+    of_some, averaged = predictor.measure_many_both(pixels, some)
+    of_others = predictor.measure_many(pixels, others)
     back = np.argsort(order)
     single = (np.concatenate([of_some[0], of_others[0]])[back], np.concatenate([of_some[1], of_others[1]])[back])
     calibrations = {SINGLE: fitted(single, split.validation), AVERAGED: fitted(averaged, some)}
