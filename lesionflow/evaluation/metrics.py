@@ -521,10 +521,10 @@ def compare(
         if estimate is None or np.isnan(estimate.value):
             continue
         few = _rests_on(metric, first, lesion_of) < FEWEST_LESIONS
-        if few and metric.cases is not None:
-            estimate = Estimate(estimate.value, np.nan, np.nan)
-        untold = few and np.isnan(estimate.low)
-        found[name] = Difference(*estimate, 0.5 if untold else _share_better(metric, resampled))
+        if few and (metric.cases is not None or np.isnan(estimate.low)):
+            found[name] = Difference(estimate.value, np.nan, np.nan, 0.5)
+        else:
+            found[name] = Difference(*estimate, _share_better(metric, resampled))
     return found
 
 
