@@ -98,13 +98,17 @@ class Card:
     def data_told(self) -> str:
         """The data of training by the names of its sources, where it had several; else the name of the folder."""
         names = [str(source["name"]) for source in self.training.get("sources", ())]
-        told = ["HAM10000" if "ham10000" in name.lower() else name for name in names]
-        return ", ".join(told) if len(told) > 1 else self.data_name
+        return ", ".join(map(dataset_name, names)) if len(names) > 1 else self.data_name
 
     @property
     def label(self) -> str:
         """How reports and messages name a bundle that no registry has named."""
         return f"{self.network}@{self.digest[:12]}"
+
+
+def dataset_name(source: str) -> str:
+    """The field's name for a data set, where that of its folder tells it."""
+    return "HAM10000" if "ham10000" in source.lower() else source
 
 
 def write_card(folder: Path, card: Card) -> Card:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionflow.evaluation.metrics import in_words
 from lesionflow.evaluation.model_card import data_licence, licence_of
-from lesionflow.model.card import DISTANCE, IMAGE, PROBABILITIES, SINGLE, Card
+from lesionflow.model.card import DISTANCE, IMAGE, PROBABILITIES, SINGLE, Card, dataset_name
 from lesionflow.model.decision import prior_of_call
 from lesionflow.pages import render
 from lesionflow.runtimes.artifact import MODEL_FILES
@@ -194,7 +194,7 @@ def tested_on(card: Card) -> str:
         return "lesionflow demo"
     sources = [source["name"] for source in card.training.get("sources", ()) if source["images"].get("test")]
     names = sources or [card.data_name]
-    return " and ".join("HAM10000" if "ham10000" in name.lower() else name for name in names)
+    return " and ".join(map(dataset_name, names))
 
 
 def _identifier(text: str) -> str:
