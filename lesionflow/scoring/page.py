@@ -8,7 +8,6 @@ import heapq
 import io
 import json
 import os
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -79,7 +78,7 @@ def write_page(
             heapq.heappushpop(suspicious, entry)
     if unread is not None:
         failures = list(unread[:MAXIMUM_FAILURES])
-        counts.failures = dict(Counter(row.reason for row in unread))
+        counts.count_images(unread)
     suspicious.sort(key=lambda entry: entry[1:4], reverse=True)
     kept = [(row, said) for *_, row, said in suspicious]
     style = base_style() + packaged("lesionflow.scoring", "page.css")

@@ -9,7 +9,6 @@ import re
 import shutil
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -254,7 +253,7 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
     with _partial_report(job, destination) as partial:
         counts = _write_report(job, report, destination, partial, None if rows == job.rows else rows)
         if groups is not None:
-            counts.failures = dict(Counter(row.reason for row in groups.failed))
+            counts.count_images(groups.failed)
         sample = None
         if outputs.sample is not None:
             sample = draw_sample(rows, config.sample or 0, config.by, config.sample_seed)

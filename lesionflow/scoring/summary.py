@@ -71,6 +71,10 @@ class Counts:
             )
         )
 
+    def count_images(self, failed: Iterable[Row]) -> None:
+        """Count the images that failed in place of rows that did, where a row stands for a group of images."""
+        self.failures = dict(Counter(row.reason for row in failed))
+
     def _add_histograms(self, histograms: Mapping[str, Sequence[int]]) -> None:
         for column, counts in histograms.items():
             bins = self.histograms.setdefault(column, [0] * HISTOGRAM_BINS)
