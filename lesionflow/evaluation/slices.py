@@ -52,9 +52,7 @@ class Gap:
         return self.highest.metrics[self.metric].value - self.lowest.metrics[self.metric].value
 
 
-def slices(
-    predictions: LabelledPredictions, attributes: pd.DataFrame, *, resamples: int = 1000, seed: int = 0
-) -> list[Slice]:
+def slices(predictions: LabelledPredictions, attributes: pd.DataFrame, *, resamples: int = 1000) -> list[Slice]:
     """All of `metrics.measure` for each value of each attribute, the more frequent values first, unknown last.
 
     attributes: the rows of predictions in the same order, with text in whichever of `ATTRIBUTES` it has as columns; age
@@ -80,7 +78,7 @@ def slices(
         if (values != UNKNOWN).any():
             for value in _order(attribute, values):
                 members = predictions.take(values == value)
-                found.append(_slice(attribute, value, members, resamples, seed))
+                found.append(_slice(attribute, value, members, resamples))
     return found
 
 
@@ -123,11 +121,11 @@ def _diagnoses(members: Slice) -> set[str]:
     return {name.removeprefix("sensitivity_") for name in members.metrics if name.startswith("sensitivity_")}
 
 
-def _slice(attribute: str, value: str, members: LabelledPredictions, resamples: int, seed: int) -> Slice:
+def _slice(attribute: str, value: str, members: LabelledPredictions, resamples: int) -> Slice:
     malignant = members.is_malignant
     of_each_kind = [len(np.unique(members.lesion_ids[kind])) for kind in (malignant, ~malignant)]
     small = len(members) < FEWEST_IMAGES or min(of_each_kind) < FEWEST_LESIONS
-    metrics = measure(members, resamples=resamples, seed=seed)
+    metrics = measure(members, resamples=resamples)
     return Slice(attribute, value, len(members), len(np.unique(members.lesion_ids)), small, metrics)
 
 
