@@ -138,12 +138,10 @@ def unknown_words(file: Path, decided: Sequence[tuple[str, str | None]], words: 
     )
 
 
-def words_as_yaml(
-    decided: Iterable[tuple[str, str | None]], about: str, columns: Mapping[str, str] | None = None
-) -> str:
-    """What the words of a data set mean, as a file that `--labels` takes; about: a line to begin with.
+def words_as_yaml(decided: Iterable[tuple[str, str | None]], about: str, columns: Mapping[str, str]) -> str:
+    """What the words of a data set mean, as a file that `--labels` takes.
 
-    With a user's own names of columns, where there are some.
+    about: a line to begin with; columns: a user's own names of columns, where there are some.
 
     Words that nobody knows are written with null, which leaves their images out, and a remark.
     """
