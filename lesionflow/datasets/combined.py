@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
+from lesionflow.datasets.label_words import read_label_words
+from lesionflow.datasets.labelled import LabelledImages, read_with_words
 from lesionflow.datasets.split import (
     DEFAULT_FRACTIONS,
     PARTS,
@@ -72,28 +73,39 @@ def read_data_sets(
     DataError
         Where a data set cannot be read, or copies of an image have different diagnoses.
     """
-    sets = [read_labelled_images(path, cache, labels, label_set) for path in (*data, *extra)]
-    sets = _named_apart(sets, (*data, *extra))
-    for images in sets:
-        if "source" not in images.table.columns:
-            images.table["source"] = images.name
+    words = read_label_words(labels, label_set)
+    sets = [read_with_words(path, cache, words) for path in (*data, *extra)]
+    unmet = words.unmet()
+    alone = _with_sources(sets[0])
     if len(sets) == 1:
-        return sets[0]
+        return dataclasses.replace(alone, warnings=(*alone.warnings, *unmet))
+    sets = [_with_sources(images) for images in _named_apart(sets, (*data, *extra))]
     tables = []
     for index, images in enumerate(sets):
         licence = images.table["licence"] if "licence" in images.table.columns else images.licence
         tables.append(images.table.assign(extra=index >= len(data), licence=licence, data_set=index))
     table, warnings = _without_copies(tables, [images.name for images in sets], cache)
-    names = [images.name for images in sets]
+    warnings = [f"{images.name}: {text}" for images in sets for text in images.warnings] + warnings + unmet
+    # A data set of which nothing is left counts as not given: models of the same images are of the same data.
+    left = table["data_set"].unique().tolist()
+    if left == [0]:
+        return dataclasses.replace(alone, warnings=tuple(warnings))
     return LabelledImages(
-        name=" and ".join(dict.fromkeys(names)),
+        name=" and ".join(dict.fromkeys(sets[index].name for index in left)),
         folder=sets[0].folder,
         table=table,
-        digest=_digest(sets, len(data)),
-        demo=any(images.demo for images in sets[: len(data)]),
-        warnings=tuple([f"{images.name}: {text}" for images in sets for text in images.warnings] + warnings),
+        digest=_digest([sets[index] for index in left], sum(index < len(data) for index in left)),
+        demo=any(sets[index].demo for index in left if index < len(data)),
+        warnings=tuple(warnings),
         label_set=label_set,
     )
+
+
+def _with_sources(images: LabelledImages) -> LabelledImages:
+    """With the data set's name as the source of each row, unless its table tells them."""
+    if "source" in images.table.columns:
+        return images
+    return dataclasses.replace(images, table=images.table.assign(source=images.name))
 
 
 def _named_apart(sets: Sequence[LabelledImages], paths: Sequence[str]) -> list[LabelledImages]:

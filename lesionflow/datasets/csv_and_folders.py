@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.label_table import is_missing, lowered, read_header, read_table
-from lesionflow.datasets.label_words import LabelWords
+from lesionflow.datasets.label_words import LABEL_COLUMNS, LabelWords
 from lesionflow.datasets.raw_labels import ORIGIN, RawLabels, without_endings
 from lesionflow.errors import DataError, counted, first_few
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, walk_images
@@ -20,9 +20,7 @@ from lesionflow.images.signatures import SUFFIXES
 if TYPE_CHECKING:
     import pandas as pd
 
-# Names of columns that say what is in them: the first that a table has counts.
-IMAGE_COLUMNS = ("path", "file_name")
-LABEL_COLUMNS = ("dx", "diagnosis")
+IMAGE_COLUMNS = ("path", "file_name")  # columns that say what is in them: the first that a table has counts
 FURTHER = ("lesion_id", "patient_id", "image_id", "age", "sex", "localization", "dx_type", *ORIGIN)
 # What messages say of tables that nobody knows.
 ITS_OWN_COLUMNS = (
@@ -53,6 +51,14 @@ def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
         raise DataError(f"{file}: {told}; fill them in, or leave the rows out")
     table["path"] = [_joined(file.parent, path) for path in table["path"]]
     return _read_rows(table, file, words)
+
+
+def has_named_columns(file: Path, words: LabelWords) -> bool:
+    """Whether a table is one of a user's own by the names that the user gives its columns."""
+    header = [name.lower() for name in read_header(file)] if words.columns else []
+    named = words.named(header)
+    there = {*header, *named}
+    return bool(named and there & {*IMAGE_COLUMNS, "image_id"} and there & {*LABEL_COLUMNS, "label"})
 
 
 def is_image_folder(folder: Path) -> bool:
@@ -141,18 +147,19 @@ def has_diagnosis_folders(folder: Path, words: LabelWords) -> bool:
 
 def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.DataFrame:
     """The table with the names of columns that the rest goes by. Raises `DataError`."""
-    for column, own in words.columns.items():
+    for column in words.columns:
         if column not in (*IMAGE_COLUMNS, *LABEL_COLUMNS, *FURTHER):
             known = ", ".join(("path", "diagnosis", *FURTHER))
             raise DataError(f"{words.file}: columns: {column!r} is none of {known}")
-        if own.lower() not in table.columns:
-            raise DataError(f"{file}: no column {own}, which {words.file} names; there are {', '.join(table.columns)}")
     there = list(table.columns)
-    table = table.rename(columns={own.lower(): column for column, own in words.columns.items()})
+    table = words.with_named_columns(table)
     if not set(LABEL_COLUMNS) & set(table.columns):
         table = table.rename(columns={"label": "diagnosis"})
     image = next((name for name in (*IMAGE_COLUMNS, "image_id") if name in table.columns), None)
     if image is None or not set(LABEL_COLUMNS) & set(table.columns):
+        if misnamed := [own for own in words.columns.values() if own.lower() not in there]:
+            named = f"no column {first_few(misnamed)}, which {words.file} names"
+            raise DataError(f"{file}: {named}; there are {', '.join(there)}")
         lacking = [] if image else ["path"]
         lacking += [] if set(LABEL_COLUMNS) & set(table.columns) else ["dx or diagnosis"]
         is_data = any(name.startswith("isic_0") or name.endswith(tuple(SUFFIXES)) for name in there)

@@ -10,15 +10,28 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lesionflow.diagnoses import BUILT_IN, HAM10000, NO_DIAGNOSIS, LabelSet, normalized, read_label_set
-from lesionflow.errors import DataError, UsageError, first_few
+from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.options import FILES, option
 from lesionflow.yaml_files import read_yaml
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+LABEL_COLUMNS = ("dx", "diagnosis")  # columns that say what is in them: the first that a table has counts
 SECTIONS = ("labels", "columns")  # of a file that `--labels` takes
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
+
+
+@dataclass
+class Met:
+    """What of a user's words and columns was met: grows with every table that is read with them."""
+
+    words: set[str] = field(default_factory=set)  # of all rows, normalized
+    columns: set[str] = field(default_factory=set)  # of the user's, in small letters
+    headers: dict[str, None] = field(default_factory=dict)  # all columns of one's own tables, in small letters
 
 
 @dataclass(frozen=True)
@@ -35,12 +48,15 @@ class LabelWords:
         A user's own names of columns, by what they hold (`path`, `diagnosis`, `lesion_id`, ...).
     file : str
         Where `own` and `columns` come from.
+    met : Met
+        What of them the tables had.
     """
 
     labels: LabelSet = HAM10000
     own: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
+    met: Met = field(default_factory=Met, compare=False)
 
     @property
     def count(self) -> str:
@@ -70,6 +86,37 @@ class LabelWords:
         meanings |= self.own
         return [_decide(words, meanings, self.own) for words in rows]
 
+    def named(self, header: Iterable[str]) -> dict[str, str]:
+        """The user's columns among those of a table, in small letters, by what they hold."""
+        there = dict.fromkeys(header)
+        self.met.headers.update(there)
+        return {column: own.lower() for column, own in self.columns.items() if own.lower() in there}
+
+    def with_named_columns(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table, its names in small letters, with the user's columns in place of those that are called so."""
+        named = self.named(table.columns)
+        self.met.columns.update(named.values())
+        replaced = {*named, *named.values(), *(LABEL_COLUMNS if named.keys() & {*LABEL_COLUMNS} else ())}
+        others = table.drop(columns=[name for name in table.columns if name in replaced])
+        return others.assign(**{column: table[own] for column, own in named.items()})
+
+    def unmet(self) -> list[str]:
+        """What to say of the user's words that no table had.
+
+        Raises
+        ------
+        DataError
+            For the user's columns that no table of one's own had.
+        """
+        if columns := [own for own in self.columns.values() if own.lower() not in self.met.columns]:
+            there = ", ".join(self.met.headers) or "columns of published data sets alone, which have their own names"
+            raise DataError(
+                f"no column {first_few(columns)}, which {self.file} names, in a table of one's own; there are {there}"
+            )
+        built_in = self.labels.words
+        changed = [word for word, name in self.own.items() if built_in.get(word) != name]
+        words = [word for word in changed if word not in self.met.words]
+        return [f"{self.file}: {counted(len(words), 'word')} that no image has: {first_few(words)}"] if words else []
 
 def _decide(words: Sequence[str], meanings: Mapping[str, str], own: Mapping[str, str]) -> tuple[str, str | None]:
     told = [

@@ -10,7 +10,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ import numpy as np
 from lesionflow.datasets.csv_and_folders import (
     ITS_OWN_COLUMNS,
     has_diagnosis_folders,
+    has_named_columns,
     is_image_folder,
     read_diagnosis_folders,
     read_image_folder,
@@ -119,11 +120,17 @@ def read_labelled_images(
     UsageError
         For a file of labels that says nothing.
     """
-    source = location_text(source, "data")
     words = read_label_words(None if labels is None else os.fspath(labels), label_set)
+    images = read_with_words(source, cache, words)
+    return replace(images, warnings=(*images.warnings, *words.unmet()))
+
+
+def read_with_words(source: str | os.PathLike[str], cache: Path | None, words: LabelWords) -> LabelledImages:
+    """What `read_labelled_images` does with words that are read; which of them are unmet is the caller's to ask."""
+    source = location_text(source, "data")
     path = Path(source)
     if source == DEMO:
-        path = _demo_folder(cache, label_set)
+        path = _demo_folder(cache, words.labels)
     table, warnings = read_rows(path, words)
     if source == DEMO and Path(DEMO).exists():
         warnings = [f"{DEMO!r} is the set that lesionflow draws; {DEMO} in this folder is read as ./{DEMO}", *warnings]
@@ -134,7 +141,7 @@ def read_labelled_images(
     drawn = table["lesion_id"].str.startswith(DEMO_PREFIX)
     name = DEMO if drawn.all() else path.resolve().name
     folder = path.parent if path.is_file() else path
-    return LabelledImages(name, folder, table, _digest(table), bool(drawn.any()), tuple(warnings), label_set)
+    return LabelledImages(name, folder, table, _digest(table), bool(drawn.any()), tuple(warnings), words.labels)
 
 
 def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame, list[str]]:
@@ -167,6 +174,7 @@ def decided_words(
     path = _demo_folder(cache, label_set) if source == DEMO else Path(source)
     with _as_folder(path) if is_archive(path) else contextlib.nullcontext(path) as folder:
         raw = read_raw_labels(folder, words)
+    words.unmet()
     return words.decide(raw.words, raw.of_data_set)
 
 
@@ -177,9 +185,9 @@ def read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
     """
     if not path.exists():
         raise DataError(f"{path}: no such folder or table; give the folder that holds {METADATA_NAMES[0]}, or 'demo'")
-    if path.is_file() and words.columns:
-        return read_labelled_table(path, words)
     metadata = find_metadata(path)
+    if (table := path if path.is_file() else metadata) is not None and has_named_columns(table, words):
+        return read_labelled_table(table, words)
     if metadata is not None and metadata.name in METADATA_NAMES:
         return read_ham10000(metadata, words)
     if is_isic_challenge(path):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lesionflow.datasets.label_table import ATTRIBUTES, is_missing
 from lesionflow.datasets.label_words import LabelWords, unknown_words
+from lesionflow.diagnoses import normalized
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images.containers import is_member
 from lesionflow.images.decode import SEVERAL_FRAMES, count_frames
@@ -106,6 +107,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         else:
             table[column] = ""
     decided = words.decide(raw.words, raw.of_data_set)
+    words.met.words.update(map(normalized, {word for row in raw.words for word in row}))
     if raw.strict and any(name is None for _, name in decided):
         raise unknown_words(raw.file, decided, words)
     table["dx"] = [name or "" for _, name in decided]

@@ -228,7 +228,8 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
     Its columns are `name` of the image ("" where the table names lesions alone), `label`, `lesion`, and `chance` as
     given.
     """
-    table = lowered(read_table(truth))
+    table = words.with_named_columns(lowered(read_table(truth)))
+    words.unmet()
     name = next((column for column in (*PATH_COLUMNS, *ID_COLUMNS) if column in table.columns), None)
     label = next((column for column in TRUTH_COLUMNS if column in table.columns), None)
     column = rows.column.lower()

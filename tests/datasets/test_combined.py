@@ -100,9 +100,44 @@ def test_data_sets_of_one_name_are_told_apart(tmp_path: Path) -> None:
     images = read_data_sets([str(one)], [str(other)], tmp_path)
     assert images.table["source"].value_counts().to_dict() == {"one/labels.csv": 70, "other/labels.csv": 70}
     assert images.name == "one/labels.csv and other/labels.csv"
-    twice = read_data_sets([str(one), str(one)], cache=tmp_path)
-    assert twice.name == "labels.csv" and len(twice.table) == 70
-    assert "are left out, 70 images: " in twice.warnings[0]
+
+
+def test_data_sets_of_which_nothing_is_left_are_as_if_not_given(tmp_path: Path) -> None:
+    rows, others = many("a", 0), many("b", 5000)
+    one, other = write_set(tmp_path / "one", rows), write_set(tmp_path / "other", others)
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    copies = write_set(tmp_path / "copies", [(f"c{row[0]}", *row[1:]) for row in rows[:20]])
+    alone, both = read_data_sets([str(one)], cache=tmp_path), read_data_sets([str(one), str(other)], cache=tmp_path)
+    link = str(tmp_path / "link" / "labels.csv")
+    again = [
+        (alone, read_data_sets([str(one), str(one)], cache=tmp_path)),
+        (alone, read_data_sets([str(one), link, f"{tmp_path}/one/../one/labels.csv"], [str(copies)], tmp_path)),
+        (both, read_data_sets([str(one), link, str(other), str(copies)], cache=tmp_path)),
+    ]
+    for expected, found in again:
+        assert found.digest == expected.digest and set(found.table["image_id"]) == set(expected.table["image_id"])
+        assert split_data_sets(found, FRACTIONS, 0).digest == split_data_sets(expected, FRACTIONS, 0).digest
+        assert any("are left out, 70 images: " in text for text in found.warnings)
+    assert again[1][1].name == alone.name and (again[1][1].table["source"] == "labels.csv").all()
+
+
+def test_one_mapping_for_several_data_sets_each_of_which_takes_what_concerns_it(tmp_path: Path) -> None:
+    one, other = write_set(tmp_path / "one", many("a", 0)), write_set(tmp_path / "other", many("b", 5000))
+    text = other.read_text().replace("path,image_id,lesion_id,diagnosis", "file,name,mole,finding", 1)
+    other.write_text(text.replace(",nv", ",plain mole").replace(",df", ",other thing"))
+    mapping = tmp_path / "labels.yaml"
+    columns = "columns: {path: file, image_id: name, lesion_id: mole, diagnosis: finding}\n"
+    mapping.write_text(columns + "labels: {plain mole: nv, other thing: null, naevus: nv, none such: mel}\n")
+    for data, extra in (([one, other], []), ([other, one], []), ([one], [other])):
+        images = read_data_sets([str(path) for path in data], [str(path) for path in extra], tmp_path, str(mapping))
+        assert len(images.table) == 130 and images.table["dx"].value_counts()["nv"] == 20
+        assert sum("labels.yaml: 1 word that no image has: none such" in text for text in images.warnings) == 1
+    mapping.write_text(columns.replace("mole", "Mole, age: years") + "labels: {plain mole: nv, other thing: df}\n")
+    with pytest.raises(DataError, match=r"no column years, which .*labels.yaml names, in a table of .*; there are path,"):
+        read_data_sets([str(one), str(other)], cache=tmp_path, labels=str(mapping))
+    (tmp_path / "columns.yaml").write_text("columns: {age: years}")
+    with pytest.raises(DataError, match="no column years, .*; there are path, image_id, lesion_id, diagnosis$"):
+        read_data_sets([str(one), str(one)], cache=tmp_path, labels=str(tmp_path / "columns.yaml"))
 
 
 def test_what_is_extra_only_trains(tmp_path: Path) -> None:
