@@ -91,7 +91,7 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
 
 
 def _image_folder_tables(folder: Path) -> list[Path]:
-    folders = [folder, *sorted(entry for entry in folder.iterdir() if entry.is_dir())]
+    folders = [folder, *visible_folders(folder)]
     files = [each / name for each in folders for name in IMAGE_FOLDER_FILES]
     return [file for file in files if file.is_file() and "file_name" in read_header(file)]
 

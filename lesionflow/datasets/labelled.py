@@ -181,8 +181,17 @@ def decided_words(
 def read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
     """What a data set of whatever layout says of its images.
 
-    Raises `DataError` for what is no data set.
+    Raises `DataError` for what is no data set, or cannot be read.
     """
+    try:
+        return _read_raw_labels(path, words)
+    except OSError as error:  # of a folder in it, whose tables or images would be lost
+        raise DataError(
+            f"{error.filename or path}: cannot be read ({error.strerror}); make it readable or leave it out"
+        ) from error
+
+
+def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
     if not path.exists():
         raise DataError(f"{path}: no such folder or table; give the folder that holds {METADATA_NAMES[0]}, or 'demo'")
     metadata = find_metadata(path)

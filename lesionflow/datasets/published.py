@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lesionflow.datasets.csv_and_folders import visible_folders
 from lesionflow.datasets.isic import HIERARCHY, archive_words
 from lesionflow.datasets.label_table import (
     TABLE_SUFFIXES,
@@ -256,7 +257,7 @@ def find_layout(path: Path) -> tuple[Layout, Path] | None:
 def _tables(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    files = [*path.iterdir(), *(file for entry in sorted(path.iterdir()) if entry.is_dir() for file in _some(entry))]
+    files = [*path.iterdir(), *(file for entry in visible_folders(path) for file in _some(entry))]
     return sorted(file for file in files if file.suffix.lower() in TABLE_SUFFIXES and file.is_file())
 
 

@@ -10,7 +10,8 @@ The rules, which `docs/reference/formats.md` tells users:
   since its files are found in their own place, nor is one to a folder above itself. So there are no loops, and no file
   is listed twice because of linked folders.
 - a zip archive that is given as a source is a folder, read where it lies; one that lies in a folder is left out.
-- pipes, sockets and devices are left out; an image's name whose link leads nowhere is listed, so that a row says so.
+- pipes, sockets and devices are left out; an image's name whose link leads nowhere is listed, so that a row says so,
+  and in scoring so is a folder below that cannot be listed; elsewhere such a folder is an error.
 
 With a `pattern` names alone decide, not content.
 """
@@ -94,7 +95,12 @@ def no_images(folder: str, *, recursive: bool = True, pattern: str | None = None
 
 
 def walk_images(
-    folder: str, *, recursive: bool = True, pattern: str | None = None, left_out: LeftOut | None = None
+    folder: str,
+    *,
+    recursive: bool = True,
+    pattern: str | None = None,
+    left_out: LeftOut | None = None,
+    tells_unlisted: bool = False,
 ) -> Iterator[str]:
     """The paths of a folder's image files, as they are found, in the order of their paths' bytes.
 
@@ -108,11 +114,13 @@ def walk_images(
         What names have to be like (as in a shell: `*`, `?`, `[...]`); otherwise content decides.
     left_out
         Counts what is passed over, while the walk goes on.
+    tells_unlisted
+        Whether a folder below that cannot be listed is given in place of its images, so that its row says so.
 
     Raises
     ------
     DataError
-        For a folder that cannot be listed.
+        For a folder that cannot be listed, unless it is told.
     """
     left_out = LeftOut() if left_out is None else left_out
     if is_url(folder) and not folder.startswith(FILE):
@@ -122,7 +130,7 @@ def walk_images(
     if is_archive(path):
         yield from (f"{folder}/{name}" for name in _walk_archive(path, recursive, pattern, left_out))
         return
-    found = _Walk(path, recursive, pattern, left_out).images(path)
+    found = _Walk(path, recursive, pattern, left_out, tells_unlisted).images(path)
     yield from found if path is folder else (FILE + image for image in found)
 
 
@@ -141,8 +149,9 @@ def _identity(folder: str) -> _Folder:
 class _Walk:
     """One walk through a folder and those below it."""
 
-    def __init__(self, root: str, recursive: bool, pattern: str | None, left_out: LeftOut):
+    def __init__(self, root: str, recursive: bool, pattern: str | None, left_out: LeftOut, tells_unlisted: bool):
         self.root, self.recursive, self.pattern, self.left_out = os.path.realpath(root), recursive, pattern, left_out
+        self.top, self.tells_unlisted = root, tells_unlisted
         self.entered: set[_Folder] = set()  # by way of links, and the root
 
     def images(self, folder: str, outside: bool = False) -> Iterator[str]:
@@ -162,10 +171,10 @@ class _Walk:
                     elif self._is_wanted(entry):
                         found.append(entry.name)
         except OSError as error:
-            # Passing over a folder in silence would lose its images: the run has to stop here.
-            raise DataError(
-                f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out"
-            ) from error
+            # Passing over a folder in silence would lose its images.
+            if not self.tells_unlisted or folder == self.top:
+                raise unlisted(folder, error) from error
+            yield folder
         found.sort(key=os.fsencode)
         for name in found:
             path = os.path.join(folder, name)
@@ -233,6 +242,11 @@ class _Walk:
                 kind = UNREADABLE
         self.left_out[kind] += 1
         return False
+
+
+def unlisted(folder: str, error: OSError) -> DataError:
+    """The error of a folder that cannot be listed."""
+    return DataError(f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out")
 
 
 def _walk_store(folder: str, recursive: bool, pattern: str | None, left_out: LeftOut) -> Iterator[str]:

@@ -40,10 +40,11 @@ def _read(path: str | os.PathLike[str]) -> bytes:
         raise ImageError("not_found", "no such file") from error
     except NotADirectoryError:  # a path that goes on below a file
         return read_member(path)
-    except PermissionError as error:
-        raise ImageError("no_permission", "permission denied") from error
     except OSError as error:
-        raise ImageError("unreadable", error.strerror or type(error).__name__) from error
+        denied = isinstance(error, PermissionError)
+        told = "permission denied" if denied else error.strerror or type(error).__name__
+        told = f"a folder, whose images are not scored ({told})" if os.path.isdir(path) else told
+        raise ImageError("no_permission" if denied else "unreadable", told) from error
     except ValueError as error:  # a null byte in the path
         raise ImageError("unreadable", str(error)) from error
 

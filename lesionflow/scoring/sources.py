@@ -20,7 +20,7 @@ from typing import BinaryIO, TextIO
 
 from lesionflow.errors import DataError, UsageError
 from lesionflow.images.containers import ZIP_SUFFIX, is_archive
-from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, no_images, walk_images
+from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, no_images, unlisted, walk_images
 from lesionflow.images.signatures import HEAD, sniff
 from lesionflow.storage.location import FILE, Url, is_url, parse_location
 from lesionflow.storage.objects import is_file, listed, local_copy
@@ -114,8 +114,8 @@ def _found_from_here(inputs: Iterator[tuple[str, ...]], file: str) -> Iterator[t
 
 def _folder(path: str, recursive: bool, pattern: str | None) -> Source:
     left_out = LeftOut()
-    found = ((image,) for image in walk_images(path, recursive=recursive, pattern=pattern, left_out=left_out))
-    return Source(found, if_empty=no_images(path, recursive=recursive, pattern=pattern), left_out=left_out)
+    images = walk_images(path, recursive=recursive, pattern=pattern, left_out=left_out, tells_unlisted=True)
+    return Source(((image,) for image in images), if_empty=no_images(path, recursive=recursive, pattern=pattern), left_out=left_out)
 
 
 def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
@@ -355,37 +355,45 @@ def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
 
 
 def expand(pattern: str) -> list[str]:
-    """The files that match, in the order of their paths' bytes. Python's `glob` passes over what it cannot list."""
+    """The files that match, and folders that would have to be listed and cannot be, in the order of their paths' bytes.
+
+    Python's `glob` passes over these. Raises `DataError` where it is the one that the pattern begins with.
+    """
     root = os.sep if pattern.startswith(os.sep) else ""
     return sorted(set(_matches(root, [part for part in pattern.split(os.sep) if part])), key=os.fsencode)
 
 
-def _matches(folder: str, parts: list[str]) -> Iterator[str]:
+def _matches(folder: str, parts: list[str], below: bool = False) -> Iterator[str]:
+    """below: whether the folder itself is one of those that match."""
     part, rest = parts[0], parts[1:]
     if not is_pattern(part):
         path = os.path.join(folder, part)
-        if rest:
-            if os.path.isdir(path):
-                yield from _matches(path, rest)
-        elif os.path.lexists(path) and not os.path.isdir(path):
+        if below and not os.access(folder, os.X_OK):
+            yield folder
+        elif rest and os.path.isdir(path):
+            yield from _matches(path, rest, below)
+        elif not rest and os.path.lexists(path) and not os.path.isdir(path):
             yield path
         return
     anywhere = part == "**"
     if anywhere and rest:
-        yield from _matches(folder, rest)
+        yield from _matches(folder, rest, below)
     try:
         with os.scandir(folder or os.curdir) as entries:
             found = [entry for entry in entries if part.startswith(".") or not is_hidden(entry.name)]
     except OSError as error:
-        raise DataError(f"{folder}: cannot be listed ({error.strerror}); make it readable or leave it out") from error
+        if not below:
+            raise unlisted(folder, error) from error
+        yield folder
+        return
     for entry in found:
         path = os.path.join(folder, entry.name)
         if anywhere and entry.is_dir(follow_symlinks=False):
-            yield from _matches(path, parts)
+            yield from _matches(path, parts, below=True)
         elif anywhere and rest:
             continue
         elif anywhere or fnmatch.fnmatchcase(entry.name, part):
-            if rest and os.path.isdir(path):
-                yield from _matches(path, rest)
+            if rest and (entry.is_dir(follow_symlinks=False) or os.path.isdir(path)):
+                yield from _matches(path, rest, below=True)
             elif not rest and (os.path.isfile(path) or not os.path.exists(path)):
                 yield path

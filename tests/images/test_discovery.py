@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from lesionflow.datasets.labelled import read_rows
 from lesionflow.errors import DataError, ImageError
 from lesionflow.images.discovery import LeftOut, default_cache, describe_left_out, find_images, walk_images
 from lesionflow.images.read_bytes import read_image_bytes
+from lesionflow.scoring.sources import expand
 
 
 def test_finds_images_in_all_folders_ordered_by_path(tmp_path: Path) -> None:
@@ -178,6 +180,42 @@ def test_what_cannot_be_looked_into_is_counted(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").symlink_to("missing")
     left_out = LeftOut()
     assert names(tmp_path, left_out) == ["a.jpg"] and left_out == {"unreadable": 1}
+
+
+@pytest.fixture
+def too_deep(tmp_path: Path) -> Path:
+    """A folder with images before and behind folders whose innermost has a path longer than the system opens: 4,096."""
+    fill(tmp_path, {"a.jpg": b"", "z.jpg": b""})
+    above = os.open(tmp_path, os.O_RDONLY)
+    whole, rest = divmod(3900 - len(str(tmp_path)), 251)
+    for length in (*[250] * whole, max(1, rest - 1), 250):
+        os.mkdir("d" * length, dir_fd=above)
+        below = os.open("d" * length, os.O_RDONLY, dir_fd=above)
+        os.close(above)
+        above = below
+    os.close(above)
+    return tmp_path
+
+
+def test_a_folder_below_that_cannot_be_listed_is_an_error_or_told_and_nothing_else_is_lost(too_deep: Path) -> None:
+    first, folder, last = walk_images(str(too_deep), tells_unlisted=True)
+    assert [os.path.basename(path) for path in (first, last)] == ["a.jpg", "z.jpg"] and len(folder) > 3800
+    assert list(expand(f"{too_deep}/**")) == list(expand(f"{too_deep}/**/*.jpg")) == [first, folder, last]
+    with pytest.raises(ImageError, match="unreadable: .*too long"):
+        read_image_bytes(folder)
+    with pytest.raises(DataError, match=r"cannot be listed \(File name too long\)"):
+        find_images(too_deep)
+    with pytest.raises(DataError, match="cannot be listed"):
+        list(walk_images(folder, tells_unlisted=True))
+
+
+def test_labelled_images_in_a_folder_that_cannot_be_listed_are_an_error(too_deep: Path) -> None:
+    (too_deep / "HAM10000_metadata.csv").write_text("lesion_id,image_id,dx\nL1,a,nv\nL2,z,mel\n")
+    with pytest.raises(DataError, match=r"cannot be listed \(File name too long\); make it readable"):
+        read_rows(too_deep)
+    _, innermost, _ = walk_images(str(too_deep), tells_unlisted=True)
+    with pytest.raises(DataError, match=r"ddd: cannot be read \(File name too long\); make it readable"):
+        read_rows(Path(innermost).parent)
 
 
 def test_many_different_endings_are_not_kept_apart_for_ever(tmp_path: Path) -> None:

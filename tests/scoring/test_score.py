@@ -190,6 +190,8 @@ def test_files_that_may_not_be_read(
     folder = tmp_path / "folder"
     shutil.copytree(images, folder)
     (folder / "image0003.jpg").chmod(0)
+    shutil.copytree(images, folder / "sub" / "deeper")
+    (folder / "sub").chmod(0)
     arguments = command(folder, "--out", tmp_path / "results.csv")
     if os.geteuid() == 0:
         setpriv = shutil.which("setpriv")
@@ -200,13 +202,18 @@ def test_files_that_may_not_be_read(
     done = run(arguments)
     assert done.returncode == 3, done.stderr
     rows = rows_of(tmp_path / "results.csv")
-    assert [row["error"] for row in rows if row["status"] == "error"] == ["no_permission: permission denied"]
+    assert [(row["path"], row["error"]) for row in rows if row["status"] == "error"] == [
+        (str(folder / "image0003.jpg"), "no_permission: permission denied"),
+        (str(folder / "sub"), "no_permission: a folder, whose images are not scored (permission denied)"),
+    ]
+    assert len(rows) == 61
     folder.chmod(0)
     try:
         unlisted = run([*arguments, "--overwrite"])
         assert unlisted.returncode == 1 and "cannot be listed" in unlisted.stderr
     finally:
         folder.chmod(0o700)
+        (folder / "sub").chmod(0o700)
 
 
 def test_a_table_carries_columns_into_the_report(images: Path, small_bundle: Path, tmp_path: Path) -> None:
