@@ -160,10 +160,10 @@ def evaluate(
 
     DATA is a HAM10000 folder, a CSV with the columns path and diagnosis (and lesion_id, patient_id, age, sex,
     localization, dx_type, where they are known; paths count from the CSV's folder), a folder with a folder for each
-    diagnosis, what isic-cli downloads, ISIC 2017 part 3, 2018 Task 3, 2019, 2020 or 2024, BCN20000, PAD-UFES-20,
-    Derm7pt, PH2, MED-NODE, DDI, Fitzpatrick17k, a Hugging Face image folder, or 'demo'. MODEL is models:/NAME@ALIAS,
-    models:/NAME/VERSION, pretrained (which comes with lesionflow) or the folder of a bundle. On the data that it was
-    trained on, the test part of its own split is measured.
+    diagnosis, what isic-cli downloads, ISIC 2016 or 2017 part 3, 2018 Task 3, 2019, 2020 or 2024, BCN20000,
+    PAD-UFES-20, Derm7pt, PH2, MED-NODE, DDI, Fitzpatrick17k, a Hugging Face image folder, or 'demo'. MODEL is
+    models:/NAME@ALIAS, models:/NAME/VERSION, pretrained (which comes with lesionflow) or the folder of a bundle. On the
+    data that it was trained on, the test part of its own split is measured.
 
     With --report and --truth in place of both, a report of scoring is measured with diagnoses that came later; images
     are joined by path, or by name where no path agrees. Images that its model was trained on are told where the

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.datasets.label_table import is_missing, lowered, read_header, read_table
-from lesionflow.datasets.label_words import LABEL_COLUMNS, LabelWords
+from lesionflow.datasets.label_table import IMAGE_COLUMNS, LABEL_COLUMNS, is_missing, lowered, read_header, read_table
+from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import ORIGIN, RawLabels, without_endings
 from lesionflow.errors import DataError, counted, first_few
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, walk_images
@@ -20,7 +20,6 @@ from lesionflow.images.signatures import SUFFIXES
 if TYPE_CHECKING:
     import pandas as pd
 
-IMAGE_COLUMNS = ("path", "file_name")  # columns that say what is in them: the first that a table has counts
 FURTHER = ("lesion_id", "patient_id", "image_id", "age", "sex", "localization", "dx_type", *ORIGIN)
 # What messages say of tables that nobody knows.
 ITS_OWN_COLUMNS = (

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from lesionflow.errors import DataError, first_few
 if TYPE_CHECKING:
     import pandas as pd
 
+# Columns that say what is in them: the first that a table has counts.
+IMAGE_COLUMNS, LABEL_COLUMNS = ("path", "file_name"), ("dx", "diagnosis")
 ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body site, how it was confirmed
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx")
@@ -33,6 +36,9 @@ _NO_TEXT = {
     b"version https://git-lfs": "is a pointer of Git LFS, not the table; fetch it with 'git lfs pull'",
     b"<": "is a web page, not a table; download it again",
 }
+# The ground truth of ISIC 2016 has no header: `ISIC_0000000,benign`, of the test part `ISIC_0000003,0.0`.
+_ISIC_2016 = re.compile(r"ISIC_\d{7},(benign|malignant|[01](\.0)?)\s*$", re.MULTILINE)
+ISIC_2016_CLASS = "isic 2016 class"
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"  # marks of byte order and blanks without width
 OTHER_TABLES = (".json", ".parquet", ".feather", ".arrow", ".xls", ".xlsb", ".ods", ".numbers", ".pkl", ".sav", ".rds")
 
@@ -44,7 +50,8 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
     ----------
     file : Path
         CSV with commas, semicolons, tabs or bars between the columns, in UTF-8 or UTF-16; JSON lines (`.jsonl`); or
-        the first sheet of an Excel workbook (`.xlsx`, extra `tables`).
+        a sheet of an Excel workbook (`.xlsx`, extra `tables`): the first one with columns of images and diagnoses, or
+        else with two columns or more.
     columns : collection of str, optional
         Names in small letters of the columns of a CSV to keep; the others take no memory.
 
@@ -62,7 +69,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
     if file.suffix.lower() in OTHER_TABLES:
         raise DataError(f"{file}: no kind of table that is read; save it as CSV, JSON lines (.jsonl) or Excel (.xlsx)")
     if _is_workbook(file):
-        table = _read_workbook(file)
+        table = _read_workbook(file)[1]
     else:
         text = read_text(file)
         table = _read_json_lines(text, file) if file.suffix.lower() == ".jsonl" else _read_csv(text, file, columns)
@@ -78,7 +85,7 @@ def read_header(file: Path) -> list[str]:
     """The column names of a table; empty where the file is no table that can be read."""
     try:
         if _is_workbook(file):
-            return [str(name) for name in _read_workbook(file).columns]
+            return [str(name) for name in _read_workbook(file)[1].columns]
         with open(file, "rb") as stream:
             text = _decode(stream.read(65_536), file, cut=True)
         if file.suffix.lower() == ".jsonl":
@@ -126,6 +133,8 @@ def _decode(content: bytes, file: Path, cut: bool = False) -> str:
     if "\0" in text:
         raise DataError(f"{file}: cannot be read as CSV (there are null characters); save the table as CSV in UTF-8")
     text = text.lstrip(_INVISIBLE + "\r\n")
+    if _ISIC_2016.match(text):
+        return f"image_id,{ISIC_2016_CLASS}\n{text}"
     # Excel's way to name the separator, which is seen without it.
     return text.partition("\n")[2].lstrip("\r\n") if text.lstrip('"')[:4].lower() == "sep=" else text
 
@@ -198,11 +207,20 @@ def _as_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _read_workbook(file: Path) -> pd.DataFrame:
+def sheets_left_out(file: Path) -> list[str]:
+    """What to say of a workbook's sheets that hold a table and are not read; nothing of other files."""
+    if not _is_workbook(file):
+        return []
+    name, _, others = _read_workbook(file)
+    return [f"{file}: the sheet {name} is read, {first_few(others)} left out"] if others else []
+
+
+def _read_workbook(file: Path) -> tuple[str, pd.DataFrame, list[str]]:
+    """The name and the table of the sheet that is read, and the names of others with tables. Raises `DataError`."""
     import pandas as pd
 
     try:
-        table = pd.read_excel(file, dtype=str, header=None, keep_default_na=False, na_filter=False)
+        sheets = pd.read_excel(file, sheet_name=None, dtype=str, header=None, keep_default_na=False, na_filter=False)
     except ImportError as error:
         raise DataError(f"{file}: Excel needs the extra tables (openpyxl); or save the table as CSV") from error
     except Exception as error:  # of damaged ones, whatever the parsers of their parts raise
@@ -210,14 +228,29 @@ def _read_workbook(file: Path) -> pd.DataFrame:
         raise DataError(
             f"{file}: a zip archive, and no Excel workbook that can be read ({told}); restore it"
         ) from error
+    tables = {name: table for name, cells in sheets.items() if (table := _below_header(cells)) is not None}
+    if not tables:
+        raise DataError(f"{file}: no sheet has two columns with a header; write the labels into one")
+    labelled = [name for name, table in tables.items() if _has_labels(table)]
+    name = next(iter(labelled or tables))
+    return name, tables[name], [other for other in tables if other != name]
+
+
+def _below_header(cells: pd.DataFrame) -> pd.DataFrame | None:
+    """The table in a sheet; None where it has fewer than two columns."""
     # The header is the first row that is filled as far as any: titles and notes stand above some.
-    filled = (table != "").sum(axis=1)
-    if not len(filled) or not filled.max():
-        raise DataError(f"{file}: the first sheet is empty")
+    filled = (cells != "").sum(axis=1)
+    if not len(filled) or filled.max() < 2:
+        return None
     start = int((filled >= max(2, filled.max() // 2)).to_numpy().argmax())
-    body = table.iloc[start + 1 :].reset_index(drop=True)
-    body.columns = table.iloc[start].tolist()
+    body = cells.iloc[start + 1 :].reset_index(drop=True)
+    body.columns = cells.iloc[start].tolist()
     return body[[bool(row) for row in (body != "").any(axis=1)]].reset_index(drop=True)
+
+
+def _has_labels(table: pd.DataFrame) -> bool:
+    header = {str(name).strip().lower() for name in table.columns}
+    return bool(header & {*IMAGE_COLUMNS, "image_id"} and header & {*LABEL_COLUMNS, "label"})
 
 
 def lowered(table: pd.DataFrame) -> pd.DataFrame:
@@ -234,6 +267,12 @@ def require_columns(table: pd.DataFrame, columns: Sequence[str], file: Path) -> 
 def is_missing(values: pd.Series) -> pd.Series:
     """Which values, (rows,) of str, are empty or a word for nothing such as `NA` and `nan`: (rows,) bool."""
     return values.str.strip().str.lower().isin(MISSING_WORDS)
+
+
+def without_fractions(ids: pd.Series) -> pd.Series:
+    """Ids that were saved as numbers with a fraction, as pandas does where one is missing: `1.0` is `1`."""
+    known = ids[~is_missing(ids)]
+    return ids.str.removesuffix(".0") if len(known) and known.str.fullmatch(r"\d+\.0").all() else ids
 
 
 def is_missing_word(value: str) -> bool:

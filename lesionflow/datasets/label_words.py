@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lesionflow.datasets.label_table import LABEL_COLUMNS
 from lesionflow.diagnoses import BUILT_IN, HAM10000, NO_DIAGNOSIS, LabelSet, normalized, read_label_set
 from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.options import FILES, option
@@ -20,7 +21,6 @@ from lesionflow.yaml_files import read_yaml
 if TYPE_CHECKING:
     import pandas as pd
 
-LABEL_COLUMNS = ("dx", "diagnosis")  # columns that say what is in them: the first that a table has counts
 SECTIONS = ("labels", "columns")  # of a file that `--labels` takes
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
 
@@ -117,6 +117,7 @@ class LabelWords:
         changed = [word for word, name in self.own.items() if built_in.get(word) != name]
         words = [word for word in changed if word not in self.met.words]
         return [f"{self.file}: {counted(len(words), 'word')} that no image has: {first_few(words)}"] if words else []
+
 
 def _decide(words: Sequence[str], meanings: Mapping[str, str], own: Mapping[str, str]) -> tuple[str, str | None]:
     told = [

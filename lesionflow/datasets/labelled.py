@@ -36,7 +36,7 @@ from lesionflow.datasets.ham10000 import (
     read_ham10000,
 )
 from lesionflow.datasets.isic import is_isic_challenge, is_isic_download, read_isic_challenge, read_isic_download
-from lesionflow.datasets.label_table import OTHER_TABLES, TABLE_SUFFIXES, read_header
+from lesionflow.datasets.label_table import OTHER_TABLES, TABLE_SUFFIXES, read_header, sheets_left_out
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete, contents_of_files
@@ -156,7 +156,9 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
             marker = str(folder.parent if folder.name != path.name else folder)
         table["path"] = [_within(path, name) for name in table["path"]]
         return table, [warning.replace(marker, str(path)) for warning in warnings]
-    return complete(read_raw_labels(path, words), words)
+    raw = read_raw_labels(path, words)
+    table, warnings = complete(raw, words)
+    return table, [*sheets_left_out(raw.file), *warnings]
 
 
 def decided_words(
@@ -279,7 +281,13 @@ def _as_folder(archive: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="lesionflow-archive-") as temporary:
         root = Path(temporary) / archive.name
         root.mkdir()
+        there: dict[str, tuple[int, int]] = {}
         for member in archive_members(archive):
+            content = member.CRC, member.file_size
+            if there.setdefault(member.filename, content) != content:
+                raise DataError(
+                    f"{archive}: {member.filename} is in it twice and differs; make it anew with one of them"
+                )
             unpacked = root / member.filename
             unpacked.parent.mkdir(parents=True, exist_ok=True)
             if unpacked.suffix.lower() not in TABLE_SUFFIXES:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lesionflow.datasets.csv_and_folders import visible_folders
 from lesionflow.datasets.isic import HIERARCHY, archive_words
 from lesionflow.datasets.label_table import (
+    ISIC_2016_CLASS,
     TABLE_SUFFIXES,
     first_known,
     is_missing,
@@ -21,6 +22,7 @@ from lesionflow.datasets.label_table import (
     read_header,
     read_table,
     read_text,
+    without_fractions,
 )
 from lesionflow.datasets.raw_labels import RawLabels, without_endings
 from lesionflow.errors import DataError, first_few
@@ -101,7 +103,7 @@ def _benign_or_malignant(column: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
 def _pad_ufes(table: pd.DataFrame) -> pd.DataFrame:
     """Number lesions within their patient, as image names do; biopsies are histopathology."""
     known = ~is_missing(table["lesion_id"])
-    numbered = (table["patient_id"] + "_" + table["lesion_id"]).where(known, "")
+    numbered = (table["patient_id"] + "_" + without_fractions(table["lesion_id"])).where(known, "")
     told = {"true": "histo", "false": "consensus"}
     biopsied = table["biopsed"] if "biopsed" in table.columns else table["lesion_id"]
     return table.assign(lesion_id=numbered, dx_type=[told.get(value.lower(), "unknown") for value in biopsied])
@@ -141,6 +143,14 @@ _ISIC_2024 = Layout(
     prepare=_benign_or_malignant("target"),
 )
 LAYOUTS = (
+    Layout(
+        "ISIC 2016",
+        "ISIC 2016 challenge, part 3; Gutman et al. 2016, arXiv:1605.01397; https://challenge.isic-archive.com/data/#2016",
+        frozenset({ISIC_2016_CLASS}),
+        image="image_id",
+        words=(ISIC_2016_CLASS,),
+        prepare=_benign_or_malignant(ISIC_2016_CLASS),
+    ),
     Layout(
         "ISIC 2017",
         "ISIC 2017 challenge, part 3; Codella et al. 2017, arXiv:1710.05006; https://challenge.isic-archive.com/data/#2017",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.datasets.label_table import ATTRIBUTES, is_missing
+from lesionflow.datasets.label_table import ATTRIBUTES, is_missing, without_fractions
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.diagnoses import normalized
 from lesionflow.errors import DataError, ImageError, counted, first_few
@@ -103,7 +103,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         table["image_id"] = _without_folders(without_endings(table["image_id"]))
     for column in ("lesion_id", "patient_id"):
         if column in table.columns:
-            table[column] = table[column].str.strip().where(~is_missing(table[column]), "")
+            table[column] = without_fractions(table[column].str.strip().where(~is_missing(table[column]), ""))
         else:
             table[column] = ""
     decided = words.decide(raw.words, raw.of_data_set)

@@ -10,7 +10,7 @@ Its page and its JSON are made here, too.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lesionflow import pages
-from lesionflow.datasets.label_table import is_missing_word, lowered, read_table
+from lesionflow.datasets.label_table import is_missing, is_missing_word, lowered, read_table, without_fractions
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.errors import DataError, first_few
 from lesionflow.evaluation.bootstrap import calibration_interval, draw_lesions, tallies
@@ -213,13 +213,16 @@ def _rows(report: ReportTable) -> _Rows:
     column = report.grouped_by or LESION
     if column not in report.rows.columns:  # written without it, by --columns
         return _Rows(report.file, paths, None, column, bool(report.grouped_by))
-    lesions = [_known(as_written(str(lesion))) for lesion in report.rows[column]]
+    lesions = _known(report.rows[column])
     return _Rows(report.file, paths, lesions, column, bool(report.grouped_by))
 
 
-def _known(lesion: str) -> str:
-    """A lesion's id, "" for a word that stands for none."""
-    return "" if is_missing_word(lesion) else lesion
+def _known(lesions: Iterable[object]) -> list[str]:
+    """The ids of lesions, "" for a word that stands for none."""
+    import pandas as pd
+
+    ids = pd.Series([as_written(str(lesion)) for lesion in lesions], dtype=str)
+    return without_fractions(ids.where(~is_missing(ids), "")).tolist()
 
 
 def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFrame, str]:
@@ -247,7 +250,7 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
         raise unknown_words(truth, decided, words)
     found = table[[CHANCE] if CHANCE in table.columns else []].copy()
     found["name"] = "" if name is None else [as_written(value) for value in table[name]]
-    found["lesion"] = [_known(as_written(value)) for value in table[column]] if column in table.columns else ""
+    found["lesion"] = _known(table[column]) if column in table.columns else ""
     found["label"] = [meant for _, meant in decided]
     known = found["label"] != ""
     strange = [word for word, meant in decided if not meant and not is_missing_word(word)]  # else it is not decided yet

@@ -115,7 +115,8 @@ def _found_from_here(inputs: Iterator[tuple[str, ...]], file: str) -> Iterator[t
 def _folder(path: str, recursive: bool, pattern: str | None) -> Source:
     left_out = LeftOut()
     images = walk_images(path, recursive=recursive, pattern=pattern, left_out=left_out, tells_unlisted=True)
-    return Source(((image,) for image in images), if_empty=no_images(path, recursive=recursive, pattern=pattern), left_out=left_out)
+    if_empty = no_images(path, recursive=recursive, pattern=pattern)
+    return Source(((image,) for image in images), if_empty=if_empty, left_out=left_out)
 
 
 def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:

@@ -67,6 +67,18 @@ def test_an_archive_with_the_separators_of_windows(fifty_images: Path, tmp_path:
     assert read_labelled_images(archive).digest == read_labelled_images(fifty_images).digest
 
 
+def test_what_is_in_an_archive_twice_has_to_be_the_same(fifty_images: Path, tmp_path: Path) -> None:
+    archive = zipped(fifty_images, tmp_path / "set.zip")
+    table = fifty_images / "HAM10000_metadata.csv"
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(archive, "a") as file:
+        file.write(table, table.name)
+    assert read_labelled_images(archive).digest == read_labelled_images(fifty_images).digest
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(archive, "a") as file:
+        file.writestr(table.name, table.read_text().replace("mel", "nv"))
+    with pytest.raises(DataError, match=r"set.zip: HAM10000_metadata.csv is in it twice and differs"):
+        read_labelled_images(archive)
+
+
 def test_an_encrypted_archive_says_so(fifty_images: Path, tmp_path: Path) -> None:
     archive = zipped(fifty_images, tmp_path / "set.zip")
     content = bytearray(archive.read_bytes())

@@ -85,6 +85,33 @@ def test_a_workbook_below_a_title(tmp_path: Path) -> None:
     assert table.to_dict("records") == [{"Image Name": "0001", "dx": "nv", "lesion_id": "L1"}]
 
 
+def test_of_a_workbook_the_sheet_with_labels_is_read_and_others_are_named(own: Callable[..., Path]) -> None:
+    openpyxl, charts = pytest.importorskip("openpyxl"), pytest.importorskip("openpyxl.chart")
+    csv = own(lambda rows: rows)
+    notes = pd.DataFrame({"Notes": ["read me"]})
+    patients, labels = pd.DataFrame({"patient": ["1", "2"], "age": ["40", "50"]}), pd.read_csv(csv, dtype=str)
+    file = csv.with_suffix(".xlsx")
+    with pd.ExcelWriter(file) as book:
+        for name, table in {"About": notes, "Patients": patients, "Images": labels, "Old": labels[:3]}.items():
+            table.to_excel(book, sheet_name=name, index=False)
+        pd.DataFrame().to_excel(book, sheet_name="Empty")
+    book = openpyxl.load_workbook(file)
+    chart = charts.BarChart()
+    chart.add_data(charts.Reference(book["Patients"], min_col=2, min_row=1, max_row=3))
+    book.create_chartsheet("Chart", 0).add_chart(chart)
+    book.save(file)
+    images = read_labelled_images(file)
+    assert images.digest == read_labelled_images(csv).digest
+    assert images.warnings[0] == f"{file}: the sheet Images is read, Patients, Old left out"
+    with pd.ExcelWriter(file) as book:
+        patients.to_excel(book, sheet_name="Patients", index=False)
+        notes.to_excel(book, sheet_name="Notes", index=False)
+    assert read_header(file) == ["patient", "age"]
+    notes.to_excel(file, index=False)
+    with pytest.raises(DataError, match="no sheet has two columns with a header"):
+        read_table(file)
+
+
 def test_a_workbook_that_breaks_off_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
     file = tmp_path / "labels.xlsx"
@@ -205,6 +232,19 @@ def test_ids_that_lost_their_zeros_are_named(ham: Callable[[Edit], Path]) -> Non
 def test_ages_may_have_a_decimal_comma(own: Callable[[Edit], Path]) -> None:
     found = read_labelled_images(own(lambda rows: rows.assign(age=["45,0", "85+", "7,5", *["50.0"] * 47])))
     assert sorted(set(found.table["age"])) == ["45.0", "50.0", "7.5", "85+"]
+
+
+def test_ids_that_a_missing_one_made_numbers_with_a_fraction_are_whole(own: Callable[..., Path]) -> None:
+    def numbered(rows: pd.DataFrame, form: str) -> pd.DataFrame:
+        numbers = {lesion: number for number, lesion in enumerate(rows["lesion_id"].unique())}
+        ids = [form.format(numbers[lesion]) for lesion in rows["lesion_id"]]
+        return rows.assign(lesion_id=["", *ids[1:]], patient_id=ids)
+
+    whole = read_labelled_images(own(lambda rows: numbered(rows, "{}")))
+    fractions = read_labelled_images(own(lambda rows: numbered(rows, "{}.0")))
+    assert fractions.digest == whole.digest and fractions.table["patient_id"].equals(whole.table["patient_id"])
+    others = own(lambda rows: rows.assign(lesion_id=[f"{n}.{n % 2}" for n in range(len(rows))]))
+    assert "4.0" in set(read_labelled_images(others).table["lesion_id"])
 
 
 @pytest.mark.parametrize("word", ["", "NA", "nan", "None", "unknown", "N/A"])

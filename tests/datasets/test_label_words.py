@@ -104,9 +104,7 @@ def test_columns_of_ones_own_are_named(fifty_images: Path, tmp_path: Path) -> No
             read_labelled_images(tmp_path / "labels.csv", labels=tmp_path / "m.yaml")
 
 
-def test_a_column_that_is_named_counts_in_place_of_those_of_the_usual_names(
-    fifty_images: Path, tmp_path: Path
-) -> None:
+def test_a_column_that_is_named_counts_in_place_of_those_of_the_usual_names(fifty_images: Path, tmp_path: Path) -> None:
     rows = read_labelled_images(fifty_images).table[["path", "image_id", "dx", "lesion_id"]]
     rows = rows.assign(expert=rows["dx"], dx="nv", diagnosis="mel", Mole=rows["lesion_id"], lesion_id="L")
     rows.to_csv(tmp_path / "HAM10000_metadata.csv", index=False)
@@ -122,7 +120,7 @@ def test_a_column_that_is_named_of_a_published_data_set_is_refused(fifty_images:
     rows.to_csv(tmp_path / "PAD.csv", index=False)
     (tmp_path / "images").symlink_to(fifty_images)
     (tmp_path / "m.yaml").write_text("columns: {age: years}\n")
-    with pytest.raises(DataError, match="no column years, which .* in a table of one's own; there are img_id, "):
+    with pytest.raises(DataError, match=r"no column years, which .* in a table of one's own; there are img_id, "):
         read_labelled_images(tmp_path / "PAD.csv", labels=tmp_path / "m.yaml")
 
 

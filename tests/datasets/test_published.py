@@ -55,6 +55,19 @@ def test_isic_2019_with_its_metadata(tmp_path: Path) -> None:
     assert lesions.startswith("6 of 7 images have no lesion_id")
 
 
+@pytest.mark.parametrize("words", [("benign", "malignant"), ("0.0", "1.0"), ("0", "1")])
+def test_isic_2016_whose_ground_truth_has_no_header(tmp_path: Path, words: tuple[str, str]) -> None:
+    truth = tmp_path / "ISBI2016_ISIC_Part3_Training_GroundTruth.csv"
+    rows = [(f"ISIC_{number:07}", words[number % 2]) for number in range(6)]
+    truth.write_bytes("".join(f"{image},{word}\r\n" for image, word in rows).encode())
+    save(tmp_path / "ISBI2016_ISIC_Part3_Training_Data", [f"{image}.jpg" for image, _ in rows])
+    for data in (tmp_path, truth):
+        images = read_labelled_images(data, label_set=BINARY)
+        assert found(images) == {image: BINARY.names[number % 2] for number, (image, _) in enumerate(rows)}
+    with pytest.raises(DataError, match=r"malignant \(3\).*--diagnoses"):
+        read_labelled_images(tmp_path)
+
+
 def test_isic_2017_with_its_metadata(tmp_path: Path) -> None:
     truth = tmp_path / "ISIC-2017_Training_Part3_GroundTruth.csv"
     truth.write_text(

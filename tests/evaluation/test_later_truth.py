@@ -307,6 +307,22 @@ def test_truth_that_contradicts_itself_about_a_lesion_is_named(
     assert result.exit_code == 1 and f"itself about 1 lesions: {lesion} (" in error_line(result)
 
 
+def test_lesions_that_a_missing_one_made_numbers_with_a_fraction_are_joined_and_columns_may_have_other_names(
+    said: LabelledPredictions, tmp_path: Path
+) -> None:
+    numbers = np.unique(said.lesion_ids, return_inverse=True)[1]
+    numbered = dataclasses.replace(said, lesion_ids=numbers.astype(str))
+    report = write_by_lesion(tmp_path / "lesions.csv", numbered, "lesion_id", ("grouped_by",))
+    rows = [(f"{lesion}.0", name) for lesion, name in of_lesions(numbered)]
+    truth = write(tmp_path / "labels.csv", "mole,finding", rows)
+    words = dataclasses.replace(WORDS, columns={"lesion_id": "Mole", "diagnosis": "finding"}, file="labels.yaml")
+    found = join_truth(read_report_table(report, JOINED_COLUMNS), truth, words)
+    assert set(found.predictions.lesion_ids) == set(numbered.lesion_ids)
+    wrong = dataclasses.replace(words, columns={**words.columns, "age": "years"})
+    with pytest.raises(DataError, match=r"no column years, which labels.yaml names"):
+        join_truth(read_report_table(report, JOINED_COLUMNS), truth, wrong)
+
+
 def test_what_is_known_of_a_lesion_is_known_of_its_images(
     report: Path, said: LabelledPredictions, tmp_path: Path
 ) -> None:

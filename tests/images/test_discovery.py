@@ -201,7 +201,7 @@ def test_a_folder_below_that_cannot_be_listed_is_an_error_or_told_and_nothing_el
     first, folder, last = walk_images(str(too_deep), tells_unlisted=True)
     assert [os.path.basename(path) for path in (first, last)] == ["a.jpg", "z.jpg"] and len(folder) > 3800
     assert list(expand(f"{too_deep}/**")) == list(expand(f"{too_deep}/**/*.jpg")) == [first, folder, last]
-    with pytest.raises(ImageError, match="unreadable: .*too long"):
+    with pytest.raises(ImageError, match=r"unreadable: .*too long"):
         read_image_bytes(folder)
     with pytest.raises(DataError, match=r"cannot be listed \(File name too long\)"):
         find_images(too_deep)
