@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lesionflow.errors import UsageError, did_you_mean, first_few
+from lesionflow.errors import UsageError, counted, did_you_mean, first_few
 from lesionflow.yaml_files import read_yaml
 
 MISSING_WORDS = ("", "unknown", "nan", "na", "n/a", "<na>", "none", "null", "?")  # in any column of a table
@@ -143,7 +143,7 @@ def _faults(labels: LabelSet) -> Iterator[str]:
     """What is wrong with a set, one after the other."""
     names = labels.names
     if len(names) < 2:
-        yield f"{len(names)} diagnoses; a set has at least two"
+        yield f"{counted(len(names), 'diagnosis')}; a set has at least two"
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         yield f"names stand twice: {first_few(doubled)}"
     if strange := [name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name)]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -83,9 +84,19 @@ def first_few(names: Sequence[object], count: int = 3) -> str:
     return shown if len(names) <= count else f"{shown} and {len(names) - count} more"
 
 
-def counted(count: int, thing: str) -> str:
-    """How many there are, for a message: `1 image`, `1,200 images`."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+def counted(count: int, thing: str, verb: str = "", verbs: str = "", of: int | None = None) -> str:
+    """How many there are, for a message; verb: what one does, verbs: what several do; of: how many there are in all.
+
+    Examples
+    --------
+    >>> counted(1200, "image"), counted(1, "row of a.csv", "has", "have"), counted(1, "image", "is", "are", of=5)
+    ('1,200 images', '1 row of a.csv has', '1 of 5 images is')
+    """
+    first, *rest = re.split("(?= (?:of|by) )", thing, maxsplit=1)
+    if (count if of is None else of) != 1:
+        first = f"{first[:-2]}es" if first.endswith("sis") else f"{first}s"
+    does = verb if count == 1 else verbs
+    return " ".join(filter(None, (f"{count:,}", f"of {of:,}" if of is not None else "", first + "".join(rest), does)))
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:

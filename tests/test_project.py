@@ -64,6 +64,23 @@ def test_every_file_of_the_package_is_packed() -> None:
     )
 
 
+def test_numbers_of_things_in_messages_may_be_one() -> None:
+    """By `errors.counted`, but for those that are several by their nature, and those of aligned tables."""
+    things = (
+        "images|rows|files|lesions|words|columns|shards|nights|models|versions|folders|tables|ids|lists|pairs|copies"
+    )
+    several = {
+        "len(found)", "how.stability", "MAXIMUM_IMAGES:,", "names[row]", "matrix.sum()", "malignant.sum()",
+        "missing[order[0]]:,", "shift.validation_images", "len(attributes)", "total:,", "counts", "images",
+    }  # fmt: skip
+    for file in (ROOT / "lesionflow").rglob("*.py"):
+        numbers = re.findall(
+            rf"\{{([^{{}}]+)\}} (?:malignant |labelled |metadata |validation )?(?:{things})\b", file.read_text()
+        )
+        plain = [each for each in numbers if not re.search(r":[\d.]+[%f,]$", each) and "'" not in each]
+        assert set(plain) <= several, file
+
+
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 130
 

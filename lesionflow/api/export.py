@@ -20,7 +20,7 @@ from lesionflow.atomic import made_folder
 from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.errors import DataError, ImageError, ReportError
+from lesionflow.errors import DataError, ImageError, ReportError, counted
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.model_card import model_card
 from lesionflow.images.decode import decode
@@ -180,14 +180,14 @@ def _write_runtime(
     of, pixels = _parity_pixels(config, card, labelled)
     progress(f"writing {config.format}, {config.precision}")
     file = write_artifact(found.folder, card, graph, config.format, config.precision, folder, samples)
-    progress(f"comparing {len(pixels)} images")
+    progress(f"comparing {counted(len(pixels), 'image')}")
     bundle = Predictor(card, graph, threads=1)
     artifact = RuntimePredictor(card, open_artifact(file, config.format))
     parity = compare_answers(bundle.predict(pixels), artifact.predict(pixels), of, config.limits)
     check_parity(parity)
     cost = None
     if labelled is not None:
-        progress(f"measuring on {len(labelled.labels)} labelled images")
+        progress(f"measuring on {counted(len(labelled.labels), 'labelled image')}")
         cost = measure_cost(bundle, artifact, labelled)
     digests = {each.name: sha256(each.read_bytes()) for each in sorted(folder.iterdir())}
     about = describe(card, found.label, config.format, config.precision, digests, parity, cost)
@@ -248,5 +248,7 @@ def _decoded(paths: list[str], card: Card) -> np.ndarray:
         except ImageError as error:  # one broken file is no reason against the others
             last = error
     if not pixels:
-        raise DataError(f"none of {len(paths)} images can be read, the last one: {last}; name others with --images")
+        raise DataError(
+            f"none of {counted(len(paths), 'image')} can be read, the last one: {last}; name others with --images"
+        )
     return np.stack(pixels)

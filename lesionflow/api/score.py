@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 from lesionflow.api.overrides import ScoringOptions, configured
 from lesionflow.defaults import BATCH_SIZES, DEFAULT_MODEL
-from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError, UsageError
+from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError, UsageError, counted
 from lesionflow.images.discovery import describe_left_out
 from lesionflow.model.card import CARD_FILE
 from lesionflow.model.files import read_bundle
@@ -280,7 +280,7 @@ def _keeping(job: Job, how: str, shared: bool = False) -> Iterator[None]:
             raise
         done = job.images_done()
         if done or shared or isinstance(error, KeyboardInterrupt):
-            kept = f"{done:,} of {job.inputs:,} images are done; {how}"
+            kept = f"{counted(done, 'image', 'is', 'are', of=job.inputs)} done; {how}"
             error.args = (f"{error}; {kept}" if str(error) else f"stopped; {kept}",)
         else:
             jobs.remove_job(job.folder)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lesionflow.errors import first_few
+from lesionflow.errors import counted, first_few
 from lesionflow.model.card import nan_as_null
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ def print_comparison(comparison: Comparison, parts: tuple[str, ...], console: Co
     for label, differences in comparison.differences.items():
         title, labels = f"{label} minus {models[0].label}, validation", models[0].card.labels
         if ground := comparison.common_grounds.get(label):
-            title, labels = f"{title}, as {ground.labels.name} on {ground.images} images of both", ground.labels
+            title, labels = (
+                f"{title}, as {ground.labels.name} on {counted(ground.images, 'image')} of both",
+                ground.labels,
+            )
             click.echo(f"{ground.labels.name}: {ground.mapping}")
         console.print(_differences(title, differences, labels))
         console.print()

@@ -23,7 +23,7 @@ from lesionflow.cli.options import (
 from lesionflow.cli.streams import warn
 from lesionflow.cli.values import MODEL, REGISTERED_MODEL, Choice, WholeNumber
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.errors import RegistryError, UsageError
+from lesionflow.errors import RegistryError, UsageError, counted
 from lesionflow.registry.config import PromotionConfig
 from lesionflow.runtimes.config import ExportConfig
 
@@ -304,12 +304,12 @@ def export(
     click.echo(f"{done.label}: {', '.join(done.files)} in {done.folder}")
     if done.parity:
         click.echo(
-            f"on {done.parity.images} images ({done.parity.of}): probabilities differ by at most "
+            f"on {counted(done.parity.images, 'image')} ({done.parity.of}): probabilities differ by at most "
             f"{done.parity.largest_difference:.2g} (allowed {done.parity.max_difference:g}), "
             f"{done.parity.changed_calls:.1%} of calls (allowed {done.parity.max_changed_calls:.1%})"
         )
     if done.cost:
-        click.echo(f"on {done.cost.images} labelled images ({done.cost.of}), bundle and file:")
+        click.echo(f"on {counted(done.cost.images, 'labelled image')} ({done.cost.of}), bundle and file:")
         for words, bundle, artifact in done.cost.rows():
             click.echo(f"  {words:36}{bundle}   {artifact}")
 

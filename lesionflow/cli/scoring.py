@@ -158,7 +158,7 @@ def web(model: str, out: Path, tracking_uri: str | None, cache: Path | None, **o
     from lesionflow.api.web import web
 
     made = web(model, out, cache=cache, tracking_uri=tracking_uri, **options)
-    click.echo(f"{len(made.files)} files, {made.size / 1e6:.0f} MB: open {made.folder / made.files[0]}")
+    click.echo(f"{counted(len(made.files), 'file')}, {made.size / 1e6:.0f} MB: open {made.folder / made.files[0]}")
 
 
 @command(short_help="Draw what the call for each image depends on.")

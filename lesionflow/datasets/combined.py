@@ -259,7 +259,8 @@ def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | 
     several = kept.groupby("lesion_id")["dx"].nunique()
     if contradicting := sorted(several.index[several > 1]):
         raise DataError(
-            f"{len(contradicting)} lesions of several data sets differ in diagnosis: {first_few(contradicting)}"
+            f"{counted(len(contradicting), 'lesion of several data sets', 'differs', 'differ')} in diagnosis: "
+            f"{first_few(contradicting)}"
         )
     return kept, warnings
 
@@ -271,8 +272,8 @@ def _check_diagnoses(
     if differing:
         first = differing[0]
         raise DataError(
-            f"{name}: {len(differing)} images have another diagnosis than their copies in a data set before it: "
-            f"{table['image_id'].iloc[first]} is {table['dx'].iloc[first]} here and "
+            f"{name}: {counted(len(differing), 'image', 'has', 'have')} another diagnosis than a copy in a data set "
+            f"before it: {table['image_id'].iloc[first]} is {table['dx'].iloc[first]} here and "
             f"{kept['dx'].iloc[original[first]]} there; correct one of them"
         )
 

@@ -124,7 +124,7 @@ def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
     if left_out:
         warnings.append(f"files that are no images are left out: {describe_left_out(left_out)}")
     if loose := list(walk_images(str(folder), recursive=False)):
-        warnings.append(f"{len(loose)} images lie in no diagnosis's folder and are left out: {first_few(loose)}")
+        warnings.append(f"{counted(len(loose), 'image')} in no diagnosis's folder, left out: {first_few(loose)}")
     table = pd.DataFrame(rows, columns=["path", "dx"], dtype=str)
     return _read_rows(table, folder, words, tuple(warnings))
 
@@ -206,8 +206,8 @@ def one_label(table: pd.DataFrame, source: Path, words: LabelWords) -> pd.Series
         pairs = zip(label, table[other], *meant, missing, strict=True)
         if differ := [f"{word} and {its}" for word, its, one, another, no in pairs if one != another and not no]:
             raise DataError(
-                f"{source}: the columns {columns[0]} and {other} differ in {len(differ)} rows: {first_few(differ)}; "
-                "leave one of them"
+                f"{source}: the columns {columns[0]} and {other} differ in {counted(len(differ), 'row')}: "
+                f"{first_few(differ)}; leave one of them"
             )
     if (label == "").any():
         names = next((table[name] for name in ("image_id", *IMAGE_COLUMNS) if name in table.columns), table.index)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from lesionflow.datasets.label_table import confirmation, first_known, lowered, read_header, read_table, require_columns
 from lesionflow.datasets.raw_labels import RawLabels, without_endings
-from lesionflow.errors import DataError, first_few
+from lesionflow.errors import DataError, counted, first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,7 @@ def read_isic_challenge(path: Path) -> RawLabels:
     """
     truths = _truths(path)
     if len(truths) != 1:
-        raise DataError(f"{path}: {len(truths)} ground truths; give one of them: {first_few(truths)}")
+        raise DataError(f"{path}: {counted(len(truths), 'ground truth')}; give one of them: {first_few(truths)}")
     (file,) = truths
     table = read_table(file).rename(columns={"image": "image_id"})
     words = _marked(table, file)
@@ -88,7 +88,7 @@ def _marked(table: pd.DataFrame, file: Path) -> list[tuple[str, ...]]:
     marks = table[columns].apply(pd.to_numeric, errors="coerce")
     marked = marks == 1
     if wrong := table["image_id"][((marks != 0) & ~marked).any(axis=1) | (marked.sum(axis=1) != 1)].tolist():
-        raise DataError(f"{file}: {len(wrong)} rows without exactly one 1 among 0s: {first_few(wrong)}")
+        raise DataError(f"{file}: {counted(len(wrong), 'row')} without exactly one 1 among 0s: {first_few(wrong)}")
     return [(column,) for column in marked.idxmax(axis=1)]
 
 
@@ -152,7 +152,7 @@ def read_isic_download(path: Path) -> RawLabels:
     strange = (~kinds.isin(["dermoscopic", "unknown"])) | first_known(table, ("image_manipulation",)).isin(_MADE)
     if strange.any():
         warnings.append(
-            f"{strange.sum()} images are not dermoscopic, or altered, and left out: "
+            f"{counted(strange.sum(), 'image', 'is', 'are')} not dermoscopic, or altered, and left out: "
             f"{first_few(table['image_id'][strange].tolist())}"
         )
     left_out = set(table["image_id"][strange])

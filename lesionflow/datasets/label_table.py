@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.diagnoses import MISSING_WORDS
-from lesionflow.errors import DataError, first_few
+from lesionflow.errors import DataError, counted, first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,8 +174,8 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
                 else:
                     why = "put a value that holds the separator in quotation marks"
                 raise DataError(
-                    f"{file}: row {number} has {len(row)} columns (separated by {SEPARATORS[separator]}), the header "
-                    f"has {len(header)}; {why}"
+                    f"{file}: row {number} has {counted(len(row), 'column')} (separated by {SEPARATORS[separator]}), "
+                    f"the header has {len(header)}; {why}"
                 )
             table.append([row[i] for i in wanted])
     except csv.Error as error:

@@ -180,7 +180,7 @@ def unknown_words(file: Path, decided: Sequence[tuple[str, str | None]], words: 
     named = sorted(set(unknown))
     shown = f"--labels {words.file}' shows" if words.file else "--labels' writes"
     return UnknownWordsError(
-        f"{file}: {len(unknown)} rows with an unknown diagnosis: {first_few(named)}"
+        f"{file}: {counted(len(unknown), 'row')} with an unknown diagnosis: {first_few(named)}"
         f"{words.labels.suggestion(named[0])}; known are {', '.join(words.labels.names)} and words for them; say what "
         f"yours mean with --labels FILE ('lesionflow describe DATA {shown} one)"
     )
@@ -199,7 +199,7 @@ def words_as_yaml(decided: Iterable[tuple[str, str | None]], about: str, columns
         lines += [f"columns: {{{own}}}", "labels:"]
     for (word, name), images in Counter(decided).most_common():
         remark = "" if name is not None else ", UNKNOWN: say what it means"
-        lines.append(f"{indent}{_quoted(word)}: {name or 'null'}  # {images:,} images{remark}")
+        lines.append(f"{indent}{_quoted(word)}: {name or 'null'}  # {counted(images, 'image')}{remark}")
     return "\n".join(lines) + "\n"
 
 

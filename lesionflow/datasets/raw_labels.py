@@ -115,7 +115,9 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     if other.any():
         counts = Counter(word for word, name in decided if not name)
         told = first_few([f"{word} ({count})" for word, count in counts.most_common()], 7)
-        warnings.append(f"{other.sum()} images have none of the {words.count} diagnoses and are left out: {told}")
+        none = f"none of the {words.count} diagnoses"
+        images = counted(other.sum(), "image", f"has {none} and is", f"have {none} and are")
+        warnings.append(f"{images} left out: {told}")
     raw_ids = table["image_id"]
     table = table[~other].reset_index(drop=True)
     if table.empty:
@@ -126,7 +128,9 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     _check_image_ids(table, raw.file)
     if raw.needs_lesions:
         if empty := int((table["lesion_id"] == "").sum()):
-            raise DataError(f"{raw.file}: {empty} rows with an empty lesion_id; fill them in, or leave the rows out")
+            raise DataError(
+                f"{raw.file}: {counted(empty, 'row')} with an empty lesion_id; fill them in, or leave the rows out"
+            )
     else:
         warnings += fill_lesions(table)
     table = _without_contradictions(table, raw, words, warnings)
@@ -171,14 +175,14 @@ def fill_lesions(table: pd.DataFrame) -> list[str]:
     if not unknown.any():
         return []
     return [
-        f"{unknown.sum()} of {len(table)} images have no lesion_id: each counts as a lesion of its own, so intervals "
-        "are too narrow if some show the same"
+        f"{counted(unknown.sum(), 'image', 'has', 'have', of=len(table))} no lesion_id: each counts as a lesion of its "
+        "own, so intervals are too narrow if some show the same"
     ]
 
 
 def _check_image_ids(table: pd.DataFrame, file: Path) -> None:
     if empty := int((table["image_id"] == "").sum()):
-        raise DataError(f"{file}: {empty} rows with an empty image_id; fill them in, or leave the rows out")
+        raise DataError(f"{file}: {counted(empty, 'row')} with an empty image_id; fill them in, or leave the rows out")
     if twice := sorted(table["image_id"][table["image_id"].duplicated()].unique()):
         several = table.groupby("image_id")["dx"].nunique()
         differ = [name for name in twice if several[name] > 1]
@@ -197,11 +201,11 @@ def _without_contradictions(
         return table
     lesions = sorted(table["lesion_id"][several].unique())
     if raw.strict:
-        told = f"{len(lesions)} lesions have several diagnoses: {first_few(lesions)}"
+        told = f"{counted(len(lesions), 'lesion', 'has', 'have')} several diagnoses: {first_few(lesions)}"
         raise DataError(f"{raw.file}: {told}; correct them, or leave these rows out")
     warnings.append(
-        f"{len(lesions)} lesions have several of the {words.count} diagnoses; their {several.sum()} images are left "
-        f"out: {first_few(lesions)}"
+        f"{counted(len(lesions), 'lesion', 'has', 'have')} several of the {words.count} diagnoses; their "
+        f"{counted(several.sum(), 'image', 'is', 'are')} left out: {first_few(lesions)}"
     )
     return table[~several].reset_index(drop=True)
 
@@ -209,7 +213,7 @@ def _without_contradictions(
 def _with_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> pd.DataFrame:
     there = table["path"].map(lambda path: os.path.isfile(path) or is_member(path))
     if missing := table["path"][~there].tolist():
-        told = f"{len(missing)} of {len(table)} images are not there"
+        told = f"{counted(len(missing), 'image', 'is', 'are', of=len(table))} not there"
         if not raw.incomplete or len(missing) == len(table):
             raise DataError(f"{raw.file}: {told}: {first_few(missing)}; paths count from the folder of the CSV")
         warnings.append(f"{told} and left out: {first_few(missing)}")
@@ -245,23 +249,25 @@ def match_images(table: pd.DataFrame, files: Sequence[str], incomplete: bool = F
         files_of.setdefault(Path(file).stem, []).append(file)
     image_ids, warnings = table["image_id"].tolist(), []
     if missing := [image_id for image_id in image_ids if image_id not in files_of]:
-        told = f"{len(missing)} of {len(image_ids)} metadata rows have no image file"
+        told = f"{counted(len(missing), 'metadata row', 'has', 'have', of=len(image_ids))} no image file"
         if not incomplete or len(missing) == len(image_ids):
             raise DataError(f"{told}: {first_few(missing)}{_what_to_do(missing, files_of)}")
-        warnings.append(f"{told} and are left out: {first_few(missing)}")
+        warnings.append(f"{told}, left out: {first_few(missing)}")
         table = table[table["image_id"].isin(list(files_of))].reset_index(drop=True)
         image_ids = table["image_id"].tolist()
     several = [image_id for image_id in image_ids if len(files_of[image_id]) > 1]
     # Some archives unpack each image twice; the same bytes twice do no harm, other bytes under one name do.
     if different := [image_id for image_id in several if len(set(digests_of_files(files_of[image_id]))) > 1]:
         raise DataError(
-            f"{len(different)} image ids have several files that differ: {first_few(files_of[different[0]])}; "
-            "leave one file of each"
+            f"{counted(len(different), 'image id', 'has', 'have')} several files that differ: "
+            f"{first_few(files_of[different[0]])}; leave one file of each"
         )
     if several:
-        warnings.append(f"{len(several)} images lie there more than once, the first counts: {first_few(several)}")
+        images = counted(len(several), "image", "lies", "lie")
+        warnings.append(f"{images} there more than once, the first counts: {first_few(several)}")
     if extra := sorted(set(files_of) - set(image_ids)):
-        warnings.append(f"{len(extra)} images have no metadata row and are left out: {first_few(extra)}")
+        images = counted(len(extra), "image", "has no metadata row and is", "have no metadata row and are")
+        warnings.append(f"{images} left out: {first_few(extra)}")
     return table.assign(path=[files_of[image_id][0] for image_id in image_ids]), warnings
 
 

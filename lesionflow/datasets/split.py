@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lesionflow.diagnoses import HAM10000
-from lesionflow.errors import DataError, UsageError, first_few
+from lesionflow.errors import DataError, UsageError, counted, first_few
 
 PARTS = ("train", "validation", "test")
 DEFAULT_FRACTIONS = (0.70, 0.15, 0.15)
@@ -102,7 +102,7 @@ def split_by_lesion(
         )
         if len(members) < 3 and by == "lesion":
             raise DataError(
-                f"{names[label]} has {len(members)} lesions; a split needs at least three of each diagnosis"
+                f"{names[label]} has {counted(len(members), 'lesion')}; a split needs at least three of each diagnosis"
             )
         validation, test = (max(1, round(fraction * len(members))) for fraction in fractions[1:])
         if validation + test >= len(members):  # few: one each, and training takes the rest

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionflow.errors import counted
 from lesionflow.evaluation.plots import SMALL, TEXT, canvas, printable, say
 from lesionflow.model.prediction import LabelledPredictions
 
@@ -87,7 +88,7 @@ def _message(predictions: LabelledPredictions) -> str:
     malignant = predictions.is_malignant
     missed = int((malignant & ~predictions.malignant).sum())
     wrong = int((predictions.called != predictions.labels).sum())
-    images = f"Called wrongly: {wrong} of {len(predictions)} images"
+    images = f"Called wrongly: {counted(wrong, 'image', of=len(predictions))}"
     if not malignant.any():
         return f"{images}, none of which is malignant"
-    return f"Missed at the operating point: {missed} of {malignant.sum()} malignant images. {images}"
+    return f"Missed at the operating point: {counted(missed, 'malignant image', of=malignant.sum())}. {images}"

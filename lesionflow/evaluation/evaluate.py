@@ -17,7 +17,7 @@ import numpy as np
 from lesionflow.atomic import atomic_file
 from lesionflow.datasets.label_table import ATTRIBUTES
 from lesionflow.datasets.labelled import LabelledImages
-from lesionflow.errors import DataError, ImageError, first_few
+from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.evaluation.call_strength import call_strengths
 from lesionflow.evaluation.contact_sheet import worst_mistakes
 from lesionflow.evaluation.heatmaps import occlusion_heatmap, typical_images
@@ -74,7 +74,7 @@ class EvaluatedPart:
         )
         if differing := sorted({names[lesion] for lesion in lesion_of[labels[firsts][lesion_of] != labels]}):
             raise DataError(
-                f"--group-by lesion_id: images of {len(differing)} lesions have several diagnoses: "
+                f"--group-by lesion_id: images of {counted(len(differing), 'lesion')} have several diagnoses: "
                 f"{first_few(differing)}; mend the table, or measure images"
             )
         return dataclasses.replace(self, members=self.members[firsts]), lesion_of
@@ -106,7 +106,7 @@ def evaluate_model(
     of another data set than the training images is measured; outputs: what `predictor.measure_many` gives for the part,
     if it was asked before; progress: is told what is being done.
     """
-    progress(f"{part.name}: looking at {len(part.members)} images")
+    progress(f"{part.name}: looking at {counted(len(part.members), 'image')}")
     card, calibration, mapping = predictor.card, predictor.calibration, how.mapping
     logits, distances = predictor.measure_many(part.pixels, part.members) if outputs is None else outputs
     answers, uncalibrated = decide(logits, distances, calibration, card.prior, card.labels), softmax(logits)

@@ -10,6 +10,7 @@ Its page and its JSON are made here, too.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +22,7 @@ import numpy as np
 from lesionflow import pages
 from lesionflow.datasets.label_table import is_missing, is_missing_word, lowered, read_table, without_fractions
 from lesionflow.datasets.label_words import LabelWords, unknown_words
-from lesionflow.errors import DataError, first_few
+from lesionflow.errors import DataError, counted, first_few
 from lesionflow.evaluation.bootstrap import calibration_interval, draw_lesions, tallies
 from lesionflow.evaluation.leaks import Leak, find_leak_of_files
 from lesionflow.evaluation.metrics import (
@@ -261,8 +262,8 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
     note = ""
     if which:
         note = (
-            f"{len(strange)} rows of {truth} have diagnoses that the model does not know, and are left out: "
-            f"{first_few(which)}"
+            f"{counted(len(strange), f'row of {truth}', 'has', 'have')} a diagnosis that the model does not know, left "
+            f"out: {first_few(which)}"
         )
     return found[known].reset_index(drop=True), note
 
@@ -352,16 +353,22 @@ def _left_out(table: pd.DataFrame, report: ReportTable, rows: _Rows, truth: Path
         names = strangers["name"].where(strangers["name"] != "", strangers["lesion"])
         if rows.grouped and (table["lesion"] == "").all():
             notes.append(
-                f"{len(names)} images of {truth} are not the first of a {rows.column}, which a row of {rows.file} is, "
-                f"and are left out; a column {rows.column} in {truth} joins them: {first_few(names)}"
+                f"{counted(len(names), f'image of {truth}', 'is', 'are')} not the first of a {rows.column}, which a "
+                f"row of {rows.file} is, and left out; a column {rows.column} in {truth} joins them: {first_few(names)}"
             )
         else:
             unit = rows.unit if (strangers["name"] != "").any() else "lesions"
-            notes.append(f"{len(names)} {unit} of {truth} were not scored, and are left out: {first_few(names)}")
+            told = counted(len(names), _one_of(unit), f"of {truth} was", f"of {truth} were")
+            notes.append(f"{told} not scored, and left out: {first_few(names)}")
     found = table[table["row"] >= 0]["row"].to_numpy(np.int64)
     if failed := int((~report.scored[found]).sum()):
-        notes.append(f"{failed} {rows.unit} with truth could not be read when they were scored, and are left out")
+        notes.append(f"{counted(failed, _one_of(rows.unit))} with truth could not be read by scoring, left out")
     return notes
+
+
+def _one_of(unit: str) -> str:
+    """What one of `images`, `lesions` or `groups by Mole` is called."""
+    return re.sub(r"s\b", "", unit, count=1)
 
 
 def _one_each(table: pd.DataFrame, rows: _Rows, truth: Path) -> pd.DataFrame:
@@ -380,7 +387,8 @@ def _refuse_contradictions(table: pd.DataFrame, column: str, unit: str, names: l
             labels = sorted(set(table["label"].iloc[own]))
             told.append(f"{names[own[0]]} ({' and '.join(labels)})")
         raise DataError(
-            f"{truth}: contradicts itself about {len(contradicting)} {unit}: {', '.join(told)}; leave one row of each"
+            f"{truth}: contradicts itself about {counted(len(contradicting), _one_of(unit))}: {', '.join(told)}; "
+            "leave one row of each"
         )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.datasets.raw_labels import digests_of_files
+from lesionflow.errors import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ class Leak:
         ways = {"lesions": "by lesion", "images": "by the image's name", "contents": "by the file's bytes"}
         found = ", ".join(f"{count} {ways[name]}" for name, count in self.found_by.items() if count)
         return (
-            f"LEAK: {model} was TRAINED on lesions in {self.images} of these {len(self.members)} images "
+            f"LEAK: {model} was TRAINED on lesions in {self.images} of these {counted(len(self.members), 'image')} "
             f"(told {found}): the metrics flatter it"
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.errors import DataError, UsageError, first_few
+from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.evaluation.bootstrap import (
     MALIGNANT,
     Tally,
@@ -545,11 +545,11 @@ def _check_same(first: LabelledPredictions, second: LabelledPredictions) -> None
     for predictions in (first, second):
         ids, counts = np.unique(predictions.image_ids, return_counts=True)
         if twice := ids[counts > 1].tolist():
-            raise DataError(f"{len(twice)} images are there more than once: {first_few(twice)}")
+            raise DataError(f"{counted(len(twice), 'image', 'is', 'are')} there more than once: {first_few(twice)}")
     if alone := sorted({*first.image_ids.tolist()} ^ {*second.image_ids.tolist()}):
         raise DataError(
-            f"two models can only be compared on the same images; {len(alone)} are with one of them alone: "
-            f"{first_few(alone)}"
+            f"two models can only be compared on the same images; {counted(len(alone), 'image', 'is', 'are')} "
+            f"with one of them alone: {first_few(alone)}"
         )
     for what, ours, theirs in (
         ("diagnosis", first.labels, second.labels),
@@ -557,6 +557,6 @@ def _check_same(first: LabelledPredictions, second: LabelledPredictions) -> None
     ):
         if differing := first.image_ids[ours != theirs].tolist():
             raise DataError(
-                f"two models can only be compared on the same data; the {what} of {len(differing)} images differs: "
-                f"{first_few(differing)}"
+                f"two models can only be compared on the same data; the {what} of {counted(len(differing), 'image')} "
+                f"differs: {first_few(differing)}"
             )

@@ -8,6 +8,7 @@ from typing import Any
 
 from lesionflow.datasets.ham10000 import AUTHORS, AUTHORS_OF, LICENCE
 from lesionflow.datasets.split import PARTS
+from lesionflow.errors import counted
 from lesionflow.evaluation.call_strength import CallStrength, strength_rows
 from lesionflow.evaluation.metrics import Place, in_words, shown_at, with_interval
 from lesionflow.evaluation.slices import Gap, gap_sentence
@@ -124,7 +125,7 @@ def _source(source: Mapping[str, Any]) -> str:
     authors = f" ({AUTHORS_OF[name]})" if name in AUTHORS_OF else ""
     only = ", training only" if source["training_only"] else ""
     licence = _plain(str(source["licence"])) if source["licence"] else "licence not known"
-    return f"{_plain(name)}{authors}, {sum(source['images'].values())} images{only}, {licence}"
+    return f"{_plain(name)}{authors}, {counted(sum(source['images'].values()), 'image')}{only}, {licence}"
 
 
 def _metrics(card: Card, parts: Sequence[str]) -> str:

@@ -116,7 +116,9 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
                 f"{mapping.coarse.name} alone: metrics of malignant against benign mix both."
             )
     if evaluation.lesions < FEW_LESIONS:
-        warnings.append(f"Only {evaluation.lesions} lesions: the intervals are wide, and may still be too narrow.")
+        warnings.append(
+            f"Only {counted(evaluation.lesions, 'lesion')}: the intervals are wide, and may still be too narrow."
+        )
     return warnings + few_of(evaluation.predictions, evaluation.unit)
 
 

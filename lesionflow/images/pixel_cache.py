@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionflow.errors import DataError, ImageError, first_few
+from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images import PIXELS_VERSION
 from lesionflow.images.decode import decode
 from lesionflow.images.discovery import default_cache
@@ -70,7 +70,9 @@ def _decode_all(
                 if failure:
                     failures.append(failure)
         if failures:
-            raise DataError(f"{len(failures)} of {len(paths)} images cannot be decoded: {first_few(failures)}")
+            raise DataError(
+                f"{counted(len(failures), 'image', of=len(paths))} cannot be decoded: {first_few(failures)}"
+            )
         pixels.flush()
         os.replace(partial, file)  # only a whole file ever has the final name
     finally:

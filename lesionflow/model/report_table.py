@@ -181,7 +181,7 @@ def label_set_of(report: ReportTable) -> LabelSet:
         if labels.names == report.diagnoses and labels.malignant == report.malignant_diagnoses:
             return labels
     if not report.malignant_diagnoses:
-        raise ReportError(f"{report.file}: its {len(report.called)} rows do not tell which diagnoses are malignant")
+        raise ReportError(f"{report.file}: its rows do not tell which diagnoses are malignant")
     names = {name: name for name in report.diagnoses}
     return LabelSet("report", report.diagnoses, names, report.malignant_diagnoses)
 

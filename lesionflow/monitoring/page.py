@@ -311,7 +311,8 @@ def _change(name: str, compared: Comparison) -> str:
 def _waiting(watched: WatchedNight) -> str:
     waiting = watched.night.waiting
     told = " and ".join(f"{count:,} {why}" for why, count in waiting.items())
-    return f"{sum(waiting.values()):,} images of {watched.night.name} are for a person to look at: {told}."
+    images = counted(sum(waiting.values()), f"image of {watched.night.name}", "is", "are")
+    return f"{images} for a person to look at: {told}."
 
 
 def _alarms(watch: Watch) -> Any:

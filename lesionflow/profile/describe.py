@@ -115,15 +115,14 @@ def _warnings(description: Description) -> Iterator[tuple[str, str]]:
     total = len(description.images.table)
     if unreadable := description.unreadable:
         named = first_few([f"{image_id} ({reason})" for image_id, reason in unreadable.items()])
-        yield "unreadable", f"{len(unreadable)} of {total:,} images cannot be decoded: {named}"
+        yield "unreadable", f"{counted(len(unreadable), 'image', of=total)} cannot be decoded: {named}"
     if blank := description.blank:
-        yield "blank", f"{len(blank)} images show a single tone: {first_few(blank)}"
+        yield "blank", f"{counted(len(blank), 'image', 'shows', 'show')} a single tone: {first_few(blank)}"
     for column, name in COLUMNS.items():
         lesions = [one for one in description.contradictions if one.column == column]
         if lesions:
             named = first_few([f"{one.lesion_id} ({', '.join(one.values)})" for one in lesions])
-            count = "1 lesion has" if len(lesions) == 1 else f"{len(lesions)} lesions have"
-            yield "contradiction", f"{count} more than one {name}: {named}"
+            yield "contradiction", f"{counted(len(lesions), 'lesion', 'has', 'have')} more than one {name}: {named}"
     if gaps := {column: count for column, count in description.missing.items() if count}:
         told = [
             f"{COLUMNS[column]} of {'every image' if count == total else f'{count:,} ({count / total:.1%})'}"
@@ -132,11 +131,14 @@ def _warnings(description: Description) -> Iterator[tuple[str, str]]:
         yield "missing", f"missing values: {', '.join(told)}"
     ages = description.ages
     if ages.not_numbers:
-        yield "age", f"{len(ages.not_numbers)} ages are not numbers: {first_few(ages.not_numbers)}"
+        wrong = counted(len(ages.not_numbers), "age", "is no number", "are not numbers")
+        yield "age", f"{wrong}: {first_few(ages.not_numbers)}"
     if ages.impossible:
-        yield "age", f"{len(ages.impossible)} ages are below 0 or above {OLDEST}: {first_few(ages.impossible)}"
+        impossible = counted(len(ages.impossible), "age", "is", "are")
+        yield "age", f"{impossible} below 0 or above {OLDEST}: {first_few(ages.impossible)}"
     if ages.zero:
-        yield "age", f"{_images(len(ages.zero))} of age 0, which may stand for a missing value: {first_few(ages.zero)}"
+        zero = counted(len(ages.zero), "image", "is", "are")
+        yield "age", f"{zero} of age 0, which may stand for a missing value: {first_few(ages.zero)}"
     for warning in description.images.warnings:
         yield "files", warning
 
@@ -197,10 +199,6 @@ def _notes(description: Description) -> Iterator[tuple[str, str]]:
         if len(shares(confirmed)) > 1:
             text = f"confirmed by {value}: {most:.0%} of {high}, {least:.0%} of {low}"
             yield "confirmation", f"how sure the labels are depends on the diagnosis; {text}"
-
-
-def _images(count: int) -> str:
-    return "1 image is" if count == 1 else f"{count} images are"
 
 
 def _named(copies: Sequence[Copy]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lesionflow.atomic import atomic_file, output_folder
 from lesionflow.datasets.split import PARTS
+from lesionflow.errors import counted
 from lesionflow.images.duplicates import ALIKE, NEAR
 from lesionflow.pages import image, page, paragraph, picture, section, sentence, table, warning, write_page
 from lesionflow.profile import figures as figures
@@ -43,7 +44,7 @@ def write_description(description: Description, folder: Path, overwrite: bool = 
 def description_page(description: Description) -> str:
     """The page, from what matters most to what is good to know."""
     images = description.images
-    count = f"{len(images.table):,} images of {description.lesions:,} lesions"
+    count = f"{counted(len(images.table), 'image')} of {counted(description.lesions, 'lesion')}"
     head = [paragraph(f"{images.description}: {count}."), paragraph(f"Data digest {images.digest}.")]
     if images.demo:
         head.append(warning("These are drawings, not photographs: nothing here says anything about skin."))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lesionflow.diagnoses import LabelSet
-from lesionflow.errors import DataError, first_few
+from lesionflow.errors import DataError, counted, first_few
 from lesionflow.evaluation.calibration import ece_by_chance
 from lesionflow.evaluation.metrics import (
     DECIDING,
@@ -122,7 +122,7 @@ def _compared(
             True,
             f"same data and split as {champion.label}"
             if night is None
-            else "; ".join([f"{len(new)} images of {where}", *night.untold.values()]),
+            else "; ".join([f"{counted(len(new), 'image')} of {where}", *night.untold.values()]),
         ),
         _better(differences, (new, old), champion, config.probability, where),
         *_no_worse_at_what_must_not_be_missed(differences, champion, config.melanoma_margin, where),
@@ -196,7 +196,8 @@ def _calibrated(challenger: ComparedModel, config: PromotionConfig) -> Gate:
     limit = max(config.ece_ceiling, chance)
     told = f"validation ECE {found.value:.4f} where at most {limit:.4f} is asked"
     if chance > config.ece_ceiling:
-        told += f", which chance alone gives a perfectly calibrated model on {len(challenger.validation or ())} images"
+        images = counted(len(challenger.validation or ()), "image")
+        told += f", which chance alone gives a perfectly calibrated model on {images}"
     return Gate("calibration", found.value <= limit, told, found.value, limit)
 
 

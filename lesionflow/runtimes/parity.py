@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.errors import ReportError
+from lesionflow.errors import ReportError, counted
 from lesionflow.evaluation.metrics import in_words, measure, with_interval
 from lesionflow.evaluation.stability import measure_stability
 from lesionflow.model.card import SINGLE, Card, Estimate
@@ -63,7 +63,9 @@ def check_parity(parity: Parity) -> None:
         if not value <= most  # so written, a NaN fails too
     ]  # fmt: skip
     if found:
-        raise ReportError(f"on {parity.images} images the file does not say what the bundle says: {'; '.join(found)}")
+        raise ReportError(
+            f"on {counted(parity.images, 'image')} the file does not say what the bundle says: {'; '.join(found)}"
+        )
 
 
 @dataclass(frozen=True)

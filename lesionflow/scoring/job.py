@@ -23,7 +23,7 @@ from typing import Any
 
 from lesionflow.atomic import atomic_write_bytes, put_in_place, take_lock, unique_suffix
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.errors import DataError, LesionflowError, ReportError, first_few
+from lesionflow.errors import DataError, LesionflowError, ReportError, counted, first_few
 from lesionflow.model.card import parse_card
 from lesionflow.scoring.config import ShardRange
 from lesionflow.scoring.shards import (
@@ -456,7 +456,7 @@ def _count_failures(job: Job, info: RunInfo, parts: int) -> int:
         shards = share.shards(job.shards)
         if missing := [shard for shard in shards if done[shard] is None]:
             command = shlex.join([*info.command, "--shard", str(share)])
-            lacking.append(f"part {share} lacks {len(missing)} of {len(shards)} shards: {command}")
+            lacking.append(f"part {share} lacks {counted(len(missing), 'shard', of=len(shards))}: {command}")
     if lacking:
         raise ReportError(f"{job.folder}: not all parts are done; {first_few(lacking, 8)}")
     return sum(known or 0 for known in done)

@@ -181,7 +181,7 @@ def test_copies_of_different_diagnoses_are_refused(tmp_path: Path) -> None:
     one = write_set(tmp_path / "one", rows)
     wrong: Row = ("copy", "X", HAM10000.names[(HAM10000.names.index(rows[0][2]) + 1) % 7], rows[0][3], {})
     other = write_set(tmp_path / "other", [wrong, *many("b", 5000)])
-    with pytest.raises(DataError, match=r"1 images have another diagnosis than their copies.*copy is"):
+    with pytest.raises(DataError, match=r"1 image has another diagnosis than a copy.*copy is"):
         read_data_sets([str(one), str(other)], cache=tmp_path)
 
 

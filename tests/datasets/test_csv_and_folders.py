@@ -88,7 +88,7 @@ def test_images_beside_the_folders_are_a_warning_and_other_folders_an_error(fold
             lambda rows: rows.assign(diagnosis="melanomma"),
             "150 rows with an unknown diagnosis: melanomma; did you mean 'mel'?",
         ),
-        (lambda rows: rows.assign(path=["gone.jpg", *rows["path"][1:]]), "1 of 150 images are not there: .*gone.jpg"),
+        (lambda rows: rows.assign(path=["gone.jpg", *rows["path"][1:]]), "1 of 150 images is not there: .*gone.jpg"),
         (
             lambda rows: rows.assign(path=["", *rows["path"][1:]]),
             "1 row with an empty path: row 2, where the header is row 1",
@@ -97,7 +97,7 @@ def test_images_beside_the_folders_are_a_warning_and_other_folders_an_error(fold
             lambda rows: pd.concat([rows, rows[:1].assign(diagnosis="vasc"), rows[:1]]),
             "1 image in more than one row, 1 of them with different diagnoses: ",
         ),
-        (lambda rows: rows.assign(lesion_id="one"), "1 lesions have several diagnoses"),
+        (lambda rows: rows.assign(lesion_id="one"), "1 lesion has several diagnoses"),
         (lambda rows: rows[:0], "no rows"),
     ],
 )

@@ -51,7 +51,7 @@ def test_any_changed_byte_changes_the_digest(folder: Path, demo_folder: Path) ->
 def test_images_without_a_row_are_a_warning(folder: Path) -> None:
     shutil.copy(next(folder.glob("*/*.jpg")), folder / "extra.jpg")
     (warning,) = read_labelled_images(folder).warnings
-    assert "1 images" in warning and "extra" in warning
+    assert "1 image has" in warning and "extra" in warning
 
 
 def test_the_same_image_twice_is_a_warning_and_two_images_of_one_name_an_error(folder: Path) -> None:
@@ -60,7 +60,7 @@ def test_the_same_image_twice_is_a_warning_and_two_images_of_one_name_an_error(f
     (warning,) = read_labelled_images(folder).warnings
     assert "more than once" in warning
     shutil.copy(second, folder / first.name)
-    with pytest.raises(DataError, match="1 image ids have several files that differ"):
+    with pytest.raises(DataError, match="1 image id has several files that differ"):
         read_labelled_images(folder)
 
 
@@ -68,11 +68,11 @@ def test_the_same_image_twice_is_a_warning_and_two_images_of_one_name_an_error(f
     ("edit", "message"),
     [
         (lambda table: table.drop(columns=["lesion_id", "dx"]), "no column lesion_id, dx"),
-        (lambda table: table.assign(dx=["wart", *table["dx"][1:]]), "1 rows with an unknown diagnosis: wart"),
+        (lambda table: table.assign(dx=["wart", *table["dx"][1:]]), "1 row with an unknown diagnosis: wart"),
         (lambda table: pd.concat([table, table[:2]]), "2 images in more than one row: "),
-        (lambda table: table.assign(image_id=["none", *table["image_id"][1:]]), "1 of 150 metadata rows have no image"),
-        (lambda table: table.assign(lesion_id=["", *table["lesion_id"][1:]]), "1 rows with an empty lesion_id"),
-        (lambda table: table.assign(lesion_id="same"), "1 lesions have several diagnoses"),
+        (lambda table: table.assign(image_id=["none", *table["image_id"][1:]]), "1 of 150 metadata rows has no image"),
+        (lambda table: table.assign(lesion_id=["", *table["lesion_id"][1:]]), "1 row with an empty lesion_id"),
+        (lambda table: table.assign(lesion_id="same"), "1 lesion has several diagnoses"),
         (lambda table: table[:0], "no rows"),
         (lambda table: table.assign(diagnosis="melanoma"), r"the columns dx and diagnosis differ in \d+ rows"),
         (lambda table: table.assign(image_id=table["image_id"].str.lower()), "write the ids as the files are called"),

@@ -115,18 +115,18 @@ def test_the_archives_hierarchy_is_read_by_ham10000s_definitions(
     else:
         (warning,) = found.warnings
         name = levels[-1] if levels else "unknown"
-        assert warning == f"1 images have none of the seven diagnoses and are left out: {name} (1)"
+        assert warning == f"1 image has none of the seven diagnoses and is left out: {name} (1)"
         assert len(found.table) == 49
 
 
 @pytest.mark.parametrize(
     ("edit", "warning", "left"),
     [
-        (lambda rows: rows.assign(image_type=["clinical: overview", *rows["image_type"][1:]]), "1 images are not", 49),
-        (lambda rows: rows.assign(image_manipulation=["synthetic"] + ["instrument only"] * 49), "1 images are not", 49),
+        (lambda rows: rows.assign(image_type=["clinical: overview", *rows["image_type"][1:]]), "1 image is not", 49),
+        (lambda rows: rows.assign(image_manipulation=["synthetic"] + ["instrument only"] * 49), "1 image is not", 49),
         (lambda rows: rows.drop(columns="lesion_id"), NO_LESIONS, 50),
         (lambda rows: rows.assign(lesion_id=""), NO_LESIONS, 50),
-        (lambda rows: rows.assign(lesion_id=["", *rows["lesion_id"][1:]]), "1 of 50 images have no lesion_id", 50),
+        (lambda rows: rows.assign(lesion_id=["", *rows["lesion_id"][1:]]), "1 of 50 images has no lesion_id", 50),
         (lambda rows: rows[:40], "10 images have no metadata row", 40),
     ],
 )  # fmt: skip
@@ -143,7 +143,7 @@ def test_a_lesion_with_several_of_the_seven_is_left_out(fifty_images: Path, tmp_
         return rows.assign(lesion_id=[f"IL_{0 if row in two else row + 1}" for row in rows.index])
 
     found = read_labelled_images(lay_out(fifty_images, tmp_path / "isic", edit))
-    assert found.warnings == ("1 lesions have several of the seven diagnoses; their 2 images are left out: IL_0",)
+    assert found.warnings == ("1 lesion has several of the seven diagnoses; their 2 images are left out: IL_0",)
     assert len(found.table) == 48
 
 
@@ -155,7 +155,7 @@ def test_a_lesion_with_several_of_the_seven_is_left_out(fifty_images: Path, tmp_
             lambda rows: rows.assign(diagnosis_2="", diagnosis_3=""),
             "no image of the seven .* 50 images.* with --diagnoses",
         ),
-        (lambda rows: rows.assign(isic_id=["gone", *rows["isic_id"][1:]]), "1 of 50 metadata rows have no image file"),
+        (lambda rows: rows.assign(isic_id=["gone", *rows["isic_id"][1:]]), "1 of 50 metadata rows has no image file"),
         (lambda rows: pd.concat([rows, rows[:1]]), "1 image in more than one row: "),
     ],
 )

@@ -89,5 +89,5 @@ def test_rows_that_say_no_diagnosis_or_several_are_refused(fifty_images: Path, t
     rows = pd.read_csv(truth, dtype=str)
     rows.loc[0, ["MEL", "NV"]] = [mark, "1.0"]
     rows.to_csv(truth, index=False)
-    with pytest.raises(DataError, match="1 rows without exactly one 1 among 0s: DEMO_I_"):
+    with pytest.raises(DataError, match="1 row without exactly one 1 among 0s: DEMO_I_"):
         read_labelled_images(tmp_path)

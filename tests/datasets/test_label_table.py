@@ -267,7 +267,7 @@ def test_two_columns_of_diagnoses_have_to_agree(own: Callable[[Edit], Path]) -> 
     ("edit", "message"),
     [
         (lambda rows: rows.assign(diagnosis=["", *rows["diagnosis"][1:]]), "1 row without a diagnosis: "),
-        (lambda rows: rows.assign(image_id=["", *rows["image_id"][1:]]), "1 rows with an empty image_id"),
+        (lambda rows: rows.assign(image_id=["", *rows["image_id"][1:]]), "1 row with an empty image_id"),
         (
             lambda rows: rows.drop(columns=["path", "image_id"]),
             "no column path; the columns are diagnosis, lesion_id.*--labels",

@@ -142,7 +142,7 @@ def test_isic_2024_from_its_hdf5(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "train-metadata.csv", tmp_path / "part")
     with h5py.File(tmp_path / "part" / "train-image.hdf5", "w") as file:
         file["ISIC_0015864"] = np.void(picture(2))
-    with pytest.raises(DataError, match=r"1 of 2 images are not there: .*ISIC_0015845"):
+    with pytest.raises(DataError, match=r"1 of 2 images is not there: .*ISIC_0015845"):
         read_labelled_images(tmp_path / "part")
 
 
@@ -208,7 +208,7 @@ def test_derm7pt(tmp_path: Path) -> None:
         assert found(images) == {"Nel026": "bcc", "Nel034": "mel", "Ngl034": "nv"}
         assert [Path(path).name for path in images.table["path"]] == ["Nel026.jpg", "Nel034.jpg", "Ngl034.jpg"]
         (warning,) = images.warnings
-        assert warning == "1 images have none of the seven diagnoses and are left out: melanoma metastasis (1)"
+        assert warning == "1 image has none of the seven diagnoses and is left out: melanoma metastasis (1)"
 
 
 PH2 = """|| Name || Histological Diagnosis || Clinical Diagnosis || Asymmetry | Pigment Network || Colors  ||
@@ -269,9 +269,7 @@ def test_fitzpatrick17k_of_which_everybody_has_other_images(tmp_path: Path) -> N
     save(tmp_path / "data", ["fa2a.jpg"])
     images = read_labelled_images(tmp_path)
     assert found(images) == {"fa2a": "mel"}
-    assert any(
-        warning.startswith("1 of 2 metadata rows have no image file and are left out") for warning in images.warnings
-    )
+    assert any(warning.startswith("1 of 2 metadata rows has no image file, left out") for warning in images.warnings)
     assert "drug induced pigmentary changes (1)" in images.warnings[1]
 
 

@@ -116,11 +116,11 @@ def test_only_the_same_images_lesions_and_diagnoses_are_compared() -> None:
     made = made_up(30)
     other_label = (made.labels[4] + 1) % 7
     for other, word in (
-        (made.take(np.arange(1, len(made))), f"1 are with one of them alone: {made.image_ids[0]}"),
-        (replaced(made, "image_ids", 0, "X1"), "2 are with one of them alone"),
-        (replaced(made, "image_ids", 0, made.image_ids[1]), "1 images are there more than once"),
-        (replaced(made, "labels", 4, other_label), f"diagnosis of 1 images differs: {made.image_ids[4]}"),
-        (replaced(made, "lesion_ids", 4, "X"), f"lesion of 1 images differs: {made.image_ids[4]}"),
+        (made.take(np.arange(1, len(made))), f"1 image is with one of them alone: {made.image_ids[0]}"),
+        (replaced(made, "image_ids", 0, "X1"), "2 images are with one of them alone"),
+        (replaced(made, "image_ids", 0, made.image_ids[1]), "1 image is there more than once"),
+        (replaced(made, "labels", 4, other_label), f"diagnosis of 1 image differs: {made.image_ids[4]}"),
+        (replaced(made, "lesion_ids", 4, "X"), f"lesion of 1 image differs: {made.image_ids[4]}"),
         (made.take(np.array([], dtype=int)), "no images"),
     ):
         for pair in ((made, other), (other, made)):

@@ -115,7 +115,7 @@ def test_who_was_asked_is_said(report: Path, said: LabelledPredictions, tmp_path
     [
         (
             [("night/I00000.jpg", "mel"), ("night/I00000.jpg", "nv")],
-            "itself about 1 images: night/I00000.jpg (mel and nv)",
+            "itself about 1 image: night/I00000.jpg (mel and nv)",
         ),
         ([("other/nobody.jpg", "mel")], "none of its images is in"),
         ([("night/broken.jpg", "mel")], "none of its images has a prediction"),
@@ -165,9 +165,9 @@ def test_truth_of_images_that_were_not_scored_is_left_out_and_said(
     result = invoke("evaluate", "--report", str(report), "--truth", str(truth), "--out", str(out), "--resamples", "100")
     assert result.exit_code == 0, result.output
     assert f"lesions/3 in {report}: {len(said)} of {len(said)} scored images have truth (100.0%)" in result.stdout
-    assert "1 images of" in result.stderr and "stranger.jpg" in result.stderr
-    assert "1 images with truth could not be read" in result.stderr
-    assert "1 rows of" in result.stderr and "does not know, and are left out: scc" in result.stderr
+    assert "1 image of" in result.stderr and "stranger.jpg" in result.stderr
+    assert "1 image with truth could not be read" in result.stderr
+    assert "1 row of" in result.stderr and "does not know, left out: scc" in result.stderr
     values = json.loads((out / "metrics.json").read_text())
     assert values["with_truth"] == len(said) and values["metrics"]["accuracy"]["value"] == pytest.approx(
         (said.called == said.labels).mean()
@@ -293,8 +293,8 @@ def test_truth_that_contradicts_itself_about_a_lesion_is_named(
     wrong = "mel" if name != "mel" else "nv"
     first = str(said.image_ids[said.lesion_ids == lesion][0])
     for header, rows, message in (
-        ("lesion_id,diagnosis", [(lesion, name), (lesion, wrong)], f"itself about 1 lesions: {lesion} ("),
-        ("path,lesion_id,diagnosis", [("x.jpg", lesion, name), ("y.jpg", lesion, wrong)], f"1 lesions: {lesion} ("),
+        ("lesion_id,diagnosis", [(lesion, name), (lesion, wrong)], f"itself about 1 lesion: {lesion} ("),
+        ("path,lesion_id,diagnosis", [("x.jpg", lesion, name), ("y.jpg", lesion, wrong)], f"1 lesion: {lesion} ("),
         ("path,lesion_id,diagnosis", [(f"night/{first}.jpg", other, name)], f"has the lesion_id {other} there, and"),
         ("path,lesion_id,diagnosis", [(f"night/{first}.jpg", "x", name)], "has the lesion_id x there, and"),
         ("lesion_id,diagnosis", [("nobody", name)], "none of its lesions is in"),
@@ -304,7 +304,7 @@ def test_truth_that_contradicts_itself_about_a_lesion_is_named(
         assert result.exit_code == 1 and message in error_line(result), header
     truth = write(tmp_path / "labels.csv", "lesion_id,diagnosis", [(lesion, name), (lesion, wrong)])
     result = invoke("evaluate", "--report", str(report), "--truth", str(truth))  # a row for each image
-    assert result.exit_code == 1 and f"itself about 1 lesions: {lesion} (" in error_line(result)
+    assert result.exit_code == 1 and f"itself about 1 lesion: {lesion} (" in error_line(result)
 
 
 def test_lesions_that_a_missing_one_made_numbers_with_a_fraction_are_joined_and_columns_may_have_other_names(
