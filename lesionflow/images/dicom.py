@@ -58,6 +58,10 @@ _PROGRESSIVE = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")
 _STREAMS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")  # how JPEG, JPEG-LS and JPEG 2000 begin
 _PIXEL_DATA_TAG = b"\xe0\x7f\x10\x00"
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"  # a segment's start; then 0 for RGB, 1 for YCbCr
+_SHOWN_BY = (  # groups of elements of a frame, and what of the data set they stand in place of
+    ("PixelValueTransformationSequence", ("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept")),
+    ("FrameVOILUTSequence", ("VOILUTSequence", "WindowWidth", "WindowCenter", "VOILUTFunction")),
+)
 _IGNORED = "{} ignored: it makes no sense"
 _PLUGINS = ("pydicom", "pyjpegls", "pylibjpeg", "pillow", "gdcm")
 
@@ -77,9 +81,6 @@ class Dicom:
             self.rows, self.columns = int(self.dataset.Rows), int(self.dataset.Columns)
             check_pixels(self.columns, self.rows)
             self.frames = int(self.dataset.get("NumberOfFrames") or 1)
-            self.window_counts = _has_window(self.dataset)
-            if not self.window_counts:
-                self.note = joined(self.note, _IGNORED.format("window"))
             self._check_frames()
 
     def _check_pixels(self, data: bytes) -> None:
@@ -138,7 +139,8 @@ class Dicom:
         with quietly():
             (pixels, embedded), bits = self._pixels(frame), self.bits
             if self.kind in GREY:
-                return Picture(Image.fromarray(self._shown(pixels)).convert("RGB"), note=self.note)
+                shown, ignored = self._shown(pixels, frame)
+                return Picture(Image.fromarray(shown).convert("RGB"), note=joined(self.note, ignored))
             if self.kind == PALETTE:
                 pixels, bits = self._coloured(pixels)
         if pixels.dtype.kind != "u" or pixels.shape[2:] != (3,):
@@ -247,31 +249,46 @@ class Dicom:
             return colours, 8
         return colours, 8 * colours.dtype.itemsize
 
-    def _shown(self, pixels: np.ndarray) -> np.ndarray:
-        """(rows, columns) stored values to uint8 as the file wants them shown: modality, window, inversion.
+    def _shown(self, pixels: np.ndarray, frame: int) -> tuple[np.ndarray, str]:
+        """(rows, columns) stored values to uint8 as the file wants them shown, and a note: modality, window, inversion.
 
         Without a window the full range of the stored bits is shown, not that of this image's values: the same value is
-        as bright in every image. Follows DICOM PS3.3 C.11.1 and C.11.2, as far as pydicom does.
+        as bright in every image. Follows DICOM PS3.3 C.11.1, C.11.2 and C.11.6, as far as pydicom does.
         """
-        dataset = self.dataset
+        dataset = self._of_frame(frame)
         low = -(2 ** (self.bits - 1)) if dataset.PixelRepresentation else 0
         stored = np.arange(low, low + 2**self.bits)  # every value there can be: few, beside an image's pixels
-        values = apply_modality_lut(stored, dataset)
+        order = ">" if self.syntax == ExplicitVRBigEndian else "<"
         if dataset.get("ModalityLUTSequence"):
-            bottom, top = 0.0, 2.0 ** int(dataset.ModalityLUTSequence[0].LUTDescriptor[2]) - 1
+            values, bottom, top = _looked_up(stored, dataset.ModalityLUTSequence[0], order)
         else:
+            values = apply_modality_lut(stored, dataset)
             bottom, top = float(values[0]), float(values[-1])  # a negative slope turns them round
+        window_counts = _has_window(dataset)
         if dataset.get("VOILUTSequence"):
-            table = dataset.VOILUTSequence[0]
-            values, bottom, top = _looked_up(values, table), 0.0, 2.0 ** int(table.LUTDescriptor[2]) - 1
-        elif dataset.get("WindowWidth") is not None and self.window_counts:
+            values, bottom, top = _looked_up(values, dataset.VOILUTSequence[0], order)
+        elif dataset.get("WindowWidth") is not None and window_counts:
             values = apply_windowing(values, dataset)  # from bottom to top, even where the slope turned them round
         else:
             bottom, top = min(bottom, top), max(bottom, top)
         shown = np.clip((values - bottom) * (255 / ((top - bottom) or 1.0)) + 0.5, 0, 255).astype(np.uint8)
-        if self.kind == "MONOCHROME1":
+        if self.kind == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE":  # both say the same
             shown = 255 - shown
-        return np.asarray(shown[np.clip(pixels.astype(np.int32) - low, 0, len(shown) - 1)])
+        shown = shown[np.clip(pixels.astype(np.int32) - low, 0, len(shown) - 1)]
+        return np.asarray(shown), "" if window_counts else _IGNORED.format("window")
+
+    def _of_frame(self, frame: int) -> pydicom.Dataset:
+        """The data set, with what its groups say of how the values of a frame are shown: DICOM PS3.3, C.7.6.16."""
+        found = pydicom.Dataset()
+        found.update(self.dataset)
+        groups = (("SharedFunctionalGroupsSequence", 0), ("PerFrameFunctionalGroupsSequence", frame))
+        for group in (item for name, at in groups for item in (self.dataset.get(name) or ())[at : at + 1]):
+            for name, replaced in _SHOWN_BY:
+                for item in (group.get(name) or ())[:1]:
+                    for word in replaced:
+                        found.pop(word, None)
+                    found.update({element.tag: element for element in item})
+        return found
 
 
 @dataclass(frozen=True)
@@ -380,12 +397,14 @@ def _has_window(dataset: pydicom.Dataset) -> bool:
     return centres[0] is not None and float(widths[0]) >= least
 
 
-def _looked_up(values: np.ndarray, table: Any) -> np.ndarray:
-    """The values after a lookup table; those beyond its ends get its first or last entry."""
-    data = table.LUTData
-    entries = np.frombuffer(data, "<u2") if isinstance(data, bytes) else np.asarray(data)
-    indices = np.clip(np.rint(values).astype(np.int64) - int(table.LUTDescriptor[1]), 0, len(entries) - 1)
-    return np.asarray(entries[indices])
+def _looked_up(values: np.ndarray, table: Any, order: str) -> tuple[np.ndarray, float, float]:
+    """The values after a lookup table, and its range; those beyond its ends get its first or last entry."""
+    data, (count, first, bits) = table.LUTData, table.LUTDescriptor
+    entries = np.frombuffer(data, f"{order}u2") if isinstance(data, bytes) else np.asarray(data)
+    if len(entries) == (count + 1) // 2 > 1:  # entries of 8 bits, two in a word
+        entries = entries.astype("<u2").view(np.uint8)[:count]
+    indices = np.clip(np.rint(values).astype(np.int64) - int(first), 0, len(entries) - 1)
+    return entries[indices], 0.0, 2.0 ** int(bits) - 1
 
 
 def _eight_bits(pixels: np.ndarray, bits: int) -> np.ndarray:

@@ -122,6 +122,37 @@ def test_a_window_that_makes_no_sense_is_ignored_and_said(window: dict[str, Any]
     assert found.note == "window ignored: it makes no sense"
 
 
+def group(name: str, **elements: Any) -> Dataset:
+    """What a multi-frame file says of one frame, or of all of them."""
+    holder, item = Dataset(), Dataset()
+    for word, value in elements.items():
+        setattr(item, word, value)
+    setattr(holder, name, [item])
+    return holder
+
+
+def test_windows_and_rescaling_of_functional_groups_are_applied() -> None:
+    wide, narrow = ({"WindowCenter": 1000, "WindowWidth": width} for width in (4000, 400))
+    shared = group("FrameVOILUTSequence", **wide)
+    shared.update(group("PixelValueTransformationSequence", RescaleSlope=2, RescaleIntercept=-1000, RescaleType="US"))
+    own = [Dataset(), group("FrameVOILUTSequence", **narrow)]
+    kinds = {"SharedFunctionalGroupsSequence": [shared], "PerFrameFunctionalGroupsSequence": own}
+    pixels = np.full((2, 16, 16), 1050, np.uint16)
+
+    def shades(**elements: Any) -> list[int]:
+        data = dicom(pixels, "MONOCHROME2", bits=12, allocated=16, frames=2, **elements)
+        return [int(found.pixels.max()) for _, found in decode_frames(data, 8, 8) if isinstance(found, Decoded)]
+
+    assert shades() == [65, 65]
+    assert shades(**kinds) == [134, 192]  # 1,100 in a window of 4,000 and in one of 400
+    assert shades(**kinds, WindowCenter=5, WindowWidth=5) == [134, 192]  # a frame's own comes first
+    assert shades(**kinds, PresentationLUTShape="INVERSE") == [121, 63]
+
+
+def test_a_presentation_inverts_once() -> None:
+    assert [grey(100, kind, PresentationLUTShape="INVERSE") for kind in ("MONOCHROME1", "MONOCHROME2")] == [155, 155]
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16])
 def test_samples_end_at_the_high_bit(dtype: Any) -> None:
     """12 bits in the upper ones of 16, and others in the lower ones that do not count."""
@@ -133,18 +164,17 @@ def test_samples_end_at_the_high_bit(dtype: Any) -> None:
     assert found.note == "high bit ignored: it makes no sense"
 
 
-def test_a_lookup_table_is_applied() -> None:
+@pytest.mark.parametrize("name", ["ModalityLUTSequence", "VOILUTSequence"])
+def test_a_lookup_table_is_applied(name: str) -> None:
     table = Dataset()
-    table.LUTDescriptor, table.LUTData = [4, 1000, 8], [10, 20, 30, 40]
-    for name in ("LUTDescriptor", "LUTData"):
-        table[name].VR = "US"
-    assert [grey(value, VOILUTSequence=[table], **WIDE) for value in (0, 1000, 1002, 1003, 4095)] == [
-        10,
-        10,
-        30,
-        40,
-        40,
-    ]
+    table.LUTDescriptor, table.LUTData = [4, 1000, 12], [160, 320, 480, 640]
+    for word in ("LUTDescriptor", "LUTData"):
+        table[word].VR = "US"
+    expected = [10, 10, 30, 40, 40]
+    assert [grey(value, **{name: [table]}, **WIDE) for value in (0, 1000, 1002, 1003, 4095)] == expected
+    table.LUTDescriptor, table.LUTData = [4, 1000, 8], b"\x0a\x14\x1e\x28"  # two entries in a word
+    table["LUTData"].VR = "OW"
+    assert [grey(value, **{name: [table]}, **WIDE) for value in (0, 1000, 1002, 1003, 4095)] == expected
 
 
 def test_colours_of_every_kind() -> None:
