@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import ctypes.util
 import functools
 import io
 import struct
@@ -12,11 +11,9 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL
 from PIL import Image, ImagePalette
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -24,7 +21,7 @@ from lesionflow.errors import ImageError
 from lesionflow.images.jpeg import load_jpeg, read_layout
 from lesionflow.images.limits import MAXIMUM_PIXELS, check_pixels
 from lesionflow.images.picture import Picture, fit, joined
-from lesionflow.images.quiet import quietly
+from lesionflow.images.quiet import native_libraries, quietly
 
 # Tags, of TIFF 6.0 and its supplements.
 _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
@@ -404,12 +401,9 @@ def _listen() -> Callable[..., None] | None:
 
     Pillow has no way to ask for them. Where libtiff is linked into Pillow, as on Windows, they are not to be had.
     """
-    around = Path(PIL.__file__).parent
-    bundled = [*around.parent.glob("pillow.libs/libtiff*"), *around.glob(".dylibs/libtiff*")]
-    for library in (*map(str, bundled), ctypes.util.find_library("tiff")):
-        with contextlib.suppress(OSError, AttributeError):
-            if library:
-                return _take_errors(ctypes.CDLL(library).TIFFSetErrorHandler)
+    for library in native_libraries("PIL", "pillow.libs", "tiff"):
+        with contextlib.suppress(AttributeError):
+            return _take_errors(library.TIFFSetErrorHandler)
     return None
 
 

@@ -87,13 +87,16 @@ IMAGE_FORMATS = (
     ImageFormat(
         "AVIF", (".avif",), "", "8, 10 and 12 bits, where Pillow has AVIF; cut as clap, turned as irot and imir say",
         "ICC profile, or Display P3 and BT.2020 by number; high dynamic range is not converted, and the note says so",
-        "what the decoder refuses, holes of zeros; other wrong bytes often go unseen",
+        "what the decoder refuses, holes of zeros, and more bytes than the pixels take: nearly all wrong bytes, but "
+        "for some in all tiles but the last of a picture that has several",
         "passed over, for its ending is unknown; what clap cuts off is shown",
     ),
     ImageFormat(
         "HEIF", (".heic", ".heif", ".hif"), "heif",
         "the primary picture, which the note says where there are several, turned as irot and imir say", "as AVIF",
-        "as AVIF: its decoder conceals what it cannot read, and says so to nobody", "passed over, or turned twice",
+        "what libde265 conceals, which libheif tells nobody, so that pixels are decoded once more: nearly all wrong "
+        "bytes, where pillow-heif brings that decoder along. Holes of zeros",
+        "passed over, or turned twice",
     ),
     ImageFormat(
         "DICOM", (".dcm", ".dicom", ".ima"), "dicom",

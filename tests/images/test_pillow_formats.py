@@ -258,6 +258,22 @@ def test_a_hole_in_heic_and_avif_is_damage() -> None:
             assert failure(data[:-400] + bytes(400)).startswith("damaged: ")  # an end that was not written
 
 
+def test_wrong_bytes_in_heic_and_avif_are_damage() -> None:
+    """A decoder that finds its way through them conceals what it cannot read, or ends before the bytes do."""
+    for data in heif_files(NOISE.resize((200, 150), Image.Resampling.BICUBIC)).values():
+        for share in (0.3, 0.5, 0.7, 0.9):
+            for length in (4, 64, 500):
+                at = int(share * len(data)) - length
+                wrong = generator.integers(1, 256, length, np.uint8).tobytes()
+                assert failure(data[:at] + wrong + data[at + length :]).startswith("damaged: ")
+
+
+@pytest.mark.parametrize("image", [NOISE.resize((1, 1)), NOISE, Image.new("RGB", (90, 60)), NOISE.convert("RGBA")])
+def test_whole_heic_and_avif_need_all_their_bytes(image: Image.Image) -> None:
+    for data in heif_files(image).values():
+        assert decode(data, 16, 16).shape == (16, 16, 3)
+
+
 @pytest.mark.parametrize("kind", ["meta", "iinf", "iprp", "ipco", "ipma", "iloc"])
 def test_broken_boxes_are_no_reason_to_break_down(kind: str) -> None:
     whole = saved(NOISE, "AVIF")
