@@ -26,6 +26,7 @@ from lesionflow.images.quiet import quietly
 
 _UNSPECIFIED = 2  # of what cICP says in numbers
 _SPACES_OF_JP2 = (16, 17, 18)  # sRGB, grey and YCbCr of it
+_WITHOUT_CODESTREAM = {b"ftbl": "in fragments", b"mhdr": "a document of several layers", b"moov": "a film"}
 _UNUSED_OF_WEBP = 16  # bytes; of whole files the last 1 to 4 are not needed
 
 
@@ -42,12 +43,15 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
     ImageError
         Where the file is damaged, too large or of a kind that is not decoded.
     """
+    if kind == "JPEG 2000" and (found := _WITHOUT_CODESTREAM.keys() & {box for box, *_ in boxes(data, 0, len(data))}):
+        raise ImageError("unsupported", f"JPEG 2000, {_WITHOUT_CODESTREAM[found.pop()]}; save it as PNG")
     image = _open(kind, data)
     profile, note = image.info.get("icc_profile") or b"", ""
+    narrow = False
     if kind == "PNG":
-        profile, note = _check_png(data, profile)
+        profile, note, narrow = _check_png(data, profile)
     elif kind == "JPEG 2000":
-        profile = _profile_of_jp2(data)
+        profile = _in_header_of_jp2(data, b"colr", (2, 3))[3:]
     elif kind == "BMP":
         profile = _profile_of_bmp(data)
     elif kind in ("AVIF", "HEIF"):
@@ -77,6 +81,10 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
     if kind == "PNG":
         _check_rows(data, image)
         _scale_transparency(image, data[24])
+        if narrow:
+            image, note = _full_range(image), joined(note, "brought to the full range")
+    elif kind == "JPEG 2000":
+        image = _in_order(image, _in_header_of_jp2(data, b"cdef"))
     elif kind == "WEBP":
         _check_webp(data)
     elif kind == "HEIF" and (said := complaint(data, items)):
@@ -255,8 +263,10 @@ def _profile_of_bmp(data: bytes) -> bytes:
     return data[14 + start : 14 + start + length] or b"missing"
 
 
-def _check_png(data: bytes, profile: bytes) -> tuple[bytes, str]:
-    """The profile of a PNG file, and a note about it; raises `ImageError` for a wrong checksum or no end.
+def _check_png(data: bytes, profile: bytes) -> tuple[bytes, str, bool]:
+    """The profile of a PNG file, a note about it, and whether its range is narrow.
+
+    Raises `ImageError` for a wrong checksum or no end.
 
     Of the chunks in front of the pixels that speak of colour the first that is there counts: cICP, iCCP, sRGB, gAMA
     with cHRM.
@@ -277,13 +287,15 @@ def _check_png(data: bytes, profile: bytes) -> tuple[bytes, str]:
         if kind == b"IEND":
             break
         position = end + 4
-    if len(found.get(b"cICP", b"")) == 4 and _UNSPECIFIED not in found[b"cICP"][:2]:
-        return named_profile(found[b"cICP"][0], found[b"cICP"][1])
+    numbers = found.get(b"cICP", b"")
+    narrow = len(numbers) == 4 and numbers[3] == 0
+    if len(numbers) == 4 and _UNSPECIFIED not in numbers[:2]:
+        return *named_profile(numbers[0], numbers[1]), narrow
     if b"iCCP" in found and not profile:
-        return b"cannot be unpacked", ""  # which Pillow passes over
+        return b"cannot be unpacked", "", narrow  # which Pillow passes over
     if profile or b"sRGB" in found or len(found.get(b"gAMA", b"")) != 4:
-        return profile, ""
-    return gamma_profile(found[b"gAMA"], found.get(b"cHRM", b"")), ""
+        return profile, "", narrow
+    return gamma_profile(found[b"gAMA"], found.get(b"cHRM", b"")), "", narrow
 
 
 def _check_webp(data: bytes) -> None:
@@ -324,13 +336,37 @@ def _check_avif(data: bytes, items: Items) -> None:
         raise ImageError("damaged", "its pixels end before its bytes do")
 
 
-def _profile_of_jp2(data: bytes) -> bytes:
-    """The ICC profile of a JPEG 2000 file, which Pillow passes over: ITU-T T.800, I.5.3.3."""
+def _in_header_of_jp2(data: bytes, box: bytes, kinds: tuple[int, ...] = ()) -> bytes:
+    """What a box in the header of a JPEG 2000 says, the first or that of some kinds: ITU-T T.800, I.5.3."""
     header = next(((start, end) for kind, start, end in boxes(data, 0, len(data)) if kind == b"jp2h"), (0, 0))
     for kind, start, end in boxes(data, *header):
-        if kind == b"colr" and data[start] in (2, 3):
-            return data[start + 3 : end]
+        if kind == box and (not kinds or data[start] in kinds):
+            return data[start:end]
     return b""
+
+
+def _in_order(image: Image.Image, definition: bytes) -> Image.Image:
+    """Red, green and blue where a JPEG 2000 has its channels in another order, which Pillow 13 does not look at."""
+    bands, order = list(image.split()), {}
+    for at in range(2, len(definition) - 5, 6):
+        channel, meaning, colour = struct.unpack_from(">3H", definition, at)
+        if meaning == 0 and 0 < colour <= 3 and channel < len(bands):
+            order[colour - 1] = bands[channel]
+    if image.mode not in ("RGB", "RGBA") or len(order) < 3 or all(order[i] is bands[i] for i in range(3)):
+        return image
+    rest = [band for band in bands if all(band is not each for each in order.values())]
+    return Image.merge(image.mode, [order[0], order[1], order[2], *rest])
+
+
+def _full_range(image: Image.Image) -> Image.Image:
+    """A PNG whose samples are from 16 to 235, as in films, in colours from 0 to 255."""
+    if image.mode.startswith("I;16"):
+        exif = image.info.get("exif", b"")
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        image.info["exif"] = exif
+    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    wider = [round(min(max((value - 16) * 255 / 219, 0), 255)) for value in range(256)]
+    return image.point(wider * 3 + list(range(256)) * (image.mode == "RGBA"))
 
 
 def _check_rows(data: bytes, image: Image.Image) -> None:

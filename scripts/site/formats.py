@@ -43,7 +43,8 @@ IMAGE_FORMATS = (
     ImageFormat(
         "PNG", (".png", ".apng"), "",
         "every depth and interlacing; of an animation the first frame, which the note says",
-        "the first of cICP, ICC profile, sRGB, and gAMA with cHRM in front of the pixels; a gAMA of 1/2.2 means sRGB",
+        "the first of cICP, ICC profile, sRGB, and gAMA with cHRM in front of the pixels; a gAMA of 1/2.2 means sRGB; "
+        "a narrow range is brought to the full one",
         "a wrong checksum of any chunk, no end chunk, fewer rows than announced",
         "the checksums of pixels are not looked at, and missing rows are black",
     ),
@@ -79,10 +80,11 @@ IMAGE_FORMATS = (
     ImageFormat(
         "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpc"), "",
         "of 8 bits, grey and colour, and grey of 10 to 16, at the scale that is needed; with the extra `dicom` RGB "
-        "of 9 to 16",
+        "of 9 to 16. JPX with a picture in one piece; documents of layers and films are `unsupported`",
         "ICC profile",
         "a codestream that breaks off, a thousand zeros in a row or more than its packets; other errors go unseen",
-        "its profile is passed over; white of more than 8 bits is black; sampled colours of odd sizes are shifted",
+        "its profile is passed over; white of more than 8 bits is black; sampled colours of odd sizes are shifted; "
+        "blue, green and red taken for red, green and blue",
     ),
     ImageFormat(
         "AVIF", (".avif",), "", "8, 10 and 12 bits, where Pillow has AVIF; cut as clap, turned as irot and imir say",

@@ -60,6 +60,17 @@ def with_chunk(data: bytes, before: bytes, kind: bytes, content: bytes) -> bytes
     return data[:place] + chunk(kind, content) + data[place:]
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "I;16"])
+def test_a_png_of_a_narrow_range_is_brought_to_the_full_one(mode: str) -> None:
+    shades = Image.fromarray(np.repeat(np.uint8([[16, 126, 235, 255]]), 16, 0).repeat(4, 1))
+    image = Image.fromarray(np.asarray(shades).astype(np.uint16) * 256) if mode == "I;16" else shades.convert(mode)
+    data = saved(image, "PNG")
+    numbers = b"\x01\x0d\x00"  # primaries and transfer of sRGB, as RGB
+    full, narrow = (with_chunk(data, b"IDAT", b"cICP", numbers + bytes([whole])) for whole in (1, 0))
+    assert decode(full, 16, 16)[0, ::4, 0].tolist() == [16, 126, 235, 255]
+    assert decode(narrow, 16, 16)[0, ::4, 0].tolist() == [0, 128, 255, 255]
+
+
 @pytest.mark.parametrize("before", [b"IDAT", b"IEND"])
 def test_a_png_is_turned_wherever_that_stands(before: bytes) -> None:
     exif = Image.Exif()
@@ -159,6 +170,43 @@ def test_jpeg_2000_that_pillow_decodes_wrongly_is_unsupported() -> None:
     assert failure(called_grey).startswith("unsupported: JPEG 2000 of three colours that calls itself grey")
     grey = np.linspace(0, 65535, 64).astype(np.uint16)[None].repeat(48, 0)
     np.testing.assert_allclose(decode(saved(Image.fromarray(grey), "JPEG2000"), 48, 64)[0, :, 0], grey[0] >> 8)
+
+
+def in_jp2(data: bytes, box: bytes, content: bytes) -> bytes:
+    """A JPEG 2000 with one more box in its header."""
+    start = data.index(b"jp2h") - 4
+    end = start + int.from_bytes(data[start : start + 4], "big")
+    more = struct.pack(">I", 8 + len(content)) + box + content
+    return data[:start] + struct.pack(">I", end - start + len(more)) + data[start + 4 : end] + more + data[end:]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_channels_of_jpeg_2000_are_in_the_order_that_it_says(mode: str) -> None:
+    image = NOISE.convert(mode)
+    red, green, blue, *alpha = image.split()
+    swapped = saved(Image.merge(mode, [blue, green, red, *alpha]), "JPEG2000", mct=0)
+    channels = [(0, 0, 3), (1, 0, 2), (2, 0, 1), (3, 1, 0)][: len(mode)]
+    definition = struct.pack(f">H{3 * len(channels)}H", len(channels), *(each for one in channels for each in one))
+    if alpha:  # which has a definition already, in its order
+        start = swapped.index(b"cdef") + 4
+        swapped = swapped[:start] + definition + swapped[start + len(definition) :]
+    else:
+        swapped = in_jp2(swapped, b"cdef", definition)
+    assert np.array_equal(decode(swapped, 16, 16), decode(saved(image, "PNG"), 16, 16))
+
+
+@pytest.mark.parametrize(
+    ("brand", "box", "said"),
+    [("jpx ", b"ftbl", "in fragments"), ("jpm ", b"mhdr", "a document"), ("mjp2", b"moov", "a film")],
+)
+def test_jpeg_2000_without_a_picture_of_its_own_is_unsupported(brand: str, box: bytes, said: str) -> None:
+    whole = saved(NOISE, "JPEG2000")
+    jpx = whole.replace(b"ftypjp2 ", b"ftyp" + brand.encode())
+    assert np.array_equal(decode(jpx, 16, 16), decode(whole, 16, 16))
+    end = jpx.index(b"jp2c") - 4
+    assert failure(jpx[:end] + struct.pack(">I", 8) + box + jpx[end:].replace(b"jp2c", b"mdat")).startswith(
+        f"unsupported: JPEG 2000, {said}"
+    )
 
 
 @pytest.mark.parametrize("bits", [12, 16])
