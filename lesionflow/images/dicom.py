@@ -33,7 +33,7 @@ from lesionflow.images.containers import MAXIMUM_BYTES
 from lesionflow.images.jpeg import Layout, check_end, check_sequential, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import Picture, joined
-from lesionflow.images.pillow_formats import check_zeros, coding_style
+from lesionflow.images.pillow_formats import check_codestream, coding_style
 from lesionflow.images.quiet import quietly
 from lesionflow.images.tiff import packbits_length
 
@@ -177,7 +177,7 @@ class Dicom:
                 return self._decoded_jpeg(content, stream.layout), stream.layout.profile
             content = check_sequential(content, stream.layout)
         elif self.syntax in JPEG2000TransferSyntaxes:
-            check_zeros(content)
+            check_codestream(content)
         elif self.syntax in JPEGLSTransferSyntaxes:
             check_end(content)  # without one CharLS 2 reads on for minutes
         # Some encoders leave the unused bits out, some take them for a part of the sample.

@@ -23,7 +23,7 @@ from lesionflow.images.limits import MAXIMUM_PIXELS, MAXIMUM_SCANS, MAXIMUM_STOR
 # Markers, of ITU-T T.81, table B.1.
 _BASELINE, _EXTENDED, _PROGRESSIVE, _LOSSLESS = 0xC0, 0xC1, 0xC2, 0xC3
 _ARITHMETIC, _ARITHMETIC_PROGRESSIVE = 0xC9, 0xCA
-_TABLES_HUFFMAN, _TABLES_QUANTIZATION, _START_OF_SCAN, _END_OF_IMAGE = 0xC4, 0xDB, 0xDA, 0xD9
+_TABLES_HUFFMAN, _TABLES_QUANTIZATION, _START_OF_SCAN, _END_OF_IMAGE, _HEIGHT = 0xC4, 0xDB, 0xDA, 0xD9, 0xDC
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {_TABLES_HUFFMAN, 0xC8, 0xCC}
 _FRAME_OF_JPEG_LS = 0xF7  # ITU-T T.87
 _ALONE = frozenset([0x01, *range(0xD0, 0xD8)])  # markers without a length
@@ -251,8 +251,13 @@ def check_sequential(data: bytes, layout: Layout) -> bytes:
     _check_hole(data, layout)
     check_end(data)
     count = data[layout.scan + 4]
-    if layout.process != _LOSSLESS and count == len(layout.components):
-        ending = layout.scan + 5 + 2 * count
+    if count != len(layout.components):
+        return data
+    ending = layout.scan + 5 + 2 * count
+    found = _MARKER_IN_SCAN.search(data, ending + 3)
+    if found and found[0][1] not in (_END_OF_IMAGE, _HEIGHT):  # of wrong bytes one in 265 is such a marker
+        raise ImageError("damaged", f"a marker among its pixels at byte {found.start()}")
+    if layout.process != _LOSSLESS:
         return data[:ending] + b"\x00\x3f\x00" + data[ending + 3 :]
     return data
 

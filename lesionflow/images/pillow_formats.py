@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from lesionflow.images.quiet import quietly
 _UNSPECIFIED = 2  # of what cICP says in numbers
 _SPACES_OF_JP2 = (16, 17, 18)  # sRGB, grey and YCbCr of it
 _WITHOUT_CODESTREAM = {b"ftbl": "in fragments", b"mhdr": "a document of several layers", b"moov": "a film"}
+_TILE = b"\xff\x90\0\x0a"  # marker of a part of a tile, and the length of its segment
+_MARKER_OF_JPEG_2000 = re.compile(rb"\xff(?!\x91\x00\x04|\x92)[\x90-\xff]")  # none but those around packets
 _UNUSED_OF_WEBP = 16  # bytes; of whole files the last 1 to 4 are not needed
 
 
@@ -180,7 +183,7 @@ def _check_jpeg2000(data: bytes, mode: str, profile: bytes) -> tuple[bool, int]:
     start = data.find(b"\xff\x4f\xff\x51")
     if start < 0:
         raise ImageError("damaged", "it holds no codestream")
-    check_zeros(data)
+    check_codestream(data)
     edges, count = struct.unpack_from(">6I", data, start + 8), data[start + 41]  # of the image and of its tiles
     components = data[start + 42 : start + 42 + 3 * count]
     bits = {(each & 0x7F) + 1 for each in components[::3]}
@@ -219,12 +222,26 @@ def coding_style(data: bytes) -> int:
     return data.find(b"\xff\x52", start) if start >= 0 else -1
 
 
-def check_zeros(data: bytes) -> None:
-    """Raise `ImageError` for a hole in a JPEG 2000: more zeros in a row than a tile has packets, which may be empty."""
+def check_codestream(data: bytes) -> None:
+    """Raise `ImageError` for what no encoder writes into a JPEG 2000, where its decoders see nothing wrong.
+
+    More zeros in a row than a tile has packets, which may be empty; among the pixels what only a marker may be, which
+    of 2,000 wrong bytes is nearly always one, and of 400 mostly: ITU-T T.800, A.1.
+    """
     start = data.find(b"\xff\x4f\xff\x51")
     zeros = bytes(min(max(_packets(data, start), 1000), len(data)))
     if zeros and data.find(zeros, start, data.rfind(b"\xff\xd9")) >= 0:
         raise ImageError("damaged", "zeros in place of pixels")
+    at = data.find(_TILE, max(start, 0))
+    while data.startswith(_TILE, at) and len(data) > at + 12:
+        end = at + int.from_bytes(data[at + 6 : at + 10], "big")
+        end = data.rfind(b"\xff\xd9") if end == at else end  # the last one may leave its length to others
+        at += 12
+        while data[at : at + 2] != b"\xff\x93" and at < end:  # what is said of the tile
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if found := _MARKER_OF_JPEG_2000.search(data, at + 2, end):
+            raise ImageError("damaged", f"a marker among its pixels at byte {found.start()}")
+        at = end
 
 
 def _packets(data: bytes, start: int) -> int:

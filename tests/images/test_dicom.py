@@ -170,11 +170,11 @@ def test_a_lookup_table_is_applied(name: str) -> None:
     table.LUTDescriptor, table.LUTData = [4, 1000, 12], [160, 320, 480, 640]
     for word in ("LUTDescriptor", "LUTData"):
         table[word].VR = "US"
-    expected = [10, 10, 30, 40, 40]
-    assert [grey(value, **{name: [table]}, **WIDE) for value in (0, 1000, 1002, 1003, 4095)] == expected
+    options, expected = {name: [table], **WIDE}, [10, 10, 30, 40, 40]
+    assert [grey(value, **options) for value in (0, 1000, 1002, 1003, 4095)] == expected
     table.LUTDescriptor, table.LUTData = [4, 1000, 8], b"\x0a\x14\x1e\x28"  # two entries in a word
     table["LUTData"].VR = "OW"
-    assert [grey(value, **{name: [table]}, **WIDE) for value in (0, 1000, 1002, 1003, 4095)] == expected
+    assert [grey(value, **options) for value in (0, 1000, 1002, 1003, 4095)] == expected
 
 
 def test_colours_of_every_kind() -> None:
@@ -397,6 +397,8 @@ def test_lossless_and_12_bit_jpeg() -> None:
         assert decode(data, 32, 32).std() > 1
         place = data.rindex(b"\xff\xd9", 0, len(data) - 8)
         assert reason_of(data[: place - 200] + bytes(202) + data[place + 2 :]).startswith("damaged: ")
+        wrong = b"\xff\x77\x88" * 30  # which no coder writes
+        assert reason_of(data[: place - 200] + wrong + data[place - 110 :]).startswith("damaged: ")
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def with_chunk(data: bytes, before: bytes, kind: bytes, content: bytes) -> bytes
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "I;16"])
 def test_a_png_of_a_narrow_range_is_brought_to_the_full_one(mode: str) -> None:
-    shades = Image.fromarray(np.repeat(np.uint8([[16, 126, 235, 255]]), 16, 0).repeat(4, 1))
+    shades = Image.fromarray(np.array([[16, 126, 235, 255]], np.uint8).repeat(16, 0).repeat(4, 1))
     image = Image.fromarray(np.asarray(shades).astype(np.uint16) * 256) if mode == "I;16" else shades.convert(mode)
     data = saved(image, "PNG")
     numbers = b"\x01\x0d\x00"  # primaries and transfer of sRGB, as RGB
@@ -231,6 +231,16 @@ def test_a_hole_in_jpeg_2000_is_damage() -> None:
         hole = int(share * len(data))
         assert failure(data[:hole] + bytes(2000) + data[hole + 2000 :]) == "damaged: zeros in place of pixels"
     assert decode(data + bytes(2000) + b"behind it", 16, 16).any()
+
+
+@pytest.mark.parametrize("options", [{}, {"irreversible": True, "quality_layers": [40, 10]}, {"tile_size": (256, 256)}])
+def test_what_no_coder_of_jpeg_2000_writes_is_damage(options: dict[str, object]) -> None:
+    data = saved(NOISE.resize((640, 480)), "JPEG2000", no_jp2=True, comment=b"\xff\x99", **options)
+    assert decode(data, 16, 16).any()
+    for share in (0.3, 0.6, 0.9):
+        hole = int(share * len(data))
+        wrong = generator.integers(1, 256, 3000, np.uint8).tobytes()
+        assert failure(data[:hole] + wrong + data[hole + 3000 :]).startswith("damaged: a marker among its pixels")
 
 
 def test_empty_packets_are_no_hole_of_jpeg_2000() -> None:
