@@ -51,7 +51,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
         What was done or is wrong with the profile; nothing where it is sRGB.
     """
     if not profile:
-        return image.convert("RGB"), ""
+        return image if image.mode == "RGB" else image.convert("RGB"), ""
     image = _like_its_profile(image, profile)
     transform, note = _transform(profile, image.mode)
     if transform is None:

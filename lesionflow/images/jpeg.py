@@ -147,7 +147,7 @@ def load_jpeg(data: bytes, layout: Layout, width: int, height: int) -> tuple[Ima
         check_pixels(layout.width, layout.height, MAXIMUM_STORED_PIXELS)
     check_pixels(*scaled)
     _check_scans(data, layout)
-    _check_hole(data, layout)
+    data = _check_hole(data, layout)
     for _ in range(3):
         try:
             return _strictly(data, layout, scaled), ""
@@ -248,7 +248,7 @@ def check_sequential(data: bytes, layout: Layout) -> bytes:
     if layout.process not in (_BASELINE, _EXTENDED, _LOSSLESS):
         raise ImageError("unsupported", f"JPEG, {_named(layout)}")
     _check_scans(data, layout)
-    _check_hole(data, layout)
+    data = _check_hole(data, layout)
     check_end(data)
     count = data[layout.scan + 4]
     if count != len(layout.components):
@@ -326,22 +326,37 @@ def _samples(layout: Layout) -> int:
     )
 
 
-def _check_hole(data: bytes, layout: Layout) -> None:
-    """Zeros where a sequential file's coefficients should be: the decoder may find its way again behind them.
+def _check_hole(data: bytes, layout: Layout) -> bytes:
+    """The file, without what pads its scan; raises `ImageError` for a hole.
 
+    Zeros may stand where a sequential file's coefficients should be: the decoder may find its way again behind them.
     With the tables that most files use, zeros are blocks whose coefficients are all -1, which no picture has. With
     tables made for the image they may be blocks without any, such as black ones; that is told from the tables.
     """
-    if layout.process not in (_BASELINE, _EXTENDED):
-        return
-    hole = data.find(_HOLE, layout.scan)
+    hole = data.find(_HOLE, layout.scan) if layout.process in (_BASELINE, _EXTENDED) else -1
     if hole < 0:
-        return
+        return data
+    end = _end_of_scan(data, layout)  # behind the first scan may be anything: further scans, another picture, a film
+    if hole >= end or _zeros_are_empty_blocks(data, layout):
+        return data
+    padded = _without_padding(data, end)
+    if padded is None or hole < len(padded) - len(data) + end:
+        raise ImageError("damaged", f"zeros in place of pixels from byte {hole} on")
+    return padded
+
+
+def _end_of_scan(data: bytes, layout: Layout) -> int:
     scan = layout.scan + 2
     found = _MARKER_IN_SCAN.search(data, scan + int.from_bytes(data[scan : scan + 2], "big"))
-    # Behind the first scan may be anything: further scans, another picture, a film.
-    if hole < (found.start() if found else len(data)) and not _zeros_are_empty_blocks(data, layout):
-        raise ImageError("damaged", f"zeros in place of pixels from byte {hole} on")
+    return found.start() if found else len(data)
+
+
+def _without_padding(data: bytes, end: int) -> bytes | None:
+    """The file without the zeros in front of the end of its scan, or None where these are too many."""
+    whole = data[:end].rstrip(b"\0")
+    if end - len(whole) > _PADDING:
+        return None
+    return whole + (b"\0" if whole.endswith(b"\xff") else b"") + data[end:]
 
 
 def _zeros_are_empty_blocks(data: bytes, layout: Layout) -> bool:
@@ -383,11 +398,5 @@ def _mended(data: bytes, layout: Layout, said: str) -> bytes | None:
         for start, end in reversed(_profile_segments(data)):
             del mended[start:end]
     elif "before marker 0xd9" in said and layout.one_scan:
-        found = _MARKER_IN_SCAN.search(data, layout.scan + 2)
-        if found is None:
-            return None
-        whole = data[: found.start()].rstrip(b"\0")
-        if found.start() - len(whole) > _PADDING:
-            return None
-        mended[len(whole) : found.start()] = b"\0" if whole.endswith(b"\xff") else b""
+        mended = bytearray(_without_padding(data, _end_of_scan(data, layout)) or data)
     return bytes(mended) if mended != data else None

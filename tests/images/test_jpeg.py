@@ -108,6 +108,7 @@ def test_what_phones_and_cameras_write_is_whole() -> None:
         "film behind the picture": PLAIN + b"\0\0\0\x18ftypmp42" + bytes(5000) + jpeg(progressive=True),
         "fill bytes": PLAIN[:2] + b"\xff\xff" + PLAIN[2:-2] + b"\xff\xff\xff\xd9",
         "padding": PLAIN[:-2] + bytes(14) + b"\xff\xd9",
+        "more padding": PLAIN[:-2] + bytes(64) + b"\xff\xd9",
         "scan parameters of progressive files": PLAIN[: scan + 11] + bytes(3) + PLAIN[scan + 14 :],
         "version of JFIF": PLAIN[:version] + b"\2" + PLAIN[version + 1 :],
         "comment": PLAIN[:2] + b"\xff\xfe\0\x06\0\xff\xda\0" + PLAIN[2:],
