@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 # Zeros that are no pixels, by the kind of items that are pixels: HEVC never has three in a row, but for what tells a
 # length; AV1 may be padded, though nobody was seen to do so.
 _HOLES = {b"hvc1": bytes(16), b"av01": bytes(64)}
+_OTHER_CODECS = {
+    b"avc1": "AVC", b"av01": "AV1, which does not call itself AVIF", b"evc1": "EVC", b"j2k1": "JPEG 2000",
+    b"jpeg": "JPEG", b"unci": "pixels without compression", b"vvc1": "VVC",
+}  # fmt: skip
 _PIXELS_OF_AV1 = (4, 6)  # kinds of its units: a group of tiles, a frame
 _UNUSED_OF_AV1 = 8  # bytes; of whole files the last three are needed
 _PADDING_OF_AV1 = b"\x7a" + bytes([_UNUSED_OF_AV1 - 2]).ljust(_UNUSED_OF_AV1 - 1, b"\0")  # a unit that says nothing
@@ -45,6 +49,15 @@ def hole(data: bytes, items: Items) -> int:
                 if (found := data.find(zeros, start, end)) >= 0:
                     return found
     return -1
+
+
+def other_codec(items: Items) -> str:
+    """How the picture of a HEIF is coded, where that is not HEVC; nothing where it is, or nobody knows."""
+    coded = items.kinds.get(items.primary)
+    if coded in _OTHER_CODECS:
+        return _OTHER_CODECS[coded]
+    kinds = set(items.kinds.values())  # of the tiles that it consists of
+    return next((_OTHER_CODECS[kind] for kind in kinds & _OTHER_CODECS.keys() if b"hvc1" not in kinds), "")
 
 
 def shortened(data: bytes, items: Items) -> bytes:

@@ -20,7 +20,16 @@ from PIL.WebPImagePlugin import WebPImageFile
 from lesionflow.errors import ImageError
 from lesionflow.images.colour import gamma_profile, named_profile
 from lesionflow.images.hevc import complaint
-from lesionflow.images.iso_media import Items, boxes, clean_aperture, hole, named_colours, read_items, shortened
+from lesionflow.images.iso_media import (
+    Items,
+    boxes,
+    clean_aperture,
+    hole,
+    named_colours,
+    other_codec,
+    read_items,
+    shortened,
+)
 from lesionflow.images.limits import MAXIMUM_STORED_PIXELS, check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, joined
 from lesionflow.images.quiet import quietly
@@ -46,8 +55,6 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
     ImageError
         Where the file is damaged, too large or of a kind that is not decoded.
     """
-    if kind == "JPEG 2000" and (found := _WITHOUT_CODESTREAM.keys() & {box for box, *_ in boxes(data, 0, len(data))}):
-        raise ImageError("unsupported", f"JPEG 2000, {_WITHOUT_CODESTREAM[found.pop()]}; save it as PNG")
     image = _open(kind, data)
     profile, note = image.info.get("icc_profile") or b"", ""
     narrow = False
@@ -127,6 +134,10 @@ def size_with_pillow(kind: str, data: bytes) -> tuple[int, int]:
 
 
 def _open(kind: str, data: bytes) -> Any:
+    if kind == "JPEG 2000" and (found := _WITHOUT_CODESTREAM.keys() & {box for box, *_ in boxes(data, 0, len(data))}):
+        raise ImageError("unsupported", f"JPEG 2000, {_WITHOUT_CODESTREAM[found.pop()]}; save it as PNG")
+    if kind == "HEIF" and (codec := other_codec(read_items(data))):
+        raise ImageError("unsupported", f"HEIF of {codec}; save it as JPEG or PNG")
     openers: dict[str, Callable[[io.BytesIO], Image.Image]] = {
         "PNG": PngImageFile, "WEBP": WebPImageFile, "BMP": BmpImageFile, "GIF": GifImageFile,
         "JPEG 2000": Jpeg2KImageFile, "AVIF": _open_avif, "HEIF": _open_heif,

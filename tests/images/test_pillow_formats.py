@@ -316,6 +316,14 @@ def test_a_hole_in_heic_and_avif_is_damage() -> None:
             assert failure(data[:-400] + bytes(400)).startswith("damaged: ")  # an end that was not written
 
 
+@pytest.mark.parametrize(
+    ("kind", "codec"), [(b"avc1", "AVC"), (b"jpeg", "JPEG"), (b"av01", "AV1"), (b"unci", "pixels")]
+)
+def test_a_heif_that_is_not_coded_as_heic_is_unsupported(kind: bytes, codec: str) -> None:
+    data = heif_files(NOISE).get("HEIF") or pytest.skip("pillow-heif is not installed")
+    assert failure(data.replace(b"hvc1", kind)).startswith(f"unsupported: HEIF of {codec}")
+
+
 def test_wrong_bytes_in_heic_and_avif_are_damage() -> None:
     """A decoder that finds its way through them conceals what it cannot read, or ends before the bytes do."""
     for data in heif_files(NOISE.resize((200, 150), Image.Resampling.BICUBIC)).values():
