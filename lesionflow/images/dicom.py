@@ -172,6 +172,8 @@ class Dicom:
             raise ImageError("damaged", f"a frame is {size}, the file says {self.columns} x {self.rows}")
         if stream.components != self.dataset.SamplesPerPixel:
             raise ImageError("damaged", f"a frame has {stream.components} components, the file says otherwise")
+        if stream.signed and stream.components > 1:  # whatever the file says; pydicom would turn 127 into 255
+            raise ImageError("unsupported", f"{self.kind} with signed samples")
         if stream.layout is not None:
             if stream.precision == 8:
                 return self._decoded_jpeg(content, stream.layout), stream.layout.profile
@@ -299,6 +301,7 @@ class _Stream:
     height: int
     components: int
     precision: int  # bits a sample
+    signed: bool = False
     layout: Layout | None = None  # of a JPEG
 
 
@@ -312,11 +315,12 @@ def _read_stream(content: bytes, syntax: UID) -> _Stream:
         if start >= 0 and len(content) >= start + 43:
             right, bottom, left, top = struct.unpack_from(">4I", content, start + 8)
             (components,) = struct.unpack_from(">H", content, start + 40)
-            return _Stream(right - left, bottom - top, components, (content[start + 42] & 0x7F) + 1)
+            precision = content[start + 42]
+            return _Stream(right - left, bottom - top, components, (precision & 0x7F) + 1, precision > 0x7F)
     elif content[:2] == b"\xff\xd8":
         if syntax not in JPEGLSTransferSyntaxes:
             layout = read_layout(content)
-            return _Stream(layout.width, layout.height, len(layout.components), layout.precision, layout)
+            return _Stream(layout.width, layout.height, len(layout.components), layout.precision, layout=layout)
         start = content.find(b"\xff\xf7")
         if start >= 0 and len(content) >= start + 10:
             precision, height, width, components = struct.unpack_from(">BHHB", content, start + 4)

@@ -105,7 +105,8 @@ IMAGE_FORMATS = (
     ),
     ImageFormat(
         "DICOM", (".dcm", ".dicom", ".ima"), "dicom",
-        "grey with windows and tables, RGB, YBR, palette; every frame has a row, with `frame 1 of 2` in its note. "
+        "grey with windows and tables, of a frame's functional groups too, RGB, YBR, palette; every frame "
+        "has a row, with `frame 1 of 2` in its note. "
         "With or without preamble. "
         "JPEG, progressive and lossless too, JPEG-LS, JPEG 2000, HTJ2K and RLE; data sets that are deflated.",
         "the ICC profile of the file, of its optical path, or else of its JPEG frames",
@@ -113,6 +114,6 @@ IMAGE_FORMATS = (
         "what makes JPEG `damaged`, run lengths that come to another number of pixels. Decoders of lossless JPEG of "
         "16 bits pass over what has no marker by chance, as 2,000 random bytes have",
         "planar configuration believed for JPEG, palettes shown black, YCbCr turned into RGB twice, the high bit "
-        "of samples passed over",
+        "of samples and the windows of functional groups passed over",
     ),
 )  # fmt: skip

@@ -435,6 +435,14 @@ def test_transfer_syntaxes_that_nobody_decodes_are_named(number: int, name: str)
     assert reason_of(data).startswith(f"unsupported: {name}")
 
 
+def test_signed_colours_of_jpeg_2000_are_unsupported() -> None:
+    stream = bytearray(compressed(Image.fromarray(redden()), "JPEG2000", no_jp2=True))
+    place = stream.index(b"\xff\x4f\xff\x51") + 42
+    stream[place : place + 9 : 3] = b"\x87" * 3
+    data = dicom(encapsulate([bytes(stream)]), "RGB", syntax=JPEG2000Lossless, size=(32, 32))
+    assert reason_of(data) == "unsupported: RGB with signed samples"
+
+
 def test_a_compressed_frame_of_another_size_is_damaged() -> None:
     jpeg = encapsulate([compressed(Image.fromarray(redden(16, 64)), "JPEG")])
     data = dicom(jpeg, "YBR_FULL", syntax=JPEGBaseline8Bit, size=(32, 32))
