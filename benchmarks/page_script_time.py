@@ -20,6 +20,7 @@ from material import make_pictures
 from lesionflow.diagnoses import HAM10000
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.scoring.page import write_page
+from lesionflow.scoring.report import ReportLayout
 from tests.browser import browser
 
 PICTURES = 200  # files that are drawn; the others are links to them
@@ -36,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         page = folder / "report.html"
-        write_page(rows(folder / "images", options.images), page, "benchmark")
+        write_page(rows(folder / "images", options.images), page, ReportLayout("benchmark"))
         print(f"{options.images} images, {page.stat().st_size / 1e6:.1f} MB")
         found = [open_page(page, folder / f"profile{number}") for number in range(REPEATS)]
         for name in found[0]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lesionflow.atomic import atomic_write_bytes, put_in_place, take_lock, unique_suffix
+from lesionflow.atomic import atomic_write_bytes, partial_file, put_in_place, take_lock
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, LesionflowError, ReportError, counted, first_few
 from lesionflow.model.card import parse_card
@@ -45,7 +45,7 @@ JOB_FORMAT = 4
 _PARTIAL = r"(\.partial(-\w+)?)?"  # of what a killed process was writing
 _RECORD = re.compile(r"part-(\d+)-of-(\d+)\.json")
 _OUR_FILES = re.compile(
-    rf"(job\.json|manifest(-\w+)?\.jsonl|shard-\d{{8}}\.jsonl|part-\d+-of-\d+\.json){_PARTIAL}"
+    rf"(job\.json|\.?manifest(-\w+)?\.jsonl|shard-\d{{8}}\.jsonl|part-\d+-of-\d+\.json){_PARTIAL}"
     r"|\.?report(\.partial-\w+)?"
 )
 _OUR_LOCKS = re.compile(rf"{LOCK_FILE}(-\d+-of-\d+)?")
@@ -123,18 +123,13 @@ def resume(folder: Location, task: Task) -> Iterator[Job]:
         if before is None:
             yield _begun(folder, task, partial)
             return
-        try:
-            listing = _write_manifest(partial, task, folder)
-            fingerprint = _fingerprint(task, listing)
-            if differing := _differences(folder, before["fingerprint"], fingerprint, partial):
-                raise ReportError(
-                    f"{folder}: the run that it holds was another one: {differing}; repeat that command with "
-                    "--resume, or begin anew with --overwrite and without --resume"
-                )
-        except BaseException:
-            with contextlib.suppress(OSError):
-                partial.unlink()
-            raise
+        listing = _write_manifest(partial, task, folder)
+        fingerprint = _fingerprint(task, listing)
+        if differing := _differences(folder, before["fingerprint"], fingerprint, partial):
+            raise ReportError(
+                f"{folder}: the run that it holds was another one: {differing}; repeat that command with "
+                "--resume, or begin anew with --overwrite and without --resume"
+            )
         with report_errors(folder):
             put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
         yield _job(folder, before, task.source.carried_columns, listing, MANIFEST_FILE, task.labels)
@@ -159,7 +154,7 @@ def join(folder: Location, task: Task, share: ShardRange, info: RunInfo) -> Iter
     with (
         _locked(folder, LOCK_FILE, "a run of the whole report, or its merge, is at work", shared=True),
         _locked(folder, own_lock, f"another process is working on part {share}"),
-        _own_manifest(folder) as partial,
+        partial_file(folder / MANIFEST_FILE) as partial,
     ):
         listing = _write_manifest(partial, task, folder)
         fingerprint = _fingerprint(task, listing)
@@ -370,28 +365,11 @@ def _make_folder(folder: Location) -> None:
 def _exclusive(folder: Location) -> Iterator[Path]:
     """Have a job's folder for this process; yields where its manifest is written until it is complete."""
     _make_folder(folder)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_locked(folder, LOCK_FILE, "another process is working on this report, or on a part of it"))
-        yield (
-            stack.enter_context(objects.temporary_file())
-            if isinstance(folder, Url)
-            else folder / f"{MANIFEST_FILE}.partial"
-        )
-
-
-@contextlib.contextmanager
-def _own_manifest(folder: Location) -> Iterator[Path]:
-    """Where a process lists the source before it knows whether another has done so: removed afterwards."""
-    if isinstance(folder, Url):
-        with objects.temporary_file() as file:
-            yield file
-        return
-    file = folder / f"{MANIFEST_FILE}.partial-{unique_suffix()}"
-    try:
-        yield file
-    finally:
-        with contextlib.suppress(OSError):
-            file.unlink()
+    with (
+        _locked(folder, LOCK_FILE, "another process is working on this report, or on a part of it"),
+        partial_file(folder / MANIFEST_FILE) as partial,
+    ):
+        yield partial
 
 
 @contextlib.contextmanager

@@ -19,12 +19,13 @@ from PIL import Image
 
 from lesionflow.atomic import atomic_file
 from lesionflow.defaults import usable_cores
-from lesionflow.diagnoses import HAM10000, LabelSet
+from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode
 from lesionflow.model.columns import REFER, path_with_frame, utf8
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.pages import base_style, packaged, render
+from lesionflow.scoring.report import ReportLayout
 from lesionflow.scoring.summary import Counts
 from lesionflow.storage.location import Location, is_url
 
@@ -39,28 +40,25 @@ WHOLE = 10_000  # what a probability of 1 is in the page's data
 def write_page(
     rows: Iterable[Row],
     out: Location,
-    model: str,
+    report: ReportLayout,
     *,
-    labels: LabelSet = HAM10000,
     demo: bool = False,
-    prior: Sequence[float] | None = None,
-    call_strength: float = 1.0,
     model_asked: str = "",
     sample: Collection[str] = (),
-    also: str = "",
     unread: Sequence[Row] | None = None,
     overwrite: bool = False,
     workers: int | None = None,
 ) -> None:
     """Write the page of a scoring run; the images are read again, for their thumbnails.
 
-    Of more than `MAXIMUM_IMAGES` scored images the page holds those with the highest malignant probability. prior: each
-    diagnosis's share of the training images; call_strength: of the model's calibration; model_asked: what `lesionflow
-    explain` is to be given as the model; sample: paths of images to review, which are on the page whatever their
-    probability; also: the name of a second model, whose answers stand beside the first one's: images on which the two
-    disagree come first then; unread: where rows are groups, the images that failed, which are listed in place of failed
-    rows. Raises `ReportError` where it cannot be written.
+    Of more than `MAXIMUM_IMAGES` scored images the page holds those with the highest malignant probability. report: of
+    the same rows, with the model's name, its diagnoses, their shares of the training images and its call's strength;
+    where it has the name of a second model, whose answers stand beside the first one's, images on which the two
+    disagree come first. model_asked: what `lesionflow explain` is to be given as the model; sample: paths of images to
+    review, which are on the page whatever their probability; unread: where rows are groups, the images that failed,
+    which are listed in place of failed rows. Raises `ReportError` where it cannot be written.
     """
+    labels = report.labels
     counts, failures = Counts.of(labels), list[Row]()
     # A heap: the least suspicious of those kept is the first to go.
     suspicious = list[tuple[bool, bool, float, int, Row, IndexedPrediction]]()
@@ -85,13 +83,14 @@ def write_page(
     script = packaged("lesionflow.scoring", "page.js") + packaged("lesionflow.scoring", "review.js")
     page = render("report.html", style=style, script=script, data=_DATA_COMES_HERE)
     before, after = page.split(_DATA_COMES_HERE)
-    about = {"model": utf8(model), "demo": demo, "model_asked": utf8(model_asked or model)} | _links(kept, out)
+    about = {"model": utf8(report.model), "demo": demo, "model_asked": utf8(model_asked or report.model)}
+    about |= _links(kept, out)
     about["sampled"] = [index for index, entry in enumerate(suspicious) if entry[0]]
-    about["also"] = utf8(also)
+    about["also"] = utf8(report.also)
     about["disagree"] = sum(entry[1] for entry in suspicious)
     about["grouped"] = unread is not None
-    about["calls"] = _calls(call_strength)
-    about["prior"] = prior or [1 / len(labels)] * len(labels)
+    about["calls"] = _calls(report.call_strength)
+    about["prior"] = report.prior or [1 / len(labels)] * len(labels)
     with atomic_file(out, overwrite) as file:
         file.write(before.encode())
         for text in _data(kept, failures, counts, labels, about, workers):

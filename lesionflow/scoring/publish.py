@@ -26,7 +26,7 @@ from lesionflow.scoring.job import RunInfo, remove_job
 from lesionflow.scoring.report import (
     ROWS_IN_GROUP,
     Encoding,
-    ReportOptions,
+    ReportLayout,
     check_diagnoses,
     check_isic_names,
     check_report,
@@ -143,7 +143,7 @@ class Outputs:
 
     destination: Destination
     config: ReportConfig  # whose `overwrite` says whether the report may replace another
-    report: ReportOptions
+    report: ReportLayout
     sample: Location | None  # the list of images to review
     may_replace: bool  # whether page and summary may, as the report may if it is the same
 
@@ -190,7 +190,7 @@ def check_outputs(
     columns, named_by = with_group_columns(carried, config.group_by, config.rank_by), None
     if config.group_by is not None:
         named_by = carried.index(config.group_by)
-    report = ReportOptions(
+    report = ReportLayout(
         "", form, config.column_names, config.top_k, columns, failed_as=config.failed_as, named_by=named_by, also=also
     )
     check_report(str(destination), report)
@@ -262,8 +262,7 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
             from lesionflow.scoring.page import write_page
 
             write_page(
-                rows(), config.html, info.label, labels=job.labels, demo=card.demo, prior=card.prior,
-                call_strength=strength, model_asked=info.model_asked, also=info.also,
+                rows(), config.html, report, demo=card.demo, model_asked=info.model_asked,
                 sample=sample.paths if sample else (), unread=groups.failed if groups else None,
                 overwrite=outputs.may_replace, workers=workers,
             )  # fmt: skip
@@ -315,7 +314,7 @@ def _refuse_failed(rows: Iterable[Row]) -> None:
 
 
 def _write_report(
-    job: Job, options: ReportOptions, destination: Destination, partial: Path, rows: Rows | None
+    job: Job, options: ReportLayout, destination: Destination, partial: Path, rows: Rows | None
 ) -> Counts:
     """Write the report under its preliminary name; the parts of a folder in a store get their names at once.
 

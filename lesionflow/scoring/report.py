@@ -30,7 +30,7 @@ from lesionflow.images.signatures import SUFFIXES
 from lesionflow.model.columns import ALSO, FRAME, SCORED, Value, chosen_columns, csv_text, is_number, row_values, utf8
 from lesionflow.model.decision import prior_of_call
 from lesionflow.model.prediction import Row
-from lesionflow.scoring.config import AS_PRIOR, ISIC, REPORT_FORMATS
+from lesionflow.scoring.config import AS_PRIOR, ISIC
 from lesionflow.scoring.shards import Job
 from lesionflow.scoring.summary import Counts
 from lesionflow.storage.location import Location
@@ -50,7 +50,7 @@ ROWS_IN_GROUP = 16_384  # of a Parquet file: a few MiB of memory, and groups lar
 
 
 @dataclass(frozen=True)
-class ReportOptions:
+class ReportLayout:
     """What a report holds and how it is written."""
 
     model: str  # its name, for the column `model`
@@ -74,24 +74,20 @@ def report_format(out: Location, format: str | None) -> str:
         if by_ending is None:
             raise UsageError(f"{out}: the ending says no format; use one of {', '.join(REPORT_ENDINGS)}, or --format")
         return by_ending
-    if format not in REPORT_FORMATS:
-        raise UsageError(f"--format {format}: not a format; choose from {', '.join(REPORT_FORMATS)}")
     if by_ending not in (None, "csv" if format == ISIC else format):
         raise UsageError(f"{out}: the ending contradicts --format {format}; change one of them")
     return format
 
 
-def check_report(out: str, options: ReportOptions) -> None:
+def check_report(out: str, options: ReportLayout) -> None:
     """Refuse options that make no sense, before the work starts; out: what messages name. Raises `UsageError`."""
-    if options.format not in REPORT_FORMATS:
-        raise UsageError(f"--format {options.format}: not a format; choose from {', '.join(REPORT_FORMATS)}")
     if options.format == ISIC and (options.columns is not None or options.top_k is not None):
         raise UsageError("--format isic has its own columns; leave out --columns and --top-k")
     if options.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise UsageError(f"{out}: Parquet needs pyarrow (pip install pyarrow); or choose .csv or .jsonl")
 
 
-def check_diagnoses(options: ReportOptions) -> None:
+def check_diagnoses(options: ReportLayout) -> None:
     """Refuse columns, or a format, that a model of these diagnoses does not have. Raises `UsageError`."""
     if options.format == ISIC:
         isic_columns(options.labels)
@@ -99,7 +95,7 @@ def check_diagnoses(options: ReportOptions) -> None:
         _columns_of(options)
 
 
-def write_rows(rows: Iterable[Row], file: BinaryIO, options: ReportOptions) -> None:
+def write_rows(rows: Iterable[Row], file: BinaryIO, options: ReportLayout) -> None:
     """Write a report into an open file."""
     encoder, waiting = report_encoder(options), iter(rows)
     with encoder.open(file) as write:
@@ -107,7 +103,7 @@ def write_rows(rows: Iterable[Row], file: BinaryIO, options: ReportOptions) -> N
             write(encoder.encode(batch))
 
 
-def _columns_of(options: ReportOptions) -> tuple[str, ...]:
+def _columns_of(options: ReportLayout) -> tuple[str, ...]:
     return chosen_columns(
         options.columns, options.top_k, options.carried_columns, options.labels, also=bool(options.also)
     )
@@ -125,7 +121,7 @@ class Encoder(Protocol):
         """Begin a file; yields what takes the bytes."""
 
 
-def report_encoder(options: ReportOptions) -> Encoder:
+def report_encoder(options: ReportLayout) -> Encoder:
     """Return the encoder of a report."""
     encoders: dict[str, Any] = {"csv": _Csv, "parquet": _Parquet, "jsonl": _Jsonl, ISIC: _Isic}
     encoder: Encoder = encoders[options.format](options)
@@ -137,7 +133,7 @@ class _Csv:
 
     rows_at_once = ROWS_AT_ONCE
 
-    def __init__(self, options: ReportOptions):
+    def __init__(self, options: ReportLayout):
         def values_of(columns: tuple[str, ...]) -> Callable[[Row], tuple[Value, ...]]:
             return row_values(
                 columns, options.model, options.carried_columns, options.labels, options.also, csv_text, lacking=""
@@ -175,7 +171,7 @@ class _Jsonl:
 
     rows_at_once = ROWS_AT_ONCE
 
-    def __init__(self, options: ReportOptions):
+    def __init__(self, options: ReportLayout):
         columns = _columns_of(options)
         self.values = row_values(columns, options.model, options.carried_columns, options.labels, options.also)
         self.names = [utf8(column) for column in columns]
@@ -194,7 +190,7 @@ class _Jsonl:
 class _Parquet:
     """Typed columns with unrounded numbers, a row group at a time; provenance in the metadata, as `lesionflow.*`."""
 
-    def __init__(self, options: ReportOptions):
+    def __init__(self, options: ReportLayout):
         import pyarrow
 
         self.rows_at_once = ROWS_IN_GROUP
@@ -245,7 +241,7 @@ class _Isic:
 
     rows_at_once = ROWS_AT_ONCE
 
-    def __init__(self, options: ReportOptions):
+    def __init__(self, options: ReportLayout):
         labels = options.labels
         self.header = isic_columns(labels)
         self.order = [_isic_index(column, labels) for column in self.header[1:]]
@@ -326,7 +322,6 @@ def _refuse_same_name(names: dict[str, str], name: str, path: str) -> None:
 
 
 _PROGRAM = "from lesionflow.scoring.report import serve; serve()"
-_LENGTH = 8  # bytes that say how long the next piece is
 
 Piece = tuple[Counts, bytes]
 
@@ -336,7 +331,7 @@ class Encoding:
     """What is to be encoded, and how."""
 
     job: Job
-    options: ReportOptions
+    options: ReportLayout
     whole_files: bool  # whether each piece is a file of its own
 
     def pieces(self, groups: Sequence[range]) -> Iterator[Piece]:
@@ -344,31 +339,31 @@ class Encoding:
         encoder = report_encoder(self.options)
         for shards in groups:
             with no_collection():  # rows refer to nothing that refers to them
-                counts = Counts.of(self.job.labels)
-                if self.whole_files:
-                    stream = io.BytesIO()
-                    write_rows(counts.counting(self.job.rows(shards)), stream, self.options)
-                    content = stream.getvalue()
-                else:
-                    rows = list(self.job.rows(shards))
-                    counts.add(rows)
-                    content = encoder.encode(rows)
-                    del rows
-            yield counts, content
+                rows = self.job.rows(shards)
+                piece = _file(rows, self.options) if self.whole_files else _piece(list(rows), encoder, self.options)
+            yield piece
 
 
-def encode_rows(rows: Iterable[Row], options: ReportOptions, whole_file: bool) -> Iterator[Piece]:
+def encode_rows(rows: Iterable[Row], options: ReportLayout, whole_file: bool) -> Iterator[Piece]:
     """Encode rows in this process: a piece for some of them at a time, or one that is a file of its own."""
     if whole_file:
-        counts, stream = Counts.of(options.labels), io.BytesIO()
-        write_rows(counts.counting(rows), stream, options)
-        yield counts, stream.getvalue()
+        yield _file(rows, options)
         return
     encoder, waiting = report_encoder(options), iter(rows)
     while batch := list(itertools.islice(waiting, encoder.rows_at_once)):
-        counts = Counts.of(options.labels)
-        counts.add(batch)
-        yield counts, encoder.encode(batch)
+        yield _piece(batch, encoder, options)
+
+
+def _file(rows: Iterable[Row], options: ReportLayout) -> Piece:
+    counts, stream = Counts.of(options.labels), io.BytesIO()
+    write_rows(counts.counting(rows), stream, options)
+    return counts, stream.getvalue()
+
+
+def _piece(rows: Sequence[Row], encoder: Encoder, options: ReportLayout) -> Piece:
+    counts = Counts.of(options.labels)
+    counts.add(rows)
+    return counts, encoder.encode(rows)
 
 
 def shard_groups(job: Job, rows: int) -> list[range]:
@@ -423,11 +418,11 @@ def _received(process: subprocess.Popen[bytes]) -> Iterator[Piece]:
     """The pieces of another process, as long as they are asked for."""
     assert process.stdout is not None
     while True:
-        length = process.stdout.read(_LENGTH)
-        content = process.stdout.read(int.from_bytes(length, "big"))
-        if len(length) < _LENGTH or len(content) < int.from_bytes(length, "big"):
-            raise ReportError(f"a process that writes the report ended (exit code {process.wait()}); is memory short?")
-        piece: Piece | LesionflowError = pickle.loads(content)
+        try:
+            piece: Piece | LesionflowError = pickle.load(process.stdout)
+        except (EOFError, pickle.UnpicklingError) as error:
+            code = process.wait()
+            raise ReportError(f"a process that writes the report ended (exit code {code}); is memory short?") from error
         if isinstance(piece, LesionflowError):
             raise piece
         yield piece
@@ -443,14 +438,8 @@ def serve() -> None:
     with contextlib.suppress(BrokenPipeError):
         try:
             for piece in encoding.pieces(groups):
-                _send(out, piece)
+                pickle.dump(piece, out)
+                out.flush()
         except LesionflowError as error:
-            _send(out, error)
+            pickle.dump(error, out)
         out.close()
-
-
-def _send(out: BinaryIO, piece: Piece | LesionflowError) -> None:
-    content = pickle.dumps(piece)
-    out.write(len(content).to_bytes(_LENGTH, "big"))
-    out.write(content)
-    out.flush()

@@ -19,7 +19,7 @@ from lesionflow.evaluation.later_truth import JOINED_COLUMNS, LaterTruth, join_t
 from lesionflow.evaluation.metrics import measure
 from lesionflow.model.prediction import LabelledPredictions, Row
 from lesionflow.model.report_table import read_report_table
-from lesionflow.scoring.report import ReportOptions
+from lesionflow.scoring.report import ReportLayout
 from tests.conftest import error_line, invoke
 from tests.evaluation.made_up import made_up
 from tests.scoring.write_report import write_report
@@ -40,7 +40,7 @@ def report(said: LabelledPredictions, tmp_path: Path) -> Path:
         for name, lesion, prediction in zip(said.image_ids, said.lesion_ids, said.one_by_one(), strict=True)
     ]
     rows.append(Row("night/broken.jpg", None, "empty", "no bytes", carried=("broken",)))
-    options = ReportOptions("lesions/3", carried_columns=("lesion_id",))
+    options = ReportLayout("lesions/3", carried_columns=("lesion_id",))
     write_report(rows, tmp_path / "report.csv", options, overwrite=False)
     return tmp_path / "report.csv"
 
@@ -232,7 +232,7 @@ def write_by_lesion(file: Path, said: LabelledPredictions, column: str, further:
         )
     ]
     rows.append(Row("night/alone.jpg", rows[0].prediction, carried=("", "1", column)[: 2 + len(further)]))
-    options = ReportOptions("lesions/3", format=file.suffix[1:], carried_columns=(column, "images", *further))
+    options = ReportLayout("lesions/3", format=file.suffix[1:], carried_columns=(column, "images", *further))
     write_report(rows, file, options, overwrite=False)
     return file
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lesionflow.model.prediction import Row
-from lesionflow.scoring.report import ReportOptions
+from lesionflow.scoring.report import ReportLayout
 from tests.evaluation.made_up import made_up
 from tests.scoring.write_report import write_report
 
@@ -35,7 +35,7 @@ def write_night(tmp_path_factory: pytest.TempPathFactory) -> Write:
             for image, lesion, prediction in zip(said.image_ids, said.lesion_ids, said.one_by_one(), strict=True)
         ]
         rows += [Row(f"{name}/broken{i}.jpg", None, "empty", "no bytes", carried=("",)) for i in range(failed)]
-        write_report(rows, folder / f"{name}.csv", ReportOptions(model, carried_columns=("lesion_id",)), overwrite=True)
+        write_report(rows, folder / f"{name}.csv", ReportLayout(model, carried_columns=("lesion_id",)), overwrite=True)
         return folder / f"{name}.csv"
 
     return write

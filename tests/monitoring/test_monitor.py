@@ -16,7 +16,7 @@ from lesionflow.errors import DataError, UsageError
 from lesionflow.model.prediction import Row
 from lesionflow.monitoring.limits import Limits, limits_json, read_limits
 from lesionflow.monitoring.nights import read_nights
-from lesionflow.scoring.report import ReportOptions
+from lesionflow.scoring.report import ReportLayout
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME, answers, write_bundle
 from tests.evaluation.made_up import made_up
@@ -255,7 +255,7 @@ def test_a_night_is_the_same_in_every_format(tmp_path: Path) -> None:
     found = []
     for kind in ("csv", "jsonl", "parquet"):
         file = tmp_path / f"night.{kind}"
-        write_report(rows, file, ReportOptions("lesions/3", kind, carried_columns=("lesion_id",)), overwrite=False)
+        write_report(rows, file, ReportLayout("lesions/3", kind, carried_columns=("lesion_id",)), overwrite=False)
         (night,) = read_nights([file])
         found.append(night)
     for night in found:

@@ -17,7 +17,7 @@ from lesionflow.model.files import write_arrays
 from lesionflow.model.prediction import Row
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version, register_bundle
-from lesionflow.scoring.report import ReportOptions
+from lesionflow.scoring.report import ReportLayout
 from lesionflow.tracking import runs as tracking
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME, answers, write_bundle
@@ -34,8 +34,8 @@ def night(contenders: Path) -> tuple[str, ...]:
     first, second = answers(0.6), answers(0.95)
     pairs = zip(first.image_ids, first.one_by_one(), second.one_by_one(), strict=True)
     rows = [Row(f"{name}.jpg", said, also=other) for name, said, other in pairs]
-    write_report(rows, contenders / "night.csv", ReportOptions(CHAMPION, also=CHALLENGER), False)
-    write_report(rows, contenders / "one.csv", ReportOptions(CHAMPION), False)
+    write_report(rows, contenders / "night.csv", ReportLayout(CHAMPION, also=CHALLENGER), False)
+    write_report(rows, contenders / "one.csv", ReportLayout(CHAMPION), False)
     lines = zip(first.image_ids, first.labels, first.lesion_ids, strict=True)
     labels = "".join(f"{name}.jpg,{HAM10000.names[label]},{lesion}\n" for name, label, lesion in lines)
     (contenders / "labels.csv").write_text("path,diagnosis,lesion_id\n" + labels)
@@ -132,7 +132,7 @@ def test_a_report_of_one_model_tells_a_leak_by_the_bytes_of_a_renamed_file_too(
         label = register_bundle(contenders / "bundle", card, NAME, None).label
     names = ["renamed.jpg", *(f"{name}.jpg" for name in said.image_ids[1:])]
     rows = [Row(name, each) for name, each in zip(names, said.one_by_one(), strict=True)]
-    write_report(rows, contenders / "few.csv", ReportOptions(label), False)
+    write_report(rows, contenders / "few.csv", ReportLayout(label), False)
     labels = zip(names, said.labels, strict=True)
     (contenders / "truth.csv").write_text(
         "path,diagnosis\n" + "".join(f"{name},{HAM10000.names[label]}\n" for name, label in labels)

@@ -17,6 +17,7 @@ from lesionflow.errors import DataError, ReportError
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.scoring import page
 from lesionflow.scoring.page import write_page
+from lesionflow.scoring.report import ReportLayout
 from tests.browser import BROWSER, REQUIRED
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\"'.jpg"
@@ -51,7 +52,7 @@ def picture(file: Path, colour: tuple[int, int, int] = (200, 30, 40)) -> str:
 
 def write(tmp_path: Path, rows: list[Row], **options: Any) -> str:
     out = tmp_path / "page.html"
-    write_page(rows, out, "m v1 <b>", **options)
+    write_page(rows, out, ReportLayout("m v1 <b>"), **options)
     return out.read_text(encoding="utf-8")
 
 
@@ -148,7 +149,7 @@ def test_a_page_is_whole_or_not_there(tmp_path: Path) -> None:
         raise DataError("gone")
 
     with pytest.raises(DataError):
-        write_page(breaking_off(), tmp_path / "page.html", "m")
+        write_page(breaking_off(), tmp_path / "page.html", ReportLayout("m"))
     assert list(tmp_path.iterdir()) == []
     write(tmp_path, [])
     with pytest.raises(ReportError, match="nothing was overwritten"):

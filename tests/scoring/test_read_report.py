@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lesionflow.errors import ReportError
 from lesionflow.model.prediction import IndexedPrediction, Row
-from lesionflow.scoring.report import ReportOptions, report_format
+from lesionflow.scoring.report import ReportLayout, report_format
 from tests.scoring.read_report import read_report
 from tests.scoring.write_report import write_report
 
@@ -26,7 +26,7 @@ by_kind = pytest.mark.parametrize("name", KINDS)
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reports")
     for name in KINDS:
-        write_report(ROWS, folder / name, ReportOptions("m", report_format(folder / name, None)), overwrite=False)
+        write_report(ROWS, folder / name, ReportLayout("m", report_format(folder / name, None)), overwrite=False)
     return folder
 
 
@@ -37,7 +37,7 @@ def test_what_was_written_is_read(reports: Path, name: str) -> None:
 
 @by_kind
 def test_no_rows_are_no_error(tmp_path: Path, name: str) -> None:
-    write_report([], tmp_path / name, ReportOptions("m", report_format(tmp_path / name, None)), overwrite=False)
+    write_report([], tmp_path / name, ReportLayout("m", report_format(tmp_path / name, None)), overwrite=False)
     assert list(read_report(tmp_path / name)) == []
 
 

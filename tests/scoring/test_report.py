@@ -22,7 +22,7 @@ from lesionflow.model.decision import decide
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.scoring import report
 from lesionflow.scoring.report import (
-    ReportOptions,
+    ReportLayout,
     check_diagnoses,
     check_isic_names,
     check_report,
@@ -39,7 +39,7 @@ FAILED = Row("images/b.jpg", None, "damaged", "broken, data stream")
 
 def written(tmp_path: Path, rows: list[Row], name: str = "out.csv", **options: object) -> Path:
     out = tmp_path / name
-    write_report(rows, out, ReportOptions("m v1", report_format(out, None), **options), overwrite=True)  # type: ignore[arg-type]
+    write_report(rows, out, ReportLayout("m v1", report_format(out, None), **options), overwrite=True)  # type: ignore[arg-type]
     return out
 
 
@@ -191,13 +191,12 @@ def test_frames_are_told_apart(tmp_path: Path) -> None:
         ({"carried_columns": ("a", "a")}, "twice"),
         ({"format": "isic", "top_k": 2}, "isic"),
         ({"format": "isic", "columns": ("path",)}, "isic"),
-        ({"format": "xlsx"}, "xlsx"),
     ],
 )
 def test_bad_options_are_refused_before_the_work(tmp_path: Path, options: dict[str, object], word: str) -> None:
     with pytest.raises(UsageError, match=word):
-        check_report("out.csv", ReportOptions("m", **options))  # type: ignore[arg-type]
-        check_diagnoses(ReportOptions("m", **options))  # type: ignore[arg-type]
+        check_report("out.csv", ReportLayout("m", **options))  # type: ignore[arg-type]
+        check_diagnoses(ReportLayout("m", **options))  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -243,7 +242,7 @@ def test_a_run_that_breaks_off_leaves_the_old_report_and_nothing_else(tmp_path: 
         raise DataError("gone")
 
     out = tmp_path / name
-    options = ReportOptions("m", report_format(out, None))
+    options = ReportLayout("m", report_format(out, None))
     with pytest.raises(DataError):
         write_report(breaking_off(), out, options, overwrite=False)
     assert list(tmp_path.iterdir()) == []
@@ -261,7 +260,7 @@ def test_a_file_that_comes_into_being_meanwhile_is_kept(tmp_path: Path) -> None:
         out.write_text("somebody else's")
 
     with pytest.raises(ReportError, match="came into being"):
-        write_report(slow(), out, ReportOptions("m"), overwrite=False)
+        write_report(slow(), out, ReportLayout("m"), overwrite=False)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["somebody else's"]
 
 
@@ -273,7 +272,7 @@ def test_without_hard_links_a_report_is_still_written_and_never_over_another(
 
     monkeypatch.setattr(os, "link", no_link)
     out = tmp_path / "out.csv"
-    write_report([SCORED], out, ReportOptions("m"), overwrite=False)
+    write_report([SCORED], out, ReportLayout("m"), overwrite=False)
     assert len(records(out)) == 1 and len(list(tmp_path.iterdir())) == 1
 
     def slow() -> Iterator[Row]:
@@ -281,7 +280,7 @@ def test_without_hard_links_a_report_is_still_written_and_never_over_another(
         yield SCORED
 
     with pytest.raises(ReportError, match="came into being"):
-        write_report(slow(), tmp_path / "two.csv", ReportOptions("m"), overwrite=False)
+        write_report(slow(), tmp_path / "two.csv", ReportLayout("m"), overwrite=False)
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet"])
@@ -291,12 +290,12 @@ def test_a_full_disk_is_a_message_and_leaves_nothing_behind(tmp_path: Path, name
 import random, resource, signal, sys
 from pathlib import Path
 from lesionflow.errors import ReportError
-from lesionflow.scoring.report import ReportOptions, report_format
+from lesionflow.scoring.report import ReportLayout, report_format
 from tests.scoring.write_report import write_report
 from lesionflow.model.prediction import IndexedPrediction, Row
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 out = Path(sys.argv[1])
-options = ReportOptions("m", report_format(out, None))
+options = ReportLayout("m", report_format(out, None))
 draw = random.Random(0)
 numbers = (tuple(draw.random() for _ in range(7)) for _ in range(20_000))
 rows = (Row(str(draw.random()), IndexedPrediction(seven, 3, True, "no")) for seven in numbers)
@@ -317,12 +316,12 @@ def test_memory_is_flat(tmp_path: Path) -> None:
     code = """
 import resource, sys
 from pathlib import Path
-from lesionflow.scoring.report import ReportOptions, report_format
+from lesionflow.scoring.report import ReportLayout, report_format
 from tests.scoring.write_report import write_report
 from lesionflow.model.prediction import IndexedPrediction, Row
 out, count = Path(sys.argv[1]), int(sys.argv[2])
 rows = (Row(f"images/{n}.jpg", IndexedPrediction((0.1,) * 5 + (0.4, 0.1), 5, False, "no")) for n in range(count))
-write_report(rows, out, ReportOptions("m", report_format(out, None)), overwrite=True)
+write_report(rows, out, ReportLayout("m", report_format(out, None)), overwrite=True)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
@@ -335,7 +334,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 def isic(tmp_path: Path, rows: list[Row], **options: Any) -> Path:
     out = tmp_path / "isic.csv"
-    write_report(rows, out, ReportOptions("m", "isic", **options), overwrite=True)
+    write_report(rows, out, ReportLayout("m", "isic", **options), overwrite=True)
     return out
 
 

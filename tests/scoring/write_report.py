@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from lesionflow.atomic import atomic_file, check_writable
 from lesionflow.model.prediction import Row
-from lesionflow.scoring.report import ReportOptions, check_diagnoses, check_report, write_rows
+from lesionflow.scoring.report import ReportLayout, check_diagnoses, check_report, write_rows
 from lesionflow.storage.location import Location
 
 
-def write_report(rows: Iterable[Row], out: Location, options: ReportOptions, overwrite: bool) -> None:
+def write_report(rows: Iterable[Row], out: Location, options: ReportLayout, overwrite: bool) -> None:
     """Write a report as its rows come: the file is complete, or it is not there.
 
     Raises
