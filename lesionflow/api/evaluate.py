@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Unpack
@@ -34,11 +33,9 @@ from lesionflow.evaluation.report import Evaluation
 from lesionflow.evaluation.stability import STABILITY, USUAL_IMAGES
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import TRAINED_ON_FILE, VALIDATION_FILE, Card
-from lesionflow.model.files import read_arrays
-from lesionflow.model.prediction import read_labelled
 from lesionflow.model.predictor import load_predictor
 from lesionflow.progress import stderr_console
-from lesionflow.registry.versions import SCORED, resolve
+from lesionflow.registry.versions import SCORED, opened
 from lesionflow.storage.location import location_text
 from lesionflow.tracking.tracking_store import connect, kept_settings
 
@@ -108,12 +105,9 @@ def _evaluate(
 ) -> Evaluation:
     if config.log:
         connect(tracking_uri, writes=True)
-    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
-        resolved = resolve(model, Path(folder), tracking_uri, (*SCORED, TRAINED_ON_FILE, VALIDATION_FILE))
+    with opened(model, tracking_uri, (*SCORED, TRAINED_ON_FILE, VALIDATION_FILE)) as resolved:
         predictor = load_predictor(resolved.folder, threads=1, averaged=config.tta)
-        card = predictor.card
-        known = read_arrays(resolved.folder, card, TRAINED_ON_FILE)
-        validation = read_labelled(read_arrays(resolved.folder, card, VALIDATION_FILE), card.labels)
+        card, known, validation = predictor.card, resolved.trained_on(), resolved.validation()
     label_set = card.labels if config.diagnoses is None else read_label_set(config.diagnoses)
     mapping = map_between(card.labels, label_set, read_mapping(config.mapping))
     images = read_labelled_images(data, cache, config.labels, label_set)

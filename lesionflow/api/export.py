@@ -31,7 +31,7 @@ from lesionflow.model.predictor import Predictor
 from lesionflow.pages import markdown_page
 from lesionflow.progress import stderr_console
 from lesionflow.registry.training_artifacts import BUNDLE_FILES
-from lesionflow.registry.versions import Resolved, resolve
+from lesionflow.registry.versions import Resolved, opened
 from lesionflow.runtimes.artifact import check_installed, check_source, open_artifact, write_artifact
 from lesionflow.runtimes.config import BUNDLE, HUB, INT8, ExportConfig
 from lesionflow.runtimes.description import ABOUT_FILE, CARD_PAGE_FILE, README_FILE, describe, readme
@@ -113,15 +113,17 @@ def export(
         raise ReportError(f"{target}: not an empty folder; name a new one")
     console = console or stderr_console()
     parity, cost = None, None
-    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as downloaded:
-        found = resolve(location_text(model, "model"), Path(downloaded), tracking_uri, BUNDLE_FILES)
-        with _whole_folder(target) as partial, console.status("exporting") as status:
-            if config.format == BUNDLE:
-                _copy_bundle(found.folder, partial)
-            elif config.format == HUB:
-                _write_hub(found.folder, partial)
-            else:
-                parity, cost = _write_runtime(found, partial, config, cache, status.update)
+    with (
+        opened(location_text(model, "model"), tracking_uri, BUNDLE_FILES) as found,
+        _whole_folder(target) as partial,
+        console.status("exporting") as status,
+    ):
+        if config.format == BUNDLE:
+            _copy_bundle(found.folder, partial)
+        elif config.format == HUB:
+            _write_hub(found.folder, partial)
+        else:
+            parity, cost = _write_runtime(found, partial, config, cache, status.update)
     files = tuple(sorted(file.name for file in target.iterdir()))
     return Exported(found.label, target, files, parity, cost)
 

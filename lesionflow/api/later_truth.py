@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,7 @@ from lesionflow.evaluation.later_truth import (
     measure_later_truth,
 )
 from lesionflow.evaluation.metrics import Difference, compare, metric_values
-from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, Estimate, read_card
-from lesionflow.model.files import read_arrays
+from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, Estimate
 from lesionflow.model.report_table import label_set_of, read_both_tables, read_report_table
 from lesionflow.model.shipped import PRETRAINED
 from lesionflow.pages import write_page
@@ -131,21 +129,20 @@ def trained_before(model: str, found: LaterTruth, tracking_uri: str | None) -> t
 
     The sentence is empty where it was not; where that cannot be found out, it says why.
     """
-    from lesionflow.registry.versions import resolve  # which brings MLflow along only for a registry's model
+    from lesionflow.registry.versions import opened  # which brings MLflow along only for a registry's model
 
     why = "its report names no registered version"
     address = PRETRAINED if model.startswith(f"{PRETRAINED} ") else ""
     if version := re.match(r"[^/@:]+/\d+(?= \(|$)", model):
         address = f"models:/{version.group()}"
     try:
-        with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
-            if address:
-                resolved = resolve(address, Path(folder), tracking_uri, (CARD_FILE, TRAINED_ON_FILE))
-                known = read_arrays(resolved.folder, read_card(resolved.folder), TRAINED_ON_FILE)
-                if known is not None and resolved.label == model:
-                    leak = leak_of(found, known)
-                    return leak.images > 0, leak.describe(model) if leak.images else ""
-                why = "it does not tell its training lesions" if known is None else f"{address} is {resolved.label}"
+        if address:
+            with opened(address, tracking_uri, (CARD_FILE, TRAINED_ON_FILE)) as resolved:
+                known = resolved.trained_on()
+            if known is not None and resolved.label == model:
+                leak = leak_of(found, known)
+                return leak.images > 0, leak.describe(model) if leak.images else ""
+            why = "it does not tell its training lesions" if known is None else f"{address} is {resolved.label}"
     except LesionflowError as error:
         why = str(error)
     return False, f"whether {model} was trained on these images cannot be said: {why}"

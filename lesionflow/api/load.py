@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -83,11 +81,10 @@ def load(
         model = lesionflow.load("pretrained")
         model.predict(["mole.jpg"])[0].probabilities["mel"]
     """
-    from lesionflow.registry.versions import resolve
+    from lesionflow.registry.versions import opened
 
     config = ScoringConfig(device=device, tta=tta)
-    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
-        resolved = resolve(location_text(model, "model"), Path(folder), tracking_uri)
+    with opened(location_text(model, "model"), tracking_uri) as resolved:
         # One thread a batch, as in scoring: the batches are what is done at the same time.
         predictor = load_predictor(resolved.folder, threads=1, device=config.device, averaged=config.tta)
     return LoadedModel(resolved.label, predictor)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
@@ -12,9 +11,7 @@ from typing import Unpack
 from lesionflow.api.overrides import MonitorOptions, configured
 from lesionflow.atomic import atomic_file, output_folder
 from lesionflow.errors import DataError, RegistryError, counted, first_few
-from lesionflow.model.card import VALIDATION_FILE, read_card
-from lesionflow.model.files import read_arrays
-from lesionflow.model.prediction import read_labelled
+from lesionflow.model.card import VALIDATION_FILE
 from lesionflow.monitoring.image_sample import ImageSample
 from lesionflow.monitoring.limits import MonitorConfig, read_limits
 from lesionflow.monitoring.nights import Night, check_same, read_nights, sample_of_validation
@@ -118,20 +115,18 @@ def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, n
             check_same(first, night)
         estimates = {name: estimate.value for name, estimate in night.estimates.items()}
         return Reference(GIVEN, night.name, night.sample, estimates)
-    from lesionflow.registry.versions import SCORED, resolve  # which brings MLflow along only for a registry's model
+    from lesionflow.registry.versions import SCORED, opened  # which brings MLflow along only for a registry's model
 
-    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
-        resolved = resolve(source, Path(folder), tracking_uri, (*SCORED, VALIDATION_FILE))
-        card = read_card(resolved.folder)
-        said = read_labelled(read_arrays(resolved.folder, card, VALIDATION_FILE), card.labels)
-    if first is not None and card.classes != first.diagnoses:
+    with opened(source, tracking_uri, (*SCORED, VALIDATION_FILE)) as resolved:
+        said, classes = resolved.validation(), resolved.card.classes
+    if first is not None and classes != first.diagnoses:
         raise DataError(f"{resolved.label} has other diagnoses than the nights; give the model that scored them")
     if said is None:
         notes.append(f"{resolved.label} came without what it says of its validation part: the first nights alone count")
         return None
     scored = Scored(said.probabilities, said.called, said.malignant_probability, said.malignant)
     estimates = {name: estimate.value for name, estimate in estimate_performance(scored).items()}
-    return Reference(VALIDATION, f"of {resolved.label}", sample_of_validation(said, card.classes), estimates)
+    return Reference(VALIDATION, f"of {resolved.label}", sample_of_validation(said, classes), estimates)
 
 
 def _champion(name: str, tracking_uri: str | None) -> str:

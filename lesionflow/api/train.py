@@ -25,8 +25,7 @@ from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.report_pictures import learning_picture
-from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE, Card, read_card
-from lesionflow.model.files import read_arrays
+from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE, Card
 from lesionflow.profile.describe import describe_images
 from lesionflow.profile.description import Description
 from lesionflow.profile.page import write_description
@@ -35,7 +34,7 @@ from lesionflow.registry.champion import promote_best
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.training_artifacts import check_may_register, find_trained
-from lesionflow.registry.versions import SCORED, Resolved, Version, resolve
+from lesionflow.registry.versions import SCORED, Resolved, Version, opened
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import without_password
 from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished
@@ -167,9 +166,8 @@ def _with_named_models(config: TrainingConfig, tracking_uri: str | None) -> Trai
     cards = {}
     for option, address in named.items():
         if address:
-            with tempfile.TemporaryDirectory(prefix="lesionflow-named-") as folder:
-                resolved = resolve(address, Path(folder), tracking_uri, (CARD_FILE,))
-                cards[option] = read_card(resolved.folder)
+            with opened(address, tracking_uri, (CARD_FILE,)) as resolved:
+                cards[option] = resolved.card
             found[option] = resolved.address or address
     if start := cards.get("start_from"):
         if start.network not in config.networks:
@@ -214,8 +212,7 @@ def _read_beginning(config: TrainingConfig, images: LabelledImages, split: Split
 
     if not config.starts_from_bundle:
         return None
-    with tempfile.TemporaryDirectory(prefix="lesionflow-start-") as folder:
-        resolved = resolve(config.start_from, Path(folder), None, (*SCORED, KERAS_FILE, TRAINED_ON_FILE))
+    with opened(config.start_from, files=(*SCORED, KERAS_FILE, TRAINED_ON_FILE)) as resolved:
         start = read_start(
             resolved.folder, config.width, keep_last_layer=config.last_layer == "kept",
             label_set=images.label_set,
@@ -230,9 +227,8 @@ def _read_teaching(
     """What the teacher says of the training images; None without one."""
     if not config.teacher:
         return None
-    with tempfile.TemporaryDirectory(prefix="lesionflow-teacher-") as folder:
-        resolved = resolve(config.teacher, Path(folder), None, (*SCORED, TRAINED_ON_FILE))
-        if (classes := read_card(resolved.folder).classes) != images.label_set.names:
+    with opened(config.teacher, files=(*SCORED, TRAINED_ON_FILE)) as resolved:
+        if (classes := resolved.card.classes) != images.label_set.names:
             raise UsageError(
                 f"--teacher: {resolved.label} tells other diagnoses apart ({', '.join(classes)}) than "
                 f"{images.label_set.name} has; name a teacher of these diagnoses"
@@ -245,8 +241,7 @@ def _read_teaching(
 
 def _learnt_from(resolved: Resolved, images: LabelledImages, split: Split, console: Console) -> LearntFrom:
     """What a model that training builds on has seen; says whether lesions of validation or test are among it."""
-    card = read_card(resolved.folder)
-    known, warning = read_arrays(resolved.folder, card, TRAINED_ON_FILE), ""
+    known, warning = resolved.trained_on(), ""
     if known is None:
         warning = f"{resolved.label} does not tell its training lesions: whether it knows the test part cannot be said"
     else:
@@ -256,7 +251,7 @@ def _learnt_from(resolved: Resolved, images: LabelledImages, split: Split, conso
             warning = leak.describe(f"{resolved.label}, which training builds on,")
     if warning:
         say(f"warning: {warning}", console=console, warning=True)
-    return LearntFrom(resolved.label, card.licence, known, warning)
+    return LearntFrom(resolved.label, resolved.card.licence, known, warning)
 
 
 def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig:

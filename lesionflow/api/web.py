@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Unpack
 
@@ -11,7 +10,7 @@ from lesionflow.api.overrides import WebOptions, configured
 from lesionflow.defaults import DEFAULT_MODEL
 from lesionflow.images.discovery import default_cache
 from lesionflow.model.files import read_bundle
-from lesionflow.registry.versions import resolve
+from lesionflow.registry.versions import opened
 from lesionflow.storage.location import location_text
 from lesionflow.webapp.build import Page, write_page
 from lesionflow.webapp.runtime import RUNTIME, WebConfig, fetch_package
@@ -52,8 +51,7 @@ def web(
         written.
     """
     config = configured(WebConfig, config, overrides)
-    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as downloaded:
-        found = resolve(location_text(model, "model"), Path(downloaded), tracking_uri)
+    with opened(location_text(model, "model"), tracking_uri) as found:
         card, graph = read_bundle(found.folder)
     archive = fetch_package(
         RUNTIME, Path(cache) if cache else default_cache(), Path(config.runtime) if config.runtime else None

@@ -105,6 +105,11 @@ class Card:
         """How reports and messages name a bundle that no registry has named."""
         return f"{self.network}@{self.digest[:12]}"
 
+    @property
+    def marked_label(self) -> str:
+        """The same; demo data marked."""
+        return self.label + (" (demo data)" if self.demo else "")
+
 
 def dataset_name(source: str) -> str:
     """The field's name for a data set, where that of its folder tells it."""

@@ -72,7 +72,7 @@ class BundleModel:
         for first in range(0, len(values), BATCH_SIZE):
             rows += predict_batch(self.predictor, values[first : first + BATCH_SIZE], _decode)
         card = self.predictor.card
-        model = card.label + (" (demo data)" if card.demo else "")
+        model = card.marked_label
         columns, kinds = {}, output_columns(card.labels)
         values_of = row_values(tuple(kinds), model, labels=card.labels)
         table = [values_of(row) for row in rows]

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import datetime
 import shlex
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import DataError, RegistryError, UsageError
 from lesionflow.evaluation.label_mapping import map_between
-from lesionflow.model.card import CARD_FILE, VALIDATION_FILE, Card, read_card
-from lesionflow.model.files import read_arrays
-from lesionflow.model.prediction import LabelledPredictions, read_labelled
+from lesionflow.model.card import CARD_FILE, VALIDATION_FILE, Card
+from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.registry.versions import (
     LOGGED_MODEL,
     Version,
     find_validation,
     find_version,
     number_by_alias,
+    opened,
     parse_address,
     registered_at,
-    resolve,
     suggest_model,
 )
 
@@ -62,11 +59,8 @@ def find_compared_model(model: str) -> ComparedModel:
                 f"no {alias} of {name} in the registry{suggest_model(name, str(alias))}; see what there was: {command}"
             )
         return compared_model_of(find_version(name, number))
-    with tempfile.TemporaryDirectory() as folder:
-        found = resolve(model, Path(folder), files=(CARD_FILE, VALIDATION_FILE))
-        card = read_card(found.folder)
-        validation = read_labelled(read_arrays(found.folder, card, VALIDATION_FILE), card.labels)
-        return ComparedModel(found.label, card, validation)
+    with opened(model, files=(CARD_FILE, VALIDATION_FILE)) as found:
+        return ComparedModel(found.label, found.card, found.validation())
 
 
 _MEASURE_BOTH = "evaluate both on the same data with `lesionflow evaluate`"

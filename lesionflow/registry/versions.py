@@ -8,12 +8,14 @@ import importlib.metadata
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lesionflow.errors import RegistryError, UsageError, did_you_mean, first_few
 from lesionflow.evaluation.metrics import DECIDING
-from lesionflow.model.card import CARD_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card
+from lesionflow.model.card import CARD_FILE, ONNX_FILE, TRAINED_ON_FILE, VALIDATION_FILE, Card, read_card
 from lesionflow.model.files import bundle_of_logged_model, read_arrays
 from lesionflow.model.prediction import LabelledPredictions, read_labelled
 from lesionflow.model.pyfunc import INPUT_COLUMN, REQUIREMENTS, output_columns
@@ -21,6 +23,9 @@ from lesionflow.model.shipped import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.registry.lookup import Entry, fetch_entry, find_entry
 from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, without_password
 from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_missing, kept_addresses
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SCORED = (CARD_FILE, ONNX_FILE)  # what scoring reads of a bundle
 LATEST = "latest"  # the newest version, whichever that is
@@ -137,7 +142,7 @@ def find_validation(version: Version) -> LabelledPredictions | None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         bundle = _fetch_version(version.name, version.number, Path(folder), (VALIDATION_FILE,))
-        return read_labelled(read_arrays(bundle, version.card, VALIDATION_FILE), version.card.labels)
+        return Resolved(bundle, version.card, version.label).validation()
 
 
 def registered_at(name: str, number: int) -> datetime.datetime:
@@ -152,8 +157,24 @@ class Resolved:
     """A bundle on this machine, and how to name it in a report."""
 
     folder: Path
+    card: Card
     label: str
     address: str = ""  # models:/NAME/VERSION of a registered one
+
+    def trained_on(self) -> dict[str, np.ndarray] | None:
+        """What it says of its training lesions, see `model.trained_on`; None where it came without."""
+        return read_arrays(self.folder, self.card, TRAINED_ON_FILE)
+
+    def validation(self) -> LabelledPredictions | None:
+        """Its predictions for its validation part; None where it came without."""
+        return read_labelled(read_arrays(self.folder, self.card, VALIDATION_FILE), self.card.labels)
+
+
+@contextlib.contextmanager
+def opened(model: str, tracking_uri: str | None = None, files: tuple[str, ...] = SCORED) -> Iterator[Resolved]:
+    """Find a bundle as `resolve` does; what is copied of it is there until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
+        yield resolve(model, Path(folder), tracking_uri, files)
 
 
 def resolve(
@@ -191,7 +212,7 @@ def resolve(
     entry = find_entry(*asked) or fetch_entry(*asked, download_to, files) or _ask(*asked, download_to, files)
     version = Version(name, entry.number, read_card(entry.bundle))
     _check_registered(version.label, version.card, entry.card_digest, entry.bundle)
-    return Resolved(entry.bundle, version.label, f"models:/{name}/{entry.number}")
+    return Resolved(entry.bundle, version.card, version.label, f"models:/{name}/{entry.number}")
 
 
 def resolve_folder(model: str) -> Resolved:
@@ -207,7 +228,7 @@ def resolve_folder(model: str) -> Resolved:
     if not (folder / CARD_FILE).exists():  # what `mlflow artifacts download` makes has the bundle inside
         folder = bundle_of_logged_model(str(folder.absolute())) or folder
     card = read_card(folder)
-    return Resolved(folder, prefix + _label(card))
+    return Resolved(folder, card, prefix + card.marked_label)
 
 
 def parse_address(model: str) -> tuple[str, str | None, int | None]:
@@ -222,10 +243,6 @@ def parse_address(model: str) -> tuple[str, str | None, int | None]:
     if number and number.lower() == LATEST:  # as MLflow reads it
         return name, LATEST, None
     return name, alias, int(number) if number else None
-
-
-def _label(card: Card) -> str:
-    return card.label + (" (demo data)" if card.demo else "")
 
 
 def _check_registered(label: str, card: Card, registered: str | None, bundle: Path) -> None:
@@ -305,7 +322,7 @@ def _resolve_logged(model: str, download_to: Path, tracking_uri: str | None, fil
     with registry_errors(f"reading {model}"):
         about = mlflow.models.get_model_info(f"models:/{found.model_id}").metadata or {}
     _check_registered(model, card, about.get("card_digest"), folder)
-    return Resolved(folder, _label(card))
+    return Resolved(folder, card, card.marked_label)
 
 
 def _fetch_bundle(label: str, source: str, folder: Path, files: tuple[str, ...]) -> Path:
