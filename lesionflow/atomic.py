@@ -126,6 +126,12 @@ def atomic_file(out: Location, overwrite: bool) -> Iterator[BinaryIO]:
         raise ReportError(f"{out}: cannot be written ({reason}); nothing was left behind") from error
 
 
+def write_whole(out: Location, content: str | bytes, overwrite: bool) -> None:
+    """Write a file of this content, whole or not at all. Raises `ReportError` as `atomic_file` does."""
+    with atomic_file(out, overwrite) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
 @contextlib.contextmanager
 def partial_file(out: Location) -> Iterator[Path]:
     """Where to write what `put_in_place` is to name `out`; it is removed after the block."""

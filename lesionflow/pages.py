@@ -9,10 +9,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from lesionflow.atomic import atomic_file
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -47,12 +44,6 @@ def markdown_page(text: str) -> str:
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     title = re.sub(r"\\(.)", r"\1", first.removeprefix("# "))  # what Markdown escapes
     return page(title, [], [Markup(markdown.render(rest))])  # markdown-it escapes what it is given
-
-
-def write_page(out: Path, text: str, overwrite: bool) -> None:
-    """Write a page, whole or not at all. Raises `ReportError` where it cannot be written."""
-    with atomic_file(out, overwrite) as file:
-        file.write(text.encode())
 
 
 def base_style() -> Markup:

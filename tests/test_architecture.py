@@ -14,7 +14,7 @@ import architecture  # type: ignore[import-not-found]
 PACKAGE = Path(__file__).parents[1] / "lesionflow"
 # In order; rooms on one line are siblings and do not import each other.
 ORDER = [
-    ["version", "usage_data", "garbage"], ["errors"], ["options"], ["defaults"], ["yaml_files"], ["diagnoses"],
+    ["version", "usage_data"], ["errors"], ["options"], ["defaults"], ["yaml_files"], ["diagnoses"],
     ["storage"], ["atomic"], ["pages"], ["progress"],
     ["images"], ["datasets"], ["dataverse", "profile"], ["model"],
     ["evaluation", "monitoring", "scoring", "webapp"], ["training"],

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesionflow.atomic import atomic_file, output_folder
+from lesionflow.atomic import output_folder, write_whole
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import LesionflowError
@@ -28,7 +28,6 @@ from lesionflow.evaluation.metrics import Difference, compare, metric_values
 from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, Estimate
 from lesionflow.model.report_table import label_set_of, read_both_tables, read_report_table
 from lesionflow.model.shipped import PRETRAINED
-from lesionflow.pages import write_page
 
 PAGE_FILE, METRICS_FILE = LATER_TRUTH_FILES = ("report.html", "metrics.json")
 
@@ -100,9 +99,8 @@ def evaluate_report(
         found = _evaluated(report, truth, sampled, labels, resamples, tracking_uri)
         if folder is not None:
             values = later_truth_json(found.model, found.report, found.truth, found.metrics)
-            with atomic_file(folder / METRICS_FILE, overwrite) as file:
-                file.write(json.dumps(values, indent=2, allow_nan=False).encode() + b"\n")
-            write_page(folder / PAGE_FILE, later_truth_page(found.about, found.truth, found.metrics), overwrite)
+            write_whole(folder / METRICS_FILE, json.dumps(values, indent=2, allow_nan=False) + "\n", overwrite)
+            write_whole(folder / PAGE_FILE, later_truth_page(found.about, found.truth, found.metrics), overwrite)
     return found
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import time
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from lesionflow.api.overrides import ReportOptions, configured
 from lesionflow.errors import ReportError, UsageError
@@ -18,6 +19,9 @@ from lesionflow.scoring.shards import JOB_FILE, job_folder
 from lesionflow.storage.location import Location
 from lesionflow.storage.objects import is_file
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 
 def merge(
     out: Location | str | os.PathLike[str],
@@ -25,6 +29,7 @@ def merge(
     *,
     to: Location | str | os.PathLike[str] | None = None,
     tracking_uri: str | None = None,
+    console: Console | None = None,
     **overrides: Unpack[ReportOptions],
 ) -> Summary:
     """Make the report of what `score` with `shard="I/N"` has done. Nothing is scored, and no model is needed.
@@ -39,6 +44,8 @@ def merge(
         What to write; `overrides` replace single options of it.
     tracking_uri
         MLflow tracking store, for `log`.
+    console
+        Where notices go; by default stderr.
 
     Returns
     -------
@@ -60,7 +67,7 @@ def merge(
     from lesionflow.tracking.scoring_runs import ScoringJob, logged  # imports that few jobs need
 
     job = ScoringJob(None, str(share_of), str(destination), config.log_report, tracking_uri)
-    return logged(job, lambda: _merge(share_of, destination, config), say)
+    return logged(job, lambda: _merge(share_of, destination, config), functools.partial(say, console=console))
 
 
 def _merge(share_of: Destination, destination: Destination, config: ReportConfig) -> Summary:

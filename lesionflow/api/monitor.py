@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Unpack
 
 from lesionflow.api.overrides import MonitorOptions, configured
-from lesionflow.atomic import atomic_file, output_folder
+from lesionflow.atomic import output_folder, write_whole
 from lesionflow.errors import DataError, RegistryError, counted, first_few
 from lesionflow.model.card import VALIDATION_FILE
 from lesionflow.monitoring.image_sample import ImageSample
@@ -18,7 +18,6 @@ from lesionflow.monitoring.nights import Night, check_same, read_nights, sample_
 from lesionflow.monitoring.page import watch_json, watch_page
 from lesionflow.monitoring.performance import Scored, estimate_performance
 from lesionflow.monitoring.watch import GIVEN, VALIDATION, Reference, Watch, watch
-from lesionflow.pages import write_page
 from lesionflow.scoring.review_sample import SAMPLE_COLUMNS
 
 PAGE_FILE, JSON_FILE = MONITOR_FILES = ("nights.html", "nights.json")
@@ -81,9 +80,9 @@ def _monitor(
     found = watch(nights, given, limits, config.reference_nights, tuple(notes))
     if out is not None:
         champion = "" if config.registered_model is None else _champion(config.registered_model, tracking_uri)
-        with atomic_file(out / JSON_FILE, config.overwrite) as file:
-            file.write(json.dumps(watch_json(found, champion), indent=1, allow_nan=False).encode() + b"\n")
-        write_page(out / PAGE_FILE, watch_page(found, champion), config.overwrite)
+        told = json.dumps(watch_json(found, champion), indent=1, allow_nan=False) + "\n"
+        write_whole(out / JSON_FILE, told, config.overwrite)
+        write_whole(out / PAGE_FILE, watch_page(found, champion), config.overwrite)
     return found
 
 

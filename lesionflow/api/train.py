@@ -356,7 +356,8 @@ def _promote_best(trained: list[Version]) -> tuple[Version, Verdict, Version | N
 
 def _log_description(description: Description) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        tracking.log_description(write_description(description, Path(folder)))
+        write_description(description, Path(folder))
+        tracking.log_files(Path(folder), "data")
 
 
 def _deciding(card: Card) -> dict[str, float]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.atomic import atomic_file
+from lesionflow.atomic import write_whole
 from lesionflow.datasets.label_table import ATTRIBUTES
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.errors import DataError, ImageError, counted, first_few
@@ -228,14 +228,13 @@ def write_evaluation(evaluation: Evaluation, folder: Path, overwrite: bool = Fal
     Raises `ReportError` where a file cannot be written.
     """
     contents = {
-        METRICS_FILE: json.dumps(evaluation_json(evaluation), indent=2, allow_nan=False).encode() + b"\n",
-        PREDICTIONS_FILE: _predictions_csv(evaluation.predictions).encode(),
+        METRICS_FILE: json.dumps(evaluation_json(evaluation), indent=2, allow_nan=False) + "\n",
+        PREDICTIONS_FILE: _predictions_csv(evaluation.predictions),
         **{f"{picture.name}.png": picture.png() for picture in evaluation.pictures},
-        PAGE_FILE: evaluation_page(evaluation).encode(),  # last: where it is, everything is
+        PAGE_FILE: evaluation_page(evaluation),  # last: where it is, everything is
     }
     for name, content in contents.items():
-        with atomic_file(folder / name, overwrite) as file:
-            file.write(content)
+        write_whole(folder / name, content, overwrite)
     return [folder / name for name in contents]
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lesionflow.atomic import atomic_file
+from lesionflow.atomic import write_whole
 from lesionflow.defaults import usable_cores
 from lesionflow.errors import ImageError, LesionflowError
 from lesionflow.images.decode import decode, header
@@ -116,8 +116,7 @@ class ImageSample:
     def save(self) -> None:
         """Keep what was measured."""
         if self.file is not None:
-            with atomic_file(self.file, overwrite=True) as file:
-                file.write(json.dumps(self.known).encode() + b"\n")
+            write_whole(self.file, json.dumps(self.known) + "\n", overwrite=True)
 
 
 def _measured(path: str) -> tuple[Any, ...] | None:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.atomic import atomic_file, output_folder
+from lesionflow.atomic import output_folder, write_whole
 from lesionflow.datasets.split import PARTS
 from lesionflow.errors import counted
 from lesionflow.images.duplicates import ALIKE, NEAR
-from lesionflow.pages import image, page, paragraph, picture, section, sentence, table, warning, write_page
+from lesionflow.pages import image, page, paragraph, picture, section, sentence, table, warning
 from lesionflow.profile import figures as figures
 from lesionflow.profile.attributes import COLUMNS
 from lesionflow.profile.copies import Copy, leaks
@@ -34,10 +34,9 @@ def write_description(description: Description, folder: Path, overwrite: bool = 
     written = [folder / JSON_FILE, folder / PAGE_FILE]
     with output_folder(folder, DESCRIPTION_FILES, overwrite):
         text = description_page(description)
-        with atomic_file(written[0], overwrite) as file:
-            file.write(json.dumps(description.as_json(), indent=1).encode() + b"\n")
+        write_whole(written[0], json.dumps(description.as_json(), indent=1) + "\n", overwrite)
         # A name that is not UTF-8 must not cost the page.
-        write_page(written[1], text.encode("utf-8", "replace").decode(), overwrite)
+        write_whole(written[1], text.encode("utf-8", "replace"), overwrite)
     return written
 
 

@@ -45,9 +45,7 @@ def inspect_store(tracking_uri: str, name: str) -> dict[str, Any]:
         began = time.monotonic()
         connect(tracking_uri)
         told["seconds"] = time.monotonic() - began
-        told |= _counts()
-        told["artifacts"] = _artifacts()
-        told["moved"] = _moved_artifacts()
+        told |= _look_around()
         told["champion"] = _champion(name, tracking_uri)
         told["interrupted"] = _interrupted()
     except LesionflowError as error:
@@ -68,27 +66,20 @@ def _explain_schema(address: str) -> str:
     return "empty" if schema.state == MISSING else ""
 
 
-def _counts() -> dict[str, int]:
+def _look_around() -> dict[str, Any]:
+    """What a store holds, where the default experiment keeps files, and what to do where such a folder was moved."""
     client = mlflow.MlflowClient()
-    with registry_errors("counting"):
+    with registry_errors("looking what is there"):
         experiments = client.search_experiments(max_results=1000)
         models = client.search_registered_models(max_results=100)
-    return {"experiments": len(experiments), "models": len(models)}
-
-
-def _artifacts() -> str:
-    """Where the default experiment keeps files."""
-    with registry_errors("looking where artifacts are kept"):
-        experiment = mlflow.MlflowClient().get_experiment("0")
-    return str(experiment.artifact_location)
-
-
-def _moved_artifacts() -> str:
-    """What to do where artifacts are looked for in a folder that was moved; empty otherwise."""
-    with registry_errors("looking for artifacts"):
-        experiments = mlflow.MlflowClient().search_experiments(max_results=1000)
+        artifacts = str(client.get_experiment("0").artifact_location)
     moved = (explain_moved(str(each.artifact_location), str(mlflow.get_tracking_uri())) for each in experiments)
-    return next(filter(None, moved), "")
+    return {
+        "experiments": len(experiments),
+        "models": len(models),
+        "artifacts": artifacts,
+        "moved": next(filter(None, moved), ""),
+    }
 
 
 def _champion(name: str, tracking_uri: str) -> dict[str, Any] | None:

@@ -23,9 +23,9 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
 from lesionflow.datasets.label_table import is_missing_word
+from lesionflow.defaults import no_collection
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import LesionflowError, ReportError, UsageError
-from lesionflow.garbage import no_collection
 from lesionflow.images.signatures import SUFFIXES
 from lesionflow.model.columns import ALSO, FRAME, SCORED, Value, chosen_columns, csv_text, is_number, row_values, utf8
 from lesionflow.model.decision import prior_of_call

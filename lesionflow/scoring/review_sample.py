@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.atomic import atomic_file
+from lesionflow.atomic import write_whole
 from lesionflow.model.columns import csv_text, path_with_frame
 from lesionflow.model.prediction import Row
 from lesionflow.storage.location import Location
@@ -106,8 +106,7 @@ def write_sample(sample: ReviewSample, out: Location, overwrite: bool) -> None:
     lines = [",".join(SAMPLE_COLUMNS)]
     for path, chance in zip(sample.paths, sample.chances, strict=True):
         lines.append(f"{csv_text(path)},{chance:.9g}")
-    with atomic_file(out, overwrite) as file:
-        file.write(("\n".join(lines) + "\n").encode())
+    write_whole(out, "\n".join(lines) + "\n", overwrite)
 
 
 def _proportional(sizes: np.ndarray, count: int) -> np.ndarray:

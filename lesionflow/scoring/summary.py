@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lesionflow.atomic import atomic_file
+from lesionflow.atomic import write_whole
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import IMAGE_FAILURES
 from lesionflow.images import PIXELS_VERSION
@@ -201,5 +201,4 @@ def build_summary(
 
 def write_summary(summary: Mapping[str, Any], out: Location, overwrite: bool) -> None:
     """Write a summary, whole or not at all. Raises `ReportError` where it cannot be written."""
-    with atomic_file(out, overwrite) as file:
-        file.write(json.dumps(summary, indent=2, ensure_ascii=False).encode() + b"\n")
+    write_whole(out, json.dumps(summary, indent=2, ensure_ascii=False) + "\n", overwrite)

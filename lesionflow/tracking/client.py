@@ -15,7 +15,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -64,15 +64,22 @@ def set_variables() -> set[str]:
 @contextlib.contextmanager
 def patient() -> Iterator[None]:
     """Wait longer inside the block: a minute where nothing answers, four where a server accepts and stays silent."""
-    before = {name: os.environ.get(name) for name in PATIENT.keys() - SET_BY_USER}
-    os.environ.update({name: PATIENT[name] for name in before})
+    longer = {name: value for name, value in PATIENT.items() if name not in SET_BY_USER}
+    with kept_variables(longer):
+        os.environ.update(longer)
+        yield
+
+
+@contextlib.contextmanager
+def kept_variables(names: Iterable[str]) -> Iterator[None]:
+    """Whatever the block sets environment variables to, they are afterwards what they were before."""
+    before = {name: os.environ.get(name) for name in names}
     try:
         yield
     finally:
         for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
+            os.environ.pop(name, None)
+            if value is not None:
                 os.environ[name] = value
 
 

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -22,7 +22,7 @@ from lesionflow.errors import RegistryError, UsageError
 from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import Card, Estimate
-from lesionflow.tracking.client import active_run_id, mlflow, registry_errors
+from lesionflow.tracking.client import active_run_id, kept_variables, mlflow, registry_errors
 from lesionflow.tracking.provenance import git_commit, package_versions
 from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_addresses
 from lesionflow.training.config import CONFIG_FILE, TrainingConfig, settings_text
@@ -101,12 +101,8 @@ def _experiment_id(name: str) -> str:
 
 def _choose_experiment_of(run_id: str) -> None:
     """Make the experiment of a run the active one: MLflow starts a run again only there."""
-    before = os.environ.get("MLFLOW_EXPERIMENT_ID")
-    mlflow.set_experiment(experiment_id=mlflow.get_run(run_id).info.experiment_id)
-    if before is None:  # which MLflow sets, and a later run would take for the user's choice
-        os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
-    else:
-        os.environ["MLFLOW_EXPERIMENT_ID"] = before
+    with kept_variables(["MLFLOW_EXPERIMENT_ID"]):  # MLflow sets it; a later run would take that for the user's choice
+        mlflow.set_experiment(experiment_id=mlflow.get_run(run_id).info.experiment_id)
 
 
 def _is_random_name(name: str) -> bool:
@@ -249,13 +245,6 @@ def log_files(folder: Path, under: str | None = None) -> None:
     """Log all files of a folder as artifacts of the run, in its folder `under`."""
     with registry_errors("logging files"):
         mlflow.log_artifacts(str(folder), under)
-
-
-def log_description(files: Sequence[Path]) -> None:
-    """Log the files of a data set's description, under `data/`."""
-    with registry_errors("logging the data's description"):
-        for file in files:
-            mlflow.log_artifact(str(file), "data")
 
 
 def log_card_metrics(card: Card) -> None:

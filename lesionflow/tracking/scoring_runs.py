@@ -263,7 +263,10 @@ def _write_with_mlflow(run: WholeRun, tracking_uri: str | None, report: Location
     connect(tracking_uri, writes=True)
     with registry_errors("logging the job"):
         client, begun = mlflow.MlflowClient(), os.environ.get(RUN_ID_VARIABLE)
-        run_id = begun or _create_run(client, run)
+        run_id = (
+            begun
+            or client.create_run(find_or_create_experiment(run.experiment), run.began, run_name=run.name).info.run_id
+        )
         try:
             _log_values(client, run_id, run, {} if begun else run.parameters)
             if report is not None:
@@ -271,11 +274,6 @@ def _write_with_mlflow(run: WholeRun, tracking_uri: str | None, report: Location
         finally:
             if not begun:
                 client.set_terminated(run_id, run.status)
-
-
-def _create_run(client: Any, run: WholeRun) -> str:
-    created = client.create_run(find_or_create_experiment(run.experiment), run.began, run_name=run.name)
-    return str(created.info.run_id)
 
 
 def _log_values(client: Any, run_id: str, run: WholeRun, parameters: Mapping[str, str]) -> None:

@@ -9,8 +9,8 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
+from lesionflow.defaults import no_collection
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.garbage import no_collection
 
 BACKENDS = ("tensorflow", "jax", "torch")
 VARIABLE = "KERAS_BACKEND"
