@@ -42,20 +42,33 @@ if TYPE_CHECKING:
     from lesionflow.api.score import score
     from lesionflow.api.train import Trained, resume, train
     from lesionflow.api.web import web
+    from lesionflow.datasets.labelled import LabelledImages
+    from lesionflow.datasets.split import Split
     from lesionflow.dataverse.config import DownloadConfig
+    from lesionflow.diagnoses import LabelSet
     from lesionflow.errors import LesionflowError
+    from lesionflow.evaluation.call_strength import CallStrength
     from lesionflow.evaluation.config import EvaluationConfig, ExplanationConfig
+    from lesionflow.evaluation.label_mapping import LabelMapping
     from lesionflow.evaluation.later_truth import LaterTruth
     from lesionflow.evaluation.metrics import Difference
+    from lesionflow.evaluation.plots import Picture
     from lesionflow.evaluation.report import Evaluation
+    from lesionflow.evaluation.shift import ScoreShift, Shift
+    from lesionflow.evaluation.slices import Gap, Slice
+    from lesionflow.evaluation.stability import Moved, Stability
     from lesionflow.health.check import Check
-    from lesionflow.model.card import Card, Estimate
-    from lesionflow.model.prediction import Prediction
-    from lesionflow.monitoring.limits import MonitorConfig
-    from lesionflow.monitoring.watch import Watch
-    from lesionflow.profile.description import Description
+    from lesionflow.model.card import Calibration, Card, Estimate
+    from lesionflow.model.prediction import IndexedPrediction, LabelledPredictions, Prediction, Predictions
+    from lesionflow.monitoring.comparison import Distance, Sample
+    from lesionflow.monitoring.limits import Limits, MonitorConfig
+    from lesionflow.monitoring.nights import Night
+    from lesionflow.monitoring.watch import Alarm, NightComparison, Reference, Watch, WatchedNight
+    from lesionflow.profile.attributes import Ages, Contradiction
+    from lesionflow.profile.copies import Copy
+    from lesionflow.profile.description import Colour, Description, Finding
     from lesionflow.registry.champion import Promotion, Rollback
-    from lesionflow.registry.compared_model import ComparedModel
+    from lesionflow.registry.compared_model import CommonGround, ComparedModel
     from lesionflow.registry.config import PromotionConfig
     from lesionflow.registry.gates import Gate, Verdict
     from lesionflow.registry.history import ChampionState, Change
@@ -70,22 +83,33 @@ if TYPE_CHECKING:
     from lesionflow.webapp.runtime import WebConfig
 else:
     _MODULES = {  # where each name is defined, unless in a module of its own name
-        "Card": "model.card", "ChampionState": "registry.history", "Change": "registry.history",
-        "Check": "health.check", "ComparedModel": "registry.compared_model", "Comparison": "api.compare",
+        "Ages": "profile.attributes", "Alarm": "monitoring.watch", "Calibration": "model.card",
+        "CallStrength": "evaluation.call_strength", "Card": "model.card", "ChampionState": "registry.history",
+        "Change": "registry.history", "Check": "health.check", "Colour": "profile.description",
+        "CommonGround": "registry.compared_model", "ComparedModel": "registry.compared_model",
+        "Comparison": "api.compare", "Contradiction": "profile.attributes", "Copy": "profile.copies",
         "Cost": "runtimes.parity", "Counts": "scoring.summary", "Description": "profile.description",
-        "Difference": "evaluation.metrics", "DownloadConfig": "dataverse.config", "Downloaded": "api.download",
-        "Estimate": "model.card", "Evaluation": "evaluation.report", "EvaluationConfig": "evaluation.config",
-        "Explained": "api.explain", "ExplanationConfig": "evaluation.config", "ExportConfig": "runtimes.config",
-        "Exported": "api.export", "Gate": "registry.gates", "LaterTruth": "evaluation.later_truth",
-        "LesionflowError": "errors", "LoadedModel": "api.load", "MonitorConfig": "monitoring.limits",
-        "MovedStore": "api.move_store", "Page": "webapp.build", "Parity": "runtimes.parity",
-        "Prediction": "model.prediction", "Promotion": "registry.champion", "PromotionConfig": "registry.config",
+        "Difference": "evaluation.metrics", "Distance": "monitoring.comparison", "DownloadConfig": "dataverse.config",
+        "Downloaded": "api.download", "Estimate": "model.card", "Evaluation": "evaluation.report",
+        "EvaluationConfig": "evaluation.config", "Explained": "api.explain", "ExplanationConfig": "evaluation.config",
+        "ExportConfig": "runtimes.config", "Exported": "api.export", "Finding": "profile.description",
+        "Gap": "evaluation.slices", "Gate": "registry.gates", "IndexedPrediction": "model.prediction",
+        "LabelMapping": "evaluation.label_mapping", "LabelSet": "diagnoses", "LabelledImages": "datasets.labelled",
+        "LabelledPredictions": "model.prediction", "LaterTruth": "evaluation.later_truth", "LesionflowError": "errors",
+        "Limits": "monitoring.limits", "LoadedModel": "api.load", "MonitorConfig": "monitoring.limits",
+        "Moved": "evaluation.stability", "MovedStore": "api.move_store", "Night": "monitoring.nights",
+        "NightComparison": "monitoring.watch", "Page": "webapp.build", "Parity": "runtimes.parity",
+        "Picture": "evaluation.plots", "Prediction": "model.prediction", "Predictions": "model.prediction",
+        "Promotion": "registry.champion", "PromotionConfig": "registry.config", "Reference": "monitoring.watch",
         "Registered": "api.register", "ReportComparison": "api.later_truth", "ReportConfig": "scoring.config",
-        "ReportEvaluation": "api.later_truth", "Rollback": "registry.champion", "ScoringConfig": "scoring.config",
+        "ReportEvaluation": "api.later_truth", "Rollback": "registry.champion", "Sample": "monitoring.comparison",
+        "ScoreShift": "evaluation.shift", "ScoringConfig": "scoring.config", "Shift": "evaluation.shift",
+        "Slice": "evaluation.slices", "Split": "datasets.split", "Stability": "evaluation.stability",
         "Summary": "scoring.publish", "Trained": "api.train", "TrainingConfig": "training.config",
         "Verdict": "registry.gates", "Version": "registry.versions", "Watch": "monitoring.watch",
-        "WebConfig": "webapp.runtime", "compare_report": "api.later_truth", "evaluate_report": "api.later_truth",
-        "history": "api.promote", "resume": "api.train", "rollback": "api.promote",
+        "WatchedNight": "monitoring.watch", "WebConfig": "webapp.runtime", "compare_report": "api.later_truth",
+        "evaluate_report": "api.later_truth", "history": "api.promote", "resume": "api.train",
+        "rollback": "api.promote",
     }  # fmt: skip
 
     def __getattr__(name: str) -> object:
@@ -99,12 +123,15 @@ else:
 
 
 __all__ = [
-    "Card", "ChampionState", "Change", "Check", "ComparedModel", "Comparison", "Cost", "Counts", "Description",
-    "Difference", "DownloadConfig", "Downloaded", "Estimate", "Evaluation", "EvaluationConfig", "Explained",
-    "ExplanationConfig", "ExportConfig", "Exported", "Gate", "LaterTruth", "LesionflowError", "LoadedModel",
-    "MonitorConfig", "MovedStore", "Page", "Parity", "Prediction", "Promotion", "PromotionConfig", "Registered",
-    "ReportComparison", "ReportConfig", "ReportEvaluation", "Rollback", "ScoringConfig", "Summary", "Trained",
-    "TrainingConfig", "Verdict", "Version", "Watch", "WebConfig", "compare", "compare_report", "describe", "doctor",
-    "download", "evaluate", "evaluate_report", "explain", "export", "history", "load", "merge", "monitor", "move_store",
-    "promote", "register", "resume", "rollback", "score", "train", "web",
+    "Ages", "Alarm", "Calibration", "CallStrength", "Card", "ChampionState", "Change", "Check", "Colour",
+    "CommonGround", "ComparedModel", "Comparison", "Contradiction", "Copy", "Cost", "Counts", "Description",
+    "Difference", "Distance", "DownloadConfig", "Downloaded", "Estimate", "Evaluation", "EvaluationConfig", "Explained",
+    "ExplanationConfig", "ExportConfig", "Exported", "Finding", "Gap", "Gate", "IndexedPrediction", "LabelMapping",
+    "LabelSet", "LabelledImages", "LabelledPredictions", "LaterTruth", "LesionflowError", "Limits", "LoadedModel",
+    "MonitorConfig", "Moved", "MovedStore", "Night", "NightComparison", "Page", "Parity", "Picture", "Prediction",
+    "Predictions", "Promotion", "PromotionConfig", "Reference", "Registered", "ReportComparison", "ReportConfig",
+    "ReportEvaluation", "Rollback", "Sample", "ScoreShift", "ScoringConfig", "Shift", "Slice", "Split", "Stability",
+    "Summary", "Trained", "TrainingConfig", "Verdict", "Version", "Watch", "WatchedNight", "WebConfig", "compare",
+    "compare_report", "describe", "doctor", "download", "evaluate", "evaluate_report", "explain", "export", "history",
+    "load", "merge", "monitor", "move_store", "promote", "register", "resume", "rollback", "score", "train", "web",
 ]  # fmt: skip

@@ -89,6 +89,19 @@ def test_what_is_imported_lazily_is_what_types_are_checked_with() -> None:
         assert getattr(lesionflow, name) is getattr(importlib.import_module(module), name)
 
 
+def test_what_public_results_hold_is_public_too() -> None:
+    for name in lesionflow.__all__:
+        offered = getattr(lesionflow, name)
+        if not dataclasses.is_dataclass(offered) or name == "LoadedModel":  # which is asked, not read
+            continue
+        known = vars(importlib.import_module(offered.__module__))
+        for field in dataclasses.fields(offered):
+            for word in re.findall(r"\w+", str(field.type)):
+                held = known.get(word)
+                if inspect.isclass(held) and held.__module__.startswith("lesionflow."):
+                    assert getattr(lesionflow, word, None) is held, f"{name}.{field.name}"
+
+
 def test_typed_keywords_are_the_fields_of_the_configurations() -> None:
     sys.path.insert(0, str(ROOT / "scripts"))
     import typed_keywords  # type: ignore[import-not-found]

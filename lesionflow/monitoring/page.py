@@ -12,7 +12,7 @@ from lesionflow.errors import counted
 from lesionflow.model.card import Estimate
 from lesionflow.monitoring.limits import limits_json
 from lesionflow.monitoring.performance import ESTIMATES
-from lesionflow.monitoring.watch import NIGHTS, Alarm, Comparison, Watch, WatchedNight, in_words
+from lesionflow.monitoring.watch import NIGHTS, Alarm, NightComparison, Watch, WatchedNight, in_words
 from lesionflow.version import __version__
 
 WIDTH, HEIGHT = 640, 150  # of a chart, in the page's units
@@ -222,7 +222,7 @@ def _night_json(watched: WatchedNight) -> dict[str, Any]:
     }
 
 
-def _distances_json(compared: Comparison) -> dict[str, Any]:
+def _distances_json(compared: NightComparison) -> dict[str, Any]:
     return {
         name: {"distance": _round(distance.size), "p_value": _round(compared.corrected[name])}
         for name, distance in compared.distances.items()
@@ -303,7 +303,7 @@ def _changes(watched: WatchedNight) -> Any:
     )
 
 
-def _change(name: str, compared: Comparison) -> str:
+def _change(name: str, compared: NightComparison) -> str:
     size = compared.distances[name].size
     return f"{size:+.1%}" if name.startswith("share/") else f"distance {size:.2f}"
 

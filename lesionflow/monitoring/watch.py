@@ -42,7 +42,7 @@ class Alarm:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class NightComparison:
     """A night's distances from one reference."""
 
     against: str
@@ -56,7 +56,7 @@ class WatchedNight:
 
     night: Night
     is_reference: bool
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[NightComparison, ...]
     alarms: tuple[Alarm, ...]
 
 
@@ -158,7 +158,7 @@ def _watched(night: Night, is_reference: bool, references: tuple[Reference, ...]
         if not night.estimates:
             continue
         found = distances(night.sample, reference.sample)
-        compared = Comparison(reference.kind, found, holm({name: each.p_value for name, each in found.items()}))
+        compared = NightComparison(reference.kind, found, holm({name: each.p_value for name, each in found.items()}))
         comparisons.append(compared)
         if not (is_reference and reference.kind == NIGHTS):
             alarms += _distance_alarms(night, compared, reference, limits)
@@ -185,7 +185,7 @@ def _own_alarms(night: Night, limits: Limits) -> Iterator[Alarm]:
             yield Alarm(name, f"{in_words(name)} is {value:.4g}, where it has to be {bound}", "")
 
 
-def _distance_alarms(night: Night, compared: Comparison, reference: Reference, limits: Limits) -> Iterator[Alarm]:
+def _distance_alarms(night: Night, compared: NightComparison, reference: Reference, limits: Limits) -> Iterator[Alarm]:
     for name, distance in compared.distances.items():
         limit = limit_of(name, reference, limits)
         if abs(distance.size) > limit and compared.corrected[name] < limits.level:
