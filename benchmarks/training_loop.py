@@ -20,7 +20,7 @@ import numpy as np
 from lesionflow.datasets.split import Split
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.devices import has_gpu
-from lesionflow.training.fit import fit
+from lesionflow.training.fit import Examples, fit
 
 BARE_STEPS = 40  # after each epoch
 
@@ -114,7 +114,7 @@ def main(folder: Path, images: int, network: str, preset: str, epochs: int, out:
     rows = np.arange(config.batch_size, dtype=np.int32)
     kept, targets = np.ones(len(rows), np.float32), np.eye(7, dtype=np.float32)[labels[rows]]
     watch = Stopwatch(((rows, kept), targets))
-    fitted = fit(config, network, pixels, labels, split, callbacks=(watch,))
+    fitted = fit(config, Examples(pixels, labels, split), callbacks=(watch,))
     told = {
         "loop": watch.loop,
         "steps": watch.steps,

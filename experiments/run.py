@@ -106,7 +106,7 @@ def run_trial(trial: Trial, seed: int, images: LabelledImages, cache: Path | Non
 
     import mlflow
 
-    from lesionflow.training.fit import fit
+    from lesionflow.training.fit import Examples, fit
 
     config = dataclasses.replace(trial.config, seed=seed)
     split = split_by_lesion(images.table["image_id"], images.table["lesion_id"], images.labels, config.fractions, 0)
@@ -121,7 +121,7 @@ def run_trial(trial: Trial, seed: int, images: LabelledImages, cache: Path | Non
         else:
             told = dataclasses.replace(config, teacher=", ".join(teachers), teacher_share=trial.taught)
             taught = taught_by(told, teachers, images, split, cache) if trial.taught else None
-            fitted = fit(config, config.model, pixels, images.labels, split, soft_targets=taught)
+            fitted = fit(config, Examples(pixels, images.labels, split, soft_targets=taught))
         for result in fitted.history:
             mlflow.log_metrics({f"epoch/{name}": value for name, value in result.metrics.items()}, step=result.epoch)
         logits = fitted.network.predict(np.asarray(pixels[split.validation], np.float32), verbose=0)

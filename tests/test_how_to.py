@@ -242,7 +242,7 @@ def test_a_new_network_is_a_function_and_a_line_of_settings(monkeypatch: pytest.
         model="separable", epochs=1, image_size=16, batch_size=16, augmentation=0, averaging=0
     )
     pixels, labels, split = coloured()
-    fitted = fit.fit(asked.resolved("separable", "quick"), "separable", pixels, labels, split)
+    fitted = fit.fit(asked.resolved("separable", "quick"), fit.Examples(pixels, labels, split))
     assert len(fitted.history) == 1 and fitted.network.name == "separable"
     card = dataclasses.replace(CARD, network="separable")
     written = write_bundle(tmp_path / "bundle", fitted.network, card, pixels, labels, split)

@@ -127,7 +127,7 @@ def train_network(config: TrainingConfig, run_id: str, material: Material) -> tu
     """
     from lesionflow.training.callbacks import TrainingDisplay
     from lesionflow.training.checkpoint import Checkpoints
-    from lesionflow.training.fit import fit
+    from lesionflow.training.fit import Examples, fit
 
     name, size, console = config.model, config.image_size, material.console
     images, split, beginning, teaching = material.images, material.split, material.beginning, material.teaching
@@ -146,19 +146,19 @@ def train_network(config: TrainingConfig, run_id: str, material: Material) -> tu
 
     log, keep = _unstoppable(run_id, last, logged, console)
     display = TrainingDisplay(name, console)
+    taught = soft_targets(config, teaching.probabilities, images.labels[split.train]) if teaching else None
+    examples = Examples(pixels, images.labels, split, len(images.label_set), taught)
     try:
         fitted = fit(
-            config, name, pixels, images.labels, split, on_epoch=log, callbacks=(display,),
-            checkpoints=Checkpoints(keep, last, images.digest), start=beginning.start if beginning else None,
-            classes=len(images.label_set),
-            soft_targets=soft_targets(config, teaching.probabilities, images.labels[split.train]) if teaching else None,
+            config, examples, on_epoch=log, callbacks=(display,), checkpoints=Checkpoints(keep, last, images.digest),
+            start=beginning.start if beginning else None,
         )  # fmt: skip
     finally:
         display.close()
     history, card = history_of(fitted), _card(config, images, split, fitted, sources)
     with _kept_if_it_fails(name, run_id, console) as left, console.status(f"{name}: exporting") as status:
         finished = finalize_model(
-            left / BUNDLE, fitted, card, config, images, split, pixels,
+            left / BUNDLE, fitted, card, config, images, examples,
             trained_before=[source.trained_on for source in sources if source.trained_on],
             progress=lambda doing: status.update(f"{name}: {doing}"),
         )  # fmt: skip

@@ -154,11 +154,11 @@ def _told(variable: tuple[str, tuple[int, ...]] | None) -> str:
     return f"{variable[0]} of shape {variable[1]}" if variable else "missing"
 
 
-def fingerprint(config: TrainingConfig, name: str, split_digest: str, data_digest: str) -> dict[str, Any]:
+def fingerprint(config: TrainingConfig, split_digest: str, data_digest: str) -> dict[str, Any]:
     """What tells one training from another; where its data and its start lie does not."""
     settings = {field: value for field, value in dataclasses.asdict(config).items() if field not in LOCATIONS}
     return settings | {
-        "network": name, "split": split_digest, "data": data_digest, "KERAS_BACKEND": keras.backend.backend(),
+        "network": config.model, "split": split_digest, "data": data_digest, "KERAS_BACKEND": keras.backend.backend(),
         "Keras": keras.version(),
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.sampling import positive_shares
-from lesionflow.datasets.split import PARTS, Split
+from lesionflow.datasets.split import PARTS
 from lesionflow.evaluation.calibration import averaged_images, carried_over, fit_calibration
 from lesionflow.evaluation.evaluate import EvaluatedPart, Measuring, draw_evaluation, evaluate_model
 from lesionflow.evaluation.leaks import trained_on
@@ -38,7 +38,7 @@ from lesionflow.training.config import TrainingConfig
 from lesionflow.training.export.onnx import write_bundle
 
 if TYPE_CHECKING:
-    from lesionflow.training.fit import Fitted
+    from lesionflow.training.fit import Examples, Fitted
 
 MODEL_CARD_FILE = "README.md"
 # Nobody decides anything by the training part, which has the most images: it tells whether a network overfits.
@@ -62,25 +62,25 @@ def finalize_model(
     card: Card,
     config: TrainingConfig,
     images: LabelledImages,
-    split: Split,
-    pixels: np.ndarray,
+    examples: Examples,
     trained_before: Sequence[dict[str, np.ndarray]] = (),
     progress: Callable[[str], None] = lambda doing: None,
 ) -> FinalizedModel:
     """Export a network, calibrate it on the validation part, measure it on every part and write its model card.
 
-    card: what is known before; pixels: (images, height, width, 3) uint8; trained_before: what `trained_on` tells of
+    card: what is known before; examples: what was trained on, of `images`; trained_before: what `trained_on` tells of
     models that training built on. What is measured is the exported bundle, not Keras: this is what will score. The test
     part is looked at here, once, when nothing is left to choose.
     """
+    split, pixels = examples.split, examples.pixels
     history = history_of(fitted)
     progress("exporting")
-    card = write_bundle(folder, fitted.network, card, pixels, images.labels, split, mirrored=config.mirrored)
+    card = write_bundle(folder, fitted.network, card, pixels, examples.labels, split, mirrored=config.mirrored)
     progress("calibrating")
-    card, outputs = _calibrate(folder, card, config, images, split, pixels)
+    card, outputs = _calibrate(folder, card, config, images, examples)
     predictor = load_predictor(folder, threads=1)
     progress("train: measuring")
-    metrics = {"train": _measure_training(predictor, images, split, pixels)}
+    metrics = {"train": _measure_training(predictor, images, examples)}
     evaluations = {}
     for part in PARTS[1:]:
         known = history
@@ -122,7 +122,7 @@ def history_of(fitted: Fitted) -> History:
 
 
 def _calibrate(
-    folder: Path, card: Card, config: TrainingConfig, images: LabelledImages, split: Split, pixels: np.ndarray
+    folder: Path, card: Card, config: TrainingConfig, images: LabelledImages, examples: Examples
 ) -> tuple[Card, Outputs]:
     """Fit the calibrations, of one look and of the average over flips and turns, and put them into the card.
 
@@ -131,10 +131,11 @@ def _calibrate(
     Diagnoses are as frequent as in the training part, without what only trains: that comes from elsewhere. The average
     is taken of some of the images, as it costs several times as much; what all of them say of one look is carried over.
     """
-    labels, measured_like = images.labels, split.train
+    labels, split, pixels = examples.labels, examples.split, examples.pixels
+    measured_like = split.train
     if "extra" in images.table.columns:
         measured_like = measured_like[~images.table["extra"].to_numpy()[measured_like]]
-    classes = len(images.label_set)
+    classes = examples.classes
     believed = config.believed_prior(labels[split.train], classes)
     prior = positive_shares(labels[measured_like], "none", classes)
     neutral = {SINGLE: Calibration()}
@@ -159,10 +160,9 @@ def _calibrate(
     return write_card(folder, dataclasses.replace(card, calibrations=calibrations)), single
 
 
-def _measure_training(
-    predictor: Predictor, images: LabelledImages, split: Split, pixels: np.ndarray
-) -> dict[str, Estimate]:
+def _measure_training(predictor: Predictor, images: LabelledImages, examples: Examples) -> dict[str, Estimate]:
     """The metrics of the training part, or of as many of its lesions as have `MOST_TRAINING_IMAGES`."""
+    split = examples.split
     lesions = images.table["lesion_id"].to_numpy()[split.train]
     names, lesion_of, counts = np.unique(lesions, return_inverse=True, return_counts=True)
     order = np.random.default_rng(split.seed).permutation(len(names))
@@ -171,7 +171,7 @@ def _measure_training(
     members = split.train[chosen[lesion_of]]
     table = images.table.iloc[members]
     said = with_labels(
-        predictor.predict_many(pixels, members),
-        table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), images.labels[members],
+        predictor.predict_many(examples.pixels, members),
+        table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), examples.labels[members],
     )  # fmt: skip
     return measure(said, resamples=TRAINING_RESAMPLES)

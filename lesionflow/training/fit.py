@@ -102,42 +102,48 @@ class Fitted:
     precision: str
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Images and what to learn of them; the test part of the split is not touched."""
+
+    pixels: np.ndarray  # (images, height, width, 3) uint8
+    labels: np.ndarray  # (images,) int64
+    split: Split
+    classes: int = len(HAM10000)  # how many diagnoses there are
+    # What to say of each training image instead of its label alone: (train, classes) float32 shares.
+    soft_targets: np.ndarray | None = None
+
+
 @explain_out_of_memory
 def fit(
     config: TrainingConfig,
-    name: str,
-    pixels: np.ndarray,
-    labels: np.ndarray,
-    split: Split,
+    examples: Examples,
+    *,
     on_epoch: Callable[[EpochResult], None] = lambda result: None,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
     checkpoints: Checkpoints = Checkpoints(),  # noqa: B008 (frozen)
-    soft_targets: np.ndarray | None = None,
     start: Start | None = None,
-    classes: int = len(HAM10000),
 ) -> Fitted:
-    """Train the network `name` on the split's training part; the validation part picks the epoch.
+    """Train the network of a resolved configuration on the training part; the validation part picks the epoch.
 
-    pixels: (images, height, width, 3) uint8; labels: (images,) int64. The test part is not touched. `on_epoch` is
-    called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on from.
-    soft_targets: what to say of each training image instead of its label alone, (train, classes) float32 shares.
-    start: weights to start from; None: ImageNet's for `efficientnet`, random ones for the others.
-    classes: how many diagnoses there are.
+    `on_epoch` is called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on
+    from. start: weights to start from; None: ImageNet's for `efficientnet`, random ones for the others.
     Raises `TrainingError` where the loss stops being a number, memory runs out, or the checkpoint is another's.
     """
     started = time.monotonic()
-    last, belongs_to = checkpoints.last, fingerprint(config, name, split.digest, checkpoints.data_digest)
+    name, pixels, split, classes = config.model, examples.pixels, examples.split, examples.classes
+    last, belongs_to = checkpoints.last, fingerprint(config, split.digest, checkpoints.data_digest)
     if config.deterministic:
         make_deterministic()
     precision = last.precision if last else chosen_precision(config.precision, name)
     keras.utils.set_random_seed(config.seed)
     height, width = pixels.shape[1:3]
     members = np.concatenate([split.train, split.validation])  # the test part stays outside
-    labels = labels[members]
+    labels = examples.labels[members]
     train, validation = np.split(np.arange(len(members), dtype=np.int32), [len(split.train)])
     batch_size, steps = _steps(config, len(train))
-    soft_targets = one_hot(labels[train], classes) if soft_targets is None else soft_targets
-    sampled, targets = _sampled(config, labels[train], soft_targets, batch_size, steps)
+    told = one_hot(labels[train], classes) if examples.soft_targets is None else examples.soft_targets
+    sampled, targets = _sampled(config, labels[train], told, batch_size, steps)
 
     with across_devices(), _number_format(precision):
         store = PixelStore(pixels, members)

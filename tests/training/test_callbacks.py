@@ -8,7 +8,7 @@ from lesionflow.errors import RegistryError, TrainingError
 from lesionflow.training.augmentation import Augmentation
 from lesionflow.training.callbacks import CheckpointCallback, EarlyStopping, restore
 from lesionflow.training.checkpoint import Checkpoint, Checkpoints, EpochResult, from_bytes, to_bytes
-from lesionflow.training.fit import fit, one_hot
+from lesionflow.training.fit import Examples, fit, one_hot
 from lesionflow.training.objective import BalancedAccuracy
 from lesionflow.training.pixel_store import PixelLookup
 from tests.training.test_fit import CONFIG, coloured
@@ -119,16 +119,16 @@ def test_after_the_last_epoch_there_is_nothing_left_to_train() -> None:
     pixels, labels, split = coloured()
     config = dataclasses.replace(CONFIG, epochs=1)
     kept: list[Checkpoint] = []
-    trained = fit(config, "vgg", pixels, labels, split, checkpoints=Checkpoints(kept.append, data_digest="these"))
+    trained = fit(config, Examples(pixels, labels, split), checkpoints=Checkpoints(kept.append, data_digest="these"))
     seen: list[EpochResult] = []
     last = Checkpoints(last=kept[0], data_digest="these")
-    again = fit(config, "vgg", pixels, labels, split, on_epoch=seen.append, checkpoints=last)
+    again = fit(config, Examples(pixels, labels, split), on_epoch=seen.append, checkpoints=last)
     assert not seen and again.history == trained.history and again.seconds > kept[0].seconds
     for one, other in zip(again.network.get_weights(), trained.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
     with pytest.raises(TrainingError, match=r"another training: data \(these then, others now\)"):
-        fit(config, "vgg", pixels, labels, split, checkpoints=Checkpoints(last=kept[0], data_digest="others"))
+        fit(config, Examples(pixels, labels, split), checkpoints=Checkpoints(last=kept[0], data_digest="others"))
 
 
 @pytest.mark.parametrize(("epochs", "best_epoch", "ends"), [(4, 4, True), (5, 4, False), (9, 2, True), (9, 3, False)])

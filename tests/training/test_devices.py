@@ -13,7 +13,7 @@ from lesionflow.errors import UsageError
 from lesionflow.training import devices
 from lesionflow.training.checkpoint import EpochResult
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.fit import fit, one_hot
+from lesionflow.training.fit import Examples, fit, one_hot
 from lesionflow.training.objective import BalancedAccuracy
 from lesionflow.training.pixel_store import PixelStore
 
@@ -52,7 +52,7 @@ def ordinary() -> tuple[EpochResult, ...]:
     """The epochs of a training whose pixels are on the device, with a step in each call."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lesionflow.training.fit.steps_at_once", lambda steps: 1)
-        return fit(CONFIG, "vgg", *noise()).history
+        return fit(CONFIG, Examples(*noise())).history
 
 
 def test_pixels_larger_than_the_device_are_fed_from_the_host(
@@ -62,7 +62,7 @@ def test_pixels_larger_than_the_device_are_fed_from_the_host(
     assert PixelStore(pixels, np.arange(51)).on_device
     monkeypatch.setattr(devices, "device_memory", lambda: 51 * 16 * 16 * 3 * 1.5)
     assert not PixelStore(pixels, np.arange(51)).on_device
-    from_host = fit(CONFIG, "vgg", pixels, labels, split).history
+    from_host = fit(CONFIG, Examples(pixels, labels, split)).history
     for one, other in zip(ordinary, from_host, strict=True):
         assert one.metrics == pytest.approx(other.metrics, rel=1e-2)
 
@@ -71,7 +71,7 @@ def test_several_steps_in_a_call_are_the_same_steps(
     ordinary: tuple[EpochResult, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lesionflow.training.fit.steps_at_once", lambda steps: 2)  # of the four in an epoch
-    together = fit(CONFIG, "vgg", *noise()).history
+    together = fit(CONFIG, Examples(*noise())).history
     for one, other in zip(ordinary, together, strict=True):
         assert one.metrics == pytest.approx(other.metrics, rel=1e-2)
 
@@ -95,7 +95,7 @@ told = [devices.device_count()]
 config = TrainingConfig(epochs=2, batch_size=8, mixup=0.2, averaging=0.9).resolved("vgg", "quick")
 for count in told[0], 1:
     fit.device_count = devices.device_count = lambda: count
-    told.append([result.metrics for result in fit.fit(config, "vgg", *noise()).history])
+    told.append([result.metrics for result in fit.fit(config, fit.Examples(*noise())).history])
 print(json.dumps(told))
 """
 

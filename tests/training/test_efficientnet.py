@@ -18,7 +18,7 @@ from lesionflow.training import normalisation, warm_start
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.efficientnet import STAGES, set_imagenet_weights
 from lesionflow.training.export.onnx import write_bundle
-from lesionflow.training.fit import Fitted, fit
+from lesionflow.training.fit import Examples, Fitted, fit
 from lesionflow.training.imagenet import imagenet_weights
 from lesionflow.training.networks import build_network
 
@@ -142,7 +142,7 @@ def fitted() -> tuple[Fitted, dict[str, np.ndarray], dict[str, np.ndarray], tupl
         # Compiling takes half a minute, a few steps as they come take seconds.
         patch.setattr(fitting.keras.Model, "compile", functools.partialmethod(keras.Model.compile, run_eagerly=True))
         config = TrainingConfig(epochs=1, batch_size=16, learning_rate=1e-2)
-        done = fit(config.resolved("efficientnet", "quick"), "efficientnet", pixels, labels, split)
+        done = fit(config.resolved("efficientnet", "quick"), Examples(pixels, labels, split))
     return done, began, _by_name(done.network), (pixels, labels, split)
 
 

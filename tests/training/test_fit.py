@@ -10,7 +10,7 @@ from lesionflow.errors import TrainingError
 from lesionflow.training.callbacks import EarlyStopping
 from lesionflow.training.checkpoint import EpochResult
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.fit import _sampled, check_finite, explain_out_of_memory, fit, one_hot
+from lesionflow.training.fit import Examples, _sampled, check_finite, explain_out_of_memory, fit, one_hot
 from lesionflow.training.objective import BalancedAccuracy
 from lesionflow.training.pixel_store import PixelLookup
 
@@ -31,7 +31,8 @@ def coloured(count: int = 210) -> tuple[np.ndarray, np.ndarray, Split]:
 def test_learns_and_ends_with_the_weights_of_the_best_epoch() -> None:
     pixels, labels, split = coloured()
     seen: list[EpochResult] = []
-    fitted = fit(dataclasses.replace(CONFIG, epochs=12), "cnn", pixels, labels, split, on_epoch=seen.append)
+    config = dataclasses.replace(CONFIG, model="cnn", epochs=12)
+    fitted = fit(config, Examples(pixels, labels, split), on_epoch=seen.append)
     assert tuple(seen) == fitted.history
     assert [result.epoch for result in seen] == list(range(1, len(seen) + 1))
     best = max(seen, key=lambda result: result.validation_balanced_accuracy)
@@ -47,15 +48,15 @@ def test_the_test_part_cannot_matter() -> None:
     pixels, labels, split = coloured()
     other_pixels, other_labels = pixels.copy(), labels.copy()
     other_pixels[split.test], other_labels[split.test] = 0, 0
-    one = fit(dataclasses.replace(CONFIG, epochs=1), "vgg", pixels, labels, split)
-    other = fit(dataclasses.replace(CONFIG, epochs=1), "vgg", other_pixels, other_labels, split)
+    one = fit(dataclasses.replace(CONFIG, epochs=1), Examples(pixels, labels, split))
+    other = fit(dataclasses.replace(CONFIG, epochs=1), Examples(other_pixels, other_labels, split))
     assert one.history[0].validation_loss == pytest.approx(other.history[0].validation_loss, rel=1e-3)
 
 
 def test_stops_early_when_nothing_gets_better(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels, labels, split = coloured()
     config = dataclasses.replace(CONFIG, epochs=30, patience=2, learning_rate=1e-9)
-    fitted = fit(config, "vgg", pixels, labels, split)
+    fitted = fit(config, Examples(pixels, labels, split))
     assert len(fitted.history) < 30
     assert len(fitted.history) == fitted.best_epoch + 2
 
@@ -69,7 +70,7 @@ def test_a_loss_that_is_no_number_names_the_lever() -> None:
                 weight.assign(weight * float("nan"))
 
     with pytest.raises(TrainingError, match="--learning-rate"):
-        fit(CONFIG, "vgg", pixels, labels, split, callbacks=(Spoil(),))
+        fit(CONFIG, Examples(pixels, labels, split), callbacks=(Spoil(),))
 
 
 def test_the_seed_says_what_is_shown_and_where_the_weights_begin() -> None:
@@ -84,7 +85,7 @@ def test_the_seed_says_what_is_shown_and_where_the_weights_begin() -> None:
                 raise Begun(*self.model.get_weights())
 
         with pytest.raises(Begun) as begun:
-            fit(dataclasses.replace(CONFIG, seed=seed), "vgg", pixels, labels, split, callbacks=(Look(),))
+            fit(dataclasses.replace(CONFIG, seed=seed), Examples(pixels, labels, split), callbacks=(Look(),))
         return list(begun.value.args)
 
     one, same, other = first_weights(1), first_weights(1), first_weights(2)
