@@ -84,11 +84,7 @@ def download(
                 manifest = DownloadManifest(folder, published)
                 steps = plan(published, config.part, folder, manifest)
                 check_space(steps, folder)
-                run_steps(
-                    steps, folder, manifest, web, config,
-                    advance=lambda step: display.advance(step.file.name, step.file.size),
-                    unpacking=lambda step: display.unpacking(step.file.name),
-                )  # fmt: skip
+                run_steps(steps, folder, manifest, web, config, display)
             table, warnings = read_rows(folder)
         except OSError as error:
             raise DownloadError(

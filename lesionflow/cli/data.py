@@ -12,7 +12,6 @@ import click
 
 from lesionflow.cli.help import command, option
 from lesionflow.cli.options import (
-    FILE_OF_TRUTH,
     LATER,
     cache_option,
     options_of,
@@ -21,7 +20,7 @@ from lesionflow.cli.options import (
     truth_option,
 )
 from lesionflow.cli.streams import warn
-from lesionflow.cli.values import LABELLED, MODEL, WholeNumber
+from lesionflow.cli.values import FILE, FOLDER, LABELLED, MODEL, WholeNumber
 from lesionflow.datasets.label_words import LabelSetConfig, UnknownWordsError
 from lesionflow.dataverse.config import TERMS, DownloadConfig
 from lesionflow.errors import UsageError, counted
@@ -77,7 +76,7 @@ SHOW = ""  # what `--labels` stands for without a file
 )  # fmt: skip
 @options_of(LabelSetConfig)
 @option(
-    "--out", default=Path("description"), show_default=True, type=click.Path(path_type=Path, file_okay=False),
+    "--out", default=Path("description"), show_default=True, type=FOLDER,
     help="Folder for description.json and description.html.",
 )  # fmt: skip
 @option("--overwrite", is_flag=True, help="Overwrite a description that is there already.")
@@ -131,11 +130,11 @@ def describe(
 @command(short_help="Measure a model on labelled images, with intervals.")
 @click.argument("model", type=MODEL, required=False)
 @click.argument("data", type=LABELLED, required=False)
-@option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for page, metrics and figures.")
+@option("--out", type=FOLDER, help="Folder for page, metrics and figures.")
 @report_option("Report of 'lesionflow score' to measure; nothing is scored.")
 @truth_option
 @option(
-    "--sampled", type=FILE_OF_TRUTH, group=LATER, metavar="FILE",
+    "--sampled", type=FILE, group=LATER, metavar="FILE",
     help="Table of the images that were asked about: path and chance; each then counts by the inverse of its chance.",
 )  # fmt: skip
 @options_of(EvaluationConfig)

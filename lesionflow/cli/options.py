@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from lesionflow.cli.help import option
-from lesionflow.cli.values import LOCATION, MODEL, REGISTERED_MODEL, Choice, Number, WholeNumber, Words
+from lesionflow.cli.values import FILE, FOLDER, LOCATION, MODEL, REGISTERED_MODEL, Choice, Number, WholeNumber, Words
 from lesionflow.defaults import DEFAULT_MODEL, DEFAULT_NAME, SHIPPED_LICENCE
 from lesionflow.options import SEPARATOR, option_name
 from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL
@@ -90,16 +90,14 @@ tracking_uri_option = option(
     unset="sqlite:///mlflow.db in this folder", help="MLflow tracking store and registry.",
 )  # fmt: skip
 
-FILE_OF_TRUTH = click.Path(path_type=Path, dir_okay=False)
-
 
 def report_option(about: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The option that names a report of two models; about: what is done with it."""
-    return option("--report", type=FILE_OF_TRUTH, group=LATER, metavar="FILE", help=about)
+    return option("--report", type=FILE, group=LATER, metavar="FILE", help=about)
 
 
 truth_option = option(
-    "--truth", type=FILE_OF_TRUTH, group=LATER, metavar="FILE",
+    "--truth", type=FILE, group=LATER, metavar="FILE",
     help="Table of diagnoses: path, image_id or lesion_id, and diagnosis.",
 )  # fmt: skip
 
@@ -112,7 +110,7 @@ registered_model_option = option(
     help="Name in the model registry.",
 )  # fmt: skip
 cache_option = option(
-    "--cache", type=click.Path(path_type=Path, file_okay=False), envvar="LESIONFLOW_CACHE", group="Files",
+    "--cache", type=FOLDER, envvar="LESIONFLOW_CACHE", group="Files",
     metavar="FOLDER", unset="~/.cache/lesionflow",
     help="Folder for decoded pixels, the demo set and downloaded parts of pages.",
 )  # fmt: skip

@@ -21,7 +21,7 @@ from lesionflow.cli.options import (
     truth_option,
 )
 from lesionflow.cli.streams import warn
-from lesionflow.cli.values import MODEL, REGISTERED_MODEL, Choice, WholeNumber
+from lesionflow.cli.values import FOLDER, MODEL, REGISTERED_MODEL, Choice, WholeNumber
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError, counted
 from lesionflow.registry.config import PromotionConfig
@@ -268,13 +268,8 @@ def _print_gates(promotion: Promotion) -> None:
 
 @command(short_help="Write a model into a folder: bundle, other runtimes, hub.")
 @click.argument("model", type=MODEL)
-@click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
-@option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Folder to write; it can be named without --out, too.",
-)
+@click.argument("folder", required=False, type=FOLDER)
+@option("--out", type=FOLDER, metavar="FOLDER", help="Folder to write; it can be named without --out, too.")
 @options_of(ExportConfig)
 @cache_option
 @tracking_uri_option

@@ -12,7 +12,7 @@ import click
 from lesionflow.cli.help import command, option
 from lesionflow.cli.options import cache_option, model_option, options_of, tracking_uri_option
 from lesionflow.cli.streams import warn
-from lesionflow.cli.values import IMAGES, MODEL, OUTPUT
+from lesionflow.cli.values import FILE, FOLDER, IMAGES, MODEL, OUTPUT
 from lesionflow.errors import counted, first_few
 from lesionflow.evaluation.config import PICTURES, ExplanationConfig
 from lesionflow.monitoring.limits import MonitorConfig
@@ -137,7 +137,7 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
 @command(short_help="Make a web page that scores images in a browser.")
 @click.argument("model", type=MODEL)
 @option(
-    "--out", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+    "--out", required=True, type=FOLDER, metavar="FOLDER",
     help="Folder for the page; made.",
 )  # fmt: skip
 @options_of(WebConfig)
@@ -164,7 +164,7 @@ def web(model: str, out: Path, tracking_uri: str | None, cache: Path | None, **o
 @command(short_help="Draw what the call for each image depends on.")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=IMAGES)
 @option(
-    "--out", required=True, type=click.Path(path_type=Path, file_okay=False), group=PICTURES, metavar="FOLDER",
+    "--out", required=True, type=FOLDER, group=PICTURES, metavar="FOLDER",
     help="Folder for the pictures; made.",
 )  # fmt: skip
 @model_option
@@ -205,13 +205,12 @@ def _print_explained(done: Explained) -> None:
 
 
 ALARM_EXIT_CODE = 4
-_REPORT = click.Path(path_type=Path, dir_okay=False)
 
 
 @command(short_help="Say which nights differ from the others, with a page.")
-@click.argument("reports", metavar="REPORT...", nargs=-1, required=True, type=_REPORT)
+@click.argument("reports", metavar="REPORT...", nargs=-1, required=True, type=FILE)
 @option(
-    "--out", default=Path("monitor"), show_default=True, type=click.Path(path_type=Path, file_okay=False),
+    "--out", default=Path("monitor"), show_default=True, type=FOLDER,
     help="Folder for nights.html and nights.json.",
 )  # fmt: skip
 @options_of(MonitorConfig)

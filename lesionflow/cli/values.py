@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -99,6 +100,8 @@ REGISTERED_MODEL = _RegisteredModelType()
 LOCATION = _LocationType()
 IMAGES = Words((FILES,))  # a folder, a file, a URL or a pattern
 OUTPUT = Words((FILES,))  # a file, a URL, DIR/ or -
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 LABELLED = Words(("demo", FILES))
 MODEL = Words((FOLDERS, "pretrained", DEFAULT_MODEL))
 CONFIGURATION = Words((FILES, "runs:/"))

@@ -48,22 +48,16 @@ class DownloadConfig:
     def __post_init__(self) -> None:
         """Check what can be known without asking anybody."""
         check_options(self)
-        check_server(self.address)
+        try:
+            address = urlsplit(self.address)
+        except ValueError:
+            address = urlsplit("")
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise UsageError(f"--server {self.address}: give the address of a Dataverse installation, such as {SERVER}")
+        if address.username or address.password:
+            raise UsageError("--server: leave name and password out of the address; published data needs none")
 
     @property
     def address(self) -> str:
         """The installation to ask, without a slash at its end."""
         return (self.server or SERVER).rstrip("/")
-
-
-def check_server(server: str) -> str:
-    """The address of an installation without a slash at its end. Raises `UsageError` for what is none."""
-    try:
-        address = urlsplit(server)
-    except ValueError:
-        address = urlsplit("")
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise UsageError(f"--server {server}: give the address of a Dataverse installation, such as {SERVER}")
-    if address.username or address.password:
-        raise UsageError("--server: leave name and password out of the address; published data needs none")
-    return server.rstrip("/")

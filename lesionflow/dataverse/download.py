@@ -316,22 +316,20 @@ def run_steps(
     manifest: DownloadManifest,
     web: Web,
     config: DownloadConfig,
-    advance: Callable[[Step], Advance],
-    unpacking: Callable[[Step], None],
+    display: DownloadDisplay,
 ) -> None:
     """Fetch and unpack, several files at a time; tables get their place when all images have theirs.
 
-    advance: gives what is told of a step's bytes; unpacking: told that a step's archive is whole. The first failure
-    ends the others. Raises `DownloadError` and `OSError`.
+    The first failure ends the others. Raises `DownloadError` and `OSError`.
     """
     work = folder / UNFINISHED
 
     def arrive(step: Step) -> None:
         given = given_archive(folder, step.file)
-        archive = given or fetch(step.file, work, web, advance(step))
+        archive = given or fetch(step.file, work, web, display.advance(step.file.name, step.file.size))
         if not step.archive:
             return
-        unpacking(step)
+        display.unpacking(step.file.name)
         contents = unpack(archive, work / step.becomes, web.go_on)
         manifest.add(step, contents)  # first: what has its name but is not on the manifest would be taken for another's
         os.rename(work / step.becomes, folder / step.becomes)

@@ -56,6 +56,7 @@ class Layout:
     adobe: int  # where Adobe's segment says how colours were turned; 0 without one; with it, CMYK is stored inverted
     jfif: int  # where the segment of JFIF has its version; 0 without one
     tables: tuple[tuple[int, int], ...]  # start and end of the Huffman tables' segments
+    profile_parts: tuple[tuple[int, int], ...]  # the same of the ICC profile's, their markers included
 
     @property
     def one_scan(self) -> bool:
@@ -70,6 +71,7 @@ def read_layout(data: bytes) -> Layout:
     parts: dict[int, bytes] = {}  # of the profile, by number
     announced = jfif = adobe = 0
     tables: list[tuple[int, int]] = []
+    profile_parts: list[tuple[int, int]] = []
     position, length = 2, len(data)
     while position + 4 <= length:
         if data[position] != 0xFF:
@@ -86,7 +88,7 @@ def read_layout(data: bytes) -> Layout:
                 raise ImageError("damaged", "its pixels come before their size")
             whole = sorted(parts) == list(range(1, announced + 1))
             profile = b"".join(parts[number] for number in sorted(parts)) if whole else b"incomplete"
-            return Layout(*frame, position, exif, xmp, profile, adobe, jfif, tuple(tables))
+            return Layout(*frame, position, exif, xmp, profile, adobe, jfif, tuple(tables), tuple(profile_parts))
         if marker == _END_OF_IMAGE:
             raise ImageError("damaged", "it ends before its pixels")
         if marker == _FRAME_OF_JPEG_LS:
@@ -99,9 +101,11 @@ def read_layout(data: bytes) -> Layout:
                 exif = data[start + 6 : end]
             elif data.startswith(b"http://ns.adobe.com/xap/1.0/\0", start):
                 xmp = data[start + 29 : end]
-        elif marker == 0xE2 and data.startswith(b"ICC_PROFILE\0", start) and end >= start + 14:
-            parts[data[start + 12]] = data[start + 14 : end]
-            announced = data[start + 13]
+        elif marker == 0xE2 and data.startswith(b"ICC_PROFILE\0", start):
+            profile_parts.append((position, end))
+            if end >= start + 14:
+                parts[data[start + 12]] = data[start + 14 : end]
+                announced = data[start + 13]
         elif marker == 0xE0 and not jfif and data.startswith(b"JFIF\0", start):
             jfif = start + 5
         elif marker == 0xEE and data.startswith(b"Adobe", start) and end - start >= 12:  # else the decoder ignores it
@@ -371,19 +375,6 @@ def _zeros_are_empty_blocks(data: bytes, layout: Layout) -> bool:
     return not any(symbols.get(table, 1) for each in chosen for table in (each >> 4, 0x10 | each & 15))
 
 
-def _profile_segments(data: bytes) -> list[tuple[int, int]]:
-    segments, position = [], 2
-    while data[position + 1] != _START_OF_SCAN:
-        fill = data[position + 1] == 0xFF
-        end = position + (1 if fill else 2)
-        if not fill and data[position + 1] not in _ALONE:
-            end += int.from_bytes(data[position + 2 : position + 4], "big")
-        if data.startswith(b"ICC_PROFILE\0", position + 4):
-            segments.append((position, end))
-        position = end
-    return segments
-
-
 def _mended(data: bytes, layout: Layout, said: str) -> bytes | None:
     """The file without what the decoder complains of, where that does not touch the pixels; else None."""
     mended = bytearray(data)
@@ -395,7 +386,7 @@ def _mended(data: bytes, layout: Layout, said: str) -> bytes | None:
     elif "Unknown Adobe color transform" in said:  # means YCbCr, or YCCK
         mended[layout.adobe] = len(layout.components) // 4 + 1
     elif "ICC" in said:  # the note says that the profile is broken
-        for start, end in reversed(_profile_segments(data)):
+        for start, end in reversed(layout.profile_parts):
             del mended[start:end]
     elif "before marker 0xd9" in said and layout.one_scan:
         mended = bytearray(_without_padding(data, _end_of_scan(data, layout)) or data)

@@ -10,7 +10,6 @@ import dataclasses
 import io
 import json
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,12 +129,6 @@ def _read(file: Path | None) -> dict[str, Any]:
     """What was measured before; nothing where the file is none of ours."""
     try:
         values = json.loads(file.read_bytes()) if file is not None else {}
-        return dict(_valid(values))
+        return {key: rows for key, rows in values.items() if all(len(row) == len(_FIELDS) for row in rows)}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
-
-
-def _valid(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, rows in values.items():
-        if all(len(row) == len(_FIELDS) for row in rows):
-            yield key, rows

@@ -62,9 +62,7 @@ def read_weights(card: Card, graph: bytes) -> list[np.ndarray]:
     network = build_network(card.network, card.height, card.width, widen, len(card.classes))
     try:
         _fill(network, list(_convolutions(model)), list(_dense(model)))
-        noise = np.random.default_rng(0).uniform(0, 255, (2, card.height, card.width, 3))
-        # Of images that are symmetric, a mirrored graph says what the network says.
-        images = ((noise + noise[:, :, ::-1]) / 2).astype(np.float32)
+        images = symmetric_images(card)
         session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
         expected = session.run(None, {session.get_inputs()[0].name: images})[0]
         if not np.abs(ops.convert_to_numpy(network(images)) - expected).max() < AGREEMENT:
@@ -75,6 +73,12 @@ def read_weights(card: Card, graph: bytes) -> list[np.ndarray]:
             "start from a bundle with model.keras"
         ) from error
     return [np.asarray(values) for values in network.get_weights()]
+
+
+def symmetric_images(card: Card) -> np.ndarray:
+    """Of images that are symmetric, a graph that looks at mirror images says what the network says."""
+    noise = np.random.default_rng(0).uniform(0, 255, (2, card.height, card.width, 3))
+    return np.asarray((noise + noise[:, :, ::-1]) / 2, np.float32)
 
 
 def take_statistics(network: keras.Model, images: np.ndarray) -> None:

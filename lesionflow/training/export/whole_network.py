@@ -19,7 +19,7 @@ from lesionflow.errors import BundleError
 from lesionflow.model.card import DISTANCE, IMAGE, KERAS_FILE, PROBABILITIES, SINGLE, Card
 from lesionflow.model.files import read_bundle
 from lesionflow.training.export.ood_distance import MIDDLE
-from lesionflow.training.from_onnx import read_constants, read_weights
+from lesionflow.training.from_onnx import read_constants, read_weights, symmetric_images
 from lesionflow.training.networks import build_network
 
 AGREEMENT = 1e-3  # relative, of distances: between the graph and the layer that its features are taken from
@@ -103,19 +103,13 @@ def _distance_features(network: keras.Model, card: Card, graph: bytes) -> Any:
     if DISTANCE not in {output.name for output in session.get_outputs()}:
         return None
     constants = read_constants(graph)
-    images = _symmetric_images(card)
+    images = symmetric_images(card)
     (expected,) = session.run([DISTANCE], {session.get_inputs()[0].name: images})
     for candidate in _candidates(network, card, constants["distance_whitening"].shape[0]):
         found = ops.convert_to_numpy(_distance(keras.Model(network.input, candidate)(images), constants))
         if np.allclose(found, expected, rtol=AGREEMENT):
             return candidate
     raise BundleError(f"{card.label}: no layer of its network gives the distances of its graph; export it as onnx")
-
-
-def _symmetric_images(card: Card) -> np.ndarray:
-    """Of images that are symmetric, a graph that looks at mirror images says what the network says."""
-    noise = np.random.default_rng(0).uniform(0, 255, (2, card.height, card.width, 3))
-    return np.asarray((noise + noise[:, :, ::-1]) / 2, np.float32)
 
 
 def _candidates(network: keras.Model, card: Card, count: int) -> Any:
