@@ -107,19 +107,11 @@ def evaluate_model(
     if it was asked before; progress: is told what is being done.
     """
     progress(f"{part.name}: looking at {counted(len(part.members), 'image')}")
-    card, calibration, mapping = predictor.card, predictor.calibration, how.mapping
-    logits, distances = predictor.measure_many(part.pixels, part.members) if outputs is None else outputs
-    answers, uncalibrated = decide(logits, distances, calibration, card.prior, card.labels), softmax(logits)
-    images = len(part.members)
-    if how.pool is not None:
-        part, answers, uncalibrated = _pooled(predictor, part, answers, uncalibrated, how.pool)
-    table, labels = part.table, part.labels
-    if mapping is not None and mapping.of_model:
-        answers, uncalibrated = mapping.of_predictions(answers), mapping.of_probabilities(uncalibrated)
-        validation = None if validation is None else mapping.of_predictions(validation)
-    elif mapping is not None:
-        labels = mapping.indices[labels]
-    said = with_labels(answers, table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), labels)
+    card, calibration, mapping, images = predictor.card, predictor.calibration, how.mapping, len(part.members)
+    part, said, uncalibrated = _asked(predictor, part, how, outputs)
+    if validation is not None and mapping is not None and mapping.of_model:
+        validation = mapping.of_predictions(validation)
+    table = part.table
     progress(f"{part.name}: measuring, with {how.resamples} resamples")
     metrics = measure(said, resamples=how.resamples)
     groups = slices(said, table[list(ATTRIBUTES)])
@@ -158,6 +150,27 @@ def evaluate_model(
         resamples=how.resamples,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _asked(
+    predictor: Predictor, part: EvaluatedPart, how: Measuring, outputs: Outputs | None
+) -> tuple[EvaluatedPart, LabelledPredictions, np.ndarray]:
+    """What a model says of a part beside the truth, pooled and mapped as `how` has it, and that before calibration.
+
+    The part comes back with one image for each row: of lesions that are pooled, their first ones.
+    """
+    card, mapping = predictor.card, how.mapping
+    logits, distances = predictor.measure_many(part.pixels, part.members) if outputs is None else outputs
+    answers = decide(logits, distances, predictor.calibration, card.prior, card.labels)
+    uncalibrated = softmax(logits)  # (images, classes)
+    if how.pool is not None:
+        part, answers, uncalibrated = _pooled(predictor, part, answers, uncalibrated, how.pool)
+    table, labels = part.table, part.labels
+    if mapping is not None and mapping.of_model:
+        answers, uncalibrated = mapping.of_predictions(answers), mapping.of_probabilities(uncalibrated)
+    elif mapping is not None:
+        labels = mapping.indices[labels]
+    return part, with_labels(answers, table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), labels), uncalibrated
 
 
 def _pooled(

@@ -33,15 +33,11 @@ class Occlusion:
 
 
 @dataclass(frozen=True)
-class Heatmap:
+class Heatmap(Occlusion):
     """What covering each part of one labelled image does to its call."""
 
     index: int  # among the predictions
-    true: int  # indices into the label set
-    called: int
-    probability: float  # of the call, nothing covered
-    lowest: float  # the same with the patch covered that matters most
-    drop: np.ndarray  # (height, width) float64, as of `Occlusion`
+    true: int  # an index into the label set, as the call's diagnosis is
 
 
 def occlude(
@@ -91,8 +87,7 @@ def occlusion_heatmap(predict: Predict, pixels: np.ndarray, index: int, true: in
 
     index: where the image stands among the predictions; true: its diagnosis, an index into the label set.
     """
-    found = occlude(predict, pixels, **options)
-    return Heatmap(index, true, found.diagnosis, found.probability, found.lowest, found.drop)
+    return Heatmap(**vars(occlude(predict, pixels, **options)), index=index, true=true)
 
 
 def _length(side: int, share: float) -> int:
@@ -142,7 +137,7 @@ def heatmap_sheet(
         plain.imshow(image)
         lined.imshow(image)
         draw_lines(lined, found.drop, image.shape)
-        verdict = "rightly" if found.true == found.called else f"as {names[found.called]}"
+        verdict = "rightly" if found.true == found.diagnosis else f"as {names[found.diagnosis]}"
         plain.set_title(
             f"{names[found.true]}, called {verdict}\n{shortened(predictions.image_ids[found.index])}",
             fontsize=SMALL, loc="left", parse_math=False, y=1.0,  # said, not looked for above all that is drawn

@@ -184,11 +184,12 @@ def _decode(kind: str, data: bytes, sizes: Sequence[tuple[int, int]]) -> list[De
     else:  # of which JPEG 2000 is decoded in as much detail as the size needs
         opened = {size: open_with_pillow(kind, data, size[1], size[0]) for size in dict.fromkeys(sizes)}
         pictures = [opened[size] for size in sizes]
-    found = []
-    for picture, size in zip(pictures, sizes, strict=True):
-        pixels, note = fit(picture, *size)
-        found.append(Decoded(pixels, kind, note))
-    return found
+    return [_fitted(picture, size, kind) for picture, size in zip(pictures, sizes, strict=True)]
+
+
+def _fitted(picture: Picture, size: tuple[int, int], kind: str, which: str = "") -> Decoded:
+    pixels, note = fit(picture, *size)
+    return Decoded(pixels, kind, joined(which, note))
 
 
 def _jpeg_pictures(data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Picture]:
@@ -211,11 +212,7 @@ def _jpeg_pictures(data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Pictur
 def _decode_frame(dicom: Dicom, frame: int, sizes: Sequence[tuple[int, int]]) -> list[Decoded]:
     picture = dicom.picture(frame)
     which = f"frame {frame + 1} of {dicom.frames}" if dicom.frames > 1 else ""
-    found = []
-    for size in sizes:
-        pixels, note = fit(picture, *size)
-        found.append(Decoded(pixels, "DICOM", joined(which, note)))
-    return found
+    return [_fitted(picture, size, "DICOM", which) for size in sizes]
 
 
 def _orientation(image: Image.Image) -> int:

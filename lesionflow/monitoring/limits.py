@@ -60,12 +60,8 @@ class Limits:
             f"{kind}: {pattern}{did_you_mean(pattern, names)}"
             for kind, patterns, names in there
             for pattern in patterns
-            if not _any_match(names, pattern)
+            if not any(fnmatchcase(name, pattern) for name in names)
         ]
-
-
-def _any_match(names: Collection[str], pattern: str) -> bool:
-    return any(fnmatchcase(name, pattern) for name in names)
 
 
 def limits_json(limits: Limits) -> dict[str, Any]:

@@ -137,7 +137,6 @@ def fit(
         make_deterministic()
     precision = last.precision if last else chosen_precision(config.precision, name)
     keras.utils.set_random_seed(config.seed)
-    height, width = pixels.shape[1:3]
     members = np.concatenate([split.train, split.validation])  # the test part stays outside
     labels = examples.labels[members]
     train, validation = np.split(np.arange(len(members), dtype=np.int32), [len(split.train)])
@@ -147,7 +146,7 @@ def fit(
 
     with across_devices(), _number_format(precision):
         store = PixelStore(pixels, members)
-        network = build_network(name, height, width, config.width, classes)
+        network = _built(config, examples)
         if name == "efficientnet" and last:
             freeze_early_stages(network)  # its weights come from the checkpoint
         elif start or name == "efficientnet":
@@ -192,10 +191,15 @@ def fit(
             )
 
     # The bundle's network is in float32 whatever the training was in: exported graphs have to be.
-    trained = build_network(name, height, width, config.width, classes)
+    trained = _built(config, examples)
     trained.set_weights(best.weights)
     seconds = time.monotonic() - started + (last.seconds if last else 0.0)
     return Fitted(trained, tuple(history), best.best_epoch, seconds, precision)
+
+
+def _built(config: TrainingConfig, examples: Examples) -> keras.Model:
+    height, width = examples.pixels.shape[1:3]
+    return build_network(config.model, height, width, config.width, examples.classes)
 
 
 def _views(config: TrainingConfig) -> int:

@@ -57,7 +57,7 @@ def bright_corner() -> np.ndarray:
 
 def test_the_map_of_a_network_that_looks_at_one_corner_peaks_there(corner_network: Predictor) -> None:
     found = occlusion_heatmap(corner_network.predict, bright_corner(), 5, MEL)
-    assert (found.index, found.true, found.called) == (5, MEL, MEL)
+    assert (found.index, found.true, found.diagnosis) == (5, MEL, MEL)
     assert found.drop.shape == (HEIGHT, WIDTH)
     row, column = np.unravel_index(found.drop.argmax(), found.drop.shape)
     assert row < SEEN and column >= WIDTH - SEEN
@@ -109,7 +109,7 @@ def test_typical_images_are_the_median_right_and_the_surest_wrong_of_each_diagno
 def test_the_sheet_shows_lines_where_something_matters_and_says_where_nothing_does(corner_network: Predictor) -> None:
     predictions = answers(full_labels(7))[1]
     seen = occlusion_heatmap(corner_network.predict, bright_corner(), 0, 0)
-    blind = Heatmap(1, 1, 1, 0.5, 0.5, np.zeros((HEIGHT, WIDTH)))
+    blind = Heatmap(1, 0.5, 0.5, np.zeros((HEIGHT, WIDTH)), index=1, true=1)
     images = [bright_corner(), np.zeros((90, 120, 3), np.uint8)]  # of any size
     figure = heatmap_sheet("about", predictions, [seen, blind], images)
     assert "called as mel\nimage_000" in texts(figure) and "bcc, called rightly" in texts(figure)
