@@ -240,7 +240,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path, overwrite: bool = Fal
 
     Raises `ReportError` where a file cannot be written.
     """
-    contents = {
+    contents: dict[str, str | bytes] = {
         METRICS_FILE: json.dumps(evaluation_json(evaluation), indent=2, allow_nan=False) + "\n",
         PREDICTIONS_FILE: _predictions_csv(evaluation.predictions),
         **{f"{picture.name}.png": picture.png() for picture in evaluation.pictures},
