@@ -221,12 +221,10 @@ class _Model(NamedTuple):
 
 
 def _read_model(model: str, run: _Run) -> _Model:
-    from lesionflow.registry.versions import resolve  # which brings MLflow along only for what is in a registry
+    from lesionflow.registry.versions import opened  # which brings MLflow along only for what is in a registry
 
     config = run.config
-    registered = model.startswith("models:")  # what lies in a folder needs no place to be copied to
-    with temporary_folder() if registered else nullcontext(Path()) as folder:
-        resolved = resolve(model, folder, run.tracking_uri)
+    with opened(model, run.tracking_uri) as resolved:
         card, graph = read_bundle(resolved.folder)
         text = (resolved.folder / CARD_FILE).read_text()
     # Where tasks of a cluster have the GPUs, this machine need not have one.

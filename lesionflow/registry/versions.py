@@ -21,6 +21,7 @@ from lesionflow.model.prediction import LabelledPredictions, read_labelled
 from lesionflow.model.pyfunc import INPUT_COLUMN, REQUIREMENTS, output_columns
 from lesionflow.model.shipped import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.registry.lookup import Entry, fetch_entry, find_entry
+from lesionflow.storage.objects import temporary_folder
 from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, without_password
 from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_missing, kept_addresses
 
@@ -172,9 +173,12 @@ class Resolved:
 
 @contextlib.contextmanager
 def opened(model: str, tracking_uri: str | None = None, files: tuple[str, ...] = SCORED) -> Iterator[Resolved]:
-    """Find a bundle as `resolve` does; what is copied of it is there until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="lesionflow-model-") as folder:
-        yield resolve(model, Path(folder), tracking_uri, files)
+    """Find a bundle as `resolve` does; what is copied of it is there until the block ends.
+
+    What lies in a folder needs no place to be copied to.
+    """
+    with temporary_folder() if _is_address(model) else contextlib.nullcontext(Path()) as folder:
+        yield resolve(model, folder, tracking_uri, files)
 
 
 def resolve(
@@ -203,7 +207,7 @@ def resolve(
     UsageError
         For any other text.
     """
-    if not model.startswith(("models:", "runs:")):
+    if not _is_address(model):
         return resolve_folder(model)
     if LOGGED_MODEL.fullmatch(model):
         return _resolve_logged(model, download_to, tracking_uri, files)
@@ -213,6 +217,10 @@ def resolve(
     version = Version(name, entry.number, read_card(entry.bundle))
     _check_registered(version.label, version.card, entry.card_digest, entry.bundle)
     return Resolved(entry.bundle, version.card, version.label, f"models:/{name}/{entry.number}")
+
+
+def _is_address(model: str) -> bool:
+    return model.startswith(("models:", "runs:"))
 
 
 def resolve_folder(model: str) -> Resolved:
