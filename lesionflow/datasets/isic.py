@@ -31,7 +31,7 @@ CONFIRMED = {
     "single image expert consensus": "consensus",
     "confocal microscopy with consensus dermoscopy": "confocal",
 }
-_TRUTH = "_GroundTruth"
+_TRUTH, _MARKS = "_GroundTruth", {"UNK", *YEARS[0], *YEARS[1]}
 
 
 def is_isic_challenge(path: Path) -> bool:
@@ -53,9 +53,12 @@ def read_isic_challenge(path: Path) -> RawLabels:
     if len(truths) != 1:
         raise DataError(f"{path}: {counted(len(truths), 'ground truth')}; give one of them: {first_few(truths)}")
     (file,) = truths
-    table = read_table(file).rename(columns={"image": "image_id"})
+    table = read_table(file)
+    table.columns = [name.upper() if name.upper() in _MARKS else name.lower() for name in table.columns]
+    table = table.rename(columns={"image": "image_id"})
     words = _marked(table, file)
-    table = table[["image_id"]].assign(image_id=without_endings(table["image_id"]))
+    table = table[[name for name in ("image_id", "lesion_id", "patient_id") if name in table.columns]]
+    table = table.assign(image_id=without_endings(table["image_id"]))
     start = file.name.removesuffix(".csv").removesuffix(_TRUTH)
     folders = [file.parent, file.parent.parent] if path.is_file() else [path, file.parent]
     for ending in ("_LesionGroupings.csv", "_Metadata.csv"):
@@ -76,15 +79,16 @@ def _truths(path: Path) -> list[Path]:
 
 
 def _has_columns(file: Path) -> bool:
-    header = set(read_header(file))
-    return any({"image", *columns} <= header for columns in YEARS)
+    header = {name.upper() for name in read_header(file)}
+    is_truth = header & {"IMAGE", "IMAGE_ID"} and not header & {"DX", "DIAGNOSIS"}
+    return bool(is_truth) and any(header.issuperset(columns) for columns in YEARS)
 
 
 def _marked(table: pd.DataFrame, file: Path) -> list[tuple[str, ...]]:
     """The column that each row marks, as its word. Raises `DataError`."""
     import pandas as pd
 
-    columns = [name for name in table.columns if name in {"UNK", *YEARS[0], *YEARS[1]}]
+    columns = [name for name in table.columns if name in _MARKS]
     marks = table[columns].apply(pd.to_numeric, errors="coerce")
     marked = marks == 1
     if wrong := table["image_id"][((marks != 0) & ~marked).any(axis=1) | (marked.sum(axis=1) != 1)].tolist():
@@ -127,22 +131,21 @@ LEVELS = tuple(f"diagnosis_{level}" for level in range(5, 0, -1))  # from specia
 _MADE = ("altered", "synthetic")  # of the column image_manipulation
 
 
-def is_isic_download(path: Path) -> bool:
-    """Whether a folder has metadata as isic-cli writes it, or a table is such metadata."""
-    header = set(read_header(path if path.is_file() else path / METADATA))
+def is_isic_download(file: Path) -> bool:
+    """Whether a table is metadata as isic-cli writes it."""
+    header = {name.lower() for name in read_header(file)}
     # ISIC 2024 says `target` or `malignant`, and has no diagnosis of these names.
     return "isic_id" in header and not (header & {"target", "malignant"} and not header & {"diagnosis", *LEVELS})
 
 
-def read_isic_download(path: Path) -> RawLabels:
-    """Read a folder that isic-cli has filled, or its metadata: the images that are dermoscopic and not altered.
+def read_isic_download(file: Path) -> RawLabels:
+    """Read the metadata that isic-cli writes, and of the images beside it those that are dermoscopic and not altered.
 
     Raises
     ------
     DataError
         Where no diagnosis came with the images.
     """
-    file = path if path.is_file() else path / METADATA
     table = lowered(read_table(file)).rename(columns={"isic_id": "image_id", "age_approx": "age"})
     table["image_id"] = without_endings(table["image_id"])
     if not {"diagnosis", *LEVELS} & set(table.columns):

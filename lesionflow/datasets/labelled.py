@@ -35,7 +35,13 @@ from lesionflow.datasets.ham10000 import (
     holds_ham10000,
     read_ham10000,
 )
-from lesionflow.datasets.isic import is_isic_challenge, is_isic_download, read_isic_challenge, read_isic_download
+from lesionflow.datasets.isic import (
+    METADATA,
+    is_isic_challenge,
+    is_isic_download,
+    read_isic_challenge,
+    read_isic_download,
+)
 from lesionflow.datasets.label_table import OTHER_TABLES, TABLE_SUFFIXES, read_header, sheets_left_out
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.published import find_layout, read_published
@@ -203,8 +209,9 @@ def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
         return read_ham10000(metadata, words)
     if is_isic_challenge(path):
         return read_isic_challenge(path)
-    if is_isic_download(path):
-        return read_isic_download(path)
+    for file in (path / METADATA, table):
+        if file is not None and is_isic_download(file):
+            return read_isic_download(file)
     if found := find_layout(path):
         return read_published(*found, root=path.parent if path.is_file() else path)
     if path.is_file():

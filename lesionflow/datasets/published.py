@@ -26,7 +26,7 @@ from lesionflow.datasets.label_table import (
 )
 from lesionflow.datasets.raw_labels import RawLabels, without_endings
 from lesionflow.errors import DataError, first_few
-from lesionflow.images.containers import HDF5_SUFFIXES
+from lesionflow.images.containers import HDF5_SUFFIXES, is_member
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,9 +112,8 @@ def _pad_ufes(table: pd.DataFrame) -> pd.DataFrame:
 def _ph2(table: pd.DataFrame) -> pd.DataFrame:
     """The one diagnosis that each row marks with an X."""
     marks = table[["common nevus", "atypical nevus", "melanoma"]]
-    return table.assign(
-        diagnosis=[" and ".join(name for name in row.index if row[name]) for _, row in marks.iterrows()]
-    )
+    marked = ~marks.isin(["", "0", "0.0"])
+    return table.assign(diagnosis=[" and ".join(marks.columns[row]) for row in marked.to_numpy()])
 
 
 def _derm7pt(table: pd.DataFrame) -> pd.DataFrame:
@@ -129,6 +128,17 @@ def _isic_2017(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(diagnosis=[words.get(mark, f"marks {' and '.join(mark)}") for mark in marks])
 
 
+_ISIC_2020 = Layout(
+    "ISIC 2020",
+    "SIIM-ISIC 2020 challenge, doi:10.34970/2020-ds01; Rotemberg et al. 2021, Sci. Data 8, 34",
+    frozenset({"image_name", "benign_malignant"}),
+    image="image_name",
+    words=("diagnosis", "benign_malignant"),
+    lesion="lesion_id",
+    patient="patient_id",
+    age="age_approx",
+    localization="anatom_site_general_challenge",
+)
 _ISIC_2024 = Layout(
     "ISIC 2024",
     "ISIC 2024 challenge (SLICE-3D), doi:10.34970/2024-slice-3d; Kurtansky et al. 2024, Sci. Data 11, 884",
@@ -162,16 +172,12 @@ LAYOUTS = (
         takes=lambda image: "_superpixels" not in image,
         beside=("_Part3_GroundTruth.csv", "_Data_metadata.csv", "_Data/{}_Data_metadata.csv"),
     ),
-    Layout(
-        "ISIC 2020",
-        "SIIM-ISIC 2020 challenge, doi:10.34970/2020-ds01; Rotemberg et al. 2021, Sci. Data 8, 34",
-        frozenset({"image_name", "patient_id", "diagnosis", "benign_malignant"}),
-        image="image_name",
-        words=("diagnosis", "benign_malignant"),
-        lesion="lesion_id",
-        patient="patient_id",
-        age="age_approx",
-        localization="anatom_site_general_challenge",
+    _ISIC_2020,
+    replace(  # as lists of one's own are: image and target
+        _ISIC_2020,
+        needs=frozenset({"image_name", "target"}),
+        words=("diagnosis", "target"),
+        prepare=_benign_or_malignant("target"),
     ),
     _ISIC_2024,  # as on Kaggle: one table
     replace(  # as in the challenge's own archive
@@ -311,12 +317,12 @@ def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
     words = archive_words(table, layout.words)
     table["lesion_id"] = table[layout.lesion] if layout.lesion in table.columns else ""
     table["patient_id"] = table[layout.patient] if layout.patient in table.columns else ""
-    table["sex"] = first_known(table, (layout.sex,)).str.lower()
+    table["sex"] = first_known(table, (layout.sex,))
     table["age"] = table[layout.age] if layout.age in table.columns else ""
     table["localization"] = first_known(table, (layout.localization,)).str.lower()
     warnings = (f"{layout.name}: {NOT_DERMOSCOPIC}",) if layout.photographs else ()
     images: Path | None = root
-    if container := _hdf5(file):
+    if container := _hdf5(file, table["image_id"].iloc[0]):
         table["path"] = [os.path.join(container, image_id) for image_id in table["image_id"]]
         images = None
     elif any("/" in name.replace("\\", "/") for name in table[layout.image]):
@@ -343,10 +349,11 @@ def _joined(table: pd.DataFrame, layout: Layout, file: Path) -> pd.DataFrame:
     return table
 
 
-def _hdf5(table: Path) -> Path | None:
-    """The images of ISIC 2024 beside its table: `train-image.hdf5`, a data set of JPEG bytes for each image."""
-    start = table.name.partition("-metadata")[0]
-    return next((file for ending in HDF5_SUFFIXES if (file := table.parent / f"{start}-image{ending}").is_file()), None)
+def _hdf5(table: Path, first: str) -> Path | None:
+    """The images of ISIC 2024 beside their table, bytes of a JPEG each: `train-image.hdf5`, or what holds the first."""
+    name = f"{table.name.partition('-metadata')[0]}-image"
+    files = sorted(file for file in table.parent.iterdir() if file.suffix.lower() in HDF5_SUFFIXES)
+    return next((file for file in files if file.stem == name or is_member(file / first)), None)
 
 
 def _with_paths(table: pd.DataFrame, layout: Layout, root: Path, file: Path) -> pd.DataFrame:

@@ -29,6 +29,7 @@ NO_LESIONS = (
     "if some do"
 )
 ORIGIN = ("source", "licence")  # of each row, where a table of several sources tells them
+_SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 _DECIMAL_COMMA = r"^(\d+),(\d+)$"  # as spreadsheets write in many countries
 COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
 
@@ -97,6 +98,8 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     DataError
         Which counts what is wrong and names the first few.
     """
+    import pandas as pd
+
     warnings = list(raw.warnings)
     table = raw.table.copy()
     if raw.images is not None:
@@ -143,8 +146,10 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         table, unmatched = match_images(table, files, raw.incomplete)
         warnings += unmatched
     for column in ATTRIBUTES:
-        if column not in table.columns:
-            table[column] = "" if column == "age" else "unknown"
+        nothing = "" if column == "age" else "unknown"
+        told = table[column].str.strip() if column in table.columns else pd.Series("", index=table.index, dtype=str)
+        table[column] = told.where(~is_missing(told), nothing)
+    table["sex"] = [_SEXES.get(word.lower(), word) for word in table["sex"]]
     if strange := sorted(set(table["sex"][~is_missing(table["sex"])]) - {"female", "male"}):
         warnings.append(f"sex has other words than female and male, each a group of its own: {first_few(strange)}")
     table["age"] = table["age"].str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True)

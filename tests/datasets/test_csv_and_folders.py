@@ -116,6 +116,18 @@ def test_words_of_sex_that_are_a_group_of_their_own_are_said(table: Path) -> Non
     assert told == "sex has other words than female and male, each a group of its own: W"
 
 
+def test_words_for_nothing_and_letters_for_a_sex_are_what_they_stand_for(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    few = rows[:4].assign(
+        sex=["F", "Male", "m", "NA"], age=["NaN", "n/a", "45", ""], localization=["nan", "NA", "", "x"]
+    )
+    few.to_csv(table, index=False)
+    found = read_labelled_images(table).table.set_index("path").loc[[str(table.parent / path) for path in few["path"]]]
+    assert found["sex"].tolist() == ["female", "male", "male", "unknown"]
+    assert found["age"].tolist() == ["", "", "45", ""]
+    assert found["localization"].tolist() == ["unknown", "unknown", "unknown", "x"]
+
+
 def test_files_of_several_frames_are_counted_and_the_first_taken(tmp_path: Path) -> None:
     pages = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
     pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])

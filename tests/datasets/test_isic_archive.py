@@ -67,6 +67,16 @@ def test_a_download_of_isic_cli_says_what_the_ham10000_folder_says(
     assert set(found.table["dx_type"]) == {"histo", "consensus", "unknown"}
 
 
+def test_metadata_of_isic_cli_is_known_in_other_capitals_and_under_another_name(
+    fifty_images: Path, tmp_path: Path
+) -> None:
+    folder = lay_out(fifty_images, tmp_path / "isic", lambda rows: rows.rename(columns=str.upper))
+    expected = read_labelled_images(fifty_images).digest
+    assert read_labelled_images(folder).digest == expected
+    (folder / "metadata.csv").rename(folder / "challenge_metadata.csv")
+    assert read_labelled_images(folder).digest == expected
+
+
 @pytest.mark.parametrize("now", [True, False])
 def test_a_further_column_malignant_makes_it_no_other_data_set(fifty_images: Path, tmp_path: Path, now: bool) -> None:
     folder = lay_out(fifty_images, tmp_path / "isic", lambda rows: rows.assign(malignant="0"), now)

@@ -55,6 +55,43 @@ def test_isic_2019_with_its_metadata(tmp_path: Path) -> None:
     assert lesions.startswith("6 of 7 images have no lesion_id")
 
 
+def test_isic_2019_with_other_capitals_and_its_lesions_in_one_table(tmp_path: Path) -> None:
+    names = ["mel", "nv", "bcc", "ak", "bkl", "df", "vasc", "scc", "unk"]
+    rows = [
+        (f"ISIC_{number:07}", *(int(name == other) for other in names), "L") for number, name in enumerate(names[:2])
+    ]
+    truth = pd.DataFrame(rows, columns=["image_id", *names, "lesion_id"])
+    truth.assign(lesion_id=["L1", "L2"]).to_csv(tmp_path / "truth.csv", index=False)
+    save(tmp_path, [f"{row[0]}.jpg" for row in rows])
+    images = read_labelled_images(tmp_path)
+    assert images.table["dx"].tolist() == ["mel", "nv"] and images.table["lesion_id"].tolist() == ["L1", "L2"]
+    truth.assign(dx=["nv", "nv"]).to_csv(tmp_path / "truth.csv", index=False)  # which is what the user says
+    assert read_labelled_images(tmp_path).table["dx"].tolist() == ["nv", "nv"]
+
+
+@pytest.mark.parametrize(
+    "columns", [["target"], ["benign_malignant"], ["patient_id", "benign_malignant"], ["diagnosis", "target"]]
+)
+def test_isic_2020_with_some_of_its_columns(tmp_path: Path, columns: list[str]) -> None:
+    rows = pd.DataFrame({
+        "image_name": ["ISIC_1", "ISIC_2"], "patient_id": ["IP_1", "IP_2"], "diagnosis": ["unknown", "melanoma"],
+        "benign_malignant": ["benign", "malignant"], "target": [0, 1],
+    })  # fmt: skip
+    rows[["image_name", *columns]].to_csv(tmp_path / "train.csv", index=False)
+    save(tmp_path, ["ISIC_1.jpg", "ISIC_2.jpg"])
+    images = read_labelled_images(tmp_path, label_set=BINARY)
+    assert found(images) == {"ISIC_1": "benign", "ISIC_2": "malignant"}
+    assert images.table["patient_id"].tolist() == (["IP_1", "IP_2"] if "patient_id" in columns else ["", ""])
+
+
+def test_ph2_with_numbers_in_place_of_crosses(tmp_path: Path) -> None:
+    rows = [("IMD1", "1", "0", "0"), ("IMD2", "0", "0", "1"), ("IMD3", "0", "1", "0")]
+    table = pd.DataFrame(rows, columns=["Image Name", "Common Nevus", "Atypical Nevus", "Melanoma"])
+    table.to_csv(tmp_path / "PH2.csv", index=False)
+    save(tmp_path, [f"{row[0]}.jpg" for row in rows])
+    assert found(read_labelled_images(tmp_path)) == {"IMD1": "nv", "IMD2": "mel", "IMD3": "nv"}
+
+
 @pytest.mark.parametrize("words", [("benign", "malignant"), ("0.0", "1.0"), ("0", "1")])
 def test_isic_2016_whose_ground_truth_has_no_header(tmp_path: Path, words: tuple[str, str]) -> None:
     truth = tmp_path / "ISBI2016_ISIC_Part3_Training_GroundTruth.csv"
@@ -138,6 +175,10 @@ def test_isic_2024_from_its_hdf5(tmp_path: Path) -> None:
     assert images.table["patient_id"].tolist() == ["IP_2", "IP_3"]
     assert NOT_DERMOSCOPIC in images.warnings[0] and "Benign (1)" in images.warnings[1]
     np.testing.assert_array_equal(decode(images.table["path"][0], 12, 16), decode(picture(1), 12, 16))
+    (tmp_path / "train-image.hdf5").rename(tmp_path / "tiles.h5")
+    with h5py.File(tmp_path / "model.h5", "w") as file:  # such as weights of a network
+        file["layer"] = np.zeros(3)
+    assert read_labelled_images(tmp_path).digest == images.digest
     (tmp_path / "part").mkdir()
     shutil.copy(tmp_path / "train-metadata.csv", tmp_path / "part")
     with h5py.File(tmp_path / "part" / "train-image.hdf5", "w") as file:
