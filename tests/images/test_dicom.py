@@ -496,7 +496,7 @@ def test_no_frame_is_passed_over_in_silence() -> None:
         del dataset.NumberOfFrames
         buffer = io.BytesIO()
         dataset.save_as(buffer)
-        assert reason_of(buffer.getvalue()) == "damaged: 1 frames are announced, there are bytes for 2"
+        assert reason_of(buffer.getvalue()) == "damaged: 1 frame is announced, there are bytes for 2"
 
 
 def test_what_pads_a_frame_is_no_other_frame() -> None:
@@ -606,7 +606,7 @@ SQUARE = np.zeros((16, 16), np.uint8)
     ("make", "expected"),
     [
         (lambda: dicom(SQUARE, "MONOCHROME2")[:-100], "damaged"),
-        (lambda: dicom(SQUARE, "MONOCHROME2", frames=None, NumberOfFrames=10**9), "damaged: 1000000000 frames"),
+        (lambda: dicom(SQUARE, "MONOCHROME2", frames=None, NumberOfFrames=10**9), "damaged: 1,000,000,000 frames"),
         (lambda: dicom(SQUARE.tobytes(), "MONOCHROME2", size=(60_000, 60_000)), "too_large: 60000 x 60000"),
         (lambda: dicom(SQUARE, "HSV", SamplesPerPixel=3), "unsupported: photometric interpretation HSV"),
         (lambda: dicom(np.zeros((4, 4), np.uint32), "MONOCHROME2", bits=32, allocated=32), "unsupported: 32 of 32"),
