@@ -17,7 +17,11 @@ shift 2
 if [[ $report == *://* && $report != file://* ]]; then
   exec "${PYTHON:-python3}" -m lesionflow score "$images" --out "$report" "$@"
 fi
-lock=${report#file://}.lock
+lock=$report.lock
+if [[ $report == file://* ]]; then # whose escapes stand for other signs
+  lock=${lock#file://} lock=${lock#localhost} lock=${lock//\\/\\\\}
+  printf -v lock %b "${lock//%/\\x}"
+fi
 if ! { exec 9>"$lock"; } 2>/dev/null; then
   echo "$0: $lock cannot be written; the report's folder has to exist and be writable" >&2
   exit 1

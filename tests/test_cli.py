@@ -11,7 +11,7 @@ import pytest
 from lesionflow import __version__
 from lesionflow.cli import main
 from lesionflow.cli.help import Option
-from lesionflow.errors import RegistryError
+from lesionflow.errors import RegistryError, UsageError
 from lesionflow.training.config import TrainingConfig
 from tests.conftest import error_line, invoke
 
@@ -208,6 +208,15 @@ FAILING = {
 def folders_to_write(command: click.Command) -> list[str]:
     kinds = [(each.name, each.type) for each in command.params if each.name in ("out", "folder")]
     return [str(name) for name, kind in kinds if isinstance(kind, click.Path) and not (kind.exists or name == "file")]
+
+
+def test_what_has_to_be_on_this_machine_may_be_a_file_url_and_no_url_of_a_store(tmp_path: Path) -> None:
+    here = [each for _, command in COMMANDS for each in command.params if isinstance(each.type, click.Path)]
+    assert len(here) > 15
+    for each in here:
+        assert Path(each.type.convert((tmp_path / "a ü").as_uri(), each, None)) == tmp_path / "a ü"
+        with pytest.raises(UsageError, match="has to be on this machine"):
+            each.type.convert("s3://bucket/x", each, None)
 
 
 def test_a_command_that_fails_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

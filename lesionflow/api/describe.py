@@ -18,6 +18,7 @@ from lesionflow.profile.describe import describe_images
 from lesionflow.profile.description import Description
 from lesionflow.profile.page import DESCRIPTION_FILES, write_description
 from lesionflow.progress import stderr_console
+from lesionflow.storage.location import path_here
 
 DEFAULT_OUT = Path("description")
 
@@ -63,7 +64,7 @@ def describe(
     LesionflowError
         Where there is no data set or nothing can be written.
     """
-    console, out = console or stderr_console(), Path(out)
+    console, out = console or stderr_console(), path_here(out, "out")
     label_set = read_label_set(diagnoses)
     with output_folder(out, DESCRIPTION_FILES, overwrite), console.status("reading images") as status:
         images = read_labelled_images(data, cache, labels, label_set)

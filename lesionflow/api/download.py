@@ -23,6 +23,7 @@ from lesionflow.dataverse.download import (
 from lesionflow.dataverse.server import HAM10000_DOI, Patience, Web, read_listing
 from lesionflow.errors import DownloadError, UsageError
 from lesionflow.progress import stderr_console
+from lesionflow.storage.location import path_here
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def download(
     DownloadError
         Where the server, its answers or the disk do not allow it.
     """
-    folder, config = Path(folder), configured(DownloadConfig, config, overrides)
+    folder, config = path_here(folder, "folder"), configured(DownloadConfig, config, overrides)
     if not config.accept_licence:
         raise UsageError(f"{TERMS}. Nothing is downloaded before that is accepted: add --accept-licence")
     with DownloadDisplay(console or stderr_console()) as display:

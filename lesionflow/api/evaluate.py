@@ -36,7 +36,7 @@ from lesionflow.model.card import TRAINED_ON_FILE, VALIDATION_FILE, Card
 from lesionflow.model.predictor import load_predictor
 from lesionflow.progress import stderr_console
 from lesionflow.registry.versions import SCORED, opened
-from lesionflow.storage.location import location_text
+from lesionflow.storage.location import location_text, path_here
 from lesionflow.tracking.tracking_store import connect, kept_settings
 
 
@@ -89,7 +89,7 @@ def evaluate(
     """
     model, config = location_text(model, "model"), configured(EvaluationConfig, config, overrides)
     console = console or stderr_console()
-    folder = None if out is None else Path(out)
+    folder = None if out is None else path_here(out, "out")
     with output_folder(folder, EVALUATION_FILES, config.overwrite), console.status("reading images") as status:
         return _evaluate(model, data, out, config, tracking_uri, cache, status.update)
 
@@ -133,7 +133,7 @@ def _evaluate(
         shown, _ = evaluated.lesions() if config.group_by else (evaluated, None)
         evaluation = draw_evaluation(evaluation, predictor, shown, progress=progress)
     if out is not None:
-        write_evaluation(evaluation, Path(out), config.overwrite)
+        write_evaluation(evaluation, path_here(out, "out"), config.overwrite)
     if config.log:
         asked = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
         _log(evaluation, asked, config.experiment)

@@ -29,6 +29,7 @@ from lesionflow.model.prediction import IndexedPrediction
 from lesionflow.progress import stderr_console
 from lesionflow.scoring.engines.local import decode_all
 from lesionflow.scoring.sources import open_source
+from lesionflow.storage.location import path_here
 
 SHOWN = 480  # pixels of the shorter side in the picture
 
@@ -89,16 +90,16 @@ def explain(
     if isinstance(config, str | os.PathLike):
         model, config = config, None
     config = configured(ExplanationConfig, config, overrides)
-    paths = _listed(images)
+    folder, paths = path_here(out, "out"), _listed(images)
     names = picture_names(paths)
     pictures, explained = [f"{names[path]}.png" for path in paths], []
     status_line = (console or stderr_console()).status("")
-    with output_folder(Path(out), pictures, config.overwrite), status_line as status:
+    with output_folder(folder, pictures, config.overwrite), status_line as status:
         loaded = load(model, tracking_uri=tracking_uri, device="cpu")
         target = _index_of(config.target, loaded.card)
         for path in paths:
             status.update(f"explaining {escape(utf8(path))}")
-            for each in _explain(path, Path(out) / names[path], loaded, target, config.overwrite):
+            for each in _explain(path, folder / names[path], loaded, target, config.overwrite):
                 on_image(each)
                 explained.append(each)
     return explained

@@ -47,7 +47,7 @@ from lesionflow.runtimes.parity import (
     without_ranges,
 )
 from lesionflow.scoring.sources import open_source
-from lesionflow.storage.location import location_text
+from lesionflow.storage.location import location_text, path_here
 from lesionflow.training.finalize import MODEL_CARD_FILE
 
 _Value = TypeVar("_Value")
@@ -108,7 +108,7 @@ def export(
     config = configured(ExportConfig, config, overrides)
     if config.format != BUNDLE:
         check_installed(config.format, config.precision)
-    target = Path(folder)
+    target = path_here(folder, "folder")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ReportError(f"{target}: not an empty folder; name a new one")
     console = console or stderr_console()

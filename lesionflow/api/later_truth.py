@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from lesionflow.atomic import output_folder, write_whole
 from lesionflow.datasets.label_words import read_label_words
@@ -28,6 +27,7 @@ from lesionflow.evaluation.metrics import Difference, compare, metric_values
 from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, Estimate
 from lesionflow.model.report_table import label_set_of, read_both_tables, read_report_table
 from lesionflow.model.shipped import PRETRAINED
+from lesionflow.storage.location import path_here
 
 PAGE_FILE, METRICS_FILE = LATER_TRUTH_FILES = ("report.html", "metrics.json")
 
@@ -94,7 +94,7 @@ def evaluate_report(
     ReportError
         The report cannot be read, or the folder holds an evaluation already.
     """
-    folder = None if out is None else Path(out)
+    folder = None if out is None else path_here(out, "out")
     with output_folder(folder, LATER_TRUTH_FILES, overwrite):
         found = _evaluated(report, truth, sampled, labels, resamples, tracking_uri)
         if folder is not None:
@@ -112,9 +112,10 @@ def _evaluated(
     resamples: int,
     tracking_uri: str | None,
 ) -> ReportEvaluation:
-    table = read_report_table(Path(report), JOINED_COLUMNS)
+    table = read_report_table(path_here(report, "report"), JOINED_COLUMNS)
     words = read_label_words(labels, label_set_of(table))
-    joined = join_truth(table, Path(truth), words, None if sampled is None else Path(sampled))
+    chances = None if sampled is None else path_here(sampled, "sampled")
+    joined = join_truth(table, path_here(truth, "truth"), words, chances)
     _, told = trained_before(table.model, joined, tracking_uri)
     if told:  # first: nothing else matters as much
         joined = dataclasses.replace(joined, notes=(told, *joined.notes))
@@ -219,7 +220,7 @@ def join_both(
 
     The parameters and the errors are those of `compare_report`.
     """
-    tables = read_both_tables(Path(report), JOINED_COLUMNS)
+    tables = read_both_tables(path_here(report, "report"), JOINED_COLUMNS)
     words = read_label_words(labels, label_set_of(tables[0]))
-    truths = join_truth_of_all(tables, Path(truth), words)
+    truths = join_truth_of_all(tables, path_here(truth, "truth"), words)
     return [(table.model, found) for table, found in zip(tables, truths, strict=True)]

@@ -19,6 +19,7 @@ from lesionflow.monitoring.page import watch_json, watch_page
 from lesionflow.monitoring.performance import Scored, estimate_performance
 from lesionflow.monitoring.watch import GIVEN, VALIDATION, Reference, Watch, watch
 from lesionflow.scoring.review_sample import SAMPLE_COLUMNS
+from lesionflow.storage.location import path_here
 
 PAGE_FILE, JSON_FILE = MONITOR_FILES = ("nights.html", "nights.json")
 _REPORT_ENDINGS = (".csv", ".parquet", ".jsonl")
@@ -58,7 +59,7 @@ def monitor(
         The reports are of different models or label sets, or hold no predictions.
     """
     config = configured(MonitorConfig, config, overrides)
-    folder = None if out is None else Path(out)
+    folder = None if out is None else path_here(out, "out")
     with output_folder(folder, MONITOR_FILES, config.overwrite):
         return _monitor(reports, folder, config, tracking_uri)
 
@@ -66,8 +67,8 @@ def monitor(
 def _monitor(
     reports: Sequence[str | os.PathLike[str]], out: Path | None, config: MonitorConfig, tracking_uri: str | None
 ) -> Watch:
-    limits = read_limits(None if config.limits is None else Path(config.limits))
-    files = [Path(report) for report in reports]
+    limits = read_limits(None if config.limits is None else path_here(config.limits, "--limits"))
+    files = [path_here(report, "report") for report in reports]
     lists = [file for file in files if _is_review_sample(file)]  # which `reports/*.csv` takes along
     if len(lists) == len(files):
         raise DataError("no report; name one for each night, in the order of time")
@@ -107,7 +108,7 @@ def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, n
     """A report or a model's validation part as a reference; None, and a note, where the model came without one."""
     first = next((night for night in nights if night.model), None)
     if Path(source).suffix.lower() in _REPORT_ENDINGS:
-        night = read_nights([Path(source)])[0]
+        night = read_nights([path_here(source, "--reference")])[0]
         if not night.estimates:
             raise DataError(f"{source}: has no image with a prediction, so that nothing can be compared with it")
         if first is not None:

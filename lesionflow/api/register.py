@@ -29,7 +29,7 @@ from lesionflow.registry.training_artifacts import (
     register_artifacts,
 )
 from lesionflow.registry.versions import Version
-from lesionflow.storage.location import location_text
+from lesionflow.storage.location import location_text, path_here
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import patient
 from lesionflow.tracking.resume import delete_checkpoints, find_begun
@@ -117,7 +117,7 @@ def _bundle_folder(bundle: str) -> Path:
     """The folder of what is to be registered; `mlflow artifacts download` puts a bundle into a folder of its own."""
     if bundle == PRETRAINED:
         return pretrained_folder()
-    folder = Path(bundle)
+    folder = path_here(bundle, "bundle")
     if folder.is_dir() and not (folder / CARD_FILE).exists() and not is_kept(folder):
         return bundle_of_logged_model(str(folder.absolute())) or folder
     return folder

@@ -11,7 +11,7 @@ from lesionflow.defaults import DEFAULT_MODEL
 from lesionflow.images.discovery import default_cache
 from lesionflow.model.files import read_bundle
 from lesionflow.registry.versions import opened
-from lesionflow.storage.location import location_text
+from lesionflow.storage.location import location_text, path_here
 from lesionflow.webapp.build import Page, write_page
 from lesionflow.webapp.runtime import RUNTIME, WebConfig, fetch_package
 
@@ -56,4 +56,4 @@ def web(
     archive = fetch_package(
         RUNTIME, Path(cache) if cache else default_cache(), Path(config.runtime) if config.runtime else None
     )
-    return write_page(Path(out), found.label, card, graph, archive, overwrite=config.overwrite)
+    return write_page(path_here(out, "out"), found.label, card, graph, archive, overwrite=config.overwrite)

@@ -20,7 +20,7 @@ from lesionflow.cli.options import (
     truth_option,
 )
 from lesionflow.cli.streams import warn
-from lesionflow.cli.values import FILE, FOLDER, LABELLED, MODEL, WholeNumber
+from lesionflow.cli.values import FILE, FOLDER, LABELLED, MODEL, PATH, PATH_TEXT, WholeNumber
 from lesionflow.datasets.label_words import LabelSetConfig, UnknownWordsError
 from lesionflow.dataverse.config import TERMS, DownloadConfig
 from lesionflow.errors import UsageError, counted
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @command(short_help="Download HAM10000, checked and unpacked.")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @options_of(DownloadConfig)
 def download(folder: Path, accept_licence: bool, **options: Any) -> None:
     """Download HAM10000, ready for training.
@@ -71,7 +71,7 @@ SHOW = ""  # what `--labels` stands for without a file
 @command(short_help="Describe labelled images: counts, gaps, copies.")
 @click.argument("data", type=LABELLED, required=False)
 @option(
-    "--labels", type=click.Path(), is_flag=False, flag_value=SHOW, metavar="[FILE]",
+    "--labels", type=PATH_TEXT, is_flag=False, flag_value=SHOW, metavar="[FILE]",
     help="YAML file that says what the words of the data mean; without one, show what they mean and stop.",
 )  # fmt: skip
 @options_of(LabelSetConfig)
@@ -221,7 +221,7 @@ def _print_metrics(about: str, metrics: Mapping[str, Estimate], warnings: Sequen
 
 
 @command(short_help="Draw a synthetic data set laid out like HAM10000.")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @option("--images", type=WholeNumber(100, 100_000), metavar="N", default=900, show_default=True, help="Images to draw.")
 @option("--seed", type=WholeNumber(0), metavar="N", default=0, show_default=True, help="Another seed, other lesions.")
 @options_of(LabelSetConfig)

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 
 from lesionflow.errors import UsageError
 from lesionflow.images.discovery import default_cache
+from lesionflow.storage.location import file_path
 
 _WIDEST = 30  # characters of a name before its description goes on the next line; Click's own
 
@@ -61,7 +62,7 @@ def _find_temporary_folder(out: object, needed: bool) -> None:
     try:
         tempfile.gettempdir()
     except FileNotFoundError as error:
-        folder = Path(out).absolute().parent if isinstance(out, str | Path) else None
+        folder = Path(file_path(os.fspath(out))).absolute().parent if isinstance(out, str | Path) else None
         if folder is not None and _is_writable(folder):
             tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
         elif needed:

@@ -12,7 +12,18 @@ from typing import Any
 import click
 
 from lesionflow.cli.help import option
-from lesionflow.cli.values import FILE, FOLDER, LOCATION, MODEL, REGISTERED_MODEL, Choice, Number, WholeNumber, Words
+from lesionflow.cli.values import (
+    FILE,
+    FOLDER,
+    LOCATION,
+    MODEL,
+    PATH,
+    REGISTERED_MODEL,
+    Choice,
+    Number,
+    WholeNumber,
+    Words,
+)
 from lesionflow.defaults import DEFAULT_MODEL, DEFAULT_NAME, SHIPPED_LICENCE
 from lesionflow.options import SEPARATOR, option_name
 from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL
@@ -63,7 +74,7 @@ def options_of(
             elif limits["completes"] or limits["repeated"]:
                 described["type"] = Words(limits["completes"], several=limits["several"])
             else:
-                described["type"] = {Path: click.Path(path_type=Path), Location: LOCATION}.get(kind, click.STRING)
+                described["type"] = {Path: PATH, Location: LOCATION}.get(kind, click.STRING)
             command = option(name, **described)(command)
         return command
 

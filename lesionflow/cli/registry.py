@@ -21,7 +21,7 @@ from lesionflow.cli.options import (
     truth_option,
 )
 from lesionflow.cli.streams import warn
-from lesionflow.cli.values import FOLDER, MODEL, REGISTERED_MODEL, Choice, WholeNumber
+from lesionflow.cli.values import FOLDER, MODEL, PATH, REGISTERED_MODEL, Choice, WholeNumber
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError, counted
 from lesionflow.registry.config import PromotionConfig
@@ -310,8 +310,8 @@ def export(
 
 
 @command(short_help="Have a store's artifacts looked for where they were moved to.")
-@click.argument("old", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path))
+@click.argument("old", type=PATH)
+@click.argument("new", type=PATH)
 @tracking_uri_option
 def move_store(old: Path, new: Path, tracking_uri: str | None) -> None:
     """Have the artifacts of an SQLite store looked for below NEW instead of OLD, after a folder was moved.

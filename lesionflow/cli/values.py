@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from lesionflow.errors import did_you_mean
 from lesionflow.options import FILES, FOLDERS, SEPARATOR, range_told
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.lookup import registered_names
-from lesionflow.storage.location import Location, parse_location
+from lesionflow.storage.location import Location, is_url, parse_location, path_here
 
 
 class Choice(click.Choice[str]):
@@ -71,6 +72,16 @@ class Words(click.ParamType):
         return disk + [CompletionItem(before + comma + word) for word in words]
 
 
+class PathHere(click.Path):
+    """A path on this machine, also as `file:///folder`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; a URL of a store is refused, which would make a folder of its name here."""
+        if isinstance(value, str) and is_url(value):
+            value = os.fspath(path_here(value, param.opts[0] if param else self.name))
+        return super().convert(value, param, ctx)
+
+
 class _LocationType(click.ParamType):
     """A path or a URL."""
 
@@ -98,10 +109,11 @@ class _RegisteredModelType(click.ParamType):
 
 REGISTERED_MODEL = _RegisteredModelType()
 LOCATION = _LocationType()
+PATH, PATH_TEXT = PathHere(path_type=Path), PathHere()
 IMAGES = Words((FILES,))  # a folder, a file, a URL or a pattern
 OUTPUT = Words((FILES,))  # a file, a URL, DIR/ or -
-FILE = click.Path(path_type=Path, dir_okay=False)
-FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = PathHere(path_type=Path, dir_okay=False)
+FOLDER = PathHere(path_type=Path, file_okay=False)
 LABELLED = Words(("demo", FILES))
 MODEL = Words((FOLDERS, "pretrained", DEFAULT_MODEL))
 CONFIGURATION = Words((FILES, "runs:/"))

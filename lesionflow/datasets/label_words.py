@@ -16,6 +16,7 @@ from lesionflow.datasets.label_table import LABEL_COLUMNS
 from lesionflow.diagnoses import BUILT_IN, HAM10000, NO_DIAGNOSIS, LabelSet, normalized, read_label_set
 from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.options import FILES, option
+from lesionflow.storage.location import path_here
 from lesionflow.yaml_files import read_yaml
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def read_label_words(source: str | Path | None, labels: LabelSet = HAM10000) -> 
     """
     if source is None or source == "":
         return LabelWords(labels)
-    file = Path(source)
+    file = path_here(source, "--labels")
     values = read_yaml(file, f"--labels {file}")
     sections = values if isinstance(values, dict) else {}
     if not any(isinstance(value, dict) for value in sections.values()):

@@ -50,7 +50,7 @@ from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images.containers import MAXIMUM_BYTES, archive_members, is_archive, read_member
 from lesionflow.images.discovery import default_cache, walk_images
-from lesionflow.storage.location import location_text
+from lesionflow.storage.location import location_text, path_here
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +134,7 @@ def read_labelled_images(
 def read_with_words(source: str | os.PathLike[str], cache: Path | None, words: LabelWords) -> LabelledImages:
     """What `read_labelled_images` does with words that are read; which of them are unmet is the caller's to ask."""
     source = location_text(source, "data")
-    path = Path(source)
+    path = path_here(source, "data")
     if source == DEMO:
         path = _demo_folder(cache, words.labels)
     table, warnings = read_rows(path, words)
@@ -179,7 +179,7 @@ def decided_words(
     """
     source = location_text(source, "data")
     words = read_label_words(None if labels is None else os.fspath(labels), label_set)
-    path = _demo_folder(cache, label_set) if source == DEMO else Path(source)
+    path = _demo_folder(cache, label_set) if source == DEMO else path_here(source, "data")
     with _as_folder(path) if is_archive(path) else contextlib.nullcontext(path) as folder:
         raw = read_raw_labels(folder, words)
     words.unmet()

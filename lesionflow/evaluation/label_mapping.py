@@ -6,7 +6,6 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from lesionflow.diagnoses import LabelSet, normalized
 from lesionflow.errors import UsageError, first_few
 from lesionflow.evaluation.metrics import metrics_of
 from lesionflow.model.prediction import LabelledPredictions, Predictions
+from lesionflow.storage.location import path_here
 from lesionflow.yaml_files import read_yaml
 
 _P = TypeVar("_P", bound=Predictions)
@@ -178,7 +178,7 @@ def read_mapping(source: str | None) -> dict[str, str]:
     """
     if not source:
         return {}
-    values = read_yaml(Path(source), f"--mapping {source}")
+    values = read_yaml(path_here(source, "--mapping"), f"--mapping {source}")
     if not isinstance(values, dict) or not values:
         raise UsageError(f"--mapping {source}: write a diagnosis and what it counts as, such as 'mel: malignant'")
     if any(isinstance(values.get(section), dict) for section in SECTIONS):

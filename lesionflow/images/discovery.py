@@ -30,7 +30,7 @@ from zipfile import ZipInfo
 from lesionflow.errors import DataError
 from lesionflow.images.containers import archive_entries, entry_head, is_archive
 from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
-from lesionflow.storage.location import FILE, Url, is_url, location_text
+from lesionflow.storage.location import Url, is_url, location_text
 
 # In small letters: some systems write them one way, some another. Also the directory of a DICOM medium, and bins and
 # snapshots of network storage and of Windows: deleted images and copies of earlier days.
@@ -123,15 +123,13 @@ def walk_images(
         For a folder that cannot be listed, unless it is told.
     """
     left_out = LeftOut() if left_out is None else left_out
-    if is_url(folder) and not folder.startswith(FILE):
+    if is_url(folder):
         yield from _walk_store(folder, recursive, pattern, left_out)
         return
-    path = folder.removeprefix(FILE)
-    if is_archive(path):
-        yield from (f"{folder}/{name}" for name in _walk_archive(path, recursive, pattern, left_out))
+    if is_archive(folder):
+        yield from (f"{folder}/{name}" for name in _walk_archive(folder, recursive, pattern, left_out))
         return
-    found = _Walk(path, recursive, pattern, left_out, tells_unlisted).images(path)
-    yield from found if path is folder else (FILE + image for image in found)
+    yield from _Walk(folder, recursive, pattern, left_out, tells_unlisted).images(folder)
 
 
 class _Folder(NamedTuple):

@@ -7,7 +7,7 @@ import stat
 
 from lesionflow.errors import ImageError, StoreError
 from lesionflow.images.containers import MAXIMUM_BYTES, read_member
-from lesionflow.storage.location import FILE, Url, is_url
+from lesionflow.storage.location import FILE, Url, file_path, is_url
 
 
 def read_image_bytes(source: str | os.PathLike[str] | bytes) -> bytes:
@@ -27,7 +27,7 @@ def _read(path: str | os.PathLike[str]) -> bytes:
     if isinstance(path, str) and is_url(path):
         if not path.startswith(FILE):
             return _fetch(path)
-        path = path.removeprefix(FILE)
+        path = file_path(path)
     try:
         with open(path, "rb", buffering=0, opener=_open_at_once) as file:
             status = os.fstat(file.fileno())

@@ -21,6 +21,7 @@ from lesionflow.model.prediction import LabelledPredictions, read_labelled
 from lesionflow.model.pyfunc import INPUT_COLUMN, REQUIREMENTS, output_columns
 from lesionflow.model.shipped import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.registry.lookup import Entry, fetch_entry, find_entry
+from lesionflow.storage.location import path_here
 from lesionflow.storage.objects import temporary_folder
 from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, without_password
 from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_missing, kept_addresses
@@ -228,7 +229,7 @@ def resolve_folder(model: str) -> Resolved:
     if model == PRETRAINED:
         folder, prefix = pretrained_folder(), f"{PRETRAINED} "
     else:
-        folder, prefix = Path(model), ""
+        folder, prefix = path_here(model, "model"), ""
     if not folder.is_dir():
         raise UsageError(
             f"{model}: no such bundle folder{did_you_mean(model, (PRETRAINED,))}; give one, {PRETRAINED}, {ADDRESSES}"

@@ -22,7 +22,7 @@ from lesionflow.errors import DataError, UsageError
 from lesionflow.images.containers import ZIP_SUFFIX, is_archive
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, no_images, unlisted, walk_images
 from lesionflow.images.signatures import HEAD, sniff
-from lesionflow.storage.location import FILE, Url, is_url, parse_location
+from lesionflow.storage.location import Url, file_path, file_url, is_url, parse_location
 from lesionflow.storage.objects import is_file, listed, local_copy
 
 PATH_COLUMN = "path"  # of a CSV source
@@ -122,10 +122,10 @@ def _folder(path: str, recursive: bool, pattern: str | None) -> Source:
 def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
     url = parse_location(text)
     if not isinstance(url, Url):  # as a path, but for the beginning of what is found there
-        path = text.removeprefix(FILE)
+        path = file_path(text)
         found = open_source(path, recursive=recursive, pattern=pattern)
         is_table = os.path.isfile(path) and path.lower().endswith(TABLE_SUFFIXES)
-        return found if is_table else replace(found, inputs=((FILE + path,) for path, *_ in found.inputs))
+        return found if is_table else replace(found, inputs=((file_url(each),) for each, *_ in found.inputs))
     try:
         is_object = not url.is_dir() and is_file(url)
         is_folder = next(listed(url), None) is not None

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from lesionflow.errors import UsageError
 
-FILE = "file://"  # the rest of such a URL is a path, and everything is done as with a path
+FILE = "file://"  # the rest of such a URL is a path with escapes, and everything is done as with a path
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
 _QUERY = re.compile(r"\?[\w.%~-]+=")
@@ -106,6 +106,22 @@ def is_store(scheme: str) -> bool:
     return scheme in _STORES
 
 
+def file_path(text: str) -> str:
+    """The path of a `file://` URL; any other text as it is."""
+    if not text.startswith(FILE):
+        return text
+    rest = text.removeprefix(FILE)
+    path = rest.removeprefix("localhost")
+    if not path.startswith("/"):
+        raise UsageError(f"{text}: write three slashes and the whole path, as in file:///data/images")
+    return unquote(path, errors="surrogateescape")
+
+
+def file_url(path: str) -> str:
+    """The `file://` URL of a path, escaped only where the path itself would be taken for escaped."""
+    return FILE + path.replace("%", "%25")
+
+
 def local_path(address: str) -> str | None:
     """The path that MLflow takes an address for, which sees escapes in plain paths too; None if it is elsewhere."""
     if address.startswith("file:"):
@@ -131,6 +147,17 @@ def location_text(given: str | os.PathLike[str], name: str) -> str:
     return text
 
 
+def path_here(given: str | os.PathLike[str], name: str) -> Path:
+    """The path on this machine that a user names, also as `file:///folder`; name: of the argument.
+
+    Raises `UsageError` for a URL of a store, which a path would take for a folder of that name.
+    """
+    text = location_text(given, name)
+    if is_url(text) and not text.startswith(FILE):
+        raise UsageError(f"{name} {text}: has to be on this machine; give a path")
+    return Path(file_path(text))
+
+
 def parse_location(text: Location | str | os.PathLike[str]) -> Location:
     """The location that a user names: a path, also as `file:///folder`, or the URL of a store.
 
@@ -145,9 +172,7 @@ def parse_location(text: Location | str | os.PathLike[str]) -> Location:
         return Path(text)
     scheme, rest = match[1], match[2]
     if text.startswith(FILE):
-        if not rest.startswith("/"):
-            raise UsageError(f"{text}: write three slashes and the whole path, as in file:///data/images")
-        return Path(rest)
+        return Path(file_path(text))
     if not is_store(scheme):
         raise UsageError(f"{scheme}://: such URLs are not read; use paths, file://, s3:// or gs://")
     package, extra, variables = _STORES[scheme]

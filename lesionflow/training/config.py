@@ -18,6 +18,7 @@ from lesionflow.datasets.sampling import BALANCES, positive_shares
 from lesionflow.diagnoses import BUILT_IN, LabelSet, read_label_set
 from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.options import FILES, SEPARATOR, check_options, option, read_option
+from lesionflow.storage.location import path_here
 
 if TYPE_CHECKING:
     import yaml
@@ -322,12 +323,12 @@ def settings_text(config: TrainingConfig, names: Mapping[str, str], about: str) 
     import yaml
 
     values: dict[str, Any] = config.parameters() | dict(names)
-    if config.starts_from_bundle and Path(config.start_from).is_dir():
-        values["start_from"] = str(Path(config.start_from).absolute())
+    if config.starts_from_bundle and path_here(config.start_from, "--start-from").is_dir():
+        values["start_from"] = str(path_here(config.start_from, "--start-from").absolute())
     if config.diagnoses not in BUILT_IN:
         values["diagnoses"] = str(Path(config.diagnoses).absolute())
     for name, given in (("data", config.data_sets), ("extra", config.extra_sets)):
-        whole = [path if path == "demo" else str(Path(path).absolute()) for path in given]
+        whole = [path if path == "demo" else str(path_here(path, "--data").absolute()) for path in given]
         values |= {name: whole if len(whole) > 1 else whole[0]} if whole else {}
     return f"# {about}\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 

@@ -70,6 +70,13 @@ def test_the_launcher_gives_the_same_and_passes_exit_codes_on(tmp_path: Path) ->
     assert launch(f"{EXAMPLE}/images", str(tmp_path / "no" / "x.csv")).returncode == 1
 
 
+def test_the_launcher_takes_the_url_of_a_file(tmp_path: Path) -> None:
+    out = tmp_path / "one ü\\n 50%25.csv"
+    done = launch(f"{EXAMPLE}/images", out.as_uri(), "--model", f"{EXAMPLE}/bundle")
+    assert done.returncode == 3, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [out.name, f"{out.name}.lock"]
+
+
 def test_the_launcher_writes_into_a_store(bucket: Bucket, tmp_path: Path) -> None:
     out = bucket.url("reports/results.csv")
     done = launch(f"{EXAMPLE}/images", out, "--model", f"{EXAMPLE}/bundle")

@@ -22,6 +22,7 @@ from lesionflow.model.prediction import IndexedPrediction
 from lesionflow.model.predictor import load_predictor
 from lesionflow.scoring.engines import local
 from lesionflow.scoring.engines.local import Batch, score_batches
+from lesionflow.storage.location import parse_location
 from tests.conftest import invoke
 
 Command = Callable[..., list[str]]
@@ -127,6 +128,25 @@ def test_the_same_file_by_any_name_gives_the_same_numbers(
     found = numbers_by_path(tmp_path / "results.csv")
     same = {found[path] for path in found if os.path.basename(path).startswith(("with", "=", "wrong", "upper"))}
     assert len(same) == 1
+
+
+def test_source_report_and_model_may_be_file_urls_with_escapes(
+    images: Path, small_bundle: Path, tmp_path: Path
+) -> None:
+    folder, bundle, there = tmp_path / "my ümages", tmp_path / "a 50%20 bundle", tmp_path / "réports #1"
+    shutil.copytree(small_bundle, bundle)
+    for number, name in enumerate(["a b.jpg", "100%25.jpg", "ü?.jpg"]):
+        folder.mkdir(exist_ok=True)
+        shutil.copy(images / f"image{number:04}.jpg", folder / name)
+    there.mkdir()
+    score(folder.as_uri(), (there / "by url.csv").as_uri(), model=bundle.as_uri(), quiet=True)
+    score(folder, tmp_path / "plain.csv", model=bundle, quiet=True)
+    found, plain = rows_of(there / "by url.csv"), rows_of(tmp_path / "plain.csv")
+    assert [parse_location(row["path"]) for row in found] == [Path(row["path"]) for row in plain]
+    assert [row["p_nv"] for row in found] == [row["p_nv"] for row in plain]
+    (tmp_path / "again.txt").write_text("".join(f"{row['path']}\n" for row in found))  # the rows name their files
+    score(f"@{(tmp_path / 'again.txt').as_uri()}", tmp_path / "again.csv", model=bundle, quiet=True)
+    assert rows_of(tmp_path / "again.csv") == found
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lesionflow.errors import UsageError
-from lesionflow.storage.location import Url, is_url, parse_location
+from lesionflow.storage.location import Url, file_url, is_url, parse_location, path_here
 
 SECRETS = ["AKIAEXAMPLE", "wJal", "K7MDENG", "hunter2", "deadbeef"]
 
@@ -15,6 +15,18 @@ def test_paths_are_paths() -> None:
     assert parse_location("results.csv") == Path("results.csv") == parse_location(Path("results.csv"))
     assert parse_location("s3:/bucket/results.csv") == Path("s3:/bucket/results.csv")
     assert parse_location("file:///data/results.csv") == Path("/data/results.csv")
+
+
+@pytest.mark.parametrize("name", ["a b", "Ü", "100%25", "50 %", "a#b?c", "\udcff"])
+def test_escapes_of_file_urls_stand_for_other_signs(name: str) -> None:
+    path = Path("/data", name)
+    assert parse_location(path.as_uri()) == path == parse_location(file_url(str(path)))
+    assert path_here(f"file://localhost{path.as_uri().removeprefix('file://')}", "--out") == path
+
+
+def test_a_url_of_a_store_is_no_folder_here() -> None:
+    with pytest.raises(UsageError, match=r"--out s3://bucket/page: has to be on this machine"):
+        path_here("s3://bucket/page", "--out")
 
 
 def test_urls_are_kept_as_they_are_written() -> None:
