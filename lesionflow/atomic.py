@@ -123,7 +123,7 @@ def atomic_file(out: Location, overwrite: bool) -> Iterator[BinaryIO]:
         raise ReportError(f"{out}: came into being during the run; nothing was overwritten") from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise ReportError(f"{out}: cannot be written ({reason}); nothing was left behind") from error
+        raise ReportError(f"{out}: cannot be written ({reason}); make room, or choose another place") from error
 
 
 def write_whole(out: Location, content: str | bytes, overwrite: bool) -> None:

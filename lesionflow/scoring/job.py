@@ -250,13 +250,13 @@ def _begun(folder: Location, task: Task, partial: Path) -> Job:
     remove_job(folder, keep_folder=True)
     try:
         listing = _write_manifest(partial, task, folder)
+        values = {"fingerprint": _fingerprint(task, listing), "begun": _now()}
+        with report_errors(folder):
+            put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
+            atomic_write_bytes(folder / JOB_FILE, json.dumps(values, indent=2).encode() + b"\n")
     except BaseException:
         remove_job(folder)
         raise
-    values = {"fingerprint": _fingerprint(task, listing), "begun": _now()}
-    with report_errors(folder):
-        put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
-        atomic_write_bytes(folder / JOB_FILE, json.dumps(values, indent=2).encode() + b"\n")
     return _job(folder, values, task.source.carried_columns, listing, MANIFEST_FILE, task.labels)
 
 

@@ -11,6 +11,7 @@ import pytest
 from lesionflow.diagnoses import HAM10000
 from lesionflow.model.card import read_card
 from tests.conftest import error_line, invoke
+from tests.scoring.conftest import write_small_bundle
 
 COLUMNS = [
     "path",
@@ -147,14 +148,19 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(
     assert named in error_line(result)
 
 
-def test_a_full_disk_is_one_clear_line_and_leaves_nothing(bundle: Path, demo_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("count", "room"), [(150, 6000), (1, 400)])  # the list, what describes the job
+def test_a_full_disk_is_one_clear_line_and_leaves_nothing(
+    count: int, room: int, demo_folder: Path, tmp_path: Path
+) -> None:
     def no_room() -> None:
         # The kernel refuses to let any file grow beyond this, as it does on a full disk.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 
     target = tmp_path / "reports"
     target.mkdir()
-    command = [sys.executable, "-m", "lesionflow", "score", str(demo_folder), "--model", str(bundle)]
+    (tmp_path / "list.txt").write_text("\n".join(sorted(map(str, demo_folder.rglob("*.jpg")))[:count]))
+    command = [sys.executable, "-m", "lesionflow", "score", f"@{tmp_path / 'list.txt'}", "--model"]
+    command.append(str(write_small_bundle(tmp_path / "small")))
     done = subprocess.run(
         [*command, "--out", str(target / "o.csv")],
         capture_output=True, text=True, preexec_fn=no_room, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
@@ -162,7 +168,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(bundle: Path, demo_fol
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("Error: ") and "cannot be written" in line
-    assert not (target / "o.csv").exists()
+    assert list(target.iterdir()) == []
 
 
 def test_folders_without_images(bundle: Path, tmp_path: Path) -> None:
