@@ -3,6 +3,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
@@ -271,6 +272,27 @@ def test_every_command_that_is_stopped_says_so_in_one_line(
     finally:
         signal.signal(signal.SIGINT, before)
     assert (stopped.exit_code, stopped.output) == (code, "stopped\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_process_is_stopped_while_it_imports_the_command_line(number: int, code: int) -> None:
+    scripts = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]["scripts"]
+    module, name = scripts["lesionflow"].split(":")
+    program = f"""
+import os, signal, sys
+
+class Finder:
+    def find_spec(name, *_):
+        if name == "lesionflow.cli.data":
+            os.kill(os.getpid(), {int(number)})
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Finder)
+from {module} import {name}
+{name}()
+"""
+    done = subprocess.run([sys.executable, "-c", program, "--version"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "stopped\n")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -19,7 +19,7 @@ from lesionflow.cli.data import demo, describe, download, evaluate
 from lesionflow.cli.doctor import completion, doctor
 from lesionflow.cli.registry import compare, export, history, move_store, promote, register, rollback
 from lesionflow.cli.scoring import explain, merge, monitor, score, web
-from lesionflow.cli.streams import STOPPED, end_soon, guarded_streams, stop, terminable
+from lesionflow.cli.streams import STOPPED, end_soon, guarded_streams, stop, stoppable
 from lesionflow.cli.training import train
 from lesionflow.errors import LesionflowError, UsageError
 from lesionflow.version import __version__
@@ -59,7 +59,7 @@ class _Commands(click.Group):
     """Lists commands in sections; turns lesionflow's errors into one line on stderr and an exit code."""
 
     def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
-        with guarded_streams(), terminable():
+        with guarded_streams(), stoppable(own=args is None):
             try:
                 return super().main(args, *others, **extra)
             except SystemExit as ended:

@@ -84,21 +84,30 @@ def guarded_streams() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM raises `Terminated` in the block, where this thread may say what a signal does."""
+def stoppable(own: bool) -> Iterator[None]:
+    """SIGTERM raises `Terminated` in the block, where this thread may say what a signal does.
+
+    own: whether this process runs the command and nothing else; Ctrl-C then raises `KeyboardInterrupt`, unless it is
+    ignored, as in the background.
+    """
 
     def terminate(number: int, frame: object) -> None:
         raise Terminated
 
+    handlers: dict[int, Any] = {signal.SIGTERM: terminate}
+    if own and callable(signal.getsignal(signal.SIGINT)):
+        handlers[signal.SIGINT] = signal.default_int_handler
     try:
-        before = signal.signal(signal.SIGTERM, terminate)
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     except ValueError:  # another thread than the main one
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in handlers.items():
+            if signal.getsignal(number) == handler:  # not one that the block has set
+                signal.signal(number, before[number])
 
 
 def warn(texts: Iterable[str]) -> None:
