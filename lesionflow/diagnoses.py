@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lesionflow.errors import UsageError, counted, did_you_mean, first_few
+from lesionflow.errors import MissingError, UsageError, counted, did_you_mean, first_few
 from lesionflow.yaml_files import read_yaml
 
 MISSING_WORDS = ("", "unknown", "nan", "na", "n/a", "<na>", "none", "null", "?")  # in any column of a table
@@ -329,11 +329,9 @@ def read_label_set(source: str) -> LabelSet:
     file = Path(source)
     try:
         values = read_yaml(file, source)
-    except UsageError as error:
-        if isinstance(error.__cause__, OSError):
-            hint = f"{did_you_mean(source, BUILT_IN)}; built in are {', '.join(BUILT_IN)}"
-            raise UsageError(f"{error}{hint}") from error.__cause__
-        raise
+    except MissingError as error:
+        hint = f"{did_you_mean(source, BUILT_IN)}; built in are {', '.join(BUILT_IN)}"
+        raise MissingError(f"{error}{hint}") from error
     if not isinstance(values, dict) or not {"names", "malignant"} <= set(values):
         raise UsageError(f"{source}: a label set has the keys names and malignant")
     if unknown := [str(key) for key in values if key not in _KEYS]:

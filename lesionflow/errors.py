@@ -14,6 +14,10 @@ class UsageError(LesionflowError):
     """Options or arguments are invalid, whatever the state of files and servers."""
 
 
+class MissingError(LesionflowError):
+    """A file, a package or a device that options ask for is not there, or cannot be read."""
+
+
 class DataError(LesionflowError):
     """A data set is missing, incomplete or inconsistent."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lesionflow.errors import UsageError
+from lesionflow.errors import MissingError, UsageError
 
 
 def read_yaml(file: Path, named: str) -> Any:
@@ -19,8 +19,10 @@ def read_yaml(file: Path, named: str) -> Any:
 
     Raises
     ------
+    MissingError
+        The file cannot be read.
     UsageError
-        The file cannot be read, is not YAML, or has a key twice in one table, the first of which would be lost.
+        It is not YAML, or has a key twice in one table, the first of which would be lost.
     """
     import yaml
 
@@ -28,7 +30,7 @@ def read_yaml(file: Path, named: str) -> Any:
         text = file.read_text(encoding="utf-8-sig")
         values, doubled = yaml.safe_load(text), _doubled_key(yaml.compose(text, Loader=yaml.SafeLoader))
     except OSError as error:
-        raise UsageError(f"{named}: cannot be read ({error.strerror})") from error
+        raise MissingError(f"{named}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeError) as error:
         raise UsageError(f"{named}: not YAML ({' '.join(str(error).split())})") from error
     if doubled:

@@ -191,7 +191,7 @@ def test_draws_a_demo_set_into_a_new_folder_only(tmp_path: Path) -> None:
     assert invoke("demo", str(tmp_path / "set"), "--images", "100").exit_code == 0
     assert len(list((tmp_path / "set").rglob("*.jpg"))) == 100
     again = invoke("demo", str(tmp_path / "set"), "--images", "100")
-    assert again.exit_code == 2 and "choose a new folder" in again.stderr
+    assert again.exit_code == 1 and "choose a new folder" in again.stderr
 
 
 # What each command with a folder to write into fails with, after the folder was found to be good.
@@ -246,6 +246,54 @@ def test_a_folder_that_was_there_or_is_not_empty_stays(tmp_path: Path) -> None:
     with pytest.raises(RegistryError), output_folder(tmp_path / "another" / "one", [], False):
         raise RegistryError
     assert not (tmp_path / "another").exists()
+
+
+# What is named is not there, or cannot be written; the words are right.
+NOT_THERE: dict[str, tuple[str, ...]] = {
+    "download": ("there/file/folder", "--accept-licence"),
+    "demo": ("there",),
+    "describe": ("nothing",),
+    "train": ("--config", "nothing.yaml"),
+    "evaluate": ("nothing", "there"),
+    "score": ("there", "--out", "o.csv", "--model", "nothing"),
+    "explain": ("there", "--out", "pictures", "--model", "nothing"),
+    "web": ("nothing", "--out", "page"),
+    "merge": ("nothing.csv",),
+    "monitor": ("nothing.csv",),
+    "compare": ("--report", "nothing.csv", "--truth", "nothing.csv"),
+    "register": ("nothing",),
+    "promote": ("lesionflow", "1", "--report", "nothing.csv", "--truth", "nothing.csv"),
+    "rollback": ("lesionflow",),
+    "history": ("lesionflow",),
+    "export": ("nothing", "--out", "bundle"),
+    "move-store": ("there", "nothing"),
+}
+OPTIONS_FROM_FILES = [
+    ("describe", "there", "--labels", "nothing.yaml"),
+    ("describe", "there", "--diagnoses", "nothing.yaml"),
+    ("monitor", "nothing.csv", "--limits", "nothing.yaml"),
+    ("web", "pretrained", "--out", "page", "--runtime", "nothing.tgz"),
+    ("score", "there", "--out", "o.csv", "--model", "pretrained", "--also", "nothing"),
+    ("explain", "there", "--out", "there/file", "--model", "pretrained"),
+]
+
+
+def test_what_is_not_there_ends_every_command_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/none.db")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").write_text("no folder")
+    (tmp_path / "there" / "image.jpg").write_bytes(b"\xff\xd8\xff")
+    assert set(NOT_THERE) == set(main.commands) - {"doctor", "completion"}
+    for words in [(name, *words) for name, words in NOT_THERE.items()] + OPTIONS_FROM_FILES:
+        result = invoke(*words)
+        assert result.exit_code == 1 and "Error: " in result.stderr, (words, result.output)
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_wrong_words_end_every_command_with_2(name: str) -> None:
+    assert invoke(name, "--no-such-option").exit_code == 2
+    assert invoke(name, *["one"] * 9).exit_code == 2 or main.commands[name].params[0].nargs == -1
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")

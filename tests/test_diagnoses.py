@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lesionflow.diagnoses import BUILT_IN, HAM10000, LabelSet, normalized, read_label_set
-from lesionflow.errors import UsageError
+from lesionflow.errors import MissingError, UsageError
 
 OWN = """
 names: {scar: scar, mel: melanoma, nv: nevus}
@@ -100,9 +100,9 @@ def test_what_is_wrong_with_a_set_is_one_line(tmp_path: Path, old: str, new: str
 
 
 def test_a_set_that_is_not_there() -> None:
-    with pytest.raises(UsageError, match="did you mean 'binary'"):
+    with pytest.raises(MissingError, match="did you mean 'binary'"):
         read_label_set("binry")
-    with pytest.raises(UsageError, match="built in are ham10000, isic2019, pad-ufes-20, binary"):
+    with pytest.raises(MissingError, match="built in are ham10000, isic2019, pad-ufes-20, binary"):
         read_label_set("isic2020")
 
 

@@ -99,7 +99,9 @@ def export(
     Raises
     ------
     UsageError
-        For options that do not go together, or a format whose packages are not installed.
+        For options that do not go together.
+    MissingError
+        For a format whose packages are not installed.
     ReportError
         Where the folder holds something or cannot be written, or a file does not say what the bundle says.
     LesionflowError

@@ -23,7 +23,7 @@ from lesionflow.cli.streams import warn
 from lesionflow.cli.values import FILE, FOLDER, LABELLED, MODEL, PATH, PATH_TEXT, WholeNumber
 from lesionflow.datasets.label_words import LabelSetConfig, UnknownWordsError
 from lesionflow.dataverse.config import TERMS, DownloadConfig
-from lesionflow.errors import UsageError, counted
+from lesionflow.errors import DataError, UsageError, counted
 from lesionflow.evaluation.config import EvaluationConfig
 
 if TYPE_CHECKING:
@@ -238,5 +238,5 @@ def demo(folder: Path, images: int, seed: int, diagnoses: str) -> None:
     try:
         draw_demo_set(folder, images=images, seed=seed, label_set=LabelSetConfig(diagnoses).label_set)
     except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror or error}; choose a new folder") from error
+        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); choose a new folder") from error
     click.echo(f"{images} synthetic images in {folder}")

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from lesionflow.errors import UsageError
+from lesionflow.errors import MissingError
 from lesionflow.images.discovery import default_cache
 from lesionflow.storage.location import file_path
 
@@ -66,7 +66,7 @@ def _find_temporary_folder(out: object, needed: bool) -> None:
         if folder is not None and _is_writable(folder):
             tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
         elif needed:
-            raise UsageError("no temporary folder is writable; name one that is in TMPDIR") from error
+            raise MissingError("no temporary folder is writable; name one that is in TMPDIR") from error
 
 
 def _is_writable(folder: Path) -> bool:

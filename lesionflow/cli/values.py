@@ -79,7 +79,7 @@ class PathHere(click.Path):
         """The path; a URL of a store is refused, which would make a folder of its name here."""
         if isinstance(value, str) and is_url(value):
             value = os.fspath(path_here(value, param.opts[0] if param else self.name))
-        return super().convert(value, param, ctx)
+        return self.coerce_path_result(value)  # what lies there says the function that reads or writes it
 
 
 class _LocationType(click.ParamType):

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lesionflow.errors import UsageError
+from lesionflow.errors import LesionflowError
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check, UnansweredError, asked_elsewhere
 from lesionflow.tracking.provenance import git_commit
 from lesionflow.training.backend import prepare_backend
@@ -109,7 +109,7 @@ def check_keras() -> list[Check]:
     try:
         prepare_backend()
         seen = asked_elsewhere("lesionflow.training.devices:devices_seen", seconds=SECONDS)
-    except UsageError as told:
+    except LesionflowError as told:
         return [Check("Keras", "no backend", PROBLEM, str(told))]
     except UnansweredError as told:
         advice = "scoring does not need it; to train, reinstall: pip install --force-reinstall 'lesionflow[train]'"

@@ -12,7 +12,7 @@ import numpy as np
 
 from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import LabelSet
-from lesionflow.errors import BundleError, ImageError, UsageError
+from lesionflow.errors import BundleError, ImageError, MissingError, UsageError
 from lesionflow.images import PIXELS_VERSION
 from lesionflow.images.decode import decode_frames
 from lesionflow.model.card import AVERAGED, SINGLE, Card
@@ -75,7 +75,7 @@ class Predictor:
         if used != _PROVIDERS[self.device][0]:
             # ONNX Runtime would go on with the processor, at a fraction of the speed that was asked for.
             if device == "cuda":
-                raise UsageError("--device cuda: ONNX Runtime can use no GPU; check the driver and CUDA's libraries")
+                raise MissingError("--device cuda: ONNX Runtime can use no GPU; check the driver and CUDA's libraries")
             self.device = "cpu"
         if self.device == "cpu":
             looks = 2 if card.training.get("mirrored") else 1
@@ -149,14 +149,14 @@ def views(images: np.ndarray, without_mirrored: bool | None = False) -> list[np.
 
 
 def choose_device(device: str) -> str:
-    """`cpu` or `cuda`; `auto` is a GPU where ONNX Runtime supports one. Raises `UsageError` if it is not there."""
+    """`cpu` or `cuda`; `auto` is a GPU where ONNX Runtime supports one. Raises `MissingError` if it is not there."""
     import onnxruntime
 
     available = _PROVIDERS["cuda"][0] in onnxruntime.get_available_providers()
     if device == "auto":
         return "cuda" if available else "cpu"
     if device == "cuda" and not available:
-        raise UsageError("--device cuda: this ONNX Runtime has no support for it; install onnxruntime-gpu in its place")
+        raise MissingError("--device cuda: this ONNX Runtime has no support for it; install onnxruntime-gpu")
     return device
 
 
@@ -181,7 +181,7 @@ def row_fingerprint(card: Card, device: str, averaged: bool, batch_size: int) ->
 def load_predictor(
     folder: str | os.PathLike[str], threads: int | None = None, device: str = "cpu", averaged: bool = False
 ) -> Predictor:
-    """Load and verify the bundle in a folder. Raises `BundleError`, and `UsageError` for a device that is not there."""
+    """Load and verify the bundle in a folder. Raises `BundleError`, and `MissingError` for a lacking device."""
     return Predictor(*read_bundle(folder), threads=threads, device=device, averaged=averaged)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.errors import RegistryError, UsageError, did_you_mean, first_few
+from lesionflow.errors import BundleError, RegistryError, UsageError, did_you_mean, first_few
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import CARD_FILE, ONNX_FILE, TRAINED_ON_FILE, VALIDATION_FILE, Card, read_card
 from lesionflow.model.files import bundle_of_logged_model, read_arrays
@@ -204,9 +204,9 @@ def resolve(
     RegistryError
         Where the registry does not hold it, or holds something else than was registered.
     BundleError
-        Where nothing ships as `pretrained`.
+        Where there is no such folder, or nothing ships as `pretrained`.
     UsageError
-        For any other text.
+        For an address of another form.
     """
     if not _is_address(model):
         return resolve_folder(model)
@@ -231,7 +231,7 @@ def resolve_folder(model: str) -> Resolved:
     else:
         folder, prefix = path_here(model, "model"), ""
     if not folder.is_dir():
-        raise UsageError(
+        raise BundleError(
             f"{model}: no such bundle folder{did_you_mean(model, (PRETRAINED,))}; give one, {PRETRAINED}, {ADDRESSES}"
         )
     if not (folder / CARD_FILE).exists():  # what `mlflow artifacts download` makes has the bundle inside

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionflow.errors import BundleError, UsageError
+from lesionflow.errors import BundleError, MissingError
 from lesionflow.model.card import DISTANCE, IMAGE, KERAS_FILE, PROBABILITIES, Card
 from lesionflow.progress import logging_at
 from lesionflow.runtimes.config import FLOAT16, HUB, INT8, LITERT, ONNX, OPENVINO, TORCH
@@ -35,12 +35,12 @@ Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def check_installed(format: str, precision: str) -> None:
-    """Refuse a format whose packages are not installed. Raises `UsageError` that names the extra."""
+    """Refuse a format whose packages are not installed. Raises `MissingError` that names the extra."""
     packages = [*_PACKAGES[format], *(["nncf"] if (format, precision) == (OPENVINO, INT8) else [])]
     for package in packages:
         if importlib.util.find_spec(package) is None:
             name = package.replace("_", "-")
-            raise UsageError(f"--format {format} needs {name}: pip install 'lesionflow[{format}]'")
+            raise MissingError(f"--format {format} needs {name}: pip install 'lesionflow[{format}]'")
 
 
 def check_source(bundle: Path, card: Card, format: str) -> None:

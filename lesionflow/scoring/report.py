@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, Protocol
 from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.defaults import no_collection
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
-from lesionflow.errors import LesionflowError, ReportError, UsageError
+from lesionflow.errors import LesionflowError, MissingError, ReportError, UsageError
 from lesionflow.images.signatures import SUFFIXES
 from lesionflow.model.columns import ALSO, FRAME, SCORED, Value, chosen_columns, csv_text, is_number, row_values, utf8
 from lesionflow.model.decision import prior_of_call
@@ -84,7 +84,7 @@ def check_report(out: str, options: ReportLayout) -> None:
     if options.format == ISIC and (options.columns is not None or options.top_k is not None):
         raise UsageError("--format isic has its own columns; leave out --columns and --top-k")
     if options.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise UsageError(f"{out}: Parquet needs pyarrow (pip install pyarrow); or choose .csv or .jsonl")
+        raise MissingError(f"{out}: Parquet needs pyarrow (pip install pyarrow); or choose .csv or .jsonl")
 
 
 def check_diagnoses(options: ReportLayout) -> None:

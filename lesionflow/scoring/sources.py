@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from lesionflow.errors import DataError, UsageError
+from lesionflow.errors import DataError, LesionflowError, UsageError
 from lesionflow.images.containers import ZIP_SUFFIX, is_archive
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, no_images, unlisted, walk_images
 from lesionflow.images.signatures import HEAD, sniff
@@ -238,7 +238,7 @@ def _checked(path: str, name: str) -> str:
     if is_url(path):
         try:
             parse_location(path)
-        except UsageError as error:
+        except LesionflowError as error:
             raise DataError(f"{name}: {error}") from error
     elif path[0] in _AROUND or path[-1] in _AROUND:
         bare = path.strip()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lesionflow.errors import UsageError
+from lesionflow.errors import MissingError, UsageError
 
 FILE = "file://"  # the rest of such a URL is a path with escapes, and everything is done as with a path
 
@@ -161,7 +161,7 @@ def path_here(given: str | os.PathLike[str], name: str) -> Path:
 def parse_location(text: Location | str | os.PathLike[str]) -> Location:
     """The location that a user names: a path, also as `file:///folder`, or the URL of a store.
 
-    Raises `UsageError` for a kind of URL that is not read or whose package is missing, and for one with credentials or
+    Raises `UsageError` for a kind of URL that is not read, and for one with credentials or
     a query, which would be kept in reports and logs.
     """
     if isinstance(text, Url):
@@ -191,5 +191,5 @@ def parse_location(text: Location | str | os.PathLike[str]) -> Location:
     if not authority and scheme != "memory":
         raise UsageError(f"{text}: names no bucket; write {scheme}://BUCKET/NAME")
     if importlib.util.find_spec(package) is None:
-        raise UsageError(f"{scheme}:// needs {package}: pip install '{extra}'")
+        raise MissingError(f"{scheme}:// needs {package}: pip install '{extra}'")
     return Url.of(text)

@@ -18,7 +18,7 @@ from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.diagnoses import LabelSet
-from lesionflow.errors import RegistryError, UsageError
+from lesionflow.errors import MissingError, RegistryError, UsageError
 from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import Card, Estimate
@@ -284,8 +284,10 @@ def read_configuration_text(source: str, tracking_uri: str | None = None) -> str
 
     Raises
     ------
-    UsageError
+    MissingError
         For a file that cannot be read.
+    UsageError
+        For one that is no text.
     RegistryError
         For a run that is not there or has no configuration.
     """
@@ -296,7 +298,7 @@ def read_configuration_text(source: str, tracking_uri: str | None = None) -> str
     except UnicodeDecodeError:
         raise UsageError(f"{source}: not UTF-8 text; give a YAML file") from None
     except OSError as error:
-        raise UsageError(
+        raise MissingError(
             f"{source}: {error.strerror or error}; give a YAML file, or {RUNS}RUN_ID/config.yaml"
         ) from None
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from lesionflow.atomic import name_new, take_lock, unique_suffix
-from lesionflow.errors import RegistryError, UsageError, counted
+from lesionflow.errors import MissingError, RegistryError, counted
 from lesionflow.storage.location import local_address, local_path
 from lesionflow.tracking.client import DEFAULT_STORE, mlflow, registry_errors, set_variables, shown_address
 
@@ -542,11 +542,11 @@ def move_addresses(old: Path, new: Path, address: str) -> tuple[int, Path]:
     """Rewrite the addresses of artifacts below a folder; returns how many, and the backup of the database."""
     old, new, file = Path(os.path.abspath(old)), Path(os.path.abspath(new)), sqlite_file(address)
     if file is None or not file.is_file():
-        raise UsageError(
+        raise MissingError(
             f"{shown_address(address)}: not the SQLite database of a store; give it with --tracking-uri sqlite:///FILE"
         )
     if not new.is_dir():
-        raise UsageError(f"{new}: no such folder; move the artifacts there first")
+        raise MissingError(f"{new}: no such folder; move the artifacts there first")
     changes, known = [], set()
     with (
         registry_errors(f"rewriting {file}"),

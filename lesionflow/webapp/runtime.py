@@ -13,7 +13,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesionflow.errors import DownloadError, UsageError
+from lesionflow.errors import DownloadError, MissingError
 from lesionflow.options import FILES, check_options, option
 from lesionflow.progress import logging_at
 
@@ -66,8 +66,8 @@ def fetch_package(package: Package, cache: Path, given: Path | None = None) -> b
 
     Raises
     ------
-    UsageError
-        What is given is not that archive.
+    MissingError
+        What is given cannot be read, or is not that archive.
     DownloadError
         It cannot be downloaded, or is not what the digest says.
     """
@@ -115,13 +115,13 @@ def _read_given(package: Package, given: Path) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise UsageError(
+        raise MissingError(
             f"--runtime {given}: {file.name} cannot be read ({error.strerror}); "
             f"fetch it where there is a network: npm pack {package.name}@{package.version}"
         ) from error
     algorithm, digest = package.digest.split(":")
     if hashlib.new(algorithm, content).hexdigest() != digest:
-        raise UsageError(
+        raise MissingError(
             f"--runtime {given}: {file.name} is not npm's archive of {package.name} {package.version} (its digest "
             f"differs); fetch it anew: npm pack {package.name}@{package.version}"
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from lesionflow.api.compare import compare
-from lesionflow.errors import BundleError, RegistryError, UsageError
+from lesionflow.errors import BundleError, RegistryError
 from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.registry.versions import find_version
 from tests.conftest import error_line, invoke
@@ -102,7 +102,7 @@ def test_what_there_is_not(contenders: Path) -> None:
         compare([address(99), address(1)])
     with pytest.raises(RegistryError, match="no champion of lesions"):
         compare([f"models:/{NAME}@champion", address(1)])
-    with pytest.raises(UsageError, match="no such bundle folder"):
+    with pytest.raises(BundleError, match="no such bundle folder"):
         compare(["nowhere", address(1)])
     assert invoke("compare").exit_code == 2
     assert "models:/NAME/VERSION" in error_line(invoke("compare", "models:/lesions"))

@@ -123,7 +123,7 @@ def test_a_model_says_what_it_is(model: lesionflow.LoadedModel, small: Path) -> 
 @pytest.mark.parametrize(
     ("load", "error", "message"),
     [
-        (lambda small: lesionflow.load(small / "nowhere"), UsageError, "no such bundle folder"),
+        (lambda small: lesionflow.load(small / "nowhere"), BundleError, "no such bundle folder"),
         (lambda small: lesionflow.load(small.parent), BundleError, "card.json: cannot be read"),
         (lambda small: lesionflow.load(small, device="tpu"), UsageError, "--device tpu: choose one of"),
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.errors import DataError, UsageError
+from lesionflow.errors import DataError, MissingError, UsageError
 from tests.conftest import error_line, invoke
 
 
@@ -138,7 +138,7 @@ def test_a_file_of_words_that_says_nothing_is_refused(tmp_path: Path, text: str,
     (tmp_path / "m.yaml").write_text(text)
     with pytest.raises(UsageError, match=message):
         read_label_words(tmp_path / "m.yaml")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(MissingError, match="cannot be read"):
         read_label_words(tmp_path / "none.yaml")
 
 

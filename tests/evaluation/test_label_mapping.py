@@ -8,7 +8,7 @@ import pytest
 from sklearn import metrics as oracle
 
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, PAD_UFES_20, LabelSet, read_label_set
-from lesionflow.errors import UsageError
+from lesionflow.errors import MissingError, UsageError
 from lesionflow.evaluation.label_mapping import LabelMapping, map_between, not_measurable_told, read_mapping
 from lesionflow.evaluation.metrics import expected_calibration_error, measure, metric_values, metrics_of
 from lesionflow.evaluation.report import evaluation_json
@@ -95,7 +95,7 @@ def test_a_file_that_is_no_mapping(tmp_path: Path, text: str, message: str) -> N
     with pytest.raises(UsageError, match=message) as caught:
         read_mapping(str(tmp_path / "map.yaml"))
     assert "map.yaml" in str(caught.value)
-    with pytest.raises(UsageError, match=r"nowhere.yaml: cannot be read"):
+    with pytest.raises(MissingError, match=r"nowhere.yaml: cannot be read"):
         read_mapping("nowhere.yaml")
 
 

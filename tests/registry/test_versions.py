@@ -63,9 +63,7 @@ def test_resolves_alias_version_and_folder_to_a_verified_bundle(store: Path, bun
     assert resolved.label == f"{read_bundle(bundle)[0].label} (demo data)"
 
 
-@pytest.mark.parametrize(
-    "name", ["models:lesionflow", "models:/lesionflow", "models:/a/b/c", "models:/a@b@c", "no-folder"]
-)
+@pytest.mark.parametrize("name", ["models:lesionflow", "models:/lesionflow", "models:/a/b/c", "models:/a@b@c"])
 def test_a_name_that_is_none_is_a_usage_error(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         resolve(name, tmp_path)

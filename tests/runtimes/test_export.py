@@ -21,7 +21,7 @@ import lesionflow
 from lesionflow.api.export import _labelled_pixels
 from lesionflow.cli import main
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.errors import BundleError, UsageError
+from lesionflow.errors import BundleError, MissingError
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.images.decode import decode
 from lesionflow.model.card import KERAS_FILE, TRAINED_ON_FILE, read_card, sha256
@@ -294,5 +294,5 @@ def test_a_format_whose_packages_are_missing_names_the_extra(
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *more: None if name == "openvino" else find(name, *more)
     )
-    with pytest.raises(UsageError, match=r"needs openvino: pip install 'lesionflow\[openvino\]'"):
+    with pytest.raises(MissingError, match=r"needs openvino: pip install 'lesionflow\[openvino\]'"):
         lesionflow.export(bundle, tmp_path / "out", format="openvino")

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.api.score import score
-from lesionflow.errors import DataError, ReportError, UsageError
+from lesionflow.errors import DataError, MissingError, ReportError, UsageError
 from lesionflow.images.decode import decode
 from lesionflow.model.prediction import IndexedPrediction
 from lesionflow.model.predictor import load_predictor
@@ -298,7 +298,7 @@ def test_cuda_is_not_replaced_in_silence(images: Path, small_bundle: Path, tmp_p
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime knows CUDA")
-    with pytest.raises(UsageError, match="onnxruntime-gpu"):
+    with pytest.raises(MissingError, match="onnxruntime-gpu"):
         score(images, tmp_path / "results.csv", str(small_bundle), device="cuda", quiet=True)
     assert not list(tmp_path.iterdir())
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionflow.errors import UsageError
+from lesionflow.errors import MissingError, UsageError
 from lesionflow.storage.location import Url, file_url, is_url, parse_location, path_here
 
 SECRETS = ["AKIAEXAMPLE", "wJal", "K7MDENG", "hunter2", "deadbeef"]
@@ -66,7 +66,7 @@ def test_what_is_not_read(text: str) -> None:
 @pytest.mark.parametrize(("scheme", "extra"), [("s3", "lesionflow[s3]"), ("gs", "lesionflow[gs]")])
 def test_a_missing_package_is_named(scheme: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match="pip install") as caught:
+    with pytest.raises(MissingError, match="pip install") as caught:
         parse_location(f"{scheme}://bucket/x.csv")
     assert extra in str(caught.value)
 

