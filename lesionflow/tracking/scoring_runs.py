@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import re
+import shutil
 import sqlite3
 import time
 import uuid
@@ -21,6 +22,7 @@ from urllib.parse import quote
 
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import LesionflowError
+from lesionflow.model.columns import utf8
 from lesionflow.scoring.publish import Summary
 from lesionflow.scoring.summary import HISTOGRAM_BINS, build_summary
 from lesionflow.storage import objects
@@ -249,8 +251,8 @@ def _log_run(
         int(began * 1000),
         status,
         tuple(_metrics(values)),
-        {name: text[:_MOST_OF_TEXT] for name, text in parameters.items()},
-        {name: text[:_MOST_OF_TEXT] for name, text in described.items()},
+        {name: utf8(text)[:_MOST_OF_TEXT] for name, text in parameters.items()},
+        {name: utf8(text)[:_MOST_OF_TEXT] for name, text in described.items()},
         {SUMMARY_FILE: json.dumps(values, indent=2, default=str)} if values else {},
     )
     report = summary.report if job.keep_report and summary is not None else None
@@ -317,9 +319,16 @@ def _scalars(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _log_report(client: Any, run_id: str, report: Location) -> None:
-    """Keep the report among the artifacts; a folder of parts file by file."""
+    """Keep the report among the artifacts, under the name of `artifact_name`; a folder of parts file by file."""
+    name = artifact_name(report.name)
     if isinstance(report, Path) and report.is_dir():
-        client.log_artifacts(run_id, str(report), report.name)
+        client.log_artifacts(run_id, str(report), name)
         return
-    with objects.local_copy(report) as file:
-        client.log_artifact(run_id, str(file))
+    with objects.local_copy(report) as file, objects.temporary_folder() as folder:
+        named = file if file.name == name else Path(shutil.copyfile(file, folder / name))
+        client.log_artifact(run_id, str(named))
+
+
+def artifact_name(name: str) -> str:
+    """A file's name with `_` for what MLflow's servers cut names at or unescape (#, ?, %), and for other odd signs."""
+    return re.sub(r"[^\w .,()+=&@~-]", "_", utf8(name))

@@ -14,7 +14,7 @@ from PIL import Image
 from lesionflow.api.score import score
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.diagnoses import HAM10000
-from lesionflow.tracking.scoring_runs import experiment_of
+from lesionflow.tracking.scoring_runs import artifact_name, experiment_of
 from tests.conftest import error_line, invoke
 from tests.scoring.conftest import write_small_bundle
 
@@ -61,6 +61,23 @@ def test_a_job_is_a_run_with_counts_shares_and_histograms(store: Path) -> None:
     assert {entry.path for entry in client.list_artifacts(run.info.run_id)} == {"night.csv", "summary.json"}
     kept = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="night.csv", dst_path=str(store))
     assert Path(kept).read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["night #1.csv", "50%20 off?.csv", "für ä/ nacht #2"])
+def test_a_report_of_any_name_comes_back_whole_from_a_server(name: str, store: Path, served: str) -> None:
+    out = store / name.replace("/", "_")
+    written = f"{out}/" if "nacht" in name else str(out)
+    where = ("--tracking-uri", served)
+    result = invoke("score", "night", "--out", written, "--model", "bundle", "--log", "--log-report", *where)
+    assert result.exit_code == 3, result.output
+    mlflow.set_tracking_uri(served)
+    newest = max(runs_of(), key=lambda run: run.info.start_time)
+    kept = mlflow.artifacts.download_artifacts(
+        run_id=newest.info.run_id, artifact_path=artifact_name(out.name), dst_path=str(store / "back")
+    )
+    files = [out] if out.is_file() else sorted(out.iterdir())
+    back = [Path(kept)] if out.is_file() else sorted(Path(kept).iterdir())
+    assert [file.read_bytes() for file in back] == [file.read_bytes() for file in files]
 
 
 def test_a_failed_job_is_a_failed_run_that_says_why(store: Path) -> None:
