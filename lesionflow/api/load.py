@@ -14,7 +14,6 @@ from PIL.Image import Image
 from lesionflow.defaults import BATCH_SIZES, DEFAULT_MODEL
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import fit_array, fit_image
-from lesionflow.images.read_bytes import read_image_bytes
 from lesionflow.model.card import Card
 from lesionflow.model.prediction import Prediction, Row, prediction_class
 from lesionflow.model.predictor import Predictor, load_predictor, only_frame, predict_batch
@@ -94,7 +93,7 @@ def _decode(image: object, height: int, width: int) -> np.ndarray:
     if isinstance(image, bytearray):
         image = bytes(image)
     if isinstance(image, str | os.PathLike | bytes):
-        return only_frame(read_image_bytes(image), height, width)
+        return only_frame(image, height, width)
     if isinstance(image, Image):
         return fit_image(image, height, width)
     if isinstance(image, np.ndarray):

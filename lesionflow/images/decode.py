@@ -17,7 +17,7 @@ from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, exif_profile, fit, joined
 from lesionflow.images.pillow_formats import open_with_pillow, size_with_pillow
 from lesionflow.images.quiet import quietly
-from lesionflow.images.read_bytes import read_image_bytes
+from lesionflow.images.read_bytes import read_image_bytes, read_named
 from lesionflow.images.signatures import FORMATS, HEAD, sniff
 from lesionflow.images.tiff import count_pages, open_tiff, tiff_size
 
@@ -47,12 +47,12 @@ def decode(source: str | os.PathLike[str] | bytes, height: int, width: int, fram
     Raises `ImageError` with one of the words of `IMAGE_FAILURES`, and nothing else but `MemoryError`, and for the URL
     of an object `StoreError` where its store is out of reach.
     """
-    data = read_image_bytes(source)
+    data, named = read_named(source)
     with _failures():
         kind = _recognise(data)
         if kind != "DICOM":
             return _decode(kind, data, ((height, width),))[0].pixels
-        return _decode_frame(_open_dicom(data), frame, ((height, width),))[0].pixels
+        return _decode_frame(_open_dicom(data), named or frame, ((height, width),))[0].pixels
 
 
 def decode_frames(
@@ -60,6 +60,7 @@ def decode_frames(
 ) -> Iterator[tuple[int, Decoded | ImageError]]:
     """Decode every frame that is an image of its own, as `decode` does: those of DICOM, otherwise just one.
 
+    Of a path such as `two.dcm#2`, where no file is called so, it is that frame alone, as number 0.
     Yields the frame's number, from 0, and its pixels or what is wrong with that frame. The file is read once, and one
     frame at a time is in memory. Raises `ImageError` where the file as a whole cannot be decoded.
     """
@@ -74,21 +75,24 @@ def decode_frames_in_sizes(
 
     The file is read once, and decoded once for the sizes that need the same detail.
     """
-    data = read_image_bytes(source)
+    data, named = read_named(source)
     with _failures():
         kind = _recognise(data)
         opened = _open_dicom(data) if kind == "DICOM" else _decode(kind, data, sizes)
+    frames = 1 if isinstance(opened, list) else opened.frames
+    if named is not None and named >= frames:
+        raise ImageError("not_found", f"the file has no frame {named + 1}")
     if isinstance(opened, list):
         yield 0, opened
         return
-    for frame in range(opened.frames):
+    for frame in range(frames) if named is None else [named]:
         result: list[Decoded] | ImageError
         try:
             with _failures():
                 result = _decode_frame(opened, frame, sizes)
         except ImageError as error:
             result = error
-        yield frame, result
+        yield frame if named is None else 0, result
 
 
 def fit_image(image: Image.Image, height: int, width: int) -> np.ndarray:
@@ -120,7 +124,7 @@ def fit_array(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def header(source: str | os.PathLike[str] | bytes) -> tuple[str, int, int]:
     """Format, width and height of an image file as it is shown, without decoding its pixels. Raises `ImageError`."""
-    data = read_image_bytes(source)
+    data, _ = read_named(source)
     with _failures():
         kind = _recognise(data)
         if kind == "DICOM":

@@ -23,6 +23,26 @@ def read_image_bytes(source: str | os.PathLike[str] | bytes) -> bytes:
     return data
 
 
+def named_frame(path: str) -> tuple[str, int] | None:
+    """The file and the frame, from 0, that a path such as `two.dcm#2` may name, as reports do; None for another one."""
+    file, mark, number = path.rpartition("#")
+    return (file, int(number) - 1) if mark and number.isascii() and number.isdecimal() and int(number) > 1 else None
+
+
+def read_named(source: str | os.PathLike[str] | bytes) -> tuple[bytes, int | None]:
+    """What `read_image_bytes` reads, and the frame that is asked for where the path names one and no file is called so.
+
+    Raises what that raises.
+    """
+    try:
+        return read_image_bytes(source), None
+    except ImageError as error:
+        named = None if isinstance(source, bytes) else named_frame(os.fspath(source))
+        if error.reason != "not_found" or named is None:
+            raise
+    return read_image_bytes(named[0]), named[1]
+
+
 def _read(path: str | os.PathLike[str]) -> bytes:
     if isinstance(path, str) and is_url(path):
         if not path.startswith(FILE):

@@ -9,6 +9,7 @@ from operator import itemgetter
 
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import UsageError, did_you_mean
+from lesionflow.images.read_bytes import named_frame
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, IndexedPrediction, Row, probability_columns
 
 FRAME, FORMAT, NOTE = "frame", "format", "note"
@@ -176,9 +177,8 @@ def _with_frame(path: str, frame: int) -> str:
 def path_in_text(text: str) -> tuple[str, int]:
     """The path and the frame, from 0, that `path_with_frame` wrote as this text, where there is such a file."""
     escaped = re.sub(r"\\udc[89a-f][0-9a-f]", lambda found: chr(int(found[0][2:], 16)), text)
-    file, mark, number = escaped.rpartition("#")
-    if mark and number.isdecimal() and int(number) > 1 and not os.path.exists(escaped):
-        return file, int(number) - 1
+    if (named := named_frame(escaped)) and not os.path.exists(escaped):
+        return named
     return (text if os.path.exists(text) else escaped), 0
 
 

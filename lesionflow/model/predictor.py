@@ -221,9 +221,9 @@ def predict_batch(
     ]
 
 
-def only_frame(content: bytes, height: int, width: int) -> np.ndarray:
-    """The pixels of an image file; one of several frames is refused: it has one row here, and frames would be lost."""
-    frames = decode_frames(content, height, width)
+def only_frame(source: str | os.PathLike[str] | bytes, height: int, width: int) -> np.ndarray:
+    """The pixels of an image file or of its bytes; several frames, all but one of which would be lost, are refused."""
+    frames = decode_frames(source, height, width)
     _, image = next(frames)
     if next(frames, None) is not None:
         raise ImageError("unsupported", "several frames in one file; `lesionflow score` gives each a row")

@@ -45,6 +45,21 @@ def test_every_image_gets_its_own_picture_or_a_line_that_says_why_not(small: str
             assert picture.format == "PNG" and picture.width > 800 and np.asarray(picture.convert("L")).std() > 10
 
 
+def test_one_frame_is_asked_for_by_its_name_in_reports(small: str, images: Path, tmp_path: Path) -> None:
+    file, out = f"{images}/right/frames.dcm", tmp_path / "pictures"
+    result = invoke("explain", f"{file}#2", f"{file}#3", "--out", str(out), "--model", small)
+    assert result.stdout == f"{out}/frames.dcm#2.png\n", result.output
+    assert result.stderr == f"{file}#3: not_found: the file has no frame 3\n1 drawn, 1 failed\n"
+    shutil.copy(f"{images}/left/other.jpg", f"{file}#3")  # a file of that very name comes first
+    for source in (file, f"{file}#2", f"{file}#3"):
+        assert invoke("score", source, "--out", f"{tmp_path / source[-2:]}.csv", "--model", small).exit_code == 0
+    whole, second, own = ((tmp_path / f"{end}.csv").read_text().splitlines() for end in ("cm", "#2", "#3"))
+    assert second[1:] == whole[2:] and second[1].startswith(f"{file}#2,ok,")
+    assert own[1].startswith(f"{file}#3,ok,") and own[1] not in whole
+    (said,) = lesionflow.load(small).predict(f"{file}#2")
+    assert said.diagnosis == second[1].split(",")[3]
+
+
 def test_a_picture_that_is_there_is_refused_before_anything_is_drawn(small: str, images: Path, tmp_path: Path) -> None:
     out = tmp_path / "pictures"
     out.mkdir()
