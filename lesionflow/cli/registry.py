@@ -149,6 +149,7 @@ def register(
 
 def print_verdict(version: Version, verdict: Verdict) -> None:
     """Print whether a version that was trained or registered has become champion."""
+    warn(filter(None, [verdict.warning]))
     if verdict.promote:
         click.echo(f"{version.label} ({version.card.network}) is the champion now: {verdict.reason}")
         model = shlex.quote(f"models:/{version.name}@champion")
@@ -192,6 +193,7 @@ def promote(name: str, version: int, **options: Any) -> None:
         click.echo(f"{promotion.decision.reason}; nothing changed")
         return
     _print_gates(promotion)
+    warn(filter(None, [promotion.decision.warning]))
     if not promotion.promoted:
         reasons = promotion.decision.reason
         raise RegistryError(f"{chosen.label} does not become champion: {reasons}; {how_to_force(chosen)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -318,6 +318,18 @@ def few_of(predictions: LabelledPredictions, unit: str = "images") -> list[str]:
     counts = np.bincount(predictions.labels, minlength=len(names))
     rare = [f"{name} ({count})" for name, count in zip(names, counts, strict=True) if count < FEW]
     return [f"Fewer than {FEW} {unit} of {', '.join(rare)}: their metrics are mostly chance."] if rare else []
+
+
+def near_chance(metrics: Mapping[str, Estimate], diagnoses: int) -> str:
+    """The warning that balanced accuracy is hardly above that of drawing lots among so many diagnoses; else empty.
+
+    That is where its interval reaches down to it, or less than a tenth of the way from it to 1 is gone.
+    """
+    found, chance = metrics.get(DECIDING), 1 / diagnoses
+    if found is None or not (found.low <= chance or found.value < chance + 0.1 * (1 - chance)):
+        return ""
+    told = f"Balanced accuracy {with_interval(found)} is hardly above {chance:.3f}, that of drawing lots"
+    return f"{told}: the model tells little or nothing."
 
 
 def with_interval(estimate: Estimate | None) -> str:

@@ -14,7 +14,7 @@ from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.call_strength import CallStrength, strengths_json
 from lesionflow.evaluation.curves import roc
 from lesionflow.evaluation.label_mapping import LabelMapping, not_measurable_told
-from lesionflow.evaluation.metrics import confusion_matrix, few_of
+from lesionflow.evaluation.metrics import confusion_matrix, few_of, near_chance
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.shift import MUCH_UNFAMILIAR, Shift
 from lesionflow.evaluation.slices import Gap, Slice
@@ -119,6 +119,8 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
         warnings.append(
             f"Only {counted(evaluation.lesions, 'lesion')}: the intervals are wide, and may still be too narrow."
         )
+    if chance := near_chance(evaluation.metrics, len(evaluation.predictions.label_set)):
+        warnings.append(chance)
     return warnings + few_of(evaluation.predictions, evaluation.unit)
 
 

@@ -15,6 +15,7 @@ from lesionflow.evaluation.metrics import (
     compare,
     ends,
     metric_values,
+    near_chance,
     sensitivity_not_to_miss,
     short_full_name,
 )
@@ -45,6 +46,7 @@ class Verdict:
     promote: bool
     reason: str
     gates: tuple[Gate, ...] = ()
+    warning: str = ""  # of figures that no gate asks about, as of a first champion
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,9 @@ def decide(
         *_stable(challenger, config),
     )
     failed = [gate for gate in gates if not gate.passed]
-    return Verdict(not failed, "; ".join(gate.reason for gate in failed or gates if gate.reason), gates)
+    warning = near_chance(challenger.card.metrics["validation"], len(challenger.card.labels))
+    reasons = [gate.reason for gate in failed or gates if gate.reason]
+    return Verdict(not failed, "; ".join([*reasons, *filter(None, [warning])]), gates, warning)
 
 
 def _compared(

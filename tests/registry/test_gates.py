@@ -32,6 +32,13 @@ def test_a_better_calibrated_model_passes_every_gate_and_the_reason_has_the_figu
     assert "validation ECE 0.0000 where at most 0.0500 is asked" in decision.reason
 
 
+def test_a_first_champion_that_is_hardly_better_than_drawing_lots_is_told() -> None:
+    poor, good = (decide(contender(answers(right)), None) for right in (0.15, 0.75))
+    assert poor.promote and "is hardly above 0.143, that of drawing lots" in poor.warning
+    assert poor.reason.endswith(poor.warning)
+    assert good.promote and not good.warning
+
+
 def test_each_gate_fails_alone() -> None:
     assert failed(decide(contender(answers(0.6, confidence=0.6)), CHAMPION)) == ["balanced accuracy"]
     worse_at_melanomas = decide(contender(answers(0.8, melanomas=0.5)), CHAMPION)
