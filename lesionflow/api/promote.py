@@ -15,7 +15,7 @@ from lesionflow.registry.champion import Promotion, Rollback, challenge, roll_ba
 from lesionflow.registry.config import PromotionConfig
 from lesionflow.registry.gates import Night
 from lesionflow.registry.history import ChampionState, checked_reason, read_state
-from lesionflow.registry.versions import find_version, what_there_is
+from lesionflow.registry.versions import find_version, how_to_get_one, what_there_is
 from lesionflow.tracking.tracking_store import connect, kept_addresses, kept_settings
 
 
@@ -112,7 +112,5 @@ def history(name: str = DEFAULT_NAME, *, tracking_uri: str | None = None) -> Cha
     connect(tracking_uri)
     state = read_state(name)
     if not state.changes and state.champion is None:
-        raise RegistryError(
-            f"{name} has no champion and never had one{what_there_is(name)}; train a model with 'lesionflow train'"
-        )
+        raise RegistryError(f"{name} has no champion and never had one{what_there_is(name)}; {how_to_get_one(name)}")
     return state

@@ -60,6 +60,7 @@ def score(
     from lesionflow.api.score import score
 
     summary = score(source, out, model=model, tracking_uri=tracking_uri, quiet=quiet, **options)
+    _warn_of_unread(summary)
     if not quiet:
         _print_summary(summary, out, options["group_by"], part=options["shard"])
     if summary.counts.failures:
@@ -99,10 +100,19 @@ def merge(
         summary = merge(parts, to=out, tracking_uri=tracking_uri, quiet=quiet, **options)
     except KeyboardInterrupt as stopped:
         raise type(stopped)("stopped; what the parts have done is kept") from stopped
+    _warn_of_unread(summary)
     if not quiet:
         _print_summary(summary, out or parts, options["group_by"])
     if summary.counts.failures:
         ctx.exit(SOME_IMAGES_FAILED)
+
+
+def _warn_of_unread(summary: Summary) -> None:
+    """Say which images no row tells of: with --quiet too, since it changes how the report is to be read."""
+    if summary.unread:
+        words = ", ".join(f"{count} {reason}" for reason, count in sorted(summary.counts.failures.items()))
+        failed = counted(len(summary.unread), "image")
+        warn([f"{failed} of these groups could not be read ({words}): {ascii(first_few(summary.unread))[1:-1]}"])
 
 
 def _print_summary(summary: Summary, out: str, group_by: str | None, part: str | None = None) -> None:
@@ -118,15 +128,11 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
         say(f"  {'failed' if group_by is None else 'images failed'}, {reason}: {count}")
     if set(counts.failures) == {"not_found"} and not summary.scored and total > 1:
         say("  nothing was found: paths of a list count from the folder where the command was given")
-    if summary.unread:
-        words = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.failures.items()))
-        failed = counted(len(summary.unread), "image")
-        warn([f"{failed} of these groups could not be read ({words}): {ascii(first_few(summary.unread))[1:-1]}"])
     referred = ", ".join(f"{count} {why}" for why, count in counts.referred.items())
     say(f"malignant at the operating point: {counts.malignant} ({counts.malignant_share:.1%}); refer: {referred}")
     if counts.both:
         say(f"the two models disagree on {counts.disagreed} of {counts.both} ({counts.disagreed / counts.both:.1%})")
-    speed = max(total - summary.resumed, 0) / max(summary.seconds, 1e-9)
+    speed = counts.speed(summary.seconds, summary.resumed)
     if part is not None:
         end = f"part {part} is done; when all are: lesionflow merge {shlex.quote(out)}"
     else:

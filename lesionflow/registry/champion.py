@@ -28,7 +28,14 @@ from lesionflow.registry.history import (
     record,
     tag_verdict,
 )
-from lesionflow.registry.versions import Version, find_version, is_registered, number_by_alias, what_there_is
+from lesionflow.registry.versions import (
+    Version,
+    find_version,
+    how_to_get_one,
+    is_registered,
+    number_by_alias,
+    what_there_is,
+)
 from lesionflow.tracking.client import mlflow, registry_errors, set_again
 
 
@@ -153,7 +160,8 @@ def roll_back(name: str, reason: str = "") -> Rollback:
             gone = f"; deleted since: {', '.join(f'{name}/{number}' for number in deleted)}" if deleted else ""
             if not line:
                 raise RegistryError(
-                    f"no champion of {name}, and there never was one to go back to{what_there_is(name)}"
+                    f"no champion of {name}, and there never was one to go back to{what_there_is(name)}; "
+                    f"{how_to_get_one(name)}"
                 )
             raise RegistryError(f"no champion of {name} before the present one to go back to{gone}")
         if read_state(name) == seen:

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import importlib.metadata
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -284,8 +285,7 @@ def _ask(
     if number is None:
         raise RegistryError(
             f"no {'version' if alias == LATEST else alias} of {name} in the registry {_registry()}"
-            f"{suggest_model(name, alias)}; train one with 'lesionflow train', or name another model with "
-            f"--model{in_its_place()}"
+            f"{suggest_model(name, alias)}; {how_to_get_one(name)}, or name another model with --model{in_its_place()}"
         )
     folder = _fetch_version(name, number, download_to, files)
     with registry_errors(f"looking {name}/{number} up"):
@@ -367,6 +367,14 @@ def what_there_is(name: str) -> str:
         told = f"there are {first_few(models, 5)}" if models else "there is none"
         return f"; the registry has no model of that name; {told}{did_you_mean(name, models)}"
     return ""
+
+
+def how_to_get_one(name: str) -> str:
+    """What to do about a model without a champion, or without any version, for a message."""
+    with contextlib.suppress(Exception):  # part of a message about another error
+        if newest := number_by_alias(name, LATEST):
+            return f"make one champion with '{shlex.join(['lesionflow', 'promote', name, str(newest)])}'"
+    return "train one with 'lesionflow train'"
 
 
 def suggest_model(name: str, alias: str | None = None) -> str:

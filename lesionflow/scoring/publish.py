@@ -253,7 +253,7 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
     with _partial_report(job, destination) as partial:
         counts = _write_report(job, report, destination, partial, None if rows == job.rows else rows)
         if groups is not None:
-            counts.count_images(groups.failed)
+            counts.count_images(groups.failed, job.inputs)
         sample = None
         if outputs.sample is not None:
             sample = draw_sample(rows, config.sample or 0, config.by, config.sample_seed)

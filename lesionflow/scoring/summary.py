@@ -41,6 +41,7 @@ class Counts:
     both: int = 0  # that two models were asked about
     disagreed: int = 0  # of these, on which the two disagree
     failed: int = 0  # rows with an error: fewer than images that failed, where a row stands for a group of them
+    behind: int = 0  # images behind the rows, where these stand for groups
 
     @classmethod
     def of(cls, labels: LabelSet) -> Counts:
@@ -71,9 +72,16 @@ class Counts:
             )
         )
 
-    def count_images(self, failed: Iterable[Row]) -> None:
-        """Count the images that failed in place of rows that did, where a row stands for a group of images."""
-        self.failures = dict(Counter(row.reason for row in failed))
+    def count_images(self, failed: Iterable[Row], behind: int = 0) -> None:
+        """Count the images that failed in place of rows that did, where a row stands for a group of images.
+
+        behind: images behind all rows.
+        """
+        self.behind, self.failures = behind, dict(Counter(row.reason for row in failed))
+
+    def speed(self, seconds: float, resumed: int) -> float:
+        """Images a second; resumed: images that were done before."""
+        return max((self.behind or self.scored + self.failed) - resumed, 0) / max(seconds, 1e-9)
 
     def _add_histograms(self, histograms: Mapping[str, Sequence[int]]) -> None:
         for column, counts in histograms.items():
@@ -172,7 +180,6 @@ def build_summary(
     sources: what `provenance` gave; seconds: from the first image to the last row; resumed: images that an earlier
     run had done, which no seconds were spent on; left_out: files of the folder that are no images, by kind.
     """
-    images = counts.scored + counts.failed
     provenance: dict[str, Any] = dict(sources)
     for name in ("options", "demo_model", "prior", "calibration"):
         if name in provenance:
@@ -181,7 +188,7 @@ def build_summary(
         "format": SUMMARY_FORMAT,
         "research_use": "not a diagnosis",
         "report": None if report is None else utf8(str(report)),
-        "images": images,
+        "images": counts.scored + counts.failed,
         "scored": counts.scored,
         "failed": counts.failed,
         "diagnoses": dict(counts.diagnoses),
@@ -194,7 +201,7 @@ def build_summary(
         "left_out": dict(left_out or {}),
         "seconds": round(seconds, 3),
         "resumed": resumed,
-        "images_per_second": round(max(images - resumed, 0) / seconds, 3) if seconds > 0 else None,
+        "images_per_second": round(counts.speed(seconds, resumed), 3) if seconds > 0 else None,
         "provenance": provenance,
     }
 

@@ -115,6 +115,7 @@ def test_a_champion_deleted_since_is_named(contenders: Path) -> None:
 def test_history_says_when_somebody_else_moved_the_alias(contenders: Path) -> None:
     nothing = invoke("history", NAME)
     assert nothing.exit_code == 1 and "never had one" in error_line(nothing)
+    assert error_line(nothing).endswith(f"; make one champion with 'lesionflow promote {NAME} 6'"), nothing.stderr
     mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "2")
     result = invoke("history", NAME)
     assert result.exit_code == 0 and f"the champion is {NAME}/2; that change was not lesionflow's" in result.stderr

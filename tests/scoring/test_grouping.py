@@ -101,6 +101,12 @@ def test_an_image_that_failed_is_counted_though_its_lesion_has_others(
         assert (summary["failed"], summary["failures"]) == (0, {"not_an_image": 1})
         assert Path(broken).name in (tmp_path / "a.html").read_text()
         assert {row["status"] for row in read(tmp_path / "a.csv")} == {"ok"}
+        images = len(lines) - 2  # not groups
+        assert summary["images_per_second"] * summary["seconds"] == pytest.approx(
+            images if command[0] == "score" else 0, rel=0.1
+        )
+    quiet = invoke(*scoring, "--overwrite", "--group-by", "lesion_id", "--quiet")
+    assert quiet.stdout == "" and quiet.stderr.startswith("WARNING: 1 image of these groups could not be read")
 
 
 def test_two_models_pool_what_each_says_of_a_lesion(
