@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from tests.conftest import invoke
@@ -30,7 +31,8 @@ def completed(programs: Path, *words: str) -> set[str]:
     """What bash offers for the last of the words; `default` and `dirnames` are files and folders."""
     script = invoke("completion", "bash").stdout
     program = script + (
-        'COMP_WORDS=(lesionflow "$@"); COMP_CWORD=$#; _lesionflow_completion lesionflow; '
+        'COMP_WORDS=(lesionflow "$@"); COMP_CWORD=$#; COMP_LINE="lesionflow $*"; COMP_POINT=${#COMP_LINE}; '
+        "_lesionflow_words lesionflow; "
         'printf "%s\\n" "${COMPREPLY[@]}"'
     )
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
@@ -67,6 +69,19 @@ def test_names_of_registered_models_come_from_a_database_on_this_machine(program
     assert completed(programs, "history", "--tracking-uri", "http://127.0.0.1:9", NAME[:3]) == set()
     (contenders / "mlflow.db").write_text("no database")
     assert completed(programs, "rollback", "") == set()
+
+
+def test_addresses_of_models_come_from_a_database_on_this_machine(programs: Path, contenders: Path) -> None:
+    mlflow.MlflowClient().set_registered_model_alias(NAME, "runner-up", "2")
+    named = {f"models:/{NAME}@runner-up", *(f"models:/{NAME}/{number}" for number in range(1, 7))}
+    assert named < completed(programs, "score", "x", "--model", "models")
+    assert named < completed(programs, "export", "mo")
+    # What stands before the last : or @ is on the line already.
+    assert completed(programs, "score", "x", "--model", f"models:/{NAME}@r") == {"runner-up", "dirnames"}
+    assert completed(programs, "score", "x", f"--also=models:/{NAME}/6") == {f"/{NAME}/6", "dirnames"}
+    (contenders / "mlflow.db").unlink()
+    assert not named & completed(programs, "score", "x", "--model", "models")
+    assert not (contenders / "mlflow.db").exists()
 
 
 def test_other_shells_have_scripts_that_ask_the_same_program() -> None:

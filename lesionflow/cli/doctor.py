@@ -71,6 +71,23 @@ def _variables(ctx: click.Context) -> set[str]:
 
 PROGRAM, VARIABLE = "lesionflow", "_LESIONFLOW_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
+# Bash ends words at : and @, and puts what is offered in place of what follows the last of them.
+_BASH_WORDS = r"""
+_lesionflow_words() {
+    local line="${COMP_LINE:0:COMP_POINT}"
+    local word="${line##*[[:space:]]}"
+    word="${word#--*=}"
+    if [[ $word == *[:@]* ]]; then
+        local -a COMP_WORDS
+        read -ra COMP_WORDS <<< "$line"
+        local COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    fi
+    _lesionflow_completion "$@"
+    local before="${word%"${word##*[:@]}"}"
+    COMPREPLY=("${COMPREPLY[@]#"$before"}")
+}
+complete -o nosort -F _lesionflow_words lesionflow
+"""
 
 
 @command(short_help="Print the script that has a shell complete commands.")
@@ -89,4 +106,4 @@ def completion(ctx: click.Context, shell: str) -> None:
     """
     kind = get_completion_class(shell)
     assert kind is not None, f"Click has always known {shell}"
-    click.echo(kind(ctx.find_root().command, {}, PROGRAM, VARIABLE).source())
+    click.echo(kind(ctx.find_root().command, {}, PROGRAM, VARIABLE).source() + (_BASH_WORDS if shell == "bash" else ""))

@@ -11,9 +11,9 @@ from click.shell_completion import CompletionItem
 
 from lesionflow.defaults import DEFAULT_MODEL
 from lesionflow.errors import did_you_mean
-from lesionflow.options import FILES, FOLDERS, SEPARATOR, range_told
+from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, range_told
 from lesionflow.registry.config import check_model_name
-from lesionflow.registry.lookup import registered_names
+from lesionflow.registry.lookup import registered_addresses, registered_names
 from lesionflow.storage.location import Location, is_url, parse_location, path_here
 
 
@@ -64,12 +64,13 @@ class Words(click.ParamType):
         return rv.split(SEPARATOR)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The words that go on as what was typed begins, and what is on the disk."""
+        """The words that go on as what was typed begins, and what is on the disk or in an SQLite store."""
         before, comma, last = incomplete.rpartition(",") if self.several else ("", "", incomplete)
         kinds = {FOLDERS: "dir", FILES: "file"}
         disk = [CompletionItem(incomplete, type=kinds[word]) for word in self.words if word in kinds]
-        words = [word for word in self.words if word not in kinds and word.startswith(last)]
-        return disk + [CompletionItem(before + comma + word) for word in words]
+        known = registered_addresses(ctx.params.get("tracking_uri")) if MODELS in self.words else []
+        words = dict.fromkeys([*(word for word in self.words if word not in (*kinds, MODELS)), *known])
+        return disk + [CompletionItem(before + comma + word) for word in words if word.startswith(last)]
 
 
 class PathHere(click.Path):
@@ -115,5 +116,5 @@ OUTPUT = Words((FILES,))  # a file, a URL, DIR/ or -
 FILE = PathHere(path_type=Path, dir_okay=False)
 FOLDER = PathHere(path_type=Path, file_okay=False)
 LABELLED = Words(("demo", FILES))
-MODEL = Words((FOLDERS, "pretrained", DEFAULT_MODEL))
+MODEL = Words((FOLDERS, "pretrained", DEFAULT_MODEL, MODELS))
 CONFIGURATION = Words((FILES, "runs:/"))

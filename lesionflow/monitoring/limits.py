@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.options import FILES, check_options, option, range_told
+from lesionflow.options import FILES, MODELS, check_options, option, range_told
 from lesionflow.yaml_files import read_yaml
 
 NO_LIMIT = math.inf
@@ -158,6 +158,7 @@ class MonitorConfig:
         None,
         "A model, whose validation part the nights are compared with as well, or a report.",
         kind=str, metavar="MODEL|REPORT", unset="the first nights alone", group=COMPARISON,
+        completes=(FILES, "pretrained", MODELS),
     )  # fmt: skip
     reference_nights: int = option(
         14, "How many of the first nights the others are compared with.", low=1, high=366, group=COMPARISON

@@ -46,6 +46,13 @@ def registered_names(tracking_uri: str | None = None) -> list[str]:
     return sorted({row[0] for row in _versions(tracking_uri)})
 
 
+def registered_addresses(tracking_uri: str | None = None) -> list[str]:
+    """What names each registered version, aliases first; none where MLflow would have to be asked."""
+    rows = _versions(tracking_uri)
+    aliases = {f"models:/{name}@{alias}" for name, _, alias, *_ in rows if alias}
+    return sorted(aliases) + [f"models:/{name}/{number}" for name, number in sorted({row[:2] for row in rows})]
+
+
 def _versions(tracking_uri: str | None) -> list[tuple[str, int, str | None, str, str | None]]:
     registry, _ = default_addresses(tracking_uri)
     if is_plain_file(registry):

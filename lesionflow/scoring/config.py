@@ -9,7 +9,7 @@ from typing import Any
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.columns import ON_REQUEST, report_columns
 from lesionflow.model.pooling import pool_option
-from lesionflow.options import check_options, option
+from lesionflow.options import FOLDERS, MODELS, check_options, option
 from lesionflow.scoring.review_sample import BY_BOTH, CHOSEN_BY
 from lesionflow.storage.location import Location, parse_location
 
@@ -160,7 +160,7 @@ class ScoringConfig(ReportConfig):
     also: str | None = option(
         None,
         "A second model, such as models:/NAME@challenger, asked about the same images; its columns begin with also_.",
-        kind=str, unset="one model", group=IMAGES, metavar="MODEL",
+        kind=str, unset="one model", group=IMAGES, metavar="MODEL", completes=(FOLDERS, "pretrained", MODELS),
     )  # fmt: skip
     tta: bool = option(False, "Average the eight flips and quarter turns; several times slower.", group=IMAGES)
     device: str = option("auto", "Where the network runs.", choices=DEVICES, group=SPEED)

@@ -17,7 +17,7 @@ from lesionflow.datasets.label_words import diagnoses_option, labels_option
 from lesionflow.datasets.sampling import BALANCES, positive_shares
 from lesionflow.diagnoses import BUILT_IN, LabelSet, read_label_set
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.options import FILES, SEPARATOR, check_options, option, read_option
+from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, check_options, option, read_option
 from lesionflow.storage.location import path_here
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class TrainingConfig:
     start_from: str = option(
         "", "Model whose weights training starts from: a bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "
         "pretrained or imagenet; a model decides the network and the image size where they are not given.", group=DATA,
-        metavar="MODEL",
+        metavar="MODEL", completes=(FOLDERS, "imagenet", "pretrained", MODELS),
         unset="imagenet for efficientnet, random weights for the others",
     )  # fmt: skip
     last_layer: str = option(
@@ -140,7 +140,7 @@ class TrainingConfig:
     teacher: str = option(
         "", "Model whose answers, averaged over each image's flips and turns, training learns beside the labels: a "
         "bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION or pretrained.", group=FIT, metavar="MODEL",
-        unset="labels alone",
+        unset="labels alone", completes=(FOLDERS, "pretrained", MODELS),
     )  # fmt: skip
     teacher_share: float = option(
         0.5, "Share of --teacher in what training learns.", low=0, high=1, group=FIT, needs="--teacher MODEL"
