@@ -197,6 +197,14 @@ def test_the_overview_of_the_reference_has_every_page() -> None:
     assert told == [place.removeprefix("reference/").removesuffix(".md") for place in reference.pages(ROOT)]
 
 
+def test_without_a_site_a_page_of_the_reference_is_printed() -> None:
+    script = ROOT / "scripts" / "site" / "reference.py"
+    printed = subprocess.run([sys.executable, script, "presets"], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == reference.pages(ROOT)["reference/presets.md"].strip()
+    leads = re.findall(r"\]\((.*?)\)", (ROOT / "docs" / "reference" / "README.md").read_text())
+    assert leads and not [lead for lead in leads if lead.endswith(".py")]
+
+
 def test_the_table_of_formats_names_what_there_is() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         extras = tomllib.load(file)["project"]["optional-dependencies"]

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import inspect
 import re
+import sys
 import tokenize
 from collections.abc import Iterator
 from io import StringIO
@@ -339,3 +340,7 @@ def _escaped(text: str) -> str:
         plain = re.sub(r"([\\*_<>\[\]])", r"\\\1", parts[place])
         parts[place] = re.sub(r"(?<![\w-])(--[a-z][a-z-]*[a-z])", r"`\1`", plain)
     return "".join(parts)
+
+
+if __name__ == "__main__":
+    print(pages(Path(__file__).parents[2])[f"reference/{sys.argv[1]}.md"])
