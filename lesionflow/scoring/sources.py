@@ -18,10 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from lesionflow.errors import DataError, LesionflowError, UsageError
+from lesionflow.errors import DataError, ImageError, LesionflowError, UsageError
 from lesionflow.images.containers import ZIP_SUFFIX, is_archive
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, no_images, unlisted, walk_images
-from lesionflow.images.read_bytes import named_frame
+from lesionflow.images.read_bytes import named_frame, read_named
 from lesionflow.images.signatures import HEAD, sniff
 from lesionflow.storage.location import Url, file_path, file_url, is_url, parse_location
 from lesionflow.storage.objects import is_file, listed, local_copy
@@ -83,10 +83,11 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
         return _table(path) if path.lower().endswith(TABLE_SUFFIXES) else _one_file(path)
     if is_pattern(path) and not os.path.lexists(path):
         return Source(((found,) for found in expand(path)), if_empty=f"{path}: no file matches")
-    if (named := named_frame(path)) and os.path.isfile(named[0]):
-        return Source(iter([(path,)]))
     if os.path.lexists(path):
         raise DataError(f"{path}: neither a file nor a folder, or a link that leads nowhere")
+    with contextlib.suppress(ImageError):
+        read_named(path)  # as reports name it: a frame of a file, or a file within an archive
+        return Source(iter([(path,)]))
     raise DataError(f"{path}: no such file or folder; give a folder of images or one image")
 
 

@@ -79,6 +79,14 @@ def test_a_zip_archive(tmp_path: Path) -> None:
     assert paths(tmp_path / "scans.zip", recursive=False) == [f"{tmp_path}/scans.zip/b.jpg"]
 
 
+def test_a_file_within_an_archive_is_taken_by_its_name_in_reports(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("b/1.jpg", b"content")
+    assert paths(tmp_path / "a.zip" / "b" / "1.jpg") == [f"{tmp_path}/a.zip/b/1.jpg"] == paths(tmp_path / "a.zip")
+    with pytest.raises(DataError, match="no such file or folder"):
+        open_source(tmp_path / "a.zip" / "b" / "2.jpg")
+
+
 def test_loops_pipes_and_links(tmp_path: Path) -> None:
     touch(tmp_path, "real.jpg")
     (tmp_path / "linked.jpg").symlink_to("real.jpg")
