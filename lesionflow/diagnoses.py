@@ -5,6 +5,7 @@ A bundle's card has the set that the bundle was trained with; the seven of HAM10
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -98,6 +99,11 @@ class LabelSet:
         return (self.names, self.malignant_indices, self.not_to_miss) == (
             other.names, other.malignant_indices, other.not_to_miss,
         )  # fmt: skip
+
+    @property
+    def digest(self) -> str:
+        """Of what `is_like` compares."""
+        return hashlib.sha256(repr((self.names, self.malignant_indices, self.not_to_miss)).encode()).hexdigest()
 
     @property
     def words(self) -> dict[str, str]:

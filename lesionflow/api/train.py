@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import shlex
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -26,6 +26,7 @@ from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.report_pictures import learning_picture
 from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE, Card
+from lesionflow.options import SEPARATOR
 from lesionflow.profile.describe import describe_images
 from lesionflow.profile.description import Description
 from lesionflow.profile.page import write_description
@@ -103,9 +104,9 @@ def train(
     prepare_backend()
     check_model_name(registered_model)
     address = connect(tracking_uri, writes=True, migrate=migrate)
-    config = _with_named_models(config, tracking_uri)
+    config, digests = _with_named_models(config, tracking_uri)
     config = _prepared(config, console)
-    return _train(config, None, registered_model, console, address=address, experiment=experiment, cache=cache)
+    return _train(config, digests, None, registered_model, console, address=address, experiment=experiment, cache=cache)
 
 
 def read_configuration(source: str, tracking_uri: str | None = None) -> dict[str, Any]:
@@ -121,7 +122,12 @@ def read_configuration(source: str, tracking_uri: str | None = None) -> dict[str
 def resume(
     run_id: str,
     *,
-    data: str | None = None,
+    data: str | Sequence[str] | None = None,
+    extra: str | Sequence[str] | None = None,
+    diagnoses: str | None = None,
+    labels: str | None = None,
+    start_from: str | None = None,
+    teacher: str | None = None,
     tracking_uri: str | None = None,
     migrate: bool = False,
     cache: Path | None = None,
@@ -129,15 +135,27 @@ def resume(
 ) -> Trained:
     """Resume an interrupted training in its run, after the last epoch that has a checkpoint.
 
-    data: where its images are now, if they have moved; everything else is as the training was begun. Networks that it
-    has registered are left as they are. Raises as `train` does, and `RegistryError` where there is nothing to resume.
+    data, extra, diagnoses, labels, start_from, teacher: where that is now, if it has moved; everything else is as the
+    training was begun. Networks that it has registered are left as they are. Raises as `train` does, `RegistryError`
+    where there is nothing to resume, and `DataError` or `UsageError` where what has moved is not the same thing.
     """
+    given = {
+        "data": data, "extra": extra, "diagnoses": diagnoses, "labels": labels, "start_from": start_from,
+        "teacher": teacher,
+    }  # fmt: skip
+    moved = {
+        name: SEPARATOR.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        for name, value in given.items()
+        if value is not None
+    }
     console = console or stderr_console()
     prepare_backend()
     address = connect(tracking_uri, writes=True, creates=False, migrate=migrate)
-    begun = find_interrupted(run_id)
-    config = _prepared(begun.config if data is None else dataclasses.replace(begun.config, data=data), console)
-    return _train(config, begun, begun.registered_model, console, address=address, cache=cache)
+    begun = find_interrupted(run_id, moved)
+    config, digests = _with_named_models(begun.config, tracking_uri)
+    begun.check_named(digests)
+    config = _prepared(config, console)
+    return _train(config, digests, begun, begun.registered_model, console, address=address, cache=cache)
 
 
 def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
@@ -155,8 +173,8 @@ def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
     return dataclasses.replace(config, preset=chosen_preset(config.preset))
 
 
-def _with_named_models(config: TrainingConfig, tracking_uri: str | None) -> TrainingConfig:
-    """The configuration with what the models that it names decide.
+def _with_named_models(config: TrainingConfig, tracking_uri: str | None) -> tuple[TrainingConfig, dict[str, str]]:
+    """The configuration with what the models that it names decide, and digests of them and the diagnoses by option.
 
     The bundle that weights come from decides the network where none is named, and the size of the images where none is
     given. An alias becomes the version that it names now: what resumes or repeats the training must not take another.
@@ -179,7 +197,8 @@ def _with_named_models(config: TrainingConfig, tracking_uri: str | None) -> Trai
             found |= {"model": start.network, "width": start.training.get("width", config.width)}
         if vars(config)["image_size"] is None:  # the preset has not filled it in yet
             found["image_size"] = start.height
-    return dataclasses.replace(config, **found)
+    digests = {option: cards[option].digest if option in cards else "none" for option in named}
+    return dataclasses.replace(config, **found), digests | {"diagnoses": config.label_set.digest}
 
 
 def _read_data(
@@ -268,6 +287,7 @@ def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig
 def _train(
     config: TrainingConfig,
     begun: InterruptedRun | None,
+    digests: Mapping[str, str],
     registered_model: str,
     console: Console,
     *,
@@ -293,7 +313,7 @@ def _train(
         setting = config if several else each[config.networks[0]]
         tracking.log_setting(setting.parameters(), images, split)
         log_configuration(_as_used(setting), registered_model)
-        mark_begun(config, registered_model)
+        mark_begun(config, registered_model, digests)
         check_may_register(registered_model)
         with _telling_how_to_resume(run_id, address, console):
             _log_description(description)

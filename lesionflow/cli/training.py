@@ -21,7 +21,7 @@ from lesionflow.cli.options import (
 from lesionflow.cli.registry import print_verdict
 from lesionflow.cli.values import CONFIGURATION
 from lesionflow.errors import UsageError
-from lesionflow.training.config import REPEATING, TrainingConfig
+from lesionflow.training.config import LOCATIONS, REPEATING, TrainingConfig
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lesionflow.registry.versions import Version
 
 # What a machine that goes on with another's training may have elsewhere; the rest is as it was begun.
-WITH_RESUME = {"resume", "data", "tracking_uri", "migrate", "cache"}
+WITH_RESUME = {"resume", *LOCATIONS, "tracking_uri", "migrate", "cache"}
 
 
 @command(short_help="Train networks, track the runs, register the models.")
@@ -41,7 +41,7 @@ WITH_RESUME = {"resume", "data", "tracking_uri", "migrate", "cache"}
 )  # fmt: skip
 @option(
     "--resume", group=REPEATING, metavar="RUN_ID",
-    help="Resume an interrupted run, with its options; only --data may be given anew.",
+    help="Resume an interrupted run, with its options; files and models that have moved may be named anew.",
 )  # fmt: skip
 @experiment_option(" of the runs")
 @registered_model_option
@@ -87,8 +87,8 @@ def train(
         trained = api.train(TrainingConfig(**settings), **names, **where)
     else:
         _refuse(typed - WITH_RESUME)
-        moved = "data" in typed | surrounding
-        trained = api.resume(resume, data=settings["data"] if moved else None, **where)
+        moved = (typed | surrounding).intersection(LOCATIONS)
+        trained = api.resume(resume, **{name: settings[name] for name in moved}, **where)
     _print(trained)
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
-from lesionflow.errors import DataError, RegistryError
+from lesionflow.errors import DataError, RegistryError, UsageError
 from lesionflow.tracking.client import active_run_id, found_or_none, mlflow, registry_errors, without_password
 from lesionflow.training.config import TrainingConfig
 
@@ -28,6 +30,7 @@ NAMES = ("even.checkpoint", "odd.checkpoint")
 # Tags that say, beside the parameters, how the training was begun.
 MODEL_TAG, PRESET_TAG = "registered_model", "preset"
 RESUMED_TAG = "resumed_after_epoch"
+DIGEST_TAGS = {name: f"{name}_digest" for name in ("diagnoses", "start_from", "teacher")}  # by option
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,21 @@ class InterruptedRun:
     registered_model: str
     tags: dict[str, str]
     networks: dict[str, str]  # each network that was begun -> its run, where it has one of its own
+    moved: frozenset[str] = frozenset()  # options that are given anew
+
+    def check_named(self, digests: Mapping[str, str]) -> None:
+        """Raise `UsageError` where a model or diagnoses are others than the training was begun with; by option."""
+        for name, now in digests.items():
+            option, then = "--" + name.replace("_", "-"), self.tags.get(DIGEST_TAGS[name])
+            if then is None and name in self.moved:
+                raise UsageError(
+                    f"{option}: run {self.run_id} was begun by an earlier version, which did not note what it named; "
+                    f"leave {option} out and put that back where it was, or train anew"
+                )
+            if then not in (None, now):
+                raise UsageError(
+                    f"{option}: not what run {self.run_id} was begun with; give the same with {option}, or train anew"
+                )
 
     def check(self, images: LabelledImages, split: Split) -> None:
         """Raise `DataError` for other images, or another split of them, than the training was begun with."""
@@ -46,19 +64,23 @@ class InterruptedRun:
             if self.tags[tag] != now:
                 raise DataError(
                     f"{images.folder}: other images, diagnoses or lesions than run {self.run_id} was begun with; give "
-                    "the same data with --data, or train anew"
+                    "the same data with --data, --extra and --labels, or train anew"
                 )
 
 
-def mark_begun(config: TrainingConfig, registered_model: str) -> None:
-    """Keep in the active run what `find_interrupted` needs besides the run's parameters."""
+def mark_begun(config: TrainingConfig, registered_model: str, digests: Mapping[str, str]) -> None:
+    """Keep in the active run what resuming it needs besides the run's parameters; digests: of what options name."""
     # `mlflow run` logs parameters as they were typed: there, the preset may be `auto`, which is another elsewhere.
     with registry_errors("marking the run"):
-        mlflow.set_tags({MODEL_TAG: registered_model, PRESET_TAG: config.preset})
+        named = {DIGEST_TAGS[name]: digest for name, digest in digests.items()}
+        mlflow.set_tags({MODEL_TAG: registered_model, PRESET_TAG: config.preset, **named})
 
 
-def find_interrupted(run_id: str) -> InterruptedRun:
-    """Find what there is to resume. Raises `RegistryError` for a run that is missing, finished or of another kind."""
+def find_interrupted(run_id: str, moved: Mapping[str, str] = MappingProxyType({})) -> InterruptedRun:
+    """Find what there is to resume. Raises `RegistryError` for a run that is missing, finished or of another kind.
+
+    moved: options that are given anew, as what they named has moved.
+    """
     client = mlflow.MlflowClient()
     run = find_run(run_id)
     if run.info.lifecycle_stage == "deleted":
@@ -70,7 +92,7 @@ def find_interrupted(run_id: str) -> InterruptedRun:
         raise RegistryError(f"run {run_id} has finished, there is nothing to resume; train anew without --resume")
     if MODEL_TAG not in run.data.tags:
         raise RegistryError(f"run {run_id} is not a training that had begun; train anew without --resume")
-    config = TrainingConfig.from_parameters({**run.data.params, "preset": run.data.tags[PRESET_TAG]})
+    config = TrainingConfig.from_parameters({**run.data.params, **moved, "preset": run.data.tags[PRESET_TAG]})
     networks = {config.networks[0]: run_id}
     if len(config.networks) > 1:
         with registry_errors("looking for the networks' runs"):
@@ -78,7 +100,8 @@ def find_interrupted(run_id: str) -> InterruptedRun:
                 [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'", order_by=["start_time ASC"]
             )
         networks = {child.data.params.get("model", child.info.run_name): child.info.run_id for child in children}
-    return InterruptedRun(run_id, config, run.data.tags[MODEL_TAG], dict(run.data.tags), networks)
+    tags = dict(run.data.tags)
+    return InterruptedRun(run_id, config, tags[MODEL_TAG], tags, networks, frozenset(moved))
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,8 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from lesionflow.errors import TrainingError
 from lesionflow.progress import live_bars, say
 from lesionflow.training.checkpoint import Checkpoint, Checkpoints, EpochResult
-from lesionflow.training.config import TrainingConfig
+from lesionflow.training.config import LOCATIONS, TrainingConfig
 from lesionflow.training.pixel_store import PixelLookup
-
-LOCATIONS = ("data", "extra", "diagnoses", "start_from", "teacher")  # fields of the configuration
 
 
 class EarlyStopping(keras.callbacks.Callback):
@@ -155,7 +153,7 @@ def _told(variable: tuple[str, tuple[int, ...]] | None) -> str:
 
 
 def fingerprint(config: TrainingConfig, split_digest: str, data_digest: str) -> dict[str, Any]:
-    """What tells one training from another; where its data and its start lie does not."""
+    """What tells one training from another; where the files lie that it names does not."""
     settings = {field: value for field, value in dataclasses.asdict(config).items() if field not in LOCATIONS}
     return settings | {
         "network": config.model, "split": split_digest, "data": data_digest, "KERAS_BACKEND": keras.backend.backend(),

@@ -60,6 +60,8 @@ def preset_of(preset: str, network: str) -> dict[str, Any]:
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 LOSSES = ("cross-entropy", "logit-adjusted", "focal")
 OF_PRESET = "the preset's"
+# Options that name a file or a model, which can lie elsewhere when a training is resumed.
+LOCATIONS = ("data", "extra", "diagnoses", "labels", "start_from", "teacher")
 IMAGENET = "imagenet"
 # What help lists the options under.
 DATA, SHOWN, FIT = "Data and networks", "What the networks are shown", "How they are fitted"

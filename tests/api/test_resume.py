@@ -196,3 +196,43 @@ def test_what_cannot_be_resumed_is_refused_before_work_starts(
 
     foreign = client.create_run(parent.info.experiment_id).info.run_id
     assert "not a training" in error_line(invoke("train", "--resume", foreign))
+
+
+def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_place(
+    address: str, demo_folder: Path, cache: Path, trained_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ("--tracking-uri", address, "--cache", str(cache))
+    before, after = tmp_path / "before", tmp_path / "after"
+    shutil.copytree(trained_bundle, before / "bundle")
+    draw_demo_set(before / "extra", images=60, seed=4)
+    (before / "words.yaml").write_text("mel: [dark one]\n")
+    named = {
+        "--extra": "extra", "--start-from": "bundle", "--teacher": "bundle", "--labels": "words.yaml",
+    }  # fmt: skip
+    places = {option: str(before / name) for option, name in named.items()}
+
+    def stop(self: TrainingDisplay, logs: object = None) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingDisplay, "on_train_begin", stop)
+        given = [text for pair in places.items() for text in pair]
+        stopped = invoke("train", "--data", str(demo_folder), *given, "--epochs", "1", "--image-size", "16", *store)
+    assert stopped.exit_code == 143, stopped.output
+    again = ("train", "--resume", resume_command(stopped.stderr)[2], *store)
+
+    before.rename(after)
+    assert "before/bundle" in error_line(invoke(*again))
+    moved = {option: str(after / name) for option, name in named.items()}
+    others = {
+        "--start-from": "pretrained", "--teacher": "pretrained", "--diagnoses": "isic2019",
+        "--extra": str(demo_folder), "--labels": str(after / "missing.yaml"),
+    }  # fmt: skip
+    for option, other in others.items():
+        given = [text for pair in (moved | {option: other}).items() for text in pair]
+        refused = invoke(*again, *given)
+        assert refused.exit_code in (1, 2) and (option in error_line(refused) or other in error_line(refused)), option
+
+    with without_pictures():
+        resumed = invoke(*again, *(text for pair in moved.items() for text in pair))
+    assert resumed.exit_code == 0, resumed.output

@@ -246,14 +246,14 @@ def test_a_named_model_decides_what_is_not_given_and_an_alias_becomes_the_versio
 ) -> None:
     address = f"sqlite:///{trained_store}/mlflow.db"
     given = TrainingConfig(start_from="models:/lesionflow@champion", teacher="models:/lesionflow/latest")
-    found = _with_named_models(given, address)
+    found, _ = _with_named_models(given, address)
     champion = read_card(resolve(found.start_from, tmp_path, address).folder)
     assert all(re.fullmatch(r"models:/lesionflow/\d+", named) for named in (found.start_from, found.teacher))
     assert (found.model, found.image_size) == (champion.network, 32)
     chosen = dataclasses.replace(given, image_size=48, model=champion.network)
-    kept = _with_named_models(chosen, address)
+    kept, _ = _with_named_models(chosen, address)
     assert (kept.model, kept.image_size) == (champion.network, 48)
-    pretrained = _with_named_models(TrainingConfig(start_from="pretrained"), None)
+    pretrained, _ = _with_named_models(TrainingConfig(start_from="pretrained"), None)
     shipped = read_card(resolve("pretrained", tmp_path, None).folder).height
     assert (pretrained.start_from, pretrained.model, pretrained.image_size) == ("pretrained", "efficientnet", shipped)
 
