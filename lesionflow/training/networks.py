@@ -25,8 +25,8 @@ def build_network(name: str, height: int, width: int, widen: float = 1.0, classe
     import keras
 
     inputs = keras.Input((height, width, 3), name="image")
-    if name == "efficientnet":
-        x = _efficientnet(inputs)  # (batch, 1280)
+    if name in efficientnet.SCALES:
+        x = _efficientnet(inputs, name)  # (batch, 1280)
     else:
         x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)  # (batch, height, width, 3) in -1..1
         x = BODIES[name](x, widen)  # (batch, features)
@@ -43,11 +43,11 @@ def _convolution(x, filters: int, size: int = 3, strides: int = 1):
     return layers.BatchNormalization(momentum=0.9)(x)
 
 
-def _efficientnet(inputs):
+def _efficientnet(inputs, name: str):
     from keras import layers
 
-    scale, offset = efficientnet.SCALE
-    x = efficientnet.features(layers.Rescaling(scale, offset=offset)(inputs))
+    scale, offset = efficientnet.PIXEL_SCALE
+    x = efficientnet.features(layers.Rescaling(scale, offset=offset)(inputs), name)
     return _dropout(layers.GlobalAveragePooling2D()(x), 0.3)
 
 

@@ -18,7 +18,7 @@ from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import TrainingError, UsageError
 from lesionflow.model.card import KERAS_FILE
 from lesionflow.model.files import read_bundle
-from lesionflow.training.efficientnet import freeze_early_stages, set_imagenet_weights
+from lesionflow.training.efficientnet import SCALES, freeze_early_stages, set_imagenet_weights
 from lesionflow.training.from_onnx import read_weights, take_statistics
 from lesionflow.training.imagenet import imagenet_weights
 from lesionflow.training.normalisation import NormalisationPass
@@ -71,11 +71,11 @@ def start_from(
 ) -> None:
     """Give a network its first weights, and fit its last layer unless that is kept.
 
-    start: None: ImageNet's, of an `efficientnet`. rows: of the training part in the store, (images,) int32, and their
+    start: None: ImageNet's, of an EfficientNet. rows: of the training part in the store, (images,) int32, and their
     labels, (images,); balance: as in training. Raises `TrainingError` for weights of another network.
     """
     if start is None:
-        set_imagenet_weights(network, imagenet_weights())
+        set_imagenet_weights(network, imagenet_weights(network.name))
     else:
         fresh = network.get_layer("logits").get_weights() if start.without_last_layer else []
         weights = [*start.weights, *fresh]
@@ -88,7 +88,7 @@ def start_from(
     # The last layer is fitted to features as they are in use; in training they are normalised by the batch. Both have
     # to be the same features.
     NormalisationPass(network, store, rows, labels, balance).run()
-    if network.name == "efficientnet":
+    if network.name in SCALES:
         freeze_early_stages(network)
     if start is None or not start.keep_last_layer:
         _fit_last_layer(network, store, rows, labels, balance)

@@ -31,6 +31,7 @@ def test_values_out_of_range_name_their_option(field: str, value: object) -> Non
         ("vgg,cnn", ("vgg", "cnn")),  # trained in the order that was asked for
         ("cnn,vgg,cnn", ("cnn", "vgg")),
         ("vgg,all", ("cnn", "vgg", "efficientnet")),
+        ("efficientnet-lite2,all", ("cnn", "vgg", "efficientnet", "efficientnet-lite2")),  # which all leaves out
     ],
 )
 def test_networks_are_named_with_commas(model: str, networks: tuple[str, ...]) -> None:
@@ -38,7 +39,7 @@ def test_networks_are_named_with_commas(model: str, networks: tuple[str, ...]) -
 
 
 def test_an_unknown_network_is_named_among_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="--model resnet: choose from cnn, vgg, efficientnet, all, separated by comm"):
+    with pytest.raises(UsageError, match=r"--model resnet: choose from cnn, vgg, efficientnet, .*all, separated"):
         TrainingConfig(model="cnn,resnet")
 
 
@@ -97,7 +98,7 @@ def test_values_are_read_as_the_command_line_reads_them() -> None:
         ("mixup: nan", "line 1: mixup: nan: must be from 0 to 10"),
         ("deterministic: perhaps", "'perhaps' is neither true nor false"),
         ("preset: fulll", "choose one of auto, full, quick; did you mean 'full'?"),
-        ("model: vg", "train.yaml: --model vg: choose from cnn, vgg, efficientnet, all"),
+        ("model: vg", "train.yaml: --model vg: choose from cnn, vgg, efficientnet, "),
         ("model: [cnn, vgg]", "line 1: model is a list or a table; write one value"),
         ("epochs:", "line 1: epochs has no value"),
         ("tracking_uri: http://host", "tracking_uri belongs to the command line, as --tracking-uri"),

@@ -22,9 +22,14 @@ from lesionflow.training.fit import Examples, Fitted, fit
 from lesionflow.training.imagenet import imagenet_weights
 from lesionflow.training.networks import build_network
 
-# Of EfficientNet-B0 (arXiv:1905.11946, table 1), which Lite0 keeps: blocks and strides of each stage.
-BLOCKS, STRIDES = (1, 2, 2, 3, 3, 4, 1), (1, 2, 2, 2, 1, 2, 1)
-DAISY = 985  # in ImageNet's order of classes
+# Of EfficientNet-B0 (arXiv:1905.11946, table 1), which Lite0 keeps: strides and blocks of each stage. The larger ones
+# have more in all stages but the first and the last, by a tenth and a fifth, rounded up.
+STRIDES = (1, 2, 2, 2, 1, 2, 1)
+BLOCKS = {
+    "efficientnet": (1, 2, 2, 3, 3, 4, 1), "efficientnet-lite1": (1, 3, 3, 4, 4, 5, 1),
+    "efficientnet-lite2": (1, 3, 3, 4, 4, 5, 1),
+}  # fmt: skip
+DAISY, PALACE = 985, 698  # in ImageNet's order of classes
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +56,7 @@ def convolve(x: np.ndarray, kernel: np.ndarray, strides: int = 1) -> np.ndarray:
     return np.tensordot(kernel, windows, axes=([1, 2, 3], [0, 3, 4]))
 
 
-def activations(pixels: np.ndarray, weights: dict[str, np.ndarray]) -> list[np.ndarray]:
+def activations(pixels: np.ndarray, weights: dict[str, np.ndarray], blocks_of: tuple[int, ...]) -> list[np.ndarray]:
     """(height, width, 3) to each stage's output, (height, width, channels), and the pooled features, (1280,)."""
 
     def normalised(x: np.ndarray, name: str) -> np.ndarray:
@@ -67,7 +72,7 @@ def activations(pixels: np.ndarray, weights: dict[str, np.ndarray]) -> list[np.n
     x = (pixels.astype(np.float64).transpose(2, 0, 1) - 127) / 128
     x = relu6(normalised(convolve(x, weights["_conv_stem.weight"], 2), "_bn0"))
     outputs, number = [], 0
-    for blocks, first_strides in zip(BLOCKS, STRIDES, strict=True):
+    for blocks, first_strides in zip(blocks_of, STRIDES, strict=True):
         for block in range(blocks):
             name, strides, shortcut = f"_blocks.{number}", 1 if block else first_strides, x
             if number:  # the first block widens nothing
@@ -82,11 +87,12 @@ def activations(pixels: np.ndarray, weights: dict[str, np.ndarray]) -> list[np.n
     return [*outputs, x.mean(axis=(1, 2))]
 
 
-@pytest.mark.parametrize(("name", "height", "width"), [("flower.jpg", 150, 200), ("china.jpg", 75, 97)])
-def test_activations_are_those_of_the_published_arrays(
-    name: str, height: int, width: int, weights: dict[str, np.ndarray]
-) -> None:
-    network = build_network("efficientnet", height, width)
+@pytest.mark.parametrize(
+    ("model", "name", "height", "width"),
+    [("efficientnet", "flower.jpg", 150, 200), *((model, "china.jpg", 75, 97) for model in BLOCKS)],
+)
+def test_activations_are_those_of_the_published_arrays(model: str, name: str, height: int, width: int) -> None:
+    network, weights = build_network(model, height, width), imagenet_weights(model)
     set_imagenet_weights(network, weights)
     ends = [network.get_layer(f"stage{stage}_0_expand").input for stage in range(2, len(STAGES) + 1)]
     inside = keras.Model(
@@ -96,7 +102,7 @@ def test_activations_are_those_of_the_published_arrays(
     found = [
         keras.ops.convert_to_numpy(output)[0] for output in inside(pixels[None].astype(np.float32), training=False)
     ]
-    expected = activations(pixels, weights)
+    expected = activations(pixels, weights, BLOCKS[model])
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.shape == theirs.shape
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * np.abs(theirs).max())
@@ -105,12 +111,21 @@ def test_activations_are_those_of_the_published_arrays(
     assert np.ptp(ours) > 5  # of a network that takes a photograph for something
 
 
-def test_takes_a_flower_for_a_daisy(weights: dict[str, np.ndarray]) -> None:
-    network = build_network("efficientnet", 224, 224)  # the size that it was trained at
+# Each with the size that it was trained at; the largest takes the flower for a honeycomb.
+@pytest.mark.parametrize(
+    ("model", "side", "name", "meaning"),
+    [
+        ("efficientnet", 224, "flower.jpg", DAISY),
+        ("efficientnet-lite1", 240, "flower.jpg", DAISY),
+        ("efficientnet-lite2", 260, "china.jpg", PALACE),
+    ],
+)
+def test_takes_photographs_for_what_they_show(model: str, side: int, name: str, meaning: int) -> None:
+    network, weights = build_network(model, side, side), imagenet_weights(model)
     set_imagenet_weights(network, weights)
     pooled = keras.Model(network.inputs, network.get_layer("logits").input)
-    features = np.asarray(pooled(picture("flower.jpg", 224, 224)[None].astype(np.float32), training=False))[0]
-    assert np.argmax(weights["_fc.weight"] @ features + weights["_fc.bias"]) == DAISY
+    features = np.asarray(pooled(picture(name, side, side)[None].astype(np.float32), training=False))[0]
+    assert np.argmax(weights["_fc.weight"] @ features + weights["_fc.bias"]) == meaning
 
 
 def test_arrays_of_another_network_are_refused(weights: dict[str, np.ndarray]) -> None:

@@ -83,9 +83,12 @@ def test_reads_what_lies_in_the_storage(array: bytes, expected: np.ndarray) -> N
     np.testing.assert_array_equal(read, expected)
 
 
-def test_the_published_file_holds_the_whole_network() -> None:
-    weights = imagenet_weights()
-    assert len(weights) == 2 + 5 * 49  # the last layer's two; 49 convolutions, each with a batch normalisation
+@pytest.mark.parametrize(
+    ("network", "convolutions"), [("efficientnet", 49), ("efficientnet-lite1", 64), ("efficientnet-lite2", 64)]
+)
+def test_the_published_file_holds_the_whole_network(network: str, convolutions: int) -> None:
+    weights = imagenet_weights(network)
+    assert len(weights) == 2 + 5 * convolutions  # the last layer's two; a batch normalisation behind each convolution
     assert next(iter(weights)) == "_conv_stem.weight" and weights["_fc.weight"].shape == (1000, 1280)
     assert {array.dtype for array in weights.values()} == {np.dtype("float32")}
     assert all(np.isfinite(array).all() for array in weights.values())
@@ -96,8 +99,9 @@ def test_reads_what_pytorch_reads() -> None:
     needs_torch()
     import torch
 
-    expected = torch.load(imagenet._file(), weights_only=True)
-    weights = read_state(imagenet._file().read_bytes())  # type: ignore[union-attr]
+    file = imagenet._file("efficientnet")
+    expected = torch.load(file, weights_only=True)
+    weights = read_state(file.read_bytes())  # type: ignore[union-attr]
     assert list(weights) == list(expected)
     for name, array in weights.items():
         np.testing.assert_array_equal(array, expected[name].numpy(), strict=True)
@@ -280,7 +284,8 @@ def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(imagenet, "PACKAGE", package.name)
     importlib.invalidate_caches()
-    return package / imagenet.FILE
+    size, digest = imagenet.PUBLISHED["efficientnet"]
+    return package / imagenet.FILE.format(size=size, digest=digest)
 
 
 def test_only_the_published_file_is_read(other_package: Path, tmp_path: Path) -> None:
