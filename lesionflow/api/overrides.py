@@ -50,6 +50,7 @@ class TrainingOptions(TypedDict, total=False):
     precision: str
     validation_fraction: float
     test_fraction: float
+    folds: int
     malignant_sensitivity: float
     call: float
     refer_share: float

@@ -14,6 +14,7 @@ from typing import Any, Unpack
 import numpy as np
 from rich.console import Console
 
+from lesionflow.api.cross_validation import cross_validate
 from lesionflow.api.overrides import TrainingOptions, configured
 from lesionflow.api.train_network import Beginning, LearntFrom, Material, Teaching, averaged_answers, train_network
 from lesionflow.datasets.combined import check_every_diagnosis_trains, read_data_sets, split_data_sets
@@ -42,7 +43,7 @@ from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_be
 from lesionflow.tracking.runs import log_configuration, read_configuration_text
 from lesionflow.tracking.tracking_store import connect, kept_settings
 from lesionflow.training.backend import check_export, import_keras, prepare_backend
-from lesionflow.training.config import ALL, NETWORKS, TrainingConfig, read_settings
+from lesionflow.training.config import ALL, TrainingConfig, read_settings
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,7 @@ def _read_beginning(config: TrainingConfig, images: LabelledImages, split: Split
             resolved.folder, config.width, keep_last_layer=config.last_layer == "kept",
             label_set=images.label_set,
         )  # fmt: skip
-        source = _learnt_from(resolved, images, split, console)
+        source = _learnt_from(resolved, images, _measured(config, images, split), console)
     return Beginning(start, source)
 
 
@@ -253,19 +254,26 @@ def _read_teaching(
                 f"--teacher: {resolved.label} tells other diagnoses apart ({', '.join(classes)}) than "
                 f"{images.label_set.name} has; name a teacher of these diagnoses"
             )
-        source = _learnt_from(resolved, images, split, console)
+        source = _learnt_from(resolved, images, _measured(config, images, split), console)
+        asked = np.arange(len(images.table)) if config.folds else split.train
         with console.status(f"{resolved.label}: looking at the training images"):
-            probabilities = averaged_answers(resolved.folder, images, split.train, cache)
+            probabilities = averaged_answers(resolved.folder, images, asked, cache)
     return Teaching(probabilities, source)
 
 
-def _learnt_from(resolved: Resolved, images: LabelledImages, split: Split, console: Console) -> LearntFrom:
-    """What a model that training builds on has seen; says whether lesions of validation or test are among it."""
+def _measured(config: TrainingConfig, images: LabelledImages, split: Split) -> np.ndarray:
+    """The images that models are measured on: of validation and test, or all that folds share among them."""
+    if config.folds and "extra" in images.table.columns:
+        return np.flatnonzero(~images.table["extra"].to_numpy())
+    return np.arange(len(images.table)) if config.folds else np.concatenate([split.validation, split.test])
+
+
+def _learnt_from(resolved: Resolved, images: LabelledImages, measured: np.ndarray, console: Console) -> LearntFrom:
+    """What a model that training builds on has seen; says whether lesions of the measured images are among it."""
     known, warning = resolved.trained_on(), ""
     if known is None:
         warning = f"{resolved.label} does not tell its training lesions: whether it knows the test part cannot be said"
     else:
-        measured = np.concatenate([split.validation, split.test])
         leak = find_leak(known, images.table.iloc[measured])
         if leak.images:
             warning = leak.describe(f"{resolved.label}, which training builds on,")
@@ -328,9 +336,9 @@ def _train(
                     with tracking.run(name, experiment, nested=True, resumed=runs.get(name)) as its_run:
                         tracking.log_setting(each[name].parameters(), images, split)
                         log_configuration(_as_used(each[name]), registered_model)
-                        found = train_network(each[name], its_run, material)
+                        found = _train_one(each[name], its_run, material)
                 else:
-                    found = train_network(each[name], run_id, material)
+                    found = _train_one(each[name], run_id, material)
                 trained.append(found[0])
                 histories[name] = found[1]
             best, verdict, before = _promote_best(trained)
@@ -340,6 +348,10 @@ def _train(
                 picture = learning_picture(f"{title} on {images.description}", histories)
                 tracking.log_picture(picture.name, picture.png())
     return Trained(tuple(trained), best, verdict, before, address)
+
+
+def _train_one(config: TrainingConfig, run_id: str, material: Material) -> tuple[Version, History]:
+    return train_network(config, run_id, material, cross_validate(config, run_id, material) if config.folds else None)
 
 
 def _as_used(config: TrainingConfig) -> TrainingConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from lesionflow.errors import RegistryError
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.images.pixel_cache import decoded_pixels
-from lesionflow.model.card import CARD_FILE, Card
+from lesionflow.model.card import CARD_FILE, Card, Estimate
 from lesionflow.model.predictor import load_predictor
 from lesionflow.progress import say
 from lesionflow.registry.training_artifacts import (
@@ -42,7 +43,7 @@ from lesionflow.training.finalize import MODEL_CARD_FILE, finalize_model, histor
 
 if TYPE_CHECKING:
     from lesionflow.training.checkpoint import Checkpoint, EpochResult
-    from lesionflow.training.fit import Fitted
+    from lesionflow.training.fit import Examples, Fitted
     from lesionflow.training.warm_start import Start
 
 
@@ -66,7 +67,7 @@ class Beginning:
 
 @dataclass(frozen=True)
 class Teaching:
-    """What a teacher says of the training images, were all diagnoses equally frequent: (images, classes)."""
+    """What a teacher says of images, were all diagnoses equally frequent: (images, classes), NaN where not asked."""
 
     probabilities: np.ndarray
     source: LearntFrom
@@ -84,14 +85,33 @@ class Material:
     beginning: Beginning | None = None
     teaching: Teaching | None = None
 
+    @property
+    def sources(self) -> list[LearntFrom]:
+        """The models that training builds on."""
+        return [each.source for each in (self.beginning, self.teaching) if each]
+
+
+@dataclass(frozen=True)
+class CrossValidated:
+    """What models come to that were trained as a network is, each on lesions outside of a fold and measured on it."""
+
+    metrics: Mapping[str, Estimate]  # of all folds' answers together
+    images: int
+    lesions: int
+
 
 def averaged_answers(folder: Path, images: LabelledImages, members: np.ndarray, cache: Path | None) -> np.ndarray:
-    """What a bundle says of images over flips and turns, were all diagnoses equally frequent: (members, classes)."""
+    """What a bundle says of images over flips and turns, were all diagnoses equally frequent: (images, classes).
+
+    members: of which images; of the others, NaN.
+    """
     predictor = load_predictor(folder, threads=1, averaged=True)
     card = predictor.card
     pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
     probabilities = predictor.predict_many(pixels, members).probabilities / np.asarray(card.prior)
-    return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
+    answers = np.full((len(images.table), len(card.labels)), np.nan)
+    answers[members] = probabilities / probabilities.sum(axis=1, keepdims=True)
+    return answers
 
 
 def soft_targets(config: TrainingConfig, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -118,20 +138,20 @@ def soft_targets(config: TrainingConfig, probabilities: np.ndarray, labels: np.n
     return np.asarray(mixed, np.float32)
 
 
-def train_network(config: TrainingConfig, run_id: str, material: Material) -> tuple[Version, History]:
-    """Train the network of a resolved configuration in the active run, after the last checkpoint that lies there.
+def fit_network(
+    config: TrainingConfig, run_id: str, material: Material, split: Split, title: str
+) -> tuple[Fitted, Examples]:
+    """Fit the network of a resolved configuration in the active run, after the last checkpoint that lies there.
 
-    Returns the version that it was registered as, and how the training went. A store that fails during the training
-    does not stop it. Raises a `LesionflowError`; that of a model that cannot be registered says where it is kept and
-    which command registers it.
+    title: what it is called on the console. Returns it with what it was trained on. A store that fails meanwhile does
+    not stop it.
     """
     from lesionflow.training.callbacks import TrainingDisplay
     from lesionflow.training.checkpoint import Checkpoints
     from lesionflow.training.fit import Examples, fit
 
-    name, size, console = config.model, config.image_size, material.console
-    images, split, beginning, teaching = material.images, material.split, material.beginning, material.teaching
-    sources = [each.source for each in (beginning, teaching) if each]
+    size, console = config.image_size, material.console
+    images, beginning, teaching = material.images, material.beginning, material.teaching
     with console.status("decoding images") as status:
         pixels = decoded_pixels(
             images.table["path"].tolist(), images.digest, size, size, material.cache,
@@ -140,13 +160,14 @@ def train_network(config: TrainingConfig, run_id: str, material: Material) -> tu
     last, logged = last_checkpoint(run_id), logged_epochs(run_id)
     if last:
         mark_resumed(last.epoch)
-        say(f"{name}: goes on after epoch {last.epoch} of {config.epochs}", console=console)
+        say(f"{title}: goes on after epoch {last.epoch} of {config.epochs}", console=console)
     elif logged:
-        say(f"{name}: no whole checkpoint; begins with epoch 1", console=console)
+        say(f"{title}: no whole checkpoint; begins with epoch 1", console=console)
 
     log, keep = _unstoppable(run_id, last, logged, console)
-    display = TrainingDisplay(name, console)
-    taught = soft_targets(config, teaching.probabilities, images.labels[split.train]) if teaching else None
+    display, taught = TrainingDisplay(title, console), None
+    if teaching:
+        taught = soft_targets(config, teaching.probabilities[split.train], images.labels[split.train])
     examples = Examples(pixels, images.labels, split, len(images.label_set), taught)
     try:
         fitted = fit(
@@ -155,11 +176,29 @@ def train_network(config: TrainingConfig, run_id: str, material: Material) -> tu
         )  # fmt: skip
     finally:
         display.close()
-    history, card = history_of(fitted), _card(config, images, split, fitted, sources)
+    return fitted, examples
+
+
+def train_network(
+    config: TrainingConfig, run_id: str, material: Material, folds: CrossValidated | None = None
+) -> tuple[Version, History]:
+    """Train the network of a resolved configuration in the active run, and register it.
+
+    folds: what `cross_validate` found of it. Returns the version that it was registered as, and how the training went.
+    Raises a `LesionflowError`; that of a model that cannot be registered says where it is kept and which command
+    registers it.
+    """
+    name, console, images, split = config.model, material.console, material.images, material.split
+    fitted, examples = fit_network(config, run_id, material, split, name)
+    history, card = history_of(fitted), card_of(config, material, split, fitted)
+    if folds:
+        told = {"cross_validated_images": folds.images, "cross_validated_lesions": folds.lesions}
+        card = dataclasses.replace(card, training=card.training | told)
     with _kept_if_it_fails(name, run_id, console) as left, console.status(f"{name}: exporting") as status:
         finished = finalize_model(
             left / BUNDLE, fitted, card, config, images, examples,
-            trained_before=[source.trained_on for source in sources if source.trained_on],
+            trained_before=[source.trained_on for source in material.sources if source.trained_on],
+            cross_validated=folds.metrics if folds else {},
             progress=lambda doing: status.update(f"{name}: {doing}"),
         )  # fmt: skip
         say(f"{name}: {_kept_epoch(config, fitted, finished.card)}", console=console)
@@ -183,9 +222,9 @@ def _kept_epoch(config: TrainingConfig, fitted: Fitted, card: Card) -> str:
     )
 
 
-def _card(
-    config: TrainingConfig, images: LabelledImages, split: Split, fitted: Fitted, sources: Sequence[LearntFrom]
-) -> Card:
+def card_of(config: TrainingConfig, material: Material, split: Split, fitted: Fitted) -> Card:
+    """What is known of a fitted network before it is exported."""
+    images, sources = material.images, material.sources
     return Card(
         network=config.model,
         height=config.image_size,

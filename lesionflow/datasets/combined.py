@@ -121,12 +121,16 @@ def _named_apart(sets: Sequence[LabelledImages], paths: Sequence[str]) -> list[L
 
 
 def split_data_sets(
-    images: LabelledImages, fractions: tuple[float, float, float] = DEFAULT_FRACTIONS, seed: int = 0, digest: str = ""
+    images: LabelledImages,
+    fractions: tuple[float, float, float] = DEFAULT_FRACTIONS,
+    seed: int = 0,
+    digest: str = "",
+    fold: tuple[int, int] | None = None,
 ) -> Split:
     """Split each source on its own, so that a lesion's part does not depend on what else is trained with.
 
     The split is by lesion, and by patient where patients are known. Where `digest` is that of a split by lesion alone,
-    as earlier versions made it of all data, it is that one.
+    as earlier versions made it of all data, it is that one. fold: as `split_by_lesion` takes it.
 
     What is training only is in the training part. Lesions of a diagnosis of which a source has fewer than three, are
     too, unless there is one source. A lesion that several sources show is in the part that the first one gives it.
@@ -138,8 +142,8 @@ def split_data_sets(
     """
     patients = images.table["patient_id"].tolist() if "patient_id" in images.table.columns else []
     if not any(patients):
-        return _split_sources(images, fractions, seed, None)
-    split = _split_sources(images, fractions, seed, patients)
+        return _split_sources(images, fractions, seed, None, fold)
+    split = _split_sources(images, fractions, seed, patients, fold)
     if digest and split.digest != digest:
         before = _split_sources(images, fractions, seed, None)
         return before if before.digest == digest else split
@@ -159,7 +163,11 @@ def check_every_diagnosis_trains(images: LabelledImages, split: Split) -> None:
 
 
 def _split_sources(
-    images: LabelledImages, fractions: tuple[float, float, float], seed: int, patients: list[str] | None
+    images: LabelledImages,
+    fractions: tuple[float, float, float],
+    seed: int,
+    patients: list[str] | None,
+    fold: tuple[int, int] | None = None,
 ) -> Split:
     table, labels = images.table, images.labels
     extra = table["extra"].to_numpy() if "extra" in table.columns else np.zeros(len(table), bool)
@@ -168,7 +176,7 @@ def _split_sources(
     sources = list(dict.fromkeys(keys))
     if len(sources) == 1:
         ids, names = table["image_id"], images.label_set.names
-        return split_by_lesion(ids, table["lesion_id"], labels, fractions, seed, patients, names=names)
+        return split_by_lesion(ids, table["lesion_id"], labels, fractions, seed, patients, names=names, fold=fold)
     groups = table["lesion_id"] if patients is None else _groups(table, patients)
     part_of: dict[str, str] = {}
     for source in sources:
@@ -179,7 +187,9 @@ def _split_sources(
         if len(members):
             ids, members_groups = table["image_id"].iloc[members], groups.iloc[members]
             known = None if patients is None else members_groups.tolist()
-            found = split_by_lesion(ids, members_groups, labels[members], fractions, seed, known, strict=False)
+            found = split_by_lesion(
+                ids, members_groups, labels[members], fractions, seed, known, strict=False, fold=fold
+            )
             for part in PARTS:
                 part_of |= dict.fromkeys(members_groups.iloc[found.part(part)], part)
     parts = np.array([part_of.get(group, "train") for group in groups])

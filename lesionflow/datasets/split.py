@@ -51,6 +51,7 @@ def split_by_lesion(
     *,
     strict: bool = True,
     names: Sequence[str] = HAM10000.names,
+    fold: tuple[int, int] | None = None,
 ) -> Split:
     """Split images into train, validation and test so that each lesion and patient is in one part.
 
@@ -74,6 +75,9 @@ def split_by_lesion(
         Whether a diagnosis that a part of the split by patient lacks is an error.
     names : sequence of str
         Of the diagnoses, for messages.
+    fold : (int, int), optional
+        The index of a fold and how many there are: its lesions are the test part, whatever the share of that. Over all
+        folds each lesion is in the test part once.
 
     Returns
     -------
@@ -105,7 +109,11 @@ def split_by_lesion(
                 f"{names[label]} has {counted(len(members), 'lesion')}; a split needs at least three of each diagnosis"
             )
         validation, test = (max(1, round(fraction * len(members))) for fraction in fractions[1:])
-        if validation + test >= len(members):  # few: one each, and training takes the rest
+        if fold:
+            first, end = (round(edge * len(members) / fold[1]) for edge in (fold[0], fold[0] + 1))
+            members, test = members[first:] + members[:first], end - first
+            validation = max(1, min(validation, len(members) - test - 1))
+        elif validation + test >= len(members):  # few: one each, and training takes the rest
             validation = test = 1
         part_of |= dict.fromkeys(members[:test], "test")
         part_of |= dict.fromkeys(members[test : test + validation], "validation")
@@ -114,7 +122,7 @@ def split_by_lesion(
     parts = np.array([part_of[group] for group in groups])  # (images,)
     train, validation_images, test_images = (np.flatnonzero(parts == part) for part in PARTS)
     split = Split(train, validation_images, test_images, seed, fractions, digest_of_parts(image_ids, parts), by)
-    if by == "patient" and strict:
+    if by == "patient" and strict and not fold:
         _check_diagnoses(split, labels, names)
     return split
 

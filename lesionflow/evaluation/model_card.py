@@ -13,7 +13,7 @@ from lesionflow.evaluation.call_strength import CallStrength, strength_rows
 from lesionflow.evaluation.metrics import Place, in_words, shown_at, with_interval
 from lesionflow.evaluation.slices import Gap, gap_sentence
 from lesionflow.evaluation.stability import STABILITY
-from lesionflow.model.card import AVERAGED, SINGLE, Card
+from lesionflow.model.card import AVERAGED, CROSS_VALIDATION, SINGLE, Card
 from lesionflow.pages import render
 
 LONGEST = 5000  # characters of a version's description that MLflow's store has room for; a test holds the card to it
@@ -42,6 +42,7 @@ def model_card(
         told_of_training=_told_of_training(card.training), sources=[*map(_source, card.training.get("sources", ()))],
         measured=measured, metrics=_metrics(card, measured), calibration=calibration, figures=calibration.figures,
         specificities={part: each.value for part, each in specificities.items() if each is not None},
+        folds=_metrics(card, [CROSS_VALIDATION]) if CROSS_VALIDATION in known else "",
         averages=AVERAGED in card.calibrations, stability=known.get(STABILITY),
         other_calls=_table(*strength_rows(strengths, calibration.call_strength, card.labels.not_to_miss))
         if strengths else "",
@@ -135,7 +136,7 @@ def _metrics(card: Card, parts: Sequence[str]) -> str:
         for name in shown
         if any(name in card.metrics[part] for part in parts)
     ]
-    return _table(["metric", *parts], rows)
+    return _table(["metric", *(part.replace("_", "-") for part in parts)], rows)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -24,6 +24,7 @@ IMAGE, PROBABILITIES, DISTANCE = "image", "probabilities", "distance"
 DIGESTED_FILES = (ONNX_FILE, KERAS_FILE, VALIDATION_FILE, TRAINED_ON_FILE)
 CARD_FORMAT = 4  # what is written is always the newest
 READ_FORMATS = (2, 3, CARD_FORMAT)  # 2 had no licence, and up to 3 the diagnoses were always the seven of HAM10000
+CROSS_VALIDATION = "cross_validation"  # among metrics: not the model's, but of others that were trained as it was
 SINGLE, AVERAGED = "single", "tta"  # one look at an image; the average of its flips and quarter turns
 
 

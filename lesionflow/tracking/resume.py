@@ -81,7 +81,6 @@ def find_interrupted(run_id: str, moved: Mapping[str, str] = MappingProxyType({}
 
     moved: options that are given anew, as what they named has moved.
     """
-    client = mlflow.MlflowClient()
     run = find_run(run_id)
     if run.info.lifecycle_stage == "deleted":
         raise RegistryError(f"run {run_id} was deleted; 'mlflow runs restore --run-id {run_id}' brings it back")
@@ -95,13 +94,23 @@ def find_interrupted(run_id: str, moved: Mapping[str, str] = MappingProxyType({}
     config = TrainingConfig.from_parameters({**run.data.params, **moved, "preset": run.data.tags[PRESET_TAG]})
     networks = {config.networks[0]: run_id}
     if len(config.networks) > 1:
-        with registry_errors("looking for the networks' runs"):
-            children = client.search_runs(
-                [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'", order_by=["start_time ASC"]
-            )
+        children = _children(run)
         networks = {child.data.params.get("model", child.info.run_name): child.info.run_id for child in children}
     tags = dict(run.data.tags)
     return InterruptedRun(run_id, config, tags[MODEL_TAG], tags, networks, frozenset(moved))
+
+
+def find_folds(run_id: str) -> dict[int, Run]:
+    """The runs of a network's folds that were begun, by the number of the fold, from 1."""
+    return {int(each.data.params["fold"]): each for each in _children(find_run(run_id)) if "fold" in each.data.params}
+
+
+def _children(run: Run) -> list[Run]:
+    with registry_errors(f"looking for the runs below run {run.info.run_id}"):
+        found = mlflow.MlflowClient().search_runs(
+            [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'", order_by=["start_time ASC"]
+        )
+    return list(found)
 
 
 @dataclass(frozen=True)

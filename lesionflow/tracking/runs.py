@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+import numpy as np
+
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
@@ -245,6 +247,21 @@ def log_files(folder: Path, under: str | None = None) -> None:
     """Log all files of a folder as artifacts of the run, in its folder `under`."""
     with registry_errors("logging files"):
         mlflow.log_artifacts(str(folder), under)
+
+
+def log_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Log arrays as an .npz file among the artifacts of the run."""
+    with tempfile.TemporaryDirectory() as folder, registry_errors(f"logging {name}"):
+        np.savez_compressed(Path(folder) / name, **arrays)  # type: ignore[arg-type]
+        mlflow.log_artifact(str(Path(folder) / name))
+
+
+def read_arrays(run_id: str, name: str) -> dict[str, np.ndarray]:
+    """The arrays that a run has logged by that name."""
+    with tempfile.TemporaryDirectory() as folder, registry_errors(f"reading {name} of run {run_id}"):
+        file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)
+        with np.load(file) as arrays:
+            return dict(arrays)
 
 
 def log_card_metrics(card: Card) -> None:

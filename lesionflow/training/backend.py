@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import os
 import sys
 import tempfile
@@ -74,6 +75,8 @@ def import_keras() -> None:
                 for line in written:
                     if not line.startswith(STARTUP_NOTICES):
                         os.write(STANDARD_ERROR, line)
+    # Each fit traces its own steps once; from the fifth network of a process on TensorFlow warns of that.
+    logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))
 
 
 def exports_through_tensorflow() -> bool:

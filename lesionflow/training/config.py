@@ -45,12 +45,12 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "full": {
         "cnn": {"image_size": 128, "epochs": 80, "batch_size": 64},
         "vgg": {"image_size": 128, "epochs": 80, "batch_size": 64},
-        **dict.fromkeys(SCALES, {"image_size": 160, "epochs": 30, "batch_size": 64}),
+        **{network: {"image_size": 160, "epochs": 30, "batch_size": 64} for network in SCALES},
     },
     "quick": {
         "cnn": {"image_size": 64, "epochs": 16, "batch_size": 32},
         "vgg": {"image_size": 64, "epochs": 16, "batch_size": 32},
-        **dict.fromkeys(SCALES, {"image_size": 112, "epochs": 6, "batch_size": 32}),
+        **{network: {"image_size": 112, "epochs": 6, "batch_size": 32} for network in SCALES},
     },
 }
 AUTO = "auto"
@@ -177,6 +177,10 @@ class TrainingConfig:
     test_fraction: float = option(
         0.15, "Share of lesions that are looked at once, at the end.", low=0.01, high=0.8, group=SPLIT
     )
+    folds: int = option(
+        0, "Before the model, train as many others, each measured on a fold of the lesions that it has not seen: what "
+        "such a training comes to over all lesions; 0: none.", low=0, high=20, group=SPLIT,
+    )  # fmt: skip
     malignant_sensitivity: float = option(
         0.95, "Share of malignant validation images that the malignant threshold has to reach.", low=0.5, high=1,
         group=SPLIT,
@@ -214,6 +218,8 @@ class TrainingConfig:
             raise UsageError("--start-from: a model's weights are of one network; name one with --model")
         if self.validation_fraction + self.test_fraction > 0.9:
             raise UsageError("--validation-fraction and --test-fraction leave less than a tenth for training")
+        if self.folds and (self.folds < 3 or self.validation_fraction + 1 / self.folds > 0.9):
+            raise UsageError("--folds: give 3 or more, and a --validation-fraction that leaves a tenth for training")
 
     @property
     def label_set(self) -> LabelSet:

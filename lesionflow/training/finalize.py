@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ from lesionflow.evaluation.report import Evaluation
 from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import (
     AVERAGED,
+    CROSS_VALIDATION,
     SINGLE,
     TRAINED_ON_FILE,
     VALIDATION_FILE,
@@ -32,7 +34,7 @@ from lesionflow.model.card import (
     write_card,
 )
 from lesionflow.model.files import write_arrays
-from lesionflow.model.prediction import with_labels
+from lesionflow.model.prediction import LabelledPredictions, with_labels
 from lesionflow.model.predictor import Outputs, Predictor, load_predictor
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.export.onnx import write_bundle
@@ -64,13 +66,15 @@ def finalize_model(
     images: LabelledImages,
     examples: Examples,
     trained_before: Sequence[dict[str, np.ndarray]] = (),
+    cross_validated: Mapping[str, Estimate] = MappingProxyType({}),
     progress: Callable[[str], None] = lambda doing: None,
 ) -> FinalizedModel:
     """Export a network, calibrate it on the validation part, measure it on every part and write its model card.
 
     card: what is known before; examples: what was trained on, of `images`; trained_before: what `trained_on` tells of
-    models that training built on. What is measured is the exported bundle, not Keras: this is what will score. The test
-    part is looked at here, once, when nothing is left to choose.
+    models that training built on; cross_validated: metrics of others that were trained likewise. What is measured is
+    the exported bundle, not Keras: this is what will score. The test part is looked at here, once, when nothing is left
+    to choose.
     """
     split, pixels = examples.split, examples.pixels
     history = history_of(fitted)
@@ -107,6 +111,8 @@ def finalize_model(
     card = write_arrays(folder, card, TRAINED_ON_FILE, seen)
     if moved := evaluations["test"].stability:
         metrics[STABILITY] = moved.metrics()
+    if cross_validated:
+        metrics[CROSS_VALIDATION] = dict(cross_validated)
     card = write_card(folder, dataclasses.replace(card, metrics=metrics))
     evaluations = {part: dataclasses.replace(each, card=card) for part, each in evaluations.items()}  # with its digest
     lesions = images.table["lesion_id"]
@@ -114,6 +120,16 @@ def finalize_model(
     description = model_card(card, evaluations["test"].gaps, sizes, evaluations["validation"].strengths)
     (folder / MODEL_CARD_FILE).write_text(description, encoding="utf-8")
     return FinalizedModel(card, evaluations, description)
+
+
+def answers_on_test(
+    folder: Path, fitted: Fitted, card: Card, config: TrainingConfig, images: LabelledImages, examples: Examples
+) -> LabelledPredictions:
+    """What a network says of the test part, exported and calibrated as by `finalize_model`, with its arguments."""
+    split, labels = examples.split, examples.labels
+    card = write_bundle(folder, fitted.network, card, examples.pixels, labels, split, mirrored=config.mirrored)
+    _calibrate(folder, card, config, images, examples)
+    return _answers(load_predictor(folder, threads=1), images, examples, split.test)
 
 
 def history_of(fitted: Fitted) -> History:
@@ -168,10 +184,15 @@ def _measure_training(predictor: Predictor, images: LabelledImages, examples: Ex
     order = np.random.default_rng(split.seed).permutation(len(names))
     chosen = np.zeros(len(names), dtype=bool)
     chosen[order[np.cumsum(counts[order]) <= max(MOST_TRAINING_IMAGES, counts[order[0]])]] = True
-    members = split.train[chosen[lesion_of]]
+    said = _answers(predictor, images, examples, split.train[chosen[lesion_of]])
+    return measure(said, resamples=TRAINING_RESAMPLES)
+
+
+def _answers(
+    predictor: Predictor, images: LabelledImages, examples: Examples, members: np.ndarray
+) -> LabelledPredictions:
     table = images.table.iloc[members]
-    said = with_labels(
+    return with_labels(
         predictor.predict_many(examples.pixels, members),
         table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), examples.labels[members],
     )  # fmt: skip
-    return measure(said, resamples=TRAINING_RESAMPLES)

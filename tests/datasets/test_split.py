@@ -125,3 +125,28 @@ def test_refuses_a_diagnosis_of_too_few_patients() -> None:
     labels = np.array([4, 4, 4] + [5] * 27)
     with pytest.raises(DataError, match=r"no mel in .*at least three patients"):
         split_by_lesion(ids, ids, labels, patient_ids=patients)
+
+
+@pytest.mark.parametrize("folds", [3, 5, 20])
+@pytest.mark.parametrize("patients", [False, True])
+def test_over_all_folds_each_lesion_is_in_the_test_part_once(folds: int, patients: bool) -> None:
+    image_ids, lesion_ids, labels = made_up()
+    patient_ids = [f"P{int(lesion[1:]) // 2}" for lesion in lesion_ids] if patients else None
+    shares = (0.85 - 1 / folds, 0.15, 1 / folds)
+    groups = patient_ids or lesion_ids
+    tested: list[int] = []
+    for fold in range(folds):
+        split = split_by_lesion(image_ids, lesion_ids, labels, shares, patient_ids=patient_ids, fold=(fold, folds))
+        sides = [{groups[i] for i in split.part(part)} for part in PARTS]
+        assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+        assert set(labels[split.train]) == set(labels[split.validation]) == set(range(len(HAM10000.names)))
+        tested += split.test.tolist()
+    assert sorted(tested) == list(range(len(image_ids)))
+
+
+def test_a_diagnosis_of_three_lesions_trains_in_every_fold() -> None:
+    labels = np.repeat([4, 5], [3, 30])
+    names = [str(number) for number in range(len(labels))]
+    for fold in range(4):
+        split = split_by_lesion(names, names, labels, (0.6, 0.15, 0.25), fold=(fold, 4))
+        assert 4 in labels[split.train] and 4 in labels[split.validation]

@@ -1,0 +1,97 @@
+"""Folds: every lesion is measured once, by a model that has not seen it, and no figure of them is the model's own."""
+
+import os
+import shlex
+import signal
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from lesionflow.api import train as training
+from lesionflow.api.cross_validation import ANSWERS_FILE
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.evaluation.metrics import DECIDING, metric_values
+from lesionflow.model.card import read_card
+from lesionflow.model.prediction import LabelledPredictions
+from lesionflow.tracking.runs import read_arrays
+from lesionflow.training.callbacks import TrainingDisplay
+from lesionflow.training.config import TrainingConfig
+from tests.conftest import invoke, without_pictures
+
+
+def test_folds_are_measured_together_and_stopped_ones_are_gone_on_with(
+    demo_folder: Path, cache: Path, own_store: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    address = f"sqlite:///{tmp_path}/mlflow.db"
+    store = ("--tracking-uri", address, "--cache", str(cache))
+    begin, begun = TrainingDisplay.on_train_begin, list[str]()
+
+    def note(self: TrainingDisplay, logs: object = None) -> None:
+        begin(self, logs)
+        begun.append(self.name)
+        if len(begun) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(TrainingDisplay, "on_train_begin", note)
+    options = ("--data", str(demo_folder), "--model", "vgg", "--epochs", "1", "--image-size", "16", "--folds", "3")
+    with without_pictures():
+        stopped = invoke("train", *options, *store)
+        assert stopped.exit_code == 143, stopped.output
+        again = shlex.split(stopped.stderr.splitlines()[-1].partition("lesionflow ")[2])
+        done = invoke(*again, "--cache", str(cache))
+    assert done.exit_code == 0, done.output
+    names = [f"vgg, fold {number} of 3" for number in (1, 2, 3)]
+    assert begun == [names[0], names[1], names[1], names[2], "vgg"]
+
+    mlflow.set_tracking_uri(address)
+    runs = mlflow.search_runs(experiment_names=["lesionflow"], output_format="list", order_by=["start_time ASC"])
+    parent, *folds = runs
+    assert [run.info.run_name for run in folds] == names
+    assert {run.data.tags["mlflow.parentRunId"] for run in folds} == {parent.info.run_id}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+    said = [read_arrays(run.info.run_id, ANSWERS_FILE) for run in folds]
+    pooled = {name: np.concatenate([each[name] for each in said]) for name in said[0]}
+    images = read_labelled_images(str(demo_folder), cache)
+    assert sorted(pooled["image_ids"]) == sorted(images.table["image_id"])
+    for run, answers in zip(folds, said, strict=True):
+        table = pd.read_csv(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/split.csv"))
+        assert sorted(table["image_id"][table["part"] == "test"]) == sorted(answers["image_ids"])
+        seen = set(table["lesion_id"][table["part"] != "test"])
+        assert not seen & set(answers["lesion_ids"])
+
+    client = mlflow.MlflowClient()
+    (version,) = client.search_model_versions("name = 'lesionflow'")
+    assert version.run_id == parent.info.run_id
+    (bundle,) = {file.parent for file in tmp_path.rglob("model.onnx")}
+    card = read_card(bundle)
+    expected = metric_values(LabelledPredictions(**pooled, label_set=images.label_set))[DECIDING]
+    assert card.metrics["cross_validation"][DECIDING].value == pytest.approx(expected)
+    assert parent.data.metrics[f"cross_validation/{DECIDING}"] == pytest.approx(expected)
+    text = (bundle / "README.md").read_text()
+    lesions = images.table["lesion_id"].nunique()
+    assert "Not this model's metrics: 3 others were trained with its settings" in text
+    assert f"{len(images.table)} images of {lesions} lesions in all" in text
+    assert set(card.metrics) == {"train", "validation", "test", "stability", "cross_validation"}
+
+
+def test_with_folds_a_start_must_not_know_any_lesion_that_may_be_measured(demo_folder: Path, cache: Path) -> None:
+    images = read_labelled_images(str(demo_folder), cache)
+    split = training.split_data_sets(images)
+    alone = training._measured(TrainingConfig(), images, split)
+    assert sorted(alone) == sorted([*split.validation, *split.test])
+    assert sorted(training._measured(TrainingConfig(folds=3), images, split)) == list(range(len(images.table)))
+    images.table["extra"] = np.arange(len(images.table)) >= 100
+    assert sorted(training._measured(TrainingConfig(folds=3), images, split)) == list(range(100))
+
+
+@pytest.mark.parametrize(
+    "options", [("--folds", "1"), ("--folds", "2"), ("--folds", "3", "--validation-fraction", "0.6")]
+)
+def test_folds_that_leave_nothing_to_train_on_are_refused(options: tuple[str, ...]) -> None:
+    refused = invoke("train", *options)
+    assert refused.exit_code == 2 and "--folds: give 3 or more" in refused.stderr
