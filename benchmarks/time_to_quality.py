@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -43,9 +44,9 @@ def to_mark(checkout: Path, folder: Path, begin: list[str], mark: float) -> dict
         done = json.loads(kept.read_text())
     if "split" in done:
         return done
-    if done["last"] == 0:  # nothing to go on with
-        for file in folder.glob("mlflow.db*"):
-            file.unlink()
+    if done["last"] == 0:  # nothing to go on with: from a cold start, whatever an attempt before it has left
+        shutil.rmtree(folder)
+        folder.mkdir()
     command = [sys.executable, "-m", "lesionflow", "train", *(["--resume", done["run"]] if done["last"] else begin)]
     training = subprocess.Popen(
         [*command, *where], cwd=folder, env=os.environ | {"PYTHONPATH": str(checkout)}, text=True,
