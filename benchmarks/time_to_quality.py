@@ -18,6 +18,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder that keeps what is done; give another for other options")
     parser.add_argument("options", nargs="*", help="options of both trainings, after --")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # not without ending the training, too
     data = options.data if options.data == "demo" else str(Path(options.data).absolute())
     print("| network | mark | checkout | CPU seconds | epoch | best | ratio |")
     print("| --- " * 7 + "|")
