@@ -3,6 +3,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from lesionflow import __version__
 from lesionflow.cli import main
 from lesionflow.cli.help import Option
+from lesionflow.cli.streams import Terminated, stoppable
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.training.config import TrainingConfig
 from tests.conftest import error_line, invoke
@@ -379,3 +381,15 @@ main()
 """
     done = subprocess.run([sys.executable, "-c", program, "doctor"], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (130, "stopped\n")
+
+
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_signal_that_comes_in_a_destructor_still_stops_the_command(number: int, raised: type[BaseException]) -> None:
+    class Signalled:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+            self.reached = True  # where Python looks for signals at the latest
+
+    with pytest.raises(raised), stoppable(own=True):
+        Signalled()
+        time.sleep(60)

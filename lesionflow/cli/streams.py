@@ -88,11 +88,19 @@ def stoppable(own: bool) -> Iterator[None]:
     """SIGTERM raises `Terminated` in the block, where this thread may say what a signal does.
 
     own: whether this process runs the command and nothing else; Ctrl-C then raises `KeyboardInterrupt`, unless it is
-    ignored, as in the background.
+    ignored, as in the background. Python passes over what is raised in a destructor or in the callback of a weak
+    reference, and the command would go on: the signal is then given again.
     """
 
     def terminate(number: int, frame: object) -> None:
         raise Terminated
+
+    def passed_over(about: sys.UnraisableHookArgs) -> None:
+        if not issubclass(about.exc_type, KeyboardInterrupt):
+            hook(about)
+            return
+        number = signal.SIGTERM if issubclass(about.exc_type, Terminated) else signal.SIGINT
+        threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
 
     handlers: dict[int, Any] = {signal.SIGTERM: terminate}
     if own and callable(signal.getsignal(signal.SIGINT)):
@@ -102,9 +110,11 @@ def stoppable(own: bool) -> Iterator[None]:
     except ValueError:  # another thread than the main one
         yield
         return
+    hook, sys.unraisablehook = sys.unraisablehook, passed_over
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in handlers.items():
             if signal.getsignal(number) == handler:  # not one that the block has set
                 signal.signal(number, before[number])
