@@ -30,8 +30,9 @@ common=(
   --test-fraction 0.15
   --malignant-sensitivity 0.95
   --refer-share 0.1
+  --folds 0
   --diagnoses ham10000
-  --call 1
+  --call 0.6
   --seed 0
 )
 # First, small images of all sources, which many of them only are:
