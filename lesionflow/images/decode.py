@@ -51,6 +51,7 @@ def decode(source: str | os.PathLike[str] | bytes, height: int, width: int, fram
     with _failures():
         kind = _recognise(data)
         if kind != "DICOM":
+            _check_named(named, 1)
             return _decode(kind, data, ((height, width),))[0].pixels
         return _decode_frame(_open_dicom(data), named or frame, ((height, width),))[0].pixels
 
@@ -79,13 +80,11 @@ def decode_frames_in_sizes(
     with _failures():
         kind = _recognise(data)
         opened = _open_dicom(data) if kind == "DICOM" else _decode(kind, data, sizes)
-    frames = 1 if isinstance(opened, list) else opened.frames
-    if named is not None and named >= frames:
-        raise ImageError("not_found", f"the file has no frame {named + 1}")
+    _check_named(named, 1 if isinstance(opened, list) else opened.frames)
     if isinstance(opened, list):
         yield 0, opened
         return
-    for frame in range(frames) if named is None else [named]:
+    for frame in range(opened.frames) if named is None else [named]:
         result: list[Decoded] | ImageError
         try:
             with _failures():
@@ -168,6 +167,11 @@ def _recognise(data: bytes) -> str:
     if kind not in FORMATS:
         raise ImageError("unsupported", f"{kind}; save it as PNG or JPEG")
     return kind
+
+
+def _check_named(named: int | None, frames: int) -> None:
+    if named is not None and named >= frames:
+        raise ImageError("not_found", f"the file has no frame {named + 1}")
 
 
 def _open_dicom(data: bytes) -> Dicom:

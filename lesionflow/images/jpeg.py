@@ -344,7 +344,7 @@ def _check_hole(data: bytes, layout: Layout) -> bytes:
     if hole >= end or _zeros_are_empty_blocks(data, layout):
         return data
     padded = _without_padding(data, end)
-    if padded is None or hole < len(padded) - len(data) + end:
+    if padded is None or hole + 1 < len(padded) - len(data) + end:  # one zero belongs to an 0xff in front of it
         raise ImageError("damaged", f"zeros in place of pixels from byte {hole} on")
     return padded
 

@@ -8,6 +8,8 @@ from PIL import Image
 
 import lesionflow
 from lesionflow.api.explain import Explained, picture_names
+from lesionflow.errors import ImageError
+from lesionflow.images.decode import decode, decode_frames
 from tests.conftest import error_line, invoke
 from tests.images.test_dicom import dicom
 from tests.scoring.conftest import draw_images, write_small_bundle
@@ -58,6 +60,9 @@ def test_one_frame_is_asked_for_by_its_name_in_reports(small: str, images: Path,
     assert own[1].startswith(f"{file}#3,ok,") and own[1] not in whole
     (said,) = lesionflow.load(small).predict(f"{file}#2")
     assert said.diagnosis == second[1].split(",")[3]
+    for read in (lambda path: decode(path, 8, 8), lambda path: list(decode_frames(path, 8, 8))):
+        with pytest.raises(ImageError, match="no frame 2"):
+            read(f"{images}/left/other.jpg#2")
 
 
 def test_a_picture_that_is_there_is_refused_before_anything_is_drawn(small: str, images: Path, tmp_path: Path) -> None:

@@ -115,6 +115,9 @@ def test_what_phones_and_cameras_write_is_whole() -> None:
     }
     for name, data in odd.items():
         assert np.array_equal(decode(data, 64, 64), expected), name
+    noise = jpeg(Image.fromarray(np.random.default_rng(18).integers(0, 255, (16, 16), np.uint8)), quality=100)
+    assert noise.endswith(b"\xff\0\xff\xd9")  # of what pads it, the first zero belongs to the pixels
+    assert np.array_equal(decode(noise[:-2] + bytes(30) + noise[-2:], 16, 16), decode(noise, 16, 16))
     # and with all of it, what is damaged is still seen
     data = odd["scan parameters of progressive files"]
     assert reason(data[:-900] + b"\xff\xd9") == "damaged"
