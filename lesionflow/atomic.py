@@ -10,7 +10,7 @@ import errno
 import importlib.util
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -130,6 +130,21 @@ def write_whole(out: Location, content: str | bytes, overwrite: bool) -> None:
     """Write a file of this content, whole or not at all. Raises `ReportError` as `atomic_file` does."""
     with atomic_file(out, overwrite) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_together(folder: Path, contents: Mapping[str, str | bytes], overwrite: bool) -> list[Path]:
+    """Write files of these names and contents in their order; where one fails, the new ones before it go again.
+
+    Raises `ReportError` as `atomic_file` does.
+    """
+    with contextlib.ExitStack() as undo:
+        for name, content in contents.items():
+            is_new = not os.path.lexists(folder / name)
+            write_whole(folder / name, content, overwrite)
+            if is_new:
+                undo.callback((folder / name).unlink, missing_ok=True)
+        undo.pop_all()
+    return [folder / name for name in contents]
 
 
 @contextlib.contextmanager

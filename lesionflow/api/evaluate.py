@@ -91,13 +91,13 @@ def evaluate(
     console = console or stderr_console()
     folder = None if out is None else path_here(out, "out")
     with output_folder(folder, EVALUATION_FILES, config.overwrite), console.status("reading images") as status:
-        return _evaluate(model, data, out, config, tracking_uri, cache, status.update)
+        return _evaluate(model, data, folder, config, tracking_uri, cache, status.update)
 
 
 def _evaluate(
     model: str,
     data: str | os.PathLike[str],
-    out: str | os.PathLike[str] | None,
+    out: Path | None,
     config: EvaluationConfig,
     tracking_uri: str | None,
     cache: Path | None,
@@ -133,7 +133,7 @@ def _evaluate(
         shown, _ = evaluated.lesions() if config.group_by else (evaluated, None)
         evaluation = draw_evaluation(evaluation, predictor, shown, progress=progress)
     if out is not None:
-        write_evaluation(evaluation, path_here(out, "out"), config.overwrite)
+        write_evaluation(evaluation, out, config.overwrite)
     if config.log:
         asked = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
         _log(evaluation, asked, config.experiment)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lesionflow.atomic import output_folder, write_whole
+from lesionflow.atomic import output_folder, write_together
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import LesionflowError
@@ -99,8 +99,9 @@ def evaluate_report(
         found = _evaluated(report, truth, sampled, labels, resamples, tracking_uri)
         if folder is not None:
             values = later_truth_json(found.model, found.report, found.truth, found.metrics)
-            write_whole(folder / METRICS_FILE, json.dumps(values, indent=2, allow_nan=False) + "\n", overwrite)
-            write_whole(folder / PAGE_FILE, later_truth_page(found.about, found.truth, found.metrics), overwrite)
+            told = json.dumps(values, indent=2, allow_nan=False) + "\n"
+            page = later_truth_page(found.about, found.truth, found.metrics)
+            write_together(folder, {METRICS_FILE: told, PAGE_FILE: page}, overwrite)
     return found
 
 

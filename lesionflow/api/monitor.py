@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Unpack
 
 from lesionflow.api.overrides import MonitorOptions, configured
-from lesionflow.atomic import output_folder, write_whole
+from lesionflow.atomic import output_folder, write_together
 from lesionflow.errors import DataError, RegistryError, counted, first_few
 from lesionflow.model.card import VALIDATION_FILE
 from lesionflow.monitoring.image_sample import ImageSample
@@ -82,8 +82,7 @@ def _monitor(
     if out is not None:
         champion = "" if config.registered_model is None else _champion(config.registered_model, tracking_uri)
         told = json.dumps(watch_json(found, champion), indent=1, allow_nan=False) + "\n"
-        write_whole(out / JSON_FILE, told, config.overwrite)
-        write_whole(out / PAGE_FILE, watch_page(found, champion), config.overwrite)
+        write_together(out, {JSON_FILE: told, PAGE_FILE: watch_page(found, champion)}, config.overwrite)
     return found
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.atomic import write_whole
+from lesionflow.atomic import write_together
 from lesionflow.datasets.label_table import ATTRIBUTES
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.errors import DataError, ImageError, counted, first_few
@@ -246,9 +246,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path, overwrite: bool = Fal
         **{f"{picture.name}.png": picture.png() for picture in evaluation.pictures},
         PAGE_FILE: evaluation_page(evaluation),  # last: where it is, everything is
     }
-    for name, content in contents.items():
-        write_whole(folder / name, content, overwrite)
-    return [folder / name for name in contents]
+    return write_together(folder, contents, overwrite)
 
 
 def _predictions_csv(said: LabelledPredictions) -> str:

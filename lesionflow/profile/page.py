@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.atomic import output_folder, write_whole
+from lesionflow.atomic import output_folder, write_together
 from lesionflow.datasets.split import PARTS
 from lesionflow.errors import counted
 from lesionflow.images.duplicates import ALIKE, NEAR
@@ -31,13 +31,10 @@ def write_description(description: Description, folder: Path, overwrite: bool = 
 
     Raises `ReportError` where they cannot be written.
     """
-    written = [folder / JSON_FILE, folder / PAGE_FILE]
     with output_folder(folder, DESCRIPTION_FILES, overwrite):
-        text = description_page(description)
-        write_whole(written[0], json.dumps(description.as_json(), indent=1) + "\n", overwrite)
-        # A name that is not UTF-8 must not cost the page.
-        write_whole(written[1], text.encode("utf-8", "replace"), overwrite)
-    return written
+        page = description_page(description).encode("utf-8", "replace")  # a name that is not UTF-8 must not cost it
+        told = json.dumps(description.as_json(), indent=1) + "\n"
+        return write_together(folder, {JSON_FILE: told, PAGE_FILE: page}, overwrite)
 
 
 def description_page(description: Description) -> str:
