@@ -18,9 +18,9 @@ from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import ReportError, UsageError, first_few
 from lesionflow.model.card import AVERAGED, SINGLE, Card, parse_card
-from lesionflow.model.columns import path_with_frame
+from lesionflow.model.columns import path_with_frame, utf8
 from lesionflow.model.prediction import Row
-from lesionflow.scoring.config import ISIC, ReportConfig
+from lesionflow.scoring.config import ISIC, OMITTED, ReportConfig
 from lesionflow.scoring.grouping import Groups, Ranks, Rows, with_group_columns
 from lesionflow.scoring.job import RunInfo, remove_job
 from lesionflow.scoring.report import (
@@ -40,7 +40,7 @@ from lesionflow.scoring.review_sample import draw_sample, write_sample
 from lesionflow.scoring.shards import REPORT_FILE, Job, job_folder, report_errors
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
 from lesionflow.storage import objects
-from lesionflow.storage.location import Location, Url, location_text, parse_location
+from lesionflow.storage.location import Location, Url, file_path, location_text, parse_location
 
 MANY_ROWS = 100_000  # from which several processes are worth their start
 ROWS_IN_PART = 8 * ROWS_IN_GROUP  # of a folder of Parquet parts: files of some ten MiB
@@ -243,8 +243,8 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
     cards = [parse_card(text.encode(), name) for name, text in told.items() if text]
     card, destination, config = cards[0], outputs.destination, outputs.config
     rows, groups = _rows(job, config, cards, AVERAGED if info.averaged else SINGLE)
-    if outputs.report.format == ISIC and outputs.report.failed_as is None and any(job.failures()):
-        _refuse_failed(rows())
+    if outputs.report.format == ISIC and outputs.report.failed_as != OMITTED and any(job.failures()):
+        _refuse_failed(rows(), outputs.report.failed_as)
     origin = provenance(info.label, card, info.chosen, job.begun, averaged=info.averaged)
     strength = card.calibrations[AVERAGED if info.averaged else SINGLE].call_strength
     report = replace(
@@ -304,9 +304,14 @@ def _told(failed: Iterable[Row]) -> list[str]:
     return [f"{path_with_frame(row)} ({row.reason})" for row in failed]
 
 
-def _refuse_failed(rows: Iterable[Row]) -> None:
-    failed = _told(row for row in rows if row.prediction is None)
-    if failed:
+def _refuse_failed(rows: Iterable[Row], failed_as: str | None) -> None:
+    lacking = [row for row in rows if row.prediction is None]
+    if folders := [utf8(row.path) for row in lacking if os.path.isdir(file_path(row.path))]:
+        raise ReportError(
+            f"--format isic has no place for the images of a folder that cannot be listed: {first_few(folders)}; make "
+            "it readable, or add --failed-as omit"
+        )
+    if failed_as is None and (failed := _told(lacking)):
         raise ReportError(
             f"--format isic has no place for an image that failed, and its scorer wants every one; {len(failed)} "
             f"failed: {first_few(failed, 20)}; mend them, or add --failed-as prior or --failed-as omit"

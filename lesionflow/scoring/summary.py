@@ -79,9 +79,14 @@ class Counts:
         """
         self.behind, self.failures = behind, dict(Counter(row.reason for row in failed))
 
+    @property
+    def images(self) -> int:
+        """All that were asked about; where rows stand for groups, more than rows."""
+        return self.behind or self.scored + self.failed
+
     def speed(self, seconds: float, resumed: int) -> float:
         """Images a second; resumed: images that were done before."""
-        return max((self.behind or self.scored + self.failed) - resumed, 0) / max(seconds, 1e-9)
+        return max(self.images - resumed, 0) / max(seconds, 1e-9)
 
     def _add_histograms(self, histograms: Mapping[str, Sequence[int]]) -> None:
         for column, counts in histograms.items():
@@ -188,7 +193,7 @@ def build_summary(
         "format": SUMMARY_FORMAT,
         "research_use": "not a diagnosis",
         "report": None if report is None else utf8(str(report)),
-        "images": counts.scored + counts.failed,
+        "images": counts.images,
         "scored": counts.scored,
         "failed": counts.failed,
         "diagnoses": dict(counts.diagnoses),

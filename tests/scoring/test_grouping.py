@@ -99,6 +99,7 @@ def test_an_image_that_failed_is_counted_though_its_lesion_has_others(
         assert f"WARNING: 1 image of these groups could not be read (1 not_an_image): {broken}" in result.stderr
         summary = json.loads((tmp_path / "a.json").read_text())
         assert (summary["failed"], summary["failures"]) == (0, {"not_an_image": 1})
+        assert (summary["images"], summary["scored"]) == (len(lines) - 2, 5)  # of which the latter are groups
         assert Path(broken).name in (tmp_path / "a.html").read_text()
         assert {row["status"] for row in read(tmp_path / "a.csv")} == {"ok"}
         images = len(lines) - 2  # not groups

@@ -227,6 +227,8 @@ def test_files_that_may_not_be_read(
         (str(folder / "sub"), "no_permission: a folder, whose images are not scored (permission denied)"),
     ]
     assert len(rows) == 61
+    named = run([*arguments, "--out", str(tmp_path / "isic.csv"), "--format", "isic", "--failed-as", "prior"])
+    assert named.returncode == 1 and f"a folder that cannot be listed: {folder}/sub; make it" in named.stderr
     folder.chmod(0)
     try:
         unlisted = run([*arguments, "--overwrite"])
