@@ -66,11 +66,16 @@ class Checkpoint:
         return self.epoch >= epochs or self.epoch - self.best_epoch >= patience
 
     def check(self, belongs_to: Mapping[str, str | int | float]) -> None:
-        """Raise `TrainingError` where it is of another training."""
+        """Raise `TrainingError` where it is of another training, or of a version with other settings."""
+        if strange := sorted(self.belongs_to.keys() ^ belongs_to.keys()):
+            raise TrainingError(
+                f"the checkpoint is of another version of lesionflow, which has not the same settings: "
+                f"{', '.join(strange)}; resume with that version, or train anew"
+            )
         differing = [
-            f"{name} ({self.belongs_to.get(name)} then, {belongs_to.get(name)} now)"
-            for name in sorted({*self.belongs_to, *belongs_to})
-            if self.belongs_to.get(name) != belongs_to.get(name)
+            f"{name} ({then} then, {belongs_to[name]} now)"
+            for name, then in sorted(self.belongs_to.items())
+            if then != belongs_to[name]
         ]
         if differing:
             raise TrainingError(

@@ -86,7 +86,7 @@ class TrainingConfig:
         "Given again, it adds a data set.", group=DATA, metavar="FOLDER", completes=("demo", FILES), repeated=True,
     )  # fmt: skip
     model: str = option(
-        ALL, f"Networks to train, separated by commas: {', '.join(NETWORKS)} (which need the extra imagenet), or all, "
+        ALL, f"Networks to train, separated by commas: cnn, vgg, with the extra imagenet {', '.join(SCALES)}; or all, "
         "without the two larger ones.", group=DATA, metavar="NAMES", completes=(*NETWORKS, ALL), several=True,
     )  # fmt: skip
     preset: str = option(

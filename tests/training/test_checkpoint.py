@@ -60,3 +60,5 @@ def test_another_training_is_refused() -> None:
     made_up().check(made_up().belongs_to)
     with pytest.raises(TrainingError, match=r"learning_rate \(0.3\d+ then, 0.2 now\), network \(cnn then, vgg now\)"):
         made_up().check({"learning_rate": 0.2, "network": "vgg", "deterministic": True})
+    with pytest.raises(TrainingError, match=r"another version of lesionflow.*: folds; resume with that version"):
+        made_up().check({**made_up().belongs_to, "folds": 0})
