@@ -96,9 +96,7 @@ class LabelSet:
 
     def is_like(self, other: LabelSet) -> bool:
         """Whether both have the same diagnoses, of the same kind and order; words and full names may differ."""
-        return (self.names, self.malignant_indices, self.not_to_miss) == (
-            other.names, other.malignant_indices, other.not_to_miss,
-        )  # fmt: skip
+        return self.digest == other.digest
 
     @property
     def digest(self) -> str:

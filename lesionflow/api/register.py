@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.errors import BundleError, RegistryError
+from lesionflow.errors import BundleError, RegistryError, UsageError
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import CARD_FILE, Card
 from lesionflow.model.files import bundle_of_logged_model, check_whole
@@ -117,6 +117,8 @@ def _bundle_folder(bundle: str) -> Path:
     """The folder of what is to be registered; `mlflow artifacts download` puts a bundle into a folder of its own."""
     if bundle == PRETRAINED:
         return pretrained_folder()
+    if bundle.startswith(("models:", "runs:")):
+        raise UsageError(f"{bundle}: not a folder; 'lesionflow export {bundle} FOLDER' makes one, which registers")
     folder = path_here(bundle, "bundle")
     if folder.is_dir() and not (folder / CARD_FILE).exists() and not is_kept(folder):
         return bundle_of_logged_model(str(folder.absolute())) or folder

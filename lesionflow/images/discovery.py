@@ -39,10 +39,10 @@ LEFTOVERS = frozenset({
     "$recycle.bin", "recycler", "system volume information", "network trash folder", "temporary items",
     "thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found", "dicomdir",
 })  # fmt: skip
-HIDDEN, LEFTOVER, NO_ENDING, OTHER = "hidden", "system files", "without an ending", "of other kinds"
+HIDDEN, LEFTOVER, NO_ENDING, OTHER = "hidden", "of the system", "without an ending", "of other kinds"
 KINDS_TOLD = 8  # the others are summed up
-UNREADABLE, SPECIAL, LOOP, NOT_MATCHING = "unreadable", "pipes or devices", "looping links", "not like the pattern"
-OUTSIDE, REPLACED = "names that lead out of the archive", "replaced by later ones of the same name"
+UNREADABLE, SPECIAL, LOOP, NOT_MATCHING = "unreadable", "no ordinary file", "by looping links", "not like the pattern"
+OUTSIDE, REPLACED = "with a name that leads out of the archive", "replaced by a later one of the same name"
 _KINDS = 50  # endings that are counted one by one; what comes later is `OTHER`
 _LONGEST_ENDING = 12
 _ENDINGS = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)

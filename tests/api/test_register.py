@@ -80,6 +80,8 @@ def test_the_bundle_that_ships_is_registered_promoted_and_exported(store: Path, 
 
 
 def test_what_is_no_whole_bundle_is_refused(store: Path, trained_bundle: Path, tmp_path: Path) -> None:
+    address = invoke("register", "models:/shipped/1")
+    assert address.exit_code == 2 and "lesionflow export models:/shipped/1 FOLDER" in address.stderr
     card = read_card(trained_bundle)
     for damage, told in (
         (lambda: write_card(trained_bundle, dataclasses.replace(card, metrics={})), "did not come to the end"),

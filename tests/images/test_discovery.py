@@ -35,7 +35,7 @@ def test_links_to_files_count_and_loops_end(tmp_path: Path) -> None:
     os.mkfifo(folder / "pipe.jpg")
     left_out = LeftOut()
     assert [Path(path).name for path in find_images(folder, left_out)] == ["dangling.jpg", "linked.jpg", "one.jpg"]
-    assert left_out == {"looping links": 2, "pipes or devices": 1}
+    assert left_out == {"by looping links": 2, "no ordinary file": 1}
 
 
 def saved(format: str) -> bytes:
@@ -87,8 +87,8 @@ def test_leftovers_of_macs_and_network_storage_are_counted(tmp_path: Path) -> No
     })  # fmt: skip
     left_out = LeftOut()
     assert names(tmp_path, left_out) == ["a.jpg", "x/.kept.jpg", "x/b.jpg"]
-    assert left_out == {"hidden": 6, "system files": 12}
-    assert describe_left_out(left_out) == "12 system files, 6 hidden"
+    assert left_out == {"hidden": 6, "of the system": 12}
+    assert describe_left_out(left_out) == "12 of the system, 6 hidden"
     assert names(tmp_path, pattern="*b.*") == ["x/b.jpg"]
 
 
@@ -126,7 +126,7 @@ def test_odd_archives(tmp_path: Path) -> None:
             archive.writestr("c.jpg", b"second")
     left_out = LeftOut()
     assert names(tmp_path / "odd.zip", left_out) == ["c.jpg"]
-    assert left_out == {"names that lead out of the archive": 3, "replaced by later ones of the same name": 1}
+    assert left_out == {"with a name that leads out of the archive": 3, "replaced by a later one of the same name": 1}
     assert read_image_bytes(tmp_path / "odd.zip" / "c.jpg") == b"second"
     whole = (tmp_path / "odd.zip").read_bytes()
     encrypted = bytearray(whole)
@@ -162,7 +162,7 @@ def test_linked_folders_are_entered_once(tmp_path: Path) -> None:
     (elsewhere / "below" / "up and out").symlink_to(tmp_path)
     left_out = LeftOut()
     assert names(root, left_out) == ["a.jpg", "inside/b.jpg", "inside/part/e.jpg", "linked/d.jpg", "unhidden/c.jpg"]
-    assert left_out == {"hidden": 1, ".txt": 1, "looping links": 2}
+    assert left_out == {"hidden": 1, ".txt": 1, "by looping links": 2}
     assert names(root, recursive=False) == ["a.jpg"]
     (root / "itself").symlink_to("itself")
     assert len(names(root)) == 5

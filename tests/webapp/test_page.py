@@ -129,7 +129,7 @@ def test_a_tab_that_was_closed_goes_on_where_it_was(driver: Chrome, address: str
     driver.refresh()
     until(driver, "state.ready && state.restored")
     kept = driver.execute_script("return state.rows.size")
-    assert 20 <= kept < 40 and f"{kept} results of an earlier visit" in text_of(driver)
+    assert 20 <= kept < 40 and f"Results of an earlier visit: {kept}." in text_of(driver)
     choose(driver, folder)
     assert driver.execute_script("return [state.rows.size, state.number]") == [40, 40 - kept]
     driver.find_element("css selector", "#rows button").click()
@@ -174,7 +174,7 @@ def test_many_files_of_which_some_are_broken(opened: Chrome) -> None:
     )
     finish(opened)
     text = text_of(opened)
-    assert "All 250 images are done: 5 failed. 1 files that are no images were left out." in text
+    assert "All 250 images are done: 5 failed. Left out as no images: 1." in text
     assert "1 to 100 of 250" in text
     assert len(opened.find_elements("css selector", "#rows tr")) == 100
     for _ in range(2):
