@@ -17,7 +17,8 @@ from lesionflow.datasets.label_words import diagnoses_option, labels_option
 from lesionflow.datasets.sampling import BALANCES, positive_shares
 from lesionflow.diagnoses import BUILT_IN, LabelSet, read_label_set
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, check_options, option, read_option
+from lesionflow.model.shipped import PRETRAINED
+from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, check_options, option, option_name, read_option
 from lesionflow.storage.location import path_here
 from lesionflow.training.efficientnet import SCALES
 
@@ -341,8 +342,11 @@ def settings_text(config: TrainingConfig, names: Mapping[str, str], about: str) 
     import yaml
 
     values: dict[str, Any] = config.parameters() | dict(names)
-    if config.starts_from_bundle and path_here(config.start_from, "--start-from").is_dir():
-        values["start_from"] = str(path_here(config.start_from, "--start-from").absolute())
+    for name in ("start_from", "teacher", "labels"):
+        named = str(values.get(name, PRETRAINED))
+        if named not in (IMAGENET, PRETRAINED):  # nor an address, which is no path that is there
+            path = path_here(named, option_name(_FIELDS[name]))
+            values |= {name: str(path.absolute())} if path.exists() else {}
     if config.diagnoses not in BUILT_IN:
         values["diagnoses"] = str(Path(config.diagnoses).absolute())
     for name, given in (("data", config.data_sets), ("extra", config.extra_sets)):

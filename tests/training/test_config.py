@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,7 +146,14 @@ def test_what_is_written_is_read_back() -> None:
     }
 
 
-def test_a_relative_folder_is_written_whole() -> None:
+def test_a_relative_folder_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("teacher", "labels", "pretrained"):
+        (tmp_path / name).mkdir()
+    config = TrainingConfig(start_from="pretrained", teacher="teacher", labels="labels", model="vgg")
+    read = read_settings(settings_text(config, {}, ""), "")
+    assert (read["start_from"], read["teacher"]) == ("pretrained", str(tmp_path / "teacher"))
+    assert read["labels"] == str(tmp_path / "labels")
     assert read_settings(settings_text(TrainingConfig(data="here"), {}, ""), "")["data"].endswith("/here")
     assert read_settings(settings_text(TrainingConfig(), {}, ""), "")["data"] == "demo"
 
