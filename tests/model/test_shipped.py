@@ -82,6 +82,18 @@ def test_the_shipped_bundle_is_whole_small_licensed_and_measured() -> None:
 
 
 @ships
+def test_the_pages_have_the_figures_of_its_card() -> None:
+    value, low, high = (f"{number:.3f}" for number in read_card(pretrained.FOLDER).metrics["test"]["balanced_accuracy"])
+    explanation = ROOT / "docs" / "explanation"
+    for page, told in (
+        (ROOT / "README.md", f"balanced accuracy {value} ({low} to {high})"),
+        (explanation / "what_a_model_comes_with.md", f"| {value} ({low}–{high}) |"),
+        (explanation / "what_the_numbers_cannot_tell.md", f"{low} to {high} for the shipped bundle"),
+    ):
+        assert told in " ".join(page.read_text(encoding="utf-8").split()), page
+
+
+@ships
 def test_the_shipped_bundle_knows_its_training_images_under_whatever_name_they_come() -> None:
     card = read_card(SHIPPED)
     known = read_arrays(SHIPPED, card, TRAINED_ON_FILE)
