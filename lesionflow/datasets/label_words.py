@@ -6,13 +6,14 @@ are the same for every command that reads labels.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionflow.datasets.label_table import LABEL_COLUMNS
+from lesionflow.datasets.label_table import IMAGE_COLUMNS, LABEL_COLUMNS
 from lesionflow.diagnoses import BUILT_IN, HAM10000, NO_DIAGNOSIS, LabelSet, normalized, read_label_set
 from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.options import FILES, option
@@ -97,7 +98,8 @@ class LabelWords:
         """A table, its names in small letters, with the user's columns in place of those that are called so."""
         named = self.named(table.columns)
         self.met.columns.update(named.values())
-        replaced = {*named, *named.values(), *(LABEL_COLUMNS if named.keys() & {*LABEL_COLUMNS} else ())}
+        alike = [names for names in (IMAGE_COLUMNS, LABEL_COLUMNS) if named.keys() & {*names}]  # say the same
+        replaced = {*named, *named.values(), *itertools.chain(*alike)}
         others = table.drop(columns=[name for name in table.columns if name in replaced])
         return others.assign(**{column: table[own] for column, own in named.items()})
 

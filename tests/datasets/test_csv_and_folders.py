@@ -109,6 +109,14 @@ def test_a_table_that_says_nonsense_is_refused(
         read_labelled_images(table)
 
 
+def test_a_column_that_is_named_counts_before_the_usual_ones_of_the_same(table: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows.assign(photo=rows["path"], path="elsewhere/" + rows["path"]).to_csv(table, index=False)
+    (tmp_path / "m.yaml").write_text("columns: {file_name: photo}\n")
+    found = read_labelled_images(table, labels=tmp_path / "m.yaml").table["path"].tolist()
+    assert sorted(found) == sorted(str(table.parent / path) for path in rows["path"])
+
+
 def test_words_of_sex_that_are_a_group_of_their_own_are_said(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     rows.assign(sex=["W", "", "unknown", *["female"] * (len(rows) - 3)]).to_csv(table, index=False)
