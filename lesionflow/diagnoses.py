@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import SequenceMatcher
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import MissingError, UsageError, counted, did_you_mean, first_few
+from lesionflow.storage.location import path_here
 from lesionflow.yaml_files import read_yaml
 
 MISSING_WORDS = ("", "unknown", "nan", "na", "n/a", "<na>", "none", "null", "?")  # in any column of a table
@@ -325,12 +325,14 @@ def read_label_set(source: str) -> LabelSet:
 
     Raises
     ------
+    MissingError
+        For a file that cannot be read.
     UsageError
-        For a file that cannot be read or describes no valid set; it says what is wrong.
+        For one that describes no valid set; it says what is wrong.
     """
     if source in BUILT_IN:
         return BUILT_IN[source]
-    file = Path(source)
+    file = path_here(source, "--diagnoses")
     try:
         values = read_yaml(file, source)
     except MissingError as error:

@@ -14,8 +14,8 @@ import architecture  # type: ignore[import-not-found]
 PACKAGE = Path(__file__).parents[1] / "lesionflow"
 # In order; rooms on one line are siblings and do not import each other.
 ORDER = [
-    ["version", "usage_data"], ["errors"], ["options"], ["defaults"], ["yaml_files"], ["diagnoses"],
-    ["storage"], ["atomic"], ["pages"], ["progress"],
+    ["version", "usage_data"], ["errors"], ["options"], ["defaults"], ["storage"], ["yaml_files"], ["diagnoses"],
+    ["atomic"], ["pages"], ["progress"],
     ["images"], ["datasets"], ["dataverse", "profile"], ["model"],
     ["evaluation", "monitoring", "scoring", "webapp"], ["training"],
     ["tracking"], ["registry"], ["runtimes"], ["health"], ["api"], ["__init__"], ["cli"], ["__main__"],

@@ -57,7 +57,7 @@ def test_only_slips_of_the_pen_get_a_suggestion(word: str, suggestion: str) -> N
 def test_a_set_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "clinic.yaml").write_text(OWN, encoding="utf-8-sig")
     labels = read_label_set(str(tmp_path / "clinic.yaml"))
-    assert labels == LabelSet(
+    assert labels == read_label_set(f"file://{tmp_path}/%63linic.yaml") == LabelSet(
         name="clinic", names=("scar", "mel", "nv"), full_names={"scar": "scar", "mel": "melanoma", "nv": "nevus"},
         malignant=("mel",), not_to_miss="mel", aliases={"nv": ("naevus", "mole")}, others=("wart",),
         source="our clinic",

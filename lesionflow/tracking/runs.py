@@ -24,6 +24,7 @@ from lesionflow.errors import MissingError, RegistryError, UsageError
 from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import Card, Estimate
+from lesionflow.storage.location import path_here
 from lesionflow.tracking.client import active_run_id, kept_variables, mlflow, registry_errors
 from lesionflow.tracking.provenance import git_commit, package_versions
 from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_addresses
@@ -310,7 +311,7 @@ def read_configuration_text(source: str, tracking_uri: str | None = None) -> str
     """
     try:
         if not source.startswith(RUNS):
-            return Path(source).read_text(encoding="utf-8-sig")
+            return path_here(source, "--config").read_text(encoding="utf-8-sig")
         return _fetch(source, tracking_uri)
     except UnicodeDecodeError:
         raise UsageError(f"{source}: not UTF-8 text; give a YAML file") from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -348,9 +347,9 @@ def settings_text(config: TrainingConfig, names: Mapping[str, str], about: str) 
             path = path_here(named, option_name(_FIELDS[name]))
             values |= {name: str(path.absolute())} if path.exists() else {}
     if config.diagnoses not in BUILT_IN:
-        values["diagnoses"] = str(Path(config.diagnoses).absolute())
+        values["diagnoses"] = str(path_here(config.diagnoses, "--diagnoses").absolute())
     for name, given in (("data", config.data_sets), ("extra", config.extra_sets)):
-        whole = [path if path == "demo" else str(path_here(path, "--data").absolute()) for path in given]
+        whole = [path if path == "demo" else str(path_here(path, f"--{name}").absolute()) for path in given]
         values |= {name: whole if len(whole) > 1 else whole[0]} if whole else {}
     return f"# {about}\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
