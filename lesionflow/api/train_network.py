@@ -18,6 +18,7 @@ from lesionflow.datasets.combined import describe_sources
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import Split
+from lesionflow.defaults import new_objects_collected
 from lesionflow.errors import RegistryError
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import DECIDING
@@ -194,7 +195,11 @@ def train_network(
     if folds:
         told = {"cross_validated_images": folds.images, "cross_validated_lesions": folds.lesions}
         card = dataclasses.replace(card, training=card.training | told)
-    with _kept_if_it_fails(name, run_id, console) as left, console.status(f"{name}: exporting") as status:
+    with (
+        new_objects_collected(),
+        _kept_if_it_fails(name, run_id, console) as left,
+        console.status(f"{name}: exporting") as status,
+    ):
         finished = finalize_model(
             left / BUNDLE, fitted, card, config, images, examples,
             trained_before=[source.trained_on for source in material.sources if source.trained_on],

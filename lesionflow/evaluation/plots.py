@@ -38,7 +38,8 @@ class Picture:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         stream = io.BytesIO()
-        FigureCanvasAgg(self.content).print_png(stream)  # the bytes of `savefig`, which lays a figure out by drawing it
+        # The pixels of `savefig`, which lays a figure out by drawing it; level 6 takes twice the time for 4 % less.
+        FigureCanvasAgg(self.content).print_png(stream, pil_kwargs={"compress_level": 3})
         return stream.getvalue()
 
 
