@@ -97,7 +97,7 @@ def taught_by(
     from lesionflow.api.train_network import averaged_answers, soft_targets
 
     said = np.mean([averaged_answers(Path(teacher), images, split.train, cache) for teacher in teachers], axis=0)
-    return soft_targets(config, said, images.labels[split.train])
+    return soft_targets(config, said[split.train], images.labels[split.train])
 
 
 def run_trial(trial: Trial, seed: int, images: LabelledImages, cache: Path | None, teachers: list[str]) -> None:

@@ -28,7 +28,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from lesionflow.errors import ImageError, first_few
+from lesionflow.errors import ImageError, counted, first_few
 from lesionflow.images.containers import MAXIMUM_BYTES
 from lesionflow.images.jpeg import Layout, check_end, check_sequential, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
@@ -128,7 +128,8 @@ class Dicom:
             most, least = len(content) * 8 // bits, (len(content) - padding) * 8 // bits
         if not max(least, 1) <= self.frames <= most:
             found = most if self.frames > most else least
-            raise ImageError("damaged", f"{self.frames} frames are announced, there are bytes for {found}")
+            announced = counted(self.frames, "frame", "is", "are")
+            raise ImageError("damaged", f"{announced} announced, there are bytes for {found}")
 
     def picture(self, frame: int) -> Picture:
         """One frame, from 0, in RGB. Raises `ImageError`, and whatever pydicom raises for a broken one."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lesionflow.diagnoses import HAM10000
+from lesionflow.errors import counted
 from lesionflow.evaluation.contact_sheet import contact_sheet, shortened, worst_mistakes
 from lesionflow.evaluation.plots import message_of
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
@@ -63,7 +64,7 @@ def test_a_sheet_without_mistakes(images: int) -> None:
     predictions = dataclasses.replace(predictions, labels=predictions.called, malignant=np.ones(images, bool))
     assert worst_mistakes(predictions) == []
     figure = contact_sheet("", predictions, [], [])
-    assert message_of(figure).endswith(f"Called wrongly: 0 of {images} images")
+    assert message_of(figure).endswith(f"Called wrongly: 0 of {counted(images, 'image')}")
     drawn(figure)
 
 
