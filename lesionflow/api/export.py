@@ -111,8 +111,11 @@ def export(
     if config.format != BUNDLE:
         check_installed(config.format, config.precision)
     target = path_here(folder, "folder")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ReportError(f"{target}: not an empty folder; name a new one")
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise ReportError(f"{target}: not an empty folder; name a new one")
+    except OSError as error:
+        raise ReportError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
     console = console or stderr_console()
     parity, cost = None, None
     with (

@@ -120,7 +120,7 @@ def _bundle_folder(bundle: str) -> Path:
     if bundle.startswith(("models:", "runs:")):
         raise UsageError(f"{bundle}: not a folder; 'lesionflow export {bundle} FOLDER' makes one, which registers")
     folder = path_here(bundle, "bundle")
-    if folder.is_dir() and not (folder / CARD_FILE).exists() and not is_kept(folder):
+    if os.path.isdir(folder) and not os.path.exists(folder / CARD_FILE) and not is_kept(folder):
         return bundle_of_logged_model(str(folder.absolute())) or folder
     return folder
 

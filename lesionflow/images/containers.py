@@ -75,6 +75,14 @@ def is_member(path: str | os.PathLike[str]) -> bool:
         return False
 
 
+def holder_of(path: str | os.PathLike[str]) -> str | None:
+    """The file with several images that a path goes on below, whatever that holds; None where it does not."""
+    try:
+        return _parted(path)[0]
+    except ImageError:
+        return None
+
+
 def read_member(path: str | os.PathLike[str]) -> bytes:
     """The bytes of an image within a file.
 
@@ -91,7 +99,7 @@ def read_member(path: str | os.PathLike[str]) -> bytes:
             with _LOCK:
                 archive = _opened_zip(file)
             member = archive.NameToInfo.get(name)
-            if member is None:
+            if member is None or member.is_dir():
                 raise ImageError("not_found", f"{holder} holds no {name}")
             if member.flag_bits & 1:
                 raise ImageError("unsupported", f"{holder}: {name} is encrypted; unpack it with its password")

@@ -7,7 +7,7 @@ import stat
 
 from lesionflow.errors import ImageError, StoreError
 from lesionflow.images.containers import MAXIMUM_BYTES, read_member
-from lesionflow.storage.location import FILE, Url, file_path, is_url
+from lesionflow.storage.location import Url, file_path, is_file_url, is_url
 
 
 def read_image_bytes(source: str | os.PathLike[str] | bytes) -> bytes:
@@ -26,7 +26,7 @@ def read_image_bytes(source: str | os.PathLike[str] | bytes) -> bytes:
 def named_frame(path: str) -> tuple[str, int] | None:
     """The file and the frame, from 0, that a path such as `two.dcm#2` may name, as reports do; None for another one."""
     file, mark, number = path.rpartition("#")
-    return (file, int(number) - 1) if mark and number.isascii() and number.isdecimal() and int(number) > 1 else None
+    return (file, int(number) - 1) if mark and number.isascii() and number.isdecimal() and int(number) > 0 else None
 
 
 def read_named(source: str | os.PathLike[str] | bytes) -> tuple[bytes, int | None]:
@@ -45,7 +45,7 @@ def read_named(source: str | os.PathLike[str] | bytes) -> tuple[bytes, int | Non
 
 def _read(path: str | os.PathLike[str]) -> bytes:
     if isinstance(path, str) and is_url(path):
-        if not path.startswith(FILE):
+        if not is_file_url(path):
             return _fetch(path)
         path = file_path(path)
     try:

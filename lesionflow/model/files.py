@@ -84,4 +84,4 @@ def bundle_of_logged_model(location: str) -> Path | None:
         folders = list((Path(path) / "data").iterdir()) if path else []
     except (OSError, ValueError):
         return None
-    return folders[0] if len(folders) == 1 and folders[0].is_dir() else None
+    return folders[0] if len(folders) == 1 and os.path.isdir(folders[0]) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import os
 import shlex
 import shutil
 import tempfile
@@ -86,14 +87,14 @@ def write_artifacts(
 
 def is_kept(folder: Path) -> bool:
     """Whether a folder is one in which a training kept what it could not register."""
-    return (folder / _ABOUT).is_file()
+    return os.path.isfile(folder / _ABOUT)
 
 
 def read_artifacts(folder: Path) -> TrainingArtifacts:
     """A kept training, by its folder or that of the bundle in it, or a bundle alone. Raises `BundleError`."""
     for kept in (folder, folder.absolute().parent):
         bundle = kept / BUNDLE
-        if (kept / _ABOUT).is_file() and (kept == folder or bundle.absolute() == folder.absolute()):
+        if is_kept(kept) and (kept == folder or bundle.absolute() == folder.absolute()):
             try:
                 told = json.loads((kept / _ABOUT).read_text())
                 if told["format"] != ARTIFACTS_FORMAT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import importlib.metadata
+import os
 import re
 import shlex
 import shutil
@@ -22,7 +23,7 @@ from lesionflow.model.prediction import LabelledPredictions, read_labelled
 from lesionflow.model.pyfunc import INPUT_COLUMN, REQUIREMENTS, output_columns
 from lesionflow.model.shipped import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.registry.lookup import Entry, fetch_entry, find_entry
-from lesionflow.storage.location import path_here
+from lesionflow.storage.location import is_denied, path_here
 from lesionflow.storage.objects import temporary_folder
 from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, without_password
 from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_missing, kept_addresses
@@ -231,11 +232,11 @@ def resolve_folder(model: str) -> Resolved:
         folder, prefix = pretrained_folder(), f"{PRETRAINED} "
     else:
         folder, prefix = path_here(model, "model"), ""
-    if not folder.is_dir():
+    if not os.path.isdir(folder) and not is_denied(folder):
         raise BundleError(
             f"{model}: no such bundle folder{did_you_mean(model, (PRETRAINED,))}; give one, {PRETRAINED}, {ADDRESSES}"
         )
-    if not (folder / CARD_FILE).exists():  # what `mlflow artifacts download` makes has the bundle inside
+    if not os.path.exists(folder / CARD_FILE):  # what `mlflow artifacts download` makes has the bundle inside
         folder = bundle_of_logged_model(str(folder.absolute())) or folder
     card = read_card(folder)
     return Resolved(folder, card, prefix + card.marked_label)

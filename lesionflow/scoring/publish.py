@@ -40,7 +40,7 @@ from lesionflow.scoring.review_sample import draw_sample, write_sample
 from lesionflow.scoring.shards import REPORT_FILE, Job, job_folder, report_errors
 from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
 from lesionflow.storage import objects
-from lesionflow.storage.location import Location, Url, file_path, location_text, parse_location
+from lesionflow.storage.location import Location, Url, file_path, is_denied, location_text, parse_location
 
 MANY_ROWS = 100_000  # from which several processes are worth their start
 ROWS_IN_PART = 8 * ROWS_IN_GROUP  # of a folder of Parquet parts: files of some ten MiB
@@ -87,6 +87,8 @@ class Destination:
             return cls(None)
         is_folder = text.endswith("/") and bool(text.strip("/"))
         location = parse_location(text.rstrip("/") if is_folder else out)
+        if isinstance(location, Path) and is_denied(location):
+            raise ReportError(f"{text}: cannot be written (Permission denied); choose another place")
         if location.is_dir() and not is_folder:  # said before its ending is looked at, which says nothing then
             raise ReportError(f"{location}: a folder; name the file to write, or {location}/ for a folder of Parquet")
         return cls(location, is_folder)

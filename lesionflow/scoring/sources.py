@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from lesionflow.errors import DataError, ImageError, LesionflowError, UsageError
-from lesionflow.images.containers import ZIP_SUFFIX, is_archive
+from lesionflow.images.containers import ZIP_SUFFIX, holder_of, is_archive
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, no_images, unlisted, walk_images
 from lesionflow.images.read_bytes import named_frame, read_named
 from lesionflow.images.signatures import HEAD, sniff
@@ -81,14 +81,22 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
         return Source(_found_from_here(_listed_in(path[1:]), path[1:]), if_empty=f"{path[1:]}: holds no paths")
     if os.path.isfile(path):
         return _table(path) if path.lower().endswith(TABLE_SUFFIXES) else _one_file(path)
-    if is_pattern(path) and not os.path.lexists(path):
+    holder = holder_of(path)
+    if is_pattern(path) and not os.path.lexists(path) and holder is None:
         return Source(((found,) for found in expand(path)), if_empty=f"{path}: no file matches")
     if os.path.lexists(path):
         raise DataError(f"{path}: neither a file nor a folder, or a link that leads nowhere")
-    with contextlib.suppress(ImageError):
+    try:
         read_named(path)  # as reports name it: a frame of a file, or a file within an archive
-        return Source(iter([(path,)]))
-    raise DataError(f"{path}: no such file or folder; give a folder of images or one image")
+    except ImageError as error:
+        if error.reason in ("no_permission", "unreadable"):
+            raise DataError(f"{path}: cannot be read ({error.detail})") from error
+        if error.reason == "not_found" and holder is not None:
+            name = os.path.basename(holder)
+            raise DataError(f"{path}: {name} holds no such file; give {name} itself, or one file in it") from error
+        if error.reason == "not_found":
+            raise DataError(f"{path}: no such file or folder; give a folder of images or one image") from error
+    return Source(iter([(path,)]))  # what else is wrong with it is said in its row
 
 
 def _one_file(path: str) -> Source:

@@ -14,8 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from lesionflow.errors import MissingError, UsageError
 
-FILE = "file://"  # the rest of such a URL is a path with escapes, and everything is done as with a path
-
+_FILE = re.compile("file:/", re.IGNORECASE)  # the rest of such a URL is a path with escapes; Spark writes one slash
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
 _QUERY = re.compile(r"\?[\w.%~-]+=")
 # By scheme: the package that reads it, what brings that along, and where it takes credentials from.
@@ -97,8 +96,13 @@ Location = Path | Url
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is meant for a URL: letters, then `://`."""
-    return "://" in text and _URL.fullmatch(text) is not None
+    """Whether a text is meant for a URL: letters, then `://`; or of a file, in any way to write it."""
+    return ("://" in text and _URL.fullmatch(text) is not None) or is_file_url(text)
+
+
+def is_file_url(text: str) -> bool:
+    """Whether a text is the URL of a file on this machine, with which everything is done as with its path."""
+    return _FILE.match(text) is not None
 
 
 def is_store(scheme: str) -> bool:
@@ -108,10 +112,10 @@ def is_store(scheme: str) -> bool:
 
 def file_path(text: str) -> str:
     """The path of a `file://` URL; any other text as it is."""
-    if not text.startswith(FILE):
+    if not is_file_url(text):
         return text
-    rest = text.removeprefix(FILE)
-    path = rest.removeprefix("localhost")
+    rest = text[len("file:") :]
+    path = rest[2:].removeprefix("localhost") if rest.startswith("//") else rest
     if not path.startswith("/"):
         raise UsageError(f"{text}: write three slashes and the whole path, as in file:///data/images")
     return unquote(path, errors="surrogateescape")
@@ -119,7 +123,7 @@ def file_path(text: str) -> str:
 
 def file_url(path: str) -> str:
     """The `file://` URL of a path, escaped only where the path itself would be taken for escaped."""
-    return FILE + path.replace("%", "%25")
+    return "file://" + path.replace("%", "%25")
 
 
 def local_path(address: str) -> str | None:
@@ -133,6 +137,17 @@ def local_path(address: str) -> str | None:
 def local_address(path: Path) -> str:
     """The address that MLflow takes for an absolute path: the path itself, or if that seems escaped, a URI."""
     return str(path) if local_path(str(path)) == str(path) else path.as_uri()
+
+
+def is_denied(path: str | os.PathLike[str]) -> bool:
+    """Whether nobody may tell what a path leads to: a folder on the way may not be entered."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    except ValueError:  # a null byte in the path
+        return False
+    return False
 
 
 def location_text(given: str | os.PathLike[str], name: str) -> str:
@@ -153,7 +168,7 @@ def path_here(given: str | os.PathLike[str], name: str) -> Path:
     Raises `UsageError` for a URL of a store, which a path would take for a folder of that name.
     """
     text = location_text(given, name)
-    if is_url(text) and not text.startswith(FILE):
+    if is_url(text) and not is_file_url(text):
         raise UsageError(f"{name} {text}: has to be on this machine; give a path")
     return Path(file_path(text))
 
@@ -168,11 +183,9 @@ def parse_location(text: Location | str | os.PathLike[str]) -> Location:
         return text
     text = location_text(text, "the location")
     match = _URL.fullmatch(text)
-    if match is None:
-        return Path(text)
-    scheme, rest = match[1], match[2]
-    if text.startswith(FILE):
+    if match is None or is_file_url(text):
         return Path(file_path(text))
+    scheme, rest = match[1], match[2]
     if not is_store(scheme):
         raise UsageError(f"{scheme}://: such URLs are not read; use paths, file://, s3:// or gs://")
     package, extra, variables = _STORES[scheme]

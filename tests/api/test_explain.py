@@ -58,6 +58,8 @@ def test_one_frame_is_asked_for_by_its_name_in_reports(small: str, images: Path,
     whole, second, own = ((tmp_path / f"{end}.csv").read_text().splitlines() for end in ("cm", "#2", "#3"))
     assert second[1:] == whole[2:] and second[1].startswith(f"{file}#2,ok,")
     assert own[1].startswith(f"{file}#3,ok,") and own[1] not in whole
+    assert invoke("score", f"{file}#1", "--out", f"{tmp_path}/first.csv", "--model", small).exit_code == 0
+    assert (tmp_path / "first.csv").read_text().splitlines()[1:] == [whole[1].replace(file, f"{file}#1", 1)]
     (said,) = lesionflow.load(small).predict(f"{file}#2")
     assert said.diagnosis == second[1].split(",")[3]
     for read in (lambda path: decode(path, 8, 8), lambda path: list(decode_frames(path, 8, 8))):

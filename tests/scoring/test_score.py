@@ -203,22 +203,58 @@ def test_a_file_that_vanishes_after_it_was_listed(
     assert len(rows_of(tmp_path / "results.csv")) == 60
 
 
+def bound_by_permissions(arguments: list[str]) -> list[str]:
+    """The command of a user who is not the superuser, to whom everything is permitted."""
+    if os.geteuid() != 0:
+        return arguments
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("setpriv is needed to give up the superuser's rights")
+    # Without its capabilities, the superuser is bound by permissions like anybody else.
+    return [setpriv, "--bounding-set=-all", "--inh-caps=-all", *arguments]
+
+
+def test_what_lies_in_a_folder_that_may_not_be_entered(
+    images: Path, small_bundle: Path, tmp_path: Path, command: Command, run: Run
+) -> None:
+    shut, out = tmp_path / "shut", tmp_path / "results.csv"
+    shutil.copytree(small_bundle, shut / "bundle")
+    shutil.copy(images / "image0000.jpg", shut)
+    shut.chmod(0)
+    unwritable = f"{shut}/bundle: cannot be written (Permission denied); choose another place"
+    no_card = f"{shut}/bundle/card.json: cannot be read (Permission denied); a bundle needs it"
+    image, unreadable = f"{shut}/image0000.jpg", "cannot be read (permission denied)"
+    base = [sys.executable, "-m", "lesionflow"]
+    cases = [
+        (
+            [*command(images, "--out", out), "--model", f"{shut}/bundle"],
+            f"{shut}/bundle/card.json: cannot be read (Per",
+        ),
+        ([*base, "register", f"{shut}/bundle"], no_card),
+        (command(images, "--out", f"{shut}/bundle"), unwritable),
+        (command(images, "--out", f"{shut}/bundle", "--resume"), unwritable),
+        ([*base, "export", str(small_bundle), f"{shut}/bundle"], unwritable),
+        (command(image, "--out", out), f"{image}: {unreadable}"),
+        (command(f"{image}#2", "--out", out), f"{image}#2: {unreadable}"),
+    ]
+    try:
+        for arguments, told in cases:
+            done = run(bound_by_permissions(arguments))
+            assert done.returncode == 1 and done.stderr.startswith(f"Error: {told}"), done.stderr
+            assert done.stderr.count("\n") == 1
+    finally:
+        shut.chmod(0o700)
+
+
 def test_files_that_may_not_be_read(
     images: Path, small_bundle: Path, tmp_path: Path, command: Command, run: Run
 ) -> None:
-    """As a user who is not the superuser, to whom everything is permitted."""
     folder = tmp_path / "folder"
     shutil.copytree(images, folder)
     (folder / "image0003.jpg").chmod(0)
     shutil.copytree(images, folder / "sub" / "deeper")
     (folder / "sub").chmod(0)
-    arguments = command(folder, "--out", tmp_path / "results.csv")
-    if os.geteuid() == 0:
-        setpriv = shutil.which("setpriv")
-        if setpriv is None:
-            pytest.skip("setpriv is needed to give up the superuser's rights")
-        # Without its capabilities, the superuser is bound by permissions like anybody else.
-        arguments = [setpriv, "--bounding-set=-all", "--inh-caps=-all", *arguments]
+    arguments = bound_by_permissions(command(folder, "--out", tmp_path / "results.csv"))
     done = run(arguments)
     assert done.returncode == 3, done.stderr
     rows = rows_of(tmp_path / "results.csv")

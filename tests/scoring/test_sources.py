@@ -83,8 +83,15 @@ def test_a_file_within_an_archive_is_taken_by_its_name_in_reports(tmp_path: Path
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("b/1.jpg", b"content")
     assert paths(tmp_path / "a.zip" / "b" / "1.jpg") == [f"{tmp_path}/a.zip/b/1.jpg"] == paths(tmp_path / "a.zip")
-    with pytest.raises(DataError, match="no such file or folder"):
-        open_source(tmp_path / "a.zip" / "b" / "2.jpg")
+
+
+@pytest.mark.parametrize("name", ["b/2.jpg", "b", "b/", "empty/", "b/*.jpg", "b/1.jpg/2.jpg", "b/2.jpg#2"])
+def test_what_an_archive_does_not_hold_is_said_of_the_archive(name: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("b/1.jpg", b"content")
+        archive.writestr("empty/", b"")
+    with pytest.raises(DataError, match=r": a\.zip holds no such file; give a\.zip itself, or one file in it"):
+        open_source(f"{tmp_path}/a.zip/{name}")
 
 
 def test_loops_pipes_and_links(tmp_path: Path) -> None:

@@ -24,6 +24,11 @@ def test_escapes_of_file_urls_stand_for_other_signs(name: str) -> None:
     assert path_here(f"file://localhost{path.as_uri().removeprefix('file://')}", "--out") == path
 
 
+@pytest.mark.parametrize("text", ["FILE:///data/a%20b", "file:/data/a%20b", "File://localhost/data/a%20b"])
+def test_urls_of_files_are_written_in_several_ways(text: str) -> None:
+    assert is_url(text) and parse_location(text) == Path("/data/a b") == path_here(text, "--out")
+
+
 def test_a_url_of_a_store_is_no_folder_here() -> None:
     with pytest.raises(UsageError, match=r"--out s3://bucket/page: has to be on this machine"):
         path_here("s3://bucket/page", "--out")

@@ -16,7 +16,7 @@ from lesionflow.model.prediction import Row
 from lesionflow.model.predictor import Predictor, row_fingerprint
 from lesionflow.scoring.engines.local import Step, decode_all_in_sizes, located, score_batches, shard_batches
 from lesionflow.scoring.shards import Fingerprint, Job
-from lesionflow.storage.location import FILE, is_url
+from lesionflow.storage.location import file_path, is_file_url, is_url
 
 _PROBE_BYTES = 2**16
 _TRIED = 1000  # images, in search of one that can be read
@@ -54,7 +54,7 @@ class SourceUnseen(DataError):  # noqa: N818 (named for what is wrong, and an er
 def find_probe_file(paths: Iterable[str], within: str) -> ProbeFile | None:
     """The first of the paths that can be read here; None if none can, or they are of a store, which all see alike."""
     for _, path in zip(range(_TRIED), paths, strict=False):
-        if is_url(path) and not path.startswith(FILE):
+        if is_url(path) and not is_file_url(path):
             return None
         if checksum := _checksum(located(path, within)):
             return ProbeFile(path, checksum)
@@ -68,7 +68,7 @@ def is_visible(probe: ProbeFile | None, within: str) -> bool:
 
 def _checksum(path: str) -> int | None:
     try:
-        with open(path.removeprefix(FILE), "rb") as file:
+        with open(file_path(path), "rb") as file:
             return zlib.crc32(file.read(_PROBE_BYTES)) or 1
     except (OSError, ValueError):
         return None
