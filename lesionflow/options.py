@@ -6,6 +6,7 @@ import dataclasses
 import math
 import numbers
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from lesionflow.errors import UsageError, did_you_mean
@@ -25,6 +26,7 @@ def option(
     choices: tuple[str, ...] = (),
     low: float = -math.inf,
     high: float = math.inf,
+    zero: bool = False,
     unset: str = "",
     group: str = "",
     metavar: str = "",
@@ -36,17 +38,17 @@ def option(
 ) -> Any:
     """A field with its meaning and its choices or inclusive range.
 
-    kind: the type of its values, where the default, None, does not tell; unset: what None stands for; group: the
-    heading that help lists it under; metavar: what help writes for a value; variable: an environment variable that
-    gives it, besides the one made from its name; completes: words that a shell offers, `FOLDERS`, `FILES` or `MODELS`;
-    several: whether those are separated by commas, and the option can be given again for more; repeated: whether the
-    command line takes the option several times, its values then standing in the field with `SEPARATOR` between; needs:
-    another option without which it means nothing, such as `--sample N`.
+    kind: the type of its values, where the default, None, does not tell; zero: whether 0 counts beside the range;
+    unset: what None stands for; group: the heading that help lists it under; metavar: what help writes for a value;
+    variable: an environment variable that gives it, besides the one made from its name; completes: words that a shell
+    offers, `FOLDERS`, `FILES` or `MODELS`; several: whether those are separated by commas, and the option can be given
+    again for more; repeated: whether the command line takes the option several times, its values then standing in the
+    field with `SEPARATOR` between; needs: another option without which it means nothing, such as `--sample N`.
     """
     kind = kind or type(default)
-    told = {"kind": kind, "help": description, "choices": choices, "low": low, "high": high, "unset": unset}
+    told = {"kind": kind, "help": description, "choices": choices, "low": low, "high": high, "zero": zero}
     told |= {"group": group, "metavar": metavar, "variable": variable, "completes": completes, "several": several}
-    told |= {"repeated": repeated, "needs": needs}
+    told |= {"unset": unset, "repeated": repeated, "needs": needs}
     return dataclasses.field(default=default, metadata=told)
 
 
@@ -108,15 +110,22 @@ def _what_is_wrong(field: dataclasses.Field[Any], value: Any) -> str:
     limits = field.metadata
     if limits["choices"] and value not in limits["choices"]:
         return f"choose one of {', '.join(limits['choices'])}{did_you_mean(str(value), limits['choices'])}"
-    if limits["kind"] in (int, float) and not limits["low"] <= value <= limits["high"]:
-        return f"must be {range_told(limits['low'], limits['high'])}"
+    low, high, zero = limits["low"], limits["high"], limits["zero"]
+    if limits["kind"] in (int, float) and not (low <= value <= high or (zero and value == 0)):
+        return f"must be {range_told(low, high, zero)}"
     return ""
 
 
-def range_told(low: float | None, high: float | None) -> str:
-    """An inclusive range in words: `from 1 to 1000`; a side that is None or infinite has no limit."""
-    limits = [(word, limit) for word, limit in (("from", low), ("to", high)) if limit is not None]
+def range_told(low: float | None, high: float | None, zero: bool = False) -> str:
+    """An inclusive range in words: `from 1 to 1000`, `0, or 3 to 20`; None or infinite is no limit."""
+    limits = [(word, limit) for word, limit in (("0, or" if zero else "from", low), ("to", high)) if limit is not None]
     return " ".join(f"{word} {limit}" for word, limit in limits if math.isfinite(limit))
+
+
+def listed(given: Any) -> list[Any]:
+    """What a program gave where several may be named, as a list: a text or a path is one, and no row of letters."""
+    several = isinstance(given, Iterable) and not isinstance(given, str | bytes | os.PathLike)
+    return list(given) if several else [given]
 
 
 def arguments_of(config: Any, leave_out: tuple[str, ...] = ()) -> list[str]:

@@ -1,3 +1,6 @@
+import contextlib
+import dataclasses
+import io
 import os
 import re
 import signal
@@ -11,10 +14,16 @@ import click
 import pytest
 
 from lesionflow import __version__
+from lesionflow.api.train import Trained
 from lesionflow.cli import main
 from lesionflow.cli.help import Option
 from lesionflow.cli.streams import Terminated, stoppable
+from lesionflow.cli.training import _print
 from lesionflow.errors import RegistryError, UsageError
+from lesionflow.model.card import read_card
+from lesionflow.model.shipped import pretrained_folder
+from lesionflow.registry.gates import Verdict
+from lesionflow.registry.versions import Version
 from lesionflow.training.config import TrainingConfig
 from tests.conftest import error_line, invoke
 
@@ -31,6 +40,21 @@ def test_every_command_and_option_is_documented_with_an_example(name: str, comma
     assert shown.exit_code == 0 and max(map(len, shown.stdout.splitlines())) <= 80
     if len(command.params) > 8:
         assert shown.stdout.count(":\n  -") > 2, "in groups"
+
+
+@pytest.mark.parametrize("width", [None, "40", "80"])
+def test_no_number_of_a_training_is_cut(width: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = dataclasses.replace(read_card(pretrained_folder()), network="a-network-of-a-name-that-is-rather-long")
+    trained = Trained((version := Version("moles", 1, card),), version, Verdict(True, "fine"), None, "sqlite:///x.db")
+    if width is not None:
+        monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+        monkeypatch.setenv("COLUMNS", width)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        _print(trained)
+    told = out.getvalue()
+    assert "\N{HORIZONTAL ELLIPSIS}" not in told and f"{card.metrics['test']['balanced_accuracy'].value:.3f}" in told
+    assert any(card.network in row and "validation" in row for row in told.splitlines()) == (width is None)
 
 
 def test_the_readme_names_every_command() -> None:

@@ -162,6 +162,23 @@ def test_of_a_misspelt_keyword_the_nearest_is_named(given: str, meant: str) -> N
         lesionflow.score("images", "results.csv", **{given: "x"})  # type: ignore[arg-type]
 
 
+def test_one_path_where_several_may_be_given_is_one(tmp_path: Path) -> None:
+    picture = draw_images(tmp_path / "images", 1) / "image0000.jpg"
+    for one in picture, str(picture):
+        (explained,) = lesionflow.explain(one, tmp_path / "out", model="pretrained", overwrite=True)
+        assert explained.path == str(picture)
+    with pytest.raises(lesionflow.LesionflowError, match="there is none at"):  # one alone is compared with a champion
+        lesionflow.compare("pretrained", tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    for one in tmp_path / "none.csv", str(tmp_path / "none.csv"):
+        with pytest.raises(lesionflow.LesionflowError, match=r"none\.csv"):
+            lesionflow.monitor(one)
+
+
+def test_what_the_parts_of_a_report_are_and_where_it_goes_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(lesionflow.LesionflowError, match="where the report is to go is to="):
+        lesionflow.merge(tmp_path / "parts.csv", out=tmp_path / "merged.csv")
+
+
 def test_modules_do_not_take_the_place_of_functions() -> None:
     program = (
         "import lesionflow.api.train, lesionflow.api.score, lesionflow.training.config, lesionflow.model.prediction\n"

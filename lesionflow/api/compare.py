@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from lesionflow.errors import DataError
 from lesionflow.evaluation.metrics import Difference
 from lesionflow.evaluation.metrics import compare as paired_differences
 from lesionflow.model.prediction import LabelledPredictions
+from lesionflow.options import listed
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.compared_model import (
     CommonGround,
@@ -34,12 +36,17 @@ class Comparison:
 
 
 @kept_addresses()
-def compare(models: Sequence[str], *, tracking_uri: str | None = None, resamples: int = 2000) -> Comparison:
+def compare(
+    models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    tracking_uri: str | None = None,
+    resamples: int = 2000,
+) -> Comparison:
     """Compare models with the first of them; one alone with the champion, where there is another.
 
     Parameters
     ----------
-    models : sequence of str
+    models : str, path or sequence of them
         Addresses as `registry.versions.resolve` takes them; one that is named twice counts once.
     tracking_uri : str, optional
         Where models are registered.
@@ -56,12 +63,13 @@ def compare(models: Sequence[str], *, tracking_uri: str | None = None, resamples
     LesionflowError
         What `registry.compared_model.find_compared_model` raises.
     """
-    if len(models) == 1 or any(model.startswith(("models:", "runs:")) for model in models):
+    addresses = [os.fspath(model) for model in listed(models)]
+    if len(addresses) == 1 or any(model.startswith(("models:", "runs:")) for model in addresses):
         connect(tracking_uri)
-    named = [find_compared_model(model) for model in models]
-    if len(models) == 1:
-        registered = models[0].startswith("models:") and not LOGGED_MODEL.fullmatch(models[0])
-        name = parse_address(models[0])[0] if registered else DEFAULT_NAME
+    named = [find_compared_model(model) for model in addresses]
+    if len(addresses) == 1:
+        registered = addresses[0].startswith("models:") and not LOGGED_MODEL.fullmatch(addresses[0])
+        name = parse_address(addresses[0])[0] if registered else DEFAULT_NAME
         champion = find_champion(name)
         named = ([] if champion is None else [compared_model_of(champion)]) + named
     found = list({model.label: model for model in named}.values())

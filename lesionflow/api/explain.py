@@ -26,6 +26,7 @@ from lesionflow.images.read_bytes import read_named
 from lesionflow.model.card import Card
 from lesionflow.model.columns import utf8
 from lesionflow.model.prediction import IndexedPrediction
+from lesionflow.options import listed
 from lesionflow.progress import stderr_console
 from lesionflow.scoring.engines.local import decode_all
 from lesionflow.scoring.sources import open_source
@@ -45,7 +46,7 @@ class Explained:
 
 
 def explain(
-    images: Iterable[str | os.PathLike[str]],
+    images: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     config: ExplanationConfig | str | os.PathLike[str] | None = None,
     *,
@@ -90,7 +91,7 @@ def explain(
     if isinstance(config, str | os.PathLike):
         model, config = config, None
     config = configured(ExplanationConfig, config, overrides)
-    folder, paths = path_here(out, "out"), _listed(images)
+    folder, paths = path_here(out, "out"), _found(listed(images))
     names = picture_names(paths)
     pictures, explained = [f"{names[path]}.png" for path in paths], []
     status_line = (console or stderr_console()).status("")
@@ -119,7 +120,7 @@ def picture_names(paths: list[str]) -> dict[str, str]:
     return names
 
 
-def _listed(images: Iterable[str | os.PathLike[str]]) -> list[str]:
+def _found(images: Iterable[str | os.PathLike[str]]) -> list[str]:
     paths: dict[str, None] = {}  # one that is named twice counts once
     for image in images:
         source = open_source(image)

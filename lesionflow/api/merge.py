@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 
 def merge(
-    out: Location | str | os.PathLike[str],
+    parts: Location | str | os.PathLike[str] | None = None,
     config: ReportConfig | None = None,
     *,
     to: Location | str | os.PathLike[str] | None = None,
+    out: Location | str | os.PathLike[str] | None = None,
     tracking_uri: str | None = None,
     console: Console | None = None,
     **overrides: Unpack[ReportOptions],
@@ -36,8 +37,8 @@ def merge(
 
     Parameters
     ----------
-    out
-        What `score` was given.
+    parts
+        What `score` was given as `out`; may be given under that name as well.
     to
         Where to write the report, if not there; a text that ends in a slash is a folder for Parquet parts.
     config
@@ -58,7 +59,10 @@ def merge(
         Where a share is missing or of another job: it says which, and which command makes it. What the others have
         done stays.
     """
-    config, share_of = configured(ReportConfig, config, overrides), Destination.of(out)
+    given = parts if out is None else out
+    if given is None or None not in (parts, out):
+        raise UsageError("merge: give what the parts were scored with as out, once; where the report is to go is to=")
+    config, share_of = configured(ReportConfig, config, overrides), Destination.of(given)
     destination = share_of if to is None else Destination.of(to)
     if share_of.location is None:
         raise UsageError("merge -: name the file that the parts were given as --out")

@@ -18,6 +18,7 @@ from lesionflow.monitoring.nights import Night, check_same, read_nights, sample_
 from lesionflow.monitoring.page import watch_json, watch_page
 from lesionflow.monitoring.performance import Scored, estimate_performance
 from lesionflow.monitoring.watch import GIVEN, VALIDATION, Reference, Watch, watch
+from lesionflow.options import listed
 from lesionflow.scoring.review_sample import SAMPLE_COLUMNS
 from lesionflow.storage.location import path_here
 
@@ -26,7 +27,7 @@ _REPORT_ENDINGS = (".csv", ".parquet", ".jsonl")
 
 
 def monitor(
-    reports: Sequence[str | os.PathLike[str]],
+    reports: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str] | None = None,
     config: MonitorConfig | None = None,
     *,
@@ -61,7 +62,7 @@ def monitor(
     config = configured(MonitorConfig, config, overrides)
     folder = None if out is None else path_here(out, "out")
     with output_folder(folder, MONITOR_FILES, config.overwrite):
-        return _monitor(reports, folder, config, tracking_uri)
+        return _monitor(listed(reports), folder, config, tracking_uri)
 
 
 def _monitor(

@@ -27,7 +27,7 @@ from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.report_pictures import learning_picture
 from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE, Card
-from lesionflow.options import SEPARATOR
+from lesionflow.options import SEPARATOR, listed
 from lesionflow.profile.describe import describe_images
 from lesionflow.profile.description import Description
 from lesionflow.profile.page import write_description
@@ -39,7 +39,7 @@ from lesionflow.registry.training_artifacts import check_may_register, find_trai
 from lesionflow.registry.versions import SCORED, Resolved, Version, opened
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import without_password
-from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished
+from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished, telling_what_moved
 from lesionflow.tracking.runs import log_configuration, read_configuration_text
 from lesionflow.tracking.tracking_store import connect, kept_settings
 from lesionflow.training.backend import check_export, import_keras, prepare_backend
@@ -144,19 +144,15 @@ def resume(
         "data": data, "extra": extra, "diagnoses": diagnoses, "labels": labels, "start_from": start_from,
         "teacher": teacher,
     }  # fmt: skip
-    moved = {
-        name: SEPARATOR.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        for name, value in given.items()
-        if value is not None
-    }
+    moved = {name: SEPARATOR.join(map(str, listed(value))) for name, value in given.items() if value is not None}
     console = console or stderr_console()
     prepare_backend()
     address = connect(tracking_uri, writes=True, creates=False, migrate=migrate)
     begun = find_interrupted(run_id, moved)
-    config, digests = _with_named_models(begun.config, tracking_uri)
-    begun.check_named(digests)
-    config = _prepared(config, console)
-    return _train(config, digests, begun, begun.registered_model, console, address=address, cache=cache)
+    with telling_what_moved(vars(begun.config)):
+        config, digests = _with_named_models(begun.config, tracking_uri, begun)
+        config = _prepared(config, console)
+        return _train(config, digests, begun, begun.registered_model, console, address=address, cache=cache)
 
 
 def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
@@ -175,7 +171,9 @@ def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
     return dataclasses.replace(config, preset=chosen_preset(config.preset))
 
 
-def _with_named_models(config: TrainingConfig, tracking_uri: str | None) -> tuple[TrainingConfig, dict[str, str]]:
+def _with_named_models(
+    config: TrainingConfig, tracking_uri: str | None, begun: InterruptedRun | None = None
+) -> tuple[TrainingConfig, dict[str, str]]:
     """The configuration with what the models that it names decide, and digests of them and the diagnoses by option.
 
     The bundle that weights come from decides the network where none is named, and the size of the images where none is
@@ -189,6 +187,10 @@ def _with_named_models(config: TrainingConfig, tracking_uri: str | None) -> tupl
             with opened(address, tracking_uri, (CARD_FILE,)) as resolved:
                 cards[option] = resolved.card
             found[option] = resolved.address or address
+    digests = {option: cards[option].digest if option in cards else "none" for option in named}
+    digests |= {"diagnoses": config.label_set.digest}
+    if begun:
+        begun.check_named(digests)
     if start := cards.get("start_from"):
         if ALL in config.model.split(","):
             found |= {"model": start.network, "width": start.training.get("width", config.width)}
@@ -199,8 +201,7 @@ def _with_named_models(config: TrainingConfig, tracking_uri: str | None) -> tupl
             )
         if vars(config)["image_size"] is None:  # the preset has not filled it in yet
             found["image_size"] = start.height
-    digests = {option: cards[option].digest if option in cards else "none" for option in named}
-    return dataclasses.replace(config, **found), digests | {"diagnoses": config.label_set.digest}
+    return dataclasses.replace(config, **found), digests
 
 
 def _read_data(

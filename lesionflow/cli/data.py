@@ -21,9 +21,9 @@ from lesionflow.cli.options import (
 )
 from lesionflow.cli.streams import warn
 from lesionflow.cli.values import FILE, FOLDER, LABELLED, MODEL, PATH, PATH_TEXT, WholeNumber
-from lesionflow.datasets.label_words import LabelSetConfig, UnknownWordsError
+from lesionflow.datasets.label_words import UNKNOWN, LabelSetConfig, UnknownWordsError
 from lesionflow.dataverse.config import TERMS, DownloadConfig
-from lesionflow.errors import DataError, UsageError, counted
+from lesionflow.errors import DataError, ReportError, UsageError, counted
 from lesionflow.evaluation.config import EvaluationConfig
 
 if TYPE_CHECKING:
@@ -107,10 +107,14 @@ def describe(
         raise UsageError("give a folder or a table of labelled images, or 'demo'; --labels alone shows known words")
     try:
         description = describe(data, out, labels=labels, diagnoses=diagnoses, overwrite=overwrite, cache=cache)
-    except UnknownWordsError:
-        if labels:  # such as a file that names columns alone: what it lacks is shown, to be filled in
-            click.echo(describe_labels(data, labels=labels, diagnoses=diagnoses, cache=cache), nl=False)
-        raise
+    except (UnknownWordsError, ReportError):
+        # Such as a file that names columns alone: what it lacks is shown, to be filled in, wherever --out is.
+        shown = describe_labels(data, labels=labels, diagnoses=diagnoses, cache=cache) if labels else ""
+        if UNKNOWN not in shown:
+            raise
+        click.echo(shown, nl=False)
+        warn(["nothing was described: fill in the words marked UNKNOWN, and give that file as --labels"])
+        return
     total = len(description.images.table)
     click.echo(
         f"{description.images.description}: {counted(total, 'image')} of {counted(description.lesions, 'lesion')}"
@@ -118,7 +122,8 @@ def describe(
     width = max(6, *(1 + len(name) for name in description.diagnoses))
     for diagnosis, counts in sorted(description.diagnoses.items(), key=lambda item: -item[1]["images"]):
         share = counts["images"] / total
-        click.echo(f"  {diagnosis:{width}}{counts['images']:8,} images  {share:6.1%}{counts['lesions']:8,} lesions")
+        images, lesions = (counted(counts[f"{thing}s"], thing).split(" ") for thing in ("image", "lesion"))
+        click.echo(f"  {diagnosis:{width}}{images[0]:>8} {images[1]:6}  {share:6.1%}{lesions[0]:>8} {lesions[1]}")
     for finding in description.findings:
         if finding.warning:
             click.secho(f"WARNING: {finding.text}", fg="yellow", bold=True)

@@ -69,8 +69,10 @@ def options_of(
                 described |= {"is_flag": True, "show_default": bool(default)}
             elif limits["choices"]:
                 described["type"] = Choice(limits["choices"])
-            elif kind in (int, float):
-                described["type"] = (WholeNumber if kind is int else Number)(low, high)
+            elif kind is int:
+                described["type"] = WholeNumber(low, high, limits["zero"])
+            elif kind is float:
+                described["type"] = Number(low, high)
             elif limits["completes"] or limits["repeated"]:
                 described["type"] = Words(limits["completes"], several=limits["several"])
             else:

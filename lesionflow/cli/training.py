@@ -108,12 +108,16 @@ def _print(trained: Trained) -> None:
     from rich.console import Console
 
     console = Console()
-    console.print(_metrics_table(trained.versions))
+    # In a file, a row is as long as it has to be; on a terminal that is too narrow, rather off its edge than cut.
+    if not console.is_terminal:
+        console.width = _UNLIMITED
+    console.print(_metrics_table(trained.versions), crop=False)
     print_verdict(trained.best, trained.decision)
     served = trained.tracking_uri.startswith(("http://", "https://"))
     click.echo(f"see the runs: {'' if served else 'mlflow ui --backend-store-uri '}{trained.tracking_uri}")
 
 
+_UNLIMITED = 10_000  # columns, more than a table has
 _SHOWN = {  # a metric's name -> its column, short enough for 80 characters
     "accuracy": "accuracy",
     "accuracy_of_always_nv": "always nv",
@@ -137,8 +141,13 @@ def _metrics_table(versions: Iterable[Version]) -> Table:
     versions = list(versions)
     known = metrics_of(versions[0].card.labels)
     shown = {name: column for name, column in _SHOWN.items() if name in known}
-    for column in ("version", "network", "part", *shown.values()):
-        table.add_column(column, no_wrap=True)
+    table.add_column("version", no_wrap=True, min_width=len("version"))
+    table.add_column(
+        "network", overflow="fold", min_width=len("network")
+    )  # what gives way where the terminal is narrow
+    table.add_column("part", no_wrap=True, min_width=max(map(len, PARTS)))
+    for column in shown.values():
+        table.add_column(column, no_wrap=True, min_width=len(column.rjust(len("0.000"))))
     for version in versions:
         for part in PARTS:
             metrics = version.card.metrics[part]

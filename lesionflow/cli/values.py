@@ -33,12 +33,20 @@ class Choice(click.Choice[str]):
 
 
 class WholeNumber(click.IntRange):
-    """A whole number within inclusive limits."""
+    """A whole number within inclusive limits, or 0 where that counts beside them."""
 
     name = "integer"
 
+    def __init__(self, low: int | None = None, high: int | None = None, zero: bool = False):
+        super().__init__(low, high)
+        self.zero = zero
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number; 0 as well where it counts beside the limits."""
+        return 0 if self.zero and str(value).strip() == "0" else super().convert(value, param, ctx)
+
     def _describe_range(self) -> str:
-        return range_told(self.min, self.max)
+        return range_told(self.min, self.max, self.zero)
 
 
 class Number(click.FloatRange):

@@ -10,7 +10,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.datasets.label_table import IMAGE_COLUMNS, LABEL_COLUMNS, is_missing, lowered, read_header, read_table
+from lesionflow.datasets.label_table import (
+    IMAGE_COLUMNS,
+    LABEL_COLUMNS,
+    has_labels,
+    is_missing,
+    lowered,
+    read_header,
+    read_table,
+)
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import ORIGIN, RawLabels, without_endings
 from lesionflow.errors import DataError, counted, first_few
@@ -56,8 +64,7 @@ def has_named_columns(file: Path, words: LabelWords) -> bool:
     """Whether a table is one of a user's own by the names that the user gives its columns."""
     header = [name.lower() for name in read_header(file)] if words.columns else []
     named = words.named(header)
-    there = {*header, *named}
-    return bool(named and there & {*IMAGE_COLUMNS, "image_id"} and there & {*LABEL_COLUMNS, "label"})
+    return bool(named) and has_labels([*header, *named])
 
 
 def is_image_folder(folder: Path) -> bool:

@@ -8,7 +8,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -231,7 +231,7 @@ def _read_workbook(file: Path) -> tuple[str, pd.DataFrame, list[str]]:
     tables = {name: table for name, cells in sheets.items() if (table := _below_header(cells)) is not None}
     if not tables:
         raise DataError(f"{file}: no sheet has two columns with a header; write the labels into one")
-    labelled = [name for name, table in tables.items() if _has_labels(table)]
+    labelled = [name for name, table in tables.items() if has_labels(table.columns)]
     name = next(iter(labelled or tables))
     return name, tables[name], [other for other in tables if other != name]
 
@@ -248,8 +248,9 @@ def _below_header(cells: pd.DataFrame) -> pd.DataFrame | None:
     return body[[bool(row) for row in (body != "").any(axis=1)]].reset_index(drop=True)
 
 
-def _has_labels(table: pd.DataFrame) -> bool:
-    header = {str(name).strip().lower() for name in table.columns}
+def has_labels(columns: Iterable[object]) -> bool:
+    """Whether some of the columns name images, and some what they show."""
+    header = {str(name).strip().lower() for name in columns}
     return bool(header & {*IMAGE_COLUMNS, "image_id"} and header & {*LABEL_COLUMNS, "label"})
 
 

@@ -42,7 +42,7 @@ from lesionflow.datasets.isic import (
     read_isic_challenge,
     read_isic_download,
 )
-from lesionflow.datasets.label_table import OTHER_TABLES, TABLE_SUFFIXES, read_header, sheets_left_out
+from lesionflow.datasets.label_table import OTHER_TABLES, TABLE_SUFFIXES, has_labels, read_header, sheets_left_out
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete, contents_of_files
@@ -224,13 +224,20 @@ def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
         return read_labelled_table(metadata, words)
     if has_diagnosis_folders(path, words):
         return read_diagnosis_folders(path, words)
+    tables = _tables(path)
+    if len(tables) == 1 and (has_labels(read_header(tables[0])) or has_named_columns(tables[0], words)):
+        return read_labelled_table(tables[0], words)  # a workbook, say, or JSON lines
     raise _unknown_layout(path, words)
+
+
+def _tables(folder: Path) -> list[Path]:
+    tables = sorted(file for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES)
+    return [file for file in tables if len(read_header(file)) > 1]  # notes have a column, labels two or more
 
 
 def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     """What a folder holds that is no data set, and what of it might be one."""
-    tables = sorted(file for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES)
-    tables = [file for file in tables if len(read_header(file)) > 1]  # notes have a column, labels two or more
+    tables = _tables(folder)
     archives = sorted(file for file in folder.iterdir() if is_archive(file))
     others = [file for file in (*folder.glob("*"), *folder.glob("*/*")) if file.suffix.lower() in OTHER_TABLES]
     images = next(iter(walk_images(str(folder))), None)

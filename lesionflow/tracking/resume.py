@@ -7,18 +7,20 @@ file is written, the other one is complete.
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
-from lesionflow.errors import DataError, RegistryError, UsageError
+from lesionflow.errors import DataError, LesionflowError, RegistryError, UsageError
+from lesionflow.options import SEPARATOR
 from lesionflow.tracking.client import active_run_id, found_or_none, mlflow, registry_errors, without_password
-from lesionflow.training.config import TrainingConfig
+from lesionflow.training.config import LOCATIONS, TrainingConfig
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -31,6 +33,8 @@ NAMES = ("even.checkpoint", "odd.checkpoint")
 MODEL_TAG, PRESET_TAG = "registered_model", "preset"
 RESUMED_TAG = "resumed_after_epoch"
 DIGEST_TAGS = {name: f"{name}_digest" for name in ("diagnoses", "start_from", "teacher")}  # by option
+
+_NAMED = {"diagnoses": "the diagnoses that", "start_from": "the model that", "teacher": "the teacher that"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class InterruptedRun:
                 )
             if then not in (None, now):
                 raise UsageError(
-                    f"{option}: not what run {self.run_id} was begun with; give the same with {option}, or train anew"
+                    f"{option}: not {_NAMED[name]} run {self.run_id} was begun with; give the same with {option}, or "
+                    "train anew"
                 )
 
     def check(self, images: LabelledImages, split: Split) -> None:
@@ -66,6 +71,23 @@ class InterruptedRun:
                     f"{images.folder}: other images, diagnoses or lesions than run {self.run_id} was begun with; give "
                     "the same data with --data, --extra and --labels, or train anew"
                 )
+
+
+@contextlib.contextmanager
+def telling_what_moved(named: Mapping[str, Any]) -> Iterator[None]:
+    """Add to an error about a path that is no longer there how resuming is told the new one; named: by option."""
+    try:
+        yield
+    except LesionflowError as error:
+        paths = {name: str(named.get(name) or "").split(SEPARATOR) for name in LOCATIONS}
+        gone = [
+            "--" + name.replace("_", "-")
+            for name in LOCATIONS
+            if any(path and path in str(error) and not os.path.exists(path) for path in paths[name])
+        ]
+        if gone:
+            error.args = (f"{error}; if it has moved, name it anew beside --resume, with {' and '.join(gone)}",)
+        raise
 
 
 def mark_begun(config: TrainingConfig, registered_model: str, digests: Mapping[str, str]) -> None:
@@ -91,7 +113,9 @@ def find_interrupted(run_id: str, moved: Mapping[str, str] = MappingProxyType({}
         raise RegistryError(f"run {run_id} has finished, there is nothing to resume; train anew without --resume")
     if MODEL_TAG not in run.data.tags:
         raise RegistryError(f"run {run_id} is not a training that had begun; train anew without --resume")
-    config = TrainingConfig.from_parameters({**run.data.params, **moved, "preset": run.data.tags[PRESET_TAG]})
+    given = {**run.data.params, **moved, "preset": run.data.tags[PRESET_TAG]}
+    with telling_what_moved(given):
+        config = TrainingConfig.from_parameters(given)
     networks = {config.networks[0]: run_id}
     if len(config.networks) > 1:
         children = _children(run)

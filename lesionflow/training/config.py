@@ -179,7 +179,7 @@ class TrainingConfig:
     )
     folds: int = option(
         0, "Before the model, train as many others, each measured on a fold of the lesions that it has not seen: what "
-        "such a training comes to over all lesions; 0: none.", low=0, high=20, group=SPLIT,
+        "such a training comes to over all lesions; 0: none.", low=3, high=20, zero=True, group=SPLIT,
     )  # fmt: skip
     malignant_sensitivity: float = option(
         0.95, "Share of malignant validation images that the malignant threshold has to reach.", low=0.5, high=1,
@@ -218,8 +218,8 @@ class TrainingConfig:
             raise UsageError("--start-from: a model's weights are of one network; name one with --model")
         if self.validation_fraction + self.test_fraction > 0.9:
             raise UsageError("--validation-fraction and --test-fraction leave less than a tenth for training")
-        if self.folds and (self.folds < 3 or self.validation_fraction + 1 / self.folds > 0.9):
-            raise UsageError("--folds: give 3 or more, and a --validation-fraction that leaves a tenth for training")
+        if self.folds and self.validation_fraction + 1 / self.folds > 0.9:
+            raise UsageError("--folds and --validation-fraction leave less than a tenth for training; make one smaller")
 
     @property
     def label_set(self) -> LabelSet:

@@ -13,6 +13,7 @@ import pytest
 from lesionflow.api import train as training
 from lesionflow.api.cross_validation import ANSWERS_FILE
 from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.errors import UsageError
 from lesionflow.evaluation.metrics import DECIDING, metric_values
 from lesionflow.model.card import read_card
 from lesionflow.model.prediction import LabelledPredictions
@@ -90,8 +91,18 @@ def test_with_folds_a_start_must_not_know_any_lesion_that_may_be_measured(demo_f
 
 
 @pytest.mark.parametrize(
-    "options", [("--folds", "1"), ("--folds", "2"), ("--folds", "3", "--validation-fraction", "0.6")]
-)
-def test_folds_that_leave_nothing_to_train_on_are_refused(options: tuple[str, ...]) -> None:
+    ("options", "told"),
+    [
+        (("--folds", "1"), "0, or 3 to 20"), (("--folds", "2"), "0, or 3 to 20"),
+        (("--folds", "3", "--validation-fraction", "0.6"), "--folds and --validation-fraction leave less than a tenth"),
+    ],
+)  # fmt: skip
+def test_folds_that_leave_nothing_to_train_on_are_refused(options: tuple[str, ...], told: str) -> None:
     refused = invoke("train", *options)
-    assert refused.exit_code == 2 and "--folds: give 3 or more" in refused.stderr
+    assert refused.exit_code == 2 and told in refused.stderr
+
+
+def test_no_folds_are_a_number_of_folds() -> None:
+    assert TrainingConfig(folds=0).folds == 0 and TrainingConfig(folds=3).folds == 3
+    with pytest.raises(UsageError, match="--folds 2: must be 0, or 3 to 20"):
+        TrainingConfig(folds=2)

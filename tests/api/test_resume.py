@@ -222,7 +222,8 @@ def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_plac
     again = ("train", "--resume", resume_command(stopped.stderr)[2], *store)
 
     before.rename(after)
-    assert "before/bundle" in error_line(invoke(*again))
+    assert "before/bundle" in (told := error_line(invoke(*again)))
+    assert told.endswith("name it anew beside --resume, with --start-from and --teacher")
     moved = {option: str(after / name) for option, name in named.items()}
     others = {
         "--start-from": "pretrained", "--teacher": "pretrained", "--diagnoses": "isic2019",
@@ -233,6 +234,10 @@ def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_plac
         refused = invoke(*again, *given)
         told = refused.stderr.splitlines()[-1]
         assert refused.exit_code in (1, 2) and told.startswith("Error: ") and (option in told or other in told), option
+
+    for option in "--extra", "--labels":
+        told = error_line(invoke(*again, *(text for pair in moved.items() if pair[0] != option for text in pair)))
+        assert told.endswith(f"name it anew beside --resume, with {option}")
 
     with without_pictures():
         resumed = invoke(*again, *(text for pair in moved.items() for text in pair))

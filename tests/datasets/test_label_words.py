@@ -149,6 +149,15 @@ def test_the_built_in_words_are_shown_and_mean_themselves(tmp_path: Path) -> Non
     assert words.own == LabelWords().labels.words and words.own["scc"] == ""
 
 
+def test_one_image_is_no_images(demo_folder: Path, tmp_path: Path) -> None:
+    rows = read_labelled_images(demo_folder).table
+    few = [*rows.index[rows["dx"] == "nv"][:4], rows.index[rows["dx"] == "mel"][0]]
+    rows.loc[few, ["path", "dx"]].to_csv(tmp_path / "few.csv", index=False)
+    told = invoke("describe", str(tmp_path / "few.csv"), "--out", str(tmp_path / "out")).stdout.splitlines()
+    assert "  nv           4 images   80.0%       4 lesions" in told
+    assert "  mel          1 image    20.0%       1 lesion" in told
+
+
 def test_describing_nothing_is_a_usage_error() -> None:
     assert "give a folder or a table" in error_line(invoke("describe"))
 
@@ -160,7 +169,12 @@ def test_words_of_a_column_that_a_file_names_are_shown_to_be_filled_in(
     labels.write_text(labels.read_text().replace("path,dx", "photo: y,word", 1))
     (tmp_path / "columns.yaml").write_text("columns: {path: 'photo: y', diagnosis: word}\n")
     shown = invoke("describe", str(labels), "--labels", str(tmp_path / "columns.yaml"))
-    assert shown.exit_code == 1 and "columns.yaml' shows one" in error_line(shown)
+    assert shown.exit_code == 0 and "fill in the words marked UNKNOWN" in shown.stderr
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "description.json").touch()
+    again = ("describe", str(labels), "--out", str(tmp_path / "taken"), "--labels")
+    assert invoke(*again, str(tmp_path / "columns.yaml")).stdout == shown.stdout
     filled = tmp_path / "filled.yaml"
     filled.write_text(shown.stdout.replace(f'"{mole}": null', f'"{mole}": nv'))
+    assert invoke(*again, str(filled)).exit_code == 1  # nothing to fill in: the folder is what is wrong
     assert len(read_labelled_images(labels, labels=filled).table) == 50
