@@ -234,6 +234,7 @@ def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_plac
         refused = invoke(*again, *given)
         told = refused.stderr.splitlines()[-1]
         assert refused.exit_code in (1, 2) and told.startswith("Error: ") and (option in told or other in told), option
+        assert option != "--start-from" or "--start-from: not the model that run" in told
 
     for option in "--extra", "--labels":
         told = error_line(invoke(*again, *(text for pair in moved.items() if pair[0] != option for text in pair)))
