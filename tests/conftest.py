@@ -195,7 +195,8 @@ def working_in(folder: Path, like: Path | None = None) -> Iterator[None]:
 
     if like:
         shutil.copy(like / "mlflow.db", folder / "mlflow.db")
-    before, uri = mlflow.get_tracking_uri(), f"sqlite:///{folder}/mlflow.db"
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None  # none: the working directory's
+    uri = f"sqlite:///{folder}/mlflow.db"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("MLFLOW_TRACKING_URI", uri)
@@ -205,7 +206,7 @@ def working_in(folder: Path, like: Path | None = None) -> Iterator[None]:
         try:
             yield
         finally:
-            mlflow.set_tracking_uri(before)
+            mlflow.set_tracking_uri(before)  # type: ignore[arg-type]
 
 
 @pytest.fixture

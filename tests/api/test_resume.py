@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -51,13 +50,12 @@ def figures(run: mlflow.entities.Run) -> dict[str, list[tuple[int, float]]]:
 
 
 @pytest.fixture
-def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of an empty store in the test's folder, which is the working directory."""
     monkeypatch.chdir(tmp_path)
-    before, address = mlflow.get_tracking_uri(), f"sqlite:///{tmp_path}/mlflow.db"
+    address = f"sqlite:///{tmp_path}/mlflow.db"
     mlflow.set_tracking_uri(address)
-    yield address
-    mlflow.set_tracking_uri(before)
+    return address
 
 
 @pytest.mark.slow

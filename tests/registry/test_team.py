@@ -136,7 +136,7 @@ def team(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @contextlib.contextmanager
 def signed_in(team: Team, user: str, password: str = PASSWORD) -> Iterator[None]:
     """Have this process ask the server as a user."""
-    before = mlflow.get_tracking_uri()
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None  # none: the working directory's
     with pytest.MonkeyPatch.context() as patch:
         for name, value in team.of(user, password).items():
             patch.setenv(name, value)
@@ -144,7 +144,7 @@ def signed_in(team: Team, user: str, password: str = PASSWORD) -> Iterator[None]
         try:
             yield
         finally:
-            mlflow.set_tracking_uri(before)
+            mlflow.set_tracking_uri(before)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
