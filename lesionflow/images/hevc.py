@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lesionflow.images.iso_media import Items
-from lesionflow.images.quiet import native_libraries
+from lesionflow.images.native_libraries import native_libraries
 
 _STEPS = 100  # of a decoder until it gives its one picture, which takes a few
 

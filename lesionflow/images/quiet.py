@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import ctypes.util
-import importlib.util
 import logging
 import threading
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 _LOGGERS = ("PIL", "pydicom")
@@ -47,14 +43,3 @@ def quietly() -> Iterator[None]:
                     warnings.filters.remove(_added[0])  # type: ignore[attr-defined]
                 for name in _LOGGERS:
                     logging.getLogger(name).removeHandler(_silent)
-
-
-def native_libraries(package: str, folder: str, name: str) -> Iterator[ctypes.CDLL]:
-    """The shared libraries of a name: first those that a package has brought along, on Linux in a folder beside it."""
-    found = importlib.util.find_spec(package)
-    around = Path(found.origin).parent if found and found.origin else Path()
-    beside = around.parent.glob(f"{folder}/lib{name}*")
-    for library in (*beside, *around.glob(f".dylibs/lib{name}*"), ctypes.util.find_library(name)):
-        with contextlib.suppress(OSError):
-            if library:
-                yield ctypes.CDLL(str(library))

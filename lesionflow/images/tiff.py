@@ -20,8 +20,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from lesionflow.errors import ImageError
 from lesionflow.images.jpeg import load_jpeg, read_layout
 from lesionflow.images.limits import MAXIMUM_PIXELS, check_pixels
+from lesionflow.images.native_libraries import native_libraries
 from lesionflow.images.picture import Picture, fit, joined
-from lesionflow.images.quiet import native_libraries, quietly
+from lesionflow.images.quiet import quietly
 
 # Tags, of TIFF 6.0 and its supplements.
 _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262

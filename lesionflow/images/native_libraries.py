@@ -1,0 +1,27 @@
+"""The shared libraries behind image packages, for what these have no way to ask."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import ctypes.util
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def native_libraries(package: str, folder: str, name: str) -> Iterator[ctypes.CDLL]:
+    """The shared libraries of a name: first those that a package has brought along, on Linux in a folder beside it."""
+    for library in _found(package, folder, name):
+        with contextlib.suppress(OSError):
+            yield ctypes.CDLL(library)
+
+
+def _found(package: str, folder: str, name: str) -> Iterator[str]:
+    found = importlib.util.find_spec(package)
+    if found and found.origin:
+        around = Path(found.origin).parent
+        yield from map(str, around.parent.glob(f"{folder}/lib{name}*"))
+        yield from map(str, around.glob(f".dylibs/lib{name}*"))
+    if installed := ctypes.util.find_library(name):  # asked last: it starts other programs
+        yield installed
