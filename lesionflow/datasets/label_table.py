@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import functools
 import io
 import json
 import re
@@ -69,7 +70,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
     if file.suffix.lower() in OTHER_TABLES:
         raise DataError(f"{file}: no kind of table that is read; save it as CSV, JSON lines (.jsonl) or Excel (.xlsx)")
     if _is_workbook(file):
-        table = _read_workbook(file)[1]
+        table = _read_workbook(file)[1].copy()
     else:
         text = read_text(file)
         table = _read_json_lines(text, file) if file.suffix.lower() == ".jsonl" else _read_csv(text, file, columns)
@@ -217,6 +218,13 @@ def sheets_left_out(file: Path) -> list[str]:
 
 def _read_workbook(file: Path) -> tuple[str, pd.DataFrame, list[str]]:
     """The name and the table of the sheet that is read, and the names of others with tables. Raises `DataError`."""
+    status = file.stat()
+    return _parsed_workbook(file, (status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=1)
+def _parsed_workbook(file: Path, state: tuple[int, int, int]) -> tuple[str, pd.DataFrame, list[str]]:
+    """The same of a file in some state: what it is, is asked several times before it is read, and parsing is slow."""
     import pandas as pd
 
     try:
