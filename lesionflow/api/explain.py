@@ -21,7 +21,7 @@ from lesionflow.errors import DataError, ImageError, UsageError
 from lesionflow.evaluation.config import ExplanationConfig
 from lesionflow.evaluation.explanation import Explanation, explanation_picture
 from lesionflow.evaluation.heatmaps import occlude
-from lesionflow.images.decode import Decoded, decode, header
+from lesionflow.images.decode import decode, header
 from lesionflow.images.read_bytes import read_named
 from lesionflow.model.card import Card
 from lesionflow.model.columns import utf8
@@ -149,17 +149,14 @@ def _explain(path: str, out: Path, model: LoadedModel, target: int | None, overw
     except ImageError as error:
         yield Explained(path, None, None, str(error))
         return
-    frames: Iterable[tuple[int, Decoded | ImageError]] = decode_all(data, card.height, card.width)
-    if named is not None:
-        lacking = ImageError("not_found", f"the file has no frame {named + 1}")
-        frames = [each for each in frames if each[0] == named] or [(named, lacking)]
-    for frame, image in frames:
-        further = "" if frame == 0 or named is not None else f"#{frame + 1}"
+    # Of a path that names a frame, that one alone is decoded, as number 0.
+    for frame, image in decode_all(data if named is None else path, card.height, card.width):
+        further = "" if frame == 0 else f"#{frame + 1}"
         if isinstance(image, ImageError):
             yield Explained(f"{path}{further}", None, None, str(image))
         else:
             picture = out.with_name(f"{out.name}{further}.png")
-            yield _draw(data, frame, image.pixels, f"{path}{further}", picture, model, target, overwrite)
+            yield _draw(data, named or frame, image.pixels, f"{path}{further}", picture, model, target, overwrite)
 
 
 def _draw(
