@@ -21,7 +21,7 @@ from lesionflow.registry.compared_model import (
     find_compared_model,
     why_not_comparable,
 )
-from lesionflow.registry.versions import LOGGED_MODEL, parse_address
+from lesionflow.registry.versions import LOGGED_MODEL, is_address, parse_address
 from lesionflow.tracking.tracking_store import connect, kept_addresses
 
 
@@ -64,7 +64,7 @@ def compare(
         What `registry.compared_model.find_compared_model` raises.
     """
     addresses = [os.fspath(model) for model in listed(models)]
-    if len(addresses) == 1 or any(model.startswith(("models:", "runs:")) for model in addresses):
+    if len(addresses) == 1 or any(map(is_address, addresses)):
         connect(tracking_uri)
     named = [find_compared_model(model) for model in addresses]
     if len(addresses) == 1:

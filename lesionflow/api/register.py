@@ -28,7 +28,7 @@ from lesionflow.registry.training_artifacts import (
     read_artifacts,
     register_artifacts,
 )
-from lesionflow.registry.versions import Version
+from lesionflow.registry.versions import Version, is_address
 from lesionflow.storage.location import location_text, path_here
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import patient
@@ -117,7 +117,7 @@ def _bundle_folder(bundle: str) -> Path:
     """The folder of what is to be registered; `mlflow artifacts download` puts a bundle into a folder of its own."""
     if bundle == PRETRAINED:
         return pretrained_folder()
-    if bundle.startswith(("models:", "runs:")):
+    if is_address(bundle):
         raise UsageError(f"{bundle}: not a folder; 'lesionflow export {bundle} FOLDER' makes one, which registers")
     folder = path_here(bundle, "bundle")
     if os.path.isdir(folder) and not os.path.exists(folder / CARD_FILE) and not is_kept(folder):

@@ -142,12 +142,11 @@ def _metrics_table(versions: Iterable[Version]) -> Table:
     known = metrics_of(versions[0].card.labels)
     shown = {name: column for name, column in _SHOWN.items() if name in known}
     table.add_column("version", no_wrap=True, min_width=len("version"))
-    table.add_column(
-        "network", overflow="fold", min_width=len("network")
-    )  # what gives way where the terminal is narrow
+    # The network's name is what gives way where the terminal is narrow.
+    table.add_column("network", overflow="fold", min_width=len("network"))
     table.add_column("part", no_wrap=True, min_width=max(map(len, PARTS)))
     for column in shown.values():
-        table.add_column(column, no_wrap=True, min_width=len(column.rjust(len("0.000"))))
+        table.add_column(column, no_wrap=True, min_width=max(len(column), len("0.000")))
     for version in versions:
         for part in PARTS:
             metrics = version.card.metrics[part]

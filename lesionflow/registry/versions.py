@@ -180,7 +180,7 @@ def opened(model: str, tracking_uri: str | None = None, files: tuple[str, ...] =
 
     What lies in a folder needs no place to be copied to.
     """
-    with temporary_folder() if _is_address(model) else contextlib.nullcontext(Path()) as folder:
+    with temporary_folder() if is_address(model) else contextlib.nullcontext(Path()) as folder:
         yield resolve(model, folder, tracking_uri, files)
 
 
@@ -210,7 +210,7 @@ def resolve(
     UsageError
         For an address of another form.
     """
-    if not _is_address(model):
+    if not is_address(model):
         return resolve_folder(model)
     if LOGGED_MODEL.fullmatch(model):
         return _resolve_logged(model, download_to, tracking_uri, files)
@@ -222,7 +222,8 @@ def resolve(
     return Resolved(entry.bundle, version.card, version.label, f"models:/{name}/{entry.number}")
 
 
-def _is_address(model: str) -> bool:
+def is_address(model: str) -> bool:
+    """Whether a text names a model of a registry or of a run, and not a folder."""
     return model.startswith(("models:", "runs:"))
 
 

@@ -24,8 +24,8 @@ from lesionflow.training.efficientnet import SCALES
 if TYPE_CHECKING:
     import yaml
 
-LARGER = ("efficientnet-lite1", "efficientnet-lite2")  # which are not among all
-NETWORKS = ("cnn", "vgg", "efficientnet", *LARGER)
+LARGER = tuple(name for name in SCALES if name != "efficientnet")  # which are not among all
+NETWORKS = ("cnn", "vgg", *SCALES)
 ALL = "all"
 
 # What a network needs on any device.
