@@ -17,7 +17,7 @@ from lesionflow.errors import MissingError, UsageError, counted, did_you_mean, f
 from lesionflow.storage.location import path_here
 from lesionflow.yaml_files import read_yaml
 
-MISSING_WORDS = ("", "unknown", "nan", "na", "n/a", "<na>", "none", "null", "?")  # in any column of a table
+MISSING_WORDS = ("", "unknown", "nan", "na", "n/a", "#n/a", "<na>", "none", "null", "?", "-", "--")  # in any column
 # Where a row has several words for its diagnosis, from special to general, these say that the next one is meant. In
 # other columns they are values: ids can be called so.
 NO_DIAGNOSIS = (*MISSING_WORDS, "unk", "indeterminate")
@@ -292,11 +292,11 @@ _MALIGNANT_WORDS = (
     *(word for name in ("bcc", "mel") for word in (name, HAM10000.full_names[name], *HAM10000.aliases[name])),
     "squamous cell carcinoma", "scc", "squamous cell carcinoma, nos", "squamous cell carcinoma, invasive",
     "squamous cell carcinoma in situ", "bod", "bowen's disease", "intraepithelial carcinoma", "melanoma metastasis",
-    "merkel cell carcinoma", "kaposi sarcoma", "1", "true", "yes",
+    "merkel cell carcinoma", "kaposi sarcoma", "1", "1.0", "true", "yes",
 )  # fmt: skip
 _BENIGN_WORDS = (
     *(word for name in ("bkl", "df", "nv", "vasc") for word in (name, *HAM10000.aliases[name])),
-    "benign keratosis", "dermatofibroma", "melanocytic nevus", "vascular lesion", "0", "false", "no",
+    "benign keratosis", "dermatofibroma", "melanocytic nevus", "vascular lesion", "0", "0.0", "false", "no",
 )  # fmt: skip
 BINARY = LabelSet(
     name="binary",

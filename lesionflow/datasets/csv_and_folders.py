@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.label_table import (
+    ID_COLUMNS,
     IMAGE_COLUMNS,
     LABEL_COLUMNS,
     has_labels,
@@ -24,6 +25,7 @@ from lesionflow.datasets.raw_labels import ORIGIN, RawLabels, without_endings
 from lesionflow.errors import DataError, counted, first_few
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, walk_images
 from lesionflow.images.signatures import SUFFIXES
+from lesionflow.storage.location import is_url, path_here
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,8 +100,12 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
 
 def _image_folder_tables(folder: Path) -> list[Path]:
     folders = [folder, *visible_folders(folder)]
-    files = [each / name for each in folders for name in IMAGE_FOLDER_FILES]
-    return [file for file in files if file.is_file() and "file_name" in read_header(file)]
+    files = [each / name for each in folders for name in IMAGE_FOLDER_FILES if (each / name).is_file()]
+    tables = [file for file in files if "file_name" in read_header(file)]
+    for file in files if tables else ():
+        if not read_header(file):
+            read_table(file)  # which says what is wrong: a part would be passed over
+    return tables
 
 
 def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
@@ -130,8 +136,6 @@ def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
     warnings = []
     if left_out:
         warnings.append(f"files that are no images are left out: {describe_left_out(left_out)}")
-    if loose := list(walk_images(str(folder), recursive=False)):
-        warnings.append(f"{counted(len(loose), 'image')} in no diagnosis's folder, left out: {first_few(loose)}")
     table = pd.DataFrame(rows, columns=["path", "dx"], dtype=str)
     return _read_rows(table, folder, words, tuple(warnings))
 
@@ -161,7 +165,7 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
     table = words.with_named_columns(table)
     if not set(LABEL_COLUMNS) & set(table.columns):
         table = table.rename(columns={"label": "diagnosis"})
-    image = next((name for name in (*IMAGE_COLUMNS, "image_id") if name in table.columns), None)
+    image = next((name for name in (*IMAGE_COLUMNS, *ID_COLUMNS) if name in table.columns), None)
     if image is None or not set(LABEL_COLUMNS) & set(table.columns):
         if misnamed := [own for own in words.columns.values() if own.lower() not in there]:
             named = f"no column {first_few(misnamed)}, which {words.file} names"
@@ -174,7 +178,7 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
             f"{file}: no column {' and no column '.join(lacking)}; the columns are {', '.join(there)}{hint}. "
             f"{ITS_OWN_COLUMNS[0].upper()}{ITS_OWN_COLUMNS[1:]}"
         )
-    return table.rename(columns={name: "path" for name in IMAGE_COLUMNS if name == image})
+    return table.rename(columns={image: "path" if image in IMAGE_COLUMNS else "image_id"})
 
 
 def _read_rows(table: pd.DataFrame, source: Path, words: LabelWords, warnings: tuple[str, ...] = ()) -> RawLabels:
@@ -191,7 +195,9 @@ def _read_rows(table: pd.DataFrame, source: Path, words: LabelWords, warnings: t
 
 
 def _joined(base: Path, path: str) -> str:
-    """A path of a table, also one that was written on Windows."""
+    """A path of a table, also one that was written on Windows, or as `file:///folder/1.jpg`."""
+    if is_url(path):
+        return str(path_here(path, "path"))
     joined = os.path.join(base, path)
     return joined if "\\" not in path or os.path.exists(joined) else os.path.join(base, path.replace("\\", "/"))
 

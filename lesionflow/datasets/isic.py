@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.label_table import confirmation, first_known, lowered, read_header, read_table, require_columns
-from lesionflow.datasets.raw_labels import RawLabels, without_endings
+from lesionflow.datasets.raw_labels import RawLabels, check_same_images, without_endings
 from lesionflow.errors import DataError, counted, first_few
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def read_isic_challenge(path: Path) -> RawLabels:
                 table = _add_metadata(table, beside)
                 break
     images = next((folder / f"{start}_Input" for folder in folders if (folder / f"{start}_Input").is_dir()), folders[0])
-    return RawLabels(file, table, words, images)
+    return RawLabels(file, table, words, images, strict=False)
 
 
 def _truths(path: Path) -> list[Path]:
@@ -101,6 +101,7 @@ def _add_metadata(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     beside = lowered(read_table(file))
     require_columns(beside, ("image",), file)
     beside["image"] = without_endings(beside["image"])
+    check_same_images(table["image_id"], beside["image"], file)
     beside = beside.drop_duplicates("image").set_index("image").reindex(table["image_id"]).fillna("")
     beside = beside.reset_index(drop=True)
     for column, names in {

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Columns that say what is in them: the first that a table has counts.
 IMAGE_COLUMNS, LABEL_COLUMNS = ("path", "file_name"), ("dx", "diagnosis")
+ID_COLUMNS = ("image_id", "isic_id", "image", "image_name", "filename")  # files by their names, wherever they lie
 ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body site, how it was confirmed
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx")
@@ -158,6 +159,8 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
     table: list[list[str]] = []
     try:
         header, separator = _first_row(text)
+        if len(header) == 1 and any(mark in header[0] for mark in SEPARATORS):
+            raise DataError(f"{file}: each line as a whole is in quotation marks; take these away")
         wanted = [i for i, name in enumerate(header) if columns is None or name.strip().lower() in columns]
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
         for number, row in enumerate(rows, start=1):
@@ -178,7 +181,9 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
                     f"{file}: row {number} has {counted(len(row), 'column')} (separated by {SEPARATORS[separator]}), "
                     f"the header has {len(header)}; {why}"
                 )
-            table.append([row[i] for i in wanted])
+            row[0] = row[0].lstrip(_INVISIBLE)
+            if (chosen := [row[i] for i in wanted]) not in table[:1]:  # the header again, where tables were joined
+                table.append(chosen)
     except csv.Error as error:
         raise DataError(f"{file}: cannot be read as CSV ({error}); is a quotation mark missing?") from error
     return pd.DataFrame(table[1:], columns=[header[i] for i in wanted], dtype=str)
@@ -259,7 +264,7 @@ def _below_header(cells: pd.DataFrame) -> pd.DataFrame | None:
 def has_labels(columns: Iterable[object]) -> bool:
     """Whether some of the columns name images, and some what they show."""
     header = {str(name).strip().lower() for name in columns}
-    return bool(header & {*IMAGE_COLUMNS, "image_id"} and header & {*LABEL_COLUMNS, "label"})
+    return bool(header & {*IMAGE_COLUMNS, *ID_COLUMNS} and header & {*LABEL_COLUMNS, "label"})
 
 
 def lowered(table: pd.DataFrame) -> pd.DataFrame:

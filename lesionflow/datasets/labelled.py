@@ -42,7 +42,14 @@ from lesionflow.datasets.isic import (
     read_isic_challenge,
     read_isic_download,
 )
-from lesionflow.datasets.label_table import OTHER_TABLES, TABLE_SUFFIXES, has_labels, read_header, sheets_left_out
+from lesionflow.datasets.label_table import (
+    OTHER_TABLES,
+    TABLE_SUFFIXES,
+    has_labels,
+    read_header,
+    read_table,
+    sheets_left_out,
+)
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete, contents_of_files
@@ -164,7 +171,16 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
         return table, [warning.replace(marker, str(path)) for warning in warnings]
     raw = read_raw_labels(path, words)
     table, warnings = complete(raw, words)
-    return table, [*sheets_left_out(raw.file), *warnings]
+    return table, [*sheets_left_out(raw.file), *warnings, *_without_label(path, raw)]
+
+
+def _without_label(folder: Path, raw: RawLabels) -> list[str]:
+    """What to say of images in a folder that its own paths do not name."""
+    if raw.images is not None or not raw.strict or not folder.is_dir():
+        return []
+    named = {os.path.normpath(path) for path in raw.table["path"]}
+    others = [path for path in walk_images(str(folder)) if os.path.normpath(path) not in named]
+    return [f"{counted(len(others), 'image')} without a label, left out: {first_few(others)}"] if others else []
 
 
 def decided_words(
@@ -237,7 +253,13 @@ def _tables(folder: Path) -> list[Path]:
 
 def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     """What a folder holds that is no data set, and what of it might be one."""
-    tables = _tables(folder)
+    tables, broken = _tables(folder), []
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() in TABLE_SUFFIXES and file.suffix.lower() != ".txt" and len(read_header(file)) < 2:
+            try:
+                read_table(file)
+            except DataError as error:
+                broken.append(str(error))
     archives = sorted(file for file in folder.iterdir() if is_archive(file))
     others = [file for file in (*folder.glob("*"), *folder.glob("*/*")) if file.suffix.lower() in OTHER_TABLES]
     images = next(iter(walk_images(str(folder))), None)
@@ -246,7 +268,9 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
         for entry in visible_folders(folder)
         if has_diagnosis_folders(entry, words) or find_metadata(entry) or is_image_folder(entry)
     ]
-    if below:
+    if broken:
+        advice = first_few(broken, 1)
+    elif below:
         advice = f"give what lies in it: {first_few([str(entry) for entry in below])}"
     elif archives and not images:
         advice = f"give the archive itself: {first_few(list(map(str, archives)))} (unpacked, if it lies in another)"

@@ -24,7 +24,7 @@ from lesionflow.datasets.label_table import (
     read_text,
     without_fractions,
 )
-from lesionflow.datasets.raw_labels import RawLabels, without_endings
+from lesionflow.datasets.raw_labels import RawLabels, check_same_images, without_endings
 from lesionflow.errors import DataError, first_few
 from lesionflow.images.containers import HDF5_SUFFIXES, is_member
 
@@ -274,6 +274,7 @@ def _tables(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     files = [*path.iterdir(), *(file for entry in visible_folders(path) for file in _some(entry))]
+    files = [file for file in files if not file.name.startswith("sample_submission")]  # of Kaggle: columns like labels
     return sorted(file for file in files if file.suffix.lower() in TABLE_SUFFIXES and file.is_file())
 
 
@@ -343,6 +344,7 @@ def _joined(table: pd.DataFrame, layout: Layout, file: Path) -> pd.DataFrame:
             columns = lowered(read_table(further, layout.columns))
             for each in (table, columns):
                 each[layout.image] = without_endings(each[layout.image])
+            check_same_images(table[layout.image], columns[layout.image], further)
             columns = columns.drop_duplicates(layout.image)
             new = [layout.image, *(name for name in columns if name not in table.columns)]
             table = table.merge(columns[new], how="left", on=layout.image).fillna("")

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.label_table import ATTRIBUTES, is_missing, without_fractions
 from lesionflow.datasets.label_words import LabelWords, unknown_words
-from lesionflow.diagnoses import normalized
+from lesionflow.diagnoses import BINARY, normalized
 from lesionflow.errors import DataError, ImageError, counted, first_few
-from lesionflow.images.containers import is_member
+from lesionflow.images.containers import holder_of, is_member, read_member
 from lesionflow.images.decode import SEVERAL_FRAMES, count_frames
 from lesionflow.images.discovery import find_images
-from lesionflow.images.read_bytes import read_image_bytes
+from lesionflow.images.read_bytes import named_frame, read_named
 from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ NO_LESIONS = (
 ORIGIN = ("source", "licence")  # of each row, where a table of several sources tells them
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 _DECIMAL_COMMA = r"^(\d+),(\d+)$"  # as spreadsheets write in many countries
+_NUMBER = r"[0-9]+(\.[0-9]*)?([eE]\+?[0-9]{1,2})?"
+_ROUNDED = r"\d([.,]\d+)?E\+\d+"  # as they write long numbers
 COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
 
 
@@ -109,8 +113,14 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
             table[column] = without_fractions(table[column].str.strip().where(~is_missing(table[column]), ""))
         else:
             table[column] = ""
+        if rounded := sorted(table[column][table[column].str.fullmatch(_ROUNDED)].unique()):
+            raise DataError(
+                f"{raw.file}: a spreadsheet has rounded values of {column}, so that different ones are the same: "
+                f"{first_few(rounded)}; save that column as text"
+            )
     decided = words.decide(raw.words, raw.of_data_set)
     words.met.words.update(map(normalized, {word for row in raw.words for word in row}))
+    warnings += _contradictions(raw.words)
     if raw.strict and any(name is None for _, name in decided):
         raise unknown_words(raw.file, decided, words)
     table["dx"] = [name or "" for _, name in decided]
@@ -155,6 +165,27 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     table["age"] = table["age"].str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True)
     columns = [*COLUMNS, *(name for name in ORIGIN if name in table.columns)]
     return table[columns].sort_values("image_id", ignore_index=True), warnings
+
+
+def _contradictions(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """What to say of images whose words are of a benign and of a malignant lesion, as two columns may tell it."""
+    kinds, counts = BINARY.words, Counter(rows)
+    known = {row: {kinds.get(normalized(word), "") for word in row} for row in counts}
+    if differing := [row for row, kind in known.items() if kind >= {"benign", "malignant"}]:
+        images = counted(sum(counts[row] for row in differing), "image", "is", "are")
+        told = first_few([" and ".join(filter(None, row)) for row in differing])
+        return [f"{images} benign by one column and malignant by another, of which the more special counts: {told}"]
+    return []
+
+
+def check_same_images(image_ids: pd.Series, beside: pd.Series, file: Path) -> None:
+    """Raise `DataError` for a table beside the one of labels that names none of its images: its lesions would be lost.
+
+    image_ids: of the labels; beside: of the other table, `file`.
+    """
+    if not image_ids.isin(beside).any():
+        told = f"has none of the images that the labels beside it name ({first_few(image_ids.tolist(), 1)})"
+        raise DataError(f"{file}: {told}, but {first_few(beside.tolist(), 1)}; write both alike, or take it away")
 
 
 def without_endings(image_ids: pd.Series) -> pd.Series:
@@ -216,13 +247,33 @@ def _without_contradictions(
 
 
 def _with_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> pd.DataFrame:
-    there = table["path"].map(lambda path: os.path.isfile(path) or is_member(path))
+    there = table["path"].map(_is_image_there)
     if missing := table["path"][~there].tolist():
         told = f"{counted(len(missing), 'image', 'is', 'are', of=len(table))} not there"
         if not raw.incomplete or len(missing) == len(table):
-            raise DataError(f"{raw.file}: {told}: {first_few(missing)}; paths count from the folder of the CSV")
+            raise DataError(f"{raw.file}: {told}: {first_few(missing)}{_why_not_there(missing[0])}")
         warnings.append(f"{told} and left out: {first_few(missing)}")
     return table[there].reset_index(drop=True)
+
+
+def _is_image_there(path: str) -> bool:
+    named = named_frame(path)
+    return os.path.isfile(path) or is_member(path) or (named is not None and os.path.isfile(named[0]))
+
+
+def _why_not_there(path: str) -> str:
+    """The end of a message about a path that leads to no image."""
+    if holder_of(path):
+        try:
+            read_member(path)
+        except ImageError as error:
+            damaged = "; download it again" if error.reason in ("damaged", "unreadable") else ""
+            return f" ({error.detail}{damaged})"
+    folder, name = os.path.split(path)
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    if found := next((each for each in names if each.lower() == name.lower()), ""):
+        return f"; there is {found}: write the paths as the files are called"
+    return "; paths count from the folder of the CSV"
 
 
 def match_images(table: pd.DataFrame, files: Sequence[str], incomplete: bool = False) -> tuple[pd.DataFrame, list[str]]:
@@ -280,9 +331,8 @@ def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object]) -> str:
     """What ids without a file may be: of other capitals, or gone through a spreadsheet that took them for numbers."""
     numbers = {str(int(name)): name for name in files_of if name.isascii() and name.isdigit()}
     for image_id in missing:
-        number = image_id.removesuffix(".0")
-        if number.isascii() and number.isdigit() and str(int(number)) in numbers:
-            found = numbers[str(int(number))]
+        number = str(int(Decimal(image_id))) if re.fullmatch(_NUMBER, image_id) else ""
+        if found := numbers.get(number, ""):
             return f"; there is {found}: the ids were saved as numbers, which changed them; save that column as text"
     if any("/" in image_id or "\\" in image_id for image_id in missing):
         return "; to find images by folder and name, call the column path: it counts from the table's folder"
@@ -310,11 +360,13 @@ def _content_of_file(path: str) -> tuple[str, int]:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
             return digest, _frames(path, file.read(HEAD))
-    except NotADirectoryError:  # within an archive
+    except (FileNotFoundError, NotADirectoryError):  # a frame of a file; within an archive
         try:
-            data = read_image_bytes(path)
+            data, frame = read_named(path)
         except ImageError as error:
             raise DataError(f"{path}: cannot be read ({error.detail})") from error
+        if frame is not None:
+            return hashlib.sha256(data + b"#%d" % frame).hexdigest(), 1
         return hashlib.sha256(data).hexdigest(), _frames(data, data[:HEAD])
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error

@@ -71,7 +71,7 @@ def is_member(path: str | os.PathLike[str]) -> bool:
         file, name = _parted(path)
         with _LOCK:
             return name in (_opened_zip(file).NameToInfo if file.lower().endswith(ZIP_SUFFIX) else _opened_hdf5(file))
-    except (ImageError, OSError, zipfile.BadZipFile):
+    except (ImageError, OSError, RuntimeError, zipfile.BadZipFile):  # HDF5 raises the last but one where it is damaged
         return False
 
 

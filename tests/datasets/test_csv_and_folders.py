@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError
+from lesionflow.images.pixel_cache import decoded_pixels
 from tests.images.test_dicom import dicom
 
 
@@ -134,6 +136,17 @@ def test_words_for_nothing_and_letters_for_a_sex_are_what_they_stand_for(table: 
     assert found["sex"].tolist() == ["female", "male", "male", "unknown"]
     assert found["age"].tolist() == ["", "", "45", ""]
     assert found["localization"].tolist() == ["unknown", "unknown", "unknown", "x"]
+
+
+def test_a_frame_is_named_as_reports_do(tmp_path: Path) -> None:
+    frames = np.stack([np.full((16, 16, 3), shade, np.uint8) for shade in (20, 200)])
+    (tmp_path / "two.dcm").write_bytes(dicom(frames, "RGB", frames=2))
+    (tmp_path / "all.csv").write_text("path,diagnosis\ntwo.dcm#1,nv\ntwo.dcm#2,mel\n")
+    images = read_labelled_images(tmp_path / "all.csv")
+    assert images.table["image_id"].tolist() == ["two.dcm#1", "two.dcm#2"] and images.warnings == (NO_LESIONS,)
+    assert images.table["content"].nunique() == 2
+    pixels = decoded_pixels(images.table["path"].tolist(), images.digest, 8, 8, tmp_path / "cache")
+    assert pixels.mean(axis=(1, 2, 3)).tolist() == [20, 200]
 
 
 def test_files_of_several_frames_are_counted_and_the_first_taken(tmp_path: Path) -> None:

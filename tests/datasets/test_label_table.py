@@ -2,12 +2,14 @@
 
 import codecs
 import gzip
+import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lesionflow.datasets.label_table import read_header, read_table
 from lesionflow.datasets.labelled import read_labelled_images
@@ -46,6 +48,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         b"sep=;\r\n" + TEXT.replace(",", ";").encode(),  # Excel's first line
         b'"sep=,"\n\n' + TEXT.encode(),
         b"\xef\xbb\xbf\xef\xbb\xbf" + TEXT.replace("dx", "\u200bdx").encode(),
+        (TEXT[:42] + "\ufeff" + TEXT[:26] + TEXT[42:]).encode(),  # two tables, one below the other
         b'"image_id","lesion_id","dx","age"\n"ISIC_1","L1","nv","45"\n"ISIC_2","L2","mel",""\n',
     ],
 )
@@ -155,6 +158,7 @@ def test_a_workbook_that_breaks_off_is_refused(tmp_path: Path) -> None:
         (b"image_id,dx\nISIC_1,nv" + b"\0" * 40, "ends in null characters.*full disk"),
         (b"image_id,dx\nISIC_1;nv\n", "separate it as the header, not with semicolons"),
         (b"My images\n\nimage_id,dx\nISIC_1,nv\n", "leave out what stands above the names"),
+        (b'"image_id,dx"\n"ISIC_1,nv"\n', "each line as a whole is in quotation marks"),
         (b"7z\xbc\xaf\x27\x1c\0\0", "is a 7z archive; unpack it"),
         (gzip.compress(b"image_id,dx\nISIC_1,nv\n"), "packed with gzip; unpack it"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old kind; save it as .xlsx"),
@@ -261,7 +265,20 @@ def test_ids_that_a_missing_one_made_numbers_with_a_fraction_are_whole(own: Call
     assert "4.0" in set(read_labelled_images(others).table["lesion_id"])
 
 
-@pytest.mark.parametrize("word", ["", "NA", "nan", "None", "unknown", "N/A"])
+def test_ids_that_were_saved_in_scientific_notation_are_named(ham: Callable[[Edit], Path]) -> None:
+    folder = ham(lambda rows: rows.assign(image_id=[f"{1000 + number:.3E}" for number in range(50)]))
+    for number, file in enumerate(sorted(folder.rglob("*.jpg"))):
+        file.rename(file.with_name(f"{1000 + number}.jpg"))
+    with pytest.raises(DataError, match=r"50 of 50 metadata rows .* there is 1000: .* which changed them"):
+        read_labelled_images(folder)
+
+
+def test_lesions_that_a_spreadsheet_rounded_are_refused(own: Callable[[Edit], Path]) -> None:
+    with pytest.raises(DataError, match=r"rounded values of lesion_id.*: 1.23457E\+11; save that column as text"):
+        read_labelled_images(own(lambda rows: rows.assign(lesion_id=["1.23457E+11", *rows["lesion_id"][1:]])))
+
+
+@pytest.mark.parametrize("word", ["", "NA", "nan", "None", "unknown", "N/A", "#N/A", "-"])
 def test_a_word_for_nothing_is_no_lesion(own: Callable[[Edit], Path], word: str) -> None:
     found = read_labelled_images(own(lambda rows: rows.assign(lesion_id=[word] * 3 + rows["lesion_id"].tolist()[3:])))
     assert found.table["lesion_id"].tolist().count(word) == 0
@@ -304,8 +321,8 @@ def test_images_are_found_by_their_ids_below_the_table(fifty_images: Path, tmp_p
     folder = Path(shutil.copytree(fifty_images, tmp_path / "set"))
     rows = pd.read_csv(folder / "HAM10000_metadata.csv", dtype=str).rename(columns={"dx": "label"})
     (folder / "HAM10000_metadata.csv").unlink()
-    rows.drop(columns="lesion_id").to_csv(folder / "labels.csv", index=False)
-    for source in (folder, folder / "labels.csv"):
+    for source, column in itertools.product((folder, folder / "labels.csv"), ("image_id", "image", "filename")):
+        rows.drop(columns="lesion_id").rename(columns={"image_id": column}).to_csv(folder / "labels.csv", index=False)
         found = read_labelled_images(source)
         assert found.warnings == (NO_LESIONS,) and found.table["dx"].tolist() == expected.table["dx"].tolist()
 
@@ -320,3 +337,26 @@ def test_paths_written_on_windows(own: Callable[[Edit], Path], fifty_images: Pat
         )
     )
     assert found.digest == read_labelled_images(fifty_images).digest
+
+
+def test_paths_as_addresses_and_in_other_capitals(own: Callable[[Edit], Path], fifty_images: Path) -> None:
+    found = read_labelled_images(own(lambda rows: rows.assign(path="file://" + rows["path"])))
+    assert found.digest == read_labelled_images(fifty_images).digest
+    with pytest.raises(DataError, match=r"50 of 50 images are not there: .*; there is .*\.jpg: write the paths as"):
+        read_labelled_images(own(lambda rows: rows.assign(path=rows["path"].str.replace(".jpg", ".JPG"))))
+
+
+def test_a_broken_table_in_a_folder_is_named(write: Callable[..., Path], tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.jpg")
+    write('{"file_name": "1.jpg", "label": "nv"}\n' + "\0" * 20, "metadata.jsonl")
+    with pytest.raises(DataError, match=r"no data set .*metadata.jsonl: ends in null characters"):
+        read_labelled_images(tmp_path)
+
+
+def test_images_that_no_path_names_are_counted(own: Callable[[Edit], Path], fifty_images: Path) -> None:
+    table = own(lambda rows: rows.assign(path=[f"a/{Path(path).name}" for path in rows["path"]])[1:])
+    (table.parent / "a").mkdir()
+    for file in fifty_images.rglob("*.jpg"):
+        shutil.copy(file, table.parent / "a")
+    assert read_labelled_images(table.parent).warnings[-1].startswith("1 image without a label, left out: ")
+    assert not any("without a label" in warning for warning in read_labelled_images(table).warnings)

@@ -55,6 +55,31 @@ def test_isic_2019_with_its_metadata(tmp_path: Path) -> None:
     assert lesions.startswith("6 of 7 images have no lesion_id")
 
 
+@pytest.fixture
+def isic_2019(tmp_path: Path) -> Path:
+    """Its training part, with two diagnoses of one lesion."""
+    names = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK"]
+    rows = [(f"ISIC_{number:07}", *(float(name == other) for other in names)) for number, name in enumerate(names)]
+    pd.DataFrame(rows, columns=["image", *names]).to_csv(tmp_path / "ISIC_2019_Training_GroundTruth.csv", index=False)
+    lesions = pd.DataFrame({"image": [row[0] for row in rows], "lesion_id": ["L", "L", *map(str, range(7))]})
+    lesions.to_csv(tmp_path / "ISIC_2019_Training_Metadata.csv", index=False)
+    save(tmp_path / "ISIC_2019_Training_Input", [f"{row[0]}.jpg" for row in rows])
+    return tmp_path
+
+
+def test_a_lesion_with_two_diagnoses_in_isic_2019_is_left_out(isic_2019: Path) -> None:
+    images = read_labelled_images(isic_2019)
+    assert [dx for _, dx in sorted(found(images).items())] == ["bcc", "akiec", "bkl", "df", "vasc"]
+    assert images.warnings[1] == "1 lesion has several of the seven diagnoses; their 2 images are left out: L"
+
+
+def test_metadata_of_other_images_are_refused(isic_2019: Path) -> None:
+    file = isic_2019 / "ISIC_2019_Training_Metadata.csv"
+    file.write_text(file.read_text().replace("ISIC_", "isic_"))
+    with pytest.raises(DataError, match=r"Metadata.csv: has none of .*ISIC_0000000 and 8 more\), but isic_0000000"):
+        read_labelled_images(isic_2019)
+
+
 def test_isic_2019_with_other_capitals_and_its_lesions_in_one_table(tmp_path: Path) -> None:
     names = ["mel", "nv", "bcc", "ak", "bkl", "df", "vasc", "scc", "unk"]
     rows = [
@@ -82,6 +107,23 @@ def test_isic_2020_with_some_of_its_columns(tmp_path: Path, columns: list[str]) 
     images = read_labelled_images(tmp_path, label_set=BINARY)
     assert found(images) == {"ISIC_1": "benign", "ISIC_2": "malignant"}
     assert images.table["patient_id"].tolist() == (["IP_1", "IP_2"] if "patient_id" in columns else ["", ""])
+
+
+def test_isic_2020_as_kaggle_has_it(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(ISIC_2020)
+    (tmp_path / "sample_submission.csv").write_text("image_name,target\nISIC_0052060,0\n")
+    assert [word for word, _ in decided_words(tmp_path)] == [word for word, _ in decided_words(tmp_path / "train.csv")]
+
+
+def test_columns_that_disagree_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(
+        "image_name,diagnosis,benign_malignant\nI_1,nevus,malignant\nI_2,nevus,benign\n"
+    )
+    save(tmp_path, ["I_1.jpg", "I_2.jpg"])
+    images = read_labelled_images(tmp_path)
+    assert found(images) == {"I_1": "nv", "I_2": "nv"}
+    assert images.warnings[0].startswith("1 image is benign by one column and malignant by another")
+    assert images.warnings[0].endswith("nevus and malignant")
 
 
 def test_ph2_with_numbers_in_place_of_crosses(tmp_path: Path) -> None:
@@ -183,8 +225,13 @@ def test_isic_2024_from_its_hdf5(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "train-metadata.csv", tmp_path / "part")
     with h5py.File(tmp_path / "part" / "train-image.hdf5", "w") as file:
         file["ISIC_0015864"] = np.void(picture(2))
-    with pytest.raises(DataError, match=r"1 of 2 images is not there: .*ISIC_0015845"):
+    with pytest.raises(DataError, match=r"1 of 2 images is not there: .*train-image.hdf5 holds no ISIC_0015845"):
         read_labelled_images(tmp_path / "part")
+    (tmp_path / "cut").mkdir()
+    shutil.copy(tmp_path / "train-metadata.csv", tmp_path / "cut")
+    (tmp_path / "cut" / "train-image.hdf5").write_bytes((tmp_path / "tiles.h5").read_bytes()[:900])
+    with pytest.raises(DataError, match=r"2 of 2 images are not there: .*truncated.*; download it again"):
+        read_labelled_images(tmp_path / "cut")
 
 
 def test_isic_2024_as_in_the_archive_of_the_challenge(tmp_path: Path) -> None:
@@ -351,6 +398,12 @@ def test_an_image_folder_as_csv_and_as_json_lines(image_folder: Path, fifty_imag
         pd.read_csv(file, dtype=str).to_json(file.with_suffix(".jsonl"), orient="records", lines=True)
         file.unlink()
     assert read_labelled_images(image_folder).digest == expected.digest
+
+
+def test_a_broken_table_of_one_part_is_refused(image_folder: Path) -> None:
+    (image_folder / "test" / "metadata.csv").write_bytes(b"file_name,label\n1.jpg,nv" + b"\0" * 40)
+    with pytest.raises(DataError, match=r"test/metadata.csv: ends in null characters"):
+        read_labelled_images(image_folder)
 
 
 def test_an_image_folder_without_labels_has_them_in_its_folders(tmp_path: Path) -> None:
