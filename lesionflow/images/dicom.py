@@ -199,11 +199,15 @@ class Dicom:
             raise ImageError("damaged", said) from error
 
     def _as_array(self, source: Any, unused: int, **options: Any) -> np.ndarray:
-        """Stored values of a frame; pydicom 3.0 takes the lowest bits of each sample, wherever the high bit is."""
+        """Stored values of a frame, without what else is in their words: in those above the high bit may be an overlay.
+
+        pydicom 3.0 takes the lowest bits of each sample, wherever the high bit is, and all where they are compressed.
+        """
         if unused:
             options["bits_stored"] = self.bits + unused
         pixels: np.ndarray = self.decoder.as_array(source, **options)[0]
-        return pixels >> unused if unused else pixels
+        above = max(8 * pixels.itemsize - self.bits - unused, 0)
+        return (pixels << above) >> (above + unused)
 
     def _decoded_jpeg(self, content: bytes, layout: Layout) -> np.ndarray:
         """A JPEG of 8 bits, lossless or not, as `load_jpeg` decodes it: strictly.

@@ -13,9 +13,6 @@ _OTHER_CODECS = {
     b"avc1": "AVC", b"av01": "AV1, which does not call itself AVIF", b"evc1": "EVC", b"j2k1": "JPEG 2000",
     b"jpeg": "JPEG", b"unci": "pixels without compression", b"vvc1": "VVC",
 }  # fmt: skip
-_PIXELS_OF_AV1 = (4, 6)  # kinds of its units: a group of tiles, a frame
-_UNUSED_OF_AV1 = 8  # bytes; of whole files the last three are needed
-_PADDING_OF_AV1 = b"\x7a" + bytes([_UNUSED_OF_AV1 - 2]).ljust(_UNUSED_OF_AV1 - 1, b"\0")  # a unit that says nothing
 
 
 @dataclass
@@ -58,36 +55,6 @@ def other_codec(items: Items) -> str:
         return _OTHER_CODECS[coded]
     kinds = set(items.kinds.values())  # of the tiles that it consists of
     return next((_OTHER_CODECS[kind] for kind in kinds & _OTHER_CODECS.keys() if b"hvc1" not in kinds), "")
-
-
-def shortened(data: bytes, items: Items) -> bytes:
-    """An AVIF whose pixels lack their last bytes, which other bytes stand in for; nothing where that cannot be made.
-
-    What AV1 has of a picture ends with a bit that is 1, so that a decoder of a whole one needs all of it: AV1's
-    specification, 5.3 and 8.2.4. Of a picture of several tiles, the last one is cut.
-    """
-    extents = items.extents.get(items.primary, ())
-    if items.kinds.get(items.primary) != b"av01" or len(extents) != 1:
-        return b""
-    ((at, end),) = extents
-    places = None
-    while at < end:
-        kind, sized = data[at] >> 3 & 15, at + 1 + (data[at] >> 2 & 1)
-        start, length = sized, end - sized
-        if data[at] & 2:
-            start = next(i for i in range(sized, sized + 8) if data[i] < 128) + 1
-            length = sum((data[i] & 127) << 7 * (i - sized) for i in range(sized, start))
-        if kind in _PIXELS_OF_AV1:
-            places = sized, start, start + length
-        at = start + length
-    if places is None or places[1] == places[0]:
-        return b""
-    sized, start, end = places
-    left = end - start - _UNUSED_OF_AV1
-    if left <= 0 or data[end - 1] == 0:  # zeros may follow the last bit
-        return b""
-    length_now = bytes(left >> 7 * i & 127 | 128 * (sized + i < start - 1) for i in range(start - sized))
-    return data[:sized] + length_now + data[start : start + left] + _PADDING_OF_AV1 + data[end:]
 
 
 def clean_aperture(items: Items, width: int, height: int) -> tuple[int, int, int, int] | None:

@@ -1,0 +1,156 @@
+"""What the decoders of HEIC and AVIF say of a picture, asked more strictly than libheif and libavif do."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from lesionflow.images.iso_media import Items
+from lesionflow.images.native_libraries import native_libraries
+
+_STEPS = 100  # of libde265 until it gives its one picture, which takes a few
+_UNUSED_OF_HEVC = 12  # bytes; of whole pictures the last ones are needed
+_PICTURE_OF_HEVC = range(32)  # kinds of its units
+_FILTERS_OF_HEVC = (7, 8)  # numbers of what smooths a picture that is read
+_POINTER = ctypes.c_void_p
+
+
+def complaint(data: bytes, items: Items) -> str:
+    """The first thing that libde265 or dav1d says against the pixels of a file; nothing where neither is to be had.
+
+    The pixels are decoded once more for that, those of HEIC twice. A thumbnail has no part in it, unless the picture
+    consists of tiles.
+    """
+    ask = {b"hvc1": _said_by_libde265, b"av01": _said_by_dav1d}
+    whole = items.kinds.get(items.primary) in ask
+    for item, extents in items.extents.items():
+        properties, kind = dict(items.properties.get(item, ())), items.kinds.get(item, b"")
+        opacity = properties.get(b"auxC", b"").endswith((b":alpha\0", b":auxid:1\0"))
+        if kind in ask and (item == items.primary or opacity or not whole):
+            stream = b"".join(data[start:end] for start, end in extents)
+            if said := ask[kind](stream, properties.get(b"hvcC", b"")):
+                return said
+    return ""
+
+
+def _said_by_libde265(stream: bytes, settings: bytes) -> str:
+    """It conceals what it cannot read, and may come to an end before the bytes do: without the last of them as well."""
+    library = _libde265()
+    if library is None or len(settings) <= 22:
+        return ""
+    parameters, units = list(_parameters(settings)), list(_units(stream, (settings[21] & 3) + 1))
+    said, pixels = _decoded(library, parameters + units)
+    last = max((i for i, unit in enumerate(units) if unit and unit[0] >> 1 & 63 in _PICTURE_OF_HEVC), default=-1)
+    if not pixels or said or last < 0 or len(units[last]) < 4 * _UNUSED_OF_HEVC:
+        return said
+    units[last] = units[last][:-_UNUSED_OF_HEVC]
+    return "its pixels end before its bytes do" if _decoded(library, parameters + units) == ("", pixels) else ""
+
+
+def _parameters(settings: bytes) -> Iterator[bytes]:
+    """The units in front of a picture's own: ISO/IEC 14496-15, 8.3.2.1."""
+    at = 23
+    for _ in range(settings[22]):
+        count, at = int.from_bytes(settings[at + 1 : at + 3], "big"), at + 3
+        for _ in range(count):
+            length = int.from_bytes(settings[at : at + 2], "big")
+            yield settings[at + 2 : at + 2 + length]
+            at += 2 + length
+
+
+def _units(stream: bytes, size: int) -> Iterator[bytes]:
+    """The units of a picture, each of which has its length in front of it, in so many bytes."""
+    at = 0
+    while at + size <= len(stream):
+        start = at + size
+        at = start + int.from_bytes(stream[at:start], "big")
+        yield stream[start:at]
+
+
+def _decoded(library: Any, units: list[bytes]) -> tuple[str, bytes]:
+    """What is said, and the brightness of the pixels."""
+    decoder, more, step = library.de265_new_decoder(), ctypes.c_int(1), ctypes.c_int()
+    try:
+        for number in _FILTERS_OF_HEVC:  # in which nothing can be wrong
+            library.de265_set_parameter_bool(decoder, number, 1)
+        for unit in units:
+            library.de265_push_NAL(decoder, unit, len(unit), 0, None)
+        library.de265_flush_data(decoder)
+        error, picture, pixels = 0, None, b""
+        for _ in range(_STEPS):
+            if error or not more.value or (picture := library.de265_get_next_picture(decoder)):
+                break
+            error = library.de265_decode(decoder, ctypes.byref(more))
+        if picture:
+            place = library.de265_get_image_plane(picture, 0, ctypes.byref(step))
+            pixels = ctypes.string_at(place, step.value * library.de265_get_image_height(picture, 0))
+        error = error or library.de265_get_warning(decoder)
+        return library.de265_get_error_text(error).decode(errors="replace") if error else "", pixels
+    finally:
+        library.de265_free_decoder(decoder)
+
+
+@functools.cache
+def _libde265() -> Any:
+    """The decoder that pillow-heif brings along, or None."""
+    for library in native_libraries("pillow_heif", "pillow_heif.libs", "de265"):
+        if hasattr(library, "de265_push_NAL"):
+            for name in ("new_decoder", "get_next_picture", "get_image_plane"):
+                getattr(library, f"de265_{name}").restype = _POINTER
+            for name in ("flush_data", "get_next_picture", "get_warning", "free_decoder"):
+                getattr(library, f"de265_{name}").argtypes = [_POINTER]
+            library.de265_set_parameter_bool.argtypes = [_POINTER, ctypes.c_int, ctypes.c_int]
+            library.de265_push_NAL.argtypes = [_POINTER, ctypes.c_char_p, ctypes.c_int, ctypes.c_int64, _POINTER]
+            library.de265_decode.argtypes = [_POINTER, _POINTER]
+            library.de265_get_image_plane.argtypes = [_POINTER, ctypes.c_int, _POINTER]
+            library.de265_get_image_height.argtypes = [_POINTER, ctypes.c_int]
+            library.de265_get_error_text.restype = ctypes.c_char_p
+            return library
+    return None
+
+
+class _Dav1dSettings(ctypes.Structure):
+    _fields_ = (
+        ("threads", ctypes.c_int), ("delay", ctypes.c_int), ("grain", ctypes.c_int), ("layers", ctypes.c_int * 3),
+        ("allocator", _POINTER * 3), ("logger", _POINTER * 2),
+        ("strict", ctypes.c_int), ("invisible", ctypes.c_int), ("filters", ctypes.c_int), ("more", ctypes.c_int * 16),
+    )  # fmt: skip
+
+
+def _said_by_dav1d(stream: bytes, _: bytes) -> str:
+    """Asked to be strict, it looks at how each tile ends: AV1's specification, 8.2.4."""
+    library = _dav1d()
+    if library is None or not stream:
+        return ""
+    settings, decoder = _Dav1dSettings(), _POINTER()
+    library.dav1d_default_settings(ctypes.byref(settings))
+    settings.threads = settings.delay = settings.strict = 1
+    settings.grain = settings.filters = 0
+    settings.logger[:] = (None, None)  # to stderr, otherwise
+    if library.dav1d_open(ctypes.byref(decoder), ctypes.byref(settings)):
+        return ""
+    held, picture = ctypes.create_string_buffer(1024), ctypes.create_string_buffer(4096)  # more than their structures
+    try:
+        ctypes.memmove(library.dav1d_data_create(held, len(stream)), stream, len(stream))
+        failed = library.dav1d_send_data(decoder, held) or library.dav1d_get_picture(decoder, picture)
+        return "" if failed in (0, -errno.EAGAIN) else "its pixels do not end where its bytes do"
+    finally:
+        library.dav1d_data_unref(held)
+        library.dav1d_picture_unref(picture)
+        library.dav1d_close(ctypes.byref(decoder))
+
+
+@functools.cache
+def _dav1d() -> Any:
+    """The decoder within the libavif that Pillow brings along, or that of the system, or None."""
+    for name in ("avif", "dav1d"):
+        for library in native_libraries("PIL", "pillow.libs", name):
+            # `_Dav1dSettings` is that of versions 1.0 and later.
+            if hasattr(library, "dav1d_version_api") and library.dav1d_version_api() >> 16 in (6, 7):
+                library.dav1d_data_create.restype = _POINTER
+                library.dav1d_data_create.argtypes = [_POINTER, ctypes.c_size_t]
+                return library
+    return None
