@@ -159,12 +159,11 @@ def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
     """The configuration with its preset, once it is known that the training will not fail for what can be known now."""
     import_keras()
     from lesionflow.training.devices import chosen_preset, make_deterministic
-    from lesionflow.training.efficientnet import SCALES
-    from lesionflow.training.imagenet import imagenet_weights
+    from lesionflow.training.imagenet import PUBLISHED, imagenet_weights
 
     config = _without_missing(config, console)
     check_export(config.networks)
-    for network in SCALES.keys() & set(config.networks) if not config.starts_from_bundle else ():
+    for network in PUBLISHED.keys() & set(config.networks) if not config.starts_from_bundle else ():
         imagenet_weights(network)  # missing weights are a matter for now, not for after two other networks
     if config.deterministic:
         make_deterministic()

@@ -19,13 +19,13 @@ from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.model.shipped import PRETRAINED
 from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, check_options, option, option_name, read_option
 from lesionflow.storage.location import path_here
-from lesionflow.training.efficientnet import SCALES
+from lesionflow.training.imagenet import PUBLISHED
 
 if TYPE_CHECKING:
     import yaml
 
-LARGER = tuple(name for name in SCALES if name != "efficientnet")  # which are not among all
-NETWORKS = ("cnn", "vgg", *SCALES)
+LARGER = tuple(name for name in PUBLISHED if name != "efficientnet")  # which are not among all
+NETWORKS = ("cnn", "vgg", *PUBLISHED)
 ALL = "all"
 
 # What a network needs on any device.
@@ -36,7 +36,7 @@ _FROM_IMAGENET: dict[str, Any] = {
     "learning_rate": 1e-3, "weight_decay": 0.05, "balance": "sqrt", "label_smoothing": 0.1, "mixup": 0.2,
 }  # fmt: skip
 NEEDED: dict[str, dict[str, Any]] = {
-    "cnn": _FROM_SCRATCH, "vgg": _FROM_SCRATCH, **dict.fromkeys(SCALES, _FROM_IMAGENET),
+    "cnn": _FROM_SCRATCH, "vgg": _FROM_SCRATCH, **dict.fromkeys(PUBLISHED, _FROM_IMAGENET),
 }  # fmt: skip
 
 # What a device can do in reasonable time: full on a GPU, quick on two CPU cores. Sizes and lengths of full have not
@@ -45,12 +45,12 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "full": {
         "cnn": {"image_size": 128, "epochs": 80, "batch_size": 64},
         "vgg": {"image_size": 128, "epochs": 80, "batch_size": 64},
-        **{network: {"image_size": 160, "epochs": 30, "batch_size": 64} for network in SCALES},
+        **{network: {"image_size": 160, "epochs": 30, "batch_size": 64} for network in PUBLISHED},
     },
     "quick": {
         "cnn": {"image_size": 64, "epochs": 16, "batch_size": 32},
         "vgg": {"image_size": 64, "epochs": 16, "batch_size": 32},
-        **{network: {"image_size": 112, "epochs": 6, "batch_size": 32} for network in SCALES},
+        **{network: {"image_size": 112, "epochs": 6, "batch_size": 32} for network in PUBLISHED},
     },
 }
 AUTO = "auto"
@@ -86,8 +86,8 @@ class TrainingConfig:
         "Given again, it adds a data set.", group=DATA, metavar="FOLDER", completes=("demo", FILES), repeated=True,
     )  # fmt: skip
     model: str = option(
-        ALL, f"Networks to train, separated by commas: cnn, vgg, with the extra imagenet {', '.join(SCALES)}; or all, "
-        "without the two larger ones.", group=DATA, metavar="NAMES", completes=(*NETWORKS, ALL), several=True,
+        ALL, f"Networks to train, separated by commas: cnn, vgg, with the extra imagenet {', '.join(PUBLISHED)}; or "
+        "all, without the two larger ones.", group=DATA, metavar="NAMES", completes=(*NETWORKS, ALL), several=True,
     )  # fmt: skip
     preset: str = option(
         AUTO, "Settings for what is not given: full is for a GPU, quick for two CPU cores; auto looks for a GPU.",
@@ -210,9 +210,9 @@ class TrainingConfig:
             )
         if not self.data_sets:
             raise UsageError("--data: name a data set, or 'demo'")
-        if self.start_from == IMAGENET and not set(self.networks) <= set(SCALES):
+        if self.start_from == IMAGENET and not set(self.networks) <= set(PUBLISHED):
             raise UsageError(
-                f"--start-from imagenet: only {', '.join(SCALES)} have such weights; give --model efficientnet"
+                f"--start-from imagenet: only {', '.join(PUBLISHED)} have such weights; give --model efficientnet"
             )
         if self.starts_from_bundle and len(self.networks) > 1 and ALL not in self.model.split(","):
             raise UsageError("--start-from: a model's weights are of one network; name one with --model")

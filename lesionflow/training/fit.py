@@ -31,8 +31,7 @@ from lesionflow.training.devices import (
     make_deterministic,
     steps_at_once,
 )
-from lesionflow.training.efficientnet import SCALES, freeze_early_stages
-from lesionflow.training.networks import build_network
+from lesionflow.training.networks import SCALES, build_network, freeze_early_stages
 from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
 from lesionflow.training.objective import BalancedAccuracy, Consistency, build_loss
 from lesionflow.training.pixel_store import PixelStore

@@ -18,9 +18,9 @@ from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import TrainingError, UsageError
 from lesionflow.model.card import KERAS_FILE
 from lesionflow.model.files import read_bundle
-from lesionflow.training.efficientnet import SCALES, freeze_early_stages, set_imagenet_weights
 from lesionflow.training.from_onnx import read_weights, take_statistics
 from lesionflow.training.imagenet import imagenet_weights
+from lesionflow.training.networks import SCALES, freeze_early_stages, set_imagenet_weights
 from lesionflow.training.normalisation import NormalisationPass
 from lesionflow.training.pixel_store import PixelStore
 

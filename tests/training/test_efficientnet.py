@@ -16,11 +16,10 @@ from lesionflow.model.files import read_bundle
 from lesionflow.training import fit as fitting
 from lesionflow.training import normalisation, warm_start
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.efficientnet import STAGES, set_imagenet_weights
 from lesionflow.training.export.onnx import write_bundle
 from lesionflow.training.fit import Examples, Fitted, fit
 from lesionflow.training.imagenet import imagenet_weights
-from lesionflow.training.networks import build_network
+from lesionflow.training.networks import STAGES, build_network, set_imagenet_weights
 
 # Of EfficientNet-B0 (arXiv:1905.11946, table 1), which Lite0 keeps: strides and blocks of each stage. The larger ones
 # have more in all stages but the first and the last, by a tenth and a fifth, rounded up.
