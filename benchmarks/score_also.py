@@ -33,7 +33,7 @@ import sys, time, material, numpy
 from pathlib import Path
 from lesionflow.defaults import BATCH_SIZES
 from lesionflow.model.predictor import load_predictor
-from lesionflow.model.shipped import PRETRAINED, pretrained_folder
+from lesionflow.model.files import PRETRAINED, pretrained_folder
 model, images = sys.argv[1], int(sys.argv[2])
 predictor = load_predictor(pretrained_folder() if model == PRETRAINED else model, threads=1)
 card, size = predictor.card, BATCH_SIZES["cpu"]

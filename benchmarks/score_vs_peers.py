@@ -101,8 +101,7 @@ def multiply_adds_of(model: Path | str) -> int:
     import numpy as np
     import onnx
 
-    from lesionflow.model.files import read_bundle
-    from lesionflow.model.shipped import pretrained_folder
+    from lesionflow.model.files import pretrained_folder, read_bundle
 
     _, content = read_bundle(pretrained_folder() if str(model) == "pretrained" else model)
     graph = onnx.load_from_string(content)

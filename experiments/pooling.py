@@ -22,9 +22,8 @@ from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.metrics import measure, with_interval
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import TRAINED_ON_FILE
-from lesionflow.model.decision import called_diagnoses
+from lesionflow.model.decision import POOLS, called_diagnoses, pool_probabilities
 from lesionflow.model.files import read_arrays
-from lesionflow.model.pooling import POOLS, pool_probabilities
 from lesionflow.model.prediction import LabelledPredictions, with_labels
 from lesionflow.model.predictor import Predictor, load_predictor
 from lesionflow.registry.versions import SCORED, resolve

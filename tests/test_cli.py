@@ -21,7 +21,7 @@ from lesionflow.cli.streams import Terminated, stoppable
 from lesionflow.cli.training import _print
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.card import read_card
-from lesionflow.model.shipped import pretrained_folder
+from lesionflow.model.files import pretrained_folder
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.versions import Version
 from lesionflow.training.config import TrainingConfig

@@ -21,7 +21,7 @@ from lesionflow.evaluation.metrics import OF_DIAGNOSIS, overall_metrics
 from lesionflow.images.signatures import FORMATS, SUFFIXES
 from lesionflow.model.card import Calibration, Card, read_card
 from lesionflow.model.columns import report_columns
-from lesionflow.model.shipped import is_shipped, pretrained_folder
+from lesionflow.model.files import is_shipped, pretrained_folder
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts" / "site"))

@@ -10,7 +10,7 @@ import yaml
 
 from lesionflow.evaluation.model_card import metrics_told
 from lesionflow.model.card import read_card
-from lesionflow.model.shipped import is_shipped, pretrained_folder
+from lesionflow.model.files import is_shipped, pretrained_folder
 from lesionflow.training.config import TrainingConfig
 from lesionflow.version import __version__
 

@@ -19,7 +19,7 @@ import pytest
 import lesionflow
 from lesionflow.api import overrides
 from lesionflow.cli import main
-from lesionflow.model.shipped import is_shipped
+from lesionflow.model.files import is_shipped
 from lesionflow.training.config import TrainingConfig
 from tests.scoring.conftest import draw_images
 

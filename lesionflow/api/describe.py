@@ -14,8 +14,7 @@ from lesionflow.datasets.labelled import LabelledImages, decided_words, read_lab
 from lesionflow.datasets.split import Split
 from lesionflow.diagnoses import HAM10000, read_label_set
 from lesionflow.errors import DataError
-from lesionflow.profile.describe import describe_images
-from lesionflow.profile.description import Description
+from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import DESCRIPTION_FILES, write_description
 from lesionflow.progress import stderr_console
 from lesionflow.storage.location import path_here

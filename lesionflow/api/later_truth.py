@@ -25,8 +25,8 @@ from lesionflow.evaluation.later_truth import (
 )
 from lesionflow.evaluation.metrics import Difference, compare, metric_values
 from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, Estimate
+from lesionflow.model.files import PRETRAINED
 from lesionflow.model.report_table import label_set_of, read_both_tables, read_report_table
-from lesionflow.model.shipped import PRETRAINED
 from lesionflow.storage.location import path_here
 
 PAGE_FILE, METRICS_FILE = LATER_TRUTH_FILES = ("report.html", "metrics.json")

@@ -10,7 +10,7 @@ from lesionflow.api.later_truth import join_both, trained_before
 from lesionflow.api.overrides import PromotionOptions, configured
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError
-from lesionflow.model.shipped import PRETRAINED
+from lesionflow.model.files import PRETRAINED
 from lesionflow.registry.champion import Promotion, Rollback, challenge, roll_back
 from lesionflow.registry.config import PromotionConfig
 from lesionflow.registry.gates import Night

@@ -11,8 +11,7 @@ from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import BundleError, RegistryError, UsageError
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import CARD_FILE, Card
-from lesionflow.model.files import bundle_of_logged_model, check_whole
-from lesionflow.model.shipped import PRETRAINED, pretrained_folder
+from lesionflow.model.files import PRETRAINED, bundle_of_logged_model, check_whole, pretrained_folder
 from lesionflow.registry.champion import promote_best
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict

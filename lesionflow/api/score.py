@@ -16,9 +16,8 @@ from lesionflow.defaults import BATCH_SIZES, DEFAULT_MODEL
 from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError, UsageError, counted
 from lesionflow.images.discovery import describe_left_out
 from lesionflow.model.card import CARD_FILE
-from lesionflow.model.files import read_bundle
+from lesionflow.model.files import PRETRAINED, read_bundle
 from lesionflow.model.predictor import Predictor, row_fingerprint
-from lesionflow.model.shipped import PRETRAINED
 from lesionflow.options import arguments_of
 from lesionflow.progress import say, show_progress
 from lesionflow.scoring import job as jobs

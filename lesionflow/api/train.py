@@ -28,8 +28,7 @@ from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.report_pictures import learning_picture
 from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE, Card
 from lesionflow.options import SEPARATOR, listed
-from lesionflow.profile.describe import describe_images
-from lesionflow.profile.description import Description
+from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import write_description
 from lesionflow.progress import say, stderr_console
 from lesionflow.registry.champion import promote_best

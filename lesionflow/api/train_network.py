@@ -36,9 +36,8 @@ from lesionflow.registry.training_artifacts import (
 from lesionflow.registry.versions import Version
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import patient
-from lesionflow.tracking.provenance import package_versions
 from lesionflow.tracking.resume import delete_checkpoints, last_checkpoint, log_checkpoint, logged_epochs, mark_resumed
-from lesionflow.tracking.runs import CircuitBreaker
+from lesionflow.tracking.runs import CircuitBreaker, package_versions
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.finalize import MODEL_CARD_FILE, finalize_model, history_of
 

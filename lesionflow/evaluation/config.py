@@ -8,7 +8,7 @@ from lesionflow.datasets.label_words import diagnoses_option, labels_option
 from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.stability import USUAL_IMAGES
-from lesionflow.model.pooling import pool_option
+from lesionflow.model.decision import pool_option
 from lesionflow.options import FILES, check_options, option
 
 PICTURES = "Pictures"  # what help lists options under

@@ -32,8 +32,7 @@ from lesionflow.evaluation.slices import largest_gaps, slices
 from lesionflow.evaluation.stability import CHANGES, measure_stability
 from lesionflow.images.decode import decode
 from lesionflow.model.columns import NO, YES, cell, utf8
-from lesionflow.model.decision import decide, softmax
-from lesionflow.model.pooling import pool_predictions, pool_probabilities
+from lesionflow.model.decision import decide, pool_predictions, pool_probabilities, softmax
 from lesionflow.model.prediction import LabelledPredictions, Predictions, with_labels
 from lesionflow.model.predictor import Outputs, Predictor
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from lesionflow.errors import LesionflowError
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check, UnansweredError, asked_elsewhere
-from lesionflow.tracking.provenance import git_commit
+from lesionflow.tracking.runs import git_commit
 from lesionflow.training.backend import prepare_backend
 from lesionflow.training.imagenet import PUBLISHED
 from lesionflow.version import __version__
@@ -146,8 +146,8 @@ def onnxruntime_seen() -> dict[str, Any]:
     import onnxruntime
 
     from lesionflow.errors import LesionflowError
+    from lesionflow.model.files import is_shipped, pretrained_folder
     from lesionflow.model.predictor import choose_device, load_predictor
-    from lesionflow.model.shipped import is_shipped, pretrained_folder
 
     device, seconds, failed = choose_device("auto"), None, ""
     if is_shipped():

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check, UnansweredError, asked_elsewhere
 from lesionflow.health.machine import size
-from lesionflow.model.shipped import in_its_place
+from lesionflow.model.files import in_its_place
 from lesionflow.storage.location import local_path
 from lesionflow.tracking.client import (
     DEFAULT_STORE,

@@ -12,10 +12,23 @@ from pathlib import Path
 
 import numpy as np
 
+from lesionflow.defaults import SHIPPED_LICENCE
 from lesionflow.errors import BundleError
-from lesionflow.model.card import KERAS_FILE, ONNX_FILE, VALIDATION_FILE, Card, read_card, read_file, sha256, write_card
+from lesionflow.model.card import (
+    CARD_FILE,
+    KERAS_FILE,
+    ONNX_FILE,
+    VALIDATION_FILE,
+    Card,
+    read_card,
+    read_file,
+    sha256,
+    write_card,
+)
 from lesionflow.storage.location import local_path
 
+PRETRAINED = "pretrained"  # in place of a model's name: the bundle that comes with lesionflow
+PRETRAINED_FOLDER = Path(__file__).parents[1] / PRETRAINED  # which scripts/train_pretrained.sh fills
 NOT_SHIPPED = (KERAS_FILE, VALIDATION_FILE)  # of the shipped bundle, which has to be small: what scoring does not read
 
 
@@ -85,3 +98,25 @@ def bundle_of_logged_model(location: str) -> Path | None:
     except (OSError, ValueError):
         return None
     return folders[0] if len(folders) == 1 and os.path.isdir(folders[0]) else None
+
+
+def is_shipped() -> bool:
+    """Whether this installation has the bundle."""
+    return (PRETRAINED_FOLDER / CARD_FILE).is_file() and (PRETRAINED_FOLDER / ONNX_FILE).is_file()
+
+
+def pretrained_folder() -> Path:
+    """The folder of the bundle. Raises `BundleError` where this installation came without it."""
+    if not is_shipped():
+        raise BundleError(
+            f"{PRETRAINED}: this installation of lesionflow came without it, nothing is in {PRETRAINED_FOLDER}; "
+            "install a release anew, or train a model with 'lesionflow train'"
+        )
+    return PRETRAINED_FOLDER
+
+
+def in_its_place() -> str:
+    """What to add where another model was not found; empty where the bundle is missing too."""
+    if not is_shipped():
+        return ""
+    return f": {PRETRAINED} is the one that comes with lesionflow ({SHIPPED_LICENCE})"

@@ -1,17 +1,38 @@
-"""What a labelled data set consists of, and what about it should make a reader careful."""
+"""From labelled images to their description: what they consist of, and what should make a reader careful.
+
+Every file is read once, and all are compared with each other.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
-from lesionflow.images.duplicates import ALIKE, NEAR
-from lesionflow.profile.attributes import Ages, Contradiction, Crosstab
-from lesionflow.profile.copies import LOOK_ALIKE, NEARLY, Copy, leaks
+from lesionflow.errors import counted, first_few
+from lesionflow.images.duplicates import ALIKE, MAXIMUM_IMAGES, NEAR, grey, is_blank
+from lesionflow.profile.attributes import (
+    COLUMNS,
+    OLDEST,
+    UNKNOWN,
+    Ages,
+    Contradiction,
+    Crosstab,
+    contradictions,
+    crosstab,
+    crosstab_of_ages,
+    describe_ages,
+    shares,
+    values_of,
+    widest_gap,
+)
+from lesionflow.profile.copies import KINDS, LOOK_ALIKE, NEARLY, Copy, find_copies, inspect_images, leaks
 from lesionflow.version import __version__
 
 if TYPE_CHECKING:
@@ -118,3 +139,180 @@ def aspect_ratios(sizes: dict[tuple[int, int], int]) -> dict[str, int]:
     for (width, height), count in sizes.items():
         ratios[f"{width / height:.2f}"] += count
     return dict(ratios.most_common())
+
+
+def describe_images(
+    images: LabelledImages, split: Split | None, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Description:
+    """Read every file once and describe the data set.
+
+    Parameters
+    ----------
+    images : LabelledImages
+        What is described; what is wrong with single images is told in the description.
+    split : Split, optional
+        Where copies would matter most, if there is a split.
+    progress : callable
+        Is called with images done and all images.
+
+    Returns
+    -------
+    Description
+        With what a reader has to know first, as `findings`.
+    """
+    table, names = images.table, images.label_set.names
+    diagnoses, ids = np.asarray(table["dx"], dtype=object), np.asarray(table["image_id"], dtype=object)
+    inspections, views = inspect_images(table["path"].tolist(), progress)
+    readable = np.array([inspection.failure is None for inspection in inspections])
+    values = {column: values_of(table, column) for column in COLUMNS}
+    per_lesion = table.groupby("lesion_id")["dx"].agg(["size", "first"])
+    copies, complete = find_copies(images, inspections, views, split)
+    sizes = Counter((one.width, one.height) for one in inspections if one.failure is None)
+    description = Description(
+        images=images,
+        diagnoses={
+            dx: {"images": int((diagnoses == dx).sum()), "lesions": int((per_lesion["first"] == dx).sum())}
+            for dx in names
+        },
+        images_a_lesion={
+            dx: dict(sorted(Counter(per_lesion["size"][per_lesion["first"] == dx].tolist()).items())) for dx in names
+        },
+        columns={
+            column: (crosstab_of_ages if column == "age" else crosstab)(values[column], diagnoses, names)
+            for column in COLUMNS
+        },
+        missing={column: int((values[column] == UNKNOWN).sum()) for column in COLUMNS},
+        ages=describe_ages(values["age"], diagnoses, ids),
+        contradictions=tuple(one for column in ("sex", "localization") for one in contradictions(table, column)),
+        formats=dict(Counter(one.format for one in inspections if one.failure is None).most_common()),
+        sizes=dict(sizes.most_common()),
+        colour=_colours(views[readable], diagnoses[readable], names),
+        unreadable={ids[index]: str(one.failure) for index, one in enumerate(inspections) if one.failure is not None},
+        blank=tuple(ids[readable & is_blank(views)].tolist()),
+        copies=copies,
+        complete=complete,
+        split=split,
+    )
+    return dataclasses.replace(description, findings=tuple(data_warnings(description)))
+
+
+def _colours(views: np.ndarray, diagnoses: np.ndarray, names: Sequence[str]) -> dict[str, Colour]:
+    """By diagnosis that has images; views: (images, 32, 32, 3) uint8."""
+    means = views.mean(axis=(1, 2), dtype=np.float64)  # (images, 3)
+    brightness = grey(means)  # (images,)
+    colours = {}
+    for dx in names:
+        members = diagnoses == dx
+        if members.any():
+            red, green, blue = means[members].mean(axis=0).tolist()
+            level, deviation = float(brightness[members].mean()), float(brightness[members].std())
+            colours[dx] = Colour(*(round(value, 2) for value in (level, deviation, red, green, blue)))
+    return colours
+
+
+def data_warnings(description: Description) -> list[Finding]:
+    """The findings, warnings first."""
+    warnings = [Finding(kind, text, True) for kind, text in _warnings(description)]
+    return warnings + [Finding(kind, text, False) for kind, text in _notes(description)]
+
+
+def pairs(copies: Sequence[Copy]) -> str:
+    """How many pairs there are, and of which kinds: `2 pairs of images (1 same bytes, 1 nearly the same)`."""
+    kinds = Counter(copy.kind for copy in copies)
+    told = ", ".join(f"{kinds[kind]:,} {kind}" for kind in KINDS if kind in kinds)
+    return f"{counted(len(copies), 'pair')} of images ({told})"
+
+
+def _warnings(description: Description) -> Iterator[tuple[str, str]]:
+    yield from _about_copies(description)
+    total = len(description.images.table)
+    if unreadable := description.unreadable:
+        named = first_few([f"{image_id} ({reason})" for image_id, reason in unreadable.items()])
+        yield "unreadable", f"{counted(len(unreadable), 'image', of=total)} cannot be decoded: {named}"
+    if blank := description.blank:
+        yield "blank", f"{counted(len(blank), 'image', 'shows', 'show')} a single tone: {first_few(blank)}"
+    for column, name in COLUMNS.items():
+        lesions = [one for one in description.contradictions if one.column == column]
+        if lesions:
+            named = first_few([f"{one.lesion_id} ({', '.join(one.values)})" for one in lesions])
+            yield "contradiction", f"{counted(len(lesions), 'lesion', 'has', 'have')} more than one {name}: {named}"
+    if gaps := {column: count for column, count in description.missing.items() if count}:
+        told = [
+            f"{COLUMNS[column]} of {'every image' if count == total else f'{count:,} ({count / total:.1%})'}"
+            for column, count in gaps.items()
+        ]
+        yield "missing", f"missing values: {', '.join(told)}"
+    ages = description.ages
+    if ages.not_numbers:
+        wrong = counted(len(ages.not_numbers), "age", "is no number", "are not numbers")
+        yield "age", f"{wrong}: {first_few(ages.not_numbers)}"
+    if ages.impossible:
+        impossible = counted(len(ages.impossible), "age", "is", "are")
+        yield "age", f"{impossible} below 0 or above {OLDEST}: {first_few(ages.impossible)}"
+    if ages.zero:
+        zero = counted(len(ages.zero), "image", "is", "are")
+        yield "age", f"{zero} of age 0, which may stand for a missing value: {first_few(ages.zero)}"
+    for warning in description.images.warnings:
+        yield "files", warning
+
+
+def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
+    if across := description.duplicates_across:
+        text = f"copies across lesions: {pairs(across)}: {_named(across)}"
+        yield "duplicates", f"{text}; no split by lesion keeps such images together"
+        if differing := [copy for copy in across if copy.diagnoses[0] != copy.diagnoses[1]]:
+            yield "diagnoses", f"copies with different diagnoses: {pairs(differing)}: {_named(differing)}"
+    if found := leaks(description.copies):
+        assert description.split is not None
+        where = ", ".join(f"{count} in {parts}" for parts, count in found.items())
+        yield "leak", f"the split with seed {description.split.seed} separates copies: {where}"
+    if len(description.images.table) > MAXIMUM_IMAGES:
+        told = f"of more than {MAXIMUM_IMAGES:,} images only files of the same bytes are found as copies"
+        yield "duplicates", f"{told}; what merely looks the same can stand on two sides of the split"
+    elif not description.complete:
+        yield "duplicates", "there are so many copies that the search was ended early; the counts are too low"
+    unfit = ["there are too few lesions of a diagnosis to split these images"] if description.split is None else []
+    if missing := description.images.missing_diagnoses:
+        unfit.append(
+            f"no image of {first_few(missing, 8)}: training on these alone refuses diagnoses that it never sees; name "
+            "those that there are with --diagnoses (a built-in set, or a YAML file)"
+        )
+    if (split := description.split) is not None:
+        labels = description.images.labels
+        unmeasured = [
+            f"{description.images.label_set.names[label]} in {part}"
+            for label in np.unique(labels)
+            for part in PARTS[1:]
+            if label not in labels[split.part(part)]
+        ]
+        if unmeasured:
+            unfit.append(f"no image of {first_few(unmeasured)}: how well it is told there is not measured")
+    if unfit:
+        yield "split", "; ".join(unfit)
+
+
+def _notes(description: Description) -> Iterator[tuple[str, str]]:
+    total = len(description.images.table)
+    counts = {dx: count["images"] for dx, count in description.diagnoses.items()}
+    common = max(counts, key=counts.__getitem__)
+    yield "imbalance", f"always answering {common} would be right for {counts[common] / total:.1%} of the images"
+    several = sum(
+        lesions for by_number in description.images_a_lesion.values() for n, lesions in by_number.items() if n > 1
+    )
+    if several:
+        share = f"{several / description.lesions:.1%} of the lesions have several images"
+        yield "lesions", f"{share}: only a split by lesion keeps them on one side"
+    if within := [copy for copy in description.copies if copy.duplicate and not copy.across]:
+        yield "duplicates within", f"copies within lesions: {pairs(within)}"
+    if description.split is not None and description.complete and not leaks(description.copies):
+        yield "split", f"the split with seed {description.split.seed} separates no copies that were found"
+    confirmed = description.columns["dx_type"]
+    if gap := widest_gap(confirmed):
+        value, high, most, low, least = gap
+        if len(shares(confirmed)) > 1:
+            text = f"confirmed by {value}: {most:.0%} of {high}, {least:.0%} of {low}"
+            yield "confirmation", f"how sure the labels are depends on the diagnosis; {text}"
+
+
+def _named(copies: Sequence[Copy]) -> str:
+    return first_few([" and ".join(copy.image_ids) for copy in copies])

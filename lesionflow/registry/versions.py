@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING
 from lesionflow.errors import BundleError, RegistryError, UsageError, did_you_mean, first_few
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import CARD_FILE, ONNX_FILE, TRAINED_ON_FILE, VALIDATION_FILE, Card, read_card
-from lesionflow.model.files import bundle_of_logged_model, read_arrays
+from lesionflow.model.files import PRETRAINED, bundle_of_logged_model, in_its_place, pretrained_folder, read_arrays
 from lesionflow.model.prediction import LabelledPredictions, read_labelled
 from lesionflow.model.pyfunc import INPUT_COLUMN, REQUIREMENTS, output_columns
-from lesionflow.model.shipped import PRETRAINED, in_its_place, pretrained_folder
 from lesionflow.registry.lookup import Entry, fetch_entry, find_entry
 from lesionflow.storage.location import is_denied, path_here
 from lesionflow.storage.objects import temporary_folder

@@ -8,7 +8,7 @@ from typing import Any
 
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.columns import ON_REQUEST, report_columns
-from lesionflow.model.pooling import pool_option
+from lesionflow.model.decision import pool_option
 from lesionflow.options import FOLDERS, MODELS, check_options, option
 from lesionflow.scoring.review_sample import BY_BOTH, CHOSEN_BY
 from lesionflow.storage.location import Location, parse_location

@@ -16,7 +16,7 @@ from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.model.card import Calibration
 from lesionflow.model.columns import GROUP_COLUMNS, RANK
-from lesionflow.model.pooling import pool_predictions
+from lesionflow.model.decision import pool_predictions
 from lesionflow.model.prediction import Predictions, Row
 
 Rows = Callable[[], Iterable[Row]]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import io
 import os
+import platform
 import re
+import subprocess
 import tempfile
 import threading
 import time
@@ -26,7 +29,6 @@ from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import Card, Estimate
 from lesionflow.storage.location import path_here
 from lesionflow.tracking.client import active_run_id, kept_variables, mlflow, registry_errors
-from lesionflow.tracking.provenance import git_commit, package_versions
 from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_addresses
 from lesionflow.training.config import CONFIG_FILE, TrainingConfig, settings_text
 from lesionflow.version import __version__
@@ -336,3 +338,35 @@ def _fetch(source: str, tracking_uri: str | None) -> str:
             raise RegistryError(f"run {run_id} kept no {path}, as trainings do; give another run, or a file")
         file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=folder)
         return Path(file).read_text(encoding="utf-8-sig")
+
+
+REPORTED_PACKAGES = (
+    "keras", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "pillow", "scikit-learn", "tensorflow", "tf2onnx",
+)  # fmt: skip
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of Python, lesionflow and the packages that metrics depend on, those that are installed."""
+    versions = {"python": platform.python_version(), "lesionflow": __version__}
+    for package in REPORTED_PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
+
+
+def git_commit() -> str:
+    """The commit of the checkout that this code runs from, marked where files differ from it; else `unknown`."""
+    folder = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=folder, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+        # Installed into an environment that lies inside somebody else's repository, the commit would be theirs.
+        subprocess.run(
+            ["git", "ls-files", "--error-unmatch", Path(__file__).name],
+            cwd=folder, capture_output=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return described.stdout.strip()

@@ -16,7 +16,7 @@ from lesionflow.datasets.label_words import diagnoses_option, labels_option
 from lesionflow.datasets.sampling import BALANCES, positive_shares
 from lesionflow.diagnoses import BUILT_IN, LabelSet, read_label_set
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.model.shipped import PRETRAINED
+from lesionflow.model.files import PRETRAINED
 from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, check_options, option, option_name, read_option
 from lesionflow.storage.location import path_here
 from lesionflow.training.imagenet import PUBLISHED

@@ -10,8 +10,7 @@ import pytest
 
 from lesionflow.api.register import register
 from lesionflow.model.card import VALIDATION_FILE, read_card, write_card
-from lesionflow.model.files import read_bundle
-from lesionflow.model.shipped import pretrained_folder
+from lesionflow.model.files import pretrained_folder, read_bundle
 from lesionflow.registry.training_artifacts import keep_artifacts
 from lesionflow.registry.versions import find_version
 from tests.conftest import error_line, invoke

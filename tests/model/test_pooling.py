@@ -8,7 +8,7 @@ from scipy.special import softmax
 from scipy.stats import gmean
 
 from lesionflow.model.card import Calibration
-from lesionflow.model.pooling import POOLS, pool_predictions, pool_probabilities
+from lesionflow.model.decision import POOLS, pool_predictions, pool_probabilities
 from lesionflow.model.prediction import Predictions
 
 MALIGNANT = (0, 1, 4)

@@ -18,7 +18,7 @@ from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
 from lesionflow.defaults import SHIPPED_LICENCE
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.metrics import Place, shown_at
-from lesionflow.model import shipped as pretrained
+from lesionflow.model import files as pretrained
 from lesionflow.model.card import CARD_FILE, ONNX_FILE, TRAINED_ON_FILE, Card, Estimate, read_card, write_card
 from lesionflow.model.files import read_arrays, read_bundle
 from lesionflow.registry.compared_model import find_compared_model
@@ -28,7 +28,7 @@ from tests.scoring.conftest import draw_images, write_small_bundle
 
 ROOT = Path(__file__).parents[2]
 # scripts/ship_pretrained.sh asks these tests of a folder that is not in its place yet.
-SHIPPED = Path(os.environ.get("LESIONFLOW_TO_SHIP", pretrained.FOLDER))
+SHIPPED = Path(os.environ.get("LESIONFLOW_TO_SHIP", pretrained.PRETRAINED_FOLDER))
 MOST_BYTES = 14_000_000  # of all its files together: every installation brings them
 ships = pytest.mark.skipif(not SHIPPED.is_dir(), reason="no bundle ships with this checkout")
 TOLD = {metric.name: metric.short for metric in shown_at(Place.TERMS)}
@@ -60,7 +60,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
     folder = write_small_bundle(tmp_path / "shipped")
     changes = {"demo": False, "data_name": "ham10000", "licence": LICENCE, "metrics": {"test": FIGURES}}
     card = write_card(folder, dataclasses.replace(read_card(folder), **changes))  # type: ignore[arg-type]
-    monkeypatch.setattr(pretrained, "FOLDER", folder)
+    monkeypatch.setattr(pretrained, "PRETRAINED_FOLDER", folder)
     return card
 
 
@@ -83,7 +83,9 @@ def test_the_shipped_bundle_is_whole_small_licensed_and_measured() -> None:
 
 @ships
 def test_the_pages_have_the_figures_of_its_card() -> None:
-    value, low, high = (f"{number:.3f}" for number in read_card(pretrained.FOLDER).metrics["test"]["balanced_accuracy"])
+    value, low, high = (
+        f"{number:.3f}" for number in read_card(pretrained.PRETRAINED_FOLDER).metrics["test"]["balanced_accuracy"]
+    )
     explanation = ROOT / "docs" / "explanation"
     for page, told in (
         (ROOT / "README.md", f"balanced accuracy {value} ({low} to {high})"),
@@ -128,7 +130,7 @@ def test_the_script_leaves_no_option_to_its_default(stage: str) -> None:
 
 @ships
 def test_the_shipped_bundle_scores(demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretrained, "FOLDER", SHIPPED)
+    monkeypatch.setattr(pretrained, "PRETRAINED_FOLDER", SHIPPED)
     image = next(demo_folder.rglob("*.jpg"))
     result = invoke("score", str(image), "--out", str(tmp_path / "out.csv"), "--model", "pretrained")
     assert result.exit_code == 0 and LICENCE in result.stderr, result.output
@@ -161,8 +163,8 @@ def test_a_console_of_the_caller_is_told_them_or_nobody(
 
 def test_it_is_found_without_mlflow(stand_in: Card, image: str, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from lesionflow.model import shipped as pretrained\n"
-        f"pretrained.FOLDER = Path({str(pretrained.FOLDER)!r})\n"
+        "import sys; from pathlib import Path; from lesionflow.model import files as pretrained\n"
+        f"pretrained.PRETRAINED_FOLDER = Path({str(pretrained.PRETRAINED_FOLDER)!r})\n"
         "from lesionflow.api.score import score\n"
         f"score({image!r}, {str(tmp_path / 'out.csv')!r}, 'pretrained')\n"
         "print(sorted({'mlflow', 'pandas', 'sklearn', 'matplotlib', 'keras'} & set(sys.modules)))"
@@ -181,7 +183,7 @@ def test_without_a_champion_score_names_it(contenders: Path, stand_in: Card, ima
 def test_where_it_is_missing_that_is_said(
     contenders: Path, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "none")
+    monkeypatch.setattr(pretrained, "PRETRAINED_FOLDER", tmp_path / "none")
     result = invoke("score", image, "--out", "out.csv", "--model", "pretrained")
     assert result.exit_code == 1 and "came without it" in error_line(result)
     assert "pretrained" not in error_line(invoke("score", image, "--out", "out.csv"))

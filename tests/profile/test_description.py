@@ -15,11 +15,10 @@ from lesionflow.datasets.split import Split, split_by_lesion
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import ReportError
 from lesionflow.profile import copies as copies_module
-from lesionflow.profile import describe as describe_module
+from lesionflow.profile import description as describe_module
 from lesionflow.profile.attributes import UNKNOWN, age_decades, crosstab, values_of, widest_gap
 from lesionflow.profile.copies import NEARLY, SAME_BYTES, SAME_PIXELS, Copy
-from lesionflow.profile.describe import describe_images
-from lesionflow.profile.description import Description
+from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import JSON_FILE, PAGE_FILE, description_page, write_description
 from tests.conftest import REAL_DATA
 

@@ -11,8 +11,8 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from lesionflow.evaluation.model_card import model_card
 from lesionflow.model.card import read_card
+from lesionflow.model.files import is_shipped, pretrained_folder
 from lesionflow.model.predictor import load_predictor
-from lesionflow.model.shipped import is_shipped, pretrained_folder
 from lesionflow.pages import markdown_page
 from lesionflow.runtimes.description import hub_card
 from tests.conftest import invoke

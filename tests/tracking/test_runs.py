@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from lesionflow.errors import RegistryError
-from lesionflow.tracking.provenance import git_commit, package_versions
+from lesionflow.tracking.runs import git_commit, package_versions
 from lesionflow.tracking.tracking_store import connect
 
 

@@ -9,8 +9,7 @@ import onnxruntime
 import pytest
 
 from lesionflow.errors import BundleError
-from lesionflow.model.files import read_bundle
-from lesionflow.model.shipped import FOLDER
+from lesionflow.model.files import PRETRAINED_FOLDER, read_bundle
 from lesionflow.training.from_onnx import read_weights, take_statistics
 from lesionflow.training.networks import build_network
 
@@ -27,7 +26,7 @@ def logits(graph: bytes, pixels: np.ndarray) -> np.ndarray:
 
 
 def test_the_shipped_bundle_is_a_start() -> None:
-    card, graph = read_bundle(FOLDER)
+    card, graph = read_bundle(PRETRAINED_FOLDER)
     network = build_network(card.network, card.height, card.width)
     network.set_weights(read_weights(card, graph))
     pixels = images(card.height, card.width)
@@ -44,7 +43,7 @@ def test_the_shipped_bundle_is_a_start() -> None:
 
 
 def test_a_graph_of_another_network_is_refused() -> None:
-    card, graph = read_bundle(FOLDER)
+    card, graph = read_bundle(PRETRAINED_FOLDER)
     with pytest.raises(BundleError, match=r"--start-from.*model.keras"):
         read_weights(dataclasses.replace(card, network="vgg"), graph)
 

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from lesionflow.model.card import read_card
-from lesionflow.model.shipped import FOLDER
+from lesionflow.model.files import PRETRAINED_FOLDER
 from lesionflow.training.export.onnx import (
     LARGE,
     _largest_difference,
@@ -139,7 +139,7 @@ def test_it_puts_out_the_means_over_an_image_and_its_mirror_image(plain: Path, t
 
 def test_the_shipped_bundle_says_the_same_of_mirrored_images() -> None:
     """It was made so: `mirrored` is among its options of training."""
-    mirrored, card = FOLDER / "model.onnx", read_card(FOLDER)
+    mirrored, card = PRETRAINED_FOLDER / "model.onnx", read_card(PRETRAINED_FOLDER)
     images = IMAGES[:, : card.height, : card.width]
     found = run(mirrored, images)
     for name, values in run(mirrored, images[:, :, ::-1].copy()).items():
