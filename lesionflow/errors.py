@@ -96,11 +96,15 @@ def counted(count: int, thing: str, verb: str = "", verbs: str = "", of: int | N
     >>> counted(1200, "image"), counted(1, "row of a.csv", "has", "have"), counted(1, "image", "is", "are", of=5)
     ('1,200 images', '1 row of a.csv has', '1 of 5 images is')
     """
-    first, *rest = re.split("(?= (?:of|by) )", thing, maxsplit=1)
-    if (count if of is None else of) != 1:
-        first = f"{first[:-2]}es" if first.endswith("sis") else f"{first}s"
+    named = thing if (count if of is None else of) == 1 else plural(thing)
     does = verb if count == 1 else verbs
-    return " ".join(filter(None, (f"{count:,}", f"of {of:,}" if of is not None else "", first + "".join(rest), does)))
+    return " ".join(filter(None, (f"{count:,}", f"of {of:,}" if of is not None else "", named, does)))
+
+
+def plural(thing: str) -> str:
+    """What several are called: `images`, `rows of a.csv`, `groups by mole`."""
+    first, *rest = re.split("(?= (?:of|by) )", thing, maxsplit=1)
+    return "".join((f"{first[:-2]}es" if first.endswith("sis") else f"{first}s", *rest))
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:

@@ -18,11 +18,10 @@ from lesionflow.evaluation.later_truth import (
     LaterTruth,
     join_truth,
     join_truth_of_all,
-    later_truth_json,
-    later_truth_page,
     leak_of,
     measure_later_truth,
 )
+from lesionflow.evaluation.later_truth_page import later_truth_json, later_truth_page
 from lesionflow.evaluation.metrics import Difference, compare, metric_values
 from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, Estimate
 from lesionflow.model.files import PRETRAINED

@@ -202,8 +202,8 @@ def _joined(base: Path, path: str) -> str:
     return joined if "\\" not in path or os.path.exists(joined) else os.path.join(base, path.replace("\\", "/"))
 
 
-def one_label(table: pd.DataFrame, source: Path, words: LabelWords) -> pd.Series:
-    """The label of each row, where two columns may give one.
+def one_label(table: pd.DataFrame, source: Path, words: LabelWords, may_be_empty: bool = False) -> pd.Series:
+    """The label of each row, where two columns may give one; may_be_empty: whether some may say nothing.
 
     Raises
     ------
@@ -222,7 +222,7 @@ def one_label(table: pd.DataFrame, source: Path, words: LabelWords) -> pd.Series
                 f"{source}: the columns {columns[0]} and {other} differ in {counted(len(differ), 'row')}: "
                 f"{first_few(differ)}; leave one of them"
             )
-    if (label == "").any():
+    if (label == "").any() and not may_be_empty:
         names = next((table[name] for name in ("image_id", *IMAGE_COLUMNS) if name in table.columns), table.index)
         empty = list(names[label == ""])
         told = f"{counted(len(empty), 'row')} without a diagnosis: {first_few(empty)}"

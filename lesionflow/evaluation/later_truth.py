@@ -3,54 +3,47 @@
 Where only a sample of the images was labelled, each counts as much as the inverse of the chance that it had to be
 asked (Hajek's estimator of a mean; Horvitz and Thompson 1952, J. Am. Stat. Assoc. 47, 663-685). Without these chances
 the metrics are of the labelled images alone.
-
-Its page and its JSON are made here, too.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow import pages
-from lesionflow.datasets.label_table import is_missing, is_missing_word, lowered, read_table, without_fractions
+from lesionflow.datasets.csv_and_folders import one_label
+from lesionflow.datasets.label_table import (
+    ID_COLUMNS,
+    IMAGE_COLUMNS,
+    LABEL_COLUMNS,
+    is_missing,
+    is_missing_word,
+    lowered,
+    read_table,
+    sheets_left_out,
+    without_fractions,
+)
 from lesionflow.datasets.label_words import LabelWords, unknown_words
-from lesionflow.errors import DataError, counted, first_few
+from lesionflow.errors import DataError, counted, first_few, plural
 from lesionflow.evaluation.bootstrap import calibration_interval, draw_lesions, tallies
 from lesionflow.evaluation.leaks import Leak, find_leak_of_files
-from lesionflow.evaluation.metrics import (
-    Place,
-    confusion_matrix,
-    ends,
-    estimate_of,
-    few_of,
-    in_words,
-    metric_values,
-    metrics_of,
-    shown_at,
-)
-from lesionflow.evaluation.report import NOT_A_DEVICE
-from lesionflow.model.card import Estimate, nan_as_null
-from lesionflow.model.columns import LESION, as_written
+from lesionflow.evaluation.metrics import estimate_of, few_of, metric_values, metrics_of
+from lesionflow.model.card import Estimate
+from lesionflow.model.columns import FRAME, LESION, as_written
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.model.report_table import ReportTable, label_set_of
-from lesionflow.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PATH_COLUMNS, ID_COLUMNS = ("path", "file_name"), ("image_id", "isic_id", "image")
-TRUTH_COLUMNS = ("diagnosis", "dx")
 CHANCE = "chance"  # the column with the chance that an image had to be asked
 CONTRAST = 0.05  # of mean malignant probabilities: beyond it, who was labelled is called unlike the night
-JOINED_COLUMNS = ("path", LESION)  # of a report, those that it has: the join uses them
+JOINED_COLUMNS = ("path", FRAME, LESION)  # of a report, those that it has: the join uses them
 
 
 @dataclass(frozen=True)
@@ -100,14 +93,19 @@ class _Rows:
     grouped: bool  # whether a row stands for all images of a lesion
 
     @property
+    def thing(self) -> str:
+        """What a row is."""
+        return "image" if not self.grouped else "lesion" if self.column == LESION else f"group by {self.column}"
+
+    @property
     def unit(self) -> str:
         """What the rows are, in the plural."""
-        return "images" if not self.grouped else "lesions" if self.column == LESION else f"groups by {self.column}"
+        return plural(self.thing)
 
     @cached_property
     def by_path(self) -> dict[str, int]:
         """The row of each path."""
-        return {path: row for row, path in enumerate(self.paths)}
+        return {_whole(path): row for row, path in enumerate(self.paths)}
 
     def name(self, row: int) -> str:
         """What a row is called in a message."""
@@ -144,9 +142,8 @@ def join_truth_of_all(
     """Join what several models say in one report with a table of diagnoses, as `join_truth` does with one's."""
     report = reports[0]
     rows = _rows(report)
-    table, other = _read_truth(truth, words, rows)
+    table, notes = _read_truth(truth, words, rows)
     table, how = _match(table, rows, truth)
-    notes = [other] if other else []
     notes += _left_out(table, report, rows, truth)
     table = _one_each(table[table["row"] >= 0], rows, truth)
     known = table[report.scored[table["row"].to_numpy(np.int64)]]
@@ -211,11 +208,18 @@ def measure_later_truth(found: LaterTruth, *, resamples: int = 2000) -> dict[str
 
 def _rows(report: ReportTable) -> _Rows:
     paths = [as_written(str(path)) for path in report.rows["path"]]
+    if FRAME in report.rows.columns and len(set(paths)) < len(paths):  # the frame stands in a column of its own
+        paths = [_whole(f"{path}#{frame}") for path, frame in zip(paths, report.rows[FRAME], strict=True)]
     column = report.grouped_by or LESION
     if column not in report.rows.columns:  # written without it, by --columns
         return _Rows(report.file, paths, None, column, bool(report.grouped_by))
     lesions = _known(report.rows[column])
     return _Rows(report.file, paths, lesions, column, bool(report.grouped_by))
+
+
+def _whole(path: str) -> str:
+    """A path without the number of the first frame, which is the file itself."""
+    return path.removesuffix("#1")
 
 
 def _known(lesions: Iterable[object]) -> list[str]:
@@ -226,16 +230,16 @@ def _known(lesions: Iterable[object]) -> list[str]:
     return without_fractions(ids.where(~is_missing(ids), "")).tolist()
 
 
-def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFrame, str]:
-    """A row for each label, and what to say of those that are left out.
+def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFrame, list[str]]:
+    """A row for each label, and what to say of what is left out.
 
     Its columns are `name` of the image ("" where the table names lesions alone), `label`, `lesion`, and `chance` as
     given.
     """
     table = words.with_named_columns(lowered(read_table(truth)))
     words.unmet()
-    name = next((column for column in (*PATH_COLUMNS, *ID_COLUMNS) if column in table.columns), None)
-    label = next((column for column in TRUTH_COLUMNS if column in table.columns), None)
+    name = next((column for column in (*IMAGE_COLUMNS, *ID_COLUMNS) if column in table.columns), None)
+    label = next((column for column in (*LABEL_COLUMNS, "label") if column in table.columns), None)
     column = rows.column.lower()
     by_lesion = column in table.columns and rows.lesions is not None
     if label is None or (name is None and not by_lesion):
@@ -246,11 +250,12 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
             f"{truth}: a report of scoring, whose column {label} is what a model called; give the diagnoses that were "
             "made of the lesions, in a table with the columns path and diagnosis"
         )
-    decided = words.decide([(word,) for word in table[label]])
+    labels = table[label] if label == "label" else one_label(table, truth, words, may_be_empty=True)
+    decided = words.decide([(word,) for word in labels])
     if any(meant is None for _, meant in decided):
         raise unknown_words(truth, decided, words)
     found = table[[CHANCE] if CHANCE in table.columns else []].copy()
-    found["name"] = "" if name is None else [as_written(value) for value in table[name]]
+    found["name"] = "" if name is None else [_whole(as_written(value)) for value in table[name]]
     found["lesion"] = _known(table[column]) if column in table.columns else ""
     found["label"] = [meant for _, meant in decided]
     known = found["label"] != ""
@@ -259,13 +264,13 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
     if not known.any():
         why = f"all are of other ones: {first_few(which)}" if which else "none is filled in"
         raise DataError(f"{truth}: has no diagnosis that the model of {rows.file} knows; {why}")
-    note = ""
+    notes = sheets_left_out(truth)
     if which:
-        note = (
+        notes.append(
             f"{counted(len(strange), f'row of {truth}', 'has', 'have')} a diagnosis that the model does not know, left "
             f"out: {first_few(which)}"
         )
-    return found[known].reset_index(drop=True), note
+    return found[known].reset_index(drop=True), notes
 
 
 def _match(table: pd.DataFrame, rows: _Rows, truth: Path) -> tuple[pd.DataFrame, str]:
@@ -281,7 +286,7 @@ def _match(table: pd.DataFrame, rows: _Rows, truth: Path) -> tuple[pd.DataFrame,
         found, how = _match_names(names, rows, truth)
         table = table.assign(row=found)
     else:
-        _refuse_contradictions(table, "lesion", "lesions", table["lesion"].tolist(), truth)
+        _refuse_contradictions(table, "lesion", "lesion", table["lesion"].tolist(), truth)
         table, how = _every_image(table, rows), f"{truth} names lesions: what it says of one is that of all its images"
     if not (table["row"] >= 0).any():
         raise DataError(f"{truth}: none of its {rows.unit} is in {rows.file}; is it of another report?")
@@ -338,9 +343,9 @@ def _every_image(table: pd.DataFrame, rows: _Rows) -> pd.DataFrame:
 
 def _image_id(name: str) -> str:
     """A file's name without folders and ending; the number of a frame stays."""
-    path, mark, frame = name.rpartition("#")
+    path, mark, frame = _whole(name).rpartition("#")
     if not mark or not frame.isdigit():
-        path, frame = name, ""
+        path, frame = _whole(name), ""
     stem = os.path.basename(path.replace("\\", "/"))
     root, ending = os.path.splitext(stem)
     return (root if ending and not ending[1:].isdigit() else stem) + (f"#{frame}" if frame else "")
@@ -357,27 +362,22 @@ def _left_out(table: pd.DataFrame, report: ReportTable, rows: _Rows, truth: Path
                 f"row of {rows.file} is, and left out; a column {rows.column} in {truth} joins them: {first_few(names)}"
             )
         else:
-            unit = rows.unit if (strangers["name"] != "").any() else "lesions"
-            told = counted(len(names), _one_of(unit), f"of {truth} was", f"of {truth} were")
+            thing = rows.thing if (strangers["name"] != "").any() else "lesion"
+            told = counted(len(names), thing, f"of {truth} was", f"of {truth} were")
             notes.append(f"{told} not scored, and left out: {first_few(names)}")
     found = table[table["row"] >= 0]["row"].to_numpy(np.int64)
     if failed := int((~report.scored[found]).sum()):
-        notes.append(f"{counted(failed, _one_of(rows.unit))} with truth could not be read by scoring, left out")
+        notes.append(f"{counted(failed, rows.thing)} with truth could not be read by scoring, left out")
     return notes
-
-
-def _one_of(unit: str) -> str:
-    """What one of `images`, `lesions` or `groups by Mole` is called."""
-    return re.sub(r"s\b", "", unit, count=1)
 
 
 def _one_each(table: pd.DataFrame, rows: _Rows, truth: Path) -> pd.DataFrame:
     """The table with a row of the report once. Raises `DataError` where its rows disagree."""
-    _refuse_contradictions(table, "row", rows.unit, [rows.name(row) for row in table["row"]], truth)
+    _refuse_contradictions(table, "row", rows.thing, [rows.name(row) for row in table["row"]], truth)
     return table.drop_duplicates("row").reset_index(drop=True)
 
 
-def _refuse_contradictions(table: pd.DataFrame, column: str, unit: str, names: list[str], truth: Path) -> None:
+def _refuse_contradictions(table: pd.DataFrame, column: str, thing: str, names: list[str], truth: Path) -> None:
     """Raise `DataError` where rows of the same value have different labels; names: what messages call each row."""
     kinds = table.groupby(column)["label"].nunique()
     if contradicting := sorted(kinds[kinds > 1].index):
@@ -387,7 +387,7 @@ def _refuse_contradictions(table: pd.DataFrame, column: str, unit: str, names: l
             labels = sorted(set(table["label"].iloc[own]))
             told.append(f"{names[own[0]]} ({' and '.join(labels)})")
         raise DataError(
-            f"{truth}: contradicts itself about {counted(len(contradicting), _one_of(unit))}: {', '.join(told)}; "
+            f"{truth}: contradicts itself about {counted(len(contradicting), thing)}: {', '.join(told)}; "
             "leave one row of each"
         )
 
@@ -401,7 +401,7 @@ def _chances(known: pd.DataFrame, rows: _Rows, sampled: Path | None, truth: Path
     table = lowered(read_table(sampled))
     if not {"path", CHANCE} <= set(table.columns):
         raise DataError(f"{sampled}: needs the columns path and {CHANCE}, as 'lesionflow score --sample' writes them")
-    found, _ = _match_names([as_written(path) for path in table["path"]], rows, sampled)
+    found, _ = _match_names([_whole(as_written(path)) for path in table["path"]], rows, sampled)
     if not (found >= 0).any():
         raise DataError(f"{sampled}: none of its images is in {rows.file}; is it of another report?")
     chance_of = dict(zip(found.tolist(), _numbers(table[CHANCE], sampled), strict=True))
@@ -464,51 +464,3 @@ def _bias(
             f"{of_all:.3f}"
         )
     return [told]
-
-
-LATER_TRUTH_FORMAT = 2  # 1 had keys that began with `images_`, lesions or not
-
-
-def later_truth_json(model: str, report: str, found: LaterTruth, metrics: Mapping[str, Estimate]) -> dict[str, Any]:
-    """Return everything as values of strict JSON; model: as the report names it; report: its file."""
-    return {
-        "format": LATER_TRUTH_FORMAT,
-        "research_use": NOT_A_DEVICE,
-        "model": model,
-        "report": report,
-        "unit": found.unit,
-        "grouped_by": found.grouped_by or None,
-        "scored": found.scored,
-        "failed": found.failed,
-        "with_truth": len(found.predictions),
-        "share_with_truth": round(found.share, 6),
-        "asked": found.sampled or None,
-        "weighted": found.weights is not None,
-        "effective": round(found.effective, 1),
-        "notes": list(found.notes),
-        "metrics": {name: nan_as_null(estimate._asdict()) for name, estimate in metrics.items()},
-        "lesionflow_version": __version__,
-    }
-
-
-def later_truth_page(about: str, found: LaterTruth, metrics: Mapping[str, Estimate]) -> str:
-    """Return the page: warnings, the metrics of the headline, the confusion matrix, then all metrics."""
-    tiles = [
-        (metric.headline or metric.short, f"{metrics[metric.name].value:.3f}", ends(metrics[metric.name]))
-        for metric in shown_at(Place.HEADLINE, found.predictions.label_set)
-        if metric.name in metrics
-    ]
-    said, names = found.predictions, found.diagnoses
-    counts = confusion_matrix(said)
-    mix_ups = [(name, *(str(count) for count in row)) for name, row in zip(names, counts, strict=True)]
-    everything = [(in_words(name), f"{each.value:.4f}", ends(each, ".4f")) for name, each in metrics.items()]
-    sections = [
-        pages.section("In short", pages.headline(tiles)),
-        pages.section(
-            "Mix-ups", pages.table(("true", *names), mix_ups, f"{found.unit.capitalize()} by true diagnosis and call")
-        ),
-        pages.section("All metrics", pages.table(("metric", "value", "95% interval"), everything)),
-    ]
-    head = [pages.paragraph(f"{about}."), pages.warning(NOT_A_DEVICE)]
-    notes = [pages.warning(pages.sentence(note)) for note in found.notes]
-    return pages.page("A report and the truth", [*head, *notes], sections)

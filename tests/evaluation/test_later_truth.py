@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lesionflow.api.later_truth import evaluate_report
@@ -17,6 +18,7 @@ from lesionflow.diagnoses import HAM10000, ISIC2019
 from lesionflow.errors import DataError
 from lesionflow.evaluation.later_truth import JOINED_COLUMNS, LaterTruth, join_truth, measure_later_truth
 from lesionflow.evaluation.metrics import measure
+from lesionflow.model.columns import report_columns
 from lesionflow.model.prediction import LabelledPredictions, Row
 from lesionflow.model.report_table import read_report_table
 from lesionflow.scoring.report import ReportLayout
@@ -174,6 +176,40 @@ def test_truth_of_images_that_were_not_scored_is_left_out_and_said(
     )
     page = (out / "report.html").read_text()
     assert "stranger.jpg" in page and "balanced accuracy" in page
+
+
+def test_frames_are_joined_by_the_names_that_reports_give_them(said: LabelledPredictions, tmp_path: Path) -> None:
+    first, second, third = said.one_by_one()[:3]
+    rows = [Row("a.dcm", first), Row("a.dcm", second, frame=1), Row("b.dcm#1", third)]
+    write_report(rows, tmp_path / "report.csv", ReportLayout("lesions/3"), overwrite=False)
+    apart = ReportLayout("lesions/3", columns=("frame", *report_columns()))
+    write_report(rows, tmp_path / "apart.csv", apart, overwrite=False)
+    truth = write(tmp_path / "labels.csv", "path,diagnosis", [("a.dcm#1", "nv"), ("a.dcm#2", "mel"), ("b.dcm", "bcc")])
+    for name in ("report.csv", "apart.csv"):
+        found = join_truth(read_report_table(tmp_path / name, JOINED_COLUMNS), truth, WORDS)
+        labels = [HAM10000.names[index] for index in found.predictions.labels]
+        assert dict(zip(found.predictions.image_ids.tolist(), labels, strict=True)) == {
+            "a.dcm": "nv", "a.dcm#2": "mel", "b.dcm#1": "bcc",
+        }  # fmt: skip
+
+
+def test_columns_of_the_truth_have_to_agree(report: Path, said: LabelledPredictions, tmp_path: Path) -> None:
+    rows = [(*row, row[1]) for row in labels_of(said)]
+    truth = write(tmp_path / "labels.csv", "path,diagnosis,dx", [*rows[1:], (*rows[0][:2], "")])
+    assert len(join_truth(read_report_table(report, JOINED_COLUMNS), truth, WORDS).predictions) == len(said)
+    write(truth, "path,diagnosis,dx", [*rows[1:], (rows[0][0], "nv", "mel")])
+    with pytest.raises(DataError, match="the columns dx and diagnosis differ in 1 row: mel and nv"):
+        join_truth(read_report_table(report, JOINED_COLUMNS), truth, WORDS)
+
+
+def test_sheets_that_hold_no_truth_are_named(report: Path, said: LabelledPredictions, tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    with pd.ExcelWriter(tmp_path / "labels.xlsx") as book:
+        pd.DataFrame({"patient": [1], "age": [2]}).to_excel(book, sheet_name="clinic", index=False)
+        rows = pd.DataFrame(labels_of(said), columns=["image", "label"])
+        rows.to_excel(book, sheet_name="finding", index=False)
+    found = join_truth(read_report_table(report, JOINED_COLUMNS), tmp_path / "labels.xlsx", WORDS)
+    assert f"{tmp_path / 'labels.xlsx'}: the sheet finding is read, clinic left out" in found.notes
 
 
 def test_a_chance_has_to_be_one(report: Path, said: LabelledPredictions, tmp_path: Path) -> None:
