@@ -8,6 +8,7 @@ import fcntl
 import gc
 import importlib.util
 import os
+import resource
 import shutil
 import signal
 from collections.abc import Callable, Generator, Iterator
@@ -250,6 +251,17 @@ def invoke(*arguments: str) -> Result:
     from lesionflow.cli import main
 
     return CliRunner().invoke(main, list(arguments))
+
+
+@contextlib.contextmanager
+def no_room(beyond: int) -> Iterator[None]:
+    """Within the block no file grows beyond so many bytes, as none does on a full disk."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (beyond, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
 def error_line(result: Result) -> str:

@@ -150,12 +150,11 @@ def _whole_folder(target: Path) -> Iterator[Path]:
 
 
 def _copy_bundle(bundle: Path, folder: Path) -> Card:
+    check_whole(bundle)  # what is wrong is told of the user's file, not of the copy
     for name in BUNDLE_FILES:
         if (bundle / name).is_file():
             shutil.copyfile(bundle / name, folder / name)
-    card = read_bundle(folder)[0]
-    check_whole(folder)
-    return card
+    return check_whole(folder)
 
 
 def _card_text(bundle: Path, card: Card) -> str:
@@ -178,6 +177,7 @@ def _write_runtime(
 ) -> tuple[Parity, Cost | None]:
     card, graph = read_bundle(found.folder)
     check_source(found.folder, card, config.format)
+    bundle = Predictor(card, graph, threads=1)
     labelled, samples = None, np.empty((0, card.height, card.width, 3), np.uint8)
     if config.data is not None:
         progress("reading labelled images")
@@ -188,7 +188,6 @@ def _write_runtime(
     progress(f"writing {config.format}, {config.precision}")
     file = write_artifact(found.folder, card, graph, config.format, config.precision, folder, samples)
     progress(f"comparing {counted(len(pixels), 'image')}")
-    bundle = Predictor(card, graph, threads=1)
     artifact = RuntimePredictor(card, open_artifact(file, config.format))
     parity = compare_answers(bundle.predict(pixels), artifact.predict(pixels), of, config.limits)
     check_parity(parity)

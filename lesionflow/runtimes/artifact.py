@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import io
 import logging
@@ -19,6 +20,7 @@ from lesionflow.errors import BundleError, MissingError
 from lesionflow.model.card import DISTANCE, IMAGE, KERAS_FILE, PROBABILITIES, Card
 from lesionflow.progress import logging_at
 from lesionflow.runtimes.config import FLOAT16, HUB, INT8, LITERT, ONNX, OPENVINO, TORCH
+from lesionflow.training.config import NETWORKS
 
 MODEL_FILES = {ONNX: "model.onnx", LITERT: "model.tflite", OPENVINO: "model.xml", TORCH: "model.pt2"}
 _PACKAGES = {  # by format, what writing and running it needs
@@ -46,12 +48,14 @@ def check_installed(format: str, precision: str) -> None:
 def check_source(bundle: Path, card: Card, format: str) -> None:
     """Refuse a bundle that a format cannot be made from. Raises `BundleError`.
 
-    Of a `cnn` alone it is known before any work that its weights are not read back out of its graph.
+    Of a `cnn` and of a network of another version it is known before any work that its weights are not read back out of
+    its graph.
     """
-    if format in _BACKENDS and card.network == "cnn" and not (bundle / KERAS_FILE).is_file():
+    readable = card.network in NETWORKS and card.network != "cnn"
+    if format in _BACKENDS and not readable and not (bundle / KERAS_FILE).is_file():
         raise BundleError(
-            f"--format {format} is made from {KERAS_FILE}, which {card.label} came without, and a cnn is not read back "
-            f"out of its graph; use a bundle that has the file, or --format {ONNX} or {OPENVINO}"
+            f"--format {format} is made from {KERAS_FILE}, which {card.label} came without, and a {card.network} is "
+            f"not read back out of its graph; use a bundle that has the file, or --format {ONNX} or {OPENVINO}"
         )
 
 
@@ -132,7 +136,10 @@ def _write_openvino(graph: bytes, file: Path, precision: str, samples: np.ndarra
                 model, nncf.Dataset(list(samples), lambda sample: sample[None]), subset_size=len(samples),
                 ignored_scope=nncf.IgnoredScope(patterns=[f"{DISTANCE}.*", "calibration_.*"], validate=False),
             )  # fmt: skip
-    openvino.save_model(model, str(file), compress_to_fp16=precision == FLOAT16)
+    try:
+        openvino.save_model(model, str(file), compress_to_fp16=precision == FLOAT16)
+    except RuntimeError as error:  # where the disk is full, in the words of C++
+        raise OSError(errno.EIO, f"OpenVINO: {error}") from error
 
 
 def open_artifact(file: Path, format: str, threads: int = 1) -> Run:

@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from lesionflow.atomic import atomic_write_bytes, output_folder
+from lesionflow.atomic import output_folder, write_together
 from lesionflow.errors import BundleError, ReportError
 from lesionflow.model.card import SINGLE, Card
 from lesionflow.model.columns import report_columns
@@ -90,11 +90,7 @@ def write_page(folder: Path, label: str, card: Card, graph: bytes, archive: byte
         written |= _licences()
         written["README.txt"] = _readme(label, card).encode()
         written[SERVICE_WORKER] = _service_worker(written)
-        try:
-            for name in WEB_FILES:
-                atomic_write_bytes(folder / name, written[name], overwrite)
-        except OSError as error:
-            raise ReportError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
+        write_together(folder, {name: written[name] for name in WEB_FILES}, overwrite)
     return Page(folder, WEB_FILES, sum(map(len, written.values())))
 
 

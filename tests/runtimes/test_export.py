@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import os
@@ -24,13 +25,13 @@ from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import BundleError, MissingError
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.images.decode import decode
-from lesionflow.model.card import KERAS_FILE, TRAINED_ON_FILE, read_card, sha256
+from lesionflow.model.card import KERAS_FILE, TRAINED_ON_FILE, read_card, sha256, write_card
 from lesionflow.model.files import read_arrays
 from lesionflow.model.predictor import load_predictor
 from lesionflow.runtimes.artifact import open_artifact
 from lesionflow.runtimes.parity import without_ranges
-from tests.conftest import error_line, invoke, needs_torch
-from tests.scoring.conftest import write_small_bundle
+from tests.conftest import error_line, invoke, needs_torch, no_room
+from tests.scoring.conftest import draw_images, write_small_bundle
 from tests.test_how_to import blocks, follow
 
 ONNX, LITERT, OPENVINO, TORCH = FORMATS = ("onnx", "litert", "openvino", "torch")
@@ -163,13 +164,13 @@ def test_a_bundle_without_its_keras_file_is_read_back_out_of_its_graph(trained_s
     assert np.allclose(distances, predictor.measure(pixels)[1], rtol=1e-3)
 
 
-@pytest.mark.parametrize("format", [LITERT, TORCH])
+@pytest.mark.parametrize(("format", "network"), [(LITERT, "cnn"), (TORCH, "cnn"), (LITERT, "of another version")])
 def test_a_bundle_that_a_format_cannot_be_made_from_is_told_before_any_work(
-    format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    format: str, network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: find(name, *more) or name)  # as if it were
-    bundle = write_small_bundle(tmp_path / "bundle", network="cnn")
+    bundle = write_small_bundle(tmp_path / "bundle", network=network)
     done = invoke("export", str(bundle), str(tmp_path / "out"), "--format", format, "--images", "not looked for")
     assert done.exit_code == 1 and not (tmp_path / "out").exists()
     assert re.search(
@@ -260,25 +261,45 @@ def test_what_cannot_be_done_is_told_and_nothing_is_written(
     assert not Path("out").exists() and not [*Path().glob(".out*")]
 
 
-def test_what_is_no_bundle_and_a_folder_that_holds_something_are_refused(
-    bundle: Path, photographs: Path, tmp_path: Path
-) -> None:
+def test_what_is_no_bundle_and_a_folder_that_holds_something_are_refused(tmp_path: Path) -> None:
+    bundle, images = write_small_bundle(tmp_path / "bundle"), draw_images(tmp_path / "images", 2)
     for format in ("onnx", "hub", "bundle"):
-        done = invoke("export", str(photographs), str(tmp_path / "out"), "--format", format)
+        done = invoke("export", str(images), str(tmp_path / "out"), "--format", format)
         assert done.exit_code == 1 and "card.json" in error_line(done) and not (tmp_path / "out").exists()
     altered = Path(shutil.copytree(bundle, tmp_path / "altered"))
     (altered / "model.onnx").write_bytes(b"x" + (altered / "model.onnx").read_bytes()[1:])
+    for format in ("onnx", "hub", "bundle"):
+        done = invoke("export", str(altered), str(tmp_path / "out"), "--format", format)
+        assert done.exit_code == 1 and f"{altered / 'model.onnx'}: altered since it was trained" in error_line(done)
+    card = read_card(altered)
+    digest = sha256((altered / "model.onnx").read_bytes())
+    write_card(altered, dataclasses.replace(card, digests=card.digests | {"model.onnx": digest}))
     done = invoke("export", str(altered), str(tmp_path / "out"), "--format", "onnx")
-    assert done.exit_code == 1 and "altered since it was trained" in error_line(done)
+    assert done.exit_code == 1 and "the bundle's graph cannot be run" in error_line(done)
     done = invoke("export", str(bundle), str(altered), "--format", "onnx")
     assert done.exit_code == 1 and "not an empty folder" in error_line(done)
 
 
-@pytest.mark.parametrize(("words", "message"), [([], "--out FOLDER"), (["one", "--out", "other"], "name one")])
-def test_the_folder_is_named_once(words: list[str], message: str, bundle: Path, tmp_path: Path) -> None:
-    with contextlib.chdir(tmp_path):
+@pytest.mark.parametrize("format", [ONNX, OPENVINO, "hub", "bundle"])
+def test_a_full_disk_is_one_clear_line_and_leaves_nothing(format: str, tmp_path: Path) -> None:
+    bundle, images = write_small_bundle(tmp_path / "bundle"), draw_images(tmp_path / "images", 2)
+    command = ["export", str(bundle), "--out", str(tmp_path / "below" / "out"), "--format", format]
+    with no_room(2_000):
+        done = invoke(*command, *(["--images", str(images)] if format in FORMATS else []))
+    assert done.exit_code == 1 and "out: cannot be written" in error_line(done)
+    assert {each.name for each in tmp_path.iterdir()} == {"bundle", "images"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [([], "--out FOLDER"), (["one", "--out", "other"], "name one"), (["--out", ""], "--out: is an empty text")],
+)
+def test_the_folder_is_named_once(words: list[str], message: str, tmp_path: Path) -> None:
+    bundle = write_small_bundle(tmp_path / "bundle")
+    (tmp_path / "here").mkdir()
+    with contextlib.chdir(tmp_path / "here"):
         done = invoke("export", str(bundle), *words)
-        assert done.exit_code == 2 and message in error_line(done) and not [*tmp_path.iterdir()]
+        assert done.exit_code == 2 and message in error_line(done) and not [*Path().iterdir()]
         assert (
             invoke("export", str(bundle), "given").exit_code
             == invoke("export", str(bundle), "--out", "told").exit_code

@@ -234,6 +234,7 @@ def many_formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "phone.heic": b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(500),
         "scan.tif": _tiff(picture),
         "=cmd,'x'.png": b"",
+        "two\nlines.jpg": whole,
         "no_ending": whole,
         ".hidden": whole,
         "notes.txt": b"about these images",

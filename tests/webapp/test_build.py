@@ -16,7 +16,7 @@ from lesionflow.diagnoses import BINARY, PAD_UFES_20
 from lesionflow.model.card import ONNX_FILE, read_card
 from lesionflow.webapp.build import MANIFEST, RUNTIME_FILE, SERVICE_WORKER, WEB_FILES, model_facts
 from lesionflow.webapp.runtime import RUNTIME
-from tests.conftest import error_line, invoke
+from tests.conftest import error_line, invoke, no_room
 from tests.scoring.conftest import write_small_bundle
 
 
@@ -83,6 +83,12 @@ def test_a_page_that_is_there_is_not_overwritten_unasked(
     assert {name: (copy / name).read_bytes() for name in WEB_FILES} == {
         name: (page / name).read_bytes() for name in WEB_FILES
     }
+
+
+def test_a_full_disk_is_one_clear_line_and_leaves_nothing(web_bundle: Path, archive: Path, tmp_path: Path) -> None:
+    with no_room(60_000):  # enough for the page's own scripts
+        result = invoke("web", str(web_bundle), "--out", str(tmp_path / "page"), "--runtime", str(archive))
+    assert result.exit_code == 1 and "cannot be written" in error_line(result) and not [*tmp_path.iterdir()]
 
 
 def test_a_bundle_that_is_none_is_refused(web_bundle: Path, archive: Path, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ function heard(data) {
 }
 
 function finish(key, { said, error }) {
-  const path = key.slice(0, key.indexOf("\n")), row = error ? { key, path, error } : { key, path, said };
+  const path = pathOf(key), row = error ? { key, path, error } : { key, path, said };
   state.rows.set(key, row);
   state.kept?.add(row);
   ask();

@@ -76,3 +76,4 @@ class KeptRows {
 
 /** What tells one file from another: a photograph that was taken again has another time. */
 const keyOf = (path, file) => `${path}\n${file.size}\n${file.lastModified}`;
+const pathOf = (key) => key.split("\n").slice(0, -2).join("\n"); // a name may have lines
