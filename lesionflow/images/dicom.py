@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.dataset import FileMetaDataset
-from pydicom.encaps import encapsulate, generate_fragments, get_frame
+from pydicom.encaps import encapsulate, generate_fragments, get_frame, parse_fragments
 from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_windowing, as_pixel_options, get_decoder
@@ -117,8 +117,9 @@ class Dicom:
         content = self.dataset.PixelData
         if self.syntax.is_compressed:
             whole = self.syntax == RLELossless  # which has a fragment for each frame; others may have several
-            begins = [whole or each.startswith(_STREAMS) for each in generate_fragments(content)]
-            most, least = len(begins) - 1, sum(begins[1:])  # the first item is the table of offsets
+            places = parse_fragments(content)[1][1:]  # the first item is the table of offsets
+            self.starts = [place for place in places if whole or content.startswith(_STREAMS, place + 8)]
+            most, least = len(places), len(self.starts)
         else:
             samples = self.rows * self.columns * int(self.dataset.SamplesPerPixel)
             if self.kind == "YBR_FULL_422":
@@ -136,9 +137,9 @@ class Dicom:
         if not 0 <= frame < self.frames:
             raise ImageError("damaged", f"there is no frame {frame + 1}, only {self.frames}")
         with quietly():
-            (pixels, embedded), bits = self._pixels(frame), self.bits
+            pixels, bits, embedded = self._pixels(frame)
             if self.kind in GREY:
-                shown, ignored = self._shown(pixels, frame)
+                shown, ignored = self._shown(pixels, bits, frame)
                 return Picture(Image.fromarray(shown).convert("RGB"), note=joined(self.note, ignored))
             if self.kind == PALETTE:
                 pixels, bits = self._coloured(pixels)
@@ -153,16 +154,16 @@ class Dicom:
                 return bytes(profile)
         return b""
 
-    def _pixels(self, frame: int) -> tuple[np.ndarray, bytes]:
-        """Stored values of a frame, (rows, columns) or (rows, columns, 3) in RGB, and the ICC profile of its JPEG."""
+    def _pixels(self, frame: int) -> tuple[np.ndarray, int, bytes]:
+        """A frame's stored values, (rows, columns) or (rows, columns, 3), their bits, its JPEG's ICC profile."""
         if not self.syntax.is_compressed:
-            return self._as_array(self.dataset, self.unused, index=frame), b""
-        content = get_frame(self.dataset.PixelData, frame, number_of_frames=self.frames, **self._offsets())
+            return self._as_array(self.dataset, self.unused, index=frame), self.bits, b""
+        content = self._content(frame)
         if self.syntax == RLELossless:
             if len(content) > MAXIMUM_RLE_BYTES:
                 raise ImageError("too_large", f"more than {MAXIMUM_RLE_BYTES // 2**20} MiB of run lengths")
             _check_rle(content, self.rows * self.columns)
-            return self._decoded(content, "pydicom", self.unused), b""
+            return self._decoded(content, "pydicom", self.unused), self.bits, b""
         stream = _read_stream(content, self.syntax)
         if max(stream.width, stream.height) < 2**16:  # more than the file itself could say is nonsense
             check_pixels(stream.width, stream.height)
@@ -175,7 +176,7 @@ class Dicom:
             raise ImageError("unsupported", f"{self.kind} with signed samples")
         if stream.layout is not None:
             if stream.precision == 8:
-                return self._decoded_jpeg(content, stream.layout), stream.layout.profile
+                return self._decoded_jpeg(content, stream.layout), min(self.bits, 8), stream.layout.profile
             content = check_sequential(content, stream.layout)
         elif self.syntax in JPEG2000TransferSyntaxes:
             check_codestream(content)
@@ -183,7 +184,8 @@ class Dicom:
             check_end(content)  # without one CharLS 2 reads on for minutes
         # Some encoders leave the unused bits out, some take them for a part of the sample.
         unused = self.unused if stream.precision >= self.bits + self.unused else 0
-        return self._decoded(content, self._plugin(stream), unused), b""
+        # A frame of fewer bits than the file says would be all but black.
+        return self._decoded(content, self._plugin(stream), unused), min(self.bits, stream.precision), b""
 
     def _decoded(self, content: bytes, plugin: str, unused: int) -> np.ndarray:
         """One compressed frame, by one of pydicom's plug-ins."""
@@ -239,10 +241,14 @@ class Dicom:
         what = f"{self.syntax.name}, {stream.precision} bits a sample"
         raise ImageError("unsupported", f"transfer syntax {what}: needs {package} (pip install 'lesionflow[dicom]')")
 
-    def _offsets(self) -> dict[str, Any]:
-        if "ExtendedOffsetTable" not in self.dataset:
-            return {}
-        return {"extended_offsets": (self.dataset.ExtendedOffsetTable, self.dataset.ExtendedOffsetTableLengths)}
+    def _content(self, frame: int) -> bytes:
+        """The fragments of a compressed frame as one. Tables of offsets are wrong at times, and asked last."""
+        content, dataset = self.dataset.PixelData, self.dataset
+        if len(self.starts) == self.frames:
+            start, end = [*self.starts, len(content)][frame : frame + 2]
+            return b"".join(generate_fragments(content[start:end]))
+        tables = dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths")
+        return get_frame(content, frame, number_of_frames=self.frames, extended_offsets=tables if all(tables) else None)
 
     def _coloured(self, pixels: np.ndarray) -> tuple[np.ndarray, int]:
         """Indices to the colours of the palette, and how many bits of these count: DICOM PS3.3, C.7.6.3.1.5."""
@@ -254,15 +260,15 @@ class Dicom:
             return colours, 8
         return colours, 8 * colours.dtype.itemsize
 
-    def _shown(self, pixels: np.ndarray, frame: int) -> tuple[np.ndarray, str]:
+    def _shown(self, pixels: np.ndarray, bits: int, frame: int) -> tuple[np.ndarray, str]:
         """(rows, columns) stored values to uint8 as the file wants them shown, and a note: modality, window, inversion.
 
         Without a window the full range of the stored bits is shown, not that of this image's values: the same value is
         as bright in every image. Follows DICOM PS3.3 C.11.1, C.11.2 and C.11.6, as far as pydicom does.
         """
         dataset = self._of_frame(frame)
-        low = -(2 ** (self.bits - 1)) if dataset.PixelRepresentation else 0
-        stored = np.arange(low, low + 2**self.bits)  # every value there can be: few, beside an image's pixels
+        low = -(2 ** (bits - 1)) if dataset.PixelRepresentation else 0
+        stored = np.arange(low, low + 2**bits)  # every value there can be: few, beside an image's pixels
         order = ">" if self.syntax == ExplicitVRBigEndian else "<"
         if dataset.get("ModalityLUTSequence"):
             values, bottom, top = _looked_up(stored, dataset.ModalityLUTSequence[0], order)

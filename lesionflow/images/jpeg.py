@@ -337,7 +337,7 @@ def _check_hole(data: bytes, layout: Layout) -> bytes:
     With the tables that most files use, zeros are blocks whose coefficients are all -1, which no picture has. With
     tables made for the image they may be blocks without any, such as black ones; that is told from the tables.
     """
-    hole = data.find(_HOLE, layout.scan) if layout.process in (_BASELINE, _EXTENDED) else -1
+    hole = data.find(_HOLE, layout.scan) if layout.process in (_BASELINE, _EXTENDED, _ARITHMETIC) else -1
     if hole < 0:
         return data
     end = _end_of_scan(data, layout)  # behind the first scan may be anything: further scans, another picture, a film

@@ -1,5 +1,6 @@
 import builtins
 import io
+import struct
 import subprocess
 import sys
 import warnings
@@ -498,6 +499,25 @@ def test_no_frame_is_passed_over_in_silence() -> None:
         buffer = io.BytesIO()
         dataset.save_as(buffer)
         assert reason_of(buffer.getvalue()) == "damaged: 1 frame is announced, there are bytes for 2"
+
+
+@pytest.mark.parametrize("offsets", [(0, 0), (0, 100), (4, 8)])
+@pytest.mark.parametrize("fragments", [1, 3])
+def test_frames_are_told_apart_whatever_the_table_of_offsets_says(offsets: tuple[int, int], fragments: int) -> None:
+    jpegs = [compressed(Image.new("RGB", (32, 32), (value,) * 3), "JPEG") for value in (40, 200)]
+    frames = bytearray(encapsulate(jpegs, fragments_per_frame=fragments))
+    frames[8:16] = struct.pack("<2I", *offsets)
+    data = dicom(bytes(frames), "YBR_FULL_422", syntax=JPEGBaseline8Bit, size=(32, 32), frames=2)
+    assert [frame.pixels.max() for _, frame in decode_frames(data, 8, 8) if isinstance(frame, Decoded)] == [40, 200]
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_a_frame_of_fewer_bits_than_the_file_says_is_not_black(bits: int) -> None:
+    pytest.importorskip("openjpeg")
+    for kind, pixels in (("RGB", redden()), ("MONOCHROME2", redden()[..., 0])):
+        stream = encapsulate([compressed(Image.fromarray(pixels), "JPEG2000", irreversible=False, no_jp2=True)])
+        data = dicom(stream, kind, syntax=JPEG2000Lossless, size=(32, 32), bits=bits, allocated=16)
+        assert np.array_equal(shown(data), np.broadcast_to(pixels.reshape(32, 32, -1), (32, 32, 3)))
 
 
 def test_what_pads_a_frame_is_no_other_frame() -> None:

@@ -81,6 +81,13 @@ def test_a_hole_is_seen_even_where_the_decoder_finds_its_way_again(length: int) 
         assert reason(PLAIN[:place] + bytes(length) + PLAIN[place + length :]) == "damaged"
 
 
+def test_a_hole_among_arithmetic_codes_is_named_whose_decoder_reads_anything() -> None:
+    data = PLAIN.replace(b"\xff\xc0", b"\xff\xc9", 1)
+    at = (SCAN["baseline"] + len(data)) // 2
+    with pytest.raises(ImageError, match="zeros in place of pixels"):
+        decode(data[:at] + bytes(16) + data[at + 16 :], 64, 64)
+
+
 def test_black_and_white_borders_are_no_holes() -> None:
     for colour in (0, 255):
         framed = Image.new("RGB", (2000, 1500), (colour,) * 3)
