@@ -18,7 +18,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from PIL.ImageCms import ImageCmsTransform
 
-_MAXIMUM_PROFILE = 8 * 2**20  # bytes; profiles of printers have up to 3 MiB
+MAXIMUM_PROFILE = 8 * 2**20  # bytes; profiles of printers have up to 3 MiB
 _SAME = 2  # levels of 255: what a conversion changes at most where a profile is sRGB by another name
 _D65 = (0.3127, 0.3290)
 _SRGB = (_D65, (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))  # white, red, green, blue: x and y
@@ -82,7 +82,7 @@ def _transform(profile: bytes, mode: str) -> tuple[ImageCmsTransform | None, str
         return None, "colour profile ignored: this Pillow has no LittleCMS"
     if mode not in _SPACES:
         return None, f"colour profile ignored: pixels of mode {mode}"
-    if len(profile) > _MAXIMUM_PROFILE:
+    if len(profile) > MAXIMUM_PROFILE:
         return None, "colour profile ignored: too large"
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -6,7 +6,7 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,16 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from lesionflow.errors import ImageError
-from lesionflow.images.colour import gamma_profile, named_profile
+from lesionflow.images.colour import MAXIMUM_PROFILE, gamma_profile, named_profile
 from lesionflow.images.complaints import complaint
 from lesionflow.images.iso_media import boxes, clean_aperture, hole, named_colours, other_codec, read_items
 from lesionflow.images.limits import MAXIMUM_STORED_PIXELS, check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, joined
 from lesionflow.images.quiet import quietly
 
+_PICTURE_OF_PNG = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf")
+_TURNS_OF_PNG = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # texts that say how the camera was held
+_LONGEST_TEXT = 2**17  # bytes, packed: Pillow 13 refuses a file for 1 MiB of text
 _UNSPECIFIED = 2  # of what cICP says in numbers
 _SPACES_OF_JP2 = (16, 17, 18)  # sRGB, grey and YCbCr of it
 _WITHOUT_CODESTREAM = {b"ftbl": "in fragments", b"mhdr": "a document of several layers", b"moov": "a film"}
@@ -50,7 +53,7 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
     profile, note = image.info.get("icc_profile") or b"", ""
     narrow = False
     if kind == "PNG":
-        profile, note, narrow = _check_png(data, profile)
+        profile, note, narrow = _check_png(data)
     elif kind == "JPEG 2000":
         profile = _in_header_of_jp2(data, b"colr", (2, 3))[3:]
     elif kind == "BMP":
@@ -126,6 +129,8 @@ def size_with_pillow(kind: str, data: bytes) -> tuple[int, int]:
 def _open(kind: str, data: bytes) -> Any:
     if kind == "JPEG 2000" and (found := _WITHOUT_CODESTREAM.keys() & {box for box, *_ in boxes(data, 0, len(data))}):
         raise ImageError("unsupported", f"JPEG 2000, {_WITHOUT_CODESTREAM[found.pop()]}; save it as PNG")
+    if kind == "PNG":
+        data = _picture_of_png(data)
     if kind == "HEIF" and (codec := other_codec(read_items(data))):
         raise ImageError("unsupported", f"HEIF of {codec}; save it as JPEG or PNG")
     openers: dict[str, Callable[[io.BytesIO], Image.Image]] = {
@@ -281,7 +286,28 @@ def _profile_of_bmp(data: bytes) -> bytes:
     return data[14 + start : 14 + start + length] or b"missing"
 
 
-def _check_png(data: bytes, profile: bytes) -> tuple[bytes, str, bool]:
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The chunks of a PNG: kind, and where the content starts and ends. Raises `ImageError` where it breaks off."""
+    start, kind = 8, b""
+    while kind != b"IEND":
+        kind, start, length = data[start + 4 : start + 8], start + 8, int.from_bytes(data[start : start + 4], "big")
+        if len(kind) < 4 or start + length + 4 > len(data):
+            raise ImageError("damaged", "it breaks off")
+        yield kind, start, start + length
+        start += length + 4
+
+
+def _picture_of_png(data: bytes) -> bytes:
+    """A PNG without what Pillow would refuse it for and the picture does not need: long texts, profiles, animations."""
+    kept = [
+        data[start - 8 : end + 4]
+        for kind, start, end in _chunks(data)
+        if kind in _PICTURE_OF_PNG or (data.startswith(_TURNS_OF_PNG, start) and end - start < _LONGEST_TEXT)
+    ]
+    return data[:8] + b"".join(kept)
+
+
+def _check_png(data: bytes) -> tuple[bytes, str, bool]:
     """The profile of a PNG file, a note about it, and whether its range is narrow.
 
     Raises `ImageError` for a wrong checksum or no end.
@@ -292,28 +318,31 @@ def _check_png(data: bytes, profile: bytes) -> tuple[bytes, str, bool]:
     if data[12:16] == b"CgBI":
         raise ImageError("unsupported", "a PNG of Apple's own kind, as in programs for phones; save it as PNG")
     found: dict[bytes, bytes] = {}
-    position = 8
-    while True:
-        length = int.from_bytes(data[position : position + 4], "big")
-        kind, end = data[position + 4 : position + 8], position + 8 + length
-        if len(kind) < 4 or end + 4 > len(data):
-            raise ImageError("damaged", "it breaks off")
-        if zlib.crc32(memoryview(data)[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+    for kind, start, end in _chunks(data):
+        if zlib.crc32(memoryview(data)[start - 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             raise ImageError("damaged", f"wrong checksum of its chunk {kind.decode('latin-1')!r}")
-        if kind in (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"IDAT") and b"IDAT" not in found:
-            found.setdefault(kind, data[position + 8 : end])
-        if kind == b"IEND":
-            break
-        position = end + 4
+        if b"IDAT" not in found:
+            found.setdefault(kind, data[start:end])
+    frames = int.from_bytes(found[b"acTL"][:4], "big") + (b"fcTL" not in found) if b"acTL" in found else 1
+    note = f"frame 1 of {frames}" if frames > 1 else ""
     numbers = found.get(b"cICP", b"")
     narrow = len(numbers) == 4 and numbers[3] == 0
     if len(numbers) == 4 and _UNSPECIFIED not in numbers[:2]:
-        return *named_profile(numbers[0], numbers[1]), narrow
-    if b"iCCP" in found and not profile:
-        return b"cannot be unpacked", "", narrow  # which Pillow passes over
-    if profile or b"sRGB" in found or len(found.get(b"gAMA", b"")) != 4:
-        return profile, "", narrow
-    return gamma_profile(found[b"gAMA"], found.get(b"cHRM", b"")), "", narrow
+        profile, said = named_profile(numbers[0], numbers[1])
+        return profile, joined(note, said), narrow
+    if b"iCCP" in found:
+        return _unpacked(found[b"iCCP"].partition(b"\0")[2][1:]), note, narrow
+    if b"sRGB" in found or len(found.get(b"gAMA", b"")) != 4:
+        return b"", note, narrow
+    return gamma_profile(found[b"gAMA"], found.get(b"cHRM", b"")), note, narrow
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """A profile, or what is none."""
+    try:
+        return zlib.decompressobj().decompress(packed, MAXIMUM_PROFILE + 1) or b"empty"
+    except zlib.error:
+        return b"cannot be unpacked"
 
 
 def _check_webp(data: bytes) -> None:
@@ -382,15 +411,10 @@ def _check_rows(data: bytes, image: Image.Image) -> None:
     if image.crop((0, image.height - 1, image.width, image.height)).tobytes().strip(b"\0") and data[28] == 0:
         return  # the last row is there; of interlaced images (byte 28) rows do not come in order
     expected, unpacked, total = _png_bytes(data), zlib.decompressobj(), 0
-    position = 8
-    while data[position + 4 : position + 8] != b"IEND":
-        length = int.from_bytes(data[position : position + 4], "big")
-        if data[position + 4 : position + 8] == b"IDAT":
-            chunk = data[position + 8 : position + 8 + length]
-            while chunk and total < expected:
-                total += len(unpacked.decompress(chunk, 2**20))
-                chunk = unpacked.unconsumed_tail
-        position += 12 + length
+    for chunk in (data[start:end] for kind, start, end in _chunks(data) if kind == b"IDAT"):
+        while chunk and total < expected:
+            total += len(unpacked.decompress(chunk, 2**20))
+            chunk = unpacked.unconsumed_tail
     if total < expected:
         raise ImageError("damaged", f"{total:,} of {expected:,} bytes of pixels")
 

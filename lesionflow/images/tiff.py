@@ -30,6 +30,7 @@ _FILL_ORDER, _SAMPLES, _ROWS, _PLANAR, _COLOURS, _SUBDIRECTORIES, _EXTRA, _FORMA
     266, 277, 278, 284, 320, 330, 338, 339, 347, 34675,
 )  # fmt: skip
 _STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 273, 279, 322, 323, 324, 325
+_OLD_STREAM, _OLD_STREAM_BYTES = 513, 514
 _KINDS = {
     1: "B",
     3: "H",
@@ -44,7 +45,7 @@ _KINDS = {
 }  # of numbers; struct's letter
 _HEADER = 8  # bytes
 _REDUCED, _MASK = 1, 4
-_NONE, _JPEG, _PACKBITS = 1, 7, 32773
+_NONE, _OLD_JPEG, _JPEG, _PACKBITS = 1, 6, 7, 32773
 _DEFLATE = (8, 32946)
 # Zeros that are no pixels, by compression: LZW was seen to write 4 in a row; Zstandard keeps a block of 128 KiB as it
 # is where packing saves less than 2 KiB of it, as noise with a row of black. Others have checksums.
@@ -196,7 +197,7 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
             raise struct.error
         if tag in (_PROFILE, _JPEG_TABLES):
             texts[tag] = data[first : first + size]
-        elif tag < 340:
+        elif tag < 340 or tag in (_OLD_STREAM, _OLD_STREAM_BYTES):
             values[tag], offsets[tag] = struct.unpack_from(f"{order}{number}{letter}", data, first), first
     return _Page(offset, values, offsets, texts.get(_PROFILE, b""), texts.get(_JPEG_TABLES, b"")), following
 
@@ -253,6 +254,11 @@ def _check_strips(data: bytes, page: _Page) -> None:
             _check_jpeg(data[offset : offset + count], page.tables)
         elif compression in _DEFLATE:
             _check_deflate(_strip(data, page, offset, offset + count), _MOST_UNPACKED)
+    if compression == _OLD_JPEG and counts:
+        start, length = page.first(_OLD_STREAM, offsets[0]), page.first(_OLD_STREAM_BYTES, counts[0])
+        stream = data[start : start + length].rstrip(b"\0")
+        if stream.startswith(b"\xff\xd8") and stream.endswith(b"\xff\xd9"):  # others hold tables alone
+            _check_jpeg(stream, b"")
     if compression not in (_NONE, _PACKBITS) or page.first(_PHOTOMETRIC, 0) == 6:  # of YCbCr, colour is sampled
         return
     samples = 1 if planes > 1 else page.first(_SAMPLES, 1)

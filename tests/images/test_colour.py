@@ -220,6 +220,14 @@ def test_a_broken_profile_is_ignored_and_said(broken: bytes) -> None:
     assert np.array_equal(found.pixels[0, 0], SKIN) and found.note == "colour profile ignored: it is broken"
 
 
+def test_a_profile_of_a_png_may_be_long() -> None:
+    """Pillow refuses a file for more than 1 MiB of it."""
+    tag = profile("Display P3") + bytes(2**21)
+    tag = struct.pack(">I", len(tag)) + tag[4:]
+    found = decoded(png(Image.new("RGB", (32, 32), SKIN), iCCP=b"ICC\0\0" + zlib.compress(tag)))
+    assert found.note == "converted from Display P3"
+
+
 def test_a_profile_that_cannot_be_unpacked_is_said() -> None:
     found = decoded(png(Image.new("RGB", (32, 32), SKIN), iCCP=b"ICC\0\0no stream of zlib"))
     assert np.array_equal(found.pixels[0, 0], SKIN) and found.note == "colour profile ignored: it is broken"

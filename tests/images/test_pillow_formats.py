@@ -72,6 +72,24 @@ def test_a_png_of_a_narrow_range_is_brought_to_the_full_one(mode: str) -> None:
 
 
 @pytest.mark.parametrize("before", [b"IDAT", b"IEND"])
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (b"zTXt", b"prompt\0\0" + zlib.compress(bytes(generator.integers(32, 127, 2**20 + 1, np.uint8)))),
+        (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + b"<x/>" * 2**18),
+        (b"pHYs", b"\0"), (b"acTL", b""), (b"fcTL", bytes(26)), (b"fcTL", b"\0\0\0\7" + bytes(22)),
+    ],
+)  # fmt: skip
+def test_what_stands_beside_the_pixels_of_a_png_makes_it_no_damaged_one(
+    before: bytes, kind: bytes, content: bytes
+) -> None:
+    """Pillow refuses more than 1 MiB of text, and what it cannot make sense of."""
+    data = saved(NOISE, "PNG")
+    assert np.array_equal(decode(with_chunk(data, before, kind, content), 16, 16), decode(data, 16, 16))
+    assert header(with_chunk(data, before, kind, content)) == ("PNG", 64, 48)
+
+
+@pytest.mark.parametrize("before", [b"IDAT", b"IEND"])
 def test_a_png_is_turned_wherever_that_stands(before: bytes) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -242,6 +242,17 @@ def test_damage_within_a_strip_of_jpeg_is_named() -> None:
     assert reason(data[:20_000] + data[30_000:32_000] + data[22_000:]) == "damaged"
 
 
+def test_damage_within_an_old_jpeg_is_named() -> None:
+    """Compression 6: the stream is a strip, and its place and length stand in tags of their own."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (100, 100, 3), np.uint8))
+    buffer = io.BytesIO()
+    noise.save(buffer, "JPEG", subsampling=0)
+    stream = buffer.getvalue()
+    tags = page(np.asarray(noise), t259=6, t262=6, t512=1, t513=8, t514=len(stream), t530=[1, 1])
+    assert np.abs(decode(tiff((tags, [stream])), 50, 50).astype(int) - decode(stream, 50, 50)).max() <= 3
+    assert reason(tiff((tags, [stream[:5000] + bytes(400) + stream[5400:]]))) == "damaged"
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
