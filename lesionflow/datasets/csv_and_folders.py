@@ -7,6 +7,7 @@ in the folder of each part (https://huggingface.co/docs/datasets/image_dataset#i
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,10 +56,7 @@ def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
     if "path" not in table.columns:
         table["dx"] = one_label(table, file, words)
         return RawLabels(file, table, [(word,) for word in table["dx"]], file.parent)
-    if empty := [number for number, path in enumerate(table["path"], start=2) if not path]:
-        told = f"{counted(len(empty), 'row')} with an empty path: row {first_few(empty)}, where the header is row 1"
-        raise DataError(f"{file}: {told}; fill them in, or leave the rows out")
-    table["path"] = [_joined(file.parent, path) for path in table["path"]]
+    table["path"] = _joined(table["path"], file)
     return _read_rows(table, file, words)
 
 
@@ -93,7 +91,7 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
             table["dx"] = folders
         table = _with_columns(table, words, file)
         table["dx"] = one_label(table, file, words)
-        table["path"] = [_joined(file.parent, name) for name in table["path"]]
+        table["path"] = _joined(table["path"], file)
         tables.append(table[[name for name in ("path", "dx", *FURTHER) if name in table.columns]])
     return _read_rows(pd.concat(tables, ignore_index=True).fillna(""), folder, words)
 
@@ -194,12 +192,23 @@ def _read_rows(table: pd.DataFrame, source: Path, words: LabelWords, warnings: t
     return RawLabels(source, table, [(word,) for word in table["dx"]], warnings=warnings)
 
 
-def _joined(base: Path, path: str) -> str:
-    """A path of a table, also one that was written on Windows, or as `file:///folder/1.jpg`."""
+def _joined(paths: pd.Series, file: Path) -> list[str]:
+    """The paths of a table as they can be opened. Raises `DataError` where some are empty."""
+    if empty := [number for number, path in enumerate(paths, start=2) if not path]:
+        told = f"{counted(len(empty), 'row')} with an empty path: row {first_few(empty)}, where the header is row 1"
+        raise DataError(f"{file}: {told}; fill them in, or leave the rows out")
+    return [_opened_as(file.parent, path) for path in paths]
+
+
+def _opened_as(base: Path, path: str) -> str:
+    """A path of a table, also as `file:///folder/1.jpg`, written on Windows, or with the umlauts of another system."""
     if is_url(path):
         return str(path_here(path, "path"))
-    joined = os.path.join(base, path)
-    return joined if "\\" not in path or os.path.exists(joined) else os.path.join(base, path.replace("\\", "/"))
+    if path.isascii() and "\\" not in path:
+        return os.path.join(base, path)
+    here = path.replace("\\", "/")
+    forms = (path, here, *(unicodedata.normalize(form, here) for form in ("NFC", "NFD")))
+    return os.path.join(base, next((form for form in forms if os.path.exists(os.path.join(base, form))), here))
 
 
 def one_label(table: pd.DataFrame, source: Path, words: LabelWords, may_be_empty: bool = False) -> pd.Series:

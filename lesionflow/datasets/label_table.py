@@ -91,7 +91,7 @@ def read_header(file: Path) -> list[str]:
         with open(file, "rb") as stream:
             text = _decode(stream.read(65_536), file, cut=True)
         if file.suffix.lower() == ".jsonl":
-            return [str(key) for key in json.loads(text.splitlines()[0])]
+            return [str(key) for key in json.loads(_lines(text).readline())]
         return [name.strip() for name in _first_row(text)[0]]
     except (OSError, ValueError, DataError, csv.Error, IndexError):
         return []
@@ -193,7 +193,7 @@ def _read_json_lines(text: str, file: Path) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_lines(text), start=1):
         if not line.strip():
             continue
         try:
@@ -204,6 +204,11 @@ def _read_json_lines(text: str, file: Path) -> pd.DataFrame:
             raise DataError(f"{file}: line {number} is no object with the columns as keys")
         rows.append({key: _as_text(value) for key, value in row.items()})
     return pd.DataFrame(rows, dtype=str).fillna("")
+
+
+def _lines(text: str) -> io.StringIO:
+    """The lines of a text as files have them; `str.splitlines` ends some at signs that a value may hold."""
+    return io.StringIO(text, newline=None)
 
 
 def _as_text(value: object) -> str:

@@ -55,7 +55,7 @@ from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete, contents_of_files
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, ImageError, counted, first_few
-from lesionflow.images.containers import MAXIMUM_BYTES, archive_members, is_archive, read_member
+from lesionflow.images.containers import HDF5_SUFFIXES, MAXIMUM_BYTES, archive_members, is_archive, read_member
 from lesionflow.images.discovery import default_cache, walk_images
 from lesionflow.storage.location import location_text, path_here
 
@@ -279,6 +279,11 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
         advice = f"there are {told}; give the one with the labels itself: {ITS_OWN_COLUMNS}"
     elif others:
         advice = f"save {first_few(sorted(map(str, others)))} as CSV or JSON lines, and the images as files beside it"
+    elif folders := [entry.name for entry in visible_folders(folder)]:
+        advice = (
+            f"no table of labels, and no folder is named like a diagnosis ({first_few(folders)}); say what such words "
+            "mean with --labels FILE, or which diagnoses there are with --diagnoses"
+        )
     else:
         advice = (
             f"there is no table of labels; give one with path and diagnosis, the folder with {METADATA_NAMES[0]}, one "
@@ -320,6 +325,7 @@ def _as_folder(archive: Path) -> Iterator[Path]:
         root = Path(temporary) / archive.name
         root.mkdir()
         there: dict[str, tuple[int, int]] = {}
+        holders: list[str] = []
         for member in archive_members(archive):
             content = member.CRC, member.file_size
             if there.setdefault(member.filename, content) != content:
@@ -327,20 +333,26 @@ def _as_folder(archive: Path) -> Iterator[Path]:
                     f"{archive}: {member.filename} is in it twice and differs; make it anew with one of them"
                 )
             unpacked = root / member.filename
-            unpacked.parent.mkdir(parents=True, exist_ok=True)
-            if unpacked.suffix.lower() not in TABLE_SUFFIXES:
-                unpacked.write_text(f"{member.CRC} {member.file_size}")
+            if unpacked.suffix.lower() in HDF5_SUFFIXES:
+                holders.append(member.filename)
                 continue
-            if member.file_size > MAXIMUM_BYTES:
+            is_table = unpacked.suffix.lower() in TABLE_SUFFIXES
+            if is_table and member.file_size > MAXIMUM_BYTES:
                 raise DataError(f"{archive}: {member.filename} has more than {MAXIMUM_BYTES // 2**20} MiB; unpack it")
             try:
-                unpacked.write_bytes(read_member(archive / member.filename))
+                unpacked.parent.mkdir(parents=True, exist_ok=True)
+                unpacked.write_bytes(read_member(archive / member.filename) if is_table else repr(content).encode())
             except ImageError as error:
                 raise DataError(f"{archive}: {member.filename}: {error.detail}") from error
+            except OSError as error:  # of its name, or a full disk
+                raise DataError(
+                    f"{archive}: {member.filename}: {error.strerror}; unpack it, and give the folder"
+                ) from error
         try:
             yield _without_wrapping(root)
         except DataError as error:
-            raise DataError(str(error).replace(str(root), str(archive))) from error
+            told = f"; images in {first_few(holders)} are read where the archive is unpacked" if holders else ""
+            raise DataError(str(error).replace(str(root), str(archive)) + told) from error
 
 
 def _within(archive: Path, path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -107,7 +108,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     warnings = list(raw.warnings)
     table = raw.table.copy()
     if raw.images is not None:
-        table["image_id"] = _without_folders(without_endings(table["image_id"]))
+        table["image_id"] = _without_folders(without_endings(table["image_id"].map(_composed)))
     for column in ("lesion_id", "patient_id"):
         if column in table.columns:
             table[column] = without_fractions(table[column].str.strip().where(~is_missing(table[column]), ""))
@@ -152,7 +153,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         table = _with_files(table, raw, warnings)
     else:
         files = [file for file in find_images(raw.images) if raw.takes is None or raw.takes(file)]
-        files = [file for file in files if Path(file).stem not in elsewhere]
+        files = [file for file in files if _composed(Path(file).stem) not in elsewhere]
         table, unmatched = match_images(table, files, raw.incomplete)
         warnings += unmatched
     for column in ATTRIBUTES:
@@ -302,7 +303,7 @@ def match_images(table: pd.DataFrame, files: Sequence[str], incomplete: bool = F
     """
     files_of: dict[str, list[str]] = {}
     for file in files:
-        files_of.setdefault(Path(file).stem, []).append(file)
+        files_of.setdefault(_composed(Path(file).stem), []).append(file)
     image_ids, warnings = table["image_id"].tolist(), []
     if missing := [image_id for image_id in image_ids if image_id not in files_of]:
         told = f"{counted(len(missing), 'metadata row', 'has', 'have', of=len(image_ids))} no image file"
@@ -325,6 +326,11 @@ def match_images(table: pd.DataFrame, files: Sequence[str], incomplete: bool = F
         images = counted(len(extra), "image", "has no metadata row and is", "have no metadata row and are")
         warnings.append(f"{images} left out: {first_few(extra)}")
     return table.assign(path=[files_of[image_id][0] for image_id in image_ids]), warnings
+
+
+def _composed(name: str) -> str:
+    """A name with each umlaut as one sign: Macs write two, and people's tables one."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object]) -> str:

@@ -8,6 +8,7 @@ the metrics are of the labelled images alone.
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -218,8 +219,8 @@ def _rows(report: ReportTable) -> _Rows:
 
 
 def _whole(path: str) -> str:
-    """A path without the number of the first frame, which is the file itself."""
-    return path.removesuffix("#1")
+    """A path without the number of the first frame, which is the file itself, and with each umlaut as one sign."""
+    return unicodedata.normalize("NFC", path).removesuffix("#1")
 
 
 def _known(lesions: Iterable[object]) -> list[str]:

@@ -112,3 +112,23 @@ def test_an_image_that_an_archive_does_not_hold(fifty_images: Path, tmp_path: Pa
     archive = zipped(fifty_images, tmp_path / "set.zip")
     with pytest.raises(ImageError, match=r"not_found: set.zip holds no none.jpg"):
         read_image_bytes(str(archive / "none.jpg"))
+
+
+def test_an_archive_that_cannot_lie_on_disk_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("labels.csv/1.jpg", b"1")
+        archive.writestr("labels.csv", b"path,diagnosis\n1.jpg,nv\n")
+    with pytest.raises(DataError, match=r"set.zip: labels.csv: Is a directory; unpack it"):
+        read_labelled_images(tmp_path / "set.zip")
+
+
+def test_hdf5_in_an_archive_is_named_and_images_beside_it_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "set.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("train-metadata.csv", b"isic_id,target,patient_id,iddx_1\nISIC_1,1,IP_1,Melanoma\n")
+        archive.writestr("train-image.hdf5", b"an HDF5 file")
+    with pytest.raises(DataError, match=r"images in train-image.hdf5 are read where the archive is unpacked"):
+        read_labelled_images(file)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("train-image/image/ISIC_1.jpg", b"\xff\xd8\xff\xe0")
+    assert read_labelled_images(file).table["dx"].tolist() == ["mel"]

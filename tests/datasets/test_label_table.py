@@ -4,6 +4,7 @@ import codecs
 import gzip
 import itertools
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -344,6 +345,18 @@ def test_paths_as_addresses_and_in_other_capitals(own: Callable[[Edit], Path], f
     assert found.digest == read_labelled_images(fifty_images).digest
     with pytest.raises(DataError, match=r"50 of 50 images are not there: .*; there is .*\.jpg: write the paths as"):
         read_labelled_images(own(lambda rows: rows.assign(path=rows["path"].str.replace(".jpg", ".JPG"))))
+
+
+def test_umlauts_are_the_same_however_a_system_writes_them(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / unicodedata.normalize("NFD", "Mädchen.jpg"))
+    for table in ("image_id,diagnosis\nMädchen,nv\n", "path,diagnosis\nMädchen.jpg,nv\n"):
+        (tmp_path / "labels.csv").write_text(unicodedata.normalize("NFC", table))
+        assert len(read_labelled_images(tmp_path).table) == 1
+
+
+def test_lines_end_where_files_end_them(write: Callable[..., Path]) -> None:
+    file = write('{"file_name": "1.jpg", "label": "nv", "lesion_id": "a\u2028b\x85"}\n', "metadata.jsonl")
+    assert read_table(file)["lesion_id"].tolist() == ["a\u2028b"] and len(read_header(file)) == 3
 
 
 def test_a_broken_table_in_a_folder_is_named(write: Callable[..., Path], tmp_path: Path) -> None:

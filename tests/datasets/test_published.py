@@ -400,6 +400,12 @@ def test_an_image_folder_as_csv_and_as_json_lines(image_folder: Path, fifty_imag
     assert read_labelled_images(image_folder).digest == expected.digest
 
 
+def test_rows_of_an_image_folder_without_a_name_are_named(tmp_path: Path) -> None:
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "1.jpg", "label": "nv"}\n{"label": "nv"}\n')
+    with pytest.raises(DataError, match=r"metadata.jsonl: 1 row with an empty path: row 3"):
+        read_labelled_images(tmp_path)
+
+
 def test_a_broken_table_of_one_part_is_refused(image_folder: Path) -> None:
     (image_folder / "test" / "metadata.csv").write_bytes(b"file_name,label\n1.jpg,nv" + b"\0" * 40)
     with pytest.raises(DataError, match=r"test/metadata.csv: ends in null characters"):
