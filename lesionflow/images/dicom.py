@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zlib
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, generate_fragments, get_frame, parse_fragments
 from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_windowing, as_pixel_options, get_decoder
+from pydicom.pixels import apply_color_lut, as_pixel_options, get_decoder
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -107,6 +108,8 @@ class Dicom:
             raise ImageError("unsupported", f"{self.kind} with {dataset.SamplesPerPixel} samples a pixel")
         if self.kind in COLOUR and dataset.get("PixelRepresentation"):
             raise ImageError("unsupported", f"{self.kind} with signed samples")
+        if self.kind in COLOUR:
+            dataset.setdefault("PlanarConfiguration", 0)  # which other readers take it for, too
         high = dataset.get("HighBit")
         self.unused = 0 if high is None else int(high) + 1 - self.bits  # bits below those that count
         if not 0 <= self.unused <= allocated - self.bits:
@@ -264,29 +267,34 @@ class Dicom:
         """(rows, columns) stored values to uint8 as the file wants them shown, and a note: modality, window, inversion.
 
         Without a window the full range of the stored bits is shown, not that of this image's values: the same value is
-        as bright in every image. Follows DICOM PS3.3 C.11.1, C.11.2 and C.11.6, as far as pydicom does.
+        as bright in every image. Follows DICOM PS3.3 C.11.1, C.11.2 and C.11.6.
         """
-        dataset = self._of_frame(frame)
+        dataset, ignored = self._of_frame(frame), []
         low = -(2 ** (bits - 1)) if dataset.PixelRepresentation else 0
-        stored = np.arange(low, low + 2**bits)  # every value there can be: few, beside an image's pixels
+        values = np.arange(low, low + 2**bits)  # every value there can be: few, beside an image's pixels
         order = ">" if self.syntax == ExplicitVRBigEndian else "<"
-        if dataset.get("ModalityLUTSequence"):
-            values, bottom, top = _looked_up(stored, dataset.ModalityLUTSequence[0], order)
+        modality, shown_by = (dataset.get(name) for name in ("ModalityLUTSequence", "VOILUTSequence"))
+        rescaling, window = _numbers(dataset, "RescaleSlope", "RescaleIntercept"), _window(dataset)
+        if modality:
+            values, bottom, top = _looked_up(values, modality[0], order)
         else:
-            values = apply_modality_lut(stored, dataset)
-            bottom, top = float(values[0]), float(values[-1])  # a negative slope turns them round
-        window_counts = _has_window(dataset)
-        if dataset.get("VOILUTSequence"):
-            values, bottom, top = _looked_up(values, dataset.VOILUTSequence[0], order)
-        elif dataset.get("WindowWidth") is not None and window_counts:
-            values = apply_windowing(values, dataset)  # from bottom to top, even where the slope turned them round
-        else:
-            bottom, top = min(bottom, top), max(bottom, top)
+            slope, intercept = rescaling or (1.0, 0.0)
+            if not slope or not math.isfinite(slope * intercept):
+                ignored.append(_IGNORED.format("rescaling"))
+                slope, intercept = 1.0, 0.0
+            values = values * slope + intercept
+            bottom, top = sorted((float(values[0]), float(values[-1])))  # a negative slope turns them round
+        if shown_by:
+            values, bottom, top = _looked_up(values, shown_by[0], order)
+        elif window:
+            values, bottom, top = _windowed(values, *window), 0.0, 1.0
+        if window is None:
+            ignored.append(_IGNORED.format("window"))
         shown = np.clip((values - bottom) * (255 / ((top - bottom) or 1.0)) + 0.5, 0, 255).astype(np.uint8)
         if self.kind == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE":  # both say the same
             shown = 255 - shown
         shown = shown[np.clip(pixels.astype(np.int32) - low, 0, len(shown) - 1)]
-        return np.asarray(shown), "" if window_counts else _IGNORED.format("window")
+        return np.asarray(shown), joined(*ignored)
 
     def _of_frame(self, frame: int) -> pydicom.Dataset:
         """The data set, with what its groups say of how the values of a frame are shown: DICOM PS3.3, C.7.6.16."""
@@ -397,17 +405,35 @@ def _check_rle(content: bytes, expected: int) -> None:
             raise ImageError("damaged", "its run lengths do not come to the pixels of the frame")
 
 
-def _has_window(dataset: pydicom.Dataset) -> bool:
-    """Whether the window of a data set, if it has one, can be applied: DICOM PS3.3, C.11.2.1.2."""
+def _numbers(dataset: pydicom.Dataset, *names: str) -> list[float]:
+    """The first number of each of some elements, which may not be one; nothing where all are missing."""
+    numbers = []
+    values = [dataset.get(name) for name in names]
+    for value in values if any(value is not None for value in values) else ():
+        try:
+            numbers.append(float(value[0] if isinstance(value, MultiValue) else value))
+        except (IndexError, TypeError, ValueError):
+            numbers.append(math.nan)
+    return numbers
+
+
+def _window(dataset: pydicom.Dataset) -> tuple[str, float, float] | tuple[()] | None:
+    """Function, centre and width of a data set's window; nothing where it has none, None for one without sense."""
+    if dataset.get("WindowWidth") is None:
+        return ()
+    centre, width = _numbers(dataset, "WindowCenter", "WindowWidth")
     function = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
-    widths, centres = (
-        value if isinstance(value, MultiValue) else [value]
-        for value in (dataset.get("WindowWidth"), dataset.get("WindowCenter"))
-    )
-    if widths[0] is None:
-        return True
-    least = {"LINEAR": 1, "LINEAR_EXACT": 1e-9, "SIGMOID": 1e-9}.get(function, float("inf"))
-    return centres[0] is not None and float(widths[0]) >= least
+    least = {"LINEAR": 1, "LINEAR_EXACT": 1e-9, "SIGMOID": 1e-9}.get(function, math.inf)
+    return (function, centre, width) if math.isfinite(centre) and least <= width < math.inf else None
+
+
+def _windowed(values: np.ndarray, function: str, centre: float, width: float) -> np.ndarray:
+    """The values as shares of what is shown, some beyond 0 and 1: DICOM PS3.3, C.11.2.1.2 and C.11.2.1.3."""
+    if function == "SIGMOID":
+        return np.asarray(1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700))))
+    if function == "LINEAR":
+        centre, width = centre - 0.5, max(width - 1, 1e-9)
+    return (values - centre) / width + 0.5
 
 
 def _looked_up(values: np.ndarray, table: Any, order: str) -> tuple[np.ndarray, float, float]:

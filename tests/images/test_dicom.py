@@ -123,6 +123,23 @@ def test_a_window_that_makes_no_sense_is_ignored_and_said(window: dict[str, Any]
     assert found.note == "window ignored: it makes no sense"
 
 
+@pytest.mark.parametrize("text", [b"abc ", b"4,5 ", b"    ", b"nan ", b"inf "])
+@pytest.mark.parametrize("name", ["WindowCenter", "WindowWidth", "RescaleSlope", "RescaleIntercept"])
+def test_what_should_be_a_number_and_is_none_is_ignored_and_said(name: str, text: bytes) -> None:
+    numbers: dict[str, Any] = {
+        "WindowCenter": 128,
+        "WindowWidth": 256,
+        "RescaleSlope": 1,
+        "RescaleIntercept": 0,
+        name: 4321,
+    }
+    data = dicom(np.full((16, 16), 100, np.uint8), "MONOCHROME2", **numbers)
+    assert data.count(b"4321.0") == 1
+    ((_, found),) = decode_frames(data.replace(b"4321.0", text.ljust(6)), 8, 8)
+    assert isinstance(found, Decoded) and (found.pixels == 100).all()
+    assert found.note == f"{'window' if name.startswith('Window') else 'rescaling'} ignored: it makes no sense"
+
+
 def group(name: str, **elements: Any) -> Dataset:
     """What a multi-frame file says of one frame, or of all of them."""
     holder, item = Dataset(), Dataset()
@@ -305,6 +322,10 @@ def test_components_are_what_the_stream_or_else_the_file_says() -> None:
         for kind in kinds:
             data = dicom(encapsulate([stream]), kind, syntax=JPEGBaseline8Bit, size=(32, 32))
             assert np.abs(shown(data) - redden()).max() <= 12, (stream[:30], kind)
+
+
+def test_colours_without_a_word_of_planes_lie_pixel_by_pixel() -> None:
+    assert np.array_equal(shown(dicom(redden(), "RGB", delete="PlanarConfiguration")), redden())
 
 
 def test_uncompressed_ycbcr_in_planes() -> None:
@@ -516,8 +537,10 @@ def test_a_frame_of_fewer_bits_than_the_file_says_is_not_black(bits: int) -> Non
     pytest.importorskip("openjpeg")
     for kind, pixels in (("RGB", redden()), ("MONOCHROME2", redden()[..., 0])):
         stream = encapsulate([compressed(Image.fromarray(pixels), "JPEG2000", irreversible=False, no_jp2=True)])
-        data = dicom(stream, kind, syntax=JPEG2000Lossless, size=(32, 32), bits=bits, allocated=16)
-        assert np.array_equal(shown(data), np.broadcast_to(pixels.reshape(32, 32, -1), (32, 32, 3)))
+        for window in ({}, {"WindowCenter": 128, "WindowWidth": 256}):
+            stated: dict[str, Any] = {"size": (32, 32), "bits": bits, "allocated": 16, **window}
+            found = shown(dicom(stream, kind, syntax=JPEG2000Lossless, **stated))
+            assert np.array_equal(found, np.broadcast_to(pixels.reshape(32, 32, -1), (32, 32, 3)))
 
 
 def test_what_pads_a_frame_is_no_other_frame() -> None:
