@@ -72,19 +72,19 @@ SHOW = ""  # what `--labels` stands for without a file
 @click.argument("data", type=LABELLED, required=False)
 @option(
     "--labels", type=PATH_TEXT, is_flag=False, flag_value=SHOW, metavar="[FILE]",
-    help="YAML file that says what the words of the data mean; without one, show what they mean and stop.",
+    help="YAML file with the meaning of the data's words; without a file, print their meanings and stop.",
 )  # fmt: skip
 @options_of(LabelSetConfig)
 @option(
     "--out", default=Path("description"), show_default=True, type=FOLDER,
     help="Folder for description.json and description.html.",
 )  # fmt: skip
-@option("--overwrite", is_flag=True, help="Overwrite a description that is there already.")
+@option("--overwrite", is_flag=True, help="Overwrite an existing description.")
 @cache_option
 def describe(
     data: str | None, labels: str | None, diagnoses: str, out: Path, overwrite: bool, cache: Path | None
 ) -> None:
-    """Describe labelled images, a HAM10000 folder or 'demo': what they are, what is missing, which are copies.
+    """Describe labelled images, a HAM10000 folder or 'demo': their contents, missing values and copies.
 
     Counts diagnoses, lesions, metadata and files, and compares all pairs of images, also rotated and mirrored: copies
     of an image under different lesions would leak from the training part into the test part.
@@ -140,7 +140,7 @@ def describe(
 @truth_option
 @option(
     "--sampled", type=FILE, group=LATER, metavar="FILE",
-    help="Table of the images that were asked about: path and chance; each then counts by the inverse of its chance.",
+    help="Table of the sampled images: path and chance; each image is then weighted by the inverse of its chance.",
 )  # fmt: skip
 @options_of(EvaluationConfig)
 @tracking_uri_option
@@ -160,18 +160,18 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled images, with 95 % intervals from a bootstrap over lesions.
 
-    A value that too few lesions are behind has no interval, and diagnoses with few images are named.
+    Values that rest on too few lesions have no interval, and diagnoses with few images are named.
 
     DATA is a HAM10000 folder, a CSV with the columns path and diagnosis (and lesion_id, patient_id, age, sex,
-    localization, dx_type, where they are known; paths count from the CSV's folder), a folder with a folder for each
-    diagnosis, what isic-cli downloads, ISIC 2016 or 2017 part 3, 2018 Task 3, 2019, 2020 or 2024, BCN20000,
-    PAD-UFES-20, Derm7pt, PH2, MED-NODE, DDI, Fitzpatrick17k, a Hugging Face image folder, or 'demo'. MODEL is
-    models:/NAME@ALIAS, models:/NAME/VERSION, pretrained (which comes with lesionflow) or the folder of a bundle. On the
-    data that it was trained on, the test part of its own split is measured.
+    localization, dx_type, if known; with paths relative to the CSV), a folder with a folder for each diagnosis, a
+    download of isic-cli, ISIC 2016 or 2017 part 3, 2018 Task 3, 2019, 2020 or 2024, BCN20000, PAD-UFES-20, Derm7pt,
+    PH2, MED-NODE, DDI, Fitzpatrick17k, a Hugging Face image folder, or 'demo'. MODEL is models:/NAME@ALIAS,
+    models:/NAME/VERSION, pretrained (which comes with lesionflow) or the folder of a bundle. On the data that a model
+    was trained on, the test part of its own split is measured.
 
-    With --report and --truth in place of both, a report of scoring is measured with diagnoses that came later; images
-    are joined by path, or by name where no path agrees. Images that its model was trained on are told where the
-    registry has the model.
+    With --report and --truth instead of both, a report of 'lesionflow score' is measured by diagnoses that came later;
+    images are joined by path, or by file name if no path matches. If the registry has the report's model, images that
+    it was trained on are named.
 
     \b
     Example:
@@ -225,13 +225,15 @@ def _print_metrics(about: str, metrics: Mapping[str, Estimate], warnings: Sequen
         click.echo(f"  {name:38}{estimate.value:8.4f}   {ends(estimate, '.4f')}")
 
 
-@command(short_help="Draw a synthetic data set laid out like HAM10000.")
+@command(short_help="Generate a synthetic data set laid out like HAM10000.")
 @click.argument("folder", type=PATH)
-@option("--images", type=WholeNumber(100, 100_000), metavar="N", default=900, show_default=True, help="Images to draw.")
-@option("--seed", type=WholeNumber(0), metavar="N", default=0, show_default=True, help="Another seed, other lesions.")
+@option(
+    "--images", type=WholeNumber(100, 100_000), metavar="N", default=900, show_default=True, help="Number of images."
+)
+@option("--seed", type=WholeNumber(0), metavar="N", default=0, show_default=True, help="Seed of the lesions.")
 @options_of(LabelSetConfig)
 def demo(folder: Path, images: int, seed: int, diagnoses: str) -> None:
-    """Draw a synthetic data set laid out like HAM10000, for trying lesionflow out.
+    """Generate a synthetic data set laid out like HAM10000, for trying out lesionflow.
 
     \b
     Example:

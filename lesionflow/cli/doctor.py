@@ -27,10 +27,10 @@ _COLOURS = {"ok": None, "warning": "yellow", "problem": "red"}
 def doctor(
     ctx: click.Context, for_machines: bool, registered_model: str, tracking_uri: str | None, cache: Path | None
 ) -> None:
-    """Check this installation: versions, devices, the tracking store, the champion, disks; with advice.
+    """Check this installation (versions, devices, the tracking store, the champion, disks) and give advice.
 
-    Changes nothing and prints no password: paste the output into bug reports. A server that hangs costs a minute. Exits
-    with 1 if there is a problem; warnings do not count.
+    Changes nothing and prints no passwords: paste the output into bug reports. A server that hangs takes a minute.
+    Exits with 1 if there is a problem; warnings do not count.
 
     \b
     Example:
@@ -90,13 +90,13 @@ complete -o nosort -F _lesionflow_words lesionflow
 """
 
 
-@command(short_help="Print the script that has a shell complete commands.")
+@command(short_help="Print the completion script of a shell.")
 @click.argument("shell", type=Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that has a shell complete lesionflow's commands, options and values.
+    """Print the script that makes a shell complete lesionflow's commands, options and values.
 
-    The shell's start file runs it: ~/.bashrc, ~/.zshrc (after compinit) or ~/.config/fish/config.fish.
+    Run it from the shell's startup file: ~/.bashrc, ~/.zshrc (after compinit) or ~/.config/fish/config.fish.
 
     \b
     Example:

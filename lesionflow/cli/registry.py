@@ -61,15 +61,14 @@ def compare(
     for_machines: bool,
     tracking_uri: str | None,
 ) -> None:
-    """Print models side by side, and how each differs from the first; one alone is compared with the champion.
+    """Print models side by side with their differences from the first; a single one is compared with the champion.
 
     A MODEL is models:/NAME/VERSION, models:/NAME@ALIAS, models:/NAME/latest, models:/m-ID, runs:/ID/model, pretrained
-    (which comes with lesionflow) or the folder of a bundle. Differences are of validation, with 95 % intervals from a
-    paired bootstrap over lesions, and only where data and split are the same. A model of other diagnoses is compared on
-    the images that both have in validation, where one set of diagnoses maps onto the other.
+    (which comes with lesionflow) or the folder of a bundle. Differences are measured on validation, with 95 % intervals
+    from a paired bootstrap over lesions, and only if data and split are the same. A model with other diagnoses is
+    compared on the images that both have in validation, if one label set maps onto the other.
 
-    With --report and --truth, the two models of a night that was scored with --also are compared by diagnoses that came
-    later.
+    With --report and --truth, the two models of a night scored with --also are compared by diagnoses that came later.
 
     \b
     Example:
@@ -268,7 +267,7 @@ def _differences(title: str, differences: Mapping[str, Difference], labels: Labe
 @click.argument("bundle", type=MODEL)
 @option(
     "--registered-model", group=MLFLOW, metavar="NAME", type=REGISTERED_MODEL,
-    unset="as the training was told to, or lesionflow", help="Name in the model registry.",
+    unset="the training's, or lesionflow", help="Name in the model registry.",
 )  # fmt: skip
 @option(
     "--challenge/--no-challenge", default=True, help="Ask the gates whether it becomes champion.", show_default=True
@@ -281,10 +280,10 @@ def register(
 ) -> None:
     """Register a bundle on disk: one that a training could not register, or one from elsewhere.
 
-    BUNDLE is the folder that the training's message named, the folder of any bundle, one that 'mlflow artifacts
-    download' made, or pretrained, which comes with lesionflow. What a training has kept goes back into its run, with
-    all that the run did not get; another bundle gets a run of its own. As after a training, the gates decide whether it
-    becomes champion. One that is registered already is not registered a second time.
+    BUNDLE is the folder that the training's message named, the folder of any bundle, a download of 'mlflow artifacts
+    download', or pretrained, which comes with lesionflow. A bundle kept by a training is added to its run, with
+    everything else that the run is missing; other bundles get a new run. As after a training, the gates decide whether
+    it becomes champion. A bundle is never registered twice.
 
     \b
     Example:
@@ -326,7 +325,7 @@ def print_verdict(version: Version, verdict: Verdict) -> None:
 @report_option("Report of 'lesionflow score --also' of champion and version: its images decide in place of validation.")
 @truth_option
 @options_of(PromotionConfig)
-@option("--force", is_flag=True, help="Promote it although gates fail; needs --reason.")
+@option("--force", is_flag=True, help="Promote it even if gates fail; needs --reason.")
 @option("--reason", default="", help="Why; kept with the version and in the history.")
 @tracking_uri_option
 @migrate_option
@@ -334,11 +333,11 @@ def promote(name: str, version: int, **options: Any) -> None:
     """Make a registered version the champion if it passes the gates.
 
     The gates, on the validation part: same data and split as the champion, better balanced accuracy, no worse at
-    melanomas, calibrated. What each says is printed and kept as tags of the version. Exits with 1 if one fails.
+    melanomas, calibrated. The results are printed and kept as tags of the version. Exits with 1 if a gate fails.
 
     With --report and --truth, champion and version are compared on the images of a night that both scored (--also), so
-    that they may have been trained on different data. If either is known to be trained on some of these images, the
-    gate of the data fails.
+    they may have been trained on different data. If either is known to be trained on some of these images, the data
+    gate fails.
 
     \b
     Example:
@@ -372,9 +371,9 @@ def promote(name: str, version: int, **options: Any) -> None:
 @tracking_uri_option
 @migrate_option
 def rollback(name: str, **options: Any) -> None:
-    """Restore the previous champion; run again, the one before it.
+    """Restore the previous champion; a second time, the one before it.
 
-    NAME is that of the registered model, lesionflow where none is given.
+    NAME is the registered model, by default lesionflow.
 
     \b
     Example:
@@ -396,9 +395,9 @@ def rollback(name: str, **options: Any) -> None:
 @click.argument("name", type=REGISTERED_MODEL, default=DEFAULT_NAME)
 @tracking_uri_option
 def history(name: str, tracking_uri: str | None) -> None:
-    """List the champions, newest first: when, by which decision, why, and by whom.
+    """List the champions, newest first: when, by which decision, why and by whom each was promoted.
 
-    NAME is that of the registered model, lesionflow where none is given.
+    NAME is the registered model, by default lesionflow.
 
     \b
     Example:
@@ -430,23 +429,23 @@ def _print_gates(promotion: Promotion) -> None:
         click.echo(click.wrap_text(gate.reason, 80, "        ", "        "))
 
 
-@command(short_help="Write a model into a folder: bundle, other runtimes, hub.")
+@command(short_help="Export a model: bundle, other runtimes, hub.")
 @click.argument("model", type=MODEL)
 @click.argument("folder", required=False, type=FOLDER)
-@option("--out", type=FOLDER, metavar="FOLDER", help="Folder to write; it can be named without --out, too.")
+@option("--out", type=FOLDER, metavar="FOLDER", help="Folder to write; can also be given without --out.")
 @options_of(ExportConfig)
 @cache_option
 @tracking_uri_option
 def export(
     model: str, folder: Path | None, out: Path | None, tracking_uri: str | None, cache: Path | None, **options: Any
 ) -> None:
-    """Write a MODEL into FOLDER, which must be new or empty.
+    """Export a MODEL to FOLDER, which must be new or empty.
 
-    MODEL is written as for 'lesionflow score --model'. A bundle is copied, and every file verified: it scores,
-    evaluates and registers anywhere. Of onnx, litert, openvino and torch, the file takes pixels and gives calibrated
-    probabilities; what else is needed lies beside it as JSON, with a README that has the code to run it. It is compared
-    with the bundle on images, and refused where it says something else. Of hub, the folder is ready for an upload to
-    the Hugging Face hub.
+    MODEL is given as for 'lesionflow score --model'. With bundle, every file is copied and verified; the copy can be
+    scored, evaluated and registered anywhere. With onnx, litert, openvino and torch, the file takes pixels and gives
+    calibrated probabilities; beside it are a JSON file with everything else that is needed, and a README with the code
+    to run it. It is compared with the bundle on images, and refused if their answers differ. With hub, the folder is
+    ready for an upload to the Hugging Face hub.
 
     \b
     Example:
@@ -473,14 +472,14 @@ def export(
             click.echo(f"  {words:36}{bundle}   {artifact}")
 
 
-@command(short_help="Have a store's artifacts looked for where they were moved to.")
+@command(short_help="Correct the paths in a store whose folder was moved.")
 @click.argument("old", type=PATH)
 @click.argument("new", type=PATH)
 @tracking_uri_option
 def move_store(old: Path, new: Path, tracking_uri: str | None) -> None:
-    """Have the artifacts of an SQLite store looked for below NEW instead of OLD, after a folder was moved.
+    """Correct the artifact paths in an SQLite store after its folder was moved from OLD to NEW.
 
-    MLflow keeps absolute paths. All of them below OLD are rewritten in one transaction, after a backup of the database
+    MLflow keeps absolute paths. All paths below OLD are rewritten in one transaction, after a backup of the database
     beside it.
 
     \b

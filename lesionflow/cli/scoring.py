@@ -50,8 +50,8 @@ def score(
     Exits with 0 if all images were scored, 3 if some could not be read (they are rows with an error), 1 if scoring
     failed, 2 for wrong usage, 130 or 143 if it was interrupted or terminated: resume it with --resume.
 
-    Several machines: --engine ray hands the shards to a Ray cluster; or processes without a cluster do a part each with
-    --shard, and 'lesionflow merge' makes the report. Either way it is the one that a single run writes.
+    On several machines, --engine ray scores on a Ray cluster; without one, let each process score a part with --shard,
+    and merge the parts with 'lesionflow merge'. Either way, the report is the one that a single run writes.
 
     \b
     Example:
@@ -67,7 +67,7 @@ def score(
         ctx.exit(SOME_IMAGES_FAILED)
 
 
-@command(short_help="Make the report of what 'score --shard I/N' has done.")
+@command(short_help="Merge the parts of 'score --shard I/N' into one report.")
 @click.argument("parts", metavar="OUT", type=OUTPUT)
 @option(
     "--out", type=OUTPUT, group=REPORT, metavar="FILE", unset="OUT",
@@ -79,11 +79,11 @@ def score(
 def merge(
     ctx: click.Context, parts: str, out: str | None, tracking_uri: str | None, quiet: bool, **options: Any
 ) -> None:
-    """Make the report of what 'lesionflow score --shard I/N' has done.
+    """Merge the parts that 'lesionflow score --shard I/N' scored into one report.
 
-    OUT is what the parts were given as --out. Nothing is scored. Every part has to be there, of the same model, options
-    and list of images; the message about a missing one has the command that makes it. The report is written, then what
-    the parts kept beside it is removed.
+    OUT is the --out of the parts. Nothing is scored. All parts must be complete and have the same model, options and
+    list of images; if one is missing, the message has the command that makes it. When the report is written, the files
+    that the parts kept beside it are removed.
 
     Exits with 0 if all images were scored, 3 if some could not be read (they are rows with an error), 1 if parts are
     missing or the report cannot be written, 2 for wrong usage.
@@ -144,18 +144,18 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
 @click.argument("model", type=MODEL)
 @option(
     "--out", required=True, type=FOLDER, metavar="FOLDER",
-    help="Folder for the page; made.",
+    help="Folder for the page; created if missing.",
 )  # fmt: skip
 @options_of(WebConfig)
 @tracking_uri_option
 @cache_option
 def web(model: str, out: Path, tracking_uri: str | None, cache: Path | None, **options: Any) -> None:
-    """Make a web page with a MODEL in it: it scores images in the browser, and sends nothing to anybody.
+    """Make a web page that scores images with a MODEL in the browser, and sends nothing to anybody.
 
-    MODEL is written as for 'lesionflow score --model'. The folder holds all that the page needs: open its index.html,
-    or put it on any web server, from where browsers can install it as an app that works without a network. Images get
-    the calls of 'lesionflow score', and its CSV. The first time, ONNX Runtime Web is downloaded from the npm registry,
-    33 MB.
+    MODEL is given as for 'lesionflow score --model'. The folder holds everything that the page needs: open its
+    index.html, or put it on any web server, from which browsers can install it as an app that works without a network.
+    Calls and CSV are those of 'lesionflow score'. The first time, ONNX Runtime Web (33 MB) is downloaded from the npm
+    registry.
 
     \b
     Example:
@@ -171,7 +171,7 @@ def web(model: str, out: Path, tracking_uri: str | None, cache: Path | None, **o
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=IMAGES)
 @option(
     "--out", required=True, type=FOLDER, group=PICTURES, metavar="FOLDER",
-    help="Folder for the pictures; made.",
+    help="Folder for the pictures; created if missing.",
 )  # fmt: skip
 @model_option
 @options_of(ExplanationConfig)
@@ -213,7 +213,7 @@ def _print_explained(done: Explained) -> None:
 ALARM_EXIT_CODE = 4
 
 
-@command(short_help="Say which nights differ from the others, with a page.")
+@command(short_help="Compare nights of scoring, with a page.")
 @click.argument("reports", metavar="REPORT...", nargs=-1, required=True, type=FILE)
 @option(
     "--out", default=Path("monitor"), show_default=True, type=FOLDER,
@@ -223,13 +223,13 @@ ALARM_EXIT_CODE = 4
 @tracking_uri_option
 @click.pass_context
 def monitor(ctx: click.Context, reports: tuple[Path, ...], out: Path, tracking_uri: str | None, **options: Any) -> None:
-    """Say how nights differ from the first of them, from validation, and what is to be expected of them.
+    """Compare nights of scoring with the first ones and with validation, and estimate metrics without labels.
 
-    REPORT is what 'lesionflow score' wrote, one a night, in the order of time. Images of one lesion_id, a carried
-    column, count once in tests. The page has last night's counts, what changed, what waits for review, and a chart of
-    each value over the nights; the JSON has everything.
+    REPORTs are written by 'lesionflow score', one per night, and given in chronological order. Images with the same
+    lesion_id, if the reports have this column, count once in tests. The page has last night's counts, what changed,
+    what waits for review, and a chart of each value over the nights; the JSON has everything.
 
-    Exits with 0 if last night is within its limits, 4 if it is not, 1 if a report cannot be read or is of another model
+    Exits with 0 if last night is within its limits, 4 if it is not, 1 if a report cannot be read or has another model
     than the others, 2 for wrong usage.
 
     \b

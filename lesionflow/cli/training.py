@@ -37,11 +37,11 @@ WITH_RESUME = {"resume", *LOCATIONS, "tracking_uri", "migrate", "cache"}
 @options_of(TrainingConfig, flags_take_values=True)
 @option(
     "--config", type=CONFIGURATION, group=REPEATING, metavar="FILE",
-    help="YAML file with values for what is not given here; or what a run kept, runs:/RUN_ID/config.yaml.",
+    help="YAML file with values for options not given here, or that of a run, runs:/RUN_ID/config.yaml.",
 )  # fmt: skip
 @option(
     "--resume", group=REPEATING, metavar="RUN_ID",
-    help="Resume an interrupted run, with its options; files and models that have moved may be named anew.",
+    help="Resume an interrupted run with its options; for files and models that have moved, give the new location.",
 )  # fmt: skip
 @experiment_option(" of the runs")
 @registered_model_option
@@ -58,13 +58,13 @@ def train(
     cache: Path | None,
     **settings: Any,
 ) -> None:
-    """Train networks, track the runs and register the models; the better one can become champion.
+    """Train networks, track the runs and register the models; the best one can become champion.
 
     Every epoch saves a checkpoint in the run; --resume continues an interrupted training from the last one, in the same
     run. Exits with 130 or 143 if it was interrupted or terminated.
 
     A configuration file has the names of options as keys, such as 'epochs: 20'. It overrides the preset; environment
-    variables and options on the command line override it. Every run keeps a file that repeats it.
+    variables and options on the command line override it. Every run keeps a file with which it can be repeated.
 
     \b
     Example:

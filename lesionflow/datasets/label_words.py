@@ -228,7 +228,7 @@ def _quoted(word: str) -> str:
 def diagnoses_option(default: str | None = HAM10000.name, *, unset: str = "", group: str = "") -> Any:
     """The field `diagnoses` of a configuration; unset: what stands for it where the default is None."""
     return option(
-        default, f"The diagnoses that there are: {', '.join(BUILT_IN)}, or a YAML file of one's own.", kind=str,
+        default, f"Label set: {', '.join(BUILT_IN)}, or your own YAML file.", kind=str,
         metavar="SET", completes=(*BUILT_IN, FILES), unset=unset, group=group,
     )  # fmt: skip
 
@@ -236,7 +236,7 @@ def diagnoses_option(default: str | None = HAM10000.name, *, unset: str = "", gr
 def labels_option(default: str | None = "", *, group: str = "") -> Any:
     """The field `labels` of a configuration."""
     return option(
-        default, "YAML file that says what the words of the data mean.", kind=str, metavar="FILE", completes=(FILES,),
+        default, "YAML file with the meaning of the data's words.", kind=str, metavar="FILE", completes=(FILES,),
         unset="the words that 'lesionflow describe --labels' shows", group=group,
     )  # fmt: skip
 

@@ -38,12 +38,12 @@ class DownloadConfig:
         choices=tuple(PARTS),
     )  # fmt: skip
     accept_licence: bool = option(False, f"Accept the licence, {LICENCE}, without being asked.")
-    keep_archives: bool = option(False, "Keep the zip archives when they are unpacked.")
-    parallel: int = option(3, "Files to download at a time.", low=1, high=16)
+    keep_archives: bool = option(False, "Keep the zip archives after unpacking.")
+    parallel: int = option(3, "Files to download at the same time.", low=1, high=16)
     server: str = option(
         None, "Dataverse installation to download from, such as a mirror.", kind=str, unset=SERVER, metavar="URL"
     )
-    tries: int = option(7, "Tries in a row that bring nothing before giving up.", low=1, high=1000)
+    tries: int = option(7, "Consecutive attempts without progress before giving up.", low=1, high=1000)
 
     def __post_init__(self) -> None:
         """Check what can be known without asking anybody."""

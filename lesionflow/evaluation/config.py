@@ -25,20 +25,20 @@ class EvaluationConfig:
     diagnoses: str | None = diagnoses_option(None, unset="the model's")
     mapping: str | None = option(
         None,
-        "YAML file that says as which diagnosis of the data each of the model counts, or the other way round.",
+        "YAML file that maps the model's diagnoses to those of the data, or vice versa.",
         kind=str, metavar="FILE", completes=(FILES,), unset="by their words, and benign or malignant",
     )  # fmt: skip
     labels: str | None = labels_option(None)
     group_by: str | None = option(
-        None, "Measure lesions in place of images: one prediction each, of all their images.", kind=str,
+        None, "Measure lesions instead of images, with one prediction from all images of each.", kind=str,
         choices=("lesion_id",), unset="each image",
     )  # fmt: skip
     pool: str = pool_option()
-    tta: bool = option(False, "Average the eight flips and quarter turns of each image.")
+    tta: bool = option(False, "Average over the eight flips and quarter turns of each image.")
     resamples: int = option(2000, "Bootstrap resamples behind the intervals.", low=100, high=100_000)
     stability: int | None = option(
         None,
-        "How many images are scored again after harmless changes, such as mirrored; 0: none.",
+        "Number of images to score again after harmless changes, such as mirroring; 0: none.",
         kind=int, low=0, high=1_000_000,
         unset=f"{USUAL_IMAGES} where a page is written or a run logged, else 0",
     )  # fmt: skip
@@ -58,10 +58,10 @@ class ExplanationConfig:
     """How to explain images. Values out of range raise `UsageError` before any work starts."""
 
     target: str | None = option(
-        None, "Diagnosis to explain, by its short name.", kind=str, unset="the one that is called", group=PICTURES,
+        None, "Short name of the diagnosis to explain.", kind=str, unset="the one that is called", group=PICTURES,
         completes=HAM10000.names, metavar="NAME",
     )  # fmt: skip
-    overwrite: bool = option(False, "Replace pictures that are there already.", group=PICTURES)
+    overwrite: bool = option(False, "Replace existing pictures.", group=PICTURES)
 
     def __post_init__(self) -> None:
         check_options(self)

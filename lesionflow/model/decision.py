@@ -102,7 +102,7 @@ def pool_option(*, group: str = "") -> Any:
     """The field `pool` of a configuration."""
     return option(
         MEAN_LOGITS,
-        "How --group-by makes one prediction of several: mean of logits, mean of probabilities, or the most malignant.",
+        "How --group-by pools predictions: mean of logits, mean of probabilities, or the most malignant.",
         choices=POOLS, group=group, needs="--group-by COLUMN",
     )  # fmt: skip
 

@@ -16,17 +16,21 @@ class PromotionConfig:
     """What the gates ask. Values out of range raise `UsageError` before any work starts."""
 
     probability: float = option(
-        0.95, "How probably the balanced accuracy has to be better than the champion's.", low=0.5, high=1, group=GATES
+        0.95,
+        "Required probability that the balanced accuracy is better than the champion's.",
+        low=0.5,
+        high=1,
+        group=GATES,
     )
     melanoma_margin: float = option(
-        0.02, "How much lower than the champion's the sensitivity of the diagnosis not to miss (melanoma) may be.",
+        0.02, "How far the sensitivity to the diagnosis not to miss (melanoma) may fall below the champion's.",
         low=0, high=1, group=GATES,
     )  # fmt: skip
     ece_ceiling: float = option(
-        0.05, "Highest calibration error (ECE), or what chance gives on so few images.", low=0, high=1, group=GATES
+        0.05, "Highest calibration error (ECE), unless chance alone gives more.", low=0, high=1, group=GATES
     )
     stability_ceiling: float | None = option(
-        None, "Highest share of calls that any harmless change of the images may move.", kind=float, low=0, high=1,
+        None, "Highest share of calls that may change under any harmless change of images.", kind=float, low=0, high=1,
         group=GATES, unset="not asked",
     )  # fmt: skip
 

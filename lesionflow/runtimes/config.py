@@ -26,23 +26,23 @@ class ExportConfig:
         choices=(BUNDLE, *RUNTIMES, HUB),
     )  # fmt: skip
     precision: str = option(
-        FLOAT32, "Precision of the file; what float16 and int8 cost is measured on --data.", choices=PRECISIONS,
+        FLOAT32, "Precision of the file; the cost of float16 and int8 is measured on --data.", choices=PRECISIONS,
         group="Runtimes",
     )  # fmt: skip
     data: str | None = option(
-        None, "Labelled images that the cost of the precision is measured on; int8 takes its ranges from some.",
+        None, "Labelled images for measuring the cost of the precision and calibrating int8.",
         kind=str, metavar="DATA", completes=(FOLDERS,), unset="none, which float32 needs", group="Runtimes",
     )  # fmt: skip
     images: str | None = option(
-        None, "Images on which the file is compared with the bundle: what 'lesionflow score' takes.", kind=str,
+        None, "Images for comparing the file with the bundle; anything that 'lesionflow score' takes.", kind=str,
         metavar="IMAGES", completes=(FOLDERS, FILES), unset="those of --data, otherwise drawn ones", group="Runtimes",
     )  # fmt: skip
     max_difference: float | None = option(
-        None, "Largest difference of a probability from the bundle's; beyond it nothing is written.", kind=float,
+        None, "Largest difference of a probability from the bundle's; above it, nothing is written.", kind=float,
         low=0, high=1, unset=f"{PARITY_LIMITS[FLOAT32][0]:g}; {_OTHER}", group="Runtimes",
     )  # fmt: skip
     max_changed_calls: float | None = option(
-        None, "Largest share of calls that differ from the bundle's; beyond it nothing is written.", kind=float,
+        None, "Largest share of calls that differ from the bundle's; above it, nothing is written.", kind=float,
         low=0, high=1, unset=f"{PARITY_LIMITS[FLOAT32][1]:g}; {_OTHER_CALLS}", group="Runtimes",
     )  # fmt: skip
 

@@ -52,52 +52,54 @@ class ReportConfig:
         completes=(*report_columns(), *ON_REQUEST), several=True, metavar="NAMES",
     )  # fmt: skip
     top_k: int | None = option(
-        None, "Add the K most probable diagnoses; the first need not be the one called.", kind=int, low=1, high=1000,
+        None, "Add the K most probable diagnoses; the first may differ from the call.", kind=int, low=1, high=1000,
         group=REPORT,
     )  # fmt: skip
     html: Location | None = option(  # noqa: RUF009
-        None, "Write a page with a sortable table and thumbnails as well.", kind=Location, group=REPORT, metavar="FILE"
+        None, "Also write a page with a sortable table and thumbnails.", kind=Location, group=REPORT, metavar="FILE"
     )
     summary: Location | None = option(  # noqa: RUF009
-        None, "Write counts, failures and provenance as JSON as well.", kind=Location, group=REPORT, metavar="FILE"
+        None, "Also write counts, failures and provenance as JSON.", kind=Location, group=REPORT, metavar="FILE"
     )
     overwrite: bool = option(False, "Replace the report if it exists.", group=REPORT)
     group_by: str | None = option(
-        None, "One row for all images with the same value in a carried column, such as lesion_id.", kind=str,
-        unset="a row for each image", group=REPORT, metavar="COLUMN",
+        None, "One row per value of a carried-through column, such as lesion_id.", kind=str,
+        unset="one row per image", group=REPORT, metavar="COLUMN",
     )  # fmt: skip
     pool: str = pool_option(group=REPORT)
     rank_by: str | None = option(
-        None, "Add a column: the rank by malignant probability within a carried column, such as patient_id.", kind=str,
-        unset="no such column", group=REPORT, metavar="COLUMN",
+        None, "Add the rank by malignant probability among rows with the same value of a carried-through column, such "
+        "as patient_id.", kind=str, unset="no such column", group=REPORT, metavar="COLUMN",
     )  # fmt: skip
     sample: int | None = option(
-        None, "Write a list of N scored images for a person to review, with the chance that each had to be on it.",
-        kind=int, low=1, high=1_000_000, unset="no list", group=REVIEW,
+        None, "Write a list of N scored images to review, with the chance of each to be drawn.", kind=int, low=1,
+        high=1_000_000, unset="no list", group=REVIEW,
     )  # fmt: skip
     by: str = option(
         BY_BOTH,
-        "How they are drawn: in proportion to the model's uncertainty, all with the same chance, or half so, half so.",
+        "How they are drawn: in proportion to the model's uncertainty, all with the same chance, or the mean of both.",
         choices=CHOSEN_BY, group=REVIEW, needs="--sample N",
     )  # fmt: skip
     sample_out: Location | None = option(  # noqa: RUF009
-        None, "The list, CSV; `lesionflow evaluate --sampled` takes it.", kind=Location,
+        None, "File for the list, a CSV for `lesionflow evaluate --sampled`.", kind=Location,
         unset="OUT with -sample.csv in place of its ending", group=REVIEW, metavar="FILE", needs="--sample N",
     )  # fmt: skip
     sample_seed: int = option(
-        0, "Another seed draws other images.", low=0, high=2**31 - 1, group=REVIEW, needs="--sample N"
+        0, "Seed for drawing the images.", low=0, high=2**31 - 1, group=REVIEW, needs="--sample N"
     )
-    on_error: str = option("row", "What an image that cannot be read does.", choices=("row", "fail"), group=FAILURES)
+    on_error: str = option(
+        "row", "Whether an unreadable image is an error row or fails the run.", choices=("row", "fail"), group=FAILURES
+    )
     max_failures: str | None = option(
-        None, "Stop at more failed images than N, or than P%.", kind=str, unset="never stop", group=FAILURES,
+        None, "Stop if more than N images, or than P%, fail.", kind=str, unset="never stop", group=FAILURES,
         metavar="N|P%",
     )  # fmt: skip
     failed_as: str | None = option(
-        None, "With --format isic, whose scorer wants every image: give a failed one the shares of the diagnoses in "
+        None, "With --format isic, whose scorer needs every image: give a failed one the shares of the diagnoses in "
         "training, or leave it out.", kind=str, choices=(AS_PRIOR, OMITTED),
-        unset="refuse to write the report, and keep what is done", group=FAILURES,
+        unset="refuse to write the report, and keep finished work", group=FAILURES,
     )  # fmt: skip
-    log: bool = option(False, "Log the job as a run of the experiment NAME/scoring as well.", group=MLFLOW)
+    log: bool = option(False, "Log the job as an MLflow run in the experiment NAME/scoring.", group=MLFLOW)
     log_report: bool = option(
         False, "With --log, keep the report among the run's artifacts.", group=MLFLOW, needs="--log"
     )
@@ -149,20 +151,18 @@ class ReportConfig:
 class ScoringConfig(ReportConfig):
     """How to score and what to write. Values out of range raise `UsageError` before any work starts."""
 
-    overwrite: bool = option(
-        False, "Replace the report if it exists, and begin anew what was not finished.", group=REPORT
-    )
+    overwrite: bool = option(False, "Replace the report if it exists, and restart unfinished work.", group=REPORT)
     resume: bool = option(False, "Resume an interrupted run.", group=FAILURES)
-    recursive: bool = option(True, "Whether folders below a folder count.", group=IMAGES)
+    recursive: bool = option(True, "Include subfolders of a folder.", group=IMAGES)
     pattern: str | None = option(
         None, "Names of files to take from a folder, such as '*.png'.", kind=str, unset="by content", group=IMAGES
     )
     also: str | None = option(
         None,
-        "A second model, such as models:/NAME@challenger, asked about the same images; its columns begin with also_.",
+        "A second model for the same images, such as models:/NAME@challenger; its columns begin with also_.",
         kind=str, unset="one model", group=IMAGES, metavar="MODEL", completes=(FOLDERS, "pretrained", MODELS),
     )  # fmt: skip
-    tta: bool = option(False, "Average the eight flips and quarter turns; several times slower.", group=IMAGES)
+    tta: bool = option(False, "Average over the eight flips and quarter turns; several times slower.", group=IMAGES)
     device: str = option("auto", "Where the network runs.", choices=DEVICES, group=SPEED)
     batch_size: int | None = option(
         None, "Images in one batch.", kind=int, low=1, high=65_536, unset="16, or 64 with cuda", group=SPEED
@@ -171,10 +171,10 @@ class ScoringConfig(ReportConfig):
         None, "Threads that decode and infer.", kind=int, low=1, high=1024, unset="two a core", group=SPEED
     )
     shard_size: int = option(
-        512, "Images between two points from which --resume can go on.", low=1, high=1_000_000, group=SPEED
+        512, "Images per shard, the unit of work that --resume continues with.", low=1, high=1_000_000, group=SPEED
     )
     shard: str | None = option(
-        None, "Do only part I of N, as in 3/8; `lesionflow merge` makes the report of all.", kind=str,
+        None, "Score only part I of N, as in 3/8; merge the parts with `lesionflow merge`.", kind=str,
         unset="all of it", group=MACHINES, metavar="I/N",
     )  # fmt: skip
     engine: str = option(

@@ -82,50 +82,50 @@ class TrainingConfig:
 
     data: str = option(
         "demo",
-        "Labelled images: HAM10000's folder, another folder or table that is read, or 'demo' for a synthetic set. "
-        "Given again, it adds a data set.", group=DATA, metavar="FOLDER", completes=("demo", FILES), repeated=True,
+        "Labelled images: the folder of HAM10000, another supported folder or table, or 'demo' for a synthetic set. "
+        "Repeat it for several data sets.", group=DATA, metavar="FOLDER", completes=("demo", FILES), repeated=True,
     )  # fmt: skip
     model: str = option(
         ALL, f"Networks to train, separated by commas: cnn, vgg, with the extra imagenet {', '.join(PUBLISHED)}; or "
         "all, without the two larger ones.", group=DATA, metavar="NAMES", completes=(*NETWORKS, ALL), several=True,
     )  # fmt: skip
     preset: str = option(
-        AUTO, "Settings for what is not given: full is for a GPU, quick for two CPU cores; auto looks for a GPU.",
+        AUTO, "Values of options not given: full is for a GPU, quick for two CPU cores; auto looks for a GPU.",
         choices=(AUTO, *PRESETS), group=DATA,
     )  # fmt: skip
     extra: str = option(
         "",
-        "A data set for training only: none of its images is in the validation or the test part. Can be given again.",
+        "A data set for training only: none of its images are in the validation or test part. Can be repeated.",
         group=DATA, metavar="FOLDER", completes=(FILES,), repeated=True,
     )  # fmt: skip
     diagnoses: str = diagnoses_option(group=DATA)
     labels: str = labels_option(group=DATA)
     start_from: str = option(
         "", "Model whose weights training starts from: a bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "
-        "pretrained or imagenet; a model decides the network and the image size where they are not given.", group=DATA,
+        "pretrained or imagenet; a model also sets the default network and image size.", group=DATA,
         metavar="MODEL", completes=(FOLDERS, "imagenet", "pretrained", MODELS),
         unset="imagenet for efficientnet and the larger ones, random weights for the others",
     )  # fmt: skip
     last_layer: str = option(
-        "kept", "What becomes of the last layer of --start-from: kept, or refitted to the training images.",
+        "kept", "Whether the last layer of --start-from is kept, or refitted to the training images.",
         choices=("kept", "refitted"), group=DATA, needs="--start-from MODEL",
     )  # fmt: skip
     image_size: int = option(
-        None, "Height and width in pixels that images are brought to.", kind=int, low=16, high=1024, unset=OF_PRESET,
+        None, "Height and width in pixels that images are scaled to.", kind=int, low=16, high=1024, unset=OF_PRESET,
         group=SHOWN,
     )  # fmt: skip
-    epochs: int = option(None, "Epochs at most.", kind=int, low=1, high=1000, unset=OF_PRESET, group=FIT)
-    batch_size: int = option(None, "Images in one step.", kind=int, low=1, high=65_536, unset=OF_PRESET, group=FIT)
+    epochs: int = option(None, "Maximum number of epochs.", kind=int, low=1, high=1000, unset=OF_PRESET, group=FIT)
+    batch_size: int = option(None, "Images per step.", kind=int, low=1, high=65_536, unset=OF_PRESET, group=FIT)
     learning_rate: float = option(
         None, "Peak learning rate, reached after the warm-up.", kind=float, low=1e-9, high=10, unset=OF_PRESET,
         group=FIT,
     )  # fmt: skip
     weight_decay: float = option(None, "Weight decay of AdamW.", kind=float, low=0, high=10, unset=OF_PRESET, group=FIT)
     balance: str = option(
-        None, "How often rare diagnoses are shown in training.", kind=str, choices=tuple(BALANCES), unset=OF_PRESET,
-        group=SHOWN,
+        None, "How strongly rare diagnoses are oversampled in training.", kind=str, choices=tuple(BALANCES),
+        unset=OF_PRESET, group=SHOWN,
     )  # fmt: skip
-    loss: str = option("cross-entropy", "What training minimises.", choices=LOSSES, group=FIT)
+    loss: str = option("cross-entropy", "Loss function.", choices=LOSSES, group=FIT)
     label_smoothing: float = option(
         None, "Share of each label spread over all diagnoses.", kind=float, low=0, high=0.9, unset=OF_PRESET, group=FIT
     )
@@ -144,56 +144,54 @@ class TrainingConfig:
         group=FIT,
     )  # fmt: skip
     teacher: str = option(
-        "", "Model whose answers, averaged over each image's flips and turns, training learns beside the labels: a "
+        "", "Model to distil, by its answers averaged over each image's flips and turns, in addition to the labels: a "
         "bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION or pretrained.", group=FIT, metavar="MODEL",
         unset="labels alone", completes=(FOLDERS, "pretrained", MODELS),
     )  # fmt: skip
     teacher_share: float = option(
-        0.5, "Share of --teacher in what training learns.", low=0, high=1, group=FIT, needs="--teacher MODEL"
+        0.5, "Weight of --teacher in the targets.", low=0, high=1, group=FIT, needs="--teacher MODEL"
     )
     mirrored: bool = option(
         False,
-        "The exported model averages over an image and its mirror image: calls stay when one is mirrored; twice the "
-        "time.", group=FIT,
+        "Export a model that averages over an image and its mirror image: mirroring never changes a call; takes twice "
+        "the time.", group=FIT,
     )  # fmt: skip
     averaging: float = option(
-        0.999, "Share of the past in a moving average of the weights, less in short trainings; 0: none.", low=0,
+        0.999, "Decay of a moving average of the weights, reduced in short trainings; 0: none.", low=0,
         high=0.99999, group=FIT,
     )  # fmt: skip
-    width: float = option(1.0, "Multiplies the channels of cnn and vgg.", low=0.1, high=8, group=FIT)
+    width: float = option(1.0, "Factor for the channels of cnn and vgg.", low=0.1, high=8, group=FIT)
     patience: int = option(
         15, "Epochs without better validation balanced accuracy before stopping.", low=1, high=1000, group=FIT
     )
     keep: str = option(
-        "best", "Weights that are kept: of the epoch with the best validation balanced accuracy, or of the last one.",
+        "best", "Epoch whose weights are kept: the one with the best validation balanced accuracy, or the last one.",
         choices=("best", "last"), group=FIT,
     )  # fmt: skip
     precision: str = option(
-        "auto", "Number format of the arithmetic; auto mixes where that is faster.", choices=PRECISIONS, group=FIT
+        "auto", "Floating-point precision; auto uses a mixed one where that is faster.", choices=PRECISIONS, group=FIT
     )
     validation_fraction: float = option(
-        0.15, "Share of lesions that choose the epoch and the champion.", low=0.01, high=0.8, group=SPLIT
+        0.15, "Share of lesions for choosing the epoch and the champion.", low=0.01, high=0.8, group=SPLIT
     )
-    test_fraction: float = option(
-        0.15, "Share of lesions that are looked at once, at the end.", low=0.01, high=0.8, group=SPLIT
-    )
+    test_fraction: float = option(0.15, "Share of lesions looked at once, at the end.", low=0.01, high=0.8, group=SPLIT)
     folds: int = option(
-        0, "Before the model, train as many others, each measured on a fold of the lesions that it has not seen: what "
-        "such a training comes to over all lesions; 0: none.", low=3, high=20, zero=True, group=SPLIT,
+        0, "Number of cross-validation folds: as many other models are trained first, each measured on lesions that it "
+        "has not seen; 0: none.", low=3, high=20, zero=True, group=SPLIT,
     )  # fmt: skip
     malignant_sensitivity: float = option(
-        0.95, "Share of malignant validation images that the malignant threshold has to reach.", low=0.5, high=1,
+        0.95, "Sensitivity to malignant validation images at the operating point.", low=0.5, high=1,
         group=SPLIT,
     )  # fmt: skip
     call: float = option(
-        1.0, "How strongly the call corrects for the diagnoses' frequencies: 0 calls the most probable one, 1 the most "
-        "probable if all were equally frequent.", low=0, high=1, group=SPLIT,
+        1.0, "How strongly the call corrects for the frequencies of the diagnoses: 0 calls the most probable one, 1 "
+        "the one most probable if all were equally frequent.", low=0, high=1, group=SPLIT,
     )  # fmt: skip
     refer_share: float = option(0.1, "Share of validation images referred as uncertain.", low=0, high=0.9, group=SPLIT)
     seed: int = option(
         0, "Seed of the split, the sampler, the weights and the augmentation.", low=0, high=2**31 - 1, group=REPEATING
     )
-    deterministic: bool = option(False, "The same numbers every time on the same machine; slower.", group=REPEATING)
+    deterministic: bool = option(False, "Same results every time on the same machine; slower.", group=REPEATING)
 
     def __post_init__(self) -> None:
         for name in ("data", "extra"):  # from Python, several can be given as a list
