@@ -48,7 +48,7 @@ from lesionflow.runtimes.parity import (
 )
 from lesionflow.scoring.sources import open_source
 from lesionflow.storage.location import location_text, path_here
-from lesionflow.training.finalize import MODEL_CARD_FILE
+from lesionflow.training.finalize import kept_model_card
 
 _Value = TypeVar("_Value")
 _DRAWN = 64  # demo images, where none are named
@@ -159,8 +159,7 @@ def _copy_bundle(bundle: Path, folder: Path) -> Card:
 
 def _card_text(bundle: Path, card: Card) -> str:
     """The model card that the training wrote, which knows of groups and sizes; otherwise one made of the card."""
-    file = bundle / MODEL_CARD_FILE
-    return file.read_text(encoding="utf-8") if file.is_file() else model_card(card)
+    return kept_model_card(bundle) or model_card(card)
 
 
 def _write_hub(bundle: Path, folder: Path) -> None:

@@ -33,7 +33,7 @@ from lesionflow.tracking.client import (
 )
 from lesionflow.tracking.resume import delete_checkpoints, find_run, logged_epochs, mark_finished
 from lesionflow.tracking.runs import log_parameters
-from lesionflow.training.finalize import MODEL_CARD_FILE, FinalizedModel
+from lesionflow.training.finalize import MODEL_CARD_FILE, FinalizedModel, kept_model_card
 from lesionflow.version import __version__
 
 KEPT = Path("lesionflow-kept")  # in the working directory: unlike a temporary folder it is there after a restart
@@ -62,8 +62,7 @@ class TrainingArtifacts:
     @property
     def description(self) -> str:
         """The model card, Markdown; empty for a bundle that came without."""
-        file = self.bundle / MODEL_CARD_FILE
-        return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+        return kept_model_card(self.bundle)
 
 
 def write_artifacts(

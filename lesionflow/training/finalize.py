@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,13 @@ def finalize_model(
     description = model_card(card, evaluations["test"].gaps, sizes, evaluations["validation"].strengths)
     (folder / MODEL_CARD_FILE).write_text(description, encoding="utf-8")
     return FinalizedModel(card, evaluations, description)
+
+
+def kept_model_card(bundle: Path) -> str:
+    """The model card in a bundle, Markdown, without the metadata that a hub reads; empty where it came without."""
+    file = bundle / MODEL_CARD_FILE
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    return re.sub(r"\A---\n.*?\n---\s+", "", text, flags=re.DOTALL)
 
 
 def answers_on_test(

@@ -35,7 +35,10 @@ def test_the_shipped_bundle_as_a_folder_for_the_hub(tmp_path: Path) -> None:
     # Written again by the library, nothing is lost.
     again = ModelCard(str(told)).data.to_dict()
     assert again == told.data.to_dict() and again["model-index"]
-    load_predictor(tmp_path / "hub")  # it is a bundle still
+    load_predictor(tmp_path / "hub")  # it is a bundle still, and gives the same folder again
+    assert invoke("export", str(tmp_path / "hub"), str(tmp_path / "again"), "--format", "hub").exit_code == 0
+    for name in ("README.md", "model_card.html"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "hub" / name).read_bytes()
     page = (tmp_path / "hub" / "model_card.html").read_text()
     accuracy = card.metrics["test"]["balanced_accuracy"]
     assert "<h1>efficientnet: a classifier of dermatoscopic images</h1>" in page
