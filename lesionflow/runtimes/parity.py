@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -144,9 +146,9 @@ def without_ranges(images: LabelledPixels) -> tuple[LabelledPixels, np.ndarray]:
     return images.take(np.flatnonzero(~aside)), images.pixels[np.flatnonzero(aside)[:MOST_FOR_RANGES]]
 
 
-def as_json(found: Parity | Cost | None) -> dict[str, object] | None:
-    """The fields as JSON has them; None stays None."""
-    return None if found is None else dataclasses.asdict(found)
+def as_json(found: Parity | Cost | None) -> Any:
+    """The fields as strict JSON has them, where too few lesions are behind an interval null; None stays None."""
+    return json.loads(json.dumps(found and dataclasses.asdict(found)), parse_constant=lambda _: None)
 
 
 _LEAST = 1e-9  # probability: int8 has zeros, which have no logarithm

@@ -223,6 +223,17 @@ def test_the_cost_is_not_measured_on_what_the_model_was_trained_on(
     assert not find_leak(known, table[table["image_id"].isin(images.image_ids)]).images
 
 
+def test_of_few_images_the_cost_has_no_interval(tmp_path: Path) -> None:
+    bundle, images = write_small_bundle(tmp_path / "bundle"), draw_images(tmp_path / "images", 2)
+    rows = "".join(f"image000{i},lesion,mel\n" for i in range(2))
+    (images / "labels.csv").write_text(f"image_id,lesion_id,dx\n{rows}")
+    command = ["export", str(bundle), str(tmp_path / "half"), "--format", "onnx", "--precision", "float16"]
+    assert invoke(*command, "--data", str(images), "--cache", str(tmp_path / "cache")).exit_code == 0
+    cost = json.loads((tmp_path / "half" / "model.json").read_text())["cost"]
+    assert cost["images"] == 2 and cost["bundle"]["ece"][1:] == [None, None]
+    assert "(no interval)" in (tmp_path / "half" / "README.md").read_text()
+
+
 def test_a_file_that_says_something_else_is_not_written(bundle: Path, fifty_images: Path, tmp_path: Path) -> None:
     done = invoke(
         "export", str(bundle), str(tmp_path / "half"), "--format", "onnx", "--precision", "float16",
