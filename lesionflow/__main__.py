@@ -1,4 +1,4 @@
-"""`lesionflow` and `python -m lesionflow`: the command line, which may be stopped while it is still being imported."""
+"""Entry point of `lesionflow` and `python -m lesionflow`; handles signals that arrive while the command is imported."""
 
 import os
 import signal

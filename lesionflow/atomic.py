@@ -1,4 +1,4 @@
-"""Files that get their name when they are complete, or leave nothing behind, and such objects; locks of files.
+"""Atomic writing of files and objects, and file locks.
 
 A lock ends with the process that holds it, however that ends.
 """

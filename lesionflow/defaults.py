@@ -1,4 +1,4 @@
-"""What is used where nothing else is given, and how work uses this process, if more than one room needs it."""
+"""Defaults that more than one room needs, and how work uses the cores of this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Label sets: which diagnoses there are, in which order, which are malignant, and which words mean each.
+"""Label sets: their diagnoses in order, which of them are malignant, and the words that mean each.
 
 A bundle's card has the set that the bundle was trained with; the seven of HAM10000 are the default.
 """

@@ -1,4 +1,4 @@
-"""Web pages that need no network: what reports of every kind are built from."""
+"""Building blocks of web pages that need no network."""
 
 from __future__ import annotations
 

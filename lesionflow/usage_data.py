@@ -1,4 +1,4 @@
-"""Usage data that the libraries underneath would send or keep: off, unless the user has said otherwise.
+"""Turns off usage data of the libraries underneath, unless the user has turned it on.
 
 `lesionflow/__init__.py` calls `turn_off` before anything else, since each of them reads its variable when it is
 imported: ONNX Runtime makes a device id and an event database while its library is loaded.

@@ -1,4 +1,4 @@
-"""YAML files that users write: read with the same words for what is wrong with them."""
+"""Reads YAML files that users write, with uniform error messages."""
 
 from __future__ import annotations
 

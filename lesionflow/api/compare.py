@@ -1,4 +1,4 @@
-"""Compare: models side by side, and whether a difference on the same validation images is more than chance."""
+"""Compare models side by side, with intervals for their differences on the same validation images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cross-validation: models trained as the registered one is, each measured on a fold of lesions that it has not seen.
+"""Cross-validation: models trained with the same settings, each measured on a fold of lesions it has not seen.
 
 The folds' models are thrown away; what is left of each is a run below the network's, with its answers. All answers
 together are measured as those of one model, with intervals over lesions: what such a training comes to on these data,

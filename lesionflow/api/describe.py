@@ -1,4 +1,4 @@
-"""Describe: what a labelled data set holds, what is missing, and which of its images are copies of each other."""
+"""Describe a labelled data set: contents, missing values, and images that are copies of each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Download: HAM10000, or the test images of ISIC 2018 Task 3, from where they are published."""
+"""Download HAM10000, or the test images of ISIC 2018 Task 3, from where they are published."""
 
 from __future__ import annotations
 

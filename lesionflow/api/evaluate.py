@@ -1,4 +1,4 @@
-"""Evaluate: any registered version or bundle on labelled images."""
+"""Evaluate a registered version or a bundle on labelled images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explain: images -> a picture of each: where its call comes from, and how probable each diagnosis is."""
+"""Explain calls: draw an occlusion map and the probability of each diagnosis for every image."""
 
 from __future__ import annotations
 

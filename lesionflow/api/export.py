@@ -1,4 +1,4 @@
-"""Export: a model out of the registry into a folder, as a bundle, for other runtimes or for a hub of models."""
+"""Export a model to a folder: as a bundle, for other runtimes or for the Hugging Face hub."""
 
 from __future__ import annotations
 

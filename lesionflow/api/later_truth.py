@@ -1,4 +1,4 @@
-"""A report of scoring beside truth that came later: one model measured, or the two of `--also` compared."""
+"""Measure a report, or compare the two models of `--also`, by diagnoses that came after the scoring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Load: a model to ask from Python, image by image."""
+"""Load a model for predicting single images from Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merge: what the parts of a scoring run have done -> the report, byte for byte that of one run."""
+"""Merge the parts of a scoring job into its report, byte for byte that of a single run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Monitor: the reports of many nights -> how they differ, which raise an alarm, and a page for the morning."""
+"""Monitor the reports of many nights: how they differ, which raise an alarm, and a page to read in the morning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Move a store: artifacts are looked for where their folder was moved to."""
+"""Correct the artifact paths in a store whose folder was moved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The champion: ask the gates for a version, or put it there by force; go back; who was it when, and why."""
+"""Promote a version by the gates or by force, roll back, and list past champions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Register: a bundle on disk -> a version of the registered model -> champion, if the gates say so."""
+"""Register a bundle on disk, and make it champion if it passes the gates."""
 
 from __future__ import annotations
 

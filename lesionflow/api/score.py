@@ -1,4 +1,4 @@
-"""Score: model -> images -> report, a row for every image found; in one run, or a part of it at a time."""
+"""Score images into a report with one row for every image found, in one run or in parts."""
 
 from __future__ import annotations
 

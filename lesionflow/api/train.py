@@ -1,4 +1,4 @@
-"""Train: data -> split -> a run for each network, tracked throughout -> registered versions -> champion."""
+"""Train: data, split, a tracked run for each network, registered versions, and the champion."""
 
 from __future__ import annotations
 

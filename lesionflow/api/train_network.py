@@ -1,4 +1,4 @@
-"""Train one network in its run: pixels -> fit -> finished bundle -> registered version."""
+"""Train one network in its run: pixels, fit, finalized bundle, registered version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Web: a model's page for browsers, in a folder of static files."""
+"""Make a web page that scores images with a model, as a folder of static files."""
 
 from __future__ import annotations
 

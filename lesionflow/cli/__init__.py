@@ -1,4 +1,4 @@
-"""The command line: options in, library api called, results printed, errors turned into messages and exit codes.
+"""The command line: parses options, calls the api, prints results, and turns errors into messages and exit codes.
 
 `mlflow run` works in the project's folder, for a git or zip project a temporary one: paths are made to count from where
 it was typed.

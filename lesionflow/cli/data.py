@@ -1,4 +1,4 @@
-"""The commands about labelled images: fetched, drawn, described, and what a model makes of them."""
+"""Commands about labelled images: download, describe, demo and evaluate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands about an installation: what it is like, and what makes a shell complete the others."""
+"""Commands about the installation: doctor and completion."""
 
 from __future__ import annotations
 

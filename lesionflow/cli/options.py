@@ -1,4 +1,4 @@
-"""Options that several commands have, and those that a configuration object states."""
+"""Options shared by several commands, and options made from the fields of a configuration object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands about registered versions: registering, comparing, promoting, going back, and what happened so far."""
+"""Commands about registered versions: register, compare, promote, rollback, history, export and move-store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that score, in one run, in parts or in a browser, that explain a call, and that watch the nights."""
+"""Commands that score, merge parts, make a web page, explain calls and monitor nights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Standard output and standard error that somebody closes, or whose disk is full, and signals that end a command."""
+"""Closed pipes and full disks behind standard output and error, and signals that end a command."""
 
 from __future__ import annotations
 

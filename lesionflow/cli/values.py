@@ -1,4 +1,4 @@
-"""Kinds of values that options and arguments take: what a shell completes of them, and what is said of a wrong one."""
+"""Types of option values: how they are parsed, completed and refused."""
 
 from __future__ import annotations
 

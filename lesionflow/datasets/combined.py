@@ -1,4 +1,4 @@
-"""Several data sets as one: where each image is from, which ones only train, and what stands in two of them."""
+"""Several data sets combined: the source of each image, sources that only train, and images or lesions in two sets."""
 
 from __future__ import annotations
 

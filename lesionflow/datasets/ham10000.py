@@ -1,4 +1,4 @@
-"""A folder as HAM10000 comes in: a metadata table, and the images in folders of any name."""
+"""Reads HAM10000 as it is downloaded: a metadata table, and images in folders of any name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images of the ISIC: the challenges of 2018 (Task 3) and 2019, and what isic-cli fetches from the archive.
+"""Reads images of the ISIC: the challenges of 2018 (Task 3) and 2019, and downloads of isic-cli.
 
 Ground truth of the challenges has a column for each diagnosis, and images beside it, as
 https://challenge.isic-archive.com/data/ has them: `ISIC2018_Task3_Training_GroundTruth.csv`, the folder

@@ -1,4 +1,4 @@
-"""Tables of labels as people have them: read as text whatever their encoding and separator, and checked."""
+"""Reads and checks tables of labels, whatever their encoding and separator."""
 
 from __future__ import annotations
 

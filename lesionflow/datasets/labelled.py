@@ -1,4 +1,4 @@
-"""Labelled images, whatever they come in: what training and evaluation begin with.
+"""Loads labelled images in any supported layout, for training and evaluation.
 
 A zip archive is read where it lies: its names become a folder that any layout is read from.
 """

@@ -1,4 +1,4 @@
-"""Data sets of the field, known by the columns of their tables and read with their own ids of lesions and patients.
+"""Published data sets, recognised by the columns of their tables and read with their lesion and patient ids.
 
 Each `Layout` names its source. What a word means is the label set's matter, and a user's (`--labels`).
 """

@@ -1,4 +1,4 @@
-"""From what a table says to labelled rows: words become diagnoses, ids get files, what is left out is counted."""
+"""Turns the words of a table into labelled rows: maps diagnoses, finds files, counts what is left out."""
 
 from __future__ import annotations
 

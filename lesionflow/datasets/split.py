@@ -1,4 +1,4 @@
-"""The split by lesion, or by patient where patients are known: none ever stands on two sides."""
+"""The split by lesion, or by patient if known: neither ever appears in two parts."""
 
 from __future__ import annotations
 

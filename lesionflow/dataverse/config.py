@@ -1,4 +1,4 @@
-"""What to download and how; the command line is made from its fields."""
+"""Options of `lesionflow download`; the command line is made from its fields."""
 
 from __future__ import annotations
 

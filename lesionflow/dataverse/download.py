@@ -1,4 +1,4 @@
-"""HAM10000 from where it is published into a folder that training takes: what is missing, several files at a time.
+"""Downloads what is missing of HAM10000 into a folder for training, several files at a time.
 
 What has come is kept and gone on with, only right content gets its name, and nothing is unpacked outside the folder.
 """

@@ -1,4 +1,4 @@
-"""A Dataverse installation: what it has published, and how to ask it, again where that may help.
+"""Client of a Dataverse installation: lists what it has published, with retries where they may help.
 
 Source: the guides' "Native API" and "Data Access API", https://guides.dataverse.org/en/latest/api/.
 """

@@ -1,4 +1,4 @@
-"""Calibration and operating points: how they are fitted, on the validation part alone, and what they are worth."""
+"""Fits calibration and operating points on the validation part, and measures what they cost."""
 
 from __future__ import annotations
 

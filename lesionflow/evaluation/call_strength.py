@@ -1,4 +1,4 @@
-"""What calls come to that correct for the frequencies of diagnoses more or less strongly than the model's own do.
+"""Metrics of calls that correct for the diagnoses' frequencies more or less strongly than the model's own.
 
 From the most probable diagnosis (0), which accuracy rewards, to the one that would be most probable if all were equally
 frequent (1), which balanced accuracy rewards; between them the correction is tempered (Menon et al. 2021,

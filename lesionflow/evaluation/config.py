@@ -1,4 +1,4 @@
-"""The objects that say how to evaluate and to explain; the command line is made from their fields."""
+"""Options of `lesionflow evaluate` and `explain`; the command line is made from their fields."""
 
 from __future__ import annotations
 

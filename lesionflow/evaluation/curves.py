@@ -1,4 +1,4 @@
-"""Curves: whether probabilities can be believed, what a threshold costs, what referring gains."""
+"""Curves of an evaluation: reliability, operating points, and the gain from referring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a model and labelled images to everything that an evaluation says of them."""
+"""Evaluates a model on labelled images: metrics, slices, calibration, leaks and everything else in its report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One image, where its call comes from, and how probable each diagnosis is, as a picture."""
+"""The picture that explains one image: occlusion map and probabilities."""
 
 from __future__ import annotations
 

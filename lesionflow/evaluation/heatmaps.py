@@ -1,4 +1,4 @@
-"""Where a network looks: the call's odds while a patch of the image is covered, from its predictions alone."""
+"""Occlusion maps: the odds of the call while a patch of the image is covered, from predictions alone."""
 
 from __future__ import annotations
 

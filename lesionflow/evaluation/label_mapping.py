@@ -1,4 +1,4 @@
-"""A finer label set onto a coarser one: data that know less than a model tells apart, or more."""
+"""Maps a finer label set onto a coarser one, for data with fewer or more diagnoses than the model."""
 
 from __future__ import annotations
 

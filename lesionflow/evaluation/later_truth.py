@@ -1,4 +1,4 @@
-"""Truth that comes after the scoring: a report joined with labels, and measured without scoring again.
+"""Joins a report with labels that came after the scoring, and measures it without scoring again.
 
 Where only a sample of the images was labelled, each counts as much as the inverse of the chance that it had to be
 asked (Hajek's estimator of a mean; Horvitz and Thompson 1952, J. Am. Stat. Assoc. 47, 663-685). Without these chances

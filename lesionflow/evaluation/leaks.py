@@ -1,4 +1,4 @@
-"""Leaks: images of lesions that a model was trained on, among those it is measured on."""
+"""Leaks: images of lesions that a model was trained on, in the data it is measured on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning curves, and the gap between training and validation named in words."""
+"""Learning curves, and a diagnosis of the gap between training and validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every metric: what it is called, how it is computed, where it is shown. A new one is one entry of `TABLE`."""
+"""All metrics: names, definitions and where they are shown. A new metric is one entry of `TABLE`."""
 
 from __future__ import annotations
 

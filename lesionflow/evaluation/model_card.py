@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it was measured to do and what it must not be used for, as Markdown."""
+"""The model card as Markdown: what a model is, its metrics, and what it must not be used for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The look that all figures share, and the plainest of them; legible in black and white and at 400 pixels of width."""
+"""The style shared by all figures, and simple plots; legible in black and white and 400 pixels wide."""
 
 from __future__ import annotations
 

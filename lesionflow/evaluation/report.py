@@ -1,4 +1,4 @@
-"""What an evaluation found, as one record; its page, its figures and its JSON are made from it."""
+"""The results of an evaluation as one record, from which its page, figures and JSON are made."""
 
 from __future__ import annotations
 

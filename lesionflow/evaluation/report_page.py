@@ -1,4 +1,4 @@
-"""An evaluation as one web page: first what matters and what to beware of, then everything else."""
+"""An evaluation as a web page: first what matters most and what to be careful about, then the rest."""
 
 from __future__ import annotations
 

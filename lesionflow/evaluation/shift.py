@@ -1,4 +1,4 @@
-"""How far images are from those that a model was trained on: why its metrics may be others there.
+"""How far images differ from a model's validation part, which may explain different metrics.
 
 The measure is what the model says of its own validation part, which its bundle keeps: images of the same origin as
 those of training that it has not learned from.

@@ -1,4 +1,4 @@
-"""Whether calls stay when nothing of the lesion changes: harmless changes of images, and how many calls they move.
+"""How many calls change under harmless changes of the images.
 
 A picture that is uploaded twice, mirrored, saved again or taken under a slightly different light shows the same lesion.
 Every change is made to the whole decoded image, before it is scaled to what the network sees, and drawn from the seed

@@ -1,4 +1,4 @@
-"""One thing that was looked at, and how to look at what may crash or hang."""
+"""One check of `lesionflow doctor`, and how to run those that may crash or hang."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this machine, or the container around this process, lets it use."""
+"""What this machine, or the container, lets this process use."""
 
 from __future__ import annotations
 

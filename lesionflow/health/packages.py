@@ -1,4 +1,4 @@
-"""Which packages are there, and what Keras and ONNX Runtime see.
+"""Which packages are installed, and what Keras and ONNX Runtime find.
 
 These are asked in processes of their own: a broken installation must not end this one.
 """

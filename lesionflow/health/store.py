@@ -1,4 +1,4 @@
-"""The tracking store: which one it is and why, whether it answers, its champion, and what was left unfinished there."""
+"""The tracking store: which one is used and why, whether it answers, its champion, and unfinished runs."""
 
 from __future__ import annotations
 

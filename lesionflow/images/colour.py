@@ -1,4 +1,4 @@
-"""Colour profiles: what the numbers of an image mean, and the same colours in sRGB.
+"""Colour profiles: converts images to sRGB.
 
 Networks are trained on sRGB, and files without a profile are taken for it. The conversion is LittleCMS's, through
 Pillow: perceptual intent, as in browsers.

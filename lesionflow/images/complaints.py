@@ -1,4 +1,4 @@
-"""What the decoders of HEIC and AVIF say of a picture, asked more strictly than libheif and libavif do."""
+"""Checks of HEIC and AVIF files by their decoders, stricter than libheif's and libavif's defaults."""
 
 from __future__ import annotations
 

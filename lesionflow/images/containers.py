@@ -1,4 +1,4 @@
-"""Images that lie within a file: `images.zip/a/1.jpg` in a zip archive, `images.hdf5/ISIC_0000001` in an HDF5 file."""
+"""Images inside a file: `images.zip/a/1.jpg` in a zip archive, `images.hdf5/ISIC_0000001` in an HDF5 file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DICOM files as RGB images, with pydicom. Imported only when such a file comes along: pydicom is an extra."""
+"""DICOM files as RGB images, with pydicom. Only imported for such files, because pydicom is an extra."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding the images of a folder: content says what is one, and what is left out is counted.
+"""Finds the images in a folder by their content, and counts what is left out.
 
 The rules, which `docs/reference/formats.md` tells users:
 

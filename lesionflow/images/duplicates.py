@@ -1,4 +1,4 @@
-"""Images that are copies of each other: the same bytes, the same pixels, or nearly so, also turned or mirrored.
+"""Finds images that are copies of each other: same bytes, same pixels, or nearly so, also rotated or mirrored.
 
 All pairs are compared by a perceptual hash of the discrete cosine transform (Zauner 2010, "Implementation and
 Benchmarking of Perceptual Image Hash Functions"), and those whose hashes are close by the correlation of the

@@ -1,4 +1,4 @@
-"""HEIC and AVIF files: what their boxes say of the picture, and holes in its pixels; ISO/IEC 14496-12 and 23008-12."""
+"""HEIC and AVIF files: their boxes, and holes in their pixels; ISO/IEC 14496-12 and 23008-12."""
 
 from __future__ import annotations
 

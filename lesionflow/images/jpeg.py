@@ -1,4 +1,4 @@
-"""JPEG files: what their segments say, their pixels at a reduced scale, and whether they are whole.
+"""JPEG files: their segments, their pixels at a reduced scale, and whether they are complete.
 
 Pillow drops the warnings of libjpeg, so that a damaged file gives pixels; simplejpeg, around the same library, makes
 errors of them.

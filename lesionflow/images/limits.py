@@ -1,4 +1,4 @@
-"""What is decoded at most: the limits bound the memory and the work that one file can ask for."""
+"""Limits of decoding, which bound the memory and work that one file can cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shared libraries behind image packages, for what these have no way to ask."""
+"""Calls to the shared libraries behind image packages, for what the packages do not expose."""
 
 from __future__ import annotations
 

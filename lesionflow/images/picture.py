@@ -1,4 +1,4 @@
-"""An image in memory, of whatever mode and orientation, as a network sees it: RGB, upright, of a given size."""
+"""Converts an image of any mode and orientation to what a network sees: RGB, upright, of a given size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PNG, WebP, BMP, GIF, JPEG 2000, AVIF and HEIC: opened by Pillow, and checked for what it passes over."""
+"""PNG, WebP, BMP, GIF, JPEG 2000, AVIF and HEIC: decoded by Pillow, with checks that Pillow does not make."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoded pixels on disk: each image is decoded once for a given size, and never again."""
+"""Cache of decoded pixels on disk: each image is decoded once for a given size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bytes of an image, of a file or of an object in a store: read whole, and no more than allowed."""
+"""Reads the bytes of an image file or object, up to a limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TIFF: which page is the image, whether it is whole, and its pixels, through Pillow and libtiff."""
+"""TIFF: chooses the page, checks that it is complete, and decodes it through Pillow and libtiff."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The card: what a bundle says about itself, as JSON that is checked field by field before anything believes it."""
+"""The card: what a bundle says about itself, as JSON that is validated field by field."""
 
 from __future__ import annotations
 

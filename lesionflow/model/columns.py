@@ -1,4 +1,4 @@
-"""What the columns of a report are called and hold, whatever the format it is written in."""
+"""Names and contents of a report's columns, whatever the format it is written in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a network's outputs to probabilities and decisions, of an image and of all images of a lesion together.
+"""Turns a network's outputs into probabilities and decisions, for an image or for all images of a lesion.
 
 What the card's calibration means is here, in one place.
 """

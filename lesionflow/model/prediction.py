@@ -1,4 +1,4 @@
-"""What the model says: of one image, of many, and of many beside the truth."""
+"""Predictions of a model: for one image, for many, and for many with their labels."""
 
 from __future__ import annotations
 

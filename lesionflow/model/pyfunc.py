@@ -1,4 +1,4 @@
-"""The face of a bundle towards MLflow: images in, the report's columns out. No pickle is involved.
+"""A bundle as an MLflow model: images in, the report's columns out. No pickle is involved.
 
 MLflow imports this module by name (`loader_module`) and hands it the bundle's folder (`data_path`).
 """

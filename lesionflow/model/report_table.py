@@ -1,4 +1,4 @@
-"""Reports as tables: what evaluating and monitoring read of them.
+"""Reports read as tables, for evaluation and monitoring.
 
 Columns are checked as a whole, since thousands of rows a night are only to be counted. The diagnoses are those of the
 report's own columns.

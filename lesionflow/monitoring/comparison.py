@@ -1,4 +1,4 @@
-"""How far a night is from a reference: a distance that people can read, and the chance that it is only chance.
+"""Distances between a night and a reference, and their p-values.
 
 Every test takes one image of each lesion, since several images of a lesion are no independent evidence; the p-values
 of a night are corrected for their number (Holm 1979, Scand. J. Stat. 6, 65-70).

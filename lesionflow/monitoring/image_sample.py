@@ -1,4 +1,4 @@
-"""A sample of each night's images, measured and remembered: size, light, colours, sharpness, format, camera.
+"""Measures a sample of each night's images: size, brightness, colours, sharpness, format, camera.
 
 What is measured can be said of an image without knowing what it shows. Each night is measured once: the values of
 earlier nights are in a file beside the page, by the report's path, size and modification time.

@@ -1,4 +1,4 @@
-"""Nights: reports read one after the other, and reduced to what they are compared by."""
+"""Reads reports one after the other, and reduces them to what nights are compared by."""
 
 from __future__ import annotations
 

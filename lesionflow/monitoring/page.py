@@ -1,4 +1,4 @@
-"""The nights as a page for people, with a chart for each value over time, and as JSON for machines."""
+"""The page that compares nights, with a chart of each value over time, and its JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good a model probably was on images whose truth nobody knows, from its own calibrated probabilities.
+"""Expected metrics of images without labels, from a model's own calibrated probabilities.
 
 Confidence-based performance estimation (Bialek et al. 2024, arXiv:2407.08649): if the probabilities are right, the
 expected accuracy is the mean probability of what was called, and so on. Means and standard deviations are in closed

@@ -1,4 +1,4 @@
-"""Nights compared with a reference: which differ, by how much, and which raise an alarm."""
+"""Compares nights with a reference: which differ, by how much, and which raise an alarm."""
 
 from __future__ import annotations
 

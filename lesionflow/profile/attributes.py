@@ -1,4 +1,4 @@
-"""What a metadata table says: values by diagnosis, what is missing, and what contradicts itself."""
+"""Summarises a metadata table: values by diagnosis, missing values, and contradictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which labelled images are copies of each other, and whether a lesion or a split stands between them."""
+"""Labelled images that are copies of each other, under different lesions or on different sides of a split."""
 
 from __future__ import annotations
 

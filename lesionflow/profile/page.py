@@ -1,4 +1,4 @@
-"""A description of a data set as files: JSON for machines, and one web page that needs no network."""
+"""Writes the description of a data set: JSON, and a web page that needs no network."""
 
 from __future__ import annotations
 

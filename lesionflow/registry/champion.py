@@ -1,4 +1,4 @@
-"""The champion: the version behind an alias, put there by the gates, by force or by a rollback.
+"""The champion: the version behind an alias, set by the gates, by force or by a rollback.
 
 MLflow moves an alias without asking where it was. Two who move it at once would each believe to be the last, so a
 change is written into the history first, and whoever wrote one makes the alias agree with the last change there is.

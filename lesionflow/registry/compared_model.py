@@ -1,4 +1,4 @@
-"""A model as comparisons see it: its card, and its predictions for the validation part."""
+"""A model in a comparison: its card, and its predictions for the validation part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a registry is asked for where nothing is said, and the one object that says what promotion asks."""
+"""Defaults of the registry, and the options of promotion."""
 
 from __future__ import annotations
 

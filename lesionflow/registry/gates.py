@@ -1,4 +1,4 @@
-"""The gates of promotion: what a version has to show before it replaces the champion."""
+"""The gates of promotion: what a version must pass to replace the champion."""
 
 from __future__ import annotations
 

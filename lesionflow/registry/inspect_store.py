@@ -1,4 +1,4 @@
-"""Inspecting a tracking store without changing it: whether it answers, its champion, interrupted trainings."""
+"""Inspects a tracking store without changing it: whether it answers, its champion, interrupted trainings."""
 
 from __future__ import annotations
 

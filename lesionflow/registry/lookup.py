@@ -1,4 +1,4 @@
-"""A registered version looked up in an SQLite file or on a server; at anything unusual MLflow is asked.
+"""Looks up a registered version in an SQLite file or on a server; falls back to MLflow for anything unusual.
 
 MLflow's import takes seconds, and scoring a registered model needs nothing else of it.
 """

@@ -1,4 +1,4 @@
-"""The artifacts of a finished training in a folder, whether they may be registered, have been, and what is missing.
+"""The artifacts of a finished training in a folder: whether they are complete, and what is not registered yet.
 
 The folder is written before anything is sent. Where sending fails, the folder is kept, and `lesionflow register` does
 the rest later.

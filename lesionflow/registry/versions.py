@@ -1,4 +1,4 @@
-"""The registered model and its versions: putting a bundle in, finding one again."""
+"""Versions of the registered model: registering a bundle, and finding one again."""
 
 from __future__ import annotations
 

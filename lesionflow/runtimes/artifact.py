@@ -1,4 +1,4 @@
-"""A file for another runtime: how it is written, and how that runtime runs it."""
+"""Writes a model's file for another runtime, and runs it with that runtime."""
 
 from __future__ import annotations
 

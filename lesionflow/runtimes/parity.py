@@ -1,4 +1,4 @@
-"""Whether a file for another runtime says what its bundle says, and what a lower precision costs."""
+"""Compares an exported file with its bundle, and measures the cost of a lower precision."""
 
 from __future__ import annotations
 

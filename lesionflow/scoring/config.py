@@ -1,4 +1,4 @@
-"""The one object that says how to score; the command line is made from its fields."""
+"""Options of scoring; the command line is made from their fields."""
 
 from __future__ import annotations
 

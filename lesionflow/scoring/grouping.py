@@ -1,4 +1,4 @@
-"""Rows that depend on more than their own image: one for each lesion, and an image's rank among its patient's."""
+"""Rows that depend on several images: one row per lesion, and an image's rank among those of its patient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a finished job to what was asked for: the report, and beside it a page and a summary."""
+"""Publishes a finished job: the report, and a page and a summary if asked for."""
 
 from __future__ import annotations
 

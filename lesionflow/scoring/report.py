@@ -1,4 +1,4 @@
-"""The report: one row for every input, in order, written as it comes and whole or not at all.
+"""The report: one row for every input, in order, streamed, and written completely or not at all.
 
 That of a large job is encoded by several processes: each does every n-th piece, the first puts them in order. They
 are plain ones that speak through pipes: a pool of Python's `multiprocessing` would run a user's program once more in

@@ -1,4 +1,4 @@
-"""The files of a scoring job: its manifest and its shards, each whole or not there.
+"""The files of a scoring job: its manifest and its shards, each either complete or absent.
 
 job.json              its fingerprint, written last: without it there is no job
 manifest.jsonl        one line per input: its path and the values carried through with it

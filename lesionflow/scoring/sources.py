@@ -1,4 +1,4 @@
-"""What is to be scored: a folder, a file, a pattern, or a list of paths from a file, a table or standard input.
+"""What to score: a folder, a file, a pattern, or a list of paths from a file, a table or standard input.
 
 Everything here streams: a source of a million images is never in memory as a whole. Patterns have `*`, `?`, `[...]` and
 `**` for any folders; they match hidden names, and leftovers of Macs and network storage, only if asked to.

@@ -1,4 +1,4 @@
-"""What a scoring run came to, as JSON for machines."""
+"""The summary of a scoring run, as JSON for machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A long list of keys, fetched in many ranges at once and given in order.
+"""Lists many keys of a store in parallel ranges, and yields them in order.
 
 A store hands out its keys in pages of a thousand, each known only when the one before has come: ten million keys are
 ten thousand waits in a row. But it also begins a page behind any key that is asked for, so ranges can be fetched side

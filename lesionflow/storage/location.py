@@ -1,4 +1,4 @@
-"""`Location`: a path on this machine, or the URL of an object in a store. No secret gets into either.
+"""`Location`: a path on this machine, or the URL of an object in a store. Neither may contain a secret.
 
 Nothing here asks a store anything: what reads and writes is in `storage.objects`.
 """

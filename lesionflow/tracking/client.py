@@ -1,4 +1,4 @@
-"""MLflow's client: imported when it is first used, with its settings, and its errors as `RegistryError`.
+"""MLflow's client: imported on first use, configured, and with its errors as `RegistryError`.
 
 Everything that asks MLflow takes `mlflow` from here, so that importing lesionflow does not import MLflow.
 

@@ -1,4 +1,4 @@
-"""MLflow runs: starting one, what is written into it, and the configuration that repeats it."""
+"""MLflow runs: how they are started, what is logged, and the configuration that repeats them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scoring jobs as MLflow runs, one each: the charts of their experiment are the history of the nights.
+"""Scoring jobs as MLflow runs: the charts of their experiment show the history of the nights.
 
 A run is written when its job has ended, with the times of the job: a store that is down costs no report, and a long job
 keeps no connection open. Where the store is plain it is written without MLflow, whose import takes seconds.

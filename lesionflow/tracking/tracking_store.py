@@ -1,4 +1,4 @@
-"""Databases as tracking stores: made whole or not at all, migrated only when that is asked for, and moved.
+"""Databases as tracking stores: created atomically, migrated only on request, and moved.
 
 MLflow itself creates and migrates a database whenever a client opens it, without a word; two that do so at once leave
 one that no client can use. Who makes or migrates one therefore holds a lock: of a file beside an SQLite database, of

@@ -1,4 +1,4 @@
-"""Keras's backend: chosen and looked for before Keras is imported, which is when it is fixed."""
+"""Keras's backend: chosen and checked before Keras is imported, after which it cannot change."""
 
 from __future__ import annotations
 

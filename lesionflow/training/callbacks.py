@@ -1,4 +1,4 @@
-"""What a fit does after each epoch: show it, stop early, take a checkpoint; and putting a checkpoint back."""
+"""Callbacks after each epoch (progress, early stopping, checkpoints), and restoring a checkpoint."""
 
 from __future__ import annotations
 

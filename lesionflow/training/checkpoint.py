@@ -1,4 +1,4 @@
-"""A checkpoint: all that a training needs to go on after an epoch as if nothing had happened, and its bytes.
+"""A checkpoint: everything that a training needs to continue after an epoch, as bytes.
 
 A file begins with the digest of the rest, which is an .npz that holds no pickles. A file that was cut off, or of which
 a byte changed, is no checkpoint: nothing of it is looked at.

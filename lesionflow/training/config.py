@@ -1,4 +1,4 @@
-"""The one object that says how to train, its presets, and the YAML file that a run keeps so that it can be repeated.
+"""Options of training, its presets, and the YAML file with which a run can be repeated.
 
 The command line and MLflow's parameters are made from its fields. `docs/experiments.md` has the trials behind presets.
 """

@@ -1,4 +1,4 @@
-"""What the machine offers: whether there is a GPU or several, what fits them, and the number format that suits them."""
+"""Devices: which GPUs there are, how much memory they have, and which precision suits them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a trained network to a bundle that is calibrated, measured and described."""
+"""Turns a trained network into a bundle: export, calibration, evaluation and card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fit: one network, from fresh weights to the weights of its best epoch; what fails names the option to change."""
+"""Fits one network, from its initial weights to those of its best epoch; errors name the option to change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights read back out of a bundle's graph, for bundles that came without their Keras file."""
+"""Rebuilds a Keras network from a bundle's graph, for bundles without their Keras file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of batch normalisation, taken anew where those at hand are of other images or of other weights."""
+"""Recomputes the statistics of batch normalisation for other images or other weights."""
 
 from __future__ import annotations
 

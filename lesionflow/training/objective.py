@@ -1,4 +1,4 @@
-"""What training minimises, and the metric that picks its epoch."""
+"""The loss of training, and the metric that chooses its epoch."""
 
 from __future__ import annotations
 

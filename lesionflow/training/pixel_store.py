@@ -1,4 +1,4 @@
-"""The pixels that a fit uses, once, as uint8; batches are indices into them."""
+"""The pixels used by a fit, stored once as uint8; batches are indices into them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where fine-tuning starts: ImageNet's convolutions, and a last layer that already fits them.
+"""Initial weights for fine-tuning: ImageNet's convolutions, and a last layer fitted to their features.
 
 A last layer of random weights would send random gradients through the convolutions and spoil what they know; fitted to
 the frozen features first, it does not (Kumar et al. 2022, arXiv:2202.10054).

@@ -1,4 +1,4 @@
-"""How the demo set's lesions are painted and photographed: arrays in, pictures out."""
+"""Paints and photographs the lesions of the demo set, as arrays."""
 
 from __future__ import annotations
 

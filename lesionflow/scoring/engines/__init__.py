@@ -1,4 +1,4 @@
-"""Who scores the shards of a job: this machine, or a Ray cluster. The shards are the same, to the byte."""
+"""Engines that score the shards of a job: this machine, or a Ray cluster. The shards are the same, to the byte."""
 
 from __future__ import annotations
 

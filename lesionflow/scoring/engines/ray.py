@@ -1,4 +1,4 @@
-"""Scoring on a Ray cluster: a task a shard, each shard a file, and every task may be lost and done again.
+"""Scores on a Ray cluster: each shard is a task and a file, and any task may be lost and repeated.
 
 Ray's part is to find a free core and to say that a process or its node has died. What is done about it is decided
 here: a task that dies is handed out again, and where tasks of one shard keep dying, the images are decoded in ever

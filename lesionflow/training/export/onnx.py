@@ -1,4 +1,4 @@
-"""From a trained Keras network to a bundle: the exported graph has to say what the network says.
+"""Exports a trained Keras network to a bundle, and checks that the graph gives the same answers.
 
 The network's large weights are rounded to float16 before anything is exported, calibrated or measured, so every metric
 of a card is of what is stored. Arithmetic stays in float32: ONNX Runtime widens the weights while it loads the graph.

@@ -1,4 +1,4 @@
-"""How far an image is from those that a network was trained on, as a second output of its graph."""
+"""The distance of an image from the training images, as a second output of the graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Keras network that says what a bundle's graph says, for formats that Keras writes: LiteRT and PyTorch.
+"""A Keras network with the outputs of a bundle's graph, for the formats that Keras writes: LiteRT and PyTorch.
 
 Run in a process of its own, as the format decides on Keras's backend:
 `python -m lesionflow.training.export.whole_network BUNDLE FILE PRECISION SAMPLES`.
