@@ -135,16 +135,21 @@ def export(
 
 @contextmanager
 def _whole_folder(target: Path) -> Iterator[Path]:
-    """A folder beside the target that gets its name in the end."""
+    """A folder beside the target that gets its name in the end; one that is there, such as a mount, is filled."""
+    place = target if target.exists() else target.parent
     try:
         with (
             made_folder(target.parent),
-            tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.partial-") as made,
+            tempfile.TemporaryDirectory(dir=place, prefix=f".{target.name}.partial-") as made,
         ):
-            partial = Path(made) / target.name
+            partial = Path(made) / "whole"
             partial.mkdir()
             yield partial
-            partial.replace(target)
+            if place != target:
+                partial.replace(target)
+            else:
+                for file in [*partial.iterdir()]:
+                    file.replace(target / file.name)
     except OSError as error:
         raise ReportError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
 

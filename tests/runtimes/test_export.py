@@ -291,6 +291,17 @@ def test_what_is_no_bundle_and_a_folder_that_holds_something_are_refused(tmp_pat
     assert done.exit_code == 1 and "not an empty folder" in error_line(done)
 
 
+def test_an_empty_folder_is_filled_as_it_is(tmp_path: Path) -> None:
+    """It may be the working directory, or a mount, neither of which another folder can replace."""
+    bundle, out = write_small_bundle(tmp_path / "bundle"), tmp_path / "out"
+    out.mkdir()
+    before = out.stat().st_ino
+    with contextlib.chdir(out):
+        assert invoke("export", str(bundle), "--out", ".").exit_code == 0
+    assert {each.name for each in out.iterdir()} == {each.name for each in bundle.iterdir()}
+    assert out.stat().st_ino == before
+
+
 @pytest.mark.parametrize("format", [ONNX, OPENVINO, "hub", "bundle"])
 def test_a_full_disk_is_one_clear_line_and_leaves_nothing(format: str, tmp_path: Path) -> None:
     bundle, images = write_small_bundle(tmp_path / "bundle"), draw_images(tmp_path / "images", 2)
