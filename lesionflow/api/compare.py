@@ -27,7 +27,7 @@ from lesionflow.tracking.tracking_store import connect, kept_addresses
 
 @dataclass(frozen=True)
 class Comparison:
-    """Models side by side; differences are those of validation, each model minus the first."""
+    """Models side by side, with the differences on validation of each model minus the first."""
 
     models: tuple[ComparedModel, ...]  # the first is the one that the others are measured against
     differences: dict[str, dict[str, Difference]] = field(default_factory=dict)  # label -> metric -> difference
@@ -42,12 +42,12 @@ def compare(
     tracking_uri: str | None = None,
     resamples: int = 2000,
 ) -> Comparison:
-    """Compare models with the first of them; one alone with the champion, where there is another.
+    """Compare models with the first one, or a single model with the champion if that is another.
 
     Parameters
     ----------
     models : str, path or sequence of them
-        Addresses as `registry.versions.resolve` takes them; one that is named twice counts once.
+        Addresses as `registry.versions.resolve` takes them; duplicates count once.
     tracking_uri : str, optional
         Where models are registered.
     resamples : int
@@ -61,7 +61,7 @@ def compare(
     Raises
     ------
     LesionflowError
-        What `registry.compared_model.find_compared_model` raises.
+        As raised by `registry.compared_model.find_compared_model`.
     """
     addresses = [os.fspath(model) for model in listed(models)]
     if len(addresses) == 1 or any(map(is_address, addresses)):
@@ -86,7 +86,7 @@ def compare(
 def _comparable(
     first: ComparedModel, other: ComparedModel, comparison: Comparison
 ) -> tuple[LabelledPredictions, LabelledPredictions]:
-    """What both say of the same images, in the same label set. Raises `DataError` where they cannot be compared."""
+    """Predictions of both for the same images, in one label set. Raises `DataError` if they cannot be compared."""
     if not first.card.labels.is_like(other.card.labels):
         ours, theirs, ground = common_ground(first, other)
         comparison.common_grounds[other.label] = ground

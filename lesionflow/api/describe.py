@@ -34,7 +34,7 @@ def describe(
 ) -> Description:
     """Describe labelled images as `description.json` and `description.html`.
 
-    Copies are looked for with an eye on the split that training makes unless told otherwise.
+    Copies are reported with regard to the default split of training.
 
     Parameters
     ----------
@@ -43,25 +43,25 @@ def describe(
     out : path
         The folder for both files.
     labels : path, optional
-        A YAML file that says what the words of the data set mean.
+        A YAML file with the meaning of the data set's words.
     diagnoses : str
-        The diagnoses that there are: a built-in label set, or a YAML file.
+        A built-in label set, or a YAML file.
     overwrite : bool
-        Whether files of an earlier description are replaced.
+        Replace files of an earlier description.
     cache : Path, optional
-        Where the demo set is kept.
+        Folder in which the demo set is kept.
     console : Console, optional
         Where progress goes; stderr by default.
 
     Returns
     -------
     Description
-        Images that cannot be decoded are part of it.
+        It includes images that cannot be decoded.
 
     Raises
     ------
     LesionflowError
-        Where there is no data set or nothing can be written.
+        If there is no data set, or the files cannot be written.
     """
     console, out = console or stderr_console(), path_here(out, "out")
     label_set = read_label_set(diagnoses)
@@ -85,23 +85,23 @@ def describe_labels(
     diagnoses: str = HAM10000.name,
     cache: Path | None = None,
 ) -> str:
-    """What the words of a data set mean, as YAML that `labels` takes; without a data set, the built-in words.
+    """Return the meaning of a data set's words, as YAML for `labels`; without a data set, the built-in words.
 
     Parameters
     ----------
     data : path, optional
         What `read_labelled_images` takes; its images are not looked at.
     labels : path, optional
-        A YAML file with meanings that come before the built-in ones.
+        A YAML file with meanings that override the built-in ones.
     diagnoses : str
-        The diagnoses that there are: a built-in label set, or a YAML file.
+        A built-in label set, or a YAML file.
     cache : Path, optional
-        Where the demo set is kept.
+        Folder in which the demo set is kept.
 
     Raises
     ------
     LesionflowError
-        Where there is no data set, or the file says nothing.
+        If there is no data set, or the file is empty.
     """
     label_set = read_label_set(diagnoses)
     if data is None:
@@ -112,7 +112,7 @@ def describe_labels(
 
 
 def _default_split(images: LabelledImages) -> Split | None:
-    """None where a diagnosis has too few lesions: that is then one of the findings."""
+    """The default split, or None if a diagnosis has too few lesions, which is reported as a finding."""
     try:
         return split_data_sets(images)
     except DataError:

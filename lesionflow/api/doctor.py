@@ -21,10 +21,10 @@ def doctor(
     cache: Path | None = None,
     known_variables: Iterable[str] = (),
 ) -> list[Check]:
-    """Look at this installation; the checks, in the order in which one reads them.
+    """Check this installation; returns the checks in reading order.
 
-    Nothing is changed or made by looking, and no check holds a password. known_variables: names of the environment's
-    variables that give an option; empty where that does not matter. Raises nothing for what is wrong.
+    Nothing is changed or created, and no check contains a password. known_variables: names of the environment's
+    variables that set an option, or empty to skip that check. Problems are reported, never raised.
     """
     with ThreadPoolExecutor(3) as at_once:  # each waits for a process that imports much
         store = at_once.submit(check_store, find_store(tracking_uri), registered_model)
@@ -41,7 +41,7 @@ def doctor(
 
 
 def _looked_at(look: Callable[..., list[Check]], *given: Any) -> list[Check]:
-    """Return the checks; one that itself fails becomes a problem, not an exception."""
+    """Run a check; one that fails itself becomes a problem, not an exception."""
     try:
         return look(*given)
     except Exception as error:

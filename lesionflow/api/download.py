@@ -28,7 +28,7 @@ from lesionflow.storage.location import path_here
 
 @dataclass(frozen=True)
 class Downloaded:
-    """A folder that holds what was asked for."""
+    """A folder with a complete download."""
 
     folder: Path
     fetched: tuple[str, ...]  # names of the published files that were not there yet
@@ -46,33 +46,33 @@ def download(
     console: Console | None = None,
     **overrides: Unpack[DownloadOptions],
 ) -> Downloaded:
-    """Download HAM10000 into a folder that training takes.
+    """Download HAM10000 into a folder for training.
 
-    What exists already is not fetched again, and an unfinished download is resumed. Only content with the published
-    digest gets its name. Stopped by a `KeyboardInterrupt`, that says how to resume.
+    Existing files are not downloaded again, and an unfinished download is resumed. Only content with the published
+    digest is kept. If a `KeyboardInterrupt` stops it, the exception says how to resume.
 
     Parameters
     ----------
     folder
-        Where the data set goes; made.
+        Folder for the data set; created if missing.
     config
         What to download and how; `overrides` replace single options of it.
     patience
-        How often and how long to wait for a server.
+        How often to retry, and how long to wait for a server.
     console
-        Where progress and warnings go; stderr by default.
+        Console for progress and warnings; stderr by default.
 
     Returns
     -------
     Downloaded
-        What the folder holds.
+        The contents of the folder.
 
     Raises
     ------
     UsageError
         Unless the licence is accepted.
     DownloadError
-        Where the server, its answers or the disk do not allow it.
+        If the server, its answers or the disk prevent it.
     """
     folder, config = path_here(folder, "folder"), configured(DownloadConfig, config, overrides)
     if not config.accept_licence:

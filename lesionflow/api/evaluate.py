@@ -54,8 +54,8 @@ def evaluate(
 ) -> Evaluation:
     """Measure a model on labelled images.
 
-    On the data that the model was trained on, its own split's test part is measured unless `part` says otherwise; on
-    other data all images are. Images of lesions that it was trained on are found by digest, and the first warning names
+    On the data that the model was trained on, the test part of its own split is measured unless `part` is given; on
+    other data, all images. Images of lesions that it was trained on are found by digest, and the first warning names
     them.
 
     Parameters
@@ -65,7 +65,7 @@ def evaluate(
     data
         Labelled images: what `read_labelled_images` takes.
     out
-        Folder for the page, metrics and figures; without it and `log` nothing is drawn.
+        Folder for the page, metrics and figures; without it and `log`, no figures are drawn.
     config
         How to evaluate; `overrides` replace single options of it.
     tracking_uri
@@ -83,9 +83,9 @@ def evaluate(
     Raises
     ------
     UsageError
-        For a part that other data does not have.
+        If `part` is given for data that the model was not trained on.
     ReportError
-        Where the folder holds an evaluation already.
+        If the folder already holds an evaluation.
     """
     model, config = location_text(model, "model"), configured(EvaluationConfig, config, overrides)
     console = console or stderr_console()
@@ -141,7 +141,7 @@ def _evaluate(
 
 
 def _log(evaluation: Evaluation, asked: dict[str, Any], experiment: str) -> None:
-    """Log an evaluation as a run; asked: parameters of the run besides the digests."""
+    """Log an evaluation as a run; asked: further parameters of the run, besides the digests."""
     from lesionflow.tracking import runs as tracking
 
     part, measured = evaluation.part, evaluation.predictions.label_set
@@ -157,7 +157,7 @@ def _log(evaluation: Evaluation, asked: dict[str, Any], experiment: str) -> None
 
 
 def _check_mapped(mapping: LabelMapping | None, images: LabelledImages) -> None:
-    """Raise `DataError` for images of a diagnosis that a model of a finer set has no word for."""
+    """Raise `DataError` for images of a diagnosis onto which none of the model's diagnoses maps."""
     if mapping is None or not mapping.of_model:
         return
     counts = images.table["dx"].value_counts()
@@ -171,7 +171,7 @@ def _check_mapped(mapping: LabelMapping | None, images: LabelledImages) -> None:
 
 
 def _members(card: Card, label: str, images: LabelledImages, part: str | None) -> tuple[str, np.ndarray]:
-    """The part that is measured, and its images."""
+    """The part to measure, and its images."""
     same_data = images.digest == card.data_digest
     if part in PARTS and not same_data:
         raise UsageError(f"--part {part}: {label} was trained on other data, which has no such part; leave it out")

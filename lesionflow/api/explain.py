@@ -37,7 +37,7 @@ SHOWN = 480  # pixels of the shorter side in the picture
 
 @dataclass(frozen=True)
 class Explained:
-    """What came of one image."""
+    """The result for one image: its picture or its error."""
 
     path: str  # as found; of a file's second frame path#2, and so on
     picture: Path | None  # None where the image could not be read
@@ -56,19 +56,19 @@ def explain(
     on_image: Callable[[Explained], None] = lambda done: None,
     **overrides: Unpack[ExplanationOptions],
 ) -> list[Explained]:
-    """Draw a picture of each image: where its call comes from, and how probable each diagnosis is.
+    """Draw an occlusion map and the probability of each diagnosis for every image.
 
-    The map is one of occlusion sensitivity: it asks the graph alone, about a hundred times an image, and so works for
-    every bundle. An image that cannot be read has an error in what is returned, and the others are drawn.
+    The map shows occlusion sensitivity. It needs only the graph, about a hundred inferences per image, and so works for
+    every bundle. An image that cannot be read is returned with an error, and the others are drawn.
 
     Parameters
     ----------
     images
-        Each what `score` takes as a source.
+        Anything that `score` takes as a source.
     out
         Folder for the PNG files.
     config
-        How to explain; `overrides` replace single options of it. A string is taken for the model.
+        How to explain; `overrides` replace single options of it. A string is taken as the model.
     model
         `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or the folder of a bundle.
     tracking_uri
@@ -76,7 +76,7 @@ def explain(
     console
         Where progress goes; stderr by default.
     on_image
-        Called with each image as soon as it is done.
+        Called with each result as soon as it is finished.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def explain(
     Raises
     ------
     LesionflowError
-        Where nothing can be drawn; `ReportError` where a picture exists already, before anything is drawn.
+        If nothing can be drawn; `ReportError`, before anything is drawn, if a picture already exists.
     """
     if isinstance(config, str | os.PathLike):
         model, config = config, None
@@ -132,7 +132,7 @@ def _found(images: Iterable[str | os.PathLike[str]]) -> list[str]:
 
 
 def _index_of(target: str | None, card: Card) -> int | None:
-    """Which of the model's diagnoses is asked for; None for the one that is called."""
+    """Index of the requested diagnosis; None for the one that is called."""
     if target is None:
         return None
     try:
@@ -142,7 +142,7 @@ def _index_of(target: str | None, card: Card) -> int | None:
 
 
 def _explain(path: str, out: Path, model: LoadedModel, target: int | None, overwrite: bool) -> Iterator[Explained]:
-    """The frames of a file, one after the other."""
+    """Explain the frames of a file, one after the other."""
     card = model.card
     try:
         data, named = read_named(path)
@@ -178,7 +178,7 @@ def _draw(
 
 
 def _cut_off(data: bytes, height: int, width: int) -> float:
-    """The share of an image's area that lies outside of what the network's frame takes of it."""
+    """The share of an image's area that is cropped away for the network."""
     _, columns, rows = header(data)
     scale = min(columns / width, rows / height)
     return 1 - scale * width * scale * height / (columns * rows)

@@ -56,7 +56,7 @@ _DRAWN = 64  # demo images, where none are named
 
 @dataclass(frozen=True)
 class Exported:
-    """A model that was written into a folder."""
+    """An exported model and its folder."""
 
     label: str  # as reports name the model
     folder: Path
@@ -75,18 +75,18 @@ def export(
     console: Console | None = None,
     **overrides: Unpack[ExportOptions],
 ) -> Exported:
-    """Write a model into a folder: its bundle, a file for another runtime, or what a hub of models takes.
+    """Export a model to a folder: its bundle, a file for another runtime, or a folder for the Hugging Face hub.
 
     Parameters
     ----------
     model : str or path
         As `registry.versions.resolve` takes it.
     folder : str or path
-        A new folder, or an empty one. It is whole or not there.
+        A new folder, or an empty one. It is written completely or not at all.
     config : ExportConfig, optional
         How to export; `overrides` replace single options of it.
     tracking_uri : str, optional
-        Where the model is registered.
+        MLflow tracking store and registry.
     cache : path, optional
         Folder for decoded pixels of labelled images.
     console : rich.console.Console, optional
@@ -99,13 +99,13 @@ def export(
     Raises
     ------
     UsageError
-        For options that do not go together.
+        If options contradict each other.
     MissingError
-        For a format whose packages are not installed.
+        If packages for the format are not installed.
     ReportError
-        Where the folder holds something or cannot be written, or a file does not say what the bundle says.
+        If the folder is not empty or cannot be written, or the file's answers differ from the bundle's.
     LesionflowError
-        Where the model is not there, or one of its files is missing or altered.
+        If the model does not exist, or one of its files is missing or altered.
     """
     config = configured(ExportConfig, config, overrides)
     if config.format != BUNDLE:
@@ -163,7 +163,7 @@ def _copy_bundle(bundle: Path, folder: Path) -> Card:
 
 
 def _card_text(bundle: Path, card: Card) -> str:
-    """The model card that the training wrote, which knows of groups and sizes; otherwise one made of the card."""
+    """The model card that the training wrote, which has groups and sizes; otherwise one made from the card."""
     return kept_model_card(bundle) or model_card(card)
 
 
@@ -209,7 +209,7 @@ def _write_runtime(
 
 
 def _labelled_pixels(data: str, bundle: Path, card: Card, cache: Path | None) -> LabelledPixels:
-    """Images that the model was not trained on: of the data that it was trained on, the validation part."""
+    """Labelled images that the model was not trained on; on its own training data, the validation part."""
     images = read_labelled_images(data, cache, label_set=card.labels)
     known = read_arrays(bundle, card, TRAINED_ON_FILE)
     if images.digest == card.data_digest:
@@ -231,7 +231,7 @@ def _labelled_pixels(data: str, bundle: Path, card: Card, cache: Path | None) ->
 
 
 def _parity_pixels(config: ExportConfig, card: Card, labelled: LabelledPixels | None) -> tuple[str, np.ndarray]:
-    """The images that file and bundle are compared on: what they are, and (images, height, width, 3) uint8."""
+    """Images for comparing file and bundle: their description, and (images, height, width, 3) uint8."""
     if config.images is not None:
         source = open_source(config.images)
         paths = [path for path, *_ in source.inputs]
@@ -246,7 +246,7 @@ def _parity_pixels(config: ExportConfig, card: Card, labelled: LabelledPixels | 
 
 
 def _evenly(values: list[_Value]) -> list[_Value]:
-    """At most `MOST_IMAGES` of them, from all over the list."""
+    """At most `MOST_IMAGES` of them, evenly spaced over the list."""
     return values[:: -(-len(values) // MOST_IMAGES)]
 
 

@@ -33,7 +33,7 @@ PAGE_FILE, METRICS_FILE = LATER_TRUTH_FILES = ("report.html", "metrics.json")
 
 @dataclass(frozen=True)
 class ReportEvaluation:
-    """A report of scoring beside the truth."""
+    """A report measured by later diagnoses."""
 
     model: str  # as the report names it
     report: str  # the file
@@ -58,40 +58,40 @@ def evaluate_report(
     overwrite: bool = False,
     tracking_uri: str | None = None,
 ) -> ReportEvaluation:
-    """Measure what a report says against diagnoses that came after it; no image is read.
+    """Measure a report by diagnoses that came after the scoring; no image is read.
 
     Parameters
     ----------
     report
         What `score` wrote: CSV, Parquet or JSON lines.
     truth
-        A table with the columns `path` (or `image_id`) and `diagnosis`; as wanted `lesion_id` and `chance`. Of a report
-        with a row for each lesion, `lesion_id` joins them.
+        A table with the columns `path` (or `image_id`) and `diagnosis`; optionally `lesion_id` and `chance`. A report
+        with one row per lesion is joined by `lesion_id`.
     out
         Folder for a page and the metrics as JSON.
     sampled
-        A table with the columns `path` and `chance`: which images were asked about, and with what chance. Images then
-        count by the inverse of their chance.
+        A table with the columns `path` and `chance`: the sampled images and the chance of each. Images are then
+        weighted by the inverse of their chance.
     labels
-        YAML file that says what the words of the truth mean.
+        YAML file with the meaning of the words in `truth`.
     resamples
         Bootstrap resamples behind the intervals.
     overwrite
-        Whether an earlier evaluation in the folder may be replaced.
+        Replace an earlier evaluation in the folder.
     tracking_uri
         MLflow tracking store and registry, which may know what the model was trained on.
 
     Returns
     -------
     ReportEvaluation
-        Metrics with 95 % intervals, and notes on what was left out and what misleads.
+        Metrics with 95 % intervals, and notes on what was left out and what may mislead.
 
     Raises
     ------
     DataError
-        The truth contradicts itself, or belongs to another report.
+        If the truth contradicts itself, or belongs to another report.
     ReportError
-        The report cannot be read, or the folder holds an evaluation already.
+        If the report cannot be read, or the folder already holds an evaluation.
     """
     folder = None if out is None else path_here(out, "out")
     with output_folder(folder, LATER_TRUTH_FILES, overwrite):
@@ -124,9 +124,9 @@ def _evaluated(
 
 
 def trained_before(model: str, found: LaterTruth, tracking_uri: str | None) -> tuple[bool, str]:
-    """Whether a model, by the label that its report has, is known to be trained on some of the images; and a sentence.
+    """Whether the model with a report's label is known to be trained on some of the images, and a sentence about it.
 
-    The sentence is empty where it was not; where that cannot be found out, it says why.
+    The sentence is empty if it was not; if that cannot be determined, it says why.
     """
     from lesionflow.registry.versions import opened  # which brings MLflow along only for a registry's model
 
@@ -149,7 +149,7 @@ def trained_before(model: str, found: LaterTruth, tracking_uri: str | None) -> t
 
 @dataclass(frozen=True)
 class ReportComparison:
-    """Two models of one report beside the truth."""
+    """Two models of one report, compared by later diagnoses."""
 
     report: str  # the file
     models: tuple[str, str]  # as the report names them
@@ -182,7 +182,7 @@ def compare_report(
     truth
         A table with the columns `path` (or `image_id`) and `diagnosis`.
     labels
-        YAML file that says what the words of the truth mean.
+        YAML file with the meaning of the words in `truth`.
     resamples
         Resamples of the paired bootstrap over lesions behind the differences.
     tracking_uri
@@ -195,9 +195,9 @@ def compare_report(
     Raises
     ------
     ReportError
-        The report cannot be read, or has one model alone.
+        If the report cannot be read, or has only one model.
     DataError
-        The truth contradicts itself, or belongs to another report.
+        If the truth contradicts itself, or belongs to another report.
     """
     both = join_both(report, truth, labels)
     told = [trained_before(label, found, tracking_uri)[1] for label, found in both]
@@ -216,7 +216,7 @@ def compare_report(
 def join_both(
     report: str | os.PathLike[str], truth: str | os.PathLike[str], labels: str | None = None
 ) -> list[tuple[str, LaterTruth]]:
-    """Return the label of each of a report's two models and what it says of the images whose diagnosis is known.
+    """Return the label of each of a report's two models, and its predictions for images with a known diagnosis.
 
     The parameters and the errors are those of `compare_report`.
     """

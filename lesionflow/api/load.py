@@ -26,24 +26,24 @@ AnyImage: TypeAlias = str | os.PathLike[str] | bytes | bytearray | Image | np.nd
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in memory. Several threads may ask it at once."""
+    """A model in memory; thread-safe."""
 
     label: str  # as reports name it: lesionflow/3, or the bundle
     predictor: Predictor
 
     @property
     def card(self) -> Card:
-        """What the model says about itself: classes, licence, `card.metrics["test"]["balanced_accuracy"]` and more."""
+        """The model's card: classes, licence, `card.metrics["test"]["balanced_accuracy"]` and more."""
         return self.predictor.card
 
     def predict(self, images: AnyImage | Iterable[AnyImage]) -> list[Prediction]:
-        """What the model says of one image or of several: a prediction for each, in their order.
+        """Predict one image or several; returns a prediction for each, in order.
 
-        An image is the path or URL of a file, its bytes, an image of Pillow's, or an array, (height, width, 3) uint8
-        RGB; an array of four axes is several. Files get the numbers that `lesionflow.score` gives them in that order,
-        to the last bit. Images that are decoded already come close to these: of a large JPEG file, no more detail is
-        decoded than the network can see. What is wrong with an image is in its prediction's `error` and never raised.
-        Files of several frames are such an error. Raises `StoreError` where the store of a URL is out of reach.
+        An image is the path or URL of a file, its bytes, a Pillow image, or an array, (height, width, 3) uint8
+        RGB; an array of four axes is several images. Files get the numbers that `lesionflow.score` gives in that order,
+        to the last bit. Decoded images give nearly the same numbers: of a large JPEG file, no more detail is
+        decoded than the network can see. Problems with an image are in its prediction's `error` and never raised.
+        Files with several frames are such a problem. Raises `StoreError` if the store of a URL is unreachable.
         """
         if isinstance(images, str | os.PathLike | bytes | bytearray | Image) or (
             isinstance(images, np.ndarray) and images.ndim != 4
@@ -70,11 +70,11 @@ def load(
     device: str = "auto",
     tta: bool = False,
 ) -> LoadedModel:
-    """Load a model, to ask it for predictions.
+    """Load a model for predictions.
 
     model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a bundle's folder; device: `auto`, `cpu` or
-    `cuda`; tta: average the eight flips and quarter turns of each image. No code of the model is run. Raises a
-    `LesionflowError` where it is not there or not whole.
+    `cuda`; tta: average over the eight flips and quarter turns of each image. Runs no code from the model. Raises a
+    `LesionflowError` if the model is missing or incomplete.
 
     Example:
         model = lesionflow.load("pretrained")

@@ -33,20 +33,20 @@ def merge(
     console: Console | None = None,
     **overrides: Unpack[ReportOptions],
 ) -> Summary:
-    """Make the report of what `score` with `shard="I/N"` has done. Nothing is scored, and no model is needed.
+    """Merge the parts of `score(..., shard="I/N")` into one report. Nothing is scored, and no model is needed.
 
     Parameters
     ----------
     parts
-        What `score` was given as `out`; may be given under that name as well.
+        The `out` given to `score`; may also be given under that name.
     to
-        Where to write the report, if not there; a text that ends in a slash is a folder for Parquet parts.
+        Where to write the report, if elsewhere; a text that ends in a slash is a folder for Parquet parts.
     config
         What to write; `overrides` replace single options of it.
     tracking_uri
         MLflow tracking store, for `log`.
     console
-        Where notices go; by default stderr.
+        Console for notices; stderr by default.
 
     Returns
     -------
@@ -56,8 +56,8 @@ def merge(
     Raises
     ------
     ReportError
-        Where a share is missing or of another job: it says which, and which command makes it. What the others have
-        done stays.
+        If a part is missing or belongs to another job; the message names it and the command that makes it. The work of
+        the other parts is kept.
     """
     given = parts if out is None else out
     if given is None or None not in (parts, out):

@@ -34,12 +34,12 @@ def monitor(
     tracking_uri: str | None = None,
     **overrides: Unpack[MonitorOptions],
 ) -> Watch:
-    """Compare nights with the first of them, and with a model's validation part or a report.
+    """Compare nights with the first ones, and with a model's validation part or a report.
 
     Parameters
     ----------
     reports
-        What `score` wrote, a report a night, in the order of time.
+        Reports of `score`, one per night, in chronological order.
     out
         Folder for the page and the JSON.
     config
@@ -55,9 +55,9 @@ def monitor(
     Raises
     ------
     ReportError
-        A report cannot be read, or the folder holds an earlier page.
+        If a report cannot be read, or the folder holds an earlier page.
     DataError
-        The reports are of different models or label sets, or hold no predictions.
+        If the reports have different models or label sets, or no predictions.
     """
     config = configured(MonitorConfig, config, overrides)
     folder = None if out is None else path_here(out, "out")
@@ -97,7 +97,7 @@ def _is_review_sample(file: Path) -> bool:
 
 
 def _keep(images: ImageSample) -> list[str]:
-    """Keep what was measured; what to say of images that are gone."""
+    """Save the measurements; returns a note on images that are gone."""
     images.save()
     if not images.unreachable:
         return []
@@ -105,7 +105,7 @@ def _keep(images: ImageSample) -> list[str]:
 
 
 def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, notes: list[str]) -> Reference | None:
-    """A report or a model's validation part as a reference; None, and a note, where the model came without one."""
+    """A report or a model's validation part as a reference; None and a note if the model's bundle has none."""
     first = next((night for night in nights if night.model), None)
     if Path(source).suffix.lower() in _REPORT_ENDINGS:
         night = read_nights([path_here(source, "--reference")])[0]
@@ -130,7 +130,7 @@ def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, n
 
 
 def _champion(name: str, tracking_uri: str | None) -> str:
-    """Who is champion since when, in one line; what is wrong where that cannot be told."""
+    """One line on the champion and since when, or on why it cannot be determined."""
     from lesionflow.api.promote import history
 
     try:

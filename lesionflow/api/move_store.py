@@ -12,7 +12,7 @@ from lesionflow.tracking.tracking_store import move_addresses
 
 @dataclass(frozen=True)
 class MovedStore:
-    """A store whose artifacts are looked for elsewhere now."""
+    """A store whose artifact paths were corrected."""
 
     addresses: int  # that were rewritten
     backup: Path  # the database as it was
@@ -21,12 +21,12 @@ class MovedStore:
 def move_store(
     old: str | os.PathLike[str], new: str | os.PathLike[str], *, tracking_uri: str | None = None
 ) -> MovedStore:
-    """Have the artifacts of an SQLite store looked for in another folder, after they were moved there.
+    """Correct the artifact paths in an SQLite store after its folder was moved.
 
     Parameters
     ----------
     old, new
-        The folder that was moved, and where it is now. Addresses below `old` become the same below `new`.
+        The old and the new folder. Paths below `old` are rewritten to be below `new`.
     tracking_uri
         The store; MLflow's choice by default.
 
@@ -38,8 +38,8 @@ def move_store(
     Raises
     ------
     UsageError
-        For a store that is no SQLite database, or a `new` that is no folder.
+        If the store is not an SQLite database, or `new` is not a folder.
     RegistryError
-        Where nothing of the store lies below `old`.
+        If no path of the store is below `old`.
     """
     return MovedStore(*move_addresses(Path(old), Path(new), default_addresses(tracking_uri)[1]))

@@ -175,9 +175,9 @@ class ExportOptions(TypedDict, total=False):
 
 
 def configured(kind: type[_Config], config: _Config | None, overrides: Mapping[str, Any]) -> _Config:
-    """The configuration with some options in place of its own; without one, that of `kind` with its defaults.
+    """The configuration with some options replaced; without one, the defaults of `kind` are used.
 
-    Raises `UsageError` for a name or a value that is none of an option.
+    Raises `UsageError` for an unknown name or an invalid value.
     """
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
     for name in overrides:

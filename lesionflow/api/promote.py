@@ -35,7 +35,7 @@ def promote(
 ) -> Promotion:
     """Make a version the champion if it passes the gates.
 
-    What the gates say is kept as tags of the version, with the reason. A refusal is an outcome, not an error.
+    The results of the gates are kept as tags of the version, with the reason. A refusal is a result, not an error.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ def promote(
     version
         Number of the version.
     config
-        What the gates ask; `overrides` replace single options of it.
+        Thresholds of the gates; `overrides` replace single options of it.
     reason
         Why; kept with the version and in the history.
     force
-        Promote although gates fail; needs a reason.
+        Promote even if gates fail; needs a reason.
     report, truth
-        What `score` with `also` wrote of the champion and this version, and diagnoses that came later: both are
-        compared on these images in place of validation; neither may have been trained on any of them.
+        A report of `score` with `also` for the champion and this version, and diagnoses that came later: both are
+        compared on these images instead of validation; neither may have been trained on any of them.
     tracking_uri
         MLflow tracking store and registry.
     migrate
@@ -60,14 +60,14 @@ def promote(
     Returns
     -------
     Promotion
-        What the gates said, and whether the version is the champion now.
+        The results of the gates, and whether the version is now the champion.
 
     Raises
     ------
     RegistryError
-        For a version that does not exist.
+        If the version does not exist.
     UsageError
-        For the bundle that ships with lesionflow.
+        If the version is the bundle that ships with lesionflow.
     """
     if name == PRETRAINED:
         raise UsageError(
@@ -97,9 +97,9 @@ def promote(
 def rollback(
     name: str = DEFAULT_NAME, *, reason: str = "", tracking_uri: str | None = None, migrate: bool = False
 ) -> Rollback:
-    """Restore the champion before the present one; a second time, the one before that.
+    """Restore the previous champion; a second time, the one before that.
 
-    Champions that were deleted since are left out. Raises `RegistryError` where there is none to go back to.
+    Deleted versions are skipped. Raises `RegistryError` if there is no previous champion.
     """
     note = checked_reason(reason)
     connect(tracking_uri, writes=True, creates=False, migrate=migrate)
@@ -108,7 +108,7 @@ def rollback(
 
 @kept_addresses()
 def history(name: str = DEFAULT_NAME, *, tracking_uri: str | None = None) -> ChampionState:
-    """The champion of a model and every change of it, oldest first. Raises `RegistryError` where there is neither."""
+    """The champion of a model and all its changes, oldest first. Raises `RegistryError` if there are none."""
     connect(tracking_uri)
     state = read_state(name)
     if not state.changes and state.champion is None:

@@ -37,7 +37,7 @@ from lesionflow.tracking.tracking_store import connect, kept_settings
 
 @dataclass(frozen=True)
 class Registered:
-    """What came of registering a bundle."""
+    """The result of registering a bundle."""
 
     version: Version
     already: bool  # it was registered before; nothing was registered now
@@ -65,27 +65,27 @@ def register(
         The folder of a bundle, one that `mlflow artifacts download` made, `pretrained`, or the folder in which a
         training kept what it could not register: that goes back into the run that trained it, where this store has it.
     registered_model : str, optional
-        Name of the registered model; without it the one that the training was given, or `lesionflow`.
+        Name of the registered model; by default that of the training, or `lesionflow`.
     challenge : bool
-        Whether the gates are asked.
+        Ask the gates whether it becomes champion.
     tracking_uri : str, optional
         The store.
     experiment : str
-        Where a bundle without a run gets one.
+        Experiment for the run of a bundle that has none.
     migrate : bool
-        Whether the database of an older MLflow is migrated, after a backup.
+        Migrate the database of an older MLflow, after a backup.
 
     Returns
     -------
     Registered
-        A bundle that is registered already is not registered a second time.
+        A bundle that is already registered is not registered again.
 
     Raises
     ------
     BundleError
-        For a bundle that is not whole, before anything else.
+        If the bundle is incomplete, before anything else.
     RegistryError
-        Where the store does not answer or refuses.
+        If the store does not answer or refuses.
     """
     outcome = read_artifacts(_bundle_folder(location_text(bundle, "bundle")))
     card = check_whole(outcome.bundle)
@@ -113,7 +113,7 @@ def register(
 
 
 def _bundle_folder(bundle: str) -> Path:
-    """The folder of what is to be registered; `mlflow artifacts download` puts a bundle into a folder of its own."""
+    """The folder of the bundle to register; `mlflow artifacts download` puts it into a subfolder."""
     if bundle == PRETRAINED:
         return pretrained_folder()
     if is_address(bundle):

@@ -45,10 +45,10 @@ def score(
     console: Console | None = None,
     **overrides: Unpack[ScoringOptions],
 ) -> Summary:
-    """Score images into a report with a row for each.
+    """Score images into a report with one row for each.
 
-    What is done is kept beside the report until the report is whole, and `resume=True` resumes it; with `shard="I/N"`
-    that is all that is done, and `merge` makes the report.
+    Finished work is kept beside the report until the report is complete, and `resume=True` continues it. With
+    `shard="I/N"`, no report is written; `merge` makes it.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def score(
         The report: a path, or a URL of a store; one that ends in a slash is a folder for Parquet parts, `-` is
         standard output.
     config
-        How to score and what to write; `overrides` replace single options of it. A string is taken for the model.
+        How to score and what to write; `overrides` replace single options of it. A string is taken as the model.
     model
         `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or the folder of a bundle.
     tracking_uri
@@ -69,12 +69,12 @@ def score(
     Returns
     -------
     Summary
-        Counts of the report. Images that cannot be read are rows of the report, and counted.
+        Counts of the report. Unreadable images are rows of the report and counted.
 
     Raises
     ------
     LesionflowError
-        Where nothing can be scored, or the report cannot be written.
+        If nothing can be scored, or the report cannot be written.
     """
     if isinstance(config, str | os.PathLike):
         model, config = config, None
@@ -91,7 +91,7 @@ def score(
 
 
 def _refuse_own_list(source: str, out: Location | None) -> None:
-    """Refuse to write a report in place of the list of images, which --overwrite would allow."""
+    """Refuse to overwrite the list of images with the report, which --overwrite would allow."""
     with suppress(OSError, ValueError):  # one of them is not there, or no path
         if isinstance(out, Path) and out.samefile(source.removeprefix("@")):
             raise UsageError(f"--out {out}: is the list of images itself; name another file")
@@ -176,7 +176,7 @@ def _score_share(run: _Run) -> Summary:
 
 
 def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
-    """Load the model; returns it with what the report says of its origin."""
+    """Load the model; returns it with the provenance for the report."""
     config = run.config
     models = [_read_model(run.model, run)]
     label, text, predictor, _ = models[0]
@@ -205,7 +205,7 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
 
 
 def _tell_terms(run: _Run, label: str, model: ScoringModel) -> None:
-    """Say what binds the shipped model, once nothing is wrong with what was asked for."""
+    """Print the licence of the shipped model, once all options have been checked."""
     if run.model == PRETRAINED and not run.config.quiet:
         from lesionflow.evaluation.model_card import terms_and_metrics
 
@@ -239,7 +239,7 @@ def _task(opened: Source, model: ScoringModel, config: ScoringConfig) -> jobs.Ta
 
 
 def _score_shards(job: Job, shards: range, engine: Engine, run: _Run, source: Source) -> int:
-    """Score what is not done yet of some shards, a file each; returns how many of their images were done before."""
+    """Score the unfinished ones of some shards; returns how many of their images were already scored."""
     config, console = run.config, run.console
     if source.left_out and not config.quiet:
         say(f"left out: {describe_left_out(source.left_out)}", console=console)
@@ -264,9 +264,9 @@ def _score_shards(job: Job, shards: range, engine: Engine, run: _Run, source: So
 
 @contextmanager
 def _keeping(job: Job, how: str, shared: bool = False) -> Iterator[None]:
-    """Say how to go on when the work on a job stops before its end; a job with nothing done is removed.
+    """If work on a job stops early, say how to resume it; a job without finished work is removed.
 
-    shared: with others, so that it is never removed.
+    shared: with other processes, so it is never removed.
     """
     try:
         yield

@@ -47,7 +47,7 @@ from lesionflow.training.config import ALL, TrainingConfig, read_settings
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training ended with."""
+    """The result of a training."""
 
     versions: tuple[Version, ...]  # one a network, in the order of training
     best: Version
@@ -68,9 +68,9 @@ def train(
     console: Console | None = None,
     **overrides: Unpack[TrainingOptions],
 ) -> Trained:
-    """Train networks, track and register them; the better one can become champion.
+    """Train networks, track and register them; the best one can become champion.
 
-    Stopped by a `KeyboardInterrupt`, that says how to resume.
+    If a `KeyboardInterrupt` stops it, the exception says how to resume.
 
     Parameters
     ----------
@@ -87,17 +87,17 @@ def train(
     cache
         Folder for decoded pixels and the demo set.
     console
-        Where progress and warnings go; stderr by default.
+        Console for progress and warnings; stderr by default.
 
     Returns
     -------
     Trained
-        A registered version for each network, and whether the best one is the champion now.
+        A registered version for each network, and whether the best one is now the champion.
 
     Raises
     ------
     LesionflowError
-        Where training cannot begin or end; that of a bundle that cannot be registered says where it is kept.
+        If training cannot begin or finish; if a bundle cannot be registered, the error says where it is kept.
     """
     config, console = configured(TrainingConfig, config, overrides), console or stderr_console()
     # fail fast if Keras has no backend or the store cannot be written to
@@ -110,10 +110,10 @@ def train(
 
 
 def read_configuration(source: str, tracking_uri: str | None = None) -> dict[str, Any]:
-    """The values of a YAML file, or of what the run of `runs:/RUN_ID/config.yaml` kept, by the names of their options.
+    """The values of a YAML file, or of the file that a run keeps as `runs:/RUN_ID/config.yaml`, by option.
 
-    Besides fields of `TrainingConfig` these are `experiment` and `registered_model`. Raises `UsageError` for a file
-    that is no such configuration, `RegistryError` for a run that is not there or kept none.
+    Besides fields of `TrainingConfig`, they may be `experiment` and `registered_model`. Raises `UsageError` if the file
+    is not a configuration, `RegistryError` if the run does not exist or has no such file.
     """
     return read_settings(read_configuration_text(source, tracking_uri), source)
 
@@ -133,11 +133,11 @@ def resume(
     cache: Path | None = None,
     console: Console | None = None,
 ) -> Trained:
-    """Resume an interrupted training in its run, after the last epoch that has a checkpoint.
+    """Resume an interrupted training in its run, after the last epoch with a checkpoint.
 
-    data, extra, diagnoses, labels, start_from, teacher: where that is now, if it has moved; everything else is as the
-    training was begun. Networks that it has registered are left as they are. Raises as `train` does, `RegistryError`
-    where there is nothing to resume, and `DataError` or `UsageError` where what has moved is not the same thing.
+    data, extra, diagnoses, labels, start_from, teacher: their new locations if they have moved; all other options are
+    those of the run. Networks that are already registered are left alone. Raises as `train` does, `RegistryError`
+    if there is nothing to resume, and `DataError` or `UsageError` if something given anew is not the same as before.
     """
     given = {
         "data": data, "extra": extra, "diagnoses": diagnoses, "labels": labels, "start_from": start_from,
@@ -155,7 +155,7 @@ def resume(
 
 
 def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
-    """The configuration with its preset, once it is known that the training will not fail for what can be known now."""
+    """The configuration with its preset, after checking everything that can be checked before training."""
     import_keras()
     from lesionflow.training.devices import chosen_preset, make_deterministic
     from lesionflow.training.imagenet import PUBLISHED, imagenet_weights
@@ -172,10 +172,10 @@ def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
 def _with_named_models(
     config: TrainingConfig, tracking_uri: str | None, begun: InterruptedRun | None = None
 ) -> tuple[TrainingConfig, dict[str, str]]:
-    """The configuration with what the models that it names decide, and digests of them and the diagnoses by option.
+    """The configuration completed from the models that it names, and digests of them and the diagnoses by option.
 
-    The bundle that weights come from decides the network where none is named, and the size of the images where none is
-    given. An alias becomes the version that it names now: what resumes or repeats the training must not take another.
+    The bundle that weights come from sets the network and the image size if they are not
+    given. An alias is replaced by its version, since resuming or repeating the training must use the same one.
     """
     named = {"start_from": config.start_from if config.starts_from_bundle else "", "teacher": config.teacher}
     found: dict[str, Any] = {}
@@ -205,7 +205,7 @@ def _with_named_models(
 def _read_data(
     config: TrainingConfig, begun: InterruptedRun | None, console: Console, cache: Path | None
 ) -> tuple[LabelledImages, Split, Description]:
-    """The images to train on, their split and what there is to know about them, which is said."""
+    """Read the images to train on and their split, and print what is notable about them."""
     images = read_data_sets(config.data_sets, config.extra_sets, cache, config.labels, config.label_set)
     for warning in images.warnings:
         say(f"warning: {warning}", console=console, warning=True)
@@ -224,9 +224,9 @@ def _read_data(
 
 
 def _read_beginning(config: TrainingConfig, images: LabelledImages, split: Split, console: Console) -> Beginning | None:
-    """The weights that training starts from, and what they have seen; None where no bundle is named.
+    """The initial weights and the images they were trained on; None if no bundle is named.
 
-    Says whether they were trained on lesions of the validation or the test part.
+    Warns if they were trained on lesions of the validation or the test part.
     """
     from lesionflow.training.warm_start import read_start
 
@@ -244,7 +244,7 @@ def _read_beginning(config: TrainingConfig, images: LabelledImages, split: Split
 def _read_teaching(
     config: TrainingConfig, images: LabelledImages, split: Split, cache: Path | None, console: Console
 ) -> Teaching | None:
-    """What the teacher says of the training images; None without one."""
+    """The teacher's predictions for the training images; None without a teacher."""
     if not config.teacher:
         return None
     with opened(config.teacher, files=(*SCORED, TRAINED_ON_FILE)) as resolved:
@@ -261,14 +261,14 @@ def _read_teaching(
 
 
 def _measured(config: TrainingConfig, images: LabelledImages, split: Split) -> np.ndarray:
-    """The images that models are measured on: of validation and test, or all that folds share among them."""
+    """The images that models are measured on: validation and test, or those of all folds."""
     if config.folds and "extra" in images.table.columns:
         return np.flatnonzero(~images.table["extra"].to_numpy())
     return np.arange(len(images.table)) if config.folds else np.concatenate([split.validation, split.test])
 
 
 def _learnt_from(resolved: Resolved, images: LabelledImages, measured: np.ndarray, console: Console) -> LearntFrom:
-    """What a model that training builds on has seen; says whether lesions of the measured images are among it."""
+    """The training images of a model that training builds on; warns if measured lesions are among them."""
     known, warning = resolved.trained_on(), ""
     if known is None:
         warning = f"{resolved.label} does not tell its training lesions: whether it knows the test part cannot be said"
@@ -282,7 +282,7 @@ def _learnt_from(resolved: Resolved, images: LabelledImages, measured: np.ndarra
 
 
 def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig:
-    """Leave out of `all`, the default, what needs an extra that is not there; asked for by name, it is an error."""
+    """Drop networks whose extra is missing from `all`, the default; if named, they are an error."""
     from lesionflow.training.imagenet import MISSING, has_imagenet_weights
 
     named = config.model.split(",")
@@ -303,7 +303,7 @@ def _train(
     experiment: str = "",
     cache: Path | None,
 ) -> Trained:
-    """Train what config names and `begun`, the interrupted training that is gone on with, has not got."""
+    """Train the networks of config, except those that `begun`, the interrupted training, has already registered."""
     images, split, description = _read_data(config, begun, console, cache)
     material = Material(
         images, split, registered_model, cache, console,
@@ -354,7 +354,7 @@ def _train_one(config: TrainingConfig, run_id: str, material: Material) -> tuple
 
 
 def _as_used(config: TrainingConfig) -> TrainingConfig:
-    """The configuration with the number format that this machine takes, so that another one takes it, too."""
+    """The configuration with the precision chosen for this machine, so that another machine uses the same."""
     from lesionflow.training.devices import chosen_precision
 
     precisions = {chosen_precision(config.precision, network) for network in config.networks}
@@ -363,7 +363,7 @@ def _as_used(config: TrainingConfig) -> TrainingConfig:
 
 @contextlib.contextmanager
 def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Iterator[None]:
-    """Name the command that goes on: at the start, for who is killed without a word, and when the block is stopped."""
+    """Print the command that resumes: at the start, in case the process is killed, and when the block is stopped."""
     where = without_password(address)
     command = shlex.join(["lesionflow", "train", "--resume", run_id, "--tracking-uri", where])
     say(f"run {run_id}; if it is interrupted: {command}", console=console)
@@ -375,7 +375,7 @@ def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Itera
 
 
 def _promote_best(trained: list[Version]) -> tuple[Version, Verdict, Version | None]:
-    """Let the better one challenge the champion; an error says how to ask again."""
+    """Let the best version challenge the champion; an error says how to try again."""
     try:
         return promote_best(trained)
     except RegistryError as error:

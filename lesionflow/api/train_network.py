@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LearntFrom:
-    """A model that a training builds on, and what that has seen."""
+    """A model that a training builds on, and its training images."""
 
     label: str
     licence: str
@@ -67,7 +67,7 @@ class Beginning:
 
 @dataclass(frozen=True)
 class Teaching:
-    """What a teacher says of images, were all diagnoses equally frequent: (images, classes), NaN where not asked."""
+    """A teacher's probabilities under equal priors: (images, classes), NaN for images that it was not given."""
 
     probabilities: np.ndarray
     source: LearntFrom
@@ -75,7 +75,7 @@ class Teaching:
 
 @dataclass(frozen=True)
 class Material:
-    """What all networks of a training are made of and where they go."""
+    """What all networks of a training share: data, initial weights, and where results go."""
 
     images: LabelledImages
     split: Split
@@ -93,7 +93,7 @@ class Material:
 
 @dataclass(frozen=True)
 class CrossValidated:
-    """What models come to that were trained as a network is, each on lesions outside of a fold and measured on it."""
+    """The results of cross-validating a network."""
 
     metrics: Mapping[str, Estimate]  # of all folds' answers together
     images: int
@@ -101,9 +101,9 @@ class CrossValidated:
 
 
 def averaged_answers(folder: Path, images: LabelledImages, members: np.ndarray, cache: Path | None) -> np.ndarray:
-    """What a bundle says of images over flips and turns, were all diagnoses equally frequent: (images, classes).
+    """A bundle's probabilities under equal priors, averaged over flips and turns: (images, classes).
 
-    members: of which images; of the others, NaN.
+    members: which images to predict; the others are NaN.
     """
     predictor = load_predictor(folder, threads=1, averaged=True)
     card = predictor.card
@@ -115,14 +115,14 @@ def averaged_answers(folder: Path, images: LabelledImages, members: np.ndarray, 
 
 
 def soft_targets(config: TrainingConfig, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """What to say of each training image: a share of what a teacher says, and the label.
+    """Targets for the training images: a mixture of the teacher's probabilities and the labels.
 
     Parameters
     ----------
     config : TrainingConfig
-        Its `teacher_share`, and its `balance`: diagnoses are as frequent as training shows them.
+        With `teacher_share`, and `balance`, from which the frequencies that training shows follow.
     probabilities : ndarray
-        What the teacher says, were all diagnoses equally frequent: (images, classes).
+        The teacher's probabilities under equal priors: (images, classes).
     labels : ndarray
         Indices into the label set: (images,).
 
@@ -141,9 +141,9 @@ def soft_targets(config: TrainingConfig, probabilities: np.ndarray, labels: np.n
 def fit_network(
     config: TrainingConfig, run_id: str, material: Material, split: Split, title: str
 ) -> tuple[Fitted, Examples]:
-    """Fit the network of a resolved configuration in the active run, after the last checkpoint that lies there.
+    """Fit the network of a resolved configuration in the active run, from its last checkpoint if it has one.
 
-    title: what it is called on the console. Returns it with what it was trained on. A store that fails meanwhile does
+    title: its name on the console. Returns the network and what it was trained on. A store that fails meanwhile does
     not stop it.
     """
     from lesionflow.training.callbacks import TrainingDisplay
@@ -184,8 +184,8 @@ def train_network(
 ) -> tuple[Version, History]:
     """Train the network of a resolved configuration in the active run, and register it.
 
-    folds: what `cross_validate` found of it. Returns the version that it was registered as, and how the training went.
-    Raises a `LesionflowError`; that of a model that cannot be registered says where it is kept and which command
+    folds: the results of `cross_validate`. Returns the registered version, and the history of the training.
+    Raises a `LesionflowError`; if the model cannot be registered, it says where it is kept and which command
     registers it.
     """
     name, console, images, split = config.model, material.console, material.images, material.split
@@ -216,7 +216,7 @@ def train_network(
 
 
 def _kept_epoch(config: TrainingConfig, fitted: Fitted, card: Card) -> str:
-    """Which epoch's weights were kept and why, with both values of the metric that stands in its line and the table."""
+    """Which epoch was kept and why, with its balanced accuracy before and after calibration."""
     why = "the last" if config.keep == "last" else "the best on validation"
     seen = fitted.history[fitted.best_epoch - 1].validation_balanced_accuracy
     calibrated = card.metrics["validation"][DECIDING].value
@@ -227,7 +227,7 @@ def _kept_epoch(config: TrainingConfig, fitted: Fitted, card: Card) -> str:
 
 
 def card_of(config: TrainingConfig, material: Material, split: Split, fitted: Fitted) -> Card:
-    """What is known of a fitted network before it is exported."""
+    """The card of a fitted network, before it is exported."""
     images, sources = material.images, material.sources
     return Card(
         network=config.model,
@@ -252,7 +252,7 @@ def card_of(config: TrainingConfig, material: Material, split: Split, fitted: Fi
 
 @contextlib.contextmanager
 def _kept_if_it_fails(name: str, run_id: str, console: Console) -> Iterator[Path]:
-    """A folder for the trained bundle and what is told of it: a finished training is never thrown away."""
+    """A folder for the trained bundle and its artifacts, kept on failure: a finished training is never lost."""
     left = Path(tempfile.mkdtemp(prefix=f"lesionflow-{name}-"))
     try:
         yield left
@@ -272,7 +272,7 @@ def _kept_if_it_fails(name: str, run_id: str, console: Console) -> Iterator[Path
 
 
 def _licence(images: LabelledImages, sources: Sequence[LearntFrom]) -> str:
-    """The licences of all that a model has learnt from, each once."""
+    """The licences of everything that a model was trained on, each once."""
     table = images.table
     licences = [text for text in dict.fromkeys(table["licence"]) if text] if "licence" in table.columns else []
     licences += [images.licence, *(source.licence for source in sources)]
@@ -282,10 +282,10 @@ def _licence(images: LabelledImages, sources: Sequence[LearntFrom]) -> str:
 def _unstoppable(
     run_id: str, last: Checkpoint | None, logged: dict[int, dict[str, float]], console: Console
 ) -> tuple[Callable[[EpochResult], None], Callable[[Checkpoint], None]]:
-    """What logs an epoch, and what keeps a checkpoint, in spite of a store that fails.
+    """Functions that log an epoch and save a checkpoint, and tolerate a failing store.
 
-    Epochs that it did not take are logged with a later one, or with the model; a checkpoint that it did not take is
-    dropped, as the next one has more.
+    Epochs that the store did not accept are logged with a later one, or with the model; a checkpoint that failed is
+    dropped, as the next one supersedes it.
     """
     outage = CircuitBreaker(lambda told: say(told, console=console, warning=True))
     waiting: dict[int, Mapping[str, float]] = dict(enumerate(last.history, start=1)) if last else {}

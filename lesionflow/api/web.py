@@ -32,13 +32,13 @@ def web(
     model : str or path
         As `registry.versions.resolve` takes it.
     out : str or path
-        The folder; made where it is missing.
+        The folder; created if missing.
     config : WebConfig, optional
-        How to make it; keywords win.
+        How to make it; keywords take precedence.
     cache : Path, optional
-        Where ONNX Runtime Web is kept after it was downloaded.
+        Folder in which the downloaded ONNX Runtime Web is kept.
     tracking_uri : str, optional
-        Where the model is registered.
+        MLflow tracking store and registry.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def web(
     Raises
     ------
     LesionflowError
-        Where the model is not there, its files are altered, ONNX Runtime Web cannot be had, or the folder cannot be
+        If the model does not exist, its files are altered, ONNX Runtime Web is not available, or the folder cannot be
         written.
     """
     config = configured(WebConfig, config, overrides)

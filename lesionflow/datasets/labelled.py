@@ -115,7 +115,7 @@ def read_labelled_images(
         folder; what isic-cli downloads; the ground truth of ISIC 2018 Task 3 or ISIC 2019; a data set of
         `published.LAYOUTS`; a zip archive of any of these; or `demo`, the built-in synthetic set.
     cache : Path, optional
-        Where the demo set is kept.
+        Folder in which the demo set is kept.
     labels : path, optional
         A YAML file with the meanings of words and names of columns (`label_words.read_label_words`).
     label_set : LabelSet

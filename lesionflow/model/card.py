@@ -30,7 +30,7 @@ SINGLE, AVERAGED = "single", "tta"  # one look at an image; the average of its f
 
 
 class Estimate(NamedTuple):
-    """A value and the ends of its 95 % interval; both are NaN where too few lesions are behind it to tell."""
+    """A value and the bounds of its 95 % interval, which are NaN if it rests on too few lesions."""
 
     value: float
     low: float
@@ -38,13 +38,13 @@ class Estimate(NamedTuple):
 
 
 def nan_as_null(values: Mapping[str, float]) -> dict[str, float | None]:
-    """Numbers as strict JSON has them."""
+    """Numbers for strict JSON: NaN becomes null."""
     return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What makes probabilities and decisions of a network's outputs; `evaluation.calibration` fits it."""
+    """Turns a network's outputs into probabilities and decisions; fitted by `evaluation.calibration`."""
 
     temperature: float = 1.0  # logits are divided by it
     logit_offsets: tuple[float, ...] = ()  # and these are added, a correction of the prior; zeros unless given
@@ -98,28 +98,28 @@ class Card:
 
     @property
     def data_told(self) -> str:
-        """The data of training by the names of its sources, where it had several; else the name of the folder."""
+        """The names of the training data's sources if there were several, otherwise the name of its folder."""
         names = [str(source["name"]) for source in self.training.get("sources", ())]
         return ", ".join(map(dataset_name, names)) if len(names) > 1 else self.data_name
 
     @property
     def label(self) -> str:
-        """How reports and messages name a bundle that no registry has named."""
+        """The name of an unregistered bundle in reports and messages."""
         return f"{self.network}@{self.digest[:12]}"
 
     @property
     def marked_label(self) -> str:
-        """The same; demo data marked."""
+        """The same, with demo data marked."""
         return self.label + (" (demo data)" if self.demo else "")
 
 
 def dataset_name(source: str) -> str:
-    """The field's name for a data set, where that of its folder tells it."""
+    """The usual name of a data set, if its folder's name shows which it is."""
     return "HAM10000" if "ham10000" in source.lower() else source
 
 
 def write_card(folder: Path, card: Card) -> Card:
-    """Write the card, whole or not at all; returns it with its own digest."""
+    """Write the card atomically; returns it with its own digest."""
     card = dataclasses.replace(card, format=CARD_FORMAT)
     card = dataclasses.replace(card, digest=_card_digest(_values(card)))
     partial = folder / f"{CARD_FILE}.partial"
@@ -137,14 +137,14 @@ def _values(card: Card) -> dict[str, Any]:
 
 
 def read_card(folder: Path) -> Card:
-    """Read and verify a bundle's card alone. Raises `BundleError`."""
+    """Read and verify only the card of a bundle. Raises `BundleError`."""
     if not os.path.isdir(folder) and not is_denied(folder):
         raise BundleError(f"{folder}: no such bundle folder")
     return parse_card(read_file(folder / CARD_FILE), str(folder / CARD_FILE))
 
 
 def parse_card(content: bytes, file: str) -> Card:
-    """Verify the content of a card; file: what messages name. Raises `BundleError`."""
+    """Verify the content of a card; file: its name in messages. Raises `BundleError`."""
     try:
         values = json.loads(content.decode("utf-8"))
         recorded = values["digest"]
@@ -171,7 +171,7 @@ def read_file(file: Path) -> bytes:
 
 
 def sha256(content: bytes) -> str:
-    """The digest that a card knows a file by."""
+    """The digest of a file, as recorded in a card."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -196,7 +196,7 @@ def _card(values: dict[str, Any]) -> Card:
 
 
 def _labels(values: dict[str, Any]) -> LabelSet:
-    """The label set of a card; those before format 4 listed the names alone, which were always the same."""
+    """The label set of a card; before format 4, cards had only the names, which were always the same."""
     if values["format"] == CARD_FORMAT:
         return labels_from_json(values["labels"])
     if "labels" in values or tuple(values.pop("classes")) != HAM10000.names:
@@ -205,7 +205,7 @@ def _labels(values: dict[str, Any]) -> LabelSet:
 
 
 def _check(card: Card) -> None:
-    """Refuse what a matching digest alone would let through: a card that somebody wrote with a digest of their own."""
+    """Refuse an invalid card even if its digest matches: anybody can write a card with its own digest."""
     _check_kinds(card)
     if card.pixels_version not in READ_PIXELS_VERSIONS:
         readable = " and ".join(map(str, READ_PIXELS_VERSIONS))
@@ -256,7 +256,7 @@ def _check_kinds(values: Any) -> None:
 
 
 def _numbers(*values: object) -> bool:
-    """Whether all are finite numbers; an integer of hundreds of digits, which no float can hold, is none."""
+    """Whether all are finite numbers that a float can hold, which huge integers are not."""
     return all(
         isinstance(value, (int, float)) and not isinstance(value, bool) and -1e300 < value < 1e300 for value in values
     )

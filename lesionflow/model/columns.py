@@ -34,7 +34,7 @@ def report_columns(labels: LabelSet = HAM10000) -> tuple[str, ...]:
 
 
 def also_columns(labels: LabelSet = HAM10000) -> tuple[str, ...]:
-    """The columns of what a second model says, in order."""
+    """The columns of a second model, in order."""
     return tuple(f"{ALSO}{name}" for name in report_columns(labels)[3:])
 
 
@@ -45,7 +45,7 @@ def chosen_columns(
     labels: LabelSet = HAM10000,
     also: bool = False,
 ) -> tuple[str, ...]:
-    """The columns of a report, in order: those asked for, or the default ones.
+    """The columns of a report, in order: the selected or the default ones.
 
     By default the carried columns follow the path, then come the model's and those of a second one, if there is one
     (also), and those of `--top-k` last. Raises `UsageError` for a column that is unknown or named twice, a `top_k`
@@ -144,7 +144,7 @@ def row_values(
 
 
 def _said(prediction: IndexedPrediction) -> tuple[Value, ...]:
-    """A prediction's values."""
+    """The values of a prediction."""
     probabilities, called, malignant, refer, labels = prediction
     chance = prediction.malignant_probability
     return probabilities + (labels.names[called], probabilities[called], chance, YES if malignant else NO, refer)
@@ -155,7 +155,7 @@ def _top(rank: int) -> set[str]:
 
 
 def _ranked_values(names: Sequence[str], probabilities: Sequence[float], ranks: int) -> tuple[Value, ...]:
-    """Name and probability of the most probable diagnoses; equals stay in order."""
+    """Name and probability of the most probable diagnoses; ties stay in order."""
     order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])[:ranks]
     return tuple(value for index in order for value in (names[index], probabilities[index]))
 
@@ -187,7 +187,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def cell(value: str) -> str:
-    """UTF-8 text that a spreadsheet takes as text: an apostrophe goes before what would be a formula."""
+    """UTF-8 text for a spreadsheet: an apostrophe precedes what would be taken for a formula."""
     return "'" + value if value.startswith(_FORMULA_STARTS) else value
 
 

@@ -74,7 +74,7 @@ def decide_probabilities(
 
 
 def called_diagnoses(probabilities: np.ndarray, prior: tuple[float, ...], strength: float) -> np.ndarray:
-    """The diagnosis called of each image: (images,) int64 from (images, classes) probabilities.
+    """The diagnosis called for each image: (images,) int64 from (images, classes) probabilities.
 
     strength: from 0, the most probable diagnosis, to 1, the one that exceeds its prior by the largest factor.
     """

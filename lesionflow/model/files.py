@@ -61,7 +61,7 @@ def check_whole(folder: Path) -> Card:
 
 
 def write_arrays(folder: Path, card: Card, name: str, arrays: dict[str, np.ndarray]) -> Card:
-    """Put a file of arrays into a bundle; returns the card with its digest."""
+    """Write a file of arrays into a bundle; returns the card with its digest."""
     stream = io.BytesIO()
     np.savez_compressed(stream, allow_pickle=False, **arrays)
     (folder / name).write_bytes(stream.getvalue())
@@ -69,7 +69,7 @@ def write_arrays(folder: Path, card: Card, name: str, arrays: dict[str, np.ndarr
 
 
 def read_arrays(folder: Path, card: Card, name: str) -> dict[str, np.ndarray] | None:
-    """The arrays of one of a bundle's files; None where the bundle came without it.
+    """The arrays in one of a bundle's files; None if the bundle lacks it.
 
     Raises `BundleError` where the file was altered.
     """
@@ -101,12 +101,12 @@ def bundle_of_logged_model(location: str) -> Path | None:
 
 
 def is_shipped() -> bool:
-    """Whether this installation has the bundle."""
+    """Whether this installation includes the shipped bundle."""
     return (PRETRAINED_FOLDER / CARD_FILE).is_file() and (PRETRAINED_FOLDER / ONNX_FILE).is_file()
 
 
 def pretrained_folder() -> Path:
-    """The folder of the bundle. Raises `BundleError` where this installation came without it."""
+    """The folder of the shipped bundle. Raises `BundleError` if this installation lacks it."""
     if not is_shipped():
         raise BundleError(
             f"{PRETRAINED}: this installation of lesionflow came without it, nothing is in {PRETRAINED_FOLDER}; "
@@ -116,7 +116,7 @@ def pretrained_folder() -> Path:
 
 
 def in_its_place() -> str:
-    """What to add where another model was not found; empty where the bundle is missing too."""
+    """Hint for messages about a missing model: the shipped bundle; empty if that is missing too."""
     if not is_shipped():
         return ""
     return f": {PRETRAINED} is the one that comes with lesionflow ({SHIPPED_LICENCE})"

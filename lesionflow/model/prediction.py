@@ -15,7 +15,7 @@ TRUSTED, UNCERTAIN, UNFAMILIAR = "no", "uncertain", "unfamiliar"  # whether a pe
 
 
 class _Named:
-    """What predictions of every label set have in common; the fields are those of a dataclass for each set."""
+    """Base of the predictions of all label sets; each set has its own dataclass with the fields."""
 
     error: str | None
     _names = HAM10000.names
@@ -30,7 +30,7 @@ class _Named:
 
 @dataclass(frozen=True)
 class Prediction(_Named):
-    """What a model says of one image, by the names of the report's columns.
+    """A model's prediction for one image, with the report's columns as fields.
 
     Where the image could not be read, `error` says why, as in the report, and all else is None.
     `pandas.DataFrame(model.predict(images))` is a table of them. These are the fields of a model of HAM10000's seven
@@ -66,7 +66,7 @@ def _prediction_class(names: tuple[str, ...]) -> Any:
 
 
 def _reduced(prediction: Any) -> tuple[Any, ...]:
-    """How `pickle` finds a class again that is made when it is needed."""
+    """Let `pickle` find a class that is created on demand."""
     return _named, (prediction._names, tuple(vars(prediction).values()))
 
 
@@ -83,7 +83,7 @@ def probability_columns(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class IndexedPrediction(NamedTuple):
-    """What a model says of one image, by indices into its label set: one row of `Predictions`, as plain values."""
+    """A model's prediction for one image, as indices into its label set: one row of `Predictions`."""
 
     probabilities: tuple[float, ...]  # (classes,) in the order of the label set, float64, calibrated
     called: int  # the diagnosis that is most probable if all were equally frequent
@@ -100,7 +100,7 @@ class IndexedPrediction(NamedTuple):
         return total
 
     def by_name(self) -> Prediction:
-        """The same by the names of the report's columns."""
+        """The same as a `Prediction`, with the report's columns as fields."""
         names, probabilities = self.labels.names, self.probabilities
         own = [chance for name, chance in zip(names, probabilities, strict=True) if name != "malignant"]
         said: Prediction = prediction_class(self.labels)(
@@ -111,7 +111,7 @@ class IndexedPrediction(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What is known of one input of a scoring run: what the model says of it, or why it says nothing."""
+    """The result for one input of a scoring run: a prediction or an error."""
 
     path: str  # as found; bytes of a name that are no UTF-8 are surrogates, as Python reads file names
     prediction: IndexedPrediction | None  # None if it failed
@@ -125,7 +125,7 @@ class Row(NamedTuple):
 
     @property
     def disagrees(self) -> bool:
-        """Whether a second model calls it otherwise, or differs about malignant."""
+        """Whether a second model's call or malignant flag differs."""
         if self.prediction is None or self.also is None:
             return False
         return (self.also.called, self.also.malignant) != (self.prediction.called, self.prediction.malignant)
@@ -133,7 +133,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of many images."""
+    """A model's predictions for many images."""
 
     probabilities: np.ndarray  # (images, classes) float64, calibrated
     called: np.ndarray  # (images,) int64, indices into the label set
@@ -167,7 +167,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class LabelledPredictions(Predictions):
-    """What a model says of many images, beside the truth: all that metrics are computed from."""
+    """A model's predictions for many images, with their labels: the input of all metrics."""
 
     image_ids: np.ndarray  # (images,) text
     lesion_ids: np.ndarray  # (images,) text; images of one lesion are no independent evidence
@@ -183,7 +183,7 @@ class LabelledPredictions(Predictions):
         return {name: array for name, array in self.__dict__.items() if name != "label_set"}
 
     def take(self, members: np.ndarray) -> LabelledPredictions:
-        """Those of some of the images: members are indices or (images,) bool."""
+        """The predictions for some of the images: members are indices or (images,) bool."""
         some = {name: array[members] for name, array in self.arrays().items()}
         return LabelledPredictions(**some, label_set=self.label_set)
 
@@ -191,7 +191,7 @@ class LabelledPredictions(Predictions):
 def with_labels(
     predictions: Predictions, image_ids: np.ndarray, lesion_ids: np.ndarray, labels: np.ndarray
 ) -> LabelledPredictions:
-    """Put the truth beside what a model says.
+    """Combine predictions with the labels.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider",
 
 
 class Predictor:
-    """A loaded bundle. Several threads may use it at once."""
+    """A loaded bundle; thread-safe."""
 
     def __init__(
         self, card: Card, graph: bytes, threads: int | None = None, device: str = "cpu", averaged: bool = False
@@ -134,7 +134,7 @@ class Predictor:
         return np.concatenate([logits for logits, _ in parts]), np.concatenate([distances for _, distances in parts])
 
     def predict_many(self, pixels: np.ndarray, members: np.ndarray) -> Predictions:
-        """What the bundle says of the images at `members`."""
+        """Predictions for the images at `members`."""
         return decide(*self.measure_many(pixels, members), self.calibration, self.card.prior, self.card.labels)
 
 
@@ -161,7 +161,7 @@ def choose_device(device: str) -> str:
 
 
 def row_fingerprint(card: Card, device: str, averaged: bool, batch_size: int) -> dict[str, str | int]:
-    """All that a row depends on besides its file, as this machine would score it."""
+    """Everything that a row depends on besides its file, on this machine, for comparing jobs."""
     import onnxruntime
     import PIL
 
@@ -181,7 +181,7 @@ def row_fingerprint(card: Card, device: str, averaged: bool, batch_size: int) ->
 def load_predictor(
     folder: str | os.PathLike[str], threads: int | None = None, device: str = "cpu", averaged: bool = False
 ) -> Predictor:
-    """Load and verify the bundle in a folder. Raises `BundleError`, and `MissingError` for a lacking device."""
+    """Load and verify the bundle in a folder. Raises `BundleError`, or `MissingError` if the device is missing."""
     return Predictor(*read_bundle(folder), threads=threads, device=device, averaged=averaged)
 
 
@@ -222,7 +222,7 @@ def predict_batch(
 
 
 def only_frame(source: str | os.PathLike[str] | bytes, height: int, width: int) -> np.ndarray:
-    """The pixels of an image file or of its bytes; several frames, all but one of which would be lost, are refused."""
+    """The pixels of an image file or its bytes; files with several frames are refused, as only one would be used."""
     frames = decode_frames(source, height, width)
     _, image = next(frames)
     if next(frames, None) is not None:

@@ -27,7 +27,7 @@ BATCH_SIZE = 16  # images that go through the network at once, as in scoring on 
 
 
 def output_columns(labels: LabelSet = HAM10000) -> dict[str, str]:
-    """The columns of an answer, those of the report, with their types in MLflow's words."""
+    """The columns of an answer, which are those of the report, with their MLflow types."""
     return {
         "diagnosis": "string",
         "probability": "double",
@@ -86,7 +86,7 @@ class BundleModel:
 
 
 def _with_null_records(answers: pd.DataFrame) -> pd.DataFrame:
-    """Have `to_dict`, which MLflow's server makes JSON of, give None for what is missing."""
+    """Make `to_dict`, from which MLflow's server makes JSON, give None for missing values."""
 
     def to_dict(*given: Any, **named: Any) -> Any:
         nulls = answers.astype(object).where(answers.notna() & (answers != ""), None)

@@ -41,7 +41,7 @@ _SUM_TOLERANCE = 0.001  # of probabilities with six decimals
 
 @dataclass(frozen=True)
 class ReportTable:
-    """A report: the images that were scored, and how many were not."""
+    """A report as a table: the scored images, and the number of failed ones."""
 
     file: Path
     model: str  # its label; empty where no image has a row
@@ -85,18 +85,18 @@ def read_report_table(file: Path, further: tuple[str, ...] = ()) -> ReportTable:
     file
         The report, with at least the columns `NEEDED` and a `p_<name>` for each diagnosis.
     further
-        Columns that are kept besides, where the report has them.
+        Further columns to keep, if the report has them.
 
     Raises
     ------
     ReportError
-        The file cannot be read, lacks a column, has values that no report has, or is cut off.
+        If the file cannot be read, lacks a column, has invalid values, or is truncated.
     """
     return _checked_table(file, _read(file, further))
 
 
 def read_both_tables(file: Path, further: tuple[str, ...] = ()) -> tuple[ReportTable, ReportTable]:
-    """Read what each of two models says in a report that was scored with `--also`.
+    """Read the predictions of both models from a report that was scored with `--also`.
 
     Takes what `read_report_table` takes and raises what it raises, also where the report has one model alone.
     """

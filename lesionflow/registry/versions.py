@@ -196,7 +196,7 @@ def resolve(
     download_to : Path
         An empty folder: the files of a bundle that is not on this machine are copied into it.
     tracking_uri : str, optional
-        Where the model is registered.
+        MLflow tracking store and registry.
     files : tuple of str
         The files that are needed.
 

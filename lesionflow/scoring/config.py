@@ -33,7 +33,7 @@ class ShardRange:
     of: int
 
     def shards(self, all_shards: range) -> range:
-        """Return those of the job's shards that are this one's."""
+        """Return the shards of the job that belong to this share."""
         return all_shards[self.number - 1 :: self.of]
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class ShardRange:
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """What to write of a finished job. Values out of range raise `UsageError` before any work starts."""
+    """What to write for a finished job. Values out of range raise `UsageError` before any work starts."""
 
     format: str | None = option(
         None, "Format of the report.", kind=str, choices=REPORT_FORMATS, unset="by the ending of --out", group=REPORT
@@ -118,11 +118,11 @@ class ReportConfig:
 
     @property
     def column_names(self) -> tuple[str, ...] | None:
-        """The columns asked for; None stands for the default ones."""
+        """The selected columns; None for the default ones."""
         return None if self.columns is None else tuple(name.strip() for name in self.columns.split(","))
 
     def failures_allowed(self, images: int) -> int | None:
-        """How many of so many images may fail before the run stops; None for all."""
+        """How many of `images` may fail before the run stops; None for all."""
         if self.on_error == "fail":
             return 0
         if self.max_failures is None:
@@ -135,7 +135,7 @@ class ReportConfig:
         raise UsageError(f"--max-failures {limit}: write a number of images, or a share such as 5%")
 
     def stop_if_too_many(self, failed: int, images: int, example: str = "") -> None:
-        """Raise `DataError` where more of the images failed than may; example: one of them and what is wrong."""
+        """Raise `DataError` if too many images failed; example: one of them, with its error."""
         allowed = self.failures_allowed(images)
         if allowed is None or failed <= allowed:
             return

@@ -23,7 +23,7 @@ Rows = Callable[[], Iterable[Row]]
 
 
 def with_group_columns(carried: tuple[str, ...], group_by: str | None, rank_by: str | None) -> tuple[str, ...]:
-    """Return the carried columns of the report, and those that are added. Raises `UsageError` where they do not fit."""
+    """Return the report's carried-through and added columns. Raises `UsageError` if they conflict."""
     for name, column, added in (("--group-by", group_by, GROUP_COLUMNS), ("--rank-by", rank_by, (RANK,))):
         if column is None:
             continue
@@ -43,7 +43,7 @@ def with_group_columns(carried: tuple[str, ...], group_by: str | None, rank_by: 
 
 @dataclass(frozen=True)
 class Groups:
-    """The rows of a job, one for all images that have the same value in a carried column.
+    """The rows of a job grouped by a carried-through column.
 
     A row has the path and the carried values of the group's first image that was scored, and in `GROUP_COLUMNS` how
     many were, and the column's name.
@@ -64,7 +64,7 @@ class Groups:
 
     @property
     def failed(self) -> list[Row]:
-        """The rows of images that could not be read, which a group's row does not show where others could be."""
+        """The rows of unreadable images, which a group's row hides if other images could be read."""
         return self._pooled_and_failed[1]
 
     @cached_property
@@ -112,7 +112,7 @@ class Groups:
 
 
 class _Images(NamedTuple):
-    """What a model says of images, one after the other."""
+    """A model's predictions for images, one after the other."""
 
     probabilities: array[float]
     refer: list[str]
@@ -120,7 +120,7 @@ class _Images(NamedTuple):
 
 @dataclass(frozen=True)
 class Ranks:
-    """The rows of a job with each one's rank by malignant probability among those of the same value in a column.
+    """The rows of a job, each with its rank by malignant probability among those with the same value of a column.
 
     The greatest has rank 1, equal ones the same; a failed image, and one without a value, has none.
     """

@@ -53,7 +53,7 @@ _OUR_LOCKS = re.compile(rf"{LOCK_FILE}(-\d+-of-\d+)?")
 
 @dataclass(frozen=True)
 class Task:
-    """What a job is to do."""
+    """What a job has to do."""
 
     source: Source
     row_fingerprint: Fingerprint  # all that a row depends on besides its image
@@ -63,7 +63,7 @@ class Task:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """Where the rows of a job come from, for its report."""
+    """The provenance of a job's rows, for its report."""
 
     label: str  # the name of the model in the report
     card: str  # of the bundle, as JSON
@@ -80,7 +80,7 @@ class RunInfo:
 
 @contextlib.contextmanager
 def begin(folder: Location, task: Task, *, anew: bool = False) -> Iterator[Job]:
-    """Begin a job; one process at a time has it, except in a store.
+    """Begin a job, exclusively for this process, except in a store.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def begin(folder: Location, task: Task, *, anew: bool = False) -> Iterator[Job]:
 
 @contextlib.contextmanager
 def resume(folder: Location, task: Task) -> Iterator[Job]:
-    """Go on with the job in a folder, or begin one where there is none; one process at a time has it.
+    """Resume the job in a folder, or begin one if there is none, exclusively for this process.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def resume(folder: Location, task: Task) -> Iterator[Job]:
 
 @contextlib.contextmanager
 def join(folder: Location, task: Task, share: ShardRange, info: RunInfo) -> Iterator[Job]:
-    """Begin one process's share of a job, or go on with it; others may be at work on theirs.
+    """Begin or resume one process's share of a job, while others may work on theirs.
 
     The first to begin puts the job into the folder, the others compare: all have to agree on everything that a row
     depends on.
@@ -178,7 +178,7 @@ def join(folder: Location, task: Task, share: ShardRange, info: RunInfo) -> Iter
 
 @contextlib.contextmanager
 def merge(folder: Location) -> Iterator[tuple[Job, RunInfo, int]]:
-    """Open a shared job of which every shard is done: yields it, its origin, and how many of its rows are failures.
+    """Open a shared job whose shards are all done; yields it, its provenance, and its number of failed rows.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def merge(folder: Location) -> Iterator[tuple[Job, RunInfo, int]]:
 
 
 def remove_job(folder: Location, keep_folder: bool = False) -> None:
-    """Remove a job: first what makes it one, then the rest; files that no job wrote stay, and their folder too."""
+    """Remove a job, first `job.json`, then its other files; files that no job wrote are kept, with their folder."""
     with report_errors(folder), contextlib.suppress(FileNotFoundError):
         objects.remove(folder / JOB_FILE)
         ours = (name for name in objects.names(folder) if _OUR_FILES.fullmatch(name))
@@ -246,7 +246,7 @@ def _job(
 
 
 def _begun(folder: Location, task: Task, partial: Path) -> Job:
-    """Put a new job into a folder that this process has for itself."""
+    """Write a new job into a folder that this process has locked."""
     remove_job(folder, keep_folder=True)
     try:
         listing = _write_manifest(partial, task, folder)
@@ -263,7 +263,7 @@ def _begun(folder: Location, task: Task, partial: Path) -> Job:
 def _put_shared_job(
     folder: Location, fingerprint: Fingerprint, share: ShardRange, partial: Path, manifest: str
 ) -> dict[str, Any]:
-    """Put a shared job into its folder, unless another process is first; returns what is there then. Raises OSError."""
+    """Write a shared job into its folder unless another process was first; returns the one there. Raises OSError."""
     if not objects.is_file(folder / manifest):
         put_in_place(partial, folder / manifest, overwrite=True)
     content = json.dumps({"fingerprint": fingerprint, "begun": _now(), "parts": share.of}, indent=2)
@@ -280,7 +280,7 @@ def _now() -> str:
 
 
 def _write_manifest(file: Path, task: Task, folder: Location) -> Listing:
-    """List a source into a file. Raises `DataError` where it holds nothing, `ReportError` where the disk is full."""
+    """List a source into a file. Raises `DataError` if it is empty, `ReportError` if the disk is full."""
 
     def lines() -> Iterator[bytes]:
         for item in task.source.inputs:
@@ -298,7 +298,7 @@ def _write_manifest(file: Path, task: Task, folder: Location) -> Listing:
 
 
 def _fingerprint(task: Task, listing: Listing) -> Fingerprint:
-    """All that the rows of a job depend on."""
+    """Everything that the rows of a job depend on."""
     return {
         "job format": JOB_FORMAT,
         **task.row_fingerprint,
@@ -309,7 +309,7 @@ def _fingerprint(task: Task, listing: Listing) -> Fingerprint:
 
 
 def _differences(folder: Location, before: Fingerprint, now: Fingerprint, partial: Path | None = None) -> str:
-    """In which way two jobs differ, for a message; empty if they do not. partial: the manifest of the later one."""
+    """How two jobs differ, for a message; empty if they do not. partial: the manifest of the later one."""
     found = []
     for name in {**before, **now}:
         if before.get(name) == now.get(name):
@@ -351,7 +351,7 @@ def _manifest_of(folder: Location, fingerprint: Fingerprint) -> Location:
 
 
 def _shared_manifest(digest: str) -> str:
-    """The name of a manifest that several processes may put in its place: what has the same name is the same."""
+    """The name of a manifest that several processes may write: manifests with the same name are the same."""
     return f"manifest-{digest[:16]}.jsonl"
 
 
@@ -363,7 +363,7 @@ def _make_folder(folder: Location) -> None:
 
 @contextlib.contextmanager
 def _exclusive(folder: Location) -> Iterator[Path]:
-    """Have a job's folder for this process; yields where its manifest is written until it is complete."""
+    """Lock a job's folder for this process; yields the path of the partial manifest."""
     _make_folder(folder)
     with (
         _locked(folder, LOCK_FILE, "another process is working on this report, or on a part of it"),
@@ -390,7 +390,7 @@ def _locked(folder: Location, name: str, busy: str, *, shared: bool = False) -> 
 
 
 def _agreed_info(folder: Location, fingerprint: Fingerprint, parts: int) -> RunInfo:
-    """What the parts say of themselves, checked to be the same for all."""
+    """The provenance of the parts, which must be the same for all."""
     first: tuple[str, RunInfo] | None = None
     with report_errors(folder, "read"):
         records = sorted(name for name in objects.names(folder) if _RECORD.fullmatch(name))
@@ -426,7 +426,7 @@ def _read_record(file: Location) -> RunInfo:
 
 
 def _count_failures(job: Job, info: RunInfo, parts: int) -> int:
-    """How many rows are failures. Raises `ReportError` where shards are missing."""
+    """The number of failed rows. Raises `ReportError` if shards are missing."""
     done = job.failures()
     lacking = []
     for number in range(1, parts + 1):

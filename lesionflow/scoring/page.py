@@ -104,7 +104,7 @@ _DATA_COMES_HERE = "\0"
 
 
 def _calls(strength: float) -> str:
-    """What the diagnosis called is, for people."""
+    """The rule for the call, in words."""
     if strength == 0:
         return "The diagnosis called is the most probable one."
     halfway = "" if strength == 1 else f" (corrected for by the power of {strength:g} alone)"
@@ -115,7 +115,7 @@ def _calls(strength: float) -> str:
 
 
 def _links(kept: list[tuple[Row, IndexedPrediction]], out: Location) -> dict[str, Any]:
-    """Where the page finds the images' files and what `lesionflow explain` draws of them, and what a review is of."""
+    """The page's links to image files and to pictures of `lesionflow explain`, and the identity of the review."""
     digest = hashlib.sha256()
     for row, said in kept:
         digest.update(f"{path_with_frame(row)}\0{said.malignant_probability:.6f}\n".encode())
@@ -136,7 +136,7 @@ def _links(kept: list[tuple[Row, IndexedPrediction]], out: Location) -> dict[str
 
 
 def _address(row: Row, out: Location) -> str:
-    """The address of an image's file relative to the page; "" where no browser could show it."""
+    """The address of an image's file relative to the page; "" if no browser could show it."""
     if not isinstance(out, Path) or is_url(row.path) or row.frame:
         return ""
     try:

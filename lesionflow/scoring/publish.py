@@ -50,7 +50,7 @@ _PART = re.compile(r"part-\d{5}-of-\d{5}\.parquet")
 
 @dataclass(frozen=True)
 class Summary:
-    """What a scoring run came to; of one share of a job, what that did."""
+    """The result of a scoring run, or of one share of a job."""
 
     model: str
     report: Location | None  # None is standard output
@@ -81,7 +81,7 @@ class Destination:
 
     @classmethod
     def of(cls, out: Location | str | os.PathLike[str]) -> Destination:
-        """Return the destination that a user names. Raises `ReportError` for a folder without the slash."""
+        """Return the destination for an --out. Raises `ReportError` for a folder without the slash."""
         text = str(out) if isinstance(out, Url) else location_text(out, "out")
         if text == STDOUT:
             return cls(None)
@@ -97,7 +97,7 @@ class Destination:
         return STDOUT if self.location is None else f"{self.location}/" if self.is_folder else str(self.location)
 
     def format(self, asked: str | None) -> str:
-        """Return the report's format: the one asked for, or what the name says. Raises `UsageError`."""
+        """Return the report's format: the given one, or that of the name's ending. Raises `UsageError`."""
         if self.location is None or self.is_folder:
             possible = ("parquet",) if self.is_folder else ("csv", "jsonl", ISIC)
             if asked not in (None, *possible):
@@ -106,7 +106,7 @@ class Destination:
         return report_format(self.location, asked)
 
     def exists(self) -> bool:
-        """Whether the report is there. Raises `OSError` where a store cannot tell."""
+        """Whether the report exists. Raises `OSError` if a store cannot tell."""
         if self.location is None:
             return False
         return bool(self.parts()) if self.is_folder else objects.is_file(self.location)
@@ -119,7 +119,7 @@ class Destination:
         return [name for name in objects.names(self.location) if _PART.fullmatch(name)]
 
     def check(self, may_replace: bool) -> None:
-        """Refuse what could not be written in the end. Raises `ReportError`."""
+        """Check that the report can be written in the end. Raises `ReportError`."""
         if self.location is None:
             return
         if not self.is_folder:
@@ -141,7 +141,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is to be written, checked before the work starts: first without the model, then by its diagnoses."""
+    """The planned outputs, checked before work starts: first without the model, then with its diagnoses."""
 
     destination: Destination
     config: ReportConfig  # whose `overwrite` says whether the report may replace another
@@ -164,7 +164,7 @@ class Outputs:
 def check_outputs(
     destination: Destination, config: ReportConfig, carried: tuple[str, ...], may_replace: bool, also: str = ""
 ) -> Outputs:
-    """Plan what is to be written, and refuse what could not be in the end, whichever the model's diagnoses are.
+    """Plan the outputs, and refuse those that could not be written in the end, whatever the model's diagnoses.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def _sample_location(destination: Destination, config: ReportConfig) -> Location
 
 
 def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, resumed: int, workers: int) -> Summary:
-    """Write what was planned of a job whose shards are all there, then remove the job.
+    """Write the planned outputs of a job whose shards are all done, then remove the job.
 
     Parameters
     ----------
@@ -323,7 +323,7 @@ def _refuse_failed(rows: Iterable[Row], failed_as: str | None) -> None:
 def _write_report(
     job: Job, options: ReportLayout, destination: Destination, partial: Path, rows: Rows | None
 ) -> Counts:
-    """Write the report under its preliminary name; the parts of a folder in a store get their names at once.
+    """Write the report under a temporary name; parts of a folder in a store get their final names at once.
 
     rows: what gives them, where they are not the job's own: these are encoded here, and are one part of a folder.
     """
@@ -376,7 +376,7 @@ def _partial_report(job: Job, destination: Destination) -> Iterator[Path]:
 
 
 def _publish(partial: Path, outputs: Outputs) -> None:
-    """Put the finished report in its place."""
+    """Move the finished report to its final name."""
     destination, out = outputs.destination, outputs.destination.location
     if out is None:
         _print_file(partial)
@@ -410,7 +410,7 @@ def _is_same(report: Path, out: Location) -> bool:
 
 
 def _print_file(file: Path) -> None:
-    """Copy a file to standard output; a reader that has enough, as `head`, is no failure."""
+    """Copy a file to standard output; a reader that stops early, such as `head`, is not a failure."""
     stream = getattr(sys.stdout, "buffer", None)
     try:
         sys.stdout.flush()

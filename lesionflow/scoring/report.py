@@ -51,7 +51,7 @@ ROWS_IN_GROUP = 16_384  # of a Parquet file: a few MiB of memory, and groups lar
 
 @dataclass(frozen=True)
 class ReportLayout:
-    """What a report holds and how it is written."""
+    """Contents and format of a report."""
 
     model: str  # its name, for the column `model`
     format: str = "csv"  # one of REPORT_FORMATS
@@ -68,7 +68,7 @@ class ReportLayout:
 
 
 def report_format(out: Location, format: str | None) -> str:
-    """The format of a report: the one asked for, or the one that its name's ending says. Raises `UsageError`."""
+    """The format of a report: the given one, or that of its name's ending. Raises `UsageError`."""
     by_ending = REPORT_ENDINGS.get(out.suffix.lower())
     if format is None:
         if by_ending is None:
@@ -80,7 +80,7 @@ def report_format(out: Location, format: str | None) -> str:
 
 
 def check_report(out: str, options: ReportLayout) -> None:
-    """Refuse options that make no sense, before the work starts; out: what messages name. Raises `UsageError`."""
+    """Check options before work starts; out: the report's name in messages. Raises `UsageError`."""
     if options.format == ISIC and (options.columns is not None or options.top_k is not None):
         raise UsageError("--format isic has its own columns; leave out --columns and --top-k")
     if options.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
@@ -118,7 +118,7 @@ class Encoder(Protocol):
         """Turn some rows into bytes."""
 
     def open(self, file: BinaryIO) -> AbstractContextManager[Callable[[bytes], object]]:
-        """Begin a file; yields what takes the bytes."""
+        """Begin a file; yields the function that takes the bytes."""
 
 
 def report_encoder(options: ReportLayout) -> Encoder:
@@ -167,7 +167,7 @@ class _Csv:
 
 
 class _Jsonl:
-    """An object a line; numbers have at most six decimals, as in the CSV, and what is missing is null."""
+    """One object per line; numbers have at most six decimals, as in the CSV, and missing values are null."""
 
     rows_at_once = ROWS_AT_ONCE
 
@@ -230,7 +230,7 @@ class _Parquet:
 
 
 class _Isic:
-    """What the ISIC challenges take: the image's name without ending, and a probability of each class.
+    """The format of the ISIC challenges: the image's name without ending, and a probability for each class.
 
     Those of 2018 (task 3) and 2019 take the greatest one for the answer and measure balanced accuracy. The
     probabilities are therefore those under equal priors, or as near to them as the model's call is, so that the
@@ -282,7 +282,7 @@ class _Isic:
 
 
 def isic_columns(labels: LabelSet) -> tuple[str, ...]:
-    """The columns of the ISIC format for a label set. Raises `UsageError` where no challenge had its diagnoses."""
+    """The columns of the ISIC format for a label set. Raises `UsageError` if no challenge had its diagnoses."""
     for known, columns in ISIC_COLUMNS:
         if set(known.names) == set(labels.names):
             return columns
@@ -299,7 +299,7 @@ def _isic_index(column: str, labels: LabelSet) -> int | None:
 
 
 def isic_name(path: str, frame: int = 0) -> str:
-    """How the ISIC format names an image: the file's name without its ending."""
+    """The name of an image in the ISIC format: the file's name without its ending."""
     name, ending = os.path.splitext(os.path.basename(path))
     name = name if ending.lower() in SUFFIXES else name + ending
     return utf8(name if frame == 0 else f"{name}#{frame + 1}")
@@ -328,14 +328,14 @@ Piece = tuple[Counts, bytes]
 
 @dataclass(frozen=True)
 class Encoding:
-    """What is to be encoded, and how."""
+    """What to encode, and how."""
 
     job: Job
     options: ReportLayout
     whole_files: bool  # whether each piece is a file of its own
 
     def pieces(self, groups: Sequence[range]) -> Iterator[Piece]:
-        """The rows of groups of shards as bytes, each with what they come to."""
+        """The rows of groups of shards as bytes, each with their counts."""
         encoder = report_encoder(self.options)
         for shards in groups:
             with no_collection():  # rows refer to nothing that refers to them
@@ -345,7 +345,7 @@ class Encoding:
 
 
 def encode_rows(rows: Iterable[Row], options: ReportLayout, whole_file: bool) -> Iterator[Piece]:
-    """Encode rows in this process: a piece for some of them at a time, or one that is a file of its own."""
+    """Encode rows in this process, in pieces of some rows, or in pieces that are each a file."""
     if whole_file:
         yield _file(rows, options)
         return
@@ -367,7 +367,7 @@ def _piece(rows: Sequence[Row], encoder: Encoder, options: ReportLayout) -> Piec
 
 
 def shard_groups(job: Job, rows: int) -> list[range]:
-    """Return a job's shards in groups of about so many rows."""
+    """Return a job's shards in groups of about `rows` rows."""
     step = max(1, rows // job.shard_size)
     return [job.shards[first : first + step] for first in range(0, len(job.shards), step)]
 
@@ -415,7 +415,7 @@ def _worker(encoding: Encoding, groups: Sequence[range]) -> Iterator[subprocess.
 
 
 def _received(process: subprocess.Popen[bytes]) -> Iterator[Piece]:
-    """The pieces of another process, as long as they are asked for."""
+    """Receive the pieces of another process."""
     assert process.stdout is not None
     while True:
         try:
@@ -429,7 +429,7 @@ def _received(process: subprocess.Popen[bytes]) -> Iterator[Piece]:
 
 
 def serve() -> None:
-    """Encode what standard input asks for: the whole life of a process that `encode_job` starts."""
+    """Main function of a process that `encode_job` starts: encodes what standard input requests."""
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the process that started this one, and ends both
     out = os.fdopen(os.dup(1), "wb")

@@ -64,7 +64,7 @@ def draw_sample(rows: Callable[[], Iterable[Row]], count: int, by: str, seed: in
 
 
 def sampling_chances(entropies: np.ndarray, count: int, by: str) -> np.ndarray:
-    """Return the chance of each image to be among `count` drawn ones, (images,).
+    """Return each image's chance to be among `count` drawn ones, (images,).
 
     Chances in proportion to size exceed 1 for the largest images of a small report; these are then drawn for sure, and
     the others share what is left (Saerndal, Swensson and Wretman 1992, Model Assisted Survey Sampling, 3.6.2).
@@ -102,7 +102,7 @@ def systematic_sample(chances: np.ndarray, seed: int) -> np.ndarray:
 
 
 def write_sample(sample: ReviewSample, out: Location, overwrite: bool) -> None:
-    """Write the columns `SAMPLE_COLUMNS` as CSV, whole or not at all. Raises `ReportError`."""
+    """Write the columns `SAMPLE_COLUMNS` as CSV, atomically. Raises `ReportError`."""
     lines = [",".join(SAMPLE_COLUMNS)]
     for path, chance in zip(sample.paths, sample.chances, strict=True):
         lines.append(f"{csv_text(path)},{chance:.9g}")
@@ -110,7 +110,7 @@ def write_sample(sample: ReviewSample, out: Location, overwrite: bool) -> None:
 
 
 def _proportional(sizes: np.ndarray, count: int) -> np.ndarray:
-    """Chances in proportion to sizes above 0, at most 1, that add up to `count`, which is less than the images."""
+    """Chances of at most 1 in proportion to positive sizes that add up to `count`, less than the number of images."""
     chances = np.zeros(len(sizes))
     certain = np.zeros(len(sizes), bool)
     while True:
@@ -121,5 +121,5 @@ def _proportional(sizes: np.ndarray, count: int) -> np.ndarray:
 
 
 def _entropy(probabilities: Iterable[float]) -> float:
-    """In nats."""
+    """Entropy in nats."""
     return -math.fsum(each * math.log(each) for each in probabilities if each > 0)

@@ -41,7 +41,7 @@ Fingerprint = dict[str, str | int]
 
 @dataclass(frozen=True)
 class Listing:
-    """What is known of a manifest."""
+    """Facts about a manifest."""
 
     digest: str
     inputs: int
@@ -62,12 +62,12 @@ class Job:
 
     @cached_property
     def digest(self) -> str:
-        """Of the fingerprint: shards of another model, other options or another list have another one."""
+        """Digest of the fingerprint, which differs for another model, other options or another list."""
         return hashlib.sha256(json.dumps(self.fingerprint, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def has_also(self) -> bool:
-        """Whether a second model was asked as well."""
+        """Whether a second model scores as well."""
         return ALSO in self.fingerprint
 
     @property
@@ -86,7 +86,7 @@ class Job:
         return range(len(self.listing.offsets))
 
     def is_visible(self) -> bool:
-        """Whether the folder has this job: not so on a machine where another storage goes by the same name."""
+        """Whether the folder has this job; not so on a machine that has another storage under the same name."""
         there = read_job_file(self.folder)
         return there is not None and there["fingerprint"] == self.fingerprint
 
@@ -109,7 +109,7 @@ class Job:
         )
 
     def write_shard(self, shard: int, rows: Iterable[tuple[int, Row]]) -> None:
-        """Keep a shard's result: rows with the index of their input within the shard, in order.
+        """Save a shard's result: rows with the index of their input within the shard, in order.
 
         Raises
         ------
@@ -137,7 +137,7 @@ class Job:
             atomic_write_bytes(self._shard_file(shard), json.dumps(head).encode() + b"\n" + body)
 
     def discard_shard(self, shard: int) -> None:
-        """Forget a shard's result: it is to be done again."""
+        """Discard a shard's result, so that it is scored again."""
         with report_errors(self.folder):
             objects.remove(self._shard_file(shard))
 
@@ -148,7 +148,7 @@ class Job:
         return sum(self.shard_length(shard) for shard in self.shards if self._shard_file(shard).name in there)
 
     def failures(self, shards: Iterable[int] | None = None) -> list[int | None]:
-        """Return the number of failed rows of each shard, or of some; None for one not done, not whole or not ours."""
+        """Return the number of failed rows of each or some shards; None for a missing, damaged or foreign one."""
         with report_errors(self.folder, "read"):
             there = set(objects.names(self.folder))
 
@@ -188,7 +188,7 @@ class Job:
                     yield Row(path, prediction, "", "", frame, carried, form, note, also)
 
     def _read_shard(self, shard: int) -> tuple[int, bytes] | None:
-        """The number of failures and the lines of a shard, None if it is not there, not whole or another job's."""
+        """The number of failures and the lines of a shard; None if it is missing, damaged or another job's."""
         try:
             head, lines = objects.read(self._shard_file(shard)).split(b"\n", 1)
             values = json.loads(head)
@@ -216,7 +216,7 @@ def job_folder(out: Location) -> Location:
 
 
 def read_job_file(folder: Location) -> dict[str, Any] | None:
-    """What `job.json` says; None where no job has begun. Raises `ReportError` where that cannot be told."""
+    """The contents of `job.json`; None if no job has begun. Raises `ReportError` if it cannot be read."""
     file = folder / JOB_FILE
     try:
         values = json.loads(objects.read(file))
@@ -232,7 +232,7 @@ def read_job_file(folder: Location) -> dict[str, Any] | None:
 
 @contextlib.contextmanager
 def report_errors(folder: Location, done: str = "written") -> Iterator[None]:
-    """What the operating system or a store reports becomes a `ReportError`; done: what cannot be done."""
+    """Turn errors of the operating system or a store into a `ReportError`; done: what failed."""
     try:
         yield
     except OSError as error:
@@ -258,6 +258,6 @@ def _probabilities(labels: LabelSet) -> struct.Struct:
 
 
 def _json_lines(lines: bytes) -> list[Any]:
-    """The values of lines of JSON, parsed in one call: ten times as fast as a call for each."""
+    """The values of lines of JSON, parsed in one call, which is ten times as fast as one call per line."""
     values: list[Any] = json.loads(b"[" + b",".join(lines.splitlines()) + b"]")
     return values

@@ -48,17 +48,17 @@ class Source:
 
     @property
     def nothing(self) -> str:
-        """What to say of a list that has been read and holds nothing."""
+        """Message about a list that turned out to be empty."""
         left_out = describe_left_out(self.left_out)
         return f"{self.if_empty}; left out: {left_out}" if left_out else self.if_empty
 
     def is_lost(self) -> bool:
-        """Whether the folder is gone since: a share that is unmounted leaves another, empty one in its place."""
+        """Whether the folder has disappeared since: an unmounted share leaves another, empty one in its place."""
         return bool(self.folder) and _identity(self.folder) != self.identity
 
 
 def open_source(source: str | os.PathLike[str], *, recursive: bool = True, pattern: str | None = None) -> Source:
-    """Begin to list what is to be scored.
+    """Begin to list the inputs to score.
 
     A folder or a zip archive gives its image files in the order of their paths' bytes, as does a pattern with `*`, `?`,
     `[...]` or `**`; `@FILE`, `-` (standard input) and a `.csv` file give the paths they list in the order they list
@@ -100,7 +100,7 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
 
 
 def _one_file(path: str) -> Source:
-    """A file that is an image, whole or not. Raises `UsageError` for what seems to be a list."""
+    """A source that is one image file, intact or not. Raises `UsageError` for what looks like a list."""
     with contextlib.suppress(OSError):  # said in its row
         if path.lower().endswith(_OTHER_LISTS) and Path(path).stat().st_size:
             with open(path, "rb") as file:
@@ -113,7 +113,7 @@ def _one_file(path: str) -> Source:
 
 
 def _found_from_here(inputs: Iterator[tuple[str, ...]], file: str) -> Iterator[tuple[str, ...]]:
-    """What a list holds. Raises `DataError` where its first path is not here but beside the list: no row would do."""
+    """The paths of a list. Raises `DataError` if its first one exists relative to the list instead of this folder."""
     for number, each in enumerate(inputs):
         beside = os.path.join(os.path.dirname(file), each[0])
         if not number and not is_url(file) and not os.path.lexists(each[0]) and os.path.lexists(beside):
@@ -184,7 +184,7 @@ def _listed_in(path: str) -> Iterator[tuple[str, ...]]:
 
 
 def _listed(file: BinaryIO, name: str) -> Iterator[tuple[str, ...]]:
-    """Paths one a line, or, as `find -print0` writes them, each ended by a NUL byte; empty lines are passed over."""
+    """Paths, one per line or, as from `find -print0`, each ended by a NUL byte; empty lines are skipped."""
     separator = None
     rest = b""
     for block in _utf8_blocks(file, name):
@@ -226,7 +226,7 @@ def _utf8_blocks(file: BinaryIO, name: str) -> Iterator[bytes]:
 
 
 def _encoding(head: bytes, name: str) -> str:
-    """The encoding of a text by how it begins. Raises `DataError` for UTF-16 that does not say so."""
+    """The encoding of a text by its first bytes. Raises `DataError` for UTF-16 without a byte order mark."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if len(head) >= 8 and not (any(head[1:_SAMPLE:2]) and any(head[:_SAMPLE:2])) and any(head[:_SAMPLE]):
@@ -290,7 +290,7 @@ def _table(path: str) -> Source:
 
 
 def _path_column(header: Sequence[str]) -> int | None:
-    """Which column is the one of paths: that of the very name, else the only one that is written like it."""
+    """The column of paths: the one with exactly that name, or else the only one with a similar spelling."""
     exact = [index for index, name in enumerate(header) if name == PATH_COLUMN]
     alike = [index for index, name in enumerate(header) if name.strip().lower() == PATH_COLUMN]
     found = exact or alike
@@ -316,7 +316,7 @@ def _table_rows(path: str) -> Iterator[tuple[str, ...]]:
 
 
 def _delimiter(text: TextIO) -> str:
-    """What separates the values of a table: of comma, semicolon and tab the one that makes a column of paths.
+    """The separator of a table: comma, semicolon or tab, whichever gives a column of paths.
 
     The text is then where the header begins: behind the line `sep=;` that spreadsheets write, if it is there.
     """
@@ -335,7 +335,7 @@ _MAGIC = frozenset("*?[")
 
 
 def is_pattern(text: str) -> bool:
-    """Whether a text has a sign that stands for others."""
+    """Whether a text contains a wildcard."""
     return not _MAGIC.isdisjoint(text)
 
 
@@ -370,7 +370,7 @@ def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
 
 
 def expand(pattern: str) -> list[str]:
-    """The files that match, and folders that would have to be listed and cannot be, in the order of their paths' bytes.
+    """The files that match, and matching folders that cannot be listed, in the order of their paths' bytes.
 
     Python's `glob` passes over these. Raises `DataError` where it is the one that the pattern begins with.
     """

@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 1024  # that are counted together
 
 @dataclass
 class Counts:
-    """How many images came to what, counted while the rows go by."""
+    """Counts of images by outcome, updated while the rows go by."""
 
     diagnoses: dict[str, int] = field(default_factory=lambda: dict.fromkeys(HAM10000.names, 0))  # as called
     malignant: int = 0  # at the bundle's operating point
@@ -45,7 +45,7 @@ class Counts:
 
     @classmethod
     def of(cls, labels: LabelSet) -> Counts:
-        """Return what counts the rows of a model with this label set."""
+        """Return empty counts for a model with this label set."""
         return cls(dict.fromkeys(labels.names, 0))
 
     def add(self, rows: Sequence[Row]) -> None:
@@ -73,7 +73,7 @@ class Counts:
         )
 
     def count_images(self, failed: Iterable[Row], behind: int = 0) -> None:
-        """Count the images that failed in place of rows that did, where a row stands for a group of images.
+        """Count failed images instead of failed rows, if a row stands for a group of images.
 
         behind: images behind all rows.
         """
@@ -81,11 +81,11 @@ class Counts:
 
     @property
     def images(self) -> int:
-        """All that were asked about; where rows stand for groups, more than rows."""
+        """All inputs; more than the rows if these stand for groups."""
         return self.behind or self.scored + self.failed
 
     def speed(self, seconds: float, resumed: int) -> float:
-        """Images a second; resumed: images that were done before."""
+        """Images per second; resumed: images that were scored before."""
         return max(self.images - resumed, 0) / max(seconds, 1e-9)
 
     def _add_histograms(self, histograms: Mapping[str, Sequence[int]]) -> None:
@@ -94,7 +94,7 @@ class Counts:
             bins[:] = [sum(pair) for pair in zip(bins, counts, strict=True)]
 
     def update(self, other: Counts) -> None:
-        """Count what another has counted."""
+        """Add the counts of another."""
         for mine, theirs in (
             (self.diagnoses, other.diagnoses), (self.referred, other.referred), (self.failures, other.failures)
         ):  # fmt: skip
@@ -107,7 +107,7 @@ class Counts:
         self._add_histograms(other.histograms)
 
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows, counted a batch at a time as they go by: the counts are whole when the iterator has ended."""
+        """Yield the rows and count them in batches; the counts are complete once the iterator has ended."""
         waiting = iter(rows)
         while batch := list(itertools.islice(waiting, ROWS_AT_ONCE)):
             self.add(batch)
@@ -125,7 +125,7 @@ class Counts:
 
 
 def _histograms(probabilities: np.ndarray, labels: LabelSet) -> dict[str, list[int]]:
-    """How many of (rows, classes) probabilities are in each of `HISTOGRAM_BINS`, by column of the report."""
+    """Counts of (rows, classes) probabilities in `HISTOGRAM_BINS`, by column of the report."""
     malignant = np.zeros(len(probabilities))
     for index in labels.malignant_indices:  # in the order of `IndexedPrediction.malignant_probability`: the same bits
         malignant += probabilities[:, index]
@@ -141,7 +141,7 @@ def _histograms(probabilities: np.ndarray, labels: LabelSet) -> dict[str, list[i
 def provenance(
     model: str, card: Card, options: Mapping[str, object], now: datetime | None = None, *, averaged: bool = False
 ) -> dict[str, str]:
-    """Where the numbers of a report come from, as names and text: for Parquet metadata, and part of a summary.
+    """The provenance of a report as names and text, for Parquet metadata and the summary.
 
     model: the label that the column `model` shows; options: what the user chose, by the option's name; now: a time
     other than the clock's; averaged: whether the flips and quarter turns of each image were.
@@ -212,5 +212,5 @@ def build_summary(
 
 
 def write_summary(summary: Mapping[str, Any], out: Location, overwrite: bool) -> None:
-    """Write a summary, whole or not at all. Raises `ReportError` where it cannot be written."""
+    """Write a summary atomically. Raises `ReportError` if it cannot be written."""
     write_whole(out, json.dumps(summary, indent=2, ensure_ascii=False) + "\n", overwrite)
