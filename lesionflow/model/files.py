@@ -16,8 +16,10 @@ from lesionflow.defaults import SHIPPED_LICENCE
 from lesionflow.errors import BundleError
 from lesionflow.model.card import (
     CARD_FILE,
+    CARD_FORMAT,
     KERAS_FILE,
     ONNX_FILE,
+    TRAINED_ON_FILE,
     VALIDATION_FILE,
     Card,
     read_card,
@@ -49,13 +51,15 @@ def read_bundle(folder: str | os.PathLike[str]) -> tuple[Card, bytes]:
 def check_whole(folder: Path) -> Card:
     """Verify every file that a bundle's card names; returns the card. Raises `BundleError`.
 
-    The bundle that ships comes without `NOT_SHIPPED`, and so does what was exported from it or registered.
+    The bundle that ships comes without `NOT_SHIPPED`, an early one without `TRAINED_ON_FILE` too, and so does what was
+    exported from it or registered.
     """
     card = read_card(folder)
-    # Only where all of them are absent are they absent on purpose.
-    left_out = () if any((folder / name).exists() for name in NOT_SHIPPED) else NOT_SHIPPED
+    not_shipped = NOT_SHIPPED if card.format == CARD_FORMAT else (*NOT_SHIPPED, TRAINED_ON_FILE)
+    # Only where all of the first are absent are they absent on purpose.
+    left_out = () if any((folder / name).exists() for name in NOT_SHIPPED) else not_shipped
     for name in card.digests:
-        if name not in left_out:
+        if name not in left_out or (folder / name).exists():
             _checked(folder, card, name)
     return card
 

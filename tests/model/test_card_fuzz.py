@@ -13,9 +13,21 @@ from hypothesis import strategies as st
 
 from lesionflow.diagnoses import BUILT_IN, HAM10000, LabelSet
 from lesionflow.errors import BundleError
-from lesionflow.model.card import CARD_FILE, ONNX_FILE, Calibration, Card, read_card, write_card
+from lesionflow.model.card import (
+    CARD_FILE,
+    KERAS_FILE,
+    ONNX_FILE,
+    TRAINED_ON_FILE,
+    VALIDATION_FILE,
+    Calibration,
+    Card,
+    read_card,
+    write_card,
+)
 from lesionflow.model.decision import decide
+from lesionflow.model.files import check_whole
 from lesionflow.scoring.summary import provenance
+from tests.scoring.conftest import write_small_bundle
 
 CARD = Card("cnn", 48, 64, "demo", "d" * 64, True, "s" * 64, 0, (0.7, 0.15, 0.15), digests={ONNX_FILE: "0" * 64})
 ANY_JSON = st.recursive(
@@ -111,6 +123,18 @@ def test_cards_of_the_formats_before_are_read(tmp_path: Path, format: int, newer
     assert found is not None and found.licence == "" and found.labels == HAM10000
     assert write_card(tmp_path, found).format == 4 and read_card(tmp_path).labels == HAM10000
     assert read(tmp_path, signed(values | {"classes": list("abcdefg")})) is None
+
+
+def test_what_shipped_early_is_whole_without_what_it_says_of_lesions(tmp_path: Path) -> None:
+    bundle = write_small_bundle(tmp_path / "bundle")
+    absent = dict.fromkeys((KERAS_FILE, VALIDATION_FILE, TRAINED_ON_FILE), "0" * 64)
+    early = dataclasses.asdict(read_card(bundle)) | {"format": 3, "classes": list(HAM10000.names)}
+    early["digests"] |= absent
+    del early["labels"]
+    assert read(bundle, signed(early)) == check_whole(bundle)
+    write_card(bundle, read_card(bundle))  # in today's format, of which none ships so
+    with pytest.raises(BundleError, match=TRAINED_ON_FILE):
+        check_whole(bundle)
 
 
 @pytest.mark.parametrize("labels", BUILT_IN.values(), ids=lambda labels: str(labels.name))
