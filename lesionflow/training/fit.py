@@ -31,6 +31,7 @@ from lesionflow.training.devices import (
     make_deterministic,
     steps_at_once,
 )
+from lesionflow.training.export.layers import network_graph
 from lesionflow.training.networks import SCALES, build_network, freeze_early_stages
 from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
 from lesionflow.training.objective import BalancedAccuracy, Consistency, build_loss
@@ -146,6 +147,7 @@ def fit(
     with across_devices(), _number_format(precision):
         store = PixelStore(pixels, members)
         network = _built(config, examples)
+        network_graph(network)  # what could not be exported is not worth training
         if name in SCALES and last:
             freeze_early_stages(network)  # its weights come from the checkpoint
         elif start or name in SCALES:
