@@ -113,8 +113,8 @@ class Tally:
         return self._curves[index]
 
     def _product(self, columns: sparse.csr_matrix, dtype: type[np.generic]) -> np.ndarray:
-        """The weights added up by column: (weightings, columns) from (units, columns)."""
-        return np.ascontiguousarray((columns.T @ self._weights).T, dtype=dtype)
+        """The weights added up by column: (weightings, columns) from (columns, units)."""
+        return np.ascontiguousarray((columns @ self._weights).T, dtype=dtype)
 
 
 class Curve:
@@ -195,7 +195,7 @@ class _Source:
         self._rankings: dict[int, tuple[sparse.csr_matrix, sparse.csr_matrix] | None] = {}
 
     def ranking(self, index: int) -> tuple[sparse.csr_matrix, sparse.csr_matrix] | None:
-        """At which steps of a curve each unit has cases, and controls, (units, steps) each; None without cases."""
+        """At which steps of a curve each unit has cases, and controls, (steps, units) each; None without cases."""
         if index not in self._rankings:
             malignant = index == MALIGNANT
             cases = self.predictions.is_malignant if malignant else self.predictions.labels == index
@@ -216,7 +216,7 @@ class _Source:
         counted = np.ones(len(column)) if images is None else images
         which = counted > 0
         ones = counted[which].astype(self.product)
-        return sparse.csr_matrix((ones, (self.unit_of[which], column[which])), shape=(self.units, columns))
+        return sparse.csr_matrix((ones, (column[which], self.unit_of[which])), shape=(columns, self.units))
 
 
 def _steps(scores: np.ndarray, cases: np.ndarray, most: int | None) -> tuple[np.ndarray, int]:
