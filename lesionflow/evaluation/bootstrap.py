@@ -34,7 +34,7 @@ _EXACT_IN_FLOAT32 = 2**23  # whole numbers up to its double have no gap
 
 
 def draw_lesions(lesions: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each of some lesions is in each resample, a few resamples at a time: (rows, lesions) float64.
+    """How often each lesion is in each resample, a few resamples at a time: (rows, lesions) float64.
 
     A resample draws as many lesions as there are, with replacement.
     """
@@ -50,7 +50,7 @@ def draw_lesions(lesions: int, resamples: int, seed: int) -> Iterator[np.ndarray
 
 
 class Tally:
-    """Counts, sums and curves of images, under some weightings: what every metric is computed from.
+    """Counts, sums and curves of images under several weightings, from which every metric is computed.
 
     All that metrics count depends on an image's diagnosis, its call, its most probable diagnosis and two flags. The
     images that agree in these are one kind: `labels`, `called` and so on are of one image of each kind, and so are the
@@ -70,25 +70,25 @@ class Tally:
         self._curves: dict[int, Curve] = {}
 
     def count(self, which: np.ndarray) -> np.ndarray:
-        """How many images are of some kinds, a (kinds,) mask: (weightings,)."""
+        """The number of images of the kinds in a mask, (kinds,): (weightings,)."""
         return np.asarray(self.counts @ which.astype(np.float64))
 
     def share(self, counted: np.ndarray, among: np.ndarray) -> np.ndarray:
-        """The share of images that count among others; NaN where there are none: (weightings,)."""
+        """The share of some images among others; NaN if there are none: (weightings,)."""
         return ratio(self.count(counted & among), self.count(among))
 
     def by_diagnosis(self, called: np.ndarray) -> np.ndarray:
-        """How many images of each diagnosis are called rightly by (kinds,) calls: (weightings, diagnoses)."""
+        """The number of correctly called images of each diagnosis, by (kinds,) calls: (weightings, diagnoses)."""
         return np.stack([self.count((self.labels == i) & (called == i)) for i in range(len(self.label_set))], axis=1)
 
     @property
     def of_diagnosis(self) -> np.ndarray:
-        """How many images each diagnosis has: (weightings, diagnoses)."""
+        """The number of images of each diagnosis: (weightings, diagnoses)."""
         return np.stack([self.count(self.labels == i) for i in range(len(self.label_set))], axis=1)
 
     @property
     def log_loss(self) -> np.ndarray:
-        """In nats, with probabilities kept from 0 and 1 as scikit-learn does: (weightings,)."""
+        """Log loss in nats, with probabilities clipped as in scikit-learn: (weightings,)."""
         return ratio(self._log_loss, self.total)
 
     @property
@@ -127,12 +127,12 @@ class Curve:
         self._others = controls.sum(axis=1, dtype=np.float64)
 
     def auc(self) -> np.ndarray:
-        """The area under the ROC curve; equal scores count half: (weightings,)."""
+        """The area under the ROC curve; ties count half: (weightings,)."""
         area = np.vecdot(self.controls.astype(np.float64), 2 * self._found - self.cases) / 2
         return ratio(area, self._all * self._others)
 
     def auc_above(self, sensitivity: float) -> np.ndarray:
-        """The area under that part of the ROC curve where sensitivity is at least so high, as a share of all area."""
+        """The area under the part of the ROC curve above a sensitivity, as a share of the whole square."""
         return self._area_above(sensitivity, 0.0)
 
     def partial_auc(self, sensitivity: float) -> np.ndarray:
@@ -162,12 +162,12 @@ class Curve:
 
 
 def _running(counts: np.ndarray) -> np.ndarray:
-    """The sums up to each step, of the same type: of whole numbers they take a tenth of the time of fractions."""
+    """Cumulative sums of the same type: for integers they take a tenth of the time of floats."""
     return np.cumsum(counts, axis=1, dtype=counts.dtype)
 
 
 class _Source:
-    """What of images does not depend on how they are weighted, by unit: each unit is weighted as a whole.
+    """The parts of a tally that do not depend on weights, by unit; each unit is weighted as a whole.
 
     unit_of: (images,), the unit of each image, from 0. exact: whether every score is a step of its curve, and units may
     be weighted with fractions. Else a unit counts so and so many times, and all counts are whole numbers that float32
@@ -220,7 +220,7 @@ class _Source:
 
 
 def _steps(scores: np.ndarray, cases: np.ndarray, most: int | None) -> tuple[np.ndarray, int]:
-    """The step of each image in the curve of its score, the highest first, and how many steps there are.
+    """The step of each image in the curve of its score, highest first, and the number of steps.
 
     Scores that only controls have need no step of their own beside each other: the curve is straight there.
     """
@@ -236,7 +236,7 @@ def _steps(scores: np.ndarray, cases: np.ndarray, most: int | None) -> tuple[np.
 
 
 def tallies(predictions: LabelledPredictions, weights: np.ndarray) -> Iterator[Tally]:
-    """Tallies of some weightings, (weightings, images), a chunk of them at a time; exact."""
+    """Tallies of some weightings, (weightings, images), computed in chunks; exact."""
     source = _Source(predictions, np.arange(len(predictions)), exact=True)
     for start in range(0, len(weights), _AT_ONCE):
         chunk = weights[start : start + _AT_ONCE]
@@ -244,7 +244,7 @@ def tallies(predictions: LabelledPredictions, weights: np.ndarray) -> Iterator[T
 
 
 def resampled_tallies(predictions: LabelledPredictions, resamples: int, seed: int) -> Iterator[Tally]:
-    """Tallies of the resamples that `draw_lesions` draws, without ever holding a weight for each image."""
+    """Tallies of the resamples that `draw_lesions` draws, without a weight for each image in memory."""
     lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
     source = _Source(predictions, lesion_of, exact=False)
     for counts in draw_lesions(len(lesions), resamples, seed):
@@ -252,7 +252,7 @@ def resampled_tallies(predictions: LabelledPredictions, resamples: int, seed: in
 
 
 def image_losses(predictions: LabelledPredictions) -> np.ndarray:
-    """Each image's part in log loss and Brier score: (images, 2)."""
+    """Each image's contribution to log loss and Brier score: (images, 2)."""
     probabilities, labels = predictions.probabilities, predictions.labels
     least = np.finfo(np.float64).eps
     of_truth = probabilities[np.arange(len(labels)), labels]
@@ -261,12 +261,12 @@ def image_losses(predictions: LabelledPredictions) -> np.ndarray:
 
 
 def confidence_bins(confidence: np.ndarray, bins: int = CALIBRATION_BINS) -> np.ndarray:
-    """Which of some bins of equal width each confidence lies in: (images,) to (images,) int64; 1 is in the last."""
+    """The bin of each confidence, among bins of equal width: (images,) to (images,) int64; 1 is in the last."""
     return np.asarray(np.minimum((confidence * bins).astype(np.int64), bins - 1))
 
 
 def calibration_gaps(predictions: LabelledPredictions) -> np.ndarray:
-    """How far the probability of the most probable diagnosis is above whether that is right: (images, bins).
+    """Confidence in the most probable diagnosis minus its correctness, by bin: (images, bins).
 
     An image has its gap in its bin and zeros beside it. The ECE adds up the absolute sums of the bins.
     """
@@ -276,7 +276,7 @@ def calibration_gaps(predictions: LabelledPredictions) -> np.ndarray:
 
 
 def interval(value: float, resampled: np.ndarray, lesions: int | None = None) -> Estimate | None:
-    """The 95 % percentile interval of a value; None where no resample has one.
+    """The 95 % percentile interval of a value; None if it is undefined in all resamples.
 
     An interval without width would call a value certain that all resamples agree on because one or two lesions are
     behind it: its ends are NaN.
@@ -303,7 +303,7 @@ def interval(value: float, resampled: np.ndarray, lesions: int | None = None) ->
 
 
 def calibration_interval(of_all: np.ndarray, resampled: np.ndarray) -> Estimate:
-    """The ECE with a 95 % interval that also covers a small one.
+    """The ECE with a 95 % interval that is also valid for small values.
 
     Chance only ever adds to an ECE, in the images as in every resample of them, so that the percentile interval of a
     calibrated model lies above the truth. But an ECE cannot be farther from the truth than the gaps of its bins, added
@@ -323,6 +323,6 @@ def calibration_interval(of_all: np.ndarray, resampled: np.ndarray) -> Estimate:
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """The quotient, NaN for 0 / 0: that is how what is undefined becomes NaN."""
+    """The quotient, NaN for 0 / 0, so that undefined metrics are NaN."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(above / below)

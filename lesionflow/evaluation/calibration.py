@@ -79,7 +79,7 @@ def fit_calibration(
 
 
 def averaged_images(malignant: np.ndarray, seed: int) -> tuple[np.ndarray, int]:
-    """An order of validation images, and how many of them, from the first on, the average is calibrated with.
+    """An order of the validation images, and how many of them are used to calibrate the average.
 
     malignant: (images,), whether each is.
     """
@@ -90,7 +90,7 @@ def averaged_images(malignant: np.ndarray, seed: int) -> tuple[np.ndarray, int]:
 
 
 def carried_over(fitted: Calibration, same_images: Calibration, all_images: Calibration) -> Calibration:
-    """A calibration that was fitted on some of the images, moved by what all of them show of another's.
+    """Correct a calibration fitted on some of the images by how another one differs on all of them.
 
     fitted: of outputs that are known for some images alone; same_images and all_images: of other outputs, which are
     known for all, fitted on the same images and on all. What the latter two differ by is the chance in the choice of
@@ -121,7 +121,7 @@ def carried_over(fitted: Calibration, same_images: Calibration, all_images: Cali
 
 
 def ece_by_chance(probabilities: np.ndarray, *, draws: int = 1000, seed: int = 0) -> float:
-    """The ECE that a perfectly calibrated model with these probabilities exceeds in one set of images in twenty.
+    """The ECE that a perfectly calibrated model with these probabilities exceeds by chance once in twenty times.
 
     probabilities: (images, diagnoses). Few images have an ECE well above 0 whatever the model: diagnoses are drawn as
     the probabilities say (consistency resampling; Broecker and Smith 2007, Weather and Forecasting 22, 651-661).
@@ -180,7 +180,7 @@ def reliability(
 
 
 class CoverageCurve(NamedTuple):
-    """Accuracy of the calls that are kept, a point for each confidence there is, the most confident first."""
+    """Accuracy of the calls that are kept, with a point for each confidence, most confident first."""
 
     coverage: np.ndarray  # (points,) the share of images whose call is kept, ascending to 1
     confidence: np.ndarray  # (points,) the lowest that is kept, descending
@@ -218,7 +218,7 @@ def coverage_curve(predictions: LabelledPredictions) -> CoverageCurve:
 
 
 def _fit(logits: np.ndarray, labels: np.ndarray, corrected: np.ndarray) -> tuple[float, np.ndarray]:
-    """Temperature and offsets (diagnoses,) of the greatest likelihood, the offsets held near `corrected`.
+    """Maximum-likelihood temperature and offsets, (diagnoses,), with the offsets held near `corrected`.
 
     Diagnoses with a handful of images would else be moved by chance: the pull is that of a normal distribution around
     the sampler's own correction. The temperature is held near 1 as weakly as a handful of images would hold it.
@@ -249,7 +249,7 @@ def _log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _threshold(probabilities: np.ndarray, malignant: np.ndarray, sensitivity: float) -> float:
-    """The highest threshold that at least that share of the malignant images reaches; 0.5 without any.
+    """The highest threshold that at least the given share of malignant images reaches; 0.5 without any.
 
     It lies half-way to the next image below: probabilities that differ in the last digits, as they do with the number
     of images in a batch, must not move the image that it is set by to the other side.

@@ -28,7 +28,7 @@ STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True)
 class CallStrength:
-    """What calls of one strength come to on labelled images; an estimate is None where it is not defined."""
+    """Metrics of calls with one strength of correction on labelled images; an undefined metric is None."""
 
     strength: float
     accuracy: Estimate | None
@@ -105,7 +105,7 @@ def strengths_json(found: Iterable[CallStrength]) -> list[dict[str, Any]]:
 
 
 def strength_rows(found: Iterable[CallStrength], own: float, not_to_miss: str) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows of a table for people; own: the strength of the model's card, which is marked."""
+    """The header and rows of a table; own: the strength in the model's card, which is marked."""
     header = ["--call", "balanced accuracy", "accuracy", *([f"{not_to_miss} sensitivity"] if not_to_miss else [])]
     rows = []
     for each in found:
@@ -116,7 +116,7 @@ def strength_rows(found: Iterable[CallStrength], own: float, not_to_miss: str) -
 
 
 def strengths_section(found: Iterable[CallStrength], own: float, not_to_miss: str) -> list[Markup]:
-    """What the page of an evaluation has of them."""
+    """Their section on the page of an evaluation."""
     header, rows = strength_rows(found, own, not_to_miss)
     text = (
         "The diagnosis called is the one whose probability, divided by its share of the training images to the power "

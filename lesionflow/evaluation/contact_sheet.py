@@ -21,7 +21,7 @@ LONGEST_ID = 20  # characters below a thumbnail
 
 @dataclass(frozen=True)
 class Mistake:
-    """An image that a model is wrong about."""
+    """An image on which a model is wrong."""
 
     index: int  # among the predictions
     image_id: str
@@ -33,7 +33,7 @@ class Mistake:
 
 
 def worst_mistakes(predictions: LabelledPredictions, count: int = 12) -> list[Mistake]:
-    """Malignant images missed at the operating point, the surest miss first; then the most confident wrong calls.
+    """Malignant images missed at the operating point, most confident first, then the most confident wrong calls.
 
     Either kind takes half of the sheet, more only where there are too few of the other.
     """
@@ -58,7 +58,7 @@ def worst_mistakes(predictions: LabelledPredictions, count: int = 12) -> list[Mi
 def contact_sheet(
     about: str, predictions: LabelledPredictions, mistakes: Sequence[Mistake], thumbnails: Sequence[np.ndarray]
 ) -> Figure:
-    """Thumbnails, (height, width, 3) uint8, in the mistakes' order, each with what it is and what it was called.
+    """Thumbnails, (height, width, 3) uint8, in the order of the mistakes, each with its true and called diagnosis.
 
     Images that are missed have a thick frame.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def reliability_picture(about: str, after: LabelledPredictions, before: LabelledPredictions | None = None) -> Figure:
-    """How often the most probable diagnosis is right against its probability; before calibration beside after it."""
+    """Reliability diagrams of the most probable diagnosis, before and after calibration."""
     panels_shown = [("as it is", after)] if before is None else [("before calibration", before), ("after", after)]
     figure, panels = canvas(4.4, 2, len(panels_shown), sharex=True, sharey="row", height_ratios=[3, 1])
     errors = []
@@ -50,7 +50,7 @@ def reliability_picture(about: str, after: LabelledPredictions, before: Labelled
 
 
 def roc_by_diagnosis(about: str, predictions: LabelledPredictions) -> Figure:
-    """A ROC curve a diagnosis, that diagnosis against the rest, each in a panel with the others behind it in grey."""
+    """ROC curves of each diagnosis against the rest, each in a panel with the others in grey behind it."""
     names = predictions.label_set.names
     curves = {
         diagnosis: curve
@@ -130,7 +130,7 @@ def malignant_roc(about: str, predictions: LabelledPredictions, threshold: float
 
 
 def roc(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, float] | None:
-    """False positive rates, true positive rates and the area under them; None where there is but one class.
+    """False positive rates, true positive rates and the area under them; None if there is only one class.
 
     A point for each score, the highest first, from (0, 0) on; points in the middle of a straight line are left out.
     """

@@ -45,7 +45,7 @@ THUMBNAIL = 160  # pixels a side, in the sheets of images
 
 @dataclass(frozen=True)
 class EvaluatedPart:
-    """Those of the labelled images that are evaluated together."""
+    """The labelled images that are evaluated together."""
 
     name: str  # of the split: train, validation or test; all without one
     images: LabelledImages
@@ -99,7 +99,7 @@ def evaluate_model(
     outputs: Outputs | None = None,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> Evaluation:
-    """Measure a model on some labelled images; `draw_evaluation` adds what there is to see.
+    """Measure a model on some labelled images; `draw_evaluation` adds the figures.
 
     model: its name; validation: what the model's bundle says of its validation part, from which the distance of images
     of another data set than the training images is measured; outputs: what `predictor.measure_many` gives for the part,
@@ -154,7 +154,7 @@ def evaluate_model(
 def _asked(
     predictor: Predictor, part: EvaluatedPart, how: Measuring, outputs: Outputs | None
 ) -> tuple[EvaluatedPart, LabelledPredictions, np.ndarray]:
-    """What a model says of a part beside the truth, pooled and mapped as `how` has it, and that before calibration.
+    """Predictions for a part with its labels, pooled and mapped as `how` says, and those before calibration.
 
     The part comes back with one image for each row: of lesions that are pooled, their first ones.
     """
@@ -175,7 +175,7 @@ def _asked(
 def _pooled(
     predictor: Predictor, part: EvaluatedPart, answers: Predictions, uncalibrated: np.ndarray, pool: str
 ) -> tuple[EvaluatedPart, Predictions, np.ndarray]:
-    """One answer for each lesion of a part; uncalibrated: (images, classes) probabilities."""
+    """One prediction for each lesion of a part; uncalibrated: (images, classes) probabilities."""
     lesions, lesion_of = part.lesions()
     card, count = predictor.card, len(lesions.members)
     answers = pool_predictions(answers, lesion_of, count, pool, predictor.calibration, card.prior)
@@ -191,7 +191,7 @@ def draw_evaluation(
     show_images: bool = True,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> Evaluation:
-    """Give an evaluation its pictures, which take longer than all the rest.
+    """Add its figures to an evaluation, which takes longer than everything else.
 
     part: whose images are one for each prediction: of lesions, their first ones; histories: of the training by network,
     for its curves; show_images: whether the worst mistakes and what typical calls rest on are among the pictures.
@@ -222,7 +222,7 @@ def draw_evaluation(
 
 
 def _thumbnails(part: EvaluatedPart) -> Callable[[int], np.ndarray]:
-    """What gives an image of a part by its index there, larger than the network sees it."""
+    """A function that returns an image of a part by its index, larger than the network sees it."""
     paths = part.table["path"].tolist()
 
     def thumbnail(index: int) -> np.ndarray:

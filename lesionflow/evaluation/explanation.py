@@ -31,7 +31,7 @@ FACTORS = (2, 10, 100, 1000, 10_000, 1_000_000)  # of odds, on the map's scale
 
 @dataclass(frozen=True)
 class Explanation:
-    """What there is to say of one image."""
+    """The explanation of one image."""
 
     name: str  # of the file
     model: str
@@ -85,7 +85,7 @@ def end_of(path: str) -> str:
 
 
 def verdict(said: IndexedPrediction, calibration: Calibration) -> str:
-    """What a decision comes to, a line each: the call, whether it is malignant, whether a person should look."""
+    """A decision in words, one line each: the call, whether it is malignant, whether a person should look."""
     share, limit = said.malignant_probability, calibration.malignant_threshold
     malignant = f"{'yes' if said.malignant else 'no'} ({percent(share)}, operating point {percent(limit)})"
     why = {TRUSTED: "no", UNCERTAIN: "yes, the call is uncertain", UNFAMILIAR: "yes, it is unlike the training images"}
@@ -104,7 +104,7 @@ def _named(index: int, labels: LabelSet) -> str:
 
 
 def percent(chance: float) -> str:
-    """A probability for people, who are told neither 0% nor 100% where it is not."""
+    """A probability as text, never rounded to 0% or 100%."""
     if 0 < chance < 0.0005:
         return "<0.1%"
     return ">99.9%" if 0.9995 <= chance < 1 else f"{chance:.1%}"

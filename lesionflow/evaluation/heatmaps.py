@@ -24,7 +24,7 @@ PAIRS = 2  # images in a row of the sheet, each beside its map
 
 @dataclass(frozen=True)
 class Occlusion:
-    """What covering each part of one image does to the probability of one diagnosis."""
+    """How covering each part of one image changes the probability of one diagnosis."""
 
     diagnosis: int  # index into the label set
     probability: float  # nothing covered
@@ -34,7 +34,7 @@ class Occlusion:
 
 @dataclass(frozen=True)
 class Heatmap(Occlusion):
-    """What covering each part of one labelled image does to its call."""
+    """How covering each part of one labelled image changes its call."""
 
     index: int  # among the predictions
     true: int  # an index into the label set, as the call's diagnosis is
@@ -106,7 +106,7 @@ def _log_odds(chance: np.ndarray) -> np.ndarray:
 
 
 def typical_images(predictions: LabelledPredictions) -> list[int]:
-    """Two images a diagnosis, as indices: the rightly called one of median confidence, and the surest wrong one.
+    """Two images per diagnosis, as indices: the correct call of median confidence, and the most confident wrong one.
 
     Chosen by rule, not by how their maps look; what a diagnosis has none of is left out.
     """

@@ -23,7 +23,7 @@ _P = TypeVar("_P", bound=Predictions)
 
 @dataclass(frozen=True)
 class LabelMapping:
-    """Which diagnosis of a coarser label set each one of a finer set counts as."""
+    """Maps each diagnosis of a finer label set to one of a coarser set."""
 
     fine: LabelSet
     coarse: LabelSet
@@ -37,7 +37,7 @@ class LabelMapping:
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
-        """By each diagnosis of the coarse set, those of the fine set that count as it."""
+        """The diagnoses of the fine set by the diagnosis of the coarse set to which they map."""
         return {
             coarse: tuple(fine for fine, name in zip(self.fine.names, self.names, strict=True) if name == coarse)
             for coarse in self.coarse.names
@@ -50,7 +50,7 @@ class LabelMapping:
 
     @property
     def contradicting(self) -> tuple[str, ...]:
-        """Those of the fine set that are malignant in one of both sets alone."""
+        """Diagnoses of the fine set that are malignant in only one of the sets."""
         pairs = zip(self.fine.names, self.names, strict=True)
         return tuple(
             fine for fine, coarse in pairs if (fine in self.fine.malignant) != (coarse in self.coarse.malignant)
@@ -89,7 +89,7 @@ class LabelMapping:
 
 
 def map_labels(fine: LabelSet, coarse: LabelSet, given: Mapping[str, str], *, of_model: bool) -> LabelMapping:
-    """Derive which diagnosis of a coarser set each one of a finer set counts as.
+    """Derive the mapping from a finer label set to a coarser one.
 
     What is given counts first, then the words that mean a diagnosis: its short name, its full name, and other words of
     it that agree. What is left counts as benign or as malignant, where the coarse set has such a diagnosis.
@@ -118,7 +118,7 @@ def map_labels(fine: LabelSet, coarse: LabelSet, given: Mapping[str, str], *, of
 
 
 def _coarse_name(name: str, fine: LabelSet, coarse: LabelSet) -> str:
-    """The diagnosis of the coarse set that one of the fine set counts as; empty for none."""
+    """The diagnosis of the coarse set to which one of the fine set maps; empty for none."""
     known = coarse.words
     own = [known[word] for word in map(normalized, (name, fine.full_names[name])) if word in known]
     if any(own):
@@ -130,7 +130,7 @@ def _coarse_name(name: str, fine: LabelSet, coarse: LabelSet) -> str:
 
 
 def map_between(model: LabelSet, data: LabelSet, given: Mapping[str, str] | None = None) -> LabelMapping | None:
-    """Map the set of a model and that of data onto the coarser of both; None where they are the same.
+    """Map the label sets of a model and of data onto the coarser of both; None if they are the same.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def map_between(model: LabelSet, data: LabelSet, given: Mapping[str, str] | None
 
 
 def _directions(model: LabelSet, data: LabelSet, given: Mapping[str, str]) -> Iterator[tuple[LabelSet, LabelSet]]:
-    """From which set to which the mapping may go, the more probable direction first."""
+    """The possible directions of the mapping, the more probable one first."""
     ways = [(model, data), (data, model)]
     for fine, coarse in ways if len(data) <= len(model) else reversed(ways):
         if set(given) <= set(fine.names) and set(given.values()) <= set(coarse.names):

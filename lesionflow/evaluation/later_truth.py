@@ -72,20 +72,20 @@ class LaterTruth:
 
     @property
     def effective(self) -> float:
-        """How many rows of equal weight would say as much (Kish 1965)."""
+        """The effective sample size (Kish 1965)."""
         if self.weights is None:
             return float(len(self.predictions))
         return float(self.weights.sum() ** 2 / np.square(self.weights).sum())
 
     @property
     def about(self) -> str:
-        """How much is known."""
+        """How many rows have a label, in words."""
         return f"{len(self.predictions)} of {self.scored} scored {self.unit} have truth ({self.share:.1%})"
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """What names the rows of a report."""
+    """What the rows of a report are called and joined by."""
 
     file: Path
     paths: list[str]
@@ -174,7 +174,7 @@ def join_truth_of_all(
 
 
 def leak_of(found: LaterTruth, known: dict[str, np.ndarray]) -> Leak:
-    """Which of the images a model knows from its training; known: what `leaks.trained_on` told of that."""
+    """Images that a model was trained on; known: digests from `leaks.trained_on`."""
     paths = found.predictions.image_ids.tolist()
     return find_leak_of_files(known, paths, list(map(_image_id, paths)), found.predictions.lesion_ids.tolist())
 
@@ -232,7 +232,7 @@ def _known(lesions: Iterable[object]) -> list[str]:
 
 
 def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFrame, list[str]]:
-    """A row for each label, and what to say of what is left out.
+    """One row per label, and notes on what is left out.
 
     Its columns are `name` of the image ("" where the table names lesions alone), `label`, `lesion`, and `chance` as
     given.
@@ -443,7 +443,7 @@ def _predictions(report: ReportTable, rows: _Rows, known: pd.DataFrame) -> Label
 def _bias(
     report: ReportTable, unit: str, known: LabelledPredictions, chances: np.ndarray | None, asked: int
 ) -> list[str]:
-    """What to know of who was labelled."""
+    """How the labelled rows differ from the others, as a note."""
     scored = int(report.scored.sum())
     if chances is not None:
         if asked > len(known):

@@ -23,18 +23,18 @@ COLUMNS = {"lesions": "lesion_id", "images": "image_id", "contents": "content"}
 
 @dataclass(frozen=True)
 class Leak:
-    """Which of the measured images the model knows from its training."""
+    """Measured images that the model was trained on."""
 
     members: np.ndarray  # (images,) bool
     found_by: dict[str, int]  # of `COLUMNS`: how many images each gives away
 
     @property
     def images(self) -> int:
-        """How many of the measured images are concerned."""
+        """The number of measured images that leaked."""
         return int(self.members.sum())
 
     def describe(self, model: str) -> str:
-        """One sentence that nobody may miss."""
+        """One sentence for a prominent warning."""
         ways = {"lesions": "by lesion", "images": "by the image's name", "contents": "by the file's bytes"}
         found = ", ".join(f"{count} {ways[name]}" for name, count in self.found_by.items() if count)
         return (
@@ -56,7 +56,7 @@ def trained_on(table: pd.DataFrame, members: np.ndarray) -> dict[str, np.ndarray
 
 
 def find_leak(known: dict[str, np.ndarray], table: pd.DataFrame) -> Leak:
-    """Look for what `trained_on` told of, in a table of `LabelledImages`."""
+    """Look for images with digests from `trained_on` in a table of `LabelledImages`."""
     by = {name: np.isin(_digests(name, table[column]), known[name]) for name, column in COLUMNS.items()}
     by["images"] |= np.isin(_digests("images", archive_ids(table["image_id"])), known["images"])
     return Leak(np.logical_or.reduce(list(by.values())), {name: int(found.sum()) for name, found in by.items()})

@@ -20,7 +20,7 @@ SLOPE = 0.01  # balanced accuracy gained, or gap opened: less is level
 
 @dataclass(frozen=True)
 class History:
-    """How a network's training went."""
+    """The history of a network's training."""
 
     epochs: Sequence[Mapping[str, float]]  # `EpochResult.metrics` of each: train_loss, validation_loss, ...
     best_epoch: int  # from 1: the one whose weights are kept
@@ -33,7 +33,7 @@ class History:
 
 
 def diagnose_fit(history: History) -> str:
-    """What became of the gap between training and validation, in a few words.
+    """Describe the gap between training and validation in a few words.
 
     Decided on curves smoothed by a running median of five epochs, where a change counts only if it is larger than twice
     the curve's scatter (the median step between neighbouring epochs in its second half), in this order:
@@ -108,7 +108,7 @@ def _size(history: History) -> str:
 
 
 def learning_curves(about: str, histories: Mapping[str, History]) -> Figure:
-    """Loss and balanced accuracy by epoch, a column a network, with each network's gap named in the title."""
+    """Loss and balanced accuracy by epoch, one column per network, with its gap described in the title."""
     from matplotlib.ticker import MaxNLocator
 
     rows = (("loss", "loss"), ("balanced_accuracy", "balanced accuracy"))

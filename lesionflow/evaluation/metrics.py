@@ -57,7 +57,7 @@ class Place(enum.Enum):
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that says how good a model is on some images."""
+    """A metric of a model on some images."""
 
     name: str  # in cards, in JSON and in MLflow
     words: str  # for people
@@ -84,7 +84,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class OfDiagnosis:
-    """A metric that each diagnosis has, against the rest: `name_mel`, and so on."""
+    """A one-against-rest metric of each diagnosis: `name_mel`, and so on."""
 
     name: str
     words: str
@@ -120,7 +120,7 @@ def _all(images: LabelledPredictions) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """(weightings, diagnoses) to (weightings,): the mean of those that are defined, NaN where none is."""
+    """(weightings, diagnoses) to (weightings,): the mean of the defined ones, NaN if there are none."""
     defined = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(defined, values, 0.0).sum(axis=1) / defined.sum(axis=1))
@@ -287,7 +287,7 @@ def metrics_of(labels: LabelSet = HAM10000) -> dict[str, Metric]:
 
 
 def sensitivity_not_to_miss(labels: LabelSet) -> str:
-    """The name of the sensitivity of the diagnosis that must not be missed; empty where the set names none."""
+    """The name of the sensitivity to the diagnosis that must not be missed; empty if the set names none."""
     return f"sensitivity_{labels.not_to_miss}" if labels.not_to_miss else ""
 
 
@@ -302,7 +302,7 @@ def overall_metrics(labels: LabelSet = HAM10000) -> tuple[Metric, ...]:
 
 
 def in_words(name: str) -> str:
-    """A metric's name for people; a name that is not known comes back without its underscores."""
+    """The display name of a metric; an unknown name is returned without its underscores."""
     for entry in (*metrics_of().values(), *TABLE):
         if isinstance(entry, Metric) and entry.name == name:
             return entry.words
@@ -321,7 +321,7 @@ def few_of(predictions: LabelledPredictions, unit: str = "images") -> list[str]:
 
 
 def near_chance(metrics: Mapping[str, Estimate], diagnoses: int) -> str:
-    """The warning that balanced accuracy is hardly above that of drawing lots among so many diagnoses; else empty.
+    """A warning if balanced accuracy is hardly above chance for this number of diagnoses; else empty.
 
     That is where its interval reaches down to it, or less than a tenth of the way from it to 1 is gone.
     """
@@ -333,12 +333,12 @@ def near_chance(metrics: Mapping[str, Estimate], diagnoses: int) -> str:
 
 
 def with_interval(estimate: Estimate | None) -> str:
-    """A value and its 95% interval; a dash where it is not defined."""
+    """A value and its 95% interval as text; a dash if it is undefined."""
     return "–" if estimate is None else f"{estimate.value:.3f} ({ends(estimate)})"
 
 
 def ends(estimate: Estimate | Difference, number: str = ".3f", to: str = " to ") -> str:
-    """The interval of a value, or that it has none; number: the format of its ends."""
+    """The interval of a value as text, or that it has none; number: the format of its bounds."""
     if np.isnan(estimate.low):
         return "no interval"
     return f"{estimate.low:{number}}{to}{estimate.high:{number}}"
@@ -360,7 +360,7 @@ def estimate_of(
 
 
 def _rests_on(metric: Metric, predictions: LabelledPredictions, lesion_of: np.ndarray) -> int:
-    """How many lesions a metric rests on; of a ranking, the fewer of both sides."""
+    """The number of lesions behind a metric; for a ranking, that of the smaller side."""
 
     def lesions(images: np.ndarray) -> int:
         return int(np.count_nonzero(np.bincount(lesion_of[images])))
@@ -551,7 +551,7 @@ def _in_order(predictions: LabelledPredictions) -> LabelledPredictions:
 
 
 def _check_same(first: LabelledPredictions, second: LabelledPredictions) -> None:
-    """Refuse to compare what is not of the same images: both are in the order of image ids."""
+    """Refuse to compare predictions for different images; both are in the order of image ids."""
     if not len(first) or not len(second):
         raise DataError("there are no images to compare two models on")
     for predictions in (first, second):

@@ -53,7 +53,7 @@ def model_card(
 
 
 def limits(card: Card) -> list[str]:
-    """What the model cannot do, a sentence each."""
+    """The limits of the model, one sentence each."""
     return [
         f"It knows {len(card.classes)} diagnoses ({', '.join(card.classes)}) and calls every image one of them, also "
         "healthy skin, other diseases and what is no skin at all.",
@@ -67,7 +67,7 @@ def limits(card: Card) -> list[str]:
 
 
 def licence_of(card: Card) -> str:
-    """The name of the training images' licence; empty where it is not known."""
+    """The name of the training images' licence; empty if unknown."""
     if card.demo:
         return FREE
     # Cards of format 2 had no licence, and what they name their data is all there is to go by.
@@ -75,7 +75,7 @@ def licence_of(card: Card) -> str:
 
 
 def data_licence(card: Card) -> str:
-    """Under which terms the training images are, as far as it can be told."""
+    """The licence terms of the training images, as far as known."""
     licence = licence_of(card)
     if card.demo:
         return f"The training images are synthetic, drawn by lesionflow: {FREE}, of no medical value."
@@ -93,12 +93,12 @@ def data_licence(card: Card) -> str:
 
 
 def terms_and_metrics(card: Card) -> str:
-    """What whoever uses a model has to know, in one line: the data's licence, and what it does on its test part."""
+    """What users of a model must know, in one line: the data's licence, and its metrics on the test part."""
     return f"{data_licence(card)} On its test part, with 95% intervals: {metrics_told(card)}."
 
 
 def metrics_told(card: Card) -> str:
-    """The first things that anybody asks of a model, on its test part, with 95% intervals."""
+    """The most important metrics of a model on its test part, with 95% intervals."""
     test = card.metrics.get("test", {})
     told = [
         f"{metric.short} {with_interval(test[metric.name])}"
@@ -109,7 +109,7 @@ def metrics_told(card: Card) -> str:
 
 
 def _told_of_training(training: Mapping[str, Any]) -> list[str]:
-    """How it was trained, as far as the card says; nothing of a training that did not come to its end."""
+    """How the model was trained, as far as the card says; empty for an unfinished training."""
     told = {
         "epochs": f"epoch {training.get('best_epoch')} of at most {training.get('epochs', '?')} was kept",
         "balance": f"rare diagnoses: {training.get('balance')}",

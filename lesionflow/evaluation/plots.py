@@ -58,14 +58,14 @@ def canvas(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tu
 
 
 def say(figure: Figure, message: str, about: str) -> None:
-    """Give a figure its message as title, and below the axes what it is about: the model, the data and the part."""
+    """Set a figure's message as title, and below the axes its subject: the model, the data and the part."""
     _fit(figure, figure.suptitle("", x=0.01, ha="left", fontsize=TITLE, fontweight="bold"), message)
     if about:
         _fit(figure, figure.supxlabel("", x=0.01, ha="left", fontsize=7, color=GREY), about)
 
 
 def _fit(figure: Figure, written: Text, text: str) -> None:
-    """Write a text in as few lines as the figure's width allows."""
+    """Wrap a text into as few lines as the figure's width allows."""
     written.set_parse_math(False)  # a dollar in a name begins no formula
     for width in range(90, 20, -2):  # characters
         written.set_text("\n".join(textwrap.fill(printable(line), width) for line in text.split("\n")))
@@ -74,7 +74,7 @@ def _fit(figure: Figure, written: Text, text: str) -> None:
 
 
 def message_of(figure: Figure) -> str:
-    """The message that a figure was given, on one line."""
+    """The message of a figure, on one line."""
     return figure.get_suptitle().replace("\n", " ")
 
 
@@ -113,7 +113,7 @@ def confusion_picture(about: str, matrix: np.ndarray, names: Sequence[str]) -> F
 
 
 def _worst_confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
-    """The largest share of a diagnosis that is called one certain other."""
+    """The largest share of a diagnosis that is called one specific other."""
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(share, 0)
     if not matrix.sum():

@@ -30,7 +30,7 @@ FEW_LESIONS = 100  # evaluated: fewer say little of anything
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model, labelled images, and how the two agree."""
+    """The results of a model on labelled images."""
 
     model: str  # as the user knows it
     card: Card
@@ -63,24 +63,24 @@ class Evaluation:
 
     @property
     def unit(self) -> str:
-        """What a prediction is of, in the plural."""
+        """What is measured: images or lesions."""
         return "lesions" if self.pooled else "images"
 
     @property
     def measured(self) -> str:
-        """What was measured, and how many of it."""
+        """The number of measured images or lesions, in words."""
         if self.pooled:
             return f"{counted(self.lesions, 'lesion')}, {counted(self.pooled, 'image')} pooled"
         return f"{counted(len(self.predictions), 'image')} of {counted(self.lesions, 'lesion')}"
 
     @property
     def about(self) -> str:
-        """Model, data and part, as the line below a figure has them."""
+        """Model, data and part, for the line below a figure."""
         return f"{self.model} on {self.data}, {self.part}: {self.measured}"
 
     @property
     def before(self) -> LabelledPredictions | None:
-        """The predictions without calibration, the most probable diagnosis called."""
+        """The predictions before calibration, with the most probable diagnosis as call."""
         if self.uncalibrated is None:
             return None
         called = self.uncalibrated.argmax(axis=1)
@@ -88,7 +88,7 @@ class Evaluation:
 
     @property
     def all_warnings(self) -> tuple[str, ...]:
-        """The given warnings, and those that the metrics themselves call for; the gravest first."""
+        """The given warnings and those that follow from the metrics, most serious first."""
         return (*self.warnings, *_own_warnings(self))
 
 
@@ -125,7 +125,7 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
-    """All metrics of an evaluation, as values of strict JSON: what is not defined is left out or null."""
+    """All metrics of an evaluation as strict JSON; undefined values are left out or null."""
     predictions = evaluation.predictions
     names = predictions.label_set.names
     counts = np.bincount(predictions.labels, minlength=len(names))
@@ -221,7 +221,7 @@ def _gap(gap: Gap) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Values that every JSON parser reads: no arrays, no NumPy numbers, null for NaN and infinity."""
+    """Values for strict JSON: no arrays, no NumPy numbers, null for NaN and infinity."""
     if isinstance(value, Estimate):
         value = value._asdict()
     if isinstance(value, Mapping):

@@ -72,7 +72,7 @@ HOW_TO_READ = {
 
 
 def numeric_pictures(evaluation: Evaluation) -> tuple[Picture, ...]:
-    """The figures that need nothing but the evaluation."""
+    """The figures that need only the evaluation."""
     predictions, about = evaluation.predictions, evaluation.about
     drawn = {
         "roc_by_diagnosis": roc_by_diagnosis(about, predictions),

@@ -20,7 +20,7 @@ MUCH_UNFAMILIAR = 0.05  # of the images: a page warns from there on
 
 @dataclass(frozen=True)
 class ScoreShift:
-    """The distribution of one score here, against that of the validation part."""
+    """The distribution of one score on these images and on the validation part."""
 
     name: str
     words: str
@@ -55,7 +55,7 @@ class Shift:
 def measure_shift(
     predictions: LabelledPredictions, validation: LabelledPredictions | None, *, tells_unfamiliar: bool
 ) -> Shift:
-    """Set what a model says of some images against what it says of its validation part.
+    """Compare a model's predictions for some images with those for its validation part.
 
     Parameters
     ----------

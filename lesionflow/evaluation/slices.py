@@ -139,12 +139,12 @@ def _order(attribute: str, values: np.ndarray) -> list[str]:
 
 
 def attribute_in_words(attribute: str) -> str:
-    """What images are grouped by, for people."""
+    """The display name of an attribute."""
     return ATTRIBUTE_WORDS.get(attribute, attribute)
 
 
 def gap_sentence(gap: Gap, safe: Callable[[str], str] = str) -> str:
-    """A gap between two slices in one sentence, with what speaks against reading too much into it.
+    """A gap between two slices in one sentence, with caveats.
 
     safe: what makes a slice's name, which comes from the data, safe to stand where the sentence will.
     """

@@ -33,7 +33,7 @@ _IMAGES_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Change:
-    """A change that leaves the lesion as it is."""
+    """A change of an image that does not change the lesion."""
 
     name: str  # in JSON, in cards and in MLflow
     words: str
@@ -97,7 +97,7 @@ CHANGES = (
 
 @dataclass(frozen=True)
 class Moved:
-    """How much one change moves, with 95 % intervals from a bootstrap over lesions."""
+    """The shares of calls and flags that one change moves, with 95 % intervals from a bootstrap over lesions."""
 
     name: str
     words: str
@@ -188,7 +188,7 @@ def _chunks(found: Iterator[tuple[int, np.ndarray]]) -> Iterator[list[tuple[int,
 
 
 def _variants(path: str, height: int, width: int, changes: Sequence[Change], seed: int) -> np.ndarray:
-    """What the network sees of a file, and of its image after each change: (1 + changes, height, width, 3) uint8."""
+    """The network's input for a file, and after each change of its image: (1 + changes, height, width, 3) uint8."""
     _, columns, rows = header(path)
     scale = min(1.0, SHORTEST_SIDE / min(rows, columns))
     whole = Image.fromarray(decode(path, max(1, round(rows * scale)), max(1, round(columns * scale))))
@@ -204,7 +204,7 @@ def _seed(seed: int, image_id: str) -> int:
 
 
 def _counted(moved: np.ndarray, lesion_ids: np.ndarray, changes: Sequence[Change], seed: int) -> Stability:
-    """The shares that (images, changes, 2) bool come to, with intervals."""
+    """The shares of true values in (images, changes, 2) bool, with intervals."""
     images, lesions = len(moved), len(np.unique(lesion_ids))
     _, lesion_of = np.unique(lesion_ids, return_inverse=True)
     flat = moved.reshape(images, -1).astype(np.float64)  # (images, changes * 2)

@@ -45,7 +45,7 @@ _ABOUT, _EXAMPLE, _ARTIFACTS, _PICTURES = "training.json", "example", "artifacts
 
 @dataclass(frozen=True)
 class TrainingArtifacts:
-    """A bundle that is not registered yet, with what is known of its training."""
+    """A bundle that is not registered yet, with the results of its training."""
 
     bundle: Path
     folder: Path | None = None  # with the rest; None for a bundle alone
@@ -55,20 +55,20 @@ class TrainingArtifacts:
 
     @property
     def example(self) -> bytes | None:
-        """The bytes of an image that the model may be tried on."""
+        """The bytes of an image for trying out the model."""
         file = self.folder / _EXAMPLE if self.folder else None
         return file.read_bytes() if file and file.is_file() else None
 
     @property
     def description(self) -> str:
-        """The model card, Markdown; empty for a bundle that came without."""
+        """The model card, Markdown; empty if the bundle has none."""
         return kept_model_card(self.bundle)
 
 
 def write_artifacts(
     folder: Path, finished: FinalizedModel, run_id: str, registered_model: str, history: History, example: bytes
 ) -> TrainingArtifacts:
-    """Write beside the bundle what registering it needs; example: the bytes of an image."""
+    """Write the files needed for registering a bundle beside it; example: the bytes of an image."""
     epochs = [dict(metrics) for metrics in history.epochs]
     (folder / _EXAMPLE).write_bytes(example)
     artifacts, pictures = folder / _ARTIFACTS, folder / _PICTURES
@@ -85,12 +85,12 @@ def write_artifacts(
 
 
 def is_kept(folder: Path) -> bool:
-    """Whether a folder is one in which a training kept what it could not register."""
+    """Whether a training kept its unregistered artifacts in a folder."""
     return os.path.isfile(folder / _ABOUT)
 
 
 def read_artifacts(folder: Path) -> TrainingArtifacts:
-    """A kept training, by its folder or that of the bundle in it, or a bundle alone. Raises `BundleError`."""
+    """Read a kept training, from its folder or its bundle's, or a single bundle. Raises `BundleError`."""
     for kept in (folder, folder.absolute().parent):
         bundle = kept / BUNDLE
         if is_kept(kept) and (kept == folder or bundle.absolute() == folder.absolute()):
@@ -133,7 +133,7 @@ def register_artifacts(outcome: TrainingArtifacts, name: str) -> Version:
 
 
 def keep_artifacts(folder: Path, name: str) -> Path:
-    """Move the folder of a training below `KEPT` and return where it is; the folder itself where it cannot be moved."""
+    """Move the folder of a training below `KEPT` and return its path, or the old one if it cannot be moved."""
     kept, number = KEPT.absolute() / name, 1
     while kept.exists():
         number += 1
@@ -150,14 +150,14 @@ def keep_artifacts(folder: Path, name: str) -> Path:
 
 
 def how_to_register(kept: Path) -> str:
-    """The command that registers what `keep_artifacts` has kept."""
+    """The command that registers a folder from `keep_artifacts`."""
     whole = kept if (kept / _ABOUT).is_file() else kept / BUNDLE
     where = without_password(str(mlflow.get_tracking_uri()))
     return shlex.join(["lesionflow", "register", str(whole), "--tracking-uri", where])
 
 
 def _blank_image(card: Card) -> bytes:
-    """A PNG file of the size that a model takes: an example of a request where no real image is at hand."""
+    """A PNG file of the model's input size, as example of a request if there is no real image."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -166,7 +166,7 @@ def _blank_image(card: Card) -> bytes:
 
 
 def copy_bundle(bundle: Path, into: Path) -> Path:
-    """A copy of a bundle alone, without what else may lie in its folder."""
+    """A copy of a bundle without any other files in its folder."""
     copied = into / BUNDLE
     copied.mkdir()
     for name in BUNDLE_FILES:
@@ -176,7 +176,7 @@ def copy_bundle(bundle: Path, into: Path) -> Path:
 
 
 def check_may_register(name: str) -> None:
-    """Raise `RegistryError` where the registry would not take a version of `name` from this user.
+    """Raise `RegistryError` if this user may not register versions of `name`.
 
     A training asks before it begins. Only trying tells: a tag of the registered model says when that was.
     """
@@ -195,14 +195,14 @@ def find_registered(name: str, digest: str) -> Version | None:
 
 
 def find_of_run(run_id: str) -> str:
-    """The version that a run has registered, as NAME/NUMBER; empty where it has registered none."""
+    """The version that a run has registered, as NAME/NUMBER; empty if there is none."""
     with registry_errors(f"looking for the version of run {run_id}"):
         found = mlflow.MlflowClient().search_model_versions(f"run_id = '{run_id}'")
     return f"{found[0].name}/{found[0].version}" if found else ""
 
 
 def find_trained(run_id: str) -> tuple[Version, History] | None:
-    """The version that a network's run registered, and how its training went; None where it had not come to that.
+    """The version that a network's run registered, and its training's history; None if it registered none.
 
     To register is the last thing that such a run does; whatever it says of itself, it is marked as finished.
     """
@@ -237,7 +237,7 @@ def complete(version: Version, description: str, run_id: str | None) -> None:
 
 
 def log_origin(card: Card) -> None:
-    """Log into the active run what a bundle's card says of its training, which that run has not seen."""
+    """Log what a bundle's card says about its training into the active run, which is a new one."""
     log_parameters({name: value for name, value in card.training.items() if name not in ("best_epoch", "seconds")})
     with registry_errors("logging where the bundle comes from"):
         mlflow.set_tags(

@@ -39,7 +39,7 @@ _MOST_DESCRIBED = 5000  # characters of a description; the columns of MLflow's d
 
 @dataclass(frozen=True)
 class Version:
-    """A registered version and what its bundle's card says."""
+    """A registered version and its bundle's card."""
 
     name: str
     number: int
@@ -47,7 +47,7 @@ class Version:
 
     @property
     def label(self) -> str:
-        """How messages and reports name it; demo data marked."""
+        """Its name in messages and reports, with demo data marked."""
         return f"{self.name}/{self.number}" + (" (demo data)" if self.card.demo else "")
 
 
@@ -115,7 +115,7 @@ def _requirements_as_they_are() -> Iterator[None]:
 
 
 def _copy_code(package: Path, into: Path) -> Path:
-    """A copy of lesionflow's code without the bundle that ships with it: a model brings its own along."""
+    """A copy of lesionflow's code, without the shipped bundle, to register with a model."""
     ours = shutil.ignore_patterns("__pycache__")
 
     def left_out(folder: str, names: list[str]) -> set[str]:
@@ -125,7 +125,7 @@ def _copy_code(package: Path, into: Path) -> Path:
 
 
 def fitting(description: str) -> str:
-    """A description that MLflow's databases can hold, cut off where it is too long."""
+    """A description truncated to the length that MLflow's databases can hold."""
     if len(description) <= _MOST_DESCRIBED:
         return description
     rest = "\n\n*Cut off here: MLflow keeps no more. The bundle among the artifacts has the whole text.*\n"
@@ -145,19 +145,19 @@ def number_by_alias(name: str, alias: str) -> int | None:
 
 
 def find_version(name: str, number: int) -> Version:
-    """Return a registered version with its card. Raises `RegistryError` where the registry does not hold it."""
+    """Return a registered version with its card. Raises `RegistryError` if it does not exist."""
     with tempfile.TemporaryDirectory() as folder:
         return Version(name, number, read_card(_fetch_version(name, number, Path(folder), (CARD_FILE,))))
 
 
 def is_registered(name: str, number: int) -> bool:
-    """Whether the registry holds a version, which may have been deleted since somebody noted its number."""
+    """Whether a version still exists in the registry."""
     client = mlflow.MlflowClient()
     return found_or_none(f"looking {name}/{number} up", lambda: client.get_model_version(name, str(number))) is not None
 
 
 def find_validation(version: Version) -> LabelledPredictions | None:
-    """Return a registered version's predictions for its validation part; None where its bundle came without."""
+    """Return a registered version's predictions for its validation part; None if its bundle has none."""
     if VALIDATION_FILE not in version.card.digests:
         return None
     with tempfile.TemporaryDirectory() as folder:
@@ -182,17 +182,17 @@ class Resolved:
     address: str = ""  # models:/NAME/VERSION of a registered one
 
     def trained_on(self) -> dict[str, np.ndarray] | None:
-        """What it says of its training lesions, see `model.trained_on`; None where it came without."""
+        """Digests of its training lesions, see `model.trained_on`; None if it has none."""
         return read_arrays(self.folder, self.card, TRAINED_ON_FILE)
 
     def validation(self) -> LabelledPredictions | None:
-        """Its predictions for its validation part; None where it came without."""
+        """Its predictions for its validation part; None if it has none."""
         return read_labelled(read_arrays(self.folder, self.card, VALIDATION_FILE), self.card.labels)
 
 
 @contextlib.contextmanager
 def opened(model: str, tracking_uri: str | None = None, files: tuple[str, ...] = SCORED) -> Iterator[Resolved]:
-    """Find a bundle as `resolve` does; what is copied of it is there until the block ends.
+    """Find a bundle as `resolve` does; copied files exist until the block ends.
 
     What lies in a folder needs no place to be copied to.
     """
@@ -203,7 +203,7 @@ def opened(model: str, tracking_uri: str | None = None, files: tuple[str, ...] =
 def resolve(
     model: str, download_to: Path, tracking_uri: str | None = None, files: tuple[str, ...] = SCORED
 ) -> Resolved:
-    """Find the bundle that a model's address names. Nothing of it is run.
+    """Find the bundle at a model's address. None of its code is run.
 
     Parameters
     ----------
@@ -239,12 +239,12 @@ def resolve(
 
 
 def is_address(model: str) -> bool:
-    """Whether a text names a model of a registry or of a run, and not a folder."""
+    """Whether a text is the address of a model in a registry or run, rather than a folder."""
     return model.startswith(("models:", "runs:"))
 
 
 def resolve_folder(model: str) -> Resolved:
-    """Find the bundle that `pretrained` or the path of a folder names; a folder of that name is `./pretrained`."""
+    """Find the shipped bundle (`pretrained`) or that in a folder; a folder named so is `./pretrained`."""
     if model == PRETRAINED:
         folder, prefix = pretrained_folder(), f"{PRETRAINED} "
     else:
@@ -375,7 +375,7 @@ def _registry() -> str:
 
 
 def what_there_is(name: str) -> str:
-    """What a registry holds in place of a version that it does not, for a message."""
+    """What a registry has instead of a missing version, for a message."""
     with contextlib.suppress(Exception):  # part of a message about another error
         client = mlflow.MlflowClient()
         newest = client.search_model_versions(f"name = '{name}'", order_by=["version_number DESC"], max_results=100)
@@ -396,7 +396,7 @@ def how_to_get_one(name: str) -> str:
 
 
 def suggest_model(name: str, alias: str | None = None) -> str:
-    """Return `; did you mean 'lesionflow'?` for a registered model or one of its aliases; empty where none is near."""
+    """Return `; did you mean 'lesionflow'?` for a similar registered model or alias; empty if there is none."""
     with contextlib.suppress(Exception):  # part of a message about another error
         client = mlflow.MlflowClient()
         models = {model.name: model for model in client.search_registered_models(max_results=200)}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 else:
 
     class _LazyModule:
-        """Import MLflow at the first attribute that is asked for."""
+        """Import MLflow on first attribute access."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(importlib.import_module("mlflow"), name)
@@ -55,7 +55,7 @@ SET_BY_USER = {name for name in PROMPT | QUIET if name in os.environ}  # these s
 
 
 def set_variables() -> set[str]:
-    """Have MLflow give up on a silent server within seconds, and print nothing; returns what the user had not set."""
+    """Make MLflow give up on a silent server within seconds, and print nothing; returns what the user had not set."""
     missing = {name: value for name, value in (PROMPT | QUIET).items() if name not in os.environ}
     os.environ.update(missing)
     return set(missing)
@@ -72,7 +72,7 @@ def patient() -> Iterator[None]:
 
 @contextlib.contextmanager
 def kept_variables(names: Iterable[str]) -> Iterator[None]:
-    """Whatever the block sets environment variables to, they are afterwards what they were before."""
+    """Restore environment variables after the block."""
     before = {name: os.environ.get(name) for name in names}
     try:
         yield
@@ -84,7 +84,7 @@ def kept_variables(names: Iterable[str]) -> Iterator[None]:
 
 
 def default_addresses(tracking_uri: str | None) -> tuple[str, str]:
-    """Return where MLflow would look for versions and for artifacts; empty where only MLflow can tell."""
+    """Return where MLflow would look for versions and artifacts; empty if only MLflow can tell."""
     spark = sys.modules.get("pyspark.sql")  # an active session's settings come first
     with contextlib.suppress(Exception):
         if any(map(os.environ.get, _WORKSPACES)) or (spark and spark.SparkSession.getActiveSession()):
@@ -98,12 +98,12 @@ def default_addresses(tracking_uri: str | None) -> tuple[str, str]:
 
 
 def has_file_store() -> bool:
-    """Whether MLflow's former kind of store lies in the working directory: it then comes first."""
+    """Whether the working directory has MLflow's old file store, which then takes precedence."""
     return any(entry.parent.name.isdigit() for entry in Path("mlruns").glob("*/meta.yaml"))
 
 
 def active_run_id() -> str:
-    """Return the id of the run that is being written."""
+    """Return the id of the active run."""
     active = mlflow.active_run()
     assert active is not None
     return str(active.info.run_id)
@@ -111,7 +111,7 @@ def active_run_id() -> str:
 
 @contextlib.contextmanager
 def registry_errors(doing: str, address: str | None = None) -> Iterator[None]:
-    """Raise what MLflow, its HTTP client and its database raise as a `RegistryError` about `doing`.
+    """Turn errors of MLflow, its HTTP client and its database into a `RegistryError` about `doing`.
 
     address : the store that is asked; None for the one that MLflow uses.
     """
@@ -132,7 +132,7 @@ def registry_errors(doing: str, address: str | None = None) -> Iterator[None]:
 
 
 def found_or_none(doing: str, call: Callable[[], _Found], *also: str) -> _Found | None:
-    """Return what a call to MLflow returns; None where MLflow does not hold it.
+    """Return the result of a call to MLflow; None if MLflow does not have it.
 
     also : further error codes that mean so, besides RESOURCE_DOES_NOT_EXIST.
     """
@@ -146,7 +146,7 @@ def found_or_none(doing: str, call: Callable[[], _Found], *also: str) -> _Found 
 
 
 def set_again(call: Callable[[], object]) -> None:
-    """Make a call to MLflow that sets a tag or an alias, again where another writer came between.
+    """Make a call to MLflow that sets a tag or an alias, and retry if another writer interfered.
 
     MLflow looks whether there is one and inserts it if not: two who do so at once insert both, and the database refuses
     the second with an IntegrityError.
@@ -161,19 +161,19 @@ def set_again(call: Callable[[], object]) -> None:
 
 
 def without_password(text: str) -> str:
-    """Return text for a message, without the user and password that an address in it may hold."""
+    """Return text for a message, without user and password in addresses."""
     return re.sub(r"(?<=://)[^/@\s]*@", "", text)
 
 
 def shown_address(address: str) -> str:
-    """Return a store's address without user, password and other secrets, wherever in it these are."""
+    """Return a store's address without user, password and other secrets."""
     scheme, separator, rest = address.partition("://")
     rest = re.sub(r"(?i)((?:password|passwd|pwd|token|secret|key)\w*=)[^&]*", r"\1***", rest)
     return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else address
 
 
 def _explain(error: BaseException) -> str:
-    """One line of what went wrong and what to do."""
+    """One line that says what went wrong and what to do."""
     status = _status(error)
     if status == 401:
         return (
@@ -192,7 +192,7 @@ def _explain(error: BaseException) -> str:
 
 
 def _explain_connection(error: BaseException) -> str:
-    """What an error of the HTTP client means; empty for anything else."""
+    """Explain an error of the HTTP client; empty for other errors."""
     import requests
     from urllib3 import exceptions
 
@@ -216,7 +216,7 @@ def _explain_connection(error: BaseException) -> str:
 
 
 def _explain_database(error: BaseException) -> str:
-    """What an error of the database means where its own words do not say what to do; empty for anything else."""
+    """Explain an error of the database whose own text does not say what to do; empty for other errors."""
     text = str(error)
     if "database is locked" in text:
         return (
@@ -229,7 +229,7 @@ def _explain_database(error: BaseException) -> str:
 
 
 def _status(error: BaseException) -> int | None:
-    """The HTTP status that an error is about; None where there is none."""
+    """The HTTP status of an error; None if it has none."""
     import requests
 
     if isinstance(error, mlflow.MlflowException):
@@ -241,7 +241,7 @@ def _status(error: BaseException) -> int | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, and what it came from."""
+    """An error and its causes."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
@@ -263,7 +263,7 @@ def is_plain_file(address: str) -> bool:
 
 @contextlib.contextmanager
 def open_file(address: str, mode: str = "ro") -> Iterator[sqlite3.Connection]:
-    """Open the SQLite file of an address, which is not made. Writers begin their transactions themselves."""
+    """Open the SQLite file of an address, without creating it. Writers begin their transactions themselves."""
     file = f"file:{quote(os.path.abspath(address.removeprefix('sqlite:///')))}?mode={mode}"
     waits = 1 if mode == "ro" else 20
     with contextlib.closing(sqlite3.connect(file, uri=True, timeout=waits, isolation_level=None)) as database:
@@ -276,7 +276,7 @@ def is_plain_server(address: str) -> bool:
 
 
 def ask(method: str, address: str, **arguments: Any) -> Any:
-    """Ask a server with the credentials, certificates and patience that MLflow would have.
+    """Send a request to a server with the credentials, certificates and timeouts of MLflow.
 
     arguments: what `requests.request` takes besides. Raises one of `UNUSUAL` where it refuses.
     """

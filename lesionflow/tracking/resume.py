@@ -39,7 +39,7 @@ _NAMED = {"diagnoses": "the diagnoses that", "start_from": "the model that", "te
 
 @dataclass(frozen=True)
 class InterruptedRun:
-    """A training that was interrupted."""
+    """An interrupted training."""
 
     run_id: str
     config: TrainingConfig
@@ -49,7 +49,7 @@ class InterruptedRun:
     moved: frozenset[str] = frozenset()  # options that are given anew
 
     def check_named(self, digests: Mapping[str, str]) -> None:
-        """Raise `UsageError` where a model or diagnoses are others than the training was begun with; by option."""
+        """Raise `UsageError` if a model or diagnoses differ from those the training was begun with; by option."""
         for name, now in digests.items():
             option, then = "--" + name.replace("_", "-"), self.tags.get(DIGEST_TAGS[name])
             if then is None and name in self.moved:
@@ -64,7 +64,7 @@ class InterruptedRun:
                 )
 
     def check(self, images: LabelledImages, split: Split) -> None:
-        """Raise `DataError` for other images, or another split of them, than the training was begun with."""
+        """Raise `DataError` if images or split differ from those the training was begun with."""
         for tag, now in (("data_digest", images.digest), ("split_digest", split.digest)):
             if self.tags[tag] != now:
                 raise DataError(
@@ -75,7 +75,7 @@ class InterruptedRun:
 
 @contextlib.contextmanager
 def telling_what_moved(named: Mapping[str, Any]) -> Iterator[None]:
-    """Add to an error about a path that is no longer there how resuming is told the new one; named: by option."""
+    """Add to an error about a missing path how to give resuming the new one; named: by option."""
     try:
         yield
     except LesionflowError as error:
@@ -99,7 +99,7 @@ def mark_begun(config: TrainingConfig, registered_model: str, digests: Mapping[s
 
 
 def find_interrupted(run_id: str, moved: Mapping[str, str] = MappingProxyType({})) -> InterruptedRun:
-    """Find what there is to resume. Raises `RegistryError` for a run that is missing, finished or of another kind.
+    """Find the training to resume. Raises `RegistryError` if the run is missing, finished or of another kind.
 
     moved: options that are given anew, as what they named has moved.
     """
@@ -139,14 +139,14 @@ def _children(run: Run) -> list[Run]:
 
 @dataclass(frozen=True)
 class Begun:
-    """The run of one network, of which the model may not be registered yet."""
+    """The run of one network, whose model may not be registered yet."""
 
     run_id: str
     parent: str | None  # the run of the training of several networks that it was one of, if that has not finished
 
 
 def find_begun(run_id: str) -> Begun | None:
-    """A network's run; None where this store does not have it."""
+    """A network's run; None if this store does not have it."""
     run = found_or_none(f"looking run {run_id} up", lambda: mlflow.get_run(run_id))
     if run is None or run.info.lifecycle_stage == "deleted":
         return None
@@ -171,7 +171,7 @@ def mark_finished(run_id: str) -> None:
 
 
 def logged_epochs(run_id: str) -> dict[int, dict[str, float]]:
-    """The metrics of every epoch that a run holds, by the epoch's number, from 1."""
+    """The metrics of every logged epoch, by its number from 1."""
     client, epochs = mlflow.MlflowClient(), dict[int, dict[str, float]]()
     with registry_errors(f"reading the epochs of run {run_id}"):
         for metric in client.get_run(run_id).data.metrics:
@@ -182,7 +182,7 @@ def logged_epochs(run_id: str) -> dict[int, dict[str, float]]:
 
 
 def log_checkpoint(run_id: str, checkpoint: Checkpoint) -> None:
-    """Log a checkpoint into a run; it replaces the last but one."""
+    """Log a checkpoint into a run; it replaces the one before the last."""
     from lesionflow.training.checkpoint import to_bytes
 
     doing = f"keeping the checkpoint of epoch {checkpoint.epoch}"
@@ -193,7 +193,7 @@ def log_checkpoint(run_id: str, checkpoint: Checkpoint) -> None:
 
 
 def last_checkpoint(run_id: str) -> Checkpoint | None:
-    """The latest checkpoint in a run that is whole."""
+    """The latest intact checkpoint in a run."""
     from lesionflow.training.checkpoint import newest
 
     contents = []
@@ -206,7 +206,7 @@ def last_checkpoint(run_id: str) -> Checkpoint | None:
 
 
 def delete_checkpoints(run_id: str) -> None:
-    """Remove the checkpoints of a run that has its model: several times its size, and of no more use.
+    """Remove the checkpoints of a run that has its model: they are several times its size and no longer needed.
 
     Where the store cannot delete, or lets this user write only, they are emptied.
     """
@@ -225,7 +225,7 @@ def delete_checkpoints(run_id: str) -> None:
 
 
 def find_run(run_id: str) -> Run:
-    """Look a run up. Raises `RegistryError` where there is none of that id."""
+    """Look up a run. Raises `RegistryError` if it does not exist."""
     # what cannot be an id is INVALID_PARAMETER_VALUE
     run = found_or_none(f"looking run {run_id} up", lambda: mlflow.get_run(run_id), "INVALID_PARAMETER_VALUE")
     if run is None:

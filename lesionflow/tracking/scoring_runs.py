@@ -63,7 +63,7 @@ _NAME_TAG = "mlflow.runName"
 
 @dataclass(frozen=True)
 class WholeRun:
-    """What a run holds; MLflow's user of all of them is `unknown`, as its client writes it."""
+    """The contents of a run; its user is `unknown`, as MLflow's client writes it."""
 
     experiment: str  # its name
     name: str
@@ -76,7 +76,7 @@ class WholeRun:
 
 
 def write_plainly(run: WholeRun, tracking_uri: str | None) -> bool:
-    """Write a run into a plain store that has its experiment; False where that is left to MLflow.
+    """Write a run into a plain store that has its experiment; False if that is left to MLflow.
 
     tracking_uri: as given by the user.
     """
@@ -174,7 +174,7 @@ _LABEL = re.compile(r"(.+)/\d+( \(demo data\))?")
 
 @dataclass(frozen=True)
 class ScoringJob:
-    """What a run is to say of a job besides its result."""
+    """What a run records about a job besides its result."""
 
     experiment: str | None  # None: by the model, which only the result names
     source: str
@@ -199,7 +199,7 @@ def _experiment_named(registered: re.Match[str] | None) -> str:
 
 
 def logged(job: ScoringJob, work: Callable[[], Summary], tell: Callable[[str], None]) -> Summary:
-    """Do the work of a scoring job and log it as a run: finished, or failed or killed where the work raises.
+    """Do the work of a scoring job and log it as a run: finished, or failed or killed if the work raises.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def _log_run(
     job: ScoringJob, began: float, status: str, values: Mapping[str, Any], tags: Mapping[str, str],
     summary: Summary | None = None,
 ) -> None:  # fmt: skip
-    """Write a run; values: the job's summary, empty where it failed."""
+    """Write a run; values: the job's summary, empty if it failed."""
     parameters, described = {"source": job.source, "report": job.report}, {"lesionflow_version": __version__, **tags}
     run = WholeRun(
         job.experiment or _experiment_named(_LABEL.fullmatch(tags.get("model", ""))),
@@ -292,7 +292,7 @@ def _log_values(client: Any, run_id: str, run: WholeRun, parameters: Mapping[str
 
 
 def _metrics(values: Mapping[str, Any]) -> Iterator[tuple[str, float, int]]:
-    """Name, value and step of what runs are compared by, from a summary.
+    """Metrics of a run from a summary: name, value and step.
 
     A histogram is a metric whose step is where a bin begins, in hundredths.
     """

@@ -48,7 +48,7 @@ _ADDRESSES = {
 
 
 class MissingStoreError(RegistryError):
-    """There is no store yet where one is to be read."""
+    """The store to read does not exist yet."""
 
 
 _COPIES: dict[str, str] = {}  # the address of a migrated copy -> that of the database
@@ -59,7 +59,7 @@ _blocks = 0  # of `kept_settings` that the program is in
 
 @dataclass(frozen=True)
 class Schema:
-    """The tables of a database, against those of the installed MLflow."""
+    """The schema of a database, compared with that of the installed MLflow."""
 
     state: str  # MISSING, CURRENT, OLDER or NEWER
     found: str = ""  # the revision
@@ -79,7 +79,7 @@ def sqlite_file(address: str) -> Path | None:
 
 
 def sqlite_address(file: Path) -> str:
-    """Return the address of an SQLite database that `sqlite_file` takes back to it, whatever its folder is called."""
+    """Return the address of an SQLite database; the inverse of `sqlite_file`, whatever its folder is called."""
     plain = f"sqlite:///{file}"
     return plain if sqlite_file(plain) == file else f"sqlite:///{quote(str(file))}"
 
@@ -90,7 +90,7 @@ def is_database(address: str) -> bool:
 
 
 def read_schema(address: str, *, locked: bool = False) -> Schema:
-    """Compare a database's tables with those of the installed MLflow; nothing is made or changed.
+    """Compare a database's schema with that of the installed MLflow; nothing is created or changed.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def connect(
 
 @contextlib.contextmanager
 def kept_settings() -> Iterator[None]:
-    """After the outermost block, MLflow tells a program what it told before, and waits for servers as long."""
+    """Restore MLflow's logging and timeouts after the outermost block."""
     global _blocks
     if not _blocks:
         _levels.clear()
@@ -224,7 +224,7 @@ def kept_settings() -> Iterator[None]:
 
 @contextlib.contextmanager
 def kept_addresses() -> Iterator[None]:
-    """Whatever store the block connects to, MLflow asks the one before again afterwards, as do programs begun then.
+    """Restore the tracking store after the block, for MLflow and for programs started later.
 
     For those who only read: what a user's program logs next must not go to the copy of an older database.
     """
@@ -248,12 +248,12 @@ def kept_addresses() -> Iterator[None]:
 
 
 def _asked() -> tuple[str, str] | None:
-    """The addresses of the tracking store and the registry that MLflow asks; None while it is not imported."""
+    """MLflow's current tracking store and registry; None while it is not imported."""
     return (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) if "mlflow" in sys.modules else None
 
 
 def find_or_create_experiment(name: str) -> str:
-    """Return the id of an experiment, made where it is not there. MLflow's global choice of one stays as it is.
+    """Return the id of an experiment, created if missing. MLflow's global active experiment is not changed.
 
     Raises
     ------
@@ -305,7 +305,7 @@ def _without_credentials(address: str) -> str:
 
 
 def prepare(address: str, *, writes: bool, creates: bool = True, migrate: bool = False) -> str:
-    """Make a database fit for the installed MLflow, as far as whoever asks may; other stores are left alone.
+    """Create or migrate a database for the installed MLflow, as far as permitted; other stores are left alone.
 
     Parameters
     ----------
@@ -369,7 +369,7 @@ def explain_newer(schema: Schema) -> str:
 
 
 def explain_older(schema: Schema, address: str) -> str:
-    """Say what migrating an older database would change, whom that locks out, and how to do it."""
+    """Say what migrating an older database would change, which clients it locks out, and how to do it."""
     count, file = len(schema.pending), sqlite_file(address)
     changes = f"{counted(count, 'migration')} ({'; '.join(schema.pending[:3])}"
     changes += f" and {count - 3} more)" if count > 3 else ")"
@@ -384,7 +384,7 @@ def explain_older(schema: Schema, address: str) -> str:
 
 
 def _create(address: str) -> None:
-    """Make the tables; an SQLite database under a name of its own, which gets its name when it is complete."""
+    """Create the tables; an SQLite database under a temporary name, renamed when it is complete."""
     file = sqlite_file(address)
     if file is None or (file.exists() and file.stat().st_size):  # begun by whoever did not come to the end
         _open(address)
@@ -405,7 +405,7 @@ def _create(address: str) -> None:
 
 
 def _open(address: str) -> None:
-    """Have MLflow open a database, which makes what is missing of its tables and the default experiment."""
+    """Let MLflow open a database, which creates missing tables and the default experiment."""
     with registry_errors("reaching the tracking store", address):
         client = mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
         client.search_experiments(max_results=1)
@@ -414,7 +414,7 @@ def _open(address: str) -> None:
 
 @contextlib.contextmanager
 def _locked(address: str) -> Iterator[None]:
-    """Hold the lock of those who make or migrate a database; where there are no locks one goes without."""
+    """Hold the lock for creating or migrating a database; without locks, do without."""
     file = sqlite_file(address)
     if file is None:
         with _locked_server(address):
@@ -439,7 +439,7 @@ def _locked(address: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked_server(address: str, *, shared: bool = False) -> Iterator[None]:
-    """Hold PostgreSQL's lock of those who make or migrate a database, or that of those who read it; else nothing.
+    """Hold PostgreSQL's lock for creating or migrating a database, or for reading it; otherwise do nothing.
 
     It belongs to a transaction that does nothing else, so that it ends with this process or its connection, and
     is in the way of no table; a transaction's lock also holds behind a pool of connections.
@@ -498,7 +498,7 @@ def _original(address: str) -> str:
 
 
 def _migrated_copy(file: Path) -> str:
-    """The address of a copy of an older database with this MLflow's tables, for this process to read."""
+    """The address of a copy of an older database migrated to this MLflow, for this process to read."""
     folder = Path(tempfile.mkdtemp(prefix="lesionflow-store-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     address = sqlite_address(folder / file.name)
@@ -514,7 +514,7 @@ def _migrated_copy(file: Path) -> str:
 
 
 def explain_moved(address: str, tracking_uri: str) -> str:
-    """Say that a folder of artifacts was moved along with its database, and how to mend that; empty where it was not.
+    """Say that a folder of artifacts was moved with its database, and how to correct that; empty if it was not.
 
     It was where it is not there, and the end of its path is there below the database's folder.
     """
@@ -530,7 +530,7 @@ def explain_moved(address: str, tracking_uri: str) -> str:
 
 
 def explain_missing(address: str, tracking_uri: str) -> str:
-    """Say that a folder of artifacts is not there, and what to do; empty where it is, or is on another machine."""
+    """Say that a folder of artifacts is missing, and what to do; empty if it exists or is on another machine."""
     path = local_path(address)
     if path is None or os.path.exists(path):
         return ""

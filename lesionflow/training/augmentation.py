@@ -14,7 +14,7 @@ from keras import ops
 
 
 class Augmentation(keras.layers.Layer):
-    """Flip, turn, zoom, shift and recolour each image on its own; active in training only.
+    """Flip, rotate, zoom, shift and recolour each image independently; active in training only.
 
     Input: (batch, height, width, 3), values 0 to 255, uint8 or float. Output: the same shape, float32, 0 to 255.
     All geometry is one affine resampling, so pixels are interpolated once. `strength` 0 leaves flips and quarter turns.
@@ -28,7 +28,7 @@ class Augmentation(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, images, training=None):
-        """Change the images in training, cast them to float32 otherwise."""
+        """Augment the images in training; otherwise only cast them to float32."""
         images = ops.cast(images, "float32")
         if not training:
             return images
@@ -82,7 +82,7 @@ class Augmentation(keras.layers.Layer):
         return ops.clip(images, 0.0, 255.0)
 
     def _balance_white(self, images):
-        """Take a random share of each image's colour cast away, as the cameras of some clinics do.
+        """Remove a random share of each image's colour cast, as the cameras of some clinics do.
 
         The cast is Shades of Gray's: the Minkowski norm, of order 6, of each channel (Finlayson and Trezzi 2004, Color
         Imaging Conference 12, 37-41).
@@ -126,7 +126,7 @@ _FROM_RGB = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, 
 
 
 def compress(images, quality):
-    """What JPEG at a quality of 1 to 100 leaves of images, its colours at half the resolution.
+    """Simulate JPEG compression at a quality of 1 to 100, with colours at half the resolution.
 
     images: (batch, height, width, 3) float32, 0 to 255; quality: (batch, 1, 1, 1), scaled as the IJG's library does.
     """
@@ -196,7 +196,7 @@ def resample(images, maps):
 
 
 def _mirrored(positions, size: int):
-    """Whole numbers to 0..size - 1, as if mirror images stood on both sides: -1 is 0, size is size - 1."""
+    """Reflect integers into 0..size - 1: -1 becomes 0, size becomes size - 1."""
     positions = ops.mod(positions, 2 * size)
     return ops.minimum(positions, 2 * size - 1 - positions)
 
@@ -213,7 +213,7 @@ class Mixup(keras.layers.Layer):
         self.views = views
 
     def call(self, inputs, training=None):
-        """Blend in training, pass the images on otherwise."""
+        """Blend in training; otherwise return the images unchanged."""
         images, kept = inputs
         if not training:
             return images

@@ -19,7 +19,7 @@ STARTUP_NOTICES = (b"I0000 ", b"WARNING: All log messages before absl::Initializ
 
 
 def prepare_backend() -> None:
-    """Set what TensorFlow reads when it is imported, and make sure that Keras finds its backend.
+    """Set the variables that TensorFlow reads when it is imported, and check that Keras finds its backend.
 
     Called before the first import of Keras in a process; what the user has set stays.
 
@@ -47,7 +47,7 @@ def prepare_backend() -> None:
 
 
 def import_keras() -> None:
-    """Import Keras and its backend without the notices that TensorFlow writes meanwhile.
+    """Import Keras and its backend without TensorFlow's notices.
 
     TensorFlow 2.21 heeds TF_CPP_MIN_LOG_LEVEL only after its start (as its issue 100442 says of 2.19), and writes past
     `sys.stderr`. Whatever else is written to standard error meanwhile comes after.

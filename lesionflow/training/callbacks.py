@@ -23,7 +23,7 @@ from lesionflow.training.pixel_store import PixelLookup
 
 
 class EarlyStopping(keras.callbacks.Callback):
-    """Keep the weights of the epoch with the best validation balanced accuracy; stop when none is better.
+    """Keep the weights of the epoch with the best validation balanced accuracy; stop when it no longer improves.
 
     With `keep_last`, those of the latest epoch are kept, as if each were better than all before: where the rate falls
     to 0 and weights are averaged, which epoch is best is chance, and the last one has learnt most.
@@ -36,7 +36,7 @@ class EarlyStopping(keras.callbacks.Callback):
         self.weights: list[np.ndarray] = []
 
     def on_epoch_end(self, epoch, logs=None) -> None:
-        """Compare, and keep or stop."""
+        """Keep the weights if they are the best, or stop."""
         if self.keep_last or logs["val_balanced_accuracy"] > self.best:
             self.best, self.best_epoch = logs["val_balanced_accuracy"], epoch + 1
             self.weights = self.network.get_weights()
@@ -45,7 +45,7 @@ class EarlyStopping(keras.callbacks.Callback):
 
 
 class CheckpointCallback(keras.callbacks.Callback):
-    """Take a checkpoint after every epoch; used in a `with` block around the fit, and last but for display.
+    """Save a checkpoint after every epoch; used in a `with` block around the fit, as the last callback but the display.
 
     It is encoded and written in a thread, so that the next epoch does not wait for a disk or a server. What went wrong
     there is raised at the next epoch's end, or at the block's.
@@ -77,7 +77,7 @@ class CheckpointCallback(keras.callbacks.Callback):
             self._wait()
 
     def on_epoch_end(self, epoch, logs=None) -> None:
-        """Take the checkpoint, and have it written."""
+        """Make the checkpoint, and write it."""
         if self.checkpoints.keep is not None:
             self._wait()
             self.writing = self.writer.submit(self.checkpoints.keep, self._take())
@@ -139,7 +139,7 @@ def restore(
 
 
 def model_names(variables: Sequence[keras.Variable]) -> tuple[str, ...]:
-    """The paths of variables without the numbers by which Keras tells layers of one process apart."""
+    """The paths of variables without the numbers by which Keras distinguishes layers of one process."""
     return tuple(re.sub(r"_\d+", "", variable.path) for variable in variables)
 
 
@@ -153,7 +153,7 @@ def _told(variable: tuple[str, tuple[int, ...]] | None) -> str:
 
 
 def fingerprint(config: TrainingConfig, split_digest: str, data_digest: str) -> dict[str, Any]:
-    """What tells one training from another; where the files lie that it names does not."""
+    """What distinguishes one training from another; the locations of its files do not."""
     settings = {field: value for field, value in dataclasses.asdict(config).items() if field not in LOCATIONS}
     return settings | {
         "network": config.model, "split": split_digest, "data": data_digest, "KERAS_BACKEND": keras.backend.backend(),
@@ -213,7 +213,7 @@ class TrainingDisplay(keras.callbacks.Callback):
         )
 
     def on_epoch_end(self, epoch, logs=None) -> None:
-        """Print the epoch's line, above the bar where there is one."""
+        """Print the epoch's line, above the bar if there is one."""
         say(
             f"{self.name} epoch {epoch + 1}/{self.params['epochs']}: "
             f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}, "

@@ -24,7 +24,7 @@ _GROUPS = ("learner", "optimizer", "best_weights")
 
 @dataclass(frozen=True)
 class EpochResult:
-    """One epoch's metrics; those of training are of augmented, oversampled images, with dropout on."""
+    """The metrics of one epoch; on training, they are measured on augmented, oversampled images with dropout."""
 
     epoch: int  # from 1
     train_loss: float
@@ -58,15 +58,15 @@ class Checkpoint:
 
     @property
     def epoch(self) -> int:
-        """The last epoch that is in it, from 1."""
+        """The last epoch in it, from 1."""
         return len(self.history)
 
     def ends(self, epochs: int, patience: int) -> bool:
-        """Whether there was nothing left to train."""
+        """Whether training was finished."""
         return self.epoch >= epochs or self.epoch - self.best_epoch >= patience
 
     def check(self, belongs_to: Mapping[str, str | int | float]) -> None:
-        """Raise `TrainingError` where it is of another training, or of a version with other settings."""
+        """Raise `TrainingError` if it belongs to another training, or to a version with other settings."""
         if strange := sorted(self.belongs_to.keys() ^ belongs_to.keys()):
             raise TrainingError(
                 f"the checkpoint is of another version of lesionflow, which has not the same settings: "
@@ -85,7 +85,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where the checkpoints of a training go, and the one that it goes on from."""
+    """Where the checkpoints of a training are saved, and the one that it resumes from."""
 
     keep: Callable[[Checkpoint], None] | None = None  # called in a thread of its own; None: none are taken
     last: Checkpoint | None = None
@@ -115,7 +115,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
 
 
 def from_bytes(content: bytes) -> Checkpoint | None:
-    """The checkpoint in a file's content; None where that is not whole.
+    """The checkpoint in a file's content; None if it is damaged.
 
     Raises `TrainingError` for a whole one that another version of lesionflow wrote.
     """
@@ -136,6 +136,6 @@ def from_bytes(content: bytes) -> Checkpoint | None:
 
 
 def newest(contents: list[bytes]) -> Checkpoint | None:
-    """The checkpoint of the latest epoch among files of which some may not be whole."""
+    """The checkpoint of the latest epoch among files, some of which may be damaged."""
     whole = [checkpoint for checkpoint in map(from_bytes, contents) if checkpoint is not None]
     return max(whole, key=lambda checkpoint: checkpoint.epoch, default=None)

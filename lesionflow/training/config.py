@@ -57,7 +57,7 @@ AUTO = "auto"
 
 
 def preset_of(preset: str, network: str) -> dict[str, Any]:
-    """The settings of a preset for a network, by the name of their option."""
+    """The settings of a preset for a network, by option."""
     return NEEDED[network] | PRESETS[preset][network]
 
 
@@ -221,7 +221,7 @@ class TrainingConfig:
 
     @property
     def label_set(self) -> LabelSet:
-        """The diagnoses that there are."""
+        """The label set of `diagnoses`."""
         return read_label_set(self.diagnoses)
 
     @property
@@ -235,17 +235,17 @@ class TrainingConfig:
 
     @property
     def data_sets(self) -> tuple[str, ...]:
-        """Where the data sets lie that are split."""
+        """The locations of the data sets that are split."""
         return tuple(path for path in self.data.split(SEPARATOR) if path)
 
     @property
     def extra_sets(self) -> tuple[str, ...]:
-        """Where those lie that only train."""
+        """The locations of the data sets that are only used for training."""
         return tuple(path for path in self.extra.split(SEPARATOR) if path)
 
     @property
     def starts_from_bundle(self) -> bool:
-        """Whether the first weights are those of a trained model."""
+        """Whether training starts from the weights of a trained model."""
         return self.start_from not in ("", IMAGENET)
 
     @property
@@ -255,13 +255,13 @@ class TrainingConfig:
         return (rest, self.validation_fraction, self.test_fraction)
 
     def resolved(self, network: str, preset: str) -> TrainingConfig:
-        """For one network, with the preset's values where none are given."""
+        """The configuration for one network, with the preset's values for options not given."""
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         filled = {name: value for name, value in preset_of(preset, network).items() if given[name] is None}
         return dataclasses.replace(self, model=network, preset=preset, **filled)
 
     def believed_prior(self, labels: np.ndarray, classes: int) -> np.ndarray:
-        """How frequent a network trained so takes each diagnosis to be: (classes,) float64, above 0.
+        """The prior that a network trained like this assumes: (classes,) float64, above 0.
 
         labels: of the training part, (images,) int64. A network believes what the sampler showed; the logit-adjusted
         loss has taken that out already.
@@ -272,7 +272,7 @@ class TrainingConfig:
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, str]) -> TrainingConfig:
-        """From what `parameters` gave, as text; what else is among them is left out."""
+        """Read a configuration from the text of its `parameters`; other names are ignored."""
         return cls(
             **{
                 field.name: read_option(field, parameters[field.name])
@@ -293,7 +293,7 @@ _FIELDS = {field.name: field for field in dataclasses.fields(TrainingConfig)}
 
 
 def read_settings(text: str, file: str) -> dict[str, Any]:
-    """The values of a configuration file by the names of their options, which it may write with dashes.
+    """The values of a configuration file by option; names may have dashes.
 
     Every value is read as the command line would read it, whatever YAML takes it for: `1e-3` is a number, `no` a name.
     Raises `UsageError`, which names file, line and key, for what is unknown, doubled, of another type or out of range.

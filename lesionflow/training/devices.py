@@ -46,7 +46,7 @@ def devices_seen() -> dict[str, Any]:
 
 
 def chosen_precision(choice: str, network: str) -> str:
-    """The number format for a network, looked up where `auto` is asked for."""
+    """The precision for a network, with `auto` resolved."""
     if choice != AUTO:
         return choice
     if has_gpu():
@@ -65,14 +65,14 @@ def multiplies_bfloat16() -> bool:
 
 
 def chosen_preset(choice: str) -> str:
-    """The preset, looked up where `auto` is asked for."""
+    """The preset, with `auto` resolved."""
     if choice != AUTO:
         return choice
     return "full" if has_gpu() else "quick"
 
 
 def device_count() -> int:
-    """How many devices a fit shares its steps among: on JAX all of the kind it uses, elsewhere one.
+    """The number of devices that share the steps of a fit: on JAX all of the kind it uses, otherwise one.
 
     Keras's own distribution, which is what shares them, there is on JAX alone.
     """
@@ -80,7 +80,7 @@ def device_count() -> int:
 
 
 def across_devices() -> contextlib.AbstractContextManager:
-    """Where a model is built and fitted inside, every device has its weights and takes a part of each batch.
+    """Context for building and fitting a model with its weights on every device, each taking a part of each batch.
 
     A step computes what it would on one device, sums over the batch included.
     """
@@ -90,7 +90,7 @@ def across_devices() -> contextlib.AbstractContextManager:
 
 
 def divisible(batch_size: int, devices: int) -> int:
-    """The largest batch that has as many images for each device, at least one."""
+    """The largest batch size not above the given one that divides evenly among the devices, at least one each."""
     return max(1, batch_size // devices) * devices
 
 
@@ -104,7 +104,7 @@ def steps_at_once(steps: int) -> int:
 
 
 def in_whole_parts(rows: np.ndarray, devices: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Rows to evaluate on, filled up so that each device gets as many, and the weight of each; None: all the same.
+    """Rows to evaluate on, padded to divide evenly among the devices, and their weights; None if all are equal.
 
     What fills them up weighs nothing. The others weigh so much more than 1 that a mean over all is the mean over them,
     since Keras divides a loss by the number of rows.
@@ -119,7 +119,7 @@ def in_whole_parts(rows: np.ndarray, devices: int) -> tuple[np.ndarray, np.ndarr
 
 
 def fits_device(size: int) -> bool:
-    """Whether so many bytes of pixels can stay in the device's memory while a network trains there."""
+    """Whether this many bytes of pixels fit into the device's memory while a network trains there."""
     return size <= SHARE_FOR_PIXELS * device_memory()
 
 
@@ -157,7 +157,7 @@ def gpu_memories() -> list[int]:
 
 
 def make_deterministic() -> None:
-    """Have Keras's backend compute the same every time, for the rest of the process; it takes longer.
+    """Make Keras's backend deterministic for the rest of the process, which is slower.
 
     JAX always does on a CPU; on a GPU it has to be told before it starts. Raises `UsageError` where it was not.
     """

@@ -124,7 +124,7 @@ def finalize_model(
 
 
 def kept_model_card(bundle: Path) -> str:
-    """The model card in a bundle, Markdown, without the metadata that a hub reads; empty where it came without."""
+    """The model card in a bundle, Markdown, without the hub's metadata; empty if the bundle has none."""
     file = bundle / MODEL_CARD_FILE
     text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
     return re.sub(r"\A---\n.*?\n---\s+", "", text, flags=re.DOTALL)
@@ -133,7 +133,7 @@ def kept_model_card(bundle: Path) -> str:
 def answers_on_test(
     folder: Path, fitted: Fitted, card: Card, config: TrainingConfig, images: LabelledImages, examples: Examples
 ) -> LabelledPredictions:
-    """What a network says of the test part, exported and calibrated as by `finalize_model`, with its arguments."""
+    """Predictions of a network for the test part, exported and calibrated as by `finalize_model`."""
     split, labels = examples.split, examples.labels
     card = write_bundle(folder, fitted.network, card, examples.pixels, labels, split, mirrored=config.mirrored)
     _calibrate(folder, card, config, images, examples)
@@ -141,14 +141,14 @@ def answers_on_test(
 
 
 def history_of(fitted: Fitted) -> History:
-    """How a training went, for its curves."""
+    """The history of a training, for its curves."""
     return History([result.metrics for result in fitted.history], fitted.best_epoch)
 
 
 def _calibrate(
     folder: Path, card: Card, config: TrainingConfig, images: LabelledImages, examples: Examples
 ) -> tuple[Card, Outputs]:
-    """Fit the calibrations, of one look and of the average over flips and turns, and put them into the card.
+    """Fit the calibrations of a single pass and of the average over flips and turns, and add them to the card.
 
     Returns the card, and what the network put out at one look at each validation image.
 

@@ -50,7 +50,7 @@ _Result = TypeVar("_Result")
 def explain_out_of_memory(
     fit: Callable[Concatenate[TrainingConfig, _Given], _Result],
 ) -> Callable[Concatenate[TrainingConfig, _Given], _Result]:
-    """Have a function of a configuration raise `TrainingError` where memory runs out."""
+    """Make a function of a configuration raise `TrainingError` when memory runs out."""
 
     @functools.wraps(fit)
     def fit_or_say(config: TrainingConfig, *given: _Given.args, **named: _Given.kwargs) -> _Result:
@@ -71,7 +71,7 @@ def explain_out_of_memory(
 
 
 def check_finite(epoch: int, metrics: Mapping[str, float]) -> None:
-    """Raise `TrainingError` where a metric of an epoch, counted from 1, is no number."""
+    """Raise `TrainingError` if a metric of an epoch, counted from 1, is not a number."""
     if not all(math.isfinite(value) for value in metrics.values()):
         raise TrainingError(
             f"the loss is no longer a number in epoch {epoch}; train anew with a lower --learning-rate, or with "
@@ -93,7 +93,7 @@ AVERAGED_SHARE = 1 / 7
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network in float32, with the weights of its best epoch, and how it came about."""
+    """A trained network in float32, with the weights of its best epoch, and its history."""
 
     network: keras.Model
     history: tuple[EpochResult, ...]
@@ -104,7 +104,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Examples:
-    """Images and what to learn of them; the test part of the split is not touched."""
+    """Images and their targets; the test part of the split is not used."""
 
     pixels: np.ndarray  # (images, height, width, 3) uint8
     labels: np.ndarray  # (images,) int64
