@@ -49,12 +49,10 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
     ImageError
         Where the file is damaged, too large or of a kind that is not decoded.
     """
+    profile, note, narrow = _check_png(data) if kind == "PNG" else (b"", "", False)
     image = _open(kind, data)
-    profile, note = image.info.get("icc_profile") or b"", ""
-    narrow = False
-    if kind == "PNG":
-        profile, note, narrow = _check_png(data)
-    elif kind == "JPEG 2000":
+    profile = profile or image.info.get("icc_profile") or b""
+    if kind == "JPEG 2000":
         profile = _in_header_of_jp2(data, b"colr", (2, 3))[3:]
     elif kind == "BMP":
         profile = _profile_of_bmp(data)

@@ -30,11 +30,17 @@ _FILL_ORDER, _SAMPLES, _ROWS, _PLANAR, _COLOURS, _SUBDIRECTORIES, _EXTRA, _FORMA
     266, 277, 278, 284, 320, 330, 338, 339, 347, 34675,
 )  # fmt: skip
 _STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 273, 279, 322, 323, 324, 325
-_OLD_STREAM, _OLD_STREAM_BYTES = 513, 514
+_OLD_STREAM, _OLD_STREAM_BYTES, _ORIENTATION, _XMP = 513, 514, 274, 700
+# What libtiff and Pillow need of a page: they complain of others, and of what these hold in some files.
+_OF_THE_PICTURE = frozenset({
+    256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 332, 338, 339,
+    347, *range(512, 522), 529, 530, 531, 532, _XMP,
+})  # fmt: skip
 _KINDS = {
     1: "B",
     3: "H",
     4: "I",
+    5: "Q",  # two, of which nobody asks
     6: "b",
     7: "B",
     8: "h",
@@ -70,9 +76,8 @@ _PREVIEW, _ALIKE = 2, 12  # times as wide at least; grey levels at most, on aver
 
 @dataclass(frozen=True)
 class _Page:
-    offset: int  # of its directory
     values: dict[int, tuple[int, ...]]  # of tags that hold numbers
-    offsets: dict[int, int]  # where such a value is in the file
+    entries: dict[int, bytes]  # of its directory, by tag, those of the picture
     profile: bytes
     tables: bytes  # of JPEG
 
@@ -118,9 +123,7 @@ def open_tiff(data: bytes) -> Picture:
     image = _load(data, page)
     if page.first(_EXTRA, 0) == 1 and image.mode in ("RGBA", "La") and image.getextrema()[-1] == (0, 0):
         # Colours that were multiplied by an alpha of 0 are 0, so these were not: nobody uses this alpha.
-        offset = page.offsets[_EXTRA]
-        order = "<H" if data[:2] == b"II" else ">H"
-        image = _load(data[:offset] + struct.pack(order, 0) + data[offset + 2 :], page)
+        image = _load(data, page, {_EXTRA: 0})
         note = joined(note, "its alpha is 0 everywhere and was ignored")
     bits = page.first(_BITS, 1)
     return Picture(image, 1, page.profile, note, bits, page.first(_PHOTOMETRIC, 0) == 0)
@@ -139,7 +142,7 @@ def tiff_size(data: bytes) -> tuple[int, int]:
     """Width and height as the image is shown."""
     page = _main_page(data, _read_pages(data))
     width, height = page.size
-    return (height, width) if page.first(274, 1) in (5, 6, 7, 8) else (width, height)
+    return (height, width) if page.first(_ORIENTATION, 1) in (5, 6, 7, 8) else (width, height)
 
 
 def count_pages(data: bytes) -> int:
@@ -154,8 +157,7 @@ def _count_images(page: _Page, pages: list[_Page]) -> int:
 
 def _read_pages(data: bytes) -> list[_Page]:
     """The directories of a file, those of its images' subdirectories behind each. Raises `ImageError`."""
-    order = "<" if data[:2] == b"II" else ">"
-    big = data[2:4] in (b"+\0", b"\0+")
+    order, big = _layout(data)
     pages: list[_Page] = []
     try:
         waiting, seen = [struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]], set()
@@ -175,6 +177,11 @@ def _read_pages(data: bytes) -> list[_Page]:
     return pages
 
 
+def _layout(data: bytes) -> tuple[str, bool]:
+    """The order of bytes, as struct says it, and whether offsets have 64 bits."""
+    return "<" if data[:2] == b"II" else ">", data[2:4] in (b"+\0", b"\0+")
+
+
 def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, int]:
     counter, entry, inline, pointer = ("Q", "HHQ", 8, "Q") if big else ("H", "HHI", 4, "I")
     (count,) = struct.unpack_from(order + counter, data, offset)
@@ -182,7 +189,7 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
     start = offset + struct.calcsize(order + counter)
     (following,) = struct.unpack_from(order + pointer, data, start + step * count)
     values: dict[int, tuple[int, ...]] = {}
-    offsets: dict[int, int] = {}
+    entries: dict[int, bytes] = {}
     texts: dict[int, bytes] = {}
     for at in range(start, start + step * count, step):
         tag, kind, number = struct.unpack_from(order + entry, data, at)
@@ -193,13 +200,15 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
         first = at + step - inline
         if size > inline:
             (first,) = struct.unpack_from(order + pointer, data, first)
-        if first + size > len(data):
-            raise struct.error
         if tag in (_PROFILE, _JPEG_TABLES):
-            texts[tag] = data[first : first + size]
-        elif tag < 340 or tag in (_OLD_STREAM, _OLD_STREAM_BYTES):
-            values[tag], offsets[tag] = struct.unpack_from(f"{order}{number}{letter}", data, first), first
-    return _Page(offset, values, offsets, texts.get(_PROFILE, b""), texts.get(_JPEG_TABLES, b"")), following
+            texts[tag] = data[first : first + size] or b"missing"
+        elif (tag < 340 or tag in (_OLD_STREAM, _OLD_STREAM_BYTES)) and first + size <= len(data):
+            values[tag] = struct.unpack_from(f"{order}{number}{letter}", data, first)
+        if tag in _OF_THE_PICTURE and first + size <= len(data) and (tag != _XMP or letter == "B"):
+            entries[tag] = data[at : at + step]
+    if not 0 < (values.get(_ORIENTATION) or (1,))[0] <= 8:
+        del values[_ORIENTATION], entries[_ORIENTATION]
+    return _Page(values, entries, texts.get(_PROFILE, b""), texts.get(_JPEG_TABLES, b"")), following
 
 
 def _main_page(data: bytes, pages: list[_Page]) -> _Page:
@@ -340,12 +349,8 @@ class _ThroughLibtiff(TiffImageFile):
         self.__dict__["compression_name"] = "none" if name == "raw" else name
 
 
-def _load(data: bytes, page: _Page) -> Image.Image:
-    big = data[2:4] in (b"+\0", b"\0+")
-    at, letter = (8, "Q") if big else (4, "I")
-    pointer = struct.pack(("<" if data[:2] == b"II" else ">") + letter, page.offset)
-    if data[at : at + len(pointer)] != pointer:  # the first page is another
-        data = data[:at] + pointer + data[at + len(pointer) :]
+def _load(data: bytes, page: _Page, changes: dict[int, int] | None = None) -> Image.Image:
+    """Decode a page, whose tags may be changed to other numbers."""
     if page.first(_PHOTOMETRIC, 0) in _RAW:
         raise ImageError("unsupported", "a camera's raw image; save it as JPEG, PNG or TIFF of 8 bits")
     if page.first(_COMPRESSION, 1) not in _COMPRESSIONS:
@@ -359,11 +364,10 @@ def _load(data: bytes, page: _Page) -> Image.Image:
         raise ImageError("unsupported", f"{page.described}: numbers without a defined brightness")
     if page.first(_PHOTOMETRIC, 1) == 0 and page.first(_BITS, 1) == 16:
         # Pillow knows such pixels in little-endian files only; `Picture.white_is_zero` says what they mean.
-        offset = page.offsets[_PHOTOMETRIC]
-        data = data[:offset] + struct.pack("<H" if data[:2] == b"II" else ">H", 1) + data[offset + 2 :]
+        changes = {_PHOTOMETRIC: 1}
     try:
         with quietly():
-            image = _ThroughLibtiff(io.BytesIO(data))
+            image = _ThroughLibtiff(io.BytesIO(_with_page_alone(data, page, changes or {})))
     except Image.DecompressionBombError as error:
         raise ImageError("too_large", str(error)) from error
     except (SyntaxError, KeyError) as error:
@@ -385,6 +389,19 @@ def _load(data: bytes, page: _Page) -> Image.Image:
     if complaints:
         raise ImageError("damaged", complaints[0])
     return image
+
+
+def _with_page_alone(data: bytes, page: _Page, changes: dict[int, int]) -> bytes:
+    """A file whose one directory is that of a page, with nothing but what the picture needs."""
+    order, big = _layout(data)
+    at, counter, pointer, inline = (8, "Q", "Q", 8) if big else (4, "H", "I", 4)
+    entries = dict(page.entries)
+    for tag, value in changes.items():
+        entries[tag] = entries[tag][:-inline] + struct.pack(order + "H", value) + entries[tag][2 - inline :]
+    place = len(data) + len(data) % 2
+    directory = [struct.pack(order + counter, len(entries)), *(entries[tag] for tag in sorted(entries)), bytes(inline)]
+    start = data[:at] + struct.pack(order + pointer, place)
+    return b"".join([start, data[len(start) :], bytes(len(data) % 2), *directory])
 
 
 _Handler = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)

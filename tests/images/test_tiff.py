@@ -242,6 +242,26 @@ def test_damage_within_a_strip_of_jpeg_is_named() -> None:
     assert reason(data[:20_000] + data[30_000:32_000] + data[22_000:]) == "damaged"
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    "entry",
+    [(274, 3, 1, 0), (274, 3, 1, 9), (270, 1, 1000, 10**8), (333, 4, 0, 0), (700, 4, 1, 7), (700, 7, 5, 10**9),
+     (34675, 7, 5, 10**9), (65000, 99, 1, 1)],
+)  # fmt: skip
+def test_what_the_picture_does_not_need_makes_no_file_damaged(entry: tuple[int, int, int, int], order: str) -> None:
+    """Libtiff and Pillow complain of an orientation of 0, of tags that they do not know, and of values elsewhere."""
+    data = tiff((page(RAMPS), [RAMPS.tobytes()]), order=order)
+    (place,) = struct.unpack_from(f"{order}I", data, 4)
+    (count,) = struct.unpack_from(f"{order}H", data, place)
+    entries = [data[at : at + 12] for at in range(place + 2, place + 2 + 12 * count, 12)]
+    entries.append(struct.pack(f"{order}HHII", *entry))
+    if entry[1:3] == (3, 1):  # a short stands at the beginning
+        entries[-1] = struct.pack(f"{order}HHIHH", *entry, 0)
+    entries.sort(key=lambda each: struct.unpack_from(f"{order}H", each))
+    directory = struct.pack(f"{order}H", count + 1) + b"".join(entries) + bytes(4)
+    assert np.array_equal(one(data[:4] + struct.pack(f"{order}I", len(data)) + data[8:] + directory).pixels, RAMPS)
+
+
 def test_damage_within_an_old_jpeg_is_named() -> None:
     """Compression 6: the stream is a strip, and its place and length stand in tags of their own."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (100, 100, 3), np.uint8))
