@@ -23,7 +23,7 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 
 def check_writable(out: Location, overwrite: bool) -> None:
-    """Refuse a file that could not be written in the end: called before the work starts.
+    """Check before work starts that a file can be written in the end.
 
     Raises `ReportError` where the name is taken (unless by a file that may be overwritten) or its folder is not there
     or takes no new file; a store, no new object.
@@ -70,7 +70,7 @@ def _check_object(out: Url, overwrite: bool) -> None:
 
 @contextlib.contextmanager
 def made_folder(folder: Path) -> Iterator[None]:
-    """Make a folder and those above it; where the block raises, those that were made and are empty are removed again.
+    """Create a folder and its parents; if the block raises, created folders that are empty are removed again.
 
     Raises `OSError` where it cannot be made.
     """
@@ -107,7 +107,7 @@ def output_folder(folder: Path | None, names: Iterable[str], overwrite: bool) ->
 
 @contextlib.contextmanager
 def atomic_file(out: Location, overwrite: bool) -> Iterator[BinaryIO]:
-    """A file to write into; it is named `out` when the block ends without an exception, and vanishes otherwise.
+    """A file to write into; it is renamed to `out` if the block succeeds, and removed otherwise.
 
     An object of a store is such a file, in the folder for temporary ones, until it is uploaded. Raises `ReportError`
     where it cannot be written, or where `out` came into being meanwhile and may not be overwritten.
@@ -127,13 +127,13 @@ def atomic_file(out: Location, overwrite: bool) -> Iterator[BinaryIO]:
 
 
 def write_whole(out: Location, content: str | bytes, overwrite: bool) -> None:
-    """Write a file of this content, whole or not at all. Raises `ReportError` as `atomic_file` does."""
+    """Write a file atomically. Raises `ReportError` as `atomic_file` does."""
     with atomic_file(out, overwrite) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_together(folder: Path, contents: Mapping[str, str | bytes], overwrite: bool) -> list[Path]:
-    """Write files of these names and contents in their order; where one fails, the new ones before it go again.
+    """Write files with these names and contents in order; if one fails, the new ones before it are removed.
 
     Raises `ReportError` as `atomic_file` does.
     """
@@ -149,7 +149,7 @@ def write_together(folder: Path, contents: Mapping[str, str | bytes], overwrite:
 
 @contextlib.contextmanager
 def partial_file(out: Location) -> Iterator[Path]:
-    """Where to write what `put_in_place` is to name `out`; it is removed after the block."""
+    """A temporary path for `put_in_place` to rename to `out`; it is removed after the block."""
     if isinstance(out, Url):
         from lesionflow.storage.objects import temporary_file
 
@@ -165,7 +165,7 @@ def partial_file(out: Location) -> Iterator[Path]:
 
 
 def _partial(out: _Either) -> _Either:
-    """Beside `out`, since only within a file system a rename is whole or not at all; a long name is cut to fit."""
+    """A path beside `out`, since renaming is only atomic within a file system; a long name is truncated."""
     start = os.fsdecode(os.fsencode(out.name)[:200])
     return out.with_name(f".{start}.partial-{unique_suffix()}")
 
@@ -176,7 +176,7 @@ def unique_suffix() -> str:
 
 
 def put_in_place(partial: Path, out: Location, overwrite: bool) -> None:
-    """Name a finished file `out`, or upload it; without `overwrite` only if that is free.
+    """Rename a finished file to `out`, or upload it; without `overwrite` only if `out` does not exist.
 
     Raises `FileExistsError` where it is not, and `OSError`.
     """
@@ -191,7 +191,7 @@ def put_in_place(partial: Path, out: Location, overwrite: bool) -> None:
 
 
 def atomic_write_bytes(file: Location, content: bytes, overwrite: bool = True) -> None:
-    """Write a file under a name of its own, see it onto the disk, then give it its name.
+    """Write a file under a temporary name, sync it to disk, then rename it.
 
     Raises OSError, without `overwrite` a `FileExistsError` where the name is taken.
     """
@@ -213,7 +213,7 @@ def atomic_write_bytes(file: Location, content: bytes, overwrite: bool = True) -
 
 
 def name_new(partial: Path, out: Path) -> None:
-    """Give a finished file its name, unless that is taken: then raises `FileExistsError`. Raises `OSError` too."""
+    """Rename a finished file; raises `FileExistsError` if the name is taken. Raises `OSError` too."""
     try:
         os.link(partial, out)  # unlike a rename, this cannot hit a file that came into being meanwhile
     except (OSError, AttributeError) as error:  # the latter where the system has no links
@@ -228,12 +228,12 @@ _HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}  # by somebody else
 
 
 def can_lock() -> bool:
-    """Whether this system has locks; on Windows, and on some network shares, commands go without."""
+    """Whether this system has file locks; on Windows and some network shares, commands do without."""
     return importlib.util.find_spec("fcntl") is not None
 
 
 def take_lock(file: BinaryIO, *, shared: bool = False, wait: bool = False) -> bool:
-    """Take the lock of an open file, until it is closed; False where somebody else holds it.
+    """Lock an open file until it is closed; False if another process holds the lock.
 
     shared: whether others who share it may hold it as well; wait: until it is free. Where there are no locks, as on
     Windows and on some network shares, one goes without: True.

@@ -14,7 +14,7 @@ BATCH_SIZES = {"cpu": 16, "cuda": 64}  # images, by the device that scores
 
 
 def usable_cores() -> int:
-    """Return the number of cores this process may use; where the system cannot tell, the machine's."""
+    """Return the number of cores this process may use, or that of the machine if unknown."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -22,9 +22,9 @@ def usable_cores() -> int:
 
 @contextlib.contextmanager
 def no_collection() -> Iterator[None]:
-    """Let Python look for no circles of objects that nothing else refers to.
+    """Turn off Python's cyclic garbage collector in the block.
 
-    The search takes a sixth of the time of work that makes many objects and no circles, as imports do.
+    It takes a sixth of the time of work that creates many objects and no reference cycles, such as imports.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -37,7 +37,7 @@ def no_collection() -> Iterator[None]:
 
 @contextlib.contextmanager
 def new_objects_collected() -> Iterator[None]:
-    """Let Python look for such circles among objects alone that are made from here on, until the end.
+    """Let Python's cyclic garbage collector look only at objects created from here on, until the end.
 
     After a training there are a million others, nearly all of which stay: each search through them takes most of a
     second. Where a caller has set objects aside already, nothing changes, as they would be taken back in with ours.

@@ -74,21 +74,21 @@ class LabelSet:
 
     @cached_property
     def malignant_indices(self) -> tuple[int, ...]:
-        """Where the malignant ones stand among `names`, ascending."""
+        """Indices of the malignant diagnoses in `names`, ascending."""
         return tuple(index for index, name in enumerate(self.names) if name in self.malignant)
 
     @property
     def benign(self) -> tuple[str, ...]:
-        """Those that are not malignant, in order."""
+        """The benign diagnoses, in order."""
         return tuple(name for name in self.names if name not in self.malignant)
 
     @property
     def not_to_miss_index(self) -> int | None:
-        """Where the one not to miss stands among `names`; None where the set names none."""
+        """Index of the diagnosis not to miss in `names`; None if the set has none."""
         return self.names.index(self.not_to_miss) if self.not_to_miss else None
 
     def index_of(self, name: str) -> int:
-        """Where a short name stands. Raises `UsageError` for one that is not of the set."""
+        """Index of a short name. Raises `UsageError` if it is not in the set."""
         if name not in self.names:
             hint = self.suggestion(name) or did_you_mean(name, self.names)
             raise UsageError(f"{name!r} is no diagnosis of {self.name}, which has {', '.join(self.names)}{hint}")
@@ -100,7 +100,7 @@ class LabelSet:
 
     @property
     def digest(self) -> str:
-        """Of what `is_like` compares."""
+        """Digest of what `is_like` compares."""
         return hashlib.sha256(repr((self.names, self.malignant_indices, self.not_to_miss)).encode()).hexdigest()
 
     @property
@@ -112,7 +112,7 @@ class LabelSet:
         return known
 
     def suggestion(self, word: str) -> str:
-        """The end of a message about an unknown word: `; did you mean 'mel'?`, or nothing.
+        """The end of a message about an unknown word: `; did you mean 'mel'?`, or empty.
 
         Only a slip of the pen counts: every part of the word has to be nearly that of a known one. Different diagnoses
         have similar names.
@@ -130,7 +130,7 @@ class LabelSet:
 
 
 def normalized(word: str) -> str:
-    """A word as it is looked up: small letters, with one blank where there are blanks, dashes or underscores.
+    """A normalised word for looking up: lower case, with one space for spaces, dashes or underscores.
 
     Examples
     --------
@@ -144,7 +144,7 @@ _REPORT_WORDS = {"malignant", "source", "status", "error", "model", "diagnosis",
 
 
 def _faults(labels: LabelSet) -> Iterator[str]:
-    """What is wrong with a set, one after the other."""
+    """Yield the mistakes in a set."""
     names = labels.names
     if len(names) < 2:
         yield f"{counted(len(names), 'diagnosis')}; a set has at least two"

@@ -89,7 +89,7 @@ def first_few(names: Sequence[object], count: int = 3) -> str:
 
 
 def counted(count: int, thing: str, verb: str = "", verbs: str = "", of: int | None = None) -> str:
-    """How many there are, for a message; verb: what one does, verbs: what several do; of: how many there are in all.
+    """A count for a message; verb, verbs: its singular and plural verb; of: the total.
 
     Examples
     --------
@@ -102,13 +102,13 @@ def counted(count: int, thing: str, verb: str = "", verbs: str = "", of: int | N
 
 
 def plural(thing: str) -> str:
-    """What several are called: `images`, `rows of a.csv`, `groups by mole`."""
+    """The plural: `images`, `rows of a.csv`, `groups by mole`."""
     first, *rest = re.split("(?= (?:of|by) )", thing, maxsplit=1)
     return "".join((f"{first[:-2]}es" if first.endswith("sis") else f"{first}s", *rest))
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """The end of a message about a word that is none of those known: `; did you mean 'score'?`, or nothing."""
+    """The end of a message about an unknown word: `; did you mean 'score'?`, or empty."""
     from difflib import get_close_matches
 
     close = get_close_matches(word, list(words), n=1)

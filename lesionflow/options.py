@@ -58,7 +58,7 @@ def option_name(field: dataclasses.Field[Any]) -> str:
 
 
 def read_option(field: dataclasses.Field[Any], text: str) -> Any:
-    """The value that a text stands for; one that is not of the option's kind, choices or range is a `UsageError`."""
+    """Parse the text of an option. Raises `UsageError` if it is not of the option's kind, choices or range."""
     kind, value = field.metadata["kind"], text
     if kind is bool:
         if text.lower() not in (*_YES, *_NO):
@@ -77,7 +77,7 @@ def read_option(field: dataclasses.Field[Any], text: str) -> Any:
 
 
 def check_options(config: Any) -> None:
-    """Raise `UsageError` for a value that is not of its option's kind, none of its choices or outside its range.
+    """Raise `UsageError` for a value of the wrong kind, not among the choices, or out of range.
 
     Also for one that is given without the option that it is about.
 
@@ -129,7 +129,7 @@ def listed(given: Any) -> list[Any]:
 
 
 def arguments_of(config: Any, leave_out: tuple[str, ...] = ()) -> list[str]:
-    """The words of a command line that give the fields of a configuration which are not as by default."""
+    """Command-line arguments for the fields of a configuration that differ from their defaults."""
     words = []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)

@@ -31,12 +31,12 @@ def render(template: str, **values: Any) -> str:
 
 
 def page(title: str, head: Iterable[Markup], sections: Iterable[Markup]) -> str:
-    """Make a page of parts that the functions below made; head stands above the sections."""
+    """Make a page from the parts below; head stands above the sections."""
     return render("page.html", title=title, head=head, sections=sections, style=base_style())
 
 
 def markdown_page(text: str) -> str:
-    """Make a page of Markdown whose first line is its title; HTML in it is shown as it is written, and not run."""
+    """Make a page from Markdown whose first line is its title; HTML in it is escaped."""
     from markdown_it import MarkdownIt
     from markupsafe import Markup
 
@@ -59,7 +59,7 @@ def packaged(package: str, name: str) -> Markup:
 
 
 def section(heading: str, *parts: Markup) -> Markup:
-    """A heading and what stands below it."""
+    """A heading with its content."""
     return _part("section", heading, parts)
 
 
@@ -69,12 +69,12 @@ def paragraph(text: str) -> Markup:
 
 
 def warning(text: str) -> Markup:
-    """Text that nobody may miss."""
+    """A prominent warning."""
     return _part("warning", text)
 
 
 def sentence(text: str) -> str:
-    """A message as a sentence of a page; a name that it begins with, as of a file, stays as it is."""
+    """A message as a sentence for a page; a name at its beginning, such as a file's, is kept as it is."""
     return f"{text[:1].upper() if text.partition(' ')[0].isalpha() else text[:1]}{text[1:]}."
 
 
@@ -84,12 +84,12 @@ def bullets(texts: Iterable[str]) -> Markup:
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
-    """Names and what each is; long texts wrap."""
+    """A list of names with descriptions; long texts wrap."""
     return _part("facts", pairs)
 
 
 def headline(tiles: Iterable[tuple[str, str, str]]) -> Markup:
-    """The few values that matter most, large: of each its name, its value, and what belongs beside it."""
+    """The most important values in large type: name, value and note of each."""
     return _part("headline", tiles)
 
 
@@ -109,12 +109,12 @@ def picture(figure: Figure, alternative: str, caption: str = "") -> Markup:
 
 
 def image(content: bytes, kind: str, alternative: str, caption: str = "", width: int | None = None) -> Markup:
-    """An image file's bytes within the page; kind: `png` or `jpeg`; width: at most, in the page's pixels."""
+    """An image embedded in the page; kind: `png` or `jpeg`; width: maximum, in the page's pixels."""
     return _part("image", base64.b64encode(content).decode(), kind, alternative, caption, width)
 
 
 def chart(drawn: object) -> Markup:
-    """Draw a chart, with a text of each point where one points; drawn: such as `monitoring.page.Chart`."""
+    """Draw a chart with tooltips; drawn: such as `monitoring.page.Chart`."""
     return _part("chart", drawn)
 
 
@@ -136,5 +136,5 @@ def _environment() -> Environment:
 
 
 def _content_hash(content: str) -> str:
-    """What a page's security policy knows a part by: nothing else may run, whatever is in a file's name."""
+    """The hash of a script or style for a page's security policy: nothing else may run."""
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

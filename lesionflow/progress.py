@@ -19,7 +19,7 @@ Advance = Callable[[int, int], None]  # told of images done and of failures amon
 
 
 def stderr_console() -> Console:
-    """Return a console on stderr; in a notebook it is no terminal, as every refresh would be kept or warned of."""
+    """Return a console on stderr; not a terminal in a notebook, which would keep every refresh."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -44,7 +44,7 @@ def logging_at(level: int, logger: logging.Logger) -> Iterator[None]:
 def show_progress(
     total: int, done: int = 0, failed: int = 0, *, quiet: bool = False, console: Console | None = None
 ) -> Iterator[Advance]:
-    """Show progress until the block ends, on stderr by default; yields what is to be called as images are done.
+    """Show progress until the block ends, on stderr by default; yields a function to call as images are done.
 
     done, failed: what an earlier run has brought; it counts towards the total, not towards the speed.
     """
@@ -58,14 +58,14 @@ def show_progress(
 
 
 def live_bars(console: Console, *columns: ProgressColumn) -> Progress:
-    """Return bars that vanish at their end, on a terminal; elsewhere they show nothing."""
+    """Return progress bars that disappear at their end, on a terminal; elsewhere they show nothing."""
     from rich.progress import Progress
 
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def say(text: str, *, console: Console | None = None, warning: bool = False) -> None:
-    """Print a line as it is where progress is shown, on stderr by default.
+    """Print a line unchanged where progress is shown, on stderr by default.
 
     A name in brackets or between colons is no markup and no emoji, which Rich would put in its place.
     """
@@ -115,7 +115,7 @@ def _told(total: int, done: int, before: int, failed: int, seconds: float) -> st
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: `42 s`, `3 min 20 s`, `2 h 5 min`."""
+    """Format seconds: `42 s`, `3 min 20 s`, `2 h 5 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -34,7 +34,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
 
 
 class _Message(click.ClickException):
-    """What is wrong and what to do, after `Error: ` on stderr."""
+    """An error printed as one line after `Error: ` on stderr."""
 
     def __init__(self, error: LesionflowError):
         super().__init__(str(error))
@@ -137,7 +137,7 @@ _SHELLS = ("bash", "sh", "dash", "zsh")  # with which MLflow starts the command
 
 
 def work_where_mlflow_run_was_typed() -> None:
-    """Change to the folder that `mlflow run` was typed in, so that paths mean there what they mean anywhere else."""
+    """Change to the folder in which `mlflow run` was started, so that relative paths mean the same as elsewhere."""
     project = Path.cwd()
     if "MLFLOW_RUN_ID" not in os.environ or not (project / "MLproject").is_file():
         return

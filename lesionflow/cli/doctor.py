@@ -58,7 +58,7 @@ def doctor(
 
 
 def _variables(ctx: click.Context) -> set[str]:
-    """The names of all environment variables that give an option of any command."""
+    """The names of all environment variables that set an option of any command."""
     group = ctx.find_root().command
     assert isinstance(group, click.Group)
     found: set[str] = set()

@@ -21,7 +21,7 @@ _WIDEST = 30  # characters of a name before its description goes on the next lin
 
 
 class Option(click.Option):
-    """An option of a group; unset: what help says that it stands for where it is not given.
+    """An option in a help group; unset: what help shows as its default.
 
     Its environment variable is made from the command's name and its own; that comes before one that several commands
     or programs read.
@@ -33,7 +33,7 @@ class Option(click.Option):
         self.unset = unset
 
     def variables(self, ctx: click.Context) -> list[str]:
-        """The environment variables that are asked, the first of which has a value counts."""
+        """The environment variables of the option; the first one with a value counts."""
         shared = [self.envvar] if isinstance(self.envvar, str) else list(self.envvar or ())
         return [f"{ctx.auto_envvar_prefix}_{str(self.name).upper()}", *shared]
 
@@ -42,7 +42,7 @@ class Option(click.Option):
         return next((os.environ[name] for name in self.variables(ctx) if os.environ.get(name)), None)
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
-        """How a message names the option, and the variable where the value is from there."""
+        """The option's name in messages, with the variable if the value is from there."""
         hint = super().get_error_hint(ctx)
         if ctx is not None and ctx.get_parameter_source(str(self.name)) is ParameterSource.ENVIRONMENT:
             variable = next(name for name in self.variables(ctx) if os.environ.get(name))
@@ -50,7 +50,7 @@ class Option(click.Option):
         return hint
 
     def get_help_extra(self, ctx: click.Context) -> Any:
-        """What stands in brackets behind the description."""
+        """The text in brackets after the description."""
         extra = super().get_help_extra(ctx)
         if self.unset:
             extra["default"] = self.unset
@@ -96,13 +96,13 @@ def _find_home(cache: Path) -> None:
 
 
 class Command(click.Command):
-    """A command whose help has a section for each group of options, in the order in which they first come.
+    """A command whose help has a section for each group of options, in order of first appearance.
 
     Options of no group are what a command is about, and come first; where all have one but --help, that comes last.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Say of a pattern that the shell has put files in place of how to give it."""
+        """Explain how to give a pattern that the shell has expanded."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:

@@ -37,7 +37,7 @@ _METAVARS = {int: "N", float: "X"}
 def _joined(
     separator: str, default: str | None, ctx: click.Context, parameter: click.Parameter, values: Sequence[str]
 ) -> str | None:
-    """The values of an option that is given several times, as the one that configurations have."""
+    """Join the values of a repeated option into the one of the configuration."""
     return separator.join(filter(None, values)) or (None if default is None else "")
 
 
@@ -91,7 +91,7 @@ model_option = option(
 
 
 def experiment_option(about: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The option that names an experiment; about: what of the command goes into it."""
+    """The option --experiment; about: the end of its help text."""
     return option(
         "--experiment", envvar="MLFLOW_EXPERIMENT_NAME", default=DEFAULT_NAME, show_default=True, group=MLFLOW,
         metavar="NAME", help=f"MLflow experiment{about}.",
@@ -105,7 +105,7 @@ tracking_uri_option = option(
 
 
 def report_option(about: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The option that names a report of two models; about: what is done with it."""
+    """The option --report; about: its help text."""
     return option("--report", type=FILE, group=LATER, metavar="FILE", help=about)
 
 

@@ -139,7 +139,7 @@ def _print_comparison(comparison: Comparison, parts: tuple[str, ...], console: C
 
 
 def _print_report_comparison(found: ReportComparison, console: Console) -> None:
-    """Print both models of a report by the truth that came later, and how the second differs from the first."""
+    """Print both models of a report measured by later diagnoses, and the differences of the second from the first."""
     from lesionflow.evaluation.metrics import Place, shown_at
 
     click.echo(found.about)
@@ -415,7 +415,7 @@ def history(name: str, tracking_uri: str | None) -> None:
 
 
 def _warn_of_others(name: str, state: ChampionState) -> None:
-    """Say where the alias is, if it is not where the last change has put it."""
+    """Warn if the alias is not where the last change has put it."""
     if state.agrees:
         return
     where = f"is {name}/{state.champion}" if state.champion is not None else "is none"

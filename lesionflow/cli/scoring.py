@@ -116,7 +116,7 @@ def _warn_of_unread(summary: Summary) -> None:
 
 
 def _print_summary(summary: Summary, out: str, group_by: str | None, part: str | None = None) -> None:
-    """Print what the run came to: to standard error where the report went to standard output."""
+    """Print the result of the run, to standard error if the report went to standard output."""
     say = functools.partial(click.echo, err=summary.report is None)
     total, counts = summary.scored + summary.failed, summary.counts
     what = counted(total, "image") if group_by is None else f"{counted(total, 'group')} of images by {group_by}"
@@ -203,7 +203,7 @@ def explain(
 
 
 def _print_explained(done: Explained) -> None:
-    """The picture on stdout, what is wrong with an image on stderr."""
+    """Print a picture's path to stdout, or an image's error to stderr."""
     if done.picture is None:
         click.echo(f"{ascii(done.path)[1:-1]}: {done.error}", err=True)
     else:

@@ -61,7 +61,7 @@ class _Stream:
             raise OutputError(self._reason)
 
     def discard(self) -> None:
-        """Let what is written, now and when Python ends, go nowhere."""
+        """Discard everything written from now on, also when Python ends."""
         with contextlib.suppress(OSError, ValueError):  # of a stream without a number
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
@@ -121,7 +121,7 @@ def stoppable(own: bool) -> Iterator[None]:
 
 
 def warn(texts: Iterable[str]) -> None:
-    """Say on standard error what nobody may miss."""
+    """Print warnings to standard error."""
     for text in texts:
         click.secho(f"WARNING: {text}", err=True, fg="yellow", bold=True)
 

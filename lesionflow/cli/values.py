@@ -18,7 +18,7 @@ from lesionflow.storage.location import Location, is_url, parse_location, path_h
 
 
 class Choice(click.Choice[str]):
-    """One of some words, the nearest of which is named after a misspelt one."""
+    """One of several words; the nearest one is suggested for a misspelt word."""
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
         """The words as they are documented elsewhere; those with dashes in place of underscores are taken as well."""
@@ -27,13 +27,13 @@ class Choice(click.Choice[str]):
         return f"[{'|'.join(self.choices)}]"
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
-        """What is wrong, and what to choose from."""
+        """The message for a wrong word, with the choices."""
         nearest = did_you_mean(str(value), self.choices)
         return super().get_invalid_choice_message(value, ctx).rstrip(".") + (nearest or ".")
 
 
 class WholeNumber(click.IntRange):
-    """A whole number within inclusive limits, or 0 where that counts beside them."""
+    """An integer within inclusive limits, or also 0 if allowed."""
 
     name = "integer"
 
@@ -59,7 +59,7 @@ class Number(click.FloatRange):
 
 
 class Words(click.ParamType):
-    """A text of which a shell knows some beginnings: words, separated by commas where it may be several, and files."""
+    """A text with shell completion from words, separated by commas if there may be several, and files."""
 
     name = "text"
 
@@ -72,7 +72,7 @@ class Words(click.ParamType):
         return rv.split(SEPARATOR)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The words that go on as what was typed begins, and what is on the disk or in an SQLite store."""
+        """Completions of what was typed, including files and models in an SQLite store."""
         before, comma, last = incomplete.rpartition(",") if self.several else ("", "", incomplete)
         kinds = {FOLDERS: "dir", FILES: "file"}
         disk = [CompletionItem(incomplete, type=kinds[word]) for word in self.words if word in kinds]

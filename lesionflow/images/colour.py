@@ -34,7 +34,7 @@ _SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}  # Pillow's modes, and th
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
-    """The colours of an image in sRGB; for speed, of one that is scaled already.
+    """Convert an image to sRGB, after scaling for speed.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
 
 
 def _like_its_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    """Grey as RGB where the profile is for RGB, and the other way: many decoders and encoders change between them."""
+    """Convert between grey and RGB to match the profile, since many decoders and encoders change this."""
     space = profile[_SPACE]
     if image.mode == "L" and space == b"RGB ":
         return image.convert("RGB")
@@ -75,7 +75,7 @@ def _like_its_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 @functools.lru_cache(maxsize=64)
 def _transform(profile: bytes, mode: str) -> tuple[ImageCmsTransform | None, str]:
-    """The conversion, made once for each profile, and the note about it; None where there is nothing to convert."""
+    """The conversion, cached for each profile, and a note about it; None if there is nothing to convert."""
     try:
         from PIL import ImageCms
     except ImportError:
@@ -99,7 +99,7 @@ def _transform(profile: bytes, mode: str) -> tuple[ImageCmsTransform | None, str
 
 
 def _largest_change(transform: ImageCmsTransform, mode: str) -> int:
-    """What a conversion to sRGB does to any colour, in levels of 255; CMYK is never the same as sRGB."""
+    """The largest change of any colour by a conversion to sRGB, in levels of 255; CMYK is never like sRGB."""
     if mode == "CMYK":
         return 255
     if mode == "L":
@@ -112,7 +112,7 @@ def _largest_change(transform: ImageCmsTransform, mode: str) -> int:
 
 
 def named_profile(primaries: int, transfer: int) -> tuple[bytes, str]:
-    """A profile for what PNG's cICP, HEIC and AVIF say in two numbers of ITU-T H.273, and a note where there is none.
+    """A profile for the two ITU-T H.273 numbers in PNG's cICP, HEIC and AVIF, or a note if there is none.
 
     Transfer is mostly that of sRGB: phones mean it also where they say BT.709's.
     """
@@ -127,12 +127,12 @@ def named_profile(primaries: int, transfer: int) -> tuple[bytes, str]:
 
 @functools.cache
 def adobe_rgb() -> bytes:
-    """A profile of Adobe RGB (1998), which cameras name in EXIF instead of attaching it."""
+    """A profile of Adobe RGB (1998), which cameras name in EXIF instead of embedding it."""
     return _matrix_profile("Adobe RGB (1998)", (_D65, (0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), 563 / 256)
 
 
 def gamma_profile(gamma: bytes, chromaticities: bytes) -> bytes:
-    """A profile for what PNG's chunks gAMA and cHRM say; nothing where that comes to sRGB or makes no sense."""
+    """A profile for PNG's chunks gAMA and cHRM; empty if they amount to sRGB or make no sense."""
     exponent = int.from_bytes(gamma, "big") / 100_000
     if not 0.1 <= exponent <= 2:
         return b""

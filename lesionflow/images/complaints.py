@@ -19,7 +19,7 @@ _POINTER = ctypes.c_void_p
 
 
 def complaint(data: bytes, items: Items) -> str:
-    """The first thing that libde265 or dav1d says against the pixels of a file; nothing where neither is to be had.
+    """The first complaint of libde265 or dav1d about the pixels of a file; none if neither library is available.
 
     The pixels are decoded once more for that, those of HEIC twice. A thumbnail has no part in it, unless the picture
     consists of tiles.
@@ -62,7 +62,7 @@ def _parameters(settings: bytes) -> Iterator[bytes]:
 
 
 def _units(stream: bytes, size: int) -> Iterator[bytes]:
-    """The units of a picture, each of which has its length in front of it, in so many bytes."""
+    """The units of a picture, each preceded by its length in a given number of bytes."""
     at = 0
     while at + size <= len(stream):
         start = at + size
@@ -71,7 +71,7 @@ def _units(stream: bytes, size: int) -> Iterator[bytes]:
 
 
 def _decoded(library: Any, units: list[bytes]) -> tuple[str, bytes]:
-    """What is said, and the brightness of the pixels."""
+    """The decoder's complaint, and the brightness of the pixels."""
     decoder, more, step = library.de265_new_decoder(), ctypes.c_int(1), ctypes.c_int()
     try:
         for number in _FILTERS_OF_HEVC:  # in which nothing can be wrong
@@ -95,7 +95,7 @@ def _decoded(library: Any, units: list[bytes]) -> tuple[str, bytes]:
 
 @functools.cache
 def _libde265() -> Any:
-    """The decoder that pillow-heif brings along, or None."""
+    """The decoder bundled with pillow-heif, or None."""
     for library in native_libraries("pillow_heif", "pillow_heif.libs", "de265"):
         if hasattr(library, "de265_push_NAL"):
             for name in ("new_decoder", "get_next_picture", "get_image_plane"):
@@ -145,7 +145,7 @@ def _said_by_dav1d(stream: bytes, _: bytes) -> str:
 
 @functools.cache
 def _dav1d() -> Any:
-    """The decoder within the libavif that Pillow brings along, or that of the system, or None."""
+    """The decoder in Pillow's bundled libavif, or that of the system, or None."""
     for name in ("avif", "dav1d"):
         for library in native_libraries("PIL", "pillow.libs", name):
             # `_Dav1dSettings` is that of versions 1.0 and later.

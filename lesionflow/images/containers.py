@@ -26,7 +26,7 @@ def is_archive(path: str | os.PathLike[str]) -> bool:
 
 
 def archive_entries(file: str | os.PathLike[str]) -> list[zipfile.ZipInfo]:
-    """All that the directory of a zip archive lists, in its order.
+    """All entries of a zip archive's directory, in order.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def archive_entries(file: str | os.PathLike[str]) -> list[zipfile.ZipInfo]:
 
 
 def entry_head(file: str | os.PathLike[str], entry: zipfile.ZipInfo, length: int) -> bytes:
-    """The first bytes of what lies in an archive; nothing where they cannot be unpacked."""
+    """The first bytes of a file in an archive; empty if it cannot be unpacked."""
     try:
         with _opened_zip(os.fspath(file)).open(entry) as content:
             return content.read(length)
@@ -49,7 +49,7 @@ def entry_head(file: str | os.PathLike[str], entry: zipfile.ZipInfo, length: int
 
 
 def archive_members(file: str | os.PathLike[str]) -> list[zipfile.ZipInfo]:
-    """What lies in a zip archive, but for folders, leftovers of Macs and names that lead out of it.
+    """The files in a zip archive, except leftovers of Macs and names that lead out of it.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def archive_members(file: str | os.PathLike[str]) -> list[zipfile.ZipInfo]:
 
 
 def is_member(path: str | os.PathLike[str]) -> bool:
-    """Whether a path leads to an image within a file that holds several."""
+    """Whether a path is that of an image inside a container file."""
     try:
         file, name = _parted(path)
         with _LOCK:
@@ -76,7 +76,7 @@ def is_member(path: str | os.PathLike[str]) -> bool:
 
 
 def holder_of(path: str | os.PathLike[str]) -> str | None:
-    """The file with several images that a path goes on below, whatever that holds; None where it does not."""
+    """The container file in a path that goes on below it, whether or not it has the image; None if there is none."""
     try:
         return _parted(path)[0]
     except ImageError:
@@ -84,7 +84,7 @@ def holder_of(path: str | os.PathLike[str]) -> str | None:
 
 
 def read_member(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of an image within a file.
+    """The bytes of an image inside a container file.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def read_member(path: str | os.PathLike[str]) -> bytes:
 
 
 def _parted(path: str | os.PathLike[str]) -> tuple[str, str]:
-    """The file that holds an image, and the image's name in it. Raises `ImageError` where no such file is there."""
+    """The container of an image, and the image's name in it. Raises `ImageError` if there is no such file."""
     text = os.fspath(path)
     parts = text.split(os.sep)
     for count in range(len(parts) - 1, 0, -1):

@@ -95,7 +95,7 @@ def decode_frames_in_sizes(
 
 
 def fit_image(image: Image.Image, height: int, width: int) -> np.ndarray:
-    """Bring an image that Pillow has opened to (height, width, 3) uint8 RGB, as `decode` does it with a file's.
+    """Convert an image opened by Pillow to (height, width, 3) uint8 RGB, as `decode` does with a file.
 
     Raises what `decode` raises.
     """
@@ -113,7 +113,7 @@ def fit_image(image: Image.Image, height: int, width: int) -> np.ndarray:
 
 
 def fit_array(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bring (rows, columns, 3) uint8 RGB to (height, width, 3), as `fit_image` does it. Raises `ImageError`."""
+    """Scale and crop (rows, columns, 3) uint8 RGB to (height, width, 3), like `fit_image`. Raises `ImageError`."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise ImageError(
             "unsupported", f"an array of {pixels.dtype}, {pixels.shape}; give (height, width, 3) uint8, in RGB"
@@ -122,7 +122,7 @@ def fit_array(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def header(source: str | os.PathLike[str] | bytes) -> tuple[str, int, int]:
-    """Format, width and height of an image file as it is shown, without decoding its pixels. Raises `ImageError`."""
+    """Format, displayed width and height of an image file, without decoding its pixels. Raises `ImageError`."""
     data, _ = read_named(source)
     with _failures():
         kind = _recognise(data)
@@ -139,7 +139,7 @@ def header(source: str | os.PathLike[str] | bytes) -> tuple[str, int, int]:
 
 
 def count_frames(source: str | os.PathLike[str] | bytes) -> int:
-    """Images that a file of `SEVERAL_FRAMES` holds, without decoding them; 1 for others. Raises `ImageError`."""
+    """The number of images in a file of `SEVERAL_FRAMES`, without decoding them; 1 for others. Raises `ImageError`."""
     data = read_image_bytes(source)
     with _failures():
         kind = _recognise(data)
@@ -160,7 +160,7 @@ def _failures() -> Iterator[None]:
 
 
 def _recognise(data: bytes) -> str:
-    """The format by its first bytes. Raises `ImageError` for what is none that is read."""
+    """The format by the first bytes. Raises `ImageError` for unsupported formats."""
     kind = sniff(data[:HEAD])
     if kind is None:
         raise ImageError("not_an_image", f"the content is none of {', '.join(FORMATS)}")
@@ -224,7 +224,7 @@ def _decode_frame(dicom: Dicom, frame: int, sizes: Sequence[tuple[int, int]]) ->
 
 
 def _orientation(image: Image.Image) -> int:
-    """The camera's orientation; Pillow's TIFF reader turns an image itself while loading it."""
+    """The camera's orientation; Pillow's TIFF reader rotates an image itself while loading it."""
     if image.format == "TIFF":
         return 1
     try:

@@ -68,7 +68,7 @@ _PLUGINS = ("pydicom", "pyjpegls", "pylibjpeg", "pillow", "gdcm")
 
 
 class Dicom:
-    """An open DICOM file. Raises `ImageError` for one that holds no image of a kind that is decoded."""
+    """An open DICOM file. Raises `ImageError` if it has no image of a supported kind."""
 
     def __init__(self, data: bytes):
         self.note = ""  # what is to be said of the file
@@ -116,7 +116,7 @@ class Dicom:
             self.unused, self.note = 0, _IGNORED.format("high bit")
 
     def _check_frames(self) -> None:
-        """What is said of the number of frames, against the bytes: it must not alone set the work, nor hide a frame."""
+        """Check the stated number of frames against the bytes: it must not cause needless work, nor hide a frame."""
         content = self.dataset.PixelData
         if self.syntax.is_compressed:
             whole = self.syntax == RLELossless  # which has a fragment for each frame; others may have several
@@ -228,7 +228,7 @@ class Dicom:
         return pixels.view(np.int8) if self.dataset.PixelRepresentation else pixels
 
     def _plugin(self, stream: _Stream) -> str:
-        """Who decodes such a frame. Raises `ImageError` that names the package where nobody does."""
+        """The plug-in that decodes a frame. Raises `ImageError` that names the package if there is none."""
         for plugin in _PLUGINS:
             if plugin not in self.decoder.available_plugins:
                 continue
@@ -245,7 +245,7 @@ class Dicom:
         raise ImageError("unsupported", f"transfer syntax {what}: needs {package} (pip install 'lesionflow[dicom]')")
 
     def _content(self, frame: int) -> bytes:
-        """The fragments of a compressed frame as one. Tables of offsets are wrong at times, and asked last."""
+        """Join the fragments of a compressed frame. Offset tables are sometimes wrong, so they are used last."""
         content, dataset = self.dataset.PixelData, self.dataset
         if len(self.starts) == self.frames:
             start, end = [*self.starts, len(content)][frame : frame + 2]
@@ -254,7 +254,7 @@ class Dicom:
         return get_frame(content, frame, number_of_frames=self.frames, extended_offsets=tables if all(tables) else None)
 
     def _coloured(self, pixels: np.ndarray) -> tuple[np.ndarray, int]:
-        """Indices to the colours of the palette, and how many bits of these count: DICOM PS3.3, C.7.6.3.1.5."""
+        """Map indices to the colours of the palette, with their number of bits: DICOM PS3.3, C.7.6.3.1.5."""
         colours = apply_color_lut(pixels, self.dataset)[..., :3]  # without the opacity that there may be
         if self.syntax == ExplicitVRBigEndian and "RedPaletteColorLookupTableData" in self.dataset:
             colours = colours.byteswap()  # pydicom 3.0 reads the words of a palette as little-endian
@@ -312,7 +312,7 @@ class Dicom:
 
 @dataclass(frozen=True)
 class _Stream:
-    """What the codestream of a frame says of itself."""
+    """The header of a frame's codestream."""
 
     width: int
     height: int
@@ -393,7 +393,7 @@ def _decoder(syntax: UID) -> Any:
 
 
 def _check_rle(content: bytes, expected: int) -> None:
-    """Raise `ImageError` for a frame whose segments come to other numbers of bytes: DICOM PS3.5, annex G.
+    """Raise `ImageError` for a frame whose segments have the wrong numbers of bytes: DICOM PS3.5, annex G.
 
     pydicom 3.0 drops what is too much, so that a hole only shifts what follows it.
     """
@@ -406,7 +406,7 @@ def _check_rle(content: bytes, expected: int) -> None:
 
 
 def _numbers(dataset: pydicom.Dataset, *names: str) -> list[float]:
-    """The first number of each of some elements, which may not be one; nothing where all are missing."""
+    """The first number of each of some elements, or NaN if it is not one; nothing if all are missing."""
     numbers = []
     values = [dataset.get(name) for name in names]
     for value in values if any(value is not None for value in values) else ():
@@ -418,7 +418,7 @@ def _numbers(dataset: pydicom.Dataset, *names: str) -> list[float]:
 
 
 def _window(dataset: pydicom.Dataset) -> tuple[str, float, float] | tuple[()] | None:
-    """Function, centre and width of a data set's window; nothing where it has none, None for one without sense."""
+    """Function, centre and width of a data set's window; empty if it has none, None if it is invalid."""
     if dataset.get("WindowWidth") is None:
         return ()
     centre, width = _numbers(dataset, "WindowCenter", "WindowWidth")

@@ -51,7 +51,7 @@ LeftOut = Counter[str]  # by kind, such as `.txt` or `hidden`: how many files a 
 
 
 def describe_left_out(left_out: LeftOut) -> str:
-    """The kinds in words, the commonest first: `12 .txt, 1 .zip, 3 hidden`; empty if nothing was left out."""
+    """The kinds as text, most common first: `12 .txt, 1 .zip, 3 hidden`; empty if nothing was left out."""
     kinds = sorted(left_out.items(), key=lambda kind: (not kind[0].startswith("."), -kind[1], kind[0]))
     told = [f"{count:,} {kind}" for kind, count in kinds[:KINDS_TOLD]]
     if more := sum(count for _, count in kinds[KINDS_TOLD:]):
@@ -89,7 +89,7 @@ def find_images(source: str | os.PathLike[str], left_out: LeftOut | None = None)
 
 
 def no_images(folder: str, *, recursive: bool = True, pattern: str | None = None) -> str:
-    """What to say of a folder that holds none."""
+    """Message about a folder without images."""
     kind = f" with names like {pattern}" if pattern else ""
     return f"{folder}: no image files{kind} in this folder{' or those below it' if recursive else ''}"
 
@@ -102,7 +102,7 @@ def walk_images(
     left_out: LeftOut | None = None,
     tells_unlisted: bool = False,
 ) -> Iterator[str]:
-    """The paths of a folder's image files, as they are found, in the order of their paths' bytes.
+    """Yield the paths of a folder's image files in the order of their paths' bytes.
 
     Only the names of the folders on the way down are in memory.
 
@@ -133,7 +133,7 @@ def walk_images(
 
 
 class _Folder(NamedTuple):
-    """What tells a folder from all others, by whatever path it is reached."""
+    """The identity of a folder, by whatever path it is reached."""
 
     device: int
     number: int
@@ -153,7 +153,7 @@ class _Walk:
         self.entered: set[_Folder] = set()  # by way of links, and the root
 
     def images(self, folder: str, outside: bool = False) -> Iterator[str]:
-        """outside: whether a link to somewhere else is above."""
+        """outside: whether it was reached through a link to somewhere else."""
         # A folder sorts with its separator, as it does within the paths of the files it holds: so the walk is in order.
         found: list[str] = []
         links = set()
@@ -207,7 +207,7 @@ class _Walk:
         return True
 
     def _comes_to(self, target: str) -> bool:
-        """Whether the walk comes to a folder by itself, without any link."""
+        """Whether the walk reaches a folder without any link."""
         if not _is_below(target, self.root):
             return False
         between = os.path.relpath(target, self.root).split(os.sep)
@@ -262,7 +262,7 @@ def _walk_store(folder: str, recursive: bool, pattern: str | None, left_out: Lef
 
 
 def _walk_archive(file: str, recursive: bool, pattern: str | None, left_out: LeftOut) -> Iterator[str]:
-    """The names of the images in a zip archive. Raises `DataError` for one that is broken or encrypted."""
+    """The names of the images in a zip archive. Raises `DataError` if it is damaged or encrypted."""
     entries: dict[str, ZipInfo] = {}
     for entry in archive_entries(file):
         if entry.is_dir() or ("/" in entry.filename and not recursive):
@@ -293,7 +293,7 @@ def is_hidden(name: str) -> bool:
 
 
 def kind_left_out(path: str, pattern: str | None, left_out: LeftOut) -> str | None:
-    """By which kind a path below a folder counts as left out, where names alone decide; None for an image's."""
+    """The kind under which a path is left out, by its name alone; None for an image."""
     *folders, name = path.split("/")
     for part in folders:
         if is_hidden(part):
@@ -308,7 +308,7 @@ def kind_left_out(path: str, pattern: str | None, left_out: LeftOut) -> str | No
 
 
 def kind_of(name: str, left_out: LeftOut) -> str:
-    """Under which kind a file that is no image is counted: its ending, as far as that is one."""
+    """The kind under which a file that is not an image is counted: its ending, if it has a usual one."""
     ending = os.path.splitext(name)[1].lower()
     if not ending or len(ending) > _LONGEST_ENDING or not ending[1:].isalnum():
         return NO_ENDING
@@ -348,7 +348,7 @@ def _is_special(entry: os.DirEntry[str]) -> bool:
 
 
 def default_cache() -> Path:
-    """Where decoded pixels and the demo set are kept: `$LESIONFLOW_CACHE`, else the user's cache folder."""
+    """The cache for decoded pixels and the demo set: `$LESIONFLOW_CACHE`, or else the user's cache folder."""
     if chosen := os.environ.get("LESIONFLOW_CACHE"):
         return Path(chosen)
     if caches := os.environ.get("XDG_CACHE_HOME"):

@@ -72,7 +72,7 @@ def grey(views: np.ndarray) -> np.ndarray:
 
 
 def is_blank(views: np.ndarray) -> np.ndarray:
-    """Which views, (images, height, width, 3) uint8, are of one tone: (images,) bool."""
+    """Which views, (images, height, width, 3) uint8, are of a uniform colour: (images,) bool."""
     blank = np.zeros(len(views), bool)
     for block in _blocks(len(views), 1024):
         blank[block] = grey(views[block]).std(axis=(1, 2)) < BLANK
@@ -80,7 +80,7 @@ def is_blank(views: np.ndarray) -> np.ndarray:
 
 
 def same_content(digests: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Pairs of rows that hold the same digest; nothing is the same as an empty one."""
+    """Pairs of rows with the same digest; empty ones never match."""
     rows: dict[str, list[int]] = {}
     for row, digest in enumerate(digests):
         if not digest:
@@ -91,7 +91,7 @@ def same_content(digests: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def similar_pairs(views: np.ndarray, limit: float = ALIKE) -> Iterator[Pair]:
-    """Pairs of images whose correlation, in the turn that suits best, is at least limit.
+    """Pairs of images whose correlation, in the best orientation, is at least limit.
 
     Brightness, contrast and colour cast do not matter. A blank view is like nothing. Where one of the two shows a round
     field in the dark, only what both light up is compared: by its details, each pixel less the mean around it, whose
@@ -152,7 +152,7 @@ def similar_pairs(views: np.ndarray, limit: float = ALIKE) -> Iterator[Pair]:
 
 
 def dark_fields(views: np.ndarray) -> np.ndarray:
-    """Which pixels are the darkness around what a dermatoscope lights up: (images, height, width) bool.
+    """Mask of the dark field around the lit area of a dermatoscope: (images, height, width) bool.
 
     That is what is dark and joined to a corner, in views, (images, height, width, 3) uint8, with a corner that is much
     darker than the lit part.
@@ -175,7 +175,7 @@ def dark_fields(views: np.ndarray) -> np.ndarray:
 def correlation_in_light(
     views: np.ndarray, lit: np.ndarray, members: np.ndarray, firsts: np.ndarray, seconds: np.ndarray, turn: int = 0
 ) -> np.ndarray:
-    """The correlation of what both views of each pair light up, on the scale of whole views: (pairs,) float32.
+    """The correlation of the area lit in both views of each pair, on the scale of whole views: (pairs,) float32.
 
     views: (images, 32, 32, 3) uint8; lit: which pixels of `members` of these can be compared, (members, 32, 32) bool;
     firsts, seconds: (pairs,) indices among the members.

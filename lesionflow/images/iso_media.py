@@ -17,7 +17,7 @@ _OTHER_CODECS = {
 
 @dataclass
 class Items:
-    """What the box `meta` tells: the items of a file, of which one is its picture."""
+    """The box `meta`: the items of a file, one of which is its picture."""
 
     primary: int = 0
     kinds: dict[int, bytes] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Items:
 
 
 def read_items(data: bytes) -> Items:
-    """Read the items of a file; of one that is broken, as far as it goes: whether it decodes is for others to say."""
+    """Read the items of a file; of a damaged one, as far as possible, as decoding decides whether it is intact."""
     items = Items()
     try:
         for kind, start, end in boxes(data, 0, len(data)):
@@ -39,7 +39,7 @@ def read_items(data: bytes) -> Items:
 
 
 def hole(data: bytes, items: Items) -> int:
-    """Where zeros stand in place of pixels; -1 where none do."""
+    """The position of zeros in place of pixels; -1 if there are none."""
     for item, extents in items.extents.items():
         if zeros := _HOLES.get(items.kinds.get(item, b"")):
             for start, end in extents:
@@ -49,7 +49,7 @@ def hole(data: bytes, items: Items) -> int:
 
 
 def other_codec(items: Items) -> str:
-    """How the picture of a HEIF is coded, where that is not HEVC; nothing where it is, or nobody knows."""
+    """The codec of a HEIF's picture if it is not HEVC; empty if it is, or if unknown."""
     coded = items.kinds.get(items.primary)
     if coded in _OTHER_CODECS:
         return _OTHER_CODECS[coded]

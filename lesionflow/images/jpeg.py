@@ -42,7 +42,7 @@ _PADDING = 64  # zeros that some cameras' encoders leave between the scan and th
 
 @dataclass(frozen=True)
 class Layout:
-    """What the segments before a file's first scan say."""
+    """The contents of the segments before a file's first scan."""
 
     process: int  # the marker of its frame
     precision: int  # bits a sample
@@ -211,7 +211,7 @@ def _strictly(data: bytes, layout: Layout, scaled: tuple[int, int]) -> Image.Ima
 
 
 def _kept() -> bytearray:
-    """Memory of this thread to decode into: new pages for every image would cost a third of the time."""
+    """Reusable memory of this thread to decode into: new pages for every image would take a third of the time."""
     if not hasattr(_here, "kept"):
         _here.kept = bytearray(_KEPT)
         # Freeing a block as large as this tells glibc to keep what is freed later: otherwise it gives pages of a scaled
@@ -267,7 +267,7 @@ def check_sequential(data: bytes, layout: Layout) -> bytes:
 
 
 def check_end(data: bytes) -> None:
-    """Raise `ImageError` for a JPEG, or JPEG-LS, that has no end."""
+    """Raise `ImageError` for a JPEG or JPEG-LS without an end marker."""
     if data.rfind(bytes((0xFF, _END_OF_IMAGE))) < len(data.rstrip(b"\0")) - _PADDING:
         raise ImageError("damaged", "it breaks off")
 
@@ -331,7 +331,7 @@ def _samples(layout: Layout) -> int:
 
 
 def _check_hole(data: bytes, layout: Layout) -> bytes:
-    """The file, without what pads its scan; raises `ImageError` for a hole.
+    """The file without padding in its scan; raises `ImageError` for a hole.
 
     Zeros may stand where a sequential file's coefficients should be: the decoder may find its way again behind them.
     With the tables that most files use, zeros are blocks whose coefficients are all -1, which no picture has. With
@@ -356,7 +356,7 @@ def _end_of_scan(data: bytes, layout: Layout) -> int:
 
 
 def _without_padding(data: bytes, end: int) -> bytes | None:
-    """The file without the zeros in front of the end of its scan, or None where these are too many."""
+    """The file without zeros before the end of its scan, or None if these are too many."""
     whole = data[:end].rstrip(b"\0")
     if end - len(whole) > _PADDING:
         return None
@@ -376,7 +376,7 @@ def _zeros_are_empty_blocks(data: bytes, layout: Layout) -> bool:
 
 
 def _mended(data: bytes, layout: Layout, said: str) -> bytes | None:
-    """The file without what the decoder complains of, where that does not touch the pixels; else None."""
+    """The file without what the decoder complains about, if that does not affect the pixels; else None."""
     mended = bytearray(data)
     if "Invalid SOS parameters for sequential JPEG" in said:  # of several years' Samsung phones
         ending = layout.scan + 5 + 2 * data[layout.scan + 4]

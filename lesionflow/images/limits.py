@@ -10,7 +10,7 @@ MAXIMUM_SCANS = 100  # of a JPEG; encoders write about ten
 
 
 def check_pixels(width: int, height: int, most: int = MAXIMUM_PIXELS) -> None:
-    """Raise `ImageError` for an image of no pixels, or of more than are decoded."""
+    """Raise `ImageError` for an image without pixels, or with more than the limit."""
     if width * height > most:
         raise ImageError("too_large", f"{width} x {height} is more than {most:,} pixels")
     if width * height == 0:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def native_libraries(package: str, folder: str, name: str) -> Iterator[ctypes.CDLL]:
-    """The shared libraries of a name: first those that a package has brought along, on Linux in a folder beside it."""
+    """The shared libraries with a name, first those bundled with a package, on Linux in a folder beside it."""
     for library in _found(package, folder, name):
         with contextlib.suppress(OSError):
             yield ctypes.CDLL(library)

@@ -28,7 +28,7 @@ _XMP_ORIENTATION = re.compile(rb"""tiff:Orientation(?:=["']|>)([0-9])""")
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded image as its file has it, and what the file says of it."""
+    """A decoded image as stored in its file, with the file's metadata."""
 
     image: Image.Image
     orientation: int = 1  # EXIF's: how the camera was held
@@ -40,7 +40,7 @@ class Picture:
 
 
 def fit(picture: Picture, height: int, width: int) -> tuple[np.ndarray, str]:
-    """Scale an image until it just covers the frame, and cut what overhangs evenly from both sides.
+    """Scale an image until it just covers the frame, and crop it evenly on both sides.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def joined(*notes: str) -> str:
 
 
 def scaled(image: Image.Image, height: int, width: int, gap: float = 2.0) -> Image.Image:
-    """Scale an image until it just covers the frame and cut what overhangs."""
+    """Scale an image until it just covers the frame, and crop it."""
     scale = min(image.width / width, image.height / height)
     left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
     box = (max(left, 0.0), max(top, 0.0), min(image.width - left, image.width), min(image.height - top, image.height))
@@ -77,7 +77,7 @@ def scaled(image: Image.Image, height: int, width: int, gap: float = 2.0) -> Ima
 
 
 def exif_orientation(exif: bytes, xmp: bytes = b"") -> int:
-    """How the camera was held: of EXIF's first directory or, where that does not say, of XMP; else 1, upright."""
+    """The orientation from EXIF's first directory or, failing that, from XMP; otherwise 1, upright."""
     stated = _exif_numbers(exif).get(_ORIENTATION)
     if stated is None and (found := _XMP_ORIENTATION.search(xmp)):
         stated = int(found[1])
@@ -85,7 +85,7 @@ def exif_orientation(exif: bytes, xmp: bytes = b"") -> int:
 
 
 def exif_profile(exif: bytes) -> bytes:
-    """The profile of Adobe RGB where EXIF names that: `R03` (DCF 2.0), or colour space 2, which some cameras write."""
+    """The profile of Adobe RGB if EXIF names it: `R03` (DCF 2.0), or colour space 2, which some cameras write."""
     main = _exif_numbers(exif)
     more = _exif_numbers(exif, main[_EXIF]) if _EXIF in main else {}
     rules = _exif_numbers(exif, more[_INTEROPERABILITY]).get(1) if _INTEROPERABILITY in more else None

@@ -37,7 +37,7 @@ _UNUSED_OF_WEBP = 16  # bytes; of whole files the last 1 to 4 are not needed
 
 
 def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture:
-    """Decode the first frame of a file, in as much detail as the middle of it, `width` x `height`, can show.
+    """Decode the first frame of a file, in as much detail as its centre crop of `width` x `height` can show.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
 
 
 def _which(kind: str, data: bytes, image: Any) -> str:
-    """Which of several frames is decoded, or nothing."""
+    """A note on which of several frames is decoded, or empty."""
     try:
         with quietly():  # the frames of a GIF are counted in another copy, as counting moves it on
             frames = getattr(_open(kind, data) if kind == "GIF" else image, "n_frames", 1)
@@ -113,7 +113,7 @@ def _which(kind: str, data: bytes, image: Any) -> str:
 
 
 def size_with_pillow(kind: str, data: bytes) -> tuple[int, int]:
-    """Width and height as the image is shown."""
+    """Width and height of the image as displayed."""
     image = _open(kind, data)
     size = image.size
     if kind == "AVIF" and (part := clean_aperture(read_items(data), *size)):
@@ -151,7 +151,7 @@ def _open(kind: str, data: bytes) -> Any:
 
 
 def _orientation(image: Any) -> int:
-    """How the camera was held; of a PNG that is loaded also where that stands behind the pixels."""
+    """The orientation; for a loaded PNG, even if it is stored after the pixels."""
     exif, xmp = image.info.get("exif") or b"", image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     if image.format in ("AVIF", "HEIF"):  # only irot and imir count, which their decoders leave in EXIF
         xmp = b""
@@ -336,7 +336,7 @@ def _check_png(data: bytes) -> tuple[bytes, str, bool]:
 
 
 def _unpacked(packed: bytes) -> bytes:
-    """A profile, or what is none."""
+    """The decompressed profile, or bytes that are not one."""
     try:
         return zlib.decompressobj().decompress(packed, MAXIMUM_PROFILE + 1) or b"empty"
     except zlib.error:
@@ -344,7 +344,7 @@ def _unpacked(packed: bytes) -> bytes:
 
 
 def _check_webp(data: bytes) -> None:
-    """Raise `ImageError` for a WebP that breaks off, or holds more bytes than its pixels take.
+    """Raise `ImageError` for a WebP that is truncated, or has more bytes than its pixels need.
 
     The format has no checksums. Its decoder stops when the pixels are there and ignores what is left; behind damage it
     stops elsewhere. So a file that decodes without its last bytes as well is damaged.

@@ -11,7 +11,7 @@ from lesionflow.storage.location import Url, file_path, is_file_url, is_url
 
 
 def read_image_bytes(source: str | os.PathLike[str] | bytes) -> bytes:
-    """The bytes of an image file or of an object in a store, read whole; bytes are handed through.
+    """The bytes of an image file or of an object in a store; bytes are returned as they are.
 
     Raises `ImageError`, and `StoreError` where a store is out of reach.
     """
@@ -85,5 +85,5 @@ def _fetch(url: str) -> bytes:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open a file; a pipe that nobody writes to would otherwise be waited for without end."""
+    """Open a file without waiting for a pipe that nobody writes to."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

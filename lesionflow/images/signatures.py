@@ -47,7 +47,7 @@ _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b
 
 
 def sniff(head: bytes) -> str | None:
-    """The format of the file that begins so, as `header` names it, or None for what is no image.
+    """The format of a file by its first bytes, as `header` names it, or None if it is not an image.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def is_dicom(head: bytes) -> bool:
 
 
 def _iso_media(head: bytes) -> str | None:
-    """HEIC or AVIF by the brands of an ISO base media file, None for a film."""
+    """HEIC or AVIF by the brands of an ISO base media file, None for a video."""
     brands = {head[offset : offset + 4] for offset in range(8, min(int.from_bytes(head[:4], "big"), len(head)), 4)}
     return "AVIF" if brands & _AVIF_BRANDS else "HEIF" if brands & _HEIC_BRANDS else None
 

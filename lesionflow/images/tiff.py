@@ -130,7 +130,7 @@ def open_tiff(data: bytes) -> Picture:
 
 
 def _which(page: _Page, pages: list[_Page]) -> str:
-    """Which of several pages the image is; of previews and masks of the first one nothing is said."""
+    """A note on which of several pages the image is, ignoring previews and masks of the first one."""
     more = " or more" if len(pages) == _MAXIMUM_PAGES else ""
     if page is not pages[0]:
         return f"page {pages.index(page) + 1} of {len(pages)}{more}, of which the first is a preview"
@@ -139,7 +139,7 @@ def _which(page: _Page, pages: list[_Page]) -> str:
 
 
 def tiff_size(data: bytes) -> tuple[int, int]:
-    """Width and height as the image is shown."""
+    """Width and height of the image as displayed."""
     page = _main_page(data, _read_pages(data))
     width, height = page.size
     return (height, width) if page.first(_ORIENTATION, 1) in (5, 6, 7, 8) else (width, height)
@@ -239,7 +239,7 @@ def _look_alike(data: bytes, first: _Page, second: _Page) -> bool:
 
 
 def _check_strips(data: bytes, page: _Page) -> None:
-    """Raise `ImageError` where strips or tiles are not all there, or are broken in a way that libtiff passes over."""
+    """Raise `ImageError` for missing strips or tiles, or damage that libtiff ignores."""
     width, height = page.size
     tiled = _TILES in page.values
     offsets = page.values.get(_TILES if tiled else _STRIPS, ())
@@ -285,7 +285,7 @@ def _check_strips(data: bytes, page: _Page) -> None:
 
 
 def _planes(page: _Page) -> int:
-    """How many planes are read: those of an unknown meaning are not."""
+    """The number of planes to read, without those of unknown meaning."""
     if page.first(_PLANAR, 1) != 2:
         return 1
     extra = page.values.get(_EXTRA, ())
@@ -293,7 +293,7 @@ def _planes(page: _Page) -> int:
 
 
 def _strip(data: bytes, page: _Page, start: int, end: int) -> bytes:
-    """What a strip holds, its bits in the usual order."""
+    """The contents of a strip, with its bits in the usual order."""
     content = data[start:end]
     return content.translate(_MIRRORED) if page.first(_FILL_ORDER, 1) == 2 else content
 
@@ -324,7 +324,7 @@ def _check_deflate(content: bytes, most: int) -> None:
 
 
 def packbits_length(packed: bytes) -> int:
-    """How many bytes PackBits come to."""
+    """The number of bytes in PackBits data after decompression."""
     total = position = 0
     while position < len(packed):
         header = packed[position]

@@ -26,14 +26,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Distance:
-    """How far a value of a night is from the reference."""
+    """The distance of a night's value from the reference."""
 
     size: float  # 0 the same, 1 apart; of a share the difference, which has a sign
     p_value: float  # that chance alone does as much
 
 
 def pooled(samples: list[Sample]) -> Sample:
-    """Join samples into one, with the values that all of them have."""
+    """Concatenate samples, with the values that all of them have."""
 
     def names(kind: str) -> list[str]:
         return [name for name in getattr(samples[0], kind) if all(name in getattr(one, kind) for one in samples)]
@@ -49,7 +49,7 @@ def pooled(samples: list[Sample]) -> Sample:
 
 
 def distances(night: Sample, reference: Sample) -> dict[str, Distance]:
-    """Measure how far a night is from a reference, by every value that both have.
+    """Measure the distance of a night from a reference for every value that both have.
 
     Numbers are compared by `ks_distance`, flags by the difference of their shares, categories by `category_distance`.
     """

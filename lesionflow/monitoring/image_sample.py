@@ -100,7 +100,7 @@ class ImageSample:
         self.unreachable = 0  # images that could not be read
 
     def measure(self, report: Path, paths: np.ndarray) -> Measured:
-        """Measure a sample of a report's images, those that are reachable: the same sample each time."""
+        """Measure a sample of a report's reachable images, the same sample each time."""
         status = os.stat(report)
         key = f"{report.absolute()} {status.st_size} {status.st_mtime_ns} {self.images}"
         if key not in self.known:
@@ -113,7 +113,7 @@ class ImageSample:
         return {name: np.array(values) for name, values in zip(_FIELDS, columns, strict=False)}
 
     def save(self) -> None:
-        """Keep what was measured."""
+        """Save the measurements."""
         if self.file is not None:
             write_whole(self.file, json.dumps(self.known) + "\n", overwrite=True)
 
@@ -126,7 +126,7 @@ def _measured(path: str) -> tuple[Any, ...] | None:
 
 
 def _read(file: Path | None) -> dict[str, Any]:
-    """What was measured before; nothing where the file is none of ours."""
+    """Earlier measurements; empty if the file is not ours."""
     try:
         values = json.loads(file.read_bytes()) if file is not None else {}
         return {key: rows for key, rows in values.items() if all(len(row) == len(_FIELDS) for row in rows)}

@@ -19,7 +19,7 @@ _SHARES = ("share/", "failed", "expected_")  # what names of values from 0 to 1 
 
 
 def _limit(usual: float, high: float = NO_LIMIT, *, needed: bool = False) -> Any:
-    """A field with the most that it can be; needed: it cannot be left out with null."""
+    """A field with its maximum; needed: it cannot be turned off with null."""
     return field(default=usual, metadata={"high": high, "needed": needed})
 
 
@@ -45,11 +45,11 @@ class Limits:
     distances: Mapping[str, float] = field(default_factory=dict)  # of single values, in place of the three above
 
     def of_distance(self, name: str, usual: float) -> float:
-        """The limit of a value's distance; usual: the one for all of its kind."""
+        """The limit of a value's distance; usual: the default for its kind."""
         return next((limit for pattern, limit in self.distances.items() if fnmatchcase(name, pattern)), usual)
 
     def of_value(self, name: str) -> tuple[float, float]:
-        """The lowest and the highest that a value may be."""
+        """The lower and upper limit of a value."""
         found = (ends for pattern, ends in self.values.items() if fnmatchcase(name, pattern))
         return next(found, (-NO_LIMIT, NO_LIMIT))
 
@@ -78,7 +78,7 @@ def limits_json(limits: Limits) -> dict[str, Any]:
 
 
 def read_limits(file: Path | None) -> Limits:
-    """Read limits from a YAML file; what it does not name is as usual.
+    """Read limits from a YAML file; the others keep their defaults.
 
     Parameters
     ----------

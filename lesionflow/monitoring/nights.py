@@ -27,7 +27,7 @@ CONFIDENCE = "probability"  # of the call
 
 @dataclass(frozen=True)
 class Night:
-    """One report, reduced."""
+    """One report, reduced to what nights are compared by."""
 
     name: str
     file: Path
@@ -43,7 +43,7 @@ class Night:
 
 
 def read_nights(reports: Sequence[Path], images: ImageSample | None = None) -> list[Night]:
-    """Read reports in the order in which they are given.
+    """Read reports in the given order.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def read_nights(reports: Sequence[Path], images: ImageSample | None = None) -> l
 
 
 def check_same(first: Night, night: Night) -> None:
-    """Raise `DataError` where two nights cannot be compared: of different diagnoses, models or kinds of rows."""
+    """Raise `DataError` if two nights cannot be compared: other diagnoses, models or kinds of rows."""
     if night.diagnoses != first.diagnoses:
         raise DataError(
             f"{night.file}: has the diagnoses {', '.join(night.diagnoses)}, {first.file} has "

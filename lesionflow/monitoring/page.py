@@ -22,7 +22,7 @@ EXPECTED_METRICS = "Expected metrics, without labels"  # the heading of their ch
 
 @dataclass(frozen=True)
 class Point:
-    """A night's value."""
+    """The value of one night."""
 
     x: float
     y: float
@@ -32,7 +32,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Chart:
-    """A value over the nights."""
+    """The chart of a value over the nights."""
 
     title: str
     about: str  # its last value, and of which night

@@ -25,7 +25,7 @@ ESTIMATES = (ACCURACY, BALANCED_ACCURACY, MALIGNANT_SENSITIVITY)
 
 @dataclass(frozen=True)
 class Scored:
-    """What a model said of some images, as far as the estimates need it."""
+    """A model's predictions for some images, as far as the estimates need them."""
 
     probabilities: np.ndarray  # (images, diagnoses) float64
     called: np.ndarray  # (images,) int64
@@ -35,7 +35,7 @@ class Scored:
 
 
 def estimate_performance(scored: Scored) -> dict[str, Estimate]:
-    """The expected metrics of some images, each with the 95 % interval of the metric that their truth would give.
+    """The expected metrics of some images, each with a 95 % interval for the metric that their labels would give.
 
     Images of a lesion share their truth, and are taken to vary together: the intervals are rather too wide.
 
@@ -62,7 +62,7 @@ def _accuracy(scored: Scored) -> Estimate:
 
 
 def _balanced_accuracy(scored: Scored) -> Estimate | None:
-    """The mean over diagnoses of (expected images called rightly) / (expected images)."""
+    """The mean over diagnoses of (expected correct calls) / (expected images)."""
     probabilities, images = scored.probabilities, np.arange(len(scored.called))
     expected = probabilities.sum(axis=0)  # (diagnoses,)
     counted = expected >= _FEWEST_EXPECTED

@@ -23,7 +23,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Reference:
-    """What nights are compared with."""
+    """The reference of a comparison."""
 
     kind: str  # NIGHTS, VALIDATION or GIVEN
     about: str  # which nights, or of which model
@@ -52,7 +52,7 @@ class NightComparison:
 
 @dataclass(frozen=True)
 class WatchedNight:
-    """A night, how far it is from each reference, and its alarms."""
+    """A night with its distances from each reference, and its alarms."""
 
     night: Night
     is_reference: bool
@@ -62,7 +62,7 @@ class WatchedNight:
 
 @dataclass(frozen=True)
 class Watch:
-    """Everything that is known of some nights."""
+    """The result of comparing nights."""
 
     nights: tuple[WatchedNight, ...]
     references: tuple[Reference, ...]
@@ -71,12 +71,12 @@ class Watch:
 
     @property
     def alarms(self) -> int:
-        """How many nights raise an alarm."""
+        """The number of nights with an alarm."""
         return sum(bool(each.alarms) for each in self.nights)
 
 
 def in_words(name: str) -> str:
-    """A value's name for people."""
+    """The display name of a value."""
     if name in _WORDS:
         return _WORDS[name]
     if name.startswith("share/"):
@@ -193,7 +193,7 @@ def _distance_alarms(night: Night, compared: NightComparison, reference: Referen
 
 
 def limit_of(name: str, reference: Reference, limits: Limits) -> float:
-    """How far a value may be from a reference: its limit, or what the reference's own nights do if that is more."""
+    """The allowed distance of a value from a reference: its limit, or that of the reference's own nights if larger."""
     if name in reference.sample.flags:
         usual = limits.share
     elif name in reference.sample.categories:
