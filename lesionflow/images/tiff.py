@@ -49,6 +49,7 @@ _KINDS = {
     16: "Q",
     18: "Q",
 }  # of numbers; struct's letter
+_LONGER = (16, 18)  # kinds of 64 bits
 _HEADER = 8  # bytes
 _REDUCED, _MASK = 1, 4
 _NONE, _OLD_JPEG, _JPEG, _PACKBITS = 1, 6, 7, 32773
@@ -77,7 +78,7 @@ _PREVIEW, _ALIKE = 2, 12  # times as wide at least; grey levels at most, on aver
 @dataclass(frozen=True)
 class _Page:
     values: dict[int, tuple[int, ...]]  # of tags that hold numbers
-    entries: dict[int, bytes]  # of its directory, by tag, those of the picture
+    entries: dict[int, tuple[int, int, bytes]]  # of the picture, by tag: kind, number of values, and these as stored
     profile: bytes
     tables: bytes  # of JPEG
 
@@ -189,7 +190,7 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
     start = offset + struct.calcsize(order + counter)
     (following,) = struct.unpack_from(order + pointer, data, start + step * count)
     values: dict[int, tuple[int, ...]] = {}
-    entries: dict[int, bytes] = {}
+    entries: dict[int, tuple[int, int, bytes]] = {}
     texts: dict[int, bytes] = {}
     for at in range(start, start + step * count, step):
         tag, kind, number = struct.unpack_from(order + entry, data, at)
@@ -205,7 +206,7 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
         elif (tag < 340 or tag in (_OLD_STREAM, _OLD_STREAM_BYTES)) and first + size <= len(data):
             values[tag] = struct.unpack_from(f"{order}{number}{letter}", data, first)
         if tag in _OF_THE_PICTURE and first + size <= len(data) and (tag != _XMP or letter == "B"):
-            entries[tag] = data[at : at + step]
+            entries[tag] = kind, number, data[first : first + size]
     if not 0 < (values.get(_ORIENTATION) or (1,))[0] <= 8:
         del values[_ORIENTATION], entries[_ORIENTATION]
     return _Page(values, entries, texts.get(_PROFILE, b""), texts.get(_JPEG_TABLES, b"")), following
@@ -355,8 +356,6 @@ def _load(data: bytes, page: _Page, changes: dict[int, int] | None = None) -> Im
         raise ImageError("unsupported", "a camera's raw image; save it as JPEG, PNG or TIFF of 8 bits")
     if page.first(_COMPRESSION, 1) not in _COMPRESSIONS:
         raise ImageError("unsupported", f"{page.described}; save it as PNG")
-    if data.startswith(b"MM\0+"):  # Pillow 13 takes its header for that of a small file
-        raise ImageError("unsupported", "big-endian BigTIFF; save it as a little-endian one or as PNG")
     planes = _planes(page)
     if planes in (2, 5, 6):  # of which Pillow mixes up grey with alpha, and does not decode more than four
         raise ImageError("unsupported", f"{page.described}, in {planes} planes; save it as PNG")
@@ -392,16 +391,25 @@ def _load(data: bytes, page: _Page, changes: dict[int, int] | None = None) -> Im
 
 
 def _with_page_alone(data: bytes, page: _Page, changes: dict[int, int]) -> bytes:
-    """A file whose one directory is that of a page, with nothing but what the picture needs."""
-    order, big = _layout(data)
-    at, counter, pointer, inline = (8, "Q", "Q", 8) if big else (4, "H", "I", 4)
-    entries = dict(page.entries)
-    for tag, value in changes.items():
-        entries[tag] = entries[tag][:-inline] + struct.pack(order + "H", value) + entries[tag][2 - inline :]
-    place = len(data) + len(data) % 2
-    directory = [struct.pack(order + counter, len(entries)), *(entries[tag] for tag in sorted(entries)), bytes(inline)]
-    start = data[:at] + struct.pack(order + pointer, place)
-    return b"".join([start, data[len(start) :], bytes(len(data) % 2), *directory])
+    """A file whose one directory is that of a page, with nothing but what the picture needs.
+
+    Its offsets have 32 bits, which is enough: Pillow 13 does not read big-endian ones of 64.
+    """
+    order, _ = _layout(data)
+    place, behind, directory = len(data) + len(data) % 2, bytearray(), []
+    for tag, (kind, number, content) in sorted(page.entries.items()):
+        if tag in changes:
+            content = struct.pack(order + "H", changes[tag]) + content[2:]
+        if kind in _LONGER:
+            kind, content = 4, struct.pack(f"{order}{number}I", *page.values[tag])
+        if len(content) > 4:
+            at = struct.pack(order + "I", place + len(behind))
+            behind += content + bytes(len(content) % 2)
+            content = at
+        directory.append(struct.pack(order + "HHI", tag, kind, number) + content.ljust(4, b"\0"))
+    start = data[:2] + struct.pack(order + "HI", 42, place + len(behind))
+    padding, count = bytes(len(data) % 2), struct.pack(order + "H", len(directory))
+    return b"".join([start, data[len(start) :], padding, behind, count, *directory, bytes(4)])
 
 
 _Handler = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
