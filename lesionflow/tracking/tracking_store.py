@@ -273,7 +273,7 @@ def find_or_create_experiment(name: str) -> str:
     if found.lifecycle_stage == "deleted":
         raise RegistryError(
             f"experiment {name} was deleted; 'mlflow experiments restore --experiment-id {found.experiment_id}' brings "
-            "it back, or name another with --experiment"
+            "it back with all of its runs, those too that were deleted before it, or name another with --experiment"
         )
     if moved := explain_moved(str(found.artifact_location), str(mlflow.get_tracking_uri())):
         raise RegistryError(f"the artifacts of experiment {name} are gone: {moved}")

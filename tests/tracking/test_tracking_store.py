@@ -117,6 +117,17 @@ def test_artifacts_stay_in_their_folder_whatever_it_is_called(
     assert [path.name for path in tmp_path.iterdir()] == [later]
 
 
+def test_of_a_deleted_experiment_it_is_said_what_restoring_it_brings_back(tmp_path: Path) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    client, experiment = mlflow.MlflowClient(), find_or_create_experiment("moles")
+    client.delete_run(client.create_run(experiment).info.run_id)
+    client.delete_experiment(experiment)
+    with pytest.raises(RegistryError, match="with all of its runs, those too that were deleted before it"):
+        find_or_create_experiment("moles")
+    client.restore_experiment(experiment)
+    assert len(client.search_runs([experiment])) == 1
+
+
 def test_an_older_store_is_read_and_not_changed(older: Path) -> None:
     before = older.read_bytes()
     listed = invoke("history", NAME)
