@@ -49,7 +49,7 @@ def read_data_sets(
     labels: str | None = None,
     label_set: LabelSet = HAM10000,
 ) -> LabelledImages:
-    """Read data sets as one: rows of the first one first, those of `extra` last and marked as training only.
+    """Read several data sets as one, those of `extra` last and marked as training only.
 
     Parameters
     ----------
@@ -102,14 +102,14 @@ def read_data_sets(
 
 
 def _with_sources(images: LabelledImages) -> LabelledImages:
-    """With the data set's name as the source of each row, unless its table tells them."""
+    """Add the data set's name as the source of each row, unless its table has sources."""
     if "source" in images.table.columns:
         return images
     return dataclasses.replace(images, table=images.table.assign(source=images.name))
 
 
 def _named_apart(sets: Sequence[LabelledImages], paths: Sequence[str]) -> list[LabelledImages]:
-    """Data sets of one name, as two tables `labels.csv`, by where they lie below the folder that holds both."""
+    """Distinguish data sets of the same name, such as two tables `labels.csv`, by their folders below a common one."""
     names, found = [images.name for images in sets], []
     for images, path in zip(sets, paths, strict=True):
         alike = {os.path.abspath(other) for other, name in zip(paths, names, strict=True) if name == images.name}
@@ -201,7 +201,7 @@ def _split_sources(
 
 
 def _groups(table: pd.DataFrame, patients: list[str]) -> pd.Series:
-    """Of each image, what it must not be separated from; a patient's id counts within its data set."""
+    """The group from which each image must not be separated; patient ids are per data set."""
     import pandas as pd
 
     sets = table["data_set"] if "data_set" in table.columns else [0] * len(table)
@@ -210,7 +210,7 @@ def _groups(table: pd.DataFrame, patients: list[str]) -> pd.Series:
 
 
 def describe_sources(images: LabelledImages, split: Split) -> list[dict[str, Any]]:
-    """What a card says of each source: name, licence, whether it only trains, and images of each part and diagnosis."""
+    """The card's entry for each source: name, licence, training only or not, and images by part and diagnosis."""
     table = images.table
     parts = split.part_of_each(len(table))
     extra = table["extra"].to_numpy() if "extra" in table.columns else np.zeros(len(table), bool)
@@ -231,7 +231,7 @@ def describe_sources(images: LabelledImages, split: Split) -> list[dict[str, Any
 
 
 def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | None) -> tuple[pd.DataFrame, list[str]]:
-    """All rows but those that show a picture of an earlier data set, whose lesion others of their lesion then join."""
+    """Drop rows that show a picture of an earlier data set, and merge the lesions of both."""
     import pandas as pd
 
     warnings: list[str] = []
@@ -289,7 +289,7 @@ def _check_diagnoses(
 
 
 class _Thumbnails(NamedTuple):
-    """What copies are looked for by."""
+    """The features by which copies are found."""
 
     pixels: np.ndarray  # (rows, THUMBNAIL, THUMBNAIL, 3) uint8
     details: np.ndarray  # (rows, THUMBNAIL * THUMBNAIL) float32, without mean brightness, of length 1; flat ones are 0
@@ -297,7 +297,7 @@ class _Thumbnails(NamedTuple):
 
 
 def _originals(kept: pd.DataFrame, seen: _Thumbnails, table: pd.DataFrame, own: _Thumbnails) -> np.ndarray:
-    """For each row of a table, the row of `kept` that shows the same picture, -1 for none: (rows,) int64."""
+    """For each row of a table, the row of `kept` with the same picture, -1 for none: (rows,) int64."""
     by_content = {content: i for i, content in reversed(list(enumerate(kept["content"])))}
     found = np.array([by_content.get(content, -1) for content in table["content"]], np.int64)
     for start in range(0, len(table), _ROWS_AT_ONCE):
@@ -341,6 +341,6 @@ def _thumbnails(table: pd.DataFrame, cache: Path | None) -> _Thumbnails:
 
 
 def _digest(sets: Sequence[LabelledImages], data: int) -> str:
-    """Of every data set's digest, in their order, and of which ones only train."""
+    """Digest of all data sets' digests, in order, and of which ones only train."""
     told = "".join(f"{images.digest}\t{'data' if i < data else 'extra'}\n" for i, images in enumerate(sets))
     return hashlib.sha256(told.encode()).hexdigest()

@@ -42,7 +42,7 @@ IMAGE_FOLDER_FILES = ("metadata.csv", "metadata.jsonl")
 
 
 def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
-    """Read a table with the columns `path` and `diagnosis` (or `dx`), under these names or those that the user gives.
+    """Read a table with the columns `path` and `diagnosis` (or `dx`), under these or user-defined names.
 
     Further columns that count are those of `FURTHER`; without an image_id, the file's name without its ending is one.
     Paths are relative to the table's folder. Without paths, an image_id is the name of a file somewhere below it.
@@ -61,19 +61,19 @@ def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
 
 
 def has_named_columns(file: Path, words: LabelWords) -> bool:
-    """Whether a table is one of a user's own by the names that the user gives its columns."""
+    """Whether a table has the columns that the user has named."""
     header = [name.lower() for name in read_header(file)] if words.columns else []
     named = words.named(header)
     return bool(named) and has_labels([*header, *named])
 
 
 def is_image_folder(folder: Path) -> bool:
-    """Whether a folder is one of Hugging Face's image folders, or holds one for each part."""
+    """Whether a folder is a Hugging Face image folder, or has one for each part."""
     return bool(_image_folder_tables(folder))
 
 
 def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
-    """Read a Hugging Face image folder; without a column of labels, the folders of the images are these.
+    """Read a Hugging Face image folder; without a label column, folder names are the labels.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
 
 
 def visible_folders(folder: Path) -> list[Path]:
-    """The folders in a folder, but for hidden ones and leftovers."""
+    """The folders in a folder, except hidden ones and leftovers."""
     return sorted(
         entry
         for entry in folder.iterdir()
@@ -154,7 +154,7 @@ def has_diagnosis_folders(folder: Path, words: LabelWords) -> bool:
 
 
 def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.DataFrame:
-    """The table with the names of columns that the rest goes by. Raises `DataError`."""
+    """The table with standard column names. Raises `DataError`."""
     for column in words.columns:
         if column not in (*IMAGE_COLUMNS, *LABEL_COLUMNS, *FURTHER):
             known = ", ".join(("path", "diagnosis", *FURTHER))
@@ -193,7 +193,7 @@ def _read_rows(table: pd.DataFrame, source: Path, words: LabelWords, warnings: t
 
 
 def _joined(paths: pd.Series, file: Path) -> list[str]:
-    """The paths of a table as they can be opened. Raises `DataError` where some are empty."""
+    """The paths of a table as they can be opened. Raises `DataError` if some are empty."""
     if empty := [number for number, path in enumerate(paths, start=2) if not path]:
         told = f"{counted(len(empty), 'row')} with an empty path: row {first_few(empty)}, where the header is row 1"
         raise DataError(f"{file}: {told}; fill them in, or leave the rows out")
@@ -212,7 +212,7 @@ def _opened_as(base: Path, path: str) -> str:
 
 
 def one_label(table: pd.DataFrame, source: Path, words: LabelWords, may_be_empty: bool = False) -> pd.Series:
-    """The label of each row, where two columns may give one; may_be_empty: whether some may say nothing.
+    """The label of each row, from either of two columns; may_be_empty: whether some may be missing.
 
     Raises
     ------

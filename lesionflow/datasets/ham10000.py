@@ -47,7 +47,7 @@ def read_ham10000(file: Path, words: LabelWords) -> RawLabels:
 
 
 def holds_ham10000(table: pd.DataFrame) -> bool:
-    """Whether images of HAM10000 are among those of a table, in whatever layout and under whatever name they came.
+    """Whether a table includes images of HAM10000, whatever its layout or name.
 
     They are known by HAM10000's own ids of lesions, `HAM_0000118`, and of images, ISIC_0024306 to ISIC_0034320.
     """
@@ -57,7 +57,7 @@ def holds_ham10000(table: pd.DataFrame) -> bool:
 
 
 def find_metadata(folder: Path) -> Path | None:
-    """The table of a folder that looks like HAM10000: a metadata file, or the one CSV file that there is; or itself."""
+    """The table of a folder that looks like HAM10000: a metadata file or the only CSV file; or the given file."""
     if folder.name in METADATA_NAMES and folder.is_file():
         return folder
     for name in METADATA_NAMES:

@@ -40,7 +40,7 @@ def is_isic_challenge(path: Path) -> bool:
 
 
 def read_isic_challenge(path: Path) -> RawLabels:
-    """Read a challenge's folder, or its ground truth where there are several.
+    """Read a challenge's folder, or one of several ground truths.
 
     Without lesion groupings or metadata each image counts as a lesion of its own.
 
@@ -97,7 +97,7 @@ def _marked(table: pd.DataFrame, file: Path) -> list[tuple[str, ...]]:
 
 
 def _add_metadata(table: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """Add what a table beside the ground truth says of lesions, patients and confirmations."""
+    """Add lesions, patients and confirmations from a table beside the ground truth."""
     beside = lowered(read_table(file))
     require_columns(beside, ("image",), file)
     beside["image"] = without_endings(beside["image"])
@@ -140,7 +140,7 @@ def is_isic_download(file: Path) -> bool:
 
 
 def read_isic_download(file: Path) -> RawLabels:
-    """Read the metadata that isic-cli writes, and of the images beside it those that are dermoscopic and not altered.
+    """Read the metadata that isic-cli writes, and those images beside it that are dermoscopic and unaltered.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def read_isic_download(file: Path) -> RawLabels:
 
 
 def archive_words(table: pd.DataFrame, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The words of each row of the archive's metadata, from special to general."""
+    """The words of each row of the archive's metadata, from specific to general."""
     known = [column for column in columns if column in table.columns]
     return [
         tuple(_in_ham10000s_sense(word, image_id) for word in words)

@@ -84,7 +84,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
 
 
 def read_header(file: Path) -> list[str]:
-    """The column names of a table; empty where the file is no table that can be read."""
+    """The column names of a table; empty if the file is not a readable table."""
     try:
         if _is_workbook(file):
             return [str(name) for name in _read_workbook(file)[1].columns]
@@ -142,7 +142,7 @@ def _decode(content: bytes, file: Path, cut: bool = False) -> str:
 
 
 def _first_row(text: str) -> tuple[list[str], str]:
-    """The header and the separator with which it has the most columns."""
+    """The header, and the separator that gives it the most columns."""
     readings = []
     for separator in SEPARATORS:
         row = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True), [])
@@ -219,7 +219,7 @@ def _as_text(value: object) -> str:
 
 
 def sheets_left_out(file: Path) -> list[str]:
-    """What to say of a workbook's sheets that hold a table and are not read; nothing of other files."""
+    """A note about tables on other sheets of a workbook; empty for other files."""
     if not _is_workbook(file):
         return []
     name, _, others = _read_workbook(file)
@@ -267,24 +267,24 @@ def _below_header(cells: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def has_labels(columns: Iterable[object]) -> bool:
-    """Whether some of the columns name images, and some what they show."""
+    """Whether the columns include image names and labels."""
     header = {str(name).strip().lower() for name in columns}
     return bool(header & {*IMAGE_COLUMNS, *ID_COLUMNS} and header & {*LABEL_COLUMNS, "label"})
 
 
 def lowered(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with column names in small letters."""
+    """The table with lower-case column names."""
     return table.set_axis([name.lower() for name in table.columns], axis=1)
 
 
 def require_columns(table: pd.DataFrame, columns: Sequence[str], file: Path) -> None:
-    """Raise `DataError` for a table without one of the columns."""
+    """Raise `DataError` if a table lacks a column."""
     if missing := [column for column in columns if column not in table.columns]:
         raise DataError(f"{file}: no column {', '.join(missing)}; the columns are {first_few(list(table.columns), 7)}")
 
 
 def is_missing(values: pd.Series) -> pd.Series:
-    """Which values, (rows,) of str, are empty or a word for nothing such as `NA` and `nan`: (rows,) bool."""
+    """Which values, (rows,) of str, are empty or mean missing, such as `NA` and `nan`: (rows,) bool."""
     return values.str.strip().str.lower().isin(MISSING_WORDS)
 
 
@@ -295,12 +295,12 @@ def without_fractions(ids: pd.Series) -> pd.Series:
 
 
 def is_missing_word(value: str) -> bool:
-    """Whether one value is empty or a word for nothing."""
+    """Whether one value is empty or means missing."""
     return value.strip().lower() in MISSING_WORDS
 
 
 def first_known(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
-    """Of each row, what the first of the columns says that says anything; `unknown` where none does."""
+    """The first known value of each row among some columns; `unknown` if there is none."""
     import pandas as pd
 
     found = pd.Series("", index=table.index, dtype=str)
@@ -311,5 +311,5 @@ def first_known(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
 
 
 def confirmation(words: pd.Series, known: Mapping[str, str]) -> list[str]:
-    """How diagnoses were confirmed, in HAM10000's words where they are known."""
+    """How diagnoses were confirmed, in HAM10000's words if possible."""
     return [known.get(word.lower(), word or "unknown") for word in words]

@@ -30,7 +30,7 @@ NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: 
 
 @dataclass
 class Met:
-    """What of a user's words and columns was met: grows with every table that is read with them."""
+    """Which of a user's words and columns occurred in the tables read so far."""
 
     words: set[str] = field(default_factory=set)  # of all rows, normalized
     columns: set[str] = field(default_factory=set)  # of the user's, in small letters
@@ -39,7 +39,7 @@ class Met:
 
 @dataclass(frozen=True)
 class LabelWords:
-    """What words mean to whom reads a table of labels.
+    """The meanings of words in tables of labels.
 
     Parameters
     ----------
@@ -63,13 +63,13 @@ class LabelWords:
 
     @property
     def count(self) -> str:
-        """How many diagnoses there are, as a word."""
+        """The number of diagnoses, as a word."""
         return NUMBERS.get(len(self.labels.names), str(len(self.labels.names)))
 
     def decide(
         self, rows: Iterable[Sequence[str]], of_data_set: Mapping[str, str] | None = None
     ) -> list[tuple[str, str | None]]:
-        """What each row's words, from special to general, mean.
+        """The meaning of each row's words, given from specific to general.
 
         Parameters
         ----------
@@ -90,13 +90,13 @@ class LabelWords:
         return [_decide(words, meanings, self.own) for words in rows]
 
     def named(self, header: Iterable[str]) -> dict[str, str]:
-        """The user's columns among those of a table, in small letters, by what they hold."""
+        """The user's columns in a table, in lower case, by their standard names."""
         there = dict.fromkeys(header)
         self.met.headers.update(there)
         return {column: own.lower() for column, own in self.columns.items() if own.lower() in there}
 
     def with_named_columns(self, table: pd.DataFrame) -> pd.DataFrame:
-        """A table, its names in small letters, with the user's columns in place of those that are called so."""
+        """A table with lower-case names, in which the user's columns replace the standard ones."""
         named = self.named(table.columns)
         self.met.columns.update(named.values())
         alike = [names for names in (IMAGE_COLUMNS, LABEL_COLUMNS) if named.keys() & {*names}]  # say the same
@@ -105,7 +105,7 @@ class LabelWords:
         return others.assign(**{column: table[own] for column, own in named.items()})
 
     def unmet(self) -> list[str]:
-        """What to say of the user's words that no table had.
+        """A warning about the user's words that no table had.
 
         Raises
         ------
@@ -138,7 +138,7 @@ def _decide(words: Sequence[str], meanings: Mapping[str, str], own: Mapping[str,
 
 
 def read_label_words(source: str | Path | None, labels: LabelSet = HAM10000) -> LabelWords:
-    """Read a user's own words from a YAML file; without one, the built-in words count alone.
+    """Read a user's own words from a YAML file; without one, only the built-in words count.
 
     Parameters
     ----------
@@ -175,11 +175,11 @@ def read_label_words(source: str | Path | None, labels: LabelSet = HAM10000) -> 
 
 
 class UnknownWordsError(DataError):
-    """Words of a table that nobody knows."""
+    """Unknown words in a table."""
 
 
 def unknown_words(file: Path, decided: Sequence[tuple[str, str | None]], words: LabelWords) -> DataError:
-    """The error that names words that nobody knows."""
+    """The error that names unknown words."""
     unknown = [word for word, name in decided if name is None]
     named = sorted(set(unknown))
     shown = f"--labels {words.file}' shows" if words.file else "--labels' writes"
@@ -191,7 +191,7 @@ def unknown_words(file: Path, decided: Sequence[tuple[str, str | None]], words: 
 
 
 def words_as_yaml(decided: Iterable[tuple[str, str | None]], about: str, columns: Mapping[str, str]) -> str:
-    """What the words of a data set mean, as a file that `--labels` takes.
+    """The meanings of a data set's words, as a file for `--labels`.
 
     about: a line to begin with; columns: a user's own names of columns, where there are some.
 
@@ -208,7 +208,7 @@ def words_as_yaml(decided: Iterable[tuple[str, str | None]], about: str, columns
 
 
 def built_in_as_yaml(labels: LabelSet) -> str:
-    """The built-in words of a label set, as a file that `--labels` takes."""
+    """The built-in words of a label set, as a file for `--labels`."""
     lines = [f"# Words of the label set {labels.name} ({labels.source})", "# word: diagnosis; null leaves images out"]
     for name in (*labels.names, ""):
         lines += [f"{_quoted(word)}: {name or 'null'}" for word, meant in labels.words.items() if meant == name]
@@ -216,7 +216,7 @@ def built_in_as_yaml(labels: LabelSet) -> str:
 
 
 def _quoted(word: str) -> str:
-    """A word as YAML reads it back: in quotes where it would be a number, a truth or more than a word."""
+    """A word for YAML, quoted if it would be read as a number, a boolean or more than a word."""
     import json
 
     plain = word.replace(" ", "").replace("-", "").replace("_", "")
@@ -226,7 +226,7 @@ def _quoted(word: str) -> str:
 
 
 def diagnoses_option(default: str | None = HAM10000.name, *, unset: str = "", group: str = "") -> Any:
-    """The field `diagnoses` of a configuration; unset: what stands for it where the default is None."""
+    """The field `diagnoses` of a configuration; unset: what help shows if the default is None."""
     return option(
         default, f"Label set: {', '.join(BUILT_IN)}, or your own YAML file.", kind=str,
         metavar="SET", completes=(*BUILT_IN, FILES), unset=unset, group=group,
@@ -243,7 +243,7 @@ def labels_option(default: str | None = "", *, group: str = "") -> Any:
 
 @dataclass(frozen=True)
 class LabelSetConfig:
-    """Which diagnoses there are. A label set that cannot be read raises `UsageError`."""
+    """The label set. One that cannot be read raises `UsageError`."""
 
     diagnoses: str = diagnoses_option()
 

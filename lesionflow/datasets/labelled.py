@@ -68,7 +68,7 @@ DEMO_IMAGES, DEMO_SEED, DEMO_VERSION = 900, 0, 1  # raise the version whenever t
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Labelled images, a row each in the order of their ids, whatever the order in the files they came from."""
+    """Labelled images, one row each, in the order of their ids."""
 
     name: str
     folder: Path
@@ -86,7 +86,7 @@ class LabelledImages:
 
     @property
     def missing_diagnoses(self) -> tuple[str, ...]:
-        """Those of the label set that no image has."""
+        """The diagnoses of the label set without images."""
         return tuple(name for name in self.label_set.names if name not in set(self.table["dx"]))
 
     @property
@@ -96,7 +96,7 @@ class LabelledImages:
 
     @property
     def description(self) -> str:
-        """The name as people should read it, demo data marked."""
+        """The display name, with demo data marked."""
         return f"{self.name} (synthetic demo data, of no medical value)" if self.demo else self.name
 
 
@@ -158,7 +158,7 @@ def read_with_words(source: str | os.PathLike[str], cache: Path | None, words: L
 
 
 def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of labelled images in whatever layout, without a look into the images, and warnings.
+    """The rows of labelled images in any layout, and warnings, without reading the images.
 
     Raises `DataError`.
     """
@@ -175,7 +175,7 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
 
 
 def _without_label(folder: Path, raw: RawLabels) -> list[str]:
-    """What to say of images in a folder that its own paths do not name."""
+    """A warning about images in a folder that its table does not name."""
     if raw.images is not None or not raw.strict or not folder.is_dir():
         return []
     named = {os.path.normpath(path) for path in raw.table["path"]}
@@ -203,7 +203,7 @@ def decided_words(
 
 
 def read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
-    """What a data set of whatever layout says of its images.
+    """The raw labels of a data set in any layout.
 
     Raises `DataError` for what is no data set, or cannot be read.
     """
@@ -252,7 +252,7 @@ def _tables(folder: Path) -> list[Path]:
 
 
 def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
-    """What a folder holds that is no data set, and what of it might be one."""
+    """What a folder that is not a data set contains, and what in it might be one."""
     tables, broken = _tables(folder), []
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in TABLE_SUFFIXES and file.suffix.lower() != ".txt" and len(read_header(file)) < 2:
@@ -312,7 +312,7 @@ def _digest(table: pd.DataFrame) -> str:
 
 @contextlib.contextmanager
 def _as_folder(archive: Path) -> Iterator[Path]:
-    """A folder with the tables of an archive, and in place of each image a few bytes that tell it from others.
+    """A folder with the tables of an archive, and a unique placeholder for each image.
 
     Of an archive with one folder at its top, it is that one. `_within` gives the path of an image in the archive.
 

@@ -37,7 +37,7 @@ NOT_DERMOSCOPIC = "photographs taken without a dermatoscope, which models traine
 
 @dataclass(frozen=True)
 class Layout:
-    """How a published data set's table is read.
+    """How the table of a published data set is read.
 
     Parameters
     ----------
@@ -254,7 +254,7 @@ _PH2_NUMBERS = {"0": "common nevus", "1": "atypical nevus", "2": "melanoma"}
 
 
 def find_layout(path: Path) -> tuple[Layout, Path] | None:
-    """The layout and the table of a published data set in a folder, or of a table; None where it is none of them.
+    """The layout and table of a published data set, given its folder or table; None if it is not one.
 
     Raises
     ------

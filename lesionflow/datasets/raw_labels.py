@@ -41,7 +41,7 @@ COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
 
 @dataclass(frozen=True)
 class RawLabels:
-    """What a table says of images, before anything is decided.
+    """The labels of images as their table has them, before they are mapped to diagnoses.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
 
 
 def _contradictions(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """What to say of images whose words are of a benign and of a malignant lesion, as two columns may tell it."""
+    """A warning about images with both a benign and a malignant word, for example in two columns."""
     kinds, counts = BINARY.words, Counter(rows)
     known = {row: {kinds.get(normalized(word), "") for word in row} for row in counts}
     if differing := [row for row, kind in known.items() if kind >= {"benign", "malignant"}]:
@@ -190,7 +190,7 @@ def check_same_images(image_ids: pd.Series, beside: pd.Series, file: Path) -> No
 
 
 def without_endings(image_ids: pd.Series) -> pd.Series:
-    """Ids without the ending of an image file, where that leaves them different."""
+    """Ids without the ending of an image file, if they stay unique."""
     bare = image_ids.str.strip()
     ending = bare.str.lower().str.endswith(tuple(SUFFIXES))
     shorter = bare.where(~ending, bare.str.rsplit(".", n=1).str[0])
@@ -198,13 +198,13 @@ def without_endings(image_ids: pd.Series) -> pd.Series:
 
 
 def _without_folders(image_ids: pd.Series) -> pd.Series:
-    """Ids without the folders of a path, where that leaves them different."""
+    """Ids without the folders of a path, if they stay unique."""
     names = image_ids.str.replace(r"^.*[/\\]", "", regex=True)
     return names if names.nunique() == image_ids.nunique() else image_ids
 
 
 def fill_lesions(table: pd.DataFrame) -> list[str]:
-    """Make images whose lesion_id is empty lesions of their own; gives what is to be said of them."""
+    """Make images without a lesion_id separate lesions; returns a warning about them."""
     unknown = table["lesion_id"] == ""
     table.loc[unknown, "lesion_id"] = table.loc[unknown, "image_id"]
     if unknown.all():
@@ -263,7 +263,7 @@ def _is_image_there(path: str) -> bool:
 
 
 def _why_not_there(path: str) -> str:
-    """The end of a message about a path that leads to no image."""
+    """The end of a message about a path without an image."""
     if holder_of(path):
         try:
             read_member(path)
@@ -334,7 +334,7 @@ def _composed(name: str) -> str:
 
 
 def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object]) -> str:
-    """What ids without a file may be: of other capitals, or gone through a spreadsheet that took them for numbers."""
+    """Why ids have no file: other capitals, or a spreadsheet that took them for numbers."""
     numbers = {str(int(name)): name for name in files_of if name.isascii() and name.isdigit()}
     for image_id in missing:
         number = str(int(Decimal(image_id))) if re.fullmatch(_NUMBER, image_id) else ""
@@ -349,7 +349,7 @@ def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object]) -> str:
 
 
 def digests_of_files(paths: Sequence[str]) -> list[str]:
-    """The SHA-256 of each image's bytes. Raises `DataError` for one that cannot be read."""
+    """The SHA-256 of each image's bytes. Raises `DataError` for unreadable ones."""
     return contents_of_files(paths)[0]
 
 
@@ -379,7 +379,7 @@ def _content_of_file(path: str) -> tuple[str, int]:
 
 
 def _frames(source: str | bytes, head: bytes) -> int:
-    """How many frames a file has; one where it cannot be told, which decoding explains."""
+    """The number of frames in a file; one if unknown, in which case decoding explains the problem."""
     if sniff(head) not in SEVERAL_FRAMES:
         return 1
     try:

@@ -29,7 +29,7 @@ def shares(labels: np.ndarray, balance: str, classes: int) -> np.ndarray:
 
 
 def positive_shares(labels: np.ndarray, balance: str, classes: int) -> np.ndarray:
-    """As `shares`, for taking logarithms: a diagnosis without images gets as much as half an image would."""
+    """Like `shares`, but positive, for logarithms: a diagnosis without images counts as half an image."""
     return np.maximum(shares(labels, balance, classes), 0.5 / len(labels))
 
 

@@ -18,7 +18,7 @@ DEFAULT_FRACTIONS = (0.70, 0.15, 0.15)
 
 @dataclass(frozen=True)
 class Split:
-    """Which image stands in which part, as indices into the table that was split."""
+    """The split: indices of the images in each part."""
 
     train: np.ndarray  # (images in training,) int64, ascending
     validation: np.ndarray
@@ -34,7 +34,7 @@ class Split:
         return indices
 
     def part_of_each(self, images: int) -> np.ndarray:
-        """The part of each image of the table, (images,) of str; empty where it is in none."""
+        """The part of each image of the table, (images,) of str; empty if it is in none."""
         parts = np.full(images, "", dtype=object)
         for name in PARTS:
             parts[self.part(name)] = name
@@ -128,7 +128,7 @@ def split_by_lesion(
 
 
 def digest_of_parts(image_ids: Sequence[str], parts: np.ndarray) -> str:
-    """Of which image is in which part, whatever the order of rows."""
+    """Digest of the split, independent of the order of rows."""
     digest = hashlib.sha256()
     for image_id, part in sorted(zip(image_ids, parts.tolist(), strict=True)):
         digest.update(f"{image_id}\t{part}\n".encode())
@@ -136,7 +136,7 @@ def digest_of_parts(image_ids: Sequence[str], parts: np.ndarray) -> str:
 
 
 def lesions_and_patients(lesion_ids: Sequence[str], patient_ids: Sequence[str]) -> list[str]:
-    """Of each image, a name for what it must not be separated from: lesions of a patient, patients with a lesion.
+    """The group from which each image must not be separated: lesions of a patient, patients with a lesion.
 
     A patient that is not known has an empty id.
     """
@@ -156,7 +156,7 @@ def lesions_and_patients(lesion_ids: Sequence[str], patient_ids: Sequence[str]) 
 
 
 def _rarest_labels(groups: Sequence[str], labels: np.ndarray) -> dict[str, int]:
-    """By group, its label; of several, the one that the fewest groups have."""
+    """The label of each group; if it has several, the rarest one."""
     pairs = set(zip(groups, labels.tolist(), strict=True))
     having = Counter(label for _, label in pairs)
     label_of: dict[str, int] = {}

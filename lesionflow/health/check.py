@@ -17,7 +17,7 @@ _ANSWER = "lesionflow answers: "
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, what was found, whether it is right and what to do about it."""
+    """A check: its subject, result, status and advice."""
 
     what: str
     found: str
@@ -26,11 +26,11 @@ class Check:
 
 
 class UnansweredError(Exception):
-    """A process that looked did not come to an end, or to a bad one; the text says how."""
+    """A checking process hung or crashed; the text says how."""
 
 
 def asked_elsewhere(function: str, *given: Any, seconds: float, environment: Mapping[str, str] | None = None) -> Any:
-    """What a function returns that is called in a process of its own, which may crash or hang.
+    """Call a function in a separate process, which may crash or hang, and return its result.
 
     function: as `package.module:name`; arguments and result are such as JSON has. Raises `UnansweredError`, with the
     last line that the process wrote.

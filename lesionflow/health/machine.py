@@ -30,7 +30,7 @@ def check_machine() -> list[Check]:
 
 
 def check_disks(cache: Path | None = None, artifacts: Path | None = None) -> list[Check]:
-    """How much room there is where files are written, whether or not the folders are there yet."""
+    """The free space where files are written, whether or not the folders exist yet."""
     folders: dict[str, Callable[[], Path]] = {
         "working folder": Path.cwd,
         "cache": lambda: cache or default_cache(),
@@ -82,7 +82,7 @@ def memory_limit() -> int | None:
 
 
 def size(count: float) -> str:
-    """Bytes for a person: `3.2 GB`."""
+    """Format bytes: `3.2 GB`."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

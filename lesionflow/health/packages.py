@@ -141,7 +141,7 @@ def check_onnxruntime() -> list[Check]:
 
 
 def onnxruntime_seen() -> dict[str, Any]:
-    """What ONNX Runtime sees, and how the bundle that ships runs on it."""
+    """ONNX Runtime's providers, and how the shipped bundle runs on them."""
     import numpy as np
     import onnxruntime
 

@@ -26,7 +26,7 @@ Crosstab = dict[str, dict[str, int]]  # value -> diagnosis -> images
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A lesion whose images disagree on what can have one value only."""
+    """A lesion whose images disagree about an attribute of the lesion."""
 
     lesion_id: str
     column: str
@@ -35,7 +35,7 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class Ages:
-    """The ages that a table gives, and those that it cannot mean."""
+    """The ages in a table, and the impossible ones."""
 
     quartiles: dict[str, tuple[float, ...]]  # by diagnosis: minimum, quartiles and maximum, in years
     not_numbers: tuple[str, ...]  # ids of images
@@ -44,7 +44,7 @@ class Ages:
 
 
 def values_of(table: pd.DataFrame, column: str) -> np.ndarray:
-    """The values of a column, `UNKNOWN` where there is none: (images,) of str."""
+    """The values of a column, `UNKNOWN` if missing: (images,) of str."""
     if column not in table.columns:
         return np.full(len(table), UNKNOWN, dtype=object)
     values = table[column].fillna("").astype(str).str.strip()
@@ -87,7 +87,7 @@ def crosstab_of_ages(values: np.ndarray, diagnoses: np.ndarray, names: Sequence[
 
 
 def describe_ages(values: np.ndarray, diagnoses: np.ndarray, image_ids: np.ndarray) -> Ages:
-    """Sum the ages up; those that are impossible count for nothing else."""
+    """Summarise the ages; impossible ones are only counted."""
     ages = _numbers(values)
     plausible = (ages >= 0) & (ages <= OLDEST)
     quartiles = {}

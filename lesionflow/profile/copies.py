@@ -21,7 +21,7 @@ from lesionflow.images.read_bytes import read_image_bytes
 
 @dataclass(frozen=True)
 class Inspection:
-    """One image file, looked at."""
+    """The findings about one image file."""
 
     format: str = ""  # as Pillow names it, or DICOM
     width: int = 0  # pixels, as the image is shown
@@ -33,7 +33,7 @@ class Inspection:
 def inspect_images(
     paths: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[list[Inspection], np.ndarray]:
-    """Look at every file, whatever is wrong with some.
+    """Inspect every file, whatever is wrong with some.
 
     Returns one inspection each and the views of their middle squares, (images, 32, 32, 3) uint8; black where an image
     cannot be decoded.
@@ -65,7 +65,7 @@ KINDS = (SAME_BYTES, SAME_PIXELS, NEARLY, LOOK_ALIKE)  # the last is listed to s
 
 @dataclass(frozen=True)
 class Copy:
-    """Two images that show the same, or look as if they did."""
+    """Two images that are, or look like, copies of each other."""
 
     image_ids: tuple[str, str]
     lesion_ids: tuple[str, str]
@@ -77,7 +77,7 @@ class Copy:
 
     @property
     def across(self) -> bool:
-        """Whether they are said to show different lesions."""
+        """Whether they are labelled as different lesions."""
         return self.lesion_ids[0] != self.lesion_ids[1]
 
     @property

@@ -54,7 +54,7 @@ class Colour:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found, in one sentence."""
+    """One finding, in one sentence."""
 
     kind: str  # a word that machines can look for
     text: str
@@ -84,12 +84,12 @@ class Description:
 
     @property
     def lesions(self) -> int:
-        """How many lesions the images show."""
+        """The number of lesions."""
         return sum(counts["lesions"] for counts in self.diagnoses.values())
 
     @property
     def duplicates_across(self) -> tuple[Copy, ...]:
-        """Copies that are said to show different lesions."""
+        """Copies that are labelled as different lesions."""
         return tuple(copy for copy in self.copies if copy.duplicate and copy.across)
 
     def as_json(self) -> dict[str, Any]:

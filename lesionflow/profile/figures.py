@@ -228,7 +228,7 @@ def _label_row(axes: Axes, text: str) -> None:
 
 
 def _show(row: Sequence[Axes], paths: Sequence[str]) -> None:
-    """Images from left to right; a frame that is left over stays empty, as one whose image cannot be decoded."""
+    """Draw images from left to right; frames left over or of undecodable images stay empty."""
     for axes in row:
         axes.set_xticks([])
         axes.set_yticks([])

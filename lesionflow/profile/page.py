@@ -38,7 +38,7 @@ def write_description(description: Description, folder: Path, overwrite: bool = 
 
 
 def description_page(description: Description) -> str:
-    """The page, from what matters most to what is good to know."""
+    """The page, most important parts first."""
     images = description.images
     count = f"{counted(len(images.table), 'image')} of {counted(description.lesions, 'lesion')}"
     head = [paragraph(f"{images.description}: {count}."), paragraph(f"Data digest {images.digest}.")]

@@ -41,7 +41,7 @@ from lesionflow.tracking.client import mlflow, registry_errors, set_again
 
 @dataclass(frozen=True)
 class Promotion:
-    """What came of asking for a promotion."""
+    """The result of a promotion."""
 
     version: Version
     decision: Verdict  # of the gates
@@ -58,7 +58,7 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Rollback:
-    """What came of going back to the champion before."""
+    """The result of a rollback."""
 
     name: str
     version: int  # restored
@@ -81,7 +81,7 @@ def challenge(
     note: str = "",
     night: Night | None = None,
 ) -> Promotion:
-    """Ask the gates, and make the challenger the champion if all are passed, or by force.
+    """Run the gates, and make the challenger the champion if it passes all of them, or by force.
 
     The verdict is kept as tags of the version, a promotion also in the history. note: why, in the user's
     words; night: images on which both are compared in place of validation.
@@ -143,7 +143,7 @@ def promote_best(challengers: list[Version]) -> tuple[Version, Verdict, Version 
 
 
 def roll_back(name: str, reason: str = "") -> Rollback:
-    """Restore the champion before the present one; `history.line_of` says which that is, also the second time.
+    """Restore the previous champion, which `history.line_of` determines, also for repeated rollbacks.
 
     Versions that were deleted since are left out. Raises `RegistryError` where there is none to go back to.
     """
@@ -190,13 +190,13 @@ def reconcile_alias(name: str) -> ChampionState:
 
 
 def how_to_force(version: Version) -> str:
-    """What a message says of a refused promotion."""
+    """The message about a refused promotion."""
     command = shlex.join(["lesionflow", "promote", version.name, str(version.number)])
     return f"to do so all the same: {command} --force --reason WHY"
 
 
 def told_replaced(name: str, number: int, by: int) -> str:
-    """What a message says of a champion that somebody replaced at the same moment."""
+    """The message about a champion that somebody else replaced at the same moment."""
     command = shlex.join(["lesionflow", "history", name])
     return f"{name}/{number} was promoted and at once replaced by {name}/{by}; see: {command}"
 
@@ -210,7 +210,7 @@ def _ask_gates(
     *,
     unreadable: bool = False,
 ) -> tuple[Version | None, Verdict]:
-    """The champion and what the gates say; unreadable: whether a champion that cannot be read is only a failed gate."""
+    """The champion and the verdict; unreadable: whether a champion that cannot be read is only a failed gate."""
     if seen.champion is None:
         return None, decide(challenger, None, config, night)
     try:

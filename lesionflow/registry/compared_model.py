@@ -68,7 +68,7 @@ _MEASURE_BOTH = "evaluate both on the same data with `lesionflow evaluate`"
 
 @dataclass(frozen=True)
 class CommonGround:
-    """On what two models of different label sets are compared: one set mapped onto the other, images of both."""
+    """The basis for comparing models with different label sets: a mapping, and the images of both."""
 
     labels: LabelSet  # the coarser set
     mapping: str  # which diagnoses of the finer one count as each of it
@@ -78,7 +78,7 @@ class CommonGround:
 def common_ground(
     first: ComparedModel, second: ComparedModel
 ) -> tuple[LabelledPredictions, LabelledPredictions, CommonGround]:
-    """Return what two models of different label sets say of the same images, in the coarser set.
+    """Return the predictions of models with different label sets for the same images, in the coarser set.
 
     The splits of one data set differ a little with its diagnoses, so that only some images of a validation part are in
     the other one too.
@@ -110,7 +110,7 @@ def common_ground(
 
 
 def why_not_comparable(first: ComparedModel, second: ComparedModel) -> str:
-    """Say why the metrics of two models cannot be compared; empty where they can."""
+    """Say why the metrics of two models cannot be compared; empty if they can."""
     ours, theirs = first.card.labels, second.card.labels
     if not ours.is_like(theirs):
         return (

@@ -13,7 +13,7 @@ GATES = "Gates"  # what help lists the options under
 
 @dataclass(frozen=True)
 class PromotionConfig:
-    """What the gates ask. Values out of range raise `UsageError` before any work starts."""
+    """Thresholds of the gates. Values out of range raise `UsageError` before any work starts."""
 
     probability: float = option(
         0.95,
@@ -42,7 +42,7 @@ USUAL = PromotionConfig()
 
 
 def check_model_name(name: str) -> str:
-    """Return a name that models can be registered under. Raises `UsageError` for one that no address can hold."""
+    """Check and return a registered model's name. Raises `UsageError` for one that no address can contain."""
     if not name.strip() or name != name.strip():
         raise UsageError(f"{name!r}: a model's name can neither be empty nor begin or end with a space")
     if address := re.fullmatch(r"(?:models:/)?([^@/:']+)/(\d+)", name):  # what messages call a version

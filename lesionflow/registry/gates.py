@@ -30,7 +30,7 @@ _ROUNDING = 1e-9  # so that a loss of exactly the margin is none that exceeds it
 
 @dataclass(frozen=True)
 class Gate:
-    """What one gate says."""
+    """The result of one gate."""
 
     name: str
     passed: bool
@@ -51,7 +51,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Night:
-    """What models say of images that were scored by all of them, and whose diagnoses came later."""
+    """Predictions of several models for the same images, whose diagnoses came later."""
 
     name: str  # of the report
     said: Mapping[str, LabelledPredictions]  # by a model's label
@@ -65,7 +65,7 @@ def decide(
     config: PromotionConfig = USUAL,
     night: Night | None = None,
 ) -> Verdict:
-    """Ask the gates whether the challenger replaces the champion: all have to be passed.
+    """Decide whether the challenger replaces the champion: it must pass all gates.
 
     Only what both say of the same validation images is compared. Against no champion, and with real data against a
     champion of demo data, the gates that compare are passed.
@@ -139,7 +139,7 @@ def _as_of(said: LabelledPredictions, labels: LabelSet) -> LabelledPredictions:
 
 
 def _open(why: str, challenger: ComparedModel) -> tuple[Gate, ...]:
-    """The gates that compare, where there is nothing to compare with."""
+    """The comparing gates, if there is nothing to compare with."""
     metrics, labels = challenger.card.metrics["validation"], challenger.card.labels
     named = {"balanced accuracy": metrics.get(DECIDING)}
     if labels.not_to_miss:
@@ -206,7 +206,7 @@ def _calibrated(challenger: ComparedModel, config: PromotionConfig) -> Gate:
 
 
 def _stable(challenger: ComparedModel, config: PromotionConfig) -> tuple[Gate, ...]:
-    """The gate that `--stability-ceiling` asks for, or none."""
+    """The gate of `--stability-ceiling`, if given."""
     limit = config.stability_ceiling
     if limit is None:
         return ()

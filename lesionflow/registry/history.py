@@ -47,13 +47,13 @@ class Change:
 
     @property
     def sort_key(self) -> tuple[int, str]:
-        """What changes are sorted by."""
+        """Sort key of changes."""
         return self.number, self.key
 
 
 @dataclass(frozen=True)
 class ChampionState:
-    """What the registry says of a model's champion at one moment."""
+    """The state of a model's champion in the registry at one moment."""
 
     changes: tuple[Change, ...] = ()  # oldest first
     champion: int | None = None  # the version that has the alias
@@ -77,7 +77,7 @@ def read_state(name: str) -> ChampionState:
 
 
 def record(name: str, version: int, decision: str, reason: str, seen: ChampionState) -> Change:
-    """Write a change into the history; seen: what the one who decided on it saw."""
+    """Write a change into the history; seen: the state on which the decision was based."""
     now = datetime.datetime.now(datetime.UTC)
     number = 1 + max((change.number for change in seen.changes), default=0)
     key = f"champion_{number:06d}_{now:%Y%m%dT%H%M%S.%f}Z_{secrets.token_hex(4)}"
@@ -97,7 +97,7 @@ def record(name: str, version: int, decision: str, reason: str, seen: ChampionSt
 def tag_verdict(
     name: str, number: int, verdict: Verdict, what: str, note: str = "", against: Version | None = None
 ) -> None:
-    """Keep a verdict with the version that it is about.
+    """Save a verdict with its version.
 
     what: KEPT_BACK or a word of `history`; against: the version it was measured against. Tags of an earlier verdict of
     which this one says nothing are taken away.
@@ -151,7 +151,7 @@ def line_of(state: ChampionState) -> list[int]:
 
 
 def checked_reason(text: str) -> str:
-    """What a user gives as a reason, on one line. Raises `UsageError` for one that is too long to keep."""
+    """A user's reason, on one line. Raises `UsageError` if it is too long to store."""
     reason = " ".join(text.split())
     if len(reason) > LONGEST_REASON:
         raise UsageError(f"--reason has {len(reason)} characters; the registry keeps {LONGEST_REASON}")
@@ -159,7 +159,7 @@ def checked_reason(text: str) -> str:
 
 
 def user_name() -> str:
-    """The user of the tracking server, else who is logged in here; without the domain that some put behind it."""
+    """The user of the tracking server, or else the one logged in here, without a domain."""
     if known := os.environ.get("MLFLOW_TRACKING_USERNAME"):
         return known.partition("@")[0]
     try:
@@ -169,7 +169,7 @@ def user_name() -> str:
 
 
 def _change(key: str, value: str) -> Change | None:
-    """A change from its tag; None for a tag that is something else."""
+    """A change from its tag; None for other tags."""
     matched = _KEY.fullmatch(key)
     if not matched:
         return None

@@ -100,7 +100,7 @@ def _champion(name: str, tracking_uri: str) -> dict[str, Any] | None:
 
 
 def _interrupted() -> dict[str, Any]:
-    """Trainings that did not come to their end, newest first: how many, and the ids of the first."""
+    """Interrupted trainings, newest first: their number, and the ids of the first."""
     with registry_errors("looking for interrupted trainings"):
         runs = mlflow.search_runs(
             search_all_experiments=True, filter_string="attributes.status != 'FINISHED'", output_format="list",

@@ -29,7 +29,7 @@ _STORES = {
 
 @dataclass(frozen=True)
 class Url:
-    """An object of a store, or what its objects' names begin with; has the names of `pathlib.Path` for its parts.
+    """An object of a store, or a prefix of its objects' names; its parts are named as in `pathlib.Path`.
 
     What is in front of the first slash is the bucket. There is no escaping: a name is what the store calls the object.
     """
@@ -70,7 +70,7 @@ class Url:
 
     @property
     def name(self) -> str:
-        """What follows the last slash."""
+        """The name after the last slash."""
         return self.key.rpartition("/")[2]
 
     @property
@@ -80,7 +80,7 @@ class Url:
 
     @property
     def parent(self) -> Url:
-        """What precedes the last slash."""
+        """The location before the last slash."""
         return Url(self.scheme, self.bucket, self.key.rpartition("/")[0])
 
     def with_name(self, name: str) -> Url:
@@ -96,7 +96,7 @@ Location = Path | Url
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is meant for a URL: letters, then `://`; or of a file, in any way to write it."""
+    """Whether a text is meant as a URL: letters, then `://`, or `file:` in any spelling."""
     return ("://" in text and _URL.fullmatch(text) is not None) or is_file_url(text)
 
 
@@ -106,7 +106,7 @@ def is_file_url(text: str) -> bool:
 
 
 def is_store(scheme: str) -> bool:
-    """Whether URLs that begin so are of a store that is read."""
+    """Whether URLs with this scheme are of a supported store."""
     return scheme in _STORES
 
 
@@ -140,7 +140,7 @@ def local_address(path: Path) -> str:
 
 
 def is_denied(path: str | os.PathLike[str]) -> bool:
-    """Whether nobody may tell what a path leads to: a folder on the way may not be entered."""
+    """Whether a path is inaccessible because a folder on the way may not be entered."""
     try:
         os.stat(path)
     except OSError as error:

@@ -53,7 +53,7 @@ def read(location: Location, start: int = 0, end: int | None = None) -> bytes:
 
 
 def write(url: Url, content: bytes, overwrite: bool = True) -> None:
-    """Write an object, whole or not at all.
+    """Write an object atomically.
 
     Raises `OSError`: `FileExistsError` without `overwrite` where it exists. Where the store knows no conditional
     writes, an object that comes into being between the look and the write is overwritten.
@@ -102,7 +102,7 @@ def local_copy(location: Location) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder in the system's one for temporary files (`TMPDIR`); it is gone after the block."""
+    """A folder in the system's temporary folder (`TMPDIR`); it is removed after the block."""
     try:
         folder = tempfile.TemporaryDirectory(prefix="lesionflow-", ignore_cleanup_errors=True)
     except OSError as error:
@@ -115,13 +115,13 @@ def temporary_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def temporary_file(suffix: str = "") -> Iterator[Path]:
-    """The path of a file to write, in the system's folder for such (`TMPDIR`); it is gone after the block."""
+    """The path of a file to write, in the system's temporary folder (`TMPDIR`); it is removed after the block."""
     with temporary_folder() as folder:
         yield folder / f"content{suffix}"
 
 
 def is_file(location: Location) -> bool:
-    """Whether there is such a file or object. Raises `OSError` where that cannot be told."""
+    """Whether a file or object exists. Raises `OSError` if that cannot be determined."""
     try:
         # From Python 3.14 on, `Path.is_file` says no where it cannot tell.
         return stat.S_ISREG(os.stat(location).st_mode) if isinstance(location, Path) else _size(location) >= 0
@@ -253,7 +253,7 @@ def _entries(folder: Url) -> list[str]:
 
 
 def prefetch_map(location: Location, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """What a function gives for each item, in order; it reads a store some items ahead, and a disk as it is asked."""
+    """Apply a function to each item, in order; reads ahead from a store, but not from a disk."""
     if isinstance(location, Path):
         yield from map(function, items)
         return
@@ -364,7 +364,7 @@ _NETWORK = ("botocore", "aiobotocore", "aiohttp", "google", "requests", "urllib3
 
 
 class TroubleError(OSError):
-    """No answer, or that of a store which is not well."""
+    """Whether a store did not answer, or answered with a failure of its own."""
 
 
 @contextlib.contextmanager
@@ -379,12 +379,12 @@ def translate_errors(url: Url) -> Iterator[None]:
 
 
 def no_bucket(url: Url) -> StoreError:
-    """What is raised where a URL names no bucket that there is."""
+    """The error for a bucket that does not exist."""
     return StoreError(f"{url.store}: there is no such bucket; see to its name and to the store's address")
 
 
 def _ours(error: Exception, url: Url) -> OSError:
-    """The same failure without the text of packages that know secrets."""
+    """The same error without the text of client packages, which may contain secrets."""
     code = _code(error)
     if code in _NO_BUCKET or (isinstance(error, FileNotFoundError) and not url.key):
         return no_bucket(url)
@@ -412,7 +412,7 @@ def _ours(error: Exception, url: Url) -> OSError:
 
 
 def _code(error: BaseException) -> str:
-    """The store's word for a failure, or its number, or the name of the exception."""
+    """The store's code for an error, or its status, or the name of the exception."""
     cause: BaseException | None = error
     while cause is not None:
         response = getattr(cause, "response", None)
