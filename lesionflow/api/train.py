@@ -26,7 +26,7 @@ from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.report_pictures import learning_picture
-from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE, Card
+from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE
 from lesionflow.options import SEPARATOR, listed
 from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import write_description
@@ -39,10 +39,10 @@ from lesionflow.registry.versions import SCORED, Resolved, Version, opened
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import without_password
 from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished, telling_what_moved
-from lesionflow.tracking.runs import log_configuration, read_configuration_text
+from lesionflow.tracking.runs import log_configuration
 from lesionflow.tracking.tracking_store import connect, kept_settings
 from lesionflow.training.backend import import_keras, prepare_backend
-from lesionflow.training.config import ALL, TrainingConfig, read_settings
+from lesionflow.training.config import ALL, TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -107,15 +107,6 @@ def train(
     config, digests = _with_named_models(config, tracking_uri)
     config = _prepared(config, console)
     return _train(config, digests, None, registered_model, console, address=address, experiment=experiment, cache=cache)
-
-
-def read_configuration(source: str, tracking_uri: str | None = None) -> dict[str, Any]:
-    """The values of a YAML file, or of the file that a run keeps as `runs:/RUN_ID/config.yaml`, by option.
-
-    Besides fields of `TrainingConfig`, they may be `experiment` and `registered_model`. Raises `UsageError` if the file
-    is not a configuration, `RegistryError` if the run does not exist or has no such file.
-    """
-    return read_settings(read_configuration_text(source, tracking_uri), source)
 
 
 @kept_settings()
@@ -323,7 +314,9 @@ def _train(
         mark_begun(config, registered_model, digests)
         check_may_register(registered_model)
         with _telling_how_to_resume(run_id, address, console):
-            _log_description(description)
+            with tempfile.TemporaryDirectory() as folder:
+                write_description(description, Path(folder))
+                tracking.log_files(Path(folder), "data")
             for name in config.networks:
                 found = find_trained(runs[name]) if name in runs else None
                 if found:
@@ -341,8 +334,10 @@ def _train(
                 histories[name] = found[1]
             best, verdict, before = _promote_best(trained)
             if several:
-                metrics = {f"{v.card.network}/{k}": m for v in trained for k, m in _deciding(v.card).items()}
-                tracking.log_metrics(metrics)
+                tracking.log_metrics({
+                    f"{each.card.network}/{part}_{DECIDING}": each.card.metrics[part][DECIDING].value
+                    for each in trained for part in ("validation", "test")
+                })  # fmt: skip
                 picture = learning_picture(f"{title} on {images.description}", histories)
                 tracking.log_picture(picture.name, picture.png())
     return Trained(tuple(trained), best, verdict, before, address)
@@ -383,13 +378,3 @@ def _promote_best(trained: list[Version]) -> tuple[Version, Verdict, Version | N
         raise RegistryError(
             f"{error}; {best.label} is registered, to ask whether it becomes champion: {again}"
         ) from error
-
-
-def _log_description(description: Description) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        write_description(description, Path(folder))
-        tracking.log_files(Path(folder), "data")
-
-
-def _deciding(card: Card) -> dict[str, float]:
-    return {f"{part}_{DECIDING}": card.metrics[part][DECIDING].value for part in ("validation", "test")}

@@ -98,16 +98,12 @@ class _Commands(click.Group):
                 )
 
 
-def _with_dashes(name: str) -> str:
-    """`mlflow run . -P image_size=96` arrives as --image_size."""
-    return name.replace("_", "-")
-
-
 @click.group(
     cls=_Commands,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "token_normalize_func": _with_dashes,
+        # `mlflow run . -P image_size=96` arrives as --image_size
+        "token_normalize_func": lambda name: name.replace("_", "-"),
         "auto_envvar_prefix": "LESIONFLOW",
     },
 )

@@ -64,7 +64,7 @@ def download(folder: Path, accept_licence: bool, **options: Any) -> None:
     click.echo(f"go on with: lesionflow {what} {shlex.quote(str(found.folder))}")
 
 
-_WITH_REPORT = ("labels", "resamples", "overwrite")  # of the options of an evaluation
+_WITH_REPORT = ("labels", "resamples", "overwrite", "tracking_uri")  # of the options of an evaluation
 SHOW = ""  # what `--labels` stands for without a file
 
 
@@ -154,8 +154,6 @@ def evaluate(
     report: Path | None,
     truth: Path | None,
     sampled: Path | None,
-    tracking_uri: str | None,
-    cache: Path | None,
     **options: Any,
 ) -> None:
     """Measure a model on labelled images, with 95 % intervals from a bootstrap over lesions.
@@ -182,36 +180,27 @@ def evaluate(
     if report or truth or sampled:
         if not (report and truth) or model or data:
             raise UsageError("give --report and --truth, both and without MODEL and DATA: the report names its model")
-        _evaluate_report(ctx, report, truth, sampled, out, tracking_uri, options)
+        options.pop("cache")  # nothing is decoded
+        for name in options:
+            if name not in _WITH_REPORT and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+                raise UsageError(
+                    f"--{name.replace('_', '-')} is about scoring, which --report does not do; leave it out"
+                )
+        from lesionflow.api.later_truth import PAGE_FILE, evaluate_report
+
+        chosen = {name: options[name] for name in _WITH_REPORT}
+        measured = evaluate_report(report, truth, out, sampled=sampled, **chosen)
+        _print_metrics(measured.about, measured.metrics, measured.truth.notes)
+        if out is not None:
+            click.echo(f"look at {out / PAGE_FILE}")
         return
     if model is None or data is None:
         raise UsageError("give MODEL and DATA; or --report and --truth, to measure what was scored already")
     from lesionflow.api.evaluate import evaluate
     from lesionflow.evaluation.evaluate import PAGE_FILE
 
-    found = evaluate(model, data, out, tracking_uri=tracking_uri, cache=cache, **options)
+    found = evaluate(model, data, out, **options)
     _print_metrics(found.about, found.metrics, found.all_warnings)
-    if out is not None:
-        click.echo(f"look at {out / PAGE_FILE}")
-
-
-def _evaluate_report(
-    ctx: click.Context,
-    report: Path,
-    truth: Path,
-    sampled: Path | None,
-    out: Path | None,
-    tracking_uri: str | None,
-    options: Mapping[str, Any],
-) -> None:
-    for name in options:
-        if name not in _WITH_REPORT and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise UsageError(f"--{name.replace('_', '-')} is about scoring, which --report does not do; leave it out")
-    from lesionflow.api.later_truth import PAGE_FILE, evaluate_report
-
-    chosen = {name: options[name] for name in _WITH_REPORT}
-    found = evaluate_report(report, truth, out, sampled=sampled, tracking_uri=tracking_uri, **chosen)
-    _print_metrics(found.about, found.metrics, found.truth.notes)
     if out is not None:
         click.echo(f"look at {out / PAGE_FILE}")
 

@@ -37,10 +37,8 @@ if TYPE_CHECKING:
     from lesionflow.api.later_truth import ReportComparison
     from lesionflow.diagnoses import LabelSet
     from lesionflow.evaluation.metrics import Difference
-    from lesionflow.registry.champion import Promotion
     from lesionflow.registry.compared_model import ComparedModel
     from lesionflow.registry.gates import Verdict
-    from lesionflow.registry.history import ChampionState
     from lesionflow.registry.versions import Version
 
 PARTS = ("validation", "test")  # of which cards have metrics worth comparing
@@ -275,9 +273,7 @@ def _differences(title: str, differences: Mapping[str, Difference], labels: Labe
 @experiment_option(", for a bundle without a run")
 @tracking_uri_option
 @migrate_option
-def register(
-    bundle: str, registered_model: str | None, challenge: bool, experiment: str, tracking_uri: str | None, migrate: bool
-) -> None:
+def register(bundle: str, **options: Any) -> None:
     """Register a bundle on disk: one that a training could not register, or one from elsewhere.
 
     BUNDLE is the folder that the training's message named, the folder of any bundle, a download of 'mlflow artifacts
@@ -292,10 +288,7 @@ def register(
     """
     from lesionflow.api.register import register
 
-    done = register(
-        bundle, registered_model=registered_model, challenge=challenge, tracking_uri=tracking_uri,
-        experiment=experiment, migrate=migrate,
-    )  # fmt: skip
+    done = register(bundle, **options)
     version = done.version
     if done.already:
         click.echo(f"{version.label} ({version.card.network}) is this very bundle; it was registered before")
@@ -353,7 +346,10 @@ def promote(name: str, version: int, **options: Any) -> None:
     if promotion.already:
         click.echo(f"{promotion.decision.reason}; nothing changed")
         return
-    _print_gates(promotion)
+    for gate in promotion.decision.gates:
+        values = "" if gate.figure is None or gate.limit is None else f"{gate.figure:.4f}, limit {gate.limit:.4f}"
+        click.echo(f"{'passed' if gate.passed else 'FAILED'}  {gate.name:22}{values}".rstrip())
+        click.echo(click.wrap_text(gate.reason, 80, "        ", "        "))
     warn(filter(None, [promotion.decision.warning]))
     if not promotion.promoted:
         reasons = promotion.decision.reason
@@ -406,27 +402,14 @@ def history(name: str, tracking_uri: str | None) -> None:
     from lesionflow.api.promote import history
 
     state = history(name, tracking_uri=tracking_uri)
-    _warn_of_others(name, state)
+    if not state.agrees:  # the alias is not where the last change has put it
+        where = f"is {name}/{state.champion}" if state.champion is not None else "is none"
+        click.secho(f"warning: the champion {where}; that change was not lesionflow's", err=True, fg="yellow")
     for change in reversed(state.changes):
         before = f", after {name}/{change.before}" if change.before is not None else ""
         click.echo(f"{change.when}  {name}/{change.version} {change.decision} by {change.who}{before}")
         if change.reason:
             click.echo(click.wrap_text(change.reason, 80, "    ", "    "))
-
-
-def _warn_of_others(name: str, state: ChampionState) -> None:
-    """Warn if the alias is not where the last change has put it."""
-    if state.agrees:
-        return
-    where = f"is {name}/{state.champion}" if state.champion is not None else "is none"
-    click.secho(f"warning: the champion {where}; that change was not lesionflow's", err=True, fg="yellow")
-
-
-def _print_gates(promotion: Promotion) -> None:
-    for gate in promotion.decision.gates:
-        values = "" if gate.figure is None or gate.limit is None else f"{gate.figure:.4f}, limit {gate.limit:.4f}"
-        click.echo(f"{'passed' if gate.passed else 'FAILED'}  {gate.name:22}{values}".rstrip())
-        click.echo(click.wrap_text(gate.reason, 80, "        ", "        "))
 
 
 @command(short_help="Export a model: bundle, other runtimes, hub.")
@@ -436,9 +419,7 @@ def _print_gates(promotion: Promotion) -> None:
 @options_of(ExportConfig)
 @cache_option
 @tracking_uri_option
-def export(
-    model: str, folder: Path | None, out: Path | None, tracking_uri: str | None, cache: Path | None, **options: Any
-) -> None:
+def export(model: str, folder: Path | None, out: Path | None, **options: Any) -> None:
     """Export a MODEL to FOLDER, which must be new or empty.
 
     MODEL is given as for 'lesionflow score --model'. With bundle, every file is copied and verified; the copy can be
@@ -458,7 +439,7 @@ def export(
         raise UsageError(f"FOLDER is {folder}, and --out is {out}: name one")
     if (folder := folder or out) is None:
         raise UsageError("export: name the folder to write, as --out FOLDER")
-    done = export(model, folder, tracking_uri=tracking_uri, cache=cache, **options)
+    done = export(model, folder, **options)
     click.echo(f"{done.label}: {', '.join(done.files)} in {done.folder}")
     if done.parity:
         click.echo(

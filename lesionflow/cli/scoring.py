@@ -36,9 +36,7 @@ SOME_IMAGES_FAILED = 3  # exit code; 0 all went well, 1 failed, 2 wrong usage
 @options_of(ScoringConfig)
 @tracking_uri_option
 @click.pass_context
-def score(
-    ctx: click.Context, source: str, out: str, model: str, tracking_uri: str | None, quiet: bool, **options: Any
-) -> None:
+def score(ctx: click.Context, source: str, out: str, quiet: bool, **options: Any) -> None:
     """Score images into a report with one row for every image.
 
     SOURCE is a folder, a zip archive, an image, a quoted pattern such as 'scans/**/*.png', @LIST (a file of paths, one
@@ -59,7 +57,7 @@ def score(
     """
     from lesionflow.api.score import score
 
-    summary = score(source, out, model=model, tracking_uri=tracking_uri, quiet=quiet, **options)
+    summary = score(source, out, quiet=quiet, **options)
     _warn_of_unread(summary)
     if not quiet:
         _print_summary(summary, out, options["group_by"], part=options["shard"])
@@ -76,9 +74,7 @@ def score(
 @options_of(ReportConfig)
 @tracking_uri_option
 @click.pass_context
-def merge(
-    ctx: click.Context, parts: str, out: str | None, tracking_uri: str | None, quiet: bool, **options: Any
-) -> None:
+def merge(ctx: click.Context, parts: str, out: str | None, quiet: bool, **options: Any) -> None:
     """Merge the parts that 'lesionflow score --shard I/N' scored into one report.
 
     OUT is the --out of the parts. Nothing is scored. All parts must be complete and have the same model, options and
@@ -97,7 +93,7 @@ def merge(
     from lesionflow.api.merge import merge
 
     try:
-        summary = merge(parts, to=out, tracking_uri=tracking_uri, quiet=quiet, **options)
+        summary = merge(parts, to=out, quiet=quiet, **options)
     except KeyboardInterrupt as stopped:
         raise type(stopped)("stopped; what the parts have done is kept") from stopped
     _warn_of_unread(summary)
@@ -149,7 +145,7 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
 @options_of(WebConfig)
 @tracking_uri_option
 @cache_option
-def web(model: str, out: Path, tracking_uri: str | None, cache: Path | None, **options: Any) -> None:
+def web(model: str, out: Path, **options: Any) -> None:
     """Make a web page that scores images with a MODEL in the browser, and sends nothing to anybody.
 
     MODEL is given as for 'lesionflow score --model'. The folder holds everything that the page needs: open its
@@ -163,7 +159,7 @@ def web(model: str, out: Path, tracking_uri: str | None, cache: Path | None, **o
     """
     from lesionflow.api.web import web
 
-    made = web(model, out, cache=cache, tracking_uri=tracking_uri, **options)
+    made = web(model, out, **options)
     click.echo(f"{counted(len(made.files), 'file')}, {made.size / 1e6:.0f} MB: open {made.folder / made.files[0]}")
 
 
@@ -177,9 +173,7 @@ def web(model: str, out: Path, tracking_uri: str | None, cache: Path | None, **o
 @options_of(ExplanationConfig)
 @tracking_uri_option
 @click.pass_context
-def explain(
-    ctx: click.Context, images: tuple[str, ...], out: Path, model: str, tracking_uri: str | None, **options: Any
-) -> None:
+def explain(ctx: click.Context, images: tuple[str, ...], out: Path, **options: Any) -> None:
     """Draw a picture for each image: a map of what the call depends on, the probabilities, and the decision.
 
     IMAGE is anything that 'lesionflow score' accepts: an image, a folder, a pattern, @LIST, a table. The map shows how
@@ -195,7 +189,7 @@ def explain(
     """
     from lesionflow.api.explain import explain
 
-    done = explain(images, out, model=model, tracking_uri=tracking_uri, on_image=_print_explained, **options)
+    done = explain(images, out, on_image=_print_explained, **options)
     failed = sum(each.picture is None for each in done)
     click.echo(f"{len(done) - failed} drawn, {failed} failed", err=True)
     if failed:
@@ -222,7 +216,7 @@ ALARM_EXIT_CODE = 4
 @options_of(MonitorConfig)
 @tracking_uri_option
 @click.pass_context
-def monitor(ctx: click.Context, reports: tuple[Path, ...], out: Path, tracking_uri: str | None, **options: Any) -> None:
+def monitor(ctx: click.Context, reports: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Compare nights of scoring with the first ones and with validation, and estimate metrics without labels.
 
     REPORTs are written by 'lesionflow score', one per night, and given in chronological order. Images with the same
@@ -239,7 +233,7 @@ def monitor(ctx: click.Context, reports: tuple[Path, ...], out: Path, tracking_u
     """
     from lesionflow.api.monitor import PAGE_FILE, monitor
 
-    found = monitor(reports, out, tracking_uri=tracking_uri, **options)
+    found = monitor(reports, out, **options)
     warn(found.notes)
     last = found.nights[-1]
     alarmed = [each.night.name for each in found.nights if each.alarms]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,7 +20,7 @@ from lesionflow.cli.options import (
 from lesionflow.cli.registry import print_verdict
 from lesionflow.cli.values import CONFIGURATION
 from lesionflow.errors import UsageError
-from lesionflow.training.config import LOCATIONS, REPEATING, TrainingConfig
+from lesionflow.training.config import LOCATIONS, REPEATING, TrainingConfig, read_settings
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,15 +48,7 @@ WITH_RESUME = {"resume", *LOCATIONS, "tracking_uri", "migrate", "cache"}
 @migrate_option
 @cache_option
 @click.pass_context
-def train(
-    ctx: click.Context,
-    config: str | None,
-    resume: str | None,
-    tracking_uri: str | None,
-    migrate: bool,
-    cache: Path | None,
-    **settings: Any,
-) -> None:
+def train(ctx: click.Context, config: str | None, resume: str | None, **settings: Any) -> None:
     """Train networks, track the runs and register the models; the best one can become champion.
 
     Every epoch saves a checkpoint in the run; --resume continues an interrupted training from the last one, in the same
@@ -73,35 +64,30 @@ def train(
       lesionflow train --config runs:/2f6c1d0e8b3a4c5f9d7e6a1b0c2d3e4f/config.yaml
       lesionflow train --resume 2f6c1d0e8b3a4c5f9d7e6a1b0c2d3e4f
     """
-    from lesionflow.api import train as api
+    from lesionflow.api.train import resume as resume_training
+    from lesionflow.api.train import train
+    from lesionflow.tracking.runs import read_configuration_text
 
     typed = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     surrounding = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT}
-    where: dict[str, Any] = {"tracking_uri": tracking_uri, "migrate": migrate, "cache": cache}
+    where: dict[str, Any] = {name: settings.pop(name) for name in ("tracking_uri", "migrate", "cache")}
     if resume is None:
         if config is not None:
-            read = api.read_configuration(config, tracking_uri)
-            _tell_overruled(config, {name for name in typed & read.keys() if settings[name] != read[name]})
+            read = read_settings(read_configuration_text(config, where["tracking_uri"]), config)
+            # `mlflow run` gives defaults that nobody typed
+            if overruled := sorted(name for name in typed & read.keys() if settings[name] != read[name]):
+                click.echo(f"{config}: overruled by what was given: {', '.join(overruled)}", err=True)
             settings |= {name: value for name, value in read.items() if name not in typed | surrounding}
         names = {name: settings.pop(name) for name in ("experiment", "registered_model")}
-        trained = api.train(TrainingConfig(**settings), **names, **where)
+        trained = train(TrainingConfig(**settings), **names, **where)
     else:
-        _refuse(typed - WITH_RESUME)
+        if refused := ["--" + name.replace("_", "-") for name in sorted(typed - WITH_RESUME)]:
+            raise UsageError(
+                f"--resume goes on as the training was begun; leave out {', '.join(refused)}, or train anew"
+            )
         moved = (typed | surrounding).intersection(LOCATIONS)
-        trained = api.resume(resume, **{name: settings[name] for name in moved}, **where)
+        trained = resume_training(resume, **{name: settings[name] for name in moved}, **where)
     _print(trained)
-
-
-def _tell_overruled(config: str, names: set[str]) -> None:
-    """Say what of a configuration file does not count: `mlflow run` gives defaults that nobody typed."""
-    if names:
-        click.echo(f"{config}: overruled by what was given: {', '.join(sorted(names))}", err=True)
-
-
-def _refuse(given: set[str]) -> None:
-    if given:
-        names = ", ".join("--" + name.replace("_", "-") for name in sorted(given))
-        raise UsageError(f"--resume goes on as the training was begun; leave out {names}, or train anew")
 
 
 def _print(trained: Trained) -> None:
