@@ -16,7 +16,7 @@ from lesionflow.monitoring.image_sample import ImageSample
 from lesionflow.monitoring.limits import MonitorConfig, read_limits
 from lesionflow.monitoring.nights import Night, check_same, read_nights, sample_of_validation
 from lesionflow.monitoring.page import watch_json, watch_page
-from lesionflow.monitoring.performance import Scored, estimate_performance
+from lesionflow.monitoring.performance import estimate_performance
 from lesionflow.monitoring.watch import GIVEN, VALIDATION, Reference, Watch, watch
 from lesionflow.options import listed
 from lesionflow.scoring.review_sample import SAMPLE_COLUMNS
@@ -75,7 +75,11 @@ def _monitor(
         raise DataError("no report; name one for each night, in the order of time")
     images = ImageSample(config.images, out) if config.images else None
     nights = read_nights([file for file in files if file not in lists], images)
-    notes = [] if images is None else _keep(images)
+    notes = []
+    if images is not None:
+        images.save()
+        if gone := images.unreachable:
+            notes.append(f"{counted(gone, 'image')} could not be measured, not being where the reports say")
     if lists:
         notes.append(f"lists of --sample are no nights, and are left out: {first_few(lists)}")
     given = None if config.reference is None else _reference(config.reference, nights, tracking_uri, notes)
@@ -94,14 +98,6 @@ def _is_review_sample(file: Path) -> bool:
             return lines.readline(100).rstrip("\n") == ",".join(SAMPLE_COLUMNS)
     except OSError:  # which reading it as a report explains
         return False
-
-
-def _keep(images: ImageSample) -> list[str]:
-    """Save the measurements; returns a note on images that are gone."""
-    images.save()
-    if not images.unreachable:
-        return []
-    return [f"{counted(images.unreachable, 'image')} could not be measured, not being where the reports say"]
 
 
 def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, notes: list[str]) -> Reference | None:
@@ -124,8 +120,7 @@ def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, n
     if said is None:
         notes.append(f"{resolved.label} came without what it says of its validation part: the first nights alone count")
         return None
-    scored = Scored(said.probabilities, said.called, said.malignant_probability, said.malignant)
-    estimates = {name: estimate.value for name, estimate in estimate_performance(scored).items()}
+    estimates = {name: estimate.value for name, estimate in estimate_performance(said).items()}
     return Reference(VALIDATION, f"of {resolved.label}", sample_of_validation(said, classes), estimates)
 
 

@@ -23,9 +23,9 @@ from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.evaluation.leaks import find_leak
-from lesionflow.evaluation.learning import History
+from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import DECIDING
-from lesionflow.evaluation.report_pictures import learning_picture
+from lesionflow.evaluation.report_pictures import picture_of
 from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE
 from lesionflow.options import SEPARATOR, listed
 from lesionflow.profile.description import Description, describe_images
@@ -338,8 +338,8 @@ def _train(
                     f"{each.card.network}/{part}_{DECIDING}": each.card.metrics[part][DECIDING].value
                     for each in trained for part in ("validation", "test")
                 })  # fmt: skip
-                picture = learning_picture(f"{title} on {images.description}", histories)
-                tracking.log_picture(picture.name, picture.png())
+                curves = learning_curves(f"{title} on {images.description}", histories)
+                tracking.log_picture("learning_curves", picture_of("learning_curves", curves).png())
     return Trained(tuple(trained), best, verdict, before, address)
 
 

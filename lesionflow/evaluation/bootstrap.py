@@ -131,19 +131,13 @@ class Curve:
         area = np.vecdot(self.controls.astype(np.float64), 2 * self._found - self.cases) / 2
         return ratio(area, self._all * self._others)
 
-    def auc_above(self, sensitivity: float) -> np.ndarray:
-        """The area under the part of the ROC curve above a sensitivity, as a share of the whole square."""
-        return self._area_above(sensitivity, 0.0)
+    def area_above(self, sensitivity: float, down_to: float = 0.0) -> np.ndarray:
+        """The area under the part of the ROC curve above a sensitivity: (weightings,).
 
-    def partial_auc(self, sensitivity: float) -> np.ndarray:
-        """The area between the ROC curve and that sensitivity, where the curve is above it: (weightings,).
-
-        At most 1 - sensitivity. As the ISIC 2024 challenge scored with a sensitivity of 0.8
+        down_to: the sensitivity at which the area ends below, the axis unless given. Where it is the same, the area is
+        at most 1 - sensitivity, as the ISIC 2024 challenge scored with 0.8
         (https://www.kaggle.com/competitions/isic-2024-challenge/overview/evaluation).
         """
-        return self._area_above(sensitivity, sensitivity)
-
-    def _area_above(self, sensitivity: float, down_to: float) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
             rate = self._found / self._all[:, None]
             before = (self._found - self.cases) / self._all[:, None]

@@ -19,14 +19,13 @@ from lesionflow.datasets.label_table import ATTRIBUTES
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.evaluation.call_strength import call_strengths
-from lesionflow.evaluation.contact_sheet import worst_mistakes
-from lesionflow.evaluation.heatmaps import occlusion_heatmap, typical_images
+from lesionflow.evaluation.heatmaps import heatmap_sheet, occlusion_heatmap, typical_images
 from lesionflow.evaluation.label_mapping import LabelMapping
-from lesionflow.evaluation.learning import History
+from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import measure
 from lesionflow.evaluation.report import Evaluation, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
-from lesionflow.evaluation.report_pictures import heatmaps_picture, learning_picture, mistakes_picture, numeric_pictures
+from lesionflow.evaluation.report_pictures import contact_sheet, numeric_pictures, picture_of, worst_mistakes
 from lesionflow.evaluation.shift import measure_shift
 from lesionflow.evaluation.slices import largest_gaps, slices
 from lesionflow.evaluation.stability import CHANGES, measure_stability
@@ -163,23 +162,16 @@ def _asked(
     answers = decide(logits, distances, predictor.calibration, card.prior, card.labels)
     uncalibrated = softmax(logits)  # (images, classes)
     if how.pool is not None:
-        part, answers, uncalibrated = _pooled(predictor, part, answers, uncalibrated, how.pool)
+        part, lesion_of = part.lesions()
+        groups = (lesion_of, len(part.members), how.pool)
+        answers = pool_predictions(answers, *groups, predictor.calibration, card.prior)
+        uncalibrated = pool_probabilities(uncalibrated, *groups, card.labels.malignant_indices)
     table, labels = part.table, part.labels
     if mapping is not None and mapping.of_model:
         answers, uncalibrated = mapping.of_predictions(answers), mapping.of_probabilities(uncalibrated)
     elif mapping is not None:
         labels = mapping.indices[labels]
     return part, with_labels(answers, table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), labels), uncalibrated
-
-
-def _pooled(
-    predictor: Predictor, part: EvaluatedPart, answers: Predictions, uncalibrated: np.ndarray, pool: str
-) -> tuple[EvaluatedPart, Predictions, np.ndarray]:
-    """One prediction for each lesion of a part; uncalibrated: (images, classes) probabilities."""
-    lesions, lesion_of = part.lesions()
-    card, count = predictor.card, len(lesions.members)
-    answers = pool_predictions(answers, lesion_of, count, pool, predictor.calibration, card.prior)
-    return lesions, answers, pool_probabilities(uncalibrated, lesion_of, count, pool, card.labels.malignant_indices)
 
 
 def draw_evaluation(
@@ -206,15 +198,18 @@ def draw_evaluation(
     pictures = [*numeric_pictures(evaluation)]
     thumbnails = _thumbnails(part)
     if show_images and (mistakes := worst_mistakes(said)):
-        pictures.append(mistakes_picture(evaluation, mistakes, [thumbnails(mistake.index) for mistake in mistakes]))
+        shown = [thumbnails(mistake.index) for mistake in mistakes]
+        pictures.append(picture_of("worst_mistakes", contact_sheet(evaluation.about, said, mistakes, shown)))
     if show_images:
         maps = [
             occlusion_heatmap(predict, np.asarray(part.pixels[part.members[index]]), index, int(said.labels[index]))
             for index in typical_images(said)
         ]
-        pictures.append(heatmaps_picture(evaluation, maps, [thumbnails(found.index) for found in maps]))
+        shown = [thumbnails(found.index) for found in maps]
+        pictures.append(picture_of("heatmaps", heatmap_sheet(evaluation.about, said, maps, shown)))
     if histories:
-        pictures.append(learning_picture(f"{evaluation.model} on {evaluation.data}", histories))
+        curves = learning_curves(f"{evaluation.model} on {evaluation.data}", histories)
+        pictures.append(picture_of("learning_curves", curves))
     progress(f"{part.name}: drawing {len(pictures)} pictures")
     # Drawing takes far longer than computing, and page, files and MLflow each want the same bytes: drawn once.
     drawn = tuple(dataclasses.replace(picture, content=picture.png()) for picture in pictures)

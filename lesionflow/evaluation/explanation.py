@@ -60,10 +60,11 @@ def explanation_picture(about: Explanation, card: Card, calibration: Calibration
     mapped.set_title(f"what speaks for {explained}:\n{chances}", fontsize=SMALL, loc="left")
     _draw_map(mapped, about.occlusion.drop, about.image.shape)
     _draw_bars(below.subplots(), about.said, card.prior)
+    name = about.name if len(about.name) <= LONGEST_PATH else "…" + about.name[1 - LONGEST_PATH :]
     terms = " (DEMO DATA)" if card.demo else f" ({card.licence})" if card.licence else ""
     say(
         figure,
-        f"{end_of(about.name)}\n{verdict(about.said, calibration)}",
+        f"{name}\n{verdict(about.said, calibration)}",
         f"Blue: covered by a patch of the image's mean colour, this part makes {explained} less probable; yellow: "
         "more. Lines, where odds are halved and worse: half of the greatest loss, thick: 80%. Called is the diagnosis "
         f"that {_called_by(calibration.call_strength)}.\n"
@@ -77,11 +78,6 @@ def _called_by(strength: float) -> str:
         return "is most probable"
     halfway = "" if strength == 1 else f" to the power of {strength:g}"
     return f"exceeds its share of the training images{halfway} by the largest factor"
-
-
-def end_of(path: str) -> str:
-    """As much of a path's end as a title has room for."""
-    return path if len(path) <= LONGEST_PATH else "…" + path[1 - LONGEST_PATH :]
 
 
 def verdict(said: IndexedPrediction, calibration: Calibration) -> str:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lesionflow.evaluation.contact_sheet import shortened
-from lesionflow.evaluation.plots import SMALL, canvas, say
+from lesionflow.evaluation.plots import SMALL, canvas, say, shortened
 from lesionflow.model.prediction import LabelledPredictions, Predictions
 
 if TYPE_CHECKING:

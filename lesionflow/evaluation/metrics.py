@@ -223,12 +223,12 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
     ),
     Metric(
         "malignant_auc_above_80", "the same above 80% sensitivity",
-        compute=lambda tally: tally.curve(MALIGNANT).auc_above(HIGH_SENSITIVITY),
+        compute=lambda tally: tally.curve(MALIGNANT).area_above(HIGH_SENSITIVITY),
         cases=lambda images: images.is_malignant,
     ),
     Metric(
         "malignant_partial_auc", "partial AUC above 80% sensitivity (0 to 0.2, as in ISIC 2024)",
-        compute=lambda tally: tally.curve(MALIGNANT).partial_auc(HIGH_SENSITIVITY),
+        compute=lambda tally: tally.curve(MALIGNANT).area_above(HIGH_SENSITIVITY, down_to=HIGH_SENSITIVITY),
         cases=lambda images: images.is_malignant,
     ),
     Metric(
@@ -536,14 +536,10 @@ def compare(
         if few and (metric.cases is not None or np.isnan(estimate.low)):
             found[name] = Difference(estimate.value, np.nan, np.nan, 0.5)
         else:
-            found[name] = Difference(*estimate, _share_better(metric, resampled))
+            gain = -resampled if metric.better is Better.LOWER else resampled
+            gain = gain[~np.isnan(gain)]
+            found[name] = Difference(*estimate, float(((gain > 0).mean() + (gain >= 0).mean()) / 2))
     return found
-
-
-def _share_better(metric: Metric, difference: np.ndarray) -> float:
-    gain = -difference if metric.better is Better.LOWER else difference
-    gain = gain[~np.isnan(gain)]
-    return float(((gain > 0).mean() + (gain >= 0).mean()) / 2)
 
 
 def _in_order(predictions: LabelledPredictions) -> LabelledPredictions:

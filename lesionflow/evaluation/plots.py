@@ -19,6 +19,7 @@ WIDTH = 4.6  # inches: on a telephone's 375 pixels, 8 points are still 9 pixels 
 DPI = 200
 SMALL, TEXT, TITLE = 8, 9, 10.5  # points
 GREY, PALE = "0.35", "0.75"
+LONGEST_ID = 20  # characters below a thumbnail
 FEW = 10  # images: a metric of fewer is mostly chance, and no title rests on it if there are others
 
 
@@ -81,6 +82,12 @@ def message_of(figure: Figure) -> str:
 def printable(text: str) -> str:
     """The text with a question mark for each character that Matplotlib's font cannot draw, as in some files' names."""
     return "".join(character if ord(character) in _drawable() else "?" for character in text)
+
+
+def shortened(name: str) -> str:
+    """The end of an image's id, where it differs from its neighbours', in as many characters as there is room for."""
+    name = printable(name)
+    return name if len(name) <= LONGEST_ID else "…" + name[1 - LONGEST_ID :]
 
 
 @functools.cache

@@ -159,7 +159,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "reliability": _bins(predictions),
         "reliability_before_calibration": None if evaluation.before is None else _bins(evaluation.before),
         "coverage": coverage_curve(predictions)._asdict(),
-        "shift": evaluation.shift and _shift(evaluation.shift),
+        "shift": (shift := evaluation.shift) and vars(shift) | {"scores": [vars(score) for score in shift.scores]},
         "call_strengths": strengths_json(evaluation.strengths),
         "stability": evaluation.stability and stability_json(evaluation.stability),
         "roc": {
@@ -181,10 +181,6 @@ def _mapping(mapping: LabelMapping) -> dict[str, Any]:
         "probabilities_summed": mapping.of_model,
         "not_measurable": mapping.not_measurable,
     }
-
-
-def _shift(shift: Shift) -> dict[str, Any]:
-    return vars(shift) | {"scores": [vars(score) for score in shift.scores]}
 
 
 def _provenance(evaluation: Evaluation) -> dict[str, Any]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.evaluation.contact_sheet import Mistake, contact_sheet
+from lesionflow.errors import counted
 from lesionflow.evaluation.curves import coverage_picture, malignant_roc, reliability_picture, roc_by_diagnosis
-from lesionflow.evaluation.heatmaps import Heatmap, heatmap_sheet
-from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import Place, confusion_matrix, shown_at
 from lesionflow.evaluation.plots import (
     GREY,
@@ -24,10 +23,12 @@ from lesionflow.evaluation.plots import (
     message_of,
     printable,
     say,
+    shortened,
 )
 from lesionflow.evaluation.report import Evaluation
 from lesionflow.evaluation.slices import Gap, Slice, attribute_in_words, gap_sentence
 from lesionflow.model.card import Estimate
+from lesionflow.model.prediction import LabelledPredictions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,26 +84,84 @@ def numeric_pictures(evaluation: Evaluation) -> tuple[Picture, ...]:
     }
     if evaluation.slices:
         drawn["slices"] = slices_picture(about, evaluation.slices, evaluation.gaps, evaluation.metrics)
-    return tuple(_picture(name, figure) for name, figure in drawn.items())
+    return tuple(picture_of(name, figure) for name, figure in drawn.items())
 
 
-def mistakes_picture(evaluation: Evaluation, mistakes: Sequence[Mistake], thumbnails: Sequence[np.ndarray]) -> Picture:
-    """The contact sheet of `worst_mistakes`; thumbnails: (height, width, 3) uint8 each."""
-    return _picture("worst_mistakes", contact_sheet(evaluation.about, evaluation.predictions, mistakes, thumbnails))
-
-
-def heatmaps_picture(evaluation: Evaluation, maps: Sequence[Heatmap], images: Sequence[np.ndarray]) -> Picture:
-    """The sheet of heatmaps; images: (height, width, 3) uint8 each, of any size."""
-    return _picture("heatmaps", heatmap_sheet(evaluation.about, evaluation.predictions, maps, images))
-
-
-def learning_picture(about: str, histories: Mapping[str, History]) -> Picture:
-    """The learning curves of the networks by name."""
-    return _picture("learning_curves", learning_curves(about, histories))
-
-
-def _picture(name: str, figure: Figure) -> Picture:
+def picture_of(name: str, figure: Figure) -> Picture:
+    """A figure as a picture, with how to read it; name: of `HOW_TO_READ`."""
     return Picture(name, message_of(figure), HOW_TO_READ[name], figure)
+
+
+SHEET_COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An image on which a model is wrong."""
+
+    index: int  # among the predictions
+    image_id: str
+    true: str
+    called: str
+    probability: float  # of the diagnosis that is called
+    malignant_probability: float
+    missed: bool  # malignant, and below the operating point
+
+
+def worst_mistakes(predictions: LabelledPredictions, count: int = 12) -> list[Mistake]:
+    """Malignant images missed at the operating point, most confident first, then the most confident wrong calls.
+
+    Either kind takes half of the sheet, more only where there are too few of the other.
+    """
+    malignant, names = predictions.is_malignant, predictions.label_set.names
+    missed = np.flatnonzero(malignant & ~predictions.malignant)
+    missed = missed[np.argsort(predictions.malignant_probability[missed], kind="stable")]
+    wrong = np.setdiff1d(np.flatnonzero(predictions.called != predictions.labels), missed)
+    wrong = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")]
+    first = missed[: max(count - count // 2, count - len(wrong))]
+    others = wrong[: count - len(first)]
+    return [
+        Mistake(
+            int(index), str(predictions.image_ids[index]), names[predictions.labels[index]],
+            names[predictions.called[index]], float(predictions.confidence[index]),
+            float(predictions.malignant_probability[index]),
+            bool(malignant[index] and not predictions.malignant[index]),
+        )
+        for index in (*first, *others)
+    ]  # fmt: skip
+
+
+def contact_sheet(
+    about: str, predictions: LabelledPredictions, mistakes: Sequence[Mistake], thumbnails: Sequence[np.ndarray]
+) -> Figure:
+    """Thumbnails, (height, width, 3) uint8, in the order of the mistakes, each with its true and called diagnosis.
+
+    Images that are missed have a thick frame.
+    """
+    rows = max(1, -(-len(mistakes) // SHEET_COLUMNS))
+    figure, panels = canvas(0.9 + 1.85 * rows, rows, SHEET_COLUMNS)
+    for axes in panels.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    for axes, mistake, thumbnail in zip(panels.flat, mistakes, thumbnails, strict=False):
+        axes.imshow(thumbnail)
+        axes.spines[:].set(visible=mistake.missed, linewidth=3)
+        chance = f"malignant {mistake.malignant_probability:.1%}" if mistake.missed else f"at {mistake.probability:.0%}"
+        heading = f"{'MISSED ' if mistake.missed else ''}{mistake.true}"
+        axes.set_title(f"{heading}\ncalled {mistake.called}", fontsize=TEXT, fontweight="bold", pad=4, y=1.0)
+        axes.set_xlabel(f"{chance}\n{shortened(mistake.image_id)}", fontsize=SMALL, parse_math=False)
+    say(figure, _mistakes_told(predictions), about)
+    return figure
+
+
+def _mistakes_told(predictions: LabelledPredictions) -> str:
+    malignant = predictions.is_malignant
+    missed = int((malignant & ~predictions.malignant).sum())
+    wrong = int((predictions.called != predictions.labels).sum())
+    images = f"Called wrongly: {counted(wrong, 'image', of=len(predictions))}"
+    if not malignant.any():
+        return f"{images}, none of which is malignant"
+    return f"Missed at the operating point: {counted(missed, 'malignant image', of=malignant.sum())}. {images}"
 
 
 LONGEST = 18  # characters of a slice's name

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -171,7 +171,8 @@ def measure_stability(
     moved: list[np.ndarray] = []  # (changes, 2) bool each: the call, the flag
     with ThreadPoolExecutor(usable_cores()) as threads:
         read = zip(sample, threads.map(variants, sample), strict=True)
-        for chunk in _chunks((index, pixels) for index, pixels in read if pixels is not None):
+        found = ((index, pixels) for index, pixels in read if pixels is not None)
+        while chunk := list(islice(found, _IMAGES_AT_ONCE)):
             said = predictor.predict(np.concatenate([pixels for _, pixels in chunk]))
             shape = (len(chunk), 1 + len(changes))
             seen = np.stack([said.called.reshape(shape), said.malignant.reshape(shape)], axis=2)
@@ -180,11 +181,6 @@ def measure_stability(
     if not looked_at:
         return None
     return _counted(np.array(moved), np.asarray(lesion_ids, dtype=str)[looked_at], changes, seed)
-
-
-def _chunks(found: Iterator[tuple[int, np.ndarray]]) -> Iterator[list[tuple[int, np.ndarray]]]:
-    while chunk := list(islice(found, _IMAGES_AT_ONCE)):
-        yield chunk
 
 
 def _variants(path: str, height: int, width: int, changes: Sequence[Change], seed: int) -> np.ndarray:
@@ -225,5 +221,4 @@ def _counted(moved: np.ndarray, lesion_ids: np.ndarray, changes: Sequence[Change
 
 def stability_json(stability: Stability) -> dict[str, object]:
     """All of it by name, for JSON."""
-    told: Mapping[str, object] = vars(stability) | {"changes": [vars(moved) for moved in stability.changes]}
-    return dict(told)
+    return vars(stability) | {"changes": [vars(moved) for moved in stability.changes]}

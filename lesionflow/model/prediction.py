@@ -131,6 +131,11 @@ class Row(NamedTuple):
         return (self.also.called, self.also.malignant) != (self.prediction.called, self.prediction.malignant)
 
 
+def confidence_of(probabilities: np.ndarray, called: np.ndarray) -> np.ndarray:
+    """The probability of the diagnosis that is called: (images,) of (images, classes)."""
+    return np.asarray(np.take_along_axis(probabilities, called[:, None], axis=1)[:, 0])
+
+
 @dataclass(frozen=True)
 class Predictions:
     """A model's predictions for many images."""
@@ -147,7 +152,7 @@ class Predictions:
     @property
     def confidence(self) -> np.ndarray:
         """The probability of the diagnosis that is called: (images,)."""
-        return np.asarray(np.take_along_axis(self.probabilities, self.called[:, None], axis=1)[:, 0])
+        return confidence_of(self.probabilities, self.called)
 
     @property
     def malignant_probability(self) -> np.ndarray:

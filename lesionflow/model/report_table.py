@@ -31,6 +31,7 @@ from lesionflow.model.columns import (
     YES,
     as_written,
 )  # fmt: skip
+from lesionflow.model.prediction import confidence_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ class ReportTable:
     @property
     def confidence(self) -> np.ndarray:
         """The probability of the diagnosis that is called: (scored,)."""
-        return np.asarray(np.take_along_axis(self.probabilities, self.called[:, None], axis=1)[:, 0])
+        return confidence_of(self.probabilities, self.called)
 
     def texts(self, name: str) -> np.ndarray | None:
         """A further column of the scored images, (scored,) text; None where the report has none."""

@@ -17,7 +17,7 @@ from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR, LabelledPredictio
 from lesionflow.model.report_table import ReportTable, read_report_table
 from lesionflow.monitoring.comparison import Sample
 from lesionflow.monitoring.image_sample import ImageSample, Measured
-from lesionflow.monitoring.performance import Scored, estimate_performance
+from lesionflow.monitoring.performance import estimate_performance
 
 # Columns that a report has on request, and what they hold.
 NUMBERS = ("distance", "width", "height", "brightness", "contrast", "red_cast", "blue_cast", "sharpness")
@@ -103,8 +103,9 @@ def reduce_night(report: ReportTable, images: ImageSample | None = None) -> Nigh
         What measures some of the images, for which the report has to have the column `path`; None for nothing.
     """
     lesion_of, first = _lesions(report)
-    scored = Scored(report.probabilities, report.called, report.malignant_probability, report.malignant, lesion_of)
-    numbers = _numbers(report, report.diagnoses) | _properties(report)
+    properties = {name: numbers for name in NUMBERS if (numbers := report.numbers(name)) is not None}
+    numbers = _numbers(report, report.diagnoses)
+    numbers |= {name: values for name, values in properties.items() if not np.isnan(values).all()}
     values = {"images": float(len(report.rows))}
     if len(report.rows):
         values["failed"] = float((~report.scored).mean())
@@ -126,7 +127,7 @@ def reduce_night(report: ReportTable, images: ImageSample | None = None) -> Nigh
         images=len(report.rows),
         failed=int((~report.scored).sum()),
         values=values,
-        estimates=estimate_performance(scored),
+        estimates=estimate_performance(report, lesion_of),
         sample=sample,
         waiting={why: int((report.refer == why).sum()) for why in (UNCERTAIN, UNFAMILIAR)},
     )
@@ -205,9 +206,3 @@ def _flags(said: ReportTable | LabelledPredictions, diagnoses: tuple[str, ...]) 
     flags = {f"share/{name}": said.called == index for index, name in enumerate(diagnoses)}
     flags["share/malignant"] = said.malignant
     return flags | {f"share/{why}": said.refer == why for why in (UNCERTAIN, UNFAMILIAR)}
-
-
-def _properties(report: ReportTable) -> dict[str, np.ndarray]:
-    """The columns of `NUMBERS` that a report has, (scored,) float64; NaN for what is none."""
-    columns = {name: report.numbers(name) for name in NUMBERS}
-    return {name: values for name, values in columns.items() if values is not None and not np.isnan(values).all()}

@@ -53,12 +53,16 @@ class Chart:
 def charts(watch: Watch) -> dict[str, list[Chart]]:
     """Return the charts of a page, by heading."""
     nights = watch.nights
-    estimates = [_estimate_chart(name, nights) for name in ESTIMATES]
+    estimates = []
+    for name in ESTIMATES:
+        found = [each.night.estimates.get(name) for each in nights]
+        values = [each.value if each else None for each in found]
+        estimates.append(_chart(in_words(name), name, nights, values, intervals=found))
     shares = [name for name in _names(nights) if name.startswith("share/")]
     first = ["share/malignant", "share/unfamiliar", "share/uncertain"]
     others = [name for name in shares if name not in first]
     medians = [name for name in _names(nights) if name.startswith("median/")]
-    found = {
+    shown = {
         EXPECTED_METRICS: [chart for chart in estimates if chart.points],
         "How many": [_value_chart(name, nights) for name in ("images", "failed")],
         "What was called": [_value_chart(name, nights) for name in [*first, *others]],
@@ -67,8 +71,8 @@ def charts(watch: Watch) -> dict[str, list[Chart]]:
     }
     for kind in dict.fromkeys(each.against for night in nights for each in night.comparisons):
         if kind != NIGHTS:
-            found[f"How far from {kind}"] = _distance_charts(nights, kind)
-    return {heading: some for heading, some in found.items() if some}
+            shown[f"How far from {kind}"] = _distance_charts(nights, kind)
+    return {heading: some for heading, some in shown.items() if some}
 
 
 def _names(nights: Sequence[WatchedNight]) -> list[str]:
@@ -80,11 +84,6 @@ def _value_chart(name: str, nights: Sequence[WatchedNight]) -> Chart:
     return _chart(
         in_words(name), name, nights, values, whole=name == "images", percent=name != "images" and "/" in name
     )
-
-
-def _estimate_chart(name: str, nights: Sequence[WatchedNight]) -> Chart:
-    found = [each.night.estimates.get(name) for each in nights]
-    return _chart(in_words(name), name, nights, [one.value if one else None for one in found], intervals=found)
 
 
 def _distance_charts(nights: Sequence[WatchedNight], kind: str) -> list[Chart]:
@@ -105,7 +104,7 @@ def _chart(
     known = [value for value in values if value is not None]
     ends = [end for each in intervals if each for end in (each.low, each.high)]
     low, high, step = _axis([*known, *ends, *([0.0] if against or whole or percent else [])])
-    told: Callable[[float], str] = _whole if whole else _percent if percent else _short
+    told: Callable[[float], str] = "{:,.0f}".format if whole else "{:.1%}".format if percent else _short
 
     def x(index: int) -> float:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * (index + 0.5) / len(nights), 1)
@@ -123,6 +122,7 @@ def _chart(
     band = [(x(index), y(each.high)) for index, each in there] + [(x(i), y(each.low)) for i, each in reversed(there)]
     reference = sum(each.is_reference for each in nights)
     last = [(each.night.name, value) for each, value in zip(nights, values, strict=True) if value is not None][-1:]
+    ends_shown = [(0, "start"), (len(nights) - 1, "end")][: len(nights)]
     ticks = [low + step * index for index in range(round((high - low) / step) + 1)]
     return Chart(
         title=title,
@@ -131,15 +131,10 @@ def _chart(
         line=" ".join(f"{point.x},{point.y}" for point in points),
         band=" ".join(f"{left},{top}" for left, top in band),
         ticks=tuple((y(tick), f"{tick:.0%}" if percent and step >= 0.01 else told(tick)) for tick in ticks),
-        names=_axis_names(nights, x),
+        names=tuple((x(index), anchor, nights[index].night.name[:24]) for index, anchor in ends_shown),
         reference_until=x(reference - 1) + (x(1) - x(0)) / 2 if reference and len(nights) > 1 else 0.0,
         alarms=sum(point.alarm for point in points),
     )
-
-
-def _axis_names(nights: Sequence[WatchedNight], x: Callable[[int], float]) -> tuple[tuple[float, str, str], ...]:
-    shown = [(0, "start"), (len(nights) - 1, "end")] if len(nights) > 1 else [(0, "start")]
-    return tuple((x(index), anchor, nights[index].night.name[:24]) for index, anchor in shown)
 
 
 def _axis(values: Sequence[float]) -> tuple[float, float, float]:
@@ -150,14 +145,6 @@ def _axis(values: Sequence[float]) -> tuple[float, float, float]:
     step = next(power * factor for factor in (1, 2, 5, 10) if spread / (power * factor) <= 5)
     low, high = math.floor(low / step) * step, math.ceil(high / step) * step
     return low, high if high > low else low + step, step
-
-
-def _whole(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _percent(value: float) -> str:
-    return f"{value:.1%}"
 
 
 def _short(value: float) -> str:
@@ -218,14 +205,13 @@ def _night_json(watched: WatchedNight) -> dict[str, Any]:
         "alarms": [vars(alarm) for alarm in watched.alarms],
         "values": _rounded(night.values),
         "estimates": {name: _rounded(estimate._asdict()) for name, estimate in night.estimates.items()},
-        "distances": {each.against: _distances_json(each) for each in watched.comparisons},
-    }
-
-
-def _distances_json(compared: NightComparison) -> dict[str, Any]:
-    return {
-        name: {"distance": _round(distance.size), "p_value": _round(compared.corrected[name])}
-        for name, distance in compared.distances.items()
+        "distances": {
+            each.against: {
+                name: {"distance": _round(distance.size), "p_value": _round(each.corrected[name])}
+                for name, distance in each.distances.items()
+            }
+            for each in watched.comparisons
+        },
     }
 
 
@@ -256,9 +242,10 @@ def watch_page(watch: Watch, champion: str = "") -> str:
         pages.section("What waits for review", pages.paragraph(_waiting(last))),
     ]
     if watch.alarms:
-        sections.append(
-            pages.section(f"{watch.alarms} of {counted(len(watch.nights), 'night')} with an alarm", _alarms(watch))
-        )
+        nights = [each for each in watch.nights if each.alarms][-MOST_ALARMS:]
+        told = [(each.night.name, "; ".join(alarm.text for alarm in each.alarms)) for each in nights]
+        heading = f"{watch.alarms} of {counted(len(watch.nights), 'night')} with an alarm"
+        sections.append(pages.section(heading, pages.facts(told)))
     for heading, drawn in charts(watch).items():
         about = [pages.paragraph(_ABOUT_ESTIMATES)] if heading == EXPECTED_METRICS else []
         sections.append(pages.section(heading, *about, *map(pages.chart, drawn)))
@@ -313,12 +300,6 @@ def _waiting(watched: WatchedNight) -> str:
     told = " and ".join(f"{count:,} {why}" for why, count in waiting.items())
     images = counted(sum(waiting.values()), f"image of {watched.night.name}", "is", "are")
     return f"{images} for a person to look at: {told}."
-
-
-def _alarms(watch: Watch) -> Any:
-    nights = [each for each in watch.nights if each.alarms]
-    told = [(each.night.name, "; ".join(alarm.text for alarm in each.alarms)) for each in nights[-MOST_ALARMS:]]
-    return pages.facts(told)
 
 
 def _facts(watch: Watch) -> list[tuple[str, str]]:

@@ -9,11 +9,12 @@ images' truth would give; it says nothing of probabilities that are wrong, which
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from lesionflow.model.card import Estimate
+from lesionflow.model.prediction import Predictions
+from lesionflow.model.report_table import ReportTable
 
 _NORMAL_QUANTILE = 1.959964  # of a 95 % interval
 _FEWEST_EXPECTED = 1.0  # expected images of a diagnosis below which it is left out of the balanced accuracy
@@ -23,78 +24,68 @@ MALIGNANT_SENSITIVITY = "expected_malignant_sensitivity"
 ESTIMATES = (ACCURACY, BALANCED_ACCURACY, MALIGNANT_SENSITIVITY)
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A model's predictions for some images, as far as the estimates need them."""
-
-    probabilities: np.ndarray  # (images, diagnoses) float64
-    called: np.ndarray  # (images,) int64
-    malignant_probability: np.ndarray  # (images,) float64
-    malignant: np.ndarray  # (images,) bool, at the operating point
-    lesion_of: np.ndarray | None = None  # (images,) int64, the lesion of each; None: each image is one of its own
-
-
-def estimate_performance(scored: Scored) -> dict[str, Estimate]:
-    """The expected metrics of some images, each with a 95 % interval for the metric that their labels would give.
+def estimate_performance(said: ReportTable | Predictions, lesion_of: np.ndarray | None = None) -> dict[str, Estimate]:
+    """The expected metrics of some images, each with the 95 % interval of the metric that their truth would give.
 
     Images of a lesion share their truth, and are taken to vary together: the intervals are rather too wide.
+
+    Parameters
+    ----------
+    said
+        What a model says of them.
+    lesion_of : (images,) int64
+        The lesion of each; None: each image is one of its own.
 
     Returns
     -------
     dict of str to Estimate
         By names of `ESTIMATES`; what is not defined is left out, as everything is without images.
     """
-    if not len(scored.called):
+    if not len(said.called):
         return {}
-    found = {ACCURACY: _accuracy(scored)}
-    for name, estimate in (
-        (BALANCED_ACCURACY, _balanced_accuracy(scored)),
-        (MALIGNANT_SENSITIVITY, _malignant_sensitivity(scored)),
-    ):
-        if estimate is not None:
-            found[name] = estimate
-    return found
+    right = said.confidence
+    moments = {
+        ACCURACY: (float(right.mean()), right * (1 - right) / len(right) ** 2),
+        BALANCED_ACCURACY: _balanced_accuracy(said),
+        MALIGNANT_SENSITIVITY: _malignant_sensitivity(said),
+    }
+    return {name: _estimate(*each, lesion_of) for name, each in moments.items() if each is not None}
 
 
-def _accuracy(scored: Scored) -> Estimate:
-    right = np.take_along_axis(scored.probabilities, scored.called[:, None], axis=1)[:, 0]
-    return _estimate(float(right.mean()), right * (1 - right) / len(right) ** 2, scored)
-
-
-def _balanced_accuracy(scored: Scored) -> Estimate | None:
-    """The mean over diagnoses of (expected correct calls) / (expected images)."""
-    probabilities, images = scored.probabilities, np.arange(len(scored.called))
+def _balanced_accuracy(said: ReportTable | Predictions) -> tuple[float, np.ndarray] | None:
+    """The mean over diagnoses of (expected images called rightly) / (expected images), and each image's variance."""
+    probabilities, called, images = said.probabilities, said.called, np.arange(len(said.called))
     expected = probabilities.sum(axis=0)  # (diagnoses,)
     counted = expected >= _FEWEST_EXPECTED
     if not counted.any():
         return None
-    right = np.bincount(scored.called, probabilities[images, scored.called], minlength=len(expected))
+    right = np.bincount(called, probabilities[images, called], minlength=len(expected))
     sensitivity = right[counted] / expected[counted]
     # An image of a diagnosis moves the mean by this much: (images, counted diagnoses).
     moves = np.broadcast_to(-sensitivity, (len(images), int(counted.sum()))).copy()
     position = np.cumsum(counted) - 1
-    hit = counted[scored.called]
-    moves[images[hit], position[scored.called[hit]]] += 1
+    hit = counted[called]
+    moves[images[hit], position[called[hit]]] += 1
     moves /= expected[counted] * counted.sum()
     shares = probabilities[:, counted]
     mean = (shares * moves).sum(axis=1)
     variances = (shares * np.square(moves)).sum(axis=1) - np.square(mean)
-    return _estimate(float(sensitivity.mean()), np.maximum(variances, 0.0), scored)
+    return float(sensitivity.mean()), np.maximum(variances, 0.0)
 
 
-def _malignant_sensitivity(scored: Scored) -> Estimate | None:
-    chance = scored.malignant_probability
+def _malignant_sensitivity(said: ReportTable | Predictions) -> tuple[float, np.ndarray] | None:
+    chance = said.malignant_probability
     expected = float(chance.sum())
     if expected < _FEWEST_EXPECTED:
         return None
-    value = float(chance[scored.malignant].sum()) / expected
-    moves = (scored.malignant - value) / expected
-    return _estimate(value, chance * (1 - chance) * np.square(moves), scored)
+    value = float(chance[said.malignant].sum()) / expected
+    moves = (said.malignant - value) / expected
+    return value, chance * (1 - chance) * np.square(moves)
 
 
-def _estimate(value: float, variances: np.ndarray, scored: Scored) -> Estimate:
+def _estimate(value: float, variances: np.ndarray, lesion_of: np.ndarray | None) -> Estimate:
     """The interval from each image's variance; of a lesion's images the standard deviations add up."""
-    if scored.lesion_of is not None:
-        variances = np.square(np.bincount(scored.lesion_of, np.sqrt(variances)))
+    if lesion_of is not None:
+        variances = np.square(np.bincount(lesion_of, np.sqrt(variances)))
     half = _NORMAL_QUANTILE * math.sqrt(float(variances.sum()))
     return Estimate(value, max(0.0, value - half), min(1.0, value + half))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -142,14 +143,12 @@ def _of_nights(nights: Sequence[Night]) -> Reference:
         for name, distance in distances(night.sample, sample).items():
             usual[name] = max(usual.get(name, 0.0), abs(distance.size))
     about = f"{nights[0].name} to {nights[-1].name}" if len(nights) > 1 else nights[0].name
-    return Reference(NIGHTS, about, sample, mean_estimates(nights), usual if len(nights) > 1 else {})
-
-
-def mean_estimates(nights: Sequence[Night]) -> dict[str, float]:
-    """The mean of each expected metric over some nights."""
-    names = {name for night in nights for name in night.estimates}
-    found = {name: [night.estimates[name].value for night in nights if name in night.estimates] for name in names}
-    return {name: sum(values) / len(values) for name, values in found.items()}
+    estimates = defaultdict[str, list[float]](list)
+    for night in nights:
+        for name, estimate in night.estimates.items():
+            estimates[name].append(estimate.value)
+    means = {name: sum(values) / len(values) for name, values in estimates.items()}
+    return Reference(NIGHTS, about, sample, means, usual if len(nights) > 1 else {})
 
 
 def _watched(night: Night, is_reference: bool, references: tuple[Reference, ...], limits: Limits) -> WatchedNight:

@@ -5,8 +5,8 @@ import pytest
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import counted
-from lesionflow.evaluation.contact_sheet import contact_sheet, shortened, worst_mistakes
-from lesionflow.evaluation.plots import message_of
+from lesionflow.evaluation.plots import message_of, shortened
+from lesionflow.evaluation.report_pictures import contact_sheet, worst_mistakes
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 from tests.evaluation.reports import answers, drawn, full_labels, texts
 

@@ -8,12 +8,11 @@ import pytest
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.calibration import coverage_curve
-from lesionflow.evaluation.contact_sheet import worst_mistakes
 from lesionflow.evaluation.metrics import confusion_matrix, in_words, metrics_of
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import Evaluation, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
-from lesionflow.evaluation.report_pictures import mistakes_picture, numeric_pictures
+from lesionflow.evaluation.report_pictures import contact_sheet, numeric_pictures, picture_of, worst_mistakes
 from lesionflow.model.prediction import UNFAMILIAR
 from tests.evaluation.reports import answers, by_sex, card, full_labels, report
 
@@ -47,7 +46,10 @@ def full_report() -> Evaluation:
     found = dataclasses.replace(found, slices=slices, gaps=gaps)
     mistakes = worst_mistakes(found.predictions, 4)
     thumbnails = [np.full((8, 8, 3), 90, np.uint8)] * len(mistakes)
-    pictures = (*numeric_pictures(found), mistakes_picture(found, mistakes, thumbnails))
+    pictures = (
+        *numeric_pictures(found),
+        picture_of("worst_mistakes", contact_sheet(found.about, found.predictions, mistakes, thumbnails)),
+    )
     return dataclasses.replace(found, pictures=tuple(drawn_once(each) for each in pictures))
 
 
@@ -139,7 +141,10 @@ def test_names_cannot_break_out_of_the_page() -> None:
         found, slices=slices, gaps=gaps, predictions=dataclasses.replace(found.predictions, image_ids=ids)
     )
     mistakes = worst_mistakes(found.predictions)
-    sheet = mistakes_picture(found, mistakes, [np.zeros((4, 4, 3), np.uint8)] * len(mistakes))
+    sheet = picture_of(
+        "worst_mistakes",
+        contact_sheet(found.about, found.predictions, mistakes, [np.zeros((4, 4, 3), np.uint8)] * len(mistakes)),
+    )
     other = Picture(HOSTILE, HOSTILE, HOSTILE, b"png")
     page = Elements(evaluation_page(dataclasses.replace(found, pictures=(*numeric_pictures(found), sheet, other))))
     assert "script" not in [tag for tag, _ in page.tags]
