@@ -78,11 +78,6 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper() if text.partition(' ')[0].isalpha() else text[:1]}{text[1:]}."
 
 
-def bullets(texts: Iterable[str]) -> Markup:
-    """A list of plain texts."""
-    return _part("bullets", texts)
-
-
 def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
     """A list of names with descriptions; long texts wrap."""
     return _part("facts", pairs)

@@ -15,7 +15,7 @@ from lesionflow.defaults import BATCH_SIZES, DEFAULT_MODEL
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import fit_array, fit_image
 from lesionflow.model.card import Card
-from lesionflow.model.prediction import Prediction, Row, prediction_class
+from lesionflow.model.prediction import Prediction, prediction_class
 from lesionflow.model.predictor import Predictor, load_predictor, only_frame, predict_batch
 from lesionflow.scoring.config import ScoringConfig
 from lesionflow.scoring.engines.local import default_workers
@@ -54,13 +54,11 @@ class LoadedModel:
         batches = [asked[first : first + size] for first in range(0, len(asked), size)]
         with ThreadPoolExecutor(min(default_workers(), max(1, len(batches)))) as threads:
             scored = threads.map(lambda batch: predict_batch(self.predictor, batch, _decode), batches)
-            return [self._prediction(row) for rows in scored for row in rows]
-
-    def _prediction(self, row: Row) -> Prediction:
-        if row.prediction is None:
-            failed: Prediction = prediction_class(self.card.labels)(error=f"{row.reason}: {row.detail}")
-            return failed
-        return row.prediction.by_name()
+            failed = prediction_class(self.card.labels)
+            return [
+                row.prediction.by_name() if row.prediction else failed(error=f"{row.reason}: {row.detail}")
+                for rows in scored for row in rows
+            ]  # fmt: skip
 
 
 def load(

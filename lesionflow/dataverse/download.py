@@ -343,8 +343,9 @@ def run_steps(
     try:
         futures += [pool.submit(arrive, step) for step in steps]
         # Not in one wait: a signal that arrives just before it would be noticed only at its end.
-        while not _ended(*wait(futures, timeout=_BETWEEN_LOOKS, return_when=FIRST_EXCEPTION)):
-            pass
+        done, pending = set[Future[None]](), set(futures)
+        while pending and not any(future.exception() for future in done):
+            done, pending = wait(futures, timeout=_BETWEEN_LOOKS, return_when=FIRST_EXCEPTION)
         web.stop()  # the others, where one has failed
         pool.shutdown(cancel_futures=True)
     except KeyboardInterrupt:
@@ -357,10 +358,6 @@ def run_steps(
         if not step.archive:
             os.replace(work / step.file.name, folder / step.becomes)
             manifest.add(step)
-
-
-def _ended(done: set[Future[None]], pending: set[Future[None]]) -> bool:
-    return not pending or any(future.exception() for future in done)
 
 
 def _raise_first(futures: list[Future[None]]) -> None:

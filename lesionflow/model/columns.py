@@ -33,11 +33,6 @@ def report_columns(labels: LabelSet = HAM10000) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def also_columns(labels: LabelSet = HAM10000) -> tuple[str, ...]:
-    """The columns of a second model, in order."""
-    return tuple(f"{ALSO}{name}" for name in report_columns(labels)[3:])
-
-
 def chosen_columns(
     columns: Sequence[str] | None,
     top_k: int | None = None,
@@ -53,7 +48,8 @@ def chosen_columns(
     """
     if top_k is not None and not 1 <= top_k <= len(labels):
         raise UsageError(f"--top-k {top_k}: there are {len(labels)} diagnoses; give 1 to {len(labels)}")
-    every = report_columns(labels) + (also_columns(labels) if also else ())
+    every = report_columns(labels)
+    every += tuple(f"{ALSO}{name}" for name in every[3:]) if also else ()  # what a second model says
     tops = tuple(f"top{rank}_{what}" for rank in range(1, (top_k or 0) + 1) for what in ("diagnosis", "probability"))
     own = (*every, *ON_REQUEST, *tops)
     # `format` and `note` are names that tables of images have: a carried column goes before those on request.

@@ -61,13 +61,10 @@ def prediction_class(labels: LabelSet) -> Any:
 def _prediction_class(names: tuple[str, ...]) -> Any:
     said = ("diagnosis", "probability", *probability_columns(names), "malignant", "refer", "error")
     fields = [(name, Any, field(default=None)) for name in said]
-    inherited = {"_names": names, "__doc__": Prediction.__doc__, "__module__": __name__, "__reduce__": _reduced}
+    inherited: dict[str, Any] = {"_names": names, "__doc__": Prediction.__doc__, "__module__": __name__}
+    # How `pickle` finds a class again that is made when it is needed.
+    inherited["__reduce__"] = lambda said: (_named, (said._names, tuple(vars(said).values())))
     return make_dataclass("Prediction", fields, bases=(_Named,), namespace=inherited, frozen=True)
-
-
-def _reduced(prediction: Any) -> tuple[Any, ...]:
-    """Let `pickle` find a class that is created on demand."""
-    return _named, (prediction._names, tuple(vars(prediction).values()))
 
 
 def _named(names: tuple[str, ...], values: tuple[Any, ...]) -> Any:

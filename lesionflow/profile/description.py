@@ -36,7 +36,7 @@ from lesionflow.profile.copies import KINDS, LOOK_ALIKE, NEARLY, Copy, find_copi
 from lesionflow.version import __version__
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 DESCRIPTION_FORMAT = 1
 
@@ -117,18 +117,15 @@ class Description:
             "split": None if split is None else self._split_as_json(split),
         }
 
-    def _count(self, diagnoses: pd.Series) -> dict[str, int]:
-        counts = Counter(diagnoses.tolist())
-        return {dx: counts[dx] for dx in self.images.label_set.names}
-
     def _split_as_json(self, split: Split) -> dict[str, Any]:
-        table = self.images.table
+        tables = {part: self.images.table.iloc[split.part(part)] for part in PARTS}
+        counts = {part: Counter(table["dx"]) for part, table in tables.items()}
         return {
             "seed": split.seed,
             "fractions": split.fractions,
             "digest": split.digest,
-            "images": {part: self._count(table["dx"].iloc[split.part(part)]) for part in PARTS},
-            "lesions": {part: int(table["lesion_id"].iloc[split.part(part)].nunique()) for part in PARTS},
+            "images": {part: {dx: counts[part][dx] for dx in self.images.label_set.names} for part in PARTS},
+            "lesions": {part: table["lesion_id"].nunique() for part, table in tables.items()},
             "leaking_pairs": leaks(self.copies),
         }
 
@@ -193,7 +190,9 @@ def describe_images(
         complete=complete,
         split=split,
     )
-    return dataclasses.replace(description, findings=tuple(data_warnings(description)))
+    findings = [Finding(kind, text, True) for kind, text in _warnings(description)]
+    findings += [Finding(kind, text, False) for kind, text in _notes(description)]
+    return dataclasses.replace(description, findings=tuple(findings))
 
 
 def _colours(views: np.ndarray, diagnoses: np.ndarray, names: Sequence[str]) -> dict[str, Colour]:
@@ -208,12 +207,6 @@ def _colours(views: np.ndarray, diagnoses: np.ndarray, names: Sequence[str]) -> 
             level, deviation = float(brightness[members].mean()), float(brightness[members].std())
             colours[dx] = Colour(*(round(value, 2) for value in (level, deviation, red, green, blue)))
     return colours
-
-
-def data_warnings(description: Description) -> list[Finding]:
-    """The findings, warnings first."""
-    warnings = [Finding(kind, text, True) for kind, text in _warnings(description)]
-    return warnings + [Finding(kind, text, False) for kind, text in _notes(description)]
 
 
 def pairs(copies: Sequence[Copy]) -> str:

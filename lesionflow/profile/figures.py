@@ -14,7 +14,6 @@ import numpy as np
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode
 from lesionflow.profile.attributes import COLUMNS, UNKNOWN, Crosstab, shares, widest_gap
-from lesionflow.profile.copies import Copy
 from lesionflow.profile.description import Description
 
 if TYPE_CHECKING:
@@ -163,7 +162,7 @@ def samples_picture(description: Description) -> bytes:
             zip(lesions["lesion_id"], lesions["path"], strict=True),
             key=lambda lesion: hashlib.sha256(lesion[0].encode()).digest(),
         )
-        _label_row(row[0], dx)
+        row[0].set_ylabel(dx, rotation=0, ha="right", va="center", fontsize=9)
         _show(row, [path for _, path in drawn[:SAMPLES]])
     return _jpeg(figure)
 
@@ -188,7 +187,9 @@ def pairs_picture(description: Description) -> bytes | None:
         _show(list(panel), [path_of[image_id] for image_id in pair.image_ids])
         for axes, image_id, dx in zip(panel, pair.image_ids, pair.diagnoses, strict=True):
             axes.set_title(f"{_cut(image_id, 16)}\n{dx}", fontsize=8)
-        panel[0].set_xlabel(_pair_caption(pair), fontsize=8, loc="left")
+        kind = f"COPY: {pair.kind}" if pair.duplicate else "no copy"
+        where = "" if pair.parts is None else f"\n{' / '.join(pair.parts)}"
+        panel[0].set_xlabel(f"{kind}, {pair.correlation:.3f}{where}", fontsize=8, loc="left")
     return _jpeg(figure)
 
 
@@ -215,16 +216,6 @@ def _commonest(crossed: Crosstab) -> Mapping[str, Mapping[str, int]]:
     rest = known[MAXIMUM_VALUES:]
     kept: dict[str, Mapping[str, int]] = {value: crossed[value] for value in known[:MAXIMUM_VALUES]}
     return kept | {_OTHERS: {dx: sum(crossed[value][dx] for value in rest) for dx in crossed[known[0]]}}
-
-
-def _pair_caption(pair: Copy) -> str:
-    where = "" if pair.parts is None else f"\n{' / '.join(pair.parts)}"
-    kind = f"COPY: {pair.kind}" if pair.duplicate else "no copy"
-    return f"{kind}, {pair.correlation:.3f}{where}"
-
-
-def _label_row(axes: Axes, text: str) -> None:
-    axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=9)
 
 
 def _show(row: Sequence[Axes], paths: Sequence[str]) -> None:

@@ -202,7 +202,8 @@ def check_outputs(
     sample = _sample_location(destination, config)
     others = [file for file in (config.html, config.summary, sample) if file is not None]
     every = others if destination.location is None else [destination.location, *others]
-    if len({_spelled_out(file) for file in every}) < len(every):
+    spelled_out = {str(file) if isinstance(file, Url) else os.path.abspath(file) for file in every}
+    if len(spelled_out) < len(every):
         raise UsageError("--out, --html, --summary and --sample-out name the same file; give each one of its own")
     for file in others:
         check_writable(file, may_replace)
@@ -274,16 +275,8 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
             write_summary(values, config.summary, outputs.may_replace)
         _publish(partial, outputs)
         remove_job(job.folder)
-    return Summary(
-        info.label,
-        destination.location,
-        counts,
-        seconds,
-        resumed,
-        info.left_out,
-        origin,
-        _told(groups.failed if groups else ()),
-    )
+    unread = _told(groups.failed if groups else ())
+    return Summary(info.label, destination.location, counts, seconds, resumed, info.left_out, origin, unread)
 
 
 def _rows(job: Job, config: ReportConfig, cards: Sequence[Card], mode: str) -> tuple[Rows, Groups | None]:
@@ -353,10 +346,6 @@ def _write_report(
             counts.update(some)
             write(content)
     return counts
-
-
-def _spelled_out(file: Location) -> str:
-    return str(file) if isinstance(file, Url) else os.path.abspath(file)
 
 
 @contextlib.contextmanager

@@ -179,13 +179,8 @@ def _pages(folder: Url, recursive: bool) -> Iterator[str]:
     asked: dict[str, Any] = {"Bucket": folder.bucket, "Prefix": folder.prefix}
     if not recursive:
         asked["Delimiter"] = "/"
-    keys = (
-        keys_in_order(
-            folder.prefix, functools.partial(_fetch, folder, asked), functools.partial(_fetch_folders, folder, asked)
-        )
-        if recursive
-        else _one_by_one(folder, asked)
-    )
+    fetch, fetch_folders = functools.partial(_fetch, folder, asked), functools.partial(_fetch_folders, folder, asked)
+    keys = keys_in_order(folder.prefix, fetch, fetch_folders) if recursive else _one_by_one(folder, asked)
     # Without objects that stand for empty folders.
     return (f"{folder.store}/{key}" for key in keys if not key.endswith("/"))
 
@@ -223,19 +218,16 @@ def _page(folder: Url, asked: dict[str, Any]) -> dict[str, Any]:
     return page
 
 
-def _walk(folder: Url, recursive: bool) -> Iterator[str]:
-    yield from _walk_entries(folder, recursive, _entries(folder))
-
-
-def _walk_entries(folder: Url, recursive: bool, names: list[str]) -> Iterator[str]:
-    """The objects below a folder of these names; the folders among them are listed ahead, several at once."""
+def _walk(folder: Url, recursive: bool, names: list[str] | None = None) -> Iterator[str]:
+    """The objects below a folder; names: of it, where they are known. Folders are listed ahead, several at once."""
+    names = _entries(folder) if names is None else names
     folders = [folder / name for name in names if name.endswith("/")] if recursive else []
     listed_ahead = prefetch_map(folder, _entries, folders)
     for name in names:
         if not name.endswith("/"):
             yield str(folder / name)
         elif recursive:
-            yield from _walk_entries(folder / name, recursive, next(listed_ahead))
+            yield from _walk(folder / name, recursive, next(listed_ahead))
 
 
 def _entries(folder: Url) -> list[str]:

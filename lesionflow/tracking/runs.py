@@ -75,7 +75,10 @@ def run(
         begun = None if resumed or nested else os.environ.get("MLFLOW_RUN_ID")
         chosen: dict[str, Any] = {}
         if resumed:
-            _choose_experiment_of(resumed)
+            # MLflow starts a run again in the active experiment alone, and sets this variable, which a later run would
+            # take for the user's choice.
+            with kept_variables(["MLFLOW_EXPERIMENT_ID"]):
+                mlflow.set_experiment(experiment_id=mlflow.get_run(resumed).info.experiment_id)
             chosen = {"run_id": resumed}
         elif not begun:
             chosen = {"run_name": name, "experiment_id": _experiment_id(experiment)}
@@ -102,12 +105,6 @@ def _experiment_id(name: str) -> str:
     if name == DEFAULT_NAME and (chosen := os.environ.get("MLFLOW_EXPERIMENT_ID")):
         return chosen
     return find_or_create_experiment(name)
-
-
-def _choose_experiment_of(run_id: str) -> None:
-    """Activate the experiment of a run, since MLflow restarts a run only there."""
-    with kept_variables(["MLFLOW_EXPERIMENT_ID"]):  # MLflow sets it; a later run would take that for the user's choice
-        mlflow.set_experiment(experiment_id=mlflow.get_run(run_id).info.experiment_id)
 
 
 def _is_random_name(name: str) -> bool:

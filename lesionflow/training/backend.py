@@ -70,8 +70,4 @@ def import_keras() -> None:
                     if not line.startswith(STARTUP_NOTICES):
                         os.write(STANDARD_ERROR, line)
     # Each fit traces its own steps once; from the fifth network of a process on TensorFlow warns of that.
-    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
-
-
-def _is_no_retracing(record: logging.LogRecord) -> bool:
-    return "retracing" not in str(record.msg)
+    logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))

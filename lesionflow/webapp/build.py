@@ -81,7 +81,9 @@ def write_page(folder: Path, label: str, card: Card, graph: bytes, archive: byte
     with output_folder(folder, WEB_FILES, overwrite):
         runtime = read_members(archive, (API, LOADER, WASM))
         written = {name: _ours(name) for name in PAGE_FILES}
-        written[WORKER] = _constant("lesionflowWorkerSource", _worker_source(runtime[API]))
+        theirs = runtime[API].decode().partition("\n//# sourceMappingURL")[0]
+        worker = [theirs, *(_ours(name).decode() for name in WORKER_FILES)]  # one text, ONNX Runtime's own before ours
+        written[WORKER] = _constant("lesionflowWorkerSource", "\n".join(worker))
         loaded = {"loader": runtime[LOADER].decode(), "wasm": _packed(runtime[WASM])}
         written[RUNTIME_FILE] = _constant("lesionflowRuntime", loaded)
         bundle = {"model": model_facts(label, card), "graph": _packed(prepared(graph))}
@@ -153,12 +155,6 @@ def _constant(name: str, value: Any) -> bytes:
 def _packed(content: bytes) -> str:
     """Bytes as text within a script; the same bytes give the same text."""
     return base64.b64encode(gzip.compress(content, GZIP_LEVEL, mtime=0)).decode()
-
-
-def _worker_source(api: bytes) -> str:
-    """The worker's scripts as one text, ONNX Runtime's own before ours."""
-    theirs = api.decode().partition("\n//# sourceMappingURL")[0]
-    return "\n".join([theirs, *(_ours(name).decode() for name in WORKER_FILES)])
 
 
 def _licences() -> dict[str, bytes]:

@@ -70,10 +70,6 @@ class Cluster:
             self._looked = time.monotonic()
         return self._slots
 
-    def most_pending(self) -> int:
-        """How many tasks are worth being handed out: as many again as run, so that none waits for the next."""
-        return max(_LEAST_PENDING, 2 * self.slots())
-
     def _tasks_on(self, resources: dict[str, float]) -> int:
         tasks = int(resources.get("CPU", 0) // self.cpus)
         return min(tasks, int(resources.get("GPU", 0) / self.gpus + 1e-9)) if self.gpus else tasks
@@ -243,8 +239,8 @@ class _Tasks:
         self.search = self.ray.remote(_search).options(num_cpus=0, max_retries=0)
 
     def room(self) -> int:
-        """How many more are worth being handed out."""
-        return max(0, self.cluster.most_pending() - len(self.pending))
+        """How many more are worth being handed out: as many again as run, so that none waits for the next."""
+        return max(0, max(_LEAST_PENDING, 2 * self.cluster.slots()) - len(self.pending))
 
     def hand_out(self, attempt: _Attempt) -> None:
         """Let the cluster work on a shard."""
