@@ -76,28 +76,31 @@ def read_option(field: dataclasses.Field[Any], text: str) -> Any:
     return value
 
 
-def check_options(config: Any) -> None:
-    """Raise `UsageError` for a value of the wrong kind, not among the choices, or out of range.
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """An object whose fields are options.
 
-    Also for one that is given without the option that it is about.
-
-    A program may give a path where the command line has its text; the configuration then holds the text.
+    Making one raises `UsageError` for a value that is not of its option's kind, none of its choices or outside its
+    range, and for one that is given without the option that it is about. A program may give a path where the command
+    line has its text; the configuration then holds the text.
     """
-    for field in dataclasses.fields(config):
-        value, kind = getattr(config, field.name), field.metadata["kind"]
-        if kind is str and isinstance(value, os.PathLike):
-            value = os.fspath(value)
-            object.__setattr__(config, field.name, value)
-        if not _is_of_kind(value, kind) and not (value is None and field.default is None):
-            told = _KINDS.get(kind, "a path")
-            raise UsageError(f"{field.name}={value!r}: must be {told}")  # only a program can give it
-        if value is not None and (wrong := _what_is_wrong(field, value)):
-            raise UsageError(f"{option_name(field)} {value}: {wrong}")
-        # A run's own file states the default as well, which asks for nothing.
-        if (needed := field.metadata["needs"]) and value != field.default:
-            other = needed.split()[0]
-            if not getattr(config, other.removeprefix("--").replace("-", "_")):
-                raise UsageError(f"{option_name(field)}: is about {other}; add {needed}, or leave it out")
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value, kind = getattr(self, field.name), field.metadata["kind"]
+            if kind is str and isinstance(value, os.PathLike):
+                value = os.fspath(value)
+                object.__setattr__(self, field.name, value)
+            if not _is_of_kind(value, kind) and not (value is None and field.default is None):
+                told = _KINDS.get(kind, "a path")
+                raise UsageError(f"{field.name}={value!r}: must be {told}")  # only a program can give it
+            if value is not None and (wrong := _what_is_wrong(field, value)):
+                raise UsageError(f"{option_name(field)} {value}: {wrong}")
+            # A run's own file states the default as well, which asks for nothing.
+            if (needed := field.metadata["needs"]) and value != field.default:
+                other = needed.split()[0]
+                if not getattr(self, other.removeprefix("--").replace("-", "_")):
+                    raise UsageError(f"{option_name(field)}: is about {other}; add {needed}, or leave it out")
 
 
 def _is_of_kind(value: Any, kind: Any) -> bool:
@@ -128,8 +131,8 @@ def listed(given: Any) -> list[Any]:
     return list(given) if several else [given]
 
 
-def arguments_of(config: Any, leave_out: tuple[str, ...] = ()) -> list[str]:
-    """Command-line arguments for the fields of a configuration that differ from their defaults."""
+def arguments_of(config: Config, leave_out: tuple[str, ...] = ()) -> list[str]:
+    """The words of a command line that give the fields of a configuration which are not as by default."""
     words = []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from typing import Any, TypedDict, TypeVar
 
 from lesionflow.errors import UsageError, did_you_mean
+from lesionflow.options import Config
 from lesionflow.storage.location import Location
 
-_Config = TypeVar("_Config")
+_Config = TypeVar("_Config", bound=Config)
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -179,7 +180,7 @@ def configured(kind: type[_Config], config: _Config | None, overrides: Mapping[s
 
     Raises `UsageError` for an unknown name or an invalid value.
     """
-    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
+    known = [field.name for field in dataclasses.fields(kind)]
     for name in overrides:
         if name not in known:
             # What the function takes besides options is what its caller may have meant as well.
@@ -188,6 +189,4 @@ def configured(kind: type[_Config], config: _Config | None, overrides: Mapping[s
             raise UsageError(f"{kind.__name__} has no option {name!r}{did_you_mean(name, (*known, *own))}")
     if config is not None and not isinstance(config, kind):
         raise UsageError(f"config={config!r}: must be a {kind.__name__}; give single options by their names")
-    if config is None:
-        return kind(**overrides)
-    return dataclasses.replace(config, **overrides)  # type: ignore[type-var]
+    return kind(**overrides) if config is None else dataclasses.replace(config, **overrides)

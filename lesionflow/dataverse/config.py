@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
 from lesionflow.errors import UsageError
-from lesionflow.options import check_options, option
+from lesionflow.options import Config, option
 
 SERVER = "https://dataverse.harvard.edu"
 TERMS = (
@@ -30,7 +30,7 @@ PARTS = {
 
 
 @dataclass(frozen=True)
-class DownloadConfig:
+class DownloadConfig(Config):
     """What to download and how. Values out of range raise `UsageError`."""
 
     part: str = option(
@@ -47,7 +47,7 @@ class DownloadConfig:
 
     def __post_init__(self) -> None:
         """Check what can be known without asking anybody."""
-        check_options(self)
+        super().__post_init__()
         try:
             address = urlsplit(self.address)
         except ValueError:

@@ -9,13 +9,13 @@ from lesionflow.datasets.split import PARTS
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.stability import USUAL_IMAGES
 from lesionflow.model.decision import pool_option
-from lesionflow.options import FILES, check_options, option
+from lesionflow.options import FILES, Config, option
 
 PICTURES = "Pictures"  # what help lists options under
 
 
 @dataclass(frozen=True)
-class EvaluationConfig:
+class EvaluationConfig(Config):
     """How to evaluate. Values out of range raise `UsageError` before any work starts."""
 
     part: str | None = option(
@@ -49,12 +49,9 @@ class EvaluationConfig:
         metavar="NAME",
     )  # fmt: skip
 
-    def __post_init__(self) -> None:
-        check_options(self)
-
 
 @dataclass(frozen=True)
-class ExplanationConfig:
+class ExplanationConfig(Config):
     """How to explain images. Values out of range raise `UsageError` before any work starts."""
 
     target: str | None = option(
@@ -62,6 +59,3 @@ class ExplanationConfig:
         completes=HAM10000.names, metavar="NAME",
     )  # fmt: skip
     overwrite: bool = option(False, "Replace existing pictures.", group=PICTURES)
-
-    def __post_init__(self) -> None:
-        check_options(self)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.options import FILES, MODELS, check_options, option, range_told
+from lesionflow.options import FILES, MODELS, Config, option, range_told
 from lesionflow.yaml_files import read_yaml
 
 NO_LIMIT = math.inf
@@ -151,7 +151,7 @@ COMPARISON = "Comparison"  # what help lists options under
 
 
 @dataclass(frozen=True)
-class MonitorConfig:
+class MonitorConfig(Config):
     """How to watch nights. Values out of range raise `UsageError` before any work starts."""
 
     reference: str | None = option(
@@ -176,6 +176,3 @@ class MonitorConfig:
         unset="say nothing", group="MLflow",
     )  # fmt: skip
     overwrite: bool = option(False, "Replace an earlier page and its JSON.")
-
-    def __post_init__(self) -> None:
-        check_options(self)

@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass
 
 from lesionflow.errors import UsageError
-from lesionflow.options import check_options, option
+from lesionflow.options import Config, option
 
 GATES = "Gates"  # what help lists the options under
 
 
 @dataclass(frozen=True)
-class PromotionConfig:
-    """Thresholds of the gates. Values out of range raise `UsageError` before any work starts."""
+class PromotionConfig(Config):
+    """What the gates ask. Values out of range raise `UsageError` before any work starts."""
 
     probability: float = option(
         0.95,
@@ -33,9 +33,6 @@ class PromotionConfig:
         None, "Highest share of calls that may change under any harmless change of images.", kind=float, low=0, high=1,
         group=GATES, unset="not asked",
     )  # fmt: skip
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
 
 USUAL = PromotionConfig()

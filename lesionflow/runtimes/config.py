@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lesionflow.errors import UsageError
-from lesionflow.options import FILES, FOLDERS, check_options, option
+from lesionflow.options import FILES, FOLDERS, Config, option
 
 BUNDLE, HUB = "bundle", "hub"
 ONNX, LITERT, OPENVINO, TORCH = RUNTIMES = ("onnx", "litert", "openvino", "torch")
@@ -18,7 +18,7 @@ _OTHER_CALLS = "; ".join(f"{PARITY_LIMITS[name][1]:g} in {name}" for name in (FL
 
 
 @dataclass(frozen=True)
-class ExportConfig:
+class ExportConfig(Config):
     """How to export. Values that do not go together raise `UsageError` before any work starts."""
 
     format: str = option(
@@ -47,7 +47,7 @@ class ExportConfig:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        check_options(self)
+        super().__post_init__()
         if self.format not in RUNTIMES:
             for name in ("data", "images", "max_difference", "max_changed_calls"):
                 if getattr(self, name) is not None:

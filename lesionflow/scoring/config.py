@@ -9,7 +9,7 @@ from typing import Any
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.columns import ON_REQUEST, report_columns
 from lesionflow.model.decision import pool_option
-from lesionflow.options import FOLDERS, MODELS, check_options, option
+from lesionflow.options import FOLDERS, MODELS, Config, option
 from lesionflow.scoring.review_sample import BY_BOTH, CHOSEN_BY
 from lesionflow.storage.location import Location, parse_location
 
@@ -41,7 +41,7 @@ class ShardRange:
 
 
 @dataclass(frozen=True)
-class ReportConfig:
+class ReportConfig(Config):
     """What to write for a finished job. Values out of range raise `UsageError` before any work starts."""
 
     format: str | None = option(
@@ -113,7 +113,7 @@ class ReportConfig:
         most: Any = self.max_failures
         if type(most) is int:
             object.__setattr__(self, "max_failures", str(most))
-        check_options(self)
+        super().__post_init__()
         self.failures_allowed(0)
 
     @property

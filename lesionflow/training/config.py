@@ -17,7 +17,7 @@ from lesionflow.datasets.sampling import BALANCES, positive_shares
 from lesionflow.diagnoses import BUILT_IN, LabelSet, read_label_set
 from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.model.files import PRETRAINED
-from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, check_options, option, option_name, read_option
+from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, Config, option, option_name, read_option
 from lesionflow.storage.location import path_here
 from lesionflow.training.imagenet import PUBLISHED
 
@@ -73,7 +73,7 @@ SPLIT, REPEATING = "Split and operating point", "Repeating it"
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Config):
     """What to train, on what and how. Values out of range raise `UsageError` before any work starts.
 
     Fields whose default is None take the value of the preset for the network; `resolved` fills them in, and what trains
@@ -197,7 +197,7 @@ class TrainingConfig:
         for name in ("data", "extra"):  # from Python, several can be given as a list
             if isinstance(getattr(self, name), list | tuple):
                 object.__setattr__(self, name, SEPARATOR.join(map(str, getattr(self, name))))
-        check_options(self)
+        super().__post_init__()
         read_label_set(self.diagnoses)  # a set that cannot be read is said before anything else
         unknown = [name for name in self.model.split(",") if name not in (*NETWORKS, ALL)]
         if unknown:

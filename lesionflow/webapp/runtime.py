@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesionflow.errors import DownloadError, MissingError
-from lesionflow.options import FILES, check_options, option
+from lesionflow.options import FILES, Config, option
 from lesionflow.progress import logging_at
 
 REGISTRY = "https://registry.npmjs.org"
@@ -129,7 +129,7 @@ def _read_given(package: Package, given: Path) -> bytes:
 
 
 @dataclass(frozen=True)
-class WebConfig:
+class WebConfig(Config):
     """How to make the page. Values out of range raise `UsageError`."""
 
     runtime: str | None = option(
@@ -138,6 +138,3 @@ class WebConfig:
         "network.", kind=str, metavar="PATH", completes=(FILES,), unset="downloaded once, into the cache",
     )  # fmt: skip
     overwrite: bool = option(False, "Replace the page that is in the folder.")
-
-    def __post_init__(self) -> None:
-        check_options(self)
