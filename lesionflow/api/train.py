@@ -14,9 +14,16 @@ from typing import Any, Unpack
 import numpy as np
 from rich.console import Console
 
-from lesionflow.api.cross_validation import cross_validate
 from lesionflow.api.overrides import TrainingOptions, configured
-from lesionflow.api.train_network import Beginning, LearntFrom, Material, Teaching, averaged_answers, train_network
+from lesionflow.api.train_network import (
+    Beginning,
+    LearntFrom,
+    Material,
+    Teaching,
+    averaged_answers,
+    cross_validate,
+    train_network,
+)
 from lesionflow.datasets.combined import check_every_diagnosis_trains, read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split

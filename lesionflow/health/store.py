@@ -1,27 +1,51 @@
-"""The tracking store: which one is used and why, whether it answers, its champion, and unfinished runs."""
+"""The tracking store: which one is used and why, whether it answers, its champion, and unfinished runs.
+
+It is asked in a process of its own, which may hang, and is not changed.
+"""
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import shlex
+import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from lesionflow.errors import LesionflowError
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check, UnansweredError, asked_elsewhere
 from lesionflow.health.machine import size
-from lesionflow.model.files import in_its_place
+from lesionflow.model.files import check_whole, in_its_place, read_bundle
+from lesionflow.registry.history import CHAMPION
+from lesionflow.registry.versions import number_by_alias, registered_at, resolve
 from lesionflow.storage.location import local_path
 from lesionflow.tracking.client import (
     DEFAULT_STORE,
     HASTY,
     SET_BY_USER,
     has_file_store,
+    mlflow,
+    registry_errors,
     shown_address,
     without_password,
+)
+from lesionflow.tracking.resume import MODEL_TAG
+from lesionflow.tracking.tracking_store import (
+    MISSING,
+    NEWER,
+    OLDER,
+    connect,
+    explain_moved,
+    explain_newer,
+    explain_older,
+    is_database,
+    kept_addresses,
+    read_schema,
 )
 
 SECONDS = 90  # to look for a champion and to fetch it; a server that hangs is given up long before
@@ -74,7 +98,7 @@ def check_store(store: Store, name: str) -> tuple[list[Check], Path | None]:
     try:
         haste = {variable: value for variable, value in HASTY.items() if variable not in SET_BY_USER}
         haste.setdefault("PGCONNECT_TIMEOUT", os.environ.get("PGCONNECT_TIMEOUT", "10"))
-        asked = ("lesionflow.registry.inspect_store:inspect_store", store.address, name)
+        asked = ("lesionflow.health.store:inspect_store", store.address, name)
         seen = asked_elsewhere(*asked, seconds=SECONDS, environment=haste)
     except UnansweredError as unanswered:
         found = f"{told}: {_without(store, str(unanswered))}"
@@ -150,3 +174,89 @@ def _secrets(address: str) -> set[str]:
     found = {who.partition(":")[2], *re.findall(r"(?i)(?:password|passwd|pwd|token|secret|key)\w*=([^&]*)", address)}
     found |= {unquote(secret) for secret in found}
     return {part for secret in found for part in (secret, *re.split(r"[@/:?#]", secret)) if len(part) > 2}
+
+
+_SHOWN = 3  # interrupted trainings that are named
+
+
+@kept_addresses()
+def inspect_store(tracking_uri: str, name: str) -> dict[str, Any]:
+    """Describe a store and the champion of a model as JSON values.
+
+    `failed` is empty, or says why the rest is missing; `schema` is not empty where the database's tables are of another
+    MLflow, and nothing has been asked then: to connect might change them.
+    """
+    told: dict[str, Any] = {"failed": "", "schema": "", "seconds": 0.0, "champion": None, "interrupted": None}
+    try:
+        told["schema"] = _explain_schema(tracking_uri)
+        if told["schema"]:
+            return told
+        began = time.monotonic()
+        connect(tracking_uri)
+        told["seconds"] = time.monotonic() - began
+        told |= _look_around()
+        told["champion"] = _find_champion(name, tracking_uri)
+        told["interrupted"] = _find_interrupted()
+    except LesionflowError as error:
+        told["failed"] = str(error)
+    return told
+
+
+def _explain_schema(address: str) -> str:
+    """How the tables of a database differ from this MLflow's; empty for the same, and for what is no database."""
+    if not is_database(address):
+        return ""
+    mlflow.set_tracking_uri(address)  # for messages; nothing is asked there yet
+    schema = read_schema(address)
+    if schema.state == NEWER:
+        return explain_newer(schema)
+    if schema.state == OLDER:
+        return explain_older(schema, address)
+    return "empty" if schema.state == MISSING else ""
+
+
+def _look_around() -> dict[str, Any]:
+    """What a store holds, where the default experiment keeps files, and what to do where such a folder was moved."""
+    client = mlflow.MlflowClient()
+    with registry_errors("looking what is there"):
+        experiments = client.search_experiments(max_results=1000)
+        models = client.search_registered_models(max_results=100)
+        artifacts = str(client.get_experiment("0").artifact_location)
+    moved = (explain_moved(str(each.artifact_location), str(mlflow.get_tracking_uri())) for each in experiments)
+    return {
+        "experiments": len(experiments),
+        "models": len(models),
+        "artifacts": artifacts,
+        "moved": next(filter(None, moved), ""),
+    }
+
+
+def _find_champion(name: str, tracking_uri: str) -> dict[str, Any] | None:
+    number = number_by_alias(name, CHAMPION)
+    if number is None:
+        return None
+    told: dict[str, Any] = {"label": f"{name}/{number}", "failed": "", "data": "", "network": ""}
+    told["days"] = (datetime.datetime.now(datetime.UTC) - registered_at(name, number)).total_seconds() / 86400
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            found = resolve(f"models:/{name}/{number}", Path(folder), tracking_uri)
+            # What lies here is checked whole; of what is fetched, scoring reads two files.
+            card = read_bundle(found.folder)[0] if found.folder == Path(folder) else check_whole(found.folder)
+        told |= {"label": found.label, "data": card.data_name, "network": card.network}
+    except LesionflowError as error:
+        told["failed"] = str(error)
+    return told
+
+
+def _find_interrupted() -> dict[str, Any]:
+    """Interrupted trainings, newest first: their number, and the ids of the first."""
+    with registry_errors("looking for interrupted trainings"):
+        runs = mlflow.search_runs(
+            search_all_experiments=True, filter_string="attributes.status != 'FINISHED'", output_format="list",
+            order_by=["start_time DESC"], max_results=200,
+        )  # fmt: skip
+    begun = [run for run in runs if MODEL_TAG in run.data.tags]
+    return {
+        "count": len(begun),
+        "first": [{"run": run.info.run_id, "status": run.info.status.lower()} for run in begun[:_SHOWN]],
+    }

@@ -13,7 +13,7 @@ GATES = "Gates"  # what help lists the options under
 
 @dataclass(frozen=True)
 class PromotionConfig(Config):
-    """What the gates ask. Values out of range raise `UsageError` before any work starts."""
+    """Thresholds of the gates. Values out of range raise `UsageError` before any work starts."""
 
     probability: float = option(
         0.95,

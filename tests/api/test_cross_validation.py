@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from lesionflow.api import train as training
-from lesionflow.api.cross_validation import ANSWERS_FILE
+from lesionflow.api.train_network import ANSWERS_FILE
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import UsageError
 from lesionflow.evaluation.metrics import DECIDING, metric_values

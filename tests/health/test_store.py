@@ -13,9 +13,8 @@ import mlflow
 import pytest
 
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check
-from lesionflow.health.store import Store, check_store, find_store
+from lesionflow.health.store import Store, check_store, find_store, inspect_store
 from lesionflow.model.card import VALIDATION_FILE
-from lesionflow.registry.inspect_store import inspect_store
 from lesionflow.registry.lookup import find_entry
 from tests.contenders import NAME
 from tests.registry.serving import free_port
