@@ -82,35 +82,29 @@ if TYPE_CHECKING:
     from lesionflow.webapp.build import Page
     from lesionflow.webapp.runtime import WebConfig
 else:
-    _MODULES = {  # where each name is defined, unless in a module of its own name
-        "Ages": "profile.attributes", "Alarm": "monitoring.watch", "Calibration": "model.card",
-        "CallStrength": "evaluation.call_strength", "Card": "model.card", "ChampionState": "registry.history",
-        "Change": "registry.history", "Check": "health.check", "Colour": "profile.description",
-        "CommonGround": "registry.compared_model", "ComparedModel": "registry.compared_model",
-        "Comparison": "api.compare", "Contradiction": "profile.attributes", "Copy": "profile.copies",
-        "Cost": "runtimes.parity", "Counts": "scoring.summary", "Description": "profile.description",
-        "Difference": "evaluation.metrics", "Distance": "monitoring.comparison", "DownloadConfig": "dataverse.config",
-        "Downloaded": "api.download", "Estimate": "model.card", "Evaluation": "evaluation.report",
-        "EvaluationConfig": "evaluation.config", "Explained": "api.explain", "ExplanationConfig": "evaluation.config",
-        "ExportConfig": "runtimes.config", "Exported": "api.export", "Finding": "profile.description",
-        "Gap": "evaluation.slices", "Gate": "registry.gates", "IndexedPrediction": "model.prediction",
-        "LabelMapping": "evaluation.label_mapping", "LabelSet": "diagnoses", "LabelledImages": "datasets.labelled",
-        "LabelledPredictions": "model.prediction", "LaterTruth": "evaluation.later_truth", "LesionflowError": "errors",
-        "Limits": "monitoring.limits", "LoadedModel": "api.load", "MonitorConfig": "monitoring.limits",
-        "Moved": "evaluation.stability", "MovedStore": "api.move_store", "Night": "monitoring.nights",
-        "NightComparison": "monitoring.watch", "Page": "webapp.build", "Parity": "runtimes.parity",
-        "Picture": "evaluation.plots", "Prediction": "model.prediction", "Predictions": "model.prediction",
-        "Promotion": "registry.champion", "PromotionConfig": "registry.config", "Reference": "monitoring.watch",
-        "Registered": "api.register", "ReportComparison": "api.later_truth", "ReportConfig": "scoring.config",
-        "ReportEvaluation": "api.later_truth", "Rollback": "registry.champion", "Sample": "monitoring.comparison",
-        "ScoreShift": "evaluation.shift", "ScoringConfig": "scoring.config", "Shift": "evaluation.shift",
-        "Slice": "evaluation.slices", "Split": "datasets.split", "Stability": "evaluation.stability",
-        "Summary": "scoring.publish", "Trained": "api.train", "TrainingConfig": "training.config",
-        "Verdict": "registry.gates", "Version": "registry.versions", "Watch": "monitoring.watch",
-        "WatchedNight": "monitoring.watch", "WebConfig": "webapp.runtime", "compare_report": "api.later_truth",
-        "evaluate_report": "api.later_truth", "history": "api.promote", "resume": "api.train",
-        "rollback": "api.promote",
+    _DEFINED = {  # what each module defines; other names are those of modules of `api`
+        "api.compare": "Comparison", "api.download": "Downloaded", "api.explain": "Explained", "api.export": "Exported",
+        "api.later_truth": "ReportComparison ReportEvaluation compare_report evaluate_report",
+        "api.load": "LoadedModel", "api.move_store": "MovedStore", "api.promote": "history rollback",
+        "api.register": "Registered", "api.train": "Trained resume", "datasets.labelled": "LabelledImages",
+        "datasets.split": "Split", "dataverse.config": "DownloadConfig", "diagnoses": "LabelSet",
+        "errors": "LesionflowError", "evaluation.call_strength": "CallStrength",
+        "evaluation.config": "EvaluationConfig ExplanationConfig", "evaluation.label_mapping": "LabelMapping",
+        "evaluation.later_truth": "LaterTruth", "evaluation.metrics": "Difference", "evaluation.plots": "Picture",
+        "evaluation.report": "Evaluation", "evaluation.shift": "ScoreShift Shift", "evaluation.slices": "Gap Slice",
+        "evaluation.stability": "Moved Stability", "health.check": "Check", "model.card": "Calibration Card Estimate",
+        "model.prediction": "IndexedPrediction LabelledPredictions Prediction Predictions",
+        "monitoring.comparison": "Distance Sample", "monitoring.limits": "Limits MonitorConfig",
+        "monitoring.nights": "Night", "monitoring.watch": "Alarm NightComparison Reference Watch WatchedNight",
+        "profile.attributes": "Ages Contradiction", "profile.copies": "Copy",
+        "profile.description": "Colour Description Finding", "registry.champion": "Promotion Rollback",
+        "registry.compared_model": "CommonGround ComparedModel", "registry.config": "PromotionConfig",
+        "registry.gates": "Gate Verdict", "registry.history": "ChampionState Change", "registry.versions": "Version",
+        "runtimes.config": "ExportConfig", "runtimes.parity": "Cost Parity",
+        "scoring.config": "ReportConfig ScoringConfig", "scoring.publish": "Summary", "scoring.summary": "Counts",
+        "training.config": "TrainingConfig", "webapp.build": "Page", "webapp.runtime": "WebConfig",
     }  # fmt: skip
+    _MODULES = {name: module for module, names in _DEFINED.items() for name in names.split()}
 
     def __getattr__(name: str) -> object:
         if name not in __all__:

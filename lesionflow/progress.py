@@ -80,38 +80,34 @@ def say(text: str, *, console: Console | None = None, warning: bool = False) -> 
 def _live_bar(total: int, done: int, failed: int, console: Console | None) -> Iterator[Advance]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
-    begun, before = time.monotonic(), done
     columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"))
     with live_bars(console or stderr_console(), *columns) as bar:
         task = bar.add_task("scoring", total=total, completed=done, told="")
-
-        def advance(images: int, failures: int) -> None:
-            nonlocal done, failed
-            done, failed = done + images, failed + failures
-            bar.update(task, completed=done, told=_told(total, done, before, failed, time.monotonic() - begun))
-
-        yield advance
+        yield _telling(total, done, failed, 0.0, lambda done, told: bar.update(task, completed=done, told=told))
 
 
 def _plain_lines(total: int, done: int, failed: int, file: IO[str]) -> Advance:
+    def tell(done: int, told: str) -> None:
+        print(f"scoring: {done:,} of {total:,} images, {told}", file=file, flush=True)
+
+    return _telling(total, done, failed, PLAIN_SECONDS, tell)
+
+
+def _telling(total: int, done: int, failed: int, every: float, tell: Callable[[int, str], None]) -> Advance:
+    """Tell at most every so many seconds how many are done, and of speed, time left and failures."""
     begun = last = time.monotonic()
     before = done
 
     def advance(images: int, failures: int) -> None:
         nonlocal done, failed, last
         done, failed = done + images, failed + failures
-        if (now := time.monotonic()) - last >= PLAIN_SECONDS:
+        if (now := time.monotonic()) - last >= every:
             last = now
-            told = _told(total, done, before, failed, now - begun)
-            print(f"scoring: {done:,} of {total:,} images, {told}", file=file, flush=True)
+            speed = (done - before) / max(now - begun, 1e-9)
+            left = (total - done) / max(speed, 1e-9)
+            tell(done, f"{speed:,.0f} a second, {duration(left)} left, {failed:,} failed")
 
     return advance
-
-
-def _told(total: int, done: int, before: int, failed: int, seconds: float) -> str:
-    speed = (done - before) / max(seconds, 1e-9)
-    left = (total - done) / max(speed, 1e-9)
-    return f"{speed:,.0f} a second, {duration(left)} left, {failed:,} failed"
 
 
 def duration(seconds: float) -> str:

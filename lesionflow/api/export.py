@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ from lesionflow.model.files import check_whole, read_arrays, read_bundle
 from lesionflow.model.predictor import Predictor
 from lesionflow.pages import markdown_page
 from lesionflow.progress import stderr_console
-from lesionflow.registry.training_artifacts import BUNDLE_FILES
+from lesionflow.registry.training_artifacts import BUNDLE_FILES, copy_bundle
 from lesionflow.registry.versions import Resolved, opened
 from lesionflow.runtimes.artifact import check_installed, check_source, open_artifact, write_artifact
 from lesionflow.runtimes.config import BUNDLE, HUB, INT8, ExportConfig
@@ -156,10 +155,7 @@ def _whole_folder(target: Path) -> Iterator[Path]:
 
 def _copy_bundle(bundle: Path, folder: Path) -> Card:
     check_whole(bundle)  # what is wrong is told of the user's file, not of the copy
-    for name in BUNDLE_FILES:
-        if (bundle / name).is_file():
-            shutil.copyfile(bundle / name, folder / name)
-    return check_whole(folder)
+    return check_whole(copy_bundle(bundle, folder))
 
 
 def _card_text(bundle: Path, card: Card) -> str:

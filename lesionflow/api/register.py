@@ -16,6 +16,7 @@ from lesionflow.registry.champion import promote_best
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.training_artifacts import (
+    BUNDLE,
     TrainingArtifacts,
     complete,
     copy_bundle,
@@ -134,7 +135,7 @@ def _register(
     ):
         if not begun:
             log_origin(card)
-        whole = replace(outcome, bundle=copy_bundle(outcome.bundle, Path(folder)))
+        whole = replace(outcome, bundle=copy_bundle(outcome.bundle, Path(folder) / BUNDLE))
         version = register_artifacts(whole, name)
     delete_checkpoints(run_id)
     return version, run_id

@@ -49,6 +49,13 @@ def draw_lesions(lesions: int, resamples: int, seed: int) -> Iterator[np.ndarray
         yield counts
 
 
+def resampled_sums(lesion_ids: np.ndarray, columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Columns added up over the images of each resample of lesions: (images, columns) to (resamples, columns)."""
+    lesions, lesion_of = np.unique(lesion_ids, return_inverse=True)
+    by_lesion = np.stack([np.bincount(lesion_of, column, len(lesions)) for column in columns.T], axis=1)
+    return np.concatenate([counts @ by_lesion for counts in draw_lesions(len(lesions), resamples, seed)])
+
+
 class Tally:
     """Counts, sums and curves of images under several weightings, from which every metric is computed.
 

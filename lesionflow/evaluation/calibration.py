@@ -12,9 +12,9 @@ from lesionflow.evaluation.bootstrap import (
     CALIBRATION_BINS,
     MANY_IMAGES,
     confidence_bins,
-    draw_lesions,
     interval,
     ratio,
+    resampled_sums,
 )
 from lesionflow.evaluation.metrics import expected_calibration_error
 from lesionflow.model.card import Calibration, Estimate
@@ -161,17 +161,13 @@ def reliability(
     confidence = predictions.probabilities.max(axis=1)
     right = predictions.probabilities.argmax(axis=1) == predictions.labels
     bin_of = confidence_bins(confidence, bins)
-    lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
-    inside, right_inside = np.zeros((len(lesions), bins)), np.zeros((len(lesions), bins))
-    np.add.at(inside, (lesion_of, bin_of), 1)
-    np.add.at(right_inside, (lesion_of, bin_of), right)
-    resampled = np.concatenate(
-        [ratio(counts @ right_inside, counts @ inside) for counts in draw_lesions(len(lesions), resamples, seed)]
-    )
+    inside = np.eye(bins)[bin_of]  # (images, bins)
+    columns = np.hstack([inside * right[:, None], inside])
+    resampled = ratio(*np.split(resampled_sums(predictions.lesion_ids, columns, resamples, seed), 2, axis=1))
     found = []
     for index in np.unique(bin_of).tolist():
         members = bin_of == index
-        rests_on = int((inside[:, index] > 0).sum())
+        rests_on = len(np.unique(predictions.lesion_ids[members]))
         accuracy = interval(float(right[members].mean()), resampled[:, index], rests_on)
         if accuracy is not None:
             mean = float(confidence[members].mean())

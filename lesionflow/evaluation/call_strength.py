@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lesionflow import pages
-from lesionflow.evaluation.bootstrap import draw_lesions, interval, ratio
+from lesionflow.evaluation.bootstrap import interval, ratio, resampled_sums
 from lesionflow.evaluation.metrics import with_interval
 from lesionflow.model.card import Estimate
 from lesionflow.model.decision import called_diagnoses
@@ -56,30 +56,20 @@ def call_strengths(
     resamples : int
         How often lesions are drawn.
     """
-    classes = predictions.probabilities.shape[1]
-    lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
-    images = np.zeros((len(lesions), classes))
-    np.add.at(images, (lesion_of, predictions.labels), 1)
-    not_to_miss = predictions.label_set.not_to_miss_index
-    hits, wholes = [], []
-    for strength in (strengths := tuple(strengths)):
+    strengths, not_to_miss = tuple(strengths), predictions.label_set.not_to_miss_index
+    images = np.eye(predictions.probabilities.shape[1])[predictions.labels]  # (images, classes)
+    columns = [images]
+    for strength in strengths:
         right = called_diagnoses(predictions.probabilities, prior, strength) == predictions.labels
-        hits.append(np.zeros((len(lesions), classes)))
-        np.add.at(hits[-1], (lesion_of[right], predictions.labels[right]), 1)
-        wholes.append(_shares(hits[-1].sum(axis=0)[None], images.sum(axis=0)[None], not_to_miss))
-
-    # The draws of many lesions do not fit in memory at once.
-    resampled: list[list[tuple[np.ndarray, ...]]] = [[] for _ in strengths]
-    for counts in draw_lesions(len(lesions), resamples, seed=0):
-        among = counts @ images
-        for draws, right_ones in zip(resampled, hits, strict=True):
-            draws.append(_shares(counts @ right_ones, among, not_to_miss))
-
+        columns.append(images * right[:, None])
+    sums = resampled_sums(predictions.lesion_ids, np.hstack(columns), resamples, seed=0)
+    among, *hits = np.split(sums, len(columns), axis=1)
     found = []
-    for strength, whole, draws in zip(strengths, wholes, resampled, strict=True):
+    for strength, own, drawn in zip(strengths, columns[1:], hits, strict=True):
+        whole = _shares(own.sum(axis=0)[None], images.sum(axis=0)[None], not_to_miss)
         estimates = [
-            None if np.isnan(value[0]) else interval(float(value[0]), np.concatenate(each))
-            for value, each in zip(whole, zip(*draws, strict=True), strict=True)
+            None if np.isnan(value[0]) else interval(float(value[0]), each)
+            for value, each in zip(whole, _shares(drawn, among, not_to_miss), strict=True)
         ]
         found.append(CallStrength(strength, *estimates))
     return tuple(found)

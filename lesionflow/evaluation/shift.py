@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.evaluation.bootstrap import draw_lesions, interval, ratio
+from lesionflow.evaluation.bootstrap import interval, ratio, resampled_sums
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import UNFAMILIAR, LabelledPredictions
 
@@ -108,13 +108,7 @@ def _score_shift(
 
 def _means(predictions: LabelledPredictions, score: np.ndarray, seed: int = 0) -> tuple[float, np.ndarray, np.ndarray]:
     """The mean of a score, that of each resample of lesions, and the same by diagnosis: (resamples, diagnoses)."""
-    lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
-    sums, images = np.zeros((2, len(lesions), len(predictions.label_set)))
-    np.add.at(sums, (lesion_of, predictions.labels), score)
-    np.add.at(images, (lesion_of, predictions.labels), 1)
-    totals, counts = [], []
-    for drawn in draw_lesions(len(lesions), RESAMPLES, seed):
-        totals.append(drawn @ sums)
-        counts.append(drawn @ images)
-    total, count = np.concatenate(totals), np.concatenate(counts)
+    images = np.eye(len(predictions.label_set))[predictions.labels]  # (images, diagnoses)
+    columns = np.hstack([images * score[:, None], images])
+    total, count = np.split(resampled_sums(predictions.lesion_ids, columns, RESAMPLES, seed), 2, axis=1)
     return float(score.mean()), ratio(total.sum(axis=1), count.sum(axis=1)), ratio(total, count)

@@ -19,7 +19,7 @@ from PIL import Image, ImageFilter
 
 from lesionflow.defaults import usable_cores
 from lesionflow.errors import ImageError
-from lesionflow.evaluation.bootstrap import draw_lesions, interval, ratio
+from lesionflow.evaluation.bootstrap import interval, ratio, resampled_sums
 from lesionflow.images.decode import decode, fit_array, header
 from lesionflow.model.card import Estimate
 from lesionflow.model.predictor import Predictor
@@ -202,11 +202,9 @@ def _seed(seed: int, image_id: str) -> int:
 def _counted(moved: np.ndarray, lesion_ids: np.ndarray, changes: Sequence[Change], seed: int) -> Stability:
     """The shares of true values in (images, changes, 2) bool, with intervals."""
     images, lesions = len(moved), len(np.unique(lesion_ids))
-    _, lesion_of = np.unique(lesion_ids, return_inverse=True)
     flat = moved.reshape(images, -1).astype(np.float64)  # (images, changes * 2)
     columns = np.concatenate([np.ones((images, 1)), moved.mean(axis=1), flat], axis=1)
-    by_lesion = np.stack([np.bincount(lesion_of, column, lesions) for column in columns.T], axis=1)
-    sums = np.concatenate([counts @ by_lesion for counts in draw_lesions(lesions, RESAMPLES, seed)])
+    sums = resampled_sums(lesion_ids, columns, RESAMPLES, seed)
     resampled, values = ratio(sums[:, 1:], sums[:, :1]), columns[:, 1:].mean(axis=0)
     found = [
         interval(float(value), each, lesions) or Estimate(float(value), 0.0, 1.0)

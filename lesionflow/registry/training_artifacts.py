@@ -165,14 +165,13 @@ def _blank_image(card: Card) -> bytes:
     return file.getvalue()
 
 
-def copy_bundle(bundle: Path, into: Path) -> Path:
-    """A copy of a bundle without any other files in its folder."""
-    copied = into / BUNDLE
-    copied.mkdir()
+def copy_bundle(bundle: Path, folder: Path) -> Path:
+    """Copy a bundle into a folder, without any other files beside it; returns the folder."""
+    folder.mkdir(exist_ok=True)
     for name in BUNDLE_FILES:
         if (bundle / name).is_file():
-            shutil.copy(bundle / name, copied / name)
-    return copied
+            shutil.copyfile(bundle / name, folder / name)
+    return folder
 
 
 def check_may_register(name: str) -> None:
