@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,8 +11,7 @@ from rich.console import Console
 from lesionflow.atomic import output_folder
 from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.label_words import built_in_as_yaml, read_label_words, words_as_yaml
-from lesionflow.datasets.labelled import LabelledImages, decided_words, read_labelled_images
-from lesionflow.datasets.split import Split
+from lesionflow.datasets.labelled import decided_words, read_labelled_images
 from lesionflow.diagnoses import HAM10000, read_label_set
 from lesionflow.errors import DataError
 from lesionflow.profile.description import Description, describe_images
@@ -67,8 +67,11 @@ def describe(
     label_set = read_label_set(diagnoses)
     with output_folder(out, DESCRIPTION_FILES, overwrite), console.status("reading images") as status:
         images = read_labelled_images(data, cache, labels, label_set)
+        split = None
+        with contextlib.suppress(DataError):  # that a diagnosis has too few lesions is then one of the findings
+            split = split_data_sets(images)
         description = describe_images(
-            images, _default_split(images),
+            images, split,
             progress=lambda done, total: status.update(
                 f"reading images: {done} of {total}" if done < total else "comparing all pairs of images"
             ),
@@ -109,11 +112,3 @@ def describe_labels(
     columns = read_label_words(None if labels is None else os.fspath(labels), label_set).columns
     about = f"Words of {Path(data).name}, and what they mean"
     return words_as_yaml(decided_words(data, cache, labels, label_set), about, columns)
-
-
-def _default_split(images: LabelledImages) -> Split | None:
-    """The default split, or None if a diagnosis has too few lesions, which is reported as a finding."""
-    try:
-        return split_data_sets(images)
-    except DataError:
-        return None

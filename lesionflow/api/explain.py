@@ -167,18 +167,14 @@ def _draw(
     (said,) = predictor.predict(pixels[None]).one_by_one()
     larger = max(1.0, SHOWN / min(card.height, card.width))
     shown = decode(data, round(larger * card.height), round(larger * card.width), frame)
+    _, columns, rows = header(data)
+    scale = min(columns / card.width, rows / card.height)
+    cut = 1 - scale * card.width * scale * card.height / (columns * rows)
     about = Explanation(
-        utf8(name), model.label, shown, _cut_off(data, card.height, card.width), said,
+        utf8(name), model.label, shown, cut, said,
         occlude(predictor.predict, pixels, target),
     )  # fmt: skip
     figure = explanation_picture(about, card, predictor.calibration)
     with atomic_file(picture, overwrite) as file:
         figure.savefig(file, format="png")
     return Explained(name, picture, said)
-
-
-def _cut_off(data: bytes, height: int, width: int) -> float:
-    """The share of an image's area that is cropped away for the network."""
-    _, columns, rows = header(data)
-    scale = min(columns / width, rows / height)
-    return 1 - scale * width * scale * height / (columns * rows)

@@ -102,8 +102,8 @@ def register(
     else:
         if begun and (other := find_of_run(begun.run_id)):
             raise RegistryError(
-                f"run {begun.run_id}, which trained this bundle, was resumed and has registered {other} since; nothing "
-                "is left to register"
+                f"run {begun.run_id}, which trained this bundle, was resumed and has registered {other[0]}/{other[1]} "
+                "since; nothing is left to register"
             )
         with patient():
             version, run_id = _register(outcome, card, name, begun.run_id if begun else None, experiment)

@@ -16,7 +16,7 @@ import stat
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -143,7 +143,6 @@ def unpack(archive: Path, folder: Path, go_on: Callable[[], None] = lambda: None
     try:
         with zipfile.ZipFile(archive) as content:
             members = _members(content, archive)
-            _check_space(archive, sum(member.file_size for member in members.values()))
             folder.mkdir()
             for name, member in members.items():
                 go_on()
@@ -180,22 +179,15 @@ def _members(content: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipIn
         if path.name in members:
             raise DownloadError(f"{archive.name}: {path.name!r} is in it twice; nothing is unpacked")
         members[path.name] = member
-    _check_sizes(members.values(), archive)
-    return members
-
-
-def _check_sizes(members: Iterable[zipfile.ZipInfo], archive: Path) -> None:
-    total, packed = sum(member.file_size for member in members), archive.stat().st_size
+    total, packed = sum(member.file_size for member in members.values()), archive.stat().st_size
+    free = shutil.disk_usage(archive.parent).free
     if total > _MOST_TIMES * packed + _SLACK:
         raise DownloadError(
             f"{archive.name}: its {packed:,} bytes would become {total:,}; images do not, so nothing is unpacked"
         )
-
-
-def _check_space(archive: Path, needed: int) -> None:
-    free = shutil.disk_usage(archive.parent).free
-    if needed > free:
-        raise DownloadError(f"{archive.name}: unpacked it has {needed:,} bytes, but only {free:,} are free")
+    if total > free:
+        raise DownloadError(f"{archive.name}: unpacked it has {total:,} bytes, but only {free:,} are free")
+    return members
 
 
 _GRACE = 1.0  # seconds that somebody who stops a download waits for threads to end, one of which may hang
@@ -278,7 +270,10 @@ def check_space(steps: list[Step], folder: Path) -> None:
     to_come = unpacked = 0
     for step in steps:
         size = step.file.size or 0
-        to_come += 0 if given_archive(folder, step.file) else max(size - _arrived(folder, step.file), 0)
+        work = folder / UNFINISHED  # where it may be already, whole or not
+        there = [path for path in (work / step.file.name, partial_of(work, step.file)) if path.is_file()]
+        arrived = max((path.stat().st_size for path in there), default=0)
+        to_come += 0 if given_archive(folder, step.file) else max(size - arrived, 0)
         unpacked += int(size * _UNPACKED) if step.archive else 0
     free = shutil.disk_usage(folder).free
     if to_come + unpacked > free:
@@ -297,13 +292,6 @@ def given_archive(folder: Path, file: PublishedFile) -> Path | None:
     if file.name.endswith(".zip") and path.is_file() and pooch.hashes.hash_matches(path, file.digest):
         return path
     return None
-
-
-def _arrived(folder: Path, file: PublishedFile) -> int:
-    """The bytes of a file that are there already, whole or not."""
-    work = folder / UNFINISHED
-    found = [path.stat().st_size for path in (work / file.name, partial_of(work, file)) if path.is_file()]
-    return max(found, default=0)
 
 
 def _gigabytes(count: int) -> str:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from lesionflow.diagnoses import HAM10000, LabelSet, labels_from_json
 from lesionflow.errors import BundleError, UsageError
 from lesionflow.images import PIXELS_VERSION, READ_PIXELS_VERSIONS
-from lesionflow.storage.location import is_denied
+from lesionflow.storage.location import is_no_folder
 
 CARD_FILE, ONNX_FILE, KERAS_FILE = "card.json", "model.onnx", "model.keras"
 VALIDATION_FILE = "validation.npz"  # what the model says of the validation part: comparisons rest on it
@@ -138,7 +138,7 @@ def _values(card: Card) -> dict[str, Any]:
 
 def read_card(folder: Path) -> Card:
     """Read and verify only the card of a bundle. Raises `BundleError`."""
-    if not os.path.isdir(folder) and not is_denied(folder):
+    if is_no_folder(folder):
         raise BundleError(f"{folder}: no such bundle folder")
     return parse_card(read_file(folder / CARD_FILE), str(folder / CARD_FILE))
 

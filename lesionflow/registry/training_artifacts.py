@@ -193,11 +193,11 @@ def find_registered(name: str, digest: str) -> Version | None:
     return find_version(name, max(int(version.version) for version in found)) if found else None
 
 
-def find_of_run(run_id: str) -> str:
-    """The version that a run has registered, as NAME/NUMBER; empty if there is none."""
+def find_of_run(run_id: str) -> tuple[str, int] | None:
+    """Name and number of the latest version that a run has registered; None where it has registered none."""
     with registry_errors(f"looking for the version of run {run_id}"):
         found = mlflow.MlflowClient().search_model_versions(f"run_id = '{run_id}'")
-    return f"{found[0].name}/{found[0].version}" if found else ""
+    return max(((each.name, int(each.version)) for each in found), key=lambda each: each[1], default=None)
 
 
 def find_trained(run_id: str) -> tuple[Version, History] | None:
@@ -205,16 +205,12 @@ def find_trained(run_id: str) -> tuple[Version, History] | None:
 
     To register is the last thing that such a run does; whatever it says of itself, it is marked as finished.
     """
-    client, run = mlflow.MlflowClient(), find_run(run_id)
-    with registry_errors(f"looking for the version of run {run_id}"):
-        found = client.search_model_versions(f"run_id = '{run_id}'")
+    run, found = find_run(run_id), find_of_run(run_id)
     if not found:
         if run.info.status == "FINISHED":
             raise RegistryError(f"the version that run {run_id} registered was deleted; train anew without --resume")
         return None
-    latest = max(found, key=lambda version: int(version.version))
-    version = find_version(latest.name, int(latest.version))
-    epochs = logged_epochs(run_id)
+    version, epochs = find_version(*found), logged_epochs(run_id)
     return version, History([epochs[epoch] for epoch in sorted(epochs)], int(run.data.metrics["training/best_epoch"]))
 
 

@@ -22,7 +22,7 @@ from lesionflow.model.files import PRETRAINED, bundle_of_logged_model, in_its_pl
 from lesionflow.model.prediction import LabelledPredictions, read_labelled
 from lesionflow.model.pyfunc import INPUT_COLUMN, REQUIREMENTS, output_columns
 from lesionflow.registry.lookup import Entry, fetch_entry, find_entry
-from lesionflow.storage.location import is_denied, path_here
+from lesionflow.storage.location import is_no_folder, path_here
 from lesionflow.storage.objects import temporary_folder
 from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, without_password
 from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_missing, kept_addresses
@@ -249,7 +249,7 @@ def resolve_folder(model: str) -> Resolved:
         folder, prefix = pretrained_folder(), f"{PRETRAINED} "
     else:
         folder, prefix = path_here(model, "model"), ""
-    if not os.path.isdir(folder) and not is_denied(folder):
+    if is_no_folder(folder):
         raise BundleError(
             f"{model}: no such bundle folder{did_you_mean(model, (PRETRAINED,))}; give one, {PRETRAINED}, {ADDRESSES}"
         )

@@ -32,9 +32,10 @@ from lesionflow.scoring.report import (
     check_report,
     encode_job,
     encode_rows,
-    report_encoder,
     report_format,
     shard_groups,
+    whole_file,
+    write_pieces,
 )
 from lesionflow.scoring.review_sample import draw_sample, write_sample
 from lesionflow.scoring.shards import REPORT_FILE, Job, job_folder, report_errors
@@ -320,14 +321,15 @@ def _write_report(
 
     rows: what gives them, where they are not the job's own: these are encoded here, and are one part of a folder.
     """
-    counts = Counts.of(job.labels)
     # The ISIC format has to see all names in one process.
     processes = usable_cores() if job.inputs >= MANY_ROWS and options.format != ISIC else 1
     groups = shard_groups(job, ROWS_IN_PART if destination.is_folder else ROWS_IN_GROUP)
     pieces = encode_job(Encoding(job, options, destination.is_folder), groups, processes)
     if rows is not None:
-        groups, pieces = [job.shards], encode_rows(rows(), options, destination.is_folder)
+        groups = [job.shards]
+        pieces = iter([whole_file(rows(), options)]) if destination.is_folder else encode_rows(rows(), options)
     if destination.is_folder:
+        counts = Counts.of(job.labels)
         folder = destination.location if isinstance(destination.location, Url) else partial
         with report_errors(folder):
             if isinstance(folder, Path):
@@ -341,11 +343,8 @@ def _write_report(
                 for name in set(destination.parts()) - set(names):  # of an earlier report
                     objects.remove(folder / name)
         return counts
-    with atomic_file(partial, overwrite=True) as file, report_encoder(options).open(file) as write:
-        for some, content in pieces:
-            counts.update(some)
-            write(content)
-    return counts
+    with atomic_file(partial, overwrite=True) as file:
+        return write_pieces(pieces, file, options)
 
 
 @contextlib.contextmanager

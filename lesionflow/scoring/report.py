@@ -95,14 +95,6 @@ def check_diagnoses(options: ReportLayout) -> None:
         _columns_of(options)
 
 
-def write_rows(rows: Iterable[Row], file: BinaryIO, options: ReportLayout) -> None:
-    """Write a report into an open file."""
-    encoder, waiting = report_encoder(options), iter(rows)
-    with encoder.open(file) as write:
-        while batch := list(itertools.islice(waiting, encoder.rows_at_once)):
-            write(encoder.encode(batch))
-
-
 def _columns_of(options: ReportLayout) -> tuple[str, ...]:
     return chosen_columns(
         options.columns, options.top_k, options.carried_columns, options.labels, also=bool(options.also)
@@ -340,24 +332,33 @@ class Encoding:
         for shards in groups:
             with no_collection():  # rows refer to nothing that refers to them
                 rows = self.job.rows(shards)
-                piece = _file(rows, self.options) if self.whole_files else _piece(list(rows), encoder, self.options)
+                piece = (
+                    whole_file(rows, self.options) if self.whole_files else _piece(list(rows), encoder, self.options)
+                )
             yield piece
 
 
-def encode_rows(rows: Iterable[Row], options: ReportLayout, whole_file: bool) -> Iterator[Piece]:
-    """Encode rows in this process, in pieces of some rows, or in pieces that are each a file."""
-    if whole_file:
-        yield _file(rows, options)
-        return
+def encode_rows(rows: Iterable[Row], options: ReportLayout) -> Iterator[Piece]:
+    """Encode rows in this process: a piece for some of them at a time."""
     encoder, waiting = report_encoder(options), iter(rows)
     while batch := list(itertools.islice(waiting, encoder.rows_at_once)):
         yield _piece(batch, encoder, options)
 
 
-def _file(rows: Iterable[Row], options: ReportLayout) -> Piece:
-    counts, stream = Counts.of(options.labels), io.BytesIO()
-    write_rows(counts.counting(rows), stream, options)
-    return counts, stream.getvalue()
+def write_pieces(pieces: Iterable[Piece], file: BinaryIO, options: ReportLayout) -> Counts:
+    """Write a report into an open file; returns what its rows come to."""
+    counts = Counts.of(options.labels)
+    with report_encoder(options).open(file) as write:
+        for some, content in pieces:
+            counts.update(some)
+            write(content)
+    return counts
+
+
+def whole_file(rows: Iterable[Row], options: ReportLayout) -> Piece:
+    """Encode rows as a file of its own."""
+    stream = io.BytesIO()
+    return write_pieces(encode_rows(rows, options), stream, options), stream.getvalue()
 
 
 def _piece(rows: Sequence[Row], encoder: Encoder, options: ReportLayout) -> Piece:

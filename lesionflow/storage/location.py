@@ -150,6 +150,11 @@ def is_denied(path: str | os.PathLike[str]) -> bool:
     return False
 
 
+def is_no_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether there is no such folder; where nobody may tell, there may be one."""
+    return not os.path.isdir(path) and not is_denied(path)
+
+
 def location_text(given: str | os.PathLike[str], name: str) -> str:
     """The text of a path or an address that a program or the command line gives; name: of the argument.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from lesionflow.atomic import atomic_file, check_writable
 from lesionflow.model.prediction import Row
-from lesionflow.scoring.report import ReportLayout, check_diagnoses, check_report, write_rows
+from lesionflow.scoring.report import ReportLayout, check_diagnoses, check_report, encode_rows, write_pieces
 from lesionflow.storage.location import Location
 
 
@@ -24,4 +24,4 @@ def write_report(rows: Iterable[Row], out: Location, options: ReportLayout, over
     check_diagnoses(options)
     check_writable(out, overwrite)
     with atomic_file(out, overwrite) as file:
-        write_rows(rows, file, options)
+        write_pieces(encode_rows(rows, options), file, options)
