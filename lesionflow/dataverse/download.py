@@ -341,20 +341,13 @@ def run_steps(
         pool.shutdown(wait=False, cancel_futures=True)
         wait(futures, timeout=_GRACE)
         raise
-    _raise_first(futures)
+    failed = [error for future in futures if not future.cancelled() and (error := future.exception())]
+    if failed:
+        raise min(failed, key=lambda error: isinstance(error, Cancelled))  # those follow from another
     for step in steps:
         if not step.archive:
             os.replace(work / step.file.name, folder / step.becomes)
             manifest.add(step)
-
-
-def _raise_first(futures: list[Future[None]]) -> None:
-    failed = [error for future in futures if not future.cancelled() and (error := future.exception())]
-    for error in failed:
-        if not isinstance(error, Cancelled):
-            raise error
-    if failed:
-        raise failed[0]
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ def evaluation_page(evaluation: Evaluation) -> str:
     from markupsafe import Markup
 
     said, calibration, shift = evaluation.predictions, evaluation.calibration, evaluation.shift
-    labels, malignant = said.label_set, said.is_malignant
+    labels, malignant, names = said.label_set, said.is_malignant, evaluation.card.labels.malignant
     pictures = {picture.name: picture for picture in evaluation.pictures}
 
     def shown(names: Sequence[str] | None) -> list[Markup]:
@@ -44,7 +44,7 @@ def evaluation_page(evaluation: Evaluation) -> str:
         unit=evaluation.unit, shown=shown, with_interval=with_interval, headline=_headline(evaluation),
         always=_always(evaluation), diagnoses_present=len(np.unique(said.labels)), facts=_facts(evaluation),
         not_measurable=evaluation.mapping and not_measurable_told(evaluation.mapping),
-        by_diagnosis=_by_diagnosis(evaluation), malignant_names=_or(evaluation.card.labels.malignant),
+        by_diagnosis=_by_diagnosis(evaluation), malignant_names=" or ".join(filter(None, (", ".join(names[:-1]), names[-1]))),
         malignant=malignant.sum(), benign=(~malignant).sum(),
         found=int(said.malignant[malignant].sum()), flagged=int(said.malignant[~malignant].sum()),
         malignant_metrics=_metrics_table(
@@ -71,19 +71,13 @@ def _figure(picture: Picture) -> Markup:
 
 
 def _headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    metrics = shown_at(Place.HEADLINE, evaluation.predictions.label_set)
+    shown = [(metric.name, metric.headline or metric.short) for metric in metrics]
     return [
-        (
-            _capital(metric.headline or metric.short),
-            f"{evaluation.metrics[metric.name].value:.3f}",
-            _beside(evaluation, metric.name),
-        )
-        for metric in shown_at(Place.HEADLINE, evaluation.predictions.label_set)
-        if metric.name in evaluation.metrics
+        (f"{words[:1].upper()}{words[1:]}", f"{evaluation.metrics[name].value:.3f}", _beside(evaluation, name))
+        for name, words in shown
+        if name in evaluation.metrics
     ]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _beside(evaluation: Evaluation, name: str) -> str:
@@ -133,10 +127,6 @@ def _by_diagnosis(evaluation: Evaluation) -> Markup:
     ]
     header = ["diagnosis", evaluation.unit, *(metric.words.replace(" ", "\n") for metric in OF_DIAGNOSIS)]
     return pages.table(header, rows, "Each diagnosis against the rest, with 95% intervals")
-
-
-def _or(names: Sequence[str]) -> str:
-    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _changes(found: Stability) -> Markup:

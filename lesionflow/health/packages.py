@@ -65,15 +65,14 @@ def check_packages() -> list[Check]:
         Check("Python", f"{platform.python_version()}, {platform.platform()}, {sys.executable}"),
         Check("packages", ", ".join(f"{name} {version}" for name, version in versions.items())),
         *(Check("packages", f"{name} is not installed", PROBLEM, f"pip install {name}") for name in missing),
-        *(_unsafe(name, versions[name], floor) for name, floor in SECURITY_FLOORS.items() if name in versions
-          and _numbers(versions[name]) < _numbers(floor)),
+        *(
+            Check("packages", f"{name} {versions[name]} is older than {floor}", PROBLEM,
+                  f"it has known security holes: pip install '{name}>={floor}'")
+            for name, floor in SECURITY_FLOORS.items()
+            if name in versions and _numbers(versions[name]) < _numbers(floor)
+        ),
         *_check_extras(versions),
     ]  # fmt: skip
-
-
-def _unsafe(name: str, version: str, floor: str) -> Check:
-    advice = f"it has known security holes: pip install '{name}>={floor}'"
-    return Check("packages", f"{name} {version} is older than {floor}", PROBLEM, advice)
 
 
 def _check_extras(versions: Mapping[str, str]) -> list[Check]:

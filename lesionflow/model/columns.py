@@ -102,8 +102,10 @@ def row_values(
     what stands where an image has no value.
     """
     names = labels.names
-    ranks = max((rank for rank in range(1, len(names) + 1) if not _top(rank).isdisjoint(columns)), default=0)
-    tops = [f"top{rank}_{what}" for rank in range(1, ranks + 1) for what in ("diagnosis", "probability")]
+    # Of each rank two; the last rank that is asked for says how many there have to be.
+    tops = [f"top{rank}_{what}" for rank in range(1, len(names) + 1) for what in ("diagnosis", "probability")]
+    ranks = max((1 + index // 2 for index, name in enumerate(tops) if name in columns), default=0)
+    tops = tops[: 2 * ranks]
     # Of a diagnosis called malignant, the column is the sum over the malignant ones, which comes last.
     said = (*(f"p_{name}" for name in names), "diagnosis", "probability", "p_malignant", "malignant", "refer")
     # One tuple holds everything; a function for each column would take twice as long.
@@ -144,10 +146,6 @@ def _said(prediction: IndexedPrediction) -> tuple[Value, ...]:
     probabilities, called, malignant, refer, labels = prediction
     chance = prediction.malignant_probability
     return probabilities + (labels.names[called], probabilities[called], chance, YES if malignant else NO, refer)
-
-
-def _top(rank: int) -> set[str]:
-    return {f"top{rank}_diagnosis", f"top{rank}_probability"}
 
 
 def _ranked_values(names: Sequence[str], probabilities: Sequence[float], ranks: int) -> tuple[Value, ...]:

@@ -122,18 +122,14 @@ def watch(
             f"the reference is {counted(len(firsts), 'night')}, where {reference_nights} would be better, as would a "
             "--reference: a report, or a model that has kept its validation part",
         )
-    if idle := _idle_limits(nights, limits):
-        notes += (f"no night has a value that these limits are of: {first_few(idle)}",)
-    watched = [_watched(night, any(night is first for first in firsts), tuple(references), limits) for night in nights]
-    return Watch(tuple(watched), tuple(references), limits, notes)
-
-
-def _idle_limits(nights: Sequence[Night], limits: Limits) -> list[str]:
     values, compared = set[str](), set[str]()
     for night in nights:
         values |= {*night.values, *night.estimates}
         compared |= {*night.sample.numbers, *night.sample.flags, *night.sample.categories}
-    return limits.without_value(values, compared)
+    if idle := limits.without_value(values, compared):
+        notes += (f"no night has a value that these limits are of: {first_few(idle)}",)
+    watched = [_watched(night, any(night is first for first in firsts), tuple(references), limits) for night in nights]
+    return Watch(tuple(watched), tuple(references), limits, notes)
 
 
 def _of_nights(nights: Sequence[Night]) -> Reference:

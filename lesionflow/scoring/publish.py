@@ -370,9 +370,13 @@ def _publish(partial: Path, outputs: Outputs) -> None:
         _print_file(partial)
         return
     try:
-        if destination.is_folder:
-            _publish_folder(partial, destination)
-        else:
+        if destination.is_folder and isinstance(out, Path):  # those of a store have their names already
+            for name in destination.parts():  # of an earlier report, which this one may replace
+                (out / name).unlink()
+            if out.is_dir():
+                out.rmdir()
+            os.rename(partial, out)
+        elif not destination.is_folder:
             put_in_place(partial, out, outputs.config.overwrite)
     except FileExistsError as error:
         # Killed after this step, a run leaves the report that its resumption is about to write.
@@ -380,16 +384,6 @@ def _publish(partial: Path, outputs: Outputs) -> None:
             raise ReportError(f"{out}: exists already; add --overwrite or choose another name") from error
     except OSError as error:
         raise ReportError(f"{out}: cannot be written ({error.strerror})") from error
-
-
-def _publish_folder(partial: Path, destination: Destination) -> None:
-    out = destination.location
-    if isinstance(out, Path):  # those of a store have their names already
-        for name in destination.parts():  # of an earlier report, which this one may replace
-            (out / name).unlink()
-        if out.is_dir():
-            out.rmdir()
-        os.rename(partial, out)
 
 
 def _is_same(report: Path, out: Location) -> bool:

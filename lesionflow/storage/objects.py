@@ -280,21 +280,16 @@ def _system_of(scheme: str, process: int) -> Any:
     options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     if scheme in ("s3", "s3a"):
         chosen = {**fsspec.config.conf.get("s3", {}), **fsspec.config.conf.get("s3a", {})}
-        options["session"] = _s3_session(chosen.get("profile"))
+        from aiobotocore.session import AioSession
+
+        # It reads only the keys of a list: botocore takes nearly all the time of listing for the rest.
+        options["session"] = AioSession(profile=chosen.get("profile"))
+        options["session"].register("before-parse.s3.ListObjectsV2", _read_keys)
         options["config_kwargs"] = {"max_pool_connections": CONNECTIONS} | dict(chosen.get("config_kwargs") or {})
     system = fsspec.filesystem(scheme, **options)
     if scheme in ("s3", "s3a"):
         system.retries = 2  # each of which botocore tries five times
     return system
-
-
-def _s3_session(profile: str | None) -> Any:
-    """A session that reads only the keys of a list: botocore takes nearly all the time of listing for the rest."""
-    from aiobotocore.session import AioSession
-
-    session = AioSession(profile=profile)
-    session.register("before-parse.s3.ListObjectsV2", _read_keys)
-    return session
 
 
 _ENTRY = re.compile(rb"<Contents>.*?</Contents>", re.DOTALL)

@@ -59,7 +59,8 @@ def explain_out_of_memory(
         except LesionflowError:
             raise
         except Exception as error:
-            if not _out_of_memory(error):
+            known = isinstance(error, MemoryError) or type(error).__name__ in _CLASSES
+            if not (known or any(message in str(error) for message in _MESSAGES)):
                 raise
             mixed = ", or use --precision mixed_float16" if has_gpu() and config.precision == "float32" else ""
             raise TrainingError(
@@ -77,12 +78,6 @@ def check_finite(epoch: int, metrics: Mapping[str, float]) -> None:
             f"the loss is no longer a number in epoch {epoch}; train anew with a lower --learning-rate, or with "
             "--precision float32"
         )
-
-
-def _out_of_memory(error: Exception) -> bool:
-    if isinstance(error, MemoryError) or type(error).__name__ in _CLASSES:
-        return True
-    return any(message in str(error) for message in _MESSAGES)
 
 
 WARM_UP_SHARE = 0.05  # of all steps

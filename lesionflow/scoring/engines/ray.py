@@ -269,7 +269,10 @@ class _Tasks:
         if not isinstance(error, SourceUnseen) or _is_visible(attempt.sent.probe, self.work.within):
             raise error
         if attempt.sent is self.work:
-            self.work = _with_another_probe_file(self.work)
+            probe = _find_probe_file(self.work.job.paths(), self.work.within)
+            if probe is None:
+                raise DataError("the images are gone since they were listed; bring them back")
+            self.work = dataclasses.replace(self.work, key=self.work.key + "+", probe=probe)
             self.sent = self.ray.put(self.work)
         return attempt
 
@@ -318,13 +321,6 @@ def _cause(error: Exception) -> Exception:
             "lesionflow on all nodes, or name it in the runtime environment"
         )
     return error
-
-
-def _with_another_probe_file(work: Work) -> Work:
-    probe = _find_probe_file(work.job.paths(), work.within)
-    if probe is None:
-        raise DataError("the images are gone since they were listed; bring them back")
-    return dataclasses.replace(work, key=work.key + "+", probe=probe)
 
 
 @dataclass(frozen=True)
