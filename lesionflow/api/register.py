@@ -12,22 +12,10 @@ from lesionflow.errors import BundleError, RegistryError, UsageError
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import CARD_FILE, Card
 from lesionflow.model.files import PRETRAINED, bundle_of_logged_model, check_whole, pretrained_folder
+from lesionflow.registry import training_artifacts
 from lesionflow.registry.champion import promote_best
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
-from lesionflow.registry.training_artifacts import (
-    BUNDLE,
-    TrainingArtifacts,
-    complete,
-    copy_bundle,
-    decided,
-    find_of_run,
-    find_registered,
-    is_kept,
-    log_origin,
-    read_artifacts,
-    register_artifacts,
-)
 from lesionflow.registry.versions import Version, is_address
 from lesionflow.storage.location import location_text, path_here
 from lesionflow.tracking import runs as tracking
@@ -88,19 +76,19 @@ def register(
     RegistryError
         If the store does not answer or refuses.
     """
-    outcome = read_artifacts(_bundle_folder(location_text(bundle, "bundle")))
+    outcome = training_artifacts.read_artifacts(_bundle_folder(location_text(bundle, "bundle")))
     card = check_whole(outcome.bundle)
     if DECIDING not in card.metrics.get("validation", {}):
         raise BundleError(f"{outcome.bundle}: its training did not come to the end; it says nothing of validation")
     name = check_model_name(registered_model or outcome.registered_model or DEFAULT_NAME)
     connect(tracking_uri, writes=True, migrate=migrate)
     begun = find_begun(outcome.run_id) if outcome.run_id else None
-    found = find_registered(name, card.digest)
+    found = training_artifacts.find_registered(name, card.digest)
     if found:
         version, run_id = found, None
-        complete(found, outcome.description, begun.run_id if begun else None)
+        training_artifacts.complete(found, outcome.description, begun.run_id if begun else None)
     else:
-        if begun and (other := find_of_run(begun.run_id)):
+        if begun and (other := training_artifacts.find_of_run(begun.run_id)):
             raise RegistryError(
                 f"run {begun.run_id}, which trained this bundle, was resumed and has registered {other[0]}/{other[1]} "
                 "since; nothing is left to register"
@@ -108,7 +96,7 @@ def register(
         with patient():
             version, run_id = _register(outcome, card, name, begun.run_id if begun else None, experiment)
     verdict = None
-    if challenge and not (found and decided(version)):
+    if challenge and not (found and training_artifacts.decided(version)):
         _, verdict, _ = promote_best([version])
     return Registered(version, found is not None, run_id, begun is not None, verdict, begun.parent if begun else None)
 
@@ -120,13 +108,13 @@ def _bundle_folder(bundle: str) -> Path:
     if is_address(bundle):
         raise UsageError(f"{bundle}: not a folder; 'lesionflow export {bundle} FOLDER' makes one, which registers")
     folder = path_here(bundle, "bundle")
-    if os.path.isdir(folder) and not os.path.exists(folder / CARD_FILE) and not is_kept(folder):
+    if os.path.isdir(folder) and not os.path.exists(folder / CARD_FILE) and not training_artifacts.is_kept(folder):
         return bundle_of_logged_model(str(folder.absolute())) or folder
     return folder
 
 
 def _register(
-    outcome: TrainingArtifacts, card: Card, name: str, begun: str | None, experiment: str
+    outcome: training_artifacts.TrainingArtifacts, card: Card, name: str, begun: str | None, experiment: str
 ) -> tuple[Version, str]:
     title = f"{card.network} (registered)"
     with (
@@ -134,8 +122,10 @@ def _register(
         tracking.run(title, experiment, system_metrics=False, resumed=begun) as run_id,
     ):
         if not begun:
-            log_origin(card)
-        whole = replace(outcome, bundle=copy_bundle(outcome.bundle, Path(folder) / BUNDLE))
-        version = register_artifacts(whole, name)
+            training_artifacts.log_origin(card)
+        whole = replace(
+            outcome, bundle=training_artifacts.copy_bundle(outcome.bundle, Path(folder) / training_artifacts.BUNDLE)
+        )
+        version = training_artifacts.register_artifacts(whole, name)
     delete_checkpoints(run_id)
     return version, run_id

@@ -44,7 +44,8 @@ def evaluation_page(evaluation: Evaluation) -> str:
         unit=evaluation.unit, shown=shown, with_interval=with_interval, headline=_headline(evaluation),
         always=_always(evaluation), diagnoses_present=len(np.unique(said.labels)), facts=_facts(evaluation),
         not_measurable=evaluation.mapping and not_measurable_told(evaluation.mapping),
-        by_diagnosis=_by_diagnosis(evaluation), malignant_names=" or ".join(filter(None, (", ".join(names[:-1]), names[-1]))),
+        by_diagnosis=_by_diagnosis(evaluation),
+        malignant_names=" or ".join(filter(None, (", ".join(names[:-1]), names[-1]))),
         malignant=malignant.sum(), benign=(~malignant).sum(),
         found=int(said.malignant[malignant].sum()), flagged=int(said.malignant[~malignant].sum()),
         malignant_metrics=_metrics_table(

@@ -17,20 +17,11 @@ from lesionflow.datasets.sampling import epoch_indices, positive_shares
 from lesionflow.datasets.split import Split
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import LesionflowError, TrainingError
+from lesionflow.training import devices
 from lesionflow.training.augmentation import Augmentation, Mixup
 from lesionflow.training.callbacks import CheckpointCallback, EarlyStopping, fingerprint, restore
 from lesionflow.training.checkpoint import Checkpoints, EpochResult
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.devices import (
-    across_devices,
-    chosen_precision,
-    device_count,
-    divisible,
-    has_gpu,
-    in_whole_parts,
-    make_deterministic,
-    steps_at_once,
-)
 from lesionflow.training.export.layers import network_graph
 from lesionflow.training.networks import SCALES, build_network, freeze_early_stages
 from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
@@ -62,7 +53,7 @@ def explain_out_of_memory(
             known = isinstance(error, MemoryError) or type(error).__name__ in _CLASSES
             if not (known or any(message in str(error) for message in _MESSAGES)):
                 raise
-            mixed = ", or use --precision mixed_float16" if has_gpu() and config.precision == "float32" else ""
+            mixed = ", or use --precision mixed_float16" if devices.has_gpu() and config.precision == "float32" else ""
             raise TrainingError(
                 f"out of memory; lower --batch-size ({config.batch_size} now) or --image-size ({config.image_size} "
                 f"now){mixed}"
@@ -129,8 +120,8 @@ def fit(
     name, pixels, split, classes = config.model, examples.pixels, examples.split, examples.classes
     last, belongs_to = checkpoints.last, fingerprint(config, split.digest, checkpoints.data_digest)
     if config.deterministic:
-        make_deterministic()
-    precision = last.precision if last else chosen_precision(config.precision, name)
+        devices.make_deterministic()
+    precision = last.precision if last else devices.chosen_precision(config.precision, name)
     keras.utils.set_random_seed(config.seed)
     members = np.concatenate([split.train, split.validation])  # the test part stays outside
     labels = examples.labels[members]
@@ -139,7 +130,7 @@ def fit(
     told = one_hot(labels[train], classes) if examples.soft_targets is None else examples.soft_targets
     sampled, targets = _sampled(config, labels[train], told, batch_size, steps)
 
-    with across_devices(), _number_format(precision):
+    with devices.across_devices(), _number_format(precision):
         store = PixelStore(pixels, members)
         network = _built(config, examples)
         network_graph(network)  # what could not be exported is not worth training
@@ -163,7 +154,7 @@ def fit(
         last.check(belongs_to)
     recording = keras.callbacks.LambdaCallback(on_epoch_end=record)
     with (
-        across_devices(),
+        devices.across_devices(),
         CheckpointCallback(checkpoints, belongs_to, precision, store.table, best, history) as keeping,
     ):
         _compile(learner, config, labels[train], classes, steps)
@@ -171,7 +162,7 @@ def fit(
             restore(last, learner, store.table, best, averaged=bool(averaging))
         if not (last and last.ends(config.epochs, config.patience)):
             done = len(history) * steps * batch_size  # images shown before
-            rows, weights = in_whole_parts(validation, device_count())
+            rows, weights = devices.in_whole_parts(validation, devices.device_count())
             kept, truth = np.ones(len(rows), np.float32), one_hot(labels[rows], classes)
             learner.fit(
                 *store.batches(sampled[0][done:], (sampled[1][done:],), targets[done:], batch_size)[:2],
@@ -205,9 +196,9 @@ def _views(config: TrainingConfig) -> int:
 
 def _steps(config: TrainingConfig, images: int) -> tuple[int, int]:
     """How many images a step has, and how many steps an epoch."""
-    batch_size = divisible(min(config.batch_size, images), device_count() * _views(config))
+    batch_size = devices.divisible(min(config.batch_size, images), devices.device_count() * _views(config))
     steps = images // batch_size  # what is left over stays out, so that all steps have one shape
-    return batch_size, steps - steps % steps_at_once(steps)
+    return batch_size, steps - steps % devices.steps_at_once(steps)
 
 
 def _learner(config: TrainingConfig, network: keras.Model, store: PixelStore) -> keras.Model:
@@ -233,7 +224,7 @@ def _compile(learner: keras.Model, config: TrainingConfig, labels: np.ndarray, c
             keras.metrics.CategoricalAccuracy(name="accuracy"),
             BalancedAccuracy(config.believed_prior(labels, classes)),
         ],
-        steps_per_execution=steps_at_once(steps),
+        steps_per_execution=devices.steps_at_once(steps),
     )
     # Left to the first step, the optimizer's variables would have TensorFlow trace that step twice.
     learner.optimizer.build(learner.trainable_variables)
