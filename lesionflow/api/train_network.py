@@ -240,7 +240,7 @@ def cross_validate(config: TrainingConfig, run_id: str, material: Material) -> C
     config : TrainingConfig
         With the number of `folds`.
     run_id : str
-        The active run, which may have folds from before an interruption: those that ended are read from it.
+        The active run; folds that it finished before an interruption are read from it.
     material : Material
 
     Returns
@@ -250,7 +250,7 @@ def cross_validate(config: TrainingConfig, run_id: str, material: Material) -> C
     Raises
     ------
     DataError
-        Where a diagnosis has too few lesions for so many folds, before any is trained.
+        If a diagnosis has too few lesions for the number of folds, before any is trained.
     """
     images, begun = material.images, find_folds(run_id)
     validation = config.validation_fraction

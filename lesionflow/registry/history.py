@@ -175,16 +175,8 @@ def _change(key: str, value: str) -> Change | None:
         return None
     try:
         told = json.loads(value)
-        before = told["before"]
-        return Change(
-            key,
-            int(matched[1]),
-            int(told["version"]),
-            str(told["decision"]),
-            str(told["reason"]),
-            None if before is None else int(before),
-            str(told["who"]),
-            str(told["when"]),
-        )
+        texts = {name: str(told[name]) for name in ("decision", "reason", "who", "when")}
+        before = None if told["before"] is None else int(told["before"])
+        return Change(key, int(matched[1]), int(told["version"]), before=before, **texts)
     except (ValueError, KeyError, TypeError):
         return None

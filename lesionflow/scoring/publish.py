@@ -21,21 +21,16 @@ from lesionflow.model.card import AVERAGED, SINGLE, Card, parse_card
 from lesionflow.model.columns import path_with_frame, utf8
 from lesionflow.model.prediction import Row
 from lesionflow.scoring.config import ISIC, OMITTED, ReportConfig
+from lesionflow.scoring.encoding import Encoding, encode_job, encode_rows, shard_groups, whole_file, write_pieces
 from lesionflow.scoring.grouping import Groups, Ranks, Rows, with_group_columns
 from lesionflow.scoring.job import RunInfo, remove_job
 from lesionflow.scoring.report import (
     ROWS_IN_GROUP,
-    Encoding,
     ReportLayout,
     check_diagnoses,
     check_isic_names,
     check_report,
-    encode_job,
-    encode_rows,
     report_format,
-    shard_groups,
-    whole_file,
-    write_pieces,
 )
 from lesionflow.scoring.review_sample import draw_sample, write_sample
 from lesionflow.scoring.shards import REPORT_FILE, Job, job_folder, report_errors

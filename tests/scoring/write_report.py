@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from lesionflow.atomic import atomic_file, check_writable
 from lesionflow.model.prediction import Row
-from lesionflow.scoring.report import ReportLayout, check_diagnoses, check_report, encode_rows, write_pieces
+from lesionflow.scoring.encoding import encode_rows, write_pieces
+from lesionflow.scoring.report import ReportLayout, check_diagnoses, check_report
 from lesionflow.storage.location import Location
 
 
