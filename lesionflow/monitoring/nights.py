@@ -103,9 +103,10 @@ def reduce_night(report: ReportTable, images: ImageSample | None = None) -> Nigh
         What measures some of the images, for which the report has to have the column `path`; None for nothing.
     """
     lesion_of, first = _lesions(report)
-    properties = {name: numbers for name in NUMBERS if (numbers := report.numbers(name)) is not None}
     numbers = _numbers(report, report.diagnoses)
-    numbers |= {name: values for name, values in properties.items() if not np.isnan(values).all()}
+    for name in NUMBERS:
+        if (own := report.numbers(name)) is not None and not np.isnan(own).all():
+            numbers[name] = own
     values = {"images": float(len(report.rows))}
     if len(report.rows):
         values["failed"] = float((~report.scored).mean())
