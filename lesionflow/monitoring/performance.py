@@ -44,12 +44,12 @@ def estimate_performance(said: ReportTable | Predictions, lesion_of: np.ndarray 
     if not len(said.called):
         return {}
     right = said.confidence
-    moments = {
+    moments: dict[str, tuple[float, np.ndarray] | None] = {
         ACCURACY: (float(right.mean()), right * (1 - right) / len(right) ** 2),
         BALANCED_ACCURACY: _balanced_accuracy(said),
         MALIGNANT_SENSITIVITY: _malignant_sensitivity(said),
     }
-    return {name: _estimate(*each, lesion_of) for name, each in moments.items() if each is not None}
+    return {name: _estimate(each[0], each[1], lesion_of) for name, each in moments.items() if each is not None}
 
 
 def _balanced_accuracy(said: ReportTable | Predictions) -> tuple[float, np.ndarray] | None:
