@@ -132,7 +132,7 @@ def listed(given: Any) -> list[Any]:
 
 
 def arguments_of(config: Config, leave_out: tuple[str, ...] = ()) -> list[str]:
-    """The words of a command line that give the fields of a configuration which are not as by default."""
+    """Command-line arguments for the fields of a configuration that differ from their defaults."""
     words = []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)

@@ -25,7 +25,7 @@ ESTIMATES = (ACCURACY, BALANCED_ACCURACY, MALIGNANT_SENSITIVITY)
 
 
 def estimate_performance(said: ReportTable | Predictions, lesion_of: np.ndarray | None = None) -> dict[str, Estimate]:
-    """The expected metrics of some images, each with the 95 % interval of the metric that their truth would give.
+    """The expected metrics of some images, each with a 95 % interval for the metric that their labels would give.
 
     Images of a lesion share their truth, and are taken to vary together: the intervals are rather too wide.
 
@@ -53,7 +53,7 @@ def estimate_performance(said: ReportTable | Predictions, lesion_of: np.ndarray 
 
 
 def _balanced_accuracy(said: ReportTable | Predictions) -> tuple[float, np.ndarray] | None:
-    """The mean over diagnoses of (expected images called rightly) / (expected images), and each image's variance."""
+    """The mean over diagnoses of (expected correct calls) / (expected images), and each image's variance."""
     probabilities, called, images = said.probabilities, said.called, np.arange(len(said.called))
     expected = probabilities.sum(axis=0)  # (diagnoses,)
     counted = expected >= _FEWEST_EXPECTED
