@@ -221,7 +221,7 @@ def train_network(
         )  # fmt: skip
         say(f"{name}: {_kept_epoch(config, fitted, finished.card)}", console=console)
         status.update(f"{name}: logging and registering")
-        example = Path(images.table["path"].iloc[split.validation[0]]).read_bytes()
+        example = examples.pixels[split.validation[0]]
         outcome = write_artifacts(left, finished, run_id, material.registered_model, history, example)
         with patient():
             version = register_artifacts(outcome, material.registered_model)

@@ -86,7 +86,8 @@ class PathHere(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path; refused are a URL of a store, which would make a folder of its name here, and an empty text."""
-        if isinstance(value, str) and (not value or is_url(value)):
+        is_empty = not value and getattr(param, "flag_value", None) != value  # which an option without a value may be
+        if isinstance(value, str) and (is_empty or is_url(value)):
             value = os.fspath(path_here(value, param.opts[0] if param else self.name))
         return self.coerce_path_result(value)  # what lies there says the function that reads or writes it
 

@@ -21,7 +21,7 @@ from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images.containers import holder_of, is_member, read_member
 from lesionflow.images.decode import SEVERAL_FRAMES, count_frames
 from lesionflow.images.discovery import find_images
-from lesionflow.images.read_bytes import named_frame, read_named
+from lesionflow.images.read_bytes import digest_of_image, named_frame, read_named
 from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
 
 if TYPE_CHECKING:
@@ -371,9 +371,7 @@ def _content_of_file(path: str) -> tuple[str, int]:
             data, frame = read_named(path)
         except ImageError as error:
             raise DataError(f"{path}: cannot be read ({error.detail})") from error
-        if frame is not None:
-            return hashlib.sha256(data + b"#%d" % frame).hexdigest(), 1
-        return hashlib.sha256(data).hexdigest(), _frames(data, data[:HEAD])
+        return digest_of_image(data, frame), _frames(data, data[:HEAD]) if frame is None else 1
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 
@@ -41,6 +42,11 @@ def read_named(source: str | os.PathLike[str] | bytes) -> tuple[bytes, int | Non
         if error.reason != "not_found" or named is None:
             raise
     return read_image_bytes(named[0]), named[1]
+
+
+def digest_of_image(data: bytes, frame: int | None) -> str:
+    """The SHA-256 of what `read_named` gives: frames of a file differ in it."""
+    return hashlib.sha256(data if frame is None else data + b"#%d" % frame).hexdigest()
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

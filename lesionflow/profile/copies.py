@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from lesionflow.datasets.split import PARTS, Split
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode, header
 from lesionflow.images.duplicates import MAXIMUM_IMAGES, MAXIMUM_PAIRS, NEAR, TURNS, VIEW, same_content, similar_pairs
-from lesionflow.images.read_bytes import read_image_bytes
+from lesionflow.images.read_bytes import digest_of_image, read_named
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,10 @@ def inspect_images(
     def inspect(index: int) -> Inspection:
         digest = ""
         try:
-            data = read_image_bytes(paths[index])
-            digest = hashlib.sha256(data).hexdigest()
+            data, frame = read_named(paths[index])
+            digest = digest_of_image(data, frame)
             kind, width, height = header(data)
-            views[index] = decode(data, VIEW, VIEW)
+            views[index] = decode(data, VIEW, VIEW, frame or 0)
             return Inspection(kind, width, height, digest)
         except ImageError as error:
             return Inspection(digest=digest, failure=error)

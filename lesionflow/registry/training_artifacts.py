@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from lesionflow.errors import BundleError, RegistryError
 from lesionflow.evaluation.evaluate import write_evaluation
 from lesionflow.evaluation.learning import History
@@ -66,11 +68,11 @@ class TrainingArtifacts:
 
 
 def write_artifacts(
-    folder: Path, finished: FinalizedModel, run_id: str, registered_model: str, history: History, example: bytes
+    folder: Path, finished: FinalizedModel, run_id: str, registered_model: str, history: History, example: np.ndarray
 ) -> TrainingArtifacts:
-    """Write the files needed for registering a bundle beside it; example: the bytes of an image."""
+    """Write the files needed for registering a bundle beside it; example: the pixels of an image."""
     epochs = [dict(metrics) for metrics in history.epochs]
-    (folder / _EXAMPLE).write_bytes(example)
+    (folder / _EXAMPLE).write_bytes(_as_png(example))
     artifacts, pictures = folder / _ARTIFACTS, folder / _PICTURES
     pictures.mkdir()
     for part, evaluation in finished.evaluations.items():
@@ -129,7 +131,8 @@ def register_artifacts(outcome: TrainingArtifacts, name: str) -> Version:
         tracking.log_files(outcome.folder / _ARTIFACTS)
         for picture in sorted((outcome.folder / _PICTURES).glob("*.png")):
             tracking.log_picture(picture.stem, picture.read_bytes())
-    return register_bundle(outcome.bundle, card, name, outcome.example or _blank_image(card), outcome.description)
+    example = outcome.example or _as_png(np.zeros((card.height, card.width, 3), np.uint8))
+    return register_bundle(outcome.bundle, card, name, example, outcome.description)
 
 
 def keep_artifacts(folder: Path, name: str) -> Path:
@@ -156,12 +159,12 @@ def how_to_register(kept: Path) -> str:
     return shlex.join(["lesionflow", "register", str(whole), "--tracking-uri", where])
 
 
-def _blank_image(card: Card) -> bytes:
-    """A PNG file of the model's input size, as example of a request if there is no real image."""
+def _as_png(pixels: np.ndarray) -> bytes:
+    """A PNG file as example of a request: pixels alone, and nothing else that a patient's file holds."""
     from PIL import Image
 
     file = io.BytesIO()
-    Image.new("RGB", (card.width, card.height)).save(file, "PNG")
+    Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
 
 

@@ -55,16 +55,17 @@ class Again:
 def again_store(
     trained_store: Path, demo_folder: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Again]:
-    """A store like `trained_store`, in which another training followed, with another split."""
+    """A store like `trained_store`, in which another training followed, with another split, on an archive."""
 
     def lose_the_server(*_: object) -> None:
         raise RegistryError("gone")
 
     folder = tmp_path_factory.mktemp("again")
+    data = shutil.make_archive(str(tmp_path_factory.mktemp("zipped") / "demo"), "zip", demo_folder)
     with working_in(folder, like=trained_store), without_pictures():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("lesionflow.registry.training_artifacts.register_bundle", lose_the_server)
-            stopped = invoke("train", "--data", str(demo_folder), "--cache", str(cache), "--seed", "1", *QUICK)
+            stopped = invoke("train", "--data", data, "--cache", str(cache), "--seed", "1", *QUICK)
         (run,) = mlflow.search_runs(
             filter_string="status = 'FAILED'", search_all_experiments=True, output_format="list"
         )

@@ -12,6 +12,7 @@ from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError
 from lesionflow.images.pixel_cache import decoded_pixels
+from lesionflow.profile.copies import inspect_images
 from tests.images.test_dicom import dicom
 
 
@@ -144,7 +145,9 @@ def test_a_frame_is_named_as_reports_do(tmp_path: Path) -> None:
     (tmp_path / "all.csv").write_text("path,diagnosis\ntwo.dcm#1,nv\ntwo.dcm#2,mel\n")
     images = read_labelled_images(tmp_path / "all.csv")
     assert images.table["image_id"].tolist() == ["two.dcm#1", "two.dcm#2"] and images.warnings == (NO_LESIONS,)
-    assert images.table["content"].nunique() == 2
+    inspected, _ = inspect_images(images.table["path"].tolist())
+    digests = [each.digest for each in inspected]
+    assert digests == images.table["content"].tolist() and len(set(digests)) == 2
     pixels = decoded_pixels(images.table["path"].tolist(), images.digest, 8, 8, tmp_path / "cache")
     assert pixels.mean(axis=(1, 2, 3)).tolist() == [20, 200]
 
