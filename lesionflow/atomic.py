@@ -112,13 +112,25 @@ def atomic_file(out: Location, overwrite: bool) -> Iterator[BinaryIO]:
     An object of a store is such a file, in the folder for temporary ones, until it is uploaded. Raises `ReportError`
     where it cannot be written, or where `out` came into being meanwhile and may not be overwritten.
     """
+    with _report_errors(out), partial_file(out) as partial:
+        with _on_disk(partial) as file:
+            yield file
+        put_in_place(partial, out, overwrite)
+
+
+@contextlib.contextmanager
+def _on_disk(partial: Path) -> Iterator[BinaryIO]:
+    """A new file that is on the disk after the block: only then is it known that there was room."""
+    with open(partial, "xb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _report_errors(out: Location) -> Iterator[None]:
     try:
-        with partial_file(out) as partial:
-            with open(partial, "xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            put_in_place(partial, out, overwrite)
+        yield
     except FileExistsError as error:
         raise ReportError(f"{out}: came into being during the run; nothing was overwritten") from error
     except OSError as error:
@@ -129,22 +141,33 @@ def atomic_file(out: Location, overwrite: bool) -> Iterator[BinaryIO]:
 def write_whole(out: Location, content: str | bytes, overwrite: bool) -> None:
     """Write a file atomically. Raises `ReportError` as `atomic_file` does."""
     with atomic_file(out, overwrite) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(_bytes(content))
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content
 
 
 def write_together(folder: Path, contents: Mapping[str, str | bytes], overwrite: bool) -> list[Path]:
-    """Write files with these names and contents in order; if one fails, the new ones before it are removed.
+    """Write files with these names and contents; if one cannot be written, none gets its name.
 
     Raises `ReportError` as `atomic_file` does.
     """
-    with contextlib.ExitStack() as undo:
-        for name, content in contents.items():
-            is_new = not os.path.lexists(folder / name)
-            write_whole(folder / name, content, overwrite)
+    with contextlib.ExitStack() as partials, contextlib.ExitStack() as undo:
+        written = {}
+        for out, content in ((folder / name, content) for name, content in contents.items()):
+            with _report_errors(out):
+                written[out] = partials.enter_context(partial_file(out))
+                with _on_disk(written[out]) as file:
+                    file.write(_bytes(content))
+        for out, partial in written.items():
+            is_new = not os.path.lexists(out)
+            with _report_errors(out):
+                put_in_place(partial, out, overwrite)
             if is_new:
-                undo.callback((folder / name).unlink, missing_ok=True)
+                undo.callback(out.unlink, missing_ok=True)
         undo.pop_all()
-    return [folder / name for name in contents]
+    return list(written)
 
 
 @contextlib.contextmanager

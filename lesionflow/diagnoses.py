@@ -6,6 +6,7 @@ A bundle's card has the set that the bundle was trained with; the seven of HAM10
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -14,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from lesionflow.errors import MissingError, UsageError, counted, did_you_mean, first_few
-from lesionflow.storage.location import path_here
+from lesionflow.storage.location import location_text, path_here
 from lesionflow.yaml_files import read_yaml
 
 MISSING_WORDS = ("", "unknown", "nan", "na", "n/a", "#n/a", "<na>", "none", "null", "?", "-", "--")  # in any column
@@ -314,7 +315,7 @@ BUILT_IN = {labels.name: labels for labels in (HAM10000, ISIC2019, PAD_UFES_20, 
 _KEYS = ("name", "names", "malignant", "not_to_miss", "aliases", "others", "source")
 
 
-def read_label_set(source: str) -> LabelSet:
+def read_label_set(source: str | os.PathLike[str]) -> LabelSet:
     """Return a built-in label set by its name, or read one from a YAML file.
 
     Parameters
@@ -330,6 +331,7 @@ def read_label_set(source: str) -> LabelSet:
     UsageError
         For one that describes no valid set; it says what is wrong.
     """
+    source = location_text(source, "--diagnoses")
     if source in BUILT_IN:
         return BUILT_IN[source]
     file = path_here(source, "--diagnoses")

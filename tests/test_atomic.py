@@ -1,5 +1,7 @@
 """Files that belong together are there together."""
 
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,3 +20,19 @@ def test_where_one_file_fails_the_new_ones_before_it_go_again(tmp_path: Path) ->
     (tmp_path / "page.html").rmdir()
     written = write_together(tmp_path, contents, overwrite=True)
     assert [file.read_text() for file in written] == list(contents.values())
+
+
+def test_where_one_file_cannot_be_written_the_earlier_ones_stay_as_they_were(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text("old")
+    (tmp_path / "page.html").write_text("old")
+    contents = {"metrics.json": "new", "page.html": "x" * 4096}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))  # as a full disk, from this size on
+    try:
+        with pytest.raises(ReportError, match=r"page\.html: cannot be written \(File too large\)"):
+            write_together(tmp_path, contents, overwrite=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == dict.fromkeys(contents, "old")

@@ -244,6 +244,8 @@ def test_what_has_to_be_on_this_machine_may_be_a_file_url_and_no_url_of_a_store(
         assert Path(each.type.convert((tmp_path / "a ü").as_uri(), each, None)) == tmp_path / "a ü"
         with pytest.raises(UsageError, match="has to be on this machine"):
             each.type.convert("s3://bucket/x", each, None)
+        with pytest.raises(UsageError, match=r"is an empty text"):  # of a script's variable that is not set
+            each.type.convert("", each, None)
 
 
 def test_a_command_that_fails_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,6 +333,23 @@ def test_help_for_a_full_disk_is_one_line(option: str) -> None:
         )
     assert done.returncode == 1
     assert done.stderr == "Error: standard output: cannot be written (No space left on device)\n"
+
+
+@pytest.mark.parametrize(
+    ("closed", "words", "code", "out", "error"),
+    [
+        ("<&- 2>&-", "completion bash", 0, "complete", ""),
+        (">&- 2>&- <&-", "completion bash", 0, "", ""),
+        ("<&-", "score - --out results.csv --model pretrained", 1, "", "Error: standard input holds no paths"),
+    ],
+)
+def test_a_standard_stream_that_is_closed_is_an_empty_one(
+    closed: str, words: str, code: int, out: str, error: str, tmp_path: Path
+) -> None:
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "lesionflow", *words.split()]
+    done = subprocess.run(shell, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, bool(done.stdout)) == (code, bool(out)) and out in done.stdout
+    assert error in done.stderr and bool(done.stderr) == bool(error)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

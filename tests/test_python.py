@@ -135,7 +135,7 @@ def test_a_value_of_another_kind_is_one_line_that_names_its_option(name: str) ->
             config(**{field.name: {}})
 
 
-@pytest.mark.parametrize("given", [None, ["mole.jpg"], b"mole.jpg", "", 3])
+@pytest.mark.parametrize("given", [None, ["mole.jpg"], b"mole.jpg", "", "a\0b", 3])
 def test_what_is_no_path_is_one_line_that_names_its_argument(given: Any, tmp_path: Path) -> None:
     calls: dict[str, list[Callable[[], object]]] = {
         "model": [lambda: lesionflow.load(given), lambda: lesionflow.evaluate(given, "demo")],
@@ -143,6 +143,9 @@ def test_what_is_no_path_is_one_line_that_names_its_argument(given: Any, tmp_pat
         "out": [lambda: lesionflow.score("images", given)],
         "data": [lambda: lesionflow.describe(given)],
         "bundle": [lambda: lesionflow.register(given)],
+        "images": [lambda: lesionflow.explain([given], tmp_path / "out")],
+        "models": [lambda: lesionflow.compare([given])],
+        "--diagnoses": [lambda: lesionflow.describe("images", diagnoses=given)],
     }
     for name, asked in calls.items():
         for call in asked:

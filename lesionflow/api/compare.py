@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.errors import DataError
+from lesionflow.errors import DataError, UsageError
 from lesionflow.evaluation.metrics import Difference
 from lesionflow.evaluation.metrics import compare as paired_differences
 from lesionflow.model.prediction import LabelledPredictions
@@ -22,6 +22,7 @@ from lesionflow.registry.compared_model import (
     why_not_comparable,
 )
 from lesionflow.registry.versions import LOGGED_MODEL, is_address, parse_address
+from lesionflow.storage.location import location_text
 from lesionflow.tracking.tracking_store import connect, kept_addresses
 
 
@@ -63,7 +64,9 @@ def compare(
     LesionflowError
         As raised by `registry.compared_model.find_compared_model`.
     """
-    addresses = [os.fspath(model) for model in listed(models)]
+    addresses = [location_text(model, "models") for model in listed(models)]
+    if not addresses:
+        raise UsageError("models: is an empty list; name one or more")
     if len(addresses) == 1 or any(map(is_address, addresses)):
         connect(tracking_uri)
     named = [find_compared_model(model) for model in addresses]

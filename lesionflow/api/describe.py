@@ -109,6 +109,6 @@ def describe_labels(
     label_set = read_label_set(diagnoses)
     if data is None:
         return built_in_as_yaml(label_set)
-    columns = read_label_words(None if labels is None else os.fspath(labels), label_set).columns
+    columns = read_label_words(labels, label_set).columns
     about = f"Words of {Path(data).name}, and what they mean"
     return words_as_yaml(decided_words(data, cache, labels, label_set), about, columns)

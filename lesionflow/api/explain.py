@@ -30,7 +30,7 @@ from lesionflow.options import listed
 from lesionflow.progress import stderr_console
 from lesionflow.scoring.engines.local import decode_all
 from lesionflow.scoring.sources import open_source
-from lesionflow.storage.location import path_here
+from lesionflow.storage.location import location_text, path_here
 
 SHOWN = 480  # pixels of the shorter side in the picture
 
@@ -123,7 +123,7 @@ def picture_names(paths: list[str]) -> dict[str, str]:
 def _found(images: Iterable[str | os.PathLike[str]]) -> list[str]:
     paths: dict[str, None] = {}  # one that is named twice counts once
     for image in images:
-        source = open_source(image)
+        source = open_source(location_text(image, "images"))
         found = [path for path, *_ in source.inputs]
         if not found:
             raise DataError(source.nothing)

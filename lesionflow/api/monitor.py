@@ -19,6 +19,7 @@ from lesionflow.monitoring.page import watch_json, watch_page
 from lesionflow.monitoring.performance import estimate_performance
 from lesionflow.monitoring.watch import GIVEN, VALIDATION, Reference, Watch, watch
 from lesionflow.options import listed
+from lesionflow.registry.config import check_model_name
 from lesionflow.scoring.review_sample import SAMPLE_COLUMNS
 from lesionflow.storage.location import path_here
 
@@ -61,6 +62,8 @@ def monitor(
     """
     config = configured(MonitorConfig, config, overrides)
     folder = None if out is None else path_here(out, "out")
+    if config.registered_model is not None:
+        check_model_name(config.registered_model)
     with output_folder(folder, MONITOR_FILES, config.overwrite):
         return _monitor(listed(reports), folder, config, tracking_uri)
 

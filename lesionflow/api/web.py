@@ -8,7 +8,7 @@ from typing import Unpack
 
 from lesionflow.api.overrides import WebOptions, configured
 from lesionflow.defaults import DEFAULT_MODEL
-from lesionflow.images.discovery import default_cache
+from lesionflow.images.discovery import cache_folder
 from lesionflow.model.files import read_bundle
 from lesionflow.registry.versions import opened
 from lesionflow.storage.location import location_text, path_here
@@ -53,7 +53,6 @@ def web(
     config = configured(WebConfig, config, overrides)
     with opened(location_text(model, "model"), tracking_uri) as found:
         card, graph = read_bundle(found.folder)
-    archive = fetch_package(
-        RUNTIME, Path(cache) if cache else default_cache(), Path(config.runtime) if config.runtime else None
-    )
+    runtime = None if config.runtime is None else path_here(config.runtime, "--runtime")
+    archive = fetch_package(RUNTIME, cache_folder(cache), runtime)
     return write_page(path_here(out, "out"), found.label, card, graph, archive, overwrite=config.overwrite)

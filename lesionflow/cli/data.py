@@ -20,11 +20,12 @@ from lesionflow.cli.options import (
     truth_option,
 )
 from lesionflow.cli.streams import warn
-from lesionflow.cli.values import FILE, FOLDER, LABELLED, MODEL, PATH, PATH_TEXT, WholeNumber
+from lesionflow.cli.values import FILE, FOLDER, LABELLED, MODEL, PATH, WholeNumber, Words
 from lesionflow.datasets.label_words import UNKNOWN, LabelSetConfig, UnknownWordsError
 from lesionflow.dataverse.config import TERMS, DownloadConfig
 from lesionflow.errors import DataError, ReportError, UsageError, counted
 from lesionflow.evaluation.config import EvaluationConfig
+from lesionflow.options import FILES
 
 if TYPE_CHECKING:
     from lesionflow.model.card import Estimate
@@ -71,7 +72,7 @@ SHOW = ""  # what `--labels` stands for without a file
 @command(short_help="Describe labelled images: counts, gaps, copies.")
 @click.argument("data", type=LABELLED, required=False)
 @option(
-    "--labels", type=PATH_TEXT, is_flag=False, flag_value=SHOW, metavar="[FILE]",
+    "--labels", type=Words((FILES,)), is_flag=False, flag_value=SHOW, metavar="[FILE]",
     help="YAML file with the meaning of the data's words; without a file, print their meanings and stop.",
 )  # fmt: skip
 @options_of(LabelSetConfig)

@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from lesionflow.errors import MissingError
-from lesionflow.images.discovery import default_cache
+from lesionflow.images.discovery import cache_folder
 from lesionflow.storage.location import file_path
 
 _WIDEST = 30  # characters of a name before its description goes on the next line; Click's own
@@ -118,7 +118,7 @@ class Command(click.Command):
             ctx.params.get("out"), needed=self.name not in ("doctor", "score")
         )  # score says itself where it needs one
         with contextlib.suppress(OSError):  # that no folder is writable is what doctor says
-            _find_home(ctx.params.get("cache") or default_cache())
+            _find_home(cache_folder(ctx.params.get("cache")))
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

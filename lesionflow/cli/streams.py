@@ -70,7 +70,13 @@ class _Stream:
 
 @contextlib.contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Guard standard output and standard error in the block."""
+    """Guard standard output and standard error in the block; one that is closed takes what is written, as a null."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # or the next file would get what libraries write there
+        pass
+    os.close(number)
+    for name, mode in ("stdin", "r"), ("stdout", "w"), ("stderr", "w"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # until the process ends
     before = sys.stdout, sys.stderr
     sys.stdout = _Stream(sys.stdout, must_be_read=True)
     sys.stderr = _Stream(sys.stderr, must_be_read=False)

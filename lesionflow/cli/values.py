@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from lesionflow.errors import did_you_mean
 from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, range_told
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.lookup import registered_addresses, registered_names
-from lesionflow.storage.location import Location, is_url, parse_location, path_here
+from lesionflow.storage.location import Location, parse_location, path_here
 
 
 class Choice(click.Choice[str]):
@@ -86,9 +85,8 @@ class PathHere(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path; refused are a URL of a store, which would make a folder of its name here, and an empty text."""
-        is_empty = not value and getattr(param, "flag_value", None) != value  # which an option without a value may be
-        if isinstance(value, str) and (is_empty or is_url(value)):
-            value = os.fspath(path_here(value, param.opts[0] if param else self.name))
+        if isinstance(value, str):
+            value = path_here(value, param.opts[0] if param else self.name)
         return self.coerce_path_result(value)  # what lies there says the function that reads or writes it
 
 
@@ -119,7 +117,7 @@ class _RegisteredModelType(click.ParamType):
 
 REGISTERED_MODEL = _RegisteredModelType()
 LOCATION = _LocationType()
-PATH, PATH_TEXT = PathHere(path_type=Path), PathHere()
+PATH = PathHere(path_type=Path)
 IMAGES = Words((FILES,))  # a folder, a file, a URL or a pattern
 OUTPUT = Words((FILES,))  # a file, a URL, DIR/ or -
 FILE = PathHere(path_type=Path, dir_okay=False)

@@ -7,6 +7,7 @@ are the same for every command that reads labels.
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -137,7 +138,7 @@ def _decide(words: Sequence[str], meanings: Mapping[str, str], own: Mapping[str,
     return "unknown", ""
 
 
-def read_label_words(source: str | Path | None, labels: LabelSet = HAM10000) -> LabelWords:
+def read_label_words(source: str | os.PathLike[str] | None, labels: LabelSet = HAM10000) -> LabelWords:
     """Read a user's own words from a YAML file; without one, only the built-in words count.
 
     Parameters

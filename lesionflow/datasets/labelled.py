@@ -56,7 +56,7 @@ from lesionflow.datasets.raw_labels import RawLabels, complete, contents_of_file
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images.containers import HDF5_SUFFIXES, MAXIMUM_BYTES, archive_members, is_archive, read_member
-from lesionflow.images.discovery import default_cache, walk_images
+from lesionflow.images.discovery import cache_folder, walk_images
 from lesionflow.storage.location import location_text, path_here
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def read_labelled_images(
     UsageError
         For a file of labels that says nothing.
     """
-    words = read_label_words(None if labels is None else os.fspath(labels), label_set)
+    words = read_label_words(labels, label_set)
     images = read_with_words(source, cache, words)
     return replace(images, warnings=(*images.warnings, *words.unmet()))
 
@@ -194,7 +194,7 @@ def decided_words(
     Raises `DataError` for what is no data set, and `UsageError` for a file of labels that says nothing.
     """
     source = location_text(source, "data")
-    words = read_label_words(None if labels is None else os.fspath(labels), label_set)
+    words = read_label_words(labels, label_set)
     path = _demo_folder(cache, label_set) if source == DEMO else path_here(source, "data")
     with _as_folder(path) if is_archive(path) else contextlib.nullcontext(path) as folder:
         raw = read_raw_labels(folder, words)
@@ -296,10 +296,16 @@ def _demo_folder(cache: Path | None, label_set: LabelSet) -> Path:
     kept = f"demo-{DEMO_VERSION}-{DEMO_IMAGES}-{DEMO_SEED}"
     if label_set.names != HAM10000.names:
         kept += "-" + hashlib.sha256(repr(label_set).encode()).hexdigest()[:12]
-    folder = (cache or default_cache()) / kept
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draw_demo_set(folder, images=DEMO_IMAGES, seed=DEMO_SEED, label_set=label_set)
+    folder = cache_folder(cache) / kept
+    try:
+        if not folder.exists():
+            draw_demo_set(folder, images=DEMO_IMAGES, seed=DEMO_SEED, label_set=label_set)
+    except OSError as error:
+        if not folder.exists():  # which another process may have drawn meanwhile
+            raise DataError(
+                f"{folder.parent}: the demo set cannot be kept there ({error.strerror or error}); choose another "
+                "folder with --cache"
+            ) from error
     return folder
 
 

@@ -14,7 +14,7 @@ from lesionflow.atomic import can_lock
 from lesionflow.defaults import usable_cores
 from lesionflow.errors import did_you_mean
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check
-from lesionflow.images.discovery import default_cache
+from lesionflow.images.discovery import cache_folder
 from lesionflow.tracking.client import PROMPT, QUIET, SET_BY_USER
 from lesionflow.usage_data import SENDERS, SWITCHES, turned_on
 
@@ -33,7 +33,7 @@ def check_disks(cache: Path | None = None, artifacts: Path | None = None) -> lis
     """The free space where files are written, whether or not the folders exist yet."""
     folders: dict[str, Callable[[], Path]] = {
         "working folder": Path.cwd,
-        "cache": lambda: cache or default_cache(),
+        "cache": lambda: cache_folder(cache),
         "temporary files": lambda: Path(tempfile.gettempdir()),
     }
     folders |= {"artifacts": lambda: artifacts} if artifacts else {}

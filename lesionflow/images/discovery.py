@@ -30,7 +30,7 @@ from zipfile import ZipInfo
 from lesionflow.errors import DataError
 from lesionflow.images.containers import archive_entries, entry_head, is_archive
 from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
-from lesionflow.storage.location import Url, is_url, location_text
+from lesionflow.storage.location import Url, is_url, location_text, path_here
 
 # In small letters: some systems write them one way, some another. Also the directory of a DICOM medium, and bins and
 # snapshots of network storage and of Windows: deleted images and copies of earlier days.
@@ -347,8 +347,10 @@ def _is_special(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def default_cache() -> Path:
-    """The cache for decoded pixels and the demo set: `$LESIONFLOW_CACHE`, or else the user's cache folder."""
+def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
+    """The cache for decoded pixels and the demo set: as given, `$LESIONFLOW_CACHE`, or else the user's cache folder."""
+    if given is not None:
+        return path_here(given, "cache")
     if chosen := os.environ.get("LESIONFLOW_CACHE"):
         return Path(chosen)
     if caches := os.environ.get("XDG_CACHE_HOME"):

@@ -14,7 +14,7 @@ import numpy as np
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images import PIXELS_VERSION
 from lesionflow.images.decode import decode
-from lesionflow.images.discovery import default_cache
+from lesionflow.images.discovery import cache_folder
 
 
 def decoded_pixels(
@@ -31,7 +31,7 @@ def decoded_pixels(
     the decoder. Raises `DataError` that counts and names the images that cannot be decoded.
     """
     key = hashlib.sha256(f"{data_digest} {len(paths)} {height} {width} {PIXELS_VERSION}".encode()).hexdigest()[:24]
-    folder = cache or default_cache()
+    folder = cache_folder(cache)
     file = folder / f"pixels-{height}x{width}-{key}.npy"
     if not file.exists():
         try:

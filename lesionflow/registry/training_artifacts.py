@@ -100,10 +100,12 @@ def read_artifacts(folder: Path) -> TrainingArtifacts:
                 told = json.loads((kept / _ABOUT).read_text())
                 if told["format"] != ARTIFACTS_FORMAT:
                     raise ValueError(f"format {told['format']!r}")
-                return TrainingArtifacts(
-                    bundle, kept, str(told["run_id"]), str(told["registered_model"]), told["epochs"]
-                )
-            except (ValueError, KeyError, TypeError) as error:
+                epochs = [{str(name): float(value) for name, value in epoch.items()} for epoch in told["epochs"]]
+                for file in filter(Path.is_file, kept.rglob("*")):  # before anything is sent
+                    with open(file, "rb") as stream:
+                        stream.read(1)
+                return TrainingArtifacts(bundle, kept, str(told["run_id"]), str(told["registered_model"]), epochs)
+            except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
                 raise BundleError(
                     f"{kept / _ABOUT}: not what a training leaves ({error}); copy {BUNDLE} out of the folder and "
                     "register that"

@@ -92,9 +92,17 @@ def test_what_is_no_whole_bundle_is_refused(store: Path, trained_bundle: Path, t
         assert result.exit_code == 1 and told in error_line(result)
     missing = invoke("register", str(tmp_path / "nowhere"))
     assert missing.exit_code == 1 and "no such bundle folder" in error_line(missing)
-    (tmp_path / "training.json").write_text('{"format": 9}')
-    later = invoke("register", str(tmp_path))
-    assert later.exit_code == 1 and "not what a training leaves (format 9)" in error_line(later)
+    about = {"format": 1, "run_id": "0" * 32, "registered_model": "moles", "epochs": []}
+    for text, told in (
+        ('{"format": 9}', "format 9"),
+        ("[]", "list indices"),
+        (json.dumps(about | {"epochs": ["first"]}), "no attribute 'items'"),
+        (json.dumps(about | {"epochs": [{"train_loss": "low"}]}), "could not convert"),
+    ):
+        (tmp_path / "training.json").write_text(text)
+        later = invoke("register", str(tmp_path))
+        assert later.exit_code == 1 and "training.json: not what a training leaves (" in error_line(later)
+        assert told in error_line(later)
     assert not mlflow.MlflowClient().search_registered_models("name = 'moles'")
 
 
@@ -113,3 +121,20 @@ def test_keeping_overwrites_nothing_and_stays_where_it_cannot_move(
     os.chdir("taken")
     Path("lesionflow-kept").write_text("a file, where the folder should go")
     assert keep_artifacts(left, "vgg-run") == left and left.is_dir()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="a file of Linux that cannot be read from its start")
+@pytest.mark.parametrize("name", ["training.json", "example", "pictures/roc.png"])
+def test_a_kept_training_is_refused_before_anything_is_sent_where_a_file_cannot_be_read(
+    store: Path, trained_bundle: Path, name: str
+) -> None:
+    kept = store / "lesionflow-kept"
+    (kept / "pictures").mkdir(parents=True)
+    trained_bundle.rename(kept / "bundle")
+    about = {"format": 1, "run_id": "0" * 32, "registered_model": "moles", "epochs": []}
+    (kept / "training.json").write_text(json.dumps(about))
+    (kept / name).unlink(missing_ok=True)
+    (kept / name).symlink_to("/proc/self/mem")
+    refused = invoke("register", str(kept))
+    assert refused.exit_code == 1 and "copy bundle out of the folder and register that" in error_line(refused)
+    assert not mlflow.MlflowClient().search_registered_models("name = 'moles'")

