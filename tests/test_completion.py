@@ -1,6 +1,7 @@
 """Completion as bash asks for it, by the script that `lesionflow completion bash` prints."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +89,24 @@ def test_other_shells_have_scripts_that_ask_the_same_program() -> None:
     assert invoke("completion", "zsh").stdout.startswith("#compdef lesionflow")
     for shell in ("zsh", "fish"):
         assert f"_LESIONFLOW_COMPLETE={shell}_complete" in invoke("completion", shell).stdout
+    # Of --model=pre, zsh would put the value alone in place of the whole word.
+    zsh = invoke("completion", "zsh").stdout
+    assert "compset -P '--*='\n" in zsh and "compadd -U" not in zsh
+
+
+AS_TYPED = [
+    ("score x --model pre", "--model pretrained"),
+    ("score x --model=pre", "--model=pretrained"),
+    ("train --model=cnn,v", "--model=cnn,vgg"),
+]
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+@pytest.mark.parametrize(("typed", "line"), AS_TYPED)
+def test_fish_completes_a_word_with_what_stands_before_the_value(programs: Path, typed: str, line: str) -> None:
+    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    script = f"lesionflow completion fish | source; complete -C 'lesionflow {typed}'"
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", script], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert line.split(" ")[-1] in done.stdout.split("\n")

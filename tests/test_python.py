@@ -145,6 +145,7 @@ def test_what_is_no_path_is_one_line_that_names_its_argument(given: Any, tmp_pat
         "bundle": [lambda: lesionflow.register(given)],
         "images": [lambda: lesionflow.explain([given], tmp_path / "out")],
         "models": [lambda: lesionflow.compare([given])],
+        "old": [lambda: lesionflow.move_store(given, tmp_path)],
         "--diagnoses": [lambda: lesionflow.describe("images", diagnoses=given)],
     }
     for name, asked in calls.items():

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from lesionflow.storage.location import path_here
 from lesionflow.tracking.client import default_addresses
 from lesionflow.tracking.tracking_store import move_addresses
 
@@ -42,4 +43,4 @@ def move_store(
     RegistryError
         If no path of the store is below `old`.
     """
-    return MovedStore(*move_addresses(Path(old), Path(new), default_addresses(tracking_uri)[1]))
+    return MovedStore(*move_addresses(path_here(old, "old"), path_here(new, "new"), default_addresses(tracking_uri)[1]))

@@ -88,6 +88,17 @@ _lesionflow_words() {
 }
 complete -o nosort -F _lesionflow_words lesionflow
 """
+_FISH_WORDS = r"""
+function _lesionflow_words
+    set -l before (string replace -r -- '^(--[^=]+=)?.*' '$1' (commandline -ct))
+    _lesionflow_completion | string replace -r -- '^' $before
+end
+"""
+# Zsh puts a value in place of the whole word --option=value, fish offers none there, and none with a comma.
+_CHANGED = {
+    "zsh": {"    for type key": "    compset -P '--*='\n    for type key", "compadd -U": "compadd"},
+    "fish": {'string split ","': 'string split -m 1 ","', "(_lesionflow_completion)": "(_lesionflow_words)"},
+}
 
 
 @command(short_help="Print the completion script of a shell.")
@@ -106,4 +117,7 @@ def completion(ctx: click.Context, shell: str) -> None:
     """
     kind = get_completion_class(shell)
     assert kind is not None, f"Click has always known {shell}"
-    click.echo(kind(ctx.find_root().command, {}, PROGRAM, VARIABLE).source() + (_BASH_WORDS if shell == "bash" else ""))
+    script = kind(ctx.find_root().command, {}, PROGRAM, VARIABLE).source()
+    for words, changed in _CHANGED.get(shell, {}).items():
+        script = script.replace(words, changed)
+    click.echo(script + {"bash": _BASH_WORDS, "fish": _FISH_WORDS}.get(shell, ""))

@@ -64,10 +64,11 @@ class BundleModel:
         """
         import pandas as pd
 
-        # A server that is given {"inputs": {"image": [...]}} makes one cell of all images.
-        cells = model_input[INPUT_COLUMN].tolist()
-        values = [value for cell in cells for value in (cell if isinstance(cell, list) else [cell])]
-        index = model_input.index if len(values) == len(cells) else pd.RangeIndex(len(values))
+        values, index = model_input[INPUT_COLUMN].tolist(), model_input.index
+        # A server that is given {"inputs": {"image": [...]}} makes one cell of all images; a list beside other cells
+        # would put answers out of step with them.
+        if len(values) == 1 and isinstance(values[0], list):
+            values, index = values[0], pd.RangeIndex(len(values[0]))
         rows: list[Row] = []
         for first in range(0, len(values), BATCH_SIZE):
             rows += predict_batch(self.predictor, values[first : first + BATCH_SIZE], _decode)

@@ -40,6 +40,8 @@ USUAL = PromotionConfig()
 
 def check_model_name(name: str) -> str:
     """Check and return a registered model's name. Raises `UsageError` for one that no address can contain."""
+    if not isinstance(name, str):
+        raise UsageError(f"registered_model={name!r}: must be a text")  # only a program can give it
     if not name.strip() or name != name.strip():
         raise UsageError(f"{name!r}: a model's name can neither be empty nor begin or end with a space")
     if address := re.fullmatch(r"(?:models:/)?([^@/:']+)/(\d+)", name):  # what messages call a version
