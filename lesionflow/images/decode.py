@@ -105,9 +105,7 @@ def fit_image(image: Image.Image, height: int, width: int) -> np.ndarray:
         check_pixels(*image.size)
         image.load()
         profile, tags = image.info.get("icc_profile") or b"", getattr(image, "tag_v2", {})
-        bits = (
-            12 if tags.get(_BITS_PER_SAMPLE) == (12,) else 16
-        )  # of wide grey samples, which Pillow leaves to its caller
+        bits = 12 if tags.get(_BITS_PER_SAMPLE) == (12,) else 16  # of wide grey samples, which Pillow leaves to others
         picture = Picture(image, _orientation(image), profile, "", bits, tags.get(_PHOTOMETRIC) == 0)
         return fit(picture, height, width)[0]
 

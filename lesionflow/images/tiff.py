@@ -36,19 +36,8 @@ _OF_THE_PICTURE = frozenset({
     256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 332, 338, 339,
     347, *range(512, 522), 529, 530, 531, 532, _XMP,
 })  # fmt: skip
-_KINDS = {
-    1: "B",
-    3: "H",
-    4: "I",
-    5: "Q",  # two, of which nobody asks
-    6: "b",
-    7: "B",
-    8: "h",
-    9: "i",
-    13: "I",
-    16: "Q",
-    18: "Q",
-}  # of numbers; struct's letter
+# Struct's letters of kinds of numbers; of kind 5, two numbers, nobody asks.
+_KINDS = {1: "B", 3: "H", 4: "I", 5: "Q", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
 _LONGER = (16, 18)  # kinds of 64 bits
 _HEADER = 8  # bytes
 _REDUCED, _MASK = 1, 4
