@@ -108,9 +108,12 @@ def read_member(path: str | os.PathLike[str]) -> bytes:
             return archive.read(member)
         with _LOCK:
             opened = _opened_hdf5(file)
-            if name not in opened:
-                raise ImageError("not_found", f"{holder} holds no {name}")
-            return bytes(opened[name][()].tobytes())
+            try:
+                if name not in opened:
+                    raise ImageError("not_found", f"{holder} holds no {name}")
+                return bytes(opened[name][()].tobytes())
+            except RuntimeError as error:  # of an index with wrong bytes
+                raise ImageError("damaged", f"{holder}: {error}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ImageError("damaged", f"{holder}: {error}") from error
     except (RuntimeError, NotImplementedError) as error:  # of another compression

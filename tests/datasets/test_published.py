@@ -232,6 +232,13 @@ def test_isic_2024_from_its_hdf5(tmp_path: Path) -> None:
     (tmp_path / "cut" / "train-image.hdf5").write_bytes((tmp_path / "tiles.h5").read_bytes()[:900])
     with pytest.raises(DataError, match=r"2 of 2 images are not there: .*truncated.*; download it again"):
         read_labelled_images(tmp_path / "cut")
+    (tmp_path / "hole").mkdir()
+    shutil.copy(tmp_path / "train-metadata.csv", tmp_path / "hole")
+    content = bytearray((tmp_path / "tiles.h5").read_bytes())
+    content[400:800] = bytes(400)  # of the index
+    (tmp_path / "hole" / "train-image.hdf5").write_bytes(content)
+    with pytest.raises(DataError, match=r"2 of 2 images are not there: .*; download it again"):
+        read_labelled_images(tmp_path / "hole")
 
 
 def test_isic_2024_as_in_the_archive_of_the_challenge(tmp_path: Path) -> None:
