@@ -34,6 +34,13 @@ def test_of_a_model_that_is_not_registered_the_names_are_listed(command: tuple[s
 
 
 @pytest.mark.usefixtures("contenders")
+def test_a_model_without_versions_is_not_said_to_be_missing() -> None:
+    mlflow.MlflowClient().create_registered_model("emptied")
+    told = error_line(invoke("promote", "emptied", "1"))
+    assert "that model has no versions; 'lesionflow train'" in told and "did you mean" not in told
+
+
+@pytest.mark.usefixtures("contenders")
 def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "1")  # which the history warns of
     monkeypatch.delenv("NO_COLOR", raising=False)
