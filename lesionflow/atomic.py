@@ -18,7 +18,7 @@ from lesionflow.errors import ReportError
 from lesionflow.storage.location import Location, Url
 
 _Either = TypeVar("_Either", Path, Url)
-# What a file system says that knows no hard links: FAT, and many network shares.
+# Errors of file systems without hard links: FAT, and many network shares.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 

@@ -23,7 +23,7 @@ MISSING_WORDS = ("", "unknown", "nan", "na", "n/a", "#n/a", "<na>", "none", "nul
 # other columns they are values: ids can be called so.
 NO_DIAGNOSIS = (*MISSING_WORDS, "unk", "indeterminate")
 
-# Words of lesions that the seven have no place for, so that nobody takes them for a slip of the pen.
+# Words for lesions that are none of the seven, so that they are not taken for misspellings.
 _OTHERS = (
     "squamous cell carcinoma", "scc", "cscc", "squamous cell carcinoma, nos", "squamous cell carcinoma, invasive",
     "invasive squamous cell carcinoma", "squamous cell carcinoma keratoacanthoma", "keratoacanthoma",
@@ -305,7 +305,7 @@ BINARY = LabelSet(
     full_names={"benign": "benign lesion", "malignant": "malignant lesion"},
     malignant=("malignant",),
     aliases={"benign": _BENIGN_WORDS, "malignant": _MALIGNANT_WORDS},
-    # Neither one nor the other: actinic keratoses are called pre-malignant, and data sets differ.
+    # Neither benign nor malignant: actinic keratoses are called pre-malignant, and data sets differ.
     others=("akiec", "ak", "ack", "actinic keratosis", "solar or actinic keratosis"),
     source="ISIC 2020 and 2024 challenges, https://challenge.isic-archive.com",
 )

@@ -96,7 +96,7 @@ class Config:
                 raise UsageError(f"{field.name}={value!r}: must be {told}")  # only a program can give it
             if value is not None and (wrong := _what_is_wrong(field, value)):
                 raise UsageError(f"{option_name(field)} {value}: {wrong}")
-            # A run's own file states the default as well, which asks for nothing.
+            # A run's own file also contains defaults, which the user did not choose.
             if (needed := field.metadata["needs"]) and value != field.default:
                 other = needed.split()[0]
                 if not getattr(self, other.removeprefix("--").replace("-", "_")):

@@ -183,7 +183,7 @@ def configured(kind: type[_Config], config: _Config | None, overrides: Mapping[s
     known = [field.name for field in dataclasses.fields(kind)]
     for name in overrides:
         if name not in known:
-            # What the function takes besides options is what its caller may have meant as well.
+            # The caller may also have meant an argument that is not an option.
             asked = sys._getframe(1).f_code
             own = asked.co_varnames[: asked.co_argcount + asked.co_kwonlyargcount]
             raise UsageError(f"{kind.__name__} has no option {name!r}{did_you_mean(name, (*known, *own))}")

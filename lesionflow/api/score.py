@@ -122,7 +122,7 @@ def _score(run: _Run) -> Summary:
 def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
     """Score everything into a report. kept: whether an interrupted run can be resumed."""
     config, destination = run.config, run.destination
-    # Killed between the report's last byte and the end, a process has left both; the end then compares.
+    # A process killed between the report's last byte and the end has left both, which are then compared.
     resuming = config.resume and is_file(folder / JOB_FILE)
     if config.resume and not resuming:
         jobs.remove_job(folder)  # of a process killed while it removed the rest of a finished job
@@ -198,7 +198,7 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
     info = jobs.RunInfo(label, text, config.tta, opened.carried_columns, chosen)
     if config.also is not None:
         info = replace(info, also=models[1].label, also_card=models[1].card)
-    # An alias may name another version tomorrow; the label is that of the version.
+    # An alias may move to another version, so the label is that of the version.
     moves = run.model.startswith("models:") and ("@" in run.model or run.model.endswith("/latest"))
     asked = f"models:/{label.removesuffix(' (demo data)')}" if moves else run.model
     return loaded, replace(info, model_asked=asked)
@@ -254,7 +254,7 @@ def _score_shards(job: Job, shards: range, engine: Engine, run: _Run, source: So
             failed += step.failed
             advance(step.images, step.failed)
             if step.failed and source.is_lost():
-                # A thousand rows that say "not found" would be kept, and nobody would ever score those images.
+                # A thousand rows with "not found" would be kept, and those images would never be scored.
                 raise DataError(f"{source.folder}: is gone since its images were listed; bring it back")
             if step.last is not None:
                 example = f"{ascii(step.last.path)[1:-1]}: {step.last.reason}: {step.last.detail}"
@@ -272,7 +272,7 @@ def _keeping(job: Job, how: str, shared: bool = False) -> Iterator[None]:
         yield
     except (LesionflowError, KeyboardInterrupt) as error:
         if isinstance(error, StoreError) or isinstance(error.__cause__, StoreError):
-            # Asked how far the run got, the store would keep us waiting once more.
+            # Asking the store how far the run got would mean waiting for it again.
             error.args = (f"{error}; what is done is kept; {how}",)
             raise
         done = job.images_done()

@@ -24,7 +24,7 @@ from lesionflow.cli.training import train
 from lesionflow.errors import LesionflowError, UsageError
 from lesionflow.version import __version__
 
-# What `lesionflow --help` lists, in the order in which one meets it.
+# The sections of `lesionflow --help`, in the order in which commands are used.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Data and training": (download, demo, describe, train, evaluate),
     "Scoring": (score, explain, web, merge, monitor),

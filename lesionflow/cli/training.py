@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lesionflow.api.train import Trained
     from lesionflow.registry.versions import Version
 
-# What a machine that goes on with another's training may have elsewhere; the rest is as it was begun.
+# Options that may differ on a machine that resumes a training; the others stay as they were.
 WITH_RESUME = {"resume", *LOCATIONS, "tracking_uri", "migrate", "cache"}
 
 
@@ -74,7 +74,7 @@ def train(ctx: click.Context, config: str | None, resume: str | None, **settings
     if resume is None:
         if config is not None:
             read = read_settings(read_configuration_text(config, where["tracking_uri"]), config)
-            # `mlflow run` gives defaults that nobody typed
+            # `mlflow run` passes defaults that the user has not typed
             if overruled := sorted(name for name in typed & read.keys() if settings[name] != read[name]):
                 click.echo(f"{config}: overruled by what was given: {', '.join(overruled)}", err=True)
             settings |= {name: value for name, value in read.items() if name not in typed | surrounding}
@@ -128,7 +128,7 @@ def _metrics_table(versions: Iterable[Version]) -> Table:
     known = metrics_of(versions[0].card.labels)
     shown = {name: column for name, column in _SHOWN.items() if name in known}
     table.add_column("version", no_wrap=True, min_width=len("version"))
-    # The network's name is what gives way where the terminal is narrow.
+    # On a narrow terminal, the network's name is truncated.
     table.add_column("network", overflow="fold", min_width=len("network"))
     table.add_column("part", no_wrap=True, min_width=max(map(len, PARTS)))
     for column in shown.values():

@@ -86,7 +86,7 @@ def read_data_sets(
         tables.append(images.table.assign(extra=index >= len(data), licence=licence, data_set=index))
     table, warnings = _without_copies(tables, [images.name for images in sets], cache)
     warnings = [f"{images.name}: {text}" for images in sets for text in images.warnings] + warnings + unmet
-    # A data set of which nothing is left counts as not given: models of the same images are of the same data.
+    # A data set without remaining images counts as not given: models trained on the same images have the same data.
     left = table["data_set"].unique().tolist()
     if left == [0]:
         return dataclasses.replace(alone, warnings=tuple(warnings))

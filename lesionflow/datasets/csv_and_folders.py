@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FURTHER = ("lesion_id", "patient_id", "image_id", "age", "sex", "localization", "dx_type", *ORIGIN)
-# What messages say of tables that nobody knows.
+# Text of messages about unknown tables.
 ITS_OWN_COLUMNS = (
     "a table of one's own needs path and diagnosis, or image_id, which names files below the table's folder, and "
     f"diagnosis; it may have {', '.join(FURTHER)}; to name yours, give --labels FILE with 'columns: {{path: YOURS, "

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SHARED = ("MEL", "NV", "BCC", "BKL", "DF", "VASC")
 YEARS = ((*SHARED, "AKIEC"), (*SHARED, "AK", "SCC"))  # of 2018 and 2019, which has UNK besides
-# How the ISIC Archive says in what way a diagnosis was confirmed, in HAM10000's words.
+# The ISIC Archive's words for how a diagnosis was confirmed, in HAM10000's words.
 CONFIRMED = {
     "histopathology": "histo",
     "serial imaging showing no change": "follow_up",

@@ -6,7 +6,7 @@ import numpy as np
 
 # The power of a diagnosis's number of images that its share in an epoch is proportional to.
 BALANCES = {"oversample": 0.0, "sqrt": 0.5, "none": 1.0}
-# Times that an image is shown in an epoch at most: HAM10000's rarest diagnosis needs 13 to be as frequent as others,
+# Most times that an image is shown per epoch: HAM10000's rarest diagnosis needs 13 to be as frequent as others,
 # and one malignant image in a thousand would be shown 500 times.
 MOST_SHOWN = 25
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 CHUNK = 16_384  # bytes; what comes before a connection breaks is lost up to this much
 _LARGEST_TABLE = 1 << 28  # bytes of a file whose size is not known
-# JPEGs hardly get smaller in an archive: what would unpack to much more is none of images.
+# JPEGs hardly get smaller in an archive: one that would unpack to much more does not contain images.
 _MOST_TIMES, _SLACK = 3, 1 << 20
 
 Advance = Callable[[int], None]  # told of bytes that have come; of fewer than none where it begins anew

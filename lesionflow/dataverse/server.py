@@ -227,7 +227,7 @@ def _check(response: requests.Response, url: str) -> None:
     if status in (200, 206, 416):
         return
     answer = f"{status} {response.reason or ''}".rstrip()
-    # What lies behind a redirection is an address that was signed for minutes: the next try is given a new one.
+    # A redirection leads to an address that is signed for minutes only: the next attempt needs a new one.
     if status in (401, 403) and response.history:
         raise TransientError(f"the server answers {answer}")
     raise DownloadError(f"{url}: {_REFUSED.get(status, f'no file comes; {_BY_HAND}')} ({answer})")

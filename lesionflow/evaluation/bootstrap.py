@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CALIBRATION_BINS = 15
 OUTSIDE = 0.025  # of the resamples on either side of a 95 % interval
 MOST_STEPS = 10_000  # that resamples tell apart in a curve; of more, neighbouring scores count as equal
-# Of so many images fewer steps are as good: the ends of intervals of AUC move by 1e-6, of average precision by 1e-4.
+# For this many images fewer steps suffice: bounds of intervals of AUC move by 1e-6, of average precision by 1e-4.
 MANY_IMAGES, STEPS_OF_MANY = 12_000, 2_500
 MALIGNANT = -1  # the curve of malignant against benign, beside those of the diagnoses by their indices
 _AT_ONCE = 64  # weightings of one chunk

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Blue and yellow are told apart with every common kind of colour vision, and without any, as one is dark and the other
+# Blue and yellow differ for every kind of colour vision, even without any, as one is dark and the other
 # light; skin has neither.
 FOR, AGAINST = (0.0, 0.3, 0.9), (1.0, 0.92, 0.1)
 STRONGEST = 0.55  # opacity: the image has to be seen through it
@@ -86,7 +86,7 @@ def verdict(said: IndexedPrediction, calibration: Calibration) -> str:
     malignant = f"{'yes' if said.malignant else 'no'} ({percent(share)}, operating point {percent(limit)})"
     why = {TRUSTED: "no", UNCERTAIN: "yes, the call is uncertain", UNFAMILIAR: "yes, it is unlike the training images"}
     likeliest = max(range(len(said.labels)), key=said.probabilities.__getitem__)
-    # A call that is not the most probable diagnosis would read as a mistake without the other one beside it.
+    # A call that is not the most probable diagnosis would look like a mistake without the other one beside it.
     call = _named(said.called, said.labels)
     if likeliest != said.called:
         chances = [percent(said.probabilities[index]) for index in (said.called, likeliest)]

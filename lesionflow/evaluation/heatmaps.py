@@ -158,7 +158,7 @@ def draw_lines(axes: Axes, drop: np.ndarray, shape: tuple[int, ...]) -> None:
     across = (np.arange(width) + 0.5) / width * shape[1] - 0.5
     down = (np.arange(height) + 0.5) / height * shape[0] - 0.5
     lines = {level * greatest: width for level, width in ((0.5, 1.0), (0.8, 2.4)) if drop.min() < level * greatest}
-    # A white line with black edges shows on any ground.
+    # A white line with black edges is visible on any background.
     for colour, edge in (("black", 1.6), ("white", 0.0)) if lines else ():
         widths = [width + edge for width in lines.values()]
         axes.contour(across, down, drop, list(lines), colors=colour, linewidths=widths)

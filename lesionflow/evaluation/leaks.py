@@ -17,7 +17,7 @@ from lesionflow.errors import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-# What gives a leak away: the same lesion, an image of the same name, a file of the same bytes under any name.
+# Evidence of a leak: the same lesion, an image with the same name, a file with the same bytes under any name.
 COLUMNS = {"lesions": "lesion_id", "images": "image_id", "contents": "content"}
 
 
@@ -85,6 +85,6 @@ def archive_ids(image_ids: Iterable[str]) -> list[str]:
 
 
 def _digests(name: str, values: Iterable[str]) -> np.ndarray:
-    # The name goes in as well: an image called like a lesion is not that lesion.
+    # The digest includes the column's name: an image called like a lesion is not that lesion.
     whole = b"".join(hashlib.sha256(f"{name}\t{value}".encode()).digest()[:8] for value in values)
     return np.frombuffer(whole, dtype=">u8").astype(np.uint64)

@@ -17,7 +17,7 @@ from lesionflow.profile.attributes import AGE_BANDS, UNKNOWN, age_band, values_o
 if TYPE_CHECKING:
     import pandas as pd
 
-# Of 20 lesions, one more or less moves a sensitivity by five points, and its interval is some 40 points wide.
+# With 20 lesions, one more or less moves a sensitivity by five points, and its interval is about 40 points wide.
 FEWEST_IMAGES, FEWEST_LESIONS = 100, 20
 ATTRIBUTE_WORDS = {"localization": "body site", "dx_type": "confirmation"}
 

@@ -232,7 +232,7 @@ def _find_champion(name: str, tracking_uri: str) -> dict[str, Any] | None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             found = resolve(f"models:/{name}/{number}", Path(folder), tracking_uri)
-            # What lies here is checked whole; of what is fetched, scoring reads two files.
+            # A local bundle is checked completely; of a remote one, scoring reads only two files.
             card = read_bundle(found.folder)[0] if found.folder == Path(folder) else check_whole(found.folder)
         told |= {"label": found.label, "data": card.data_name, "network": card.network}
     except LesionflowError as error:

@@ -141,7 +141,7 @@ def _opened_hdf5(file: str) -> h5py.File:
     return _open_hdf5(file, os.stat(file).st_mtime_ns, os.getpid())
 
 
-# Each file is opened once for each process, and anew when it has changed.
+# Each file is opened once per process, and again when it has changed.
 @functools.lru_cache(maxsize=4)
 def _open_zip(file: str, changed: int, process: int) -> zipfile.ZipFile:
     archive = zipfile.ZipFile(file)

@@ -51,7 +51,7 @@ _SYNTAX_NAMES = {
     "1.2.840.10008.1.2.4.112": "JPEG XL",
     "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
 }
-# One of these decodes, the strictest that is there, and one only: what one calls damaged another may decode halfway.
+# Only the strictest installed one decodes: what it calls damaged, another might decode halfway.
 _NEEDED = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored",
            "PixelRepresentation")  # fmt: skip
 # Retired, and written still, as from progressive files: a frame's own markers say what it is.
@@ -187,13 +187,13 @@ class Dicom:
             check_end(content)  # without one CharLS 2 reads on for minutes
         # Some encoders leave the unused bits out, some take them for a part of the sample.
         unused = self.unused if stream.precision >= self.bits + self.unused else 0
-        # A frame of fewer bits than the file says would be all but black.
+        # A frame with fewer bits than the file says would be nearly black.
         return self._decoded(content, self._plugin(stream), unused), min(self.bits, stream.precision), b""
 
     def _decoded(self, content: bytes, plugin: str, unused: int) -> np.ndarray:
         """One compressed frame, by one of pydicom's plug-ins."""
         options = as_pixel_options(self.dataset)
-        # The planes of a compressed frame are its codec's business: what the file says of them means nothing.
+        # The planes of a compressed frame are up to its codec: what the file says about them does not matter.
         options |= {"number_of_frames": 1, "planar_configuration": 0, "decoding_plugin": plugin}
         if self.syntax in JPEG2000TransferSyntaxes and self.kind in YBR and _is_transformed(content):
             options["photometric_interpretation"] = "RGB"  # which the decoder makes of such components

@@ -169,7 +169,7 @@ class _Walk:
                     elif self._is_wanted(entry):
                         found.append(entry.name)
         except OSError as error:
-            # Passing over a folder in silence would lose its images.
+            # Silently skipping a folder would lose its images.
             if not self.tells_unlisted or folder == self.top:
                 raise unlisted(folder, error) from error
             yield folder

@@ -95,7 +95,7 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         if kind == "AVIF" and (part := clean_aperture(items, *image.size)):
             return Picture(image.crop(part), _orientation(image), profile, note)
     elif screen and "transparency" not in image.info and screen != (0, 0, *image.size):
-        # What the first frame leaves free has no colour, and Pillow gives it the first of the palette.
+        # The area outside the first frame has no colour, and Pillow fills it with the first of the palette.
         part = image.convert("RGB").crop(screen)
         image = Image.new("RGB", image.size)
         image.paste(part, screen[:2])
@@ -355,7 +355,7 @@ def _check_webp(data: bytes) -> None:
     position = 12
     while (kind := data[position : position + 4]) not in (b"VP8 ", b"VP8L"):
         length = int.from_bytes(data[position + 4 : position + 8], "little")
-        # A frame of an animation has a header of 16 bytes, and chunks of its own.
+        # A frame of an animation has a header of 16 bytes and its own chunks.
         position += 24 if kind == b"ANMF" else 8 + length + length % 2
         if position >= end:
             return
@@ -364,7 +364,7 @@ def _check_webp(data: bytes) -> None:
         return
     chunk = kind + least.to_bytes(4, "little") + data[position + 8 : position + 8 + least] + bytes(least % 2)
     try:
-        # Decoding once more costs less than a wrong picture: few images are WebP.
+        # Decoding again costs less than a wrong picture, and few images are WebP.
         WebPImageFile(io.BytesIO(b"RIFF" + (4 + len(chunk)).to_bytes(4, "little") + b"WEBP" + chunk)).load()
     except (OSError, SyntaxError):
         return

@@ -9,11 +9,11 @@ from __future__ import annotations
 import struct
 
 HEAD = 512  # bytes that `sniff` looks at
-# Those that are read; `docs/reference/formats.md` says what of each.
+# Supported formats; `docs/reference/formats.md` says what is supported of each.
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG 2000", "AVIF", "HEIF", "DICOM")
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
-# A file with one of these endings counts as an image without a look into it.
+# A file with one of these endings counts as an image without being opened.
 SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo", ".png", ".apng", ".gif", ".webp",
     ".tif", ".tiff", ".bmp", ".dib", ".heic", ".heif", ".heics", ".heifs", ".hif", ".avif", ".avifs",

@@ -112,7 +112,7 @@ def open_tiff(data: bytes) -> Picture:
     _check_strips(data, page)
     image = _load(data, page)
     if page.first(_EXTRA, 0) == 1 and image.mode in ("RGBA", "La") and image.getextrema()[-1] == (0, 0):
-        # Colours that were multiplied by an alpha of 0 are 0, so these were not: nobody uses this alpha.
+        # Colours multiplied by an alpha of 0 would be 0, and these are not: the alpha is unused.
         image = _load(data, page, {_EXTRA: 0})
         note = joined(note, "its alpha is 0 everywhere and was ignored")
     bits = page.first(_BITS, 1)
@@ -351,7 +351,7 @@ def _load(data: bytes, page: _Page, changes: dict[int, int] | None = None) -> Im
     if page.first(_FORMAT, 1) == _SIGNED:  # of those of 8 bits Pillow does not ask
         raise ImageError("unsupported", f"{page.described}: numbers without a defined brightness")
     if page.first(_PHOTOMETRIC, 1) == 0 and page.first(_BITS, 1) == 16:
-        # Pillow knows such pixels in little-endian files only; `Picture.white_is_zero` says what they mean.
+        # Pillow supports such pixels in little-endian files only; `Picture.white_is_zero` has their meaning.
         changes = {_PHOTOMETRIC: 1}
     try:
         with quietly():

@@ -102,7 +102,7 @@ def row_values(
     what stands where an image has no value.
     """
     names = labels.names
-    # Of each rank two; the last rank that is asked for says how many there have to be.
+    # Two for each rank; the last requested rank determines their number.
     tops = [f"top{rank}_{what}" for rank in range(1, len(names) + 1) for what in ("diagnosis", "probability")]
     ranks = max((1 + index // 2 for index, name in enumerate(tops) if name in columns), default=0)
     tops = tops[: 2 * ranks]
@@ -114,7 +114,7 @@ def row_values(
     order += (FORMAT, NOTE, *carried)
     where = {name: index for index, name in enumerate(order)}
     indices = [where[column] for column in columns]
-    # It gives no tuple of a single column.
+    # For a single column it does not return a tuple.
     pick = itemgetter(*indices) if len(indices) > 1 else lambda everything: tuple(everything[i] for i in indices)
     unsaid, unranked = (lacking,) * len(said), (lacking,) * len(tops)
     model, also_model = text(model), (text(also),)
@@ -176,7 +176,7 @@ def path_in_text(text: str) -> tuple[str, int]:
     return (text if os.path.exists(text) else escaped), 0
 
 
-# A cell that begins with one of these is a formula to a spreadsheet, and file names are other people's text.
+# A spreadsheet takes a cell that begins with one of these for a formula, and file names are untrusted text.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 

@@ -42,7 +42,7 @@ def read_bundle(folder: str | os.PathLike[str]) -> tuple[Card, bytes]:
     """
     folder = Path(folder)
     card = read_card(folder)
-    # Only training on needs the Keras file, and a registry is not asked to send what scoring does not read.
+    # Only further training needs the Keras file, and a registry need not send what scoring does not read.
     if KERAS_FILE in card.digests and (folder / KERAS_FILE).exists():
         _checked(folder, card, KERAS_FILE)
     return card, _checked(folder, card, ONNX_FILE)
@@ -56,7 +56,7 @@ def check_whole(folder: Path) -> Card:
     """
     card = read_card(folder)
     not_shipped = NOT_SHIPPED if card.format == CARD_FORMAT else (*NOT_SHIPPED, TRAINED_ON_FILE)
-    # Only where all of the first are absent are they absent on purpose.
+    # They are absent on purpose only if all of the first are.
     left_out = () if any((folder / name).exists() for name in NOT_SHIPPED) else not_shipped
     for name in card.digests:
         if name not in left_out or (folder / name).exists():

@@ -57,7 +57,7 @@ class Predictor:
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # More at once than there are cores would only take their memory too.
+        # More at once than there are cores would only take more memory.
         self.turns = threading.BoundedSemaphore(max(1, usable_cores() // self.threads))
         self.at_once = 0  # images that go through the network together; 0: all
         try:
@@ -73,7 +73,7 @@ class Predictor:
                 f"{len(card.labels)} diagnoses ({', '.join(card.classes)}); restore the bundle, or train it again"
             )
         if used != _PROVIDERS[self.device][0]:
-            # ONNX Runtime would go on with the processor, at a fraction of the speed that was asked for.
+            # ONNX Runtime would continue on the CPU, at a fraction of the speed.
             if device == "cuda":
                 raise MissingError("--device cuda: ONNX Runtime can use no GPU; check the driver and CUDA's libraries")
             self.device = "cpu"

@@ -117,7 +117,7 @@ def _content(value: object) -> bytes:
 
 
 def _load_pyfunc(data_path: str) -> BundleModel:
-    # Spark runs a task on every core and says so in this variable; with all cores for each they would only be in each
+    # Spark runs a task on every core and says so in this variable; tasks that each use all cores would only be in each
     # other's way.
     threads = os.environ.get("OMP_NUM_THREADS", "")
     return BundleModel(load_predictor(data_path, int(threads) if threads.isdecimal() and int(threads) else None))

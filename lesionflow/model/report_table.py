@@ -238,11 +238,11 @@ def _read_columns(file: Path, wanted: Callable[[str], bool], ids: bool) -> pd.Da
             file,
             encoding="utf-8-sig",
             keep_default_na=False,
-            # Only what is empty in a number's column is missing; a name may be NA.
+            # Only an empty number is missing; a name may be NA.
             na_values={name: [""] for name in header if name.startswith(("p_", f"{ALSO}p_"))},
             usecols=lambda name: wanted(name) or (ids and name == group),
             low_memory=False,
-            # To read ids as text takes as long as all else: only where a table is to be joined with another.
+            # Reading ids as text takes as long as everything else, so it is only done to join a table with another.
             dtype=dict.fromkeys(("path", LESION, group), str) if ids else None,
         )
     if kind != ".csv" and GROUPED_BY in rows.columns and len(rows):
@@ -267,7 +267,7 @@ def _diagnoses(columns: list[str]) -> tuple[str, ...]:
     found = tuple(name[2:] for name in columns[start:end])
     if not found:  # chosen with --columns in another order
         found = tuple(name[2:] for name in columns if name.startswith("p_") and name != "p_malignant")
-    # Of two diagnoses called benign and malignant, the latter's column is that of the sum.
+    # With the diagnoses benign and malignant, the latter's column is the sum.
     return BINARY.names if found == BINARY.benign else found
 
 

@@ -19,7 +19,7 @@ from lesionflow.monitoring.comparison import Sample
 from lesionflow.monitoring.image_sample import ImageSample, Measured
 from lesionflow.monitoring.performance import estimate_performance
 
-# Columns that a report has on request, and what they hold.
+# Columns that a report has on request, and their contents.
 NUMBERS = ("distance", "width", "height", "brightness", "contrast", "red_cast", "blue_cast", "sharpness")
 CATEGORIES = ("format", "camera")
 CONFIDENCE = "probability"  # of the call

@@ -130,7 +130,7 @@ def readme(card: Card, label: str, format: str, precision: str, parity: Parity, 
     return f"{text}\n"
 
 
-# The hub's names of licences, by how cards name them; others are told by name alone.
+# The hub's names of licences, by their names in cards; other licences are given by name only.
 LICENCES = {
     "CC BY-NC 4.0": "cc-by-nc-4.0",
     "CC BY 4.0": "cc-by-4.0",
@@ -160,7 +160,7 @@ def hub_card(card: Card, text: str) -> str:
         library_name="lesionflow",
         pipeline_tag="image-classification",
         tags=["dermatology", "dermatoscopy", "skin-lesions", "onnx", *(["synthetic-data"] if card.demo else [])],
-        # With results, the hub wants a name; without, it wants none.
+        # The hub requires a name with results, and none without.
         model_name=card.label if results else None,
         eval_results=results or None,
     )

@@ -60,7 +60,7 @@ def write_page(
     """
     labels = report.labels
     counts, failures = Counts.of(labels), list[Row]()
-    # A heap: the least suspicious of those kept is the first to go.
+    # A heap: the least suspicious of those kept is dropped first.
     suspicious = list[tuple[bool, bool, float, int, Row, IndexedPrediction]]()
     wanted = frozenset(sample)
     for index, row in enumerate(counts.counting(rows)):

@@ -20,7 +20,7 @@ from lesionflow.storage.location import Location
 BY_UNCERTAINTY, BY_RANDOM, BY_BOTH = "uncertain", "random", "both"
 CHOSEN_BY = (BY_UNCERTAINTY, BY_RANDOM, BY_BOTH)
 SAMPLE_COLUMNS = ("path", "chance")
-# An image that the model is sure of keeps this share of the mean chance: of what can never be drawn nothing is known.
+# A confident image keeps this share of the mean chance: nothing is known of images that can never be drawn.
 LEAST_SHARE = 0.1
 
 

@@ -129,7 +129,7 @@ class Job:
                     packed += pack(*probabilities)
                     outcome += others
             lines.append(json.dumps([index, row.frame, row.format, row.note, *outcome]))
-        # As text, the probabilities would take most of the time of a merge.
+        # Probabilities stored as text would take most of the time of a merge.
         lines.append(json.dumps(base64.b64encode(packed).decode()))
         body = "".join(line + "\n" for line in lines).encode("ascii")  # surrogates are escaped by \\u and return
         head = {"shard": shard, "job": self.digest, "rows": len(lines) - 1, "failed": failed, "crc32": zlib.crc32(body)}

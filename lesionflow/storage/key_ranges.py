@@ -76,7 +76,7 @@ def _ranges(store: _Store, page: Sequence[str], end: str) -> Generator[str, None
     useful, beyond = 0, ""
     try:
         while True:
-            # As many at once as have been of use.
+            # As many in parallel as have been useful.
             while len(waiting) < min(2 * max(useful, 0) + 2, MOST_RANGES):
                 bound = next(bounds, end)
                 if bound >= end or bound < beyond:
@@ -193,7 +193,7 @@ def guess_bounds(keys: Sequence[str]) -> Iterator[str]:
             value = value * base + (min(bisect_left(signs, key[index]), base - 1) if index < len(key) else 0)
         return value
 
-    # A little less than a page: what is left over of one would cost a request of its own.
+    # A little less than a page: the rest of one would cost another request.
     value, step = number(last), max((number(last) - number(first)) * 9 // 10, 1)
     while (value := value + step) < base**width:
         digits, rest = [], value

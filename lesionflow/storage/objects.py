@@ -123,7 +123,7 @@ def temporary_file(suffix: str = "") -> Iterator[Path]:
 def is_file(location: Location) -> bool:
     """Whether a file or object exists. Raises `OSError` if that cannot be determined."""
     try:
-        # From Python 3.14 on, `Path.is_file` says no where it cannot tell.
+        # From Python 3.14 on, `Path.is_file` returns False if it cannot tell.
         return stat.S_ISREG(os.stat(location).st_mode) if isinstance(location, Path) else _size(location) >= 0
     except (FileNotFoundError, NotADirectoryError):
         return False

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER = "checkpoint"
 NAMES = ("even.checkpoint", "odd.checkpoint")
-# Tags that say, beside the parameters, how the training was begun.
+# Tags that record, besides the parameters, how the training was begun.
 MODEL_TAG, PRESET_TAG = "registered_model", "preset"
 RESUMED_TAG = "resumed_after_epoch"
 DIGEST_TAGS = {name: f"{name}_digest" for name in ("diagnoses", "start_from", "teacher")}  # by option

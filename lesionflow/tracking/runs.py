@@ -274,7 +274,7 @@ def log_card_metrics(card: Card) -> None:
         for name in (metric.name for metric in shown_at(Place.FIT_GAP, card.labels))
         if name in train and name in validation
     }
-    # Of validation alone, as test decides nothing.
+    # Only of validation, as test decides nothing.
     deciding = {
         f"deciding/{name}": validation[name].value
         for name in (metric.name for metric in shown_at(Place.DECIDING, card.labels))
@@ -359,7 +359,7 @@ def git_commit() -> str:
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
             cwd=folder, capture_output=True, text=True, timeout=10, check=True,
         )  # fmt: skip
-        # Installed into an environment that lies inside somebody else's repository, the commit would be theirs.
+        # If installed in an environment inside another repository, the commit would be that of the other one.
         subprocess.run(
             ["git", "ls-files", "--error-unmatch", Path(__file__).name],
             cwd=folder, capture_output=True, timeout=10, check=True,

@@ -28,7 +28,7 @@ LARGER = tuple(name for name in PUBLISHED if name != "efficientnet")  # which ar
 NETWORKS = ("cnn", "vgg", *PUBLISHED)
 ALL = "all"
 
-# What a network needs on any device.
+# Settings that a network needs on any device.
 _FROM_SCRATCH: dict[str, Any] = {
     "learning_rate": 2e-3, "weight_decay": 0.05, "balance": "oversample", "label_smoothing": 0.05, "mixup": 0.0,
 }  # fmt: skip
@@ -39,7 +39,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "cnn": _FROM_SCRATCH, "vgg": _FROM_SCRATCH, **dict.fromkeys(PUBLISHED, _FROM_IMAGENET),
 }  # fmt: skip
 
-# What a device can do in reasonable time: full on a GPU, quick on two CPU cores. Sizes and lengths of full have not
+# Settings for reasonable times: full on a GPU, quick on two CPU cores. Sizes and lengths of full have not
 # been compared yet: `experiments/trials.toml` has the trials, under [gpu].
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "full": {

@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from lesionflow.training.fit import Examples, Fitted
 
 MODEL_CARD_FILE = "README.md"
-# Nobody decides anything by the training part, which has the most images: it tells whether a network overfits.
+# Nothing is decided by metrics of the training part, which has the most images: they only show overfitting.
 TRAINING_RESAMPLES, MOST_TRAINING_IMAGES = 200, 1000
-# Of the test part; `lesionflow evaluate` looks at more.
+# Images of the test part; `lesionflow evaluate` uses more.
 STABILITY_IMAGES = 100
 
 

@@ -96,7 +96,7 @@ class Examples:
     labels: np.ndarray  # (images,) int64
     split: Split
     classes: int = len(HAM10000)  # how many diagnoses there are
-    # What to say of each training image instead of its label alone: (train, classes) float32 shares.
+    # Targets of the training images instead of their labels: (train, classes) float32 shares.
     soft_targets: np.ndarray | None = None
 
 
@@ -226,7 +226,7 @@ def _compile(learner: keras.Model, config: TrainingConfig, labels: np.ndarray, c
         ],
         steps_per_execution=devices.steps_at_once(steps),
     )
-    # Left to the first step, the optimizer's variables would have TensorFlow trace that step twice.
+    # If created in the first step, the optimizer's variables would make TensorFlow trace that step twice.
     learner.optimizer.build(learner.trainable_variables)
 
 
@@ -262,7 +262,7 @@ def _sampled(
     generator = np.random.default_rng(config.seed)
     views = _views(config)
     shown = batch_size // views  # different images in a step
-    # With two views, an epoch has half of the images; the next one goes on with the others.
+    # With two views, an epoch has half of the images; the next one continues with the others.
     rounds = -(-config.epochs // views)
     drawn = [epoch_indices(labels, config.balance, generator)[: steps * batch_size] for _ in range(rounds)]
     indices = np.concatenate(drawn)[: config.epochs * steps * shown].astype(np.int32)
@@ -306,6 +306,6 @@ def _optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer
     optimizer = keras.optimizers.AdamW(
         schedule, weight_decay=config.weight_decay, use_ema=config.averaging > 0, ema_momentum=averaging
     )
-    # Decay is for what multiplies; pulling scales and offsets to zero only harms (arXiv:1812.01187).
+    # Only decay multiplied weights; pulling scales and offsets to zero only harms (arXiv:1812.01187).
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

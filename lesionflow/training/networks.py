@@ -41,7 +41,7 @@ def _convolution(x, filters: int, size: int = 3, strides: int = 1):
 
 
 def _dropout(x, rate: float):
-    # Without a seed of its own, PyTorch's would draw from the process's generator, which no checkpoint holds.
+    # Without a seed, PyTorch's would draw from the process's generator, which no checkpoint contains.
     return layers.Dropout(rate, seed=random.randrange(2**31))(x)
 
 
@@ -90,12 +90,12 @@ def _vgg(x, widen: float):
     return _dropout(x, 0.4)
 
 
-# What stands between the image in -1 to 1 and the logits, by name; docs/how_to/write_a_network.md adds one.
+# The layers between the image in -1 to 1 and the logits, by name; docs/how_to/write_a_network.md adds one.
 BODIES = {"cnn": _cnn, "vgg": _vgg}
 
 # EfficientNet-Lite0 to Lite2, after Tan and Le 2019 (arXiv:1905.11946) in its Lite variant: no squeeze and excitation,
 # ReLU6 throughout, and of the larger ones a stem, a head and numbers of blocks at both ends that stay as they are.
-# By network, what multiplies the filters and the blocks of the stages.
+# By network, the multipliers of the filters and of the blocks of the stages.
 SCALES = {"efficientnet": (1.0, 1.0), "efficientnet-lite1": (1.0, 1.1), "efficientnet-lite2": (1.1, 1.2)}
 # Of each stage of the smallest: filters, blocks, kernel size, strides of the first block, expansion.
 STAGES = (

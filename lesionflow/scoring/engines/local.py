@@ -134,7 +134,7 @@ def _score_batch(
     # What cannot be decoded stays black: left out, it would change the batch's length and, in the last bits, its rows.
     pixels = [np.zeros((len(batch.paths), *size, 3), np.uint8) for size in sizes]
     found: list[tuple[int, Row]] = []  # index in the batch, and the row but for its prediction
-    # Further frames of a file go through the networks a batch of their own at a time; they give these, in order.
+    # Further frames of a file go through the networks in separate batches, which are returned in order.
     later: list[list[np.ndarray]] = []  # by frame, then by size
     further: list[tuple[IndexedPrediction, ...]] = []
     for index, path in enumerate(batch.paths):

@@ -375,7 +375,7 @@ def _checksum(path: str) -> int | None:
         return None
 
 
-# A process has one job at a time; a model is loaded for its first shard only.
+# A process has one job at a time; its model is only loaded for the first shard.
 _loaded: dict[str, tuple[Work, Sequence[Predictor]]] = {}
 
 

@@ -88,7 +88,7 @@ def _features(model: onnx.ModelProto, pooled: str, pixels: np.ndarray, members: 
 
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
-    # ONNX Runtime computes all nodes, whatever it is asked for: those behind the pooling are half of the work.
+    # ONNX Runtime computes all nodes, whichever outputs are requested: those after the pooling are half of the work.
     last = next(index for index, node in enumerate(probe.graph.node) if pooled in node.output)
     del probe.graph.node[last + 1 :], probe.graph.output[:]
     probe.graph.output.append(onnx.helper.make_tensor_value_info(pooled, onnx.TensorProto.FLOAT, None))
