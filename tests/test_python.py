@@ -154,6 +154,16 @@ def test_what_is_no_path_is_one_line_that_names_its_argument(given: Any, tmp_pat
                 call()
 
 
+def test_what_is_no_text_is_one_line_that_names_its_argument(tmp_path: Path) -> None:
+    for call, name in (
+        (lambda: lesionflow.rollback("moles", reason=None), "reason"),  # type: ignore[arg-type]
+        (lambda: lesionflow.promote("moles", 1, reason=3), "reason"),  # type: ignore[arg-type]
+        (lambda: lesionflow.train(registered_model=tmp_path), "registered_model"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(lesionflow.LesionflowError, match=f"^{name}=.*: must be a text"):
+            call()
+
+
 def test_paths_and_whole_numbers_may_stand_for_texts_and_numbers(tmp_path: Path) -> None:
     assert lesionflow.TrainingConfig(data=tmp_path, learning_rate=1).data == str(tmp_path)  # type: ignore[arg-type]
     config = lesionflow.ScoringConfig(html="page.html", max_failures=3)  # type: ignore[arg-type]

@@ -152,6 +152,8 @@ def line_of(state: ChampionState) -> list[int]:
 
 def checked_reason(text: str) -> str:
     """A user's reason, on one line. Raises `UsageError` if it is too long to store."""
+    if not isinstance(text, str):
+        raise UsageError(f"reason={text!r}: must be a text")  # only a program can give it
     reason = " ".join(text.split())
     if len(reason) > LONGEST_REASON:
         raise UsageError(f"--reason has {len(reason)} characters; the registry keeps {LONGEST_REASON}")
