@@ -17,7 +17,7 @@ from typing import Any
 
 from lesionflow.errors import LesionflowError
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check, UnansweredError, asked_elsewhere
-from lesionflow.tracking.runs import git_commit
+from lesionflow.tracking.runs import git_commit, installed_versions
 from lesionflow.training.backend import prepare_backend
 from lesionflow.training.imagenet import PUBLISHED
 from lesionflow.version import __version__
@@ -58,7 +58,7 @@ def check_packages() -> list[Check]:
     commit = git_commit()
     version = __version__ if commit == "unknown" else f"{__version__}, commit {commit}"
     known = dict.fromkeys([*REQUIRED, *(name for packages in EXTRAS.values() for name in packages), "jax", "torch"])
-    versions = {name: found for name in known if (found := _version(name))}
+    versions = installed_versions(known)
     missing = [name for name in REQUIRED if name not in versions]
     return [
         Check("lesionflow", f"{version}, in {Path(__file__).parents[1]}"),
@@ -86,13 +86,6 @@ def _check_extras(versions: Mapping[str, str]) -> list[Check]:
             found = f"{extra} lacks {', '.join(missing)}"
             checks.append(Check("extras", found, WARNING, f"pip install 'lesionflow[{extra}]'"))
     return checks
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _numbers(version: str) -> list[int]:

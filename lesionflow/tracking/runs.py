@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -344,8 +344,13 @@ REPORTED_PACKAGES = (
 
 def package_versions() -> dict[str, str]:
     """The versions of Python, lesionflow and installed packages on which metrics depend."""
-    versions = {"python": platform.python_version(), "lesionflow": __version__}
-    for package in REPORTED_PACKAGES:
+    return {"python": platform.python_version(), "lesionflow": __version__} | installed_versions(REPORTED_PACKAGES)
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of the packages that are installed, among those asked for."""
+    versions = {}
+    for package in packages:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
     return versions
