@@ -67,7 +67,7 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
         inputs=Schema([ColSpec(AnyType(), INPUT_COLUMN)]),
         outputs=Schema([ColSpec(kind, column) for column, kind in output_columns(card.labels).items()]),
     )
-    with registry_errors("registering the model"), tempfile.TemporaryDirectory() as code, _requirements_as_they_are():
+    with registry_errors("registering the model"), tempfile.TemporaryDirectory() as code:
         logged = mlflow.pyfunc.log_model(
             name="model",
             loader_module="lesionflow.model.pyfunc",
@@ -95,23 +95,6 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
         if description:
             mlflow.MlflowClient().update_model_version(name, registered.version, fitting(description))
     return Version(name, int(registered.version), card)
-
-
-@contextlib.contextmanager
-def _requirements_as_they_are() -> Iterator[None]:
-    """Requirements are the installed versions: MLflow would list all installed files to find that they are installed.
-
-    That took a CPU second, as much as all else of the registration.
-    """
-    from mlflow.utils import requirements_utils
-
-    inside, check = vars(requirements_utils), "_check_requirement_satisfied"
-    before = inside.get(check)
-    inside[check] = lambda requirement: None
-    try:
-        yield
-    finally:
-        inside[check] = before
 
 
 def _copy_code(package: Path, into: Path) -> Path:

@@ -6,7 +6,7 @@ import pytest
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.files import read_bundle
 from lesionflow.registry.champion import find_champion, promote_best
-from lesionflow.registry.versions import _copy_code, _requirements_as_they_are, find_validation, find_version, resolve
+from lesionflow.registry.versions import _copy_code, find_validation, find_version, resolve
 from tests.registry.champions import set_champion
 
 
@@ -96,16 +96,3 @@ def test_a_registered_model_has_the_code_but_not_the_bundle_that_ships_with_it(t
     assert copy.name == "lesionflow"
     found = {str(file.relative_to(copy)) for file in copy.rglob("*") if file.is_file()}
     assert found == {"__init__.py", "bundle/pretrained.py"}
-
-
-def test_mlflow_does_not_list_installed_files_to_check_what_was_read_off_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlflow.utils import environment, requirements_utils
-
-    asked: list[None] = []
-    monkeypatch.setattr(requirements_utils, "_init_packages_to_modules_map", lambda: asked.append(None))
-    monkeypatch.setattr(requirements_utils, "_PACKAGES_TO_MODULES", {})
-    with _requirements_as_they_are():
-        _, requirements, _ = environment._process_pip_requirements([], ["mlflow", "numpy"])
-    assert requirements == ["mlflow", "numpy"] and not asked
-    environment._process_pip_requirements([], ["mlflow", "numpy"])  # others' own calls are as before
-    assert len(asked) == 2
