@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import os, shutil, signal, subprocess, sys, tempfile, multiprocessing, pathlib
 import keras, matplotlib.pyplot, mlflow, onnx, onnxruntime, pandas, PIL.Image
-import psutil, rich, sklearn, tensorflow
+import psutil, rich, sklearn, tensorflow, tf2onnx
 
 hidden = ("fcntl", "resource", "pwd", "grp", "termios", "pty")
 for name in hidden:

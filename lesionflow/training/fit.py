@@ -22,7 +22,6 @@ from lesionflow.training.augmentation import Augmentation, Mixup
 from lesionflow.training.callbacks import CheckpointCallback, EarlyStopping, fingerprint, restore
 from lesionflow.training.checkpoint import Checkpoints, EpochResult
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.export.layers import network_graph
 from lesionflow.training.networks import SCALES, build_network, freeze_early_stages
 from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
 from lesionflow.training.objective import BalancedAccuracy, Consistency, build_loss
@@ -133,7 +132,6 @@ def fit(
     with devices.across_devices(), _number_format(precision):
         store = PixelStore(pixels, members)
         network = _built(config, examples)
-        network_graph(network)  # what could not be exported is not worth training
         if name in SCALES and last:
             freeze_early_stages(network)  # its weights come from the checkpoint
         elif start or name in SCALES:

@@ -13,7 +13,6 @@ from lesionflow.model import card as card_module
 from lesionflow.model.card import Calibration, Card, read_card, write_card
 from lesionflow.model.files import read_arrays, read_bundle, write_arrays
 from lesionflow.training.export import onnx as export_module
-from lesionflow.training.export.layers import network_graph
 from lesionflow.training.export.onnx import write_bundle
 from lesionflow.training.networks import build_network
 
@@ -38,8 +37,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 def test_an_export_that_differs_from_keras_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = network_graph(build_network("vgg", 16, 16))  # as a wrong export would be
-    monkeypatch.setattr(export_module, "network_graph", lambda network: other)
+    monkeypatch.setattr(  # another network's graph, as a wrong export would be
+        export_module,
+        "_export",
+        lambda network, folder: export_module.export_onnx(build_network("vgg", 16, 16), folder),
+    )
     network = build_network("vgg", 16, 16)
     network.get_layer("logits").kernel.assign(3 * network.get_layer("logits").kernel)
     with pytest.raises(TrainingError, match="differs from Keras"):

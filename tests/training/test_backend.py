@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.errors import MissingError
-from lesionflow.training.backend import BACKENDS, prepare_backend
+from lesionflow.errors import MissingError, UsageError
+from lesionflow.training.backend import BACKENDS, OWN_EXPORT, TENSORFLOW_EXPORT, check_export, prepare_backend
 from tests.conftest import error_line, invoke
 
 
@@ -89,12 +89,28 @@ def test_a_backend_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
 
 
 def _installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    find = importlib.util.find_spec
+    find, known = importlib.util.find_spec, {*BACKENDS, *TENSORFLOW_EXPORT, *OWN_EXPORT.values()}
 
     def found(name: str, package: str | None = None) -> object:
-        return find(name, package) if name not in BACKENDS else name if name in names else None
+        return find(name, package) if name not in known else name if name in names else None
 
     monkeypatch.setattr(importlib.util, "find_spec", found)
+
+
+def test_the_way_to_onnx_is_known_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    _installed(monkeypatch, "jax", "tensorflow", "tf2onnx")
+    check_export(("cnn", "vgg", "efficientnet"))
+    _installed(monkeypatch, "jax")
+    with pytest.raises(MissingError, match="pip install tensorflow tf2onnx, or without TensorFlow: pip install jax2"):
+        check_export(("efficientnet",))
+    _installed(monkeypatch, "jax", "jax2onnx", "tensorflow")
+    check_export(("efficientnet",))
+    with pytest.raises(UsageError, match="max pooling of cnn; pip install tensorflow tf2onnx"):
+        check_export(("efficientnet", "cnn"))
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    _installed(monkeypatch, "torch", "onnxscript")
+    check_export(("cnn", "vgg", "efficientnet"))
 
 
 def test_importing_the_room_changes_no_global_state() -> None:

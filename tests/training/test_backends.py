@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from lesionflow.training.backend import MAX_POOLING, OWN_EXPORT, TENSORFLOW_EXPORT
 from lesionflow.training.imagenet import has_imagenet_weights
 from tests.conftest import needs_torch
 
 PROGRAM = """
 import sys
-sys.modules["tensorflow"] = None
+if sys.argv[3] == "without TensorFlow":
+    sys.modules["tensorflow"] = None
 import numpy as np
 from pathlib import Path
 from lesionflow.model.card import Card
@@ -40,15 +42,19 @@ print(len(fitted.history), read_bundle(folder)[0].network)
 
 @pytest.mark.parametrize("name", ["cnn", "efficientnet"])
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_trains_resumes_and_exports_without_tensorflow(backend: str, name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["by TensorFlow", "without TensorFlow"])
+def test_trains_resumes_and_exports(way: str, backend: str, name: str, tmp_path: Path) -> None:
     if backend == "torch":
         needs_torch()
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
+    needed = [backend] + ([OWN_EXPORT[backend]] if way == "without TensorFlow" else [*TENSORFLOW_EXPORT])
+    if missing := [each for each in needed if importlib.util.find_spec(each) is None]:
+        pytest.skip(f"{missing[0]} is not installed")
+    if way == "without TensorFlow" and backend == "jax" and name in MAX_POOLING:
+        pytest.skip("jax2onnx cannot export max pooling")
     if name == "efficientnet" and not has_imagenet_weights():
         pytest.skip("the ImageNet weights are not installed")
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "bundle"), name],
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "bundle"), name, way],
         capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": backend},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -16,8 +18,8 @@ LABELS = np.arange(200) % 7
 TRAIN = np.arange(0, 200, 2)
 
 
-def small_graph(pooling: str = "GlobalAveragePool", opset: int = 17) -> tuple[onnx.ModelProto, np.ndarray]:
-    """A 1 x 1 convolution, a pooling, a dense layer; and the convolution's weights (3, features)."""
+def write_graph(file: Path, pooling: str = "GlobalAveragePool", opset: int = 17) -> np.ndarray:
+    """A 1 x 1 convolution, a pooling, a dense layer; returns the convolution's weights (3, features)."""
     kernel = np.random.default_rng(1).normal(0, 0.1, (FEATURES, 3, 1, 1)).astype(np.float32)
     dense = np.random.default_rng(2).normal(size=(FEATURES, 7)).astype(np.float32)
     nodes = [
@@ -34,19 +36,16 @@ def small_graph(pooling: str = "GlobalAveragePool", opset: int = 17) -> tuple[on
         [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(dense, "dense")],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-    return model, kernel[:, :, 0, 0].T
-
-
-def session_of(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    onnx.checker.check_model(model)
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    file.write_bytes(model.SerializeToString())
+    return kernel[:, :, 0, 0].T
 
 
 @pytest.mark.parametrize("opset", [15, 18])
-def test_it_is_the_mahalanobis_distance_to_the_nearest_mean(opset: int) -> None:
-    model, weights = small_graph(opset=opset)
-    add_distance(model, PIXELS, LABELS, TRAIN)
-    session = session_of(model)
+def test_it_is_the_mahalanobis_distance_to_the_nearest_mean(tmp_path: Path, opset: int) -> None:
+    file = tmp_path / "model.onnx"
+    weights = write_graph(file, opset=opset)
+    add_distance(file, PIXELS, LABELS, TRAIN)
+    session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
     logits, found = session.run(None, {"image": PIXELS.astype(np.float32)})
     assert [output.name for output in session.get_outputs()] == ["logits", DISTANCE]
     assert logits.shape == (200, 7) and found.shape == (200,)
@@ -66,7 +65,7 @@ def mahalanobis(features: np.ndarray, labels: np.ndarray, train: np.ndarray) -> 
     return np.asarray(np.einsum("ndf,fg,ndg->nd", apart, np.linalg.inv(covariance), apart).min(axis=1) / count)
 
 
-def test_the_features_are_those_of_the_middle_where_there_is_one() -> None:
+def test_the_features_are_those_of_the_middle_where_there_is_one(tmp_path: Path) -> None:
     pixels = NUMBERS.integers(0, 256, (140, 32, 32, 3), np.uint8)
     kernels = [
         numpy_helper.from_array(np.random.default_rng(seed).normal(0, 0.1, shape).astype(np.float32), f"kernel{seed}")
@@ -86,10 +85,13 @@ def test_the_features_are_those_of_the_middle_where_there_is_one() -> None:
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 6])], kernels,
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
     labels, train = np.arange(140) % 7, np.arange(140)
-    add_distance(model, pixels, labels, train)
-    model.graph.output.append(helper.make_tensor_value_info("sixteenth", TensorProto.FLOAT, ["batch", 5, 2, 2]))
-    _, found, maps = session_of(model).run(None, {"image": pixels.astype(np.float32)})
+    add_distance(tmp_path / "model.onnx", pixels, labels, train)
+    asked = onnx.load(str(tmp_path / "model.onnx"))
+    asked.graph.output.append(helper.make_tensor_value_info("sixteenth", TensorProto.FLOAT, None))
+    session = onnxruntime.InferenceSession(asked.SerializeToString(), providers=["CPUExecutionProvider"])
+    _, found, maps = session.run(None, {"image": pixels.astype(np.float32)})
     np.testing.assert_allclose(found, mahalanobis(maps.mean(axis=(2, 3)).astype(np.float64), labels, train), rtol=1e-3)
 
 
@@ -102,16 +104,20 @@ def test_of_a_frequent_diagnosis_some_images_stand_for_all(monkeypatch: pytest.M
     assert weights[labels[members] == 0].tolist() == [3.5] * 4 and weights[labels[members] == 1].tolist() == [1.0] * 3
 
 
-def test_what_training_never_showed_is_far() -> None:
-    model, _ = small_graph()
-    add_distance(model, PIXELS, LABELS, TRAIN)
-    session = session_of(model)
+def test_what_training_never_showed_is_far(tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    write_graph(file)
+    add_distance(file, PIXELS, LABELS, TRAIN)
+    session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
     strange = np.zeros((1, SIDE, SIDE, 3), np.float32)
     usual, far = (session.run([DISTANCE], {"image": images})[0] for images in (PIXELS.astype(np.float32), strange))
     assert far.min() > 10 * usual.max()
 
 
-def test_a_graph_without_pooling_is_refused() -> None:
-    model, _ = small_graph(pooling="Identity")
+def test_a_graph_without_pooling_is_refused(tmp_path: Path) -> None:
+    write_graph(tmp_path / "model.onnx", pooling="Identity")
+    before = (tmp_path / "model.onnx").read_bytes()
     with pytest.raises(TrainingError, match="no global pooling"):
-        add_distance(model, PIXELS, LABELS, TRAIN)
+        add_distance(tmp_path / "model.onnx", PIXELS, LABELS, TRAIN)
+    assert (tmp_path / "model.onnx").read_bytes() == before
+    onnx.checker.check_model(onnx.load(str(tmp_path / "model.onnx")))

@@ -7,6 +7,10 @@ of a card is of what is stored. Arithmetic stays in float32: ONNX Runtime widens
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +19,7 @@ import numpy as np
 from lesionflow.errors import TrainingError
 from lesionflow.model.card import KERAS_FILE, ONNX_FILE, Card, sha256, write_card
 from lesionflow.model.decision import softmax
-from lesionflow.training.export.layers import merged_normalisations, network_graph, scale_and_offset
+from lesionflow.training.backend import exports_through_tensorflow
 from lesionflow.training.export.ood_distance import add_distance
 
 if TYPE_CHECKING:
@@ -45,18 +49,14 @@ def write_bundle(
     part what is familiar. mirrored: the graph averages over each image and its mirror image. Raises `TrainingError`
     where a probability differs by `PARITY_TOLERANCE` or more.
     """
-    import onnx
-
     folder.mkdir(parents=True)
     round_weights(network)
     network.save(folder / KERAS_FILE)
-    model = network_graph(network)
-    add_distance(model, pixels, labels, split.train)
+    _export(network, folder)
+    add_distance(folder / ONNX_FILE, pixels, labels, split.train)
     if mirrored:
-        average_mirrored(model)
-    store_halves(model)
-    onnx.checker.check_model(model)
-    (folder / ONNX_FILE).write_bytes(model.SerializeToString())
+        average_mirrored(folder / ONNX_FILE)
+    _store_halves(folder / ONNX_FILE)
     samples = np.asarray(pixels[split.validation[:PARITY_SAMPLES]])
     difference = _largest_difference(network, (folder / ONNX_FILE).read_bytes(), samples, mirrored)
     if not difference < PARITY_TOLERANCE:  # so written, a NaN fails too
@@ -70,6 +70,62 @@ def write_bundle(
         digests={name: sha256((folder / name).read_bytes()) for name in (ONNX_FILE, KERAS_FILE)},
     )
     return write_card(folder, card)
+
+
+def _export(network: keras.Model, folder: Path) -> None:
+    import keras
+
+    if keras.backend.backend() == "tensorflow" or not exports_through_tensorflow():
+        export_onnx(network, folder)
+        return
+    # Whoever trains on another backend borrows TensorFlow in a process of its own.
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from lesionflow.training.export.onnx import _export_saved; _export_saved(sys.argv[1])",
+    ]
+    done = subprocess.run(
+        [*command, str(folder)], env=os.environ | {"KERAS_BACKEND": "tensorflow"}, capture_output=True, text=True
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise TrainingError(f"export to ONNX through TensorFlow failed ({last}); reinstall tensorflow and tf2onnx")
+
+
+def _export_saved(folder: str) -> None:
+    import keras
+
+    export_onnx(keras.models.load_model(Path(folder) / KERAS_FILE), Path(folder))
+
+
+def export_onnx(network: keras.Model, folder: Path) -> None:
+    """Write a Keras network as `model.onnx`: (batch, height, width, 3) float32 to (batch, classes) logits."""
+    import keras
+
+    network(keras.ops.zeros((1, *network.input_shape[1:])))  # Keras exports only what has been called
+    with warnings.catch_warnings():  # converters warn of their own workings; the parity gate says whether they matter
+        warnings.simplefilter("ignore")
+        network.export(str(folder / ONNX_FILE), format="onnx", verbose=False)
+    _in_one_file(folder / ONNX_FILE)
+
+
+def _in_one_file(file: Path) -> None:
+    """Put weights that an exporter wrote beside the graph into it, so that the graph's digest is of them too."""
+    import onnx
+
+    beside = file.with_name(f"{file.name}.data")
+    if beside.exists():
+        onnx.save(onnx.load(str(file)), str(file))
+        beside.unlink()
+
+
+def _store_halves(file: Path) -> None:
+    import onnx
+
+    model = onnx.load(str(file))
+    store_halves(model)
+    onnx.checker.check_model(model)
+    file.write_bytes(model.SerializeToString())
 
 
 def _largest_difference(network: keras.Model, graph: bytes, samples: np.ndarray, mirrored: bool = False) -> float:
@@ -92,12 +148,12 @@ _SAME = 1e-6  # relative: what a multiplication and a division in float32 leave 
 def round_weights(network: keras.Model) -> None:
     """Round a network's large weights, in place, so that its exported graph holds numbers of float16 alone.
 
-    The graph multiplies a convolution's kernel by the scale of the batch normalisation behind it. Where it does, the
+    The export multiplies a convolution's kernel by the scale of the batch normalisation behind it. Where it does, the
     product is what is rounded, and what the scale leaves of it goes back into the kernel.
     """
     import keras
 
-    scales = {name: scale_and_offset(behind)[0] for name, behind in merged_normalisations(network).items()}
+    scales = _scales(network)
     for layer in network.layers:
         for weight in layer.weights:
             values = keras.ops.convert_to_numpy(weight)
@@ -107,6 +163,25 @@ def round_weights(network: keras.Model) -> None:
             with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
                 rounded = (values * scale).astype(np.float16).astype(np.float32) / scale
             weight.assign(np.where(np.isfinite(rounded), rounded, values))
+
+
+def _scales(network: keras.Model) -> dict[str, np.ndarray]:
+    """What the export multiplies kernels by: the name of a convolution to (filters,) float32."""
+    import keras
+
+    made_by = {
+        id(layer.output): layer
+        for layer in network.layers
+        if isinstance(layer, keras.layers.Conv2D)  # a depthwise one is none, and is left alone
+    }
+    scales = {}
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            gamma = keras.ops.convert_to_numpy(layer.gamma) if layer.scale else np.float32(1)
+            variance = keras.ops.convert_to_numpy(layer.moving_variance)
+            if before := made_by.get(id(layer.input)):
+                scales[before.name] = gamma / np.sqrt(variance + np.float32(layer.epsilon))
+    return scales
 
 
 def store_halves(model: onnx.ModelProto) -> None:
@@ -133,13 +208,15 @@ def store_halves(model: onnx.ModelProto) -> None:
 WIDTH_AXIS = 2  # of images, (batch, height, width, 3)
 
 
-def average_mirrored(model: onnx.ModelProto) -> None:
-    """Have a graph run on images and their mirror images and put out the means; in place.
+def average_mirrored(file: Path) -> None:
+    """Have the graph in a file run on images and their mirror images and put out the means; in place.
 
     Input and outputs keep their names and shapes, with the batch first. It takes twice the time.
     """
+    import onnx
     from onnx import helper, numpy_helper
 
+    model = onnx.load(str(file))
     graph, (given,) = model.graph, model.graph.input
     for node in graph.node:
         for index, name in enumerate(node.input):
@@ -173,6 +250,8 @@ def average_mirrored(model: onnx.ModelProto) -> None:
     del graph.node[:], graph.value_info[:]  # whose batches were of single views
     graph.node.extend(nodes)
     graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    onnx.checker.check_model(model)
+    file.write_bytes(model.SerializeToString())
 
 
 def _opset(model: onnx.ModelProto) -> int:

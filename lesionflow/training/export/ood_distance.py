@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +23,8 @@ SHRINKAGE = 0.01  # of the covariance towards a sphere: directions that training
 _POOLINGS = ("GlobalAveragePool", "ReduceMean")
 
 
-def add_distance(model: onnx.ModelProto, pixels: np.ndarray, labels: np.ndarray, train: np.ndarray) -> None:
-    """Give a graph the output `distance`, (batch,) float32; in place.
+def add_distance(file: Path, pixels: np.ndarray, labels: np.ndarray, train: np.ndarray) -> None:
+    """Give the graph in a file the output `distance`, (batch,) float32.
 
     It is the squared Mahalanobis distance between an image's features and the nearest diagnosis's mean, under one
     covariance of all diagnoses (Lee et al. 2018, arXiv:1807.03888), divided by the number of features, so that training
@@ -32,6 +33,9 @@ def add_distance(model: onnx.ModelProto, pixels: np.ndarray, labels: np.ndarray,
     mole. In a network without such maps they are what its last global pooling puts out. pixels: (images, height, width,
     3) uint8; labels: (images,); train: the training images' indices. Raises `TrainingError` where there is neither.
     """
+    import onnx
+
+    model = onnx.load(str(file))
     pooled = _pooled_middle(model, pixels.shape[1:3]) or _last_pooling(model)
     members, weights = _members(labels, train)
     features = _features(model, pooled, pixels, members)  # (images, features)
@@ -41,6 +45,8 @@ def add_distance(model: onnx.ModelProto, pixels: np.ndarray, labels: np.ndarray,
     stretch = 2.0 ** -np.floor(np.log2(np.abs(whitening).max()))
     whitening = (whitening * stretch).astype(np.float16).astype(np.float64)
     _append(model, pooled, whitening, means @ whitening, stretch**-2)
+    onnx.checker.check_model(model)
+    file.write_bytes(model.SerializeToString())
 
 
 def _members(labels: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
