@@ -132,7 +132,7 @@ def _report_errors(out: Location) -> Iterator[None]:
     try:
         yield
     except FileExistsError as error:
-        raise ReportError(f"{out}: came into being during the run; nothing was overwritten") from error
+        raise ReportError(f"{out}: was created by something else during the run; nothing was overwritten") from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ReportError(f"{out}: cannot be written ({reason}); make room, or choose another place") from error

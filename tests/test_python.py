@@ -189,7 +189,7 @@ def test_one_path_where_several_may_be_given_is_one(tmp_path: Path) -> None:
 
 
 def test_what_the_parts_of_a_report_are_and_where_it_goes_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(lesionflow.LesionflowError, match="where the report is to go is to="):
+    with pytest.raises(lesionflow.LesionflowError, match="to= writes the report elsewhere"):
         lesionflow.merge(tmp_path / "parts.csv", out=tmp_path / "merged.csv")
 
 

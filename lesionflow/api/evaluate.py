@@ -117,7 +117,7 @@ def _evaluate(
     if known is None and images.digest == card.data_digest:
         known = trained_on(images.table, _split(card, images).train)
     if known is None:
-        warnings.insert(0, f"{resolved.label} does not tell its training lesions: a leak would go unnoticed.")
+        warnings.insert(0, f"{resolved.label} does not say which lesions trained it: a leak would go unnoticed.")
     elif (leak := find_leak(known, images.table.iloc[members])).images:
         warnings.insert(0, leak.describe(resolved.label))
     progress("decoding images")
@@ -165,7 +165,7 @@ def _check_mapped(mapping: LabelMapping | None, images: LabelledImages) -> None:
     if without:
         told = first_few([f"{name} ({counts[name]})" for name in without])
         raise DataError(
-            f"{images.name}: images of {told}, as which no diagnosis of the model counts; leave them out with --labels "
+            f"{images.name}: the model has no diagnosis that counts as {told}; leave these images out with --labels "
             "FILE, or evaluate with --diagnoses binary"
         )
 

@@ -141,10 +141,10 @@ def trained_before(model: str, found: LaterTruth, tracking_uri: str | None) -> t
             if known is not None and resolved.label == model:
                 leak = leak_of(found, known)
                 return leak.images > 0, leak.describe(model) if leak.images else ""
-            why = "it does not tell its training lesions" if known is None else f"{address} is {resolved.label}"
+            why = "it does not say which lesions trained it" if known is None else f"{address} is {resolved.label}"
     except LesionflowError as error:
         why = str(error)
-    return False, f"whether {model} was trained on these images cannot be said: {why}"
+    return False, f"whether {model} was trained on these images is unknown: {why}"
 
 
 @dataclass(frozen=True)

@@ -61,11 +61,11 @@ def merge(
     """
     given = parts if out is None else out
     if given is None or None not in (parts, out):
-        raise UsageError("merge: give what the parts were scored with as out, once; where the report is to go is to=")
+        raise UsageError("merge: give the parts' --out as out, once; to= writes the report elsewhere")
     config, share_of = configured(ReportConfig, config, overrides), Destination.of(given)
     destination = share_of if to is None else Destination.of(to)
     if share_of.location is None:
-        raise UsageError("merge -: name the file that the parts were given as --out")
+        raise UsageError("merge -: give the file that was --out for the parts")
     if not config.log:
         return _merge(share_of, destination, config)
     from lesionflow.tracking.scoring_runs import ScoringJob, logged  # imports that few jobs need

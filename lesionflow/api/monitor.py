@@ -82,9 +82,9 @@ def _monitor(
     if images is not None:
         images.save()
         if gone := images.unreachable:
-            notes.append(f"{counted(gone, 'image')} could not be measured, not being where the reports say")
+            notes.append(f"{counted(gone, 'image')} could not be measured: not where the reports say")
     if lists:
-        notes.append(f"lists of --sample are no nights, and are left out: {first_few(lists)}")
+        notes.append(f"lists of --sample are not nights and are left out: {first_few(lists)}")
     given = None if config.reference is None else _reference(config.reference, nights, tracking_uri, notes)
     found = watch(nights, given, limits, config.reference_nights, tuple(notes))
     if out is not None:
@@ -121,7 +121,7 @@ def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, n
     if first is not None and classes != first.diagnoses:
         raise DataError(f"{resolved.label} has other diagnoses than the nights; give the model that scored them")
     if said is None:
-        notes.append(f"{resolved.label} came without what it says of its validation part: the first nights alone count")
+        notes.append(f"{resolved.label} has no predictions for its validation part: the first nights alone count")
         return None
     estimates = {name: estimate.value for name, estimate in estimate_performance(said).items()}
     return Reference(VALIDATION, f"of {resolved.label}", sample_of_validation(said, classes), estimates)
@@ -134,10 +134,10 @@ def _champion(name: str, tracking_uri: str | None) -> str:
     try:
         state = history(name, tracking_uri=tracking_uri)
     except RegistryError as error:
-        return f"Who is champion cannot be told: {error}"
+        return f"The champion is unknown: {error}"
     if state.champion is None:
         return f"{name} has no champion."
     if not state.agrees:
-        return f"Champion is {name}/{state.champion}, by other means than lesionflow."
+        return f"Champion is {name}/{state.champion}, a change not made by lesionflow."
     last = state.changes[-1]
     return f"Champion is {name}/{state.champion}, {last.decision} at {last.when} by {last.who}."

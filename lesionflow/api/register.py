@@ -79,7 +79,7 @@ def register(
     outcome = training_artifacts.read_artifacts(_bundle_folder(location_text(bundle, "bundle")))
     card = check_whole(outcome.bundle)
     if DECIDING not in card.metrics.get("validation", {}):
-        raise BundleError(f"{outcome.bundle}: its training did not come to the end; it says nothing of validation")
+        raise BundleError(f"{outcome.bundle}: its training did not finish, so it has no validation metrics")
     name = check_model_name(registered_model or outcome.registered_model or DEFAULT_NAME)
     connect(tracking_uri, writes=True, migrate=migrate)
     begun = find_begun(outcome.run_id) if outcome.run_id else None

@@ -187,7 +187,7 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
         if not labels.is_like(card.labels):
             raise UsageError(
                 f"--also {config.also}: has the diagnoses of {labels.name}, {run.model} those of "
-                f"{card.labels.name}; two models can only be set against each other on the same ones"
+                f"{card.labels.name}; two models can only be compared if they have the same ones"
             )
     device = "cuda" if config.engine == RAY and config.gpus_per_task else predictor.device
     loaded = ScoringModel(
@@ -255,7 +255,7 @@ def _score_shards(job: Job, shards: range, engine: Engine, run: _Run, source: So
             advance(step.images, step.failed)
             if step.failed and source.is_lost():
                 # A thousand rows with "not found" would be kept, and those images would never be scored.
-                raise DataError(f"{source.folder}: is gone since its images were listed; bring it back")
+                raise DataError(f"{source.folder}: was removed after its images were listed; restore it")
             if step.last is not None:
                 example = f"{ascii(step.last.path)[1:-1]}: {step.last.reason}: {step.last.detail}"
                 config.stop_if_too_many(failed, images, example)

@@ -248,12 +248,12 @@ def _read_teaching(
     with opened(config.teacher, files=(*SCORED, TRAINED_ON_FILE)) as resolved:
         if (classes := resolved.card.classes) != images.label_set.names:
             raise UsageError(
-                f"--teacher: {resolved.label} tells other diagnoses apart ({', '.join(classes)}) than "
-                f"{images.label_set.name} has; name a teacher of these diagnoses"
+                f"--teacher: {resolved.label} has other diagnoses ({', '.join(classes)}) than "
+                f"{images.label_set.name}; give a teacher with the same ones"
             )
         source = _learnt_from(resolved, images, _measured(config, images, split), console)
         asked = np.arange(len(images.table)) if config.folds else split.train
-        with console.status(f"{resolved.label}: looking at the training images"):
+        with console.status(f"{resolved.label}: predicting the training images"):
             probabilities = averaged_answers(resolved.folder, images, asked, cache)
     return Teaching(probabilities, source)
 
@@ -269,7 +269,7 @@ def _learnt_from(resolved: Resolved, images: LabelledImages, measured: np.ndarra
     """The training images of a model that training builds on; warns if measured lesions are among them."""
     known, warning = resolved.trained_on(), ""
     if known is None:
-        warning = f"{resolved.label} does not tell its training lesions: whether it knows the test part cannot be said"
+        warning = f"{resolved.label} does not say which lesions trained it: they may be in the test part"
     else:
         leak = find_leak(known, images.table.iloc[measured])
         if leak.images:

@@ -174,9 +174,9 @@ def fit_network(
     last, logged = last_checkpoint(run_id), logged_epochs(run_id)
     if last:
         mark_resumed(last.epoch)
-        say(f"{title}: goes on after epoch {last.epoch} of {config.epochs}", console=console)
+        say(f"{title}: resumes after epoch {last.epoch} of {config.epochs}", console=console)
     elif logged:
-        say(f"{title}: no whole checkpoint; begins with epoch 1", console=console)
+        say(f"{title}: no complete checkpoint; starts with epoch 1", console=console)
 
     log, keep = _unstoppable(run_id, last, logged, console)
     display, taught = TrainingDisplay(title, console), None
@@ -274,9 +274,9 @@ def cross_validate(config: TrainingConfig, run_id: str, material: Material) -> C
     metrics, lesions = measure(pooled), len(np.unique(pooled.lesion_ids))
     measured = f"{counted(len(pooled.labels), 'image')} of {counted(lesions, 'lesion')}"
     say(
-        f"{config.model}: trained so, each on {shares[0]:.0%} of the lesions, models come to a balanced accuracy of "
-        f"{with_interval(metrics[DECIDING])} on folds that they have not seen, {config.folds} with {measured} in all; "
-        "none of them is the one registered",
+        f"{config.model}: {config.folds} models trained like this, each on {shares[0]:.0%} of the lesions, reach a "
+        f"balanced accuracy of {with_interval(metrics[DECIDING])} on the folds that they have not seen ({measured} in "
+        "all); none of them is the registered one",
         console=material.console,
     )
     return CrossValidated(metrics, len(pooled.labels), lesions)

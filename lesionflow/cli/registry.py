@@ -118,11 +118,11 @@ def _print_comparison(comparison: Comparison, parts: tuple[str, ...], console: C
         console.print(_side_by_side(models[start : start + abreast], parts))
         console.print()
     if len(models) == 1:
-        click.echo(f"{models[0].label} stands alone; name another model to compare it with")
+        click.echo(f"{models[0].label} is the only model; name another one to compare it with")
     if comparison.not_comparable:
         click.secho("NOT COMPARABLE", bold=True, fg="red")
         for label, why in comparison.not_comparable.items():
-            click.echo(f"The metrics of {label} cannot be set against the others: {why}.")
+            click.echo(f"The metrics of {label} cannot be compared with the others: {why}.")
         click.echo()
     for label, differences in comparison.differences.items():
         title, labels = f"{label} minus {models[0].label}, validation", models[0].card.labels
@@ -291,7 +291,7 @@ def register(bundle: str, **options: Any) -> None:
     done = register(bundle, **options)
     version = done.version
     if done.already:
-        click.echo(f"{version.label} ({version.card.network}) is this very bundle; it was registered before")
+        click.echo(f"this bundle is already registered as {version.label} ({version.card.network})")
     else:
         which = f"run {done.run_id}, which trained it" if done.of_training else f"run {done.run_id}"
         click.echo(f"registered as {version.label} ({version.card.network}), in {which}")
@@ -379,7 +379,7 @@ def rollback(name: str, **options: Any) -> None:
 
     done = rollback(name, **options)
     for number in done.deleted:
-        click.echo(f"{name}/{number} was champion in between and is left out: it was deleted since")
+        click.echo(f"{name}/{number} was champion in between and is left out: it has been deleted")
     if done.replaced_by is not None:
         click.echo(f"{name}/{done.version} was restored and at once replaced by {name}/{done.replaced_by}")
         return
@@ -404,7 +404,7 @@ def history(name: str, tracking_uri: str | None) -> None:
     state = history(name, tracking_uri=tracking_uri)
     if not state.agrees:  # the alias is not where the last change has put it
         where = f"is {name}/{state.champion}" if state.champion is not None else "is none"
-        click.secho(f"warning: the champion {where}; that change was not lesionflow's", err=True, fg="yellow")
+        click.secho(f"warning: the champion {where}, a change not made by lesionflow", err=True, fg="yellow")
     for change in reversed(state.changes):
         before = f", after {name}/{change.before}" if change.before is not None else ""
         click.echo(f"{change.when}  {name}/{change.version} {change.decision} by {change.who}{before}")

@@ -122,7 +122,7 @@ def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
     decided = words.decide([(entry.name,) for entry in folders])
     if strange := [entry.name for entry, (_, name) in zip(folders, decided, strict=True) if name is None]:
         raise DataError(
-            f"{folder}: folders that are no diagnosis: {first_few(strange)}{words.labels.suggestion(strange[0])}; "
+            f"{folder}: folders not named like a diagnosis: {first_few(strange)}{words.labels.suggestion(strange[0])}; "
             f"known: {', '.join(words.labels.names)} and words for them; say what yours mean with --labels FILE"
         )
     left_out = LeftOut()

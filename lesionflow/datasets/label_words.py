@@ -116,7 +116,7 @@ class LabelWords:
         if columns := [own for own in self.columns.values() if own.lower() not in self.met.columns]:
             there = ", ".join(self.met.headers) or "columns of published data sets alone, which have their own names"
             raise DataError(
-                f"no column {first_few(columns)}, which {self.file} names, in a table of one's own; there are {there}"
+                f"no column {first_few(columns)}, which {self.file} names, in any table of your own; there are {there}"
             )
         built_in = self.labels.words
         changed = [word for word, name in self.own.items() if built_in.get(word) != name]

@@ -336,7 +336,7 @@ def _as_folder(archive: Path) -> Iterator[Path]:
             content = member.CRC, member.file_size
             if there.setdefault(member.filename, content) != content:
                 raise DataError(
-                    f"{archive}: {member.filename} is in it twice and differs; make it anew with one of them"
+                    f"{archive}: contains {member.filename} twice with different content; pack it again with one"
                 )
             unpacked = root / member.filename
             if unpacked.suffix.lower() in HDF5_SUFFIXES:

@@ -67,10 +67,10 @@ def fetch(file: PublishedFile, folder: Path, web: Web, advance: Advance = lambda
             partial.unlink(missing_ok=True)
             if last:
                 raise DownloadError(
-                    f"{file.name}: what {file.url} sends has another digest than the one published, {file.digest}, "
-                    "also when fetched anew; something on the way may answer in its place: a proxy, a login page"
+                    f"{file.name}: {file.url} sends data with another digest than the one published, {file.digest}, "
+                    "also when downloaded again; a proxy or a login page may be answering instead"
                 ) from error
-            web.note(f"{file.name}: what has come has another digest than the one published; fetching it anew")
+            web.note(f"{file.name}: the data has another digest than the one published; downloading it again")
             downloader.tell(0)
     raise AssertionError("unreachable")
 
@@ -119,7 +119,7 @@ class ResumingDownloader:
         if response.status_code == 206 and given and int(given[1]) == have and given[2] in ("*", str(self.file.size)):
             return have
         self.partial.unlink(missing_ok=True)
-        raise TransientError("the server has no such part as is missing; beginning anew")
+        raise TransientError("the server cannot send the missing rest; starting over")
 
     def _length(self) -> int:
         try:
@@ -183,7 +183,7 @@ def _members(content: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipIn
     free = shutil.disk_usage(archive.parent).free
     if total > _MOST_TIMES * packed + _SLACK:
         raise DownloadError(
-            f"{archive.name}: its {packed:,} bytes would become {total:,}; images do not, so nothing is unpacked"
+            f"{archive.name}: its {packed:,} bytes would unpack to {total:,}, which images do not; nothing is unpacked"
         )
     if total > free:
         raise DownloadError(f"{archive.name}: unpacked it has {total:,} bytes, but only {free:,} are free")

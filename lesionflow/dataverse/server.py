@@ -206,7 +206,7 @@ class Web:
             told = f"nothing came for {self.patience.timeout:g} s" if "timed out" in str(error) else ""
             raise TransientError(told or "the connection failed or broke off") from error
         except requests.exceptions.RequestException as error:  # its text could hold a proxy's password
-            raise DownloadError(f"{url}: cannot be asked for ({type(error).__name__})") from error
+            raise DownloadError(f"{url}: cannot be requested ({type(error).__name__})") from error
 
     def json(self, url: str, what: str) -> Any:
         """The JSON that a server answers with, tried as often as patience has it. Raises `DownloadError`."""
@@ -230,7 +230,7 @@ def _check(response: requests.Response, url: str) -> None:
     # A redirection leads to an address that is signed for minutes only: the next attempt needs a new one.
     if status in (401, 403) and response.history:
         raise TransientError(f"the server answers {answer}")
-    raise DownloadError(f"{url}: {_REFUSED.get(status, f'no file comes; {_BY_HAND}')} ({answer})")
+    raise DownloadError(f"{url}: {_REFUSED.get(status, f'the server sends no file; {_BY_HAND}')} ({answer})")
 
 
 @dataclass(frozen=True)

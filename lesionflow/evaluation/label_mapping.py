@@ -110,7 +110,7 @@ def map_labels(fine: LabelSet, coarse: LabelSet, given: Mapping[str, str], *, of
     found = {name: given.get(name) or _coarse_name(name, fine, coarse) for name in fine.names}
     if unmapped := [name for name, counts_as in found.items() if not counts_as]:
         raise UsageError(
-            f"{first_few(unmapped)} of {fine.name} can be put to no diagnosis of {coarse.name} "
+            f"{first_few(unmapped)} of {fine.name} cannot be mapped to a diagnosis of {coarse.name} "
             f"({', '.join(coarse.names)}); say what counts as which with --mapping FILE, such as "
             f"'{unmapped[0]}: {coarse.names[0]}'"
         )
@@ -149,7 +149,7 @@ def map_between(model: LabelSet, data: LabelSet, given: Mapping[str, str] | None
     directions = list(_directions(model, data, given))
     if not directions:
         sides = " or ".join(f"{one.name}'s to {other.name}'s" for one, other in ((model, data), (data, model)))
-        raise UsageError(f"--mapping: has to put diagnoses of {sides}; it has {_told(given)}")
+        raise UsageError(f"--mapping: has to map diagnoses of {sides}; it has {_told(given)}")
     errors = []
     for fine, coarse in directions:
         try:
@@ -185,7 +185,7 @@ def read_mapping(source: str | None) -> dict[str, str]:
         raise UsageError(f"--mapping {source}: this says what words and columns mean; give it with --labels")
     wrong = [str(name) for name, to in values.items() if not (isinstance(name, str) and isinstance(to, str))]
     if wrong:
-        raise UsageError(f"--mapping {source}: {first_few(wrong)}: has to count as one diagnosis, in words")
+        raise UsageError(f"--mapping {source}: {first_few(wrong)}: write the name of one diagnosis, as text")
     return dict(values)
 
 

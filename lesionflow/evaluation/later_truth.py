@@ -151,8 +151,8 @@ def join_truth_of_all(
     chances, asked = _chances(known, rows, sampled, truth)
     if chances is not None and np.isnan(chances).any():
         notes.append(
-            f"{int(np.isnan(chances).sum())} {rows.unit} with truth are not in {sampled}: nobody knows their chance, "
-            "so they are left out"
+            f"{int(np.isnan(chances).sum())} {rows.unit} with truth are not in {sampled}: their chance is unknown, so "
+            "they are left out"
         )
         known, chances = known[~np.isnan(chances)], chances[~np.isnan(chances)]
     if known.empty:
@@ -288,7 +288,10 @@ def _match(table: pd.DataFrame, rows: _Rows, truth: Path) -> tuple[pd.DataFrame,
         table = table.assign(row=found)
     else:
         _refuse_contradictions(table, "lesion", "lesion", table["lesion"].tolist(), truth)
-        table, how = _every_image(table, rows), f"{truth} names lesions: what it says of one is that of all its images"
+        table, how = (
+            _every_image(table, rows),
+            f"{truth} names lesions: each diagnosis counts for all images of the lesion",
+        )
     if not (table["row"] >= 0).any():
         raise DataError(f"{truth}: none of its {rows.unit} is in {rows.file}; is it of another report?")
     return table, how
@@ -308,8 +311,7 @@ def _match_names(wanted: list[str], rows: _Rows, truth: Path) -> tuple[np.ndarra
     ids = [_image_id(name) for name in wanted]
     if unclear := [name for name in ids if name in doubled]:
         raise DataError(
-            f"{truth}: {first_few(unclear)}: several images of {rows.file} are called so; give their paths in place of "
-            "ids"
+            f"{truth}: {first_few(unclear)}: several images of {rows.file} have this id; give paths instead of ids"
         )
     found = np.array([by_id.get(name, -1) for name in ids], np.int64)
     return found, f"no path of {truth} is in the report: images were joined by the names of their files"
@@ -326,8 +328,8 @@ def _match_lesions(wanted: list[str], names: list[str], rows: _Rows, truth: Path
         own = rows.by_path.get(name, row)  # the row of that image, which has another lesion's id or none
         if lesion and own != row and (row >= 0 or rows.name(own) != name):
             raise DataError(
-                f"{truth}: {name} has the {rows.column} {lesion} there, and {rows.name(own)} in {rows.file}; mend one "
-                "of them"
+                f"{truth}: {name} has the {rows.column} {lesion} there, and {rows.name(own)} in {rows.file}; correct "
+                "one of them"
             )
     return found
 

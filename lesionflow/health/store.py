@@ -140,12 +140,12 @@ def _champion(store: Store, champion: dict[str, Any] | None, name: str) -> Check
 def _interrupted(found: dict[str, Any]) -> Iterator[Check]:
     for run in found["first"]:
         if run["status"] == "running":
-            told, advice = f"run {run['run']} says that it is running", "if no machine is at it any more"
+            told, advice = f"run {run['run']} says that it is running", "if no machine runs it any more"
         else:
-            told, advice = f"run {run['run']} {run['status']}", "to go on with it"
+            told, advice = f"run {run['run']} {run['status']}", "to resume it"
         yield Check("training", told, OK, f"{advice}: lesionflow train --resume {run['run']}")
     if more := found["count"] - len(found["first"]):
-        yield Check("training", f"{more} earlier ones did not come to their end either")
+        yield Check("training", f"{more} earlier ones did not finish either")
 
 
 def _without(store: Store, text: str) -> str:

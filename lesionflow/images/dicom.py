@@ -376,7 +376,7 @@ def _read(data: bytes) -> pydicom.Dataset:
     dataset = pydicom.dcmread(io.BytesIO(data), force=True)
     if not dataset.file_meta.get("TransferSyntaxUID"):
         if dataset.get("PixelData", b"")[:4] == b"\xfe\xff\x00\xe0":
-            raise ImageError("unsupported", "compressed pixels without a word of the transfer syntax")
+            raise ImageError("unsupported", "compressed pixels without a transfer syntax")
         implicit, little = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
@@ -402,7 +402,7 @@ def _check_rle(content: bytes, expected: int) -> None:
     for start, end in zip(starts[:count], ends, strict=False):
         # A segment is padded to an even length, with a byte that may look like another run.
         if expected not in (packbits_length(content[start:end]), packbits_length(content[start : end - 1])):
-            raise ImageError("damaged", "its run lengths do not come to the pixels of the frame")
+            raise ImageError("damaged", "its run lengths do not add up to the pixels of the frame")
 
 
 def _numbers(dataset: pydicom.Dataset, *names: str) -> list[float]:

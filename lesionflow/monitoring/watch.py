@@ -127,7 +127,7 @@ def watch(
         values |= {*night.values, *night.estimates}
         compared |= {*night.sample.numbers, *night.sample.flags, *night.sample.categories}
     if idle := limits.without_value(values, compared):
-        notes += (f"no night has a value that these limits are of: {first_few(idle)}",)
+        notes += (f"no night has a value for these limits: {first_few(idle)}",)
     watched = [_watched(night, any(night is first for first in firsts), tuple(references), limits) for night in nights]
     return Watch(tuple(watched), tuple(references), limits, notes)
 
@@ -210,7 +210,7 @@ def _distance_text(name: str, night: Night, distance: Distance, reference: Refer
         if found != of_all:  # the page shows the share of all images
             found = f"{of_all}; with one image of each lesion it is {found}"
         return f"{in_words(name)} is {found}, in {where} {share:.1%}; they may differ by {limit:.1%}"
-    return f"{in_words(name)} is at a distance of {distance.size:.2f} from {where}, where {limit:.2f} may be"
+    return f"{in_words(name)} is at a distance of {distance.size:.2f} from {where}; {limit:.2f} is allowed"
 
 
 def _estimate_alarms(night: Night, reference: Reference, limits: Limits) -> Iterator[Alarm]:

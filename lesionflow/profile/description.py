@@ -252,7 +252,7 @@ def _warnings(description: Description) -> Iterator[tuple[str, str]]:
 def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
     if across := description.duplicates_across:
         text = f"copies across lesions: {pairs(across)}: {_named(across)}"
-        yield "duplicates", f"{text}; no split by lesion keeps such images together"
+        yield "duplicates", f"{text}; a split by lesion does not keep them together"
         if differing := [copy for copy in across if copy.diagnoses[0] != copy.diagnoses[1]]:
             yield "diagnoses", f"copies with different diagnoses: {pairs(differing)}: {_named(differing)}"
     if found := leaks(description.copies):
@@ -260,8 +260,8 @@ def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
         where = ", ".join(f"{count} in {parts}" for parts, count in found.items())
         yield "leak", f"the split with seed {description.split.seed} separates copies: {where}"
     if len(description.images.table) > MAXIMUM_IMAGES:
-        told = f"of more than {MAXIMUM_IMAGES:,} images only files of the same bytes are found as copies"
-        yield "duplicates", f"{told}; what merely looks the same can stand on two sides of the split"
+        told = f"among more than {MAXIMUM_IMAGES:,} images only files with the same bytes are found as copies"
+        yield "duplicates", f"{told}; images that merely look the same can be on two sides of the split"
     elif not description.complete:
         yield "duplicates", "there are so many copies that the search was ended early; the counts are too low"
     unfit = ["there are too few lesions of a diagnosis to split these images"] if description.split is None else []
@@ -279,7 +279,7 @@ def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
             if label not in labels[split.part(part)]
         ]
         if unmeasured:
-            unfit.append(f"no image of {first_few(unmeasured)}: how well it is told there is not measured")
+            unfit.append(f"no image of {first_few(unmeasured)}: metrics for it are not measured there")
     if unfit:
         yield "split", "; ".join(unfit)
 

@@ -260,7 +260,7 @@ def _check_registered(label: str, card: Card, registered: str | None, bundle: Pa
     if registered is None:
         raise RegistryError(f"{label} is not a model that lesionflow registered")
     if card.digest != registered:
-        raise RegistryError(f"{label}: the bundle in {bundle} is another one than was registered; restore it")
+        raise RegistryError(f"{label}: the bundle in {bundle} is not the one that was registered; restore it")
 
 
 def _connect(tracking_uri: str | None) -> None:

@@ -58,8 +58,8 @@ def check_source(bundle: Path, card: Card, format: str) -> None:
     readable = card.network in NETWORKS and card.network != "cnn"
     if format in _BACKENDS and not readable and not (bundle / KERAS_FILE).is_file():
         raise BundleError(
-            f"--format {format} is made from {KERAS_FILE}, which {card.label} came without, and a {card.network} is "
-            f"not read back out of its graph; use a bundle that has the file, or --format {ONNX} or {OPENVINO}"
+            f"--format {format} needs {KERAS_FILE}, which {card.label} does not have, and the weights of a "
+            f"{card.network} are not read from its graph; use a bundle with the file, or --format {ONNX} or {OPENVINO}"
         )
 
 

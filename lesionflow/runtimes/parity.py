@@ -66,7 +66,7 @@ def check_parity(parity: Parity) -> None:
     ]  # fmt: skip
     if found:
         raise ReportError(
-            f"on {counted(parity.images, 'image')} the file does not say what the bundle says: {'; '.join(found)}"
+            f"on {counted(parity.images, 'image')} the file does not predict what the bundle does: {'; '.join(found)}"
         )
 
 
@@ -142,7 +142,7 @@ def without_ranges(images: LabelledPixels) -> tuple[LabelledPixels, np.ndarray]:
     count = max(1, min(MOST_FOR_RANGES, len(lesions) // 5))
     aside = np.isin(lesions, lesions[ranked[:count]])
     if aside.all():
-        raise ReportError(f"{images.of}: too few lesions for int8, which takes some for its ranges; name more")
+        raise ReportError(f"{images.of}: too few lesions for int8, which needs some to calibrate; give more")
     return images.take(np.flatnonzero(~aside)), images.pixels[np.flatnonzero(aside)[:MOST_FOR_RANGES]]
 
 

@@ -142,8 +142,8 @@ class ReportConfig(Config):
         which = f" ({example})" if example else ""
         otherwise = "leave out --on-error fail" if self.on_error == "fail" else "raise --max-failures"
         raise DataError(
-            f"{failed} image{'' if failed == 1 else 's'} of {images} failed{which}, where {allowed} may; mend the "
-            f"images, or {otherwise}"
+            f"{failed} image{'' if failed == 1 else 's'} of {images} failed{which}, but at most {allowed} may; repair "
+            f"the images, or {otherwise}"
         )
 
 

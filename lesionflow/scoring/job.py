@@ -101,8 +101,8 @@ def begin(folder: Location, task: Task, *, anew: bool = False) -> Iterator[Job]:
     with _exclusive(folder) as partial:
         if not anew and read_job_file(folder) is not None:
             raise ReportError(
-                f"{folder}: holds what an earlier run of this report has done; add --resume to go on with it, or "
-                "--overwrite to begin anew"
+                f"{folder}: holds results of an earlier run of this report; add --resume to continue it, or "
+                "--overwrite to start over"
             )
         yield _begun(folder, task, partial)
 
@@ -163,12 +163,12 @@ def join(folder: Location, task: Task, share: ShardRange, info: RunInfo) -> Iter
             before = read_job_file(folder) or _put_shared_job(folder, fingerprint, share, partial, manifest)
         if differing := _differences(folder, before["fingerprint"], fingerprint, partial):
             raise ReportError(
-                f"{folder}: part {share} would be of another job than what is there: {differing}; give all parts the "
-                "same options and the same source, or remove that folder to begin anew"
+                f"{folder}: part {share} belongs to another job than the parts there: {differing}; give all parts the "
+                "same options and the same source, or remove that folder to start over"
             )
         if before.get("parts") != share.of:
             there = f"{before['parts']} parts" if "parts" in before else "one run"
-            raise ReportError(f"{folder}: was begun as {there}, not as {share.of} parts; go on with that")
+            raise ReportError(f"{folder}: was started as {there}, not as {share.of} parts; continue with that")
         with report_errors(folder):
             info = dataclasses.replace(info, left_out=dict(task.source.left_out), fingerprint=fingerprint)
             record = json.dumps(dataclasses.asdict(info), indent=2)
@@ -193,7 +193,7 @@ def merge(folder: Location) -> Iterator[tuple[Job, RunInfo, int]]:
         if before is None:
             raise ReportError(nothing)
         if "parts" not in before:
-            raise ReportError(f"{folder}: was begun as one run; `lesionflow score --resume` goes on with it")
+            raise ReportError(f"{folder}: was started as one run; `lesionflow score --resume` continues it")
         fingerprint = before["fingerprint"]
         if (then := fingerprint.get("job format")) != JOB_FORMAT:
             raise ReportError(
@@ -400,15 +400,15 @@ def _agreed_info(folder: Location, fingerprint: Fingerprint, parts: int) -> RunI
         if of != parts:
             raise ReportError(f"{folder}: holds part {number} of {of}, and parts of {parts}; keep those of one job")
         if differing := _differences(folder, fingerprint, info.fingerprint):
-            raise ReportError(f"{folder}: part {number}/{of} is of another job: {differing}; do it again with the rest")
+            raise ReportError(f"{folder}: part {number}/{of} is of another job: {differing}; score it like the others")
         if first is not None and info.label != first[1].label:
             raise ReportError(
-                f"{folder}: the model is {first[1].label} in {first[0]} and {info.label} in {name}; name it the same "
-                "in all parts"
+                f"{folder}: the model is {first[1].label} in {first[0]} and {info.label} in {name}; give all parts the "
+                "same name for it"
             )
         first = first or (name, info)
     if first is None:
-        raise ReportError(f"{folder}: no part says which model it used; do one of them again")
+        raise ReportError(f"{folder}: no part says which model it used; score one of them again")
     return first[1]
 
 
@@ -422,7 +422,7 @@ def _read_record(file: Location) -> RunInfo:
     except OSError as error:
         raise ReportError(f"{file}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ReportError(f"{file}: not what a part says of itself; do that part again") from error
+        raise ReportError(f"{file}: not the record of a part; score that part again") from error
 
 
 def _count_failures(job: Job, info: RunInfo, parts: int) -> int:

@@ -118,8 +118,8 @@ def _found_from_here(inputs: Iterator[tuple[str, ...]], file: str) -> Iterator[t
         beside = os.path.join(os.path.dirname(file), each[0])
         if not number and not is_url(file) and not os.path.lexists(each[0]) and os.path.lexists(beside):
             raise DataError(
-                f"{file}: its paths count from the working directory, where {each[0]} is not; it lies beside the list: "
-                f"give the command in {os.path.dirname(file)}, or list whole paths"
+                f"{file}: its paths are relative to the working directory, but {each[0]} is beside the list: "
+                f"run the command in {os.path.dirname(file)}, or list absolute paths"
             )
         yield each
 
@@ -145,7 +145,7 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
         raise DataError(f"{text}: cannot be read ({error.strerror})") from error
     if is_object and is_folder:
         raise DataError(
-            f"{text}: an object, and a folder of objects; end it with / for the folder, or list it in @LIST"
+            f"{text}: both an object and a folder of objects; end it with / for the folder, or list it in @LIST"
         )
     if is_folder:
         return _folder(text, recursive, pattern)
@@ -158,7 +158,7 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
         return Source(((found,) for found in expand_url(url)), if_empty=f"{text}: no object matches")
     if (named := named_frame(text)) and is_file(Url.of(named[0])):
         return Source(iter([(text,)]))
-    raise DataError(f"{text}: no such object, and none whose name begins so with a slash behind it")
+    raise DataError(f"{text}: no such object, and no folder of that name with objects in it")
 
 
 def _refuse_options_of_folders(path: str, recursive: bool, pattern: str | None) -> None:

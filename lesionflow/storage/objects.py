@@ -317,7 +317,7 @@ def _whatever_comes(url: Url, ask: Callable[[], R]) -> R:
             _ask_for_anything(url)
     except TroubleError as error:
         raise StoreError(
-            f"{url.store}: does not answer ({error.strerror}); see to the network and to the store's address"
+            f"{url.store}: does not answer ({error.strerror}); check the network and the store's address"
         ) from None
     except StoreError:
         raise
@@ -327,7 +327,7 @@ def _whatever_comes(url: Url, ask: Callable[[], R]) -> R:
         with translate_errors(url):
             return ask()
     except TroubleError as error:
-        raise OSError(errno.EIO, f"the store does not hand it out ({error.strerror})", str(url)) from None
+        raise OSError(errno.EIO, f"the store does not deliver it ({error.strerror})", str(url)) from None
 
 
 def _ask_for_anything(url: Url) -> None:
@@ -367,7 +367,7 @@ def translate_errors(url: Url) -> Iterator[None]:
 
 def no_bucket(url: Url) -> StoreError:
     """The error for a bucket that does not exist."""
-    return StoreError(f"{url.store}: there is no such bucket; see to its name and to the store's address")
+    return StoreError(f"{url.store}: there is no such bucket; check its name and the store's address")
 
 
 def _ours(error: Exception, url: Url) -> OSError:
@@ -376,11 +376,11 @@ def _ours(error: Exception, url: Url) -> OSError:
     if code in _NO_BUCKET or (isinstance(error, FileNotFoundError) and not url.key):
         return no_bucket(url)
     if code in _CREDENTIALS:
-        return StoreError(f"{url.store}: the credentials are missing or refused ({code}); set {url.credentials} anew")
+        return StoreError(f"{url.store}: the credentials are missing or refused ({code}); set {url.credentials} again")
     if code in _ELSEWHERE:
         return StoreError(f"{url.store}: is in another region ({code}); set AWS_DEFAULT_REGION to its own")
     if code in _UNREACHABLE:
-        return StoreError(f"{url.store}: is out of reach ({code}); see to the network and to the store's address")
+        return StoreError(f"{url.store}: is out of reach ({code}); check the network and the store's address")
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(errno.ENOENT, "no such object", str(url))
     if isinstance(error, FileExistsError) or code in ("PreconditionFailed", "ConditionalRequestConflict", "412"):

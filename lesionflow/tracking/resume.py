@@ -54,13 +54,13 @@ class InterruptedRun:
             option, then = "--" + name.replace("_", "-"), self.tags.get(DIGEST_TAGS[name])
             if then is None and name in self.moved:
                 raise UsageError(
-                    f"{option}: run {self.run_id} was begun by an earlier version, which did not note what it named; "
-                    f"leave {option} out and put that back where it was, or train anew"
+                    f"{option}: run {self.run_id} was started by an earlier version, which did not record its digest; "
+                    f"leave {option} out and move the files back, or train again"
                 )
             if then not in (None, now):
                 raise UsageError(
-                    f"{option}: not {_NAMED[name]} run {self.run_id} was begun with; give the same with {option}, or "
-                    "train anew"
+                    f"{option}: not {_NAMED[name]} run {self.run_id} was started with; give the same with {option}, or "
+                    "train again"
                 )
 
     def check(self, images: LabelledImages, split: Split) -> None:
@@ -68,8 +68,8 @@ class InterruptedRun:
         for tag, now in (("data_digest", images.digest), ("split_digest", split.digest)):
             if self.tags[tag] != now:
                 raise DataError(
-                    f"{images.folder}: other images, diagnoses or lesions than run {self.run_id} was begun with; give "
-                    "the same data with --data, --extra and --labels, or train anew"
+                    f"{images.folder}: other images, diagnoses or lesions than run {self.run_id} was started with; "
+                    "give the same data with --data, --extra and --labels, or train again"
                 )
 
 
@@ -86,7 +86,9 @@ def telling_what_moved(named: Mapping[str, Any]) -> Iterator[None]:
             if any(path and path in str(error) and not os.path.exists(path) for path in paths[name])
         ]
         if gone:
-            error.args = (f"{error}; if it has moved, name it anew beside --resume, with {' and '.join(gone)}",)
+            error.args = (
+                f"{error}; if it has moved, give its new location beside --resume, with {' and '.join(gone)}",
+            )
         raise
 
 

@@ -567,7 +567,7 @@ def move_addresses(old: Path, new: Path, address: str) -> tuple[int, Path]:
                         changes.append((f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (moved, rowid)))
         if not changes:
             there = ", ".join(sorted(known - {""})) or "none on this machine"
-            raise RegistryError(f"{file}: nothing of it lies below {old}; its artifacts are in {there}")
+            raise RegistryError(f"{file}: has no path below {old}; its artifacts are in {there}")
         copy = back_up(file, "move")
         for statement, values in changes:
             database.execute(statement, values)

@@ -69,8 +69,8 @@ class Checkpoint:
         """Raise `TrainingError` if it belongs to another training, or to a version with other settings."""
         if strange := sorted(self.belongs_to.keys() ^ belongs_to.keys()):
             raise TrainingError(
-                f"the checkpoint is of another version of lesionflow, which has not the same settings: "
-                f"{', '.join(strange)}; resume with that version, or train anew"
+                f"the checkpoint is of another version of lesionflow, which has other settings: "
+                f"{', '.join(strange)}; resume with that version, or train again"
             )
         differing = [
             f"{name} ({then} then, {belongs_to[name]} now)"

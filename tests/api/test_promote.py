@@ -108,7 +108,7 @@ def test_a_champion_deleted_since_is_named(contenders: Path) -> None:
         assert invoke("promote", NAME, number).exit_code == 0
     mlflow.MlflowClient().delete_model_version(NAME, "2")
     result = invoke("rollback", NAME)
-    assert f"{NAME}/2 was champion in between and is left out: it was deleted since" in result.stdout
+    assert f"{NAME}/2 was champion in between and is left out: it has been deleted" in result.stdout
     assert f"{NAME}/1 is the champion again" in result.stdout
 
 
@@ -118,4 +118,4 @@ def test_history_says_when_somebody_else_moved_the_alias(contenders: Path) -> No
     assert error_line(nothing).endswith(f"; make one champion with 'lesionflow promote {NAME} 6'"), nothing.stderr
     mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "2")
     result = invoke("history", NAME)
-    assert result.exit_code == 0 and f"the champion is {NAME}/2; that change was not lesionflow's" in result.stderr
+    assert result.exit_code == 0 and f"the champion is {NAME}/2, a change not made by lesionflow" in result.stderr

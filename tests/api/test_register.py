@@ -40,7 +40,7 @@ def test_a_bundle_from_elsewhere_gets_a_run_of_its_own_and_is_asked_by_the_gates
     scored = invoke("score", str(demo_folder), "--out", "results.csv", "--model", "models:/moles@champion")
     assert scored.exit_code == 0, scored.output
     again = invoke("register", str(trained_bundle), "--registered-model", "moles")
-    assert again.exit_code == 0 and "is this very bundle; it was registered before" in again.stdout
+    assert again.exit_code == 0 and "this bundle is already registered as" in again.stdout
     assert len(mlflow.MlflowClient().search_model_versions("name = 'moles'")) == 1
 
 
@@ -75,7 +75,7 @@ def test_the_bundle_that_ships_is_registered_promoted_and_exported(store: Path, 
     exported = invoke("export", "models:/shipped@champion", str(tmp_path / "bundle"))
     assert exported.exit_code == 0 and read_bundle(tmp_path / "bundle") == read_bundle(pretrained_folder())
     again = invoke("register", str(tmp_path / "bundle"), "--registered-model", "shipped")
-    assert again.exit_code == 0 and "it was registered before" in again.stdout
+    assert again.exit_code == 0 and "is already registered as" in again.stdout
 
 
 def test_what_is_no_whole_bundle_is_refused(store: Path, trained_bundle: Path, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_what_is_no_whole_bundle_is_refused(store: Path, trained_bundle: Path, t
     assert address.exit_code == 2 and "lesionflow export models:/shipped/1 FOLDER" in address.stderr
     card = read_card(trained_bundle)
     for damage, told in (
-        (lambda: write_card(trained_bundle, dataclasses.replace(card, metrics={})), "did not come to the end"),
+        (lambda: write_card(trained_bundle, dataclasses.replace(card, metrics={})), "training did not finish"),
         (lambda: (trained_bundle / VALIDATION_FILE).unlink(), f"{VALIDATION_FILE}: cannot be read"),
         (lambda: (trained_bundle / "card.json").unlink(), "card.json: cannot be read"),
     ):

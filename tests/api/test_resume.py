@@ -96,7 +96,7 @@ def test_killed_and_resumed_it_ends_as_an_undisturbed_training(
 
     again = resume_command((tmp_path / "killed.txt").read_text())
     assert start(again, tmp_path, cache, "resumed.txt").wait() == 0, (tmp_path / "resumed.txt").read_text()
-    assert f"goes on after epoch {latest - 1} of {EPOCHS}" in (tmp_path / "resumed.txt").read_text()
+    assert f"resumes after epoch {latest - 1} of {EPOCHS}" in (tmp_path / "resumed.txt").read_text()
 
     found = mlflow.search_runs(experiment_names=["lesionflow"], output_format="list", order_by=["start_time ASC"])
     undisturbed, resumed = found
@@ -221,7 +221,7 @@ def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_plac
 
     before.rename(after)
     assert "before/bundle" in (told := error_line(invoke(*again)))
-    assert told.endswith("name it anew beside --resume, with --start-from and --teacher")
+    assert told.endswith("give its new location beside --resume, with --start-from and --teacher")
     moved = {option: str(after / name) for option, name in named.items()}
     others = {
         "--start-from": "pretrained", "--teacher": "pretrained", "--diagnoses": "isic2019",
@@ -236,7 +236,7 @@ def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_plac
 
     for option in "--extra", "--labels":
         told = error_line(invoke(*again, *(text for pair in moved.items() if pair[0] != option for text in pair)))
-        assert told.endswith(f"name it anew beside --resume, with {option}")
+        assert told.endswith(f"give its new location beside --resume, with {option}")
 
     with without_pictures():
         resumed = invoke(*again, *(text for pair in moved.items() for text in pair))

@@ -75,7 +75,7 @@ def test_what_is_in_an_archive_twice_has_to_be_the_same(fifty_images: Path, tmp_
     assert read_labelled_images(archive).digest == read_labelled_images(fifty_images).digest
     with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(archive, "a") as file:
         file.writestr(table.name, table.read_text().replace("mel", "nv"))
-    with pytest.raises(DataError, match=r"set.zip: HAM10000_metadata.csv is in it twice and differs"):
+    with pytest.raises(DataError, match=r"set.zip: contains HAM10000_metadata.csv twice with different content"):
         read_labelled_images(archive)
 
 

@@ -120,7 +120,7 @@ def test_a_column_that_is_named_of_a_published_data_set_is_refused(fifty_images:
     rows.to_csv(tmp_path / "PAD.csv", index=False)
     (tmp_path / "images").symlink_to(fifty_images)
     (tmp_path / "m.yaml").write_text("columns: {age: years}\n")
-    with pytest.raises(DataError, match=r"no column years, which .* in a table of one's own; there are img_id, "):
+    with pytest.raises(DataError, match=r"no column years, which .* in any table of your own; there are img_id, "):
         read_labelled_images(tmp_path / "PAD.csv", labels=tmp_path / "m.yaml")
 
 

@@ -104,9 +104,9 @@ def test_archives_are_kept_or_taken_from_the_folder_if_somebody_put_them_there(
         ([server.tells_more], "the connection failed or broke off", True),
         ([server.sends_more], "more came than the", False),
         ([server.breaks_off, server.ignores_range], "the connection failed or broke off", True),
-        ([server.breaks_off, server.wrong_range], "no such part as is missing", True),
-        ([server.breaks_off, server.other_size], "no such part as is missing", True),
-        ([server.wrong_bytes], "another digest than the one published; fetching it anew", False),
+        ([server.breaks_off, server.wrong_range], "cannot send the missing rest", True),
+        ([server.breaks_off, server.other_size], "cannot send the missing rest", True),
+        ([server.wrong_bytes], "another digest than the one published; downloading it again", False),
         ([server.breaks_off, server.wrong_bytes], "another digest than the one published", True),
     ],
 )
@@ -156,8 +156,8 @@ def test_a_server_that_falls_silent_is_asked_again(tmp_path: Path, dataverse: Da
         (server.fails(503, Retry_After="4000"), "asks to wait 4000 s; try again then"),
         (server.fails(404), "the server knows no such thing; is --server right? (404 Not Found)"),
         (server.fails(202), "(202 Accepted)"),
-        (server.redirects_for_ever, "cannot be asked for (TooManyRedirects)"),
-        (server.wrong_bytes, "has another digest than the one published, md5:"),
+        (server.redirects_for_ever, "cannot be requested (TooManyRedirects)"),
+        (server.wrong_bytes, "with another digest than the one published, md5:"),
     ],
 )
 def test_a_server_that_does_not_recover_is_an_error_and_nothing_gets_a_name(

@@ -92,5 +92,5 @@ def test_a_server_that_is_no_dataverse_is_told_from_one_that_is_out_of_order(dat
         read_listing(dataverse.address, HAM10000_DOI, Web())
     with pytest.raises(DownloadError, match="the server knows no such thing"):
         read_listing(dataverse.address, "doi:10.1/NOTHING", Web())
-    with pytest.raises(DownloadError, match="cannot be asked for"):
+    with pytest.raises(DownloadError, match="cannot be requested"):
         read_listing("http://[", HAM10000_DOI, Web())

@@ -62,7 +62,7 @@ def test_words_come_before_benign_and_malignant_and_what_is_given_before_words()
     assert mapped(ISIC2019, HAM10000, given).groups["akiec"] == ("ak", "scc")
     assert mapped(HAM10000, ISIC2019, given).fine is ISIC2019  # which direction, what is given says
     own = LabelSet("own", ("mole", "cancer"), {"mole": "naevus", "cancer": "skin cancer"}, malignant=("cancer",))
-    with pytest.raises(UsageError, match=r"akiec, bcc, bkl.* of ham10000 can be put to no diagnosis of own"):
+    with pytest.raises(UsageError, match=r"akiec, bcc, bkl.* of ham10000 cannot be mapped to a diagnosis of own"):
         map_between(HAM10000, own)
     assert map_between(HAM10000, HAM10000) is None
 
@@ -72,9 +72,9 @@ def test_words_come_before_benign_and_malignant_and_what_is_given_before_words()
     [
         (
             {},
-            "(df, vasc of ham10000|scc of pad-ufes-20) can be put to no diagnosis of .*; say .* with --mapping FILE",
+            "(df, vasc of ham10000|scc of pad-ufes-20) cannot be mapped to a diagnosis .*; say .* with --mapping FILE",
         ),
-        ({"scc": "cancer"}, "--mapping: has to put diagnoses of .*; it has scc: cancer"),
+        ({"scc": "cancer"}, "--mapping: has to map diagnoses of .*; it has scc: cancer"),
         ({"wart": "akiec"}, "it has wart: akiec"),
     ],
 )
@@ -86,9 +86,9 @@ def test_what_has_no_place_is_one_line(given: dict[str, str], message: str) -> N
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "such as 'mel: malignant'"), ("- mel", "such as"), ("mel: [a, b]", "mel: has to count as one"),
+    [("", "such as 'mel: malignant'"), ("- mel", "such as"), ("mel: [a, b]", "mel: write the name of one"),
      ("columns: {path: photo}\nlabels: {naevus: nv}", "give it with --labels"),
-     ("mel: 1", "in words"), ("mel: [", "not YAML")],
+     ("mel: 1", "as text"), ("mel: [", "not YAML")],
 )  # fmt: skip
 def test_a_file_that_is_no_mapping(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "map.yaml").write_text(text)

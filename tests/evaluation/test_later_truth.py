@@ -109,7 +109,7 @@ def test_who_was_asked_is_said(report: Path, said: LabelledPredictions, tmp_path
     )
     outside = write(tmp_path / "more.csv", "path,diagnosis", labels_of(said))
     found = join_truth(table, outside, WORDS, sampled)
-    assert len(found.predictions) == len(rows) and "nobody knows their chance" in found.notes[0]
+    assert len(found.predictions) == len(rows) and "their chance is unknown" in found.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_where_two_sets_have_no_common_ground_how_to_measure_both_is_said(folder
     unlike = LabelSet("warts", ("wart", "scar"), {"wart": "wart", "scar": "scar"}, ("scar",))
     write_bundle(tmp_path / "warts", as_binary(answers(0.6)), **fresh, labels=unlike)
     (why,) = lesionflow.compare([str(seven), str(tmp_path / "warts")]).not_comparable.values()
-    assert "can be put to no diagnosis of" in why and "--mapping FILE" in why
+    assert "cannot be mapped to a diagnosis of" in why and "--mapping FILE" in why
 
 
 def test_a_model_of_other_diagnoses_becomes_no_champion_by_itself(folder: Path) -> None:

@@ -298,5 +298,5 @@ def test_altered_artifacts_are_refused(front: Door, tmp_path: Path, monkeypatch:
     card = (tmp_path / "other" / "card.json").read_bytes()
     assert other.digest in card.decode()
     front.spoil = lambda path, content: (200, card if path.endswith("card.json") else content)
-    with pytest.raises(RegistryError, match="another one than was registered"):
+    with pytest.raises(RegistryError, match="not the one that was registered"):
         resolve(f"models:/{NAME}@champion", tmp_path, front.address)

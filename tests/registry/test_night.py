@@ -102,8 +102,8 @@ def test_images_that_a_model_was_trained_on_are_a_leak_and_promote_nothing(
     label = trained_on_night(contenders, slice(0, 1))  # one image: by its name, and another of its lesion
     report = contenders / "night.csv"
     report.write_text(report.read_text().replace(CHALLENGER, label))
-    leak = f"LEAK: {label} was TRAINED on lesions in 2 of these 420 images (told 2 by lesion, 1 by the image's name)"
-    unknown = f"whether {CHAMPION} was trained on these images cannot be said: it does not tell its training lesions"
+    leak = f"LEAK: {label} was TRAINED on lesions in 2 of these 420 images (found 2 by lesion, 1 by the image's name)"
+    unknown = f"whether {CHAMPION} was trained on these images is unknown: it does not say which lesions trained it"
     shown = invoke("compare", *night)
     assert f"WARNING: {leak}" in shown.stderr and f"WARNING: {unknown}" in shown.stderr
     assert json.loads(invoke("compare", *night, "--json").stdout)["notes"][:2] == [
@@ -140,7 +140,7 @@ def test_a_report_of_one_model_tells_a_leak_by_the_bytes_of_a_renamed_file_too(
     result = invoke("evaluate", "--report", "few.csv", "--truth", "truth.csv", "--resamples", "100")
     assert result.exit_code == 0, result.output
     assert (
-        f"WARNING: LEAK: {label} was TRAINED on lesions in 1 of these 14 images (told 1 by the file's" in result.stderr
+        f"WARNING: LEAK: {label} was TRAINED on lesions in 1 of these 14 images (found 1 by the file's" in result.stderr
     )
     assert "WARNING: Fewer than 10 images of akiec (2), bcc (2)" in result.stderr
 
@@ -159,4 +159,4 @@ def test_a_model_that_is_not_found_is_said_to_be_unknown(night: tuple[str, ...],
     result = invoke("evaluate", "--report", "one.csv", *night[2:], "--resamples", "100")
     assert result.exit_code == 0, result.output
     told = result.stderr.splitlines()[0]
-    assert told.startswith(f"WARNING: whether {label} was trained on these images cannot be said: ") and why in told
+    assert told.startswith(f"WARNING: whether {label} was trained on these images is unknown: ") and why in told

@@ -97,7 +97,7 @@ def test_it_is_scored_promoted_and_exported(old: Path, image: Path) -> None:
         assert compared.exit_code == 0, (model, compared.output)
     assert len(set(numbers)) == 1
     again = invoke("register", downloaded)
-    assert again.exit_code == 0 and "lesionflow/2 (demo data) (small) is this very bundle" in again.stdout
+    assert again.exit_code == 0 and "is already registered as lesionflow/2 (demo data) (small)" in again.stdout
     rolled = invoke("rollback")
     assert rolled.exit_code == 0 and "lesionflow/1 is the champion again" in rolled.stdout
 

@@ -187,14 +187,14 @@ def test_parts_of_models_with_other_diagnoses_are_not_merged(
     out, elsewhere = tmp_path / "a.csv", tmp_path / "elsewhere" / "a.csv"
     elsewhere.parent.mkdir()
     score(images, out, str(bundles["isic2019"]), shard="1/2", **OPTIONS)
-    with pytest.raises(ReportError, match=r"would be of another job .*diagnoses \(isic2019 then, binary now\)"):
+    with pytest.raises(ReportError, match=r"belongs to another job .*diagnoses \(isic2019 then, binary now\)"):
         score(images, out, str(bundles["binary"]), shard="2/2", **OPTIONS)
     score(images, elsewhere, str(bundles["binary"]), shard="2/2", **OPTIONS)
     for file in job_folder(elsewhere).iterdir():
         if not (job_folder(out) / file.name).exists():
             shutil.copy(file, job_folder(out))
     before = {file.name: file.read_bytes() for file in job_folder(out).iterdir()}
-    with pytest.raises(ReportError, match=r"part 2/2 is of another job: .*isic2019 then, binary now.*; do it again"):
+    with pytest.raises(ReportError, match=r"part 2/2 is of another job: .*isic2019 then, binary now.*; score it like"):
         merge(out)
     assert {file.name: file.read_bytes() for file in job_folder(out).iterdir()} == before and not out.exists()
 

@@ -141,7 +141,7 @@ def test_parts_in_a_store(
 ) -> None:
     out: Any = bucket.url("results.csv")
     do_parts(images, out, small_bundle, 2, 2)
-    with pytest.raises(ReportError, match="part 1/2 would be of another job"):
+    with pytest.raises(ReportError, match="part 1/2 belongs to another job"):
         do_parts(images, out, other_small_bundle, 2, 1)
     with pytest.raises(ReportError, match=r"part 1/2 lacks 4 of 4 shards: lesionflow score .*s3://"):
         merge(out)
@@ -157,10 +157,10 @@ def test_a_part_of_another_job_is_refused(
     do_parts(images, out, small_bundle, 2, 1)
     before = sorted(entry.name for entry in job_folder(out).iterdir() if not entry.name.startswith("lock"))
     for number, bundle, options, told in (
-        (2, other_small_bundle, {}, r"another job than what is there: model \(\w+ then, \w+ now\)"),
+        (2, other_small_bundle, {}, r"another job than the parts there: model \(\w+ then, \w+ now\)"),
         (2, small_bundle, {"batch_size": 5}, r"images in a batch \(4 then, 5 now\)"),
         (2, small_bundle, {"pattern": "*[1-9].jpg"}, r"list of images \(image 1: .*image0000.jpg' then"),
-        (2, small_bundle, {"shard": "2/3"}, "was begun as 2 parts, not as 3 parts"),
+        (2, small_bundle, {"shard": "2/3"}, "was started as 2 parts, not as 3 parts"),
     ):
         with pytest.raises(ReportError, match=told):
             score(images, out, str(bundle), **{"shard": f"{number}/2"} | OPTIONS | options)
@@ -229,9 +229,9 @@ def test_a_single_run_ends_what_parts_began(
     with pytest.raises(KeyboardInterrupt):
         score(images, tmp_path / "other.csv", str(small_bundle), **OPTIONS)
     monkeypatch.undo()
-    with pytest.raises(ReportError, match="was begun as one run"):
+    with pytest.raises(ReportError, match="was started as one run"):
         do_parts(images, tmp_path / "other.csv", small_bundle, 2, 1)
-    with pytest.raises(ReportError, match="was begun as one run"):
+    with pytest.raises(ReportError, match="was started as one run"):
         merge(tmp_path / "other.csv")
 
 
@@ -254,10 +254,10 @@ def test_failures_are_limited_by_part_and_by_merge(images: Path, small_bundle: P
     shutil.copytree(images, folder)
     for number in (0, 9):
         (folder / f"image{number:04}.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=r"1 image of 32 failed .*where 0 may.*the same command goes on"):
+    with pytest.raises(DataError, match=r"1 image of 32 failed .*at most 0 may.*the same command goes on"):
         do_parts(folder, out, small_bundle, 2, 1, on_error="fail")
     assert [summary.failed for summary in do_parts(folder, out, small_bundle, 2, 1, 2, max_failures="1")] == [1, 1]
-    with pytest.raises(DataError, match="2 images of 60 failed, where 1 may"):
+    with pytest.raises(DataError, match="2 images of 60 failed, but at most 1 may"):
         merge(out, max_failures="1")
     assert merge(out, max_failures="2").failed == 2
 

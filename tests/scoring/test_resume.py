@@ -309,7 +309,7 @@ def test_an_existing_report_is_not_resumed_over(unfinished: Path, images: Path, 
 def test_failures_of_the_first_part_count_in_the_second(many: Path, small_bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "results.csv"
     options: dict[str, Any] = {"shard_size": 10, "batch_size": 5, "quiet": True}
-    with pytest.raises(DataError, match=r"4 images of 120 failed.*where 3 may.*50 of 120 images are done"):
+    with pytest.raises(DataError, match=r"4 images of 120 failed.*at most 3 may.*50 of 120 images are done"):
         score(many, out, str(small_bundle), max_failures="3", **options)
     with pytest.raises(DataError, match="6 images of 120 failed"):
         score(many, out, str(small_bundle), max_failures="5", resume=True, **options)

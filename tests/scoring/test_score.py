@@ -289,8 +289,8 @@ def test_a_table_carries_columns_into_the_report(images: Path, small_bundle: Pat
 @pytest.mark.parametrize(
     ("options", "failed", "message"),
     [
-        ({"max_failures": "2"}, 3, "3 images of 60 failed .*where 2 may; .*or raise --max-failures$"),
-        ({"max_failures": "4%"}, 3, "3 images of 60 failed .*where 2 may"),
+        ({"max_failures": "2"}, 3, "3 images of 60 failed .*at most 2 may; .*or raise --max-failures$"),
+        ({"max_failures": "4%"}, 3, "3 images of 60 failed .*at most 2 may"),
         ({"on_error": "fail"}, 1, "1 image of 60 failed .*image0004.jpg: empty.*or leave out --on-error fail$"),
     ],
 )

@@ -275,7 +275,7 @@ def test_paths_that_lie_beside_the_list_and_not_here_are_refused(
     (tmp_path / "there" / "list.txt").write_text("images/a.jpg\n")
     monkeypatch.chdir(tmp_path / "here")
     at, file = ("@" if name[0] == "@" else ""), name.removeprefix("@")
-    with pytest.raises(DataError, match=r"lies beside the list: give the command in \.\./there, or list whole paths"):
+    with pytest.raises(DataError, match=r"is beside the list: run the command in \.\./there, or list absolute paths"):
         paths(f"{at}../there/{file}")
     touch(tmp_path, "here/images/a.jpg")  # as ever where it is here
     assert paths(f"{at}../there/{file}") == ["images/a.jpg"]

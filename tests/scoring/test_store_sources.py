@@ -89,7 +89,7 @@ def test_an_archive_in_a_store_is_no_image(filled: Bucket) -> None:
 
 def test_a_name_of_two_meanings_is_refused(filled: Bucket) -> None:
     filled.put("scans", b"an object too")
-    with pytest.raises(DataError, match="an object, and a folder"):
+    with pytest.raises(DataError, match="both an object and a folder"):
         open_source(filled.url("scans"))
     assert len(paths(filled.url("scans/"))) == 8
 

@@ -151,7 +151,7 @@ def test_a_training_goes_on_without_the_server_and_what_it_left_is_registered_in
     assert "evaluation/test/report.html" in pages
 
     again = invoke("register", str(kept / "bundle"))
-    assert again.exit_code == 0 and "moles/1 (demo data) (vgg) is this very bundle" in again.stdout
+    assert again.exit_code == 0 and "this bundle is already registered as moles/1 (demo data) (vgg)" in again.stdout
     assert len(asked.search_model_versions("name = 'moles'")) == 1
     scored = invoke("score", str(demo_folder), "--out", "results.csv", "--model", "models:/moles@champion")
     assert scored.exit_code == 0, scored.output

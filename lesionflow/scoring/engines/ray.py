@@ -271,7 +271,7 @@ class _Tasks:
         if attempt.sent is self.work:
             probe = _find_probe_file(self.work.job.paths(), self.work.within)
             if probe is None:
-                raise DataError("the images are gone since they were listed; bring them back")
+                raise DataError("the images were removed after they were listed; restore them")
             self.work = dataclasses.replace(self.work, key=self.work.key + "+", probe=probe)
             self.sent = self.ray.put(self.work)
         return attempt
@@ -401,10 +401,10 @@ def _load_work(key: str, depends: Fingerprint, work: Sequence[Any]) -> tuple[Wor
     sent: Work = ray.get(work[0])
     here_too = row_fingerprint(sent.cards[0], sent.device, sent.averaged, sent.batch_size)
     if differing := [name for name in depends if here_too.get(name) != depends[name]]:
-        raise EngineError(f"{_node()}: {differing[0]} is another one; install the same on all nodes")
+        raise EngineError(f"{_node()}: has another {differing[0]}; install the same on all nodes")
     if not sent.job.is_visible():
         raise ReportError(
-            f"{_node()}: does not see {sent.job.folder}; --out has to be on storage that all nodes see by this name"
+            f"{_node()}: does not see {sent.job.folder}; --out has to be on storage that all nodes see under this path"
         )
     if not _is_visible(sent.probe, sent.within):
         raise _unseen(sent)
@@ -420,8 +420,8 @@ def _load_work(key: str, depends: Fingerprint, work: Sequence[Any]) -> tuple[Wor
 def _unseen(work: Work) -> SourceUnseen:
     path = "" if work.probe is None else located(work.probe.path, work.within)
     return SourceUnseen(
-        f"{_node()}: does not see the images as they were listed, {ascii(path)[1:-1]} for one; "
-        "make the source visible to all nodes by the same name"
+        f"{_node()}: does not see the images as they were listed, such as {ascii(path)[1:-1]}; "
+        "make the source visible to all nodes under the same path"
     )
 
 

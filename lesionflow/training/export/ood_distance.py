@@ -85,7 +85,9 @@ def _last_pooling(model: onnx.ModelProto) -> str:
         if node.op_type in _POOLINGS:
             return str(name)
         name = node.input[0]
-    raise TrainingError("the network has no global pooling before its logits, whose output could tell what is familiar")
+    raise TrainingError(
+        "the network has no global pooling before its logits, by which unfamiliar images are recognised"
+    )
 
 
 def _features(model: onnx.ModelProto, pooled: str, pixels: np.ndarray, members: np.ndarray) -> np.ndarray:

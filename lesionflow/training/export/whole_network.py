@@ -76,8 +76,8 @@ def _network(folder: Path, card: Card, graph: bytes) -> keras.Model:
         network.set_weights(read_weights(card, graph))
     except BundleError as error:
         raise BundleError(
-            f"{card.label} is here without {KERAS_FILE}, and its weights cannot be read back out of its graph; use a "
-            "bundle that has the file, or export it as onnx or openvino"
+            f"{card.label} has no {KERAS_FILE}, and its weights cannot be read from its graph; use a bundle with the "
+            "file, or export it as onnx or openvino"
         ) from error
     return network
 
