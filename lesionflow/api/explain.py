@@ -149,7 +149,7 @@ def _explain(path: str, out: Path, model: LoadedModel, target: int | None, overw
     except ImageError as error:
         yield Explained(path, None, None, str(error))
         return
-    # Of a path that names a frame, that one alone is decoded, as number 0.
+    # If the path names a frame, only that one is decoded, as number 0.
     for frame, image in decode_all(data if named is None else path, card.height, card.width):
         further = "" if frame == 0 else f"#{frame + 1}"
         if isinstance(image, ImageError):

@@ -274,8 +274,8 @@ def cross_validate(config: TrainingConfig, run_id: str, material: Material) -> C
     metrics, lesions = measure(pooled), len(np.unique(pooled.lesion_ids))
     measured = f"{counted(len(pooled.labels), 'image')} of {counted(lesions, 'lesion')}"
     say(
-        f"{config.model}: {config.folds} models trained like this, each on {shares[0]:.0%} of the lesions, reach a "
-        f"balanced accuracy of {with_interval(metrics[DECIDING])} on the folds that they have not seen ({measured} in "
+        f"{config.model}: models trained like this, each on {shares[0]:.0%} of the lesions, reach a balanced accuracy "
+        f"of {with_interval(metrics[DECIDING])} on folds that they have not seen ({config.folds} with {measured} in "
         "all); none of them is the registered one",
         console=material.console,
     )

@@ -138,7 +138,7 @@ def split_data_sets(
     Returns
     -------
     Split
-        Indices into the table of `images`. Of one data set without sources, it is `split_by_lesion`'s.
+        Indices into the table of `images`. For one data set without sources, it is `split_by_lesion`'s.
     """
     patients = images.table["patient_id"].tolist() if "patient_id" in images.table.columns else []
     if not any(patients):

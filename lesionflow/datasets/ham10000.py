@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LICENCE = "CC BY-NC 4.0"
 AUTHORS = "Tschandl, Rosendahl, Kittler 2018, Sci. Data 5, 180161, doi:10.7910/DVN/DBW86T"
-# Of other sources of ISIC 2019 under the same licence, by the names that tables of them use: whom it wants named.
+# The authors to be named for other sources of ISIC 2019 under the same licence, by the sources' names in tables.
 AUTHORS_OF = {
     "BCN_20000": "Combalia et al. 2019, arXiv:1908.02288",
     "ISIC 2017": "Codella et al. 2017, arXiv:1710.05006",

@@ -189,7 +189,7 @@ def decided_words(
     labels: str | os.PathLike[str] | None = None,
     label_set: LabelSet = HAM10000,
 ) -> Sequence[tuple[str, str | None]]:
-    """Of each image of a data set, the word that decides and the diagnosis it means: what `LabelWords.decide` gives.
+    """The deciding word of each image in a data set, and the diagnosis it means, as `LabelWords.decide` gives them.
 
     Raises `DataError` for what is no data set, and `UsageError` for a file of labels that says nothing.
     """
@@ -320,7 +320,7 @@ def _digest(table: pd.DataFrame) -> str:
 def _as_folder(archive: Path) -> Iterator[Path]:
     """A folder with the tables of an archive, and a unique placeholder for each image.
 
-    Of an archive with one folder at its top, it is that one. `_within` gives the path of an image in the archive.
+    If the archive has one folder at its top, it is that one. `_within` gives the path of an image in the archive.
 
     Raises
     ------

@@ -249,7 +249,7 @@ LAYOUTS = (
     ),
 )
 PH2_TEXT = "PH2_dataset.txt"
-# Of the clinical diagnosis in PH2_dataset.txt.
+# The numbers of clinical diagnoses in PH2_dataset.txt.
 _PH2_NUMBERS = {"0": "common nevus", "1": "atypical nevus", "2": "melanoma"}
 
 

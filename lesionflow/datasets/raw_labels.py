@@ -51,7 +51,7 @@ class RawLabels:
         A row an image, all of str: `image_id`, and where they are known `path`, `lesion_id`, `patient_id` and
         `ATTRIBUTES`.
     words : list of tuple of str
-        Of each row, the words for its diagnosis, from special to general.
+        The words for the diagnosis of each row, from special to general.
     images : Path, optional
         The folder with the images of `image_id`; None where `path` is given.
     of_data_set : mapping, optional

@@ -70,11 +70,11 @@ def split_by_lesion(
     seed : int
         Another seed, another split.
     patient_ids : sequence of str, optional
-        Of each image, empty where the patient is not known: its lesion then stands for one.
+        One for each image, empty if the patient is unknown: its lesion then counts as a patient.
     strict : bool
         Whether a diagnosis that a part of the split by patient lacks is an error.
     names : sequence of str
-        Of the diagnoses, for messages.
+        The diagnoses' names, for messages.
     fold : (int, int), optional
         The index of a fold and how many there are: its lesions are the test part, whatever the share of that. Over all
         folds each lesion is in the test part once.

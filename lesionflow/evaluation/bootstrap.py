@@ -288,10 +288,10 @@ def interval(value: float, resampled: np.ndarray, lesions: int | None = None) ->
     resampled : (resamples,) float
         NaN in a resample that leaves the metric undefined, which then does not count.
     lesions : int, optional
-        Of a share, how many it rests on: a share of 0 or 1 is the same in every resample, as if it were certain, and
-        gets the exact interval (Clopper and Pearson 1934, Biometrika 26, 404-413) of none or all out of so many. Of an
-        AUC, how many disjoint pairs of a case's and a control's lesion there are: all pairs are ranked rightly no more
-        often than so many independent ones are (Hoeffding 1963, J. Am. Stat. Assoc. 58, 13-30, section 5).
+        For a share, the number of lesions it is based on: a share of 0 or 1 is the same in every resample, as if it
+        were certain, and gets the exact interval (Clopper and Pearson 1934, Biometrika 26, 404-413) of none or all out
+        of that number. For an AUC, the number of disjoint pairs of a case's and a control's lesion: all pairs are
+        ranked correctly no more often than so many independent ones (Hoeffding 1963, J. Am. Stat. Assoc. 58, 13-30, 5).
     """
     defined = resampled[~np.isnan(resampled)]
     if not len(defined):

@@ -503,7 +503,7 @@ def compare(
     Parameters
     ----------
     first, second : LabelledPredictions
-        Of the same images, lesions and labels, in whatever order.
+        Both for the same images, lesions and labels, in any order.
     names : sequence of str, optional
         Those that `lesionflow compare` shows, unless given.
     resamples, seed : int

@@ -145,7 +145,7 @@ def measure_stability(
     ----------
     predictor : Predictor
     image_ids, lesion_ids, paths : sequences of str
-        Of the images, in the same order.
+        One of each for an image, in the same order.
     most : int
         How many images are drawn from them.
     seed : int

@@ -76,7 +76,7 @@ def check_packages() -> list[Check]:
 
 
 def _check_extras(versions: Mapping[str, str]) -> list[Check]:
-    # Of s3 and gs, the first package is the same: the last one tells which is there.
+    # The first package is the same for s3 and gs: only the last one says which is installed.
     there = [extra for extra, packages in EXTRAS.items() if packages[-1] in versions]
     others = [extra for extra in EXTRAS if extra not in there]
     told = f"; not installed: {', '.join(others)} (pip install 'lesionflow[{','.join(others)}]')" if others else ""

@@ -37,7 +37,7 @@ def complaint(data: bytes, items: Items) -> str:
 
 
 def _said_by_libde265(stream: bytes, settings: bytes) -> str:
-    """It conceals what it cannot read, and may come to an end before the bytes do: without the last of them as well."""
+    """The complaint of libde265, which conceals errors: it may have all pixels without needing the last bytes."""
     library = _libde265()
     if library is None or len(settings) <= 22:
         return ""

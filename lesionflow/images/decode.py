@@ -42,10 +42,10 @@ def decode(source: str | os.PathLike[str] | bytes, height: int, width: int, fram
 
     The camera's orientation (EXIF) is applied; the image is scaled until it just covers the frame, its aspect ratio
     kept, and what overhangs is cut evenly from both sides. Colours are converted to sRGB where a profile says what they
-    are. Of an animation or a document the first frame counts; of DICOM, which needs the extra `dicom`, the one asked
-    for, from 0.
-    Raises `ImageError` with one of the words of `IMAGE_FAILURES`, and nothing else but `MemoryError`, and for the URL
-    of an object `StoreError` where its store is out of reach.
+    are. An animation or a document gives its first frame; DICOM, which needs the extra `dicom`, the requested one,
+    from 0.
+    Raises `ImageError` with one of the words of `IMAGE_FAILURES`, and nothing else but `MemoryError` and, for the URL
+    of an object whose store is out of reach, `StoreError`.
     """
     data, named = read_named(source)
     with _failures():
@@ -61,7 +61,7 @@ def decode_frames(
 ) -> Iterator[tuple[int, Decoded | ImageError]]:
     """Decode every frame that is an image of its own, as `decode` does: those of DICOM, otherwise just one.
 
-    Of a path such as `two.dcm#2`, where no file is called so, it is that frame alone, as number 0.
+    A path such as `two.dcm#2`, if there is no file of that name, gives that frame alone, as number 0.
     Yields the frame's number, from 0, and its pixels or what is wrong with that frame. The file is read once, and one
     frame at a time is in memory. Raises `ImageError` where the file as a whole cannot be decoded.
     """
@@ -228,5 +228,5 @@ def _orientation(image: Image.Image) -> int:
     try:
         with quietly():
             return image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # as many kinds as there are ways to break EXIF; the pixels are none the worse for it
+    except Exception:  # broken EXIF raises exceptions of many kinds, and does no harm to the pixels
         return 1

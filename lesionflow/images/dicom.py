@@ -44,7 +44,7 @@ YBR = ("YBR_FULL", "YBR_FULL_422")
 COLOUR = ("RGB", *YBR, "YBR_ICT", "YBR_RCT")
 MAXIMUM_RLE_BYTES = 16 * 2**20  # of a frame: it can unfold to 64 times as much before anybody counts
 
-# Beside those that pydicom can name.
+# In addition to those that pydicom can name.
 _SYNTAX_NAMES = {
     "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
     "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
@@ -54,7 +54,7 @@ _SYNTAX_NAMES = {
 # Only the strictest installed one decodes: what it calls damaged, another might decode halfway.
 _NEEDED = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored",
            "PixelRepresentation")  # fmt: skip
-# Retired, and written still, as from progressive files: a frame's own markers say what it is.
+# Retired but still written, for example from progressive files: a frame's own markers say what it is.
 _PROGRESSIVE = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")
 _STREAMS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")  # how JPEG, JPEG-LS and JPEG 2000 begin
 _PIXEL_DATA_TAG = b"\xe0\x7f\x10\x00"
@@ -116,7 +116,7 @@ class Dicom:
             self.unused, self.note = 0, _IGNORED.format("high bit")
 
     def _check_frames(self) -> None:
-        """Check the stated number of frames against the bytes: it must not cause needless work, nor hide a frame."""
+        """Check the stated number of frames against the bytes: it must neither cause needless work nor hide a frame."""
         content = self.dataset.PixelData
         if self.syntax.is_compressed:
             whole = self.syntax == RLELossless  # which has a fragment for each frame; others may have several
@@ -168,7 +168,7 @@ class Dicom:
             _check_rle(content, self.rows * self.columns)
             return self._decoded(content, "pydicom", self.unused), self.bits, b""
         stream = _read_stream(content, self.syntax)
-        if max(stream.width, stream.height) < 2**16:  # more than the file itself could say is nonsense
+        if max(stream.width, stream.height) < 2**16:  # more than the file itself could state is nonsense
             check_pixels(stream.width, stream.height)
         if (stream.width, stream.height) != (self.columns, self.rows):
             size = f"{stream.width} x {stream.height}"
@@ -204,7 +204,7 @@ class Dicom:
             raise ImageError("damaged", said) from error
 
     def _as_array(self, source: Any, unused: int, **options: Any) -> np.ndarray:
-        """Stored values of a frame, without what else is in their words: in those above the high bit may be an overlay.
+        """Stored values of a frame, without other contents of their words: bits above the high bit may be an overlay.
 
         pydicom 3.0 takes the lowest bits of each sample, wherever the high bit is, and all where they are compressed.
         """
@@ -217,8 +217,8 @@ class Dicom:
     def _decoded_jpeg(self, content: bytes, layout: Layout) -> np.ndarray:
         """A JPEG of 8 bits, lossless or not, as `load_jpeg` decodes it: strictly.
 
-        Whether its components are RGB or YCbCr is told by its own markers, as everywhere; only where it has none, by
-        the file. pydicom 3.0 turns YCbCr into RGB once more where an Adobe marker has made Pillow do so already.
+        Whether its components are RGB or YCbCr is taken from its own markers, as in any JPEG, or else from the file.
+        pydicom 3.0 converts YCbCr to RGB once more if an Adobe marker has made Pillow do so already.
         """
         identifiers = bytes(identifier for identifier, *_ in layout.components)
         if len(identifiers) == 3 and not (layout.jfif or layout.adobe or identifiers.upper() == b"RGB"):
@@ -266,8 +266,8 @@ class Dicom:
     def _shown(self, pixels: np.ndarray, bits: int, frame: int) -> tuple[np.ndarray, str]:
         """(rows, columns) stored values to uint8 as the file wants them shown, and a note: modality, window, inversion.
 
-        Without a window the full range of the stored bits is shown, not that of this image's values: the same value is
-        as bright in every image. Follows DICOM PS3.3 C.11.1, C.11.2 and C.11.6.
+        Without a window the full range of the stored bits is shown, not that of this image's values: a value is as
+        bright in every image. Follows DICOM PS3.3 C.11.1, C.11.2 and C.11.6.
         """
         dataset, ignored = self._of_frame(frame), []
         low = -(2 ** (bits - 1)) if dataset.PixelRepresentation else 0
@@ -297,7 +297,7 @@ class Dicom:
         return np.asarray(shown), joined(*ignored)
 
     def _of_frame(self, frame: int) -> pydicom.Dataset:
-        """The data set, with what its groups say of how the values of a frame are shown: DICOM PS3.3, C.7.6.16."""
+        """The data set, with its functional groups' elements on how to show a frame's values: DICOM PS3.3, C.7.6.16."""
         found = pydicom.Dataset()
         found.update(self.dataset)
         groups = (("SharedFunctionalGroupsSequence", 0), ("PerFrameFunctionalGroupsSequence", frame))

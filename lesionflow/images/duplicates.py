@@ -4,19 +4,19 @@ All pairs are compared by a perceptual hash of the discrete cosine transform (Za
 Benchmarking of Perceptual Image Hash Functions"), and those whose hashes are close by the correlation of the
 transform's coefficients. The hash alone would not do: one dark spot in the middle of bare skin is much like another.
 
-Of two images of which one shows a round field in the dark, as many dermatoscopes photograph it, only what both light up
-is compared; the darkness would make any two of them alike.
+If one of two images shows a round field in the dark, as many dermatoscopes photograph it, only the area lit in both is
+compared; the darkness would make any two of them alike.
 
 Measured on HAM10000 at 200 x 150 pixels, and on 14,853 images of BCN_20000, MSK and ISIC 2017 at 84 x 84 to 256 x 192,
 of which 47 % show such a field. Of 200 planted copies each, these shares are found at `NEAR`: recompressed at quality
 75, scaled to a half or three times, turned, mirrored, darker by 30 %, of another contrast or colour cast, sharpened or
 without colour: all (0.99 or more); recompressed at quality 30: all (0.97); brighter by 30 %, with skin overexposed:
 0.985 (0.96); up to 2 % trimmed off: 0.92 (0.65, 0.42 in dark fields); up to 5 %: 0.19 (0.06); turned by 3 degrees: 0.03
-(0.20). Of the 50 million pairs of HAM10000's images of different lesions one is at `NEAR` or above, and it is a copy;
-the next comes to 0.951 and is none, but two round spots. Of the 110 million pairs of the other set 27 are, and all are
-copies by the look of them, as are 36 of 36 pairs of one lesion nearest to the limit; the next that is none comes to
-0.952. Without the comparison of lit parts 14,435 pairs were, nearly all of them two dark fields. The limits were set by
-looking at these, so they say little of false alarms; of 8 million pairs of another demo set none comes above 0.925.
+(0.20). Among 50 million pairs of HAM10000's images of different lesions, one is at `NEAR` or above, and it is a copy;
+the next, at 0.951, is not, but shows two round spots. Among 110 million pairs of the other set there are 27, all of
+which look like copies, as do the 36 pairs of one lesion nearest to the limit; the next that is not a copy has 0.952.
+Without the comparison of lit parts it was 14,435 pairs, nearly all of them two dark fields. The limits were set by
+looking at these, so they say little about false alarms; among 8 million pairs of another demo set none exceeds 0.925.
 """
 
 from __future__ import annotations
@@ -93,9 +93,9 @@ def same_content(digests: Sequence[str]) -> Iterator[tuple[int, int]]:
 def similar_pairs(views: np.ndarray, limit: float = ALIKE) -> Iterator[Pair]:
     """Pairs of images whose correlation, in the best orientation, is at least limit.
 
-    Brightness, contrast and colour cast do not matter. A blank view is like nothing. Where one of the two shows a round
-    field in the dark, only what both light up is compared: by its details, each pixel less the mean around it, whose
-    correlation is told on the scale of the others.
+    Brightness, contrast and colour cast do not matter. A blank view matches nothing. If one of the two shows a round
+    field in the dark, only the area lit in both is compared: by its details, each pixel less the mean around it, whose
+    correlation is converted to the scale of the others.
 
     Parameters
     ----------

@@ -6,8 +6,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-# Zeros that are no pixels, by the kind of items that are pixels: HEVC never has three in a row, but for what tells a
-# length; AV1 may be padded, though no such file is known.
+# The number of zeros that cannot be pixels, by the codec of the items: HEVC never has three in a row, except within
+# lengths; AV1 may be padded, though no such file is known.
 _HOLES = {b"hvc1": bytes(16), b"av01": bytes(64)}
 _OTHER_CODECS = {
     b"avc1": "AVC", b"av01": "AV1, which does not call itself AVIF", b"evc1": "EVC", b"j2k1": "JPEG 2000",

@@ -275,7 +275,7 @@ def check_end(data: bytes) -> None:
 def _check_scans(data: bytes, layout: Layout) -> None:
     """A file of several scans: how many passes over all pixels they are, and whether they bring every coefficient.
 
-    The decoder says nothing of a scan that is not there: of a file that was cut between two, it shows what came.
+    The decoder does not complain about missing scans: it shows as much as there is of a file cut between two of them.
     """
     first = layout.scan
     if layout.process == _LOSSLESS or (
@@ -333,14 +333,14 @@ def _samples(layout: Layout) -> int:
 def _check_hole(data: bytes, layout: Layout) -> bytes:
     """The file without padding in its scan; raises `ImageError` for a hole.
 
-    Zeros may stand where a sequential file's coefficients should be: the decoder may find its way again behind them.
-    With the tables that most files use, zeros are blocks whose coefficients are all -1, which no picture has. With
-    tables made for the image they may be blocks without any, such as black ones; that is told from the tables.
+    If zeros replace a sequential file's coefficients, the decoder may recover after them without a complaint.
+    With the tables of most files, zeros decode to blocks whose coefficients are all -1, which no picture has. With
+    tables made for the image they may be empty blocks, such as black ones; the tables say which.
     """
     hole = data.find(_HOLE, layout.scan) if layout.process in (_BASELINE, _EXTENDED, _ARITHMETIC) else -1
     if hole < 0:
         return data
-    end = _end_of_scan(data, layout)  # behind the first scan may be anything: further scans, another picture, a film
+    end = _end_of_scan(data, layout)  # anything may follow the first scan: further scans, another picture, a film
     if hole >= end or _zeros_are_empty_blocks(data, layout):
         return data
     padded = _without_padding(data, end)

@@ -310,8 +310,8 @@ def _check_png(data: bytes) -> tuple[bytes, str, bool]:
 
     Raises `ImageError` for a wrong checksum or no end.
 
-    Of the chunks in front of the pixels that speak of colour the first that is there counts: cICP, iCCP, sRGB, gAMA
-    with cHRM.
+    Colour is taken from the first of these chunks that is present in front of the pixels: cICP, iCCP, sRGB, gAMA with
+    cHRM.
     """
     if data[12:16] == b"CgBI":
         raise ImageError("unsupported", "a PNG of Apple's own kind, as in programs for phones; save it as PNG")

@@ -106,7 +106,7 @@ def row_values(
     tops = [f"top{rank}_{what}" for rank in range(1, len(names) + 1) for what in ("diagnosis", "probability")]
     ranks = max((1 + index // 2 for index, name in enumerate(tops) if name in columns), default=0)
     tops = tops[: 2 * ranks]
-    # Of a diagnosis called malignant, the column is the sum over the malignant ones, which comes last.
+    # If a diagnosis itself is named malignant, its column is the sum over the malignant ones, which comes last.
     said = (*(f"p_{name}" for name in names), "diagnosis", "probability", "p_malignant", "malignant", "refer")
     # One tuple holds everything; a function for each column would take twice as long.
     order = (*said, *tops, "path", FRAME, "status", "error", "model")

@@ -198,7 +198,7 @@ def with_labels(
     Parameters
     ----------
     predictions : Predictions
-        Of the images, in the order of the arrays.
+        One for each image, in the order of the arrays.
     image_ids, lesion_ids : (images,) text
     labels : (images,) integer indices into the label set of the predictions
     """

@@ -24,8 +24,8 @@ from lesionflow.version import __version__
 Outputs = tuple[np.ndarray, np.ndarray]  # logits (images, classes), distances (images,)
 _Image = TypeVar("_Image")
 _Measured = TypeVar("_Measured")
-# Pixels that go through the network together on a core: what its layers make of them stays in the core's caches, and
-# little memory is taken. Of EfficientNet-Lite0 at 128 x 128, 4 or 8 images together take 0.93 of the CPU time of 16,
+# Pixels that go through the network together on a core: few enough for the outputs of its layers to stay in the core's
+# caches, and to save memory. With EfficientNet-Lite0 at 128 x 128, 4 or 8 images take 0.93 of the CPU time of 16,
 # and scoring on two cores takes 40 MiB less with 4 than with 8; at 224 x 224, one takes as long alone as among 4.
 _PIXELS_AT_ONCE = 2**16
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
@@ -46,7 +46,7 @@ class Predictor:
             raise UsageError("--tta: this model was not calibrated for it; leave it out, or train the model again")
         self.calibration = card.calibrations[mode]
         self.device = choose_device(device)
-        # Of what was tried, ONNX Runtime's own settings are best. Of `cnn` at 64 x 64 on AVX2 cores, 93 % of the time
+        # Nothing that was tried beats ONNX Runtime's defaults. For `cnn` at 64 x 64 on AVX2 cores, 93 % of the time
         # goes into convolutions; the large ones do 45 to 50 thousand million multiply-adds a second on a core that can
         # do 16 a cycle. With fresh weights and images of HAM10000, float16 takes as long as float32, dynamic int8 1.7
         # times as long; static int8 0.6 times, but it changes probabilities by up to 0.08, where PARITY_TOLERANCE is

@@ -82,7 +82,7 @@ def ks_distance(values: np.ndarray, reference: np.ndarray) -> float:
     Parameters
     ----------
     values : (images,) float64
-        Of the night, ascending.
+        The night's values, ascending.
     reference : (reference images,) float64
         Ascending.
 
@@ -130,7 +130,7 @@ def share_p_values(counts: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     counts : (values, 4) int64
-        Of the night, how many of how many images; then the same of the reference.
+        For the night, the count and the total of its images; then the same for the reference.
 
     Returns
     -------

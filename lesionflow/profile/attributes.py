@@ -119,7 +119,7 @@ def contradictions(table: pd.DataFrame, column: str) -> list[Contradiction]:
 
 
 def shares(crossed: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, float]]:
-    """Of each diagnosis's images with a known value, the share of each value; diagnoses without any are left out."""
+    """The share of each value among a diagnosis's images with a known one; diagnoses without any are left out."""
     known = {value: counts for value, counts in crossed.items() if value != UNKNOWN}
     names = next(iter(known.values()), {})
     totals = {dx: sum(counts[dx] for counts in known.values()) for dx in names}

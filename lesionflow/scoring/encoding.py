@@ -1,8 +1,8 @@
 """Rows encoded into a report, piece by piece, in this process or in several.
 
-Of a large job each process does every n-th piece, the first puts them in order. They are plain ones that speak through
-pipes: a pool of Python's `multiprocessing` would run a user's program once more in each. A full pipe holds a process
-back, so that memory does not grow with the number of rows.
+In a large job each process encodes every n-th piece, and the first puts them in order. They are plain processes that
+communicate through pipes: a pool of Python's `multiprocessing` would run a user's program again in each. A full pipe
+holds a process back, so that memory does not grow with the number of rows.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def sampling_chances(entropies: np.ndarray, count: int, by: str) -> np.ndarray:
     Parameters
     ----------
     entropies : (images,) float64
-        Of each image's probabilities, in nats.
+        The entropy of each image's probabilities, in nats.
     count, by
         As `draw_sample` takes them.
     """

@@ -28,8 +28,8 @@ from lesionflow.training.objective import BalancedAccuracy, Consistency, build_l
 from lesionflow.training.pixel_store import PixelStore
 from lesionflow.training.warm_start import Start, start_from
 
-# Of TensorFlow and PyTorch; JAX has one class for everything, and says in its message which it is, and so does
-# PyTorch of memory that is not a GPU's.
+# The classes of TensorFlow and PyTorch; JAX has one class for everything and tells them apart in the message, as does
+# PyTorch if it runs out of memory other than a GPU's.
 _CLASSES = {"ResourceExhaustedError", "OutOfMemoryError"}
 _MESSAGES = ("RESOURCE_EXHAUSTED", "DefaultCPUAllocator: can't allocate memory")
 
@@ -188,7 +188,7 @@ def _built(config: TrainingConfig, examples: Examples) -> keras.Model:
 
 
 def _views(config: TrainingConfig) -> int:
-    """Of each image in a batch."""
+    """The number of views of each image in a batch."""
     return 2 if config.consistency else 1
 
 

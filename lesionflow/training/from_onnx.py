@@ -76,7 +76,7 @@ def read_weights(card: Card, graph: bytes) -> list[np.ndarray]:
 
 
 def symmetric_images(card: Card) -> np.ndarray:
-    """Of images that are symmetric, a graph that looks at mirror images says what the network says."""
+    """Symmetric images, for which a graph that averages over mirror images has the output of its network."""
     noise = np.random.default_rng(0).uniform(0, 255, (2, card.height, card.width, 3))
     return np.asarray((noise + noise[:, :, ::-1]) / 2, np.float32)
 

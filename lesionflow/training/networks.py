@@ -97,7 +97,7 @@ BODIES = {"cnn": _cnn, "vgg": _vgg}
 # ReLU6 throughout, and of the larger ones a stem, a head and numbers of blocks at both ends that stay as they are.
 # By network, the multipliers of the filters and of the blocks of the stages.
 SCALES = {"efficientnet": (1.0, 1.0), "efficientnet-lite1": (1.0, 1.1), "efficientnet-lite2": (1.1, 1.2)}
-# Of each stage of the smallest: filters, blocks, kernel size, strides of the first block, expansion.
+# The stages of the smallest: filters, blocks, kernel size, strides of the first block, expansion.
 STAGES = (
     (16, 1, 3, 1, 1), (24, 2, 3, 2, 6), (40, 2, 5, 2, 6), (80, 3, 3, 2, 6), (112, 3, 5, 1, 6), (192, 4, 5, 2, 6),
     (320, 1, 3, 1, 6),

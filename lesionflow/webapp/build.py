@@ -65,7 +65,7 @@ def write_page(folder: Path, label: str, card: Card, graph: bytes, archive: byte
     label : str
         How reports name the model.
     card, graph : Card, bytes
-        Of the bundle: its card, and its ONNX graph as it is.
+        The bundle's card, and its ONNX graph unchanged.
     archive : bytes
         That of `RUNTIME`, verified.
     overwrite : bool

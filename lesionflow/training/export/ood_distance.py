@@ -40,8 +40,8 @@ def add_distance(file: Path, pixels: np.ndarray, labels: np.ndarray, train: np.n
     members, weights = _members(labels, train)
     features = _features(model, pooled, pixels, members)  # (images, features)
     means, whitening = _gaussian(features, labels[members], weights)
-    # Next to the weights it takes the most room: in float16, multiplied so that its numbers are where float16 is exact.
-    # Of an `efficientnet` on HAM10000 that changes distances by less than a thousandth, and no decision.
+    # Only the weights take more room, so it is stored in float16, scaled to the range where float16 is exact.
+    # For an `efficientnet` on HAM10000 this changes distances by less than a thousandth, and no decision.
     stretch = 2.0 ** -np.floor(np.log2(np.abs(whitening).max()))
     whitening = (whitening * stretch).astype(np.float16).astype(np.float64)
     _append(model, pooled, whitening, means @ whitening, stretch**-2)
