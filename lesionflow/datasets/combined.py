@@ -29,14 +29,14 @@ from lesionflow.images.pixel_cache import decoded_pixels
 if TYPE_CHECKING:
     import pandas as pd
 
-THUMBNAIL = 32  # pixels a side, of what copies are looked for by
+THUMBNAIL = 32  # pixels a side of the thumbnails that copies are searched by
 # Correlation of two thumbnails from which on they are of one picture. Those of HAM10000's images at 200 x 150 and at
-# 256 x 192 correlate by 0.992 to 1; an image and the likest of all other lesions by at most 0.982, but for two pairs.
+# 256 x 192 correlate by 0.992 to 1; an image and its nearest of another lesion by at most 0.982, except two pairs.
 SAME_PICTURE = 0.985
-# Two round fields in the dark correlate by as much whatever they show, so that what both light up has to agree as well:
+# Two round fields in the dark correlate as much whatever they show, so the area lit in both has to agree as well:
 # as far as copies do, or a little less where the thumbnails are the same but for a compression. Of the 35,000 pairs of
-# BCN_20000's, MSK's and ISIC 2017's thumbnails above 0.985, 9 of two lesions are left, and all are copies by the look
-# of them. Of 1,200 planted copies of such fields (scaled, darker, brighter, recompressed at quality 30) all agree by
+# BCN_20000's, MSK's and ISIC 2017's thumbnails above 0.985, 9 of two lesions remain, all of which look like copies.
+# All of 1,200 planted copies of such fields (scaled, darker, brighter, recompressed at quality 30) agree by
 # `ALIKE`, and all but 3, of quality 30, by `NEAR`.
 SAME_THUMBNAIL = 0.998
 _ROWS_AT_ONCE = 2048
@@ -127,13 +127,13 @@ def split_data_sets(
     digest: str = "",
     fold: tuple[int, int] | None = None,
 ) -> Split:
-    """Split each source on its own, so that a lesion's part does not depend on what else is trained with.
+    """Split each source on its own, so that a lesion's part does not depend on the other data sets.
 
-    The split is by lesion, and by patient where patients are known. Where `digest` is that of a split by lesion alone,
-    as earlier versions made it of all data, it is that one. fold: as `split_by_lesion` takes it.
+    The split is by lesion, and by patient where patients are known. If `digest` is that of a split by lesion alone,
+    as earlier versions made it, that one is returned. fold: as `split_by_lesion` takes it.
 
-    What is training only is in the training part. Lesions of a diagnosis of which a source has fewer than three, are
-    too, unless there is one source. A lesion that several sources show is in the part that the first one gives it.
+    Training-only images are in the training part. So are lesions of a diagnosis of which a source has fewer than
+    three, unless there is one source. A lesion that is in several sources gets its part from the first one.
 
     Returns
     -------
@@ -241,7 +241,7 @@ def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | 
         original = _originals(kept, seen, table, own)  # (rows,) index into kept, -1 where there is none
         copies = np.flatnonzero(original >= 0)
         _check_diagnoses(kept, table, original, copies, name)
-        # Another lesion by the same name; the other images of a copied lesion belong to the lesion that is known.
+        # A different lesion with the same id is renamed; images of a copied lesion belong to the earlier lesion.
         known = dict(zip(kept["lesion_id"], kept["dx"], strict=True))
         renamed = {
             lesion: f"{name}/{lesion}"
@@ -307,7 +307,7 @@ def _originals(kept: pd.DataFrame, seen: _Thumbnails, table: pd.DataFrame, own: 
         values = likeness[rows, columns]
         same = _same_in_light(own, seen, rows + start, columns, values)
         nearest = np.full(likeness.shape[0], -1)
-        order = np.argsort(values[same], kind="stable")  # the likest is put last
+        order = np.argsort(values[same], kind="stable")  # the most similar one is written last
         nearest[rows[same][order]] = columns[same][order]
         found[here] = np.where(found[here] < 0, nearest, found[here])
     return found
@@ -316,7 +316,7 @@ def _originals(kept: pd.DataFrame, seen: _Thumbnails, table: pd.DataFrame, own: 
 def _same_in_light(
     own: _Thumbnails, seen: _Thumbnails, rows: np.ndarray, columns: np.ndarray, likeness: np.ndarray
 ) -> np.ndarray:
-    """Which pairs of thumbnails show the same also where both are lit, if one is a round field: (pairs,) bool."""
+    """Which pairs of thumbnails also agree in the area lit in both, if one is a round field: (pairs,) bool."""
     same = np.ones(len(rows), bool)
     fields = np.flatnonzero(own.dark[rows] | seen.dark[columns])
     if len(fields):

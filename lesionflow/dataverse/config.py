@@ -46,7 +46,7 @@ class DownloadConfig(Config):
     tries: int = option(7, "Consecutive attempts without progress before giving up.", low=1, high=1000)
 
     def __post_init__(self) -> None:
-        """Check what can be known without asking anybody."""
+        """Check what can be checked without a network."""
         super().__post_init__()
         try:
             address = urlsplit(self.address)

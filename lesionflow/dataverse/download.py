@@ -1,6 +1,6 @@
 """Downloads what is missing of HAM10000 into a folder for training, several files at a time.
 
-What has come is kept and gone on with, only right content gets its name, and nothing is unpacked outside the folder.
+Partial files are kept and resumed, only verified files get their final name, nothing is unpacked outside the folder.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-CHUNK = 16_384  # bytes; what comes before a connection breaks is lost up to this much
+CHUNK = 16_384  # bytes; at most this much is lost when a connection breaks
 _LARGEST_TABLE = 1 << 28  # bytes of a file whose size is not known
 # JPEGs hardly get smaller in an archive: one that would unpack to much more does not contain images.
 _MOST_TIMES, _SLACK = 3, 1 << 20
 
-Advance = Callable[[int], None]  # told of bytes that have come; of fewer than none where it begins anew
+Advance = Callable[[int], None]  # called with the number of bytes received; negative when it starts over
 
 
 def partial_of(folder: Path, file: PublishedFile) -> Path:
-    """Where a file lies while it comes."""
+    """The path of a file while it is downloaded."""
     return folder / f"{file.name}.partial"
 
 
 def fetch(file: PublishedFile, folder: Path, web: Web, advance: Advance = lambda count: None) -> Path:
-    """Fetch a file into a folder, unless it lies there whole; gives its path.
+    """Download a file into a folder, unless it is there already; gives its path.
 
-    What an earlier run has left is gone on with, and begun anew where it turns out wrong. Raises `DownloadError`.
+    A partial file of an earlier run is resumed, or downloaded again if it is wrong. Raises `DownloadError`.
     """
     import pooch
 
@@ -58,9 +58,9 @@ def fetch(file: PublishedFile, folder: Path, web: Web, advance: Advance = lambda
     for last in (False, True):
         downloader = ResumingDownloader(web, file, partial, advance)
         try:
-            with logging_at(logging.WARNING, pooch.get_logger()):  # progress is ours to tell
+            with logging_at(logging.WARNING, pooch.get_logger()):  # we show progress ourselves
                 arrived = Path(pooch.retrieve(file.url, file.digest, file.name, folder, downloader=downloader))
-            downloader.tell(arrived.stat().st_size)  # also where it lay there already
+            downloader.tell(arrived.stat().st_size)  # even if it was there already
             partial.unlink(missing_ok=True)
             return arrived
         except ValueError as error:  # another digest; pooch has removed the file
@@ -76,7 +76,7 @@ def fetch(file: PublishedFile, folder: Path, web: Web, advance: Advance = lambda
 
 
 class ResumingDownloader:
-    """What pooch calls to download: goes on where the partial file ends, again after each interruption."""
+    """Downloader for pooch: continues where the partial file ends, again after each interruption."""
 
     def __init__(self, web: Web, file: PublishedFile, partial: Path, advance: Advance):
         self.web, self.file, self.partial, self.advance = web, file, partial, advance
@@ -86,13 +86,13 @@ class ResumingDownloader:
         """Download url into output_file. Raises `DownloadError`."""
         self.web.persist(self.file.name, lambda: self._receive(url, self._length()), self._length)
         os.unlink(output_file)
-        name_new(self.partial, Path(output_file))  # killed while the digest is made, it is still there to go on with
+        name_new(self.partial, Path(output_file))  # if killed while the digest is computed, it can still be resumed
 
     def _receive(self, url: str, have: int) -> None:
-        """One request for what is missing. Raises `TransientError` where it is not the end."""
+        """One request for the missing bytes. Raises `TransientError` if it did not bring all of them."""
         size = self.file.size
         if size is None or have > size:
-            have = 0  # how much is missing cannot be told
+            have = 0  # how much is missing is unknown
         self.tell(have)
         if have and have == size:
             return
@@ -111,7 +111,7 @@ class ResumingDownloader:
             raise TransientError(f"the answer ended after {self._length():,} of {size:,} bytes")
 
     def _start(self, response: requests.Response, have: int) -> int:
-        """Where in the file the answer begins; all of it (status 200) is what servers send that know no ranges."""
+        """Where in the file the answer begins; servers without ranges send all of it (status 200)."""
         if response.status_code == 200:
             self.tell(0)
             return 0
@@ -128,7 +128,7 @@ class ResumingDownloader:
             return 0
 
     def tell(self, count: int) -> None:
-        """Tell progress how many bytes there are by now."""
+        """Update progress with the number of bytes so far."""
         self.advance(count - self.told)
         self.told = count
 
@@ -136,8 +136,8 @@ class ResumingDownloader:
 def unpack(archive: Path, folder: Path, go_on: Callable[[], None] = lambda: None) -> str:
     """Unpack the files of a zip archive, whatever folders they lie in, into a folder; gives its `contents_digest`.
 
-    The folder is made anew, and gone again if the work does not end well. go_on: called before each file; what it
-    raises ends the work. Raises `DownloadError` for an archive that is damaged or not what images are published as.
+    The folder is created again, and removed if the work fails. go_on: called before each file; an exception that it
+    raises ends the work. Raises `DownloadError` for an archive that is damaged or unlike published images.
     """
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -157,7 +157,7 @@ def unpack(archive: Path, folder: Path, go_on: Callable[[], None] = lambda: None
 
 
 def contents_digest(folder: Path) -> str:
-    """SHA-256 of the names and sizes of a folder's files, by which it is known again without being read."""
+    """SHA-256 of the names and sizes of a folder's files, which identifies it without reading the files."""
     with os.scandir(folder) as entries:
         lines = sorted(f"{entry.name}\t{entry.stat().st_size}\n" for entry in entries)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -190,9 +190,9 @@ def _members(content: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipIn
     return members
 
 
-_GRACE = 1.0  # seconds that somebody who stops a download waits for threads to end, one of which may hang
-_BETWEEN_LOOKS = 0.5  # seconds in which a signal is noticed at the latest
-UNFINISHED = ".lesionflow-download"  # the folder for what is not whole yet
+_GRACE = 1.0  # seconds to wait for threads to end after a stop, since one of them may hang
+_BETWEEN_LOOKS = 0.5  # seconds until a signal is noticed at the latest
+UNFINISHED = ".lesionflow-download"  # the folder for incomplete files
 MANIFEST_FILE = "lesionflow-download.json"
 _UNPACKED = 1.05  # times the archive's size: how much images may be smaller in it
 
@@ -211,7 +211,7 @@ class Step:
 
 
 class DownloadManifest:
-    """What has been downloaded into a folder: a file in it, by which what is whole is known again."""
+    """The record of finished downloads, a file in the folder."""
 
     def __init__(self, folder: Path, published: Published):
         self.file = folder / MANIFEST_FILE
@@ -223,7 +223,7 @@ class DownloadManifest:
         self.about = {"doi": published.doi, "server": published.server, "version": published.version}
 
     def add(self, step: Step, contents: str = "") -> None:
-        """Note what a step brings; contents: the digest of what was unpacked. Raises `OSError`."""
+        """Record a finished step; contents: the digest of the unpacked files. Raises `OSError`."""
         with self._lock:
             entry = {"from": step.file.name, "digest": step.file.digest}
             self.entries[step.becomes] = entry | ({"contents": contents} if contents else {})
@@ -231,7 +231,7 @@ class DownloadManifest:
             atomic_write_bytes(self.file, (json.dumps(told, indent=1) + "\n").encode())
 
     def has(self, step: Step) -> bool:
-        """Whether what the step brings is there, and as it came. Raises `OSError`."""
+        """Whether the files of a step are there, unchanged. Raises `OSError`."""
         entry, there = self.entries.get(step.becomes), self.file.parent / step.becomes
         return (
             isinstance(entry, dict)
@@ -242,7 +242,7 @@ class DownloadManifest:
 
 
 def plan(published: Published, part: str, folder: Path, manifest: DownloadManifest) -> list[Step]:
-    """The steps that are still to be done. Raises `DownloadError` where something else has a name that is needed."""
+    """The remaining steps. Raises `DownloadError` if something else has a name that is needed."""
     import pooch
 
     for other in PARTS:
@@ -266,7 +266,7 @@ def plan(published: Published, part: str, folder: Path, manifest: DownloadManife
 
 
 def check_space(steps: list[Step], folder: Path) -> None:
-    """Raise `DownloadError` where the disk has no room for the archives and what they unpack to."""
+    """Raise `DownloadError` if the disk has no room for the archives and their unpacked files."""
     to_come = unpacked = 0
     for step in steps:
         size = step.file.size or 0
@@ -306,7 +306,7 @@ def run_steps(
     config: DownloadConfig,
     display: DownloadDisplay,
 ) -> None:
-    """Fetch and unpack, several files at a time; tables get their place when all images have theirs.
+    """Download and unpack, several files at a time; tables are put in place after all images.
 
     The first failure ends the others. Raises `DownloadError` and `OSError`.
     """
@@ -319,7 +319,7 @@ def run_steps(
             return
         display.unpacking(step.file.name)
         contents = unpack(archive, work / step.becomes, web.go_on)
-        manifest.add(step, contents)  # first: what has its name but is not on the manifest would be taken for another's
+        manifest.add(step, contents)  # first: a file that is not recorded would be taken for a foreign one
         os.rename(work / step.becomes, folder / step.becomes)
         if config.keep_archives and not given:
             os.replace(archive, folder / step.file.name)
@@ -343,7 +343,7 @@ def run_steps(
         raise
     failed = [error for future in futures if not future.cancelled() and (error := future.exception())]
     if failed:
-        raise min(failed, key=lambda error: isinstance(error, Cancelled))  # those follow from another
+        raise min(failed, key=lambda error: isinstance(error, Cancelled))  # those are consequences of another
     for step in steps:
         if not step.archive:
             os.replace(work / step.file.name, folder / step.becomes)
@@ -352,9 +352,9 @@ def run_steps(
 
 @contextlib.contextmanager
 def working_folder(folder: Path) -> Iterator[None]:
-    """The folder for what is not whole yet, to whoever comes first; it is removed if the block ends well.
+    """The folder for incomplete files, for one process at a time; it is removed if the block succeeds.
 
-    Raises `DownloadError` where another process has it, and `OSError`.
+    Raises `DownloadError` if another process has it, and `OSError`.
     """
     work = folder / UNFINISHED
     work.mkdir(parents=True, exist_ok=True)
@@ -376,7 +376,7 @@ def _is_named(descriptor: int, path: Path) -> bool:
 
 
 class DownloadDisplay:
-    """Bars of the files that are on their way, on the console it is given; to be used in a `with`."""
+    """Progress bars of the files being downloaded, on a given console; to be used in a `with`."""
 
     def __init__(self, console: Console):
         from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
@@ -395,12 +395,12 @@ class DownloadDisplay:
         self.bars.stop()
 
     def advance(self, name: str, size: int | None) -> Callable[[int], None]:
-        """Add a file's bar; gives what is to be told of its bytes."""
+        """Add a file's bar; gives the function to call with its bytes."""
         task = self.tasks[name] = self.bars.add_task(name, total=size)
         return lambda count: self.bars.update(task, advance=count)
 
     def unpacking(self, name: str) -> None:
-        """A file is whole, and unpacked now."""
+        """Show a complete file as being unpacked."""
         if name in self.tasks:
             self.bars.update(self.tasks[name], description=f"unpacking {name.removesuffix('.zip')}")
 

@@ -1,4 +1,4 @@
-"""Client of a Dataverse installation: lists what it has published, with retries where they may help.
+"""Client of a Dataverse installation: lists its published files, and retries when that may help.
 
 Source: the guides' "Native API" and "Data Access API", https://guides.dataverse.org/en/latest/api/.
 """
@@ -40,33 +40,33 @@ _TABLES = (".tab", ".csv", "")  # endings under which a table is published
 
 
 class TransientError(Exception):
-    """A failure that another try may cure."""
+    """A failure that may not recur."""
 
 
 class Cancelled(Exception):  # noqa: N818 (it is no error)
-    """Somebody has called `Web.stop`."""
+    """Raised after `Web.stop`."""
 
 
 @dataclass(frozen=True)
 class Patience:
     """How often and how long to wait for a server; the waits double up to the longest."""
 
-    tries: int = 7  # in a row of which none brings anything: with the waits below, they take two minutes
-    first_wait: float = 2.0  # seconds; the first try after a failure comes at once, as urllib3 has it
+    tries: int = 7  # failures in a row without progress: with the waits below, they take two minutes
+    first_wait: float = 2.0  # seconds; the first retry after a failure comes at once, as urllib3 does it
     longest_wait: float = 60.0
     longest_asked: float = 600.0  # a server that asks for more (Retry-After) is not waited for
     timeout: float = 60.0  # without a byte
 
 
 class _Retry(Retry):
-    """urllib3's policy of retries, which tells of each wait, and ends it when the download is stopped.
+    """urllib3's retry policy, which announces each wait, and ends it when the download is stopped.
 
     The same object counts the failures within a request, which requests hands to it, and those while its content is
-    read. Raises `DownloadError` where there have been too many, or another try would not help.
+    read. Raises `DownloadError` if there have been too many, or a retry would not help.
     """
 
     web: Web
-    what: str  # is asked for, for messages
+    what: str  # is requested, for messages
 
     def new(self, **changed: Any) -> _Retry:
         """A copy with other counts."""
@@ -83,7 +83,7 @@ class _Retry(Retry):
         *others: Any,
         **named: Any,
     ) -> _Retry:
-        """Count a failure and tell of the wait that follows."""
+        """Count a failure and announce the wait that follows."""
         patience = self.web.patience
         asked = self.get_retry_after(response) if response is not None else None
         trouble = str(error) if isinstance(error, TransientError) else _told(error, response, asked, patience.timeout)
@@ -98,7 +98,7 @@ class _Retry(Retry):
         return after
 
     def seconds(self, response: BaseHTTPResponse | None = None) -> float:
-        """How long to wait: as long as the server asks for, or the longer the more tries have failed."""
+        """How long to wait: as long as the server asks for, or longer with each failure."""
         asked = self.get_retry_after(response) if response is not None else None
         return self.get_backoff_time() if asked is None else asked
 
@@ -108,7 +108,7 @@ class _Retry(Retry):
             raise Cancelled
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
-        """Seconds that a server asks for; None where it does not, or not in a way that can be read."""
+        """Seconds that a server asks for; None if it does not, or not readably."""
         try:
             return super().get_retry_after(response)
         except urllib3_errors.InvalidHeader:
@@ -116,7 +116,7 @@ class _Retry(Retry):
 
 
 def _told(error: Exception | None, response: BaseHTTPResponse | None, asked: float | None, timeout: float) -> str:
-    """What went wrong with a request, in words. Raises `DownloadError` where another try would not help."""
+    """What went wrong with a request, in words. Raises `DownloadError` if a retry would not help."""
     if response is not None:
         wait = f" and asks to wait {asked:.0f} s" if asked is not None else ""
         return f"the server answers {f'{response.status} {response.reason or chr(32)}'.rstrip()}{wait}"
@@ -136,9 +136,9 @@ def _told(error: Exception | None, response: BaseHTTPResponse | None, asked: flo
 
 
 class Web:
-    """Asks servers; several threads may use it. Proxies and certificates come from the environment, as Requests has it.
+    """An HTTP client for several threads. Proxies and certificates come from the environment, as Requests takes them.
 
-    note: told in a sentence of each wait.
+    note: called with a sentence about each wait.
     """
 
     def __init__(self, patience: Patience | None = None, note: Callable[[str], None] = lambda text: None):
@@ -148,7 +148,7 @@ class Web:
         self._own = threading.local()  # a thread's session, and its count of failures in a row
 
     def stop(self) -> None:
-        """Let whoever waits or reads end with `Cancelled`."""
+        """Make threads that wait or read end with `Cancelled`."""
         self.stopped.set()
 
     def go_on(self) -> None:
@@ -157,9 +157,9 @@ class Web:
             raise Cancelled
 
     def persist(self, what: str, work: Callable[[], _Result], arrived: Callable[[], int] = lambda: 0) -> _Result:
-        """Do work that asks with `answer`, again after each `TransientError`, as often as patience has it.
+        """Do work that requests with `answer`, again after each `TransientError`, as often as patience allows.
 
-        arrived: how much there is by now; where that grows, the failures are counted anew. Raises `DownloadError`.
+        arrived: how much there is so far; when that grows, failures are counted from zero. Raises `DownloadError`.
         """
         self._own.retry = self._retry(what)
         while True:
@@ -185,11 +185,11 @@ class Web:
     def answer(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[requests.Response]:
         """The answer, of status 200, 206 or 416, with its content still to be read in the block; within `persist`.
 
-        Raises `TransientError` for what fails while the block reads, and `DownloadError` where no try would help.
+        Raises `TransientError` for failures while the block reads, and `DownloadError` if no retry would help.
         """
         import requests
 
-        if not hasattr(self._own, "session"):  # a session is no thing for two threads
+        if not hasattr(self._own, "session"):  # sessions are not thread-safe
             self._own.session = requests.Session()
         own = {"User-Agent": f"lesionflow/{__version__}", "Accept-Encoding": "identity"}  # sizes are of the content
         self.go_on()
@@ -209,7 +209,7 @@ class Web:
             raise DownloadError(f"{url}: cannot be requested ({type(error).__name__})") from error
 
     def json(self, url: str, what: str) -> Any:
-        """The JSON that a server answers with, tried as often as patience has it. Raises `DownloadError`."""
+        """The JSON that a server answers with, retried as often as patience allows. Raises `DownloadError`."""
 
         def ask() -> Any:
             with self.answer(url, {"Accept": "application/json"}) as response:
@@ -239,7 +239,7 @@ class PublishedFile:
 
     name: str
     url: str
-    size: int | None  # bytes; older installations do not tell it of tables
+    size: int | None  # bytes; older installations do not state it for tables
     digest: str  # `md5:...`, or another algorithm that hashlib knows
 
 
@@ -253,7 +253,7 @@ class Published:
     files: tuple[PublishedFile, ...]
 
     def find(self, name: str) -> PublishedFile:
-        """The file of a name, also `part1` for `part_1`; of a table, in whatever form. Raises `DownloadError`."""
+        """The file of a name, also `part1` for `part_1`, and a table in any form. Raises `DownloadError`."""
         for file in self.files:
             path = PurePosixPath(file.name)
             # The data set's own description writes some names without the underscores that others have.
@@ -270,7 +270,7 @@ def _plain(name: str) -> str:
 
 
 def read_listing(server: str, doi: str, web: Web) -> Published:
-    """Ask an installation what it has published under an identifier. Raises `DownloadError`."""
+    """List the files that an installation has published under an identifier. Raises `DownloadError`."""
     url = f"{server}/api/datasets/:persistentId/?persistentId={quote(doi, safe='')}"
     answer = web.json(url, f"the list of files of {doi}")
     try:

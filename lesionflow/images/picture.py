@@ -33,7 +33,7 @@ class Picture:
     image: Image.Image
     orientation: int = 1  # EXIF's: how the camera was held
     profile: bytes = b""  # the ICC profile of its numbers
-    note: str = ""  # what is to be said of it, in a report
+    note: str = ""  # the note about it in a report
     bits: int = 16  # of a sample, where the mode is I;16
     white_is_zero: bool = False  # of such samples
     gap: float = 2.0  # how many times the frame is averaged over whole pixels before it is scaled
@@ -47,7 +47,7 @@ def fit(picture: Picture, height: int, width: int) -> tuple[np.ndarray, str]:
     pixels
         (height, width, 3) uint8, in sRGB, upright.
     note
-        What is to be said of the image.
+        A note about the image, for reports.
     """
     if picture.orientation in ON_ITS_SIDE:
         height, width = width, height
@@ -105,7 +105,7 @@ def _exif_numbers(exif: bytes, directory: int | None = None) -> dict[int, int]:
             for entry in range(directory + 2, directory + 2 + 12 * count, 12):
                 tag, kind = struct.unpack_from(order + "HH", exif, entry)
                 numbers.setdefault(tag, *struct.unpack_from(order + _LETTERS.get(kind, "B"), exif, entry + 8))
-        except struct.error:  # broken; the pixels are none the worse for it
+        except struct.error:  # broken, which does no harm to the pixels
             pass
     return numbers
 

@@ -107,7 +107,7 @@ def _which(kind: str, data: bytes, image: Any) -> str:
     try:
         with quietly():  # the frames of a GIF are counted in another copy, as counting moves it on
             frames = getattr(_open(kind, data) if kind == "GIF" else image, "n_frames", 1)
-    except Exception:  # damage behind the first frame, which is none of this image
+    except Exception:  # damage behind the first frame does not concern this image
         return ""
     return f"frame {image.tell() + 1} of {frames}" if frames > 1 else ""
 
@@ -196,7 +196,7 @@ def _check_jpeg2000(data: bytes, mode: str, profile: bytes) -> tuple[bool, int]:
     if number not in _SPACES_OF_JP2 or profile[16:20] == b"CMYK":
         space_name = "CMYK" if profile else f"colour space {number}"
         raise ImageError("unsupported", f"JPEG 2000 of {space_name}; save it as PNG")
-    if number == 17 and count == 3:  # GDAL's, of bands that no one named
+    if number == 17 and count == 3:  # as GDAL writes bands without names
         raise ImageError("unsupported", "JPEG 2000 of three colours that calls itself grey; save it as PNG")
     if bits != {8} and mode != "I;16":
         if number == 16 and 8 <= components[0] < 16 and components == bytes([components[0], 1, 1]) * 3:
@@ -209,7 +209,7 @@ def _check_jpeg2000(data: bytes, mode: str, profile: bytes) -> tuple[bool, int]:
 
 
 def _reduce(image: Jpeg2KImageFile, data: bytes, width: int, height: int) -> int:
-    """JPEG 2000 holds halves of itself: have the smallest decoded that shows what the frame can show; says which."""
+    """Have the smallest of a JPEG 2000's resolutions decoded that has enough detail for the frame; says which."""
     check_pixels(*image.size, MAXIMUM_STORED_PIXELS)
     style = coding_style(data)
     most = data[style + 9] if 0 <= style < len(data) - 9 else 0  # its levels of decomposition
@@ -221,13 +221,13 @@ def _reduce(image: Jpeg2KImageFile, data: bytes, width: int, height: int) -> int
 
 
 def coding_style(data: bytes) -> int:
-    """Where a JPEG 2000 has the marker of its default coding style: ITU-T T.800, A.6.1; -1 without one."""
+    """The position of a JPEG 2000's marker for its default coding style: ITU-T T.800, A.6.1; -1 without one."""
     start = data.find(b"\xff\x4f\xff\x51")
     return data.find(b"\xff\x52", start) if start >= 0 else -1
 
 
 def check_codestream(data: bytes) -> None:
-    """Raise `ImageError` for what no encoder writes into a JPEG 2000, where its decoders see nothing wrong.
+    """Raise `ImageError` for bytes that no encoder writes into a JPEG 2000, about which decoders do not complain.
 
     More zeros in a row than a tile has packets, which may be empty; among the pixels what only a marker may be, which
     of 2,000 wrong bytes is nearly always one, and of 400 mostly: ITU-T T.800, A.1.
@@ -277,7 +277,7 @@ def _load_deep_jpeg2000(data: bytes, bits: int) -> Image.Image:
 
 
 def _profile_of_bmp(data: bytes) -> bytes:
-    """The ICC profile of a BMP's fifth kind of header, whose colours are said to be embedded."""
+    """The ICC profile of a BMP with the fifth kind of header, if that says that its profile is embedded."""
     if data[14:18] != b"\x7c\0\0\0" or data[70:74] != b"DEBM":
         return b""
     start, length = struct.unpack_from("<II", data, 126)
@@ -296,7 +296,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _picture_of_png(data: bytes) -> bytes:
-    """A PNG without what Pillow would refuse it for and the picture does not need: long texts, profiles, animations."""
+    """A PNG without chunks that Pillow would refuse and the picture does not need: long texts, profiles, animations."""
     kept = [
         data[start - 8 : end + 4]
         for kind, start, end in _chunks(data)
@@ -372,7 +372,7 @@ def _check_webp(data: bytes) -> None:
 
 
 def _in_header_of_jp2(data: bytes, box: bytes, kinds: tuple[int, ...] = ()) -> bytes:
-    """What a box in the header of a JPEG 2000 says, the first or that of some kinds: ITU-T T.800, I.5.3."""
+    """The content of a box in the header of a JPEG 2000, the first or that of some kinds: ITU-T T.800, I.5.3."""
     header = next(((start, end) for kind, start, end in boxes(data, 0, len(data)) if kind == b"jp2h"), (0, 0))
     for kind, start, end in boxes(data, *header):
         if kind == box and (not kinds or data[start] in kinds):
@@ -418,7 +418,7 @@ def _check_rows(data: bytes, image: Image.Image) -> None:
 
 
 def _png_bytes(data: bytes) -> int:
-    """Bytes that the pixels of a PNG file have before compression: a byte a row says how it is filtered."""
+    """Size of a PNG file's pixels before compression, with one byte per row for the filter."""
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     bits = data[24] * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[data[25]]
     passes = [(0, 0, 1, 1)]
@@ -435,7 +435,7 @@ def _png_bytes(data: bytes) -> int:
 
 
 def _scale_transparency(image: Any, bits: int) -> None:
-    """Have the colour that a PNG calls transparent in numbers of its own bits, as Pillow has its pixels."""
+    """Scale the transparent colour of a PNG to 8 bits, as Pillow scales its pixels."""
     colour = image.info.get("transparency")
     if bits == 16 and image.mode == "RGB" and isinstance(colour, tuple):
         image.info["transparency"] = tuple(value >> 8 for value in colour)

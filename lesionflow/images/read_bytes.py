@@ -31,7 +31,7 @@ def named_frame(path: str) -> tuple[str, int] | None:
 
 
 def read_named(source: str | os.PathLike[str] | bytes) -> tuple[bytes, int | None]:
-    """What `read_image_bytes` reads, and the frame that is asked for where the path names one and no file is called so.
+    """What `read_image_bytes` reads, and the frame that the path names, unless there is a file of that name.
 
     Raises what that raises.
     """
@@ -45,7 +45,7 @@ def read_named(source: str | os.PathLike[str] | bytes) -> tuple[bytes, int | Non
 
 
 def digest_of_image(data: bytes, frame: int | None) -> str:
-    """The SHA-256 of what `read_named` gives: frames of a file differ in it."""
+    """The SHA-256 of what `read_named` gives, which differs between frames of a file."""
     return hashlib.sha256(data if frame is None else data + b"#%d" % frame).hexdigest()
 
 
@@ -80,7 +80,7 @@ def _fetch(url: str) -> bytes:
 
     try:
         return read(Url.of(url), end=MAXIMUM_BYTES + 1)  # a byte more than `read_image_bytes` allows
-    except StoreError:  # no failure of this image
+    except StoreError:  # not a failure of this image
         raise
     except FileNotFoundError as error:
         raise ImageError("not_found", str(error.strerror)) from error

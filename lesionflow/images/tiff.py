@@ -31,12 +31,12 @@ _FILL_ORDER, _SAMPLES, _ROWS, _PLANAR, _COLOURS, _SUBDIRECTORIES, _EXTRA, _FORMA
 )  # fmt: skip
 _STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 273, 279, 322, 323, 324, 325
 _OLD_STREAM, _OLD_STREAM_BYTES, _ORIENTATION, _XMP = 513, 514, 274, 700
-# What libtiff and Pillow need of a page: they complain of others, and of what these hold in some files.
+# The tags of a page that libtiff and Pillow need; they complain about others, which some files fill wrongly.
 _OF_THE_PICTURE = frozenset({
     256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 332, 338, 339,
     347, *range(512, 522), 529, 530, 531, 532, _XMP,
 })  # fmt: skip
-# Struct's letters of kinds of numbers; of kind 5, two numbers, nobody asks.
+# Struct's letters for the types of numbers; type 5, two numbers, is not needed.
 _KINDS = {1: "B", 3: "H", 4: "I", 5: "Q", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
 _LONGER = (16, 18)  # kinds of 64 bits
 _HEADER = 8  # bytes
@@ -60,7 +60,7 @@ _RAW = (32803, 34892)
 _SIGNED = 2  # numbers that may be negative
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # by byte: the same bits from the other end
 _MAXIMUM_PAGES = 100
-# A first page that says nothing of itself is the preview of another that has its shape, is larger and looks like it.
+# A first page without a type is the preview of another that has its shape, is larger and looks like it.
 _PREVIEW, _ALIKE = 2, 12  # times as wide at least; grey levels at most, on average
 
 
@@ -301,7 +301,7 @@ def _check_jpeg(stream: bytes, tables: bytes) -> None:
 
 
 def _check_deflate(content: bytes, most: int) -> None:
-    """Libtiff stops when its rows are full, before the checksum."""
+    """Check a strip's checksum, which libtiff does not reach: it stops when its rows are full."""
     stream, total = zlib.decompressobj(), 0
     try:
         while content and total <= most:
@@ -328,7 +328,7 @@ def packbits_length(packed: bytes) -> int:
 
 
 class _ThroughLibtiff(TiffImageFile):
-    """Pillow leaves what is not compressed to decoders of its own, which mix up planes of 16 bits and sampled YCbCr."""
+    """Pillow decodes uncompressed pages itself, and mixes up planes of 16 bits and subsampled YCbCr."""
 
     @property
     def _compression(self) -> str:
@@ -348,7 +348,7 @@ def _load(data: bytes, page: _Page, changes: dict[int, int] | None = None) -> Im
     planes = _planes(page)
     if planes in (2, 5, 6):  # of which Pillow mixes up grey with alpha, and does not decode more than four
         raise ImageError("unsupported", f"{page.described}, in {planes} planes; save it as PNG")
-    if page.first(_FORMAT, 1) == _SIGNED:  # of those of 8 bits Pillow does not ask
+    if page.first(_FORMAT, 1) == _SIGNED:  # Pillow does not ask this for 8 bits
         raise ImageError("unsupported", f"{page.described}: numbers without a defined brightness")
     if page.first(_PHOTOMETRIC, 1) == 0 and page.first(_BITS, 1) == 16:
         # Pillow supports such pixels in little-endian files only; `Picture.white_is_zero` has their meaning.
@@ -380,7 +380,7 @@ def _load(data: bytes, page: _Page, changes: dict[int, int] | None = None) -> Im
 
 
 def _with_page_alone(data: bytes, page: _Page, changes: dict[int, int]) -> bytes:
-    """A file whose one directory is that of a page, with nothing but what the picture needs.
+    """A file with a single page, and only the tags that the picture needs.
 
     Its offsets have 32 bits, which is enough: Pillow 13 does not read big-endian ones of 64.
     """
@@ -418,9 +418,9 @@ def _listening() -> Iterator[list[str]]:
 
 @functools.cache
 def _listen() -> Callable[..., None] | None:
-    """Take libtiff's complaints, from the first TIFF file on; what other users of libtiff cause goes where it went.
+    """Collect libtiff's complaints, from the first TIFF file on; those of other users of libtiff go where they went.
 
-    Pillow has no way to ask for them. Where libtiff is linked into Pillow, as on Windows, they are not to be had.
+    Pillow has no way to ask for them. If libtiff is linked into Pillow, as on Windows, they are not available.
     """
     for library in native_libraries("PIL", "pillow.libs", "tiff"):
         with contextlib.suppress(AttributeError):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INPUT_COLUMN = "image"
-# What a server or a Spark worker has to have: a registered version names them, and brings lesionflow's code along.
+# What a server or a Spark worker has to install; a registered version lists these and includes lesionflow's code.
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "simplejpeg")
 BATCH_SIZE = 16  # images that go through the network at once, as in scoring on a processor
 
@@ -34,14 +34,14 @@ def output_columns(labels: LabelSet = HAM10000) -> dict[str, str]:
         **dict.fromkeys(probability_columns(labels.names), "double"),
         "malignant": "string",
         "refer": "string",
-        "error": "string",  # after the others, so that whoever counts columns finds those where they were
+        "error": "string",  # after the others, so that those keep their positions
         "status": "string",
         "model": "string",
     }
 
 
 class BundleModel:
-    """What `mlflow.pyfunc.load_model` wraps."""
+    """The model that `mlflow.pyfunc.load_model` wraps."""
 
     def __init__(self, predictor: Predictor):
         self.predictor = predictor
@@ -107,7 +107,7 @@ def _content(value: object) -> bytes:
         return bytes(value)
     if isinstance(value, str):
         text = value.partition(",")[2] if value.startswith("data:") else value
-        try:  # strictly: MLflow's own decoder passes over what is no base64, and so makes another file of it
+        try:  # strictly: MLflow's own decoder skips invalid characters, which would give another file
             return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
         except ValueError as error:
             raise ImageError("not_an_image", "the text is not base64 of a file") from error

@@ -70,7 +70,7 @@ class ReportTable:
         return np.array(words or [""], dtype=object)[codes]
 
     def numbers(self, name: str) -> np.ndarray | None:
-        """A further column of the scored images, (scored,) float64, NaN for what is none; None where it has none."""
+        """A further column of the scored images, (scored,) float64, NaN for missing values; None if there is none."""
         import pandas as pd
 
         if name not in self.rows.columns:
@@ -165,7 +165,7 @@ def _grouped_by(rows: pd.DataFrame, file: Path) -> str:
         return columns[0] if columns else ""
     if not {IMAGES, LESION} <= set(rows.columns):
         return ""
-    # Reports did not say it at first, and --group-by was for lesions then.
+    # Early reports did not say it; --group-by was only for lesions then.
     lesions = rows[LESION][[not is_missing_word(str(value)) for value in rows[LESION]]]
     return LESION if lesions.is_unique else ""
 
@@ -188,7 +188,7 @@ def label_set_of(report: ReportTable) -> LabelSet:
 
 
 def _ends_within_a_line(file: Path) -> bool:
-    """Whether a CSV lacks the last line's end, which a report always has; an edited one may lack it too."""
+    """Whether the last line of a CSV has no end, which a report always has; an edited one may not."""
     if file.suffix.lower() != ".csv":  # half a line of JSON and half a Parquet file cannot be read at all
         return False
     try:
@@ -294,9 +294,9 @@ def _indices(rows: pd.DataFrame, column: str, words: tuple[str, ...], file: Path
 
 
 def _malignant(diagnoses: tuple[str, ...], probabilities: np.ndarray, malignant: np.ndarray) -> tuple[str, ...]:
-    """Those diagnoses whose probabilities add up to the malignant one in every row.
+    """The diagnoses whose probabilities add up to the malignant one in every row.
 
-    Those of a built-in set with these names, if they do; few rows may fit several sets, and then there is no telling.
+    Those of a built-in set with these names, if they do; few rows may fit several sets, which leaves it undecided.
     """
     tolerance = 1e-6 * (len(diagnoses) + 1)  # each has six decimals
 

@@ -14,7 +14,7 @@ from lesionflow.options import FILES, MODELS, Config, option, range_told
 from lesionflow.yaml_files import read_yaml
 
 NO_LIMIT = math.inf
-_OPEN_ENDS = (("low", -NO_LIMIT), ("high", NO_LIMIT))  # of a value's limits, where only the other end is given
+_OPEN_ENDS = (("low", -NO_LIMIT), ("high", NO_LIMIT))  # the missing end of a value's limits
 _SHARES = ("share/", "failed", "expected_")  # what names of values from 0 to 1 begin with
 
 
@@ -27,8 +27,8 @@ def _limit(usual: float, high: float = NO_LIMIT, *, needed: bool = False) -> Any
 class Limits:
     """When a night raises an alarm.
 
-    A distance counts where it is larger than its limit, larger than that of any night of the reference from the others,
-    and no chance: its p-value, corrected for the number of the night's tests, is below `level`.
+    A distance counts if it exceeds its limit and that of any night of the reference from the others, and is not
+    chance: its p-value, corrected for the number of the night's tests, is below `level`.
     """
 
     # the chance that a night like the reference raises an alarm about any distance
@@ -38,11 +38,11 @@ class Limits:
     category: float = _limit(0.2, 1)  # the share of images that would have to change their category
     # times these limits, where the reference is the model's validation part
     from_validation: float = _limit(3.0, needed=True)
-    estimate: float = _limit(0.05, 1)  # how far an expected metric may fall below the reference's
+    estimate: float = _limit(0.05, 1)  # by how much an expected metric may fall below the reference's
     fewest_images: int = _limit(1, needed=True)  # in a night
     failed: float = _limit(0.05, 1)  # share of the images that could not be read
     values: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # lowest and highest, by a value's name
-    distances: Mapping[str, float] = field(default_factory=dict)  # of single values, in place of the three above
+    distances: Mapping[str, float] = field(default_factory=dict)  # of single values; they replace the three above
 
     def of_distance(self, name: str, usual: float) -> float:
         """The limit of a value's distance; usual: the default for its kind."""

@@ -1,7 +1,7 @@
 """The champion: the version behind an alias, set by the gates, by force or by a rollback.
 
-MLflow moves an alias without asking where it was. Two who move it at once would each believe to be the last, so a
-change is written into the history first, and whoever wrote one makes the alias agree with the last change there is.
+MLflow moves an alias without checking where it was. Two clients moving it at once would both believe they won, so a
+change is written into the history first, and then its author makes the alias agree with the last change there.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def challenge(
     written = record(name, challenger.number, how, f"{note} ({reason})" if note else reason, seen)
     settled = reconcile_alias(name)
 
-    # Changes between the look and the record: the gates have not been asked about the version of the last of them.
+    # Changes between the look and the record: the gates have not compared with the version of the last of them.
     unseen = [change for change in settled.changes if change not in seen.changes and change.sort_key < written.sort_key]
     other = unseen[-1].version if unseen else challenger.number
     if other != challenger.number and how == PROMOTED and settled.champion == challenger.number:
@@ -177,8 +177,8 @@ def roll_back(name: str, reason: str = "") -> Rollback:
 def reconcile_alias(name: str) -> ChampionState:
     """Make the alias agree with the last change, whoever wrote it.
 
-    Everyone who records a change ends with this. The last to move the alias has looked afterwards and found no later
-    change than its own, and who records one later moves it later: so the alias is where the last change says.
+    Every recorded change ends with this. The last client to move the alias has looked afterwards and found no later
+    change than its own, and later changes move it later: so the alias is where the last change says.
     """
     while True:
         state = read_state(name)

@@ -52,8 +52,8 @@ def check_installed(format: str, precision: str) -> None:
 def check_source(bundle: Path, card: Card, format: str) -> None:
     """Refuse a bundle that a format cannot be made from. Raises `BundleError`.
 
-    Of a `cnn` and of a network of another version it is known before any work that its weights are not read back out of
-    its graph.
+    The weights of a `cnn`, or of a network of another version, cannot be read from the graph, which is checked
+    before any work.
     """
     readable = card.network in NETWORKS and card.network != "cnn"
     if format in _BACKENDS and not readable and not (bundle / KERAS_FILE).is_file():
@@ -140,7 +140,7 @@ def _write_openvino(graph: bytes, file: Path, precision: str, samples: np.ndarra
             )  # fmt: skip
     try:
         openvino.save_model(model, str(file), compress_to_fp16=precision == FLOAT16)
-    except RuntimeError as error:  # where the disk is full, in the words of C++
+    except RuntimeError as error:  # a full disk, as a C++ exception
         raise OSError(errno.EIO, f"OpenVINO: {error}") from error
 
 
@@ -193,7 +193,7 @@ def whole_graph(card: Card, graph: bytes) -> onnx.ModelProto:
 
 
 def float16_graph(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Have a whole graph compute in half precision, the distance excepted, whose squares float16 cannot hold."""
+    """Convert a graph to half precision, except the distance, whose squares float16 cannot hold."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     kept = [node.name for node in _with_names(model).graph.node if _is_distance(node)]
@@ -204,7 +204,7 @@ def float16_graph(model: onnx.ModelProto) -> onnx.ModelProto:
 def int8_graph(model: onnx.ModelProto, samples: np.ndarray) -> onnx.ModelProto:
     """Quantise a whole graph's convolutions and products to int8; distance, calibration and softmax stay float32.
 
-    samples: (images, height, width, 3) uint8, which the ranges of values are taken from.
+    samples: (images, height, width, 3) uint8, which the value ranges are measured on.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
@@ -225,7 +225,7 @@ def int8_graph(model: onnx.ModelProto, samples: np.ndarray) -> onnx.ModelProto:
         onnx.save(_with_names(model), plain)
         quant_pre_process(plain, folded, skip_symbolic_shape=True)  # constants that are kept as float16 are widened
         kept = [node.name for node in onnx.load(folded).graph.node if _is_distance(node)]
-        with logging_at(logging.ERROR, logging.root):  # it advises on the root logger to do what was just done
+        with logging_at(logging.ERROR, logging.root):  # it logs advice to do what was just done
             quantize_static(
                 folded, quantised, Samples(), per_channel=True, activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8, nodes_to_exclude=kept,
@@ -235,7 +235,7 @@ def int8_graph(model: onnx.ModelProto, samples: np.ndarray) -> onnx.ModelProto:
 
 
 def _with_names(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Give every node a name: what is left alone is told by names."""
+    """Give every node a name: nodes to leave unchanged are given by name."""
     for index, node in enumerate(model.graph.node):
         node.name = node.name or f"node_{index}"
     return model

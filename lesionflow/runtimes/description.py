@@ -1,4 +1,4 @@
-"""What lies beside a file for another runtime: all that is known of it as JSON, and a README with code that runs it.
+"""The files beside one for another runtime: JSON with all that is known about it, and a README with code to run it.
 
 For the Hugging Face hub, a bundle's card gets the metadata that the hub reads.
 """
@@ -41,7 +41,7 @@ _IMPORTS = {
 
 
 def left_out(format: str) -> list[str]:
-    """Return what a file of a format lacks that the bundle has, a sentence each."""
+    """Return what the bundle has and a file of a format lacks, one sentence each."""
     told = [
         "No averaging over turns (`--tta`) and no decoding of image files: DICOM, colour profiles and what is checked "
         "of damaged files are lesionflow's.",
@@ -189,7 +189,7 @@ def eval_results(card: Card) -> list[EvalResult]:
 
 
 def tested_on(card: Card) -> str:
-    """The data set of the test part, by the field's name for it where the name of its folder tells it."""
+    """The data set of the test part, by its usual name if the name of its folder reveals it."""
     if card.demo:
         return "lesionflow demo"
     sources = [source["name"] for source in card.training.get("sources", ()) if source["images"].get("test")]

@@ -54,7 +54,7 @@ def compare_answers(bundle: Predictions, artifact: Predictions, of: str, limits:
 
 
 def check_parity(parity: Parity) -> None:
-    """Raise `ReportError` where a file's answers are farther from its bundle's than was allowed."""
+    """Raise `ReportError` if a file's answers differ from its bundle's by more than is allowed."""
     found = [
         f"{what} {value:.4g}, at most {most:g} is allowed ({name})"
         for what, value, most, name in (
@@ -72,7 +72,7 @@ def check_parity(parity: Parity) -> None:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a precision costs on labelled images: metrics with 95 % intervals from a bootstrap over lesions."""
+    """The cost of a precision on labelled images: metrics with 95 % intervals from a bootstrap over lesions."""
 
     images: int
     of: str  # which images
@@ -80,7 +80,7 @@ class Cost:
     artifact: dict[str, Estimate]
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """By metric its words, and the values of bundle and file."""
+        """For each metric its name in words, and the values of bundle and file."""
         return [
             (_words(name), with_interval(self.bundle.get(name)), with_interval(self.artifact.get(name)))
             for name in (*MEASURED, "stability")
@@ -147,7 +147,7 @@ def without_ranges(images: LabelledPixels) -> tuple[LabelledPixels, np.ndarray]:
 
 
 def as_json(found: Parity | Cost | None) -> Any:
-    """The fields as strict JSON has them, where too few lesions are behind an interval null; None stays None."""
+    """The fields as strict JSON, with null for an interval of too few lesions; None stays None."""
     return json.loads(json.dumps(found and dataclasses.asdict(found)), parse_constant=lambda _: None)
 
 
@@ -155,12 +155,12 @@ _LEAST = 1e-9  # probability: int8 has zeros, which have no logarithm
 
 
 class RuntimePredictor(Predictor):
-    """What a file for another runtime says, decided and measured as a bundle's `Predictor` decides it."""
+    """Predictions of a file for another runtime, decided and measured as a bundle's `Predictor` does."""
 
     def __init__(self, card: Card, run: Run):
         self.card, self.run = card, run
         self.averaged, self.device = False, "cpu"
-        self.threads = 2  # not 1, with which batches would be run beside each other: not every runtime takes that
+        self.threads = 2  # not 1, with which batches would run in parallel: not every runtime supports that
         # The file has applied temperature and offsets already.
         self.calibration = dataclasses.replace(
             card.calibrations[SINGLE], temperature=1.0, logit_offsets=(0.0,) * len(card.labels)

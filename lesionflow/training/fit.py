@@ -95,7 +95,7 @@ class Examples:
     labels: np.ndarray  # (images,) int64
     split: Split
     classes: int = len(HAM10000)  # how many diagnoses there are
-    # Targets of the training images instead of their labels: (train, classes) float32 shares.
+    # Targets that replace the labels of the training images: (train, classes) float32 shares.
     soft_targets: np.ndarray | None = None
 
 
@@ -111,7 +111,7 @@ def fit(
 ) -> Fitted:
     """Train the network of a resolved configuration on the training part; the validation part picks the epoch.
 
-    `on_epoch` is called after every epoch; `checkpoints` says what becomes of the state after it, and where to go on
+    `on_epoch` is called after every epoch; `checkpoints` says what happens to the state after it, and where to resume
     from. start: weights to start from; None: ImageNet's for an EfficientNet, random ones for the others.
     Raises `TrainingError` where the loss stops being a number, memory runs out, or the checkpoint is another's.
     """
@@ -195,12 +195,12 @@ def _views(config: TrainingConfig) -> int:
 def _steps(config: TrainingConfig, images: int) -> tuple[int, int]:
     """How many images a step has, and how many steps an epoch."""
     batch_size = devices.divisible(min(config.batch_size, images), devices.device_count() * _views(config))
-    steps = images // batch_size  # what is left over stays out, so that all steps have one shape
+    steps = images // batch_size  # the rest is left out, so that all steps have the same shape
     return batch_size, steps - steps % devices.steps_at_once(steps)
 
 
 def _learner(config: TrainingConfig, network: keras.Model, store: PixelStore) -> keras.Model:
-    """The network and what only training needs around it."""
+    """The network, and the layers around it that only training needs."""
     rows, kept = store.input(), keras.Input((), dtype="float32")
     changing = Augmentation(config.augmentation, config.quality, seed=config.seed)
     images = changing(store.images(rows))  # (batch, height, width, 3)
@@ -251,7 +251,7 @@ def _number_format(precision: str) -> Iterator[None]:
 def _sampled(
     config: TrainingConfig, labels: np.ndarray, soft_targets: np.ndarray, batch_size: int, steps: int
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """What every step of the training shows, drawn beforehand.
+    """The images of every training step, drawn beforehand.
 
     labels: of the training part, (images,) int64, by which it is sampled; soft_targets: (images, classes).
     Returns indices, int32, and the share that each image keeps when it is blended with the one before it in its batch,

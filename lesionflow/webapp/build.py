@@ -97,7 +97,7 @@ def write_page(folder: Path, label: str, card: Card, graph: bytes, archive: byte
 
 
 def model_facts(label: str, card: Card) -> dict[str, Any]:
-    """Return what the page needs of a model: its diagnoses, and what turns outputs into probabilities and calls."""
+    """Return what the page needs to know about a model: its diagnoses, calibration and thresholds."""
     calibration = card.calibrations[SINGLE]
     labels = card.labels
     return {
@@ -148,7 +148,7 @@ def _ours(name: str) -> bytes:
 
 
 def _constant(name: str, value: Any) -> bytes:
-    """A script that does nothing but name a value."""
+    """A script that only assigns a value to a name."""
     return f"const {name} = {json.dumps(value)};\n".encode()
 
 
@@ -193,7 +193,7 @@ def _readme(label: str, card: Card) -> str:
 
 
 def _service_worker(written: dict[str, bytes]) -> bytes:
-    """The script that keeps the page's files; another content is another version, so that a new page replaces it."""
+    """The script that caches the page's files, with a digest as version, so that a new page replaces it."""
     kept = [name for name in WEB_FILES if name in (*PAGE_FILES, WORKER, RUNTIME_FILE, MODEL, MANIFEST)]
     digest = hashlib.sha256(b"".join(hashlib.sha256(written[name]).digest() for name in kept)).hexdigest()[:16]
     script = _ours(SERVICE_WORKER).decode().removeprefix('"use strict";\n')

@@ -54,7 +54,7 @@ RUNTIME = Package(
 
 
 def fetch_package(package: Package, cache: Path, given: Path | None = None) -> bytes:
-    """Return the verified archive of a package, downloaded where it is not in the cache.
+    """Return the verified archive of a package, downloaded if it is not in the cache.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def fetch_package(package: Package, cache: Path, given: Path | None = None) -> b
     if given is not None:
         return _read_given(package, given)
     import pooch
-    import requests  # every command would else wait for it
+    import requests  # not at the top: every command would wait for it
 
     elsewhere = f"'npm pack {package.name}@{package.version}' and name it: --runtime {package.file}"
     download = pooch.HTTPDownloader(timeout=TIMEOUT)
@@ -96,7 +96,7 @@ def fetch_package(package: Package, cache: Path, given: Path | None = None) -> b
 
 
 def read_members(archive: bytes, names: tuple[str, ...]) -> dict[str, bytes]:
-    """Read files of an archive by their names within the package. Raises `DownloadError` where one is missing."""
+    """Read files of an archive by their names within the package. Raises `DownloadError` if one is missing."""
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as opened:
         found = {}
         for name in names:

@@ -30,7 +30,7 @@ from lesionflow.errors import UsageError
 DEMO_PREFIX = "DEMO_"
 COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 SHARES = {"akiec": 0.033, "bcc": 0.051, "bkl": 0.11, "df": 0.0115, "mel": 0.111, "nv": 0.67, "vasc": 0.014}
-SHARE_OF_MIXTURES = 0.05  # of all names together that none of the seven stands for
+SHARE_OF_MIXTURES = 0.05  # of all names together that none of the seven represents
 IMAGES_A_LESION = 1.3
 FEWEST_LESIONS, FEWEST_IMAGES = 4, 6  # of each kind, so that every split can have every diagnosis
 
@@ -45,7 +45,7 @@ SEXES = {"male": 54, "female": 45, "unknown": 1}
 SITES = {"back": 20, "lower extremity": 18, "trunk": 14, "upper extremity": 11, "abdomen": 10, "face": 6}
 SITES |= {"chest": 5, "foot": 3, "neck": 2, "unknown": 2, "scalp": 1, "hand": 1, "ear": 1, "genital": 1}
 SITES |= {"acral": 1}
-SITES_OF_KIND = {  # what a kind has more or less of than SITES says
+SITES_OF_KIND = {  # where a kind differs from SITES
     "akiec": {"face": 35, "scalp": 8, "hand": 6, "ear": 3, "abdomen": 3, "trunk": 4},
     "bcc": {"face": 22, "scalp": 5, "neck": 6, "abdomen": 5, "foot": 1},
     "bkl": {"face": 26, "scalp": 4},
@@ -55,11 +55,11 @@ SITES_OF_KIND = {  # what a kind has more or less of than SITES says
 
 @dataclass(frozen=True)
 class Look:
-    """What lesions of a name look like."""
+    """The look of a name's lesions."""
 
     body: str  # the one of the seven whose size, colours and patients it has
     marks: str  # the one of the seven whose structures it has
-    share: float  # of the set's images; the most frequent name has what is left
+    share: float  # of the set's images; the most frequent name gets the rest
 
 
 def draw_demo_set(folder: Path, images: int = 900, seed: int = 0, label_set: LabelSet = HAM10000) -> None:
@@ -105,7 +105,7 @@ def draw_demo_set(folder: Path, images: int = 900, seed: int = 0, label_set: Lab
         try:
             for part in parts:
                 part.mkdir(parents=True)
-            # numpy and Pillow let go of the interpreter lock while they work, so threads are enough.
+            # numpy and Pillow release the interpreter lock while they work, so threads are enough.
             with ThreadPoolExecutor(usable_cores()) as pool:
                 table = [COLUMNS, *(row for rows in pool.map(draw, lesions) for row in rows)]
             with (unfinished / "HAM10000_metadata.csv").open("w", newline="", encoding="utf-8") as file:
@@ -118,13 +118,13 @@ def draw_demo_set(folder: Path, images: int = 900, seed: int = 0, label_set: Lab
 
 
 def looks_of(label_set: LabelSet) -> dict[str, tuple[Look, ...]]:
-    """What lesions of each name look like: as those of the seven that its words mean, or as a mixture of two.
+    """The look of each name's lesions: that of the one of the seven that its words mean, or a mixture of two.
 
     No look stands for two names.
     """
     meant = {name: _meant((name, label_set.full_names[name])) for name in label_set.names}
     taken = {kind for kinds in meant.values() for kind in kinds}
-    for name, kinds in meant.items():  # what a name itself says counts before what its other words say
+    for name, kinds in meant.items():  # the name itself takes precedence over its other words
         if not kinds:
             meant[name] = [kind for kind in _meant(label_set.aliases.get(name, ())) if kind not in taken]
             taken.update(meant[name])
@@ -152,7 +152,7 @@ def _drawn(looks: tuple[Look, ...], random: Generator) -> Look:
 
 
 def plan_lesions(images: int, seed: int, shares: Mapping[str, float] = SHARES) -> dict[int, tuple[str, list[int]]]:
-    """Decide which lesions there are: by lesion number, the name and the numbers of its images."""
+    """Draw the lesions: for each lesion number, the name and the numbers of its images."""
     common = max(shares, key=shares.__getitem__)
     wanted = {name: max(FEWEST_IMAGES, round(share * images)) for name, share in shares.items()}
     wanted[common] += images - sum(wanted.values())

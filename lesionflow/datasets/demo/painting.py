@@ -168,7 +168,7 @@ def cloud(random: Generator, cells: int, side: int = SPOT) -> np.ndarray:
 def blend(spot: Spot, colour: np.ndarray, alpha: np.ndarray) -> None:
     """Lay a colour over a spot, as opaque as alpha (SPOT, SPOT) says."""
     change = colour - spot.canvas
-    change *= alpha  # in place, as are others here: threads hold each other up when they ask for memory
+    change *= alpha  # in place, like others here: threads slow each other down when they allocate memory
     spot.canvas[:] += change
 
 
