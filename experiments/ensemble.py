@@ -1,9 +1,9 @@
-"""What the average of several models is worth, on validation: the members, their average, how it differs from the best.
+"""Compare the average of several models with its members on validation, and with the best of them.
 
     python experiments/ensemble.py models:/lesionflow/1 models:/lesionflow/2 ./another-bundle
 
-All have to be of the same data and split. Nothing is trained, and the images are not needed: a bundle holds what its
-model says of the validation part. The test part is never looked at.
+All need the same data and split. Nothing is trained, and the images are not needed: a bundle contains its model's
+predictions for the validation part. The test part is never looked at.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How images of a lesion are best pooled, on lesions of HAM10000 with several images that a model was not trained on.
+"""Compare ways to pool the images of a lesion, on lesions of HAM10000 that a model was not trained on.
 
     python experiments/pooling.py MODEL /path/to/HAM10000
 

@@ -2,8 +2,8 @@
 
     python experiments/run.py ablation --data /path/to/HAM10000 --seeds 0 1 2
 
-A trial that was run with that seed and these settings on that data is not run again, so a group can be run in pieces;
-one whose settings were others, as when a default has changed since, is no longer in the table. The split is the one of
+A trial that has run with the same seed, settings and data is not run again, so a group can be run in pieces;
+one with other settings, for example because a default has changed, is no longer in the table. The split is that of
 seed 0 for all seeds: seeds are of the weights, the sampler and the augmentation. The test part is never looked at.
 """
 

@@ -1,6 +1,6 @@
-"""The recipe that lesionflow answers: a plain network, rare diagnoses duplicated in memory, no augmentation.
+"""The recipe that lesionflow improves on: a plain network, rare diagnoses duplicated in memory, no augmentation.
 
-As student notebooks on HAM10000 do it, but for one thing: here the split is by lesion and comes first.
+Student notebooks on HAM10000 do it like this, with one exception: here the split is by lesion and comes first.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Build the release and use it as a newcomer does: the wheel alone, in a bare virtual environment.
+"""Build the release and use it like a new user: the wheel alone, in a bare virtual environment.
 
     pip install build twine
     python scripts/check_wheel.py [FOLDER]
 
 FOLDER, dist unless given, gets the wheel and the source archive. Fails where `twine check` complains, the wheel is
-larger than slow lines should carry, or the README's command for scoring does not work with nothing but the wheel.
+too large for slow connections, or the README's command for scoring does not work with nothing but the wheel.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
     python scripts/lowest_versions.py --newest   # the newest releases
 
 The main job is what a user does first: draw the demo set, describe it, train, score, evaluate, explain, compare, and
-look at the history and the installation. Fails where anything of it does. Needs the network and a few minutes.
+look at the history and the installation. Fails if any step does. Needs the network and a few minutes.
 """
 
 from __future__ import annotations

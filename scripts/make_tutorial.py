@@ -1,9 +1,9 @@
-"""Run the commands of docs/tutorial.md, in order, and write what they said and what there was to see into the page.
+"""Run the commands of docs/tutorial.md, in order, and write their output and screenshots into the page.
 
     python scripts/make_tutorial.py [FOLDER]
 
 It takes some minutes, and needs the extra `dev` and Chromium with its driver (apt-get install chromium-driver).
-FOLDER is an empty one to run them in, if it is to be kept. Everything is drawn: no picture of the page shows a person.
+FOLDER is an empty folder to run them in and keep. All images are synthetic: no picture on the page shows a person.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Run the tests of the ways around MLflow against every release of MLflow from the floor on.
+"""Run the tests of the workarounds for MLflow against every release of MLflow from the floor on.
 
     python scripts/mlflow_versions.py            # 3.17.0, 3.17.1, 3.17.2, 3.18.0
     python scripts/mlflow_versions.py 3.19.0
 
 Each release is installed into an environment of its own on top of this one, which needs a package index. Parts of a
-release that the index does not have (3.18.0 came without its mlflow-skinny) are those of this environment.
+release that the index lacks (3.18.0 came without its mlflow-skinny) are taken from this environment.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Put a finished bundle where `--model pretrained` finds it:  scripts/ship_pretrained.sh BUNDLE
 #
-# Graph, card, digests of the training part and model card, as training wrote them and nothing else; only if the tests find them fit to ship: whole,
+# Graph, card, digests of the training part and model card, as training wrote them; only if they pass the tests: complete,
 # small enough, measured, with the data's licence on the card, and trained with the options of train_pretrained.sh.
 set -euo pipefail
 

@@ -4,12 +4,12 @@
 #   scripts/train_pretrained.sh /path/to/HAM10000 /path/to/isic_extra WORK
 #
 # HAM10000 at 256 x 192 pixels or more; isic_extra.csv lists images of BCN_20000, ISIC 2017 and MSK with the columns path,
-# diagnosis, lesion_id, age, sex, localization and source. WORK keeps what is done: run again, it goes on after the last
+# diagnosis, lesion_id, age, sex, localization and source. WORK keeps the progress: run again, it resumes after the last
 # whole epoch. Needs the extras `train` and `imagenet`, and pytest; three hours of one CPU core. Python is the one on the
 # PATH; PYTHON names another.
 set -euo pipefail
 
-# All that the result depends on, whatever the defaults become; a test compares it with the shipped card.
+# Everything that the result depends on, in case defaults change; a test compares it with the shipped card.
 # What all stages have in common:
 common=(
   --model efficientnet
@@ -35,7 +35,7 @@ common=(
   --call 0.6
   --seed 0
 )
-# First, small images of all sources, which many of them only are:
+# First, small images of all sources, since many are not larger:
 first=(
   --image-size 96
   --epochs 3
@@ -45,7 +45,7 @@ first=(
   --start-from imagenet
   --last-layer refitted
 )
-# Then larger, with half of the lesions of the source of which only small images are there:
+# Then larger ones, with half of the lesions of the source that has only small images:
 second=(
   --image-size 128
   --epochs 12
@@ -56,7 +56,7 @@ second=(
   --last-layer kept
   --mirrored true
 )
-# Sharper than they will be scored, with the other half:
+# Larger than they will be scored, with the other half:
 third=(
   --image-size 184
   --epochs 8
@@ -66,7 +66,7 @@ third=(
   --start-from second
   --last-layer kept
 )
-# Of the size that is scored, until the loss no longer falls:
+# At the size that is scored, until the loss no longer falls:
 fourth=(
   --image-size 160
   --epochs 18
@@ -85,7 +85,7 @@ fi
 here="$(realpath "$(dirname "$0")")" work="$(realpath -m "$3")"
 export PYTHON="${PYTHON:-python3}" PYTHONPATH="$here/..${PYTHONPATH:+:$PYTHONPATH}"
 mkdir -p "$work"
-# By these names, since the card keeps what --data was, and where it lies on some machine is nobody's business.
+# Links with these names, since the card records --data, and the paths of this machine are nobody's business.
 ln -sfn "$(realpath "$1")" "$work/HAM10000"
 ln -sfn "$(realpath "$2")/images" "$work/images"
 cd "$work"
@@ -100,7 +100,7 @@ tr -d '\r' <"$2/isic_extra.csv" | awk -F, -v OFS=, '
   digit % 2 == 0 || $column["source"] == "ISIC 2017" { print >"isic_other_half.csv" }
   BEGIN { files["heldout.csv"]; files["isic_extra.csv"]; files["isic_half.csv"]; files["isic_other_half.csv"] }'
 
-# stage NAME OPTION ...: train in a store of its own, or go on there; leaves the bundle in WORK/NAME.
+# stage NAME OPTION ...: train in a store of its own, or resume there; leaves the bundle in WORK/NAME.
 stage() {
   local name=$1 run=
   shift

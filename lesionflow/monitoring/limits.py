@@ -156,23 +156,23 @@ class MonitorConfig(Config):
 
     reference: str | None = option(
         None,
-        "A model, whose validation part the nights are compared with as well, or a report.",
+        "Also compare the nights with a report, or with the validation part of a model.",
         kind=str, metavar="MODEL|REPORT", unset="the first nights alone", group=COMPARISON,
         completes=(FILES, "pretrained", MODELS),
     )  # fmt: skip
     reference_nights: int = option(
-        14, "How many of the first nights the others are compared with.", low=1, high=366, group=COMPARISON
+        14, "Number of first nights that the others are compared with.", low=1, high=366, group=COMPARISON
     )
     limits: str | None = option(
-        None, "YAML file with limits from which a night raises an alarm.", kind=str, metavar="FILE",
-        completes=(FILES,), unset="those that 'Watch the nights' lists", group=COMPARISON,
+        None, "YAML file with the limits beyond which a night raises an alarm.", kind=str, metavar="FILE",
+        completes=(FILES,), unset="the limits listed in 'Watch the nights'", group=COMPARISON,
     )  # fmt: skip
     images: int = option(
-        0, "How many images of each night to measure: size, light, colours, sharpness, format, camera.",
+        0, "Number of images of each night to measure: size, light, colours, sharpness, format, camera.",
         low=0, high=100_000, group=COMPARISON,
     )  # fmt: skip
     registered_model: str | None = option(
-        None, "Say on the page who is champion of this registered model, and since when.", kind=str, metavar="NAME",
+        None, "Name the champion of this registered model on the page, and since when it is.", kind=str, metavar="NAME",
         unset="say nothing", group="MLflow",
     )  # fmt: skip
     overwrite: bool = option(False, "Replace an earlier page and its JSON.")
