@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import struct
@@ -25,9 +26,9 @@ from lesionflow.images.limits import MAXIMUM_STORED_PIXELS, check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, joined
 from lesionflow.images.quiet import quietly
 
-_PICTURE_OF_PNG = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf")
-_TURNS_OF_PNG = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # texts that say how the camera was held
-_LONGEST_TEXT = 2**17  # bytes, packed: Pillow 13 refuses a file for 1 MiB of text
+_PICTURE_OF_PNG = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_TEXTS_OF_PNG = (b"tEXt", b"zTXt", b"iTXt")
+_LONGEST_TEXT = 2**26  # bytes, unpacked
 _UNSPECIFIED = 2  # of what cICP says in numbers
 _SPACES_OF_JP2 = (16, 17, 18)  # sRGB, grey and YCbCr of it
 _WITHOUT_CODESTREAM = {b"ftbl": "in fragments", b"mhdr": "a document of several layers", b"moov": "a film"}
@@ -93,13 +94,13 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         if said := complaint(data, items):
             raise ImageError("damaged", said)
         if kind == "AVIF" and (part := clean_aperture(items, *image.size)):
-            return Picture(image.crop(part), _orientation(image), profile, note)
+            return Picture(image.crop(part), _orientation(kind, data, image), profile, note)
     elif screen and "transparency" not in image.info and screen != (0, 0, *image.size):
         # The area outside the first frame has no colour, and Pillow fills it with the first of the palette.
         part = image.convert("RGB").crop(screen)
         image = Image.new("RGB", image.size)
         image.paste(part, screen[:2])
-    return Picture(image, _orientation(image), profile, note)
+    return Picture(image, _orientation(kind, data, image), profile, note)
 
 
 def _which(kind: str, data: bytes, image: Any) -> str:
@@ -118,10 +119,7 @@ def size_with_pillow(kind: str, data: bytes) -> tuple[int, int]:
     size = image.size
     if kind == "AVIF" and (part := clean_aperture(read_items(data), *size)):
         size = part[2] - part[0], part[3] - part[1]
-    if kind == "PNG" and any(words in data for words in (b"eXIf", b"tiff:Orientation")):
-        check_pixels(*image.size)
-        image.load()  # they may stand behind the pixels
-    return size[::-1] if _orientation(image) in ON_ITS_SIDE else size
+    return size[::-1] if _orientation(kind, data, image) in ON_ITS_SIDE else size
 
 
 def _open(kind: str, data: bytes) -> Any:
@@ -150,15 +148,12 @@ def _open(kind: str, data: bytes) -> Any:
     return image
 
 
-def _orientation(image: Any) -> int:
-    """The orientation; for a loaded PNG, even if it is stored after the pixels."""
-    exif, xmp = image.info.get("exif") or b"", image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
-    if image.format in ("AVIF", "HEIF"):  # only irot and imir count, which their decoders leave in EXIF
-        xmp = b""
-    if "Raw profile type exif" in image.info:
-        with quietly():
-            return int(image.getexif().get(0x0112, 1))
-    return exif_orientation(exif.removeprefix(b"Exif\0\0"), xmp if isinstance(xmp, bytes) else xmp.encode())
+def _orientation(kind: str, data: bytes, image: Any) -> int:
+    if kind == "PNG":
+        return _orientation_of_png(data)
+    exif, xmp = image.info.get("exif") or b"", image.info.get("xmp") or b""
+    # Of AVIF and HEIC only irot and imir count, which their decoders leave in EXIF.
+    return exif_orientation(exif.removeprefix(b"Exif\0\0"), b"" if kind in ("AVIF", "HEIF") else xmp)
 
 
 def _open_avif(file: io.BytesIO) -> Image.Image:
@@ -296,13 +291,37 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _picture_of_png(data: bytes) -> bytes:
-    """A PNG without chunks that Pillow would refuse and the picture does not need: long texts, profiles, animations."""
-    kept = [
-        data[start - 8 : end + 4]
-        for kind, start, end in _chunks(data)
-        if kind in _PICTURE_OF_PNG or (data.startswith(_TURNS_OF_PNG, start) and end - start < _LONGEST_TEXT)
-    ]
-    return data[:8] + b"".join(kept)
+    """A PNG without chunks that Pillow would refuse and the pixels do not need: texts, profiles, animations."""
+    return data[:8] + b"".join(
+        data[start - 8 : end + 4] for kind, start, end in _chunks(data) if kind in _PICTURE_OF_PNG
+    )
+
+
+def _orientation_of_png(data: bytes) -> int:
+    """The orientation, in front of the pixels or behind them: of eXIf or EXIF in a text or, failing that, of XMP."""
+    found: dict[bytes, tuple[bytes, bytes]] = {}  # by keyword: the kind of text, and what follows
+    exif = b""
+    for kind, start, end in _chunks(data):
+        if kind == b"eXIf":
+            exif = data[start:end]
+        elif kind in _TEXTS_OF_PNG:
+            keyword, _, content = data[start:end].partition(b"\0")
+            found[keyword] = kind, content
+    if not exif and b"Raw profile type exif" in found:
+        digits = b"".join(_text_of_png(*found[b"Raw profile type exif"]).split(b"\n")[3:])  # behind its name and length
+        with contextlib.suppress(ValueError):
+            exif = bytes.fromhex(digits.decode("latin-1"))
+    xmp = _text_of_png(*found.get(b"XML:com.adobe.xmp", (b"", b"")))
+    return exif_orientation(exif.removeprefix(b"Exif\0\0"), xmp)
+
+
+def _text_of_png(kind: bytes, content: bytes) -> bytes:
+    """A text from what follows its keyword: ISO/IEC 15948, 11.3.4."""
+    if kind == b"iTXt":
+        packed, content = content[:1] == b"\1", content[2:].split(b"\0", 2)[-1]  # behind two flags and the language
+    else:
+        packed, content = kind == b"zTXt", content[kind == b"zTXt" :]
+    return _unpacked(content, _LONGEST_TEXT) if packed else content
 
 
 def _check_png(data: bytes) -> tuple[bytes, str, bool]:
@@ -335,10 +354,10 @@ def _check_png(data: bytes) -> tuple[bytes, str, bool]:
     return gamma_profile(found[b"gAMA"], found.get(b"cHRM", b"")), note, narrow
 
 
-def _unpacked(packed: bytes) -> bytes:
-    """The decompressed profile, or bytes that are not one."""
+def _unpacked(packed: bytes, most: int = MAXIMUM_PROFILE) -> bytes:
+    """The decompressed profile or text, or bytes that are neither."""
     try:
-        return zlib.decompressobj().decompress(packed, MAXIMUM_PROFILE + 1) or b"empty"
+        return zlib.decompressobj().decompress(packed, most + 1) or b"empty"
     except zlib.error:
         return b"cannot be unpacked"
 
@@ -396,9 +415,7 @@ def _in_order(image: Image.Image, definition: bytes) -> Image.Image:
 def _full_range(image: Image.Image) -> Image.Image:
     """A PNG whose samples are from 16 to 235, as in films, in colours from 0 to 255."""
     if image.mode.startswith("I;16"):
-        exif = image.info.get("exif", b"")
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        image.info["exif"] = exif
     image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     wider = [round(min(max((value - 16) * 255 / 219, 0), 255)) for value in range(256)]
     return image.point(wider * 3 + list(range(256)) * (image.mode == "RGBA"))

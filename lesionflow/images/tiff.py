@@ -43,6 +43,7 @@ _HEADER = 8  # bytes
 _REDUCED, _MASK = 1, 4
 _NONE, _OLD_JPEG, _JPEG, _PACKBITS = 1, 6, 7, 32773
 _DEFLATE = (8, 32946)
+_OF_COMPRESSION = dict.fromkeys(range(512, 522), _OLD_JPEG) | {_JPEG_TABLES: _JPEG}  # elsewhere they are of a preview
 # Zeros that are no pixels, by compression: LZW was seen to write 4 in a row; Zstandard keeps a block of 128 KiB as it
 # is where packing saves less than 2 KiB of it, as noise with a row of black. Others have checksums.
 _HOLES = {5: bytes(16), 50000: bytes(2100)}
@@ -196,8 +197,9 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
             values[tag] = struct.unpack_from(f"{order}{number}{letter}", data, first)
         if tag in _OF_THE_PICTURE and first + size <= len(data) and (tag != _XMP or letter == "B"):
             entries[tag] = kind, number, data[first : first + size]
-    if not 0 < (values.get(_ORIENTATION) or (1,))[0] <= 8:
-        del values[_ORIENTATION], entries[_ORIENTATION]
+    for tag, most in ((_ORIENTATION, 8), (_FILL_ORDER, 2)):
+        if not 0 < (values.get(tag) or (1,))[0] <= most:
+            del values[tag], entries[tag]
     return _Page(values, entries, texts.get(_PROFILE, b""), texts.get(_JPEG_TABLES, b"")), following
 
 
@@ -384,13 +386,18 @@ def _with_page_alone(data: bytes, page: _Page, changes: dict[int, int]) -> bytes
 
     Its offsets have 32 bits, which is enough: Pillow 13 does not read big-endian ones of 64.
     """
-    order, _ = _layout(data)
+    (order, _), compression = _layout(data), page.first(_COMPRESSION, 1)
     place, behind, directory = len(data) + len(data) % 2, bytearray(), []
     for tag, (kind, number, content) in sorted(page.entries.items()):
-        if tag in changes:
-            content = struct.pack(order + "H", changes[tag]) + content[2:]
-        if kind in _LONGER:
-            kind, content = 4, struct.pack(f"{order}{number}I", *page.values[tag])
+        if _OF_COMPRESSION.get(tag, compression) != compression:
+            continue
+        try:
+            if tag in changes:
+                kind, content = 3, struct.pack(f"{order}{number}H", changes[tag], *page.values[tag][1:])
+            elif kind in _LONGER:
+                kind, content = 4, struct.pack(f"{order}{number}I", *struct.unpack(f"{order}{number}Q", content))
+        except struct.error:  # more than 32 bits hold, which nothing of a picture is
+            continue
         if len(content) > 4:
             at = struct.pack(order + "I", place + len(behind))
             behind += content + bytes(len(content) % 2)

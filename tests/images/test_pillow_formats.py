@@ -93,9 +93,16 @@ def test_what_stands_beside_the_pixels_of_a_png_makes_it_no_damaged_one(
 def test_a_png_is_turned_wherever_that_stands(before: bytes) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    plain, xmp = saved(NOISE, "PNG"), b"XML:com.adobe.xmp" + bytes(5) + b'<x tiff:Orientation="6"/>'
+    plain, tags = saved(NOISE, "PNG"), exif.tobytes()
     expected = decode(saved(NOISE.transpose(Image.Transpose.ROTATE_270), "PNG"), 64, 48)
-    for kind, content in ((b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0")), (b"iTXt", xmp)):
+    turns = [(b"eXIf", tags.removeprefix(b"Exif\0\0"))]
+    for padding in (0, 2**21):  # of more than 1 MiB Pillow refuses the file
+        xmp = b'<x tiff:Orientation="6"/>'.rjust(padding)
+        raw = b"\nexif\n%d\n" % len(tags) + tags.hex().encode() + b"\n" * padding
+        turns += [(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + xmp), (b"tEXt", b"Raw profile type exif\0" + raw)]
+        turns += [(b"iTXt", b"XML:com.adobe.xmp\0\1\0en\0\0" + zlib.compress(xmp))]
+        turns += [(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(raw))]
+    for kind, content in turns:
         turned = with_chunk(plain, before, kind, content)
         assert np.array_equal(decode(turned, 64, 48), expected)
         assert header(turned)[1:3] == (48, 64)

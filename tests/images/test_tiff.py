@@ -301,16 +301,36 @@ def test_grey_with_alpha_in_planes_is_named(bits: int) -> None:
         assert np.array_equal(decode(tiff((page(planes, t338=2), [planes.tobytes()])), HEIGHT, WIDTH)[..., 0], grey)
 
 
-@pytest.mark.parametrize("kind", [4, 16])  # of numbers: of 32 and of 64 bits
-@pytest.mark.parametrize(("order", "mark"), [("<", b"II+\0"), (">", b"MM\0+")])
-def test_a_bigtiff_is_read_in_either_order_of_bytes(order: str, mark: bytes, kind: int) -> None:
+def bigtiff(entries: dict[int, tuple[int, int]], pixels: np.ndarray, order: str = "<") -> bytes:
+    """A BigTIFF of grey pixels without compression: of each further tag the kind of number, and the number."""
+    letters, place = {3: "H6x", 4: "I4x", 16: "Q"}, 32 + 20 * (9 + len(entries.keys() - {262}))
+    bits = 8 * pixels.itemsize
+    tags = {256: WIDTH, 257: HEIGHT, 258: bits, 259: 1, 262: 1, 273: place, 277: 1, 278: HEIGHT, 279: pixels.nbytes}
+    coded = [
+        struct.pack(f"{order}HHQ{letters[kind]}", tag, kind, 1, number)
+        for tag, (kind, number) in sorted(({tag: (4, number) for tag, number in tags.items()} | entries).items())
+    ]
+    mark = b"II+\0" if order == "<" else b"MM\0+"
+    head = mark + struct.pack(f"{order}HHQQ", 8, 0, 16, len(coded))
+    return head + b"".join(coded) + bytes(8) + pixels.astype(f"{order}u{pixels.itemsize}").tobytes()
+
+
+@pytest.mark.parametrize("kind", [3, 4, 16])  # of numbers: of 16, 32 and 64 bits
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_bigtiff_is_read_in_either_order_of_bytes(order: str, kind: int) -> None:
     """Pillow 13 takes the big-endian header for that of a small file."""
+    for pixels in (RAMPS[..., 0], WIDE[..., 0]):
+        for begin, stored in ((1, pixels), (0, ~pixels)):
+            data = bigtiff({262: (kind, begin)}, stored, order)
+            assert np.array_equal(decode(data, HEIGHT, WIDTH)[..., 1], RAMPS[..., 0])
+
+
+@pytest.mark.parametrize(("kind", "number"), [(3, 0), (3, 7), (4, 70_000), (16, 0), (16, 7), (16, 2**40)])
+def test_numbers_of_other_codings_make_no_file_damaged(kind: int, number: int) -> None:
     grey = RAMPS[..., 0]
-    entries = {256: WIDTH, 257: HEIGHT, 258: 8, 259: 1, 262: 1, 273: 212, 277: 1, 278: HEIGHT, 279: grey.size}
-    value = "Ixxxx" if kind == 4 else "Q"
-    directory = b"".join(struct.pack(f"{order}HHQ{value}", tag, kind, 1, number) for tag, number in entries.items())
-    data = mark + struct.pack(f"{order}HHQQ", 8, 0, 16, len(entries)) + directory + bytes(8) + grey.tobytes()
-    assert np.array_equal(decode(data, HEIGHT, WIDTH)[..., 1], grey)
+    for tag in (266, 292, 293, 317, 320, 332, 347, *range(512, 522), *range(529, 533)):
+        data = bigtiff({tag: (kind, number)}, grey)
+        assert np.array_equal(decode(data, HEIGHT, WIDTH)[..., 1], grey), tag
 
 
 def test_libtiff_says_nothing_on_stderr() -> None:
