@@ -279,15 +279,12 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
         advice = f"there are {told}; give the one with the labels itself: {ITS_OWN_COLUMNS}"
     elif others:
         advice = f"save {first_few(sorted(map(str, others)))} as CSV or JSON lines, and the images as files beside it"
-    elif folders := [entry.name for entry in visible_folders(folder)]:
-        advice = (
-            f"no table of labels, and no folder is named like a diagnosis ({first_few(folders)}); say what such words "
-            "mean with --labels FILE, or which diagnoses there are with --diagnoses"
-        )
     else:
+        folders = first_few([entry.name for entry in visible_folders(folder)])
+        named = f" (for names such as {folders}, say which with --labels FILE or --diagnoses)" if folders else ""
         advice = (
             f"there is no table of labels; give one with path and diagnosis, the folder with {METADATA_NAMES[0]}, one "
-            "with a folder for each diagnosis, or a published data set as it comes"
+            f"with a folder for each diagnosis{named}, or a published data set as it comes"
         )
     return DataError(f"{folder}: no data set of a layout that is read; {advice}")
 

@@ -51,7 +51,7 @@ CONFIG = TrainingConfig(epochs=2, batch_size=8, mixup=0.2).resolved("vgg", "quic
 def ordinary() -> tuple[EpochResult, ...]:
     """The epochs of a training whose pixels are on the device, with a step in each call."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lesionflow.training.fit.steps_at_once", lambda steps: 1)
+        patch.setattr("lesionflow.training.devices.steps_at_once", lambda steps: 1)
         return fit(CONFIG, Examples(*noise())).history
 
 
@@ -70,7 +70,7 @@ def test_pixels_larger_than_the_device_are_fed_from_the_host(
 def test_several_steps_in_a_call_are_the_same_steps(
     ordinary: tuple[EpochResult, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lesionflow.training.fit.steps_at_once", lambda steps: 2)  # of the four in an epoch
+    monkeypatch.setattr("lesionflow.training.devices.steps_at_once", lambda steps: 2)  # of the four in an epoch
     together = fit(CONFIG, Examples(*noise())).history
     for one, other in zip(ordinary, together, strict=True):
         assert one.metrics == pytest.approx(other.metrics, rel=1e-2)
