@@ -11,6 +11,7 @@ import os
 import resource
 import shutil
 import signal
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -250,7 +251,10 @@ def invoke(*arguments: str) -> Result:
     """Run the command line in this process."""
     from lesionflow.cli import main
 
-    return CliRunner().invoke(main, list(arguments))
+    result = CliRunner().invoke(main, list(arguments))
+    if result.exc_info and not isinstance(result.exception, SystemExit | None):
+        traceback.print_exception(*result.exc_info)  # for whoever reads why the test failed
+    return result
 
 
 @contextlib.contextmanager
