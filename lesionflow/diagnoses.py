@@ -163,7 +163,7 @@ def _faults(labels: LabelSet) -> Iterator[str]:
         if unknown := [name for name in members if name not in names]:
             yield f"{what}: {first_few(unknown)} is none of {', '.join(names)}"
     if doubled := sorted({name for name in labels.malignant if labels.malignant.count(name) > 1}):
-        yield f"malignant: {first_few(doubled)} stands twice"
+        yield f"malignant: {first_few(doubled)} is given twice"
     if not labels.malignant:
         yield "none is malignant; name at least one"
     if len(set(labels.malignant)) >= len(names):

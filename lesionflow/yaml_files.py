@@ -34,7 +34,7 @@ def read_yaml(file: Path, named: str) -> Any:
     except (yaml.YAMLError, UnicodeError) as error:
         raise UsageError(f"{named}: not YAML ({' '.join(str(error).split())})") from error
     if doubled:
-        raise UsageError(f"{named}: {doubled} stands twice; leave one of them")
+        raise UsageError(f"{named}: {doubled} is given twice; leave one out")
     return values
 
 

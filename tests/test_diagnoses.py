@@ -68,11 +68,11 @@ def test_a_set_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("nv: nevus}", "nv: nevus, mel: m}", "mel stands twice"),
+        ("nv: nevus}", "nv: nevus, mel: m}", "mel is given twice"),
         ("nv: nevus}", "nv: nevus, NV: n}", "NV: a short name is made of small letters"),
         ("scar: scar", "error: scar", "p_error of reports means something else"),
         ("malignant: [mel]", "malignant: []", "none is malignant"),
-        ("malignant: [mel]", "malignant: [mel, mel]", "malignant: mel stands twice"),
+        ("malignant: [mel]", "malignant: [mel, mel]", "malignant: mel is given twice"),
         ("nv: nevus}", "nv: }", "no full name of nv"),
         ("nv: nevus}", "nv: no}", "full name of nv: False is no text; put it in quotes"),
         ("nv: nevus}", "nv: nevus, unknown: unclear}", "unknown: stands for no diagnosis"),

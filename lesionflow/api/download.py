@@ -89,7 +89,7 @@ def download(
             table, warnings = read_rows(folder)
         except OSError as error:
             raise DownloadError(
-                f"{error.filename or folder}: {error.strerror or error}; set that right, and the same command goes on"
+                f"{error.filename or folder}: {error.strerror or error}; fix this and run the same command again"
             ) from error
         except KeyboardInterrupt as stopped:
             told = f"stopped; what has come is kept in {folder}: the same command goes on"

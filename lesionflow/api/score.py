@@ -113,7 +113,7 @@ def _score(run: _Run) -> Summary:
     config, destination = run.config, run.destination
     if destination.location is None:
         if config.resume or config.shard is not None:
-            raise UsageError("--out - keeps nothing that --resume or --shard could go on with; name a file")
+            raise UsageError("--out - stores nothing that --resume or --shard could continue; name a file")
         with temporary_folder() as folder:
             return _score_all(run, folder / "job", kept=False)
     return _score_all(run, job_folder(destination.location)) if config.shard is None else _score_share(run)
@@ -127,7 +127,7 @@ def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
     if config.resume and not resuming:
         jobs.remove_job(folder)  # of a process killed while it removed the rest of a finished job
         if destination.exists() and not config.overwrite:
-            raise ReportError(f"{destination}: is finished, there is nothing to resume; add --overwrite to score anew")
+            raise ReportError(f"{destination}: is finished, there is nothing to resume; add --overwrite to score again")
     opened = open_source(run.source, recursive=config.recursive, pattern=config.pattern)
     outputs = check_outputs(
         destination, config, opened.carried_columns, config.overwrite or resuming, also=config.also or ""

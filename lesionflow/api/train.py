@@ -135,7 +135,7 @@ def resume(
 
     data, extra, diagnoses, labels, start_from, teacher: their new locations if they have moved; all other options are
     those of the run. Networks that are already registered are left alone. Raises as `train` does, `RegistryError`
-    if there is nothing to resume, and `DataError` or `UsageError` if something given anew is not the same as before.
+    if there is nothing to resume, and `DataError` or `UsageError` if something given again is not the same as before.
     """
     given = {
         "data": data, "extra": extra, "diagnoses": diagnoses, "labels": labels, "start_from": start_from,

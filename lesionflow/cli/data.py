@@ -62,7 +62,7 @@ def download(folder: Path, accept_licence: bool, **options: Any) -> None:
     done = f"fetched {', '.join(found.fetched)}" if found.fetched else "everything was there already"
     click.echo(f"{counted(found.images, 'image')} of {counted(found.lesions, 'lesion')} in {found.folder}; {done}")
     what = "train --data" if options["part"] == "training" else "evaluate pretrained"
-    click.echo(f"go on with: lesionflow {what} {shlex.quote(str(found.folder))}")
+    click.echo(f"next: lesionflow {what} {shlex.quote(str(found.folder))}")
 
 
 _WITH_REPORT = ("labels", "resamples", "overwrite", "tracking_uri")  # of the options of an evaluation

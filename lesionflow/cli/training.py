@@ -83,7 +83,7 @@ def train(ctx: click.Context, config: str | None, resume: str | None, **settings
     else:
         if refused := ["--" + name.replace("_", "-") for name in sorted(typed - WITH_RESUME)]:
             raise UsageError(
-                f"--resume goes on as the training was begun; leave out {', '.join(refused)}, or train anew"
+                f"--resume keeps the options of the training; leave out {', '.join(refused)}, or train again"
             )
         moved = (typed | surrounding).intersection(LOCATIONS)
         trained = resume_training(resume, **{name: settings[name] for name in moved}, **where)

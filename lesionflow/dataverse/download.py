@@ -360,7 +360,7 @@ def working_folder(folder: Path) -> Iterator[None]:
     work.mkdir(parents=True, exist_ok=True)
     with open(work / "lock", "ab") as lock:
         if not take_lock(lock):
-            raise DownloadError(f"{folder}: another download into it is at work; wait for it or stop it")
+            raise DownloadError(f"{folder}: another download into it is running; wait for it or stop it")
         if not _is_named(lock.fileno(), work / "lock"):
             raise DownloadError(f"{folder}: another download into it has just ended; run the command again")
         yield

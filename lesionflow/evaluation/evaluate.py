@@ -73,7 +73,7 @@ class EvaluatedPart:
         if differing := sorted({names[lesion] for lesion in lesion_of[labels[firsts][lesion_of] != labels]}):
             raise DataError(
                 f"--group-by lesion_id: images of {counted(len(differing), 'lesion')} have several diagnoses: "
-                f"{first_few(differing)}; mend the table, or measure images"
+                f"{first_few(differing)}; correct the table, or measure images"
             )
         return dataclasses.replace(self, members=self.members[firsts]), lesion_of
 

@@ -144,7 +144,7 @@ def load_jpeg(data: bytes, layout: Layout, width: int, height: int) -> tuple[Ima
     if layout.process not in _PROCESSES or layout.precision != 8 or len(layout.components) not in (1, 3, 4):
         raise ImageError("unsupported", f"JPEG, {_named(layout)}; save it as a baseline JPEG or as PNG")
     if not layout.height:
-        raise ImageError("unsupported", "JPEG whose height stands behind its pixels; save it anew")
+        raise ImageError("unsupported", "JPEG whose height stands behind its pixels; save it again")
     scale = jpeg_scale(layout, width, height)
     scaled = -(-layout.width * scale // 8), -(-layout.height * scale // 8)
     if layout.width * layout.height > MAXIMUM_STORED_PIXELS:

@@ -114,7 +114,7 @@ def pretrained_folder() -> Path:
     if not is_shipped():
         raise BundleError(
             f"{PRETRAINED}: this installation of lesionflow came without it, nothing is in {PRETRAINED_FOLDER}; "
-            "install a release anew, or train a model with 'lesionflow train'"
+            "install a release, or train a model with 'lesionflow train'"
         )
     return PRETRAINED_FOLDER
 

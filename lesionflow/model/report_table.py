@@ -117,7 +117,7 @@ def _checked_table(file: Path, rows: pd.DataFrame) -> ReportTable:
     except ReportError as error:
         if _ends_within_a_line(file):
             raise ReportError(
-                f"{file}: its last line is cut off, the file is not whole; copy it anew, or score again"
+                f"{file}: its last line is cut off, the file is not whole; copy it again, or score again"
             ) from error
         raise
 

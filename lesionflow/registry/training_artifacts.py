@@ -213,7 +213,7 @@ def find_trained(run_id: str) -> tuple[Version, History] | None:
     run, found = find_run(run_id), find_of_run(run_id)
     if not found:
         if run.info.status == "FINISHED":
-            raise RegistryError(f"the version that run {run_id} registered was deleted; train anew without --resume")
+            raise RegistryError(f"the version that run {run_id} registered was deleted; train again without --resume")
         return None
     version, epochs = find_version(*found), logged_epochs(run_id)
     return version, History([epochs[epoch] for epoch in sorted(epochs)], int(run.data.metrics["training/best_epoch"]))

@@ -127,8 +127,8 @@ def resume(folder: Location, task: Task) -> Iterator[Job]:
         fingerprint = _fingerprint(task, listing)
         if differing := _differences(folder, before["fingerprint"], fingerprint, partial):
             raise ReportError(
-                f"{folder}: the run that it holds was another one: {differing}; repeat that command with "
-                "--resume, or begin anew with --overwrite and without --resume"
+                f"{folder}: holds an earlier run that differs: {differing}; repeat that command with "
+                "--resume, or start over with --overwrite and without --resume"
             )
         with report_errors(folder):
             put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
@@ -152,7 +152,7 @@ def join(folder: Location, task: Task, share: ShardRange, info: RunInfo) -> Iter
     _make_folder(folder)
     own_lock = f"{LOCK_FILE}-{share.number}-of-{share.of}"
     with (
-        _locked(folder, LOCK_FILE, "a run of the whole report, or its merge, is at work", shared=True),
+        _locked(folder, LOCK_FILE, "a run of the whole report, or its merge, is running", shared=True),
         _locked(folder, own_lock, f"another process is working on part {share}"),
         partial_file(folder / MANIFEST_FILE) as partial,
     ):
@@ -198,14 +198,14 @@ def merge(folder: Location) -> Iterator[tuple[Job, RunInfo, int]]:
         if (then := fingerprint.get("job format")) != JOB_FORMAT:
             raise ReportError(
                 f"{folder}: was begun by another version of lesionflow (job format {then}, this one reads "
-                f"{JOB_FORMAT}); merge with that version, or remove that folder and do all parts anew"
+                f"{JOB_FORMAT}); merge with that version, or remove that folder and score all parts again"
             )
         info = _agreed_info(folder, fingerprint, before["parts"])
         manifest = _manifest_of(folder, fingerprint)
         with report_errors(folder, "read"), objects.local_copy(manifest) as file, open(file, "rb") as lines:
             listing = list_lines(lines, info.carried_columns, fingerprint["images in a shard"])
         if listing.digest != fingerprint["list of images"]:
-            raise ReportError(f"{manifest}: altered; remove {folder} and do all parts anew")
+            raise ReportError(f"{manifest}: altered; remove {folder} and score all parts again")
         labels = parse_card(info.card.encode(), "the model's card").labels
         job = _job(folder, before, info.carried_columns, listing, manifest.name, labels)
         yield job, info, _count_failures(job, info, before["parts"])

@@ -305,7 +305,7 @@ def _refuse_failed(rows: Iterable[Row], failed_as: str | None) -> None:
     if failed_as is None and (failed := _told(lacking)):
         raise ReportError(
             f"--format isic has no place for an image that failed, and its scorer wants every one; {len(failed)} "
-            f"failed: {first_few(failed, 20)}; mend them, or add --failed-as prior or --failed-as omit"
+            f"failed: {first_few(failed, 20)}; repair them, or add --failed-as prior or --failed-as omit"
         )
 
 

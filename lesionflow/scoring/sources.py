@@ -279,10 +279,10 @@ def _table(path: str) -> Source:
             if len(row) != len(header):
                 # Guessing which value is missing could carry one patient's data to another's image.
                 raise DataError(
-                    f"{path}: record {number} has {len(row)} values, the header {len(header)}; mend the table"
+                    f"{path}: record {number} has {len(row)} values, the header {len(header)}; correct the table"
                 )
             if not row[column]:
-                raise DataError(f"{path}: record {number} has no path; mend the table")
+                raise DataError(f"{path}: record {number} has no path; correct the table")
             yield (_checked(row[column], path), *row[:column], *row[column + 1 :])
 
     carried = (*header[:column], *header[column + 1 :])

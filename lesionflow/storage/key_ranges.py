@@ -99,7 +99,7 @@ def _ranges(store: _Store, page: Sequence[str], end: str) -> Generator[str, None
                 after, unused = waiting.popleft()
                 unused.cancel()
             useful += 1 if len(result.keys) >= len(page) / 2 else -2
-            if useful < -2:  # what follows is looked at anew
+            if useful < -2:  # what follows is looked at again
                 return after, True
     finally:
         for _, unused in waiting:

@@ -46,7 +46,7 @@ class InterruptedRun:
     registered_model: str
     tags: dict[str, str]
     networks: dict[str, str]  # each network that was begun -> its run, where it has one of its own
-    moved: frozenset[str] = frozenset()  # options that are given anew
+    moved: frozenset[str] = frozenset()  # options that are given again
 
     def check_named(self, digests: Mapping[str, str]) -> None:
         """Raise `UsageError` if a model or diagnoses differ from those the training was begun with; by option."""
@@ -103,7 +103,7 @@ def mark_begun(config: TrainingConfig, registered_model: str, digests: Mapping[s
 def find_interrupted(run_id: str, moved: Mapping[str, str] = MappingProxyType({})) -> InterruptedRun:
     """Find the training to resume. Raises `RegistryError` if the run is missing, finished or of another kind.
 
-    moved: options that are given anew, as what they named has moved.
+    moved: options that are given again, as what they named has moved.
     """
     run = find_run(run_id)
     if run.info.lifecycle_stage == "deleted":
@@ -112,9 +112,9 @@ def find_interrupted(run_id: str, moved: Mapping[str, str] = MappingProxyType({}
     if parent and MODEL_TAG in find_run(parent).data.tags:
         raise RegistryError(f"run {run_id} is one network of a training of several; resume that one: {parent}")
     if run.info.status == "FINISHED":
-        raise RegistryError(f"run {run_id} has finished, there is nothing to resume; train anew without --resume")
+        raise RegistryError(f"run {run_id} has finished, there is nothing to resume; train again without --resume")
     if MODEL_TAG not in run.data.tags:
-        raise RegistryError(f"run {run_id} is not a training that had begun; train anew without --resume")
+        raise RegistryError(f"run {run_id} is not a training that had begun; train again without --resume")
     given = {**run.data.params, **moved, "preset": run.data.tags[PRESET_TAG]}
     with telling_what_moved(given):
         config = TrainingConfig.from_parameters(given)

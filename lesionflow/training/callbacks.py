@@ -124,7 +124,7 @@ def restore(
             if ours != its:
                 raise TrainingError(
                     f"the checkpoint is of another network: variable {index} of the {kind} is {_told(its)} there and "
-                    f"{_told(ours)} here; resume with the version of lesionflow that wrote it, or train anew"
+                    f"{_told(ours)} here; resume with the version of lesionflow that wrote it, or train again"
                 )
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)

@@ -79,7 +79,7 @@ class Checkpoint:
         ]
         if differing:
             raise TrainingError(
-                f"the checkpoint is of another training: {', '.join(differing)}; restore what it was, or train anew"
+                f"the checkpoint is of another training: {', '.join(differing)}; restore what it was, or train again"
             )
 
 
@@ -127,7 +127,7 @@ def from_bytes(content: bytes) -> Checkpoint | None:
         arrays = dict(stored)
     about = json.loads(arrays["about"].tobytes())
     if about.pop("format") != CHECKPOINT_FORMAT:
-        raise TrainingError("the checkpoint is of another version of lesionflow; resume with that one, or train anew")
+        raise TrainingError("the checkpoint is of another version of lesionflow; resume with that one, or train again")
     groups = {
         group: tuple(arrays[name] for name in sorted(arrays) if name.startswith(f"{group}/")) for group in _GROUPS
     }

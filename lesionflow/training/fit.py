@@ -65,7 +65,7 @@ def check_finite(epoch: int, metrics: Mapping[str, float]) -> None:
     """Raise `TrainingError` if a metric of an epoch, counted from 1, is not a number."""
     if not all(math.isfinite(value) for value in metrics.values()):
         raise TrainingError(
-            f"the loss is no longer a number in epoch {epoch}; train anew with a lower --learning-rate, or with "
+            f"the loss is no longer a number in epoch {epoch}; train again with a lower --learning-rate, or with "
             "--precision float32"
         )
 

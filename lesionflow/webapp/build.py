@@ -163,7 +163,7 @@ def _licences() -> dict[str, bytes]:
     for name in LICENCES:
         file = resources.files("onnxruntime").joinpath(name)
         if not file.is_file():
-            raise ReportError(f"this installation of onnxruntime lacks its {name}; install it anew")
+            raise ReportError(f"this installation of onnxruntime lacks its {name}; install it again")
         found[f"onnxruntime-{name}"] = file.read_bytes()
     return found
 

@@ -123,7 +123,7 @@ def _read_given(package: Package, given: Path) -> bytes:
     if hashlib.new(algorithm, content).hexdigest() != digest:
         raise MissingError(
             f"--runtime {given}: {file.name} is not npm's archive of {package.name} {package.version} (its digest "
-            f"differs); fetch it anew: npm pack {package.name}@{package.version}"
+            f"differs); fetch it again: npm pack {package.name}@{package.version}"
         )
     return content
 

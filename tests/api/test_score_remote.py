@@ -170,7 +170,7 @@ def test_killed_runs_go_on_from_the_shards_in_the_store(
     refused = invoke("score", *map(str, command[:3]), "--model", model)
     assert refused.exit_code == 1 and "--resume" in error_line(refused)
     another = invoke("score", *map(str, command), "--model", model, "--pattern", "*8.jpg")
-    assert another.exit_code == 1 and "was another one" in error_line(another)
+    assert another.exit_code == 1 and "an earlier run that differs" in error_line(another)
     s3_server.requests.clear()
     result = invoke("score", *map(str, command), "--model", model)
     assert result.exit_code == 3, result.output

@@ -121,7 +121,7 @@ def test_of_two_at_once_the_second_is_refused_and_the_first_ends_well(tmp_path: 
     with started(tmp_path, dataverse) as process:
         refused = invoke(*arguments(tmp_path, dataverse, "--accept-licence"))
         assert refused.exit_code == 1
-        assert refused.stderr.splitlines()[-1].endswith("another download into it is at work; wait for it or stop it")
+        assert refused.stderr.splitlines()[-1].endswith("another download into it is running; wait for it or stop it")
         dataverse.release.set()
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err

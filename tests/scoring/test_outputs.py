@@ -238,5 +238,5 @@ def test_jobs_of_other_versions_are_refused(images: Path, small_bundle: Path, tm
     job.write_text(json.dumps(values))
     with pytest.raises(ReportError, match=r"begun by another version of lesionflow \(job format 3, this one reads 4\)"):
         merge(out)
-    with pytest.raises(ReportError, match=r"was another one: job format \(3 then, 4 now\)"):
+    with pytest.raises(ReportError, match=r"an earlier run that differs: job format \(3 then, 4 now\)"):
         score(images, out, str(small_bundle), resume=True, **OPTIONS)

@@ -163,5 +163,5 @@ def test_other_errors_stay_what_they_are() -> None:
 def test_a_figure_that_is_no_number_names_the_lever() -> None:
     check_finite(1, {"train_loss": 0.5, "validation_loss": 0.0})
     for figure in (float("nan"), float("inf")):
-        with pytest.raises(TrainingError, match="epoch 3; train anew with a lower --learning-rate"):
+        with pytest.raises(TrainingError, match="epoch 3; train again with a lower --learning-rate"):
             check_finite(3, {"train_loss": 0.5, "validation_loss": figure})

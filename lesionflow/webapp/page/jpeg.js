@@ -138,7 +138,7 @@ function checkJpeg(data, layout, factor) {
   if (count === 4 && !layout.adobe) { // browsers take ink for light as Adobe's files do, and Python does not
     throw new ImageFailure("unsupported", "CMYK without Adobe's marker in a browser; 'lesionflow score' reads it");
   }
-  if (!layout.height) throw new ImageFailure("unsupported", "JPEG whose height stands behind its pixels; save it anew");
+  if (!layout.height) throw new ImageFailure("unsupported", "JPEG whose height stands behind its pixels; save it again");
   checkPixels(layout.width, layout.height, MAXIMUM_STORED_PIXELS);
   checkPixels(Math.ceil(layout.width / factor), Math.ceil(layout.height / factor));
   checkScans(data, layout);
