@@ -44,7 +44,7 @@ def check_writable(out: Location, overwrite: bool) -> None:
                 raise ReportError(f"{out}: exists already; add --overwrite or choose another name")
         if not out.parent.is_dir():
             raise ReportError(f"{out}: no such folder to write into; make it first, or choose another place")
-        with open(partial, "xb"):  # only trying tells: permissions, read-only mounts and quotas all have their say
+        with open(partial, "xb"):  # this can only be tried: permissions, read-only mounts and quotas all matter
             pass
     except OSError as error:
         raise ReportError(f"{out}: cannot be written ({error.strerror}); choose another place") from error
@@ -247,7 +247,7 @@ def name_new(partial: Path, out: Path) -> None:
         os.rename(partial, out)
 
 
-_HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}  # by somebody else
+_HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}  # by another process
 
 
 def can_lock() -> bool:

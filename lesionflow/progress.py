@@ -94,7 +94,7 @@ def _plain_lines(total: int, done: int, failed: int, file: IO[str]) -> Advance:
 
 
 def _telling(total: int, done: int, failed: int, every: float, tell: Callable[[int, str], None]) -> Advance:
-    """Tell at most every so many seconds how many are done, and of speed, time left and failures."""
+    """Report progress, speed, time left and failures, at most once in a number of seconds."""
     begun = last = time.monotonic()
     before = done
 

@@ -51,7 +51,7 @@ def download(folder: Path, accept_licence: bool, **options: Any) -> None:
     """
     from lesionflow.api.download import download
 
-    DownloadConfig(**options)  # nobody is asked about the licence for options that are wrong
+    DownloadConfig(**options)  # fail on wrong options before asking about the licence
     if not accept_licence and sys.stdin.isatty():
         click.echo(TERMS, err=True)
         accept_licence = click.confirm("Accept?", err=True)
@@ -66,7 +66,7 @@ def download(folder: Path, accept_licence: bool, **options: Any) -> None:
 
 
 _WITH_REPORT = ("labels", "resamples", "overwrite", "tracking_uri")  # of the options of an evaluation
-SHOW = ""  # what `--labels` stands for without a file
+SHOW = ""  # the value of `--labels` without a file
 
 
 @command(short_help="Describe labelled images: counts, gaps, copies.")

@@ -70,7 +70,7 @@ def _find_temporary_folder(out: object, needed: bool) -> None:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Only trying tells: `os.access` does not know the capabilities of a process."""
+    """Checked by trying: `os.access` does not know the capabilities of a process."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True

@@ -112,7 +112,7 @@ _VALUE = 19  # of a model's column: 0.812 (0.790-0.834)
 
 
 def _print_comparison(comparison: Comparison, parts: tuple[str, ...], console: Console) -> None:
-    """Print models side by side, as many as fit, and below them the differences from the first."""
+    """Print as many models side by side as fit, and below them the differences from the first."""
     models, abreast = comparison.models, max(1, (console.width - _NAMES) // (_VALUE + 1))  # three at 80 characters
     for start in range(0, len(models), abreast):
         console.print(_side_by_side(models[start : start + abreast], parts))

@@ -19,7 +19,7 @@ from lesionflow.errors import DataError, counted, first_few
 if TYPE_CHECKING:
     import pandas as pd
 
-# Columns that say what is in them: the first that a table has counts.
+# Names of columns by content; the first one that a table has is used.
 IMAGE_COLUMNS, LABEL_COLUMNS = ("path", "file_name"), ("dx", "diagnosis")
 ID_COLUMNS = ("image_id", "isic_id", "image", "image_name", "filename")  # files by their names, wherever they lie
 ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body site, how it was confirmed
@@ -103,7 +103,7 @@ def _is_workbook(file: Path) -> bool:
         with open(file, "rb") as stream:
             return stream.read(len(_WORKBOOK)) == _WORKBOOK
     except OSError:
-        return False  # whoever reads it says why
+        return False  # reading it reports why
 
 
 def read_text(file: Path) -> str:

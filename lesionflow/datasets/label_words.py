@@ -24,7 +24,7 @@ from lesionflow.yaml_files import read_yaml
 if TYPE_CHECKING:
     import pandas as pd
 
-UNKNOWN = ", UNKNOWN: say what it means"  # the remark on a word that nobody knows
+UNKNOWN = ", UNKNOWN: say what it means"  # the remark on an unknown word
 SECTIONS = ("labels", "columns")  # of a file that `--labels` takes
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
 
@@ -83,7 +83,7 @@ class LabelWords:
         -------
         list of (str, str or None)
             By row, the word that decides, as it is written, and the short name it means; empty where it has no place
-            among the diagnoses, None where nobody knows it.
+            among the diagnoses, None if it is unknown.
         """
         known = self.labels.words
         meanings = known | {normalized(word): known.get(meant, "") for word, meant in (of_data_set or {}).items()}
@@ -196,7 +196,7 @@ def words_as_yaml(decided: Iterable[tuple[str, str | None]], about: str, columns
 
     about: a line to begin with; columns: a user's own names of columns, where there are some.
 
-    Words that nobody knows are written with null, which leaves their images out, and a remark.
+    Unknown words are written with null, which leaves their images out, and a remark.
     """
     lines, indent = [f"# {about}", "# word: diagnosis; null leaves the images out"], "  " if columns else ""
     if columns:

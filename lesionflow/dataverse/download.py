@@ -285,7 +285,7 @@ def check_space(steps: list[Step], folder: Path) -> None:
 
 
 def given_archive(folder: Path, file: PublishedFile) -> Path | None:
-    """An archive that somebody has put into the folder, or that was kept there."""
+    """An archive that the user put into the folder, or that was kept there."""
     import pooch
 
     path = folder / file.name
@@ -368,7 +368,7 @@ def working_folder(folder: Path) -> Iterator[None]:
 
 
 def _is_named(descriptor: int, path: Path) -> bool:
-    """Whether an open file still has its name: whoever had the lock before may have removed it."""
+    """Whether an open file still has its name: the previous holder of the lock may have removed it."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:

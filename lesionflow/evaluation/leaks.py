@@ -46,7 +46,7 @@ class Leak:
 def trained_on(table: pd.DataFrame, members: np.ndarray) -> dict[str, np.ndarray]:
     """Digests of the training part, for a bundle: by name of `COLUMNS`, (different values,) uint64, ascending.
 
-    Digests, since ids of patients' lesions are nobody's business who holds the model; 64 bits of SHA-256 each, so that
+    Digests, since people who have the model must not see ids of patients' lesions; 64 bits of SHA-256 each, so that
     among a million images a false alarm is less likely than one in ten million.
     """
     table = table.iloc[members]

@@ -45,7 +45,7 @@ class Place(enum.Enum):
     MODEL_CARD = enum.auto()  # the table of the model card
     TERMS = enum.auto()  # the one line that scoring prints with the shipped bundle
     COMPARISON = enum.auto()  # `lesionflow compare`
-    RUNS = enum.auto()  # MLflow, where runs are lined up: more of them, and nobody sees the ones that decide
+    RUNS = enum.auto()  # MLflow, where runs are compared: with more of them, the deciding ones would be lost
     # MLflow compares runs by a list in the order of names, of which it shows a handful: what promotion is decided by
     # stands there once more under `deciding/`, before every other group.
     DECIDING = enum.auto()

@@ -43,7 +43,7 @@ class Evaluation:
     calibration: Calibration  # the one that was applied
     slices: Sequence[Slice] = ()
     gaps: Sequence[Gap] = ()
-    warnings: tuple[str, ...] = ()  # of whoever evaluated, above all: lesions that the model was trained on
+    warnings: tuple[str, ...] = ()  # from the caller, above all about lesions that the model was trained on
     uncalibrated: np.ndarray | None = None  # (images, diagnoses) probabilities without the calibration
     averaged: bool = False  # over flips and quarter turns
     resamples: int = 2000  # of the bootstrap

@@ -27,7 +27,7 @@ from lesionflow.model.predictor import Predictor
 USUAL_IMAGES = 500  # that are looked at unless told otherwise
 RESAMPLES = 1000
 STABILITY = "stability"  # under which a card has these metrics, beside the parts of the split
-SHORTEST_SIDE = 1000  # pixels: of larger images the change is made to one of this size, as nobody sees the difference
+SHORTEST_SIDE = 1000  # pixels; larger images are reduced to it before the change, which makes no visible difference
 _IMAGES_AT_ONCE = 4
 
 

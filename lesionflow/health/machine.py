@@ -41,7 +41,7 @@ def check_disks(cache: Path | None = None, artifacts: Path | None = None) -> lis
 
 
 def check_environment(known: Iterable[str]) -> list[Check]:
-    """Variables that count, by name; no value of any is told. known: those that give an option."""
+    """Relevant variables, by name, without their values. known: those that set an option."""
     ours = sorted(name for name in os.environ if name.startswith("LESIONFLOW_"))
     set_here = {name for name, *_ in SWITCHES.values()} | ((PROMPT | QUIET).keys() - SET_BY_USER)
     others = sorted(name for name in os.environ if name.startswith("MLFLOW_") and name not in set_here)
@@ -69,7 +69,7 @@ def core_limits() -> tuple[int, float | None]:
 
 
 def memory_limit() -> int | None:
-    """Bytes of memory of the machine, or of the container where it has less; None where the system does not tell."""
+    """Bytes of memory of the machine, or of the container if it has less; None if the system does not report it."""
     try:
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -39,7 +39,7 @@ def quietly() -> Iterator[None]:
         with _lock:
             _inside -= 1
             if _inside == 0:
-                with contextlib.suppress(ValueError):  # somebody has reset all filters meanwhile
+                with contextlib.suppress(ValueError):  # all filters were reset in the meantime
                     warnings.filters.remove(_added[0])  # type: ignore[attr-defined]
                 for name in _LOGGERS:
                     logging.getLogger(name).removeHandler(_silent)

@@ -60,7 +60,7 @@ def crosstab(values: np.ndarray, diagnoses: np.ndarray, names: Sequence[str]) ->
 
 
 def age_band(age: object) -> str:
-    """The band of `AGE_BANDS` that an age in years lies in, given as text or number; what is no age is unknown."""
+    """The band of `AGE_BANDS` of an age in years, given as text or number; anything else is unknown."""
     try:
         years = float(str(age))
     except ValueError:

@@ -96,7 +96,7 @@ def challenge(
         if not verdict.promote and not force:
             tag_verdict(name, challenger.number, verdict, KEPT_BACK, note, champion)
             return Promotion(challenger, verdict, champion, promoted=False)
-        if read_state(name) == seen:  # the gates took their time: somebody else may have become champion meanwhile
+        if read_state(name) == seen:  # the gates take time: another version may have become champion in the meantime
             break
     how = PROMOTED if verdict.promote else FORCED
     reason = verdict.reason if verdict.promote else f"gates failed: {verdict.reason}"
@@ -196,7 +196,7 @@ def how_to_force(version: Version) -> str:
 
 
 def told_replaced(name: str, number: int, by: int) -> str:
-    """The message about a champion that somebody else replaced at the same moment."""
+    """The message about a champion that was replaced by another one at the same moment."""
     command = shlex.join(["lesionflow", "history", name])
     return f"{name}/{number} was promoted and at once replaced by {name}/{by}; see: {command}"
 

@@ -55,8 +55,8 @@ class Night:
 
     name: str  # of the report
     said: Mapping[str, LabelledPredictions]  # by a model's label
-    trained_on: Mapping[str, str] = field(default_factory=dict)  # of models that know these images: what is said of it
-    untold: Mapping[str, str] = field(default_factory=dict)  # of models of which that cannot be said: why
+    trained_on: Mapping[str, str] = field(default_factory=dict)  # by model trained on these images: the warning
+    untold: Mapping[str, str] = field(default_factory=dict)  # by model for which that is unknown: why
 
 
 def decide(
@@ -118,7 +118,7 @@ def _compared(
     try:
         asked = [name for name in (DECIDING, sensitivity_not_to_miss(challenger.card.labels)) if name]
         differences = compare(new, old, asked)
-    except DataError as error:  # of one digest, and yet of other images: somebody wrote that card by hand
+    except DataError as error:  # the same digest with other images: the card was written by hand
         return (Gate("data", False, f"not comparable: {error}"),)
     return (
         Gate(

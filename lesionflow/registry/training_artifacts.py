@@ -1,4 +1,4 @@
-"""The artifacts of a finished training in a folder: whether they are complete, and what is not registered yet.
+"""The artifacts of a finished training in a folder: whether they are complete, and which are not registered yet.
 
 The folder is written before anything is sent. Where sending fails, the folder is kept, and `lesionflow register` does
 the rest later.
@@ -52,7 +52,7 @@ class TrainingArtifacts:
     bundle: Path
     folder: Path | None = None  # with the rest; None for a bundle alone
     run_id: str | None = None  # of the run that trained it
-    registered_model: str | None = None  # what it was to be registered as
+    registered_model: str | None = None  # the name to register it under
     epochs: Sequence[Mapping[str, float]] = ()  # the metrics of each
 
     @property
@@ -182,7 +182,7 @@ def copy_bundle(bundle: Path, folder: Path) -> Path:
 def check_may_register(name: str) -> None:
     """Raise `RegistryError` if this user may not register versions of `name`.
 
-    A training asks before it begins. Only trying tells: a tag of the registered model says when that was.
+    A training asks before it starts. This can only be tried: a tag of the registered model records when it was.
     """
     client, now = mlflow.MlflowClient(), datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     doing = f"asking whether a version of {name} may be registered"

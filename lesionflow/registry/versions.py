@@ -348,7 +348,7 @@ def _fetch_bundle(label: str, source: str, folder: Path, files: tuple[str, ...])
         bundle = f"{source}/data/{Path(entries[0].path).name}"
         held = {Path(entry.path).name for entry in mlflow.artifacts.list_artifacts(artifact_uri=bundle)}
         for file in files:
-            if file in held:  # what is needed and missing is said by whoever reads the bundle
+            if file in held:  # reading the bundle reports required files that are missing
                 mlflow.artifacts.download_artifacts(artifact_uri=f"{bundle}/{file}", dst_path=str(folder))
     return folder
 

@@ -59,7 +59,7 @@ def encode_rows(rows: Iterable[Row], options: ReportLayout) -> Iterator[Piece]:
 
 
 def write_pieces(pieces: Iterable[Piece], file: BinaryIO, options: ReportLayout) -> Counts:
-    """Write a report into an open file; returns what its rows come to."""
+    """Write a report into an open file; returns the totals of its rows."""
     counts = Counts.of(options.labels)
     with report_encoder(options).open(file) as write:
         for some, content in pieces:

@@ -376,7 +376,7 @@ def _exclusive(folder: Location) -> Iterator[Path]:
 def _locked(folder: Location, name: str, busy: str, *, shared: bool = False) -> Iterator[None]:
     """Hold a lock in the folder, which ends with the process, however it ends. Where there are no locks, go without.
 
-    busy: what to say where somebody else holds it; shared: whether others who share it may hold it as well.
+    busy: the message if another process holds it; shared: whether others that share it may hold it as well.
     """
     if isinstance(folder, Url):  # a lock there would outlive a killed process
         yield

@@ -29,7 +29,7 @@ from lesionflow.scoring.report import ReportLayout
 from lesionflow.scoring.summary import Counts
 from lesionflow.storage.location import Location, is_url
 
-MAXIMUM_IMAGES = 5_000  # on the page; beyond that it would be slow to load, and nobody scrolls that far
+MAXIMUM_IMAGES = 5_000  # on the page; more would be slow to load, and too many to scroll through
 MAXIMUM_FAILURES = 1_000
 MAXIMUM_NAME = 400  # characters of a path that are shown, its end
 THUMBNAIL = 96  # pixels a side

@@ -133,7 +133,7 @@ def _folder(path: str, recursive: bool, pattern: str | None) -> Source:
 
 def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
     url = parse_location(text)
-    if not isinstance(url, Url):  # as a path, but for the beginning of what is found there
+    if not isinstance(url, Url):  # like a path, except for the prefix of the files found there
         path = file_path(text)
         found = open_source(path, recursive=recursive, pattern=pattern)
         is_table = os.path.isfile(path) and path.lower().endswith(TABLE_SUFFIXES)

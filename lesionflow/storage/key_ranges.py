@@ -55,7 +55,7 @@ def keys_in_order(base: str, fetch: Fetch, fetch_folders: FetchFolders) -> Itera
 
 
 def _keys(store: _Store, after: str, end: str, page: Sequence[str] = ()) -> Iterator[str]:
-    """The keys behind one up to another; page: what has come before them, where that is enough to guess from."""
+    """The keys after one up to another; page: the keys before them, if they are enough to guess from."""
     pages, more = ONE_BY_ONE if page else 0, True
     while more:
         if pages >= ONE_BY_ONE:

@@ -40,7 +40,7 @@ class Url:
 
     @classmethod
     def of(cls, text: str) -> Url:
-        """The URL that is written so, of a store or not: for what was found in one, where names have any sign."""
+        """The URL of a text, of a store or not: for objects found in one, whose names may have any character."""
         match = _URL.fullmatch(text)
         if match is None:
             raise ValueError("not a URL")
@@ -151,7 +151,7 @@ def is_denied(path: str | os.PathLike[str]) -> bool:
 
 
 def is_no_folder(path: str | os.PathLike[str]) -> bool:
-    """Whether there is no such folder; where nobody may tell, there may be one."""
+    """Whether there is no such folder; False if permissions leave it open."""
     return not os.path.isdir(path) and not is_denied(path)
 
 

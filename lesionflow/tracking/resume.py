@@ -103,7 +103,7 @@ def mark_begun(config: TrainingConfig, registered_model: str, digests: Mapping[s
 def find_interrupted(run_id: str, moved: Mapping[str, str] = MappingProxyType({})) -> InterruptedRun:
     """Find the training to resume. Raises `RegistryError` if the run is missing, finished or of another kind.
 
-    moved: options that are given again, as what they named has moved.
+    moved: options that are given again because their files have moved.
     """
     run = find_run(run_id)
     if run.info.lifecycle_stage == "deleted":

@@ -94,7 +94,7 @@ def write_plainly(run: WholeRun, tracking_uri: str | None) -> bool:
 def _write_to_file(run: WholeRun, address: str) -> bool:
     run_id = uuid.uuid4().hex
     with open_file(address, "rw") as database:
-        database.execute("BEGIN IMMEDIATE")  # what is not committed below is taken back when the file is closed
+        database.execute("BEGIN IMMEDIATE")  # closing the file rolls back anything not committed below
         for table, expected in _TABLES.items():
             if {column[1] for column in database.execute(f"PRAGMA table_info({table})")} != expected:
                 return False

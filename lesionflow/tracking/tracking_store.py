@@ -34,7 +34,7 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # The newest revision that a release of MLflow made: what a database needs that this installation does not know.
 _RELEASES = {"dc11669786a5": "3.17", "f4a9b2c7d1e6": "3.18"}
 _LOCK = 0x6C6573696F6E  # the number of PostgreSQL's lock: "lesion" in ASCII
-_PATIENCE = 300  # seconds that one waits for whoever makes or migrates a database
+_PATIENCE = 300  # seconds to wait for another process that creates or migrates a database
 _ADDRESS_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")  # which MLflow sets with its addresses
 _RELEASE_TAG = "mlflow_version"  # of a run, written by `runs.log_setting`
 # Where MLflow keeps addresses of artifacts: they are absolute, whatever was given.
@@ -126,7 +126,7 @@ def read_schema(address: str, *, locked: bool = False) -> Schema:
             revisions = "SELECT version_num FROM alembic_version"
             versions = ask(revisions).scalars().all() if "alembic_version" in tables else []
             if not versions and not ("experiments" in tables and ask("SELECT 1 FROM experiments").first()):
-                return Schema(MISSING)  # whoever made it did not come to the end, and MLflow goes on from there
+                return Schema(MISSING)  # creating it was interrupted, and MLflow continues from there
             written_by = f"SELECT value FROM tags WHERE key = '{_RELEASE_TAG}'"
             releases = ask(written_by).scalars().all() if "tags" in tables else []
     package = importlib.util.find_spec("mlflow")
@@ -198,7 +198,7 @@ def connect(
         client.search_experiments(max_results=1)
         client.search_registered_models(max_results=1)
     if unwanted:
-        with contextlib.suppress(OSError):  # not empty, so that somebody wants it
+        with contextlib.suppress(OSError):  # not empty, so it is in use
             os.removedirs(literal)
     return address
 
@@ -265,7 +265,7 @@ def find_or_create_experiment(name: str) -> str:
     if found is None:
         try:
             return str(client.create_experiment(name, _artifact_location(name)))
-        except mlflow.MlflowException as error:  # somebody else made it in between
+        except mlflow.MlflowException as error:  # another process created it in between
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             found = client.get_experiment_by_name(name)
@@ -386,7 +386,7 @@ def explain_older(schema: Schema, address: str) -> str:
 def _create(address: str) -> None:
     """Create the tables; an SQLite database under a temporary name, renamed when it is complete."""
     file = sqlite_file(address)
-    if file is None or (file.exists() and file.stat().st_size):  # begun by whoever did not come to the end
+    if file is None or (file.exists() and file.stat().st_size):  # left by an interrupted process
         _open(address)
         return
     partial = file.with_name(f".{file.name}.partial-{unique_suffix()}")
@@ -552,7 +552,7 @@ def move_addresses(old: Path, new: Path, address: str) -> tuple[int, Path]:
         registry_errors(f"rewriting {file}"),
         contextlib.closing(sqlite3.connect(file, timeout=20, isolation_level=None)) as database,
     ):
-        database.execute("BEGIN IMMEDIATE")  # nobody else writes until the end
+        database.execute("BEGIN IMMEDIATE")  # locks out other writers until the end
         for table, columns in _ADDRESSES.items():
             present = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
             for column in present.intersection(columns):

@@ -71,7 +71,7 @@ def import_keras() -> None:
             os.dup2(standard_error, STANDARD_ERROR)
             os.close(standard_error)
             written.seek(0)
-            with contextlib.suppress(OSError):  # nobody reads it, or its disk is full
+            with contextlib.suppress(OSError):  # the reader is gone, or its disk is full
                 for line in written:
                     if not line.startswith(STARTUP_NOTICES):
                         os.write(STANDARD_ERROR, line)

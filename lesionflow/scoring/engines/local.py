@@ -35,7 +35,7 @@ class ScoringModel:
 
     predictors: tuple[Predictor, ...]  # on this machine: the model's, and the second one's where one is asked
     graphs: tuple[bytes, ...]
-    device: str  # of whoever scores
+    device: str  # of the scoring machine
     batch_size: int
 
     @property
@@ -207,7 +207,7 @@ def decode_all_in_sizes(
 
 
 def has_remote_images(job: Job) -> bool:
-    """Whether the images are objects of a store, for each of which a thread waits many times as long."""
+    """Whether the images are objects of a store, for which threads mostly wait."""
     return is_url(job.shard_inputs(0)[0][0])
 
 

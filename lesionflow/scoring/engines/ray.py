@@ -239,7 +239,7 @@ class _Tasks:
         self.search = self.ray.remote(_search).options(num_cpus=0, max_retries=0)
 
     def room(self) -> int:
-        """How many more are worth being handed out: as many again as run, so that none waits for the next."""
+        """How many more to hand out: as many again as are running, so that no task waits for the next."""
         return max(0, max(_LEAST_PENDING, 2 * self.cluster.slots()) - len(self.pending))
 
     def hand_out(self, attempt: _Attempt) -> None:
@@ -264,7 +264,7 @@ class _Tasks:
             yield dataclasses.replace(attempt, sent=work), outcome
 
     def after_error(self, attempt: _Attempt, error: Exception) -> _Attempt:
-        """The next attempt, where the trouble was that somebody removed the very image that all were to see."""
+        """The next attempt, with another probe if the failure was only that the probe image was removed."""
         assert attempt.sent is not None
         if not isinstance(error, SourceUnseen) or _is_visible(attempt.sent.probe, self.work.within):
             raise error
