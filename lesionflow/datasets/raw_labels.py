@@ -34,8 +34,10 @@ NO_LESIONS = (
 ORIGIN = ("source", "licence")  # of each row, where a table of several sources tells them
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 _DECIMAL_COMMA = r"^(\d+),(\d+)$"  # as spreadsheets write in many countries
-_NUMBER = r"[0-9]+(\.[0-9]*)?([eE]\+?[0-9]{1,2})?"
-_ROUNDED = r"\d([.,]\d+)?E\+\d+"  # as they write long numbers
+_DIGITS, _EXPONENT = r"[0-9]+([.,][0-9]*)?", r"[eE]\+?[0-9]{1,2}"
+_NUMBER = rf"{_DIGITS}({_EXPONENT})?"
+# As programs round long numbers: with a fraction, a plus or more digits than they know. 12e4 may be hexadecimal, an id.
+_ROUNDED = rf"(?=[0-9]*[.,]|[0-9]*[eE]\+|[0-9]{{16}}){_DIGITS}{_EXPONENT}"
 COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
 
 
@@ -337,7 +339,7 @@ def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object]) -> str:
     """Why ids have no file: other capitals, or a spreadsheet that took them for numbers."""
     numbers = {str(int(name)): name for name in files_of if name.isascii() and name.isdigit()}
     for image_id in missing:
-        number = str(int(Decimal(image_id))) if re.fullmatch(_NUMBER, image_id) else ""
+        number = str(int(Decimal(image_id.replace(",", ".")))) if re.fullmatch(_NUMBER, image_id) else ""
         if found := numbers.get(number, ""):
             return f"; there is {found}: the ids were saved as numbers, which changed them; save that column as text"
     if any("/" in image_id or "\\" in image_id for image_id in missing):

@@ -1,8 +1,10 @@
 """Tables as people save them: read where there is one way to read them, and otherwise refused with what to do."""
 
 import codecs
+import contextlib
 import gzip
 import itertools
+import re
 import shutil
 import unicodedata
 from collections.abc import Callable
@@ -274,9 +276,22 @@ def test_ids_that_were_saved_in_scientific_notation_are_named(ham: Callable[[Edi
         read_labelled_images(folder)
 
 
-def test_lesions_that_a_spreadsheet_rounded_are_refused(own: Callable[[Edit], Path]) -> None:
-    with pytest.raises(DataError, match=r"rounded values of lesion_id.*: 1.23457E\+11; save that column as text"):
-        read_labelled_images(own(lambda rows: rows.assign(lesion_id=["1.23457E+11", *rows["lesion_id"][1:]])))
+@pytest.mark.parametrize("column", ["lesion_id", "patient_id"])
+@pytest.mark.parametrize(
+    "rounded", ["1.23457E+11", "1.23457e+11", "1,23457E+11", "1.2345678901234568e+16", "1.23457E11", "1E+11"]
+)
+def test_ids_that_a_program_rounded_are_refused(own: Callable[[Edit], Path], rounded: str, column: str) -> None:
+    table = own(lambda rows: rows.assign(**{column: [rounded, *rows["lesion_id"][1:]]}))
+    with pytest.raises(
+        DataError, match=rf"rounded values of {column}.*: {re.escape(rounded)}; save that column as text"
+    ):
+        read_labelled_images(table)
+
+
+def test_hexadecimal_lesions_are_no_rounded_numbers(own: Callable[[Edit], Path]) -> None:
+    ids = ["12e4", "1e10", "12345678e9", "a1e+2", "1.2.3e4"]
+    table = own(lambda rows: rows.assign(lesion_id=[*ids, *rows["lesion_id"][len(ids) :]]))
+    assert set(ids) <= set(read_labelled_images(table).table["lesion_id"])
 
 
 @pytest.mark.parametrize("word", ["", "NA", "nan", "None", "unknown", "N/A", "#N/A", "-"])
@@ -373,3 +388,14 @@ def test_images_that_no_path_names_are_counted(own: Callable[[Edit], Path], fift
         shutil.copy(file, table.parent / "a")
     assert read_labelled_images(table.parent).warnings[-1].startswith("1 image without a label, left out: ")
     assert not any("without a label" in warning for warning in read_labelled_images(table).warnings)
+
+
+@pytest.mark.parametrize("paths", [["{data}/1.tif"], ["1.tif#1", "1.tif#2"], ["../linked/1.tif"]])
+def test_an_image_that_is_named_otherwise_is_not_left_out(paths: list[str], tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    Image.new("L", (8, 8), 9).save(data / "1.tif", save_all=True, append_images=[Image.new("L", (8, 8), 90)])
+    (tmp_path / "linked").symlink_to(data, target_is_directory=True)
+    (data / "labels.csv").write_text("\n".join(["path,diagnosis", *(f"{path.format(data=data)},nv" for path in paths)]))
+    with contextlib.chdir(tmp_path):
+        assert not any("without a label" in warning for warning in read_labelled_images("data").warnings)
