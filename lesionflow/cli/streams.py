@@ -72,7 +72,7 @@ class _Stream:
 def guarded_streams() -> Iterator[None]:
     """Guard standard output and standard error in the block; one that is closed takes what is written, as a null."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # or the next file would get what libraries write there
-        pass
+        os.set_inheritable(number, True)  # in processes that this one starts as well
     os.close(number)
     for name, mode in ("stdin", "r"), ("stdout", "w"), ("stderr", "w"):
         if getattr(sys, name) is None:
