@@ -248,6 +248,20 @@ def test_what_has_to_be_on_this_machine_may_be_a_file_url_and_no_url_of_a_store(
             each.type.convert("", each, None)
 
 
+def test_an_option_with_an_empty_text_is_not_one_that_is_left_out() -> None:
+    given = [(name, each) for name, command in COMMANDS for each in command.params if isinstance(each, click.Option)]
+    for name, each in given:
+        if not each.is_flag and not each.multiple:
+            result = invoke(name, each.opts[0], "")
+            assert result.exit_code == 2 and f"Error: {each.opts[0]}: is an empty text" in result.output, (name, each)
+
+
+def test_an_empty_variable_is_one_that_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    assert "there is none at sqlite:///" in invoke("history").output
+
+
 def test_a_command_that_fails_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("nothing.jpg").write_bytes(b"nothing")
@@ -350,6 +364,18 @@ def test_a_standard_stream_that_is_closed_is_an_empty_one(
     done = subprocess.run(shell, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, bool(done.stdout)) == (code, bool(out)) and out in done.stdout
     assert error in done.stderr and bool(done.stderr) == bool(error)
+
+
+def test_processes_that_a_command_starts_have_all_standard_streams() -> None:
+    child = "import os; os.fstat(0), os.fstat(1), os.fstat(2)"
+    program = f"""
+import subprocess, sys
+from lesionflow.cli.streams import guarded_streams
+with guarded_streams():
+    sys.exit(subprocess.call([sys.executable, "-c", {child!r}]))
+"""
+    shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", program]
+    assert subprocess.run(shell).returncode == 0
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from lesionflow.errors import MissingError
+from lesionflow.errors import MissingError, UsageError
 from lesionflow.images.discovery import cache_folder
 from lesionflow.storage.location import file_path
 
@@ -40,6 +40,12 @@ class Option(click.Option):
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """The value of the first variable that has one."""
         return next((os.environ[name] for name in self.variables(ctx) if os.environ.get(name)), None)
+
+    def handle_parse_result(self, ctx: click.Context, opts: Any, args: list[str]) -> tuple[Any, list[str]]:
+        """Refuse an empty text, as of a script's variable that is not set; empty environment variables are not set."""
+        if opts.get(self.name) == "" and not ctx.resilient_parsing:
+            raise UsageError(f"{self.opts[0]}: is an empty text; give a value, or leave the option out")
+        return super().handle_parse_result(ctx, opts, args)
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """The option's name in messages, with the variable if the value is from there."""
