@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, Unpack
@@ -146,9 +146,11 @@ def _whole_folder(target: Path) -> Iterator[Path]:
             yield partial
             if place != target:
                 partial.replace(target)
-            else:
-                for file in [*partial.iterdir()]:
-                    file.replace(target / file.name)
+                return
+            with ExitStack() as undo:
+                for file in sorted(partial.iterdir()):
+                    undo.callback(file.replace(target / file.name).unlink)
+                undo.pop_all()
     except OSError as error:
         raise ReportError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
 

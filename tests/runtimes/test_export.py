@@ -19,10 +19,10 @@ import pytest
 from PIL import Image
 
 import lesionflow
-from lesionflow.api.export import _labelled_pixels
+from lesionflow.api.export import _labelled_pixels, _whole_folder
 from lesionflow.cli import main
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.errors import BundleError, MissingError
+from lesionflow.errors import BundleError, MissingError, ReportError
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.images.decode import decode
 from lesionflow.model.card import KERAS_FILE, TRAINED_ON_FILE, read_card, sha256, write_card
@@ -298,6 +298,14 @@ def test_an_empty_folder_is_filled_as_it_is(tmp_path: Path) -> None:
         assert invoke("export", str(bundle), "--out", ".").exit_code == 0
     assert {each.name for each in out.iterdir()} == {each.name for each in bundle.iterdir()}
     assert out.stat().st_ino == before
+
+
+def test_an_empty_folder_that_cannot_be_filled_stays_empty(tmp_path: Path) -> None:
+    (tmp_path / "2").mkdir()
+    with pytest.raises(ReportError, match="cannot be written"), _whole_folder(tmp_path) as partial:
+        for name in "123":
+            (partial / name).write_text(name)
+    assert [each.name for each in tmp_path.iterdir()] == ["2"]
 
 
 @pytest.mark.parametrize("format", [ONNX, OPENVINO, "hub", "bundle"])
