@@ -8,10 +8,11 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from lesionflow.images.iso_media import Items
+from lesionflow.images.iso_media import Items, items_of_picture
+from lesionflow.images.limits import MAXIMUM_STORED_PIXELS
 from lesionflow.images.native_libraries import native_libraries
 
-_STEPS = 100  # of libde265 until it gives its one picture, which takes a few
+_STEPS = 100  # of libde265, besides those for each unit, until it gives its one picture
 _UNUSED_OF_HEVC = 12  # bytes; of whole pictures the last ones are needed
 _PICTURE_OF_HEVC = range(32)  # kinds of its units
 _FILTERS_OF_HEVC = (7, 8)  # numbers of what smooths a picture that is read
@@ -21,17 +22,13 @@ _POINTER = ctypes.c_void_p
 def complaint(data: bytes, items: Items) -> str:
     """The first complaint of libde265 or dav1d about the pixels of a file; none if neither library is available.
 
-    The pixels are decoded once more for that, those of HEIC twice. A thumbnail has no part in it, unless the picture
-    consists of tiles.
+    The pixels are decoded once more for that, those of HEIC twice.
     """
     ask = {b"hvc1": _said_by_libde265, b"av01": _said_by_dav1d}
-    whole = items.kinds.get(items.primary) in ask
-    for item, extents in items.extents.items():
-        properties, kind = dict(items.properties.get(item, ())), items.kinds.get(item, b"")
-        opacity = properties.get(b"auxC", b"").endswith((b":alpha\0", b":auxid:1\0"))
-        if kind in ask and (item == items.primary or opacity or not whole):
-            stream = b"".join(data[start:end] for start, end in extents)
-            if said := ask[kind](stream, properties.get(b"hvcC", b"")):
+    for item in items_of_picture(items):
+        if (kind := items.kinds.get(item, b"")) in ask:
+            stream = b"".join(data[start:end] for start, end in items.extents.get(item, ()))
+            if said := ask[kind](stream, dict(items.properties.get(item, ())).get(b"hvcC", b"")):
                 return said
     return ""
 
@@ -80,13 +77,15 @@ def _decoded(library: Any, units: list[bytes]) -> tuple[str, bytes]:
             library.de265_push_NAL(decoder, unit, len(unit), 0, None)
         library.de265_flush_data(decoder)
         error, picture, pixels = 0, None, b""
-        for _ in range(_STEPS):
+        for _ in range(_STEPS + 2 * len(units)):
             if error or not more.value or (picture := library.de265_get_next_picture(decoder)):
                 break
             error = library.de265_decode(decoder, ctypes.byref(more))
         if picture:
             place = library.de265_get_image_plane(picture, 0, ctypes.byref(step))
-            pixels = ctypes.string_at(place, step.value * library.de265_get_image_height(picture, 0))
+            row = library.de265_get_image_width(picture, 0) * ((library.de265_get_bits_per_pixel(picture, 0) + 7) // 8)
+            rows = range(library.de265_get_image_height(picture, 0))  # what lies between them is not the picture's
+            pixels = b"".join(ctypes.string_at(place + y * step.value, row) for y in rows)
         error = error or library.de265_get_warning(decoder)
         return library.de265_get_error_text(error).decode(errors="replace") if error else "", pixels
     finally:
@@ -106,7 +105,8 @@ def _libde265() -> Any:
             library.de265_push_NAL.argtypes = [_POINTER, ctypes.c_char_p, ctypes.c_int, ctypes.c_int64, _POINTER]
             library.de265_decode.argtypes = [_POINTER, _POINTER]
             library.de265_get_image_plane.argtypes = [_POINTER, ctypes.c_int, _POINTER]
-            library.de265_get_image_height.argtypes = [_POINTER, ctypes.c_int]
+            for name in ("image_width", "image_height", "bits_per_pixel"):
+                getattr(library, f"de265_get_{name}").argtypes = [_POINTER, ctypes.c_int]
             library.de265_get_error_text.restype = ctypes.c_char_p
             return library
     return None
@@ -114,8 +114,8 @@ def _libde265() -> Any:
 
 class _Dav1dSettings(ctypes.Structure):
     _fields_ = (
-        ("threads", ctypes.c_int), ("delay", ctypes.c_int), ("grain", ctypes.c_int), ("layers", ctypes.c_int * 3),
-        ("allocator", _POINTER * 3), ("logger", _POINTER * 2),
+        ("threads", ctypes.c_int), ("delay", ctypes.c_int), ("grain", ctypes.c_int), ("layers", ctypes.c_int * 2),
+        ("most_pixels", ctypes.c_uint), ("allocator", _POINTER * 3), ("logger", _POINTER * 2),
         ("strict", ctypes.c_int), ("invisible", ctypes.c_int), ("filters", ctypes.c_int), ("more", ctypes.c_int * 16),
     )  # fmt: skip
 
@@ -129,12 +129,15 @@ def _said_by_dav1d(stream: bytes, _: bytes) -> str:
     library.dav1d_default_settings(ctypes.byref(settings))
     settings.threads = settings.delay = settings.strict = 1
     settings.grain = settings.filters = 0
+    settings.most_pixels = MAXIMUM_STORED_PIXELS
     settings.logger[:] = (None, None)  # to stderr, otherwise
     if library.dav1d_open(ctypes.byref(decoder), ctypes.byref(settings)):
         return ""
     held, picture = ctypes.create_string_buffer(1024), ctypes.create_string_buffer(4096)  # more than their structures
     try:
-        ctypes.memmove(library.dav1d_data_create(held, len(stream)), stream, len(stream))
+        if not (place := library.dav1d_data_create(held, len(stream))):
+            raise MemoryError(f"{len(stream):,} bytes for dav1d")
+        ctypes.memmove(place, stream, len(stream))
         failed = library.dav1d_send_data(decoder, held) or library.dav1d_get_picture(decoder, picture)
         return "" if failed in (0, -errno.EAGAIN) else "its pixels do not end where its bytes do"
     finally:

@@ -23,6 +23,7 @@ class Items:
     kinds: dict[int, bytes] = field(default_factory=dict)
     extents: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # start and end in the file
     properties: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)  # kind and content
+    below: dict[int, list[int]] = field(default_factory=dict)  # what an item consists of, and what is auxiliary to it
 
 
 def read_items(data: bytes) -> Items:
@@ -38,11 +39,24 @@ def read_items(data: bytes) -> Items:
     return items
 
 
+def items_of_picture(items: Items) -> list[int]:
+    """The items that make up the picture and its opacity: not thumbnails, maps of depth, other pictures."""
+    found: dict[int, bool] = {}
+    waiting = [items.primary]
+    while waiting:
+        item = waiting.pop()
+        auxiliary = dict(items.properties.get(item, ())).get(b"auxC", b":alpha\0")
+        if item not in found and (b":alpha\0" in auxiliary or b":auxid:1\0" in auxiliary):
+            found[item] = True
+            waiting += items.below.get(item, ())
+    return list(found)
+
+
 def hole(data: bytes, items: Items) -> int:
     """The position of zeros in place of pixels; -1 if there are none."""
-    for item, extents in items.extents.items():
+    for item in items_of_picture(items):
         if zeros := _HOLES.get(items.kinds.get(item, b"")):
-            for start, end in extents:
+            for start, end in items.extents.get(item, ()):
                 if (found := data.find(zeros, start, end)) >= 0:
                     return found
     return -1
@@ -106,6 +120,17 @@ def _read_meta(items: Items, data: bytes, start: int, end: int) -> None:
             if kind == b"infe" and data[at] in (2, 3):
                 wide = 4 if data[at] == 3 else 2
                 items.kinds[int.from_bytes(data[at + 4 : at + 4 + wide], "big")] = data[at + 6 + wide : at + 10 + wide]
+    if b"iref" in places:
+        first, last = places[b"iref"]
+        wide = 4 if data[first] else 2
+        for kind, start, end in boxes(data, first + 4, last):
+            item = int.from_bytes(data[start : start + wide], "big")
+            for at in range(start + wide + 2, end, wide):  # behind how many there are
+                other = int.from_bytes(data[at : at + wide], "big")
+                if kind == b"dimg":
+                    items.below.setdefault(item, []).append(other)
+                elif kind == b"auxl":
+                    items.below.setdefault(other, []).append(item)
     if b"iprp" in places:
         _read_properties(items, data, *places[b"iprp"])
     if b"iloc" in places:

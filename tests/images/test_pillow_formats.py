@@ -13,7 +13,7 @@ from PIL import Image
 
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import Decoded, decode, decode_frames, header
-from lesionflow.images.iso_media import clean_aperture, read_items
+from lesionflow.images.iso_media import clean_aperture, items_of_picture, read_items
 
 generator = np.random.default_rng(0)
 NOISE = Image.fromarray(generator.integers(0, 255, (48, 64, 3), np.uint8))
@@ -361,6 +361,45 @@ def test_wrong_bytes_in_heic_and_avif_are_damage() -> None:
                 at = int(share * len(data)) - length
                 wrong = generator.integers(1, 256, length, np.uint8).tobytes()
                 assert failure(data[:at] + wrong + data[at + length :]).startswith("damaged: ")
+
+
+def test_wrong_bytes_are_damage_behind_many_units_of_heic() -> None:
+    """As of a picture in slices; here they are padding, and the picture lies at the end of the file."""
+    data = heif_files(NOISE.resize((200, 150), Image.Resampling.BICUBIC)).get("HEIF") or pytest.skip("no encoder")
+    items = read_items(data)
+    ((start, end),) = items.extents[items.primary]
+    padding = struct.pack(">I", 6) + b"\x4c\x01" + b"\xff" * 3 + b"\x80"
+    for stream, broken in ((data[start:end], False), (data[start : end - 99] + bytes(range(1, 100)), True)):
+        place = struct.pack(">IHII", len(data), 1, 0, 400 * len(padding) + len(stream))
+        longer = data.replace(struct.pack(">IHII", start, 1, 0, end - start), place) + 400 * padding + stream
+        assert read_items(longer).extents != items.extents
+        if broken:
+            assert failure(longer).startswith("damaged: ")
+        else:
+            assert np.array_equal(decode(longer, 16, 16), decode(data, 16, 16))
+
+
+def test_items_of_a_picture_are_its_tiles_and_its_opacity() -> None:
+    def box(kind: bytes, *content: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(b"".join(content))) + kind + b"".join(content)
+
+    def reference(kind: bytes, item: int, *others: int) -> bytes:
+        return box(kind, struct.pack(f">{2 + len(others)}H", item, len(others), *others))
+
+    grid, tiles, small, alpha, of_alpha, depth, elsewhere = 1, (2, 3), 4, 5, 6, 7, 8
+    references = [
+        reference(b"auxl", alpha, grid), reference(b"auxl", depth, grid), reference(b"thmb", small, grid),
+        reference(b"dimg", grid, *tiles), reference(b"dimg", alpha, of_alpha), reference(b"dimg", elsewhere, grid),
+    ]  # fmt: skip
+    kinds = [
+        box(b"auxC", bytes(4), b"urn:mpeg:mpegB:cicp:systems:auxiliary:" + kind) for kind in (b"alpha\0", b"depth\0")
+    ]
+    belong = struct.pack(">IIHBBHBB", 0, 2, alpha, 1, 1, depth, 1, 2)
+    meta = box(
+        b"meta", bytes(4), box(b"pitm", bytes(4), struct.pack(">H", grid)), box(b"iref", bytes(4), *references),
+        box(b"iprp", box(b"ipco", *kinds), box(b"ipma", belong)),
+    )  # fmt: skip
+    assert sorted(items_of_picture(read_items(meta))) == [grid, *tiles, alpha, of_alpha]
 
 
 @pytest.mark.parametrize("image", [NOISE.resize((1, 1)), NOISE, Image.new("RGB", (90, 60)), NOISE.convert("RGBA")])
