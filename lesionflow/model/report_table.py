@@ -31,7 +31,6 @@ from lesionflow.model.columns import (
     YES,
     as_written,
 )  # fmt: skip
-from lesionflow.model.prediction import confidence_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,11 +55,6 @@ class ReportTable:
     called: np.ndarray  # (scored,) int64, indices into `diagnoses`
     malignant: np.ndarray  # (scored,) bool, at the operating point
     refer: np.ndarray  # (scored,) text
-
-    @property
-    def confidence(self) -> np.ndarray:
-        """The probability of the diagnosis that is called: (scored,)."""
-        return confidence_of(self.probabilities, self.called)
 
     def texts(self, name: str) -> np.ndarray | None:
         """A further column of the scored images, (scored,) text; None where the report has none."""

@@ -13,7 +13,7 @@ from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.card import Estimate
 from lesionflow.model.columns import LESION
-from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR, LabelledPredictions
+from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR, LabelledPredictions, confidence_of
 from lesionflow.model.report_table import ReportTable, read_report_table
 from lesionflow.monitoring.comparison import Sample
 from lesionflow.monitoring.image_sample import ImageSample, Measured
@@ -200,7 +200,10 @@ def _firsts(lesions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _numbers(said: ReportTable | LabelledPredictions, diagnoses: tuple[str, ...]) -> dict[str, np.ndarray]:
     numbers = {f"p_{name}": said.probabilities[:, index] for index, name in enumerate(diagnoses)}
-    return numbers | {"p_malignant": said.malignant_probability, CONFIDENCE: said.confidence}
+    return numbers | {
+        "p_malignant": said.malignant_probability,
+        CONFIDENCE: confidence_of(said.probabilities, said.called),
+    }
 
 
 def _flags(said: ReportTable | LabelledPredictions, diagnoses: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from lesionflow.model.card import Estimate
-from lesionflow.model.prediction import Predictions
+from lesionflow.model.prediction import Predictions, confidence_of
 from lesionflow.model.report_table import ReportTable
 
 _NORMAL_QUANTILE = 1.959964  # of a 95 % interval
@@ -43,7 +43,7 @@ def estimate_performance(said: ReportTable | Predictions, lesion_of: np.ndarray 
     """
     if not len(said.called):
         return {}
-    right = said.confidence
+    right = confidence_of(said.probabilities, said.called)
     moments: dict[str, tuple[float, np.ndarray] | None] = {
         ACCURACY: (float(right.mean()), right * (1 - right) / len(right) ** 2),
         BALANCED_ACCURACY: _balanced_accuracy(said),

@@ -9,7 +9,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -34,9 +34,6 @@ from lesionflow.profile.attributes import (
 )
 from lesionflow.profile.copies import KINDS, LOOK_ALIKE, NEARLY, Copy, find_copies, inspect_images, leaks
 from lesionflow.version import __version__
-
-if TYPE_CHECKING:
-    pass
 
 DESCRIPTION_FORMAT = 1
 
