@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 staged="$(mktemp -d)"
 trap 'rm -rf "$staged"' EXIT
 cp "$bundle"/{model.onnx,card.json,trained_on.npz,README.md} "$staged"
-LESIONFLOW_TO_SHIP="$staged" "${PYTHON:-python3}" -m pytest -q tests/model/test_shipped.py
+LESIONFLOW_TO_SHIP="$staged" "${PYTHON:-python3}" -m pytest -q tests/model/test_files_shipped.py
 mkdir -p lesionflow/pretrained
 cp "$staged"/* lesionflow/pretrained
 ls -l lesionflow/pretrained

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lesionflow.diagnoses import HAM10000
-from lesionflow.evaluation.plots import Picture, canvas, confusion_picture, message_of, printable, say
+from lesionflow.evaluation.plots import Picture, canvas, confusion_picture, message_of, printable, say, shortened
 from tests.evaluation.reports import drawn
 
 
@@ -53,3 +53,9 @@ def test_a_picture_is_its_files_bytes() -> None:
     figure, _ = canvas(2)
     assert Picture("name", "message", "how", figure).png()[:4] == b"\x89PNG"
     assert Picture("name", "message", "how", b"bytes").png() == b"bytes"
+
+
+def test_long_ids_keep_their_end() -> None:
+    assert shortened("ISIC_0024306") == "ISIC_0024306"
+    assert shortened("folder/" * 9 + "ISIC_0024306") == "…folder/ISIC_0024306"
+    assert len(shortened("x" * 99)) == 20
