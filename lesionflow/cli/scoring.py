@@ -123,7 +123,7 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
     for reason, count in sorted(counts.failures.items()):
         say(f"  {'failed' if group_by is None else 'images failed'}, {reason}: {count}")
     if set(counts.failures) == {"not_found"} and not summary.scored and total > 1:
-        say("  nothing was found: paths of a list count from the folder where the command was given")
+        say("  nothing was found: paths of a list are relative to the folder where the command was run")
     referred = ", ".join(f"{count} {why}" for why, count in counts.referred.items())
     say(f"malignant at the operating point: {counts.malignant} ({counts.malignant_share:.1%}); refer: {referred}")
     if counts.both:

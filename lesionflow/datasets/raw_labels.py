@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NO_LESIONS = (
-    "which images show the same lesion is not known: each counts as a lesion of its own, so intervals are too narrow "
+    "it is unknown which images show the same lesion: each counts as a lesion of its own, so intervals are too narrow "
     "if some do"
 )
 ORIGIN = ("source", "licence")  # of each row, where a table of several sources tells them
@@ -164,7 +164,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         table[column] = told.where(~is_missing(told), nothing)
     table["sex"] = [_SEXES.get(word.lower(), word) for word in table["sex"]]
     if strange := sorted(set(table["sex"][~is_missing(table["sex"])]) - {"female", "male"}):
-        warnings.append(f"sex has other words than female and male, each a group of its own: {first_few(strange)}")
+        warnings.append(f"sex has words besides female and male, each a group of its own: {first_few(strange)}")
     table["age"] = table["age"].str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True)
     columns = [*COLUMNS, *(name for name in ORIGIN if name in table.columns)]
     return table[columns].sort_values("image_id", ignore_index=True), warnings
@@ -177,7 +177,7 @@ def _contradictions(rows: Sequence[tuple[str, ...]]) -> list[str]:
     if differing := [row for row, kind in known.items() if kind >= {"benign", "malignant"}]:
         images = counted(sum(counts[row] for row in differing), "image", "is", "are")
         told = first_few([" and ".join(filter(None, row)) for row in differing])
-        return [f"{images} benign by one column and malignant by another, of which the more special counts: {told}"]
+        return [f"{images} benign by one column and malignant by another; the more specific column counts: {told}"]
     return []
 
 

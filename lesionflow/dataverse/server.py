@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 _TRANSIENT = frozenset({408, 425, 429, *range(500, 600)})  # statuses after which another try may succeed
 _BY_HAND = "fetch it with a browser and put it into the folder, or name a mirror with --server"
-_PROXY_PASSWORD = "the proxy asks who you are: HTTPS_PROXY=http://name:password@host:port"
+_PROXY_PASSWORD = "the proxy requires authentication: HTTPS_PROXY=http://name:password@host:port"
 _REFUSED = {
-    401: "the server asks who you are; these files are not open there: name another with --server",
+    401: "the server requires authentication: its files are not public; name another with --server",
     403: f"the server refuses; {_BY_HAND}",
-    404: "the server knows no such thing; is --server right?",
+    404: "the server has nothing at this address; is --server right?",
     407: _PROXY_PASSWORD,
     410: "the server has removed it; name another with --server",
 }

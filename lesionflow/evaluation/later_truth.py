@@ -451,19 +451,19 @@ def _bias(
         if asked > len(known):
             return [
                 f"{asked - len(known)} of {asked} sampled {unit} have no truth yet; if those are the hard ones, the "
-                "metrics flatter"
+                "metrics are too good"
             ]
         return []
     if len(known) == scored:
         return []
     mean, of_all = float(known.malignant_probability.mean()), float(report.malignant_probability.mean())
     told = (
-        f"truth is known of {len(known)} of {scored} {unit} ({len(known) / scored:.1%}); a share that was chosen by "
-        "suspicion is biased, and its metrics are not those of the night; a random share is not (see --sample)"
+        f"truth is known for {len(known)} of {scored} {unit} ({len(known) / scored:.1%}); if these were chosen by "
+        "suspicion, their metrics are biased and not those of the night; a random share is not (see --sample)"
     )
     if abs(mean - of_all) > CONTRAST:
         told += (
-            f". This share is unlike the night: its mean malignant probability is {mean:.3f}, that of all is "
+            f". This share differs from the night: its mean malignant probability is {mean:.3f}, that of all is "
             f"{of_all:.3f}"
         )
     return [told]

@@ -38,36 +38,36 @@ HOW_TO_READ = {
         "Each curve is one diagnosis against all others: the nearer it comes to the upper left corner, the better "
         "the probability of that diagnosis ranks its images above the rest. 0.5 would be chance, 1 perfect.",
     "confusion_matrix":
-        "A row holds all images of one true diagnosis, its columns what they were called: share of the row, and "
+        "A row contains all images of one true diagnosis, its columns are the calls: share of the row, and "
         "number of images. The diagonal is each diagnosis's sensitivity.",
     "reliability":
         "Each point is a bin of images whose most probable diagnosis has about the same probability, 15 bins of "
-        "equal width: on the diagonal, what is said with 80% is right in 80 of 100. Points below it are too sure. "
-        "Hollow points are of fewer than ten images; the thin lines are 95% intervals. The bars count the images "
+        "equal width: on the diagonal, calls with 80% are right in 80 of 100 cases. Points below it are too sure. "
+        "Hollow points have fewer than ten images; the thin lines are 95% intervals. The bars count the images "
         "in each bin.",
     "malignant_roc":
         "The circle is the operating point: the threshold on the malignant probability that decides what is "
-        "called malignant. Another threshold would be another point of the curve.",
+        "called malignant. Another threshold gives another point on the curve.",
     "coverage":
-        "From right to left, more and more of the least certain calls are given to a person; the curve is the "
-        "accuracy of the calls that remain. The circle is the chosen point; it can lie off the curve, as images "
+        "From right to left, more and more of the least certain calls are referred to a person; the curve is the "
+        "accuracy of the remaining calls. The circle is the chosen point; it can be off the curve, because images "
         "unlike the training images are referred, too.",
     "slices":
         "A line is one group of images, with its 95% interval; the grey line is all images. Groups marked small, "
-        "hollow and dotted, have too few images to conclude from. Where intervals overlap widely, a gap may be "
+        "hollow and dotted, have too few images for conclusions. If intervals overlap widely, a gap may be "
         "chance.",
     "worst_mistakes":
-        "First malignant images that fall below the operating point (thick frame), the least malignant to the "
-        "model first; then the wrong calls that it is surest of.",
+        "Malignant images below the operating point (thick frame), those with the lowest malignant probability "
+        "first; then the most confident wrong calls.",
     "heatmaps":
-        "Of each diagnosis the rightly called image of median confidence, and the surest wrong one. Beside each, lines "
-        "around the parts that the call rests on: a patch of the image's mean colour, a quarter as wide as the image, "
-        "is laid over every part (occlusion sensitivity); within the thin line that costs the call at least half of "
-        "the greatest loss, within the thick one 80%. Above it, the call's probability without and with the patch "
-        "that costs most.",
+        "For each diagnosis, the correct call of median confidence and the most confident wrong one. Beside each, "
+        "lines around the parts that the call depends on: a patch of the image's mean colour, a quarter as wide as the "
+        "image, covers each part in turn (occlusion sensitivity); within the thin line this costs the call at least "
+        "half of the greatest loss, within the thick one 80%. Above it, the call's probability without the patch and "
+        "with the one that costs most.",
     "learning_curves":
-        "Training metrics are of augmented images, the rare diagnoses shown more often, with dropout on, and so "
-        "look worse than they are. The marks are the weights that are kept, measured without all that: triangle, "
+        "Training metrics are measured on augmented images, with rare diagnoses oversampled and dropout on, and so "
+        "look worse than they are. The marks are the weights that are kept, measured without all this: triangle, "
         "training images; circle, validation images.",
 }  # fmt: skip
 

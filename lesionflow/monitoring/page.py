@@ -157,9 +157,9 @@ ALARMS_FIRST = 4  # of last night, before everything else
 MOST_ALARMS = 60  # nights that the page names, the last ones; the JSON has all
 CHANGES = 5  # values named on the page, those that changed most
 _ABOUT_ESTIMATES = (
-    "Expected metrics rest on the model's probabilities alone. They hold where these are calibrated, and fail with "
-    "them: images of another kind, or another mix of diagnoses, can leave them high while the true ones fall. The band "
-    "is where the true value would be if the probabilities are right."
+    "Expected metrics are computed from the model's probabilities alone, and are only right if these are calibrated: "
+    "with images of another kind, or another mix of diagnoses, they can stay high while the true ones fall. The band "
+    "contains the true value if the probabilities are right."
 )
 
 

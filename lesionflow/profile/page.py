@@ -43,7 +43,7 @@ def description_page(description: Description) -> str:
     count = f"{counted(len(images.table), 'image')} of {counted(description.lesions, 'lesion')}"
     head = [paragraph(f"{images.description}: {count}."), paragraph(f"Data digest {images.digest}.")]
     if images.demo:
-        head.append(warning("These are drawings, not photographs: nothing here says anything about skin."))
+        head.append(warning("These are synthetic drawings, not photographs: they say nothing about real skin."))
     with warnings.catch_warnings():
         # A value in a script that the font does not have is a box in the picture; the table beside it has the value.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
@@ -87,25 +87,25 @@ def _copies(description: Description) -> Iterator[Markup]:
     across = description.duplicates_across
     within = [copy for copy in description.copies if copy.duplicate and not copy.across]
     yield paragraph(
-        "A copy is a file of the same bytes, an image of the same pixels, or nearly the same: one whose coefficients "
-        f"correlate by {NEAR} or more, also turned or mirrored, brighter or of another colour; "
-        "in round fields in the dark, what is lit counts. Copies that were cut "
-        "at the edges by more than a few percent are not found."
+        "A copy is a file with the same bytes, or an image with the same or nearly the same pixels: its coefficients "
+        f"correlate by {NEAR} or more, even if it is turned or mirrored, brighter or of another colour; "
+        "of a round field in the dark only the lit area counts. Copies that were cropped "
+        "by more than a few percent are not found."
     )
     if separated := leaks(description.copies):
         yield table(("parts of the split", "pairs"), [(parts, f"{count:,}") for parts, count in separated.items()])
     if sheet := figures.pairs_picture(description):
         yield image(
             sheet, "jpeg", "The closest pairs of images of different lesions, side by side",
-            f"The number is the correlation; pairs from {ALIKE} to {NEAR} are no copies and shown for comparison.",
+            f"The number is the correlation; pairs from {ALIKE} to {NEAR} are not copies, and shown for comparison.",
         )  # fmt: skip
     elif description.complete:
-        yield paragraph("No two images of different lesions come near each other.")
+        yield paragraph("No two images of different lesions are nearly the same.")
     for copies, caption, most in ((across, "Copies across lesions", MAXIMUM_ROWS), (within, "Within a lesion", 10)):
         if copies:
             rows = [_pair_row(copy) for copy in copies[:most]]
             names = ("images", "correlation", "kind", "diagnosis", "lesion", "part")
-            header = (*names, "the first, to lie like the second")
+            header = (*names, "turn of the first to match the second")
             yield table(header, rows, caption + _of(len(rows), len(copies)))
 
 

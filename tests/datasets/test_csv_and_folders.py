@@ -124,7 +124,7 @@ def test_words_of_sex_that_are_a_group_of_their_own_are_said(table: Path) -> Non
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     rows.assign(sex=["W", "", "unknown", *["female"] * (len(rows) - 3)]).to_csv(table, index=False)
     (told,) = [warning for warning in read_labelled_images(table).warnings if "sex" in warning]
-    assert told == "sex has other words than female and male, each a group of its own: W"
+    assert told == "sex has words besides female and male, each a group of its own: W"
 
 
 def test_words_for_nothing_and_letters_for_a_sex_are_what_they_stand_for(table: Path) -> None:

@@ -154,7 +154,7 @@ def test_a_server_that_falls_silent_is_asked_again(tmp_path: Path, dataverse: Da
         (server.fails(500), "the server answers 500 Internal Server Error, 4 times in a row; try again later"),
         (server.resets, "4 times in a row"),
         (server.fails(503, Retry_After="4000"), "asks to wait 4000 s; try again then"),
-        (server.fails(404), "the server knows no such thing; is --server right? (404 Not Found)"),
+        (server.fails(404), "the server has nothing at this address; is --server right? (404 Not Found)"),
         (server.fails(202), "(202 Accepted)"),
         (server.redirects_for_ever, "cannot be requested (TooManyRedirects)"),
         (server.wrong_bytes, "with another digest than the one published, md5:"),
@@ -321,7 +321,7 @@ def test_a_proxy_of_the_environment_is_used_unless_it_is_not_to_be(
     assert "the proxy that the environment names does not answer" in told_by_failing(tmp_path / "gone", dataverse)
     with server.proxy(password=True) as (address, _):
         monkeypatch.setenv("HTTP_PROXY", address)
-        assert "the proxy asks who you are" in told_by_failing(tmp_path / "closed", dataverse)
+        assert "the proxy requires authentication" in told_by_failing(tmp_path / "closed", dataverse)
         monkeypatch.setenv("HTTP_PROXY", address.replace("//", "//me:secret@"))
         fetch(tmp_path / "opened", dataverse)
 

@@ -90,7 +90,7 @@ def test_a_server_that_is_no_dataverse_is_told_from_one_that_is_out_of_order(dat
     dataverse.misbehave["the list"] = [lambda handler, content: handler.answer(200, b'{"status": "OK"}')]
     with pytest.raises(DownloadError, match=r"no list of files as Dataverse gives it .*is --server right"):
         read_listing(dataverse.address, HAM10000_DOI, Web())
-    with pytest.raises(DownloadError, match="the server knows no such thing"):
+    with pytest.raises(DownloadError, match="the server has nothing at this address"):
         read_listing(dataverse.address, "doi:10.1/NOTHING", Web())
     with pytest.raises(DownloadError, match="cannot be requested"):
         read_listing("http://[", HAM10000_DOI, Web())

@@ -99,13 +99,13 @@ def test_who_was_asked_is_said(report: Path, said: LabelledPredictions, tmp_path
     assert len(found.predictions) == suspicious.sum() and found.share == suspicious.mean()
     note, few = found.notes
     assert few.startswith("Fewer than 10 images of ")
-    assert "chosen by suspicion is biased" in note and "unlike the night" in note
+    assert "metrics are biased" in note and "differs from the night" in note
     sampled = write(tmp_path / "sampled.csv", "path,chance", [(path, 0.5) for path, _ in rows])
     some = write(tmp_path / "some.csv", "path,diagnosis", rows[:-4])
     found = join_truth(table, some, WORDS, sampled)
     assert found.sampled == len(rows) and found.weights is not None and set(found.weights) == {2.0}
     assert found.notes[:-1] == (
-        f"4 of {len(rows)} sampled images have no truth yet; if those are the hard ones, the metrics flatter",
+        f"4 of {len(rows)} sampled images have no truth yet; if those are the hard ones, the metrics are too good",
     )
     outside = write(tmp_path / "more.csv", "path,diagnosis", labels_of(said))
     found = join_truth(table, outside, WORDS, sampled)

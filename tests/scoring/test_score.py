@@ -449,4 +449,4 @@ def test_where_no_file_of_a_list_is_found_it_is_said_from_where_paths_count(smal
         "score", str(tmp_path / "list.csv"), "--model", str(small_bundle), "--out", str(tmp_path / "results.csv")
     )
     assert result.exit_code == 3
-    assert "nothing was found: paths of a list count from the folder where the command was given" in result.stdout
+    assert "nothing was found: paths of a list are relative to the folder where the command was run" in result.stdout
