@@ -14,16 +14,17 @@ for table, rows in (("test", 1489), ("ham10000", 10015)):
 
 
 def counts(table, sample):
-    return [connection.execute(f"SELECT count(*) FROM {table} {sample}").fetchall()[0][0] for _ in range(40)]
+    query = f"SELECT count(*) FROM {table} USING SAMPLE {sample}"
+    return [connection.execute(query.format(seed)).fetchall()[0][0] for seed in range(40)]
 
 
-found = {(table, sample): counts(table, sample) for table in ("test", "ham10000") for sample in ("USING SAMPLE 10%", "USING SAMPLE 10% (bernoulli)", "USING SAMPLE 150")}
+samples = ("10%", "10% (system, {})", "10% (bernoulli, {})", "150 (reservoir, {})")  # the first takes no seed
+found = {(table, sample): counts(table, sample) for table in ("test", "ham10000") for sample in samples}
 for (table, sample), each in found.items():
     print(f"{table} {sample}: {len(set(each))} sizes in 40 samples, {sorted(set(each))[:12]}, on average {sum(each) / 40:.0f}")
-blocks = set(range(0, 10015, 2048))
-whole = {size for size in found["ham10000", "USING SAMPLE 10%"]}
-in_blocks = all(size % 2048 in (0, 10015 % 2048) for size in whole)
-sys.exit(not (set(found["test", "USING SAMPLE 10%"]) == {0, 1489} and in_blocks and min(found["test", "USING SAMPLE 10% (bernoulli)"]) > 90 and set(found["test", "USING SAMPLE 150"]) == {150}))
+plain, system, bernoulli, reservoir = ([set(found[table, sample]) for table in ("test", "ham10000")] for sample in samples)
+in_blocks = all(size % 2048 in (0, 10015 % 2048) for size in plain[1] | system[1])
+sys.exit(not (plain[0] <= system[0] == {0, 1489} and in_blocks and min(bernoulli[0]) > 90 and reservoir[0] == {150}))
 P
 echo "expected: about 149 of 1,489 rows, each of which is drawn or not"
 "$folder/venv/bin/python" "$folder/try.py" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
