@@ -79,7 +79,7 @@ def test_images_beside_the_folders_are_a_warning_and_other_folders_an_error(fold
     shutil.copy(next(folders.glob("*/*.jpg")), folders / "loose.jpg")
     assert any("loose.jpg" in warning for warning in read_labelled_images(folders).warnings)
     (folders / "warts").mkdir()
-    with pytest.raises(DataError, match="no diagnosis: warts"):
+    with pytest.raises(DataError, match="not named like a diagnosis: warts"):
         read_labelled_images(folders)
 
 
