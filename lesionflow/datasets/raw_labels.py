@@ -21,7 +21,7 @@ from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images.containers import holder_of, is_member, read_member
 from lesionflow.images.decode import SEVERAL_FRAMES, count_frames
 from lesionflow.images.discovery import find_images
-from lesionflow.images.read_bytes import digest_of_image, named_frame, read_named
+from lesionflow.images.read_bytes import digest_of_frame, file_and_frame, read_image_bytes
 from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
 
 if TYPE_CHECKING:
@@ -141,7 +141,11 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
             f"{raw.file}: no image of the {words.count} diagnoses; {'; '.join(warnings)}; name the diagnoses that "
             "there are with --diagnoses, or say with --labels what these words mean"
         )
-    _check_image_ids(table, raw.file)
+    if empty := int((table["image_id"] == "").sum()):
+        raise DataError(
+            f"{raw.file}: {counted(empty, 'row')} with an empty image_id; fill them in, or leave the rows out"
+        )
+    _check_once(table["image_id"], table["dx"], raw.file)
     if raw.needs_lesions:
         if empty := int((table["lesion_id"] == "").sum()):
             raise DataError(
@@ -219,11 +223,9 @@ def fill_lesions(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _check_image_ids(table: pd.DataFrame, file: Path) -> None:
-    if empty := int((table["image_id"] == "").sum()):
-        raise DataError(f"{file}: {counted(empty, 'row')} with an empty image_id; fill them in, or leave the rows out")
-    if twice := sorted(table["image_id"][table["image_id"].duplicated()].unique()):
-        several = table.groupby("image_id")["dx"].nunique()
+def _check_once(names: pd.Series, diagnoses: pd.Series, file: Path) -> None:
+    if twice := sorted(names[names.duplicated()].unique()):
+        several = diagnoses.groupby(names).nunique()
         differ = [name for name in twice if several[name] > 1]
         told = f", {len(differ)} of them with different diagnoses" if differ else ""
         raise DataError(
@@ -250,18 +252,16 @@ def _without_contradictions(
 
 
 def _with_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> pd.DataFrame:
-    there = table["path"].map(_is_image_there)
+    named = table["path"].map(file_and_frame)
+    there = named.map(lambda each: os.path.isfile(each[0]) or is_member(each[0]))
     if missing := table["path"][~there].tolist():
         told = f"{counted(len(missing), 'image', 'is', 'are', of=len(table))} not there"
         if not raw.incomplete or len(missing) == len(table):
             raise DataError(f"{raw.file}: {told}: {first_few(missing)}{_why_not_there(missing[0])}")
         warnings.append(f"{told} and left out: {first_few(missing)}")
+    once = ~table["path"].duplicated()  # the first frame has two names
+    _check_once(named[once].map(lambda each: f"{each[0]}#{each[1] + 1}"), table["dx"][once], raw.file)
     return table[there].reset_index(drop=True)
-
-
-def _is_image_there(path: str) -> bool:
-    named = named_frame(path)
-    return os.path.isfile(path) or is_member(path) or (named is not None and os.path.isfile(named[0]))
 
 
 def _why_not_there(path: str) -> str:
@@ -356,33 +356,52 @@ def digests_of_files(paths: Sequence[str]) -> list[str]:
 
 
 def contents_of_files(paths: Sequence[str]) -> tuple[list[str], list[int]]:
-    """The SHA-256 of each image's bytes, and how many frames each has. Raises `DataError` as `digests_of_files`."""
+    """The SHA-256 of each image's bytes, and how many frames each file has, 1 where the path names one.
+
+    Raises `DataError` as `digests_of_files`, and for frames that are not there.
+    """
+    named = [file_and_frame(path) for path in paths]
+    files = list(dict.fromkeys(file for file, _ in named))
     with ThreadPoolExecutor() as threads:
-        found = list(threads.map(_content_of_file, paths))
-    return [digest for digest, _ in found], [frames for _, frames in found]
+        found = dict(zip(files, threads.map(_content_of_file, files), strict=True))
+    refused = []
+    for path, (file, frame) in zip(paths, named, strict=True):
+        _, kind, frames = found[file]
+        if frame and kind != "DICOM":
+            refused.append(f"{path} (of {kind or 'it'}, {'page' if kind == 'TIFF' else 'frame'} 1 alone is read)")
+        elif frame >= frames > 0:
+            refused.append(f"{path} (the file has {counted(frames, 'frame')})")
+    if refused:
+        told = counted(len(refused), "path", "names", "name")
+        raise DataError(
+            f"{told} a frame that is not read: {first_few(refused)}; leave the rows out, or save that frame as a file"
+        )
+    digests = [digest_of_frame(found[file][0], frame) for file, frame in named]
+    return digests, [found[path][2] if path in found else 1 for path in paths]
 
 
-def _content_of_file(path: str) -> tuple[str, int]:
+def _content_of_file(path: str) -> tuple[hashlib._Hash, str | None, int]:
+    """The SHA-256 of a file, its format, and the number of its frames."""
     try:
         with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256")
             file.seek(0)
-            return digest, _frames(path, file.read(HEAD))
-    except (FileNotFoundError, NotADirectoryError):  # a frame of a file; within an archive
+            return digest, *_frames(path, file.read(HEAD))
+    except (FileNotFoundError, NotADirectoryError):  # within an archive
         try:
-            data, frame = read_named(path)
+            data = read_image_bytes(path)
         except ImageError as error:
             raise DataError(f"{path}: cannot be read ({error.detail})") from error
-        return digest_of_image(data, frame), _frames(data, data[:HEAD]) if frame is None else 1
+        return hashlib.sha256(data), *_frames(data, data[:HEAD])
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _frames(source: str | bytes, head: bytes) -> int:
-    """The number of frames in a file; one if unknown, in which case decoding explains the problem."""
-    if sniff(head) not in SEVERAL_FRAMES:
-        return 1
+def _frames(source: str | bytes, head: bytes) -> tuple[str | None, int]:
+    """The format of a file and the number of its frames; 0 if unknown, in which case decoding explains the problem."""
+    if (kind := sniff(head)) not in SEVERAL_FRAMES:
+        return kind, 1
     try:
-        return count_frames(source)
+        return kind, count_frames(source)
     except (ImageError, MemoryError):
-        return 1
+        return kind, 0

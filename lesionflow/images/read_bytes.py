@@ -7,7 +7,7 @@ import os
 import stat
 
 from lesionflow.errors import ImageError, StoreError
-from lesionflow.images.containers import MAXIMUM_BYTES, read_member
+from lesionflow.images.containers import MAXIMUM_BYTES, is_member, read_member
 from lesionflow.storage.location import Url, file_path, is_file_url, is_url
 
 
@@ -44,9 +44,17 @@ def read_named(source: str | os.PathLike[str] | bytes) -> tuple[bytes, int | Non
     return read_image_bytes(named[0]), named[1]
 
 
-def digest_of_image(data: bytes, frame: int | None) -> str:
-    """The SHA-256 of what `read_named` gives, which differs between frames of a file."""
-    return hashlib.sha256(data if frame is None else data + b"#%d" % frame).hexdigest()
+def file_and_frame(path: str) -> tuple[str, int]:
+    """The file of a path on this machine, and the frame, from 0, where it names one and no file is called so."""
+    named = named_frame(path)
+    return (path, 0) if named is None or os.path.isfile(path) or is_member(path) else named
+
+
+def digest_of_frame(content: hashlib._Hash, frame: int) -> str:
+    """The SHA-256 of a frame from that of its file, which is that of its first frame."""
+    digest = content.copy()
+    digest.update(b"#%d" % frame if frame else b"")
+    return digest.hexdigest()
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,9 @@ import numpy as np
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.errors import ImageError
-from lesionflow.images.decode import decode, header
+from lesionflow.images.decode import decode, decode_frames, header
 from lesionflow.images.duplicates import MAXIMUM_IMAGES, MAXIMUM_PAIRS, NEAR, TURNS, VIEW, same_content, similar_pairs
-from lesionflow.images.read_bytes import digest_of_image, read_named
+from lesionflow.images.read_bytes import digest_of_frame, file_and_frame, read_image_bytes
 
 
 @dataclass(frozen=True)
@@ -38,22 +39,38 @@ def inspect_images(
     cannot be decoded.
     """
     views = np.zeros((len(paths), VIEW, VIEW, 3), np.uint8)
+    inspections = [Inspection()] * len(paths)
+    files: dict[str, list[tuple[int, int]]] = {}  # of each file the rows, and their frames
+    for index, (file, frame) in enumerate(map(file_and_frame, paths)):
+        files.setdefault(file, []).append((index, frame))
 
-    def inspect(index: int) -> Inspection:
-        digest = ""
+    def inspect(file: str) -> int:
+        rows, described, digests = files[file], ("", 0, 0), [""] * len(files[file])
+        found: dict[int, np.ndarray | ImageError] = {}
         try:
-            data, frame = read_named(paths[index])
-            digest = digest_of_image(data, frame)
-            kind, width, height = header(data)
-            views[index] = decode(data, VIEW, VIEW, frame or 0)
-            return Inspection(kind, width, height, digest)
+            data = read_image_bytes(file)
+            content = hashlib.sha256(data)
+            digests = [digest_of_frame(content, frame) for _, frame in rows]
+            described = header(data)
+            if len(rows) == 1:
+                found[rows[0][1]] = decode(data, VIEW, VIEW, rows[0][1])
+            else:
+                for at, each in decode_frames(data, VIEW, VIEW):
+                    found[at] = each if isinstance(each, ImageError) else each.pixels
         except ImageError as error:
-            return Inspection(digest=digest, failure=error)
+            found = {frame: error for _, frame in rows}
+        for (index, frame), digest in zip(rows, digests, strict=True):
+            one = found[frame] if frame in found else ImageError("not_found", f"the file has no frame {frame + 1}")
+            if isinstance(one, ImageError):
+                inspections[index] = Inspection(digest=digest, failure=one)
+            else:
+                inspections[index], views[index] = Inspection(*described, digest), one
+        return len(rows)
 
-    inspections = []
+    done = 0
     with ThreadPoolExecutor() as threads:  # Pillow's decoders release the interpreter's lock
-        for done, inspection in enumerate(threads.map(inspect, range(len(paths))), start=1):
-            inspections.append(inspection)
+        for count in threads.map(inspect, files):
+            done += count
             progress(done, len(paths))
     return inspections, views
 

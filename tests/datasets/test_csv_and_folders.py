@@ -2,17 +2,19 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from lesionflow.datasets import raw_labels
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError
 from lesionflow.images.pixel_cache import decoded_pixels
-from lesionflow.profile.copies import inspect_images
+from lesionflow.profile import copies
 from tests.images.test_dicom import dicom
 
 
@@ -145,11 +147,56 @@ def test_a_frame_is_named_as_reports_do(tmp_path: Path) -> None:
     (tmp_path / "all.csv").write_text("path,diagnosis\ntwo.dcm#1,nv\ntwo.dcm#2,mel\n")
     images = read_labelled_images(tmp_path / "all.csv")
     assert images.table["image_id"].tolist() == ["two.dcm#1", "two.dcm#2"] and images.warnings == (NO_LESIONS,)
-    inspected, _ = inspect_images(images.table["path"].tolist())
+    inspected, _ = copies.inspect_images(images.table["path"].tolist())
     digests = [each.digest for each in inspected]
     assert digests == images.table["content"].tolist() and len(set(digests)) == 2
     pixels = decoded_pixels(images.table["path"].tolist(), images.digest, 8, 8, tmp_path / "cache")
     assert pixels.mean(axis=(1, 2, 3)).tolist() == [20, 200]
+
+
+def test_the_first_frame_is_the_file_itself(tmp_path: Path) -> None:
+    for name in ("x", "y"):
+        Image.new("RGB", (16, 16), "red" if name == "x" else "blue").save(tmp_path / f"{name}.png")
+    table = tmp_path / "all.csv"
+    contents = []
+    for name in ("x.png", "x.png#1"):
+        table.write_text(f"path,diagnosis\n{name},nv\ny.png,mel\n")
+        contents.append(read_labelled_images(table).table["content"].tolist())
+    assert contents[0] == contents[1]
+    table.write_text("path,diagnosis\nx.png,nv\nx.png#1,mel\ny.png,mel\n")
+    with pytest.raises(
+        DataError, match=r"1 image in more than one row, 1 of them with different diagnoses: .*x\.png#1;"
+    ):
+        read_labelled_images(table)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("two.dcm#7", "the file has 2 frames"), ("one.png#2", "of PNG, frame 1"), ("two.tif#2", "of TIFF, page 1")],
+)
+def test_a_frame_that_is_not_read_is_named(tmp_path: Path, name: str, why: str) -> None:
+    one = Image.new("RGB", (16, 16))
+    one.save(tmp_path / "one.png")
+    one.save(tmp_path / "two.tif", save_all=True, append_images=[one])
+    (tmp_path / "two.dcm").write_bytes(dicom(np.zeros((2, 16, 16, 3), np.uint8), "RGB", frames=2))
+    (tmp_path / "all.csv").write_text(f"path,diagnosis\ntwo.dcm#2,nv\n{name},mel\n")
+    with pytest.raises(DataError, match=rf"1 path names a frame that is not read: .*{name} \({why}"):
+        read_labelled_images(tmp_path / "all.csv")
+
+
+def test_a_file_is_read_once_for_all_its_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = np.stack([np.full((16, 16, 3), shade, np.uint8) for shade in (20, 90, 200)])
+    (tmp_path / "three.dcm").write_bytes(dicom(frames, "RGB", frames=3))
+    (tmp_path / "all.csv").write_text("path,diagnosis\nthree.dcm#3,nv\nthree.dcm#1,mel\nthree.dcm#2,mel\n")
+    spies = []
+    for module, name in ((raw_labels, "count_frames"), (copies, "read_image_bytes")):
+        spies.append(Mock(wraps=getattr(module, name)))
+        monkeypatch.setattr(module, name, spies[-1])
+    images = read_labelled_images(tmp_path / "all.csv")
+    assert images.table["image_id"].tolist() == ["three.dcm#1", "three.dcm#2", "three.dcm#3"]
+    inspected, views = copies.inspect_images(images.table["path"].tolist())
+    assert [spy.call_count for spy in spies] == [1, 1]
+    assert views.mean(axis=(1, 2, 3)).tolist() == [20, 90, 200] and not any(each.failure for each in inspected)
 
 
 def test_files_of_several_frames_are_counted_and_the_first_taken(tmp_path: Path) -> None:
