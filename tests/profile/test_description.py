@@ -205,7 +205,7 @@ def test_of_very_many_images_only_the_same_bytes_are_compared_and_that_is_said(
         monkeypatch.setattr(module, "MAXIMUM_IMAGES", 5)
     description = describe_images(images, None)
     assert [copy.kind for copy in description.copies] == [SAME_BYTES] and not description.complete
-    assert any("only files of the same bytes" in finding.text for finding in description.findings)
+    assert any("only files with the same bytes" in finding.text for finding in description.findings)
     assert "No two images of different lesions" not in description_page(description)
 
 
