@@ -251,7 +251,7 @@ def test_what_has_to_be_on_this_machine_may_be_a_file_url_and_no_url_of_a_store(
 def test_an_option_with_an_empty_text_is_not_one_that_is_left_out() -> None:
     given = [(name, each) for name, command in COMMANDS for each in command.params if isinstance(each, click.Option)]
     for name, each in given:
-        if not each.is_flag and not each.multiple:
+        if not each.is_flag:
             result = invoke(name, each.opts[0], "")
             assert result.exit_code == 2 and f"Error: {each.opts[0]}: is an empty text" in result.output, (name, each)
 

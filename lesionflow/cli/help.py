@@ -43,7 +43,8 @@ class Option(click.Option):
 
     def handle_parse_result(self, ctx: click.Context, opts: Any, args: list[str]) -> tuple[Any, list[str]]:
         """Refuse an empty text, as of a script's variable that is not set; empty environment variables are not set."""
-        if opts.get(self.name) == "" and not ctx.resilient_parsing:
+        given = opts.get(self.name)
+        if "" in (given if isinstance(given, list) else [given]) and not ctx.resilient_parsing:
             raise UsageError(f"{self.opts[0]}: is an empty text; give a value, or leave the option out")
         return super().handle_parse_result(ctx, opts, args)
 
