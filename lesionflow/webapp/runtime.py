@@ -134,7 +134,7 @@ class WebConfig(Config):
 
     runtime: str | None = option(
         None,
-        f"npm's archive of {RUNTIME.name} {RUNTIME.version}, or a folder that contains it, for machines without a "
+        f"The npm archive of {RUNTIME.name} {RUNTIME.version}, or a folder that contains it, for machines without a "
         "network.", kind=str, metavar="PATH", completes=(FILES,), unset="downloaded once, into the cache",
     )  # fmt: skip
     overwrite: bool = option(False, "Replace an earlier page in the folder.")
