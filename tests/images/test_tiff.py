@@ -303,9 +303,9 @@ def test_grey_with_alpha_in_planes_is_named(bits: int) -> None:
 
 def bigtiff(entries: dict[int, tuple[int, int]], pixels: np.ndarray, order: str = "<") -> bytes:
     """A BigTIFF of grey pixels without compression: of each further tag the kind of number, and the number."""
-    letters, place = {3: "H6x", 4: "I4x", 16: "Q"}, 32 + 20 * (9 + len(entries.keys() - {262}))
-    bits = 8 * pixels.itemsize
-    tags = {256: WIDTH, 257: HEIGHT, 258: bits, 259: 1, 262: 1, 273: place, 277: 1, 278: HEIGHT, 279: pixels.nbytes}
+    letters, bits = {3: "H6x", 4: "I4x", 16: "Q"}, 8 * pixels.itemsize
+    tags = {256: WIDTH, 257: HEIGHT, 258: bits, 259: 1, 262: 1, 273: 0, 277: 1, 278: HEIGHT, 279: pixels.nbytes}
+    tags[273] = 32 + 20 * len(tags | entries)
     coded = [
         struct.pack(f"{order}HHQ{letters[kind]}", tag, kind, 1, number)
         for tag, (kind, number) in sorted(({tag: (4, number) for tag, number in tags.items()} | entries).items())
