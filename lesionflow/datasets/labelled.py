@@ -57,7 +57,7 @@ from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images.containers import HDF5_SUFFIXES, MAXIMUM_BYTES, archive_members, is_archive, read_member
 from lesionflow.images.discovery import cache_folder, walk_images
-from lesionflow.images.read_bytes import named_frame
+from lesionflow.images.read_bytes import file_and_frame
 from lesionflow.storage.location import location_text, path_here
 
 if TYPE_CHECKING:
@@ -181,14 +181,9 @@ def _without_label(folder: Path, raw: RawLabels) -> list[str]:
         return []
     named = {os.path.normpath(path) for path in raw.table["path"]}
     if others := [path for path in walk_images(str(folder)) if os.path.normpath(path) not in named]:
-        files = set(map(_file_named, named))  # links and frames, of which most data sets have none
+        files = {os.path.realpath(file_and_frame(path)[0]) for path in named}  # few data sets have links or frames
         others = [path for path in others if os.path.realpath(path) not in files]
     return [f"{counted(len(others), 'image')} without a label, left out: {first_few(others)}"] if others else []
-
-
-def _file_named(path: str) -> str:
-    named = named_frame(path)
-    return os.path.realpath(named[0] if named and not os.path.exists(path) else path)
 
 
 def decided_words(

@@ -390,11 +390,11 @@ def test_images_that_no_path_names_are_counted(own: Callable[[Edit], Path], fift
     assert not any("without a label" in warning for warning in read_labelled_images(table).warnings)
 
 
-@pytest.mark.parametrize("paths", [["{data}/1.tif"], ["1.tif#1", "1.tif#2"], ["../linked/1.tif"]])
+@pytest.mark.parametrize("paths", [["{data}/1.tif"], ["1.tif#1"], ["../linked/1.tif"]])
 def test_an_image_that_is_named_otherwise_is_not_left_out(paths: list[str], tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    Image.new("L", (8, 8), 9).save(data / "1.tif", save_all=True, append_images=[Image.new("L", (8, 8), 90)])
+    Image.new("L", (8, 8), 9).save(data / "1.tif")
     (tmp_path / "linked").symlink_to(data, target_is_directory=True)
     (data / "labels.csv").write_text("\n".join(["path,diagnosis", *(f"{path.format(data=data)},nv" for path in paths)]))
     with contextlib.chdir(tmp_path):
