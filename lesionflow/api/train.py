@@ -33,6 +33,7 @@ from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.report_pictures import picture_of
+from lesionflow.images.pixel_cache import check_all_decoded
 from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE
 from lesionflow.options import SEPARATOR, listed
 from lesionflow.profile.description import Description, describe_images
@@ -213,6 +214,8 @@ def _read_data(
         begun.check(images, split)
     with console.status("describing the data"):
         description = describe_images(images, split)
+    unreadable = [f"{image_id} ({why})" for image_id, why in description.unreadable.items()]
+    check_all_decoded(unreadable, len(images.table))  # before there is a run
     for finding in description.findings:
         if finding.warning and finding.text not in images.warnings:  # which were told before the split could fail
             say(f"warning: {finding.text}", console=console, warning=True)

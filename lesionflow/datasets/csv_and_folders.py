@@ -126,11 +126,12 @@ def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
             f"known: {', '.join(words.labels.names)} and words for them; say what yours mean with --labels FILE"
         )
     left_out = LeftOut()
-    rows = [(path, entry.name) for entry in folders for path in walk_images(str(entry), left_out=left_out)]
+    names = {entry.name for entry in folders}
+    found = [(path, Path(path).relative_to(folder).parts[0]) for path in walk_images(str(folder), left_out=left_out)]
+    rows = [(path, name) for path, name in found if name in names]
     if not rows:
         there = f"; left out: {describe_left_out(left_out)}" if left_out else ""
-        names = first_few([entry.name for entry in folders], 7)
-        raise DataError(f"{folder}: no image files in the folders {names}{there}")
+        raise DataError(f"{folder}: no image files in the folders {first_few(sorted(names), 7)}{there}")
     warnings = []
     if left_out:
         warnings.append(f"files that are no images are left out: {describe_left_out(left_out)}")

@@ -56,7 +56,7 @@ from lesionflow.datasets.raw_labels import RawLabels, complete, contents_of_file
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images.containers import HDF5_SUFFIXES, MAXIMUM_BYTES, archive_members, is_archive, read_member
-from lesionflow.images.discovery import cache_folder, walk_images
+from lesionflow.images.discovery import cache_folder, is_hidden, walk_images
 from lesionflow.images.read_bytes import file_and_frame
 from lesionflow.storage.location import location_text, path_here
 
@@ -167,9 +167,8 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
     if is_archive(path):
         with _as_folder(path) as folder:
             table, warnings = read_rows(folder, words)
-            marker = str(folder.parent if folder.name != path.name else folder)
         table["path"] = [_within(path, name) for name in table["path"]]
-        return table, [warning.replace(marker, str(path)) for warning in warnings]
+        return table, [warning.replace(str(folder), str(path)) for warning in warnings]
     raw = read_raw_labels(path, words)
     table, warnings = complete(raw, words)
     return table, [*sheets_left_out(raw.file), *warnings, *_without_label(path, raw)]
@@ -241,12 +240,21 @@ def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
         return read_ham10000(metadata, words)
     if metadata is not None:
         return read_labelled_table(metadata, words)
+    inner = _only_folder(path)
+    if inner and (visible_folders(inner) or not has_diagnosis_folders(path, words)):  # as an archive is unpacked
+        return _read_raw_labels(inner, words)
     if has_diagnosis_folders(path, words):
         return read_diagnosis_folders(path, words)
     tables = _tables(path)
     if len(tables) == 1 and (has_labels(read_header(tables[0])) or has_named_columns(tables[0], words)):
         return read_labelled_table(tables[0], words)  # a workbook, say, or JSON lines
     raise _unknown_layout(path, words)
+
+
+def _only_folder(folder: Path) -> Path | None:
+    """The folder that is all that a folder holds, beside what is hidden."""
+    visible = [entry for entry in folder.iterdir() if not is_hidden(entry.name)]
+    return visible[0] if len(visible) == 1 and visible[0].is_dir() else None
 
 
 def _tables(folder: Path) -> list[Path]:
@@ -320,7 +328,7 @@ def _digest(table: pd.DataFrame) -> str:
 def _as_folder(archive: Path) -> Iterator[Path]:
     """A folder with the tables of an archive, and a unique placeholder for each image.
 
-    If the archive has one folder at its top, it is that one. `_within` gives the path of an image in the archive.
+    `_within` gives the path of an image in the archive.
 
     Raises
     ------
@@ -355,7 +363,7 @@ def _as_folder(archive: Path) -> Iterator[Path]:
                     f"{archive}: {member.filename}: {error.strerror}; unpack it, and give the folder"
                 ) from error
         try:
-            yield _without_wrapping(root)
+            yield root
         except DataError as error:
             told = f"; images in {first_few(holders)} are read where the archive is unpacked" if holders else ""
             raise DataError(str(error).replace(str(root), str(archive)) + told) from error
@@ -364,8 +372,3 @@ def _as_folder(archive: Path) -> Iterator[Path]:
 def _within(archive: Path, path: str) -> str:
     """The path of an image in the archive from that in its folder."""
     return os.path.join(archive, path.partition(f"{os.sep}{archive.name}{os.sep}")[2])
-
-
-def _without_wrapping(root: Path) -> Path:
-    entries = list(root.iterdir())
-    return _without_wrapping(entries[0]) if len(entries) == 1 and entries[0].is_dir() else root

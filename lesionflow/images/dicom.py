@@ -134,6 +134,9 @@ class Dicom:
             found = most if self.frames > most else least
             announced = counted(self.frames, "frame", "is", "are")
             raise ImageError("damaged", f"{announced} announced, there are bytes for {found}")
+        # Padding is zeros, which some writers add many of, or has one value.
+        if not self.syntax.is_compressed and len(set(content[-(-self.frames * bits // 8) :].rstrip(b"\0"))) > 1:
+            raise ImageError("damaged", f"more pixels than those of {self.columns} x {self.rows}")
 
     def picture(self, frame: int) -> Picture:
         """One frame, from 0, in RGB. Raises `ImageError`, and whatever pydicom raises for a broken one."""

@@ -57,7 +57,8 @@ def fit(picture: Picture, height: int, width: int) -> tuple[np.ndarray, str]:
     if not plain and not (picture.profile and image.mode == "CMYK"):
         image, ignored = _to_rgb(picture)
         note = joined(note, ignored)
-    image, converted = to_srgb(scaled(image, height, width, picture.gap), picture.profile)
+    profile = b"" if picture.image.mode == "LAB" else picture.profile  # Lab is the same on every device
+    image, converted = to_srgb(scaled(image, height, width, picture.gap), profile)
     if picture.orientation in _TRANSPOSED:
         image = image.transpose(_TRANSPOSED[picture.orientation])
     return np.asarray(image), joined(note, converted)

@@ -69,12 +69,19 @@ def _decode_all(
                 progress(done, len(paths))
                 if failure:
                     failures.append(failure)
-        if failures:
-            raise DataError(
-                f"{counted(len(failures), 'image', of=len(paths))} cannot be decoded: {first_few(failures)}"
-            )
+        check_all_decoded(failures, len(paths))
         pixels.flush()
         os.replace(partial, file)  # only a whole file ever has the final name
     finally:
         if os.path.exists(partial):
             os.unlink(partial)
+
+
+def check_all_decoded(failures: Sequence[str], total: int) -> None:
+    """Raise `DataError` that names the images that cannot be decoded, as `PATH (why)`, and says what to do."""
+    if failures:
+        raise DataError(
+            f"{counted(len(failures), 'image', of=total)} cannot be decoded: {first_few(failures, 20)}; replace the "
+            "files, or take their rows out of the table; `lesionflow describe DATA --out FOLDER` lists every one in "
+            "description.json"
+        )

@@ -44,9 +44,10 @@ _REDUCED, _MASK = 1, 4
 _NONE, _OLD_JPEG, _JPEG, _PACKBITS = 1, 6, 7, 32773
 _DEFLATE = (8, 32946)
 _OF_COMPRESSION = dict.fromkeys(range(512, 522), _OLD_JPEG) | {_JPEG_TABLES: _JPEG}  # elsewhere they are of a preview
-# Zeros that are no pixels, by compression: LZW was seen to write 4 in a row; Zstandard keeps a block of 128 KiB as it
-# is where packing saves less than 2 KiB of it, as noise with a row of black. Others have checksums.
-_HOLES = {5: bytes(16), 50000: bytes(2100)}
+_LZW, _ZSTANDARD = 5, 50000
+_LZW_HOLE = bytes(16)  # zeros that are no pixels: LZW was seen to write 4 in a row
+# Zstandard keeps a block of 128 KiB as it is where packing saves less than 2 KiB of it, as noise with a row of black.
+_PACKED_HOLE, _KEPT_HOLE = bytes(1000), bytes(2100)
 _MOST_UNPACKED = 12 * MAXIMUM_PIXELS  # bytes of a strip: six samples of 16 bits
 _COMPRESSIONS = {
     1: "none", 2: "CCITT", 3: "CCITT G3", 4: "CCITT G4", 5: "LZW", 6: "old JPEG", 7: "JPEG", 8: "Deflate",
@@ -249,7 +250,7 @@ def _check_strips(data: bytes, page: _Page) -> None:
         if count == 0 or offset < _HEADER or offset + (1 if compression == _NONE else count) > len(data):
             where = "beyond the file's end" if offset >= _HEADER else "in its header"
             raise ImageError("damaged", f"a strip or tile lies {where}" if count else "a strip without bytes")
-        if compression in _HOLES and data.find(_HOLES[compression], offset, offset + count) >= 0:
+        if compression in (_LZW, _ZSTANDARD) and _has_hole(data[offset : offset + count], compression):
             raise ImageError("damaged", "zeros in place of a strip or tile")
         if compression == _JPEG:
             _check_jpeg(data[offset : offset + count], page.tables)
@@ -300,6 +301,21 @@ def _check_jpeg(stream: bytes, tables: bytes) -> None:
     except ImageError as error:
         if error.reason != "unsupported":
             raise
+
+
+def _has_hole(content: bytes, compression: int) -> bool:
+    """Whether zeros stand in place of a strip's packed bytes; RFC 8878, 3.1.1, on the blocks of Zstandard."""
+    hole = content.find(_LZW_HOLE if compression == _LZW else _PACKED_HOLE)
+    if hole < 0 or compression == _LZW or content.find(_KEPT_HOLE) >= 0:
+        return hole >= 0
+    described, kind = content[4], 0
+    single = described >> 5 & 1
+    position = 6 - single + (0, 1, 2, 4)[described & 3] + (single, 2, 4, 8)[described >> 6]
+    while position <= hole:
+        header = int.from_bytes(content[position : position + 3], "little")
+        kind = header >> 1 & 3  # 0: kept as it is; 1: one byte, repeated; 2: packed
+        position += 3 + (1 if kind == 1 else header >> 3)
+    return kind == 2
 
 
 def _check_deflate(content: bytes, most: int) -> None:

@@ -31,12 +31,16 @@ IMAGE_FORMATS = (
         "ICC profile, or Adobe RGB that EXIF names; CMYK without one by Pillow's formula",
         "whatever libjpeg complains of: a cut or spliced scan, lost restart markers, bad codes, garbage "
         "between segments. "
-        "A hole of zeros; scans of a progressive file that are missing; quantization tables with zeros. Up "
+        "A hole of zeros in a sequential file; scans of a progressive file that are missing; quantization tables "
+        "with zeros. Up "
         "to 64 zeros in "
         "front of the end marker, parameters of the scan as Samsung wrote them and odd versions of JFIF are no damage. "
         "Behind a few wrong bytes the decoder often finds its way again, and says nothing, though all that follows has "
         "another colour: of 4 random bytes in a sequential file half go unseen, of 64 a fifth, of 512 one in "
-        "fifty; with restart markers one in ten, in progressive files few.",
+        "fifty; with restart markers one in ten, in progressive files few. Where pieces of a sequential file were "
+        "exchanged "
+        "or copied over others, up to two in five go unseen, and in progressive files some holes of less than 2,000 "
+        "zeros. Compare the checksums of a transfer.",
         "a damaged file gives a picture that is grey or shifted from the damage on, and the decoder's "
         "warning is dropped",
     ),
@@ -57,15 +61,19 @@ IMAGE_FORMATS = (
         "ICC profile",
         "whatever libtiff complains of; strips that are empty, short or beyond the end; a wrong checksum of "
         "Deflate; a JPEG "
-        "strip that a JPEG file could not be. Nothing can tell a hole in pixels that are not compressed; of wrong "
-        "bytes in Zstandard up to a third go unseen, in LZW a few.",
+        "strip that a JPEG file could not be. A thousand zeros in Zstandard, "
+        "16 in LZW. Nothing can tell a hole in pixels that are not compressed; of wrong bytes in Zstandard up to a "
+        "third "
+        "go unseen, in LZW a few. Compare the checksums of a transfer.",
         "the preview in place of the image; planes of 16 bits mixed up; palettes of 8-bit entries black",
     ),
     ImageFormat(
         "WEBP", (".webp",), "", "lossy and lossless; of an animation the first frame, which the note says",
         "ICC profile",
-        "what the decoder refuses, and more bytes than the pixels take: of 2,000-byte holes nearly all. It has no "
-        "checksums: of holes of some bytes in lossless files about half go unseen",
+        "what the decoder refuses, and more bytes than the pixels take: of 2,000 zeros nearly all. It has no "
+        "checksums: in lossless files one in four of 2,000 wrong or copied bytes goes unseen, and half of a few. "
+        "Compare "
+        "the checksums of a transfer",
         "a hole gives other pixels, without an error",
     ),
     ImageFormat(
@@ -110,7 +118,8 @@ IMAGE_FORMATS = (
         "With or without preamble. "
         "JPEG, progressive and lossless too, JPEG-LS, JPEG 2000, HTJ2K and RLE; data sets that are deflated.",
         "the ICC profile of the file, of its optical path, or else of its JPEG frames",
-        "frames that are not there, that the file does not count, or are not what it says of them; in JPEG frames "
+        "frames that are not there, that the file does not count, or are not what it says of them; more pixels than "
+        "those of its rows and columns; in JPEG frames "
         "what makes JPEG `damaged`, run lengths that come to another number of pixels. Decoders of lossless JPEG of "
         "16 bits pass over what has no marker by chance, as 2,000 random bytes have",
         "planar configuration believed for JPEG, palettes shown black, YCbCr turned into RGB twice, the high bit "

@@ -212,7 +212,8 @@ def formats_page() -> str:
         "- A profile that is sRGB by what it does, whatever its name, changes nothing; one that is broken "
         "or does not fit "
         "is ignored, and the note says so.\n"
-        "- Numbers without a brightness of their own (floats, 32 bits, signed samples) are `unsupported`.",
+        "- Numbers without a brightness of their own (floats, 32 bits, signed samples outside of grey DICOM) are "
+        "`unsupported`.",
         "## Which files of a folder are images { #folders }",
         searched[2],
         "## What can be wrong with an image { #failures }",

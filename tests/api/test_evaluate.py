@@ -9,7 +9,7 @@ import pytest
 from lesionflow.api.evaluate import evaluate
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.split import split_by_lesion
-from lesionflow.errors import UsageError
+from lesionflow.errors import DataError, UsageError
 from lesionflow.registry.champion import find_champion
 from tests.conftest import error_line, invoke, without_pictures
 
@@ -104,6 +104,16 @@ def test_a_bundle_that_does_not_tell_its_lesions_says_so(
     assert "would go unnoticed" in evaluate(bundle, tmp_path / "labels.csv", cache=cache, resamples=QUICK).warnings[0]
     # On the data that it was trained on, the split tells.
     assert "LEAK" in evaluate(bundle, demo_folder, part="train", cache=cache, resamples=QUICK).warnings[0]
+
+
+def test_data_with_damaged_images_says_where_they_are_listed(
+    bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "cut.jpg"
+    damaged.write_bytes(next(demo_folder.rglob("*.jpg")).read_bytes()[:300])
+    (tmp_path / "labels.csv").write_text(f"path,diagnosis,lesion_id\n{damaged},nv,1\n")
+    with pytest.raises(DataError, match=r"1 of 1 image cannot be decoded: .*cut.jpg .* in description.json"):
+        evaluate(bundle, tmp_path / "labels.csv", cache=cache, resamples=QUICK)
 
 
 def test_other_data_counts_whole(bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path) -> None:

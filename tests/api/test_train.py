@@ -23,6 +23,10 @@ from tests.conftest import error_line, invoke, without_pictures, working_in
 QUICK = ("--epochs", "1", "--image-size", "16", "--model", "vgg")
 
 
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:300])
+
+
 def test_prints_figures_decision_and_what_to_do_next(trained_store: Path) -> None:
     printed = (trained_store / "train.out").read_text()
     for word in ("balanced", "always nv", "validation", "test", "is the champion now", "lesionflow score", "mlflow ui"):
@@ -117,9 +121,10 @@ def test_another_training_registers_a_version_and_says_why_it_is_no_champion(aga
     ("prepare", "message", "code"),
     [
         (lambda folder: shutil.rmtree(folder), "no such folder", 1),
-        (lambda folder: (folder / "HAM10000_metadata.csv").unlink(), "the folder with HAM10000_metadata.csv", 1),
+        (lambda folder: (folder / "HAM10000_metadata.csv").unlink(), "no folder is named like a diagnosis", 1),
         (lambda folder: (folder / "HAM10000_metadata.csv").write_bytes(b"\xff\xd8\x00" * 99), "metadata.csv", 1),
         (lambda folder: shutil.rmtree(folder / "HAM10000_images_part_1"), "75 of 150 metadata rows have no image", 1),
+        (lambda folder: _cut(next(folder.glob("*/*.jpg"))), "lists every one in description.json", 1),
     ],
 )
 def test_bad_data_is_one_clear_line_before_any_run(

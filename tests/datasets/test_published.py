@@ -298,7 +298,11 @@ def test_derm7pt(tmp_path: Path) -> None:
     )
     for name in ("NEL/NEL025", "NEL/Nel026", "NEL/NEL033", "NEL/Nel034", "NFL/Nfl034", "NGL/Ngl034"):
         save(tmp_path / "images", [f"{name}.jpg"])
-    for source in (tmp_path, tmp_path / "meta" / "meta.csv"):
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path.parent, tmp_path.name))
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    for name in ("meta", "images"):
+        shutil.copytree(tmp_path / name, tmp_path / "outer" / "inner" / "release_v0" / name)
+    for source in (tmp_path, tmp_path / "meta" / "meta.csv", tmp_path / "outer", packed):
         images = read_labelled_images(source)
         assert found(images) == {"Nel026": "bcc", "Nel034": "mel", "Ngl034": "nv"}
         assert [Path(path).name for path in images.table["path"]] == ["Nel026.jpg", "Nel034.jpg", "Ngl034.jpg"]

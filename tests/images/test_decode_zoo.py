@@ -79,6 +79,15 @@ def test_every_way_to_store_colour_shows_the_same(format: str, mode: str) -> Non
     assert shows(file_bytes(image, format), tolerance=6)
 
 
+def test_lab_needs_no_profile_and_none_is_found_fault_with() -> None:
+    cms = pytest.importorskip("PIL.ImageCms")
+    lab = cms.createProfile("LAB")
+    image = cms.profileToProfile(plain(), cms.createProfile("sRGB"), lab, outputMode="LAB")
+    data = file_bytes(image, "TIFF", icc_profile=cms.ImageCmsProfile(lab).tobytes())
+    (shown,) = [each for _, each in decode_frames(data, 16, 16)]
+    assert isinstance(shown, Decoded) and shown.note == "" and shows(data, tolerance=6)
+
+
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP"])
 @pytest.mark.parametrize("mode", ["L", "1"])
 def test_grey_and_bilevel(format: str, mode: str) -> None:

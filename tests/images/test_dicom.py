@@ -504,6 +504,15 @@ def test_of_missing_frames_nobody_knows_which() -> None:
         assert reason_of(data) == "damaged: 3 frames are announced, there are bytes for 2"
 
 
+def test_more_pixels_than_the_file_says_are_damage_and_padding_is_not() -> None:
+    pixels = redden()
+    few = dicom(pixels, "RGB", Rows=20)
+    assert reason_of(few).startswith("damaged: more pixels than those of ")
+    for padding in (b"\0", b"\x20", bytes(128), b"\xff" * 128):
+        assert (decode(dicom(pixels.tobytes() + padding, "RGB", size=(32, 32)), 32, 32) == pixels).all()
+    decode(Path(str(get_testdata_file("MR_small_padded.dcm"))).read_bytes(), 8, 8)
+
+
 def test_no_frame_is_passed_over_in_silence() -> None:
     """A file that says nothing of its frames, or of fewer than it has."""
     stack = np.stack([redden(), redden()[::-1]])

@@ -8,7 +8,7 @@ from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import DataError
 from lesionflow.images import pixel_cache as cache_module
 from lesionflow.images.decode import decode
-from lesionflow.images.pixel_cache import decoded_pixels
+from lesionflow.images.pixel_cache import check_all_decoded, decoded_pixels
 
 
 def test_decodes_once_and_in_order(demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +40,12 @@ def test_unreadable_images_are_counted_and_named_and_leave_nothing(demo_folder: 
     with pytest.raises(DataError, match=r"2 of 150 images cannot be decoded: .*damaged"):
         decoded_pixels(images.table["path"].tolist(), images.digest, 24, 24, tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_up_to_twenty_unreadable_images_are_named_and_where_all_are_listed() -> None:
+    check_all_decoded([], 30)
+    with pytest.raises(DataError, match=r"i19 \(damaged\) and 2 more; replace .* rows out .*`lesionflow describe DATA"):
+        check_all_decoded([f"i{index} (damaged)" for index in range(22)], 30)
 
 
 def test_a_cache_that_cannot_be_written_says_so(demo_folder: Path, tmp_path: Path) -> None:

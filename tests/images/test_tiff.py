@@ -232,6 +232,15 @@ def test_a_hole_in_what_has_no_checksum_is_named(compression: str, length: int) 
         assert reason(data[:place] + bytes(length) + data[place + length :]) == "damaged"
 
 
+def test_a_thousand_zeros_in_a_packed_block_of_zstandard_are_named() -> None:
+    soft = Image.fromarray(np.random.default_rng(0).integers(80, 120, (200, 300, 3), np.uint8))
+    soft.save(buffer := io.BytesIO(), "TIFF", compression="zstd")
+    data = buffer.getvalue()
+    assert np.array_equal(decode(data, 200, 300), np.asarray(soft))
+    for place in range(10_000, 100_000, 10_000):
+        assert reason(data[:place] + bytes(1000) + data[place + 1000 :]) == "damaged"
+
+
 def test_damage_within_a_strip_of_jpeg_is_named() -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8))
     buffer = io.BytesIO()
