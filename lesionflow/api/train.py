@@ -28,7 +28,7 @@ from lesionflow.datasets.combined import check_every_diagnosis_trains, read_data
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.errors import RegistryError, UsageError
+from lesionflow.errors import LesionflowError, RegistryError, UsageError
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import DECIDING
@@ -39,7 +39,7 @@ from lesionflow.options import SEPARATOR, listed
 from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import write_description
 from lesionflow.progress import say, stderr_console
-from lesionflow.registry.champion import promote_best
+from lesionflow.registry.champion import find_champion, promote_best
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.training_artifacts import check_may_register, find_trained
@@ -324,6 +324,7 @@ def _train(
         log_configuration(_as_used(setting), registered_model)
         mark_begun(config, registered_model, digests)
         check_may_register(registered_model)
+        _warn_of_other_diagnoses(config, registered_model, console)
         with _telling_how_to_resume(run_id, address, console):
             with tempfile.TemporaryDirectory() as folder:
                 write_description(description, Path(folder))
@@ -352,6 +353,19 @@ def _train(
                 curves = learning_curves(f"{title} on {images.description}", histories)
                 tracking.log_picture("learning_curves", picture_of("learning_curves", curves).png())
     return Trained(tuple(trained), best, verdict, before, address)
+
+
+def _warn_of_other_diagnoses(config: TrainingConfig, registered_model: str, console: Console) -> None:
+    """Say before the first epoch what the gates would say at the end: a champion of other diagnoses stays."""
+    with contextlib.suppress(LesionflowError):  # a champion that cannot be read is told of by the gates
+        champion = find_champion(registered_model)
+        if champion is not None and not champion.card.labels.is_like(config.label_set):
+            theirs = ", ".join(champion.card.classes)
+            say(
+                f"warning: the champion of {registered_model} has other diagnoses ({theirs}): "
+                "this model cannot replace it; name another with --registered-model",
+                console=console, warning=True,
+            )  # fmt: skip
 
 
 def _train_one(config: TrainingConfig, run_id: str, material: Material) -> tuple[Version, History]:

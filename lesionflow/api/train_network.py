@@ -35,6 +35,7 @@ from lesionflow.model.predictor import load_predictor
 from lesionflow.progress import say
 from lesionflow.registry.training_artifacts import (
     BUNDLE,
+    KEPT,
     how_to_register,
     keep_artifacts,
     register_artifacts,
@@ -349,6 +350,8 @@ def _kept_if_it_fails(name: str, run_id: str, console: Console) -> Iterator[Path
         say(told, console=console, warning=True)
         raise
     shutil.rmtree(left)
+    for kept in KEPT.absolute().glob(f"{name}-{run_id}*"):
+        say(f"{kept}: is no longer needed, its training is registered now", console=console)
 
 
 def _licence(images: LabelledImages, sources: Sequence[LearntFrom]) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import getpass
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from lesionflow.cli.streams import warn
 from lesionflow.errors import MissingError, UsageError
 from lesionflow.images.discovery import cache_folder
 from lesionflow.storage.location import file_path
@@ -50,11 +52,14 @@ class Option(click.Option):
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """The option's name in messages, with the variable if the value is from there."""
-        hint = super().get_error_hint(ctx)
-        if ctx is not None and ctx.get_parameter_source(str(self.name)) is ParameterSource.ENVIRONMENT:
-            variable = next(name for name in self.variables(ctx) if os.environ.get(name))
-            hint += f" (from the environment variable {variable})"
-        return hint
+        variable = "" if ctx is None else self.set_by(ctx)
+        return super().get_error_hint(ctx) + (f" (from the environment variable {variable})" if variable else "")
+
+    def set_by(self, ctx: click.Context) -> str:
+        """The environment variable that the value is from; empty if it is from none."""
+        if ctx.get_parameter_source(str(self.name)) is not ParameterSource.ENVIRONMENT:
+            return ""
+        return next(name for name in self.variables(ctx) if os.environ.get(name))
 
     def get_help_extra(self, ctx: click.Context) -> Any:
         """The text in brackets after the description."""
@@ -126,7 +131,22 @@ class Command(click.Command):
         )  # score says itself where it needs one
         with contextlib.suppress(OSError):  # that no folder is writable is what doctor says
             _find_home(cache_folder(ctx.params.get("cache")))
-        return super().invoke(ctx)
+        options = [each for each in self.params if isinstance(each, Option)]
+        known = {name for each in options for name in each.variables(ctx)}
+        ours = {name for name in os.environ if name.startswith(f"{ctx.auto_envvar_prefix}_")}
+        if ctx.auto_envvar_prefix and (unread := ours - known):
+            from lesionflow.health.machine import check_variables
+
+            warn(f"{each.found}: {each.advice}" for each in check_variables(unread, known))
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            told = str(error)
+            for each in options:  # whoever set a variable does not look for an option to leave out
+                if (variable := each.set_by(ctx)) and re.search(rf"{each.opts[0]}(?![\w-])", str(error)):
+                    told += f"; {each.opts[0]} is from the environment variable {variable}"
+            error.args = (told,)
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections; the descriptions of all begin in the same column."""

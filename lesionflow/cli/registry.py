@@ -357,7 +357,9 @@ def promote(name: str, version: int, **options: Any) -> None:
     if promotion.replaced_by is not None:
         click.echo(told_replaced(name, version, promotion.replaced_by))
         return
-    forced = ", by force" if promotion.forced else ""
+    forced, before = ", by force" if promotion.forced else "", promotion.before
+    if before is not None and not before.card.labels.is_like(chosen.card.labels):
+        warn([f"{before.label}, the champion until now, has other diagnoses: reports have other columns from now on"])
     click.echo(f"{chosen.label} ({chosen.card.network}) is the champion now{forced}")
 
 

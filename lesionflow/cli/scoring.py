@@ -240,7 +240,7 @@ def monitor(ctx: click.Context, reports: tuple[Path, ...], out: Path, **options:
     which = f": {first_few(alarmed[::-1])}" if alarmed else ""  # the latest first
     click.echo(f"{counted(len(found.nights), 'night')}, {found.alarms} with an alarm{which}")
     told = {name: f"{estimate.value:.3f}" for name, estimate in last.night.estimates.items()}
-    click.echo(f"{last.night.name}: {counted(last.night.images, 'image')}, {last.night.failed} failed")
+    click.echo(f"{last.night.name}: {counted(last.night.images, last.night.thing)}, {last.night.failed} failed")
     for name, value in told.items():
         click.echo(f"  {name:38}{value}")
     for alarm in last.alarms:

@@ -52,11 +52,20 @@ def check_environment(known: Iterable[str]) -> list[Check]:
         _check_usage_data(),
     ]
     known = set(known)
-    for name in ours:
-        if known and name not in known:
-            advice = f"no option is of that name{did_you_mean(name, known)}"
-            checks.append(Check("variables", f"{name} is read by no command", WARNING, advice))
-    return checks
+    return checks + (check_variables(set(ours) - known, known) if known else [])
+
+
+def check_variables(unread: Iterable[str], known: Iterable[str]) -> list[Check]:
+    """Warnings of variables that set no option, perhaps because they are misspelt; known: those that set one."""
+    return [
+        Check(
+            "variables",
+            f"{name} is read by no command",
+            WARNING,
+            f"no option is of that name{did_you_mean(name, known)}",
+        )
+        for name in sorted(unread)
+    ]
 
 
 def core_limits() -> tuple[int, float | None]:

@@ -14,7 +14,8 @@ from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, IndexedP
 
 FRAME, FORMAT, NOTE = "frame", "format", "note"
 ON_REQUEST = (FRAME, FORMAT, NOTE)  # only where `--columns` asks for them
-IMAGES, GROUPED_BY = GROUP_COLUMNS = ("images", "grouped_by")  # that come with `--group-by`
+GROUP_COLUMNS = ("images", "images_failed", "grouped_by")  # that come with `--group-by`
+IMAGES, IMAGES_FAILED, GROUPED_BY = GROUP_COLUMNS
 RANK = "rank"  # that comes with `--rank-by`
 LESION = "lesion_id"  # the column of a table of images that says which lesion an image is of
 ALSO = "also_"  # begins the names of a second model's columns

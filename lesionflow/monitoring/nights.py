@@ -12,7 +12,7 @@ import numpy as np
 from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.card import Estimate
-from lesionflow.model.columns import LESION
+from lesionflow.model.columns import IMAGES, IMAGES_FAILED, LESION
 from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR, LabelledPredictions, confidence_of
 from lesionflow.model.report_table import ReportTable, read_report_table
 from lesionflow.monitoring.comparison import Sample
@@ -39,7 +39,13 @@ class Night:
     values: dict[str, float]  # by name; what is not defined is left out
     estimates: dict[str, Estimate]
     sample: Sample
-    waiting: dict[str, int]  # images that a person should look at, by why
+    waiting: dict[str, int]  # rows that a person should look at, by why
+    images_failed: int | None = None  # behind the rows; None where a report by groups does not tell
+
+    @property
+    def thing(self) -> str:
+        """The word for a row."""
+        return {"": "image", LESION: "lesion"}.get(self.grouped_by, "group")
 
 
 def read_nights(reports: Sequence[Path], images: ImageSample | None = None) -> list[Night]:
@@ -110,6 +116,10 @@ def reduce_night(report: ReportTable, images: ImageSample | None = None) -> Nigh
     values = {"images": float(len(report.rows))}
     if len(report.rows):
         values["failed"] = float((~report.scored).mean())
+    images_failed = None if report.grouped_by else int((~report.scored).sum())
+    if report.grouped_by and {IMAGES, IMAGES_FAILED} <= set(report.rows.columns):
+        scored, unread = (int(report.rows[name].astype(float).sum()) for name in (IMAGES, IMAGES_FAILED))
+        images_failed, values["failed"] = unread, unread / max(scored + unread, 1)
     flags = _flags(report, report.diagnoses)
     if len(report.called):
         values |= {name: float(flag.mean()) for name, flag in flags.items()}
@@ -131,6 +141,7 @@ def reduce_night(report: ReportTable, images: ImageSample | None = None) -> Nigh
         estimates=estimate_performance(report, lesion_of),
         sample=sample,
         waiting={why: int((report.refer == why).sum()) for why in (UNCERTAIN, UNFAMILIAR)},
+        images_failed=images_failed,
     )
 
 

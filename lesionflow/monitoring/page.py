@@ -17,6 +17,10 @@ from lesionflow.version import __version__
 
 WIDTH, HEIGHT = 640, 150  # of a chart, in the page's units
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 8, 20  # beside what is drawn
+_ABOUT_GROUPS = (
+    "A row of these reports stands for all images of one value of {column}: what is called images below are rows, "
+    "except in the share of images that could not be read, where the reports have a column images_failed."
+)
 EXPECTED_METRICS = "Expected metrics, without labels"  # the heading of their charts
 
 
@@ -200,6 +204,7 @@ def _night_json(watched: WatchedNight) -> dict[str, Any]:
         "report": str(night.file),
         "images": night.images,
         "failed": night.failed,
+        "images_failed": night.images_failed,
         "waiting": night.waiting,
         "is_reference": watched.is_reference,
         "alarms": [vars(alarm) for alarm in watched.alarms],
@@ -227,7 +232,7 @@ def watch_page(watch: Watch, champion: str = "") -> str:
     """Return the page: last night, what changed, what waits, who is champion; then every value over time."""
     last = watch.nights[-1]
     column = _grouped_by(watch)
-    rows = f"These reports are grouped by {column}: what is called images below are its groups." if column else ""
+    rows = _ABOUT_GROUPS.format(column=column) if column else ""
     model = f"Scored with {last.night.model or 'no model'}."
     head = [pages.paragraph(line) for line in (model, champion, rows) if line]
     alarms = sorted(last.alarms, key=_says_less)
@@ -264,7 +269,10 @@ def _says_less(alarm: Alarm) -> int:
 
 def _tiles(watched: WatchedNight) -> list[tuple[str, str, str]]:
     night = watched.night
-    tiles = [("images", f"{night.images:,}", f"{night.failed} could not be read")]
+    unread = f"{night.failed} could not be read"
+    if night.grouped_by and night.images_failed is not None:
+        unread += f", and {counted(night.images_failed, 'image')}"
+    tiles = [(f"{night.thing}s", f"{night.images:,}", unread)]
     for name in ("share/malignant", "share/unfamiliar"):
         if name in night.values:
             tiles.append((in_words(name), f"{night.values[name]:.1%}", ""))
@@ -298,8 +306,8 @@ def _change(name: str, compared: NightComparison) -> str:
 def _waiting(watched: WatchedNight) -> str:
     waiting = watched.night.waiting
     told = " and ".join(f"{count:,} {why}" for why, count in waiting.items())
-    images = counted(sum(waiting.values()), f"image of {watched.night.name}", "is", "are")
-    return f"{images} for a person to look at: {told}."
+    rows = counted(sum(waiting.values()), f"{watched.night.thing} of {watched.night.name}", "is", "are")
+    return f"{rows} for a person to look at: {told}."
 
 
 def _facts(watch: Watch) -> list[tuple[str, str]]:

@@ -118,9 +118,12 @@ def watch(
     if given is not None:
         references.append(given)
     elif len(firsts) < reference_nights:
+        which = "a report, or a model that has kept its validation part"
         notes += (
             f"the reference is {counted(len(firsts), 'night')}, where {reference_nights} would be better, as would a "
-            "--reference: a report, or a model that has kept its validation part",
+            f"--reference: {which}"
+            if firsts
+            else f"there is nothing to compare the night with yet; give more nights, or a --reference: {which}",
         )
     values, compared = set[str](), set[str]()
     for night in nights:
@@ -165,13 +168,13 @@ def _own_alarms(night: Night, limits: Limits) -> Iterator[Alarm]:
     """Limits of values themselves."""
     if night.images < limits.fewest_images:
         yield Alarm(
-            "images", f"{counted(night.images, 'image')}, where at least {limits.fewest_images:g} are expected", ""
+            "images", f"{counted(night.images, night.thing)}, where at least {limits.fewest_images:g} are expected", ""
         )
     elif night.images and not night.estimates:
-        yield Alarm("failed", f"none of {counted(night.images, 'image')} could be read", "")
+        yield Alarm("failed", f"none of {counted(night.images, night.thing)} could be read", "")
     elif night.values.get("failed", 0.0) > limits.failed:
-        share = night.values["failed"]
-        yield Alarm("failed", f"{share:.1%} of the images could not be read, where {limits.failed:.1%} may", "")
+        share, of = night.values["failed"], night.thing if night.images_failed is None else "image"
+        yield Alarm("failed", f"{share:.1%} of the {of}s could not be read, where {limits.failed:.1%} may", "")
     values = night.values | {name: estimate.value for name, estimate in night.estimates.items()}
     for name, value in values.items():
         low, high = limits.of_value(name)

@@ -114,6 +114,8 @@ class ReportConfig(Config):
         if type(most) is int:
             object.__setattr__(self, "max_failures", str(most))
         super().__post_init__()
+        if self.on_error == "fail" and self.max_failures is not None:
+            raise UsageError("--max-failures: --on-error fail allows none; leave one of the two out")
         self.failures_allowed(0)
 
     @property
@@ -151,7 +153,10 @@ class ReportConfig(Config):
 class ScoringConfig(ReportConfig):
     """How to score and what to write. Values out of range raise `UsageError` before any work starts."""
 
-    overwrite: bool = option(False, "Replace the report if it exists, and restart unfinished work.", group=REPORT)
+    overwrite: bool = option(
+        False, "Replace the report if it exists, and restart unfinished work unless --resume continues it.",
+        group=REPORT,
+    )  # fmt: skip
     resume: bool = option(False, "Resume an interrupted run.", group=FAILURES)
     recursive: bool = option(True, "Include subfolders of a folder.", group=IMAGES)
     pattern: str | None = option(

@@ -29,8 +29,9 @@ def with_group_columns(carried: tuple[str, ...], group_by: str | None, rank_by: 
             continue
         if column not in carried:
             if not carried:
+                and_it = "another column" if column == "path" else column
                 raise UsageError(
-                    f"{name} {column}: what is scored has no columns besides path; give a .csv with path and {column}"
+                    f"{name} {column}: what is scored has no columns besides path; give a .csv with path and {and_it}"
                 )
             there = f"it has {', '.join(carried)}{did_you_mean(column, carried)}"
             raise UsageError(f"{name} {column}: no column of the list of images besides path; {there}")
@@ -46,7 +47,7 @@ class Groups:
     """The rows of a job grouped by a carried-through column.
 
     A row has the path and the carried values of the group's first image that was scored, and in `GROUP_COLUMNS` how
-    many were, and the column's name.
+    many were, how many could not be read, and the column's name.
     Where the value is empty or a word for nothing, such as `unknown`, an image is a group of its own; where no image
     could be read, the first one's error stays.
     """
@@ -72,15 +73,18 @@ class Groups:
         number_of: dict[str, int] = {}
         failed: list[Row] = []
         shown: list[Row] = []  # of each group, with its first image's own predictions
-        group_of, images = array("q"), [_Images(array("d"), []) for _ in self.deciding]
+        unread, group_of = array("q"), array("q")
+        images = [_Images(array("d"), []) for _ in self.deciding]
         for index, row in enumerate(self.rows()):
             value = row.carried[self.column]
             key = f"image {index}" if is_missing_word(value) else f"={value}"
             group = number_of.setdefault(key, len(number_of))
             if group == len(shown):
                 shown.append(row)
+                unread.append(0)
             if row.prediction is None:
                 failed.append(row)
+                unread[group] += 1
                 continue
             if shown[group].prediction is None:
                 shown[group] = row
@@ -89,9 +93,11 @@ class Groups:
                 assert said is not None
                 own.probabilities.extend(said.probabilities)
                 own.refer.append(said.refer)
-        return self._decided(shown, np.array(group_of, np.int64), images), failed
+        return self._decided(shown, unread, np.array(group_of, np.int64), images), failed
 
-    def _decided(self, shown: list[Row], group_of: np.ndarray, images: Sequence[_Images]) -> list[Row]:
+    def _decided(
+        self, shown: list[Row], unread: Sequence[int], group_of: np.ndarray, images: Sequence[_Images]
+    ) -> list[Row]:
         scored, compact = np.unique(group_of, return_inverse=True)  # groups with a scored image
         counts = np.bincount(group_of, minlength=len(shown))
         nothing = np.zeros(len(group_of), np.int64)
@@ -103,8 +109,8 @@ class Groups:
             )  # fmt: skip
             pooled.append(pool_predictions(said, compact, len(scored), self.pool, calibration, prior).one_by_one())
         rows = [
-            row._replace(carried=(*row.carried, str(count), self.name))
-            for row, count in zip(shown, counts.tolist(), strict=True)
+            row._replace(carried=(*row.carried, str(count), str(failed), self.name))
+            for row, count, failed in zip(shown, counts.tolist(), unread, strict=True)
         ]
         for group, first, *second in zip(scored.tolist(), *pooled, strict=True):
             rows[group] = rows[group]._replace(prediction=first, also=second[0] if second else None)

@@ -158,7 +158,7 @@ def _data(
     start = about | {
         "scored": counts.scored,
         "failed": counts.failed,
-        "images_failed": sum(counts.failures.values()),
+        "images_failed": counts.images_failed,
         "diagnoses": labels.names,
         "full_names": [labels.full_names[name] for name in labels.names],
         "malignant": labels.malignant_indices,

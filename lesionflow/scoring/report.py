@@ -68,6 +68,8 @@ def check_report(out: str, options: ReportLayout) -> None:
     """Check options before work starts; out: the report's name in messages. Raises `UsageError`."""
     if options.format == ISIC and (options.columns is not None or options.top_k is not None):
         raise UsageError("--format isic has its own columns; leave out --columns and --top-k")
+    if options.format == ISIC and options.also:
+        raise UsageError("--format isic holds one model's answers; leave out --also, or choose another format")
     if options.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise MissingError(f"{out}: Parquet needs pyarrow (pip install pyarrow); or choose .csv or .jsonl")
 

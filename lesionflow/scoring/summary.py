@@ -84,6 +84,11 @@ class Counts:
         """All inputs; more than the rows if these stand for groups."""
         return self.behind or self.scored + self.failed
 
+    @property
+    def images_failed(self) -> int:
+        """Images that could not be read, whatever a row stands for."""
+        return sum(self.failures.values())
+
     def speed(self, seconds: float, resumed: int) -> float:
         """Images per second; resumed: images that were scored before."""
         return max(self.images - resumed, 0) / max(seconds, 1e-9)
@@ -180,7 +185,7 @@ def build_summary(
     resumed: int = 0,
     left_out: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """The summary as JSON values.
+    """The summary as JSON values; `images` and `images_failed` count images, other counts rows, which may be groups.
 
     sources: what `provenance` gave; seconds: from the first image to the last row; resumed: images that an earlier
     run had done, which no seconds were spent on; left_out: files of the folder that are no images, by kind.
@@ -196,6 +201,7 @@ def build_summary(
         "images": counts.images,
         "scored": counts.scored,
         "failed": counts.failed,
+        "images_failed": counts.images_failed,
         "diagnoses": dict(counts.diagnoses),
         "malignant": counts.malignant,
         "malignant_share": round(counts.malignant_share, 6),

@@ -309,11 +309,12 @@ def _scalars(values: Mapping[str, Any]) -> dict[str, float]:
     if not values:
         return {}
     scored = max(values["scored"], 1)
-    found = {name: values[name] for name in ("images", "scored", "failed", "resumed", "seconds", "images_per_second")}
+    counts = ("images", "images_failed", "scored", "failed", "resumed", "seconds", "images_per_second")
+    found = {name: values[name] for name in counts}
     found |= {f"share/{name}": count / scored for name, count in values["diagnoses"].items()}
     found |= {f"share/{why}": count / scored for why, count in values["referred"].items()}
     found["share/malignant"] = values["malignant_share"]
-    found["share/failed"] = values["failed"] / max(values["images"], 1)
+    found["share/failed"] = values["images_failed"] / max(values["images"], 1)
     found |= {f"failed/{word}": count for word, count in values["failures"].items()}
     return {name: float(value) for name, value in found.items() if value is not None}
 

@@ -95,6 +95,7 @@ def test_a_bundle_that_cannot_be_registered_is_kept_and_resuming_registers_it(
     result = invoke("evaluate", str(kept), str(demo_folder), "--cache", str(cache))
     assert result.exit_code == 0 and "balanced_accuracy" in result.stdout
     assert again.resumed.exit_code == 0, again.resumed.output
+    assert f"{kept.parent}: is no longer needed" in again.resumed.stderr
     client = mlflow.MlflowClient()
     assert client.get_model_version("lesionflow", "3").run_id == again.run_id
     for metric in ("epoch/train_loss", "test/balanced_accuracy", "gap/accuracy", "training/best_epoch"):
@@ -136,6 +137,21 @@ def test_bad_data_is_one_clear_line_before_any_run(
     result = invoke("train", "--data", str(folder), "--cache", str(tmp_path / "cache"), *QUICK)
     assert result.exit_code == code and message in error_line(result)
     assert len(mlflow.search_runs(experiment_names=["lesionflow"])) == before
+
+
+def test_a_champion_of_other_diagnoses_is_told_of_before_the_first_epoch(
+    store: Path, demo_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise RegistryError("stopped before the first epoch")
+
+    monkeypatch.setattr("lesionflow.api.train.train_network", stop)
+    asked = ("train", "--data", str(demo_folder), "--cache", str(cache), "--model", "cnn", "--image-size", "32")
+    told = "the champion of lesionflow has other diagnoses (akiec, bcc, bkl, df, mel, nv, vasc): this model cannot"
+    for diagnoses, warned in (("binary", True), ("ham10000", False)):
+        result = invoke(*asked, "--diagnoses", diagnoses)
+        assert "stopped before the first epoch" in result.stderr
+        assert (told in " ".join(result.stderr.split())) is warned
 
 
 def test_a_table_that_lacks_diagnoses_of_the_set_is_refused_before_any_run(

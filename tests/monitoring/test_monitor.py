@@ -137,9 +137,23 @@ def test_a_wrong_limit_is_one_clear_line(tmp_path: Path, text: str, message: str
 
 
 def test_too_few_first_nights_are_counted(normal_nights: list[Path]) -> None:
-    few = [monitor(normal_nights[:nights], reference_nights=3).notes[0] for nights in (1, 2, 3)]
+    few = [monitor(normal_nights[:nights], reference_nights=3).notes[0] for nights in (2, 3)]
     told = [note.partition(",")[0].removeprefix("the reference is ") for note in few]
-    assert told == ["0 nights", "1 night", "2 nights"]
+    assert told == ["1 night", "2 nights"]
+    assert "nothing to compare the night with yet" in monitor(normal_nights[:1], reference_nights=3).notes[0]
+
+
+def test_failed_images_of_a_night_by_lesion_raise_the_alarm(normal_nights: list[Path], tmp_path: Path) -> None:
+    header, *lines = normal_nights[0].read_text().splitlines()
+    for columns, values, code in (
+        ("images,images_failed,grouped_by", "1,2,lesion_id", 4), ("images,grouped_by", "1,lesion_id", 0)
+    ):  # fmt: skip
+        report = tmp_path / "lesions.csv"
+        report.write_text("\n".join([f"{header},{columns}", *(f"{line},{values}" for line in lines), ""]))
+        told, nights = watch(report, out=tmp_path / "out", code=code)
+        assert (alarms(nights[0]) == {"failed"}) is (code == 4) and f"{len(lines)} lesions, 0 failed" in told
+        assert ("66.7% of the images could not be read" in told) is (code == 4)
+        assert nights[0]["images_failed"] == (2 * len(lines) if code else None)
 
 
 def test_a_limit_of_no_value_is_said(normal_nights: list[Path], tmp_path: Path) -> None:

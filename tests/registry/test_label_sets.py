@@ -120,3 +120,11 @@ def test_a_model_of_other_diagnoses_becomes_no_champion_by_itself(folder: Path) 
     seven, eight = (ComparedModel(name, read_card(folder / name), None) for name in ("ham10000", "isic2019"))
     verdict = decide(eight, seven)
     assert not verdict.promote and "not comparable: isic2019 has the diagnoses of isic2019 (ak" in verdict.reason
+
+
+def test_to_force_a_model_of_other_diagnoses_is_warned_of(folder: Path, tmp_path: Path) -> None:
+    with working_in(tmp_path):
+        for labels in (HAM10000, ISIC2019):
+            assert invoke("register", str(folder / labels.name), "--registered-model", "two").exit_code == 0
+        forced = invoke("promote", "two", "2", "--force", "--reason", "eight diagnoses from now on")
+        assert "the champion until now, has other diagnoses" in forced.stderr

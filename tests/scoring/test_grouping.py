@@ -43,6 +43,8 @@ def test_a_row_a_lesion_in_score_merge_and_the_isic_format(table: Path, deciding
     )  # fmt: skip
     assert grouped.exit_code == 3 and "6 groups of images by lesion_id, 5 scored" in grouped.stdout
     single, rows = read(tmp_path / "images.csv"), read(tmp_path / "night.csv")
+    unread = [row["lesion_id"] for row in single if row["status"] == "error"]
+    assert [int(row["images_failed"]) for row in rows] == [unread.count(row["lesion_id"]) for row in rows]
     assert [(row["lesion_id"], row["images"], row["status"]) for row in rows] == [
         ("b", "3", "ok"), ("a", "4", "ok"), ("c", "3", "ok"), ("", "1", "ok"), ("unknown", "1", "ok"),
         ("d", "0", "error"),
@@ -99,6 +101,7 @@ def test_an_image_that_failed_is_counted_though_its_lesion_has_others(
         assert f"WARNING: 1 image of these groups could not be read (1 not_an_image): {broken}" in result.stderr
         summary = json.loads((tmp_path / "a.json").read_text())
         assert (summary["failed"], summary["failures"]) == (0, {"not_an_image": 1})
+        assert summary["images_failed"] == 1
         assert (summary["images"], summary["scored"]) == (len(lines) - 2, 5)  # of which the latter are groups
         assert Path(broken).name in (tmp_path / "a.html").read_text()
         assert {row["status"] for row in read(tmp_path / "a.csv")} == {"ok"}
@@ -176,6 +179,8 @@ def test_the_rank_is_within_the_patients_own_images(table: Path, deciding_bundle
         (("--shard", "0/2"), "parts count from 1"),
         (("--top-k", "99"), "Error: --top-k 99: there are 7 diagnoses"),
         (("more.jpg",), "put a pattern in quotation marks, or list many files in one and write @FILE"),
+        (("--format", "isic", "--also", "pretrained"), "holds one model's answers; leave out --also"),
+        (("--on-error", "fail", "--max-failures", "5"), "leave one of the two out"),
         (("--rank-by", "patient"), "did you mean 'patient_id'?"),
         (("--group-by", "lesion_id", "--shard", "1/2"), "give it to `lesionflow merge`"),
         (("--group-by", "lesion_id", "--pool", "median"), "is not one of"),
@@ -187,6 +192,18 @@ def test_what_does_not_fit_is_one_line_before_work(
     result = invoke("score", str(table), "--model", str(deciding_bundle), "--out", str(tmp_path / "a.csv"), *options)
     assert result.exit_code == 2 and message in result.stderr, result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_message_names_the_variable_that_an_option_is_from_and_one_that_is_misspelt(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LESIONFLOW_SCORE_TOP_K", "2")
+    monkeypatch.setenv("LESIONFLOW_SCORE_BATCHSIZE", "2")
+    result = invoke("score", str(table), "--out", str(tmp_path / "a.csv"), "--format", "isic")
+    assert result.exit_code == 2
+    assert "--top-k; --top-k is from the environment variable LESIONFLOW_SCORE_TOP_K\n" in result.stderr
+    warned = "WARNING: LESIONFLOW_SCORE_BATCHSIZE is read by no command: no option is of that name; did you mean "
+    assert warned + "'LESIONFLOW_SCORE_BATCH_SIZE'?" in result.stderr
 
 
 def test_columns_of_a_folder_are_said_to_be_those_of_a_table(images: Path, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def test_a_job_is_a_run_with_counts_shares_and_histograms(store: Path) -> None:
     rows = [row for row in csv.DictReader(out.open()) if row["status"] == "ok"]
     metrics = run.data.metrics
     assert (metrics["images"], metrics["scored"], metrics["failed"], metrics["failed/empty"]) == (7, 6, 1, 1)
+    assert metrics["share/failed"] == pytest.approx(1 / 7)
     for name in HAM10000.names:
         assert metrics[f"share/{name}"] == pytest.approx(sum(row["diagnosis"] == name for row in rows) / 6)
     assert metrics["share/malignant"] == pytest.approx(sum(row["malignant"] == "yes" for row in rows) / 6)
@@ -78,6 +79,16 @@ def test_a_report_of_any_name_comes_back_whole_from_a_server(name: str, store: P
     files = [out] if out.is_file() else sorted(out.iterdir())
     back = [Path(kept)] if out.is_file() else sorted(Path(kept).iterdir())
     assert [file.read_bytes() for file in back] == [file.read_bytes() for file in files]
+
+
+def test_the_share_that_failed_is_of_images_where_a_row_is_a_lesion(store: Path) -> None:
+    named = "".join(f"night/{name}.jpg,one\n" for name in (0, 1, "broken"))
+    (store / "lesions.csv").write_text(f"path,lesion_id\n{named}")
+    asked = ("--out", str(store / "lesions-night.csv"), "--model", "bundle", "--group-by", "lesion_id", "--log")
+    assert invoke("score", "lesions.csv", *asked).exit_code == 3
+    metrics = runs_of()[0].data.metrics
+    assert (metrics["scored"], metrics["failed"], metrics["images_failed"]) == (1, 0, 1)
+    assert metrics["share/failed"] == pytest.approx(1 / 3)
 
 
 def test_a_failed_job_is_a_failed_run_that_says_why(store: Path) -> None:
