@@ -234,7 +234,8 @@ def _read_model(model: str, run: _Run) -> _Model:
 def _task(opened: Source, model: ScoringModel, config: ScoringConfig) -> jobs.Task:
     fingerprint = row_fingerprint(model.card, model.device, config.tta, model.batch_size)
     if len(model.predictors) > 1:
-        fingerprint[ALSO] = model.predictors[1].card.digest
+        second = model.predictors[1].card
+        fingerprint[ALSO] = f"{second.network}@{second.digest}"
     return jobs.Task(opened, fingerprint, config.shard_size, model.card.labels)
 
 

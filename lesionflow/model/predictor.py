@@ -166,7 +166,7 @@ def row_fingerprint(card: Card, device: str, averaged: bool, batch_size: int) ->
     import PIL
 
     return {
-        "model": card.digest,
+        "model": f"{card.network}@{card.digest}",
         "diagnoses": card.labels.name,
         "version of pixels": PIXELS_VERSION,
         "version of lesionflow": __version__,

@@ -317,7 +317,7 @@ def _differences(folder: Location, before: Fingerprint, now: Fingerprint, partia
         if name == "list of images":
             found.append(name if partial is None else _first_difference(_manifest_of(folder, before), partial))
         else:
-            then, this = (str(values.get(name, "none"))[:16] for values in (before, now))
+            then, this = (str(values.get(name, "none"))[:26] for values in (before, now))
             found.append(f"{name} ({then} then, {this} now)")
     return ", ".join(found)
 

@@ -34,7 +34,7 @@ from lesionflow.storage.location import Location
 
 JOB_FILE, MANIFEST_FILE, LOCK_FILE, REPORT_FILE = "job.json", "manifest.jsonl", "lock", "report"
 
-ALSO = "--also"  # in a fingerprint: the digest of the second model's card
+ALSO = "--also"  # in a fingerprint: network and digest of the second model
 
 Fingerprint = dict[str, str | int]
 

@@ -157,7 +157,7 @@ def test_a_part_of_another_job_is_refused(
     do_parts(images, out, small_bundle, 2, 1)
     before = sorted(entry.name for entry in job_folder(out).iterdir() if not entry.name.startswith("lock"))
     for number, bundle, options, told in (
-        (2, other_small_bundle, {}, r"another job than the parts there: model \(\w+ then, \w+ now\)"),
+        (2, other_small_bundle, {}, r"another job than the parts there: model \(small@\w+ then, small@\w+ now\)"),
         (2, small_bundle, {"batch_size": 5}, r"images in a batch \(4 then, 5 now\)"),
         (2, small_bundle, {"pattern": "*[1-9].jpg"}, r"list of images \(image 1: .*image0000.jpg' then"),
         (2, small_bundle, {"shard": "2/3"}, "was started as 2 parts, not as 3 parts"),

@@ -17,6 +17,7 @@ import pytest
 
 from lesionflow.api.score import score
 from lesionflow.errors import DataError, LesionflowError, ReportError
+from lesionflow.model.card import read_card
 from lesionflow.scoring.engines import local
 from lesionflow.scoring.shards import JOB_FILE, Job, job_folder
 
@@ -179,6 +180,18 @@ def test_an_unfinished_run_is_not_passed_over(unfinished: Path, images: Path, sm
     assert (summary.resumed, summary.scored) == (0, 60)
 
 
+def test_a_second_model_that_was_not_there_before_is_named(unfinished: Path, images: Path, small_bundle: Path) -> None:
+    card = read_card(small_bundle)
+    with pytest.raises(ReportError, match=rf"--also \(none then, {card.label}\w* now\)"):
+        score(images, unfinished, str(small_bundle), shard_size=8, batch_size=4, also=str(small_bundle), resume=True)
+
+
+def test_to_overwrite_and_resume_continues_unfinished_work(unfinished: Path, images: Path, small_bundle: Path) -> None:
+    again = {"shard_size": 8, "batch_size": 4, "resume": True, "overwrite": True, "quiet": True}
+    assert score(images, unfinished, str(small_bundle), **again).resumed == 24  # type: ignore[arg-type]
+    assert score(images, unfinished, str(small_bundle), **again).resumed == 0  # type: ignore[arg-type]
+
+
 def test_resume_without_an_earlier_run_begins_one(images: Path, small_bundle: Path, tmp_path: Path) -> None:
     assert score(images, tmp_path / "results.csv", str(small_bundle), resume=True, quiet=True).scored == 60
 
@@ -331,7 +344,7 @@ def test_a_lost_share_makes_no_rows(
             folder.mkdir()
 
     monkeypatch.setattr(Job, "write_shard", unmount)
-    with pytest.raises(DataError, match=r"share: is gone .* of 60 images are done; the same command with --resume"):
+    with pytest.raises(DataError, match=r"share: was removed .* of 60 images are done; the same command with --resume"):
         score(folder, out, str(small_bundle), **options)
     monkeypatch.undo()
     folder.rmdir()
