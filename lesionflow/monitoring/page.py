@@ -271,7 +271,8 @@ def _tiles(watched: WatchedNight) -> list[tuple[str, str, str]]:
     night = watched.night
     unread = f"{night.failed} could not be read"
     if night.grouped_by and night.images_failed is not None:
-        unread += f", and {counted(night.images_failed, 'image')}"
+        images = counted(night.images_failed, "image")
+        unread = f"{night.failed} without a readable image; {images} could not be read"
     tiles = [(f"{night.thing}s", f"{night.images:,}", unread)]
     for name in ("share/malignant", "share/unfamiliar"):
         if name in night.values:
