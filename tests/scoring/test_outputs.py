@@ -94,8 +94,8 @@ def test_a_full_disk_behind_standard_output_is_one_line(
 
 def test_what_standard_output_cannot_be(some: Path, small_bundle: Path) -> None:
     for options, told in (
-        ({"resume": True}, "keeps nothing"),
-        ({"shard": "1/2"}, "keeps nothing"),
+        ({"resume": True}, "stores nothing"),
+        ({"shard": "1/2"}, "stores nothing"),
         ({"format": "parquet"}, "takes csv, jsonl, isic"),
     ):
         with pytest.raises(UsageError, match=told):
