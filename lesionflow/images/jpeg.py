@@ -287,7 +287,7 @@ def _check_scans(data: bytes, layout: Layout) -> None:
         raise ImageError("too_large", f"{layout.width} x {layout.height} pixels in several scans")
     # By component: the bits that are still missing of each coefficient, 64 before any came.
     missing = {identifier: [64] * 64 for identifier, *_ in layout.components}
-    scans, position = 0, first
+    scans, position, symbols = 0, first, _shortest_codes(data, layout.tables)
     while position + 4 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
         if marker == 0xFF:
@@ -296,6 +296,8 @@ def _check_scans(data: bytes, layout: Layout) -> None:
         if marker == _END_OF_IMAGE:
             break
         end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker == _TABLES_HUFFMAN:
+            symbols |= _shortest_codes(data, ((position + 4, end),))
         if marker == _START_OF_SCAN:
             scans += 1
             if scans > MAXIMUM_SCANS:  # each is another pass: a small file could keep a core busy for hours
@@ -304,6 +306,8 @@ def _check_scans(data: bytes, layout: Layout) -> None:
             found = _MARKER_IN_SCAN.search(data, end)
             if found is None:
                 return  # it breaks off, which the decoder will say
+            if layout.process == _PROGRESSIVE:
+                _check_hole_in_scan(data, position, end, found.start(), symbols)
             end = found.start()
         position = end
     if any(any(bits) for bits in missing.values()):
@@ -319,6 +323,20 @@ def _note_scan(header: bytes, missing: dict[int, list[int]], whole: bool) -> Non
         for coefficient in range(start, end + 1):
             if identifier in missing:
                 missing[identifier][coefficient] = low
+
+
+def _check_hole_in_scan(data: bytes, scan: int, start: int, end: int, symbols: dict[int, int]) -> None:
+    """Raise `ImageError` for zeros in place of coefficients in a scan of a progressive file.
+
+    Bits that refine DC may all be zeros, and those that refine AC for 125 bytes in a row, libjpeg's most. Elsewhere
+    zeros stand for as many blocks with the same coefficients, unless the shortest code means "nothing here".
+    """
+    first, refines = data[start - 3], data[start - 1] >> 4
+    chosen = data[scan + 6 : start - 3 : 2]
+    told = any(symbols.get(0x10 | each & 15 if first else each >> 4, 0) for each in chosen)
+    zeros = 1000 if not first else 400 if refines else _PADDING + 16
+    if told and (first or not refines) and (hole := data.find(bytes(zeros), start, end)) >= 0:
+        raise ImageError("damaged", f"zeros in place of pixels from byte {hole} on")
 
 
 def _samples(layout: Layout) -> int:
@@ -365,14 +383,20 @@ def _without_padding(data: bytes, end: int) -> bytes | None:
 
 def _zeros_are_empty_blocks(data: bytes, layout: Layout) -> bool:
     """Whether the shortest code, which is all zeros, stands for "nothing here" in each Huffman table of the scan."""
-    symbols = {}
-    for start, end in layout.tables:
-        while start + 17 < end:
-            symbols[data[start]] = data[start + 17]  # of the table's class and number
-            start += 17 + sum(data[start + 1 : start + 17])
+    symbols = _shortest_codes(data, layout.tables)
     count = data[layout.scan + 4]
     chosen = data[layout.scan + 6 : layout.scan + 5 + 2 * count : 2]  # number of the table for DC, and for AC
     return not any(symbols.get(table, 1) for each in chosen for table in (each >> 4, 0x10 | each & 15))
+
+
+def _shortest_codes(data: bytes, tables: tuple[tuple[int, int], ...]) -> dict[int, int]:
+    """What the code that is all zeros stands for in each Huffman table, by the table's class and number."""
+    symbols = {}
+    for start, end in tables:
+        while start + 17 < end:
+            symbols[data[start]] = data[start + 17]
+            start += 17 + sum(data[start + 1 : start + 17])
+    return symbols
 
 
 def _mended(data: bytes, layout: Layout, said: str) -> bytes | None:

@@ -31,16 +31,13 @@ IMAGE_FORMATS = (
         "ICC profile, or Adobe RGB that EXIF names; CMYK without one by Pillow's formula",
         "whatever libjpeg complains of: a cut or spliced scan, lost restart markers, bad codes, garbage "
         "between segments. "
-        "A hole of zeros in a sequential file; scans of a progressive file that are missing; quantization tables "
-        "with zeros. Up "
-        "to 64 zeros in "
+        "A hole of zeros, though in progressive files one of 100 zeros goes unseen one time in ten; scans of a "
+        "progressive file that are missing; quantization tables with zeros. Up to 64 zeros in "
         "front of the end marker, parameters of the scan as Samsung wrote them and odd versions of JFIF are no damage. "
         "Behind a few wrong bytes the decoder often finds its way again, and says nothing, though all that follows has "
         "another colour: of 4 random bytes in a sequential file half go unseen, of 64 a fifth, of 512 one in "
         "fifty; with restart markers one in ten, in progressive files few. Where pieces of a sequential file were "
-        "exchanged "
-        "or copied over others, up to two in five go unseen, and in progressive files some holes of less than 2,000 "
-        "zeros. Compare the checksums of a transfer.",
+        "exchanged or copied over others, up to two in five go unseen. Compare the checksums of a transfer.",
         "a damaged file gives a picture that is grey or shifted from the damage on, and the decoder's "
         "warning is dropped",
     ),

@@ -96,6 +96,25 @@ def test_black_and_white_borders_are_no_holes() -> None:
             decode(jpeg(framed, **options), 64, 64)
 
 
+def test_a_hole_in_a_progressive_file_is_damage_and_flat_pictures_are_none() -> None:
+    random = np.random.default_rng(0)
+    soft = np.repeat(np.repeat(random.integers(0, 255, (60, 80, 3), np.uint8), 8, 0), 8, 1) // 2
+    soft += random.integers(0, 40, soft.shape, np.uint8)
+    bordered = np.zeros((800, 1200, 3), np.uint8)
+    bordered[160:640, 280:920] = soft
+    flat = [Image.new("RGB", size, colour) for size in ((1, 1), (2000, 1500)) for colour in ("black", "white", "tan")]
+    striped = Image.fromarray(np.tile(np.array([[0], [255]], np.uint8), (500, 2000)))
+    for image in (Image.fromarray(bordered), Image.fromarray(soft), striped, *flat):
+        for quality in (1, 50, 90, 100):
+            image.save(buffer := io.BytesIO(), "JPEG", quality=quality, progressive=True, optimize=True)
+            decode(buffer.getvalue(), 8, 8)
+    Image.fromarray(soft).save(buffer := io.BytesIO(), "JPEG", quality=90, progressive=True)
+    data = buffer.getvalue()
+    for place in range(1000, len(data) - 1000, len(data) // 40):
+        with pytest.raises(ImageError, match="damaged"):
+            decode(data[:place] + bytes(1000) + data[place + 1000 :], 8, 8)
+
+
 @pytest.mark.parametrize("left", [1, 2, 5, 9])
 def test_a_progressive_file_whose_last_scans_are_missing_is_damaged(left: int) -> None:
     data, places = KINDS["progressive"], []
