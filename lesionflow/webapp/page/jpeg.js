@@ -161,6 +161,7 @@ function checkScans(data, layout) {
   const sequential = layout.process !== PROGRESSIVE && layout.process !== ARITHMETIC_PROGRESSIVE;
   if (layout.process === LOSSLESS || (sequential && data[layout.scan + 4] === layout.components.length)) return;
   const missing = new Map(layout.components.map(({ id }) => [id, new Uint8Array(64).fill(64)]));
+  const symbols = shortestCodes(data, layout.tables);
   let position = layout.scan, scans = 0;
   while (position + 4 <= data.length && data[position] === 0xff) {
     const marker = data[position + 1];
@@ -170,12 +171,16 @@ function checkScans(data, layout) {
     }
     if (marker === 0xd9) break;
     let end = position + 2 + ((data[position + 2] << 8) | data[position + 3]);
+    if (marker === 0xc4) shortestCodes(data, [[position + 4, end]]).forEach((symbol, table) => symbols.set(table, symbol));
     if (marker === 0xda) {
       scans += 1;
       if (scans > MAXIMUM_SCANS) throw new ImageFailure("too_large", `a JPEG of more than ${MAXIMUM_SCANS} scans`);
-      noteScan(data.subarray(position + 4, end), missing, sequential);
-      end = nextMarker(data, end);
+      const header = data.subarray(position + 4, end);
+      noteScan(header, missing, sequential);
+      const start = end;
+      end = nextMarker(data, start);
       if (end < 0) throw damaged("it breaks off");
+      if (layout.process === PROGRESSIVE) checkHoleInScan(data, start, end, header, symbols);
     }
     position = end;
   }
@@ -187,6 +192,20 @@ function noteScan(header, missing, whole) {
   if (header.length !== 4 + 2 * count) return;
   const [start, end, low] = whole ? [0, 63, 0] : [header.at(-3), Math.min(header.at(-2), 63), header.at(-1) & 15];
   for (let i = 1; i < 1 + 2 * count; i += 2) missing.get(header[i])?.fill(low, start, end + 1);
+}
+
+/** Zeros in place of coefficients in a scan of a progressive file: which there may be, jpeg.py says. */
+function checkHoleInScan(data, start, end, header, symbols) {
+  const first = header.at(-3), refines = header.at(-1) >> 4;
+  const chosen = header.subarray(2, -3).filter((_, i) => i % 2 === 0);
+  if (!first && refines) return;
+  if (!chosen.some((each) => symbols.get(first ? 0x10 | (each & 15) : each >> 4))) return;
+  const most = first ? (refines ? 400 : PADDING + 16) : 1000;
+  const scan = data.subarray(start, end);
+  for (let offset = scan.indexOf(0), run = 0; offset >= 0; offset = scan.indexOf(0, offset + 1)) {
+    run = offset > 0 && scan[offset - 1] === 0 ? run + 1 : 1;
+    if (run === most) throw damaged(`zeros in place of pixels from byte ${start + offset - most + 1} on`);
+  }
 }
 
 /** Zeros where a sequential file's coefficients should be: a decoder may find its way again behind them. */
@@ -213,18 +232,24 @@ function onlyZerosUntil(data, offset, end) {
 
 /** Whether the shortest code, which is all zeros, stands for "nothing here" in each Huffman table of the scan. */
 function zerosAreEmptyBlocks(data, layout) {
-  const symbols = new Map();
-  for (let [start, end] of layout.tables) {
-    while (start + 17 < end) {
-      symbols.set(data[start], data[start + 17]);
-      start += 17 + data.subarray(start + 1, start + 17).reduce((sum, count) => sum + count, 0);
-    }
-  }
+  const symbols = shortestCodes(data, layout.tables);
   const count = data[layout.scan + 4];
   for (let i = layout.scan + 6; i < layout.scan + 5 + 2 * count; i += 2) {
     for (const table of [data[i] >> 4, 0x10 | (data[i] & 15)]) if (symbols.get(table) ?? 1) return false;
   }
   return true;
+}
+
+/** What the code that is all zeros stands for in each Huffman table. */
+function shortestCodes(data, tables) {
+  const symbols = new Map();
+  for (let [start, end] of tables) {
+    while (start + 17 < end) {
+      symbols.set(data[start], data[start + 17]);
+      start += 17 + data.subarray(start + 1, start + 17).reduce((sum, count) => sum + count, 0);
+    }
+  }
+  return symbols;
 }
 
 /** Throw `ImageFailure` for a file that has no end. */
