@@ -240,10 +240,11 @@ def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
         return read_ham10000(metadata, words)
     if metadata is not None:
         return read_labelled_table(metadata, words)
-    inner = _only_folder(path)
-    if inner and (visible_folders(inner) or not has_diagnosis_folders(path, words)):  # as an archive is unpacked
+    named = has_diagnosis_folders(path, words)
+    inner = _only_folder(path)  # as an archive is unpacked
+    if inner and (not named or _tables(inner) or has_diagnosis_folders(inner, words)):
         return _read_raw_labels(inner, words)
-    if has_diagnosis_folders(path, words):
+    if named:
         return read_diagnosis_folders(path, words)
     tables = _tables(path)
     if len(tables) == 1 and (has_labels(read_header(tables[0])) or has_named_columns(tables[0], words)):

@@ -65,6 +65,24 @@ def test_what_is_left_out_is_counted_beside_the_folders_too(folders: Path) -> No
     assert left_out in read_labelled_images(folders).warnings
 
 
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        (("set/NV", "set/MEL"), ["mel", "nv"]), (("melanoma/NV", "melanoma/BCC"), ["bcc", "nv"]),
+        (("NV/patient1",), ["nv"]),
+    ],
+)  # fmt: skip
+def test_a_folder_of_one_folder_is_that_one_unless_its_name_is_the_diagnosis(
+    folders: Path, tmp_path: Path, places: tuple[str, ...], expected: list[str]
+) -> None:
+    for number, place in enumerate(places):
+        (tmp_path / "outer" / place).mkdir(parents=True)
+        shutil.copy(sorted(folders.glob("*/*.jpg"))[number], tmp_path / "outer" / place / f"{number}.jpg")
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "outer")
+    for source in (tmp_path / "outer", packed):
+        assert sorted(read_labelled_images(source).table["dx"]) == expected
+
+
 def test_relative_paths_are_read_as_others(folders: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     by_folder, by_table = read_labelled_images(folders).digest, read_labelled_images(table).digest
     monkeypatch.chdir(folders.parent)
