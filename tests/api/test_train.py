@@ -122,7 +122,7 @@ def test_another_training_registers_a_version_and_says_why_it_is_no_champion(aga
     ("prepare", "message", "code"),
     [
         (lambda folder: shutil.rmtree(folder), "no such folder", 1),
-        (lambda folder: (folder / "HAM10000_metadata.csv").unlink(), "no folder is named like a diagnosis", 1),
+        (lambda folder: (folder / "HAM10000_metadata.csv").unlink(), "the folder with HAM10000_metadata.csv", 1),
         (lambda folder: (folder / "HAM10000_metadata.csv").write_bytes(b"\xff\xd8\x00" * 99), "metadata.csv", 1),
         (lambda folder: shutil.rmtree(folder / "HAM10000_images_part_1"), "75 of 150 metadata rows have no image", 1),
         (lambda folder: _cut(next(folder.glob("*/*.jpg"))), "lists every one in description.json", 1),
