@@ -44,12 +44,14 @@ _RETRIES, _TIMEOUT = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIM
 PROMPT = {_RETRIES: "1", _TIMEOUT: "10"}  # a user waits for an answer: at most 20 seconds
 PATIENT = {_RETRIES: "5", _TIMEOUT: "30"}  # at the end of a training: outlast a server's restart
 HASTY = {_RETRIES: "0", _TIMEOUT: "10"}  # for `doctor`
-# MLflow would print where a server shows a run, between the results, and bars of downloads, between messages; of a
-# machine without git, twenty lines.
+# MLflow would print where a server shows a run, between the results, and bars of downloads, between messages; and
+# twenty lines on a machine without git. While a model is registered it would record which variables are read, in a set
+# that other threads change, such as the one that measures the machine: now and then that ended an hour's training.
 QUIET = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
 }
 SET_BY_USER = {name for name in PROMPT | QUIET if name in os.environ}  # these stay as they are
 

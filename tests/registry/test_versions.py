@@ -1,12 +1,16 @@
+import io
+import os
 from pathlib import Path
 
 import mlflow
 import pytest
+from PIL import Image
 
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.files import read_bundle
 from lesionflow.registry.champion import find_champion, promote_best
-from lesionflow.registry.versions import _copy_code, find_validation, find_version, resolve
+from lesionflow.registry.versions import _copy_code, find_validation, find_version, register_bundle, resolve
+from lesionflow.tracking.tracking_store import connect, kept_settings
 from tests.registry.champions import set_champion
 
 
@@ -96,3 +100,27 @@ def test_a_registered_model_has_the_code_but_not_the_bundle_that_ships_with_it(t
     assert copy.name == "lesionflow"
     found = {str(file.relative_to(copy)) for file in copy.rglob("*") if file.is_file()}
     assert found == {"__init__.py", "bundle/pretrained.py"}
+
+
+def test_no_variable_is_noted_while_a_model_is_registered(
+    store: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow's notes are a set that it iterates over while threads of the program add to it."""
+    from lesionflow.model import pyfunc
+
+    reading: list[bool] = []
+    original = type(os.environ).get
+    Image.new("RGB", (32, 32), "brown").save(example := io.BytesIO(), "PNG")
+    load = pyfunc._load_pyfunc
+
+    def loaded(path: str) -> pyfunc.BundleModel:
+        reading.append(type(os.environ).get is original)
+        return load(path)
+
+    monkeypatch.setattr(pyfunc, "_load_pyfunc", loaded)
+    card, _ = read_bundle(bundle)
+    with kept_settings():
+        connect(None, writes=True)
+        with mlflow.start_run():
+            register_bundle(bundle, card, "another", example.getvalue())
+    assert reading and all(reading)

@@ -225,7 +225,7 @@ def many_formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
     progressive = (folder / "below" / "progressive.jpg").read_bytes()
     late = len(progressive) * 2 // 3
     broken = {
-        "below/hole.jpg": progressive[:late] + bytes(1000) + progressive[late + 1000 :],
+        "below/late_hole.jpg": progressive[:late] + bytes(1000) + progressive[late + 1000 :],
         "cut.jpg": whole[:middle],
         "no_end.jpg": whole[:-2],
         "hole.jpg": whole[:middle] + bytes(60) + whole[middle + 60 :],
