@@ -121,6 +121,6 @@ def test_no_variable_is_noted_while_a_model_is_registered(
     card, _ = read_bundle(bundle)
     with kept_settings():
         connect(None, writes=True)
-        with mlflow.start_run():
+        with mlflow.start_run(experiment_id=mlflow.create_experiment("registers")):
             register_bundle(bundle, card, "another", example.getvalue())
     assert reading and all(reading)
