@@ -10,7 +10,7 @@ import errno
 import importlib.util
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -153,21 +153,37 @@ def write_together(folder: Path, contents: Mapping[str, str | bytes], overwrite:
 
     Raises `ReportError` as `atomic_file` does.
     """
+    with files_together(overwrite) as begin:
+        for name, content in contents.items():
+            with begin(folder / name) as file:
+                file.write(_bytes(content))
+    return [folder / name for name in contents]
+
+
+@contextlib.contextmanager
+def files_together(overwrite: bool) -> Iterator[Callable[[Location], contextlib.AbstractContextManager[BinaryIO]]]:
+    """What begins a file to write into; all get their names when the block ends, and none if anything fails.
+
+    Raises `ReportError` as `atomic_file` does.
+    """
+    written: dict[Location, Path] = {}
+
+    @contextlib.contextmanager
+    def begin(out: Location) -> Iterator[BinaryIO]:
+        with _report_errors(out):
+            written[out] = partials.enter_context(partial_file(out))
+            with _on_disk(written[out]) as file:
+                yield file
+
     with contextlib.ExitStack() as partials, contextlib.ExitStack() as undo:
-        written = {}
-        for out, content in ((folder / name, content) for name, content in contents.items()):
-            with _report_errors(out):
-                written[out] = partials.enter_context(partial_file(out))
-                with _on_disk(written[out]) as file:
-                    file.write(_bytes(content))
+        yield begin
         for out, partial in written.items():
-            is_new = not os.path.lexists(out)
+            is_old = isinstance(out, Url) or os.path.lexists(out)
             with _report_errors(out):
                 put_in_place(partial, out, overwrite)
-            if is_new:
-                undo.callback(out.unlink, missing_ok=True)
+            if not is_old:
+                undo.callback(os.unlink, str(out))
         undo.pop_all()
-    return list(written)
 
 
 @contextlib.contextmanager

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.atomic import write_together
-from lesionflow.errors import ReportError
+from lesionflow.atomic import files_together, write_together
+from lesionflow.errors import DataError, ReportError
 
 
 def test_where_one_file_fails_the_new_ones_before_it_go_again(tmp_path: Path) -> None:
@@ -36,3 +36,22 @@ def test_where_one_file_cannot_be_written_the_earlier_ones_stay_as_they_were(tmp
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == dict.fromkeys(contents, "old")
+
+
+def test_files_begun_together_are_all_whole_or_none_is_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError), files_together(overwrite=False) as begin:
+        with begin(tmp_path / "list.csv") as file:
+            file.write(b"path")
+        with begin(tmp_path / "page.html") as file:
+            file.write(b"<p>")
+            raise DataError("an image is gone")
+    assert list(tmp_path.iterdir()) == []
+    with files_together(overwrite=False) as begin, begin(tmp_path / "page.html") as file:
+        file.write(b"<p>")
+    with (
+        pytest.raises(ReportError, match="nothing was overwritten"),
+        files_together(overwrite=False) as begin,
+        begin(tmp_path / "page.html") as file,
+    ):
+        file.write(b"<p>new")
+    assert (tmp_path / "page.html").read_text() == "<p>"

@@ -173,6 +173,12 @@ def test_a_wrong_value_names_the_variable_that_it_is_from(monkeypatch: pytest.Mo
     )
     assert "0 is not in the range from 1 to 1000" in result.stderr
     assert "environment" not in invoke("train", "--epochs", "1001").stderr
+    monkeypatch.setenv("LESIONFLOW_CACHE", "http://x")
+    for command in (("describe", "demo"), ("train", "--epochs", "1")):
+        told = "--cache http://x: has to be on this machine; give a path; --cache is from the environment variable"
+        result = invoke(*command)
+        assert result.exit_code == 2 and f"{told} LESIONFLOW_CACHE" in result.stderr
+    assert "environment" not in invoke("describe", "demo", "--cache", "http://y").stderr
 
 
 def test_the_command_line_comes_before_variables_and_those_before_a_file(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import DataError, UsageError
+from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.metrics import Difference
 from lesionflow.evaluation.metrics import compare as paired_differences
 from lesionflow.model.prediction import LabelledPredictions
@@ -64,6 +65,7 @@ def compare(
     LesionflowError
         As raised by `registry.compared_model.find_compared_model`.
     """
+    how = EvaluationConfig(resamples=resamples)
     addresses = [location_text(model, "models") for model in listed(models)]
     if not addresses:
         raise UsageError("models: is an empty list; name one or more")
@@ -80,7 +82,7 @@ def compare(
     for other in found[1:]:
         try:
             ours, theirs = _comparable(first, other, comparison)
-            comparison.differences[other.label] = paired_differences(theirs, ours, resamples=resamples)
+            comparison.differences[other.label] = paired_differences(theirs, ours, resamples=how.resamples)
         except DataError as error:
             comparison.not_comparable[other.label] = str(error)
     return comparison

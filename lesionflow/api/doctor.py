@@ -26,12 +26,15 @@ def doctor(
     Nothing is changed or created, and no check contains a password. known_variables: names of the environment's
     variables that set an option, or empty to skip that check. Problems are reported, never raised.
     """
-    with ThreadPoolExecutor(3) as at_once:  # each waits for a process that imports much
+    at_once = ThreadPoolExecutor(3)  # each waits for a process that imports much
+    try:
         store = at_once.submit(check_store, find_store(tracking_uri), registered_model)
         keras, onnxruntime = at_once.submit(check_keras), at_once.submit(check_onnxruntime)
         checks = [*_looked_at(check_packages), *_looked_at(check_machine)]
         checks += [*keras.result(), *onnxruntime.result()]
         of_store, artifacts = store.result()
+    finally:
+        at_once.shutdown(wait=False)  # after Ctrl-C nobody waits for a server that hangs
     return [
         *checks,
         *of_store,

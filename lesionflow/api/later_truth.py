@@ -13,6 +13,7 @@ from lesionflow.atomic import output_folder, write_together
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import LesionflowError
+from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.later_truth import (
     JOINED_COLUMNS,
     LaterTruth,
@@ -22,7 +23,7 @@ from lesionflow.evaluation.later_truth import (
     measure_later_truth,
 )
 from lesionflow.evaluation.later_truth_page import later_truth_json, later_truth_page
-from lesionflow.evaluation.metrics import Difference, compare, metric_values
+from lesionflow.evaluation.metrics import Difference, compare, measure
 from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, Estimate
 from lesionflow.model.files import PRETRAINED
 from lesionflow.model.report_table import label_set_of, read_both_tables, read_report_table
@@ -93,9 +94,9 @@ def evaluate_report(
     ReportError
         If the report cannot be read, or the folder already holds an evaluation.
     """
-    folder = None if out is None else path_here(out, "out")
+    folder, how = None if out is None else path_here(out, "out"), EvaluationConfig(resamples=resamples)
     with output_folder(folder, LATER_TRUTH_FILES, overwrite):
-        found = _evaluated(report, truth, sampled, labels, resamples, tracking_uri)
+        found = _evaluated(report, truth, sampled, labels, how.resamples, tracking_uri)
         if folder is not None:
             values = later_truth_json(found.model, found.report, found.truth, found.metrics)
             told = json.dumps(values, indent=2, allow_nan=False) + "\n"
@@ -154,7 +155,7 @@ class ReportComparison:
     report: str  # the file
     models: tuple[str, str]  # as the report names them
     truths: tuple[LaterTruth, LaterTruth]  # what each says of the images whose diagnosis is known
-    metrics: tuple[Mapping[str, float], Mapping[str, float]]
+    metrics: tuple[Mapping[str, Estimate], Mapping[str, Estimate]]
     differences: Mapping[str, Difference]  # the second model minus the first
     labels: LabelSet
     notes: tuple[str, ...]  # what misleads: images that a model was trained on, and what was left out
@@ -184,7 +185,7 @@ def compare_report(
     labels
         YAML file with the meaning of the words in `truth`.
     resamples
-        Resamples of the paired bootstrap over lesions behind the differences.
+        Resamples of the bootstrap over lesions behind the intervals; for the differences it is paired.
     tracking_uri
         MLflow tracking store and registry, which may know what the models were trained on.
 
@@ -199,15 +200,24 @@ def compare_report(
     DataError
         If the truth contradicts itself, or belongs to another report.
     """
+    how = EvaluationConfig(resamples=resamples)
     both = join_both(report, truth, labels)
     told = [trained_before(label, found, tracking_uri)[1] for label, found in both]
     (model, first), (also, second) = both
+    if first.weights is not None:
+        told.append(
+            "the chances of the images are not used here: each counts once, so these are metrics of the sample, not of "
+            "the night"
+        )
     return ReportComparison(
         os.fspath(report),
         (model, also),
         (first, second),
-        (metric_values(first.predictions), metric_values(second.predictions)),
-        compare(second.predictions, first.predictions, resamples=resamples),
+        (
+            measure(first.predictions, resamples=how.resamples),
+            measure(second.predictions, resamples=how.resamples),
+        ),
+        compare(second.predictions, first.predictions, resamples=how.resamples),
         first.predictions.label_set,
         (*filter(None, told), *first.notes),
     )

@@ -108,13 +108,16 @@ def train(
         If training cannot begin or finish; if a bundle cannot be registered, the error says where it is kept.
     """
     config, console = configured(TrainingConfig, config, overrides), console or stderr_console()
-    # fail fast if Keras has no backend or the store cannot be written to
+    # fail fast: what is wrong with the options and the data is said before a server is asked or a store is made
     prepare_backend()
     check_model_name(registered_model)
+    data = _read_data(config, console, cache)
     address = connect(tracking_uri, writes=True, migrate=migrate)
     config, digests = _with_named_models(config, tracking_uri)
     config = _prepared(config, console)
-    return _train(config, digests, None, registered_model, console, address=address, experiment=experiment, cache=cache)
+    return _train(
+        config, data, digests, None, registered_model, console, address=address, experiment=experiment, cache=cache
+    )
 
 
 @kept_settings()
@@ -150,7 +153,8 @@ def resume(
     with telling_what_moved(vars(begun.config)):
         config, digests = _with_named_models(begun.config, tracking_uri, begun)
         config = _prepared(config, console)
-        return _train(config, digests, begun, begun.registered_model, console, address=address, cache=cache)
+        read = _read_data(config, console, cache)
+        return _train(config, read, digests, begun, begun.registered_model, console, address=address, cache=cache)
 
 
 def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
@@ -201,15 +205,20 @@ def _with_named_models(
     return dataclasses.replace(config, **found), digests
 
 
-def _read_data(
-    config: TrainingConfig, begun: InterruptedRun | None, console: Console, cache: Path | None
-) -> tuple[LabelledImages, Split, Description]:
-    """Read the images to train on and their split, and print what is notable about them."""
+def _read_data(config: TrainingConfig, console: Console, cache: Path | None) -> tuple[LabelledImages, Split]:
+    """The images to train on, not decoded yet, and their split; prints what is notable about them."""
     images = read_data_sets(config.data_sets, config.extra_sets, cache, config.labels, config.label_set)
     for warning in images.warnings:
         say(f"warning: {warning}", console=console, warning=True)
     split = split_data_sets(images, config.fractions, config.seed)
     check_every_diagnosis_trains(images, split)
+    return images, split
+
+
+def _describe_data(
+    config: TrainingConfig, images: LabelledImages, split: Split, begun: InterruptedRun | None, console: Console
+) -> Description:
+    """Describe the images to train on, and print what else is notable about them."""
     if begun:
         begun.check(images, split)
     with console.status("describing the data"):
@@ -221,7 +230,7 @@ def _read_data(
             say(f"warning: {finding.text}", console=console, warning=True)
     counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
     say(f"{images.description}: {counts} images, split by {split.by}; preset {config.preset}", console=console)
-    return images, split, description
+    return description
 
 
 def _read_beginning(config: TrainingConfig, images: LabelledImages, split: Split, console: Console) -> Beginning | None:
@@ -295,6 +304,7 @@ def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig
 
 def _train(
     config: TrainingConfig,
+    data: tuple[LabelledImages, Split],
     digests: Mapping[str, str],
     begun: InterruptedRun | None,
     registered_model: str,
@@ -305,7 +315,8 @@ def _train(
     cache: Path | None,
 ) -> Trained:
     """Train the networks of config, except those that `begun`, the interrupted training, has already registered."""
-    images, split, description = _read_data(config, begun, console, cache)
+    images, split = data
+    description = _describe_data(config, images, split, begun, console)
     material = Material(
         images, split, registered_model, cache, console,
         _read_beginning(config, images, split, console), _read_teaching(config, images, split, cache, console),

@@ -8,6 +8,7 @@ import getpass
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,23 @@ class Option(click.Option):
         given = opts.get(self.name)
         if "" in (given if isinstance(given, list) else [given]) and not ctx.resilient_parsing:
             raise UsageError(f"{self.opts[0]}: is an empty text; give a value, or leave the option out")
-        return super().handle_parse_result(ctx, opts, args)
+        with self.telling_variable(ctx):
+            return super().handle_parse_result(ctx, opts, args)
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """The option's name in messages, with the variable if the value is from there."""
         variable = "" if ctx is None else self.set_by(ctx)
         return super().get_error_hint(ctx) + (f" (from the environment variable {variable})" if variable else "")
+
+    @contextlib.contextmanager
+    def telling_variable(self, ctx: click.Context) -> Iterator[None]:
+        """Say in a message about this option which variable set it: its user has no option to leave out."""
+        try:
+            yield
+        except UsageError as error:
+            if (variable := self.set_by(ctx)) and re.search(rf"{self.opts[0]}(?![\w-])", str(error)):
+                error.args = (f"{error}; {self.opts[0]} is from the environment variable {variable}",)
+            raise
 
     def set_by(self, ctx: click.Context) -> str:
         """The environment variable that the value is from; empty if it is from none."""
@@ -138,15 +150,10 @@ class Command(click.Command):
             from lesionflow.health.machine import check_variables
 
             warn(f"{each.found}: {each.advice}" for each in check_variables(unread, known))
-        try:
+        with contextlib.ExitStack() as stack:
+            for each in options:
+                stack.enter_context(each.telling_variable(ctx))
             return super().invoke(ctx)
-        except UsageError as error:
-            told = str(error)
-            for each in options:  # whoever set a variable does not look for an option to leave out
-                if (variable := each.set_by(ctx)) and re.search(rf"{each.opts[0]}(?![\w-])", str(error)):
-                    told += f"; {each.opts[0]} is from the environment variable {variable}"
-            error.args = (told,)
-            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections; the descriptions of all begin in the same column."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from lesionflow.api.compare import Comparison
     from lesionflow.api.later_truth import ReportComparison
     from lesionflow.diagnoses import LabelSet
-    from lesionflow.evaluation.metrics import Difference
+    from lesionflow.evaluation.metrics import Difference, Metric
+    from lesionflow.model.card import Estimate
     from lesionflow.registry.compared_model import ComparedModel
     from lesionflow.registry.gates import Verdict
     from lesionflow.registry.versions import Version
@@ -143,8 +144,7 @@ def _print_report_comparison(found: ReportComparison, console: Console) -> None:
     click.echo(found.about)
     table = _table_of(found.models)
     for metric in shown_at(Place.COMPARISON, found.labels):
-        values = [metrics.get(metric.name) for metrics in found.metrics]
-        table.add_row(metric.short, *("" if value is None else f"{value:.3f}" for value in values))
+        _add_estimates(table, metric, found.metrics)
     console.print(table)
     console.print()
     console.print(_differences(f"{found.models[1]} minus {found.models[0]}", found.differences, found.labels))
@@ -159,7 +159,10 @@ def _report_as_json(found: ReportComparison) -> dict[str, Any]:
         "images": len(known.predictions),
         "scored": known.scored,
         "notes": list(found.notes),
-        "metrics": dict(zip(found.models, map(dict, found.metrics), strict=True)),
+        "metrics": {
+            model: {name: nan_as_null(estimate._asdict()) for name, estimate in metrics.items()}
+            for model, metrics in zip(found.models, found.metrics, strict=True)
+        },
         "differences": {name: nan_as_null(vars(difference)) for name, difference in found.differences.items()},
     }
 
@@ -207,6 +210,7 @@ def _table_of(models: Iterable[str]) -> Table:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
+    table.caption, table.caption_justify = "in brackets: 95 % intervals", "left"
     table.add_column("", width=_NAMES)
     for model in models:
         table.add_column(model, width=_VALUE, overflow="fold")
@@ -214,7 +218,7 @@ def _table_of(models: Iterable[str]) -> Table:
 
 
 def _side_by_side(models: tuple[ComparedModel, ...], parts: tuple[str, ...]) -> Table:
-    from lesionflow.evaluation.metrics import Place, ends, shown_at
+    from lesionflow.evaluation.metrics import Place, shown_at
 
     table = _table_of([model.label for model in models])
     cards = [model.card for model in models]
@@ -227,10 +231,15 @@ def _side_by_side(models: tuple[ComparedModel, ...], parts: tuple[str, ...]) -> 
         table.add_section()
         table.add_row(part, style="bold")
         for metric in shown_at(Place.COMPARISON, cards[0].labels):
-            found = [card.metrics.get(part, {}).get(metric.name) for card in cards]
-            table.add_row(metric.short, *(f"{x.value:.3f} ({ends(x, to='-')})" if x else "" for x in found))
-    table.caption, table.caption_justify = "in brackets: 95 % intervals", "left"
+            _add_estimates(table, metric, [card.metrics.get(part, {}) for card in cards])
     return table
+
+
+def _add_estimates(table: Table, metric: Metric, models: Sequence[Mapping[str, Estimate]]) -> None:
+    from lesionflow.evaluation.metrics import ends
+
+    found = [metrics.get(metric.name) for metrics in models]
+    table.add_row(metric.short, *(f"{each.value:.3f} ({ends(each, to='-')})" if each else "" for each in found))
 
 
 def _differences(title: str, differences: Mapping[str, Difference], labels: LabelSet) -> Table:

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,18 @@ class UnansweredError(Exception):
     """A checking process hung or crashed; the text says how."""
 
 
+def end_with_parent() -> None:
+    """Let this process end when its parent has ended, even by `kill -9`."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def asked_elsewhere(function: str, *given: Any, seconds: float, environment: Mapping[str, str] | None = None) -> Any:
     """Call a function in a separate process, which may crash or hang, and return its result.
 
@@ -37,7 +51,8 @@ def asked_elsewhere(function: str, *given: Any, seconds: float, environment: Map
     """
     module, _, name = function.partition(":")
     program = (
-        f"import json, sys; sys.path.append({str(Path(__file__).parents[2])!r}); from {module} import {name} as ask; "
+        f"import json, sys; sys.path.append({str(Path(__file__).parents[2])!r}); "
+        f"from {__name__} import end_with_parent; end_with_parent(); from {module} import {name} as ask; "
         f"answer = ask(*json.load(sys.stdin)); print({_ANSWER!r} + json.dumps(answer))"
     )
     try:

@@ -352,7 +352,7 @@ def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
     if given is not None:
         return path_here(given, "cache")
     if chosen := os.environ.get("LESIONFLOW_CACHE"):
-        return Path(chosen)
+        return path_here(chosen, "LESIONFLOW_CACHE")
     if caches := os.environ.get("XDG_CACHE_HOME"):
         return Path(caches) / "lesionflow"
     try:

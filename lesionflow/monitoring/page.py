@@ -11,16 +11,14 @@ from lesionflow import pages
 from lesionflow.errors import counted
 from lesionflow.model.card import Estimate
 from lesionflow.monitoring.limits import limits_json
+from lesionflow.monitoring.nights import Night
 from lesionflow.monitoring.performance import ESTIMATES
 from lesionflow.monitoring.watch import NIGHTS, Alarm, NightComparison, Watch, WatchedNight, in_words
 from lesionflow.version import __version__
 
 WIDTH, HEIGHT = 640, 150  # of a chart, in the page's units
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 8, 20  # beside what is drawn
-_ABOUT_GROUPS = (
-    "A row of these reports stands for all images of one value of {column}: what is called images below are rows, "
-    "except in the share of images that could not be read, where the reports have a column images_failed."
-)
+_ABOUT_GROUPS = "A row of these reports stands for all images of one value of {column}."
 EXPECTED_METRICS = "Expected metrics, without labels"  # the heading of their charts
 
 
@@ -57,25 +55,26 @@ class Chart:
 def charts(watch: Watch) -> dict[str, list[Chart]]:
     """Return the charts of a page, by heading."""
     nights = watch.nights
+    of = _with_rows(watch)
     estimates = []
     for name in ESTIMATES:
         found = [each.night.estimates.get(name) for each in nights]
         values = [each.value if each else None for each in found]
-        estimates.append(_chart(in_words(name), name, nights, values, intervals=found))
+        estimates.append(_chart(in_words(name, of), name, nights, values, intervals=found))
     shares = [name for name in _names(nights) if name.startswith("share/")]
     first = ["share/malignant", "share/unfamiliar", "share/uncertain"]
     others = [name for name in shares if name not in first]
     medians = [name for name in _names(nights) if name.startswith("median/")]
     shown = {
         EXPECTED_METRICS: [chart for chart in estimates if chart.points],
-        "How many": [_value_chart(name, nights) for name in ("images", "failed")],
-        "What was called": [_value_chart(name, nights) for name in [*first, *others]],
-        "What the images are": [_value_chart(name, nights) for name in medians],
-        "How far from the first nights": _distance_charts(nights, NIGHTS),
+        "How many": [_value_chart(name, nights, of) for name in ("images", "failed")],
+        "What was called": [_value_chart(name, nights, of) for name in [*first, *others]],
+        "What the images are": [_value_chart(name, nights, of) for name in medians],
+        "How far from the first nights": _distance_charts(nights, NIGHTS, of),
     }
     for kind in dict.fromkeys(each.against for night in nights for each in night.comparisons):
         if kind != NIGHTS:
-            shown[f"How far from {kind}"] = _distance_charts(nights, kind)
+            shown[f"How far from {kind}"] = _distance_charts(nights, kind, of)
     return {heading: some for heading, some in shown.items() if some}
 
 
@@ -83,19 +82,23 @@ def _names(nights: Sequence[WatchedNight]) -> list[str]:
     return list(dict.fromkeys(name for each in nights for name in each.night.values))
 
 
-def _value_chart(name: str, nights: Sequence[WatchedNight]) -> Chart:
+def _value_chart(name: str, nights: Sequence[WatchedNight], of: Night) -> Chart:
     values = [each.night.values.get(name) for each in nights]
     return _chart(
-        in_words(name), name, nights, values, whole=name == "images", percent=name != "images" and "/" in name
+        in_words(name, of), name, nights, values, whole=name == "images", percent=name != "images" and "/" in name
     )
 
 
-def _distance_charts(nights: Sequence[WatchedNight], kind: str) -> list[Chart]:
+def _distance_charts(nights: Sequence[WatchedNight], kind: str, of: Night) -> list[Chart]:
     compared = [{one.against: one.distances for one in each.comparisons}.get(kind, {}) for each in nights]
     names = dict.fromkeys(name for each in compared for name in each if not name.startswith("share/"))
     return [
         _chart(
-            in_words(name), name, nights, [each[name].size if name in each else None for each in compared], against=kind
+            in_words(name, of),
+            name,
+            nights,
+            [each[name].size if name in each else None for each in compared],
+            against=kind,
         )
         for name in names
     ]
@@ -173,7 +176,7 @@ def watch_json(watch: Watch, champion: str = "") -> dict[str, Any]:
         "format": NIGHTS_FORMAT,
         "research_use": "not a diagnosis",
         "model": watch.nights[-1].night.model or next((each.night.model for each in watch.nights), ""),
-        "grouped_by": _grouped_by(watch) or None,
+        "grouped_by": _with_rows(watch).grouped_by or None,
         "champion": champion or None,
         "notes": list(watch.notes),
         "limits": limits_json(watch.limits),
@@ -192,9 +195,9 @@ def watch_json(watch: Watch, champion: str = "") -> dict[str, Any]:
     }
 
 
-def _grouped_by(watch: Watch) -> str:
-    """The column that the rows are grouped by, which all nights with images share; empty where an image has one."""
-    return next((each.night.grouped_by for each in watch.nights if each.night.grouped_by), "")
+def _with_rows(watch: Watch) -> Night:
+    """A night that shows what a row stands for, which is the same in all nights with images."""
+    return next((each.night for each in watch.nights if each.night.images), watch.nights[-1].night)
 
 
 def _night_json(watched: WatchedNight) -> dict[str, Any]:
@@ -231,7 +234,7 @@ def _round(value: float) -> float | None:
 def watch_page(watch: Watch, champion: str = "") -> str:
     """Return the page: last night, what changed, what waits, who is champion; then every value over time."""
     last = watch.nights[-1]
-    column = _grouped_by(watch)
+    column = _with_rows(watch).grouped_by
     rows = _ABOUT_GROUPS.format(column=column) if column else ""
     model = f"Scored with {last.night.model or 'no model'}."
     head = [pages.paragraph(line) for line in (model, champion, rows) if line]
@@ -276,9 +279,9 @@ def _tiles(watched: WatchedNight) -> list[tuple[str, str, str]]:
     tiles = [(f"{night.thing}s", f"{night.images:,}", unread)]
     for name in ("share/malignant", "share/unfamiliar"):
         if name in night.values:
-            tiles.append((in_words(name), f"{night.values[name]:.1%}", ""))
+            tiles.append((in_words(name, night), f"{night.values[name]:.1%}", ""))
     for name, estimate in night.estimates.items():
-        tiles.append((in_words(name), f"{estimate.value:.2f}", f"{estimate.low:.2f} to {estimate.high:.2f}"))
+        tiles.append((in_words(name, night), f"{estimate.value:.2f}", f"{estimate.low:.2f} to {estimate.high:.2f}"))
     return tiles
 
 
@@ -289,14 +292,18 @@ def _changes(watched: WatchedNight) -> Any:
         return pages.paragraph("There are no nights before it to compare it with.")
     order = sorted(compared.distances, key=lambda name: compared.distances[name].p_value)[:CHANGES]
     rows = [
-        (in_words(name), _change(name, compared), f"{compared.corrected[name]:.2g}")
+        (in_words(name, watched.night), _change(name, compared), f"{compared.corrected[name]:.2g}")
         for name in order
     ]  # fmt: skip
     return pages.table(
         ("value", "from the first nights", "p-value, corrected"),
         rows,
-        "What changed most, with one image of each lesion",
+        f"What changed most, with {_compared(watched.night)}",
     )
+
+
+def _compared(night: Night) -> str:
+    return f"every {night.thing}" if night.grouped_by else "one image of each lesion, where lesions are known"
 
 
 def _change(name: str, compared: NightComparison) -> str:
@@ -313,13 +320,10 @@ def _waiting(watched: WatchedNight) -> str:
 
 def _facts(watch: Watch) -> list[tuple[str, str]]:
     facts = [(each.kind, each.about) for each in watch.references]
-    limits = watch.limits
+    limits, of = watch.limits, _with_rows(watch)
     facts += [
         ("an alarm", f"by chance in at most {limits.level:.1%} of the nights that are like the reference"),
-        (
-            "what is compared",
-            "one image of each lesion, where lesions are known; the charts of shares are of all images",
-        ),
+        ("what is compared", f"{_compared(of)}; the charts of shares are of all {of.thing}s"),
         ("limits", f"distributions {limits.distribution:g}, shares {limits.share:g}, categories {limits.category:g}"),
     ]
     return facts

@@ -13,8 +13,9 @@ from lesionflow.monitoring.nights import Night
 
 NIGHTS, VALIDATION, GIVEN = "the first nights", "the validation part", "the given report"
 _WORDS = {
-    "images": "images", "failed": "share of images that could not be read", "share/malignant": "share called malignant",
-    "share/uncertain": "share of uncertain images", "share/unfamiliar": "share of unfamiliar images",
+    "images": "{things}", "failed": "share of {unread} that could not be read",
+    "share/malignant": "share called malignant",
+    "share/uncertain": "share of uncertain {things}", "share/unfamiliar": "share of unfamiliar {things}",
     "probability": "probability of the call", "p_malignant": "malignant probability",
     "distance": "distance from the training images", "red_cast": "red cast", "blue_cast": "blue cast",
     "expected_accuracy": "expected accuracy", "expected_balanced_accuracy": "expected balanced accuracy",
@@ -76,10 +77,11 @@ class Watch:
         return sum(bool(each.alarms) for each in self.nights)
 
 
-def in_words(name: str) -> str:
-    """The display name of a value."""
+def in_words(name: str, night: Night) -> str:
+    """The display name of a value of a night."""
     if name in _WORDS:
-        return _WORDS[name]
+        unread = night.thing if night.images_failed is None else "image"
+        return _WORDS[name].format(things=f"{night.thing}s", unread=f"{unread}s")
     if name.startswith("share/"):
         return f"share called {name.removeprefix('share/')}"
     if name.startswith("p_"):
@@ -180,7 +182,7 @@ def _own_alarms(night: Night, limits: Limits) -> Iterator[Alarm]:
         low, high = limits.of_value(name)
         if not low <= value <= high:
             bound = f"at least {low:g}" if value < low else f"at most {high:g}"
-            yield Alarm(name, f"{in_words(name)} is {value:.4g}, where it has to be {bound}", "")
+            yield Alarm(name, f"{in_words(name, night)} is {value:.4g}, where it has to be {bound}", "")
 
 
 def _distance_alarms(night: Night, compared: NightComparison, reference: Reference, limits: Limits) -> Iterator[Alarm]:
@@ -212,8 +214,8 @@ def _distance_text(name: str, night: Night, distance: Distance, reference: Refer
         found, of_all = f"{share + distance.size:.1%}", f"{night.values[name]:.1%}"
         if found != of_all:  # the page shows the share of all images
             found = f"{of_all}; with one image of each lesion it is {found}"
-        return f"{in_words(name)} is {found}, in {where} {share:.1%}; they may differ by {limit:.1%}"
-    return f"{in_words(name)} is at a distance of {distance.size:.2f} from {where}; {limit:.2f} is allowed"
+        return f"{in_words(name, night)} is {found}, in {where} {share:.1%}; they may differ by {limit:.1%}"
+    return f"{in_words(name, night)} is at a distance of {distance.size:.2f} from {where}; {limit:.2f} is allowed"
 
 
 def _estimate_alarms(night: Night, reference: Reference, limits: Limits) -> Iterator[Alarm]:
@@ -222,7 +224,7 @@ def _estimate_alarms(night: Night, reference: Reference, limits: Limits) -> Iter
         if before is not None and estimate.value < before - limits.estimate and estimate.high < before:
             yield Alarm(
                 name,
-                f"{in_words(name)} is {estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f}), in "
+                f"{in_words(name, night)} is {estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f}), in "
                 f"{reference.kind} {before:.3f}",
                 reference.kind,
             )

@@ -12,12 +12,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from PIL import Image
 
-from lesionflow.atomic import atomic_file
 from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import ImageError
@@ -39,6 +38,7 @@ WHOLE = 10_000  # what a probability of 1 is in the page's data
 
 def write_page(
     rows: Iterable[Row],
+    file: BinaryIO,
     out: Location,
     report: ReportLayout,
     *,
@@ -46,17 +46,16 @@ def write_page(
     model_asked: str = "",
     sample: Collection[str] = (),
     unread: Sequence[Row] | None = None,
-    overwrite: bool = False,
     workers: int | None = None,
 ) -> None:
     """Write the page of a scoring run; the images are read again, for their thumbnails.
 
-    Of more than `MAXIMUM_IMAGES` scored images the page holds those with the highest malignant probability. report: of
-    the same rows, with the model's name, its diagnoses, their shares of the training images and its call's strength;
-    where it has the name of a second model, whose answers stand beside the first one's, images on which the two
-    disagree come first. model_asked: what `lesionflow explain` is to be given as the model; sample: paths of images to
-    review, which are on the page whatever their probability; unread: where rows are groups, the images that failed,
-    which are listed in place of failed rows. Raises `ReportError` where it cannot be written.
+    Of more than `MAXIMUM_IMAGES` scored images the page holds those with the highest malignant probability. file: what
+    it is written into; out: its name, from which its links start; report: of the same rows, with the model's name, its
+    diagnoses, their shares of the training images and its call's strength; where it has the name of a second model,
+    whose answers stand beside the first one's, images on which the two disagree come first. model_asked: what
+    `lesionflow explain` is to be given as the model; sample: paths of images to review, which are on the page whatever
+    their probability; unread: where rows are groups, the images that failed, which are listed in place of failed rows.
     """
     labels = report.labels
     counts, failures = Counts.of(labels), list[Row]()
@@ -91,13 +90,12 @@ def write_page(
     about["grouped"] = unread is not None
     about["calls"] = _calls(report.call_strength)
     about["prior"] = report.prior or [1 / len(labels)] * len(labels)
-    with atomic_file(out, overwrite) as file:
-        file.write(before.encode())
-        for text in _data(kept, failures, counts, labels, about, workers):
-            # Inside a script element only this could end the data; JSON reads the escapes as the same characters.
-            safe = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-            file.write(safe.encode())
-        file.write(after.encode())
+    file.write(before.encode())
+    for text in _data(kept, failures, counts, labels, about, workers):
+        # Inside a script element only this could end the data; JSON reads the escapes as the same characters.
+        safe = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+        file.write(safe.encode())
+    file.write(after.encode())
 
 
 _DATA_COMES_HERE = "\0"

@@ -13,7 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lesionflow.atomic import atomic_file, atomic_write_bytes, check_writable, partial_file, put_in_place
+from lesionflow.atomic import (
+    atomic_file,
+    atomic_write_bytes,
+    check_writable,
+    files_together,
+    partial_file,
+    put_in_place,
+)
 from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import ReportError, UsageError, first_few
@@ -32,9 +39,9 @@ from lesionflow.scoring.report import (
     check_report,
     report_format,
 )
-from lesionflow.scoring.review_sample import draw_sample, write_sample
+from lesionflow.scoring.review_sample import draw_sample, sample_csv
 from lesionflow.scoring.shards import REPORT_FILE, Job, job_folder, report_errors
-from lesionflow.scoring.summary import Counts, build_summary, provenance, write_summary
+from lesionflow.scoring.summary import Counts, build_summary, provenance, summary_json
 from lesionflow.storage import objects
 from lesionflow.storage.location import Location, Url, file_path, is_denied, location_text, parse_location
 
@@ -249,28 +256,30 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
     report = replace(
         outputs.report, model=info.label, prior=card.prior, call_strength=strength, also=info.also, provenance=origin
     )
-    with _partial_report(job, destination) as partial:
+    with _partial_report(job, destination) as partial, files_together(outputs.may_replace) as begin:
         counts = _write_report(job, report, destination, partial, None if rows == job.rows else rows)
         if groups is not None:
             counts.count_images(groups.failed, job.inputs)
         sample = None
         if outputs.sample is not None:
             sample = draw_sample(rows, config.sample or 0, config.by, config.sample_seed)
-            write_sample(sample, outputs.sample, outputs.may_replace)
+            with begin(outputs.sample) as file:
+                file.write(sample_csv(sample))
         if config.html is not None:
             from lesionflow.scoring.page import write_page
 
-            write_page(
-                rows(), config.html, report, demo=card.demo, model_asked=info.model_asked,
-                sample=sample.paths if sample else (), unread=groups.failed if groups else None,
-                overwrite=outputs.may_replace, workers=workers,
-            )  # fmt: skip
+            with begin(config.html) as file:
+                write_page(
+                    rows(), file, config.html, report, demo=card.demo, model_asked=info.model_asked,
+                    sample=sample.paths if sample else (), unread=groups.failed if groups else None, workers=workers,
+                )  # fmt: skip
         seconds = time.monotonic() - started
         if config.summary is not None:
             values = build_summary(counts, seconds, destination.location, origin, resumed, info.left_out)
-            write_summary(values, config.summary, outputs.may_replace)
-        _publish(partial, outputs)
-        remove_job(job.folder)
+            with begin(config.summary) as file:
+                file.write(summary_json(values))
+        _publish(partial, outputs)  # if it cannot be, what lies beside it stays as it was
+    remove_job(job.folder)
     unread = _told(groups.failed if groups else ())
     return Summary(info.label, destination.location, counts, seconds, resumed, info.left_out, origin, unread)
 

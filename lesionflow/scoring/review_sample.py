@@ -12,10 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.atomic import write_whole
 from lesionflow.model.columns import csv_text, path_with_frame
 from lesionflow.model.prediction import Row
-from lesionflow.storage.location import Location
 
 BY_UNCERTAINTY, BY_RANDOM, BY_BOTH = "uncertain", "random", "both"
 CHOSEN_BY = (BY_UNCERTAINTY, BY_RANDOM, BY_BOTH)
@@ -101,12 +99,12 @@ def systematic_sample(chances: np.ndarray, seed: int) -> np.ndarray:
     return np.sort(order[np.searchsorted(ends, points, side="right")])
 
 
-def write_sample(sample: ReviewSample, out: Location, overwrite: bool) -> None:
-    """Write the columns `SAMPLE_COLUMNS` as CSV, atomically. Raises `ReportError`."""
+def sample_csv(sample: ReviewSample) -> bytes:
+    """The columns `SAMPLE_COLUMNS` as CSV."""
     lines = [",".join(SAMPLE_COLUMNS)]
     for path, chance in zip(sample.paths, sample.chances, strict=True):
         lines.append(f"{csv_text(path)},{chance:.9g}")
-    write_whole(out, "\n".join(lines) + "\n", overwrite)
+    return ("\n".join(lines) + "\n").encode()
 
 
 def _proportional(sizes: np.ndarray, count: int) -> np.ndarray:

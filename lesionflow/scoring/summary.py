@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from lesionflow.atomic import write_whole
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import IMAGE_FAILURES
 from lesionflow.images import PIXELS_VERSION
@@ -217,6 +216,6 @@ def build_summary(
     }
 
 
-def write_summary(summary: Mapping[str, Any], out: Location, overwrite: bool) -> None:
-    """Write a summary atomically. Raises `ReportError` if it cannot be written."""
-    write_whole(out, json.dumps(summary, indent=2, ensure_ascii=False) + "\n", overwrite)
+def summary_json(summary: Mapping[str, Any]) -> bytes:
+    """A summary as JSON."""
+    return (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode()

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from lesionflow.api.compare import compare
-from lesionflow.errors import BundleError, RegistryError
+from lesionflow.errors import BundleError, RegistryError, UsageError
 from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.registry.versions import find_version
 from tests.conftest import error_line, invoke
@@ -104,5 +104,8 @@ def test_what_there_is_not(contenders: Path) -> None:
         compare([f"models:/{NAME}@champion", address(1)])
     with pytest.raises(BundleError, match="no such bundle folder"):
         compare(["nowhere", address(1)])
+    for resamples in (0, 2.5, "many"):
+        with pytest.raises(UsageError, match="resamples"):
+            compare([address(1), address(2)], resamples=resamples)  # type: ignore[arg-type]
     assert invoke("compare").exit_code == 2
     assert "models:/NAME/VERSION" in error_line(invoke("compare", "models:/lesions"))

@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,3 +44,26 @@ def test_plain_text_to_paste_and_no_problem_where_nothing_is_set_up(tmp_path: Pa
     unknown = next(place for place, line in enumerate(lines) if "LESIONFLOW_SCORE_BATCH is read by no command" in line)
     assert lines[unknown].startswith("warning ") and "did you mean 'LESIONFLOW_SCORE_BATCH_SIZE'?" in lines[unknown + 1]
     assert [*tmp_path.iterdir()] == []
+
+
+def test_sigterm_ends_it_and_the_processes_that_it_asked(tmp_path: Path) -> None:
+    program = tmp_path / "doctor.py"
+    program.write_text(
+        "import sys; from lesionflow.api import doctor; from lesionflow.cli import main\n"
+        "from lesionflow.health import check\n"
+        "doctor.check_store = lambda *_: check.asked_elsewhere('time:sleep', 3600, seconds=3600)  # hangs\n"
+        "sys.argv[1:] = ['doctor']\n"
+        "main()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, program], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    asked: list[psutil.Process] = []
+    while not any("sleep" in str(each.cmdline()) for each in asked):
+        assert process.poll() is None
+        asked = psutil.Process(process.pid).children()
+    process.send_signal(signal.SIGTERM)
+    told = process.communicate(timeout=300)[1]
+    assert process.returncode == 143 and told == "stopped\n"
+    assert psutil.wait_procs(asked, timeout=300)[1] == []

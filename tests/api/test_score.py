@@ -171,6 +171,35 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(
     assert list(target.iterdir()) == []
 
 
+def test_where_the_page_has_no_room_the_report_before_and_all_beside_it_stay(images: Path, tmp_path: Path) -> None:
+    def room_for_all_but_the_page() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+    names = ("o.csv", "o-sample.csv", "o.json", "o.html")
+    for name in names:
+        (tmp_path / name).write_text("old")
+    command = [
+        sys.executable,
+        "-m",
+        "lesionflow",
+        "score",
+        str(images),
+        "--out",
+        str(tmp_path / "o.csv"),
+        "--overwrite",
+    ]
+    command += ["--summary", str(tmp_path / "o.json"), "--sample", "2", "--html", str(tmp_path / "o.html")]
+    command += ["--model", str(write_small_bundle(tmp_path / "small"))]
+    done = subprocess.run(
+        command, capture_output=True, text=True, preexec_fn=room_for_all_but_the_page,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 1 and "o.html: cannot be written" in done.stderr, done.stderr
+    assert [(tmp_path / name).read_text() for name in names] == ["old"] * 4
+    assert subprocess.run([*command, "--resume"], capture_output=True).returncode == 3  # three images are broken
+    assert not [name for name in names if (tmp_path / name).read_text() == "old"]
+
+
 def test_folders_without_images(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for source, message in (("empty", "no image files"), ("missing", "no such file or folder")):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.datasets.labelled import read_rows
-from lesionflow.errors import DataError, ImageError
+from lesionflow.errors import DataError, ImageError, UsageError
 from lesionflow.images.discovery import LeftOut, cache_folder, describe_left_out, find_images, walk_images
 from lesionflow.images.read_bytes import read_image_bytes
 from lesionflow.scoring.sources import expand
@@ -240,6 +240,9 @@ def test_nothing_to_find_is_an_error(tmp_path: Path) -> None:
 def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LESIONFLOW_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path and cache_folder("pixels") == Path("pixels")
+    monkeypatch.setenv("LESIONFLOW_CACHE", "s3://bucket/cache")
+    with pytest.raises(UsageError, match="LESIONFLOW_CACHE s3://bucket/cache: has to be on this machine"):
+        cache_folder()
     monkeypatch.delenv("LESIONFLOW_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "lesionflow"

@@ -154,6 +154,9 @@ def test_failed_images_of_a_night_by_lesion_raise_the_alarm(normal_nights: list[
         assert (alarms(nights[0]) == {"failed"}) is (code == 4) and f"{len(lines)} lesions, 0 failed" in told
         assert ("66.7% of the images could not be read" in told) is (code == 4)
         assert nights[0]["images_failed"] == (2 * len(lines) if code else None)
+        page = (tmp_path / "out" / "nights.html").read_text()
+        assert "share of uncertain lesions" in page and f"share of {'images' if code else 'lesions'} that could" in page
+        assert "share of uncertain images" not in page and ">images<" not in page
 
 
 def test_a_limit_of_no_value_is_said(normal_nights: list[Path], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,10 @@ def test_the_truth_compares_both_models_and_promotes_what_validation_cannot_comp
     assert f"{CHALLENGER} beside {CHAMPION} in night.csv: 420 of 420 scored images have truth" in shown.stdout
     values = json.loads(invoke("compare", *night, "--json").stdout)
     assert values["models"] == [CHAMPION, CHALLENGER] and values["images"] == 420
-    assert values["metrics"][CHAMPION]["balanced_accuracy"] == pytest.approx(0.6, abs=0.01)
+    assert values["metrics"][CHAMPION]["balanced_accuracy"]["value"] == pytest.approx(0.6, abs=0.01)
+    assert values["metrics"][CHAMPION]["balanced_accuracy"].keys() == {"value", "low", "high"}
+    (row,) = [line for line in shown.stdout.splitlines() if line.startswith("balanced accuracy") and "(" in line]
+    assert re.fullmatch(r"balanced accuracy +(0\.\d{3} \(0\.\d{3}-[01]\.\d{3}\) *){2}", row)
     found = values["differences"]["balanced_accuracy"]
     assert found["value"] == pytest.approx(0.35, abs=0.01) and found["low"] > 0.25
 

@@ -5,14 +5,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from lesionflow import __version__
 from lesionflow.diagnoses import BINARY, HAM10000
-from lesionflow.errors import ReportError
 from lesionflow.model.card import AVERAGED, SINGLE, Calibration, Card
 from lesionflow.model.prediction import IndexedPrediction, Row
-from lesionflow.scoring.summary import ROWS_AT_ONCE, Counts, build_summary, provenance, write_summary
+from lesionflow.scoring.summary import ROWS_AT_ONCE, Counts, build_summary, provenance, summary_json
 
 CARD = Card("cnn", 48, 64, "demo", "d" * 64, True, "s" * 64, 0, (0.7, 0.15, 0.15), digest="0123456789abcdef" * 4)
 ROWS = [
@@ -72,16 +70,14 @@ def test_a_diagnosis_called_malignant_is_one_histogram() -> None:
     assert counts.histograms["p_malignant"].index(1) in (13, 14) and counts.diagnoses == {"benign": 0, "malignant": 1}
 
 
-def test_the_summary_says_what_came_of_it_and_where_it_comes_from(tmp_path: Path) -> None:
+def test_the_summary_says_what_came_of_it_and_where_it_comes_from() -> None:
     counts = Counts()
     list(counts.counting(ROWS))
     now = datetime(2026, 1, 2, 5, 4, 5, tzinfo=timezone(timedelta(hours=2)))
     options = {"batch_size": 32, "source": Path("\udcff"), "columns": ("path", "p_mel"), "top_k": None}
     sources = provenance("lesionflow v3", CARD, options, now)
     assert all(isinstance(value, str) for value in sources.values())
-    out = tmp_path / "summary.json"
-    write_summary(build_summary(counts, 2.0, Path("out.csv"), sources), out, overwrite=False)
-    found = json.loads(out.read_text(encoding="utf-8"))
+    found = json.loads(summary_json(build_summary(counts, 2.0, Path("out.csv"), sources)))
     assert found["images"] == 7 and found["scored"] == 4 and found["failed"] == 3
     assert found["malignant"] == 2 and found["malignant_share"] == 0.5
     assert found["referred"] == {"uncertain": 2, "unfamiliar": 1} and found["format"] == 2
@@ -120,12 +116,6 @@ def test_the_time_is_now_and_in_utc() -> None:
     assert time.utcoffset() == timedelta(0) and abs(datetime.now(UTC) - time) < timedelta(minutes=5)
 
 
-def test_a_summary_is_never_written_over_another(tmp_path: Path) -> None:
-    out = tmp_path / "summary.json"
+def test_a_summary_of_nothing_has_neither_speed_nor_report() -> None:
     summary = build_summary(Counts(), 0.0, None, {})
     assert summary["images_per_second"] is None and summary["report"] is None
-    write_summary(summary, out, overwrite=False)
-    with pytest.raises(ReportError):
-        write_summary(summary, out, overwrite=False)
-    write_summary(summary, out, overwrite=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
