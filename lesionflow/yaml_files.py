@@ -7,6 +7,8 @@ from typing import Any
 
 from lesionflow.errors import MissingError, UsageError
 
+MAXIMUM_BYTES = 2**20  # of settings; parsing that many takes half a minute
+
 
 def read_yaml(file: Path, named: str) -> Any:
     """Return the values of a YAML file.
@@ -22,26 +24,44 @@ def read_yaml(file: Path, named: str) -> Any:
     MissingError
         The file cannot be read.
     UsageError
-        It is not YAML, or has a key twice in one table, the first of which would be lost.
+        It is not YAML, is too large for settings, refers to a table or list by name, as values without end do, or has
+        a key twice in one table, the first of which would be lost.
     """
     import yaml
 
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        values, doubled = yaml.safe_load(text), _doubled_key(yaml.compose(text, Loader=yaml.SafeLoader))
+        text = read_settings_text(file, named)
+        if fault := _fault(yaml.compose(text, Loader=yaml.SafeLoader), set()):
+            raise UsageError(f"{named}: {fault}")
+        return yaml.safe_load(text)
     except OSError as error:
         raise MissingError(f"{named}: cannot be read ({error.strerror})") from error
+    except RecursionError as error:
+        raise UsageError(f"{named}: not settings (tables and lists in each other, hundreds deep)") from error
     except (yaml.YAMLError, UnicodeError) as error:
         raise UsageError(f"{named}: not YAML ({' '.join(str(error).split())})") from error
-    if doubled:
-        raise UsageError(f"{named}: {doubled} is given twice; leave one out")
-    return values
 
 
-def _doubled_key(node: Any) -> str:
-    """A key that some table of a document has twice; empty where there is none."""
-    if getattr(node, "id", "") != "mapping":
+def read_settings_text(file: Path, named: str) -> str:
+    """The text of a file of settings. Raises OSError, UnicodeError, and `UsageError` for one without end."""
+    with open(file, "rb") as stream:
+        content = stream.read(MAXIMUM_BYTES + 1)
+    if len(content) > MAXIMUM_BYTES:
+        raise UsageError(f"{named}: more than {MAXIMUM_BYTES // 2**20} MiB, too large for settings; give a YAML file")
+    return content.decode("utf-8-sig")
+
+
+def _fault(node: Any, seen: set[int]) -> str:
+    """What cannot be meant in a document; empty where all can."""
+    if getattr(node, "id", "") not in ("mapping", "sequence"):
         return ""
-    keys = [key.value for key, _ in node.value]
-    found = next((str(key) for index, key in enumerate(keys) if key in keys[:index]), "")
-    return found or next(filter(None, (_doubled_key(value) for _, value in node.value)), "")
+    if id(node) in seen:
+        return "refers to a table or list by name (*); write it out"
+    seen.add(id(node))
+    values = node.value
+    if node.id == "mapping":
+        keys = [key.value for key, _ in node.value]
+        if doubled := next((str(key) for index, key in enumerate(keys) if key in keys[:index]), ""):
+            return f"{doubled} is given twice; leave one out"
+        values = [value for _, value in node.value]
+    return next(filter(None, (_fault(value, seen) for value in values)), "")

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import BUILT_IN, HAM10000, LabelSet, normalized, read_label_set
 from lesionflow.errors import MissingError, UsageError
+from lesionflow.tracking.runs import read_configuration_text
+from lesionflow.yaml_files import MAXIMUM_BYTES
 
 OWN = """
 names: {scar: scar, mel: melanoma, nv: nevus}
@@ -97,6 +100,32 @@ def test_what_is_wrong_with_a_set_is_one_line(tmp_path: Path, old: str, new: str
     with pytest.raises(UsageError, match=message) as caught:
         read_label_set(str(tmp_path / "clinic.yaml"))
     assert "clinic" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("names: {mel: m, nv: n}\nmalignant: [mel]  #" + "x" * MAXIMUM_BYTES, "more than 1 MiB"),
+        # Each list holds the one before it twice: thirty lines are a thousand million values.
+        ("\n".join(["a0: &a0 [nv]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 30))]), "by name"),
+        ("names: &a {mel: m, nv: *a}", "by name"),
+        ("names: " + "[" * 3000 + "]" * 3000, "hundreds deep"),
+        ("names: [{mel: m, mel: n}]", "mel is given twice"),
+    ],
+)
+def test_files_without_end_are_no_settings(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "clinic.yaml").write_text(text)
+    for read in (read_label_set, read_label_words):
+        with pytest.raises(UsageError, match=f"clinic.yaml: .*{message}") as caught:
+            read(str(tmp_path / "clinic.yaml"))
+        assert len(str(caught.value)) < 300
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no /dev/zero")
+def test_a_device_without_end_is_no_settings() -> None:
+    for read in (read_label_set, read_label_words, read_configuration_text):
+        with pytest.raises(UsageError, match="/dev/zero: more than 1 MiB"):
+            read("/dev/zero")
 
 
 def test_a_set_that_is_not_there() -> None:

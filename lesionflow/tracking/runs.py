@@ -32,6 +32,7 @@ from lesionflow.tracking.client import active_run_id, kept_variables, mlflow, re
 from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_addresses
 from lesionflow.training.config import CONFIG_FILE, TrainingConfig, settings_text
 from lesionflow.version import __version__
+from lesionflow.yaml_files import read_settings_text
 
 if TYPE_CHECKING:
     from lesionflow.evaluation.report import Evaluation
@@ -310,7 +311,7 @@ def read_configuration_text(source: str, tracking_uri: str | None = None) -> str
     """
     try:
         if not source.startswith(RUNS):
-            return path_here(source, "--config").read_text(encoding="utf-8-sig")
+            return read_settings_text(path_here(source, "--config"), source)
         return _fetch(source, tracking_uri)
     except UnicodeDecodeError:
         raise UsageError(f"{source}: not UTF-8 text; give a YAML file") from None
