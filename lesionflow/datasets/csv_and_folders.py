@@ -1,7 +1,7 @@
 """Labelled images of one's own: a table of paths and diagnoses, an image folder, or a folder for each diagnosis.
 
-An image folder is Hugging Face's: `metadata.csv` or `metadata.jsonl` with the column `file_name`, beside the images or
-in the folder of each part (https://huggingface.co/docs/datasets/image_dataset#imagefolder).
+An image folder is Hugging Face's: `metadata.csv`, `.jsonl` or `.parquet` with the column `file_name`, or one such as
+`image_file_name`, beside the images or in the folder of each part (https://huggingface.co/docs/datasets/image_dataset#imagefolder).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from lesionflow.datasets.label_table import (
     IMAGE_COLUMNS,
     LABEL_COLUMNS,
     has_labels,
+    image_column,
     is_missing,
     lowered,
     read_header,
@@ -38,7 +39,8 @@ ITS_OWN_COLUMNS = (
     f"diagnosis; it may have {', '.join(FURTHER)}; to name yours, give --labels FILE with 'columns: {{path: YOURS, "
     "diagnosis: YOURS}'"
 )
-IMAGE_FOLDER_FILES = ("metadata.csv", "metadata.jsonl")
+_COLUMNS_TOLD = 30  # some tables have a column for each pixel
+IMAGE_FOLDER_FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
 def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
@@ -85,7 +87,8 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
     tables = []
     for file in _image_folder_tables(folder):
         table = lowered(read_table(file))
-        folders = [os.path.basename(os.path.dirname(name)) for name in table["file_name"]]
+        image = words.named(table.columns).get("path") or image_column(table.columns)
+        folders = [os.path.basename(os.path.dirname(name)) for name in table[image]]
         labels = {*LABEL_COLUMNS, "label", words.columns.get("diagnosis", "").lower()}
         if not labels & set(table.columns) and all(folders):
             table["dx"] = folders
@@ -99,7 +102,7 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
 def _image_folder_tables(folder: Path) -> list[Path]:
     folders = [folder, *visible_folders(folder)]
     files = [each / name for each in folders for name in IMAGE_FOLDER_FILES if (each / name).is_file()]
-    tables = [file for file in files if "file_name" in read_header(file)]
+    tables = [file for file in files if image_column(map(str.lower, read_header(file))).endswith("file_name")]
     for file in files if tables else ():
         if not read_header(file):
             read_table(file)  # which says what is wrong: a part would be passed over
@@ -164,20 +167,21 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
     table = words.with_named_columns(table)
     if not set(LABEL_COLUMNS) & set(table.columns):
         table = table.rename(columns={"label": "diagnosis"})
-    image = next((name for name in (*IMAGE_COLUMNS, *ID_COLUMNS) if name in table.columns), None)
-    if image is None or not set(LABEL_COLUMNS) & set(table.columns):
+    image = image_column(table.columns)
+    if not image or not set(LABEL_COLUMNS) & set(table.columns):
         if misnamed := [own for own in words.columns.values() if own.lower() not in there]:
             named = f"no column {first_few(misnamed)}, which {words.file} names"
-            raise DataError(f"{file}: {named}; there are {', '.join(there)}")
+            raise DataError(f"{file}: {named}; there are {first_few(there, _COLUMNS_TOLD)}")
         lacking = [] if image else ["path"]
         lacking += [] if set(LABEL_COLUMNS) & set(table.columns) else ["dx or diagnosis"]
         is_data = any(name.startswith("isic_0") or name.endswith(tuple(SUFFIXES)) for name in there)
         hint = ": is that a row of data? Write the names of the columns above it" if is_data else ""
+        told = first_few(there, _COLUMNS_TOLD)
         raise DataError(
-            f"{file}: no column {' and no column '.join(lacking)}; the columns are {', '.join(there)}{hint}. "
+            f"{file}: no column {' and no column '.join(lacking)}; the columns are {told}{hint}. "
             f"{ITS_OWN_COLUMNS[0].upper()}{ITS_OWN_COLUMNS[1:]}"
         )
-    return table.rename(columns={image: "path" if image in IMAGE_COLUMNS else "image_id"})
+    return table.rename(columns={image: "image_id" if image in ID_COLUMNS else "path"})
 
 
 def _read_rows(table: pd.DataFrame, source: Path, words: LabelWords, warnings: tuple[str, ...] = ()) -> RawLabels:
@@ -233,8 +237,8 @@ def one_label(table: pd.DataFrame, source: Path, words: LabelWords, may_be_empty
                 f"{first_few(differ)}; leave one of them"
             )
     if (label == "").any() and not may_be_empty:
-        names = next((table[name] for name in ("image_id", *IMAGE_COLUMNS) if name in table.columns), table.index)
-        empty = list(names[label == ""])
+        names = next((table[name] for name in ("image_id", *IMAGE_COLUMNS) if name in table.columns), label)
+        empty = [name or f"row {number}" for number, name in enumerate(names, start=2) if not label.iloc[number - 2]]
         told = f"{counted(len(empty), 'row')} without a diagnosis: {first_few(empty)}"
         raise DataError(f"{source}: {told}; fill them in, or leave the rows out")
     return label

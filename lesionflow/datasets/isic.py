@@ -15,7 +15,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.datasets.label_table import confirmation, first_known, lowered, read_header, read_table, require_columns
+from lesionflow.datasets.label_table import (
+    as_numbers,
+    confirmation,
+    first_known,
+    lowered,
+    read_header,
+    read_table,
+    require_columns,
+)
 from lesionflow.datasets.raw_labels import RawLabels, check_same_images, without_endings
 from lesionflow.errors import DataError, counted, first_few
 
@@ -86,10 +94,7 @@ def _has_columns(file: Path) -> bool:
 
 def _marked(table: pd.DataFrame, file: Path) -> list[tuple[str, ...]]:
     """The column that each row marks, as its word. Raises `DataError`."""
-    import pandas as pd
-
-    columns = [name for name in table.columns if name in _MARKS]
-    marks = table[columns].apply(pd.to_numeric, errors="coerce")
+    marks = table[[name for name in table.columns if name in _MARKS]].apply(as_numbers)
     marked = marks == 1
     if wrong := table["image_id"][((marks != 0) & ~marked).any(axis=1) | (marked.sum(axis=1) != 1)].tolist():
         raise DataError(f"{file}: {counted(len(wrong), 'row')} without exactly one 1 among 0s: {first_few(wrong)}")

@@ -24,25 +24,26 @@ IMAGE_COLUMNS, LABEL_COLUMNS = ("path", "file_name"), ("dx", "diagnosis")
 ID_COLUMNS = ("image_id", "isic_id", "image", "image_name", "filename")  # files by their names, wherever they lie
 ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body site, how it was confirmed
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx")
-_WORKBOOK = b"PK\x03\x04"  # how a zip archive begins, which an Excel workbook is
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx", ".parquet")
+MAXIMUM_BYTES = 2**30  # of a table; the largest published one, of ISIC 2024, has a quarter
+_WORKBOOK, _PARQUET, _GZIP = b"PK\x03\x04", b"PAR1", b"\x1f\x8b"  # how files begin; a workbook is a zip archive
 # How files begin that were given the ending of a table, and what to do.
 _NO_TEXT = {
-    b"\x1f\x8b": "is packed with gzip; unpack it",
+    _GZIP: "is packed with gzip; unpack it",
     b"7z\xbc\xaf": "is a 7z archive; unpack it",
     b"Rar!": "is a RAR archive; unpack it",
     b"\xfd7zXZ": "is packed with xz; unpack it",
     b"BZh": "is packed with bzip2; unpack it",
     b"\xd0\xcf\x11\xe0": "is an Excel workbook of the old kind; save it as .xlsx, or as CSV in UTF-8",
-    b"PAR1": "is Parquet; save it as CSV in UTF-8",
     b"version https://git-lfs": "is a pointer of Git LFS, not the table; fetch it with 'git lfs pull'",
     b"<": "is a web page, not a table; download it again",
+    b"[": "is JSON, and no table; write an object a line (.jsonl), or CSV",
 }
 # The ground truth of ISIC 2016 has no header: `ISIC_0000000,benign`, of the test part `ISIC_0000003,0.0`.
 _ISIC_2016 = re.compile(r"ISIC_\d{7},(benign|malignant|[01](\.0)?)\s*$", re.MULTILINE)
 ISIC_2016_CLASS = "isic 2016 class"
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"  # marks of byte order and blanks without width
-OTHER_TABLES = (".json", ".parquet", ".feather", ".arrow", ".xls", ".xlsb", ".ods", ".numbers", ".pkl", ".sav", ".rds")
+OTHER_TABLES = (".json", ".gz", ".feather", ".arrow", ".xls", ".xlsb", ".ods", ".numbers", ".pkl", ".sav", ".rds")
 
 
 def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
@@ -51,9 +52,9 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
     Parameters
     ----------
     file : Path
-        CSV with commas, semicolons, tabs or bars between the columns, in UTF-8 or UTF-16; JSON lines (`.jsonl`); or
-        a sheet of an Excel workbook (`.xlsx`, extra `tables`): the first one with columns of images and diagnoses, or
-        else with two columns or more.
+        CSV with commas, semicolons, tabs or bars between the columns, in UTF-8 or UTF-16; JSON lines (`.jsonl`);
+        Parquet; or a sheet of an Excel workbook (`.xlsx`, extra `tables`): the first one with columns of images and
+        diagnoses, or else with two columns or more.
     columns : collection of str, optional
         Names in small letters of the columns of a CSV to keep; the others take no memory.
 
@@ -68,10 +69,16 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
         For a file without rows, of another encoding, with rows that are longer or shorter than the header, or with
         two columns of one name, whatever its capitals; it says which and what to do.
     """
-    if file.suffix.lower() in OTHER_TABLES:
-        raise DataError(f"{file}: no kind of table that is read; save it as CSV, JSON lines (.jsonl) or Excel (.xlsx)")
-    if _is_workbook(file):
+    if (
+        file.exists() and not file.is_file()
+    ):  # pipes and devices: telling the kind of table would use up their first bytes
+        raise DataError(f"{file}: cannot be read, since it is no ordinary file; give the table as one")
+    if _begins_with(file, _WORKBOOK):
         table = _read_workbook(file)[1].copy()
+    elif _begins_with(file, _PARQUET):
+        table = _read_parquet(file)
+    elif file.suffix.lower() in OTHER_TABLES and not _begins_with(file, _GZIP):
+        raise DataError(f"{file}: no kind of table that is read; save it as CSV, JSON lines (.jsonl) or Excel (.xlsx)")
     else:
         text = read_text(file)
         table = _read_json_lines(text, file) if file.suffix.lower() == ".jsonl" else _read_csv(text, file, columns)
@@ -80,14 +87,16 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
         raise DataError(f"{file}: several columns are called {first_few(twice)}; leave one of each")
     if table.empty:
         raise DataError(f"{file}: no rows below the header")
-    return table.apply(lambda column: column.str.strip())
+    return table
 
 
 def read_header(file: Path) -> list[str]:
     """The column names of a table; empty if the file is not a readable table."""
     try:
-        if _is_workbook(file):
-            return [str(name) for name in _read_workbook(file)[1].columns]
+        if _begins_with(file, _WORKBOOK):
+            return [str(name).strip() for name in _read_workbook(file)[1].columns]
+        if _begins_with(file, _PARQUET):
+            return _parquet_columns(file)[0]
         with open(file, "rb") as stream:
             text = _decode(stream.read(65_536), file, cut=True)
         if file.suffix.lower() == ".jsonl":
@@ -97,11 +106,11 @@ def read_header(file: Path) -> list[str]:
         return []
 
 
-def _is_workbook(file: Path) -> bool:
-    """Whether content says that a file is one, whatever its ending."""
+def _begins_with(file: Path, start: bytes) -> bool:
+    """Whether content says that a file is of some kind, whatever its ending."""
     try:
         with open(file, "rb") as stream:
-            return stream.read(len(_WORKBOOK)) == _WORKBOOK
+            return stream.read(len(start)) == start
     except OSError:
         return False  # reading it reports why
 
@@ -109,6 +118,11 @@ def _is_workbook(file: Path) -> bool:
 def read_text(file: Path) -> str:
     """The text of a file in UTF-8 or UTF-16, without a byte order mark. Raises `DataError`."""
     try:
+        if (size := file.stat().st_size) > MAXIMUM_BYTES:
+            raise DataError(
+                f"{file}: {size // 2**20:,} MiB, and tables of labels have at most {MAXIMUM_BYTES // 2**20:,}; leave "
+                "out columns that are not needed"
+            )
         return _decode(file.read_bytes(), file)
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror})") from error
@@ -134,7 +148,7 @@ def _decode(content: bytes, file: Path, cut: bool = False) -> str:
         raise DataError(f"{file}: ends in null characters, as on a full disk; restore it")
     if "\0" in text:
         raise DataError(f"{file}: cannot be read as CSV (there are null characters); save the table as CSV in UTF-8")
-    text = text.lstrip(_INVISIBLE + "\r\n")
+    text = text.lstrip(_INVISIBLE + "\r\n").rstrip("\x1a")  # which ended files once
     if _ISIC_2016.match(text):
         return f"image_id,{ISIC_2016_CLASS}\n{text}"
     # Excel's way to name the separator, which is seen without it.
@@ -182,7 +196,9 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
                     f"the header has {len(header)}; {why}"
                 )
             row[0] = row[0].lstrip(_INVISIBLE)
-            if (chosen := [row[i] for i in wanted]) not in table[:1]:  # the header again, where tables were joined
+            if (chosen := [row[i].strip() for i in wanted]) not in table[
+                :1
+            ]:  # the header again, where tables were joined
                 table.append(chosen)
     except csv.Error as error:
         raise DataError(f"{file}: cannot be read as CSV ({error}); is a quotation mark missing?") from error
@@ -206,6 +222,32 @@ def _read_json_lines(text: str, file: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=str).fillna("")
 
 
+def _read_parquet(file: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        names, others = _parquet_columns(file)
+        if others and not image_column(name.lower() for name in names):
+            raise DataError(
+                f"{file}: the column {first_few(others)} holds images or lists, not names of files; save the images "
+                "as files, and their paths in a column"
+            )
+        table = pd.read_parquet(file, columns=names, dtype_backend="pyarrow")  # numbers stay whole where one is missing
+    except (OSError, ValueError, NotImplementedError) as error:
+        raise DataError(f"{file}: cannot be read as Parquet ({' '.join(str(error).split())}); restore it") from error
+    return pd.DataFrame({name: [_as_text(value) for value in table[name]] for name in names}, dtype=str)
+
+
+def _parquet_columns(file: Path) -> tuple[list[str], list[str]]:
+    """The columns of a Parquet file that text can stand for, and the others: lists, tables and bytes."""
+    import pyarrow.parquet
+    from pyarrow import types
+
+    schema = pyarrow.parquet.read_schema(file)
+    others = [each.name for each in schema if types.is_nested(each.type) or types.is_binary(each.type)]
+    return [name for name in schema.names if name not in others], others
+
+
 def _lines(text: str) -> io.StringIO:
     """The lines of a text as files have them; `str.splitlines` ends some at signs that a value may hold."""
     return io.StringIO(text, newline=None)
@@ -215,12 +257,12 @@ def _as_text(value: object) -> str:
     """A value of JSON: numbers without a fraction are the same id however they are written."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return "" if value is None else str(value)
+    return "" if value is None or repr(value) == "<NA>" else str(value).strip()
 
 
 def sheets_left_out(file: Path) -> list[str]:
     """A note about tables on other sheets of a workbook; empty for other files."""
-    if not _is_workbook(file):
+    if not _begins_with(file, _WORKBOOK):
         return []
     name, _, others = _read_workbook(file)
     return [f"{file}: the sheet {name} is read, {first_few(others)} left out"] if others else []
@@ -238,7 +280,9 @@ def _parsed_workbook(file: Path, state: tuple[int, int, int]) -> tuple[str, pd.D
     import pandas as pd
 
     try:
-        sheets = pd.read_excel(file, sheet_name=None, dtype=str, header=None, keep_default_na=False, na_filter=False)
+        sheets = pd.read_excel(
+            file, sheet_name=None, dtype=str, header=None, keep_default_na=False, na_filter=False, engine="openpyxl"
+        )
     except ImportError as error:
         raise DataError(f"{file}: Excel needs the extra tables (openpyxl); or save the table as CSV") from error
     except Exception as error:  # of damaged ones, whatever the parsers of their parts raise
@@ -263,13 +307,25 @@ def _below_header(cells: pd.DataFrame) -> pd.DataFrame | None:
     start = int((filled >= max(2, filled.max() // 2)).to_numpy().argmax())
     body = cells.iloc[start + 1 :].reset_index(drop=True)
     body.columns = cells.iloc[start].tolist()
+    body = body.apply(lambda column: column.str.strip())
     return body[[bool(row) for row in (body != "").any(axis=1)]].reset_index(drop=True)
 
 
 def has_labels(columns: Iterable[object]) -> bool:
     """Whether the columns include image names and labels."""
-    header = {str(name).strip().lower() for name in columns}
-    return bool(header & {*IMAGE_COLUMNS, *ID_COLUMNS} and header & {*LABEL_COLUMNS, "label"})
+    header = [str(name).strip().lower() for name in columns]
+    return bool(image_column(header) and {*header} & {*LABEL_COLUMNS, "label"})
+
+
+def image_column(header: Iterable[str]) -> str:
+    """The column that names the images, given those of a table in small letters; empty if there is none.
+
+    Hugging Face's image folders may call it `image_file_name`, or so; of several such columns none is meant.
+    """
+    names = list(header)
+    own = [name for name in names if name.endswith("_file_name")]
+    known = (*IMAGE_COLUMNS, *(own if len(own) == 1 else ()), *ID_COLUMNS)
+    return next((name for name in known if name in names), "")
 
 
 def lowered(table: pd.DataFrame) -> pd.DataFrame:
@@ -297,6 +353,14 @@ def without_fractions(ids: pd.Series) -> pd.Series:
 def is_missing_word(value: str) -> bool:
     """Whether one value is empty or means missing."""
     return value.strip().lower() in MISSING_WORDS
+
+
+def as_numbers(marks: pd.Series) -> pd.Series:
+    """What a column marks, NaN where it is no number: `1`, `1.0`, `1,0` and `True` are 1."""
+    import pandas as pd
+
+    words = {"true": "1", "false": "0"}
+    return pd.to_numeric(marks.str.lower().replace(words).str.replace(",", "."), errors="coerce")
 
 
 def first_known(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:

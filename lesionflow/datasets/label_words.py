@@ -114,7 +114,11 @@ class LabelWords:
             For the user's columns that no table of one's own had.
         """
         if columns := [own for own in self.columns.values() if own.lower() not in self.met.columns]:
-            there = ", ".join(self.met.headers) or "columns of published data sets alone, which have their own names"
+            there = (
+                first_few(list(self.met.headers), 30)
+                if self.met.headers
+                else "columns of published data sets alone, which have their own names"
+            )
             raise DataError(
                 f"no column {first_few(columns)}, which {self.file} names, in any table of your own; there are {there}"
             )

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +55,15 @@ from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete, contents_of_files
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, ImageError, counted, first_few
-from lesionflow.images.containers import HDF5_SUFFIXES, MAXIMUM_BYTES, archive_members, is_archive, read_member
+from lesionflow.images.containers import (
+    HDF5_SUFFIXES,
+    MAXIMUM_BYTES,
+    ZIP_SUFFIX,
+    archive_members,
+    holder_of,
+    is_archive,
+    read_member,
+)
 from lesionflow.images.discovery import cache_folder, is_hidden, walk_images
 from lesionflow.images.read_bytes import file_and_frame
 from lesionflow.storage.location import location_text, path_here
@@ -176,13 +184,14 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
 
 def _without_label(folder: Path, raw: RawLabels) -> list[str]:
     """A warning about images in a folder that its table does not name."""
-    if raw.images is not None or not raw.strict or not folder.is_dir():
-        return []
+    inside = holder_of(raw.table["path"].iloc[0]) if raw.images is None else None
+    if raw.images is not None or not folder.is_dir() or (inside or "").endswith(HDF5_SUFFIXES):
+        return []  # of ISIC 2024, the same images lie beside their HDF5 file
     named = {os.path.normpath(path) for path in raw.table["path"]}
     if others := [path for path in walk_images(str(folder)) if os.path.normpath(path) not in named]:
         files = {os.path.realpath(file_and_frame(path)[0]) for path in named}  # few data sets have links or frames
         others = [path for path in others if os.path.realpath(path) not in files]
-    return [f"{counted(len(others), 'image')} without a label, left out: {first_few(others)}"] if others else []
+    return [f"{counted(len(others), 'image')} {raw.others}, left out: {first_few(others)}"] if others else []
 
 
 def decided_words(
@@ -265,15 +274,12 @@ def _tables(folder: Path) -> list[Path]:
 
 def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     """What a folder that is not a data set contains, and what in it might be one."""
-    tables, broken = _tables(folder), []
-    for file in sorted(folder.iterdir()):
-        if file.suffix.lower() in TABLE_SUFFIXES and file.suffix.lower() != ".txt" and len(read_header(file)) < 2:
-            try:
-                read_table(file)
-            except DataError as error:
-                broken.append(str(error))
+    tables = _tables(folder)
+    usual = {*TABLE_SUFFIXES} - {".txt"}  # a text may be anything
+    broken = _unreadable(file for file in folder.iterdir() if file.suffix.lower() in usual and file not in tables)
+    kinds = (*OTHER_TABLES, ".parquet")
+    others = [file for file in (*folder.glob("*"), *folder.glob("*/*")) if file.suffix.lower() in kinds]
     archives = sorted(file for file in folder.iterdir() if is_archive(file))
-    others = [file for file in (*folder.glob("*"), *folder.glob("*/*")) if file.suffix.lower() in OTHER_TABLES]
     images = next(iter(walk_images(str(folder))), None)
     below = [
         entry
@@ -282,15 +288,15 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     ]
     if broken:
         advice = first_few(broken, 1)
-    elif below:
+    elif below and not any(has_labels(read_header(file)) for file in tables):
         advice = f"give what lies in it: {first_few([str(entry) for entry in below])}"
     elif archives and not images:
         advice = f"give the archive itself: {first_few(list(map(str, archives)))} (unpacked, if it lies in another)"
     elif tables:
         told = first_few([f"{file.name} ({first_few(read_header(file), 7)})" for file in tables])
         advice = f"there are {told}; give the one with the labels itself: {ITS_OWN_COLUMNS}"
-    elif others:
-        advice = f"save {first_few(sorted(map(str, others)))} as CSV or JSON lines, and the images as files beside it"
+    elif broken := _unreadable(others):
+        advice = first_few(broken, 1)
     else:
         folders = first_few([entry.name for entry in visible_folders(folder)])
         named = f" (for names such as {folders}, say which with --labels FILE or --diagnoses)" if folders else ""
@@ -299,6 +305,17 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
             f"with a folder for each diagnosis{named}, or a published data set as it comes"
         )
     return DataError(f"{folder}: no data set of a layout that is read; {advice}")
+
+
+def _unreadable(tables: Iterable[Path]) -> list[str]:
+    """What is wrong with tables, in the order of their names."""
+    told = []
+    for file in sorted(tables):
+        try:
+            read_table(file)
+        except DataError as error:
+            told.append(str(error))
+    return told
 
 
 def _demo_folder(cache: Path | None, label_set: LabelSet) -> Path:
@@ -348,7 +365,7 @@ def _as_folder(archive: Path) -> Iterator[Path]:
                     f"{archive}: contains {member.filename} twice with different content; pack it again with one"
                 )
             unpacked = root / member.filename
-            if unpacked.suffix.lower() in HDF5_SUFFIXES:
+            if unpacked.suffix.lower() in (ZIP_SUFFIX, *HDF5_SUFFIXES):
                 holders.append(member.filename)
                 continue
             is_table = unpacked.suffix.lower() in TABLE_SUFFIXES
@@ -366,7 +383,7 @@ def _as_folder(archive: Path) -> Iterator[Path]:
         try:
             yield root
         except DataError as error:
-            told = f"; images in {first_few(holders)} are read where the archive is unpacked" if holders else ""
+            told = f"; images in {first_few(sorted(holders))} are read where the archive is unpacked" if holders else ""
             raise DataError(str(error).replace(str(root), str(archive)) + told) from error
 
 

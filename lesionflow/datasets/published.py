@@ -16,6 +16,7 @@ from lesionflow.datasets.isic import HIERARCHY, archive_words
 from lesionflow.datasets.label_table import (
     ISIC_2016_CLASS,
     TABLE_SUFFIXES,
+    as_numbers,
     first_known,
     is_missing,
     lowered,
@@ -49,6 +50,8 @@ class Layout:
         Columns, in small letters, that tell the table from others.
     image : str
         The column with the image's name, with or without an ending or folders.
+    other_name : str
+        A column by which image files may be called instead; empty where there is none.
     words : tuple of str
         Columns with words for the diagnosis, from special to general.
     lesion, patient, sex, age, localization : str
@@ -57,6 +60,8 @@ class Layout:
         Whether these are clinical photographs.
     incomplete : bool
         Whether everybody has other images of it, since they are fetched from elsewhere.
+    others : str
+        What images are that the column with folders does not name.
     prepare : callable, optional
         What has to be done with the table first.
     takes : callable, optional
@@ -71,6 +76,7 @@ class Layout:
     needs: frozenset[str]
     image: str
     words: tuple[str, ...]
+    other_name: str = ""
     lesion: str = ""
     patient: str = ""
     sex: str = "sex"
@@ -78,6 +84,7 @@ class Layout:
     localization: str = ""
     photographs: bool = False
     incomplete: bool = False
+    others: str = "without a label"
     prepare: Callable[[pd.DataFrame], pd.DataFrame] | None = None
     takes: Callable[[str], bool] | None = None
     beside: tuple[str, ...] = ()
@@ -85,17 +92,25 @@ class Layout:
     @property
     def columns(self) -> set[str]:
         """Every column that is read, in small letters."""
-        named = {self.image, *self.words, self.lesion, self.patient, self.sex, self.age, self.localization}
+        named = {
+            self.image,
+            self.other_name,
+            *self.words,
+            self.lesion,
+            self.patient,
+            self.sex,
+            self.age,
+            self.localization,
+        }
         return (named | self.needs | {"biopsed"}) - {""}
 
 
 def _benign_or_malignant(column: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
     """Put words for the numbers or truths of a column."""
-    words = {"0": "benign", "1": "malignant", "0.0": "benign", "1.0": "malignant", "false": "benign",
-             "true": "malignant"}  # fmt: skip
 
     def prepare(table: pd.DataFrame) -> pd.DataFrame:
-        return table.assign(**{column: [words.get(value.lower(), value) for value in table[column]]})
+        words = as_numbers(table[column]).map({0: "benign", 1: "malignant"})
+        return table.assign(**{column: words.where(words.notna(), table[column])})
 
     return prepare
 
@@ -112,7 +127,7 @@ def _pad_ufes(table: pd.DataFrame) -> pd.DataFrame:
 def _ph2(table: pd.DataFrame) -> pd.DataFrame:
     """The one diagnosis that each row marks with an X."""
     marks = table[["common nevus", "atypical nevus", "melanoma"]]
-    marked = ~marks.isin(["", "0", "0.0"])
+    marked = (marks != "") & (marks.apply(as_numbers) != 0)
     return table.assign(diagnosis=[" and ".join(marks.columns[row]) for row in marked.to_numpy()])
 
 
@@ -122,10 +137,10 @@ def _derm7pt(table: pd.DataFrame) -> pd.DataFrame:
 
 def _isic_2017(table: pd.DataFrame) -> pd.DataFrame:
     """The challenge's third class, benign nevi, has no mark."""
-    words = {("0", "0"): "nevus", ("1", "0"): "melanoma", ("0", "1"): "seborrheic keratosis"}
-    columns = [table[name].str.removesuffix(".0") for name in ("melanoma", "seborrheic_keratosis")]
-    marks = list(zip(*columns, strict=True))
-    return table.assign(diagnosis=[words.get(mark, f"marks {' and '.join(mark)}") for mark in marks])
+    words = {(0, 0): "nevus", (1, 0): "melanoma", (0, 1): "seborrheic keratosis"}
+    columns = [as_numbers(table[name]) for name in ("melanoma", "seborrheic_keratosis")]
+    marks = zip(*columns, strict=True)
+    return table.assign(diagnosis=[words.get(mark, "marks {:g} and {:g}".format(*mark)) for mark in marks])
 
 
 _ISIC_2020 = Layout(
@@ -218,6 +233,7 @@ LAYOUTS = (
         words=("diagnosis",),
         lesion="case_num",
         localization="location",
+        others="of the column clinic, taken without a dermatoscope",
         prepare=_derm7pt,
     ),
     Layout(
@@ -243,6 +259,7 @@ LAYOUTS = (
         "Groh et al. 2021, CVPR Workshops, arXiv:2104.09957; https://github.com/mattgroh/fitzpatrick17k",
         frozenset({"md5hash", "label", "three_partition_label"}),
         image="md5hash",
+        other_name="url_alphanum",
         words=("label", "three_partition_label"),
         photographs=True,
         incomplete=True,
@@ -315,6 +332,8 @@ def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
         table = _joined(lowered(read_table(file, layout.columns)), layout, file)
         table = layout.prepare(table) if layout.prepare else table
     table["image_id"] = [Path(name.replace("\\", "/")).name for name in table[layout.image]]
+    if layout.other_name in table.columns:
+        table["other_name"] = table[layout.other_name]
     words = archive_words(table, layout.words)
     table["lesion_id"] = table[layout.lesion] if layout.lesion in table.columns else ""
     table["patient_id"] = table[layout.patient] if layout.patient in table.columns else ""
@@ -331,7 +350,7 @@ def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
         images = None
     return RawLabels(
         file, table, words, images, HIERARCHY, strict=False, incomplete=layout.incomplete, takes=layout.takes,
-        warnings=warnings,
+        others=layout.others, warnings=warnings,
     )  # fmt: skip
 
 
@@ -354,7 +373,8 @@ def _joined(table: pd.DataFrame, layout: Layout, file: Path) -> pd.DataFrame:
 def _hdf5(table: Path, first: str) -> Path | None:
     """The images of ISIC 2024 beside their table, bytes of a JPEG each: `train-image.hdf5`, or what holds the first."""
     name = f"{table.name.partition('-metadata')[0]}-image"
-    files = sorted(file for file in table.parent.iterdir() if file.suffix.lower() in HDF5_SUFFIXES)
+    files = [file for file in table.parent.iterdir() if file.suffix.lower() in HDF5_SUFFIXES]
+    files.sort(key=lambda file: (file.stem != name, file))
     return next((file for file in files if file.stem == name or is_member(file / first)), None)
 
 

@@ -20,7 +20,7 @@ from lesionflow.diagnoses import BINARY, normalized
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images.containers import holder_of, is_member, read_member
 from lesionflow.images.decode import SEVERAL_FRAMES, count_frames
-from lesionflow.images.discovery import find_images
+from lesionflow.images.discovery import LeftOut, no_image_files, walk_images
 from lesionflow.images.read_bytes import digest_of_frame, file_and_frame, read_image_bytes
 from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
 
@@ -38,6 +38,9 @@ _DIGITS, _EXPONENT = r"[0-9]+([.,][0-9]*)?", r"[eE]\+?[0-9]{1,2}"
 _NUMBER = rf"{_DIGITS}({_EXPONENT})?"
 # As programs round long numbers: with a fraction, a plus or more digits than they know. 12e4 may be hexadecimal, an id.
 _ROUNDED = rf"(?=[0-9]*[.,]|[0-9]*[eE]\+|[0-9]{{16}}){_DIGITS}{_EXPONENT}"
+_MONTH = r"(jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sept?|oct|okt|nov|dec|dez)\.?"
+# As spreadsheets show what they take for a day or a month, or save in a workbook.
+_DATED = rf"(?i)[0-9]{{1,2}}[-. ]{{1,2}}{_MONTH}|{_MONTH}[- ][0-9]{{2}}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} 00:00:00"
 COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
 
 
@@ -50,8 +53,8 @@ class RawLabels:
     file : Path
         The table, or the folder, that messages name.
     table : DataFrame
-        A row an image, all of str: `image_id`, and where they are known `path`, `lesion_id`, `patient_id` and
-        `ATTRIBUTES`.
+        A row an image, all of str: `image_id`, and where they are known `other_name` (by which its file may be called
+        as well), `path`, `lesion_id`, `patient_id` and `ATTRIBUTES`.
     words : list of tuple of str
         The words for the diagnosis of each row, from special to general.
     images : Path, optional
@@ -67,6 +70,8 @@ class RawLabels:
         Whether images that are not there are left out, as of data sets whose images everybody fetches from elsewhere.
     takes : callable, optional
         Which of the image files in `images` count.
+    others : str
+        What images in the folder are that no `path` names.
     warnings : tuple of str
         What is to be said of rows that are left out already.
     """
@@ -80,6 +85,7 @@ class RawLabels:
     needs_lesions: bool = False
     incomplete: bool = False
     takes: Callable[[str], bool] | None = None
+    others: str = "without a label"
     warnings: tuple[str, ...] = ()
 
 
@@ -116,11 +122,12 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
             table[column] = without_fractions(table[column].str.strip().where(~is_missing(table[column]), ""))
         else:
             table[column] = ""
-        if rounded := sorted(table[column][table[column].str.fullmatch(_ROUNDED)].unique()):
-            raise DataError(
-                f"{raw.file}: a spreadsheet has rounded values of {column}, so that different ones are the same: "
-                f"{first_few(rounded)}; save that column as text"
-            )
+        for pattern, done in ((_ROUNDED, "rounded values of {}"), (_DATED, "turned values of {} into dates")):
+            if changed := sorted({value for value in table[column] if re.fullmatch(pattern, value)}):
+                raise DataError(
+                    f"{raw.file}: a spreadsheet has {done.format(column)}, so that different ones are the same: "
+                    f"{first_few(changed)}; save that column as text"
+                )
     decided = words.decide(raw.words, raw.of_data_set)
     words.met.words.update(map(normalized, {word for row in raw.words for word in row}))
     warnings += _contradictions(raw.words)
@@ -158,7 +165,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     if raw.images is None:
         table = _with_files(table, raw, warnings)
     else:
-        files = [file for file in find_images(raw.images) if raw.takes is None or raw.takes(file)]
+        files, table = _find_files(table, raw)
         files = [file for file in files if _composed(Path(file).stem) not in elsewhere]
         table, unmatched = match_images(table, files, raw.incomplete)
         warnings += unmatched
@@ -172,6 +179,26 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     table["age"] = table["age"].str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True)
     columns = [*COLUMNS, *(name for name in ORIGIN if name in table.columns)]
     return table[columns].sort_values("image_id", ignore_index=True), warnings
+
+
+def _find_files(table: pd.DataFrame, raw: RawLabels) -> tuple[list[str], pd.DataFrame]:
+    """The image files of a data set, and its table with the names by which they are found.
+
+    If rows lack one, the zip archives in the folder are looked into: of them count the images that are not unpacked.
+    """
+    left_out = LeftOut()
+    folder = str(raw.images)
+    files = list(walk_images(folder, left_out=left_out))
+    names = {_composed(Path(file).stem) for file in files}
+    if "other_name" in table.columns:
+        other = without_endings(table["other_name"].map(_composed))
+        table["image_id"] = other.where(other.isin(names) & ~table["image_id"].isin(names), table["image_id"])
+    if not table["image_id"].isin(names).all():
+        for archive in walk_images(folder, pattern="*.[zZ][iI][pP]"):
+            files += [file for file in walk_images(archive) if _composed(Path(file).stem) not in names]
+    if not files:
+        raise no_image_files(folder, left_out)
+    return [file for file in files if raw.takes is None or raw.takes(file)], table
 
 
 def _contradictions(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -342,6 +369,8 @@ def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object]) -> str:
         number = str(int(Decimal(image_id.replace(",", ".")))) if re.fullmatch(_NUMBER, image_id) else ""
         if found := numbers.get(number, ""):
             return f"; there is {found}: the ids were saved as numbers, which changed them; save that column as text"
+    if dated := next((image_id for image_id in missing if re.fullmatch(_DATED, image_id)), ""):
+        return f"; {dated} is a date: a spreadsheet has changed the ids; write them again, in a column of text"
     if any("/" in image_id or "\\" in image_id for image_id in missing):
         return "; to find images by folder and name, call the column path: it counts from the table's folder"
     small = {name.lower(): name for name in files_of}

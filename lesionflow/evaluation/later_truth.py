@@ -19,9 +19,8 @@ import numpy as np
 
 from lesionflow.datasets.csv_and_folders import one_label
 from lesionflow.datasets.label_table import (
-    ID_COLUMNS,
-    IMAGE_COLUMNS,
     LABEL_COLUMNS,
+    image_column,
     is_missing,
     is_missing_word,
     lowered,
@@ -239,11 +238,11 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
     """
     table = words.with_named_columns(lowered(read_table(truth)))
     words.unmet()
-    name = next((column for column in (*IMAGE_COLUMNS, *ID_COLUMNS) if column in table.columns), None)
+    name = image_column(table.columns)
     label = next((column for column in (*LABEL_COLUMNS, "label") if column in table.columns), None)
     column = rows.column.lower()
     by_lesion = column in table.columns and rows.lesions is not None
-    if label is None or (name is None and not by_lesion):
+    if label is None or (not name and not by_lesion):
         needed = "path or image_id, and diagnosis" if rows.lesions is None else f"path or {rows.column}, and diagnosis"
         raise DataError(f"{truth}: the columns are {first_few(list(table.columns), 7)}; needed are {needed}")
     if {"p_malignant", "malignant", "refer"} <= set(table.columns):
@@ -256,7 +255,7 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
     if any(meant is None for _, meant in decided):
         raise unknown_words(truth, decided, words)
     found = table[[CHANCE] if CHANCE in table.columns else []].copy()
-    found["name"] = "" if name is None else [_whole(as_written(value)) for value in table[name]]
+    found["name"] = "" if not name else [_whole(as_written(value)) for value in table[name]]
     found["lesion"] = _known(table[column]) if column in table.columns else ""
     found["label"] = [meant for _, meant in decided]
     known = found["label"] != ""

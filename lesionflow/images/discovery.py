@@ -82,10 +82,15 @@ def find_images(source: str | os.PathLike[str], left_out: LeftOut | None = None)
     left_out = LeftOut() if left_out is None else left_out
     found = list(walk_images(path, left_out=left_out))
     if not found:
-        described = describe_left_out(left_out)
-        advice = "; unpack the archives, or give one itself" if left_out[".zip"] else ""
-        raise DataError(no_images(path) + (f"; left out: {described}" if described else "") + advice)
+        raise no_image_files(path, left_out)
     return found
+
+
+def no_image_files(folder: str, left_out: LeftOut) -> DataError:
+    """The error of a folder without images, which says what is there."""
+    described = describe_left_out(left_out)
+    advice = "; unpack the archives, or give one itself" if left_out[".zip"] else ""
+    return DataError(no_images(folder) + (f"; left out: {described}" if described else "") + advice)
 
 
 def no_images(folder: str, *, recursive: bool = True, pattern: str | None = None) -> str:

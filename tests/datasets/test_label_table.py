@@ -4,9 +4,11 @@ import codecs
 import contextlib
 import gzip
 import itertools
+import os
 import re
 import shutil
 import unicodedata
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lesionflow.datasets.label_table import read_header, read_table
+from lesionflow.datasets.label_table import MAXIMUM_BYTES, read_header, read_table
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError
@@ -50,6 +52,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         b"\n\n" + TEXT.encode() + b"\n\n,,,\n",
         b"sep=;\r\n" + TEXT.replace(",", ";").encode(),  # Excel's first line
         b'"sep=,"\n\n' + TEXT.encode(),
+        TEXT.encode() + b"\x1a",  # the end of a file in DOS
         b"\xef\xbb\xbf\xef\xbb\xbf" + TEXT.replace("dx", "\u200bdx").encode(),
         (TEXT[:42] + "\ufeff" + TEXT[:26] + TEXT[42:]).encode(),  # two tables, one below the other
         b'"image_id","lesion_id","dx","age"\n"ISIC_1","L1","nv","45"\n"ISIC_2","L2","mel",""\n',
@@ -81,6 +84,48 @@ def test_json_lines(write: Callable[..., Path]) -> None:
     assert read_header(file) == ["file_name", "dx", "age"]
     numbered = read_table(write('{"lesion_id": 7}\n{"lesion_id": 7.0}\n{"lesion_id": 7.5}\n', "n.jsonl"))
     assert numbered["lesion_id"].tolist() == ["7", "7", "7.5"]
+
+
+def test_parquet_is_the_same_table(write: Callable[..., Path], tmp_path: Path) -> None:
+    expected = read_table(write(TEXT))
+    whole = expected.assign(age=pd.array([45, None], dtype="Int64"), dx=expected["dx"].astype("category"))
+    file = tmp_path / "labels.parquet"
+    whole.to_parquet(file)
+    pd.testing.assert_frame_equal(read_table(file), expected)
+    assert read_header(file) == list(expected.columns)
+    whole.assign(mask=[b"1", b"2"], boxes=[[1], [2]]).to_parquet(file)
+    pd.testing.assert_frame_equal(read_table(file), expected)
+    pd.DataFrame({"image": [{"bytes": b"1", "path": "1.jpg"}], "label": [0]}).to_parquet(file)
+    with pytest.raises(DataError, match=r"column image holds images or lists.*save the images as files"):
+        read_table(file)
+
+
+def test_a_workbook_of_another_program_is_no_reason_to_install_openpyxl(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    with zipfile.ZipFile(tmp_path / "labels.csv", "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("content.xml", "<office/>")
+    with pytest.raises(DataError, match="a zip archive, and no Excel workbook that can be read"):
+        read_table(tmp_path / "labels.csv")
+
+
+def test_tables_without_end_are_not_read(tmp_path: Path) -> None:
+    with open(tmp_path / "labels.csv", "wb") as file:
+        file.truncate(MAXIMUM_BYTES + 1)  # takes no place on the disk
+    with pytest.raises(DataError, match="1,024 MiB, and tables of labels have at most 1,024"):
+        read_table(tmp_path / "labels.csv")
+    os.mkfifo(tmp_path / "labels.tsv")
+    for special in (tmp_path / "labels.tsv", Path("/dev/zero")):
+        with pytest.raises(DataError, match="no ordinary file; give the table as one"):
+            read_table(special)
+
+
+def test_messages_about_large_tables_are_short(write: Callable[..., Path]) -> None:
+    pixels = ",".join(f"pixel{number:04}" for number in range(2352))
+    for text in (f"{pixels},label\n" + "0," * 2352 + "3\n", "image_id,dx\n1," + "x" * 100_000 + "\n"):
+        with pytest.raises(DataError, match=r"no column path|unknown diagnosis") as caught:
+            read_labelled_images(write(text))
+        assert len(str(caught.value)) < 2000
 
 
 def test_a_workbook_below_a_title(tmp_path: Path) -> None:
@@ -164,6 +209,8 @@ def test_a_workbook_that_breaks_off_is_refused(tmp_path: Path) -> None:
         (b'"image_id,dx"\n"ISIC_1,nv"\n', "each line as a whole is in quotation marks"),
         (b"7z\xbc\xaf\x27\x1c\0\0", "is a 7z archive; unpack it"),
         (gzip.compress(b"image_id,dx\nISIC_1,nv\n"), "packed with gzip; unpack it"),
+        (b'[{"image_id": "ISIC_1", "dx": "nv"}]', "is JSON, and no table"),
+        (b"PAR1" + b"\0" * 40, "cannot be read as Parquet"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old kind; save it as .xlsx"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         (b"\n<!DOCTYPE html>", "web page"),
@@ -177,7 +224,7 @@ def test_what_has_no_one_reading_is_refused(write: Callable[..., Path], content:
 
 
 def test_other_kinds_of_tables_are_named(write: Callable[..., Path]) -> None:
-    for name in ("labels.json", "labels.parquet", "labels.xls"):
+    for name in ("labels.json", "labels.feather", "labels.xls"):
         with pytest.raises(DataError, match="no kind of table that is read; save it as CSV"):
             read_table(write('[{"dx": "nv"}]', name))
 
@@ -288,6 +335,26 @@ def test_ids_that_a_program_rounded_are_refused(own: Callable[[Edit], Path], rou
         read_labelled_images(table)
 
 
+@pytest.mark.parametrize("column", ["lesion_id", "patient_id"])
+@pytest.mark.parametrize("date", ["03-Jan", "3-Jan", "Mar-12", "03. Mrz", "2026-01-03 00:00:00"])
+def test_ids_that_a_spreadsheet_made_dates_are_refused(own: Callable[[Edit], Path], date: str, column: str) -> None:
+    table = own(lambda rows: rows.assign(**{column: [date, *rows["lesion_id"][1:]]}))
+    with pytest.raises(DataError, match=rf"turned values of {column} into dates.*: {date}; save that column as text"):
+        read_labelled_images(table)
+
+
+def test_ids_like_dates_are_ids(own: Callable[[Edit], Path]) -> None:
+    ids = ["2026-01-03", "3-1", "03-jam", "Marie-12", "03-Jan-2", "12/3"]
+    table = own(lambda rows: rows.assign(lesion_id=[*ids, *rows["lesion_id"][len(ids) :]]))
+    assert set(ids) <= set(read_labelled_images(table).table["lesion_id"])
+
+
+def test_images_whose_ids_became_dates_are_named(ham: Callable[[Edit], Path]) -> None:
+    folder = ham(lambda rows: rows.assign(image_id=["03-Jan", *rows["image_id"][1:]]))
+    with pytest.raises(DataError, match=r"1 of 50 metadata rows .*: 03-Jan; 03-Jan is a date: a spreadsheet has"):
+        read_labelled_images(folder)
+
+
 def test_hexadecimal_lesions_are_no_rounded_numbers(own: Callable[[Edit], Path]) -> None:
     ids = ["12e4", "1e10", "12345678e9", "a1e+2", "1.2.3e4"]
     table = own(lambda rows: rows.assign(lesion_id=[*ids, *rows["lesion_id"][len(ids) :]]))
@@ -314,6 +381,10 @@ def test_two_columns_of_diagnoses_have_to_agree(own: Callable[[Edit], Path]) -> 
     ("edit", "message"),
     [
         (lambda rows: rows.assign(diagnosis=["", *rows["diagnosis"][1:]]), "1 row without a diagnosis: "),
+        (
+            lambda rows: rows.assign(diagnosis=["", *rows["diagnosis"][1:]], image_id=["", *rows["image_id"][1:]]),
+            "1 row without a diagnosis: row 2",
+        ),
         (lambda rows: rows.assign(image_id=["", *rows["image_id"][1:]]), "1 row with an empty image_id"),
         (
             lambda rows: rows.drop(columns=["path", "image_id"]),

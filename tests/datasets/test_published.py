@@ -67,6 +67,17 @@ def isic_2019(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize(("no", "yes"), [("False", "True"), ("0", "1"), ('"0,0"', '"1,0"')])
+def test_ground_truth_may_mark_diagnoses_otherwise(isic_2019: Path, no: str, yes: str) -> None:
+    truth = isic_2019 / "ISIC_2019_Training_GroundTruth.csv"
+    expected = read_labelled_images(isic_2019).digest
+    truth.write_text(truth.read_text().replace("0.0", no).replace("1.0", yes))
+    assert read_labelled_images(isic_2019).digest == expected
+    truth.write_text(truth.read_text().replace(f",{yes}", ",0.5", 1))
+    with pytest.raises(DataError, match="1 row without exactly one 1 among 0s: ISIC_0000000"):
+        read_labelled_images(isic_2019)
+
+
 def test_a_lesion_with_two_diagnoses_in_isic_2019_is_left_out(isic_2019: Path) -> None:
     images = read_labelled_images(isic_2019)
     assert [dx for _, dx in sorted(found(images).items())] == ["bcc", "akiec", "bkl", "df", "vasc"]
@@ -217,6 +228,10 @@ def test_isic_2024_from_its_hdf5(tmp_path: Path) -> None:
     assert images.table["patient_id"].tolist() == ["IP_2", "IP_3"]
     assert NOT_DERMOSCOPIC in images.warnings[0] and "Benign (1)" in images.warnings[1]
     np.testing.assert_array_equal(decode(images.table["path"][0], 12, 16), decode(picture(1), 12, 16))
+    with h5py.File(tmp_path / "test-image.hdf5", "w") as file:  # which may repeat some
+        file["ISIC_0015670"] = np.void(picture(0))
+    assert read_labelled_images(tmp_path).digest == images.digest
+    (tmp_path / "test-image.hdf5").unlink()
     (tmp_path / "train-image.hdf5").rename(tmp_path / "tiles.h5")
     with h5py.File(tmp_path / "model.h5", "w") as file:  # such as weights of a network
         file["layer"] = np.zeros(3)
@@ -278,7 +293,17 @@ def test_pad_ufes_20(tmp_path: Path) -> None:
     )
     save(tmp_path / "imgs_part_1", ["PAT_1516_1765_530.png", "PAT_46_881_939.png"])
     save(tmp_path / "imgs_part_2", ["PAT_46_882_111.png", "PAT_47_883_222.png"])
+    names = [tmp_path / "imgs_part_1", tmp_path / "imgs_part_2"]
+    unpacked = read_labelled_images(tmp_path)
+    for folder in names:  # as it is downloaded
+        shutil.make_archive(str(folder), "zip", tmp_path, folder.name)
+        shutil.rmtree(folder)
     images = read_labelled_images(tmp_path)
+    assert images.digest == unpacked.digest and images.warnings == unpacked.warnings
+    np.testing.assert_array_equal(decode(images.table["path"][0], 12, 16), decode(picture(0), 12, 16))
+    packed = shutil.make_archive(str(tmp_path.parent / f"{tmp_path.name}-all"), "zip", tmp_path)
+    with pytest.raises(DataError, match=r"images in imgs_part_1.zip, imgs_part_2.zip are read where the archive is un"):
+        read_labelled_images(packed)
     assert found(images) == {"PAT_1516_1765_530": "nv", "PAT_46_881_939": "bcc", "PAT_47_883_222": "akiec"}
     second = images.table.iloc[1]
     assert (second["patient_id"], second["lesion_id"]) == ("PAT_46", "PAT_46_881")
@@ -287,8 +312,9 @@ def test_pad_ufes_20(tmp_path: Path) -> None:
 
 
 def test_derm7pt(tmp_path: Path) -> None:
-    (tmp_path / "meta").mkdir()
-    (tmp_path / "meta" / "meta.csv").write_text(
+    folder = tmp_path / "release_v0"
+    (folder / "meta").mkdir(parents=True)
+    (folder / "meta" / "meta.csv").write_text(
         "case_num,diagnosis,seven_point_score,pigment_network,level_of_diagnostic_difficulty,elevation,location,sex,"
         "management,clinic,derm,case_id,notes\n"
         "1,basal cell carcinoma,0,absent,medium,palpable,abdomen,male,excision,NEL/NEL025.jpg,NEL/Nel026.jpg,,\n"
@@ -297,17 +323,18 @@ def test_derm7pt(tmp_path: Path) -> None:
         '5,reed or spitz nevus,2,typical,low,flat,back,female,"excision",NGL/NGL033.jpg,NGL/Ngl034.jpg,,\n'
     )
     for name in ("NEL/NEL025", "NEL/Nel026", "NEL/NEL033", "NEL/Nel034", "NFL/Nfl034", "NGL/Ngl034"):
-        save(tmp_path / "images", [f"{name}.jpg"])
-    packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path.parent, tmp_path.name))
-    (tmp_path / "outer" / "inner").mkdir(parents=True)
-    for name in ("meta", "images"):
-        shutil.copytree(tmp_path / name, tmp_path / "outer" / "inner" / "release_v0" / name)
-    for source in (tmp_path, tmp_path / "meta" / "meta.csv", tmp_path / "outer", packed):
+        save(folder / "images", [f"{name}.jpg"])
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, folder.name))
+    shutil.copytree(folder, tmp_path / "outer" / "inner" / "release_v0")
+    for source in (folder, folder / "meta" / "meta.csv", tmp_path / "outer", packed):
         images = read_labelled_images(source)
         assert found(images) == {"Nel026": "bcc", "Nel034": "mel", "Ngl034": "nv"}
         assert [Path(path).name for path in images.table["path"]] == ["Nel026.jpg", "Nel034.jpg", "Ngl034.jpg"]
-        (warning,) = images.warnings
-        assert warning == "1 image has none of the seven diagnoses and is left out: melanoma metastasis (1)"
+        assert images.warnings[0] == "1 image has none of the seven diagnoses and is left out: melanoma metastasis (1)"
+        photographs = "2 images of the column clinic, taken without a dermatoscope, left out: "
+        assert [warning.startswith(photographs) for warning in images.warnings[1:]] == [True] * (
+            source.suffix != ".csv"
+        )
 
 
 PH2 = """|| Name || Histological Diagnosis || Clinical Diagnosis || Asymmetry | Pigment Network || Colors  ||
@@ -370,6 +397,8 @@ def test_fitzpatrick17k_of_which_everybody_has_other_images(tmp_path: Path) -> N
     assert found(images) == {"fa2a": "mel"}
     assert any(warning.startswith("1 of 2 metadata rows has no image file, left out") for warning in images.warnings)
     assert "drug induced pigmentary changes (1)" in images.warnings[1]
+    (tmp_path / "data" / "fa2a.jpg").rename(tmp_path / "data" / "x2jpg.jpg")  # as some fetch them
+    assert found(read_labelled_images(tmp_path)) == {"x2jpg": "mel"}
 
 
 def test_of_several_tables_one_has_to_be_named(tmp_path: Path) -> None:
@@ -441,10 +470,47 @@ def test_an_image_folder_with_columns_of_ones_own_names(tmp_path: Path) -> None:
         assert read_labelled_images(source, labels=mapping).table["lesion_id"].tolist() == ["L1", "L1"]
 
 
-def test_of_tables_in_parquet_it_is_said_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_an_image_folder_may_call_its_column_otherwise(image_folder: Path, ending: str) -> None:
+    expected = read_labelled_images(image_folder).digest
+    for file in image_folder.glob("*/metadata.csv"):
+        table = pd.read_csv(file, dtype=str).rename(columns={"file_name": "image_file_name"})
+        file.unlink()
+        if ending == "parquet":
+            table.to_parquet(file.with_suffix(".parquet"))
+        elif ending == "jsonl":
+            table.to_json(file.with_suffix(".jsonl"), orient="records", lines=True)
+        else:
+            table.to_csv(file, index=False)
+    assert read_labelled_images(image_folder).digest == expected
+
+
+def test_of_two_columns_of_files_the_one_that_is_named_counts(image_folder: Path, tmp_path: Path) -> None:
+    for file in image_folder.glob("*/metadata.csv"):
+        table = pd.read_csv(file, dtype=str).rename(columns={"file_name": "image_file_name"})
+        table.assign(mask_file_name="mask.png").to_csv(file, index=False)
+    with pytest.raises(DataError, match="no data set"):
+        read_labelled_images(image_folder)
+    (tmp_path / "m.yaml").write_text("columns: {path: image_file_name}")
+    for file in image_folder.glob("*/metadata.csv"):
+        assert len(read_labelled_images(file, labels=tmp_path / "m.yaml").table) in (20, 30)
+
+
+def test_of_images_in_parquet_it_is_said_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "train-00000-of-00001.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match=r"save .*train-00000-of-00001.parquet as CSV or JSON lines"):
+    images = pd.DataFrame({"image": [{"bytes": picture(1), "path": "1.jpg"}], "label": [0]})
+    images.to_parquet(tmp_path / "data" / "train-00000-of-00001.parquet")
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"train-00000-of-00001.parquet: the column image holds images"):
+            read_labelled_images(tmp_path)
+        (tmp_path / "README.md").write_text("read me")
+
+
+def test_a_table_counts_before_folders_named_otherwise(tmp_path: Path) -> None:
+    save(tmp_path / "part_1", ["jb/1.jpg", "mel/2.jpg"])
+    for name in ("metadata_train.csv", "metadata_test.csv"):
+        (tmp_path / name).write_text("image_id,label\n1,jb\n2,mel\n")
+    with pytest.raises(DataError, match=r"there are metadata_test.csv \(image_id, label\), .* give the one with"):
         read_labelled_images(tmp_path)
 
 
