@@ -117,19 +117,12 @@ def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
     Raises
     ------
     DataError
-        For folders that no word of a diagnosis names.
+        For folders without images.
     """
     import pandas as pd
 
-    folders = visible_folders(folder)
-    decided = words.decide([(entry.name,) for entry in folders])
-    if strange := [entry.name for entry, (_, name) in zip(folders, decided, strict=True) if name is None]:
-        raise DataError(
-            f"{folder}: folders not named like a diagnosis: {first_few(strange)}{words.labels.suggestion(strange[0])}; "
-            f"known: {', '.join(words.labels.names)} and words for them; say what yours mean with --labels FILE"
-        )
     left_out = LeftOut()
-    names = {entry.name for entry in folders}
+    names = {entry.name for entry in visible_folders(folder)}
     found = [(path, Path(path).relative_to(folder).parts[0]) for path in walk_images(str(folder), left_out=left_out)]
     rows = [(path, name) for path, name in found if name in names]
     if not rows:

@@ -183,13 +183,15 @@ class UnknownWordsError(DataError):
     """Unknown words in a table."""
 
 
-def unknown_words(file: Path, decided: Sequence[tuple[str, str | None]], words: LabelWords) -> DataError:
-    """The error that names unknown words."""
+def unknown_words(
+    file: Path, decided: Sequence[tuple[str, str | None]], words: LabelWords, thing: str = "row"
+) -> DataError:
+    """The error that names unknown words; thing: what has one each."""
     unknown = [word for word, name in decided if name is None]
     named = sorted(set(unknown))
     shown = f"--labels {words.file}' shows" if words.file else "--labels' writes"
     return UnknownWordsError(
-        f"{file}: {counted(len(unknown), 'row')} with an unknown diagnosis: {first_few(named)}"
+        f"{file}: {counted(len(unknown), thing)} with an unknown diagnosis: {first_few(named)}"
         f"{words.labels.suggestion(named[0])}; known are {', '.join(words.labels.names)} and words for them; say what "
         f"yours mean with --labels FILE ('lesionflow describe DATA {shown} one)"
     )

@@ -117,6 +117,8 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     table = raw.table.copy()
     if raw.images is not None:
         table["image_id"] = _without_folders(without_endings(table["image_id"].map(_composed)))
+    if "other_name" in table.columns:
+        table["other_name"] = without_endings(table["other_name"].map(_composed))
     for column in ("lesion_id", "patient_id"):
         if column in table.columns:
             table[column] = without_fractions(table[column].str.strip().where(~is_missing(table[column]), ""))
@@ -132,7 +134,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     words.met.words.update(map(normalized, {word for row in raw.words for word in row}))
     warnings += _contradictions(raw.words)
     if raw.strict and any(name is None for _, name in decided):
-        raise unknown_words(raw.file, decided, words)
+        raise unknown_words(raw.file, decided, words, "image" if raw.file.is_dir() else "row")
     table["dx"] = [name or "" for _, name in decided]
     other = table["dx"] == ""
     if other.any():
@@ -141,7 +143,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         none = f"none of the {words.count} diagnoses"
         images = counted(other.sum(), "image", f"has {none} and is", f"have {none} and are")
         warnings.append(f"{images} left out: {told}")
-    raw_ids = table["image_id"]
+    all_names = _names(table)
     table = table[~other].reset_index(drop=True)
     if table.empty:
         raise DataError(
@@ -161,7 +163,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     else:
         warnings += fill_lesions(table)
     table = _without_contradictions(table, raw, words, warnings)
-    elsewhere = set(raw_ids) - set(table["image_id"])
+    elsewhere = all_names - _names(table)
     if raw.images is None:
         table = _with_files(table, raw, warnings)
     else:
@@ -181,6 +183,11 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     return table[columns].sort_values("image_id", ignore_index=True), warnings
 
 
+def _names(table: pd.DataFrame) -> set[str]:
+    """The names by which the images of a table may lie in a folder."""
+    return set().union(*(table[name] for name in ("image_id", "other_name") if name in table.columns))
+
+
 def _find_files(table: pd.DataFrame, raw: RawLabels) -> tuple[list[str], pd.DataFrame]:
     """The image files of a data set, and its table with the names by which they are found.
 
@@ -191,7 +198,7 @@ def _find_files(table: pd.DataFrame, raw: RawLabels) -> tuple[list[str], pd.Data
     files = list(walk_images(folder, left_out=left_out))
     names = {_composed(Path(file).stem) for file in files}
     if "other_name" in table.columns:
-        other = without_endings(table["other_name"].map(_composed))
+        other = table["other_name"]
         table["image_id"] = other.where(other.isin(names) & ~table["image_id"].isin(names), table["image_id"])
     if not table["image_id"].isin(names).all():
         for archive in walk_images(folder, pattern="*.[zZ][iI][pP]"):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.datasets import raw_labels
-from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.datasets.labelled import decided_words, read_labelled_images
 from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError
 from lesionflow.images.pixel_cache import decoded_pixels
@@ -106,8 +106,13 @@ def test_images_beside_the_folders_are_a_warning_and_other_folders_an_error(fold
     shutil.copy(next(folders.glob("*/*.jpg")), folders / "loose.jpg")
     assert any("loose.jpg" in warning for warning in read_labelled_images(folders).warnings)
     (folders / "warts").mkdir()
-    with pytest.raises(DataError, match="not named like a diagnosis: warts"):
+    shutil.move(folders / "loose.jpg", folders / "warts")
+    with pytest.raises(DataError, match="1 image with an unknown diagnosis: warts"):
         read_labelled_images(folders)
+    assert ("warts", None) in decided_words(folders)  # which a file for --labels is made of
+    (folders.parent / "labels.yaml").write_text("warts: null")
+    warnings = read_labelled_images(folders, labels=folders.parent / "labels.yaml").warnings
+    assert "1 image has none of the seven diagnoses and is left out: warts (1)" in warnings
 
 
 @pytest.mark.parametrize(

@@ -397,8 +397,11 @@ def test_fitzpatrick17k_of_which_everybody_has_other_images(tmp_path: Path) -> N
     assert found(images) == {"fa2a": "mel"}
     assert any(warning.startswith("1 of 2 metadata rows has no image file, left out") for warning in images.warnings)
     assert "drug induced pigmentary changes (1)" in images.warnings[1]
+    save(tmp_path / "data", ["x1jpg.jpg"])
     (tmp_path / "data" / "fa2a.jpg").rename(tmp_path / "data" / "x2jpg.jpg")  # as some fetch them
-    assert found(read_labelled_images(tmp_path)) == {"x2jpg": "mel"}
+    renamed = read_labelled_images(tmp_path)
+    assert found(renamed) == {"x2jpg": "mel"}
+    assert not any("x1jpg" in warning for warning in renamed.warnings)  # which is left out by its diagnosis
 
 
 def test_of_several_tables_one_has_to_be_named(tmp_path: Path) -> None:
