@@ -241,15 +241,19 @@ def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | 
         original = _originals(kept, seen, table, own)  # (rows,) index into kept, -1 where there is none
         copies = np.flatnonzero(original >= 0)
         _check_diagnoses(kept, table, original, copies, name)
-        # A different lesion with the same id is renamed; images of a copied lesion belong to the earlier lesion.
+        # A different lesion with the same id is renamed; images of a copied lesion belong to the earlier lesion, and
+        # earlier lesions whose copies are of one lesion here are one.
         known = dict(zip(kept["lesion_id"], kept["dx"], strict=True))
         renamed = {
             lesion: f"{name}/{lesion}"
             for lesion, dx in zip(table["lesion_id"], table["dx"], strict=True)
             if known.get(lesion, dx) != dx
         }
-        joined = {table["lesion_id"].iloc[i]: kept["lesion_id"].iloc[original[i]] for i in copies}
-        table = table.assign(lesion_id=table["lesion_id"].replace(renamed | joined))
+        before, here = kept["lesion_id"].iloc[original[copies]], table["lesion_id"].iloc[copies]
+        one = [group.removeprefix("lesion\t") for group in lesions_and_patients(before, here)]
+        merged, joined = dict(zip(before, one, strict=True)), renamed | dict(zip(here, one, strict=True))
+        kept = kept.assign(lesion_id=[merged.get(lesion, lesion) for lesion in kept["lesion_id"]])
+        table = table.assign(lesion_id=[joined.get(lesion, lesion) for lesion in table["lesion_id"]])
         if len(copies):
             warnings.append(
                 f"{name}: copies of images in the data sets before it are left out, {counted(len(copies), 'image')}: "

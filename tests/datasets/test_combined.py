@@ -176,6 +176,25 @@ def test_copies_by_bytes_and_by_sight_are_left_out_and_their_lesions_joined(tmp_
     assert any("1 image of lesions" in text for text in extra.warnings)
 
 
+def test_lesions_of_which_another_data_set_has_copies_as_one_are_one(tmp_path: Path) -> None:
+    rows = many("a", 0)
+    first, second, third = (rows[14 * i] for i in range(3))  # of three lesions of one diagnosis
+    others: list[Row] = [
+        ("copy1", "X", first[2], first[3], {}),
+        ("copy2", "X", first[2], second[3], {}),
+        ("copy3", "Y", first[2], second[3].resize((80, 60)), {}),
+        ("copy4", "Y", first[2], third[3], {}),
+        ("new", "X", first[2], picture(9001), {}),
+    ]
+    data = [str(write_set(tmp_path / "one", rows)), str(write_set(tmp_path / "other", others))]
+    for seed in range(5):
+        images = read_data_sets(data, cache=tmp_path)
+        lesions = images.table.set_index("image_id")["lesion_id"]
+        assert {lesions[row[0]] for row in (first, second, third)} == {lesions["new"]} == {first[1]}
+        found = parts(images, split_data_sets(images, FRACTIONS, seed))
+        assert len({found[row[0]] for row in (*rows[:2], *rows[14:16], *rows[28:30])} | {found["new"]}) == 1
+
+
 def test_copies_of_different_diagnoses_are_refused(tmp_path: Path) -> None:
     rows = many("a", 0)
     one = write_set(tmp_path / "one", rows)
