@@ -32,7 +32,7 @@ def reliability_picture(about: str, after: LabelledPredictions, before: Labelled
                      clip_on=False)  # fmt: skip
             bottom.bar(each.low, each.images, 0.9 * (each.high - each.low), align="edge", color="white",
                        edgecolor="black", hatch="////", linewidth=0.6)  # fmt: skip
-        top.set_title(f"{heading}: ECE {errors[-1]:.3f}", fontsize=TEXT, fontweight="bold")
+        top.set_title(f"{heading}: ECE {errors[-1]:.3f}", fontsize=TEXT, fontweight="bold", y=1.0)
         top.set(xlim=(0, 1), ylim=(0, 1.02))
         bottom.set_xlabel("probability of the\nmost probable diagnosis")
     panels[0, 0].set_ylabel("share that is right")
@@ -74,7 +74,7 @@ def roc_by_diagnosis(about: str, predictions: LabelledPredictions) -> Figure:
             if (predictions.labels == names.index(diagnosis)).any():
                 words = "no others"
         axes.text(0.97, 0.05, words, ha="right", fontsize=TEXT + 1, fontweight="bold")
-        axes.set_title(diagnosis, fontsize=TEXT, fontweight="bold")
+        axes.set_title(diagnosis, fontsize=TEXT, fontweight="bold", y=1.0)
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xticks=(0, 1), yticks=(0, 1))
     last = panels[-1, -1]
     last.text(0.0, 0.5, "black: this\ndiagnosis\ngrey: the others\nnumber: AUC", va="center", fontsize=SMALL)

@@ -132,7 +132,7 @@ def learning_curves(about: str, histories: Mapping[str, History]) -> Figure:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
             if not column:
                 axes.set_ylabel(label)
-        panels[0, column].set_title(printable(network), fontsize=TEXT, fontweight="bold", parse_math=False)
+        panels[0, column].set_title(printable(network), fontsize=TEXT, fontweight="bold", parse_math=False, y=1.0)
         panels[-1, column].set_xlabel(f"epoch (kept: {history.best_epoch})")
     panels[1, -1].legend(fontsize=SMALL, frameon=False, loc="lower right")
     say(figure, ";\n".join(f"{network}: {diagnose_fit(history)}" for network, history in histories.items()), about)
