@@ -9,6 +9,7 @@ up by lesion first, so that a resample costs one product with a sparse matrix, h
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,7 @@ class Curve:
         self._all = self._found[:, -1].astype(np.float64)
         self._others = controls.sum(axis=1, dtype=np.float64)
 
+    @functools.cached_property  # macro averages take it, too
     def auc(self) -> np.ndarray:
         """The area under the ROC curve; ties count half: (weightings,)."""
         area = np.vecdot(self.controls.astype(np.float64), 2 * self._found - self.cases) / 2
@@ -145,16 +147,18 @@ class Curve:
         at most 1 - sensitivity, as the ISIC 2024 challenge scored with 0.8
         (https://www.kaggle.com/competitions/isic-2024-challenge/overview/evaluation).
         """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rate = self._found / self._all[:, None]
-            before = (self._found - self.cases) / self._all[:, None]
-        # On the segment that crosses the line, only the part beyond counts.
-        part = np.where(before < sensitivity, (rate - sensitivity) / np.maximum(rate - before, 1e-300), 1.0)
-        width = self.controls * np.clip(part, 0, 1)
-        height = (rate + np.maximum(before, sensitivity)) / 2 - down_to
-        area = np.where(rate >= sensitivity, width * height, 0.0).sum(axis=1)
-        return np.where(self._all > 0, ratio(area, self._others), np.nan)
+        least, floor = sensitivity * self._all, down_to * self._all  # in cases, as heights are here
+        # On the segment that crosses the line, only the part beyond counts; behind it, all do.
+        crossing = (ratio(self._found, self._all[:, None]) >= sensitivity).argmax(axis=1)
+        found, cases, controls = (
+            counts[np.arange(len(counts)), crossing] for counts in (self._found, self.cases, self.controls)
+        )
+        part = ratio(found - least, cases) * controls * ((found + least) / 2 - floor)
+        behind = np.where(np.arange(self.cases.shape[1]) > crossing[:, None], self.controls, 0.0)
+        rest = np.vecdot(behind, 2 * self._found - self.cases) / 2 - floor * behind.sum(axis=1)
+        return ratio(part + rest, self._all * self._others)
 
+    @functools.cached_property
     def average_precision(self) -> np.ndarray:
         """Precision, averaged over the steps of sensitivity; without controls it would say nothing: (weightings,)."""
         precision = self._found / np.maximum(self._found + _running(self.controls), 1)

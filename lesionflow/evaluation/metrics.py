@@ -144,11 +144,11 @@ def _macro(of_curve: Callable[[Tally, int], np.ndarray]) -> Callable[[Tally], np
 
 
 def _auc(tally: Tally, index: int) -> np.ndarray:
-    return tally.curve(index).auc()
+    return tally.curve(index).auc
 
 
 def _average_precision(tally: Tally, index: int) -> np.ndarray:
-    return tally.curve(index).average_precision()
+    return tally.curve(index).average_precision
 
 
 def _places(*places: Place) -> frozenset[Place]:
