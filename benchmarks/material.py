@@ -57,7 +57,7 @@ def make_pictures(folder: Path, count: int, size: tuple[int, int] = SIZE) -> str
     return name
 
 
-def make_bundle(folder: Path, network: str = "cnn", side: int = 64) -> Path:
+def make_bundle(folder: Path, network: str = "cnn", side: int = 64, width: float = 1.0) -> Path:
     """Write a bundle with fresh weights, in a process of its own: what they say is nothing, what they cost is real."""
     program = (
         "import sys, pathlib, numpy\n"
@@ -65,15 +65,17 @@ def make_bundle(folder: Path, network: str = "cnn", side: int = 64) -> Path:
         "from lesionflow.training.export.onnx import write_bundle\n"
         "from lesionflow.datasets.split import Split\n"
         "from lesionflow.training.networks import build_network\n"
-        "folder, network, side = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])\n"
+        "folder, network = pathlib.Path(sys.argv[1]), sys.argv[2]\n"
+        "side, width = int(sys.argv[3]), float(sys.argv[4])\n"
         "card = Card(network=network, height=side, width=side, data_name='none', data_digest='', demo=True,\n"
         "            split_digest='', split_seed=0, split_fractions=(0.7, 0.15, 0.15))\n"
         "rows = numpy.arange(56)\n"
         "pixels = numpy.random.default_rng(0).integers(0, 256, (56, side, side, 3), numpy.uint8)\n"
         "split = Split(rows[:42], rows[42:49], rows[49:], 0, (0.75, 0.125, 0.125), '')\n"
-        "write_bundle(folder, build_network(network, side, side), card, pixels, rows % 7, split)\n"
+        "write_bundle(folder, build_network(network, side, side, width), card, pixels, rows % 7, split)\n"
     )
-    subprocess.run([sys.executable, "-c", program, str(folder), network, str(side)], env=environment(), check=True)
+    command = [sys.executable, "-c", program, str(folder), network, str(side), str(width)]
+    subprocess.run(command, env=environment(), check=True)
     return folder
 
 

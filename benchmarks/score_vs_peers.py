@@ -1,11 +1,13 @@
 """Whole scoring processes on the CPU: `lesionflow score` against timm's inference script and Ultralytics' `predict`.
 
-The same 600 x 450 JPEG files, networks of the same or less cost (EfficientNet-Lite0; yolo11n-cls) at 128 x 128 that
-look at each image once, fresh weights for all, from start to written results. The multiply-adds of each are counted and
-printed. lesionflow's bundle is made on the spot, which needs the extra `train`; `--model` takes another: the shipped
-one, `pretrained`, looks at each image and its mirror image at 160 x 160, which is three times the work. The peers run
-in an environment of their own, which needs `timm pandas ultralytics` and PyTorch; timm's package does not hold its
-script, so a clone of its repository is needed. What is missing is skipped, with the reason.
+The same 600 x 450 JPEG files at 128 x 128, networks that look at each image once, fresh weights for all, from start to
+written results. Against each peer runs a network of lesionflow's of the same cost: the same EfficientNet-Lite0 against
+timm, and against Ultralytics' yolo11n-cls a `cnn` just wide enough to take no fewer multiply-adds, which are counted
+and printed. The bundles are made on the spot, which needs the extra `train`; `--model` takes another in place of both:
+the shipped one, `pretrained`, looks at each image and its mirror image at 160 x 160, which is three times the work of
+EfficientNet-Lite0. The peers run in an environment of their own, which needs `timm pandas ultralytics` and PyTorch;
+timm's package does not hold its script, so a clone of its repository is needed. What is missing is skipped, with the
+reason.
 
     python benchmarks/score_vs_peers.py --peers ENVIRONMENT/bin/python --timm-script CLONE/inference.py
         [--model BUNDLE] [--images 2000] [--rounds 2]
@@ -14,6 +16,7 @@ script, so a clone of its repository is needed. What is missing is skipped, with
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import subprocess
 import tempfile
@@ -36,6 +39,7 @@ SIDE = 128
 GOALS = {"timm": 10.0, "ultralytics": 3.5}  # times as many CPU seconds as lesionflow
 MEMORY = 0.5  # of the peer's peak
 NETWORK = "tf_efficientnet_lite0"  # lesionflow's `efficientnet`
+OURS = {"timm": ("efficientnet", 1.0), "ultralytics": ("cnn", 0.53)}  # networks of the same cost, and their widths
 WEIGHTS = "import sys, timm, torch; torch.save(timm.create_model(sys.argv[1], num_classes=7).state_dict(), sys.argv[2])"
 NETWORKS = {
     "timm": f"import timm; network = timm.create_model({NETWORK!r}, num_classes=7)",
@@ -73,27 +77,33 @@ def main() -> None:
         folder, images = Path(scratch), Path(scratch) / "images"
         os.environ.pop("OMP_NUM_THREADS", None)  # as many threads as each takes by itself
         os.environ["YOLO_CONFIG_DIR"] = str(folder)  # not in the home of whoever measures
-        model = options.model or make_bundle(folder / "bundle", "efficientnet", SIDE)
-        works: dict[str, Callable[[], Measured]] = {
-            "lesionflow": lambda: measure(score_command(images, folder / "ours.csv", model))
-        }
-        multiply_adds = {"lesionflow": multiply_adds_of(model)}
+        works: dict[str, Callable[[], Measured]] = {}
+        multiply_adds: dict[str, int] = {}
         for name, make in (("timm", timm_work), ("ultralytics", ultralytics_work)):
             if reason := missing(name, options.peers, options.timm_script):
                 print(f"{name} is skipped: {reason}")
-            else:
-                works[name] = make(options.peers, options.timm_script, images, folder)
-                multiply_adds[name] = multiply_adds_of_peer(options.peers, name, folder)
+                continue
+            network, width = OURS[name]
+            model = options.model or make_bundle(folder / network, network, SIDE, width)
+            works[f"lesionflow, {network}"] = functools.partial(
+                measure, score_command(images, folder / "ours.csv", model)
+            )
+            works[name] = make(options.peers, options.timm_script, images, folder)
+            multiply_adds[f"lesionflow, {network}"] = multiply_adds_of(model)
+            multiply_adds[name] = multiply_adds_of_peer(options.peers, name, folder)
         origin, began = make_pictures(images, options.images), machine()
         taken = dict(zip(works, map(median, in_turns(options.rounds, *works.values())), strict=True))
     print(f"{options.images} JPEG files of 600 x 450 ({origin}) to {SIDE} x {SIDE}, {began}, {options.rounds} rounds")
     for name, one in taken.items():
-        cost = f"{multiply_adds[name] / 1e6:7.0f} million multiply-adds an image"
-        print(f"  {name:12} {one.cpu_seconds:8.2f} CPU s {one.seconds:8.2f} s {one.peak_mib:7.0f} MiB peak {cost}")
-    ours = taken.pop("lesionflow")
-    for name, one in taken.items():
-        print(f"{name}: {one.cpu_seconds / ours.cpu_seconds:.1f} times the CPU seconds (goal: {GOALS[name]:g})", end="")
-        print(f", lesionflow's peak is {ours.peak_mib / one.peak_mib:.2f} of its (goal: {MEMORY:g})")
+        cost = f"{multiply_adds[name] / 1e6:7.1f} million multiply-adds an image"
+        print(f"  {name:24} {one.cpu_seconds:8.2f} CPU s {one.seconds:8.2f} s {one.peak_mib:7.0f} MiB peak {cost}")
+    for name in filter(GOALS.get, taken):
+        ours = taken[f"lesionflow, {OURS[name][0]}"]
+        print(
+            f"{name}: {taken[name].cpu_seconds / ours.cpu_seconds:.1f} times the CPU seconds (goal: {GOALS[name]:g}), ",
+            end="",
+        )
+        print(f"lesionflow's peak is {ours.peak_mib / taken[name].peak_mib:.2f} of its (goal: {MEMORY:g})")
 
 
 def multiply_adds_of(model: Path | str) -> int:
