@@ -34,7 +34,7 @@ from lesionflow.images.containers import MAXIMUM_BYTES
 from lesionflow.images.jpeg import Layout, check_end, check_sequential, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import Picture, joined
-from lesionflow.images.pillow_formats import check_codestream, coding_style
+from lesionflow.images.pillow_formats import check_codestream, codestream, coding_style
 from lesionflow.images.quiet import quietly
 from lesionflow.images.tiff import packbits_length
 
@@ -331,7 +331,7 @@ def _read_stream(content: bytes, syntax: UID) -> _Stream:
     ITU-T T.81, B.2.2, which JPEG-LS (T.87, C.2.2) follows, and T.800, A.5.1.
     """
     if syntax in JPEG2000TransferSyntaxes:
-        start = content.find(b"\xff\x4f\xff\x51")  # behind the boxes of a JP2, if it is one
+        start = codestream(content)
         if start >= 0 and len(content) >= start + 43:
             right, bottom, left, top = struct.unpack_from(">4I", content, start + 8)
             (components,) = struct.unpack_from(">H", content, start + 40)

@@ -6,6 +6,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from lesionflow.images.picture import exif_orientation
+
 # The number of zeros that cannot be pixels, by the codec of the items: HEVC never has three in a row, except within
 # lengths; AV1 may be padded, though no such file is known.
 _HOLES = {b"hvc1": bytes(16), b"av01": bytes(64)}
@@ -94,6 +96,24 @@ def named_colours(items: Items) -> tuple[int, int] | None:
             if kind == b"colr" and content.startswith(b"nclx") and len(content) >= 8:
                 return int.from_bytes(content[4:6], "big"), int.from_bytes(content[6:8], "big")
     return None
+
+
+def turned_by_exif(data: bytes, items: Items) -> bool:
+    """Whether EXIF alone says how to turn the picture, which does not count: ISO/IEC 23008-12, 6.5.10 and 6.5.12."""
+    if {b"irot", b"imir"} & dict(items.properties.get(items.primary, ())).keys():
+        return False
+    exif = [item for item, kind in items.kinds.items() if kind == b"Exif"]
+    content = b"".join(data[start:end] for item in exif[:1] for start, end in items.extents.get(item, ()))
+    start = 4 + int.from_bytes(content[:4], "big")  # of the TIFF header
+    return exif_orientation(content[start:]) not in (0, 1)
+
+
+def without_exif(data: bytes) -> bytes:
+    """The file with an EXIF that no decoder looks for: Pillow 13 refuses a broken one, and no pixel depends on it."""
+    for kind, start, end in boxes(data, 0, len(data)):
+        if kind == b"meta":
+            return data[:start] + data[start:end].replace(b"Exif", b"none") + data[end:]
+    return data
 
 
 def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:

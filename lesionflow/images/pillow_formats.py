@@ -21,7 +21,16 @@ from PIL.WebPImagePlugin import WebPImageFile
 from lesionflow.errors import ImageError
 from lesionflow.images.colour import MAXIMUM_PROFILE, gamma_profile, named_profile
 from lesionflow.images.complaints import complaint
-from lesionflow.images.iso_media import boxes, clean_aperture, hole, named_colours, other_codec, read_items
+from lesionflow.images.iso_media import (
+    boxes,
+    clean_aperture,
+    hole,
+    named_colours,
+    other_codec,
+    read_items,
+    turned_by_exif,
+    without_exif,
+)
 from lesionflow.images.limits import MAXIMUM_STORED_PIXELS, check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, joined
 from lesionflow.images.quiet import quietly
@@ -63,6 +72,8 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
             raise ImageError("damaged", f"zeros in place of pixels from byte {start} on")
         if not profile and (named := named_colours(items)):
             profile, note = named_profile(*named)
+        if turned_by_exif(data, items):
+            note = joined(note, "EXIF's orientation ignored: the file itself says nothing of turning")
     note = joined(_which(kind, data, image), note)
     halvings = 0
     if isinstance(image, Jpeg2KImageFile):
@@ -127,6 +138,8 @@ def _open(kind: str, data: bytes) -> Any:
         raise ImageError("unsupported", f"JPEG 2000, {_WITHOUT_CODESTREAM[found.pop()]}; save it as PNG")
     if kind == "PNG":
         data = _picture_of_png(data)
+    if kind == "AVIF":
+        data = without_exif(data)
     if kind == "HEIF" and (codec := other_codec(read_items(data))):
         raise ImageError("unsupported", f"HEIF of {codec}; save it as JPEG or PNG")
     openers: dict[str, Callable[[io.BytesIO], Image.Image]] = {
@@ -179,15 +192,15 @@ def _check_jpeg2000(data: bytes, mode: str, profile: bytes) -> tuple[bool, int]:
     of more than 8 bits, and grey of 9, white becomes black; of fewer bits than 8 nothing becomes white; sampled colours
     are shifted, row by row, where the size is no multiple of the step.
     """
-    start = data.find(b"\xff\x4f\xff\x51")
+    start = codestream(data)
     if start < 0:
         raise ImageError("damaged", "it holds no codestream")
     check_codestream(data)
     edges, count = struct.unpack_from(">6I", data, start + 8), data[start + 41]  # of the image and of its tiles
     components = data[start + 42 : start + 42 + 3 * count]
     bits = {(each & 0x7F) + 1 for each in components[::3]}
-    space = data.find(b"colr\1", 0, start) + 7  # by number: ITU-T T.800, I.5.3.3
-    number = int.from_bytes(data[space : space + 4], "big") if space > 7 else 16
+    space = _in_header_of_jp2(data, b"colr", (1,))  # by number: ITU-T T.800, I.5.3.3
+    number = int.from_bytes(space[3:7], "big") if space else 16
     if number not in _SPACES_OF_JP2 or profile[16:20] == b"CMYK":
         space_name = "CMYK" if profile else f"colour space {number}"
         raise ImageError("unsupported", f"JPEG 2000 of {space_name}; save it as PNG")
@@ -215,9 +228,15 @@ def _reduce(image: Jpeg2KImageFile, data: bytes, width: int, height: int) -> int
     return halvings
 
 
+def codestream(data: bytes) -> int:
+    """The position of a JPEG 2000's codestream, which may lie in a box of its file; -1 without one."""
+    starts = [0, *(start for kind, start, _ in boxes(data, 0, len(data)) if kind == b"jp2c")]
+    return next((start for start in starts if data.startswith(b"\xff\x4f\xff\x51", start)), -1)
+
+
 def coding_style(data: bytes) -> int:
     """The position of a JPEG 2000's marker for its default coding style: ITU-T T.800, A.6.1; -1 without one."""
-    start = data.find(b"\xff\x4f\xff\x51")
+    start = codestream(data)
     return data.find(b"\xff\x52", start) if start >= 0 else -1
 
 
@@ -227,7 +246,7 @@ def check_codestream(data: bytes) -> None:
     More zeros in a row than a tile has packets, which may be empty; among the pixels what only a marker may be, which
     of 2,000 wrong bytes is nearly always one, and of 400 mostly: ITU-T T.800, A.1.
     """
-    start = data.find(b"\xff\x4f\xff\x51")
+    start = codestream(data)
     zeros = bytes(min(max(_packets(data, start), 1000), len(data)))
     if zeros and data.find(zeros, start, data.rfind(b"\xff\xd9")) >= 0:
         raise ImageError("damaged", "zeros in place of pixels")

@@ -220,6 +220,15 @@ def test_channels_of_jpeg_2000_are_in_the_order_that_it_says(mode: str) -> None:
     assert np.array_equal(decode(swapped, 16, 16), decode(saved(image, "PNG"), 16, 16))
 
 
+def test_a_codestream_is_found_by_its_box() -> None:
+    """Not by its first bytes, which metadata in front of it may have, too."""
+    data = saved(NOISE, "JPEG2000")
+    start = data.index(b"jp2h") - 4
+    metadata = b"\xff\x4f\xff\x51" + bytes(60) + b"colr\1\0\0\0\0\0\x0c" + bytes(2000)
+    longer = data[:start] + struct.pack(">I4s", 8 + len(metadata), b"xml ") + metadata + data[start:]
+    assert np.array_equal(decode(longer, 16, 16), decode(data, 16, 16))
+
+
 @pytest.mark.parametrize(
     ("brand", "box", "said"),
     [("jpx ", b"ftbl", "in fragments"), ("jpm ", b"mhdr", "a document"), ("mjp2", b"moov", "a film")],
@@ -463,6 +472,29 @@ def test_xmp_turns_no_avif() -> None:
     assert header(data) == ("AVIF", 64, 48) and np.array_equal(
         decode(data, 16, 16), decode(saved(NOISE, "AVIF"), 16, 16)
     )
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+def test_exif_alone_turns_no_avif_or_heic_and_the_note_says_so(kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0128] = 6  # the same entry of another tag: both libraries write an orientation as irot
+    buffer = io.BytesIO()
+    if kind == "AVIF":
+        NOISE.save(buffer, kind, exif=exif)
+    else:
+        pytest.importorskip("pillow_heif").from_pillow(NOISE).save(buffer, exif=exif.tobytes())
+    data = buffer.getvalue()
+    entry = b"\1\x28\0\3\0\0\0\1\0\6"
+    assert data.count(entry) == data.count(b"MM\0*") == 1
+    ignored = "EXIF's orientation ignored: the file itself says nothing of turning"
+    for content, note in (
+        (data, ""),
+        (data.replace(entry, b"\1\x12" + entry[2:]), ignored),
+        (data.replace(b"MM\0*", b"none"), ""),  # which makes no sense
+    ):
+        ((_, found),) = decode_frames(content, 48, 64)
+        assert isinstance(found, Decoded) and found.note == note
+        assert np.array_equal(found.pixels, decode(data, 48, 64))
 
 
 def test_a_kind_of_bmp_that_is_not_decoded_is_unsupported() -> None:
