@@ -94,7 +94,8 @@ IMAGE_FORMATS = (
         "blue, green and red taken for red, green and blue",
     ),
     ImageFormat(
-        "AVIF", (".avif",), "", "8, 10 and 12 bits, where Pillow has AVIF; cut as clap, turned as irot and imir say",
+        "AVIF", (".avif",), "", "8, 10 and 12 bits, where Pillow has AVIF; cut as clap, turned as irot and imir say; "
+        "where only EXIF says how to turn it, which does not count, the note says so",
         "ICC profile, or Display P3 and BT.2020 by number; high dynamic range is not converted, and the note says so",
         "what the decoder refuses, holes of zeros, and tiles that do not end where their bytes do, where dav1d can be "
         "asked, as on Linux and macOS: of 4 and of 64 wrong bytes all that were tried, in grids and opacity too",
@@ -102,7 +103,7 @@ IMAGE_FORMATS = (
     ),
     ImageFormat(
         "HEIF", (".heic", ".heif", ".hif"), "heif",
-        "the primary picture, which the note says where there are several, turned as irot and imir say", "as AVIF",
+        "the primary picture, which the note says where there are several, turned as AVIF", "as AVIF",
         "what libde265 conceals, which libheif tells nobody, and pixels that end before their bytes do, where pillow-"
         "heif brings that decoder along: all of 72 holes of 4 to 1,000 random bytes in three files, one of an iPhone. "
         "Holes of zeros",

@@ -183,7 +183,7 @@ def formats_page() -> str:
         "overhang cut evenly, turned as the camera was held (EXIF, XMP), and in sRGB. Where something was converted or "
         "left out, the report's column `note` says so. Memory is bounded: at most "
         f"{MAXIMUM_PIXELS // 10**6} megapixels are decoded of one image, and {MAXIMUM_STORED_PIXELS // 10**6} may be "
-        "stored where the decoder scales them down on the way (JPEG, JPEG 2000).",
+        "stored where the decoder scales them down on the way (JPEG, JPEG 2000); what is larger is `too_large`.",
         _table(
             ("format", "endings", "needs"),
             [
