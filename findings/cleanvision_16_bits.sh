@@ -35,4 +35,4 @@ sys.exit(not (eight == [(), ("blurry",), ("dark",)] and missed and scores.min().
 P
 mkdir "$folder/images"
 echo "expected: the same issues whether an image is stored with 8 or 16 bits; scores from 0 to 1"
-"$folder/venv/bin/python" "$folder/try.py" "$folder/images" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+check "$folder/images"

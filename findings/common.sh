@@ -1,4 +1,4 @@
-# Sourced by the scripts: an environment of their own with pinned packages, in a temporary folder that goes with them.
+# Sourced by the scripts: environments with pinned packages in a temporary folder, which is removed at the end, and the check.
 # shellcheck shell=bash
 set -euo pipefail
 folder="$(mktemp -d)"
@@ -11,5 +11,14 @@ install() {
     "$folder/$1/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check "${@:2}" 2>"$folder/pip.log" || {
         cat "$folder/pip.log" >&2
         exit 2
+    }
+}
+
+# check [ARGUMENT...]: run try.py with the environment `venv`; if it fails, show the end of its errors and say that something changed.
+check() {
+    "$folder/venv/bin/python" "$folder/try.py" "$@" 2>"$folder/errors" || {
+        tail -n 20 "$folder/errors"
+        echo changed
+        exit 1
     }
 }

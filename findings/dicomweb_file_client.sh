@@ -50,4 +50,4 @@ print(f"of 2 January {dates[0]}, of January, as 20260101-20260131 (PS3.18, PS3.4
 sys.exit(not (found == [1, 1, 3, 3, 3] and dates == [1, 3]))
 P
 echo "expected: the files that are there, and those of January"
-"$folder/venv/bin/python" "$folder/try.py" "$folder/images" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+check "$folder/images"

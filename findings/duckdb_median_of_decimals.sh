@@ -18,4 +18,4 @@ whole, double, decimal, _ = ([float(value) for value in values] for values in fo
 sys.exit(not (whole[1] == 1.5 and abs(double[1] - 0.15) < 1e-9 and decimal[0] == 0.15 and decimal[1:] == [0.1, 0.0, 0.1, 0.1]))
 P
 echo "expected: the median of two numbers is their mean, also of 0.1 and 0.2: 0.15"
-"$folder/venv/bin/python" "$folder/try.py" || { echo changed; exit 1; }
+check

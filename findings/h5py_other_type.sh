@@ -26,4 +26,4 @@ print(f"warnings: {len(told)}")
 sys.exit(not (found["12 bits"] == [100, 255, 255, 255, 255] and found["floats"] == [0, 0, 254, 255, 0] and theirs == [0, 100, 127, 127, 127] and ours == [0, 100, 127, -128, -1] and not told))
 P
 echo "expected: what does not fit is refused, or becomes what NumPy's astype makes of it, the same in both ways of asking"
-"$folder/venv/bin/python" "$folder/try.py" "$folder" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+check "$folder"

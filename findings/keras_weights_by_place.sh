@@ -34,4 +34,5 @@ print(f"what is called melanoma is now what was called ulcerated, and the other 
 sys.exit(not (off > 0.05 and swapped))
 P
 echo "expected: the head called melanoma gets the weights that were saved of the head called melanoma, or loading fails"
-(cd "$folder" && KERAS_BACKEND=jax venv/bin/python try.py 2>errors) || { cat "$folder/errors"; echo changed; exit 1; }
+cd "$folder"
+KERAS_BACKEND=jax check

@@ -31,4 +31,4 @@ print(f"one run deleted: {before}; the experiment deleted and restored: {after}"
 sys.exit(not (before == ["split by lesion", "smaller"] and after[0] == "leaking split" and len(after) == 3))
 P
 echo "expected: an experiment comes back as it was"
-"$folder/venv/bin/python" "$folder/try.py" "$folder" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+check "$folder"

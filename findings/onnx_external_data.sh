@@ -34,4 +34,4 @@ print(f"read again they are right: {right}; bytes of the model in memory before 
 sys.exit(not (sizes == [weights.nbytes * times for times in (1, 2, 3, 4)] and all(right) and in_memory[0][0] > 360_000 > 1000 > in_memory[0][1]))
 P
 echo "expected: the file is written anew, and the model in memory stays what it was"
-"$folder/venv/bin/python" "$folder/try.py" "$folder" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+check "$folder"

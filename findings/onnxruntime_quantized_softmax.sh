@@ -42,4 +42,4 @@ rounded = all(zeros > 0.3 and most < 0.998 and values < 257 for zeros, most, val
 sys.exit(not (rounded and shares["softmax"][0] == 0))
 P
 echo "expected: the graph's output is float32: probabilities that sum to 1, as a softmax gives them, of logits that are a little off"
-ORT_DISABLE_TELEMETRY=1 "$folder/venv/bin/python" "$folder/try.py" "$folder" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+ORT_DISABLE_TELEMETRY=1 check "$folder"

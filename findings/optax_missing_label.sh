@@ -20,4 +20,4 @@ for label in 6, -1, 7:
 sys.exit(not (found[-1][0] == found[6][0] > 1 and found[-1][1] == 0 and np.isnan(found[7][0])))
 P
 echo "expected: -1 is refused or is NaN as 7 of 7 is, or has no loss as its one-hot vector has none"
-JAX_PLATFORMS=cpu "$folder/venv/bin/python" "$folder/try.py" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+JAX_PLATFORMS=cpu check

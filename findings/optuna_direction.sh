@@ -27,4 +27,4 @@ print(f"warnings: {len(messages)}")
 sys.exit(not (study.best_value == min(values) < max(values) and not messages))
 P
 echo "expected: a study that exists with another direction is refused"
-"$folder/venv/bin/python" "$folder/try.py" "$folder" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+check "$folder"

@@ -27,4 +27,4 @@ sys.exit(not (set(stale) == {(100, 64)} and set(fresh) == {(200, 32)}))
 P
 mkdir "$folder/images"
 echo "expected: what the file holds when it is opened"
-"$folder/venv/bin/python" "$folder/try.py" "$folder/images" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+check "$folder/images"

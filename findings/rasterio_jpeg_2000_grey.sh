@@ -45,4 +45,4 @@ sys.exit(not (all(space == "grey" and read == [200] * 3 and isinstance(other, st
 P
 mkdir "$folder/images"
 echo "expected: three bands of 8 bits are RGB, as in a GeoTIFF file"
-"$folder/venv/bin/python" "$folder/try.py" "$folder/images" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+check "$folder/images"

@@ -33,4 +33,4 @@ pixels, said, center = found["MONOCHROME1"]
 sys.exit(not (np.array_equal(pixels, 4095 - stored) and said == "MONOCHROME1" and center == 500 and np.array_equal(found["MONOCHROME2"][0], stored)))
 P
 echo "expected: the numbers of the file, to which its metadata belong; or others, with metadata that say so"
-"$folder/venv/bin/python" "$folder/try.py" "$folder" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+check "$folder"

@@ -29,4 +29,4 @@ print(f"with labels=[1, 2, 3, 4, 5] {all_grades:.3f}; with two more images, on w
 sys.exit(not (abs(given - by_definition([0, 1, 2, 0, 0, 3])) < 1e-9 and abs(all_grades - by_definition([0, 1, 2, 3, 4, 5])) < 1e-9 and abs(given - all_grades) > 0.1 and not told))
 P
 echo "expected: grades are numbers, and their distance is that of the numbers"
-"$folder/venv/bin/python" "$folder/try.py" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+check

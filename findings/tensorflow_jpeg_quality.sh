@@ -28,4 +28,4 @@ print("with dct_method='INTEGER_ACCURATE', at each quality at most", max(accurat
 sys.exit(not (max(accurate.values()) <= 1 and most[75] <= 8 and most[98] > most[75] and most[98] >= 10))
 P
 echo "expected: the better the quality of a file, the closer are the pixels, whoever decodes it"
-TF_CPP_MIN_LOG_LEVEL=3 "$folder/venv/bin/python" "$folder/try.py" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+TF_CPP_MIN_LOG_LEVEL=3 check

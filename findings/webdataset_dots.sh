@@ -41,4 +41,4 @@ print(f"{len(names)} images, {len(keys)} samples; with ignore_and_continue, labe
 sys.exit(not (list(keys) == ["ISIC_0000001", "lesion 1", "A", "v1.2/ISIC_0000002"] and keys["lesion 1"] == ["5mm.cls", "5mm.jpg", "7mm.cls", "7mm.jpg"] and labels == [0, 4]))
 P
 echo "expected: a sample for each image, whose name ends at the last dot"
-"$folder/venv/bin/python" "$folder/try.py" "$folder" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+check "$folder"

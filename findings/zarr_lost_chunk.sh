@@ -26,4 +26,4 @@ print(f"an image is made black on purpose: {kept} of {images.nchunks}")
 sys.exit(not (black == [3] and not told and kept == 8))
 P
 echo "expected: a part that was written and is not there any more is an error"
-"$folder/venv/bin/python" "$folder/try.py" "$folder" 2>"$folder/errors" || { cat "$folder/errors"; echo changed; exit 1; }
+check "$folder"
