@@ -104,7 +104,7 @@ class LabelSet:
         """Digest of what `is_like` compares."""
         return hashlib.sha256(repr((self.names, self.malignant_indices, self.not_to_miss)).encode()).hexdigest()
 
-    @property
+    @cached_property
     def words(self) -> dict[str, str]:
         """Every known word, normalized, and the short name it means; empty for one that has no place."""
         known = {normalized(word): "" for word in self.others}

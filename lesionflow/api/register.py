@@ -97,7 +97,7 @@ def register(
             version, run_id = _register(outcome, card, name, begun.run_id if begun else None, experiment)
     verdict = None
     if challenge and not (found and training_artifacts.decided(version)):
-        _, verdict, _ = promote_best([version])
+        _, verdict = promote_best([version])
     return Registered(version, found is not None, run_id, begun is not None, verdict, begun.parent if begun else None)
 
 

@@ -234,8 +234,7 @@ def _read_model(model: str, run: _Run) -> _Model:
 def _task(opened: Source, model: ScoringModel, config: ScoringConfig) -> jobs.Task:
     fingerprint = row_fingerprint(model.card, model.device, config.tta, model.batch_size)
     if len(model.predictors) > 1:
-        second = model.predictors[1].card
-        fingerprint[ALSO] = f"{second.network}@{second.digest}"
+        fingerprint[ALSO] = model.predictors[1].card.full_label
     return jobs.Task(opened, fingerprint, config.shard_size, model.card.labels)
 
 

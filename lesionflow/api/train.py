@@ -60,7 +60,6 @@ class Trained:
     versions: tuple[Version, ...]  # one a network, in the order of training
     best: Version
     decision: Verdict
-    champion_before: Version | None
     tracking_uri: str
 
 
@@ -355,7 +354,7 @@ def _train(
                     found = _train_one(each[name], run_id, material)
                 trained.append(found[0])
                 histories[name] = found[1]
-            best, verdict, before = _promote_best(trained)
+            best, verdict = _promote_best(trained)
             if several:
                 tracking.log_metrics({
                     f"{each.card.network}/{part}_{DECIDING}": each.card.metrics[part][DECIDING].value
@@ -363,7 +362,7 @@ def _train(
                 })  # fmt: skip
                 curves = learning_curves(f"{title} on {images.description}", histories)
                 tracking.log_picture("learning_curves", picture_of("learning_curves", curves).png())
-    return Trained(tuple(trained), best, verdict, before, address)
+    return Trained(tuple(trained), best, verdict, address)
 
 
 def _warn_of_other_diagnoses(config: TrainingConfig, registered_model: str, console: Console) -> None:
@@ -404,7 +403,7 @@ def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Itera
         raise
 
 
-def _promote_best(trained: list[Version]) -> tuple[Version, Verdict, Version | None]:
+def _promote_best(trained: list[Version]) -> tuple[Version, Verdict]:
     """Let the best version challenge the champion; an error says how to try again."""
     try:
         return promote_best(trained)

@@ -30,17 +30,8 @@ NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: 
 
 
 @dataclass
-class Met:
-    """Which of a user's words and columns occurred in the tables read so far."""
-
-    words: set[str] = field(default_factory=set)  # of all rows, normalized
-    columns: set[str] = field(default_factory=set)  # of the user's, in small letters
-    headers: dict[str, None] = field(default_factory=dict)  # all columns of one's own tables, in small letters
-
-
-@dataclass(frozen=True)
 class LabelWords:
-    """The meanings of words in tables of labels.
+    """The meanings of words in tables of labels, and what of them the tables read so far have.
 
     Parameters
     ----------
@@ -52,15 +43,15 @@ class LabelWords:
         A user's own names of columns, by what they hold (`path`, `diagnosis`, `lesion_id`, ...).
     file : str
         Where `own` and `columns` come from.
-    met : Met
-        What of them the tables had.
     """
 
     labels: LabelSet = HAM10000
     own: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
-    met: Met = field(default_factory=Met, compare=False)
+    seen_words: set[str] = field(default_factory=set, init=False)  # of all rows, normalized
+    seen_columns: set[str] = field(default_factory=set, init=False)  # of the user's, in lower case
+    seen_headers: dict[str, None] = field(default_factory=dict, init=False)  # of one's own tables, in lower case
 
     @property
     def count(self) -> str:
@@ -93,13 +84,13 @@ class LabelWords:
     def named(self, header: Iterable[str]) -> dict[str, str]:
         """The user's columns in a table, in lower case, by their standard names."""
         there = dict.fromkeys(header)
-        self.met.headers.update(there)
+        self.seen_headers.update(there)
         return {column: own.lower() for column, own in self.columns.items() if own.lower() in there}
 
     def with_named_columns(self, table: pd.DataFrame) -> pd.DataFrame:
         """A table with lower-case names, in which the user's columns replace the standard ones."""
         named = self.named(table.columns)
-        self.met.columns.update(named.values())
+        self.seen_columns.update(named.values())
         alike = [names for names in (IMAGE_COLUMNS, LABEL_COLUMNS) if named.keys() & {*names}]  # say the same
         replaced = {*named, *named.values(), *itertools.chain(*alike)}
         others = table.drop(columns=[name for name in table.columns if name in replaced])
@@ -113,18 +104,15 @@ class LabelWords:
         DataError
             For the user's columns that no table of one's own had.
         """
-        if columns := [own for own in self.columns.values() if own.lower() not in self.met.columns]:
-            there = (
-                first_few(list(self.met.headers), 30)
-                if self.met.headers
-                else "columns of published data sets alone, which have their own names"
-            )
+        if columns := [own for own in self.columns.values() if own.lower() not in self.seen_columns]:
+            there = first_few(list(self.seen_headers), 30)
+            there = there or "columns of published data sets alone, which have their own names"
             raise DataError(
                 f"no column {first_few(columns)}, which {self.file} names, in any table of your own; there are {there}"
             )
         built_in = self.labels.words
         changed = [word for word, name in self.own.items() if built_in.get(word) != name]
-        words = [word for word in changed if word not in self.met.words]
+        words = [word for word in changed if word not in self.seen_words]
         return [f"{self.file}: {counted(len(words), 'word')} that no image has: {first_few(words)}"] if words else []
 
 

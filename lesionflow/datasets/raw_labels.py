@@ -131,7 +131,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
                     f"{first_few(changed)}; save that column as text"
                 )
     decided = words.decide(raw.words, raw.of_data_set)
-    words.met.words.update(map(normalized, {word for row in raw.words for word in row}))
+    words.seen_words.update(map(normalized, {word for row in raw.words for word in row}))
     warnings += _contradictions(raw.words)
     if raw.strict and any(name is None for _, name in decided):
         raise unknown_words(raw.file, decided, words, "image" if raw.file.is_dir() else "row")

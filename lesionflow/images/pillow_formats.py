@@ -311,9 +311,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 def _picture_of_png(data: bytes) -> bytes:
     """A PNG without chunks that Pillow would refuse and the pixels do not need: texts, profiles, animations."""
-    return data[:8] + b"".join(
-        data[start - 8 : end + 4] for kind, start, end in _chunks(data) if kind in _PICTURE_OF_PNG
-    )
+    view = memoryview(data)
+    kept = (view[start - 8 : end + 4] for kind, start, end in _chunks(data) if kind in _PICTURE_OF_PNG)
+    return b"".join([view[:8], *kept])
 
 
 def _orientation_of_png(data: bytes) -> int:

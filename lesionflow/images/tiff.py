@@ -421,7 +421,7 @@ def _with_page_alone(data: bytes, page: _Page, changes: dict[int, int]) -> bytes
         directory.append(struct.pack(order + "HHI", tag, kind, number) + content.ljust(4, b"\0"))
     start = data[:2] + struct.pack(order + "HI", 42, place + len(behind))
     padding, count = bytes(len(data) % 2), struct.pack(order + "H", len(directory))
-    return b"".join([start, data[len(start) :], padding, behind, count, *directory, bytes(4)])
+    return b"".join([start, memoryview(data)[len(start) :], padding, behind, count, *directory, bytes(4)])
 
 
 _Handler = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)

@@ -108,8 +108,13 @@ class Card:
         return f"{self.network}@{self.digest[:12]}"
 
     @property
+    def full_label(self) -> str:
+        """The same with the whole digest, which identifies the bundle."""
+        return f"{self.network}@{self.digest}"
+
+    @property
     def marked_label(self) -> str:
-        """The same, with demo data marked."""
+        """The label, with demo data marked."""
         return self.label + (" (demo data)" if self.demo else "")
 
 

@@ -166,7 +166,7 @@ def row_fingerprint(card: Card, device: str, averaged: bool, batch_size: int) ->
     import PIL
 
     return {
-        "model": f"{card.network}@{card.digest}",
+        "model": card.full_label,
         "diagnoses": card.labels.name,
         "version of pixels": PIXELS_VERSION,
         "version of lesionflow": __version__,

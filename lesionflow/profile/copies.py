@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from lesionflow.datasets.split import PARTS, Split
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode, decode_frames, header
 from lesionflow.images.duplicates import MAXIMUM_IMAGES, MAXIMUM_PAIRS, NEAR, TURNS, VIEW, same_content, similar_pairs
-from lesionflow.images.read_bytes import digest_of_frame, file_and_frame, read_image_bytes
+from lesionflow.images.read_bytes import file_and_frame, read_image_bytes
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,6 @@ class Inspection:
     format: str = ""  # as Pillow names it, or DICOM
     width: int = 0  # pixels, as the image is shown
     height: int = 0
-    digest: str = ""  # SHA-256 of the file's bytes
     failure: ImageError | None = None
 
 
@@ -45,12 +43,10 @@ def inspect_images(
         files.setdefault(file, []).append((index, frame))
 
     def inspect(file: str) -> int:
-        rows, described, digests = files[file], ("", 0, 0), [""] * len(files[file])
+        rows, described = files[file], ("", 0, 0)
         found: dict[int, np.ndarray | ImageError] = {}
         try:
             data = read_image_bytes(file)
-            content = hashlib.sha256(data)
-            digests = [digest_of_frame(content, frame) for _, frame in rows]
             described = header(data)
             if len(rows) == 1:
                 found[rows[0][1]] = decode(data, VIEW, VIEW, rows[0][1])
@@ -59,12 +55,12 @@ def inspect_images(
                     found[at] = each if isinstance(each, ImageError) else each.pixels
         except ImageError as error:
             found = {frame: error for _, frame in rows}
-        for (index, frame), digest in zip(rows, digests, strict=True):
+        for index, frame in rows:
             one = found[frame] if frame in found else ImageError("not_found", f"the file has no frame {frame + 1}")
             if isinstance(one, ImageError):
-                inspections[index] = Inspection(digest=digest, failure=one)
+                inspections[index] = Inspection(failure=one)
             else:
-                inspections[index], views[index] = Inspection(*described, digest), one
+                inspections[index], views[index] = Inspection(*described), one
         return len(rows)
 
     done = 0
@@ -119,7 +115,7 @@ def find_copies(
     """
     table, part_of = images.table, None if split is None else split.part_of_each(len(images.table))
     ids, lesions, diagnoses, paths = (table[name].tolist() for name in ("image_id", "lesion_id", "dx", "path"))
-    same = list(islice(same_content([one.digest for one in inspections]), MAXIMUM_PAIRS + 1))
+    same = list(islice(same_content(table["content"].tolist()), MAXIMUM_PAIRS + 1))
     compared = len(views) <= MAXIMUM_IMAGES
     similar = list(islice(similar_pairs(views), MAXIMUM_PAIRS + 1)) if compared else []
     complete = compared and max(len(same), len(similar)) <= MAXIMUM_PAIRS

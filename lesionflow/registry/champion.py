@@ -118,13 +118,13 @@ def challenge(
     return Promotion(challenger, verdict, champion, promoted=True, replaced_by=replaced)
 
 
-def promote_best(challengers: list[Version]) -> tuple[Version, Verdict, Version | None]:
+def promote_best(challengers: list[Version]) -> tuple[Version, Verdict]:
     """Let the best of versions trained together challenge the champion.
 
     The best is the one of the highest validation balanced accuracy, the first of equal ones; that the difference may
     be chance does not matter, as one of them has to challenge. The gates decide against the champion. Returns the best
-    version, the verdict, which promotes only where that version is champion now, and the champion of before. What was
-    decided of each is kept as its tags.
+    version and the verdict, which promotes only where that version is champion now. What was decided of each is kept as
+    its tags.
     """
     best = max(challengers, key=_deciding_value)
     promotion = challenge(best)
@@ -139,7 +139,7 @@ def promote_best(challengers: list[Version]) -> tuple[Version, Verdict, Version 
     elif promotion.replaced_by is not None:
         told = told_replaced(best.name, best.number, promotion.replaced_by)
         verdict = Verdict(False, told, verdict.gates)
-    return best, verdict, promotion.before
+    return best, verdict
 
 
 def roll_back(name: str, reason: str = "") -> Rollback:

@@ -22,7 +22,8 @@ from lesionflow.training.augmentation import Augmentation, Mixup
 from lesionflow.training.callbacks import CheckpointCallback, EarlyStopping, fingerprint, restore
 from lesionflow.training.checkpoint import Checkpoints, EpochResult
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.networks import SCALES, build_network, freeze_early_stages
+from lesionflow.training.imagenet import PUBLISHED
+from lesionflow.training.networks import build_network, freeze_early_stages
 from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
 from lesionflow.training.objective import BalancedAccuracy, Consistency, build_loss
 from lesionflow.training.pixel_store import PixelStore
@@ -132,9 +133,9 @@ def fit(
     with devices.across_devices(), _number_format(precision):
         store = PixelStore(pixels, members)
         network = _built(config, examples)
-        if name in SCALES and last:
+        if name in PUBLISHED and last:
             freeze_early_stages(network)  # its weights come from the checkpoint
-        elif start or name in SCALES:
+        elif start or name in PUBLISHED:
             start_from(start, network, store, train, labels[train], config.balance)
         learner = _learner(config, network, store)
         averaging = _averaging(config, network, store, train, labels[train])

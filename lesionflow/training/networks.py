@@ -15,6 +15,7 @@ import numpy as np
 from keras import layers
 
 from lesionflow.diagnoses import HAM10000
+from lesionflow.training.imagenet import PUBLISHED
 
 
 def build_network(name: str, height: int, width: int, widen: float = 1.0, classes: int = len(HAM10000)) -> keras.Model:
@@ -24,7 +25,7 @@ def build_network(name: str, height: int, width: int, widen: float = 1.0, classe
     Logits, not probabilities, so that temperature and prior correction can be applied behind the network.
     """
     inputs = keras.Input((height, width, 3), name="image")
-    if name in SCALES:
+    if name in PUBLISHED:
         x = _efficientnet(inputs, name)  # (batch, 1280)
     else:
         x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)  # (batch, height, width, 3) in -1..1
@@ -95,8 +96,6 @@ BODIES = {"cnn": _cnn, "vgg": _vgg}
 
 # EfficientNet-Lite0 to Lite2, after Tan and Le 2019 (arXiv:1905.11946) in its Lite variant: no squeeze and excitation,
 # ReLU6 throughout; the larger ones keep the stem, the head and the numbers of blocks at both ends.
-# By network, the multipliers of the filters and of the blocks of the stages.
-SCALES = {"efficientnet": (1.0, 1.0), "efficientnet-lite1": (1.0, 1.1), "efficientnet-lite2": (1.1, 1.2)}
 # The stages of the smallest: filters, blocks, kernel size, strides of the first block, expansion.
 STAGES = (
     (16, 1, 3, 1, 1), (24, 2, 3, 2, 6), (40, 2, 5, 2, 6), (80, 3, 3, 2, 6), (112, 3, 5, 1, 6), (192, 4, 5, 2, 6),
@@ -109,11 +108,11 @@ PIXEL_SCALE = (1 / 128, -127 / 128)  # pixels of 0 to 255 to what ImageNet train
 
 
 def _efficientnet(x, name: str):
-    """One of `SCALES`."""
+    """One of `PUBLISHED`."""
     scale, offset = PIXEL_SCALE
     x = layers.Rescaling(scale, offset=offset)(x)
     x = _relu6(_normalised(layers.Conv2D(32, 3, 2, padding="same", use_bias=False, name="stem")(x), "stem_norm"))
-    widen, deepen = SCALES[name]
+    _, _, widen, deepen = PUBLISHED[name]
     for stage, (filters, blocks, size, strides, expansion) in enumerate(STAGES, start=1):
         filters = 8 * round(filters * widen / 8)
         blocks = blocks if stage in (1, len(STAGES)) else math.ceil(blocks * deepen)
@@ -143,7 +142,7 @@ def _relu6(x):
 
 
 def set_imagenet_weights(network: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
-    """Put the published weights (`training.imagenet`) into the convolutions of a network named in `SCALES`.
+    """Put the published weights (`training.imagenet`) into the convolutions of one of these networks.
 
     Raises `ValueError` where a shape or the number of arrays does not fit. The file lists them in the layers' order.
     """

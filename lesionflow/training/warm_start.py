@@ -19,8 +19,8 @@ from lesionflow.errors import TrainingError, UsageError
 from lesionflow.model.card import KERAS_FILE
 from lesionflow.model.files import read_bundle
 from lesionflow.training.from_onnx import read_weights, take_statistics
-from lesionflow.training.imagenet import imagenet_weights
-from lesionflow.training.networks import SCALES, freeze_early_stages, set_imagenet_weights
+from lesionflow.training.imagenet import PUBLISHED, imagenet_weights
+from lesionflow.training.networks import freeze_early_stages, set_imagenet_weights
 from lesionflow.training.normalisation import NormalisationPass
 from lesionflow.training.pixel_store import PixelStore
 
@@ -87,7 +87,7 @@ def start_from(
     # The last layer is fitted to features as they are in use; in training they are normalised by the batch. Both have
     # to be the same features.
     NormalisationPass(network, store, rows, labels, balance).run()
-    if network.name in SCALES:
+    if network.name in PUBLISHED:
         freeze_early_stages(network)
     if start is None or not start.keep_last_layer:
         _fit_last_layer(network, store, rows, labels, balance)

@@ -177,9 +177,7 @@ def test_a_frame_is_named_as_reports_do(tmp_path: Path) -> None:
     (tmp_path / "all.csv").write_text("path,diagnosis\ntwo.dcm#1,nv\ntwo.dcm#2,mel\n")
     images = read_labelled_images(tmp_path / "all.csv")
     assert images.table["image_id"].tolist() == ["two.dcm#1", "two.dcm#2"] and images.warnings == (NO_LESIONS,)
-    inspected, _ = copies.inspect_images(images.table["path"].tolist())
-    digests = [each.digest for each in inspected]
-    assert digests == images.table["content"].tolist() and len(set(digests)) == 2
+    assert images.table["content"].nunique() == 2
     pixels = decoded_pixels(images.table["path"].tolist(), images.digest, 8, 8, tmp_path / "cache")
     assert pixels.mean(axis=(1, 2, 3)).tolist() == [20, 200]
 

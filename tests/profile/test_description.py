@@ -115,10 +115,10 @@ def test_diagnoses_without_an_image_and_those_that_no_part_measures_are_said(dem
 
 
 def test_colour_is_that_of_the_pixels(tmp_path: Path) -> None:
-    images = read(tmp_path / "set")
+    (tmp_path / "set").mkdir()
     for image_id, level in (("I1", 100), ("I2", 120), ("I3", 100), ("I6", 120)):  # the nevi
         Image.new("RGB", (50, 40), (level, 0, level // 2)).save(tmp_path / "set" / f"{image_id}.png")
-    description = describe_images(images, None)
+    description = describe_images(read(tmp_path / "set"), None)
     colour = description.colour["nv"]
     assert (colour.red, colour.green, colour.blue) == (110, 0, 55)
     assert colour.brightness == pytest.approx(0.299 * 110 + 0.114 * 55, abs=0.01)

@@ -146,13 +146,14 @@ def test_a_champion_that_cannot_be_read_stops_a_promotion_unless_forced(
 
 
 def test_the_best_of_a_training_challenges_and_the_others_say_why_not(store: Path) -> None:
-    best, decision, before = promote_best([version(1), version(3), version(2)])
-    assert best == version(3) and decision.promote and before is None
+    assert read_state(NAME).champion is None
+    best, decision = promote_best([version(1), version(3), version(2)])
+    assert best == version(3) and decision.promote and read_state(NAME).champion == 3
     assert tags(1)["decision"] == "kept back"
     assert "lesions/3 of the same training is better" in tags(1)["decision_reason"]
     assert "0.9000 against 0.6000, better with a probability of 1.0000" in tags(1)["decision_reason"]
-    best, decision, before = promote_best([version(1), version(2)])
-    assert (best, before) == (version(2), version(3)) and not decision.promote
+    best, decision = promote_best([version(1), version(2)])
+    assert best == version(2) and not decision.promote and read_state(NAME).champion == 3
     assert f"lesionflow promote {NAME} 2 --force --reason WHY" in decision.reason
 
 

@@ -25,7 +25,7 @@ def test_register_promote_and_score_over_http(server: str, bundle: Path, demo_fo
     connect(server)
     with tracking.run("remote", "over http"):
         version = versions.register_bundle(bundle, read_card(bundle), "remote", example)
-    _, decision, _ = champion.promote_best([version])
+    _, decision = champion.promote_best([version])
     assert decision.promote
     by_alias = invoke("score", str(demo_folder), "--out", "remote.csv", "--model", "models:/remote@champion")
     assert by_alias.exit_code == 0, by_alias.output

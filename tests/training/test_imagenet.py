@@ -284,7 +284,7 @@ def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(imagenet, "PACKAGE", package.name)
     importlib.invalidate_caches()
-    size, digest = imagenet.PUBLISHED["efficientnet"]
+    size, digest, *_ = imagenet.PUBLISHED["efficientnet"]
     return package / imagenet.FILE.format(size=size, digest=digest)
 
 

@@ -200,12 +200,17 @@ function checkHoleInScan(data, start, end, header, symbols) {
   const chosen = header.subarray(2, -3).filter((_, i) => i % 2 === 0);
   if (!first && refines) return;
   if (!chosen.some((each) => symbols.get(first ? 0x10 | (each & 15) : each >> 4))) return;
-  const most = first ? (refines ? 400 : PADDING + 16) : 1000;
-  const scan = data.subarray(start, end);
-  for (let offset = scan.indexOf(0), run = 0; offset >= 0; offset = scan.indexOf(0, offset + 1)) {
-    run = offset > 0 && scan[offset - 1] === 0 ? run + 1 : 1;
-    if (run === most) throw damaged(`zeros in place of pixels from byte ${start + offset - most + 1} on`);
+  const hole = runOfZeros(data, start, end, first ? (refines ? 400 : PADDING + 16) : 1000);
+  if (hole >= 0) throw damaged(`zeros in place of pixels from byte ${hole} on`);
+}
+
+/** Where the first run of at least `length` zeros begins; -1 without one. */
+function runOfZeros(data, start, end, length) {
+  for (let offset = data.indexOf(0, start), run = 0; offset >= 0 && offset < end; offset = data.indexOf(0, offset + 1)) {
+    run = offset > start && data[offset - 1] === 0 ? run + 1 : 1;
+    if (run === length) return offset - length + 1;
   }
+  return -1;
 }
 
 /** Zeros where a sequential file's coefficients should be: a decoder may find its way again behind them. */
@@ -214,20 +219,10 @@ function checkHole(data, layout) {
   const scan = layout.scan + 2;
   const found = nextMarker(data, scan + ((data[scan] << 8) | data[scan + 1]));
   const end = found < 0 ? data.length : found;
-  let run = 0;
-  for (let offset = data.indexOf(0, layout.scan); offset >= 0 && offset < end; offset = data.indexOf(0, offset + 1)) {
-    run = offset > 0 && data[offset - 1] === 0 ? run + 1 : 1;
-    if (run < HOLE) continue;
-    if (offset - HOLE + 1 >= end || zerosAreEmptyBlocks(data, layout) || onlyZerosUntil(data, offset, end)) return;
-    throw damaged(`zeros in place of pixels from byte ${offset - HOLE + 1} on`);
-  }
-}
-
-/** Some cameras' encoders leave up to 64 zeros between the scan and the end marker. */
-function onlyZerosUntil(data, offset, end) {
-  let start = offset;
-  while (data[start - 1] === 0) start -= 1;
-  return end - start <= PADDING && data.subarray(offset, end).every((value) => value === 0);
+  const hole = runOfZeros(data, layout.scan, end, HOLE);
+  if (hole < 0 || zerosAreEmptyBlocks(data, layout)) return;
+  if (end - hole <= PADDING && data.subarray(hole, end).every((value) => value === 0)) return;
+  throw damaged(`zeros in place of pixels from byte ${hole} on`);
 }
 
 /** Whether the shortest code, which is all zeros, stands for "nothing here" in each Huffman table of the scan. */
