@@ -178,14 +178,8 @@ def read_isic_download(file: Path) -> RawLabels:
 
 def archive_words(table: pd.DataFrame, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
     """The words of each row of the archive's metadata, from specific to general."""
-    known = [column for column in columns if column in table.columns]
+    known, in_situ = [column for column in columns if column in table.columns], "squamous cell carcinoma in situ"
     return [
-        tuple(_in_ham10000s_sense(word, image_id) for word in words)
+        tuple(in_situ if FIRST <= image_id <= LAST and word.strip().lower() in OF_HAM10000 else word for word in words)
         for image_id, *words in table[["image_id", *known]].itertuples(index=False)
     ]
-
-
-def _in_ham10000s_sense(word: str, image_id: str) -> str:
-    if FIRST <= image_id <= LAST and word.strip().lower() in OF_HAM10000:
-        return "squamous cell carcinoma in situ"
-    return word

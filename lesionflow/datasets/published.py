@@ -131,10 +131,6 @@ def _ph2(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(diagnosis=[" and ".join(marks.columns[row]) for row in marked.to_numpy()])
 
 
-def _derm7pt(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(case_num="case_" + table["case_num"])
-
-
 def _isic_2017(table: pd.DataFrame) -> pd.DataFrame:
     """The challenge's third class, benign nevi, has no mark."""
     words = {(0, 0): "nevus", (1, 0): "melanoma", (0, 1): "seborrheic keratosis"}
@@ -234,7 +230,7 @@ LAYOUTS = (
         lesion="case_num",
         localization="location",
         others="of the column clinic, taken without a dermatoscope",
-        prepare=_derm7pt,
+        prepare=lambda table: table.assign(case_num="case_" + table["case_num"]),
     ),
     Layout(
         "PH2",

@@ -148,8 +148,9 @@ def map_between(model: LabelSet, data: LabelSet, given: Mapping[str, str] | None
         return None
     directions = list(_directions(model, data, given))
     if not directions:
+        told = first_few([f"{name}: {counts_as}" for name, counts_as in given.items()])
         sides = " or ".join(f"{one.name}'s to {other.name}'s" for one, other in ((model, data), (data, model)))
-        raise UsageError(f"--mapping: has to map diagnoses of {sides}; it has {_told(given)}")
+        raise UsageError(f"--mapping: has to map diagnoses of {sides}; it has {told}")
     errors = []
     for fine, coarse in directions:
         try:
@@ -165,10 +166,6 @@ def _directions(model: LabelSet, data: LabelSet, given: Mapping[str, str]) -> It
     for fine, coarse in ways if len(data) <= len(model) else reversed(ways):
         if set(given) <= set(fine.names) and set(given.values()) <= set(coarse.names):
             yield fine, coarse
-
-
-def _told(given: Mapping[str, str]) -> str:
-    return first_few([f"{name}: {counts_as}" for name, counts_as in given.items()])
 
 
 def read_mapping(source: str | None) -> dict[str, str]:

@@ -67,15 +67,6 @@ def _multiplied(*factors: float) -> Callable[[Image.Image, np.random.Generator],
     return lambda image, generator: image.point(table)
 
 
-def _softened(image: Image.Image, generator: np.random.Generator) -> Image.Image:
-    return image.filter(ImageFilter.GaussianBlur(max(0.5, min(image.size) / 300)))
-
-
-def _resized(image: Image.Image, generator: np.random.Generator) -> Image.Image:
-    width, height = (max(1, round(side * 0.75)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.BICUBIC)
-
-
 CHANGES = (
     Change("mirrored", "mirrored", lambda image, _: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
     Change("upside_down", "turned by half", lambda image, _: image.transpose(Image.Transpose.ROTATE_180)),
@@ -84,15 +75,21 @@ CHANGES = (
     Change("jpeg_90", "saved again as JPEG, quality 90", _saved_as_jpeg(90)),
     Change("jpeg_75", "saved again as JPEG, quality 75", _saved_as_jpeg(75)),
     Change("jpeg_60", "saved again as JPEG, quality 60", _saved_as_jpeg(60)),
-    Change("softened", "slightly softened", _softened),
+    Change(
+        "softened", "slightly softened",
+        lambda image, _: image.filter(ImageFilter.GaussianBlur(max(0.5, min(image.size) / 300))),
+    ),
     Change("cropped_2", "cropped by 2% of width and height", _cropped(0.02)),
     Change("cropped_6", "cropped by 6% of width and height", _cropped(0.06)),
     Change("brighter", "10% brighter", _multiplied(1.1, 1.1, 1.1)),
     Change("darker", "10% darker", _multiplied(0.9, 0.9, 0.9)),
     Change("warmer", "slight colour cast: red 3% up, blue 3% down", _multiplied(1.03, 1.0, 0.97)),
     Change("cooler", "slight colour cast: red 3% down, blue 3% up", _multiplied(0.97, 1.0, 1.03)),
-    Change("resized", "resized to three quarters", _resized),
-)
+    Change(
+        "resized", "resized to three quarters",
+        lambda image, _: image.resize([max(1, round(0.75 * side)) for side in image.size], Image.Resampling.BICUBIC),
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

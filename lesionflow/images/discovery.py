@@ -198,8 +198,10 @@ class _Walk:
             if _is_below(os.path.realpath(above), target):
                 self.left_out[LOOP] += 1
                 return False
-            if self._comes_to(target):
-                return False
+            if _is_below(target, self.root):
+                between = os.path.relpath(target, self.root).split(os.sep)
+                if not any(map(is_hidden, between)):  # the walk comes to it without a link
+                    return False
         elif not outside:
             return True
         try:
@@ -211,40 +213,21 @@ class _Walk:
         self.entered.add(folder)
         return True
 
-    def _comes_to(self, target: str) -> bool:
-        """Whether the walk reaches a folder without any link."""
-        if not _is_below(target, self.root):
-            return False
-        between = os.path.relpath(target, self.root).split(os.sep)
-        return not any(map(is_hidden, between))
-
     def _is_wanted(self, entry: os.DirEntry[str]) -> bool:
         name = entry.name
         _, dot, ending = name.rpartition(".")
         has_ending = bool(dot) and ending.lower() in _ENDINGS
         if has_ending and self.pattern is None and name[0] != "." and entry.is_file(follow_symlinks=False):
             return True
-        if _is_special(entry):
-            kind = SPECIAL
-        elif name.lower() in LEFTOVERS or name.startswith("._"):
-            kind = HIDDEN if name.startswith(".") else LEFTOVER
-        elif self.pattern is not None:
-            if fnmatch.fnmatchcase(name, self.pattern):
-                return True
-            kind = NOT_MATCHING
-        elif has_ending:
-            return True
-        elif name.startswith("."):
-            kind = HIDDEN
-        else:
+        kind = SPECIAL if _is_special(entry) else kind_left_out(name, self.pattern, self.left_out)
+        if kind not in (None, SPECIAL, HIDDEN, LEFTOVER, NOT_MATCHING):
             try:
-                if sniff(_head(entry.path)) is not None:
-                    return True
-                kind = kind_of(name, self.left_out)
+                kind = kind if sniff(_head(entry.path)) is None else None
             except OSError:
                 kind = UNREADABLE
-        self.left_out[kind] += 1
-        return False
+        if kind is not None:
+            self.left_out[kind] += 1
+        return kind is None
 
 
 def unlisted(folder: str, error: OSError) -> DataError:

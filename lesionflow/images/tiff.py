@@ -458,16 +458,12 @@ def _take_errors(set_handler: Any) -> Callable[..., None]:
     def take(module: bytes | None, text: bytes, arguments: int) -> None:
         said = getattr(_here, "said", None)
         if said is not None:
-            said.append(f"{(module or b'libtiff').decode(errors='replace')}: {_filled(text, arguments)}")
+            buffer = ctypes.create_string_buffer(200)
+            ctypes.CDLL(None).vsnprintf(buffer, len(buffer), text, ctypes.c_void_p(arguments))
+            said.append(": ".join(each.decode(errors="replace") for each in (module or b"libtiff", buffer.value)))
         elif before[0]:
             before[0](module, text, arguments)
 
     set_handler.restype, set_handler.argtypes = _Handler, [_Handler]
     before[0] = set_handler(take)
     return take  # kept in the cache: libtiff calls it
-
-
-def _filled(text: bytes, arguments: int) -> str:
-    buffer = ctypes.create_string_buffer(200)
-    ctypes.CDLL(None).vsnprintf(buffer, len(buffer), text, ctypes.c_void_p(arguments))
-    return buffer.value.decode(errors="replace")

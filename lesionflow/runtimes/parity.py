@@ -81,14 +81,11 @@ class Cost:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """For each metric its name in words, and the values of bundle and file."""
+        shown = [*((name, in_words(name)) for name in MEASURED), ("stability", "calls that harmless changes move")]
         return [
-            (_words(name), with_interval(self.bundle.get(name)), with_interval(self.artifact.get(name)))
-            for name in (*MEASURED, "stability")
+            (words, with_interval(self.bundle.get(name)), with_interval(self.artifact.get(name)))
+            for name, words in shown
         ]
-
-
-def _words(name: str) -> str:
-    return "calls that harmless changes move" if name == "stability" else in_words(name)
 
 
 @dataclass(frozen=True)

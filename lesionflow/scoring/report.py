@@ -223,7 +223,11 @@ class _Isic:
     def __init__(self, options: ReportLayout):
         labels = options.labels
         self.header = isic_columns(labels)
-        self.order = [_isic_index(column, labels) for column in self.header[1:]]
+        # The diagnosis that each column is, None for the one that no model gives.
+        self.order = [
+            None if column == _UNKNOWN else labels.names.index("malignant" if column == _TARGET else column.lower())
+            for column in self.header[1:]
+        ]
         self.prior, self.failed_as = options.prior or (1 / len(labels),) * len(labels), options.failed_as
         self.prior_of_call = prior_of_call(self.prior, options.call_strength).tolist()
         self.named_by = options.named_by
@@ -270,11 +274,6 @@ def isic_columns(labels: LabelSet) -> tuple[str, ...]:
         f"--format isic: no ISIC challenge had the diagnoses of {labels.name} ({', '.join(labels.names)}), those it is "
         f"for are {names}; choose csv, parquet or jsonl"
     )
-
-
-def _isic_index(column: str, labels: LabelSet) -> int | None:
-    """Which diagnosis a column of the ISIC format is; None for the one that no model gives."""
-    return None if column == _UNKNOWN else labels.names.index("malignant" if column == _TARGET else column.lower())
 
 
 def isic_name(path: str, frame: int = 0) -> str:

@@ -138,13 +138,9 @@ def read_schema(address: str, *, locked: bool = False) -> Schema:
     try:
         pending = [script.doc.splitlines()[0] for script in scripts.iterate_revisions(newest, found)]
     except (CommandError, ResolutionError):  # a revision that this installation has not got
-        newer = max(releases, key=_release_order, default="")
+        newer = max(releases, key=lambda each: [int(part) for part in each.split(".") if part.isdecimal()], default="")
         return Schema(NEWER, found, newest, release=_RELEASES.get(found) or newer)
     return Schema(OLDER, found, newest, tuple(reversed(pending)))
-
-
-def _release_order(release: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in release.split(".") if number.isdecimal())
 
 
 def connect(

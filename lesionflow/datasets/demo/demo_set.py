@@ -89,7 +89,8 @@ def draw_demo_set(folder: Path, images: int = 900, seed: int = 0, label_set: Lab
     def draw(number: int) -> list[tuple[str, ...]]:
         """Write the images of a lesion, and give their rows of the metadata."""
         name, views = lesions[number]
-        look = _drawn(looks[name], default_rng([seed, number, 0]))
+        shares = np.array([look.share for look in looks[name]])
+        look = looks[name][default_rng([seed, number, 0]).choice(len(shares), p=shares / shares.sum())]
         # A lesion has its own random numbers, so it is the same whichever thread draws it.
         patient = invent_patient(look.body, default_rng([seed, number, 1]))
         skin = paint_skin(look.body, default_rng([seed, number, 2]), look.marks)
@@ -144,11 +145,6 @@ def looks_of(label_set: LabelSet) -> dict[str, tuple[Look, ...]]:
 def _meant(words: Sequence[str]) -> list[str]:
     """Those of the seven that some words mean."""
     return sorted({HAM10000.words.get(normalized(word), "") for word in words} - {""})
-
-
-def _drawn(looks: tuple[Look, ...], random: Generator) -> Look:
-    shares = np.array([look.share for look in looks])
-    return looks[random.choice(len(looks), p=shares / shares.sum())] if len(looks) > 1 else looks[0]
 
 
 def plan_lesions(images: int, seed: int, shares: Mapping[str, float] = SHARES) -> dict[int, tuple[str, list[int]]]:

@@ -245,13 +245,14 @@ def average_mirrored(file: Path) -> None:
         "mirror_step": np.array([-1], np.int64),
     }
     after = []
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     for output in graph.output:
         rest = [side.dim_value for side in output.type.tensor_type.shape.dim][1:]
         constants[f"{output.name}_pairs"] = np.array([2, -1, *rest], np.int64)
         _rename_output(graph, output.name, f"{output.name}_of_views")
         pairs = f"{output.name}_in_pairs"
         after.append(helper.make_node("Reshape", [f"{output.name}_of_views", f"{output.name}_pairs"], [pairs]))
-        if _opset(model) < 18:  # until then the axes are an attribute, from then on an input
+        if opset < 18:  # until then the axes are an attribute, from then on an input
             after.append(helper.make_node("ReduceMean", [pairs], [output.name], axes=[0], keepdims=0))
         else:
             constants["mean_axis"] = np.array([0], np.int64)
@@ -262,10 +263,6 @@ def average_mirrored(file: Path) -> None:
     graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
     onnx.checker.check_model(model)
     file.write_bytes(model.SerializeToString())
-
-
-def _opset(model: onnx.ModelProto) -> int:
-    return next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
 
 
 def _rename_output(graph: onnx.GraphProto, name: str, new: str) -> None:
