@@ -88,7 +88,7 @@ def promote(
             Path(report).name,
             {model: found.predictions for model, found in both},
             trained_on={model: told for model, (known, told) in trained.items() if known},
-            untold={model: told for model, (known, told) in trained.items() if told and not known},
+            unknown={model: told for model, (known, told) in trained.items() if told and not known},
         )
     return challenge(find_version(name, version), config, force=force, note=note, night=night)
 

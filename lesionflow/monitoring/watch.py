@@ -120,12 +120,11 @@ def watch(
     if given is not None:
         references.append(given)
     elif len(firsts) < reference_nights:
-        which = "a report, or a model that has kept its validation part"
+        which = "a report or a model with predictions for its validation part"
         notes += (
-            f"the reference is {counted(len(firsts), 'night')}, where {reference_nights} would be better, as would a "
-            f"--reference: {which}"
+            f"the reference is only {counted(len(firsts), 'night')}; give {reference_nights}, or as --reference {which}"
             if firsts
-            else f"there is nothing to compare the night with yet; give more nights, or a --reference: {which}",
+            else f"there is nothing to compare the night with yet; give more nights, or as --reference {which}",
         )
     values, compared = set[str](), set[str]()
     for night in nights:
@@ -167,22 +166,22 @@ def _watched(night: Night, is_reference: bool, references: tuple[Reference, ...]
 
 
 def _own_alarms(night: Night, limits: Limits) -> Iterator[Alarm]:
-    """Limits of values themselves."""
+    """Alarms about the limits of the values themselves."""
     if night.images < limits.fewest_images:
         yield Alarm(
-            "images", f"{counted(night.images, night.thing)}, where at least {limits.fewest_images:g} are expected", ""
+            "images", f"{counted(night.images, night.thing)}, at least {limits.fewest_images:g} are required", ""
         )
     elif night.images and not night.estimates:
         yield Alarm("failed", f"none of {counted(night.images, night.thing)} could be read", "")
     elif night.values.get("failed", 0.0) > limits.failed:
         share, of = night.values["failed"], night.thing if night.images_failed is None else "image"
-        yield Alarm("failed", f"{share:.1%} of the {of}s could not be read, where {limits.failed:.1%} may", "")
+        yield Alarm("failed", f"{share:.1%} of the {of}s could not be read, at most {limits.failed:.1%} is allowed", "")
     values = night.values | {name: estimate.value for name, estimate in night.estimates.items()}
     for name, value in values.items():
         low, high = limits.of_value(name)
         if not low <= value <= high:
             bound = f"at least {low:g}" if value < low else f"at most {high:g}"
-            yield Alarm(name, f"{in_words(name, night)} is {value:.4g}, where it has to be {bound}", "")
+            yield Alarm(name, f"{in_words(name, night)} is {value:.4g}, {bound} is allowed", "")
 
 
 def _distance_alarms(night: Night, compared: NightComparison, reference: Reference, limits: Limits) -> Iterator[Alarm]:
@@ -214,7 +213,7 @@ def _distance_text(name: str, night: Night, distance: Distance, reference: Refer
         found, of_all = f"{share + distance.size:.1%}", f"{night.values[name]:.1%}"
         if found != of_all:  # the page shows the share of all images
             found = f"{of_all}; with one image of each lesion it is {found}"
-        return f"{in_words(name, night)} is {found}, in {where} {share:.1%}; they may differ by {limit:.1%}"
+        return f"{in_words(name, night)} is {found}, in {where} {share:.1%}; a difference of {limit:.1%} is allowed"
     return f"{in_words(name, night)} is at a distance of {distance.size:.2f} from {where}; {limit:.2f} is allowed"
 
 

@@ -25,7 +25,7 @@ from lesionflow.registry.compared_model import ComparedModel, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
 
 CALIBRATION = "ece"  # of the validation part, as `DECIDING` and the sensitivity of the diagnosis not to miss
-_ROUNDING = 1e-9  # so that a loss of exactly the margin is none that exceeds it
+_ROUNDING = 1e-9  # a loss of exactly the margin passes
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Verdict:
     promote: bool
     reason: str
     gates: tuple[Gate, ...] = ()
-    warning: str = ""  # of figures that no gate asks about, as of a first champion
+    warning: str = ""  # about metrics that no gate checks, such as a first champion's
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Night:
     name: str  # of the report
     said: Mapping[str, LabelledPredictions]  # by a model's label
     trained_on: Mapping[str, str] = field(default_factory=dict)  # by model trained on these images: the warning
-    untold: Mapping[str, str] = field(default_factory=dict)  # by model for which that is unknown: why
+    unknown: Mapping[str, str] = field(default_factory=dict)  # by model for which that is unknown: why
 
 
 def decide(
@@ -67,7 +67,7 @@ def decide(
 ) -> Verdict:
     """Decide whether the challenger replaces the champion: it must pass all gates.
 
-    Only what both say of the same validation images is compared. Against no champion, and with real data against a
+    Their predictions for the same validation images are compared. Without a champion, and with real data against a
     champion of demo data, the gates that compare are passed.
 
     Parameters
@@ -98,9 +98,9 @@ def _compared(
     challenger: ComparedModel, champion: ComparedModel | None, config: PromotionConfig, night: Night | None
 ) -> tuple[Gate, ...]:
     if champion is None:
-        return _open("no champion yet", challenger)
+        return _passed("no champion yet", challenger)
     if champion.card.demo and not challenger.card.demo:
-        return _open(f"real data outranks demo data, on which {champion.label} was trained", challenger)
+        return _passed(f"real data outranks demo data, on which {champion.label} was trained", challenger)
     if challenger.card.demo and not champion.card.demo:
         return (Gate("data", False, f"demo data does not outrank real data, on which {champion.label} was trained"),)
     new, old, where = challenger.validation, champion.validation, "validation"
@@ -118,7 +118,7 @@ def _compared(
     try:
         asked = [name for name in (DECIDING, sensitivity_not_to_miss(challenger.card.labels)) if name]
         differences = compare(new, old, asked)
-    except DataError as error:  # the same digest with other images: the card was written by hand
+    except DataError as error:  # the same digest, but other images: a card written by hand
         return (Gate("data", False, f"not comparable: {error}"),)
     return (
         Gate(
@@ -126,10 +126,10 @@ def _compared(
             True,
             f"same data and split as {champion.label}"
             if night is None
-            else "; ".join([f"{counted(len(new), 'image')} of {where}", *night.untold.values()]),
+            else "; ".join([f"{counted(len(new), 'image')} of {where}", *night.unknown.values()]),
         ),
         _better(differences, (new, old), champion, config.probability, where),
-        *_no_worse_at_what_must_not_be_missed(differences, champion, config.melanoma_margin, where),
+        *_not_worse_at_not_to_miss(differences, champion, config.melanoma_margin, where),
     )
 
 
@@ -138,7 +138,7 @@ def _as_of(said: LabelledPredictions, labels: LabelSet) -> LabelledPredictions:
     return dataclasses.replace(said, label_set=labels) if said.label_set.names == labels.names else said
 
 
-def _open(why: str, challenger: ComparedModel) -> tuple[Gate, ...]:
+def _passed(why: str, challenger: ComparedModel) -> tuple[Gate, ...]:
     """The comparing gates, if there is nothing to compare with."""
     metrics, labels = challenger.card.metrics["validation"], challenger.card.labels
     named = {"balanced accuracy": metrics.get(DECIDING)}
@@ -163,21 +163,21 @@ def _better(
         passed,
         f"{'better' if passed else 'not shown to be better'} than {champion.label}: {where} balanced accuracy "
         f"{new:.4f} against {old:.4f}, difference {_range(found)}, better with a probability of "
-        f"{found.probability_better:.4f} where {probability:g} is asked",
+        f"{found.probability_better:.4f}, at least {probability:g} is required",
         found.probability_better,
         probability,
     )
 
 
 def _gate_not_to_miss(labels: LabelSet) -> str:
-    """What the gate is called that asks for the sensitivity of the diagnosis not to miss: `melanoma sensitivity`."""
+    """The name of the gate for the diagnosis not to miss, such as `melanoma sensitivity`."""
     return f"{short_full_name(labels, labels.not_to_miss)} sensitivity"
 
 
-def _no_worse_at_what_must_not_be_missed(
+def _not_worse_at_not_to_miss(
     differences: dict[str, Difference], champion: ComparedModel, margin: float, where: str
 ) -> tuple[Gate, ...]:
-    """The gate of the diagnosis not to miss; none where the label set names no such one."""
+    """The gate for the diagnosis not to miss; none if the label set has no such diagnosis."""
     labels = champion.card.labels
     if not labels.not_to_miss:
         return ()
@@ -189,7 +189,7 @@ def _no_worse_at_what_must_not_be_missed(
         return (Gate(name, False, lacking, None, -margin),)
     passed = found.value >= -margin - _ROUNDING
     told = f"{where} {name} differs from that of {champion.label} by {_range(found)}"
-    return (Gate(name, passed, f"{told} where {-margin:g} is allowed", found.value, -margin),)
+    return (Gate(name, passed, f"{told}, at least {-margin:g} is required", found.value, -margin),)
 
 
 def _calibrated(challenger: ComparedModel, config: PromotionConfig) -> Gate:
@@ -198,10 +198,10 @@ def _calibrated(challenger: ComparedModel, config: PromotionConfig) -> Gate:
         return Gate("calibration", False, f"the card of {challenger.label} states no ECE of the validation part")
     chance = 0.0 if challenger.validation is None else ece_by_chance(challenger.validation.probabilities)
     limit = max(config.ece_ceiling, chance)
-    told = f"validation ECE {found.value:.4f} where at most {limit:.4f} is asked"
+    told = f"validation ECE {found.value:.4f}, at most {limit:.4f} is allowed"
     if chance > config.ece_ceiling:
         images = counted(len(challenger.validation or ()), "image")
-        told += f", which chance alone gives a perfectly calibrated model on {images}"
+        told += f", what a perfectly calibrated model gets by chance on {images}"
     return Gate("calibration", found.value <= limit, told, found.value, limit)
 
 
@@ -214,7 +214,7 @@ def _stable(challenger: ComparedModel, config: PromotionConfig) -> tuple[Gate, .
     if found is None:
         told = f"the card of {challenger.label} states no stability; train it with this version of lesionflow"
         return (Gate("stability", False, told, None, limit),)
-    told = f"the harmless change that moves most moves {found.value:.4f} of the calls where at most {limit:g} is asked"
+    told = f"the harmless change with most effect alters {found.value:.4f} of the calls, at most {limit:g} is allowed"
     return (Gate("stability", found.value <= limit, told, found.value, limit),)
 
 

@@ -40,7 +40,7 @@ def test_a_refused_promotion_exits_with_one_and_says_why_and_how_to_force_it(con
     assert "FAILED  calibration           0.3500, limit 0.0500" in result.stdout
     assert "passed  balanced accuracy" in result.stdout
     message = error_line(result)
-    assert "validation ECE 0.3500 where at most 0.0500 is asked" in message and "better than" not in message
+    assert "validation ECE 0.3500, at most 0.0500 is allowed" in message and "better than" not in message
     assert f"lesionflow promote {NAME} 4 --force --reason WHY" in message
     assert invoke("promote", NAME, "4", "--ece-ceiling", "0.4").exit_code == 0
     assert find_champion(NAME) == find_version(NAME, 4)

@@ -29,7 +29,7 @@ def test_a_better_calibrated_model_passes_every_gate_and_the_reason_has_the_figu
         "data", "balanced accuracy", "melanoma sensitivity", "calibration",
     ]  # fmt: skip
     assert "0.7500 against 0.6000" in decision.reason and "same data and split as lesions/1" in decision.reason
-    assert "validation ECE 0.0000 where at most 0.0500 is asked" in decision.reason
+    assert "validation ECE 0.0000, at most 0.0500 is allowed" in decision.reason
 
 
 def test_a_first_champion_that_is_hardly_better_than_drawing_lots_is_told() -> None:
@@ -45,9 +45,7 @@ def test_each_gate_fails_alone() -> None:
     assert failed(worse_at_melanomas) == ["melanoma sensitivity"]
     assert "melanoma sensitivity differs from that of lesions/1 by -0.1000" in worse_at_melanomas.reason
     too_sure = decide(contender(answers(0.75, confidence=0.95)), CHAMPION)
-    assert (
-        failed(too_sure) == ["calibration"] and "validation ECE 0.2000 where at most 0.0500 is asked" in too_sure.reason
-    )
+    assert failed(too_sure) == ["calibration"] and "validation ECE 0.2000, at most 0.0500 is allowed" in too_sure.reason
     for changes in ({"split_digest": "another"}, {"data_digest": "another"}):
         assert failed(decide(contender(answers(0.9), **changes), CHAMPION)) == ["data"]
 
@@ -119,7 +117,7 @@ def test_on_few_images_chance_is_allowed_for_and_said() -> None:
     decision = decide(contender(few), None)
     gate = decision.gates[-1]
     assert gate.limit is not None and gate.limit > 0.05
-    assert "which chance alone gives a perfectly calibrated model on 21 images" in gate.reason
+    assert "what a perfectly calibrated model gets by chance on 21 images" in gate.reason
     assert decision.promote and gate.figure is not None and 0.05 < gate.figure <= gate.limit
     assert not decide(contender(answers(0.6, confidence=0.75)), None).promote
 
@@ -136,9 +134,7 @@ def test_stability_is_a_gate_where_it_is_asked_for() -> None:
     assert "stability" not in [gate.name for gate in asked(None, stability=moved).gates]
     assert asked(0.08, stability=moved).promote
     refused = asked(0.04, stability=moved)
-    assert (
-        failed(refused) == ["stability"] and "moves 0.0800 of the calls where at most 0.04 is asked" in refused.reason
-    )
+    assert failed(refused) == ["stability"] and "alters 0.0800 of the calls, at most 0.04 is allowed" in refused.reason
     assert "states no stability" in asked(0.5).reason
     with pytest.raises(UsageError, match="--stability-ceiling"):
         PromotionConfig(stability_ceiling=1.5)
