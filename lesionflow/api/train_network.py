@@ -244,10 +244,6 @@ def cross_validate(config: TrainingConfig, run_id: str, material: Material) -> C
         The active run; folds that it finished before an interruption are read from it.
     material : Material
 
-    Returns
-    -------
-    CrossValidated
-
     Raises
     ------
     DataError

@@ -388,10 +388,6 @@ def measure(predictions: LabelledPredictions, *, resamples: int = 2000, seed: in
     seed : int
         Of the draws.
 
-    Returns
-    -------
-    dict of str to Estimate
-
     Raises
     ------
     DataError

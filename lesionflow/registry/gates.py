@@ -78,10 +78,6 @@ def decide(
         The limits of the gates.
     night : Night, optional
         Images that both have scored, compared in place of validation, so that models of different data can be.
-
-    Returns
-    -------
-    Verdict
     """
     gates = (
         *_compared(challenger, champion, config, night),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import itertools
 import json
 import os
 import re
@@ -329,15 +330,10 @@ def _first_difference(before: Location, now: Path) -> str:
         open(copy, "rb") as old,
         open(now, "rb") as new,
     ):
-        number = 0
-        while True:
-            number += 1
-            then, this = old.readline(), new.readline()
+        for number, (then, this) in enumerate(itertools.zip_longest(old, new), start=1):
             if then != this:
                 names = [ascii(json.loads(line)[0]) if line else "nothing" for line in (then, this)]
                 return f"list of images (image {number}: {names[0]} then, {names[1]} now)"
-            if not then:
-                break
     return "list of images"
 
 

@@ -45,10 +45,6 @@ def draw_sample(rows: Callable[[], Iterable[Row]], count: int, by: str, seed: in
         probabilities; `BY_BOTH`: with the mean of both chances.
     seed
         The same seed draws the same images of the same report.
-
-    Returns
-    -------
-    ReviewSample
     """
     scored = (row for row in rows() if row.prediction is not None)
     entropies = np.fromiter((_entropy(row.prediction.probabilities) for row in scored if row.prediction), np.float64)

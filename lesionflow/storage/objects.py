@@ -180,29 +180,28 @@ def _pages(folder: Url, recursive: bool) -> Iterator[str]:
     if not recursive:
         asked["Delimiter"] = "/"
     fetch, fetch_folders = functools.partial(_fetch, folder, asked), functools.partial(_fetch_folders, folder, asked)
-    keys = keys_in_order(folder.prefix, fetch, fetch_folders) if recursive else _one_by_one(folder, asked)
+    if recursive:
+        keys = keys_in_order(folder.prefix, fetch, fetch_folders)
+    else:
+        keys = (key for page, _ in _following_pages(folder, asked) for key in page)
     # Without objects that stand for empty folders.
     return (f"{folder.store}/{key}" for key in keys if not key.endswith("/"))
 
 
-def _one_by_one(folder: Url, asked: dict[str, Any]) -> Iterator[str]:
-    while True:
+def _following_pages(folder: Url, asked: dict[str, Any]) -> Iterator[tuple[list[str], bool]]:
+    """The keys of each page, and whether there are more."""
+    more = True
+    while more:
         page = _whatever_comes(folder, functools.partial(_page, folder, asked))
-        yield from (entry["Key"] for entry in page.get("Contents", ()))
-        if not page.get("IsTruncated"):
-            return
-        asked = asked | {"ContinuationToken": page["NextContinuationToken"]}
+        more = bool(page.get("IsTruncated"))
+        yield [entry["Key"] for entry in page.get("Contents", ())], more
+        asked = asked | {"ContinuationToken": page.get("NextContinuationToken")}
 
 
 def _fetch(folder: Url, asked: dict[str, Any], after: str) -> tuple[list[str], bool]:
     """The page behind a key, and whether there are more."""
-    asked = asked | ({"StartAfter": after} if after else {})
-    while True:
-        page = _whatever_comes(folder, functools.partial(_page, folder, asked))
-        keys, more = [entry["Key"] for entry in page.get("Contents", ())], bool(page.get("IsTruncated"))
-        if keys or not more:
-            return keys, more
-        asked = asked | {"ContinuationToken": page["NextContinuationToken"]}
+    pages = _following_pages(folder, asked | ({"StartAfter": after} if after else {}))
+    return next((keys, more) for keys, more in pages if keys or not more)
 
 
 def _fetch_folders(folder: Url, asked: dict[str, Any], within: str, after: str) -> tuple[list[str], bool]:
