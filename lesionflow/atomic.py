@@ -239,16 +239,10 @@ def atomic_write_bytes(file: Location, content: bytes, overwrite: bool = True) -
 
         objects.write(file, content, overwrite)
         return
-    partial = file.with_name(f"{file.name}.partial-{unique_suffix()}")
-    try:
-        with open(partial, "wb") as stream:
+    with partial_file(file) as partial:
+        with _on_disk(partial) as stream:
             stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
         put_in_place(partial, file, overwrite)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def name_new(partial: Path, out: Path) -> None:

@@ -43,11 +43,9 @@ from lesionflow.storage import objects
 from lesionflow.storage.location import Location, Url
 
 JOB_FORMAT = 4
-_PARTIAL = r"(\.partial(-\w+)?)?"  # of what a killed process was writing
 _RECORD = re.compile(r"part-(\d+)-of-(\d+)\.json")
-_OUR_FILES = re.compile(
-    rf"(job\.json|\.?manifest(-\w+)?\.jsonl|shard-\d{{8}}\.jsonl|part-\d+-of-\d+\.json){_PARTIAL}"
-    r"|\.?report(\.partial-\w+)?"
+_OUR_FILES = re.compile(  # also those that a killed process was writing
+    r"\.?(job\.json|manifest(-\w+)?\.jsonl|shard-\d{8}\.jsonl|part-\d+-of-\d+\.json|report)(\.partial(-\w+)?)?"
 )
 _OUR_LOCKS = re.compile(rf"{LOCK_FILE}(-\d+-of-\d+)?")
 
