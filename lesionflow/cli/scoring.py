@@ -58,11 +58,7 @@ def score(ctx: click.Context, source: str, out: str, quiet: bool, **options: Any
     from lesionflow.api.score import score
 
     summary = score(source, out, quiet=quiet, **options)
-    _warn_of_unread(summary)
-    if not quiet:
-        _print_summary(summary, out, options["group_by"], part=options["shard"])
-    if summary.counts.failures:
-        ctx.exit(SOME_IMAGES_FAILED)
+    _finish(ctx, summary, out, quiet, options["group_by"], part=options["shard"])
 
 
 @command(short_help="Merge the parts of 'score --shard I/N' into one report.")
@@ -96,22 +92,25 @@ def merge(ctx: click.Context, parts: str, out: str | None, quiet: bool, **option
         summary = merge(parts, to=out, quiet=quiet, **options)
     except KeyboardInterrupt as stopped:
         raise type(stopped)("stopped; what the parts have done is kept") from stopped
-    _warn_of_unread(summary)
+    _finish(ctx, summary, out or parts, quiet, options["group_by"])
+
+
+def _finish(
+    ctx: click.Context, summary: Summary, out: str, quiet: bool, group_by: str | None, part: str | None = None
+) -> None:
+    """Print the result and end with its exit code; images without a row of their own are named with --quiet, too."""
+    failures = summary.counts.failures
+    if summary.unread:
+        words = ", ".join(f"{count} {reason}" for reason, count in sorted(failures.items()))
+        failed = counted(len(summary.unread), "image")
+        warn([f"{failed} of these groups could not be read ({words}): {ascii(first_few(summary.unread))[1:-1]}"])
     if not quiet:
-        _print_summary(summary, out or parts, options["group_by"])
-    if summary.counts.failures:
+        _print_summary(summary, out, group_by, part)
+    if failures:
         ctx.exit(SOME_IMAGES_FAILED)
 
 
-def _warn_of_unread(summary: Summary) -> None:
-    """Say which images no row tells of: with --quiet too, since it changes how the report is to be read."""
-    if summary.unread:
-        words = ", ".join(f"{count} {reason}" for reason, count in sorted(summary.counts.failures.items()))
-        failed = counted(len(summary.unread), "image")
-        warn([f"{failed} of these groups could not be read ({words}): {ascii(first_few(summary.unread))[1:-1]}"])
-
-
-def _print_summary(summary: Summary, out: str, group_by: str | None, part: str | None = None) -> None:
+def _print_summary(summary: Summary, out: str, group_by: str | None, part: str | None) -> None:
     """Print the result of the run, to standard error if the report went to standard output."""
     say = functools.partial(click.echo, err=summary.report is None)
     total, counts = summary.scored + summary.failed, summary.counts
