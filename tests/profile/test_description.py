@@ -196,10 +196,11 @@ def test_a_set_of_nothing_but_copies_ends_early_and_says_so(tmp_path: Path, monk
 def test_of_very_many_images_only_the_same_bytes_are_compared_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images = read(tmp_path / "set")
+    read(tmp_path / "set")  # makes it
     shutil.copy(tmp_path / "set" / "I1.png", tmp_path / "set" / "I2.png")
     with Image.open(tmp_path / "set" / "I1.png") as image:  # the same pixels in other bytes
         image.save(tmp_path / "set" / "I3.png", compress_level=0)
+    images = read(tmp_path / "set")
     assert {copy.kind for copy in describe_images(images, None).copies} >= {SAME_BYTES, SAME_PIXELS}
     for module in (copies_module, describe_module):
         monkeypatch.setattr(module, "MAXIMUM_IMAGES", 5)
