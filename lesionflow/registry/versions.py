@@ -367,8 +367,8 @@ def what_there_is(name: str) -> str:
         models = sorted(model.name for model in client.search_registered_models(max_results=200))
         if name in models:  # as after all were deleted
             return "; that model has no versions; 'lesionflow train' or 'lesionflow register' makes one"
-        told = f"there are {first_few(models, 5)}" if models else "there is none"
-        return f"; the registry has no model of that name; {told}{did_you_mean(name, models)}"
+        told = f"has no model of that name; there are {first_few(models, 5)}" if models else "is empty"
+        return f"; the registry {told}{did_you_mean(name, models)}"
     return ""
 
 

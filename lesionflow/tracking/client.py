@@ -126,6 +126,7 @@ def registry_errors(doing: str, address: str | None = None) -> Iterator[None]:
         mlflow.MlflowException,
         requests.RequestException,
         sqlalchemy.exc.SQLAlchemyError,
+        sqlite3.Error,
         OSError,
         ImportError,  # a database whose driver is not installed
     ) as error:
@@ -225,6 +226,12 @@ def _explain_database(error: BaseException) -> str:
             "the database is locked by another process; wait for it to finish and try again (for several users at "
             "once, run 'mlflow server' or use PostgreSQL)"
         )
+    if "readonly database" in text:
+        return "the database cannot be written; give its file and its folder write permission, or name another store"
+    if "unable to open database file" in text:
+        return "the database cannot be opened, or its folder takes no new file; check the address and the permissions"
+    if "database or disk is full" in text:
+        return "the disk is full; make room and try again"
     if isinstance(error, ImportError) and getattr(error, "name", None) in ("psycopg", "psycopg2", "MySQLdb", "pymysql"):
         return f"the database driver {error.name} is missing; pip install 'lesionflow[server]' (PostgreSQL)"
     return ""

@@ -174,10 +174,11 @@ def connect(
     _variables.update(set_variables())
     current = str(mlflow.get_tracking_uri())
     asked = tracking_uri or _without_escapes(_original(current))
-    # Schema migrations and the like are not output of ours; importing MLflow sets its level.
-    for name in ("mlflow", "alembic"):
+    # Schema migrations and the like are not output of ours; importing MLflow sets its level. What it logs of a database
+    # with a traceback, it raises as well.
+    for name, level in ("mlflow", "WARNING"), ("alembic", "WARNING"), ("mlflow.store.db.utils", "CRITICAL"):
         _levels.setdefault(name, logging.getLogger(name).level)
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(level)
     address = _without_credentials(asked)
     literal = Path(address.removeprefix("sqlite:///")).parent  # MLflow makes this folder, escapes and all
     unwanted = "%" in address and sqlite_file(address) is not None and not literal.exists()
@@ -350,7 +351,20 @@ def prepare(address: str, *, writes: bool, creates: bool = True, migrate: bool =
         if file is None:
             raise RegistryError(f"{shown_address(address)}: {explain_older(schema, address)}")
         return _migrated_copy(file)
+    if writes and file is not None:
+        _check_writable(file, address)
     return address
+
+
+def _check_writable(file: Path, address: str) -> None:
+    """Raise `RegistryError` before any work for a database that is read-only."""
+    with (
+        registry_errors("writing to the tracking store", address),
+        contextlib.closing(sqlite3.connect(file, timeout=20, isolation_level=None)) as database,
+    ):
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("CREATE TABLE lesionflow_was_here (x)")  # writes the journal, too
+        database.execute("ROLLBACK")
 
 
 def explain_newer(schema: Schema) -> str:
@@ -461,7 +475,7 @@ def back_up(file: Path, why: str) -> Path:
     now = datetime.datetime.now(datetime.UTC)
     copy = file.with_name(f"{file.stem}.before-{why}-{now:%Y%m%dT%H%M%S}{file.suffix}")
     with (
-        registry_errors(f"backing {file} up"),
+        registry_errors(f"backing {file} up", sqlite_address(file)),
         contextlib.closing(sqlite3.connect(file)) as source,
         contextlib.closing(sqlite3.connect(copy)) as target,
     ):
@@ -545,7 +559,7 @@ def move_addresses(old: Path, new: Path, address: str) -> tuple[int, Path]:
         raise MissingError(f"{new}: no such folder; move the artifacts there first")
     changes, known = [], set()
     with (
-        registry_errors(f"rewriting {file}"),
+        registry_errors(f"rewriting {file}", address),
         contextlib.closing(sqlite3.connect(file, timeout=20, isolation_level=None)) as database,
     ):
         database.execute("BEGIN IMMEDIATE")  # locks out other writers until the end

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +29,7 @@ from lesionflow.tracking.tracking_store import (
 )
 from tests.conftest import error_line, invoke, working_in
 from tests.contenders import NAME
+from tests.scoring.test_score import bound_by_permissions
 from tests.tracking.first_touch import touch
 
 OLDER = "75868b020152"  # the revision before the one of MLflow 3.17
@@ -245,6 +248,27 @@ def test_runs_of_the_caller_are_parents_and_its_experiment_is_honoured(
 def test_a_locked_database_is_said_to_be_locked(contenders: Path) -> None:
     with pytest.raises(RegistryError, match="locked by another process; wait"), registry_errors("writing"):
         raise mlflow.MlflowException("(sqlite3.OperationalError) database is locked")
+
+
+def test_a_store_that_cannot_be_written_is_said_before_any_work_in_one_line(contenders: Path) -> None:
+    before = (contenders / "mlflow.db").read_bytes()
+    environment = os.environ | {"PYTHONPATH": str(Path(lesionflow.__file__).parents[1])}
+    command = bound_by_permissions([sys.executable, "-m", "lesionflow"])
+    read, write = "history", "rollback"
+    for path, mode in (contenders / "mlflow.db", 0o444), (contenders, 0o555):
+        usual = path.stat().st_mode
+        path.chmod(mode)
+        try:
+            for name in read, write:
+                done = subprocess.run([*command, name, NAME], capture_output=True, text=True, env=environment)
+                (line,) = done.stderr.strip().splitlines()
+                assert done.returncode == 1 and ("the tracking store failed at" in line) is (name == write), line
+                assert ("cannot be" in line and "permission" in line) is (name == write), line
+        finally:
+            path.chmod(usual)
+    assert (contenders / "mlflow.db").read_bytes() == before
+    prepare(f"sqlite:///{contenders / 'mlflow.db'}", writes=True)
+    assert (contenders / "mlflow.db").read_bytes() == before
 
 
 def test_another_writer_that_came_between_is_met_by_a_second_try() -> None:
