@@ -1,10 +1,11 @@
-"""The page of `lesionflow web` in headless Chromium against `lesionflow score`, on the same files, both on one core.
+"""The page of `lesionflow web` in headless Chromium against `lesionflow score`, on the same files, all on one core.
 
 CPU seconds an image, of the browser with all its processes once it is warm, and of the scoring process less its start.
 Also the start of the page until its model has answered once, the page's memory over many images, and how its answers
-differ. Needs `chromium` with its driver and `pip install -e ".[dev]"`.
+differ; with LiteRT and with ONNX Runtime Web. Needs `chromium` with its driver and `pip install -e ".[dev]"`.
 
-    python benchmarks/web_rate.py [--model BUNDLE] [--images 400] [--folder IMAGES] [--runtime ARCHIVE]
+    python benchmarks/web_rate.py [--model BUNDLE] [--images 400] [--folder IMAGES]
+        [--runtime litert,onnx] [--archives FOLDER]
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def main() -> None:
     parser.add_argument("--model", default="pretrained")
     parser.add_argument("--images", type=int, default=400)
     parser.add_argument("--folder", type=Path, help="images to take in place of drawn ones")
-    parser.add_argument("--runtime", help="npm's archive of ONNX Runtime Web")
+    parser.add_argument("--runtime", default="litert,onnx", help="of the page, several with commas between them")
+    parser.add_argument("--archives", help="folder with npm's archives of the runtimes")
     options = parser.parse_args()
     import lesionflow
 
@@ -44,25 +46,30 @@ def main() -> None:
         origin = str(images) if options.folder else make_pictures(images, options.images)
         one.mkdir()
         shutil.copy(next(file for file in sorted(images.iterdir()) if file.is_file()), one)
-        page = lesionflow.web(options.model, folder / "page", runtime=options.runtime).folder
         native, start = (
             measure(score_command(each, folder / f"{each.name}.csv", options.model)) for each in (images, one)
         )
         with open(folder / f"{images.name}.csv", newline="") as file:
             theirs = {Path(row["path"]).name: row for row in csv.DictReader(file)}
-        found = in_browser(page / "index.html", images, folder / "profile")
-    print(f"{len(theirs)} images ({origin}), {began}")
-    ours = {Path(row["path"]).name: row for row in csv.DictReader(io.StringIO(found["report"]))}
-    print_differences(ours, theirs)
-    each = (native.cpu_seconds - start.cpu_seconds) / (len(theirs) - 1)
-    print(f"  lesionflow score {1000 * each:7.1f} CPU ms an image")
+        each = (native.cpu_seconds - start.cpu_seconds) / (len(theirs) - 1)
+        print(f"{len(theirs)} images ({origin}), {began}")
+        print(f"lesionflow score {1000 * each:7.1f} CPU ms an image")
+        for runtime in options.runtime.split(","):
+            page = lesionflow.web(options.model, folder / runtime, runtime=runtime, archives=options.archives).folder
+            found = in_browser(page / "index.html", images, folder / f"profile-{runtime}")
+            print(f"the page with {runtime}:")
+            print_page(found, theirs, each)
+
+
+def print_page(found: dict[str, Any], theirs: dict[str, Any], native: float) -> None:
+    """Print a page's rate against the native CPU seconds an image, its start and memory, and how its answers differ."""
     print(
-        f"  the page         {1000 * found['each']:7.1f} CPU ms an image: {60 / found['each']:.0f} a minute and core",
-        end="",
+        f"  {1000 * found['each']:.1f} CPU ms an image: {60 / found['each']:.0f} a minute and core (goal: {A_MINUTE}), "
+        f"{native / found['each']:.2f} of the native rate (goal: {RATE:g})"
     )
-    print(f" (goal: {A_MINUTE}), {each / found['each']:.2f} of the native rate (goal: {RATE:g})")
-    print(f"the page's first answer after {min(found['starts']):.2f} s of {len(found['starts'])} (goal: {START:g})")
-    print(f"memory of the page: {found['memory'][0]:.0f} MiB after {WARM} images, {found['memory'][1]:.0f} at the end")
+    print(f"  first answer after {min(found['starts']):.2f} s of {len(found['starts'])} (goal: {START:g})")
+    print(f"  memory {found['memory'][0]:.0f} MiB after {WARM} images, {found['memory'][1]:.0f} at the end")
+    print_differences({Path(row["path"]).name: row for row in csv.DictReader(io.StringIO(found["report"]))}, theirs)
 
 
 def print_differences(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
@@ -74,7 +81,7 @@ def print_differences(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
         for name in scored for column in ours[name] if column.startswith("p_")
     )  # fmt: skip
     status = sum(ours[name]["status"] != row["status"] for name, row in theirs.items())
-    print(f"{other} calls differ, probabilities by {most:.6f} at most; {status} images fail in one of the two only")
+    print(f"  {other} calls differ, probabilities by {most:.6f} at most; {status} images fail in one of the two only")
 
 
 def in_browser(page: Path, images: Path, profile: Path) -> dict[str, Any]:

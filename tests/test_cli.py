@@ -231,7 +231,7 @@ FAILING = {
     "describe": ("nothing", "--out", "{out}"),
     "evaluate": ("pretrained", "nothing", "--out", "{out}"),
     "explain": ("nothing.jpg", "--model", "nothing", "--out", "{out}"),
-    "web": ("pretrained", "--runtime", "nothing.tgz", "--out", "{out}"),
+    "web": ("pretrained", "--archives", "nothing", "--out", "{out}"),
     "monitor": ("nothing.csv", "--out", "{out}"),
     "export": ("pretrained", "{out}", "--format", "onnx", "--data", "nothing"),
     "demo": ("{out}", "--images", "100", "--diagnoses", "nothing"),
@@ -320,7 +320,7 @@ OPTIONS_FROM_FILES = [
     ("describe", "there", "--labels", "nothing.yaml"),
     ("describe", "there", "--diagnoses", "nothing.yaml"),
     ("monitor", "nothing.csv", "--limits", "nothing.yaml"),
-    ("web", "pretrained", "--out", "page", "--runtime", "nothing.tgz"),
+    ("web", "pretrained", "--out", "page", "--archives", "nothing"),
     ("score", "there", "--out", "o.csv", "--model", "pretrained", "--also", "nothing"),
     ("explain", "there", "--out", "there/file", "--model", "pretrained"),
 ]

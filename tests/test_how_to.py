@@ -19,7 +19,7 @@ import pytest
 from lesionflow.cli import main
 from lesionflow.model.columns import report_columns
 from lesionflow.registry.versions import resolve
-from lesionflow.webapp.runtime import RUNTIME
+from lesionflow.webapp.runtime import ONNX, RUNTIMES
 from tests.conftest import invoke, without_pictures, working_in
 from tests.webapp.conftest import archive_of
 
@@ -205,11 +205,10 @@ def test_score_only_what_is_new(tmp_path: Path) -> None:
 
 def test_score_in_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    archive = archive_of(RUNTIME)
+    archives = archive_of(RUNTIMES[ONNX][0]).parent
     (commands,) = blocks("how_to/score_in_a_browser.md")
-    follow(
-        commands, tmp_path, lambda words: [*words[:1], str(EXAMPLE / "bundle"), *words[2:], "--runtime", str(archive)]
-    )
+    more = ["--runtime", ONNX, "--archives", str(archives)]
+    follow(commands, tmp_path, lambda words: [*words[:1], str(EXAMPLE / "bundle"), *words[2:], *more])
     assert (tmp_path / "page" / "index.html").is_file()
 
 

@@ -161,6 +161,7 @@ class WebOptions(TypedDict, total=False):
     """Fields of `WebConfig`."""
 
     runtime: str | None
+    archives: str | None
     overwrite: bool
 
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Unpack
 
+from rich.console import Console
+
+from lesionflow.api.export import export
 from lesionflow.api.overrides import WebOptions, configured
+from lesionflow.atomic import output_folder
 from lesionflow.defaults import DEFAULT_MODEL
+from lesionflow.errors import LesionflowError
 from lesionflow.images.discovery import cache_folder
+from lesionflow.model.card import KERAS_FILE
 from lesionflow.model.files import read_bundle
-from lesionflow.registry.versions import opened
+from lesionflow.registry.versions import SCORED, opened
+from lesionflow.runtimes.artifact import MODEL_FILES, check_installed, check_source
+from lesionflow.runtimes.config import FLOAT32
 from lesionflow.storage.location import location_text, path_here
-from lesionflow.webapp.build import Page, write_page
-from lesionflow.webapp.runtime import RUNTIME, WebConfig, fetch_package
+from lesionflow.webapp.build import WEB_FILES, Page, write_page
+from lesionflow.webapp.runtime import LITERT, ONNX, RUNTIMES, WebConfig, fetch_package
 
 
 def web(
@@ -22,6 +31,7 @@ def web(
     config: WebConfig | None = None,
     *,
     cache: Path | None = None,
+    console: Console | None = None,
     tracking_uri: str | None = None,
     **overrides: Unpack[WebOptions],
 ) -> Page:
@@ -36,7 +46,9 @@ def web(
     config : WebConfig, optional
         How to make it; keywords take precedence.
     cache : Path, optional
-        Folder in which the downloaded ONNX Runtime Web is kept.
+        Folder in which the downloaded runtime is kept.
+    console : rich.console.Console, optional
+        Where progress goes; stderr by default.
     tracking_uri : str, optional
         MLflow tracking store and registry.
 
@@ -47,12 +59,40 @@ def web(
     Raises
     ------
     LesionflowError
-        If the model does not exist, its files are altered, ONNX Runtime Web is not available, or the folder cannot be
+        If the model does not exist, its files are altered, its runtime is not available, or the folder cannot be
         written.
     """
     config = configured(WebConfig, config, overrides)
-    with opened(location_text(model, "model"), tracking_uri) as found:
+    folder = path_here(out, "out")
+    with (
+        opened(location_text(model, "model"), tracking_uri, (*SCORED, KERAS_FILE)) as found,
+        output_folder(folder, WEB_FILES, config.overwrite),
+    ):
         card, graph = read_bundle(found.folder)
-    runtime = None if config.runtime is None else path_here(config.runtime, "--runtime")
-    archive = fetch_package(RUNTIME, cache_folder(cache), runtime)
-    return write_page(path_here(out, "out"), found.label, card, graph, archive, overwrite=config.overwrite)
+        runtime, network, reason = config.runtime or ONNX, graph, ""
+        if config.runtime != ONNX:
+            try:
+                check_installed(LITERT, FLOAT32)
+                check_source(found.folder, card, LITERT)
+                archives = _archives(LITERT, config, cache)
+                runtime, network = LITERT, _litert_file(found.folder, console)
+            except LesionflowError as error:
+                if config.runtime == LITERT:
+                    raise
+                reason = str(error)
+        if runtime == ONNX:
+            archives = _archives(ONNX, config, cache)
+        size = write_page(folder, found.label, card, runtime, network, archives, overwrite=config.overwrite)
+    return Page(folder, WEB_FILES, size, runtime, reason)
+
+
+def _archives(runtime: str, config: WebConfig, cache: Path | None) -> list[bytes]:
+    given = None if config.archives is None else path_here(config.archives, "--archives")
+    return [fetch_package(package, cache_folder(cache), given) for package in RUNTIMES[runtime]]
+
+
+def _litert_file(bundle: Path, console: Console | None) -> bytes:
+    """A bundle as LiteRT's file, compared with the bundle on drawn images."""
+    with tempfile.TemporaryDirectory(prefix="lesionflow-web-") as folder:
+        made = export(bundle, Path(folder) / "litert", format=LITERT, console=console)
+        return (made.folder / MODEL_FILES[LITERT]).read_bytes()

@@ -46,7 +46,7 @@ def check_installed(format: str, precision: str) -> None:
     for package in packages:
         if importlib.util.find_spec(package) is None:
             name = package.replace("_", "-")
-            raise MissingError(f"--format {format} needs {name}: pip install 'lesionflow[{format}]'")
+            raise MissingError(f"{format} needs {name}: pip install 'lesionflow[{format}]'")
 
 
 def check_source(bundle: Path, card: Card, format: str) -> None:
@@ -58,8 +58,8 @@ def check_source(bundle: Path, card: Card, format: str) -> None:
     readable = card.network in NETWORKS and card.network != "cnn"
     if format in _BACKENDS and not readable and not (bundle / KERAS_FILE).is_file():
         raise BundleError(
-            f"--format {format} needs {KERAS_FILE}, which {card.label} does not have, and the weights of a "
-            f"{card.network} are not read from its graph; use a bundle with the file, or --format {ONNX} or {OPENVINO}"
+            f"{format} needs {KERAS_FILE}, which {card.label} does not have, and the weights of a {card.network} are "
+            f"not read from its graph; use a bundle with the file, or {ONNX}"
         )
 
 
@@ -122,7 +122,7 @@ def _write_with_keras(bundle: Path, file: Path, format: str, precision: str, sam
         )  # fmt: skip
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BundleError(f"--format {format}: not written ({last.rpartition('BundleError: ')[2]})")
+        raise BundleError(f"{format}: not written ({last.rpartition('BundleError: ')[2]})")
 
 
 def _write_openvino(graph: bytes, file: Path, precision: str, samples: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""A static page that scores images in a browser: a bundle, ONNX Runtime Web, and our own scripts, in one folder.
+"""A static page that scores images in a browser: a model, a runtime, and our own scripts, in one folder.
 
 Everything is in scripts, since a page that is opened from a disk may read nothing else: no file by itself, no module,
 and a worker only from text that the page has.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import importlib.metadata
 import json
 import tempfile
 from dataclasses import dataclass
@@ -16,13 +17,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from lesionflow.atomic import output_folder, write_together
+from lesionflow.atomic import write_together
 from lesionflow.errors import BundleError, ReportError
 from lesionflow.model.card import SINGLE, Card
 from lesionflow.model.columns import report_columns
 from lesionflow.model.decision import prior_of_call
 from lesionflow.version import __version__
-from lesionflow.webapp.runtime import RUNTIME, read_members
+from lesionflow.webapp.runtime import LITERT, ONNX, RUNTIMES, read_members
 
 GZIP_LEVEL = 6  # 9 takes ten seconds for one percent
 PAGE_FOLDER = "page"  # the folder of our own files
@@ -36,14 +37,16 @@ WORKER_FILES = (
     "decide.js", "occlusion.js", "worker.js",
 )  # fmt: skip
 SERVICE_WORKER, MANIFEST = "service-worker.js", "manifest.webmanifest"
-LICENCES = ("LICENSE", "ThirdPartyNotices.txt")  # ONNX Runtime's, which its Python package carries
-LOADER, WASM, API = (
-    f"dist/{name}" for name in ("ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm", "ort.wasm.min.js")
+LICENCE = "runtime-LICENSE.txt"
+WEB_FILES = (*PAGE_FILES, WORKER, RUNTIME_FILE, MODEL, SERVICE_WORKER, MANIFEST, "README.txt", LICENCE)
+# By runtime, the Python package that carries its licence, and the names of the files.
+LICENCES = {LITERT: ("ai-edge-litert", ("LICENSE",)), ONNX: ("onnxruntime", ("LICENSE", "ThirdPartyNotices.txt"))}
+# Members of the runtimes' archives.
+ORT_API, ORT_LOADER, ORT_WASM = (
+    f"dist/{name}" for name in ("ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 )
-WEB_FILES = (
-    *PAGE_FILES, WORKER, RUNTIME_FILE, MODEL, SERVICE_WORKER, MANIFEST, "README.txt",
-    *(f"onnxruntime-{name}" for name in LICENCES),
-)  # fmt: skip
+LITERT_MODULE = "dist/index.js"  # of both packages
+LITERT_BUILDS = {"relaxed": "wasm/litert_wasm_internal", "compatible": "wasm/litert_wasm_compat_internal"}
 
 
 @dataclass(frozen=True)
@@ -53,21 +56,36 @@ class Page:
     folder: Path
     files: tuple[str, ...]
     size: int  # bytes of all files together
+    runtime: str  # that runs the network
+    reason: str = ""  # why it is not LiteRT, where that was not asked for
 
 
-def write_page(folder: Path, label: str, card: Card, graph: bytes, archive: bytes, *, overwrite: bool = False) -> Page:
-    """Write the page of a bundle.
+def write_page(
+    folder: Path,
+    label: str,
+    card: Card,
+    runtime: str,
+    network: bytes,
+    archives: list[bytes],
+    *,
+    overwrite: bool = False,
+) -> int:
+    """Write the page of a bundle, and return the size of its files in bytes.
 
     Parameters
     ----------
     folder : Path
-        Made where it is missing.
+        That exists.
     label : str
         How reports name the model.
-    card, graph : Card, bytes
-        The bundle's card, and its ONNX graph unchanged.
-    archive : bytes
-        That of `RUNTIME`, verified.
+    card : Card
+        The bundle's.
+    runtime : str
+        `LITERT` or `ONNX`.
+    network : bytes
+        For LiteRT the file that `lesionflow export` writes, for ONNX Runtime the bundle's graph.
+    archives : list of bytes
+        Those of the runtime's packages, verified.
     overwrite : bool
         Replace files of an earlier page.
 
@@ -78,22 +96,41 @@ def write_page(folder: Path, label: str, card: Card, graph: bytes, archive: byte
     BundleError
         The graph is none that ONNX Runtime reads.
     """
-    with output_folder(folder, WEB_FILES, overwrite):
-        runtime = read_members(archive, (API, LOADER, WASM))
-        written = {name: _ours(name) for name in PAGE_FILES}
-        theirs = runtime[API].decode().partition("\n//# sourceMappingURL")[0]
-        worker = [theirs, *(_ours(name).decode() for name in WORKER_FILES)]  # one text, ONNX Runtime's own before ours
-        written[WORKER] = _constant("lesionflowWorkerSource", "\n".join(worker))
-        loaded = {"loader": runtime[LOADER].decode(), "wasm": _packed(runtime[WASM])}
-        written[RUNTIME_FILE] = _constant("lesionflowRuntime", loaded)
-        bundle = {"model": model_facts(label, card), "graph": _packed(prepared(graph))}
-        written[MODEL] = _constant("lesionflowBundle", bundle)
-        written[MANIFEST] = json.dumps(_manifest(), indent=1).encode()
-        written |= _licences()
-        written["README.txt"] = _readme(label, card).encode()
-        written[SERVICE_WORKER] = _service_worker(written)
-        write_together(folder, {name: written[name] for name in WEB_FILES}, overwrite)
-    return Page(folder, WEB_FILES, sum(map(len, written.values())))
+    written = {name: _ours(name) for name in PAGE_FILES}
+    if runtime == ONNX:
+        network = prepared(network)
+    scripts, loaded = (_onnx_runtime if runtime == ONNX else _litert)(*archives)
+    worker = [*scripts, *(_ours(name).decode() for name in (f"{runtime}.js", *WORKER_FILES))]
+    written[WORKER] = _constant("lesionflowWorkerSource", "\n".join(worker))
+    written[RUNTIME_FILE] = _constant("lesionflowRuntime", loaded)
+    bundle = {"model": model_facts(label, card), "network": _packed(network)}
+    written[MODEL] = _constant("lesionflowBundle", bundle)
+    written[MANIFEST] = json.dumps(_manifest(), indent=1).encode()
+    written[LICENCE] = _licence(runtime)
+    written["README.txt"] = _readme(label, card, runtime).encode()
+    written[SERVICE_WORKER] = _service_worker(written)
+    write_together(folder, {name: written[name] for name in WEB_FILES}, overwrite)
+    return sum(map(len, written.values()))
+
+
+def _onnx_runtime(archive: bytes) -> tuple[list[str], dict[str, Any]]:
+    """Scripts that come before ours in the worker, and what `onnx.js` starts the runtime from."""
+    found = read_members(archive, (ORT_API, ORT_LOADER, ORT_WASM))
+    api = found[ORT_API].decode().partition("\n//# sourceMappingURL")[0]
+    return [api], {"loader": found[ORT_LOADER].decode(), "wasm": _packed(found[ORT_WASM])}
+
+
+def _litert(core: bytes, utils: bytes) -> tuple[list[str], dict[str, Any]]:
+    """The same for `litert.js`; each build of LiteRT has a loader and its WebAssembly."""
+    found = read_members(
+        core, (LITERT_MODULE, *(f"{file}{end}" for file in LITERT_BUILDS.values() for end in (".js", ".wasm")))
+    )
+    builds = {
+        name: {"loader": found[f"{file}.js"].decode(), "wasm": _packed(found[f"{file}.wasm"])}
+        for name, file in LITERT_BUILDS.items()
+    }
+    helper = read_members(utils, (LITERT_MODULE,))[LITERT_MODULE].decode()
+    return [], {"core": found[LITERT_MODULE].decode(), "utils": helper, "builds": builds}
 
 
 def model_facts(label: str, card: Card) -> dict[str, Any]:
@@ -157,15 +194,13 @@ def _packed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, GZIP_LEVEL, mtime=0)).decode()
 
 
-def _licences() -> dict[str, bytes]:
-    """ONNX Runtime's licence, which npm's archive lacks: that of the Python package is the same."""
-    found = {}
-    for name in LICENCES:
-        file = resources.files("onnxruntime").joinpath(name)
-        if not file.is_file():
-            raise ReportError(f"this installation of onnxruntime lacks its {name}; install it again")
-        found[f"onnxruntime-{name}"] = file.read_bytes()
-    return found
+def _licence(runtime: str) -> bytes:
+    """The runtime's licence, which npm's archives lack: that of its Python package is the same."""
+    package, names = LICENCES[runtime]
+    texts = [file.read_binary() for file in importlib.metadata.files(package) or () if file.name in names]
+    if len(texts) != len(names):
+        raise ReportError(f"this installation of {package} lacks its {' or '.join(names)}; install it again")
+    return b"\n".join(texts)
 
 
 def _manifest() -> dict[str, Any]:
@@ -182,13 +217,13 @@ def _manifest() -> dict[str, Any]:
     }
 
 
-def _readme(label: str, card: Card) -> str:
+def _readme(label: str, card: Card, runtime: str) -> str:
     licence = f"Training images: {card.licence}, which binds the use of the model.\n" if card.licence else ""
     return (
         f"{label}, as a page for browsers, made by lesionflow {__version__}. Open {INDEX}, or put the folder on any\n"
         "web server. For research. Not a medical device, not a diagnosis.\n"
-        f"{licence}ONNX Runtime Web {RUNTIME.version} ({RUNTIME.address},\n{RUNTIME.integrity})\n"
-        f"is in {WORKER} and {RUNTIME_FILE}, under the licence in onnxruntime-LICENSE.\n"
+        f"{licence}{WORKER} and {RUNTIME_FILE} contain software under the licence in {LICENCE}:\n"
+        + "".join(f"{each.address}\n{each.integrity}\n" for each in RUNTIMES[runtime])
     )
 
 

@@ -1,7 +1,4 @@
-"""ONNX Runtime Web from the npm registry: one pinned archive, known by its digest, kept in the user's cache.
-
-The options of `lesionflow web` name the version.
-"""
+"""LiteRT and ONNX Runtime Web from the npm registry: pinned archives, known by their digests, kept in a cache."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesionflow.errors import DownloadError, MissingError
-from lesionflow.options import FILES, Config, option
+from lesionflow.options import FOLDERS, Config, option
 from lesionflow.progress import logging_at
 
 REGISTRY = "https://registry.npmjs.org"
@@ -37,20 +34,37 @@ class Package:
 
     @property
     def file(self) -> str:
-        """The name of its archive."""
-        return f"{self.name}-{self.version}.tgz"
+        """The name of its archive, as `npm pack` writes it."""
+        return f"{self.name.removeprefix('@').replace('/', '-')}-{self.version}.tgz"
 
     @property
     def address(self) -> str:
         """Where its archive is."""
-        return f"{REGISTRY}/{self.name}/-/{self.file}"
+        return f"{REGISTRY}/{self.name}/-/{self.name.rpartition('/')[2]}-{self.version}.tgz"
 
 
-RUNTIME = Package(
-    "onnxruntime-web",
-    "1.30.0",
-    "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ==",
-)
+LITERT, ONNX = "litert", "onnx"
+RUNTIMES = {
+    LITERT: (
+        Package(
+            "@litertjs/core",
+            "2.5.3",
+            "sha512-PlGmbMOq9WitX7FO0jhbdJw9GthatsyuCQXjTt/wJZo0FLaw48q4tz8IwqgqCIkviYGr9OFDL1kCnN4nzWoyJQ==",
+        ),
+        Package(
+            "@litertjs/wasm-utils",
+            "2.5.3",
+            "sha512-4fJiw6tBQnIs+0jH/OQ16nYOiSl8/+zZnn5h2ul8aTKHi05sVqZW580Tmk78pC2kT39A9OYBVdFawteZ/sI1kQ==",
+        ),
+    ),
+    ONNX: (
+        Package(
+            "onnxruntime-web",
+            "1.30.0",
+            "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ==",
+        ),
+    ),
+}
 
 
 def fetch_package(package: Package, cache: Path, given: Path | None = None) -> bytes:
@@ -62,7 +76,7 @@ def fetch_package(package: Package, cache: Path, given: Path | None = None) -> b
     cache : Path
         A folder in which it is looked for first, and kept.
     given : Path, optional
-        The archive, or a folder that holds it: nothing is downloaded then.
+        A folder that holds the archive: nothing is downloaded then.
 
     Raises
     ------
@@ -76,7 +90,7 @@ def fetch_package(package: Package, cache: Path, given: Path | None = None) -> b
     import pooch
     import requests  # not at the top: every command would wait for it
 
-    elsewhere = f"'npm pack {package.name}@{package.version}' and name it: --runtime {package.file}"
+    elsewhere = f"'npm pack {package.name}@{package.version}' and name its folder: --archives FOLDER"
     download = pooch.HTTPDownloader(timeout=TIMEOUT)
     try:
         with logging_at(logging.WARNING, pooch.get_logger()):
@@ -111,18 +125,18 @@ def read_members(archive: bytes, names: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def _read_given(package: Package, given: Path) -> bytes:
-    file = given / package.file if given.is_dir() else given
+    file = given / package.file
     try:
         content = file.read_bytes()
     except OSError as error:
         raise MissingError(
-            f"--runtime {given}: {file.name} cannot be read ({error.strerror}); "
+            f"--archives {given}: {file.name} cannot be read ({error.strerror}); "
             f"fetch it where there is a network: npm pack {package.name}@{package.version}"
         ) from error
     algorithm, digest = package.digest.split(":")
     if hashlib.new(algorithm, content).hexdigest() != digest:
         raise MissingError(
-            f"--runtime {given}: {file.name} is not npm's archive of {package.name} {package.version} (its digest "
+            f"--archives {given}: {file.name} is not npm's archive of {package.name} {package.version} (its digest "
             f"differs); fetch it again: npm pack {package.name}@{package.version}"
         )
     return content
@@ -133,8 +147,11 @@ class WebConfig(Config):
     """How to make the page. Values out of range raise `UsageError`."""
 
     runtime: str | None = option(
-        None,
-        f"The npm archive of {RUNTIME.name} {RUNTIME.version}, or a folder that contains it, for machines without a "
-        "network.", kind=str, metavar="PATH", completes=(FILES,), unset="downloaded once, into the cache",
+        None, "What runs the network in the browser: LiteRT, twice as fast, or ONNX Runtime Web, for any bundle.",
+        kind=str, choices=(LITERT, ONNX), unset=f"{LITERT} where its extra is installed and the bundle allows it",
+    )  # fmt: skip
+    archives: str | None = option(
+        None, "A folder with the runtime's npm archives, for machines without a network.", kind=str, metavar="FOLDER",
+        completes=(FOLDERS,), unset="downloaded once, into the cache",
     )  # fmt: skip
     overwrite: bool = option(False, "Replace an earlier page in the folder.")

@@ -173,7 +173,7 @@ def test_a_bundle_that_a_format_cannot_be_made_from_is_told_before_any_work(
     bundle = write_small_bundle(tmp_path / "bundle", network=network)
     done = invoke("export", str(bundle), str(tmp_path / "out"), "--format", format, "--images", "not looked for")
     assert done.exit_code == 1 and not (tmp_path / "out").exists()
-    assert re.search("needs model.keras, which .* use a bundle with the file, or --format onnx", error_line(done))
+    assert re.search("needs model.keras, which .* use a bundle with the file, or onnx", error_line(done))
 
 
 def test_weights_of_another_networks_graph_are_not_read_back(bundle: Path, tmp_path: Path) -> None:

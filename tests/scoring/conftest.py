@@ -79,14 +79,14 @@ def write_small_bundle(folder: Path, seed: int = 0, labels: LabelSet = HAM10000,
     return folder
 
 
-def write_deciding_bundle(folder: Path, images: Path) -> Path:
+def write_deciding_bundle(folder: Path, images: Path, write: Callable[..., Path] = write_small_bundle) -> Path:
     """Write the small bundle calibrated so that it calls images of a folder different things, also with `--tta`.
 
-    About half of them are malignant, some are referred as uncertain and some as unfamiliar.
+    About half of them are malignant, some are referred as uncertain and some as unfamiliar. write: what writes it.
     """
     pixels = np.stack([decode(file, SIDE, SIDE) for file in sorted(images.iterdir())])
     neutral = {SINGLE: Calibration(), AVERAGED: Calibration()}
-    write_small_bundle(folder, prior=PRIOR, calibrations=neutral)
+    write(folder, prior=PRIOR, calibrations=neutral)
     card, calibrations = read_card(folder), {}
     for mode in neutral:
         logits, distances = load_predictor(folder, averaged=mode == AVERAGED).measure(pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import http.server
 import io
@@ -14,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -23,13 +24,14 @@ from PIL import Image
 from lesionflow.errors import DownloadError
 from lesionflow.images.colour import named_profile
 from lesionflow.images.discovery import cache_folder
+from lesionflow.model.card import KERAS_FILE, ONNX_FILE, read_card, sha256, write_card
 from lesionflow.webapp.build import PAGE_FOLDER
-from lesionflow.webapp.runtime import RUNTIME, Package, fetch_package
+from lesionflow.webapp.runtime import RUNTIMES, Package, fetch_package
 from tests.browser import BROWSER, DRIVER, REQUIRED, browser
 from tests.conftest import invoke
 from tests.images.test_colour import bmp_with_profile, exif_of
 from tests.images.test_pillow_formats import with_property
-from tests.scoring.conftest import draw_images, write_deciding_bundle
+from tests.scoring.conftest import SIDE, draw_images, write_deciding_bundle, write_small_bundle
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -58,23 +60,54 @@ def archive_of(package: Package) -> Path:
 
 
 @pytest.fixture(scope="session")
-def archive() -> Path:
-    """npm's archive of ONNX Runtime Web."""
-    return archive_of(RUNTIME)
+def archives() -> Path:
+    """A folder with npm's archives of both runtimes."""
+    (folder,) = {archive_of(package).parent for packages in RUNTIMES.values() for package in packages}
+    return folder
+
+
+def write_keras_bundle(folder: Path, **fields: Any) -> Path:
+    """Write the small bundle with its Keras file, which LiteRT's is made from, and a distance as training adds it."""
+    import keras
+    import onnx
+
+    from lesionflow.training.export.ood_distance import add_distance
+
+    graph = write_small_bundle(folder, **fields) / ONNX_FILE
+    model = onnx.load(graph)
+    kernel, dense, bias = map(onnx.numpy_helper.to_array, model.graph.initializer)
+    del model.graph.node[-1], model.graph.output[-1]
+    onnx.save(model, graph)
+    noise, labels = np.random.default_rng(0).integers(0, 256, (28, SIDE, SIDE, 3), np.uint8), np.arange(28) % len(bias)
+    add_distance(graph, noise, labels, np.arange(28))
+    image = keras.Input((SIDE, SIDE, 3))
+    maps = keras.layers.Conv2D(8, 5, padding="same", activation="relu", use_bias=False)(image)
+    network = keras.Model(image, keras.layers.Dense(len(bias))(keras.layers.GlobalAveragePooling2D()(maps)))
+    network.set_weights([kernel.transpose(2, 3, 1, 0), dense, bias])
+    network.save(folder / KERAS_FILE)
+    digests = {name: sha256((folder / name).read_bytes()) for name in (ONNX_FILE, KERAS_FILE)}
+    write_card(folder, dataclasses.replace(read_card(folder), digests=digests))
+    return folder
 
 
 @pytest.fixture(scope="session")
 def web_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small bundle that calls drawn images different things."""
     folder = tmp_path_factory.mktemp("webapp")
-    return write_deciding_bundle(folder / "bundle", draw_images(folder / "images", 30))
+    return write_deciding_bundle(folder / "bundle", draw_images(folder / "images", 30), write_keras_bundle)
+
+
+@pytest.fixture(scope="session", params=RUNTIMES)
+def runtime(request: pytest.FixtureRequest) -> str:
+    """What runs the network on the page; tests of the page are done with each."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def page(web_bundle: Path, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(runtime: str, web_bundle: Path, archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of that bundle, for tests that only read it."""
     folder = tmp_path_factory.mktemp("page") / "web"
-    result = invoke("web", str(web_bundle), "--out", str(folder), "--runtime", str(archive))
+    result = invoke("web", str(web_bundle), "--out", str(folder), "--runtime", runtime, "--archives", str(archives))
     assert result.exit_code == 0, result.output
     return folder
 

@@ -25,7 +25,8 @@ def test_calls_and_marks_are_those_of_python(blank: Chrome, web_bundle: Path, st
     card = dataclasses.replace(card, prior=prior, calibrations={"single": calibration})
     logits, distances = random.normal(size=(60, len(prior))), random.uniform(0, 3, 60)
     program = (
-        scripts("decide.js") + "return arguments[0].map((each, i) => decide(each, arguments[1][i], arguments[2]));"
+        scripts("decide.js") + "const [all, distances, model] = arguments;"
+        "return all.map((each, i) => decide(calibrated(each, model.calibration), distances[i], model));"
     )
     found = blank.execute_script(program, logits.tolist(), distances.tolist(), model_facts("m", card))
     said = decide(logits, distances, calibration, prior, card.labels)

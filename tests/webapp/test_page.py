@@ -22,7 +22,7 @@ from lesionflow.images.discovery import LEFTOVERS
 from lesionflow.images.signatures import FORMATS, SUFFIXES
 from lesionflow.model.predictor import load_predictor
 from lesionflow.webapp.build import INDEX, MODEL, PAGE_FILES, RUNTIME_FILE, WORKER, WORKER_FILES
-from lesionflow.webapp.runtime import Package, read_members
+from lesionflow.webapp.runtime import LITERT, ONNX, Package, read_members
 from tests.browser import text_of
 from tests.conftest import invoke
 from tests.scoring.conftest import draw_images
@@ -174,7 +174,7 @@ def test_many_files_of_which_some_are_broken(opened: Chrome) -> None:
     )
     finish(opened)
     text = text_of(opened)
-    assert "All 250 images are done: 5 failed. Left out as no images: 1." in text
+    assert "All 250 images are done: 5 failed. Files skipped because they are not images: 1." in text
     assert "1 to 100 of 250" in text
     assert len(opened.find_elements("css selector", "#rows tr")) == 100
     for _ in range(2):
@@ -198,11 +198,13 @@ def test_what_was_dropped_and_cannot_be_read_is_a_row(opened: Chrome) -> None:
     assert rows == [[["moles/a.jpg", "unreadable"], ["moles/closed", "unreadable"]], 1]
 
 
-def test_it_works_without_the_server_once_it_was_there(driver: Chrome, page: Path, tmp_path: Path) -> None:
-    """And with two threads from then on, as on a machine of four cores."""
+def test_it_works_without_the_server_once_it_was_there(
+    driver: Chrome, page: Path, runtime: str, tmp_path: Path
+) -> None:
+    """And from then on ONNX Runtime Web with two threads, as on a machine of four cores."""
     images, copy = draw_images(tmp_path / "images", 3), Path(shutil.copytree(page, tmp_path / "copy"))
     worker = (copy / WORKER).read_text()
-    assert "navigator.hardwareConcurrency" in worker
+    assert ("navigator.hardwareConcurrency" in worker) == (runtime == ONNX)
     (copy / WORKER).write_text(worker.replace("navigator.hardwareConcurrency", "4"))
     requests_of(driver)
     with serving(copy) as address:
@@ -214,7 +216,7 @@ def test_it_works_without_the_server_once_it_was_there(driver: Chrome, page: Pat
     assert "All 3 images are done: 0 failed." in text_of(driver)
     # Kept files come with the headers that let a browser share memory between threads.
     told = driver.execute_script("return [crossOriginIsolated, document.documentElement.dataset.threads]")
-    assert told == [True, "2"]
+    assert told == [True, {LITERT: "1", ONNX: "2"}[runtime]]
     asked = requests_of(driver)
     assert asked and all(each.startswith(address) for each in asked)
     start_anew(driver)

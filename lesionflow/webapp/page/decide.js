@@ -4,11 +4,16 @@
 
 const TRUSTED = "no", UNCERTAIN = "uncertain", UNFAMILIAR = "unfamiliar";
 
-/** What a model says of one image; logits in the order of the diagnoses, distance NaN where the graph has none. */
-function decide(logits, distance, { calibration, priorOfCall, malignantIndices }) {
-  const scaled = Array.from(logits, (logit, i) => logit / calibration.temperature + calibration.logit_offsets[i]);
+/** Logits, in the order of the diagnoses, to probabilities. */
+function calibrated(logits, { temperature, logit_offsets }) {
+  const scaled = Array.from(logits, (logit, i) => logit / temperature + logit_offsets[i]);
   const greatest = Math.max(...scaled), powers = scaled.map((value) => Math.exp(value - greatest));
-  const total = powers.reduce((sum, power) => sum + power, 0), probabilities = powers.map((power) => power / total);
+  const total = powers.reduce((sum, power) => sum + power, 0);
+  return powers.map((power) => power / total);
+}
+
+/** What a model says of one image; distance NaN where it has none. */
+function decide(probabilities, distance, { calibration, priorOfCall, malignantIndices }) {
   let called = 0;
   probabilities.forEach((share, i) => {
     if (share / priorOfCall[i] > probabilities[called] / priorOfCall[called]) called = i;

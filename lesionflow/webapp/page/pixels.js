@@ -106,28 +106,27 @@ function averaged(image, factorX, factorY, part) {
   return { data: found.data, width: found.width, height: found.height };
 }
 
-/** What each pixel of a scaled line is made of: where it begins, and whole numbers to multiply with. */
+/** What each pixel of a scaled line is made of: where it begins, how many pixels, and whole numbers to multiply with. */
 function coefficients(size, from, to, length) {
   const scale = Math.fround(to - from) / length;
-  const filterScale = Math.max(scale, 1), support = filterScale;
-  const found = [];
+  const filterScale = Math.max(scale, 1), support = filterScale, most = 2 * Math.ceil(support) + 1;
+  const firsts = new Int32Array(length), counts = new Int32Array(length), weights = new Int32Array(length * most);
   for (let index = 0; index < length; index++) {
     const center = from + (index + 0.5) * scale;
     const first = Math.max(0, Math.trunc(center - support + 0.5));
     const last = Math.min(size, Math.trunc(center + support + 0.5));
-    const weights = [];
+    const exact = [];
     let total = 0;
     for (let x = first; x < last; x++) {
       const weight = Math.max(0, 1 - Math.abs((x - center + 0.5) / filterScale));
-      weights.push(weight);
+      exact.push(weight);
       total += weight;
     }
-    found.push({
-      first,
-      weights: Int32Array.from(weights, (weight) => Math.trunc(0.5 + (total ? weight / total : weight) * 2 ** PRECISION)),
-    });
+    firsts[index] = first;
+    counts[index] = exact.length;
+    weights.set(exact.map((weight) => Math.trunc(0.5 + (total ? weight / total : weight) * 2 ** PRECISION)), index * most);
   }
-  return found;
+  return { firsts, counts, weights, most };
 }
 
 /** Scale a part of an image, { data, width, height }, to (height, width, 3) as Pillow's bilinear filter does. */
@@ -143,36 +142,37 @@ function resized(image, box, width, height) {
   return filtered(image, [left, top, right, bottom], width, height);
 }
 
-/** The same, first across and then down. */
+/** The same, first across and then down; in whole numbers of 32 bits, which the products and their sums fit. */
 function filtered(image, [left, top, right, bottom], width, height) {
   const across = coefficients(image.width, left, right, width), down = coefficients(image.height, top, bottom, height);
-  const firstRow = down[0].first, lastRow = down.at(-1).first + down.at(-1).weights.length;
-  const half = 2 ** (PRECISION - 1), source = image.data, stride = 3 * image.width;
-  const wide = new Uint8ClampedArray(3 * width * (lastRow - firstRow));
+  const firstRow = down.firsts[0], lastRow = down.firsts[height - 1] + down.counts[height - 1];
+  const half = 2 ** (PRECISION - 1), source = image.data, stride = 3 * image.width, line = 3 * width;
+  const wide = new Uint8ClampedArray(line * (lastRow - firstRow));
+  const { firsts, counts, weights, most } = across;
   for (let y = firstRow, to = 0; y < lastRow; y++) {
-    for (const { first, weights } of across) {
-      let red = half, green = half, blue = half, from = y * stride + 3 * first;
-      for (let i = 0; i < weights.length; i++, from += 3) {
+    for (let x = 0; x < width; x++) {
+      let red = half, green = half, blue = half, from = y * stride + 3 * firsts[x];
+      for (let i = x * most, end = i + counts[x]; i < end; i++, from += 3) {
         const weight = weights[i];
-        red += source[from] * weight;
-        green += source[from + 1] * weight;
-        blue += source[from + 2] * weight;
+        red = (red + Math.imul(source[from], weight)) | 0;
+        green = (green + Math.imul(source[from + 1], weight)) | 0;
+        blue = (blue + Math.imul(source[from + 2], weight)) | 0;
       }
       wide[to++] = red >> PRECISION;
       wide[to++] = green >> PRECISION;
       wide[to++] = blue >> PRECISION;
     }
   }
-  const found = new Uint8Array(3 * width * height), line = 3 * width;
-  for (let y = 0, to = 0; y < height; y++) {
-    const { first, weights } = down[y];
-    for (let x = 0; x < line; x++) {
-      let sum = half, from = (first - firstRow) * line + x;
-      for (let i = 0; i < weights.length; i++, from += line) sum += wide[from] * weights[i];
-      found[to++] = Math.min(255, sum >> PRECISION);
+  const found = new Uint8ClampedArray(line * height), sums = new Int32Array(line);
+  for (let y = 0; y < height; y++) {
+    sums.fill(half);
+    for (let i = 0; i < down.counts[y]; i++) {
+      const weight = down.weights[y * down.most + i], from = (down.firsts[y] - firstRow + i) * line;
+      for (let x = 0; x < line; x++) sums[x] += Math.imul(wide[from + x], weight);
     }
+    for (let x = 0; x < line; x++) found[y * line + x] = sums[x] >> PRECISION;
   }
-  return found;
+  return new Uint8Array(found.buffer);
 }
 
 /** Scale an image that is in memory until it just covers a frame, and cut what overhangs: `frame` is added. */

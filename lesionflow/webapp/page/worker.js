@@ -3,9 +3,8 @@
 /* The worker: the runtime, the model, and one image after the other, of which the next is decoded while one is inferred. */
 
 const DECODED_AHEAD = 2;
-const threads = self.crossOriginIsolated ? Math.min(4, Math.max(1, Math.floor((navigator.hardwareConcurrency || 2) / 2))) : 1;
 const waiting = []; // jobs of the page, in order
-let model = null, session = null, busy = false;
+let model = null, ready = false, busy = false;
 
 function bytesOf(text) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
@@ -24,36 +23,25 @@ async function unpacked(text, file) {
   }
 }
 
-async function startRuntime({ wasm, loader }) {
+async function start(runtime) {
   await new Blob(["a file"]).arrayBuffer().catch(() => {
     throw new Error("it reads no images for a page from the disk; put the folder on a web server");
   }); // WebKit
-  ort.env.wasm.numThreads = threads;
-  ort.env.wasm.wasmBinary = (await unpacked(wasm, "runtime.js")).buffer;
-  ort.env.wasm.wasmPaths = { mjs: URL.createObjectURL(new Blob([loader], { type: "text/javascript" })) };
+  await startRuntime(runtime);
 }
 
 async function startModel(runtime, bundle) {
   model = bundle.model;
-  const [graph] = await Promise.all([unpacked(bundle.graph, "model.js"), runtime]);
-  // What there is to optimise was optimised when the page was made.
-  session = await ort.InferenceSession.create(graph, { graphOptimizationLevel: "disabled", logSeverityLevel: 3 });
+  const [network] = await Promise.all([unpacked(bundle.network, "model.js"), runtime]);
+  await startNetwork(network);
   await predict(new Uint8Array(3 * model.height * model.width), 1);
+  ready = true;
 }
 
 /** Pixels of images, (count, height, width, 3) uint8, to what is said of each. */
 async function predict(pixels, count) {
-  const { height, width } = model;
-  const input = new ort.Tensor("float32", Float32Array.from(pixels), [count, height, width, 3]);
-  const found = await session.run({ [session.inputNames[0]]: input });
-  const [logits, distances] = session.outputNames.map((name) => found[name]);
-  const classes = logits.data.length / count;
-  const said = [];
-  for (let i = 0; i < count; i++) {
-    const distance = distances ? distances.data[i] : NaN;
-    said.push(decide(logits.data.subarray(i * classes, (i + 1) * classes), distance, model));
-  }
-  return said;
+  const found = await infer(pixels, count, model);
+  return found.map(({ probabilities, distance }) => decide(probabilities, distance, model));
 }
 
 function decodeAhead() {
@@ -64,7 +52,7 @@ function decodeAhead() {
 
 /** Do what waits, in order; an image that cannot be decoded has an answer that says so. */
 async function work() {
-  if (busy || !session) return;
+  if (busy || !ready) return;
   busy = true;
   while (waiting.length) {
     decodeAhead();
@@ -93,7 +81,7 @@ async function answer(job, image) {
 let runtime = null;
 self.onmessage = async ({ data }) => {
   try {
-    if (data.kind === "runtime") runtime = startRuntime(data);
+    if (data.kind === "runtime") runtime = start(data);
     else if (data.kind === "model") {
       await startModel(runtime, data.bundle);
       self.postMessage({ kind: "ready", threads });
