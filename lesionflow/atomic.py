@@ -34,7 +34,7 @@ def check_writable(out: Location, overwrite: bool) -> None:
     partial = _partial(out)
     try:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            os.lstat(out)  # from Python 3.14 on, `Path` says of a name that is too long that it is not there
+            os.lstat(out)  # from Python 3.14 on, `Path.exists` is False for a name that is too long
         if out.is_dir():
             raise ReportError(f"{out}: a folder; name the file to write")
         if os.path.lexists(out):
@@ -217,7 +217,7 @@ def unique_suffix() -> str:
 def put_in_place(partial: Path, out: Location, overwrite: bool) -> None:
     """Rename a finished file to `out`, or upload it; without `overwrite` only if `out` does not exist.
 
-    Raises `FileExistsError` where it is not, and `OSError`.
+    Raises `FileExistsError` if it does, and `OSError`.
     """
     if isinstance(out, Url):
         from lesionflow.storage import objects
@@ -268,8 +268,8 @@ def can_lock() -> bool:
 def take_lock(file: BinaryIO, *, shared: bool = False, wait: bool = False) -> bool:
     """Lock an open file until it is closed; False if another process holds the lock.
 
-    shared: whether others who share it may hold it as well; wait: until it is free. Where there are no locks, as on
-    Windows and on some network shares, one goes without: True.
+    shared: whether others may hold a shared lock as well; wait: until it is free. True where there are no locks, as on
+    Windows and some network shares.
     """
     try:
         import fcntl

@@ -67,7 +67,7 @@ def live_bars(console: Console, *columns: ProgressColumn) -> Progress:
 def say(text: str, *, console: Console | None = None, warning: bool = False) -> None:
     """Print a line unchanged where progress is shown, on stderr by default.
 
-    A name in brackets or between colons is no markup and no emoji, which Rich would put in its place.
+    Names in brackets or between colons are not markup or emoji, which Rich would replace.
     """
     if console is None:
         print(text, file=sys.stderr, flush=True)

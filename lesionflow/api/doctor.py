@@ -34,7 +34,7 @@ def doctor(
         checks += [*keras.result(), *onnxruntime.result()]
         of_store, artifacts = store.result()
     finally:
-        at_once.shutdown(wait=False)  # after Ctrl-C nobody waits for a server that hangs
+        at_once.shutdown(wait=False)  # after Ctrl-C, do not wait for a server that hangs
     return [
         *checks,
         *of_store,

@@ -156,7 +156,7 @@ def _whole_folder(target: Path) -> Iterator[Path]:
 
 
 def _copy_bundle(bundle: Path, folder: Path) -> Card:
-    check_whole(bundle)  # what is wrong is told of the user's file, not of the copy
+    check_whole(bundle)  # errors name the user's file, not the copy
     return check_whole(copy_bundle(bundle, folder))
 
 
@@ -253,7 +253,7 @@ def _decoded(paths: list[str], card: Card) -> np.ndarray:
     for path in paths:
         try:
             pixels.append(decode(path, card.height, card.width))
-        except ImageError as error:  # one broken file is no reason against the others
+        except ImageError as error:  # the others can be compared all the same
             last = error
     if not pixels:
         raise DataError(

@@ -92,14 +92,14 @@ def score(
 
 def _refuse_own_list(source: str, out: Location | None) -> None:
     """Refuse to overwrite the list of images with the report, which --overwrite would allow."""
-    with suppress(OSError, ValueError):  # one of them is not there, or no path
+    with suppress(OSError, ValueError):  # one of them does not exist or is not a path
         if isinstance(out, Path) and out.samefile(source.removeprefix("@")):
             raise UsageError(f"--out {out}: is the list of images itself; name another file")
 
 
 @dataclass(frozen=True)
 class _Run:
-    """What was asked for."""
+    """The arguments of `score`."""
 
     source: str | os.PathLike[str]
     destination: Destination

@@ -367,7 +367,7 @@ def _train(
 
 def _warn_of_other_diagnoses(config: TrainingConfig, registered_model: str, console: Console) -> None:
     """Say before the first epoch what the gates would say at the end: a champion of other diagnoses stays."""
-    with contextlib.suppress(LesionflowError):  # a champion that cannot be read is told of by the gates
+    with contextlib.suppress(LesionflowError):  # the gates report a champion that cannot be read
         champion = find_champion(registered_model)
         if champion is not None and not champion.card.labels.is_like(config.label_set):
             theirs = ", ".join(champion.card.classes)

@@ -35,7 +35,7 @@ def web(
     tracking_uri: str | None = None,
     **overrides: Unpack[WebOptions],
 ) -> Page:
-    """Write a static page that scores images in a browser, on the device of whoever opens it.
+    """Write a static page that scores images in a browser, on the user's device.
 
     Parameters
     ----------

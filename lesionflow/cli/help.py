@@ -82,7 +82,7 @@ class Option(click.Option):
 
 
 def _find_temporary_folder(out: object, needed: bool) -> None:
-    """Where no usual temporary folder is writable, that of `--out` serves. Raises `UsageError` where there is none."""
+    """If no usual temporary folder is writable, use the one of `--out`. Raises `MissingError` if that is not either."""
     try:
         tempfile.gettempdir()
     except FileNotFoundError as error:
@@ -103,7 +103,7 @@ def _is_writable(folder: Path) -> bool:
 
 
 def _find_home(cache: Path) -> None:
-    """Files of Keras and matplotlib lie in lesionflow's cache unless some are at home; without a home, all do."""
+    """Keep files of Keras and matplotlib in lesionflow's cache unless there are some in the home folder."""
     try:
         getpass.getuser()
     except (KeyError, OSError, ImportError):  # MLflow asks for a name, too
@@ -141,7 +141,7 @@ class Command(click.Command):
         _find_temporary_folder(
             ctx.params.get("out"), needed=self.name not in ("doctor", "score")
         )  # score says itself where it needs one
-        with contextlib.suppress(OSError):  # that no folder is writable is what doctor says
+        with contextlib.suppress(OSError):  # doctor reports that no folder is writable
             _find_home(cache_folder(ctx.params.get("cache")))
         options = [each for each in self.params if isinstance(each, Option)]
         known = {name for each in options for name in each.variables(ctx)}

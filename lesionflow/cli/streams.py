@@ -29,13 +29,13 @@ class Terminated(KeyboardInterrupt):
 class _Stream:
     """A standard stream whose end is not the command's.
 
-    What nobody reads any more, as behind `| head`, is dropped, and the command exits as its work deserves. A full disk
-    behind standard output is an `OutputError`; behind standard error it is nothing that the work should end for.
+    After a broken pipe, as behind `| head`, output is dropped and the exit code is unaffected. A full disk behind
+    standard output is an `OutputError`; behind standard error it is ignored.
     """
 
     def __init__(self, stream: Any, *, must_be_read: bool):
         self._stream, self._must_be_read = stream, must_be_read
-        self._reason = ""  # why nothing can be written: Click tries a stream out, and hears of no error
+        self._reason = ""  # why nothing can be written: Click swallows the first error
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -70,7 +70,7 @@ class _Stream:
 
 @contextlib.contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Guard standard output and standard error in the block; one that is closed takes what is written, as a null."""
+    """Guard standard output and standard error in the block; a closed one is replaced by the null device."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # or the next file would get what libraries write there
         os.set_inheritable(number, True)  # in processes that this one starts as well
     os.close(number)
@@ -91,11 +91,11 @@ def guarded_streams() -> Iterator[None]:
 
 @contextlib.contextmanager
 def stoppable(own: bool) -> Iterator[None]:
-    """SIGTERM raises `Terminated` in the block, where this thread may say what a signal does.
+    """SIGTERM raises `Terminated` in the block, if this is the main thread.
 
     own: whether this process runs the command and nothing else; Ctrl-C then raises `KeyboardInterrupt`, unless it is
-    ignored, as in the background. Python passes over what is raised in a destructor or in the callback of a weak
-    reference, and the command would go on: the signal is then given again.
+    ignored, as in the background. Python ignores exceptions in destructors and in callbacks of weak references, and the
+    command would continue: the signal is then sent again.
     """
 
     def terminate(number: int, frame: object) -> None:
@@ -133,7 +133,7 @@ def warn(texts: Iterable[str]) -> None:
 
 
 def stop(stopped: KeyboardInterrupt) -> NoReturn:
-    """Say in one line that a command was stopped, and have Click end it with the exit code of the signal."""
+    """Print in one line that a command was stopped, and exit with the code of the signal."""
     click.echo(str(stopped) or "stopped", err=True)
     raise click.exceptions.Exit(STOPPED[1 if isinstance(stopped, Terminated) else 0])
 
@@ -141,9 +141,8 @@ def stop(stopped: KeyboardInterrupt) -> NoReturn:
 def end_soon(code: int) -> None:
     """End this process after `PATIENCE` seconds, unless Python has ended it before.
 
-    Python waits for threads, one of which may hang in a file of a share that is gone or wait for a server that says
-    nothing; but MLflow's have to write what is still to be kept of a run. Another Ctrl-C, which would break that
-    wait off with a traceback, changes nothing any more.
+    Python waits for threads, one of which may hang on a lost share or a silent server; but MLflow's threads must be
+    able to finish writing a run. A second Ctrl-C, which would end that wait with a traceback, is ignored.
     """
     with contextlib.suppress(ValueError):  # another thread than the main one
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -87,7 +87,7 @@ class PathHere(click.Path):
         """The path; refused are a URL of a store, which would make a folder of its name here, and an empty text."""
         if isinstance(value, str):
             value = path_here(value, param.opts[0] if param else self.name)
-        return self.coerce_path_result(value)  # what lies there says the function that reads or writes it
+        return self.coerce_path_result(value)  # whether it exists is checked where it is used
 
 
 class _LocationType(click.ParamType):

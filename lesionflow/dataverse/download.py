@@ -86,7 +86,7 @@ class ResumingDownloader:
         """Download url into output_file. Raises `DownloadError`."""
         self.web.persist(self.file.name, lambda: self._receive(url, self._length()), self._length)
         os.unlink(output_file)
-        name_new(self.partial, Path(output_file))  # if killed while the digest is computed, it can still be resumed
+        name_new(self.partial, Path(output_file))  # a kill while the digest is computed loses nothing
 
     def _receive(self, url: str, have: int) -> None:
         """One request for the missing bytes. Raises `TransientError` if it did not bring all of them."""

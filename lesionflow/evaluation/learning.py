@@ -53,7 +53,9 @@ def diagnose_fit(history: History) -> str:
     noise = 2 * _scatter(validation)
     rise = smooth[-1] - smooth[lowest]
     if rise > max(RISE * smooth[lowest], noise) and smooth_training[-1] < smooth_training[lowest]:
-        return f"overfits from epoch {lowest + 2}: validation loss rises while training loss falls" + _size(history)
+        told = f"overfits from epoch {lowest + 2}: validation loss rises while training loss falls"
+        known = history.train is not None and history.validation is not None
+        return told + (f"; the epoch kept has a gap of {_gap(history):.2f} in balanced accuracy" if known else "")
     if improving := _still_improving(history, smooth, noise):
         return improving
     gaps = history.curve("train_balanced_accuracy") - history.curve("validation_balanced_accuracy")
@@ -99,12 +101,6 @@ def _gap(history: History) -> float:
         return history.train - history.validation
     kept = history.epochs[history.best_epoch - 1]
     return kept["train_balanced_accuracy"] - kept["validation_balanced_accuracy"]
-
-
-def _size(history: History) -> str:
-    if history.train is None or history.validation is None:
-        return ""
-    return f"; the epoch kept has a gap of {_gap(history):.2f} in balanced accuracy"
 
 
 def learning_curves(about: str, histories: Mapping[str, History]) -> Figure:

@@ -28,7 +28,7 @@ class Check:
 
 
 class UnansweredError(Exception):
-    """A checking process hung or crashed; the text says how."""
+    """A checking process hung or crashed; the text says which."""
 
 
 def end_with_parent() -> None:

@@ -210,7 +210,7 @@ def _labels(values: dict[str, Any]) -> LabelSet:
 
 
 def _check(card: Card) -> None:
-    """Refuse an invalid card even if its digest matches: anybody can write a card with its own digest."""
+    """Refuse an invalid card even if its digest matches: anyone can write a card with a matching digest."""
     _check_kinds(card)
     if card.pixels_version not in READ_PIXELS_VERSIONS:
         readable = " and ".join(map(str, READ_PIXELS_VERSIONS))

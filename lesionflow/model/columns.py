@@ -190,7 +190,7 @@ _NEEDS_QUOTES = re.compile(r'[,"\r\n]').search
 
 
 def csv_text(value: str) -> str:
-    """A cell of a CSV that is no formula to a spreadsheet; the lines of the file end in a line feed alone."""
+    """A cell of a CSV that a spreadsheet does not take for a formula; the file's lines end in a line feed."""
     text = cell(value if value.isascii() else utf8(value))
     return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES(text) else text
 

@@ -95,7 +95,7 @@ def _checked(folder: Path, card: Card, name: str) -> bytes:
 
 
 def bundle_of_logged_model(location: str) -> Path | None:
-    """Return the bundle in the folder of a logged model, by its path or file URI; None where it is none of ours."""
+    """Return the bundle in the folder of a logged model, by its path or file URI; None if it is not a bundle."""
     path = local_path(location)
     try:  # MLflow keeps what `data_path` named under data/, by its own name; a bundle is one folder there
         folders = list((Path(path) / "data").iterdir()) if path else []

@@ -245,7 +245,7 @@ def _read_columns(file: Path, wanted: Callable[[str], bool], ids: bool) -> pd.Da
 
 
 def _factorized(column: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """Indices of each row into the different words of a column; empty is a word too."""
+    """Index of each row into the distinct words of a column, of which the empty text is one."""
     import pandas as pd
 
     codes, words = pd.factorize(column, use_na_sentinel=False)

@@ -89,7 +89,7 @@ def read_limits(file: Path | None) -> Limits:
     Raises
     ------
     UsageError
-        The file cannot be read, or holds what is no limit.
+        The file cannot be read, or has an invalid limit.
     """
     if file is None:
         return Limits()

@@ -61,7 +61,7 @@ def read_nights(reports: Sequence[Path], images: ImageSample | None = None) -> l
     Raises
     ------
     ReportError
-        A file is no report.
+        A file is not a report.
     DataError
         The reports are of different models or diagnoses.
     UsageError

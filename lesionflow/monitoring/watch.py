@@ -105,7 +105,7 @@ def watch(
     reference_nights
         How many of the first nights with images are the reference of the others; fewer where there are not so many.
     notes
-        What to say besides.
+        Further notes.
 
     Raises
     ------

@@ -40,7 +40,7 @@ class Ages:
     quartiles: dict[str, tuple[float, ...]]  # by diagnosis: minimum, quartiles and maximum, in years
     not_numbers: tuple[str, ...]  # ids of images
     impossible: tuple[str, ...]  # below 0 or above `OLDEST`
-    zero: tuple[str, ...]  # an infant's, or a missing value that somebody filled in
+    zero: tuple[str, ...]  # an infant's age, or a missing value filled in
 
 
 def values_of(table: pd.DataFrame, column: str) -> np.ndarray:
@@ -140,7 +140,7 @@ def widest_gap(crossed: Mapping[str, Mapping[str, int]]) -> tuple[str, str, floa
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:
-    """Numbers of texts, NaN where one is none: (images,) float64."""
+    """Texts as numbers, NaN where they are not: (images,) float64."""
     import pandas as pd
 
     return np.asarray(pd.to_numeric(pd.Series(values, dtype=object), errors="coerce"), dtype=np.float64)

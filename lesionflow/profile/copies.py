@@ -31,7 +31,7 @@ class Inspection:
 def inspect_images(
     paths: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[list[Inspection], np.ndarray]:
-    """Inspect every file, whatever is wrong with some.
+    """Inspect every file; unreadable ones get a failure.
 
     Returns one inspection each and the views of their middle squares, (images, 32, 32, 3) uint8; black where an image
     cannot be decoded.

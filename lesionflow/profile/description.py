@@ -1,4 +1,4 @@
-"""From labelled images to their description: what they consist of, and what should make a reader careful.
+"""Describes labelled images: their contents, and what a reader should be careful about.
 
 Every file is read once, and all are compared with each other.
 """
@@ -90,7 +90,7 @@ class Description:
         return tuple(copy for copy in self.copies if copy.duplicate and copy.across)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, as JSON values; an image is named by its id, no path of this machine comes along."""
+        """Everything, as JSON values; images are named by id, so that no path of this machine is in it."""
         told = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         images, split = told.pop("images"), told.pop("split")
         sizes = told["sizes"]
@@ -143,16 +143,16 @@ def describe_images(
     Parameters
     ----------
     images : LabelledImages
-        What is described; what is wrong with single images is told in the description.
+        What is described, including images that cannot be read.
     split : Split, optional
         Where copies would matter most, if there is a split.
     progress : callable
-        Is called with images done and all images.
+        Called with the numbers of images done and of all images.
 
     Returns
     -------
     Description
-        With what a reader has to know first, as `findings`.
+        With what a reader has to know first in `findings`.
     """
     table, names = images.table, images.label_set.names
     diagnoses, ids = np.asarray(table["dx"], dtype=object), np.asarray(table["image_id"], dtype=object)

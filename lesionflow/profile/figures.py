@@ -157,7 +157,7 @@ def samples_picture(description: Description) -> bytes:
     names = description.images.label_set.names
     for row, dx in zip(figure.subplots(len(names), SAMPLES), names, strict=True):
         lesions = table[table["dx"] == dx].drop_duplicates("lesion_id")
-        # Always the same ones, whatever else is in the table.
+        # The same ones whatever else is in the table.
         drawn = sorted(
             zip(lesions["lesion_id"], lesions["path"], strict=True),
             key=lambda lesion: hashlib.sha256(lesion[0].encode()).digest(),

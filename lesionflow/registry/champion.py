@@ -121,10 +121,9 @@ def challenge(
 def promote_best(challengers: list[Version]) -> tuple[Version, Verdict]:
     """Let the best of versions trained together challenge the champion.
 
-    The best is the one of the highest validation balanced accuracy, the first of equal ones; that the difference may
-    be chance does not matter, as one of them has to challenge. The gates decide against the champion. Returns the best
-    version and the verdict, which promotes only where that version is champion now. What was decided of each is kept as
-    its tags.
+    The best is the one with the highest validation balanced accuracy, the first of equal ones, even if the difference
+    may be chance. Returns it with the verdict of the gates, which promotes only if that version is champion now. Each
+    version keeps what was decided as tags.
     """
     best = max(challengers, key=_deciding_value)
     promotion = challenge(best)

@@ -41,7 +41,7 @@ _IMPORTS = {
 
 
 def left_out(format: str) -> list[str]:
-    """Return what the bundle has and a file of a format lacks, one sentence each."""
+    """Return what a file lacks compared with its bundle, one sentence each."""
     told = [
         "No averaging over turns (`--tta`) and no decoding of image files: DICOM, colour profiles and what is checked "
         "of damaged files are lesionflow's.",

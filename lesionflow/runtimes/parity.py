@@ -62,7 +62,7 @@ def check_parity(parity: Parity) -> None:
              "--max-difference"),
             ("share of calls that differ", parity.changed_calls, parity.max_changed_calls, "--max-changed-calls"),
         )
-        if not value <= most  # so written, a NaN fails too
+        if not value <= most  # written this way, NaN fails too
     ]  # fmt: skip
     if found:
         raise ReportError(

@@ -218,7 +218,7 @@ def remove_job(folder: Location, keep_folder: bool = False) -> None:
         for _ in objects.prefetch_map(folder, lambda name: _remove(folder / name), ours):
             pass
     if not keep_folder and isinstance(folder, Path):
-        with contextlib.suppress(OSError):  # Windows removes no file that is open, as the lock of this process is
+        with contextlib.suppress(OSError):  # Windows cannot remove open files, such as this process's lock
             for name in filter(_OUR_LOCKS.fullmatch, os.listdir(folder)):
                 (folder / name).unlink()
             folder.rmdir()

@@ -96,12 +96,12 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
             raise DataError(f"{path}: {name} holds no such file; give {name} itself, or one file in it") from error
         if error.reason == "not_found":
             raise DataError(f"{path}: no such file or folder; give a folder of images or one image") from error
-    return Source(iter([(path,)]))  # what else is wrong with it is said in its row
+    return Source(iter([(path,)]))  # other faults are reported in its row
 
 
 def _one_file(path: str) -> Source:
     """A source that is one image file, intact or not. Raises `UsageError` for what looks like a list."""
-    with contextlib.suppress(OSError):  # said in its row
+    with contextlib.suppress(OSError):  # reported in its row
         if path.lower().endswith(_OTHER_LISTS) and Path(path).stat().st_size:
             with open(path, "rb") as file:
                 if sniff(file.read(HEAD)) is None:

@@ -1,7 +1,7 @@
 """Objects in stores, through fsspec: read, write, list, remove. The only module that knows fsspec.
 
 Whatever goes wrong is an `OSError` whose `strerror` is our own text: exceptions of the client packages can hold the
-addresses, keys and signatures of a request. One that is no single object's is a `StoreError`.
+addresses, keys and signatures of a request. A failure of the store itself is a `StoreError`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def read(location: Location, start: int = 0, end: int | None = None) -> bytes:
     url = location
     try:
         # Without a start s3fs would ask for the size first.
-        content: bytes = _whatever_comes(url, lambda: _system(url).cat_file(str(url), start=start, end=end))
+        content: bytes = _request(url, lambda: _system(url).cat_file(str(url), start=start, end=end))
     except OSError as error:
         if error.errno == errno.EINVAL and _size(url) <= start:
             return b""  # a range that begins at the end, as every range of an empty object does
@@ -79,14 +79,14 @@ def _put(url: Url, overwrite: bool, put: Callable[[dict[str, str]], object]) -> 
             except OSError as error:
                 if error.errno != errno.ENOSYS:
                     raise
-        _whatever_comes(url, lambda: put({}))
+        _request(url, lambda: put({}))
     except FileNotFoundError as error:
         raise no_bucket(url) from error
 
 
 def download(url: Url, file: Path) -> None:
     """Copy an object into a file. Raises `OSError`."""
-    _whatever_comes(url, lambda: _system(url).get_file(str(url), str(file)))
+    _request(url, lambda: _system(url).get_file(str(url), str(file)))
 
 
 @contextlib.contextmanager
@@ -135,7 +135,7 @@ def is_file(location: Location) -> bool:
 
 def _size(url: Url) -> int:
     """The object's bytes, -1 where only a folder has that name."""
-    info = _whatever_comes(url, lambda: _system(url).info(str(url), **_FRESH))
+    info = _request(url, lambda: _system(url).info(str(url), **_FRESH))
     return int(info["size"]) if info["type"] == "file" else -1
 
 
@@ -148,7 +148,7 @@ def remove(location: Location) -> None:
         if isinstance(location, Path):
             location.unlink()
         else:
-            _whatever_comes(location, lambda: _system(location).rm_file(str(location)))
+            _request(location, lambda: _system(location).rm_file(str(location)))
 
 
 def names(folder: Location) -> Iterator[str]:
@@ -192,7 +192,7 @@ def _following_pages(folder: Url, asked: dict[str, Any]) -> Iterator[tuple[list[
     """The keys of each page, and whether there are more."""
     more = True
     while more:
-        page = _whatever_comes(folder, functools.partial(_page, folder, asked))
+        page = _request(folder, functools.partial(_page, folder, asked))
         more = bool(page.get("IsTruncated"))
         yield [entry["Key"] for entry in page.get("Contents", ())], more
         asked = asked | {"ContinuationToken": page.get("NextContinuationToken")}
@@ -207,7 +207,7 @@ def _fetch(folder: Url, asked: dict[str, Any], after: str) -> tuple[list[str], b
 def _fetch_folders(folder: Url, asked: dict[str, Any], within: str, after: str) -> tuple[list[str], bool]:
     """The folders right in one, behind a key, and whether there are more; a page that has keys too is the last."""
     asked = asked | {"Prefix": within, "Delimiter": "/", "StartAfter": after}
-    page = _whatever_comes(folder, functools.partial(_page, folder, asked))
+    page = _request(folder, functools.partial(_page, folder, asked))
     folders = [entry["Prefix"] for entry in page.get("CommonPrefixes", ()) if entry["Prefix"] > after]
     return folders, bool(folders) and bool(page.get("IsTruncated")) and "Contents" not in page
 
@@ -232,14 +232,14 @@ def _walk(folder: Url, recursive: bool, names: list[str] | None = None) -> Itera
 def _entries(folder: Url) -> list[str]:
     """The names right in a folder, in order; those of folders with the slash that they sort with."""
     try:
-        entries = _whatever_comes(folder, lambda: _system(folder).ls(str(folder), detail=True, **_FRESH))
+        entries = _request(folder, lambda: _system(folder).ls(str(folder), detail=True, **_FRESH))
     except FileNotFoundError:
         return []
     found = set()
     for entry in entries:
         name = entry["name"].rstrip("/").rpartition("/")[2]
         found.add(name + "/" if entry["type"] == "directory" else name)
-    # Some list a folder within itself, as an object without a name.
+    # Some stores list a folder within itself, as an object without a name.
     return sorted(found - {"", "/"}, key=os.fsencode)
 
 
@@ -268,12 +268,11 @@ def _system(url: Url) -> Any:
 
 @functools.cache
 def _system_of(scheme: str, process: int) -> Any:
-    if not is_store(scheme):  # the others that fsspec knows are nothing that anybody here asked for
+    if not is_store(scheme):  # fsspec knows others, which are not supported
         raise OSError(errno.EPROTONOSUPPORT, os.strerror(errno.EPROTONOSUPPORT))
     import fsspec
 
-    # What goes wrong is in a row or a message; on stderr, where it would run through the progress bar, these packages
-    # write whole requests.
+    # Errors end in a row or a message; these packages would also write whole requests to stderr, through the bar.
     for name in ("fsspec", "s3fs", "gcsfs", "botocore", "aiobotocore", "aiohttp", "asyncio"):
         logging.getLogger(name).addHandler(logging.NullHandler())
     options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
@@ -304,8 +303,8 @@ def _read_keys(response_dict: dict[str, Any], customized_response_dict: dict[str
         response_dict["body"] = _ENTRY.sub(b"", body)
 
 
-def _whatever_comes(url: Url, ask: Callable[[], R]) -> R:
-    """Ask, and if that is trouble with the store, find out whose: one object's, or everybody's, a `StoreError`."""
+def _request(url: Url, ask: Callable[[], R]) -> R:
+    """Make a request; after a failure, probe whether it is the object's or the store's, a `StoreError`."""
     try:
         with translate_errors(url):
             return ask()
@@ -313,7 +312,7 @@ def _whatever_comes(url: Url, ask: Callable[[], R]) -> R:
         pass
     try:
         with translate_errors(url):
-            _ask_for_anything(url)
+            _probe(url)
     except TroubleError as error:
         raise StoreError(
             f"{url.store}: does not answer ({error.strerror}); check the network and the store's address"
@@ -329,7 +328,7 @@ def _whatever_comes(url: Url, ask: Callable[[], R]) -> R:
         raise OSError(errno.EIO, f"the store does not deliver it ({error.strerror})", str(url)) from None
 
 
-def _ask_for_anything(url: Url) -> None:
+def _probe(url: Url) -> None:
     if url.scheme in ("s3", "s3a"):
         _page(url, {"Bucket": url.bucket, "MaxKeys": 1})
     else:
@@ -345,12 +344,12 @@ _TROUBLE = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown",
 _NO_BUCKET = {"NoSuchBucket", "InvalidBucketName", "ParamValidationError"}
 _ELSEWHERE = {"PermanentRedirect", "301", "IllegalLocationConstraintException"}
 _UNREACHABLE = {"EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ClientConnectorDNSError"}
-# What these packages raise without a word from the store is about the way to it.
+# Errors of these packages without an answer from the store are network errors.
 _NETWORK = ("botocore", "aiobotocore", "aiohttp", "google", "requests", "urllib3")
 
 
 class TroubleError(OSError):
-    """Whether a store did not answer, or answered with a failure of its own."""
+    """A store did not answer, or answered with an internal error."""
 
 
 @contextlib.contextmanager
@@ -392,7 +391,7 @@ def _ours(error: Exception, url: Url) -> OSError:
         return TroubleError(errno.EIO, code)
     if code == type(error).__name__ and type(error).__module__.partition(".")[0] in _NETWORK:
         return TroubleError(errno.EIO, code)
-    if isinstance(error, OSError) and error.errno:  # without a word from the store: of this machine, as a full disk
+    if isinstance(error, OSError) and error.errno:  # not from the store but from this machine, such as a full disk
         return OSError(error.errno, os.strerror(error.errno) if code == type(error).__name__ else code, str(url))
     return OSError(errno.EIO, code, str(url))
 
