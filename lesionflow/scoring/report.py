@@ -6,7 +6,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
@@ -107,10 +107,20 @@ def report_encoder(options: ReportLayout) -> Encoder:
     return encoder
 
 
-class _Csv:
-    """Numbers with six decimals, text that a spreadsheet takes as text."""
+class _Text:
+    """A format of text lines."""
 
     rows_at_once = ROWS_AT_ONCE
+    header_line = ""
+
+    @contextmanager
+    def open(self, file: BinaryIO) -> Iterator[Callable[[bytes], object]]:
+        file.write(self.header_line.encode())
+        yield file.write
+
+
+class _Csv(_Text):
+    """Numbers with six decimals, text that a spreadsheet takes as text."""
 
     def __init__(self, options: ReportLayout):
         def values_of(columns: tuple[str, ...]) -> Callable[[Row], tuple[Value, ...]]:
@@ -118,18 +128,19 @@ class _Csv:
                 columns, options.model, options.carried_columns, options.labels, options.also, csv_text, lacking=""
             )
 
-        self.columns = _columns_of(options)
-        self.failed = values_of(self.columns)
+        columns = _columns_of(options)
+        self.header_line = ",".join(map(csv_text, columns)) + "\n"
+        self.failed = values_of(columns)
         # What is the same for every scored image is text of the template. Python's csv takes twice as long as one
         # template for all numbers of a row.
         same = {"status": SCORED, "error": "", "model": options.model, f"{ALSO}model": options.also}
         cells = [
             "%.6f" if is_number(column, options.carried_columns) else "%s"
             if column not in same else csv_text(same[column]).replace("%", "%%")
-            for column in self.columns
+            for column in columns
         ]  # fmt: skip
         self.template = ",".join(cells) + "\n"
-        self.scored = values_of(tuple(column for column in self.columns if column not in same))
+        self.scored = values_of(tuple(column for column in columns if column not in same))
 
     def encode(self, rows: Sequence[Row]) -> bytes:
         scored, template = self.scored, self.template
@@ -139,16 +150,9 @@ class _Csv:
         ]
         return "".join(lines).encode()
 
-    @contextmanager
-    def open(self, file: BinaryIO) -> Iterator[Callable[[bytes], object]]:
-        file.write((",".join(csv_text(column) for column in self.columns) + "\n").encode())
-        yield file.write
 
-
-class _Jsonl:
+class _Jsonl(_Text):
     """One object per line; numbers have at most six decimals, as in the CSV, and missing values are null."""
-
-    rows_at_once = ROWS_AT_ONCE
 
     def __init__(self, options: ReportLayout):
         columns = _columns_of(options)
@@ -161,9 +165,6 @@ class _Jsonl:
             rounded = (round(value, 6) if isinstance(value, float) else value for value in self.values(row))
             lines.append(json.dumps(dict(zip(self.names, rounded, strict=True)), ensure_ascii=False) + "\n")
         return "".join(lines).encode()
-
-    def open(self, file: BinaryIO) -> AbstractContextManager[Callable[[bytes], object]]:
-        return nullcontext(file.write)
 
 
 class _Parquet:
@@ -208,7 +209,7 @@ class _Parquet:
         writer.close()
 
 
-class _Isic:
+class _Isic(_Text):
     """The format of the ISIC challenges: the image's name without ending, and a probability for each class.
 
     Those of 2018 (task 3) and 2019 take the greatest one for the answer and measure balanced accuracy. The
@@ -218,15 +219,14 @@ class _Isic:
     out or given the shares of the diagnoses in training, as the user chose.
     """
 
-    rows_at_once = ROWS_AT_ONCE
-
     def __init__(self, options: ReportLayout):
         labels = options.labels
-        self.header = isic_columns(labels)
+        header = isic_columns(labels)
+        self.header_line, self.has_target = ",".join(header) + "\n", _TARGET in header
         # The diagnosis that each column is, None for the one that no model gives.
         self.order = [
             None if column == _UNKNOWN else labels.names.index("malignant" if column == _TARGET else column.lower())
-            for column in self.header[1:]
+            for column in header[1:]
         ]
         self.prior, self.failed_as = options.prior or (1 / len(labels),) * len(labels), options.failed_as
         self.prior_of_call = prior_of_call(self.prior, options.call_strength).tolist()
@@ -248,7 +248,7 @@ class _Isic:
 
     def _shares(self, row: Row) -> list[float]:
         """The probabilities of a row under equal priors, or where there are none the shares in training: (classes,)."""
-        if _TARGET in self.header:
+        if self.has_target:
             return list(self.prior if row.prediction is None else row.prediction.probabilities)
         shares = list(self.prior)
         if row.prediction is not None:
@@ -257,11 +257,6 @@ class _Isic:
             ]
         total = sum(shares)
         return [share / total for share in shares]
-
-    @contextmanager
-    def open(self, file: BinaryIO) -> Iterator[Callable[[bytes], object]]:
-        file.write((",".join(self.header) + "\n").encode())
-        yield file.write
 
 
 def isic_columns(labels: LabelSet) -> tuple[str, ...]:
