@@ -121,11 +121,10 @@ def watch(
         references.append(given)
     elif len(firsts) < reference_nights:
         which = "a report or a model with predictions for its validation part"
-        notes += (
-            f"the reference is only {counted(len(firsts), 'night')}; give {reference_nights}, or as --reference {which}"
-            if firsts
-            else f"there is nothing to compare the night with yet; give more nights, or as --reference {which}",
-        )
+        lacking = "there is nothing to compare the night with yet"
+        if firsts:
+            lacking = f"the reference is {counted(len(firsts), 'night')}, fewer than {reference_nights}"
+        notes += (f"{lacking}; give more nights, or as --reference {which}",)
     values, compared = set[str](), set[str]()
     for night in nights:
         values |= {*night.values, *night.estimates}
