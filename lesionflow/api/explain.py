@@ -128,6 +128,8 @@ def _found(images: Iterable[str | os.PathLike[str]]) -> list[str]:
         if not found:
             raise DataError(source.nothing)
         paths |= dict.fromkeys(found)
+    if not paths:
+        raise UsageError("images: is an empty list; name one or more")
     return list(paths)
 
 

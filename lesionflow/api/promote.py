@@ -12,7 +12,7 @@ from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.files import PRETRAINED
 from lesionflow.registry.champion import Promotion, Rollback, challenge, roll_back
-from lesionflow.registry.config import PromotionConfig
+from lesionflow.registry.config import PromotionConfig, check_model_name
 from lesionflow.registry.gates import Night
 from lesionflow.registry.history import ChampionState, checked_reason, read_state
 from lesionflow.registry.versions import find_version, how_to_get_one, what_there_is
@@ -74,6 +74,9 @@ def promote(
             f"{PRETRAINED}: comes with lesionflow and is no registered version, so it cannot become champion; use it "
             f"with --model {PRETRAINED}, or train a model with 'lesionflow train' and promote that"
         )
+    check_model_name(name)
+    if not hasattr(version, "__index__") or version < 1:  # from a program, also one of numpy
+        raise UsageError(f"version={version!r}: must be a whole number from 1")
     config, note = configured(PromotionConfig, config, overrides), checked_reason(reason)
     if force and not note:
         raise UsageError("--force overrules the gates; say why with --reason, it is kept with the version")
@@ -101,7 +104,7 @@ def rollback(
 
     Deleted versions are skipped. Raises `RegistryError` if there is no previous champion.
     """
-    note = checked_reason(reason)
+    name, note = check_model_name(name), checked_reason(reason)
     connect(tracking_uri, writes=True, creates=False, migrate=migrate)
     return roll_back(name, note)
 
@@ -109,6 +112,7 @@ def rollback(
 @kept_addresses()
 def history(name: str = DEFAULT_NAME, *, tracking_uri: str | None = None) -> ChampionState:
     """The champion of a model and all its changes, oldest first. Raises `RegistryError` if there are none."""
+    name = check_model_name(name)
     connect(tracking_uri)
     state = read_state(name)
     if not state.changes and state.champion is None:

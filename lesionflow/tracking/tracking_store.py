@@ -26,7 +26,7 @@ from urllib.parse import quote, unquote
 
 from lesionflow.atomic import name_new, take_lock, unique_suffix
 from lesionflow.errors import MissingError, RegistryError, counted
-from lesionflow.storage.location import local_address, local_path
+from lesionflow.storage.location import local_address, local_path, location_text
 from lesionflow.tracking.client import DEFAULT_STORE, mlflow, registry_errors, set_variables, shown_address
 
 MISSING, CURRENT, OLDER, NEWER = "missing", "current", "older", "newer"
@@ -171,6 +171,8 @@ def connect(
     RegistryError
         Within seconds where nothing answers, and for a database that the installed MLflow cannot use.
     """
+    if tracking_uri:
+        tracking_uri = location_text(tracking_uri, "tracking_uri")
     _variables.update(set_variables())
     current = str(mlflow.get_tracking_uri())
     asked = tracking_uri or _without_escapes(_original(current))

@@ -8,6 +8,7 @@ import mlflow
 import pytest
 
 import lesionflow
+from lesionflow.errors import UsageError
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.history import read_state
 from lesionflow.registry.versions import find_version
@@ -119,3 +120,23 @@ def test_history_says_when_somebody_else_moved_the_alias(contenders: Path) -> No
     mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "2")
     result = invoke("history", NAME)
     assert result.exit_code == 0 and f"the champion is {NAME}/2, a change not made by lesionflow" in result.stderr
+
+
+def test_what_is_no_name_number_or_address_is_refused_before_a_store_is_asked(tmp_path: Path) -> None:
+    nowhere = f"sqlite:///{tmp_path / 'nowhere.db'}"
+    for name in (None, 5, "", "a/b", "lesions/3"):
+        for refused in (
+            lambda name=name: lesionflow.history(name, tracking_uri=nowhere),
+            lambda name=name: lesionflow.rollback(name, tracking_uri=nowhere),
+            lambda name=name: lesionflow.promote(name, 1, tracking_uri=nowhere),
+        ):
+            with pytest.raises(UsageError, match=r"name|text"):
+                refused()
+    for version in (0, -1, 1.5, "x", None):
+        with pytest.raises(UsageError, match=r"version=.*whole number from 1"):
+            lesionflow.promote(NAME, version, tracking_uri=nowhere)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="tracking_uri: is a int"):
+        lesionflow.history(NAME, tracking_uri=5)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="images: is an empty list"):
+        lesionflow.explain([], tmp_path / "pictures", "pretrained")
+    assert list(tmp_path.iterdir()) == []
