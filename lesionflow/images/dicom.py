@@ -77,8 +77,8 @@ class Dicom:
             self.syntax = UID(self.dataset.file_meta.TransferSyntaxUID)
             if self.syntax in _PROGRESSIVE:
                 self.syntax = JPEGExtended12Bit
-            self._check_pixels(data)
             self.decoder = _decoder(self.syntax)
+            self._check_pixels(data)
             self.rows, self.columns = int(self.dataset.Rows), int(self.dataset.Columns)
             check_pixels(self.columns, self.rows)
             self.frames = int(self.dataset.get("NumberOfFrames") or 1)
@@ -99,6 +99,8 @@ class Dicom:
         self.kind = str(dataset.PhotometricInterpretation)
         if self.kind not in (*COLOUR, *GREY, PALETTE):
             raise ImageError("unsupported", f"photometric interpretation {self.kind}")
+        if (presentation := dataset.get("PixelPresentation")) in ("COLOR", "MIXED"):
+            raise ImageError("unsupported", f"a supplemental palette (Pixel Presentation {presentation})")
         self.bits, allocated = int(dataset.BitsStored), dataset.BitsAllocated
         if allocated not in (1, 8, 16) or not 1 <= self.bits <= allocated:
             raise ImageError("unsupported", f"{self.bits} of {allocated} bits a sample")

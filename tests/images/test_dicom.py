@@ -23,6 +23,7 @@ from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
 from pydicom.encaps import encapsulate  # noqa: E402
 from pydicom.uid import (  # noqa: E402
     JPEG2000,
+    MPEG4HP41,
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -662,6 +663,11 @@ SQUARE = np.zeros((16, 16), np.uint8)
         (lambda: dicom(SQUARE, "MONOCHROME2", frames=None, NumberOfFrames=10**9), "damaged: 1,000,000,000 frames"),
         (lambda: dicom(SQUARE.tobytes(), "MONOCHROME2", size=(60_000, 60_000)), "too_large: 60000 x 60000"),
         (lambda: dicom(SQUARE, "HSV", SamplesPerPixel=3), "unsupported: photometric interpretation HSV"),
+        (lambda: dicom(SQUARE, "MONOCHROME2", PixelPresentation="COLOR"), "unsupported: a supplemental palette"),
+        (
+            lambda: dicom(encapsulate([b"x" * 50]), "YBR_PARTIAL_420", syntax=MPEG4HP41, size=(4, 4)),
+            "unsupported: MPEG-4",
+        ),
         (lambda: dicom(np.zeros((4, 4), np.uint32), "MONOCHROME2", bits=32, allocated=32), "unsupported: 32 of 32"),
         (lambda: dicom(encapsulate([b"x" * 50]), "RGB", syntax=JPEGLosslessSV1, size=(4, 4)), "damaged"),
         (lambda: dicom(encapsulate([b"x" * 50]), "RGB", syntax=JPEG2000, size=(4, 4)), "damaged: a frame is no JPEG 2"),
