@@ -31,7 +31,7 @@ from lesionflow.images.iso_media import (
     turned_by_exif,
     without_exif,
 )
-from lesionflow.images.limits import MAXIMUM_STORED_PIXELS, check_pixels
+from lesionflow.images.limits import MAXIMUM_PIXELS, MAXIMUM_STORED_PIXELS, check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, joined
 from lesionflow.images.quiet import quietly
 
@@ -151,7 +151,7 @@ def _open(kind: str, data: bytes) -> Any:
         with quietly():
             image = openers[kind](io.BytesIO(data))
     except Image.DecompressionBombError as error:
-        raise ImageError("too_large", str(error)) from error
+        raise ImageError("too_large", f"more than {MAXIMUM_PIXELS:,} pixels") from error
     except (SyntaxError, IndexError, TypeError, KeyError, ValueError, OSError) as error:
         if str(error).startswith("Unsupported"):
             raise ImageError("unsupported", f"{kind}: {error}; save it as PNG") from error

@@ -375,7 +375,7 @@ def _load(data: bytes, page: _Page, changes: dict[int, int] | None = None) -> Im
         with quietly():
             image = _ThroughLibtiff(io.BytesIO(_with_page_alone(data, page, changes or {})))
     except Image.DecompressionBombError as error:
-        raise ImageError("too_large", str(error)) from error
+        raise ImageError("too_large", f"more than {MAXIMUM_PIXELS:,} pixels") from error
     except (SyntaxError, KeyError) as error:
         raise ImageError(
             "unsupported", f"{page.described}; save it as RGB of 8 bits without compression, or as PNG"
