@@ -70,6 +70,13 @@ def test_calls_rows_and_columns_are_those_of_score(
     open_page(driver, (page / INDEX).as_uri())
     choose(driver, many_formats)
     ours = report_of(driver)
+    reasons, details = zip(
+        *(row["error"].split(": ", 1) for row in rows_of(ours).values() if row["error"]), strict=True
+    )
+    said = said_failures(driver)
+    assert said["en"] == [*details] and report_of(driver) == ours
+    for reason, *told in zip(reasons, *said.values(), strict=True):
+        assert len({*told}) == 3 or reason == "damaged", told  # much of what is damaged is told in English alone
     assert invoke(
         "score", str(many_formats), "--out", str(tmp_path / "score.csv"), "--model", str(web_bundle)
     ).exit_code == 3  # fmt: skip
@@ -92,6 +99,20 @@ def test_calls_rows_and_columns_are_those_of_score(
                 assert float(mine[column]) == pytest.approx(float(row[column]), abs=0.005), (name, column)
     asked = requests_of(driver)
     assert asked and all(each.startswith(page.as_uri()) for each in asked)
+
+
+def said_failures(driver: Chrome) -> dict[str, list[str]]:
+    """The details that the page tells of images that failed, by language."""
+    found: dict[str, list[str]] = driver.execute_script("""
+        const failed = [...state.rows.values()].filter(({ error }) => error).sort((a, b) => byBytes(a.path, b.path));
+        const said = Object.keys(LANGUAGES).map((each) => {
+          language = each;
+          return [each, failed.map(({ error }) => failureSaid(error).replace(/^.*?: /, ""))];
+        });
+        language = "en";
+        return Object.fromEntries(said);
+    """)
+    return found
 
 
 def test_one_image_is_explained_as_python_explains_it(opened: Chrome, web_bundle: Path, tmp_path: Path) -> None:

@@ -200,6 +200,51 @@ const DIAGNOSES = {
   "vascular lesion": { de: "vaskuläre Läsion", es: "lesión vascular" },
 };
 
+/* Details of errors, which the CSV has in English; what is not here is shown so, such as what of a file is damaged. */
+const DETAILS = [
+  [/^the content is none of (.+)$/, {
+    de: "der Inhalt hat keines dieser Formate: {1}", es: "el contenido no tiene ninguno de estos formatos: {1}" }],
+  [/^the file has no bytes$/, { de: "die Datei hat keinen Inhalt", es: "el archivo no tiene contenido" }],
+  [/^the file cannot be read, or has changed since it was chosen$/, {
+    de: "die Datei ist nicht lesbar oder wurde seit der Auswahl geändert",
+    es: "el archivo no se puede leer o ha cambiado desde que se eligió" }],
+  [/^(DICOM) in a browser; 'lesionflow score' reads it$/, {
+    de: "{1} geht im Browser nicht; „lesionflow score“ liest es", es: "{1} no se admite en el navegador; «lesionflow score» lo lee" }],
+  [/^a cut AVIF in a browser; 'lesionflow score' reads it$/, {
+    de: "beschnittenes AVIF geht im Browser nicht; „lesionflow score“ liest es",
+    es: "AVIF recortado no se admite en el navegador; «lesionflow score» lo lee" }],
+  [/^CMYK without Adobe's marker in a browser; 'lesionflow score' reads it$/, {
+    de: "CMYK ohne Kennung von Adobe geht im Browser nicht; „lesionflow score“ liest es",
+    es: "CMYK sin la marca de Adobe no se admite en el navegador; «lesionflow score» lo lee" }],
+  [/^a GIF that this browser cuts to its first frame; 'lesionflow score' reads it$/, {
+    de: "dieser Browser beschneidet das GIF auf sein erstes Teilbild; „lesionflow score“ liest es",
+    es: "este navegador recorta el GIF a su primer fotograma; «lesionflow score» lo lee" }],
+  [/^JPEG, (.+), (\d+) bits a sample, (\d+) components; save it as a baseline JPEG or as PNG$/, {
+    de: "JPEG, {1}, {2} Bit je Wert, {3} Komponenten; speichern Sie das Bild als Baseline-JPEG oder PNG",
+    es: "JPEG, {1}, {2} bits por muestra, {3} componentes; guarde la imagen como JPEG baseline o PNG" }],
+  [/^JPEG whose height stands behind its pixels; save it again$/, {
+    de: "JPEG, dessen Höhe erst nach den Bilddaten steht; speichern Sie es neu",
+    es: "JPEG cuya altura figura detrás de los píxeles; guárdelo de nuevo" }],
+  [/^this browser cannot decode (.+); save it as JPEG or PNG$/, {
+    de: "dieser Browser kann {1} nicht dekodieren; speichern Sie das Bild als JPEG oder PNG",
+    es: "este navegador no puede decodificar {1}; guarde la imagen como JPEG o PNG" }],
+  [/^(.+); save it as PNG or JPEG$/, {
+    de: "{1}; speichern Sie das Bild als PNG oder JPEG", es: "{1}; guarde la imagen como PNG o JPEG" }],
+  [/^its alpha is 0 everywhere; save it without alpha$/, {
+    de: "das Bild ist überall durchsichtig; speichern Sie es ohne Transparenz",
+    es: "la imagen es transparente por completo; guárdela sin transparencia" }],
+  [/^more than (\d+) MiB$/, { de: "mehr als {1} MiB", es: "más de {1} MiB" }],
+  [/^a JPEG of more than (\d+) scans$/, { de: "ein JPEG mit mehr als {1} Scans", es: "un JPEG de más de {1} barridos" }],
+  [/^(\d+) x (\d+) is more than (\d+),000,000 pixels$/, {
+    de: "{1} x {2} sind mehr als {3} Millionen Pixel", es: "{1} x {2} son más de {3} millones de píxeles" }],
+  [/^this browser cannot decode (\d+) x (\d+) pixels$/, {
+    de: "dieser Browser kann {1} x {2} Pixel nicht dekodieren", es: "este navegador no puede decodificar {1} x {2} píxeles" }],
+  [/^there is not enough memory to decode it$/, {
+    de: "der Speicher reicht zum Dekodieren nicht aus", es: "no hay memoria suficiente para decodificar la imagen" }],
+  [/^(?:it breaks off.*|it ends before its pixels|premature end of .*|some of its scans are missing)$/, {
+    de: "die Datei ist unvollständig", es: "el archivo está incompleto" }],
+];
+
 let language = "en";
 
 /** The message of a name in the language chosen, with its values filled in. */
@@ -209,6 +254,12 @@ function say(name, values = {}) {
 
 /** A diagnosis in the language chosen; name: as the card has it in English. */
 const diagnosisName = (name) => DIAGNOSES[name]?.[language] ?? name;
+
+/** The reason why an image failed, and its detail, in the language chosen where there is one. */
+function failureSaid({ reason, detail }) {
+  const [pattern, texts] = DETAILS.find(([each]) => each.test(detail)) ?? [];
+  return `${say(reason)}: ${texts?.[language] ? detail.replace(pattern, texts[language].replace(/\{(\d)\}/g, "$$$1")) : detail}`;
+}
 
 /** The language to begin with: the first of the browser's that the page has. */
 function preferredLanguage(wanted) {

@@ -208,7 +208,7 @@ function tableRow(row) {
   if (state.shown === row.key) line.setAttribute("aria-current", "true");
   if (error) {
     heading.textContent = row.path;
-    const why = element("td", `${say(error.reason)}: ${error.detail}`, { colSpan: 4, className: "failed" });
+    const why = element("td", failureSaid(error), { colSpan: 4, className: "failed" });
     line.append(heading, why);
     return line;
   }
@@ -255,7 +255,7 @@ function heardOfDetail(data) {
     byId("seen").hidden = false;
     byId("seen").querySelector("canvas").setAttribute("aria-label", say("seen"));
   } else if (data.error) {
-    byId("detail-status").textContent = `${say(data.error.reason)}: ${data.error.detail}`;
+    byId("detail-status").textContent = failureSaid(data.error);
   } else {
     const { map } = data, name = diagnosisName(model.fullNames[map.diagnosis]), figure = byId("map");
     drawMap(figure.querySelector("canvas"), map.drop, model.height, model.width);
