@@ -73,12 +73,12 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
         file.exists() and not file.is_file()
     ):  # pipes and devices: telling the kind of table would use up their first bytes
         raise DataError(f"{file}: cannot be read, since it is no ordinary file; give the table as one")
+    if file.suffix.lower() in OTHER_TABLES and not _begins_with(file, _GZIP):
+        raise DataError(f"{file}: no kind of table that is read; save it as CSV, JSON lines (.jsonl) or Excel (.xlsx)")
     if _begins_with(file, _WORKBOOK):
         table = _read_workbook(file)[1].copy()
     elif _begins_with(file, _PARQUET):
         table = _read_parquet(file)
-    elif file.suffix.lower() in OTHER_TABLES and not _begins_with(file, _GZIP):
-        raise DataError(f"{file}: no kind of table that is read; save it as CSV, JSON lines (.jsonl) or Excel (.xlsx)")
     else:
         text = read_text(file)
         table = _read_json_lines(text, file) if file.suffix.lower() == ".jsonl" else _read_csv(text, file, columns)
@@ -288,7 +288,8 @@ def _parsed_workbook(file: Path, state: tuple[int, int, int]) -> tuple[str, pd.D
     except Exception as error:  # of damaged ones, whatever the parsers of their parts raise
         told = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
-            f"{file}: a zip archive, and no Excel workbook that can be read ({told}); restore it"
+            f"{file}: a zip archive, and no Excel workbook that can be read ({told}); restore it, or save the table as "
+            "CSV"
         ) from error
     tables = {name: table for name, cells in sheets.items() if (table := _below_header(cells)) is not None}
     if not tables:

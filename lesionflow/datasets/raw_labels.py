@@ -127,7 +127,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         for pattern, done in ((_ROUNDED, "rounded values of {}"), (_DATED, "turned values of {} into dates")):
             if changed := sorted({value for value in table[column] if re.fullmatch(pattern, value)}):
                 raise DataError(
-                    f"{raw.file}: a spreadsheet has {done.format(column)}, so that different ones are the same: "
+                    f"{raw.file}: a spreadsheet has {done.format(column)}, so that different ones may be the same: "
                     f"{first_few(changed)}; save that column as text"
                 )
     decided = words.decide(raw.words, raw.of_data_set)

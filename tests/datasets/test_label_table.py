@@ -28,6 +28,7 @@ TEXT = "image_id,lesion_id,dx,age\nISIC_1,L1,nv,45\nISIC_2,L2,mel,\n"
 def write(tmp_path: Path) -> Callable[..., Path]:
     def write(content: str | bytes, name: str = "labels.csv", encoding: str = "utf-8") -> Path:
         file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
         file.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
         return file
 
@@ -105,7 +106,7 @@ def test_a_workbook_of_another_program_is_no_reason_to_install_openpyxl(tmp_path
     with zipfile.ZipFile(tmp_path / "labels.csv", "w") as archive:
         archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
         archive.writestr("content.xml", "<office/>")
-    with pytest.raises(DataError, match="a zip archive, and no Excel workbook that can be read"):
+    with pytest.raises(DataError, match=r"a zip archive, and no Excel .* save the table as CSV"):
         read_table(tmp_path / "labels.csv")
 
 
@@ -224,9 +225,16 @@ def test_what_has_no_one_reading_is_refused(write: Callable[..., Path], content:
 
 
 def test_other_kinds_of_tables_are_named(write: Callable[..., Path]) -> None:
-    for name in ("labels.json", "labels.feather", "labels.xls"):
+    for name, content in {
+        "json": b"[]",
+        "feather": b"ARROW1",
+        "xls": b"\xd0\xcf\x11\xe0",
+        "ods": b"PK\x03\x04",
+    }.items():
         with pytest.raises(DataError, match="no kind of table that is read; save it as CSV"):
-            read_table(write('[{"dx": "nv"}]', name))
+            read_table(write(content, f"labels.{name}"))
+    with pytest.raises(DataError, match="packed with gzip; unpack it"):
+        read_labelled_images(write(gzip.compress(TEXT.encode()), "new/labels.csv.gz").parent)
 
 
 def test_a_table_that_is_no_file_is_refused(tmp_path: Path) -> None:
