@@ -46,7 +46,14 @@ from lesionflow.registry.training_artifacts import check_may_register, find_trai
 from lesionflow.registry.versions import SCORED, Resolved, Version, opened
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import without_password
-from lesionflow.tracking.resume import InterruptedRun, find_interrupted, mark_begun, mark_finished, telling_what_moved
+from lesionflow.tracking.resume import (
+    InterruptedRun,
+    delete_checkpoints,
+    find_interrupted,
+    mark_begun,
+    mark_finished,
+    telling_what_moved,
+)
 from lesionflow.tracking.runs import log_configuration
 from lesionflow.tracking.tracking_store import connect, kept_settings
 from lesionflow.training.backend import check_export, import_keras, prepare_backend
@@ -181,24 +188,33 @@ def _with_named_models(
     """
     named = {"start_from": config.start_from if config.starts_from_bundle else "", "teacher": config.teacher}
     found: dict[str, Any] = {}
-    cards = {}
+    models: dict[str, Resolved] = {}
     for option, address in named.items():
         if address:
-            with opened(address, tracking_uri, (CARD_FILE,)) as resolved:
-                cards[option] = resolved.card
-            found[option] = resolved.address or address
-    digests = {option: cards[option].digest if option in cards else "none" for option in named}
+            with opened(address, tracking_uri, (CARD_FILE,)) as models[option]:
+                found[option] = models[option].address or address
+    digests = {option: models[option].card.digest if option in models else "none" for option in named}
     digests |= {"diagnoses": config.label_set.digest}
     if begun:
         begun.check_named(digests)
-    if start := cards.get("start_from"):
+    for option, model in models.items():
+        refitted = option == "start_from" and config.last_layer == "refitted"
+        if model.card.classes != config.label_set.names and not refitted:
+            others = f"has other diagnoses ({', '.join(model.card.classes)}) than {config.label_set.name}"
+            advice = "give a teacher with the same ones" if option == "teacher" else "give --last-layer refitted"
+            raise UsageError(f"--{option.replace('_', '-')}: {model.label} {others}; {advice}")
+    if "start_from" in models:
+        label, start = models["start_from"].label, models["start_from"].card
+        width = start.training.get("width", config.width)
         if ALL in config.model.split(","):
-            found |= {"model": start.network, "width": start.training.get("width", config.width)}
+            found |= {"model": start.network, "width": width}
         elif start.network not in config.networks:
             raise UsageError(
-                f"--start-from: {start.label} has the network {start.network}, not {config.model}; leave out --model, "
+                f"--start-from: {label} has the network {start.network}, not {config.model}; leave out --model, "
                 f"or give --model {start.network}"
             )
+        elif width != config.width:
+            raise UsageError(f"--start-from: {label} has a width of {width}; give --width {width}")
         if vars(config)["image_size"] is None:  # the preset has not filled it in yet
             found["image_size"] = start.height
     return dataclasses.replace(config, **found), digests
@@ -242,10 +258,7 @@ def _read_beginning(config: TrainingConfig, images: LabelledImages, split: Split
     if not config.starts_from_bundle:
         return None
     with opened(config.start_from, files=(*SCORED, KERAS_FILE, TRAINED_ON_FILE)) as resolved:
-        start = read_start(
-            resolved.folder, config.width, keep_last_layer=config.last_layer == "kept",
-            label_set=images.label_set,
-        )  # fmt: skip
+        start = read_start(resolved.folder, keep_last_layer=config.last_layer == "kept", label_set=images.label_set)
         source = _learnt_from(resolved, images, _measured(config, images, split), console)
     return Beginning(start, source)
 
@@ -257,11 +270,6 @@ def _read_teaching(
     if not config.teacher:
         return None
     with opened(config.teacher, files=(*SCORED, TRAINED_ON_FILE)) as resolved:
-        if (classes := resolved.card.classes) != images.label_set.names:
-            raise UsageError(
-                f"--teacher: {resolved.label} has other diagnoses ({', '.join(classes)}) than "
-                f"{images.label_set.name}; give a teacher with the same ones"
-            )
         source = _learnt_from(resolved, images, _measured(config, images, split), console)
         asked = np.arange(len(images.table)) if config.folds else split.train
         with console.status(f"{resolved.label}: predicting the training images"):
@@ -343,6 +351,7 @@ def _train(
                 found = find_trained(runs[name]) if name in runs else None
                 if found:
                     say(f"{name}: registered already as {found[0].label}", console=console)
+                    delete_checkpoints(runs[name])  # it may have ended before it could
                     if several:
                         mark_finished(runs[name])
                 elif several:

@@ -15,7 +15,7 @@ import numpy as np
 
 from lesionflow.datasets.sampling import shares
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.errors import TrainingError, UsageError
+from lesionflow.errors import TrainingError
 from lesionflow.model.card import KERAS_FILE
 from lesionflow.model.files import read_bundle
 from lesionflow.training.from_onnx import read_weights, take_statistics
@@ -41,21 +41,13 @@ class Start:
     without_last_layer: bool = False  # of other diagnoses; it is left out of the weights, and has to be fitted
 
 
-def read_start(folder: Path, width: float, *, keep_last_layer: bool, label_set: LabelSet = HAM10000) -> Start:
-    """The weights of a bundle, for its network of that width with these diagnoses.
+def read_start(folder: Path, *, keep_last_layer: bool, label_set: LabelSet = HAM10000) -> Start:
+    """The weights of a bundle, without its last layer where that is of other diagnoses.
 
-    Raises `UsageError` where the bundle is of another width, or its last layer of other diagnoses and to be kept,
-    `BundleError` where it is altered.
+    Raises `BundleError` where the bundle is altered.
     """
     card, graph = read_bundle(folder)  # which checks the Keras file, where it is there
-    if width != card.training.get("width", width):
-        raise UsageError(f"--start-from: {card.label} has a width of {card.training['width']}; give the same --width")
     others = card.classes != label_set.names
-    if others and keep_last_layer:
-        raise UsageError(
-            f"--start-from: {card.label} has other diagnoses ({', '.join(card.classes)}) than {label_set.name}; give "
-            "--last-layer refitted"
-        )
     if KERAS_FILE not in card.digests or not (folder / KERAS_FILE).exists():
         weights, without_statistics = read_weights(card, graph), True
     else:

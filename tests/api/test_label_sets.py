@@ -93,6 +93,7 @@ def test_images_of_what_no_diagnosis_of_the_model_counts_as_are_one_line(
             ["--diagnoses", "binary", "--teacher", "BUNDLE", "--model", "cnn"],
             "--teacher: .* has other diagnoses",
         ),
+        (["--start-from", "BUNDLE", "--model", "cnn", "--width", "2"], r"has a width of 1\.0; give --width 1\.0"),
         (["--diagnoses", "OWN", "--model", "cnn"], "rows with an unknown diagnosis: akiec"),
     ],
 )
@@ -103,4 +104,5 @@ def test_what_does_not_go_together_is_one_line_before_any_training(
     words = [{"BUNDLE": str(bundle), "OWN": str(store / "own.yaml")}.get(word, word) for word in options]
     done = invoke("train", "--data", str(demo_folder), *words, "--epochs", "1", "--cache", str(cache))
     last = done.stderr.strip().splitlines()[-1]
+    assert "split by" not in done.stderr  # nor before the images are looked at
     assert done.exit_code in (1, 2) and last.startswith("Error: ") and re.search(message, last), done.output

@@ -17,6 +17,7 @@ from lesionflow.errors import RegistryError
 from lesionflow.model.card import read_card
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version, resolve
+from lesionflow.tracking.resume import FOLDER, NAMES
 from lesionflow.training.config import TrainingConfig
 from tests.conftest import error_line, invoke, without_pictures, working_in
 
@@ -116,6 +117,17 @@ def test_another_training_registers_a_version_and_says_why_it_is_no_champion(aga
     result = invoke("promote", "lesionflow", "3", "--force", "--reason", "the second seed is the one in the paper")
     assert result.exit_code == 0 and "lesionflow/3" in result.stdout
     assert find_champion("lesionflow") == find_version("lesionflow", 3)
+
+
+def test_checkpoints_of_a_training_that_ended_right_behind_its_registration_go_when_it_is_resumed(
+    again: Again, cache: Path
+) -> None:
+    client = mlflow.MlflowClient()
+    client.log_text(again.run_id, "left", f"{FOLDER}/{NAMES[0]}")
+    client.set_terminated(again.run_id, "KILLED")
+    result = invoke("train", "--resume", again.run_id, "--cache", str(cache))
+    assert result.exit_code == 0 and "registered already as lesionflow/3" in result.stderr
+    assert not client.list_artifacts(again.run_id, FOLDER) and client.get_run(again.run_id).info.status == "FINISHED"
 
 
 @pytest.mark.parametrize(
