@@ -314,6 +314,8 @@ def test_everybody_can_use_it(opened: Chrome, tmp_path: Path) -> None:
     for language in ("de", "es", "en"):
         opened.find_element("css selector", f"#language option[value={language}]").click()
         assert opened.find_element("tag name", "html").get_attribute("lang") == language
+        caption = {"de": "Was für ", "es": "Lo que apunta a ", "en": "What supports "}[language]
+        assert opened.find_element("css selector", "#map figcaption").text.startswith(caption)
         assert violations(opened) == []
     features = [{"name": "prefers-color-scheme", "value": "dark"}]
     opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})

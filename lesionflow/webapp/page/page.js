@@ -14,7 +14,8 @@ const state = {
   leftOut: new Set(), // keys of those that are no images
   queue: [], // keys that wait
   asked: new Map(), // by number: the key that the worker was asked about
-  number: 0, total: 0, first: 0, restored: 0, timer: null, shown: null, target: null, message: ["loading", {}],
+  number: 0, total: 0, first: 0, restored: 0, timer: null, shown: null, target: null, map: null, message: ["loading", {}],
+  alert: null, detail: () => "", // what they say, so that it can be said in another language
 };
 
 function translate() {
@@ -22,6 +23,8 @@ function translate() {
   for (const each of document.querySelectorAll("[data-say]")) each.textContent = say(each.dataset.say);
   byId("forget").title = say("forgetTitle");
   tell(...state.message);
+  tellDetail(state.detail);
+  if (state.alert) byId("alert").textContent = say(...state.alert);
   if (!state.model) return;
   const { demo, licence } = state.model;
   byId("terms").hidden = !demo && !licence;
@@ -36,7 +39,14 @@ function tell(name, values = {}) {
   byId("status").textContent = say(name, values) + more;
 }
 
+/** said: makes the text in the language chosen. */
+function tellDetail(said) {
+  state.detail = said;
+  byId("detail-status").textContent = said();
+}
+
 function warn(name, values) {
+  state.alert = [name, values];
   byId("alert").textContent = say(name, values);
   byId("alert").hidden = false;
 }
@@ -235,9 +245,13 @@ function showDetail(key, ask) {
   byId("detail-heading").textContent = say("details", { name: row.path });
   byId("verdict").textContent = verdictOf(row.said, model);
   byId("bars").replaceChildren(...shareRows(row.said, model));
-  if (!ask) return;
+  if (!ask) {
+    describePictures();
+    return;
+  }
   byId("seen").hidden = byId("map").hidden = true;
-  byId("detail-status").textContent = say(file ? "looking" : "fileGone");
+  state.map = null;
+  tellDetail(() => say(file ? "looking" : "fileGone"));
   refresh(true);
   byId("detail-heading").focus();
   byId("detail").scrollIntoView({ block: "start" });
@@ -249,22 +263,30 @@ function showDetail(key, ask) {
 function heardOfDetail(data) {
   const { model } = state;
   if (data.kind === "progress") {
-    byId("detail-status").textContent = say("mapping", { share: percent(data.share) });
+    tellDetail(() => say("mapping", { share: percent(data.share) }));
   } else if (data.kind === "seen") {
     for (const id of ["seen", "map"]) drawPixels(byId(id).querySelector("canvas"), data.pixels, data.height, data.width);
     byId("seen").hidden = false;
-    byId("seen").querySelector("canvas").setAttribute("aria-label", say("seen"));
+    describePictures();
   } else if (data.error) {
-    byId("detail-status").textContent = failureSaid(data.error);
+    tellDetail(() => failureSaid(data.error));
   } else {
-    const { map } = data, name = diagnosisName(model.fullNames[map.diagnosis]), figure = byId("map");
-    drawMap(figure.querySelector("canvas"), map.drop, model.height, model.width);
-    figure.querySelector("canvas").setAttribute("aria-label", say("map", { name }));
-    const values = { name, probability: percent(map.probability), lowest: percent(map.lowest) };
-    figure.querySelector("figcaption").textContent = `${say("map", { name })}. ${say("mapHelp", values)}`;
-    figure.hidden = false;
-    byId("detail-status").textContent = "";
+    state.map = data.map;
+    drawMap(byId("map").querySelector("canvas"), data.map.drop, model.height, model.width);
+    describePictures();
+    byId("map").hidden = false;
+    tellDetail(() => "");
   }
+}
+
+/** Say what the pictures show, the map once it is there. */
+function describePictures() {
+  byId("seen").querySelector("canvas").setAttribute("aria-label", say("seen"));
+  if (!state.map) return;
+  const { diagnosis, probability, lowest } = state.map, name = diagnosisName(state.model.fullNames[diagnosis]);
+  const figure = byId("map"), values = { name, probability: percent(probability), lowest: percent(lowest) };
+  figure.querySelector("canvas").setAttribute("aria-label", say("map", { name }));
+  figure.querySelector("figcaption").textContent = `${say("map", { name })}. ${say("mapHelp", values)}`;
 }
 
 function saveReport() {
