@@ -218,23 +218,22 @@ def _explain_connection(error: BaseException) -> str:
     return ""
 
 
+_OF_SQLITE = {  # what its errors contain -> what to do
+    "database is locked": "the database is locked by another process; wait for it to finish and try again (for several "
+    "users at once, run 'mlflow server' or use PostgreSQL)",
+    "readonly database": "the database cannot be written; give its file and its folder write permission, or name "
+    "another store",
+    "unable to open database file": "the database cannot be opened, or its folder takes no new file; check the address "
+    "and the permissions",
+    "database or disk is full": "the disk is full; make room and try again",
+}
+
+
 def _explain_database(error: BaseException) -> str:
     """Explain an error of the database whose own text does not say what to do; empty for other errors."""
-    text = str(error)
-    if "database is locked" in text:
-        return (
-            "the database is locked by another process; wait for it to finish and try again (for several users at "
-            "once, run 'mlflow server' or use PostgreSQL)"
-        )
-    if "readonly database" in text:
-        return "the database cannot be written; give its file and its folder write permission, or name another store"
-    if "unable to open database file" in text:
-        return "the database cannot be opened, or its folder takes no new file; check the address and the permissions"
-    if "database or disk is full" in text:
-        return "the disk is full; make room and try again"
     if isinstance(error, ImportError) and getattr(error, "name", None) in ("psycopg", "psycopg2", "MySQLdb", "pymysql"):
         return f"the database driver {error.name} is missing; pip install 'lesionflow[server]' (PostgreSQL)"
-    return ""
+    return next((told for words, told in _OF_SQLITE.items() if words in str(error)), "")
 
 
 def _status(error: BaseException) -> int | None:
