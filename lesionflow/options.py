@@ -126,7 +126,7 @@ def range_told(low: float | None, high: float | None, zero: bool = False) -> str
 
 
 def listed(given: Any) -> list[Any]:
-    """What a program gave where several may be named, as a list: a text or a path is one, and no row of letters."""
+    """One or several values given by a program, as a list; a text or a path is one value."""
     several = isinstance(given, Iterable) and not isinstance(given, str | bytes | os.PathLike)
     return list(given) if several else [given]
 

@@ -52,7 +52,7 @@ def read_settings_text(file: Path, named: str) -> str:
 
 
 def _fault(node: Any, seen: set[int]) -> str:
-    """What cannot be meant in a document; empty where all can."""
+    """The fault of a document that cannot be intended; empty if there is none."""
     if getattr(node, "id", "") not in ("mapping", "sequence"):
         return ""
     if id(node) in seen:

@@ -162,7 +162,7 @@ class ReportComparison:
 
     @property
     def about(self) -> str:
-        """What is compared, and how much of it is known."""
+        """The models compared, and the share of images with truth."""
         return f"{self.models[1]} beside {self.models[0]} in {self.report}: {self.truths[0].about}"
 
 

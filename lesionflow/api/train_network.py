@@ -90,7 +90,7 @@ class Teaching:
 
 @dataclass(frozen=True)
 class Material:
-    """What all networks of a training share: data, initial weights, and where results go."""
+    """The data, initial weights and destinations that all networks of a training share."""
 
     images: LabelledImages
     split: Split

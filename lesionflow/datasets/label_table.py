@@ -357,7 +357,7 @@ def is_missing_word(value: str) -> bool:
 
 
 def as_numbers(marks: pd.Series) -> pd.Series:
-    """What a column marks, NaN where it is no number: `1`, `1.0`, `1,0` and `True` are 1."""
+    """A column of marks as numbers, NaN for anything else: `1`, `1.0`, `1,0` and `True` are 1."""
     import pandas as pd
 
     words = {"true": "1", "false": "0"}

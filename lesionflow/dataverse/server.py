@@ -116,7 +116,7 @@ class _Retry(Retry):
 
 
 def _told(error: Exception | None, response: BaseHTTPResponse | None, asked: float | None, timeout: float) -> str:
-    """What went wrong with a request, in words. Raises `DownloadError` if a retry would not help."""
+    """Describe the failure of a request. Raises `DownloadError` if a retry would not help."""
     if response is not None:
         wait = f" and asks to wait {asked:.0f} s" if asked is not None else ""
         return f"the server answers {f'{response.status} {response.reason or chr(32)}'.rstrip()}{wait}"

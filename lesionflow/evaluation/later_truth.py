@@ -84,7 +84,7 @@ class LaterTruth:
 
 @dataclass(frozen=True)
 class _Rows:
-    """What the rows of a report are called and joined by."""
+    """The names of a report's rows, and what they are joined by."""
 
     file: Path
     paths: list[str]
@@ -94,12 +94,12 @@ class _Rows:
 
     @property
     def thing(self) -> str:
-        """What a row is."""
+        """The unit of a row."""
         return "image" if not self.grouped else "lesion" if self.column == LESION else f"group by {self.column}"
 
     @property
     def unit(self) -> str:
-        """What the rows are, in the plural."""
+        """The unit of the rows, in the plural."""
         return plural(self.thing)
 
     @cached_property
@@ -108,7 +108,7 @@ class _Rows:
         return {_whole(path): row for row, path in enumerate(self.paths)}
 
     def name(self, row: int) -> str:
-        """What a row is called in a message."""
+        """The name of a row in messages."""
         lesion = self.lesions[row] if self.grouped and self.lesions else ""
         return lesion or self.paths[row]
 

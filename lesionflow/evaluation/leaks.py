@@ -65,7 +65,7 @@ def find_leak(known: dict[str, np.ndarray], table: pd.DataFrame) -> Leak:
 def find_leak_of_files(
     known: dict[str, np.ndarray], paths: Sequence[str], image_ids: Sequence[str], lesion_ids: Sequence[str]
 ) -> Leak:
-    """Look for what `trained_on` told of among files of which some may be gone: bytes tell only of those there."""
+    """Look for images of `trained_on` among files by ids and bytes; files that are gone have no bytes to compare."""
     import pandas as pd
 
     there = [path for path in paths if os.path.isfile(path)]

@@ -93,7 +93,7 @@ def data_licence(card: Card) -> str:
 
 
 def terms_and_metrics(card: Card) -> str:
-    """What users of a model must know, in one line: the data's licence, and its metrics on the test part."""
+    """One line for users of a model: the data's licence, and its metrics on the test part."""
     return f"{data_licence(card)} On its test part, with 95% intervals: {metrics_told(card)}."
 
 

@@ -63,7 +63,7 @@ class Evaluation:
 
     @property
     def unit(self) -> str:
-        """What is measured: images or lesions."""
+        """The unit of measurement: images or lesions."""
         return "lesions" if self.pooled else "images"
 
     @property

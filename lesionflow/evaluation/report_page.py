@@ -89,7 +89,7 @@ def _beside(evaluation: Evaluation, name: str) -> str:
 
 
 def _always(evaluation: Evaluation) -> tuple[str, Estimate] | None:
-    """What is called easily without a look, and how often that is right."""
+    """The answer that is right most often without looking at the image, and its accuracy."""
     for name, words in (("accuracy_of_always_nv", "nv"), ("accuracy_of_always_commonest", "the most frequent one")):
         if name in evaluation.metrics:
             return words, evaluation.metrics[name]

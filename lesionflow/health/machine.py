@@ -1,4 +1,4 @@
-"""What this machine, or the container, lets this process use."""
+"""The resources that this machine, or the container, grants this process."""
 
 from __future__ import annotations
 

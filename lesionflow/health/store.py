@@ -205,7 +205,7 @@ def _explain_schema(address: str) -> str:
 
 
 def _look_around() -> dict[str, Any]:
-    """What a store holds, where the default experiment keeps files, and what to do where such a folder was moved."""
+    """A store's contents, the folder of the default experiment, and advice if such a folder was moved."""
     client = mlflow.MlflowClient()
     with registry_errors("looking what is there"):
         experiments = client.search_experiments(max_results=1000)

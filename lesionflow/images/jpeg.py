@@ -390,7 +390,7 @@ def _zeros_are_empty_blocks(data: bytes, layout: Layout) -> bool:
 
 
 def _shortest_codes(data: bytes, tables: tuple[tuple[int, int], ...]) -> dict[int, int]:
-    """What the code that is all zeros stands for in each Huffman table, by the table's class and number."""
+    """The symbol of the code that is all zeros in each Huffman table, by the table's class and number."""
     symbols = {}
     for start, end in tables:
         while start + 17 < end:

@@ -430,7 +430,7 @@ _here = threading.local()
 
 @contextlib.contextmanager
 def _listening() -> Iterator[list[str]]:
-    """What libtiff says in this thread: it would print it on stderr, and often goes on with pixels it made up."""
+    """Collect libtiff's errors in this thread: it would print them, and often continue with made-up pixels."""
     _listen()
     _here.said = []
     try:

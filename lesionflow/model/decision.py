@@ -82,7 +82,7 @@ def called_diagnoses(probabilities: np.ndarray, prior: tuple[float, ...], streng
 
 
 def prior_of_call(prior: tuple[float, ...], strength: float) -> np.ndarray:
-    """What each probability is divided by before the greatest is called: (classes,); strength: of the call."""
+    """The divisor of each probability before the greatest is called: (classes,); strength: of the call."""
     return np.asarray(np.asarray(prior) ** strength)
 
 

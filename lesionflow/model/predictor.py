@@ -91,7 +91,7 @@ class Predictor:
         return self.measure_both(pixels)[1] if self.averaged else self._run(pixels)
 
     def measure_both(self, pixels: np.ndarray) -> tuple[Outputs, Outputs]:
-        """What `measure` gives for one look at each image, and for the average over flips and quarter turns."""
+        """The results of `measure` for single images, and averaged over their flips and quarter turns."""
         seen = [self._run(view) for view in views(pixels, self.card.training.get("mirrored"))]
         logits, distances = ([each[index] for each in seen] for index in (0, 1))
         return seen[0], (np.mean(logits, axis=0), np.mean(distances, axis=0))
@@ -116,7 +116,7 @@ class Predictor:
     def measure_many_both(
         self, pixels: np.ndarray, members: np.ndarray, batch_size: int = 64
     ) -> tuple[Outputs, Outputs]:
-        """What `measure_both` gives for the images at `members`, a batch at a time."""
+        """The results of `measure_both` for the images at `members`, in batches."""
         found = self._batches(self.measure_both, pixels, members, batch_size)
         return self._joined([single for single, _ in found]), self._joined([averaged for _, averaged in found])
 

@@ -47,7 +47,7 @@ def registered_names(tracking_uri: str | None = None) -> list[str]:
 
 
 def registered_addresses(tracking_uri: str | None = None) -> list[str]:
-    """What names each registered version, aliases first; none where MLflow would have to be asked."""
+    """The addresses of all registered versions, aliases first; none where MLflow would have to be asked."""
     rows = _versions(tracking_uri)
     aliases = {f"models:/{name}@{alias}" for name, _, alias, *_ in rows if alias}
     return sorted(aliases) + [f"models:/{name}/{number}" for name, number in sorted({row[:2] for row in rows})]

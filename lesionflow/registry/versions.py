@@ -358,7 +358,7 @@ def _registry() -> str:
 
 
 def what_there_is(name: str) -> str:
-    """What a registry has instead of a missing version, for a message."""
+    """The registry's contents, for a message about a missing version."""
     with contextlib.suppress(Exception):  # part of a message about another error
         client = mlflow.MlflowClient()
         newest = client.search_model_versions(f"name = '{name}'", order_by=["version_number DESC"], max_results=100)
@@ -373,7 +373,7 @@ def what_there_is(name: str) -> str:
 
 
 def how_to_get_one(name: str) -> str:
-    """What to do about a model without a champion, or without any version, for a message."""
+    """Advice about a model without a champion, or without any version, for a message."""
     with contextlib.suppress(Exception):  # part of a message about another error
         if newest := number_by_alias(name, LATEST):
             return f"make one champion with '{shlex.join(['lesionflow', 'promote', name, str(newest)])}'"

@@ -33,7 +33,7 @@ Piece = tuple[Counts, bytes]
 
 @dataclass(frozen=True)
 class Encoding:
-    """What to encode, and how."""
+    """A job and the format of its report."""
 
     job: Job
     options: ReportLayout

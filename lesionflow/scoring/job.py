@@ -52,7 +52,7 @@ _OUR_LOCKS = re.compile(rf"{LOCK_FILE}(-\d+-of-\d+)?")
 
 @dataclass(frozen=True)
 class Task:
-    """What a job has to do."""
+    """The work of a job."""
 
     source: Source
     row_fingerprint: Fingerprint  # all that a row depends on besides its image

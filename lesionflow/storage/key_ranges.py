@@ -160,7 +160,7 @@ def _outer(folder: str) -> str:
 
 
 def _behind(folder: str) -> str:
-    """What stands right behind all keys in a folder."""
+    """The first possible key after all keys in a folder."""
     return folder[:-1] + chr(ord("/") + 1)
 
 

@@ -55,7 +55,7 @@ class Url:
 
     @property
     def prefix(self) -> str:
-        """What the keys below it begin with, if it is a folder."""
+        """The prefix of the keys below it, if it is a folder."""
         return self.key if self.key.endswith("/") or not self.key else self.key + "/"
 
     @property

@@ -174,7 +174,7 @@ _LABEL = re.compile(r"(.+)/\d+( \(demo data\))?")
 
 @dataclass(frozen=True)
 class ScoringJob:
-    """What a run records about a job besides its result."""
+    """The record of a job in its run, besides the result."""
 
     experiment: str | None  # None: by the model, which only the result names
     source: str

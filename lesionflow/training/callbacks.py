@@ -153,7 +153,7 @@ def _told(variable: tuple[str, tuple[int, ...]] | None) -> str:
 
 
 def fingerprint(config: TrainingConfig, split_digest: str, data_digest: str) -> dict[str, Any]:
-    """What distinguishes one training from another; the locations of its files do not."""
+    """The identity of a training, which does not depend on where its files are."""
     settings = {field: value for field, value in dataclasses.asdict(config).items() if field not in LOCATIONS}
     return settings | {
         "network": config.model, "split": split_digest, "data": data_digest, "KERAS_BACKEND": keras.backend.backend(),

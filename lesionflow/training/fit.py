@@ -232,7 +232,7 @@ def _compile(learner: keras.Model, config: TrainingConfig, labels: np.ndarray, c
 def _averaging(
     config: TrainingConfig, network: keras.Model, store: PixelStore, rows: np.ndarray, labels: np.ndarray
 ) -> list[keras.callbacks.Callback]:
-    """What has validation, and with it the choice of the epoch, see the averaged weights."""
+    """The callbacks that make validation, and so the choice of the epoch, use the averaged weights."""
     if not config.averaging:
         return []
     adapting = NormalisationPass(network, store, rows, labels, config.balance)

@@ -21,7 +21,7 @@ class PixelStore:
         self.table = PixelLookup(pixels[members]) if self.on_device else None
 
     def input(self) -> keras.KerasTensor:
-        """What a model that shows these pixels begins with: rows, or the images themselves."""
+        """The input of a model of these pixels: rows, or the images themselves."""
         if self.on_device:
             return keras.Input((), dtype="int32", name="rows")
         return keras.Input(self.pixels.shape[1:], dtype="uint8", name="images")
@@ -38,7 +38,7 @@ class PixelStore:
         batch_size: int,
         weights: np.ndarray | None = None,
     ) -> tuple:
-        """What Keras calls x, y and sample weights, of a model whose inputs are `input()` and others; in this order."""
+        """Keras's x, y and sample weights for a model whose inputs are `input()` and others, in this order."""
         if self.on_device:
             return [rows, *others] if others else rows, targets, weights
         return HostBatches(self, rows, others, targets, batch_size, weights), None, None

@@ -107,7 +107,7 @@ def _fit_last_layer(
 
 
 def _features(network: keras.Model, store: PixelStore, rows: np.ndarray) -> np.ndarray:
-    """What the last layer is given, for each row: (rows, 1280)."""
+    """The inputs of the last layer: (rows, 1280)."""
     pooled = keras.Model(network.inputs, network.get_layer("logits").input)
     shown = store.input()
     model = keras.Model(shown, pooled(keras.ops.cast(store.images(shown), "float32")))

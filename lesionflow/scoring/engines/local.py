@@ -175,7 +175,7 @@ def _input_size(predictor: Predictor) -> tuple[int, int]:
 def _predict_each(
     predictors: Sequence[Predictor], sizes: Sequence[tuple[int, int]], pixels: Sequence[np.ndarray]
 ) -> list[tuple[IndexedPrediction, ...]]:
-    """What each model says of the same images, given once in each size: an image's predictions together."""
+    """The predictions of each model for the same images, given once in each size, image by image."""
     by_size = dict(zip(sizes, pixels, strict=True))
     said = [predictor.predict(by_size[_input_size(predictor)]).one_by_one() for predictor in predictors]
     return list(zip(*said, strict=True))

@@ -228,7 +228,7 @@ class RayEngine:
 
 
 class _Tasks:
-    """What is handed out, and what goes along with it."""
+    """The tasks that are running, and what is sent with them."""
 
     def __init__(self, cluster: Cluster, work: Work):
         self.cluster, self.ray, self.work = cluster, cluster.ray, work
@@ -288,7 +288,7 @@ class _Tasks:
 
 
 def _deaths(ray: Any) -> tuple[type[Exception], ...]:
-    """What Ray raises where a process or its node has ended, or the result was lost with them."""
+    """Ray's errors for a process or node that has ended, or a result that was lost with them."""
     kinds = ray.exceptions
     return (
         kinds.WorkerCrashedError, kinds.NodeDiedError, kinds.LocalRayletDiedError, kinds.OutOfMemoryError,
@@ -309,7 +309,7 @@ def _after_death(attempt: _Attempt) -> _Attempt:
 
 
 def _cause(error: Exception) -> Exception:
-    """What a task raised, without the stack of another machine."""
+    """The error of a task, without the stack of another machine."""
     cause: Any = error
     while getattr(cause, "cause", None) is not None:  # of a task that a task waited for
         cause = cause.cause

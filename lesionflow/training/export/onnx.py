@@ -176,7 +176,7 @@ def round_weights(network: keras.Model) -> None:
 
 
 def _scales(network: keras.Model) -> dict[str, np.ndarray]:
-    """What the export multiplies kernels by: the name of a convolution to (filters,) float32."""
+    """The factors by which the export multiplies kernels: (filters,) float32, by the convolution's name."""
     import keras
 
     made_by = {
