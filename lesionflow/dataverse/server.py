@@ -126,7 +126,7 @@ def _told(error: Exception | None, response: BaseHTTPResponse | None, asked: flo
             "REQUESTS_CA_BUNDLE"
         ) from error
     if isinstance(error, urllib3_errors.ProxyError):
-        if "407" in str(error.original_error):
+        if "failed: 407" in str(error.original_error):  # of the tunnel; an object's address may contain 407, too
             raise DownloadError(_PROXY_PASSWORD) from error
         return "the proxy that the environment names does not answer"
     refused = isinstance(error, urllib3_errors.NewConnectionError)  # which urllib3 counts among timeouts

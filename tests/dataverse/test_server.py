@@ -3,9 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from urllib3.exceptions import ProxyError
 
 from lesionflow.dataverse.download import fetch
-from lesionflow.dataverse.server import HAM10000_DOI, Patience, Web, read_listing
+from lesionflow.dataverse.server import HAM10000_DOI, Patience, Web, _told, read_listing
 from lesionflow.errors import DownloadError
 from tests.dataverse import server
 from tests.dataverse.conftest import PART_1, TABLE
@@ -94,3 +95,11 @@ def test_a_server_that_is_no_dataverse_is_told_from_one_that_is_out_of_order(dat
         read_listing(dataverse.address, "doi:10.1/NOTHING", Web())
     with pytest.raises(DownloadError, match="cannot be requested"):
         read_listing("http://[", HAM10000_DOI, Web())
+
+
+def test_only_a_refused_tunnel_lacks_a_password() -> None:
+    gone = ProxyError("cannot connect", OSError("<HTTPConnection object at 0x7f0004070>: Connection refused"))
+    assert _told(gone, None, None, 60) == "the proxy that the environment names does not answer"
+    closed = ProxyError("cannot connect", OSError("Tunnel connection failed: 407 Proxy Authentication Required"))
+    with pytest.raises(DownloadError, match="the proxy requires authentication"):
+        _told(closed, None, None, 60)
