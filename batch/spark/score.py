@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.errors import LesionflowError, UsageError
+from lesionflow.errors import LesionflowError, UsageError, first_few
 from lesionflow.images.read_bytes import MAXIMUM_BYTES
 from lesionflow.images.signatures import SUFFIXES
 from lesionflow.model.columns import FAILED, SCORED, report_columns
@@ -110,10 +110,27 @@ def list_images(spark: SparkSession, source: str, pattern: str | None) -> list[s
             while files.hasNext():
                 paths.append(files.next().getPath().toString())
     images = [path for path in paths if _is_wanted(path.rpartition("/")[2], pattern)]
+    local = [folder.toUri().getPath() for folder in folders if system.getScheme() == "file"]
+    if unseen := _local_images(local, pattern) - set(images):
+        raise UsageError(
+            f"{source}: Spark does not see {first_few(sorted(unseen))}: broken links, or names that are not UTF-8; remove "
+            "or rename these, or score them with 'lesionflow score'"
+        )
     if not images:
         kind = pattern or ", ".join(SUFFIXES)
         raise UsageError(f"{source}: no image files ({kind}) in this folder or those below it")
     return images
+
+
+def _local_images(folders: list[str], pattern: str | None) -> set[str]:
+    """Image files of this machine, which Hadoop passes over without a word where it cannot name or open them."""
+    return {
+        f"file:{os.path.join(root, name)}"
+        for folder in folders
+        for root, _, names in os.walk(folder)
+        for name in names
+        if _is_wanted(name, pattern)
+    }
 
 
 def _is_wanted(name: str, pattern: str | None) -> bool:

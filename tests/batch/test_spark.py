@@ -18,6 +18,7 @@ import pytest
 
 import lesionflow
 from lesionflow.diagnoses import BINARY
+from lesionflow.errors import UsageError
 from lesionflow.model.card import Estimate
 from lesionflow.model.columns import report_columns
 from tests.conftest import invoke
@@ -154,6 +155,19 @@ def test_both_ways_of_listing_name_files_as_spark_does(spark: Any, job: ModuleTy
     assert len(named) == 3 and set(job.list_images(spark, str(folder), None)) == named
     (folder / "_hidden.jpg").write_bytes(b"")
     assert set(job.list_images(spark, str(folder), "image*")) == named
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_local_files_that_spark_does_not_see_are_named(spark: Any, job: ModuleType, tmp_path: Path, link: bool) -> None:
+    folder = draw_images(tmp_path / "images", 3)
+    unseen = folder / ("gone.jpg" if link else os.fsdecode(b"caf\xe9.jpg"))
+    if link:
+        unseen.symlink_to("nowhere.jpg")
+    else:
+        shutil.copy(folder / "image0000.jpg", unseen)
+    with pytest.raises(UsageError, match=r"Spark does not see file:.*(gone|caf).*\.jpg: broken links, or names"):
+        job.list_images(spark, str(folder), None)
+    assert len(job.list_images(spark, str(folder), "image*")) == 3
 
 
 def test_what_cannot_be_done_is_refused(
