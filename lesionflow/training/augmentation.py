@@ -131,8 +131,10 @@ def compress(images, quality):
     images: (batch, height, width, 3) float32, 0 to 255; quality: (batch, 1, 1, 1), scaled as the IJG's library does.
     """
     height, width = images.shape[1:3]
-    bottom, right = -height % 16, -width % 16
-    padded = ops.pad(images, ((0, 0), (0, bottom), (0, right), (0, 0)), mode="symmetric") if bottom or right else images
+    padded = images
+    for axis, side in ((1, height), (2, width)):
+        if side % 16:  # edges are repeated, as by the library; `pad` mirrors them, but not on PyTorch
+            padded = ops.take(padded, np.minimum(np.arange(side + -side % 16), side - 1), axis=axis)
     colours = ops.matmul(padded - 128.0, ops.convert_to_tensor(_FROM_RGB.T))
     scale = ops.where(quality < 50, 50.0 / quality, 2.0 - quality / 50.0)
     luminance = _quantise(colours[..., :1], scale, _LUMINANCE)
