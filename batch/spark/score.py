@@ -113,8 +113,8 @@ def list_images(spark: SparkSession, source: str, pattern: str | None) -> list[s
     local = [folder.toUri().getPath() for folder in folders if system.getScheme() == "file"]
     if unseen := _local_images(local, pattern) - set(images):
         raise UsageError(
-            f"{source}: Spark does not see {first_few(sorted(unseen))}: broken links, or names that are not UTF-8; remove "
-            "or rename these, or score them with 'lesionflow score'"
+            f"{source}: Spark does not see {first_few(sorted(unseen))}: broken links, or names that are not UTF-8; "
+            "remove or rename these, or score them with 'lesionflow score'"
         )
     if not images:
         kind = pattern or ", ".join(SUFFIXES)
