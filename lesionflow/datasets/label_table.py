@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import functools
 import io
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from lesionflow.errors import DataError, counted, first_few
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pyarrow.parquet import ParquetFile
 
 # Names of columns by content; the first one that a table has is used.
 IMAGE_COLUMNS, LABEL_COLUMNS = ("path", "file_name"), ("dx", "diagnosis")
@@ -26,10 +28,10 @@ ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx", ".parquet")
 MAXIMUM_BYTES = 2**30  # of a table; the largest published one, of ISIC 2024, has a quarter
-_WORKBOOK, _PARQUET, _GZIP = b"PK\x03\x04", b"PAR1", b"\x1f\x8b"  # how files begin; a workbook is a zip archive
+_WORKBOOK, _PARQUET = b"PK\x03\x04", b"PAR1"  # how files begin; a workbook is a zip archive
 # How files begin that were given the ending of a table, and what to do.
 _NO_TEXT = {
-    _GZIP: "is packed with gzip; unpack it",
+    b"\x1f\x8b": "is packed with gzip; unpack it",
     b"7z\xbc\xaf": "is a 7z archive; unpack it",
     b"Rar!": "is a RAR archive; unpack it",
     b"\xfd7zXZ": "is packed with xz; unpack it",
@@ -37,13 +39,13 @@ _NO_TEXT = {
     b"\xd0\xcf\x11\xe0": "is an Excel workbook of the old kind; save it as .xlsx, or as CSV in UTF-8",
     b"version https://git-lfs": "is a pointer of Git LFS, not the table; fetch it with 'git lfs pull'",
     b"<": "is a web page, not a table; download it again",
-    b"[": "is JSON, and no table; write an object a line (.jsonl), or CSV",
+    b"[": "is a JSON array, not a table; save it as JSON lines (.jsonl) or CSV",
 }
 # The ground truth of ISIC 2016 has no header: `ISIC_0000000,benign`, of the test part `ISIC_0000003,0.0`.
 _ISIC_2016 = re.compile(r"ISIC_\d{7},(benign|malignant|[01](\.0)?)\s*$", re.MULTILINE)
 ISIC_2016_CLASS = "isic 2016 class"
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"  # marks of byte order and blanks without width
-OTHER_TABLES = (".json", ".gz", ".feather", ".arrow", ".xls", ".xlsb", ".ods", ".numbers", ".pkl", ".sav", ".rds")
+OTHER_TABLES = (".json", ".feather", ".arrow", ".xls", ".xlsb", ".ods", ".numbers", ".pkl", ".sav", ".rds")
 
 
 def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
@@ -69,11 +71,9 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
         For a file without rows, of another encoding, with rows that are longer or shorter than the header, or with
         two columns of one name, whatever its capitals; it says which and what to do.
     """
-    if (
-        file.exists() and not file.is_file()
-    ):  # pipes and devices: telling the kind of table would use up their first bytes
+    if file.exists() and not file.is_file():  # looking at the first bytes of a pipe or device would use them up
         raise DataError(f"{file}: cannot be read, since it is no ordinary file; give the table as one")
-    if file.suffix.lower() in OTHER_TABLES and not _begins_with(file, _GZIP):
+    if file.suffix.lower() in OTHER_TABLES:
         raise DataError(f"{file}: no kind of table that is read; save it as CSV, JSON lines (.jsonl) or Excel (.xlsx)")
     if _begins_with(file, _WORKBOOK):
         table = _read_workbook(file)[1].copy()
@@ -96,13 +96,14 @@ def read_header(file: Path) -> list[str]:
         if _begins_with(file, _WORKBOOK):
             return [str(name).strip() for name in _read_workbook(file)[1].columns]
         if _begins_with(file, _PARQUET):
-            return _parquet_columns(file)[0]
+            with _open_parquet(file) as (_, names, _others):
+                return [name.strip() for name in names]
         with open(file, "rb") as stream:
             text = _decode(stream.read(65_536), file, cut=True)
         if file.suffix.lower() == ".jsonl":
             return [str(key) for key in json.loads(_lines(text).readline())]
         return [name.strip() for name in _first_row(text)[0]]
-    except (OSError, ValueError, DataError, csv.Error, IndexError):
+    except (OSError, ValueError, TypeError, DataError, csv.Error, IndexError):
         return []
 
 
@@ -148,7 +149,7 @@ def _decode(content: bytes, file: Path, cut: bool = False) -> str:
         raise DataError(f"{file}: ends in null characters, as on a full disk; restore it")
     if "\0" in text:
         raise DataError(f"{file}: cannot be read as CSV (there are null characters); save the table as CSV in UTF-8")
-    text = text.lstrip(_INVISIBLE + "\r\n").rstrip("\x1a")  # which ended files once
+    text = text.lstrip(_INVISIBLE + "\r\n").rstrip("\x1a")  # the end of a file in DOS
     if _ISIC_2016.match(text):
         return f"image_id,{ISIC_2016_CLASS}\n{text}"
     # Excel's way to name the separator, which is seen without it.
@@ -196,9 +197,8 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
                     f"the header has {len(header)}; {why}"
                 )
             row[0] = row[0].lstrip(_INVISIBLE)
-            if (chosen := [row[i].strip() for i in wanted]) not in table[
-                :1
-            ]:  # the header again, where tables were joined
+            chosen = [row[i].strip() for i in wanted]
+            if chosen not in table[:1]:  # the header again, where tables were joined
                 table.append(chosen)
     except csv.Error as error:
         raise DataError(f"{file}: cannot be read as CSV ({error}); is a quotation mark missing?") from error
@@ -225,27 +225,29 @@ def _read_json_lines(text: str, file: Path) -> pd.DataFrame:
 def _read_parquet(file: Path) -> pd.DataFrame:
     import pandas as pd
 
-    try:
-        names, others = _parquet_columns(file)
+    with _open_parquet(file) as (parquet, names, others):
         if others and not image_column(name.lower() for name in names):
             raise DataError(
                 f"{file}: the column {first_few(others)} holds images or lists, not names of files; save the images "
                 "as files, and their paths in a column"
             )
-        table = pd.read_parquet(file, columns=names, dtype_backend="pyarrow")  # numbers stay whole where one is missing
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise DataError(f"{file}: cannot be read as Parquet ({' '.join(str(error).split())}); restore it") from error
-    return pd.DataFrame({name: [_as_text(value) for value in table[name]] for name in names}, dtype=str)
+        columns = [[_as_text(value) for value in column.to_pylist()] for column in parquet.read(names).columns]
+    return pd.DataFrame(dict(enumerate(columns)), dtype=str).set_axis(names, axis=1)
 
 
-def _parquet_columns(file: Path) -> tuple[list[str], list[str]]:
-    """The columns of a Parquet file that text can stand for, and the others: lists, tables and bytes."""
+@contextlib.contextmanager
+def _open_parquet(file: Path) -> Iterator[tuple[ParquetFile, list[str], list[str]]]:
+    """A Parquet file, its columns that text can stand for, and the others: lists, tables and bytes."""
     import pyarrow.parquet
     from pyarrow import types
 
-    schema = pyarrow.parquet.read_schema(file)
-    others = [each.name for each in schema if types.is_nested(each.type) or types.is_binary(each.type)]
-    return [name for name in schema.names if name not in others], others
+    is_other = (types.is_nested, types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
+    try:
+        with pyarrow.parquet.ParquetFile(file) as parquet:
+            others = [each.name for each in parquet.schema_arrow if any(is_one(each.type) for is_one in is_other)]
+            yield parquet, [name for name in parquet.schema_arrow.names if name not in others], others
+    except (OSError, ValueError, OverflowError, pyarrow.ArrowException) as error:
+        raise DataError(f"{file}: cannot be read as Parquet ({' '.join(str(error).split())}); restore it") from error
 
 
 def _lines(text: str) -> io.StringIO:
@@ -254,10 +256,10 @@ def _lines(text: str) -> io.StringIO:
 
 
 def _as_text(value: object) -> str:
-    """A value of JSON: numbers without a fraction are the same id however they are written."""
+    """A value of JSON or Parquet: numbers without a fraction are the same id however they are written."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return "" if value is None or repr(value) == "<NA>" else str(value).strip()
+    return "" if value is None else str(value).strip()
 
 
 def sheets_left_out(file: Path) -> list[str]:

@@ -184,8 +184,9 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
 
 def _without_label(folder: Path, raw: RawLabels) -> list[str]:
     """A warning about images in a folder that its table does not name."""
-    inside = holder_of(raw.table["path"].iloc[0]) if raw.images is None else None
-    if raw.images is not None or not folder.is_dir() or (inside or "").endswith(HDF5_SUFFIXES):
+    if raw.images is not None or not folder.is_dir():
+        return []
+    if (holder_of(raw.table["path"].iloc[0]) or "").lower().endswith(HDF5_SUFFIXES):
         return []  # of ISIC 2024, the same images lie beside their HDF5 file
     named = {os.path.normpath(path) for path in raw.table["path"]}
     if others := [path for path in walk_images(str(folder)) if os.path.normpath(path) not in named]:
@@ -277,7 +278,7 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     tables = _tables(folder)
     usual = {*TABLE_SUFFIXES} - {".txt"}  # a text may be anything
     broken = _unreadable(file for file in folder.iterdir() if file.suffix.lower() in usual and file not in tables)
-    kinds = (*OTHER_TABLES, ".parquet")
+    kinds = (*OTHER_TABLES, ".gz", ".parquet")
     others = [file for file in (*folder.glob("*"), *folder.glob("*/*")) if file.suffix.lower() in kinds]
     archives = sorted(file for file in folder.iterdir() if is_archive(file))
     images = next(iter(walk_images(str(folder))), None)

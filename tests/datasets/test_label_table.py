@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet
 import pytest
 from PIL import Image
 
@@ -85,6 +86,7 @@ def test_json_lines(write: Callable[..., Path]) -> None:
     assert read_header(file) == ["file_name", "dx", "age"]
     numbered = read_table(write('{"lesion_id": 7}\n{"lesion_id": 7.0}\n{"lesion_id": 7.5}\n', "n.jsonl"))
     assert numbered["lesion_id"].tolist() == ["7", "7", "7.5"]
+    assert read_header(write("5\n", "number.jsonl")) == []
 
 
 def test_parquet_is_the_same_table(write: Callable[..., Path], tmp_path: Path) -> None:
@@ -94,8 +96,15 @@ def test_parquet_is_the_same_table(write: Callable[..., Path], tmp_path: Path) -
     whole.to_parquet(file)
     pd.testing.assert_frame_equal(read_table(file), expected)
     assert read_header(file) == list(expected.columns)
-    whole.assign(mask=[b"1", b"2"], boxes=[[1], [2]]).to_parquet(file)
-    pd.testing.assert_frame_equal(read_table(file), expected)
+    whole.set_index("image_id").to_parquet(file)
+    pd.testing.assert_frame_equal(read_table(file)[expected.columns], expected)
+    table = pyarrow.Table.from_pandas(whole.assign(mask=[b"1", b"2"], boxes=[[1], [2]]))
+    for kind in (pyarrow.binary(), pyarrow.large_binary(), pyarrow.binary(1)):  # Polars writes the second
+        pyarrow.parquet.write_table(table.append_column("bytes", table["mask"].cast(kind)), file)
+        pd.testing.assert_frame_equal(read_table(file), expected)
+    pyarrow.parquet.write_table(table.append_column("dx", table["dx"]), file)
+    with pytest.raises(DataError, match="several columns are called dx"):
+        read_table(file)
     pd.DataFrame({"image": [{"bytes": b"1", "path": "1.jpg"}], "label": [0]}).to_parquet(file)
     with pytest.raises(DataError, match=r"column image holds images or lists.*save the images as files"):
         read_table(file)
@@ -210,7 +219,7 @@ def test_a_workbook_that_breaks_off_is_refused(tmp_path: Path) -> None:
         (b'"image_id,dx"\n"ISIC_1,nv"\n', "each line as a whole is in quotation marks"),
         (b"7z\xbc\xaf\x27\x1c\0\0", "is a 7z archive; unpack it"),
         (gzip.compress(b"image_id,dx\nISIC_1,nv\n"), "packed with gzip; unpack it"),
-        (b'[{"image_id": "ISIC_1", "dx": "nv"}]', "is JSON, and no table"),
+        (b'[{"image_id": "ISIC_1", "dx": "nv"}]', "is a JSON array, not a table"),
         (b"PAR1" + b"\0" * 40, "cannot be read as Parquet"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old kind; save it as .xlsx"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
@@ -230,6 +239,7 @@ def test_other_kinds_of_tables_are_named(write: Callable[..., Path]) -> None:
         "feather": b"ARROW1",
         "xls": b"\xd0\xcf\x11\xe0",
         "ods": b"PK\x03\x04",
+        "rds": gzip.compress(b"X"),
     }.items():
         with pytest.raises(DataError, match="no kind of table that is read; save it as CSV"):
             read_table(write(content, f"labels.{name}"))
