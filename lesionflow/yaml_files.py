@@ -38,7 +38,7 @@ def read_yaml(file: Path, named: str) -> Any:
         raise MissingError(f"{named}: cannot be read ({error.strerror})") from error
     except RecursionError as error:
         raise UsageError(f"{named}: not settings (tables and lists in each other, hundreds deep)") from error
-    except (yaml.YAMLError, UnicodeError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:  # of 2026-13-45 or `!!bool x`
         raise UsageError(f"{named}: not YAML ({' '.join(str(error).split())})") from error
 
 

@@ -111,9 +111,13 @@ def test_what_is_wrong_with_a_set_is_one_line(tmp_path: Path, old: str, new: str
         ("names: &a {mel: m, nv: *a}", "by name"),
         ("names: " + "[" * 3000 + "]" * 3000, "hundreds deep"),
         ("names: [{mel: m, mel: n}]", "mel is given twice"),
+        ("names: 2026-13-45", "not YAML .month must be in 1..12"),
+        ("names: !!bool x", "not YAML"),
+        ("names: !!timestamp x", "not YAML"),
+        ("names: " + "9" * 5000, "not YAML"),
     ],
 )
-def test_files_without_end_are_no_settings(tmp_path: Path, text: str, message: str) -> None:
+def test_files_without_end_or_meaning_are_no_settings(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "clinic.yaml").write_text(text)
     for read in (read_label_set, read_label_words):
         with pytest.raises(UsageError, match=f"clinic.yaml: .*{message}") as caught:
