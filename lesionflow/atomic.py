@@ -162,8 +162,9 @@ def write_together(folder: Path, contents: Mapping[str, str | bytes], overwrite:
 
 @contextlib.contextmanager
 def files_together(overwrite: bool) -> Iterator[Callable[[Location], contextlib.AbstractContextManager[BinaryIO]]]:
-    """What begins a file to write into; all get their names when the block ends, and none if anything fails.
+    """A function that begins a file to write into; all get their names when the block ends, none if it fails.
 
+    If one cannot get its name, new files before it are removed again; replaced ones and objects of stores stay.
     Raises `ReportError` as `atomic_file` does.
     """
     written: dict[Location, Path] = {}
@@ -178,11 +179,11 @@ def files_together(overwrite: bool) -> Iterator[Callable[[Location], contextlib.
     with contextlib.ExitStack() as partials, contextlib.ExitStack() as undo:
         yield begin
         for out, partial in written.items():
-            is_old = isinstance(out, Url) or os.path.lexists(out)
+            is_new = not isinstance(out, Url) and not os.path.lexists(out)
             with _report_errors(out):
                 put_in_place(partial, out, overwrite)
-            if not is_old:
-                undo.callback(os.unlink, str(out))
+            if is_new:
+                undo.callback(Path(str(out)).unlink, missing_ok=True)
         undo.pop_all()
 
 

@@ -12,7 +12,9 @@ MAXIMUM_SCANS = 100  # of a JPEG; encoders write about ten
 def check_pixels(width: int, height: int, most: int = MAXIMUM_PIXELS) -> None:
     """Raise `ImageError` for an image without pixels, or with more than the limit."""
     if width * height > most:
-        advice = "; scale it down, or save it as JPEG, which is decoded at a smaller scale" * (most == MAXIMUM_PIXELS)
-        raise ImageError("too_large", f"{width} x {height} is more than {most:,} pixels{advice}")
+        told = f"{width} x {height} is more than {most:,} pixels"
+        if most == MAXIMUM_PIXELS:
+            told += "; scale it down, or save it as JPEG, which is decoded at a smaller scale"
+        raise ImageError("too_large", told)
     if width * height == 0:
         raise ImageError("damaged", "an image without pixels")

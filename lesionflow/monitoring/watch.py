@@ -179,8 +179,8 @@ def _own_alarms(night: Night, limits: Limits) -> Iterator[Alarm]:
     for name, value in values.items():
         low, high = limits.of_value(name)
         if not low <= value <= high:
-            bound = f"at least {low:g}" if value < low else f"at most {high:g}"
-            yield Alarm(name, f"{in_words(name, night)} is {value:.4g}, {bound} is allowed", "")
+            bound = f"at least {low:g} is required" if value < low else f"at most {high:g} is allowed"
+            yield Alarm(name, f"{in_words(name, night)} is {value:.4g}, {bound}", "")
 
 
 def _distance_alarms(night: Night, compared: NightComparison, reference: Reference, limits: Limits) -> Iterator[Alarm]:

@@ -365,7 +365,7 @@ def _check_writable(file: Path, address: str) -> None:
         contextlib.closing(sqlite3.connect(file, timeout=20, isolation_level=None)) as database,
     ):
         database.execute("BEGIN IMMEDIATE")
-        database.execute("CREATE TABLE lesionflow_was_here (x)")  # writes the journal, too
+        database.execute("CREATE TABLE lesionflow_writable (x)")  # begins a journal, too
         database.execute("ROLLBACK")
 
 
