@@ -241,15 +241,14 @@ def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | 
         original = _originals(kept, seen, table, own)  # (rows,) index into kept, -1 where there is none
         copies = np.flatnonzero(original >= 0)
         _check_diagnoses(kept, table, original, copies, name)
-        # A different lesion with the same id is renamed; images of a copied lesion belong to the earlier lesion, and
-        # earlier lesions whose copies are of one lesion here are one.
+        # A different lesion with the same id is renamed. Lesions with the same id and diagnosis are one, and so are
+        # those with copies of an image: earlier ones, too, that are linked by a lesion here.
         known = dict(zip(kept["lesion_id"], kept["dx"], strict=True))
-        renamed = {
-            lesion: f"{name}/{lesion}"
-            for lesion, dx in zip(table["lesion_id"], table["dx"], strict=True)
-            if known.get(lesion, dx) != dx
-        }
-        before, here = kept["lesion_id"].iloc[original[copies]], table["lesion_id"].iloc[copies]
+        lesions = set(zip(table["lesion_id"], table["dx"], strict=True))
+        renamed = {lesion: f"{name}/{lesion}" for lesion, dx in lesions if known.get(lesion, dx) != dx}
+        same = [lesion for lesion, dx in lesions if known.get(lesion) == dx]
+        before = [*kept["lesion_id"].iloc[original[copies]], *same]
+        here = [*table["lesion_id"].iloc[copies], *same]
         one = [group.removeprefix("lesion\t") for group in lesions_and_patients(before, here)]
         merged, joined = dict(zip(before, one, strict=True)), renamed | dict(zip(here, one, strict=True))
         kept = kept.assign(lesion_id=[merged.get(lesion, lesion) for lesion in kept["lesion_id"]])

@@ -195,6 +195,21 @@ def test_lesions_of_which_another_data_set_has_copies_as_one_are_one(tmp_path: P
         assert len({found[row[0]] for row in (*rows[:2], *rows[14:16], *rows[28:30])} | {found["new"]}) == 1
 
 
+def test_lesions_with_an_id_of_an_earlier_data_set_stay_with_it_when_copies_join_them(tmp_path: Path) -> None:
+    rows = many("a", 0)
+    first, second, third = (rows[14 * i] for i in range(3))
+    others: list[Row] = [
+        ("copy1", "X", first[2], first[3], {}),
+        ("copy2", "X", first[2], second[3], {}),
+        ("new2", second[1], first[2], picture(9001), {}),
+        ("copy3", third[1], first[2], first[3].resize((80, 60)), {}),
+        ("new3", third[1], first[2], picture(9002), {}),
+    ]
+    data = [str(write_set(tmp_path / "one", rows)), str(write_set(tmp_path / "other", others))]
+    lesions = read_data_sets(data, cache=tmp_path).table.set_index("image_id")["lesion_id"]
+    assert {lesions[name] for name in (first[0], second[0], "new2", third[0], "new3")} == {first[1]}
+
+
 def test_copies_of_different_diagnoses_are_refused(tmp_path: Path) -> None:
     rows = many("a", 0)
     one = write_set(tmp_path / "one", rows)
