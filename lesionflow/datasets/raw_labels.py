@@ -197,14 +197,16 @@ def _find_files(table: pd.DataFrame, raw: RawLabels) -> tuple[list[str], pd.Data
     folder = str(raw.images)
     files = list(walk_images(folder, left_out=left_out))
     names = {_composed(Path(file).stem) for file in files}
-    if "other_name" in table.columns:
-        other = table["other_name"]
-        table["image_id"] = other.where(other.isin(names) & ~table["image_id"].isin(names), table["image_id"])
-    if not table["image_id"].isin(names).all():
+    columns = table[[name for name in ("image_id", "other_name") if name in table.columns]]
+    if not columns.isin(names).any(axis=1).all():
         for archive in walk_images(folder, pattern="*.[zZ][iI][pP]"):
             files += [file for file in walk_images(archive) if _composed(Path(file).stem) not in names]
+        names = {_composed(Path(file).stem) for file in files}
     if not files:
         raise no_image_files(folder, left_out)
+    if "other_name" in table.columns:
+        is_other = columns["other_name"].isin(names) & ~columns["image_id"].isin(names)
+        table["image_id"] = columns["other_name"].where(is_other, columns["image_id"])
     return [file for file in files if raw.takes is None or raw.takes(file)], table
 
 

@@ -402,6 +402,9 @@ def test_fitzpatrick17k_of_which_everybody_has_other_images(tmp_path: Path) -> N
     renamed = read_labelled_images(tmp_path)
     assert found(renamed) == {"x2jpg": "mel"}
     assert not any("x1jpg" in warning for warning in renamed.warnings)  # which is left out by its diagnosis
+    shutil.make_archive(str(tmp_path / "images"), "zip", tmp_path / "data")
+    shutil.rmtree(tmp_path / "data")
+    assert read_labelled_images(tmp_path).digest == renamed.digest
 
 
 def test_of_several_tables_one_has_to_be_named(tmp_path: Path) -> None:
