@@ -75,7 +75,7 @@ def promote(
             f"with --model {PRETRAINED}, or train a model with 'lesionflow train' and promote that"
         )
     check_model_name(name)
-    if not hasattr(version, "__index__") or version < 1:  # from a program, also one of numpy
+    if not hasattr(version, "__index__") or version < 1:  # whole numbers of numpy are taken, too
         raise UsageError(f"version={version!r}: must be a whole number from 1")
     config, note = configured(PromotionConfig, config, overrides), checked_reason(reason)
     if force and not note:

@@ -82,7 +82,7 @@ class Option(click.Option):
 
 
 def _find_temporary_folder(out: object, needed: bool) -> None:
-    """If no usual temporary folder is writable, use the one of `--out`. Raises `MissingError` if that is not either."""
+    """If no usual temporary folder is writable, use that of `--out`. Raises `MissingError` if it is not writable either."""
     try:
         tempfile.gettempdir()
     except FileNotFoundError as error:
@@ -138,9 +138,8 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command in an environment that has a temporary folder and a home."""
-        _find_temporary_folder(
-            ctx.params.get("out"), needed=self.name not in ("doctor", "score")
-        )  # score says itself where it needs one
+        needed = self.name not in ("doctor", "score")  # score says itself where it needs one
+        _find_temporary_folder(ctx.params.get("out"), needed)
         with contextlib.suppress(OSError):  # doctor reports that no folder is writable
             _find_home(cache_folder(ctx.params.get("cache")))
         options = [each for each in self.params if isinstance(each, Option)]

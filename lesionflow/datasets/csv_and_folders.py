@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.label_table import (
+    COLUMNS_TOLD,
     ID_COLUMNS,
     IMAGE_COLUMNS,
     LABEL_COLUMNS,
@@ -39,7 +40,6 @@ ITS_OWN_COLUMNS = (
     f"diagnosis; it may have {', '.join(FURTHER)}; to name yours, give --labels FILE with 'columns: {{path: YOURS, "
     "diagnosis: YOURS}'"
 )
-_COLUMNS_TOLD = 30  # some tables have a column for each pixel
 IMAGE_FOLDER_FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
@@ -164,12 +164,12 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
     if not image or not set(LABEL_COLUMNS) & set(table.columns):
         if misnamed := [own for own in words.columns.values() if own.lower() not in there]:
             named = f"no column {first_few(misnamed)}, which {words.file} names"
-            raise DataError(f"{file}: {named}; there are {first_few(there, _COLUMNS_TOLD)}")
+            raise DataError(f"{file}: {named}; there are {first_few(there, COLUMNS_TOLD)}")
         lacking = [] if image else ["path"]
         lacking += [] if set(LABEL_COLUMNS) & set(table.columns) else ["dx or diagnosis"]
         is_data = any(name.startswith("isic_0") or name.endswith(tuple(SUFFIXES)) for name in there)
         hint = ": is that a row of data? Write the names of the columns above it" if is_data else ""
-        told = first_few(there, _COLUMNS_TOLD)
+        told = first_few(there, COLUMNS_TOLD)
         raise DataError(
             f"{file}: no column {' and no column '.join(lacking)}; the columns are {told}{hint}. "
             f"{ITS_OWN_COLUMNS[0].upper()}{ITS_OWN_COLUMNS[1:]}"

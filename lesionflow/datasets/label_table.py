@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 IMAGE_COLUMNS, LABEL_COLUMNS = ("path", "file_name"), ("dx", "diagnosis")
 ID_COLUMNS = ("image_id", "isic_id", "image", "image_name", "filename")  # files by their names, wherever they lie
 ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body site, how it was confirmed
+COLUMNS_TOLD = 30  # in messages; some tables have a column for each pixel
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx", ".parquet")
 MAXIMUM_BYTES = 2**30  # of a table; the largest published one, of ISIC 2024, has a quarter

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionflow.datasets.label_table import IMAGE_COLUMNS, LABEL_COLUMNS
+from lesionflow.datasets.label_table import COLUMNS_TOLD, IMAGE_COLUMNS, LABEL_COLUMNS
 from lesionflow.diagnoses import BUILT_IN, HAM10000, NO_DIAGNOSIS, LabelSet, normalized, read_label_set
 from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.options import FILES, option
@@ -105,7 +105,7 @@ class LabelWords:
             For the user's columns that no table of one's own had.
         """
         if columns := [own for own in self.columns.values() if own.lower() not in self.seen_columns]:
-            there = first_few(list(self.seen_headers), 30)
+            there = first_few(list(self.seen_headers), COLUMNS_TOLD)
             there = there or "columns of published data sets alone, which have their own names"
             raise DataError(
                 f"no column {first_few(columns)}, which {self.file} names, in any table of your own; there are {there}"

@@ -178,17 +178,16 @@ def test_where_the_page_has_no_room_the_report_before_and_all_beside_it_stay(ima
     names = ("o.csv", "o-sample.csv", "o.json", "o.html")
     for name in names:
         (tmp_path / name).write_text("old")
-    command = [
-        sys.executable,
-        "-m",
-        "lesionflow",
-        "score",
-        str(images),
-        "--out",
-        str(tmp_path / "o.csv"),
+    command = [sys.executable, "-m", "lesionflow", "score", str(images), "--out", str(tmp_path / "o.csv")]
+    command += [
         "--overwrite",
+        "--summary",
+        str(tmp_path / "o.json"),
+        "--sample",
+        "2",
+        "--html",
+        str(tmp_path / "o.html"),
     ]
-    command += ["--summary", str(tmp_path / "o.json"), "--sample", "2", "--html", str(tmp_path / "o.html")]
     command += ["--model", str(write_small_bundle(tmp_path / "small"))]
     done = subprocess.run(
         command, capture_output=True, text=True, preexec_fn=room_for_all_but_the_page,
