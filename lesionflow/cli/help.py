@@ -82,7 +82,7 @@ class Option(click.Option):
 
 
 def _find_temporary_folder(out: object, needed: bool) -> None:
-    """If no usual temporary folder is writable, use that of `--out`. Raises `MissingError` if it is not writable either."""
+    """If no usual temporary folder is writable, use that of `--out`. Raises `MissingError` where it is not either."""
     try:
         tempfile.gettempdir()
     except FileNotFoundError as error:
