@@ -120,7 +120,7 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]
     """The boxes between two places, which JPEG 2000 has too: kind, and where the content starts and ends."""
     while start + 8 <= end:
         (length,), kind, head = struct.unpack_from(">I", data, start), data[start + 4 : start + 8], 8
-        if length == 1:
+        if length == 1 and start + 16 <= end:
             (length,), head = struct.unpack_from(">Q", data, start + 8), 16
         length = length or end - start
         if length < head:

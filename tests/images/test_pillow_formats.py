@@ -227,6 +227,8 @@ def test_a_codestream_is_found_by_its_box() -> None:
     metadata = b"\xff\x4f\xff\x51" + bytes(60) + b"colr\1\0\0\0\0\0\x0c" + bytes(2000)
     longer = data[:start] + struct.pack(">I4s", 8 + len(metadata), b"xml ") + metadata + data[start:]
     assert np.array_equal(decode(longer, 16, 16), decode(data, 16, 16))
+    breaking_off = data + struct.pack(">I4s", 1, b"free")  # whose length should follow in eight bytes
+    assert np.array_equal(decode(breaking_off, 16, 16), decode(data, 16, 16))
 
 
 @pytest.mark.parametrize(
