@@ -1,5 +1,6 @@
 """`lesionflow doctor`, as a program of its own."""
 
+import contextlib
 import json
 import os
 import signal
@@ -59,10 +60,12 @@ def test_sigterm_ends_it_and_the_processes_that_it_asked(tmp_path: Path) -> None
         [sys.executable, program], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    asked: list[psutil.Process] = []
-    while not any("sleep" in str(each.cmdline()) for each in asked):
+    asking = False
+    while not asking:
         assert process.poll() is None
         asked = psutil.Process(process.pid).children()
+        with contextlib.suppress(psutil.Error):  # one of them has ended meanwhile
+            asking = any("sleep" in str(each.cmdline()) for each in asked)
     process.send_signal(signal.SIGTERM)
     told = process.communicate(timeout=300)[1]
     assert process.returncode == 143 and told == "stopped\n"
