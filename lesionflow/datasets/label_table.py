@@ -120,22 +120,30 @@ def _begins_with(file: Path, start: bytes) -> bool:
 def read_text(file: Path) -> str:
     """The text of a file in UTF-8 or UTF-16, without a byte order mark. Raises `DataError`."""
     try:
-        if (size := file.stat().st_size) > MAXIMUM_BYTES:
-            raise DataError(
-                f"{file}: {size // 2**20:,} MiB, and tables of labels have at most {MAXIMUM_BYTES // 2**20:,}; leave "
-                "out columns that are not needed"
-            )
-        return _decode(file.read_bytes(), file)
+        with open(file, "rb") as stream:
+            content = stream.read(64)
+            _check_text(content, file)
+            if (size := file.stat().st_size) > MAXIMUM_BYTES:
+                raise DataError(
+                    f"{file}: {size // 2**20:,} MiB, and tables of labels have at most {MAXIMUM_BYTES // 2**20:,}; "
+                    "leave out columns that are not needed"
+                )
+            return _decode(content + stream.read(), file)
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror})") from error
+
+
+def _check_text(content: bytes, file: Path) -> None:
+    """Raise `DataError` for a file that begins like something else than a table."""
+    for start, told in _NO_TEXT.items():
+        if content[:64].lstrip().startswith(start):
+            raise DataError(f"{file}: {told}")
 
 
 def _decode(content: bytes, file: Path, cut: bool = False) -> str:
     if not content.strip(b"\0 \t\r\n"):
         raise DataError(f"{file}: the file is empty; no rows")
-    for start, told in _NO_TEXT.items():
-        if content[:64].lstrip().startswith(start):
-            raise DataError(f"{file}: {told}")
+    _check_text(content, file)
     encoding = "utf-8-sig"
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"

@@ -124,6 +124,11 @@ def test_tables_without_end_are_not_read(tmp_path: Path) -> None:
         file.truncate(MAXIMUM_BYTES + 1)  # takes no place on the disk
     with pytest.raises(DataError, match="1,024 MiB, and tables of labels have at most 1,024"):
         read_table(tmp_path / "labels.csv")
+    with open(tmp_path / "images.tar.gz", "wb") as file:
+        file.write(gzip.compress(b"an archive"))
+        file.truncate(MAXIMUM_BYTES + 1)
+    with pytest.raises(DataError, match="packed with gzip; unpack it"):
+        read_table(tmp_path / "images.tar.gz")
     os.mkfifo(tmp_path / "labels.tsv")
     for special in (tmp_path / "labels.tsv", Path("/dev/zero")):
         with pytest.raises(DataError, match="no ordinary file; give the table as one"):
