@@ -129,7 +129,7 @@ def _local_images(folders: list[str], pattern: str | None) -> set[str]:
         for folder in folders
         for root, _, names in os.walk(folder)
         for name in names
-        if _is_wanted(name, pattern)
+        if _is_wanted(name, pattern) and not name.endswith(".crc")  # Hadoop's own checksums, which it hides
     }
 
 

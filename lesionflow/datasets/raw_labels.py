@@ -39,8 +39,9 @@ _NUMBER = rf"{_DIGITS}({_EXPONENT})?"
 # As programs round long numbers: with a fraction, a plus or more digits than they know. 12e4 may be hexadecimal, an id.
 _ROUNDED = rf"(?=[0-9]*[.,]|[0-9]*[eE]\+|[0-9]{{16}}){_DIGITS}{_EXPONENT}"
 _MONTH = r"(jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sept?|oct|okt|nov|dec|dez)\.?"
-# As spreadsheets show what they take for a day or a month, or save in a workbook.
-_DATED = rf"(?i)[0-9]{{1,2}}[-. ]{{1,2}}{_MONTH}|{_MONTH}[- ][0-9]{{2}}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} 00:00:00"
+# As spreadsheets show what they take for a day or a month, never in capitals alone, or save in a workbook.
+_DAY_OR_MONTH = rf"(?=.*[a-zä])(?i:[0-9]{{1,2}}[-. ]{{1,2}}{_MONTH}|{_MONTH}[- ][0-9]{{2}})"
+_DATED = rf"{_DAY_OR_MONTH}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} 00:00:00"
 COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
 
 

@@ -367,7 +367,7 @@ def test_ids_that_a_spreadsheet_made_dates_are_refused(own: Callable[[Edit], Pat
 
 
 def test_ids_like_dates_are_ids(own: Callable[[Edit], Path]) -> None:
-    ids = ["2026-01-03", "3-1", "03-jam", "Marie-12", "03-Jan-2", "12/3"]
+    ids = ["2026-01-03", "3-1", "03-jam", "Marie-12", "03-Jan-2", "12/3", "MAR-01", "3-DEC"]
     table = own(lambda rows: rows.assign(lesion_id=[*ids, *rows["lesion_id"][len(ids) :]]))
     assert set(ids) <= set(read_labelled_images(table).table["lesion_id"])
 
