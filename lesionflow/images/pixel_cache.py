@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from lesionflow.atomic import partial_file, take_lock
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images import PIXELS_VERSION
 from lesionflow.images.decode import decode
@@ -36,6 +37,7 @@ def decoded_pixels(
     if not file.exists():
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            _remove_abandoned(folder)
             _decode_all(paths, file, height, width, progress)
         except OSError as error:
             raise DataError(
@@ -45,17 +47,26 @@ def decoded_pixels(
     return pixels
 
 
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes were decoding: a living one holds a lock on its file.
+
+    Where the file system has no locks, the second one succeeds too, and nothing is removed.
+    """
+    for left in folder.glob(".pixels-*.partial-*"):
+        with contextlib.suppress(OSError), open(left, "r+b") as first, open(left, "r+b") as second:
+            if take_lock(first) and not take_lock(second):
+                left.unlink()
+
+
 def _decode_all(
     paths: Sequence[str], file: Path, height: int, width: int, progress: Callable[[int, int], None]
 ) -> None:
     failures: list[str] = []
-    descriptor, partial = tempfile.mkstemp(dir=file.parent, suffix=".partial")
-    os.close(descriptor)
-    try:
+    with partial_file(file) as partial, open(partial, "xb") as claimed:
+        take_lock(claimed)  # against `_remove_abandoned`
         pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(paths), height, width, 3))
         # Claim the space now: a full disk is an error here, but would end the process when a mapped page is written.
-        with open(partial, "r+b") as claimed:
-            os.posix_fallocate(claimed.fileno(), 0, os.path.getsize(partial))
+        os.posix_fallocate(claimed.fileno(), 0, os.path.getsize(partial))
 
         def decode_one(index: int) -> str | None:
             try:
@@ -72,9 +83,6 @@ def _decode_all(
         check_all_decoded(failures, len(paths))
         pixels.flush()
         os.replace(partial, file)  # only a whole file ever has the final name
-    finally:
-        if os.path.exists(partial):
-            os.unlink(partial)
 
 
 def check_all_decoded(failures: Sequence[str], total: int) -> None:

@@ -1,4 +1,8 @@
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +44,41 @@ def test_unreadable_images_are_counted_and_named_and_leave_nothing(demo_folder: 
     with pytest.raises(DataError, match=r"2 of 150 images cannot be decoded: .*damaged"):
         decoded_pixels(images.table["path"].tolist(), images.digest, 24, 24, tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
+
+
+DECODES = """
+import sys
+from pathlib import Path
+from lesionflow.images.pixel_cache import decoded_pixels
+
+def told(done, total):
+    print("decoding", flush=True)
+    sys.stdin.read()
+
+decoded_pixels([sys.argv[1]], sys.argv[2], 16, 16, Path(sys.argv[3]), told)
+"""
+
+
+def test_what_a_killed_process_decoded_goes_at_the_next_run_and_what_a_living_one_decodes_stays(
+    demo_folder: Path, tmp_path: Path
+) -> None:
+    path, folder = str(next(demo_folder.glob("*/*.jpg"))), tmp_path / "cache"
+    processes = {}
+    for name in ("killed", "living"):
+        command = [sys.executable, "-c", DECODES, path, name, str(folder)]
+        processes[name] = subprocess.Popen(
+            command, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        told = processes[name].stdout
+        assert told and told.read(8) == b"decoding"
+    assert len(os.listdir(folder)) == 2
+    processes["killed"].send_signal(signal.SIGKILL)
+    processes["killed"].communicate()
+    decoded_pixels([path], "next", 16, 16, folder)
+    assert len(os.listdir(folder)) == 2
+    processes["living"].communicate()
+    assert processes["living"].returncode == 0
+    assert sorted(file.suffix for file in folder.iterdir()) == [".npy", ".npy"]
 
 
 def test_up_to_twenty_unreadable_images_are_named_and_where_all_are_listed() -> None:
