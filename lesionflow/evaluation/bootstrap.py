@@ -95,6 +95,11 @@ class Tally:
         return np.stack([self.count(self.labels == i) for i in range(len(self.label_set))], axis=1)
 
     @property
+    def of_commonest(self) -> np.ndarray:
+        """The number of images of the diagnosis that is the most frequent one without weights: (weightings,)."""
+        return self.count(self.labels == np.bincount(self._source.predictions.labels).argmax())
+
+    @property
     def log_loss(self) -> np.ndarray:
         """Log loss in nats, with probabilities clipped as in scikit-learn: (weightings,)."""
         return ratio(self._log_loss, self.total)

@@ -185,7 +185,7 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
         "accuracy_of_always_commonest", "accuracy of always answering the most frequent diagnosis",
         better=Better.NEITHER,
         shown=_places(_P.MODEL_CARD, _P.RUNS),
-        compute=lambda tally: tally.of_diagnosis.max(axis=1) / tally.total,
+        compute=lambda tally: tally.of_commonest / tally.total,
         applies=lambda labels: "nv" not in labels.names,
     ),
     Metric(

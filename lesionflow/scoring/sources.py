@@ -31,7 +31,7 @@ TABLE_SUFFIXES = (".csv", ".tsv")
 _OTHER_LISTS = (".txt", ".lst", ".list", ".jsonl", ".xlsx", ".parquet")  # what people keep paths in
 _SAMPLE = 256  # bytes that tell an encoding
 _UNDECODABLE = {"utf-8-sig": "surrogateescape", "utf-16": "strict"}  # names of files are bytes, and come back as such
-_AROUND = frozenset(' \t"')
+_LATIN_IN_UTF_16 = re.compile(rb"(?:[!-~]\0){4}")  # an ending, a column's name
 _LONGEST_LINE = 2**20  # bytes; the longest path that Linux opens has 4,096
 
 
@@ -226,10 +226,12 @@ def _utf8_blocks(file: BinaryIO, name: str) -> Iterator[bytes]:
 
 
 def _encoding(head: bytes, name: str) -> str:
-    """The encoding of a text by its first bytes. Raises `DataError` for UTF-16 without a byte order mark."""
+    """The encoding of a text by its first bytes. Raises `DataError` for UTF-32, and UTF-16 without its mark."""
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise DataError(f"{name}: is UTF-32; save it as UTF-8")
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    if len(head) >= 8 and not (any(head[1:_SAMPLE:2]) and any(head[:_SAMPLE:2])) and any(head[:_SAMPLE]):
+    if _LATIN_IN_UTF_16.search(head[:_SAMPLE]):
         raise DataError(f"{name}: seems to be UTF-16 without a byte order mark; save it as UTF-8")
     return "utf-8-sig"
 
@@ -240,26 +242,26 @@ def _paths(lines: Iterable[bytes], separator: bytes, name: str) -> Iterator[tupl
             line = line.removesuffix(b"\r")
             if b"\0" in line:
                 raise DataError(f"{name}: separates paths by line ends and by NUL bytes; use one of them")
-        if line:
-            yield (_checked(os.fsdecode(line), name),)
+        if line and (path := _checked(os.fsdecode(line), name)):
+            yield (path,)
 
 
 def _checked(path: str, name: str) -> str:
     """A path of a list, which may be a URL; raises `DataError` for one that holds a secret or cannot be read here.
 
-    Spaces and quotation marks around it belong to it only if there is a file of that name.
+    Spaces, returns and quotation marks around it belong to it only if there is a file of that name; a path of spaces
+    alone is empty.
     """
     if is_url(path):
         try:
             parse_location(path)
         except LesionflowError as error:
             raise DataError(f"{name}: {error}") from error
-    elif path[0] in _AROUND or path[-1] in _AROUND:
-        bare = path.strip()
-        bare = bare[1:-1] if len(bare) > 2 and bare[0] == bare[-1] == '"' else bare
-        if os.path.lexists(bare) and not os.path.lexists(path):
-            return bare
-    return path
+        return path
+    bare = path.strip()
+    bare = bare[1:-1] if len(bare) > 2 and bare[0] == bare[-1] == '"' else bare
+    is_bare = bare != path and not os.path.lexists(path) and (not bare or os.path.lexists(bare))
+    return bare if is_bare else path
 
 
 def _table(path: str) -> Source:
@@ -281,9 +283,9 @@ def _table(path: str) -> Source:
                 raise DataError(
                     f"{path}: record {number} has {len(row)} values, the header {len(header)}; correct the table"
                 )
-            if not row[column]:
+            if not (found := _checked(row[column], path)):
                 raise DataError(f"{path}: record {number} has no path; correct the table")
-            yield (_checked(row[column], path), *row[:column], *row[column + 1 :])
+            yield (found, *row[:column], *row[column + 1 :])
 
     carried = (*header[:column], *header[column + 1 :])
     return Source(_found_from_here(inputs(), path), carried, if_empty=f"{path}: no rows below the header")

@@ -49,6 +49,14 @@ def test_a_model_of_seven_on_benign_and_malignant() -> None:
     assert all(estimate.low <= estimate.value <= estimate.high for estimate in measure(said, resamples=100).values())
 
 
+def test_always_the_commonest_is_one_answer_in_every_resample() -> None:
+    """Were it each resample's own commonest, none would have less than the value, which the interval then left out."""
+    made = mapped(HAM10000, BINARY).of_predictions(made_up(60))
+    balanced = dataclasses.replace(made, labels=np.arange(len(made)) % 2)
+    found = measure(balanced, resamples=300)["accuracy_of_always_commonest"]
+    assert found.value == pytest.approx(0.5, abs=0.01) and found.low < found.value - 0.02 < found.high
+
+
 def test_truth_that_is_finer_counts_as_what_the_model_tells_apart() -> None:
     mapping = mapped(BINARY, HAM10000)
     assert not mapping.of_model and mapping.indices.tolist() == [1, 1, 0, 0, 1, 0, 0]

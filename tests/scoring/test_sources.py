@@ -209,6 +209,12 @@ def test_utf_16_that_does_not_say_so_or_breaks_off(tmp_path: Path) -> None:
             (tmp_path / name).write_bytes("path,dx\na.jpg,nv\n".encode(encoding))
             with pytest.raises(DataError, match="UTF-16 without a byte order mark; save it as UTF-8"):
                 paths(source)
+            (tmp_path / name).write_bytes("path,dx\nГистология/родинка.png,nv\n".encode(encoding))
+            with pytest.raises(DataError, match="UTF-16 without a byte order mark; save it as UTF-8"):
+                paths(source)
+        (tmp_path / name).write_bytes("path,dx\na.jpg,nv\n".encode("utf-32"))
+        with pytest.raises(DataError, match="is UTF-32; save it as UTF-8"):
+            paths(source)
         (tmp_path / name).write_bytes("path,dx\na.jpg,nv\n".encode("utf-16")[:-1])
         with pytest.raises(DataError, match="breaks off, or is not UTF-16"):
             paths(source)
@@ -231,6 +237,30 @@ def test_spaces_and_quotation_marks_around_a_path(tmp_path: Path, monkeypatch: p
     assert paths("@list.txt") == ["a.jpg", "a.jpg", "b c.jpg", " odd.jpg", '"quoted".jpg', " missing.jpg", '"']
     (tmp_path / "table.csv").write_text("path, note\n a.jpg, x\n")
     assert listed("table.csv") == [("a.jpg", " x")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r\r\n", "\r", "\0"])
+def test_lines_without_a_path_are_no_rows(
+    end: str, encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a.jpg", "b.jpg")
+    monkeypatch.chdir(tmp_path)
+    lines = [" ", "a.jpg", "  ", "", "b.jpg", "\t", ""]
+    (tmp_path / "list.txt").write_bytes((end.join(lines) + "\n" * (end == "\0")).encode(encoding))
+    assert paths("@list.txt") == ["a.jpg", "b.jpg"]
+
+
+def test_spaces_alone_are_a_path_only_where_there_is_such_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a.jpg", "  ")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text("  \na.jpg\n \n")
+    assert paths("@list.txt") == ["  ", "a.jpg"]
+    (tmp_path / "table.csv").write_text("path,dx\na.jpg,nv\n \t,nv\n")
+    with pytest.raises(DataError, match="record 3 has no path"):
+        listed("table.csv")
 
 
 def test_lists_of_old_macs(tmp_path: Path) -> None:
