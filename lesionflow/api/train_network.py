@@ -320,7 +320,7 @@ def card_of(config: TrainingConfig, material: Material, split: Split, fitted: Fi
         labels=images.label_set,
         training=config.parameters()
         | {"best_epoch": fitted.best_epoch, "seconds": fitted.seconds, "precision": fitted.precision}
-        | {"sources": describe_sources(images, split)}
+        | {"split_by": split.by, "sources": describe_sources(images, split)}
         | {"learnt_from": [source.label for source in sources]}
         | {"warnings": [source.warning for source in sources if source.warning]},
         versions=package_versions(),

@@ -194,6 +194,7 @@ def _provenance(evaluation: Evaluation) -> dict[str, Any]:
         "demo_model": evaluation.card.demo,
         "split_digest": evaluation.card.split_digest,
         "split_seed": evaluation.card.split_seed,
+        "split_by": evaluation.card.split_by,
         "data_digest": evaluation.data_digest,
         "demo_data": evaluation.demo,
         "lesionflow_version": __version__,

@@ -103,6 +103,11 @@ class Card:
         return ", ".join(map(dataset_name, names)) if len(names) > 1 else self.data_name
 
     @property
+    def split_by(self) -> str:
+        """What is on one side of the split as a whole: lesion or patient."""
+        return str(self.training.get("split_by", "lesion"))
+
+    @property
     def label(self) -> str:
         """The name of an unregistered bundle in reports and messages."""
         return f"{self.network}@{self.digest[:12]}"

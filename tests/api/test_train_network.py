@@ -5,22 +5,27 @@ import shlex
 import signal
 from pathlib import Path
 
+import keras
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 
 from lesionflow.api import train as training
-from lesionflow.api.train_network import ANSWERS_FILE
+from lesionflow.api.train_network import ANSWERS_FILE, Material, card_of
+from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import UsageError
 from lesionflow.evaluation.metrics import DECIDING, metric_values
 from lesionflow.model.card import read_card
 from lesionflow.model.prediction import LabelledPredictions
+from lesionflow.progress import stderr_console
 from lesionflow.tracking.runs import read_arrays
 from lesionflow.training.callbacks import TrainingDisplay
 from lesionflow.training.config import TrainingConfig
+from lesionflow.training.fit import Fitted
 from tests.conftest import invoke, without_pictures
+from tests.datasets.test_combined import FRACTIONS, Row, many, of_patients, write_set
 
 
 def test_folds_are_measured_together_and_stopped_ones_are_gone_on_with(
@@ -106,3 +111,13 @@ def test_no_folds_are_a_number_of_folds() -> None:
     assert TrainingConfig(folds=0).folds == 0 and TrainingConfig(folds=3).folds == 3
     with pytest.raises(UsageError, match="--folds 2: must be 0, or 3 to 20"):
         TrainingConfig(folds=2)
+
+
+@pytest.mark.parametrize(("rows", "by"), [(of_patients("a", 0), "patient"), (many("a", 0), "lesion")])
+def test_the_card_says_what_the_split_keeps_on_one_side(rows: list[Row], by: str, tmp_path: Path) -> None:
+    images = read_data_sets([str(write_set(tmp_path / "one", rows))], cache=tmp_path)
+    split = split_data_sets(images, FRACTIONS, 0)
+    fitted = Fitted(keras.Sequential(), (), 1, 0.0, "float32")
+    config = TrainingConfig(model="cnn").resolved("cnn", "quick")
+    card = card_of(config, Material(images, split, "moles", None, stderr_console()), split, fitted)
+    assert card.split_by == split.by == by

@@ -67,6 +67,12 @@ def test_what_the_card_does_not_know_is_not_said() -> None:
         assert words not in text, words
 
 
+@pytest.mark.parametrize("by", ["lesion", "patient"])
+def test_what_the_split_keeps_on_one_side(by: str) -> None:
+    text = model_card(card(training={"split_by": by} if by == "patient" else {}))  # as of earlier versions
+    assert f"split by {by}, so that no {by} is in two parts" in text
+
+
 def test_names_stay_names() -> None:
     text = model_card(card(data_name="a|b\n# <script> *x*"))
     assert r"a\|b \# \<script\> \*x\*" in text

@@ -181,6 +181,12 @@ def test_json_holds_all_numbers_and_is_strict(full: Evaluation) -> None:
     assert values["images_by_diagnosis"] == dict.fromkeys(HAM10000.names, 40)
 
 
+def test_the_page_and_its_json_say_what_the_split_keeps_on_one_side() -> None:
+    made = report(full_labels(70), card=card(training={"split_by": "patient"}))
+    assert "split by patient with seed 7" in evaluation_page(made)
+    assert evaluation_json(made)["provenance"]["split_by"] == "patient"
+
+
 def test_json_survives_ids_that_are_no_text() -> None:
     values = evaluation_json(report(full_labels(7), model="m\udcff", data="d\udcff"))
     json.dumps(values, ensure_ascii=False).encode()
