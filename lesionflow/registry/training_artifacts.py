@@ -6,6 +6,7 @@ the rest later.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import json
@@ -43,6 +44,7 @@ ARTIFACTS_FORMAT = 1
 BUNDLE_FILES = (CARD_FILE, MODEL_CARD_FILE, *DIGESTED_FILES)
 BUNDLE = "bundle"
 _ABOUT, _EXAMPLE, _ARTIFACTS, _PICTURES = "training.json", "example", "artifacts", "pictures"
+_DESCRIPTION = "model_card.md"  # among the run's artifacts
 
 
 @dataclass(frozen=True)
@@ -127,14 +129,26 @@ def register_artifacts(outcome: TrainingArtifacts, name: str) -> Version:
     tracking.log_card_metrics(card)
     with tempfile.TemporaryDirectory() as folder:  # where both can be read without loading the model
         shutil.copy(outcome.bundle / CARD_FILE, folder)
-        (Path(folder) / "model_card.md").write_text(outcome.description, encoding="utf-8")
+        (Path(folder) / _DESCRIPTION).write_text(outcome.description, encoding="utf-8")
         tracking.log_files(Path(folder))
     if outcome.folder:
         tracking.log_files(outcome.folder / _ARTIFACTS)
         for picture in sorted((outcome.folder / _PICTURES).glob("*.png")):
             tracking.log_picture(picture.stem, picture.read_bytes())
     example = outcome.example or _as_png(np.zeros((card.height, card.width, 3), np.uint8))
+    _delete_unregistered(active_run_id())
     return register_bundle(outcome.bundle, card, name, example, outcome.description)
+
+
+def _delete_unregistered(run_id: str) -> None:
+    """Delete the models that a run logged before it was interrupted, unless it has registered one."""
+    client = mlflow.MlflowClient()
+    if find_of_run(run_id):
+        return
+    with contextlib.suppress(mlflow.MlflowException):  # a store may let this user write only
+        experiment = client.get_run(run_id).info.experiment_id
+        for left in client.search_logged_models([experiment], f"source_run_id = '{run_id}' AND name = 'model'"):
+            client.delete_logged_model(left.model_id)
 
 
 def keep_artifacts(folder: Path, name: str) -> Path:
@@ -208,7 +222,7 @@ def find_of_run(run_id: str) -> tuple[str, int] | None:
 def find_trained(run_id: str) -> tuple[Version, History] | None:
     """The version that a network's run registered, and its training's history; None if it registered none.
 
-    To register is the last thing that such a run does; whatever it says of itself, it is marked as finished.
+    To register is the last thing that such a run does. Where it ended before it could describe the version, this does.
     """
     run, found = find_run(run_id), find_of_run(run_id)
     if not found:
@@ -216,6 +230,9 @@ def find_trained(run_id: str) -> tuple[Version, History] | None:
             raise RegistryError(f"the version that run {run_id} registered was deleted; train again without --resume")
         return None
     version, epochs = find_version(*found), logged_epochs(run_id)
+    with registry_errors(f"reading the model card of run {run_id}"):
+        description = mlflow.artifacts.load_text(f"runs:/{run_id}/{_DESCRIPTION}")
+    complete(version, description, None)
     return version, History([epochs[epoch] for epoch in sorted(epochs)], int(run.data.metrics["training/best_epoch"]))
 
 

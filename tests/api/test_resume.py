@@ -145,14 +145,22 @@ def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
     refused = invoke("train", "--resume", runs["cnn"].run_id, *store)
     assert refused.exit_code == 1 and f"resume that one: {run_id}" in error_line(refused)
 
+    client, experiment = mlflow.MlflowClient(), runs["cnn"].experiment_id
+    described = client.get_model_version("moles", "1").description or ""
+    client.update_model_version("moles", "1", "")  # killed before it was described
+    for _ in range(2):  # killed while the model was logged
+        client.create_logged_model(experiment, name="model", source_run_id=runs["cnn"].run_id)
     data.rename(tmp_path / "after")
     with without_pictures():
         resumed = invoke("train", "--resume", run_id, "--data", str(tmp_path / "after"), *store)
     assert resumed.exit_code == 0, resumed.output
     assert "vgg: registered already as moles/1" in resumed.stderr
-    client = mlflow.MlflowClient()
+    assert "vgg" in described and client.get_model_version("moles", "1").description == described
     for version, name in ("1", "vgg"), ("2", "cnn"):
-        assert client.get_model_version("moles", version).run_id == runs[name].run_id
+        registered = client.get_model_version("moles", version)
+        assert registered.run_id == runs[name].run_id
+        logged = client.search_logged_models([experiment], f"source_run_id = '{runs[name].run_id}'")
+        assert [f"models:/{model.model_id}" for model in logged] == [registered.source]
     after = {run.info.run_name: run for run in mlflow.search_runs(search_all_experiments=True, output_format="list")}
     assert {run.info.status for run in after.values()} == {"FINISHED"} and len(after) == 3
     assert after["vgg"].info.end_time == runs["vgg"].end_time
