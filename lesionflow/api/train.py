@@ -238,7 +238,8 @@ def _describe_data(
         begun.check(images, split)
     with console.status("describing the data"):
         description = describe_images(images, split)
-    unreadable = [f"{image_id} ({why})" for image_id, why in description.unreadable.items()]
+    path_of = dict(zip(images.table["image_id"], images.table["path"], strict=True))
+    unreadable = [f"{path_of[image_id]} ({why})" for image_id, why in description.unreadable.items()]
     check_all_decoded(unreadable, len(images.table))  # before there is a run
     for finding in description.findings:
         if finding.warning and finding.text not in images.warnings:  # which were told before the split could fail
