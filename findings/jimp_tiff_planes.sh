@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Jimp and UTIF.js read a TIFF stored by plane as if it were stored by pixel, which is noise, and signed numbers as unsigned, without an error.
+# Jimp and UTIF.js read a TIFF stored by plane as if it were stored by pixel, two thirds of it black, and signed numbers as unsigned, without an error.
 # It needs Node.js 20 or later and npm.
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
