@@ -16,7 +16,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, generate_fragments, get_frame, parse_fragments
 from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
-from pydicom.pixels import apply_color_lut, as_pixel_options, get_decoder
+from pydicom.pixels import apply_color_lut, as_pixel_options, convert_color_space, get_decoder
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -31,7 +31,7 @@ from pydicom.uid import (
 
 from lesionflow.errors import ImageError, counted, first_few
 from lesionflow.images.containers import MAXIMUM_BYTES
-from lesionflow.images.jpeg import Layout, check_end, check_sequential, load_jpeg, read_layout
+from lesionflow.images.jpeg import LOSSLESS, Layout, check_end, check_sequential, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import Picture, joined
 from lesionflow.images.pillow_formats import check_codestream, codestream, coding_style
@@ -63,6 +63,7 @@ _SHOWN_BY = (  # groups of elements of a frame, and what of the data set they st
     ("PixelValueTransformationSequence", ("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept")),
     ("FrameVOILUTSequence", ("VOILUTSequence", "WindowWidth", "WindowCenter", "VOILUTFunction")),
 )
+_PALETTES = tuple(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue"))
 _IGNORED = "{} ignored: it makes no sense"
 _PLUGINS = ("pydicom", "pyjpegls", "pylibjpeg", "pillow", "gdcm")
 
@@ -79,6 +80,12 @@ class Dicom:
                 self.syntax = JPEGExtended12Bit
             self.decoder = _decoder(self.syntax)
             self._check_pixels(data)
+            if self.syntax == ExplicitVRBigEndian:
+                for name in _PALETTES:  # pydicom 3.0 reads their words as little-endian, also those of two entries
+                    if name in self.dataset:
+                        self.dataset[name].value = (
+                            np.frombuffer(self.dataset[name].value, ">u2").astype("<u2").tobytes()
+                        )
             self.rows, self.columns = int(self.dataset.Rows), int(self.dataset.Columns)
             check_pixels(self.columns, self.rows)
             self.frames = int(self.dataset.get("NumberOfFrames") or 1)
@@ -224,12 +231,24 @@ class Dicom:
 
         Whether its components are RGB or YCbCr is taken from its own markers, as in any JPEG, or else from the file.
         pydicom 3.0 converts YCbCr to RGB once more if an Adobe marker has made Pillow do so already.
+        libjpeg does not convert what is lossless.
         """
         identifiers = bytes(identifier for identifier, *_ in layout.components)
+        as_stored = layout.process == LOSSLESS and self.kind in YBR
+        if as_stored and (layout.jfif or layout.adobe):
+            markers = bytearray(content)  # those that mean YCbCr
+            if layout.jfif:
+                markers[layout.jfif - 5 : layout.jfif] = bytes(5)
+            if layout.adobe:
+                markers[layout.adobe] = 0
+            content = bytes(markers)
+            layout = read_layout(content)
         if len(identifiers) == 3 and not (layout.jfif or layout.adobe or identifiers.upper() == b"RGB"):
-            content = content[:2] + _ADOBE + (b"\0" if self.kind == "RGB" else b"\1") + content[2:]
+            content = content[:2] + _ADOBE + (b"\0" if as_stored or self.kind == "RGB" else b"\1") + content[2:]
             layout = read_layout(content)
         pixels = np.asarray(load_jpeg(content, layout, self.columns, self.rows)[0])
+        if as_stored:
+            pixels = convert_color_space(pixels, "YBR_FULL", "RGB")
         return pixels.view(np.int8) if self.dataset.PixelRepresentation else pixels
 
     def _plugin(self, stream: _Stream) -> str:
@@ -261,8 +280,6 @@ class Dicom:
     def _coloured(self, pixels: np.ndarray) -> tuple[np.ndarray, int]:
         """Map indices to the colours of the palette, with their number of bits: DICOM PS3.3, C.7.6.3.1.5."""
         colours = apply_color_lut(pixels, self.dataset)[..., :3]  # without the opacity that there may be
-        if self.syntax == ExplicitVRBigEndian and "RedPaletteColorLookupTableData" in self.dataset:
-            colours = colours.byteswap()  # pydicom 3.0 reads the words of a palette as little-endian
         # Entries of 8 bits in words of 16, whatever the descriptor says: otherwise all of them would be black.
         if colours.dtype == np.uint16 and colours.max(initial=0) < 256:
             return colours, 8

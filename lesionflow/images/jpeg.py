@@ -21,19 +21,21 @@ from lesionflow.errors import ImageError
 from lesionflow.images.limits import MAXIMUM_PIXELS, MAXIMUM_SCANS, MAXIMUM_STORED_PIXELS, check_pixels
 
 # Markers, of ITU-T T.81, table B.1.
-_BASELINE, _EXTENDED, _PROGRESSIVE, _LOSSLESS = 0xC0, 0xC1, 0xC2, 0xC3
+_BASELINE, _EXTENDED, _PROGRESSIVE, LOSSLESS = 0xC0, 0xC1, 0xC2, 0xC3
 _ARITHMETIC, _ARITHMETIC_PROGRESSIVE = 0xC9, 0xCA
 _TABLES_HUFFMAN, _TABLES_QUANTIZATION, _START_OF_SCAN, _END_OF_IMAGE, _HEIGHT = 0xC4, 0xDB, 0xDA, 0xD9, 0xDC
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {_TABLES_HUFFMAN, 0xC8, 0xCC}
 _FRAME_OF_JPEG_LS = 0xF7  # ITU-T T.87
 _ALONE = frozenset([0x01, *range(0xD0, 0xD8)])  # markers without a length
 _PROCESSES = {
-    _BASELINE: "baseline", _EXTENDED: "extended", _PROGRESSIVE: "progressive", _LOSSLESS: "lossless",
+    _BASELINE: "baseline", _EXTENDED: "extended", _PROGRESSIVE: "progressive", LOSSLESS: "lossless",
     _ARITHMETIC: "arithmetic", _ARITHMETIC_PROGRESSIVE: "progressive arithmetic",
 }  # fmt: skip
 
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # neither a stuffed zero nor a restart, nor fill
 _HOLE = bytes(16)  # as many zeros are more than a block of coefficients in most files, see `_check_hole`
+# Of lossless files, where zeros are small differences to the pixel before: 2,048 bits are a ramp that no camera sees.
+_LOSSLESS_HOLE = bytes(256)
 _here = threading.local()
 _KEPT = 2 * 2**20  # bytes; larger images take memory of their own
 ENOUGH_HALVES = 1.75  # times the frame show what the frame can show, where they are the mean of two by two pixels
@@ -180,7 +182,7 @@ def jpeg_scale(layout: Layout, width: int, height: int) -> int:
     the pixels they stand for, 1.75 times does: 0.3 grey levels off on average, at half the time. The scales between
     (3, 5, 6, 7 eighths) are farther off (0.6 to 1.2) and no faster than the next larger of these four.
     """
-    if layout.process == _LOSSLESS:  # TurboJPEG cannot scale it, and simplejpeg 1.9 would not allocate what it writes
+    if layout.process == LOSSLESS:  # TurboJPEG cannot scale it, and simplejpeg 1.9 would not allocate what it writes
         return 8
     ratio = min(layout.width / width, layout.height / height)
     for eighths, least in ((1, 16), (2, 8), (4, 2 * ENOUGH_HALVES)):
@@ -193,7 +195,7 @@ def jpeg_scale(layout: Layout, width: int, height: int) -> int:
 def _strictly(data: bytes, layout: Layout, scaled: tuple[int, int]) -> Image.Image:
     """Raises ValueError with the decoder's first complaint."""
     colours = {1: "GRAY", 3: "RGB", 4: "CMYK"}[len(layout.components)]
-    if layout.process == _LOSSLESS:
+    if layout.process == LOSSLESS:
         pixels = simplejpeg.decode_jpeg(data, colours)
     elif colours == "RGB" and 3 * scaled[0] * scaled[1] <= _KEPT:
         kept = _kept()
@@ -249,7 +251,7 @@ def check_sequential(data: bytes, layout: Layout) -> bytes:
     ImageError
         Where it is damaged or asks for too much work.
     """
-    if layout.process not in (_BASELINE, _EXTENDED, _LOSSLESS):
+    if layout.process not in (_BASELINE, _EXTENDED, LOSSLESS):
         raise ImageError("unsupported", f"JPEG, {_named(layout)}")
     _check_scans(data, layout)
     data = _check_hole(data, layout)
@@ -261,7 +263,7 @@ def check_sequential(data: bytes, layout: Layout) -> bytes:
     found = _MARKER_IN_SCAN.search(data, ending + 3)
     if found and found[0][1] not in (_END_OF_IMAGE, _HEIGHT):  # of wrong bytes one in 265 is such a marker
         raise ImageError("damaged", f"a marker among its pixels at byte {found.start()}")
-    if layout.process != _LOSSLESS:
+    if layout.process != LOSSLESS:
         return data[:ending] + b"\x00\x3f\x00" + data[ending + 3 :]
     return data
 
@@ -278,7 +280,7 @@ def _check_scans(data: bytes, layout: Layout) -> None:
     The decoder does not complain about missing scans: it shows as much as there is of a file cut between two of them.
     """
     first = layout.scan
-    if layout.process == _LOSSLESS or (
+    if layout.process == LOSSLESS or (
         layout.one_scan and first + 4 < len(data) and data[first + 4] == len(layout.components)
     ):
         return
@@ -355,7 +357,9 @@ def _check_hole(data: bytes, layout: Layout) -> bytes:
     With the tables of most files, zeros decode to blocks whose coefficients are all -1, which no picture has. With
     tables made for the image they may be empty blocks, such as black ones; the tables say which.
     """
-    hole = data.find(_HOLE, layout.scan) if layout.process in (_BASELINE, _EXTENDED, _ARITHMETIC) else -1
+    if layout.process not in (_BASELINE, _EXTENDED, _ARITHMETIC, LOSSLESS):
+        return data
+    hole = data.find(_LOSSLESS_HOLE if layout.process == LOSSLESS else _HOLE, layout.scan)
     if hole < 0:
         return data
     end = _end_of_scan(data, layout)  # anything may follow the first scan: further scans, another picture, a film
@@ -382,11 +386,17 @@ def _without_padding(data: bytes, end: int) -> bytes | None:
 
 
 def _zeros_are_empty_blocks(data: bytes, layout: Layout) -> bool:
-    """Whether the shortest code, which is all zeros, stands for "nothing here" in each Huffman table of the scan."""
+    """Whether the shortest code, which is all zeros, stands for "nothing here" in each Huffman table of the scan.
+
+    Lossless files have no tables for AC, and there it stands for "as predicted".
+    """
     symbols = _shortest_codes(data, layout.tables)
     count = data[layout.scan + 4]
     chosen = data[layout.scan + 6 : layout.scan + 5 + 2 * count : 2]  # number of the table for DC, and for AC
-    return not any(symbols.get(table, 1) for each in chosen for table in (each >> 4, 0x10 | each & 15))
+    used = {each >> 4 for each in chosen}
+    if layout.process != LOSSLESS:
+        used |= {0x10 | each & 15 for each in chosen}
+    return not any(symbols.get(table, 1) for table in used)
 
 
 def _shortest_codes(data: bytes, tables: tuple[tuple[int, int], ...]) -> dict[int, int]:

@@ -119,7 +119,7 @@ IMAGE_FORMATS = (
         "frames that are not there, that the file does not count, or are not what it says of them; more pixels than "
         "those of its rows and columns; in JPEG frames "
         "what makes JPEG `damaged`, run lengths that come to another number of pixels. Decoders of lossless JPEG of "
-        "16 bits pass over what has no marker by chance, as 2,000 random bytes have",
+        "16 bits pass over what has no marker by chance, as 2,000 random bytes have; holes of 256 zeros are seen",
         "planar configuration believed for JPEG, palettes shown black, YCbCr turned into RGB twice, the high bit "
         "of samples and the windows of functional groups passed over",
     ),

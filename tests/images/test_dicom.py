@@ -352,12 +352,15 @@ def test_the_depth_of_a_palette_is_what_its_descriptor_says() -> None:
     for values, depth in ((entries.astype(np.uint8), 8), (words, 8), (words, 16),
                           ((entries << 8).astype(np.uint16), 16), ((entries * 257).astype(np.uint16), 8)):  # fmt: skip
         assert (shown(dicom(index, "PALETTE COLOR", **palette_of(values, depth))) == RED).all()
-    data = dicom(index, "PALETTE COLOR", **palette_of((entries << 8).astype(np.uint16), 16, swap=True))
-    dataset = pydicom.dcmread(io.BytesIO(data))
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
-    buffer = io.BytesIO()
-    pydicom.dcmwrite(buffer, dataset, implicit_vr=False, little_endian=False)
-    assert (shown(buffer.getvalue()) == RED).all()
+    two_in_a_word = entries.astype(np.uint8).view(np.uint16)
+    for swapped, depth in (((entries << 8).astype(np.uint16), 16), (two_in_a_word, 8)):
+        described = {f"{colour}PaletteColorLookupTableDescriptor": [4, 0, depth] for colour in ("Red", "Green", "Blue")}
+        data = dicom(index, "PALETTE COLOR", **palette_of(swapped, depth, swap=True) | described)
+        dataset = pydicom.dcmread(io.BytesIO(data))
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+        buffer = io.BytesIO()
+        pydicom.dcmwrite(buffer, dataset, implicit_vr=False, little_endian=False)
+        assert (shown(buffer.getvalue()) == RED).all()
 
 
 def test_a_segmented_palette_is_unfolded() -> None:
@@ -423,6 +426,62 @@ def test_lossless_and_12_bit_jpeg() -> None:
         assert reason_of(data[: place - 200] + bytes(202) + data[place + 2 :]).startswith("damaged: ")
         wrong = b"\xff\x77\x88" * 30  # which no coder writes
         assert reason_of(data[: place - 200] + wrong + data[place - 110 :]).startswith("damaged: ")
+
+
+def lossless_jpeg(pixels: np.ndarray, bits: int, first_code: int) -> bytes:
+    """Pixels as lossless JPEG of ITU-T T.81, annex H; first_code: the size of difference whose code is all zeros.
+
+    Every pixel is predicted by its left neighbour, and the first of a row by the one above.
+    """
+    rows, columns, components = pixels.shape
+    values = pixels.astype(int)
+    predicted = np.empty_like(values)
+    predicted[:, 1:], predicted[1:, 0], predicted[0, 0] = values[:, :-1], values[:-1, 0], 1 << (bits - 1)
+    sizes = [first_code, *(size for size in range(17) if size != first_code)]  # each has a code of five bits
+    coded = ""
+    for difference in (values - predicted).ravel().tolist():
+        size = abs(difference).bit_length()
+        coded += f"{sizes.index(size):05b}"
+        coded += f"{difference if difference > 0 else difference + (1 << size) - 1:0{size}b}" if size else ""
+    coded += "1" * (-len(coded) % 8)
+    scan = int(coded, 2).to_bytes(len(coded) // 8, "big").replace(b"\xff", b"\xff\0")
+    numbers = range(1, components + 1)
+    frame = struct.pack(">BHHB", bits, rows, columns, components) + b"".join(bytes([i, 0x11, 0]) for i in numbers)
+    header = bytes([components]) + b"".join(bytes([i, 0]) for i in numbers) + b"\1\0\0"
+    tables = bytes([0, 0, 0, 0, 0, 17, *bytes(11), *sizes])
+    segments = ((0xC3, frame), (0xC4, tables), (0xDA, header))
+    head = b"".join(bytes([0xFF, kind]) + struct.pack(">H", len(it) + 2) + it for kind, it in segments)
+    return b"\xff\xd8" + head + scan + b"\xff\xd9"
+
+
+def lossless_dicom(frame: bytes, kind: str, size: int, bits: int) -> bytes:
+    allocated = 8 if bits == 8 else 16
+    made = encapsulate([frame + b"\0" * (len(frame) % 2)])
+    return dicom(made, kind, bits=bits, allocated=allocated, syntax=JPEGLosslessSV1, size=(size, size))
+
+
+@pytest.mark.parametrize(
+    "marker", [b"", b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0", b"\xff\xee\0\x0eAdobe\0d\0\0\0\0\1"]
+)
+def test_lossless_jpeg_of_ycbcr_becomes_rgb(marker: bytes) -> None:
+    ycbcr = np.asarray(Image.new("RGB", (32, 32), RED).convert("YCbCr"))
+    frame = lossless_jpeg(ycbcr, 8, 0)
+    data = lossless_dicom(frame[:2] + marker + frame[2:], "YBR_FULL", 32, 8)
+    assert np.abs(shown(data).astype(int) - RED).max() <= 2
+
+
+def test_a_hole_in_lossless_jpeg_is_damage_and_flat_pixels_are_none() -> None:
+    pytest.importorskip("libjpeg")
+    grey = np.random.default_rng(0).integers(1000, 3000, (128, 128, 1))
+    frame = lossless_jpeg(grey, 12, 4)
+    assert decode(lossless_dicom(frame, "MONOCHROME2", 128, 12), 32, 32).std() > 1
+    middle = len(frame) // 2
+    holed = frame[:middle] + bytes(600) + frame[middle + 600 :]
+    assert reason_of(lossless_dicom(holed, "MONOCHROME2", 128, 12)).startswith("damaged: zeros in place")
+    grey[30:90] = 2000
+    frame = lossless_jpeg(grey, 12, 0)
+    assert bytes(600) in frame
+    assert decode(lossless_dicom(frame, "MONOCHROME2", 128, 12), 32, 32).std() > 1
 
 
 @pytest.mark.parametrize(
