@@ -40,7 +40,7 @@ LEFTOVERS = frozenset({
     "thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found", "dicomdir",
 })  # fmt: skip
 HIDDEN, LEFTOVER, NO_ENDING, OTHER = "hidden", "of the system", "without an ending", "of other kinds"
-KINDS_TOLD = 8  # the others are summed up
+KINDS_TOLD = 8  # endings; the others are summed up
 UNREADABLE, SPECIAL, LOOP, NOT_MATCHING = "unreadable", "no ordinary file", "by looping links", "not like the pattern"
 OUTSIDE, REPLACED = "with a name that leads out of the archive", "replaced by a later one of the same name"
 _KINDS = 50  # endings that are counted one by one; what comes later is `OTHER`
@@ -52,9 +52,11 @@ LeftOut = Counter[str]  # by kind, such as `.txt` or `hidden`: how many files a 
 
 def describe_left_out(left_out: LeftOut) -> str:
     """The kinds as text, most common first: `12 .txt, 1 .zip, 3 hidden`; empty if nothing was left out."""
-    kinds = sorted(left_out.items(), key=lambda kind: (not kind[0].startswith("."), -kind[1], kind[0]))
-    told = [f"{count:,} {kind}" for kind, count in kinds[:KINDS_TOLD]]
-    if more := sum(count for _, count in kinds[KINDS_TOLD:]):
+    kinds = sorted(left_out.items(), key=lambda kind: (-kind[1], kind[0]))
+    endings = [kind for kind in kinds if kind[0].startswith(".")]
+    reasons = [kind for kind in kinds if not kind[0].startswith(".") and kind[0] != OTHER]
+    told = [f"{count:,} {kind}" for kind, count in [*endings[:KINDS_TOLD], *reasons]]
+    if more := left_out[OTHER] + sum(count for _, count in endings[KINDS_TOLD:]):
         told.append(f"{more:,} {OTHER}")
     return ", ".join(told)
 

@@ -246,3 +246,8 @@ def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.delenv("LESIONFLOW_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "lesionflow"
+
+
+def test_why_files_were_left_out_is_told_however_many_endings_there_are() -> None:
+    left_out = LeftOut({f".x{number}": 2 for number in range(10)}) + LeftOut({"hidden": 3, "of the system": 1})
+    assert describe_left_out(left_out).endswith("2 .x7, 3 hidden, 1 of the system, 4 of other kinds")
