@@ -114,13 +114,13 @@ def train(
         If training cannot begin or finish; if a bundle cannot be registered, the error says where it is kept.
     """
     config, console = configured(TrainingConfig, config, overrides), console or stderr_console()
-    # fail fast: what is wrong with the options and the data is said before a server is asked or a store is made
+    # fail fast if Keras has no backend or the store cannot be written to
     prepare_backend()
     check_model_name(registered_model)
-    data = _read_data(config, console, cache)
     address = connect(tracking_uri, writes=True, migrate=migrate)
     config, digests = _with_named_models(config, tracking_uri)
     config = _prepared(config, console)
+    data = _read_data(config, console, cache)
     return _train(
         config, data, digests, None, registered_model, console, address=address, experiment=experiment, cache=cache
     )

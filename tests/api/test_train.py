@@ -194,13 +194,6 @@ def test_what_a_data_set_leaves_out_is_told_once(demo_folder: Path, tmp_path: Pa
     assert "lentigo" in left_out and " ".join(told.getvalue().split()).count(left_out) == 1
 
 
-def test_wrong_data_are_said_before_a_store_is_made_or_asked(tmp_path: Path) -> None:
-    for address in (f"sqlite:///{tmp_path / 'new.db'}", "http://127.0.0.1:9"):
-        result = invoke("train", "--data", str(tmp_path / "nowhere"), "--tracking-uri", address, *QUICK)
-        assert result.exit_code == 1 and "nowhere: no such folder" in error_line(result)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_wrong_usage_exits_with_two(tmp_path: Path) -> None:
     for arguments in (
         ("--model", "resnet"),
