@@ -120,10 +120,7 @@ def train(
     address = connect(tracking_uri, writes=True, migrate=migrate)
     config, digests = _with_named_models(config, tracking_uri)
     config = _prepared(config, console)
-    data = _read_data(config, console, cache)
-    return _train(
-        config, data, digests, None, registered_model, console, address=address, experiment=experiment, cache=cache
-    )
+    return _train(config, digests, None, registered_model, console, address=address, experiment=experiment, cache=cache)
 
 
 @kept_settings()
@@ -159,8 +156,7 @@ def resume(
     with telling_what_moved(vars(begun.config)):
         config, digests = _with_named_models(begun.config, tracking_uri, begun)
         config = _prepared(config, console)
-        read = _read_data(config, console, cache)
-        return _train(config, read, digests, begun, begun.registered_model, console, address=address, cache=cache)
+        return _train(config, digests, begun, begun.registered_model, console, address=address, cache=cache)
 
 
 def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
@@ -312,7 +308,6 @@ def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig
 
 def _train(
     config: TrainingConfig,
-    data: tuple[LabelledImages, Split],
     digests: Mapping[str, str],
     begun: InterruptedRun | None,
     registered_model: str,
@@ -323,7 +318,7 @@ def _train(
     cache: Path | None,
 ) -> Trained:
     """Train the networks of config, except those that `begun`, the interrupted training, has already registered."""
-    images, split = data
+    images, split = _read_data(config, console, cache)
     description = _describe_data(config, images, split, begun, console)
     material = Material(
         images, split, registered_model, cache, console,
