@@ -7,7 +7,7 @@ from typing import Any
 
 from lesionflow.errors import MissingError, UsageError
 
-MAXIMUM_BYTES = 2**20  # of settings; parsing that many takes half a minute
+MAXIMUM_SETTINGS_BYTES = 2**20  # of settings; parsing that many takes half a minute
 
 
 def read_yaml(file: Path, named: str) -> Any:
@@ -45,9 +45,11 @@ def read_yaml(file: Path, named: str) -> Any:
 def read_settings_text(file: Path, named: str) -> str:
     """The text of a file of settings. Raises OSError, UnicodeError, and `UsageError` for one without end."""
     with open(file, "rb") as stream:
-        content = stream.read(MAXIMUM_BYTES + 1)
-    if len(content) > MAXIMUM_BYTES:
-        raise UsageError(f"{named}: more than {MAXIMUM_BYTES // 2**20} MiB, too large for settings; give a YAML file")
+        content = stream.read(MAXIMUM_SETTINGS_BYTES + 1)
+    if len(content) > MAXIMUM_SETTINGS_BYTES:
+        raise UsageError(
+            f"{named}: more than {MAXIMUM_SETTINGS_BYTES // 2**20} MiB, too large for settings; give a YAML file"
+        )
     return content.decode("utf-8-sig")
 
 

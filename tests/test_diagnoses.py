@@ -8,7 +8,7 @@ from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import BUILT_IN, HAM10000, LabelSet, normalized, read_label_set
 from lesionflow.errors import MissingError, UsageError
 from lesionflow.tracking.runs import read_configuration_text
-from lesionflow.yaml_files import MAXIMUM_BYTES
+from lesionflow.yaml_files import MAXIMUM_SETTINGS_BYTES
 
 OWN = """
 names: {scar: scar, mel: melanoma, nv: nevus}
@@ -105,7 +105,7 @@ def test_what_is_wrong_with_a_set_is_one_line(tmp_path: Path, old: str, new: str
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("names: {mel: m, nv: n}\nmalignant: [mel]  #" + "x" * MAXIMUM_BYTES, "more than 1 MiB"),
+        ("names: {mel: m, nv: n}\nmalignant: [mel]  #" + "x" * MAXIMUM_SETTINGS_BYTES, "more than 1 MiB"),
         # Each list holds the one before it twice: thirty lines are a thousand million values.
         ("\n".join(["a0: &a0 [nv]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 30))]), "by name"),
         ("names: &a {mel: m, nv: *a}", "by name"),

@@ -28,7 +28,7 @@ ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body 
 COLUMNS_TOLD = 30  # in messages; some tables have a column for each pixel
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx", ".parquet")
-MAXIMUM_BYTES = 2**30  # of a table; the largest published one, of ISIC 2024, has a quarter
+MAXIMUM_TABLE_BYTES = 2**30  # of a table; the largest published one, of ISIC 2024, has a quarter
 _WORKBOOK, _PARQUET = b"PK\x03\x04", b"PAR1"  # how files begin; a workbook is a zip archive
 # How files begin that were given the ending of a table, and what to do.
 _NO_TEXT = {
@@ -121,14 +121,13 @@ def read_text(file: Path) -> str:
     """The text of a file in UTF-8 or UTF-16, without a byte order mark. Raises `DataError`."""
     try:
         with open(file, "rb") as stream:
-            content = stream.read(64)
-            _check_text(content, file)
-            if (size := file.stat().st_size) > MAXIMUM_BYTES:
+            if (size := file.stat().st_size) > MAXIMUM_TABLE_BYTES:
+                _check_text(stream.read(64), file)  # an archive is to be unpacked, not to lose columns
                 raise DataError(
-                    f"{file}: {size // 2**20:,} MiB, and tables of labels have at most {MAXIMUM_BYTES // 2**20:,}; "
-                    "leave out columns that are not needed"
+                    f"{file}: {size // 2**20:,} MiB, and tables of labels have at most "
+                    f"{MAXIMUM_TABLE_BYTES // 2**20:,}; leave out columns that are not needed"
                 )
-            return _decode(content + stream.read(), file)
+            return _decode(stream.read(), file)
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror})") from error
 

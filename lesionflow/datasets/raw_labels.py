@@ -207,7 +207,7 @@ def _find_files(table: pd.DataFrame, raw: RawLabels) -> tuple[list[str], pd.Data
         raise no_image_files(folder, left_out)
     if "other_name" in table.columns:
         is_other = columns["other_name"].isin(names) & ~columns["image_id"].isin(names)
-        table["image_id"] = columns["other_name"].where(is_other, columns["image_id"])
+        table = table.assign(image_id=columns["other_name"].where(is_other, columns["image_id"]))
     return [file for file in files if raw.takes is None or raw.takes(file)], table
 
 

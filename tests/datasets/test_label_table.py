@@ -17,7 +17,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from lesionflow.datasets.label_table import MAXIMUM_BYTES, read_header, read_table
+from lesionflow.datasets.label_table import MAXIMUM_TABLE_BYTES, read_header, read_table
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError
@@ -121,12 +121,12 @@ def test_a_workbook_of_another_program_is_no_reason_to_install_openpyxl(tmp_path
 
 def test_tables_without_end_are_not_read(tmp_path: Path) -> None:
     with open(tmp_path / "labels.csv", "wb") as file:
-        file.truncate(MAXIMUM_BYTES + 1)  # takes no place on the disk
+        file.truncate(MAXIMUM_TABLE_BYTES + 1)  # takes no place on the disk
     with pytest.raises(DataError, match="1,024 MiB, and tables of labels have at most 1,024"):
         read_table(tmp_path / "labels.csv")
     with open(tmp_path / "images.tar.gz", "wb") as file:
         file.write(gzip.compress(b"an archive"))
-        file.truncate(MAXIMUM_BYTES + 1)
+        file.truncate(MAXIMUM_TABLE_BYTES + 1)
     with pytest.raises(DataError, match="packed with gzip; unpack it"):
         read_table(tmp_path / "images.tar.gz")
     os.mkfifo(tmp_path / "labels.tsv")
