@@ -18,7 +18,7 @@ from lesionflow.atomic import write_together
 from lesionflow.datasets.label_table import ATTRIBUTES
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.errors import DataError, ImageError, counted, first_few
-from lesionflow.evaluation.call_strength import call_strengths
+from lesionflow.evaluation.call_strength import STRENGTHS, call_strengths
 from lesionflow.evaluation.heatmaps import heatmap_sheet, occlusion_heatmap, typical_images
 from lesionflow.evaluation.label_mapping import LabelMapping
 from lesionflow.evaluation.learning import History, learning_curves
@@ -123,7 +123,8 @@ def evaluate_model(
     if part.images.digest != card.data_digest:
         shift = measure_shift(said, validation, tells_unfamiliar=calibration.unfamiliar_above is not None)
     told = (
-        f"Each lesion counts once: its images, {images} in all, are pooled ({how.pool}); figures call lesions images."
+        f"Each lesion counts once: its images, {images} in all, are pooled ({how.pool}). Where a figure says images, it "
+        "means lesions."
     )
     return Evaluation(
         model=model,
@@ -135,7 +136,9 @@ def evaluate_model(
         predictions=said,
         metrics=metrics,
         calibration=calibration,
-        strengths=() if mapping else call_strengths(said, card.prior, resamples=how.resamples),
+        strengths=() if mapping else call_strengths(
+            said, card.prior, sorted({*STRENGTHS, calibration.call_strength}), resamples=how.resamples
+        ),
         slices=groups,
         gaps=largest_gaps(groups, metrics),
         warnings=(told,) if how.pool else (),

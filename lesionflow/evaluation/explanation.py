@@ -13,6 +13,7 @@ from lesionflow.evaluation.heatmaps import Occlusion, draw_lines
 from lesionflow.evaluation.metrics import short_full_name
 from lesionflow.evaluation.plots import DPI, SMALL, WIDTH, say
 from lesionflow.model.card import Calibration, Card
+from lesionflow.model.decision import rule_of_call
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, IndexedPrediction
 
 if TYPE_CHECKING:
@@ -66,18 +67,11 @@ def explanation_picture(about: Explanation, card: Card, calibration: Calibration
         figure,
         f"{name}\n{verdict(about.said, calibration)}",
         f"Blue: covered by a patch of the image's mean colour, this part makes {explained} less probable; yellow: "
-        "more. Lines, where odds are halved and worse: half of the greatest loss, thick: 80%. Called is the diagnosis "
-        f"that {_called_by(calibration.call_strength)}.\n"
+        "more. Lines, where odds are halved and worse: half of the greatest loss, thick: 80%. The diagnosis "
+        f"called is {rule_of_call(calibration.call_strength)}.\n"
         f"{about.model}, trained on {card.data_told}{terms}. For research, not a diagnosis.",
     )
     return figure
-
-
-def _called_by(strength: float) -> str:
-    if strength == 0:
-        return "is most probable"
-    halfway = "" if strength == 1 else f" to the power of {strength:g}"
-    return f"exceeds its share of the training images{halfway} by the largest factor"
 
 
 def verdict(said: IndexedPrediction, calibration: Calibration) -> str:

@@ -18,6 +18,7 @@ from lesionflow.evaluation.shift import Shift
 from lesionflow.evaluation.slices import attribute_in_words, gap_sentence
 from lesionflow.evaluation.stability import Stability
 from lesionflow.model.card import Estimate
+from lesionflow.model.decision import rule_of_call
 from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Measured", evaluation.measured),
         ("Intervals", f"95%, from {evaluation.resamples} bootstrap resamples of lesions, as images of one lesion are "
          f"no independent evidence (seed {evaluation.seed})"),
-        ("Calls", "the diagnosis whose probability exceeds its share of the training images by the largest factor"),
+        ("Calls", f"the diagnosis called is {rule_of_call(evaluation.calibration.call_strength)}"),
     ]  # fmt: skip
     if evaluation.mapping:
         pairs.append(("Counted as", evaluation.mapping.told))

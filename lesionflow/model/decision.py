@@ -24,11 +24,11 @@ def decide(
 ) -> Predictions:
     """Apply a calibration to a network's outputs.
 
-    The probabilities are those for images as frequent as in training. The call is the diagnosis whose probability
-    exceeds its prior by the largest factor: the most probable one if all were equally frequent, which maximises the
-    expected balanced accuracy (Menon et al. 2021, arXiv:2007.07314). The most probable diagnosis itself would be nv for
-    most melanomas, as two images in three are nv; a calibration may temper that, see `called_diagnoses`. A call is
-    referred as uncertain by its probability (Hendrycks and Gimpel 2017, arXiv:1610.02136), as unfamiliar by its image's
+    The probabilities are those for images as frequent as in training. At full strength, the call is the diagnosis whose
+    probability exceeds its prior by the largest factor: the most probable one if all were equally frequent, which
+    maximises the expected balanced accuracy (Menon et al. 2021, arXiv:2007.07314). The most probable diagnosis itself
+    would be nv for most melanomas, as two images in three are nv. A calibration may have less than full strength, see
+    `called_diagnoses`. A call is referred as uncertain by its probability (Hendrycks and Gimpel 2017, arXiv:1610.02136), as unfamiliar by its image's
     distance from the training images.
 
     Parameters
@@ -84,6 +84,19 @@ def called_diagnoses(probabilities: np.ndarray, prior: tuple[float, ...], streng
 def prior_of_call(prior: tuple[float, ...], strength: float) -> np.ndarray:
     """The divisor of each probability before the greatest is called: (classes,); strength: of the call."""
     return np.asarray(np.asarray(prior) ** strength)
+
+
+def rule_of_call(strength: float) -> str:
+    """Which diagnosis a model with this strength calls, in words."""
+    if strength == 0:
+        return "the most probable one"
+    equal = "the one that would be most probable if all were equally frequent"
+    if strength == 1:
+        return equal
+    return (
+        f"the one whose probability, divided by its share of the training images to the power of {strength:g}, is "
+        f"greatest (the power of 0 gives the most probable one, the power of 1 {equal})"
+    )
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

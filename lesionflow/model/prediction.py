@@ -37,7 +37,7 @@ class Prediction(_Named):
     diagnoses; one of another label set has a `p_<name>` for each of its own, and `probabilities` has them for any set.
     """
 
-    diagnosis: str | None = None  # that is called: the most probable if all seven were equally frequent
+    diagnosis: str | None = None  # that is called, not always the most probable one: see `model.decision`
     probability: float | None = None  # of that diagnosis, calibrated, as the others
     p_akiec: float | None = None
     p_bcc: float | None = None
@@ -83,7 +83,7 @@ class IndexedPrediction(NamedTuple):
     """A model's prediction for one image, as indices into its label set: one row of `Predictions`."""
 
     probabilities: tuple[float, ...]  # (classes,) in the order of the label set, float64, calibrated
-    called: int  # the diagnosis that is most probable if all were equally frequent
+    called: int  # the diagnosis called, not always the most probable one
     malignant: bool  # at the bundle's operating point
     refer: str  # TRUSTED, UNCERTAIN or UNFAMILIAR
     labels: LabelSet = HAM10000

@@ -20,7 +20,6 @@ from lesionflow.runtimes.artifact import Run
 
 MOST_IMAGES = 200  # that file and bundle are compared on
 STABILITY_IMAGES = 100  # each of which is changed in fifteen ways
-RESAMPLES = 1000
 MOST_FOR_RANGES = 200  # images that int8 takes its ranges from
 MEASURED = ("balanced_accuracy", "ece")
 
@@ -116,7 +115,7 @@ def _measured(predictor: Predictor, images: LabelledPixels) -> dict[str, Estimat
         predictor.predict_many(images.pixels, np.arange(len(images.labels))),
         np.asarray(images.image_ids), np.asarray(images.lesion_ids), images.labels,
     )  # fmt: skip
-    metrics = measure(said, resamples=RESAMPLES)
+    metrics = measure(said)
     moved = measure_stability(predictor, images.image_ids, images.lesion_ids, images.paths, most=STABILITY_IMAGES)
     found = {name: metrics[name] for name in MEASURED if name in metrics}
     return found if moved is None else found | {"stability": moved.calls}

@@ -22,6 +22,7 @@ from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode
 from lesionflow.model.columns import REFER, path_with_frame, utf8
+from lesionflow.model.decision import rule_of_call
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.pages import base_style, packaged, render
 from lesionflow.scoring.report import ReportLayout
@@ -103,13 +104,8 @@ _DATA_COMES_HERE = "\0"
 
 def _calls(strength: float) -> str:
     """The rule for the call, in words."""
-    if strength == 0:
-        return "The diagnosis called is the most probable one."
-    halfway = "" if strength == 1 else f" (corrected for by the power of {strength:g} alone)"
-    return (
-        f"The diagnosis called is the one that would be most probable if all were equally frequent{halfway}; with the "
-        "frequencies of the training images, another one can be more probable."
-    )
+    also = "; with the frequencies of the training images, another one can be more probable" if strength else ""
+    return f"The diagnosis called is {rule_of_call(strength)}{also}."
 
 
 def _links(kept: list[tuple[Row, IndexedPrediction]], out: Location) -> dict[str, Any]:

@@ -247,7 +247,7 @@ class _Isic(_Text):
         return "".join(lines).encode()
 
     def _shares(self, row: Row) -> list[float]:
-        """The probabilities of a row under equal priors, or where there are none the shares in training: (classes,)."""
+        """A row's probabilities, corrected as the call is; where there are none, the shares in training: (classes,)."""
         if self.has_target:
             return list(self.prior if row.prediction is None else row.prediction.probabilities)
         shares = list(self.prior)

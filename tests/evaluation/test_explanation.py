@@ -68,7 +68,7 @@ def test_no_text_lies_on_another_or_leaves_the_picture(name: str, called: int) -
     chances = [0.0002] * 7
     chances[called] = 0.9988
     about = explanation(15.0, IndexedPrediction(tuple(chances), called, True, "unfamiliar"), name)
-    figure = explanation_picture(about, CARD, Calibration(malignant_threshold=0.12))
+    figure = explanation_picture(about, CARD, Calibration(malignant_threshold=0.12, call_strength=0.6))
     boxes = [(each.get_text(), each.get_window_extent()) for each in written(figure)]
     assert len(boxes) > 25
     width, height = figure.bbox.width, figure.bbox.height

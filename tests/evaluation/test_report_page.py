@@ -13,6 +13,7 @@ from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import Evaluation, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
 from lesionflow.evaluation.report_pictures import contact_sheet, numeric_pictures, picture_of, worst_mistakes
+from lesionflow.model.decision import rule_of_call
 from lesionflow.model.prediction import UNFAMILIAR
 from tests.evaluation.reports import answers, by_sex, card, full_labels, report
 
@@ -84,6 +85,14 @@ def test_headline_figures_come_first_with_intervals_and_always_nv(full: Evaluati
     assert "280 images of 140 lesions" in text and "50 bootstrap resamples of lesions" in text
     assert "0.200 before and 0.010 after" in text
     assert "so chosen on the validation part that 95% of its malignant images reach it" in text
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.6, 1.0])
+def test_the_rule_of_the_call_is_that_of_the_model(strength: float) -> None:
+    found = report()
+    calibration = dataclasses.replace(found.calibration, call_strength=strength)
+    page = evaluation_page(dataclasses.replace(found, calibration=calibration))
+    assert f"the diagnosis called is {rule_of_call(strength)}" in page
 
 
 def test_the_cost_of_the_operating_point_is_counted(full: Evaluation) -> None:

@@ -5,7 +5,7 @@ from scipy.stats import gmean
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.model.card import Calibration
-from lesionflow.model.decision import POOLS, decide, pool_predictions, pool_probabilities, softmax
+from lesionflow.model.decision import POOLS, decide, pool_predictions, pool_probabilities, rule_of_call, softmax
 from lesionflow.model.prediction import Predictions
 
 MEL, NV = HAM10000.names.index("mel"), HAM10000.names.index("nv")
@@ -21,6 +21,12 @@ def test_the_call_is_what_gains_most_over_its_prior() -> None:
     said = decide(logits_of(mel=0.3, nv=0.7), np.zeros(1), Calibration(), PRIOR)
     assert said.probabilities[0].argmax() == NV and said.called.tolist() == [MEL]
     np.testing.assert_allclose(said.confidence, [0.3], atol=1e-4)
+
+
+def test_the_rule_in_words_is_that_of_the_strength() -> None:
+    assert rule_of_call(0.0) == "the most probable one"
+    assert rule_of_call(1.0) == "the one that would be most probable if all were equally frequent"
+    assert "share of the training images to the power of 0.6, is greatest" in rule_of_call(0.6)
 
 
 def test_offsets_take_the_samplers_prior_out() -> None:
