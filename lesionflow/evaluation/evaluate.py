@@ -123,8 +123,8 @@ def evaluate_model(
     if part.images.digest != card.data_digest:
         shift = measure_shift(said, validation, tells_unfamiliar=calibration.unfamiliar_above is not None)
     told = (
-        f"Each lesion counts once: its images, {images} in all, are pooled ({how.pool}). Where a figure says images, it "
-        "means lesions."
+        f"Each lesion counts once: its images, {images} in all, are pooled ({how.pool}). Where a figure says images, "
+        "it means lesions."
     )
     return Evaluation(
         model=model,
@@ -136,9 +136,9 @@ def evaluate_model(
         predictions=said,
         metrics=metrics,
         calibration=calibration,
-        strengths=() if mapping else call_strengths(
-            said, card.prior, sorted({*STRENGTHS, calibration.call_strength}), resamples=how.resamples
-        ),
+        strengths=()
+        if mapping
+        else call_strengths(said, card.prior, sorted({*STRENGTHS, calibration.call_strength}), resamples=how.resamples),
         slices=groups,
         gaps=largest_gaps(groups, metrics),
         warnings=(told,) if how.pool else (),

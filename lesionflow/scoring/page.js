@@ -2,9 +2,9 @@
 // Names of files are other people's text: everything goes into the page as text or as a property, never as markup.
 performance.mark("lesionflow: begins");
 const data = JSON.parse(document.getElementById("data").textContent);
-const WHOLE = 10000, ROW_HEIGHT = 72, MARGIN = 8;
+const WHOLE = 1000000, ROW_HEIGHT = 72, MARGIN = 8;
 const find = (selector) => document.querySelector(selector);
-const percent = (share) => (share / 100).toFixed(1) + " %";
+const percent = (share) => (share / WHOLE * 100).toFixed(1) + " %";
 
 function make(tag, className, ...content) {
   const element = document.createElement(tag);

@@ -34,7 +34,7 @@ MAXIMUM_FAILURES = 1_000
 MAXIMUM_NAME = 400  # characters of a path that are shown, its end
 THUMBNAIL = 96  # pixels a side
 MAXIMUM_THUMBNAIL_BYTES = 2_600  # so that 5,000 make a page of less than 20 MB
-WHOLE = 10_000  # what a probability of 1 is in the page's data
+WHOLE = 1_000_000  # what a probability of 1 is in the page's data: the report's six decimals, rounded once for people
 
 
 def write_page(
