@@ -28,8 +28,8 @@ def decide(
     probability exceeds its prior by the largest factor: the most probable one if all were equally frequent, which
     maximises the expected balanced accuracy (Menon et al. 2021, arXiv:2007.07314). The most probable diagnosis itself
     would be nv for most melanomas, as two images in three are nv. A calibration may have less than full strength, see
-    `called_diagnoses`. A call is referred as uncertain by its probability (Hendrycks and Gimpel 2017, arXiv:1610.02136),
-    as unfamiliar by its image's distance from the training images.
+    `called_diagnoses`. A call is referred as uncertain by its probability (Hendrycks and Gimpel 2017,
+    arXiv:1610.02136), as unfamiliar by its image's distance from the training images.
 
     Parameters
     ----------

@@ -67,8 +67,8 @@ def test_the_most_suspicious_come_first_with_their_pictures(tmp_path: Path) -> N
     rows.insert(2, Row("gone.jpg", chance(0.3, "unfamiliar")))
     found = data_of(write(tmp_path, rows))
     assert [Path(name).stem for name, *_ in found["rows"]] == ["4", "gone", "2", "1", "0"]
-    assert found["malignant_shares"] == [4000, 3000, 2000, 1000, 0]
-    assert found["rows"][0][1] == [2000, 0, 0, 0, 2000, 6000, 0]
+    assert found["malignant_shares"] == [400_000, 300_000, 200_000, 100_000, 0]
+    assert found["rows"][0][1] == [200_000, 0, 0, 0, 200_000, 600_000, 0]
     assert [decided for _, _, *decided, _ in found["rows"]] == [[4, 1, 0], [4, 1, 2], [4, 0, 0], [5, 0, 0], [5, 0, 0]]
     assert (found["malignant_count"], found["referred"]) == (2, {"uncertain": 0, "unfamiliar": 1})
     for (name, *_, thumbnail), red in zip(found["rows"], (200, None, 100, 50, 0), strict=True):
@@ -148,7 +148,7 @@ def test_a_browser_shows_the_rows_in_view_and_runs_nothing_else(tmp_path: Path) 
     assert BROWSER is not None
     colours = [picture(tmp_path / f"{number}.png", (number * 20, 0, 0)) for number in range(10)]
     attack = "</script><script>document.title='taken'</script><img src=x onerror=document.title='taken'>"
-    rows = [Row(attack, chance(0.9, "uncertain")), Row("b.jpg", None, "damaged", attack)]
+    rows = [Row(attack, chance(0.90051, "uncertain")), Row("b.jpg", None, "damaged", attack)]
     rows += [Row(colours[number % 10], chance(number / 1000)) for number in range(500)]
     write(tmp_path, rows)
     command = [
@@ -166,6 +166,7 @@ def test_a_browser_shows_the_rows_in_view_and_runs_nothing_else(tmp_path: Path) 
     assert len(images) == len(lines) - 1  # the file of the first row is not there
     assert all(source is not None and source.startswith("data:image/jpeg;base64,") for source in images)
     assert "501 images scored, 1 failed." in done.stdout
+    assert "90.1 %" in done.stdout and "90.0 %" not in done.stdout  # as of the report's 0.900510
     assert "Malignant at the operating point: 251. Refer: 1 uncertain, 0 unfamiliar." in done.stdout
     assert (
         '<span class="mark full">yes</span>' in done.stdout
