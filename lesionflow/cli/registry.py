@@ -190,7 +190,7 @@ def _described(model: ComparedModel, parts: tuple[str, ...]) -> dict[str, Any]:
         "model": model.label,
         "card_digest": card.digest,
         "network": card.network,
-        "data": card.data_name,
+        "data": card.data_told,
         "demo": card.demo,
         "data_digest": card.data_digest,
         "split_digest": card.split_digest,

@@ -194,7 +194,10 @@ def _split_sources(
                 part_of |= dict.fromkeys(members_groups.iloc[found.part(part)], part)
     parts = np.array([part_of.get(group, "train") for group in groups])
     if not (parts == "validation").any() or not (parts == "test").any():
-        raise DataError("no diagnosis has three lesions in one source of --data; a split needs at least three")
+        raise DataError(
+            "no diagnosis has three lesions in one source of --data; a split needs at least three: name a larger data "
+            "set with --data, and small ones with --extra, which only train"
+        )
     train, validation, test = (np.flatnonzero(parts == part) for part in PARTS)
     by = "lesion" if patients is None else "patient"
     return Split(train, validation, test, seed, fractions, digest_of_parts(table["image_id"], parts), by)

@@ -106,7 +106,9 @@ def split_by_lesion(
         )
         if len(members) < 3 and by == "lesion":
             raise DataError(
-                f"{names[label]} has {counted(len(members), 'lesion')}; a split needs at least three of each diagnosis"
+                f"{names[label]} has {counted(len(members), 'lesion')}; a split needs at least three of each "
+                f"diagnosis: add images of more lesions, give those of {names[label]} with --extra, which only train, "
+                "or choose a label set without it (--diagnoses)"
             )
         validation, test = (max(1, round(fraction * len(members))) for fraction in fractions[1:])
         if fold:
@@ -176,5 +178,6 @@ def _check_diagnoses(split: Split, labels: np.ndarray, names: Sequence[str]) -> 
     ]
     if missing:
         raise DataError(
-            f"split by patient: no {first_few(missing)}; a split needs at least three patients of each diagnosis"
+            f"split by patient: no {first_few(missing)}; a split needs at least three patients of each diagnosis: add "
+            "images of more patients, try another --seed, or choose a label set without it (--diagnoses)"
         )

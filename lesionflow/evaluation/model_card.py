@@ -13,7 +13,7 @@ from lesionflow.evaluation.call_strength import CallStrength, strength_rows
 from lesionflow.evaluation.metrics import Place, in_words, shown_at, with_interval
 from lesionflow.evaluation.slices import Gap, gap_sentence
 from lesionflow.evaluation.stability import STABILITY
-from lesionflow.model.card import AVERAGED, CROSS_VALIDATION, SINGLE, Card
+from lesionflow.model.card import AVERAGED, CROSS_VALIDATION, SINGLE, Card, dataset_name
 from lesionflow.pages import render
 
 LONGEST = 5000  # characters of a version's description that MLflow's store has room for; a test holds the card to it
@@ -57,8 +57,8 @@ def limits(card: Card) -> list[str]:
     return [
         f"It knows {len(card.classes)} diagnoses ({', '.join(card.classes)}) and calls every image one of them, also "
         "healthy skin, other diseases and what is no skin at all.",
-        f"Its probabilities are for images with diagnoses as frequent as in {_plain(card.data_name)}; elsewhere they "
-        "are off.",
+        f"Its probabilities are for images with diagnoses as frequent as in {_plain(card.measured_like)}; elsewhere "
+        "they are off.",
         "It was measured on images of the same origin as those it was trained on: other cameras, clinics and skins can "
         "make it worse.",
         "Images of one lesion are no independent evidence; intervals come from resampling lesions, and say nothing of "
@@ -89,7 +89,7 @@ def data_licence(card: Card) -> str:
         )
     if licence:
         return f"The training images are under {_plain(licence)}, which binds the use of this model."
-    return f"Ask the owner of {_plain(card.data_name)} what may be done with what is trained on it."
+    return f"Ask the owner of {_plain(card.data_told)} what may be done with what is trained on it."
 
 
 def terms_and_metrics(card: Card) -> str:
@@ -126,7 +126,7 @@ def _source(source: Mapping[str, Any]) -> str:
     authors = f" ({AUTHORS_OF[name]})" if name in AUTHORS_OF else ""
     only = ", training only" if source["training_only"] else ""
     licence = _plain(str(source["licence"])) if source["licence"] else "licence not known"
-    return f"{_plain(name)}{authors}, {counted(sum(source['images'].values()), 'image')}{only}, {licence}"
+    return f"{_plain(dataset_name(name))}{authors}, {counted(sum(source['images'].values()), 'image')}{only}, {licence}"
 
 
 def _metrics(card: Card, parts: Sequence[str]) -> str:

@@ -99,7 +99,11 @@ def _always(evaluation: Evaluation) -> tuple[str, Estimate] | None:
 
 def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     card = evaluation.card
-    views = "the average over flips and quarter turns" if evaluation.averaged else "one look at each image"
+    views = "each image once"
+    if card.training.get("mirrored"):
+        views = "the average over each image and its mirror image"
+    if evaluation.averaged:
+        views = "the average over flips and quarter turns of each image"
     pairs = [
         ("Model", f"{evaluation.model}: network {card.network}, {card.height} x {card.width} pixels, {views}"),
         ("Bundle", card.digest),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from lesionflow.errors import LesionflowError
+from lesionflow.errors import LesionflowError, counted
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check, UnansweredError, asked_elsewhere
 from lesionflow.health.machine import size
 from lesionflow.model.files import check_whole, in_its_place, read_bundle
@@ -90,8 +90,7 @@ def check_store(store: Store, name: str) -> tuple[list[Check], Path | None]:
         asked = ("lesionflow.health.store:inspect_store", store.address, name)
         seen = asked_elsewhere(*asked, seconds=SECONDS, environment=haste)
     except UnansweredError as unanswered:
-        found = f"{told}: {_without(store, str(unanswered))}"
-        return [Check("store", found, PROBLEM, "look after the server or the database, or check the address")], None
+        return [_failed(f"{told}: {_without(store, str(unanswered))}")], None
     artifacts = local_path(seen.get("artifacts", ""))
     return list(_told(store, told, seen, name)), Path(artifacts) if artifacts else None
 
@@ -105,9 +104,7 @@ def _told(store: Store, told: str, seen: dict[str, Any], name: str) -> Iterator[
         yield Check("store", f"{told}: {found}", PROBLEM, advice)
         return
     if seen["failed"] and not seen.get("artifacts"):
-        yield Check(
-            "store", f"{told}: {_without(store, seen['failed'])}", PROBLEM, "the message says what to look after"
-        )
+        yield _failed(f"{told}: {_without(store, seen['failed'])}")
         return
     held = f"experiments: {seen['experiments']}, registered models: {seen['models']}"
     bytes_of_file = f", {size(store.file.stat().st_size)}" if store.file else ""
@@ -115,7 +112,7 @@ def _told(store: Store, told: str, seen: dict[str, Any], name: str) -> Iterator[
     if registry := os.environ.get("MLFLOW_REGISTRY_URI"):
         yield Check("registry", f"{shown_address(registry)} (from MLFLOW_REGISTRY_URI)")
     if seen["failed"]:
-        yield Check("store", _without(store, seen["failed"]), PROBLEM, "the message says what to look after")
+        yield _failed(_without(store, seen["failed"]))
         return
     if seen["moved"]:
         found, _, advice = seen["moved"].partition("; ")
@@ -128,13 +125,24 @@ def _champion(store: Store, champion: dict[str, Any] | None, name: str) -> Check
     if champion is None:
         advice = f"train one with 'lesionflow train', or score with --model pretrained{in_its_place()}"
         return Check("champion", f"no champion of {name}", OK, advice.partition(":")[0])
-    days = champion["days"]
-    age = f"{days:.0f} days" if days >= 2 else f"{24 * days:.0f} hours"
-    found = f"{champion['label']}, registered {age} ago"
+    found = f"{champion['label']}, registered {_age(champion['days'])}"
     if champion["failed"]:
         advice = f"restore its files, or go back to the champion before: {shlex.join(['lesionflow', 'rollback', name])}"
         return Check("champion", f"{found}: {_without(store, champion['failed'])}", PROBLEM, advice)
     return Check("champion", f"{found}; {champion['network']} trained on {champion['data']}; all digests are right")
+
+
+def _failed(found: str) -> Check:
+    """The check of a store that does not answer as one; what its message advises, or else where to look."""
+    found, _, advice = found.partition("; ")
+    return Check("store", found, PROBLEM, advice or "check the address, and whether the server or the database runs")
+
+
+def _age(days: float) -> str:
+    if days >= 2:
+        return f"{days:.0f} days ago"
+    hours = int(24 * days)
+    return f"{counted(hours, 'hour')} ago" if hours else "less than an hour ago"
 
 
 def _interrupted(found: dict[str, Any]) -> Iterator[Check]:
@@ -234,7 +242,7 @@ def _find_champion(name: str, tracking_uri: str) -> dict[str, Any] | None:
             found = resolve(f"models:/{name}/{number}", Path(folder), tracking_uri)
             # A local bundle is checked completely; of a remote one, scoring reads only two files.
             card = read_bundle(found.folder)[0] if found.folder == Path(folder) else check_whole(found.folder)
-        told |= {"label": found.label, "data": card.data_name, "network": card.network}
+        told |= {"label": found.label, "data": card.data_told, "network": card.network}
     except LesionflowError as error:
         told["failed"] = str(error)
     return told

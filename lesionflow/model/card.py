@@ -103,6 +103,13 @@ class Card:
         return ", ".join(map(dataset_name, names)) if len(names) > 1 else self.data_name
 
     @property
+    def measured_like(self) -> str:
+        """The same of those whose frequencies of diagnoses the prior has: not of what only trained."""
+        names = [str(source["name"]) for source in self.training.get("sources", ()) if not source["training_only"]]
+        several = len(self.training.get("sources", ())) > 1
+        return ", ".join(map(dataset_name, names)) if several else self.data_name
+
+    @property
     def split_by(self) -> str:
         """What is on one side of the split as a whole: lesion or patient."""
         return str(self.training.get("split_by", "lesion"))

@@ -260,7 +260,7 @@ def log_origin(card: Card) -> None:
         mlflow.set_tags(
             {
                 "registered_from": "a bundle",
-                "data": card.data_name,
+                "data": card.data_told,
                 "data_digest": card.data_digest,
                 "split_digest": card.split_digest,
                 "demo": str(card.demo).lower(),

@@ -84,7 +84,7 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
             name,
             tags={
                 "network": card.network,
-                "data": f"{card.data_name}{' (synthetic demo data)' if card.demo else ''}",
+                "data": f"{card.data_told}{' (synthetic demo data)' if card.demo else ''}",
                 "demo": str(card.demo).lower(),
                 "data_digest": card.data_digest,
                 "split_digest": card.split_digest,

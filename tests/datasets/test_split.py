@@ -73,7 +73,7 @@ def test_refuses_fractions_that_do_not_add_up() -> None:
 
 def test_refuses_a_diagnosis_with_too_few_lesions() -> None:
     image_ids, lesion_ids, labels = ["a", "b", "c", "d", "e"], ["1", "2", "3", "4", "5"], np.array([0, 0, 0, 1, 1])
-    with pytest.raises(DataError, match="at least three"):
+    with pytest.raises(DataError, match=r"bcc has 2 lesions; .*at least three of each diagnosis: .*bcc with --extra"):
         split_by_lesion(image_ids, lesion_ids, labels)
 
 
@@ -123,7 +123,7 @@ def test_refuses_a_diagnosis_of_too_few_patients() -> None:
     ids = [f"{number}" for number in range(30)]
     patients = ["one", "one", "two"] + [f"P{number}" for number in range(27)]
     labels = np.array([4, 4, 4] + [5] * 27)
-    with pytest.raises(DataError, match=r"no mel in .*at least three patients"):
+    with pytest.raises(DataError, match=r"no mel in .*at least three patients.*: add images"):
         split_by_lesion(ids, ids, labels, patient_ids=patients)
 
 

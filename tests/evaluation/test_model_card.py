@@ -99,7 +99,8 @@ def test_every_source_is_named_with_its_licence_and_its_authors(gaps: list[Gap])
     sources = [source("ham10000", LICENCE, False), source("BCN_20000", LICENCE, True), source("clinic", "", True)]
     changed = dataclasses.replace(card(), licence=LICENCE, training=card().training | {"sources": sources})
     text = model_card(changed, gaps, SIZES)
-    assert "Sources: ham10000, 79 images, CC BY-NC 4.0; BCN\\_20000 (Combalia et al. 2019, arXiv:1908.02288)" in text
+    assert "Sources: HAM10000, 79 images, CC BY-NC 4.0; BCN\\_20000 (Combalia et al. 2019, arXiv:1908.02288)" in text
+    assert "\n\nHAM10000, BCN\\_20000, clinic (digest" in text and "as frequent as in HAM10000; elsewhere" in text
     assert "clinic, 79 images, training only, licence not known." in text
     assert "and its authors" not in text and "all of which are under CC BY-NC 4.0" in text
     assert len(text) <= LONGEST

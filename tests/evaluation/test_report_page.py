@@ -87,6 +87,16 @@ def test_headline_figures_come_first_with_intervals_and_always_nv(full: Evaluati
     assert "so chosen on the validation part that 95% of its malignant images reach it" in text
 
 
+def test_how_often_the_network_looks_at_an_image_is_told() -> None:
+    for mirrored, averaged, told in (
+        (False, False, "pixels, each image once"),
+        (True, False, "pixels, the average over each image and its mirror image"),
+        (True, True, "pixels, the average over flips and quarter turns of each image"),
+    ):
+        found = report(averaged=averaged, card=card(training={"mirrored": mirrored}))
+        assert told in evaluation_page(found)
+
+
 @pytest.mark.parametrize("strength", [0.0, 0.6, 1.0])
 def test_the_rule_of_the_call_is_that_of_the_model(strength: float) -> None:
     found = report()

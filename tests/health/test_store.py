@@ -115,7 +115,7 @@ def test_a_good_store_is_told_with_champion_and_what_was_interrupted(address: st
     told = {check.what: check for check in checks}
     assert {check.state for check in checks} == {OK}, checks
     assert "answers in" in told["store"].found and "registered models: 1" in told["store"].found
-    assert f"{NAME}/1" in told["champion"].found and "registered 0 hours ago" in told["champion"].found
+    assert f"{NAME}/1" in told["champion"].found and "registered less than an hour ago" in told["champion"].found
     assert "all digests are right" in told["champion"].found
     assert told["training"].advice == f"to resume it: lesionflow train --resume {run_id}"
     assert artifacts is not None and artifacts.is_absolute()

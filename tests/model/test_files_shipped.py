@@ -19,7 +19,16 @@ from lesionflow.defaults import SHIPPED_LICENCE
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.model import files as pretrained
-from lesionflow.model.card import CARD_FILE, ONNX_FILE, TRAINED_ON_FILE, Card, Estimate, read_card, write_card
+from lesionflow.model.card import (
+    CARD_FILE,
+    ONNX_FILE,
+    TRAINED_ON_FILE,
+    Card,
+    Estimate,
+    dataset_name,
+    read_card,
+    write_card,
+)
 from lesionflow.model.files import read_arrays, read_bundle
 from lesionflow.registry.compared_model import find_compared_model
 from lesionflow.training.config import TrainingConfig
@@ -78,7 +87,7 @@ def test_the_shipped_bundle_is_whole_small_licensed_and_measured() -> None:
     text = (SHIPPED / "README.md").read_text(encoding="utf-8")
     assert LICENCE in text and AUTHORS in text and card.digest[:12] in text
     for source in card.training["sources"]:
-        assert source["licence"] == LICENCE and f"{source['name']}".replace("_", "\\_") in text
+        assert source["licence"] == LICENCE and dataset_name(source["name"]).replace("_", "\\_") in text
 
 
 @ships
