@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import SequenceMatcher
@@ -138,7 +139,10 @@ def normalized(word: str) -> str:
     >>> normalized(" Basal-Cell_Carcinoma ")
     'basal cell carcinoma'
     """
-    return re.sub(r"[\s_-]+", " ", word.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")).strip().lower()
+    composed = unicodedata.normalize(
+        "NFC", word.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    )  # Macs write two signs
+    return re.sub(r"[\s_-]+", " ", composed).strip().lower()
 
 
 _REPORT_WORDS = {"malignant", "source", "status", "error", "model", "diagnosis", "probability", "refer"}

@@ -26,6 +26,7 @@ from lesionflow.datasets.label_table import (
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import ORIGIN, RawLabels, without_endings
 from lesionflow.errors import DataError, counted, first_few
+from lesionflow.images.containers import is_member
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, walk_images
 from lesionflow.images.signatures import SUFFIXES
 from lesionflow.storage.location import is_url, path_here
@@ -206,7 +207,8 @@ def _opened_as(base: Path, path: str) -> str:
         return os.path.join(base, path)
     here = path.replace("\\", "/")
     forms = (path, here, *(unicodedata.normalize(form, here) for form in ("NFC", "NFD")))
-    return os.path.join(base, next((form for form in forms if os.path.exists(os.path.join(base, form))), here))
+    places = [os.path.join(base, form) for form in forms]
+    return next((place for place in places if os.path.exists(place) or is_member(place)), places[1])
 
 
 def one_label(table: pd.DataFrame, source: Path, words: LabelWords, may_be_empty: bool = False) -> pd.Series:

@@ -134,9 +134,10 @@ def _ph2(table: pd.DataFrame) -> pd.DataFrame:
 def _isic_2017(table: pd.DataFrame) -> pd.DataFrame:
     """The challenge's third class, benign nevi, has no mark."""
     words = {(0, 0): "nevus", (1, 0): "melanoma", (0, 1): "seborrheic keratosis"}
-    columns = [as_numbers(table[name]) for name in ("melanoma", "seborrheic_keratosis")]
-    marks = zip(*columns, strict=True)
-    return table.assign(diagnosis=[words.get(mark, "marks {:g} and {:g}".format(*mark)) for mark in marks])
+    columns = [table[name] for name in ("melanoma", "seborrheic_keratosis")]
+    told = [f"marks {first or 'nothing'} and {second or 'nothing'}" for first, second in zip(*columns, strict=True)]
+    marks = zip(*map(as_numbers, columns), strict=True)
+    return table.assign(diagnosis=[words.get(mark, other) for mark, other in zip(marks, told, strict=True)])
 
 
 _ISIC_2020 = Layout(

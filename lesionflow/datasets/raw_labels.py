@@ -18,7 +18,7 @@ from lesionflow.datasets.label_table import ATTRIBUTES, is_missing, without_frac
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.diagnoses import BINARY, normalized
 from lesionflow.errors import DataError, ImageError, counted, first_few
-from lesionflow.images.containers import holder_of, is_member, read_member
+from lesionflow.images.containers import ZIP_SUFFIX, holder_of, is_archive, is_member, read_member
 from lesionflow.images.decode import SEVERAL_FRAMES, count_frames
 from lesionflow.images.discovery import LeftOut, no_image_files, walk_images
 from lesionflow.images.read_bytes import digest_of_frame, file_and_frame, read_image_bytes
@@ -39,8 +39,9 @@ _NUMBER = rf"{_DIGITS}({_EXPONENT})?"
 # As programs round long numbers: with a fraction, a plus or more digits than they know. 12e4 may be hexadecimal, an id.
 _ROUNDED = rf"(?=[0-9]*[.,]|[0-9]*[eE]\+|[0-9]{{16}}){_DIGITS}{_EXPONENT}"
 _MONTH = r"(jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sept?|oct|okt|nov|dec|dez)\.?"
+_DAY = r"(0?[1-9]|[12][0-9]|3[01])"
 # As spreadsheets show what they take for a day or a month, never in capitals alone, or save in a workbook.
-_DAY_OR_MONTH = rf"(?=.*[a-zä])(?i:[0-9]{{1,2}}[-. ]{{1,2}}{_MONTH}|{_MONTH}[- ][0-9]{{2}})"
+_DAY_OR_MONTH = rf"(?=.*[a-zä])(?i:{_DAY}[-. ]{{1,2}}{_MONTH}|{_MONTH}[- ][0-9]{{2}})"
 _DATED = rf"{_DAY_OR_MONTH}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} 00:00:00"
 COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
 
@@ -122,15 +123,11 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         table["other_name"] = without_endings(table["other_name"].map(_composed))
     for column in ("lesion_id", "patient_id"):
         if column in table.columns:
-            table[column] = without_fractions(table[column].str.strip().where(~is_missing(table[column]), ""))
+            known = table[column].map(_composed).str.strip()
+            table[column] = without_fractions(known.where(~is_missing(known), ""))
         else:
             table[column] = ""
-        for pattern, done in ((_ROUNDED, "rounded values of {}"), (_DATED, "turned values of {} into dates")):
-            if changed := sorted({value for value in table[column] if re.fullmatch(pattern, value)}):
-                raise DataError(
-                    f"{raw.file}: a spreadsheet has {done.format(column)}, so that different ones may be the same: "
-                    f"{first_few(changed)}; save that column as text"
-                )
+        _check_unchanged(table[column], raw.file)
     decided = words.decide(raw.words, raw.of_data_set)
     words.seen_words.update(map(normalized, {word for row in raw.words for word in row}))
     warnings += _contradictions(raw.words)
@@ -168,9 +165,9 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     if raw.images is None:
         table = _with_files(table, raw, warnings)
     else:
-        files, table = _find_files(table, raw)
+        files, table = _find_files(table, raw, warnings)
         files = [file for file in files if _composed(Path(file).stem) not in elsewhere]
-        table, unmatched = match_images(table, files, raw.incomplete)
+        table, unmatched = match_images(table, files, raw.file, raw.incomplete)
         warnings += unmatched
     for column in ATTRIBUTES:
         nothing = "" if column == "age" else "unknown"
@@ -184,15 +181,43 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     return table[columns].sort_values("image_id", ignore_index=True), warnings
 
 
+def _check_unchanged(ids: pd.Series, file: Path) -> None:
+    """Raise `DataError` for ids that a program has rounded or made dates of: different ones may be the same then."""
+    values = {*ids}
+    rounded = {value for value in values if re.fullmatch(_ROUNDED, value)}
+    dates = {value for value in values if re.fullmatch(_DATED, value)}
+    forms = {_form(value) for value in values - dates}  # 45-mar is no date, so 03-mar is an id as well
+    dates = {value for value in dates if _form(value) not in forms}
+    for changed, told, more in (
+        (rounded, "rounded numbers", ""),
+        (dates, "dates, as spreadsheets make of ids", "; if they are the ids, write them in capitals"),
+    ):
+        if changed:
+            raise DataError(
+                f"{file}: the column {ids.name} has {told}, so that different ones may be the same: "
+                f"{first_few(sorted(changed))}; save that column as text{more}"
+            )
+
+
+def _form(value: str) -> str:
+    """The form of an id: `0-a` for each of `3-mar` and `45-abc`."""
+    return re.sub(r"[0-9]+", "0", re.sub(r"[a-zä]+", "a", re.sub(r"[A-ZÄ]+", "A", value)))
+
+
 def _names(table: pd.DataFrame) -> set[str]:
     """The names by which the images of a table may lie in a folder."""
     return set().union(*(table[name] for name in ("image_id", "other_name") if name in table.columns))
 
 
-def _find_files(table: pd.DataFrame, raw: RawLabels) -> tuple[list[str], pd.DataFrame]:
+def _find_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> tuple[list[str], pd.DataFrame]:
     """The image files of a data set, and its table with the names by which they are found.
 
     If rows lack one, the zip archives in the folder are looked into: of them count the images that are not unpacked.
+
+    Raises
+    ------
+    DataError
+        For a folder without images, and an archive that cannot be read if rows lack an image after all.
     """
     left_out = LeftOut()
     folder = str(raw.images)
@@ -200,15 +225,34 @@ def _find_files(table: pd.DataFrame, raw: RawLabels) -> tuple[list[str], pd.Data
     names = {_composed(Path(file).stem) for file in files}
     columns = table[[name for name in ("image_id", "other_name") if name in table.columns]]
     if not columns.isin(names).any(axis=1).all():
+        broken: list[str] = []
         for archive in walk_images(folder, pattern="*.[zZ][iI][pP]"):
-            files += [file for file in walk_images(archive) if _composed(Path(file).stem) not in names]
+            files += [file for file in _images_in(archive, broken) if _composed(Path(file).stem) not in names]
         names = {_composed(Path(file).stem) for file in files}
+        missing = table["image_id"][~columns.isin(names).any(axis=1)].tolist()
+        if broken and missing:
+            told = f"{_without_file(missing, len(table))}: {first_few(missing)}"
+            raise DataError(f"{raw.file}: {told}; they may lie in {' and '.join(broken)}")
+        warnings += [f"{told}; no image of the table is missing without it" for told in broken]
     if not files:
         raise no_image_files(folder, left_out)
     if "other_name" in table.columns:
         is_other = columns["other_name"].isin(names) & ~columns["image_id"].isin(names)
         table = table.assign(image_id=columns["other_name"].where(is_other, columns["image_id"]))
     return [file for file in files if raw.takes is None or raw.takes(file)], table
+
+
+def _images_in(archive: str | os.PathLike[str], broken: list[str]) -> list[str]:
+    """The images in a zip archive. What is wrong with one that cannot be read is added to `broken`."""
+    try:
+        return list(walk_images(os.fspath(archive)))
+    except DataError as error:
+        broken.append(str(error))
+        return []
+
+
+def _without_file(image_ids: Sequence[str], of: int) -> str:
+    return f"{counted(len(image_ids), 'metadata row', 'has', 'have', of=of)} no image file"
 
 
 def _contradictions(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -291,14 +335,49 @@ def _without_contradictions(
 def _with_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> pd.DataFrame:
     named = table["path"].map(file_and_frame)
     there = named.map(lambda each: os.path.isfile(each[0]) or is_member(each[0]))
+    broken: list[str] = []
+    if not there.all():
+        base = raw.file if raw.file.is_dir() else raw.file.parent
+        packed = _packed([file for file, _ in named[~there]], base, broken, warnings)
+        places = [
+            packed.get(file, file) + path[len(file) :] for path, (file, _) in zip(table["path"], named, strict=True)
+        ]
+        table["path"], there = places, there | named.map(lambda each: each[0] in packed)
+        named = table["path"].map(file_and_frame)
     if missing := table["path"][~there].tolist():
         told = f"{counted(len(missing), 'image', 'is', 'are', of=len(table))} not there"
+        if broken:
+            raise DataError(f"{raw.file}: {told}: {first_few(missing)}; they may lie in {' and '.join(broken)}")
         if not raw.incomplete or len(missing) == len(table):
             raise DataError(f"{raw.file}: {told}: {first_few(missing)}{_why_not_there(missing[0])}")
         warnings.append(f"{told} and left out: {first_few(missing)}")
+    warnings += [f"{told}; no image of the table is missing without it" for told in broken]
     once = ~table["path"].duplicated()  # the first frame has two names
     _check_once(named[once].map(lambda each: f"{each[0]}#{each[1] + 1}"), table["dx"][once], raw.file)
     return table[there].reset_index(drop=True)
+
+
+def _packed(files: Sequence[str], base: Path, broken: list[str], warnings: list[str]) -> dict[str, str]:
+    """Where files lie in zip archives that would be there if these were unpacked, into a folder of their name or not.
+
+    base: the folder from which paths count; archives above it are not looked into. broken: as `_images_in` takes it.
+
+    Raises `DataError` as `_check_same` does.
+    """
+    wanted = {_composed(os.path.normpath(file)): file for file in files}
+    base = Path(os.path.normpath(base))
+    folders = {folder for file in wanted for folder in Path(file).parents if folder not in base.parents}
+    archives = {Path(f"{folder}{ZIP_SUFFIX}") for folder in folders}
+    archives.update(file for folder in folders for file in folder.glob("*.[zZ][iI][pP]"))
+    found: dict[str, list[str]] = {}
+    for archive in sorted(filter(is_archive, archives)):
+        for image in _images_in(archive, broken):
+            for folder in (archive.parent, archive.with_suffix("")):
+                place = _composed(os.path.normpath(folder / image[len(str(archive)) + 1 :]))
+                if place in wanted:
+                    found.setdefault(wanted[place], []).append(image)
+    warnings += _check_same(found)
+    return {file: places[0] for file, places in found.items()}
 
 
 def _why_not_there(path: str) -> str:
@@ -313,10 +392,12 @@ def _why_not_there(path: str) -> str:
     names = os.listdir(folder) if os.path.isdir(folder) else []
     if found := next((each for each in names if each.lower() == name.lower()), ""):
         return f"; there is {found}: write the paths as the files are called"
-    return "; paths count from the folder of the CSV"
+    return "; paths count from the folder of the table"
 
 
-def match_images(table: pd.DataFrame, files: Sequence[str], incomplete: bool = False) -> tuple[pd.DataFrame, list[str]]:
+def match_images(
+    table: pd.DataFrame, files: Sequence[str], source: Path, incomplete: bool = False
+) -> tuple[pd.DataFrame, list[str]]:
     """Give each row the one file that is called like its `image_id`, whatever the ending.
 
     Parameters
@@ -325,6 +406,8 @@ def match_images(table: pd.DataFrame, files: Sequence[str], incomplete: bool = F
         With the column `image_id`.
     files : sequence of str
         The paths of the image files that there are.
+    source : Path
+        The table's file, which messages name.
     incomplete : bool
         Whether rows without a file are left out.
 
@@ -345,26 +428,30 @@ def match_images(table: pd.DataFrame, files: Sequence[str], incomplete: bool = F
         files_of.setdefault(_composed(Path(file).stem), []).append(file)
     image_ids, warnings = table["image_id"].tolist(), []
     if missing := [image_id for image_id in image_ids if image_id not in files_of]:
-        told = f"{counted(len(missing), 'metadata row', 'has', 'have', of=len(image_ids))} no image file"
+        told = _without_file(missing, len(image_ids))
         if not incomplete or len(missing) == len(image_ids):
-            raise DataError(f"{told}: {first_few(missing)}{_what_to_do(missing, files_of)}")
+            raise DataError(f"{source}: {told}: {first_few(missing)}{_what_to_do(missing, files_of)}")
         warnings.append(f"{told}, left out: {first_few(missing)}")
         table = table[table["image_id"].isin(list(files_of))].reset_index(drop=True)
         image_ids = table["image_id"].tolist()
-    several = [image_id for image_id in image_ids if len(files_of[image_id]) > 1]
-    # Some archives unpack each image twice; the same bytes twice do no harm, other bytes under one name do.
-    if different := [image_id for image_id in several if len(set(digests_of_files(files_of[image_id]))) > 1]:
-        raise DataError(
-            f"{counted(len(different), 'image id', 'has', 'have')} several files that differ: "
-            f"{first_few(files_of[different[0]])}; leave one file of each"
-        )
-    if several:
-        images = counted(len(several), "image", "lies", "lie")
-        warnings.append(f"{images} there more than once, the first counts: {first_few(several)}")
+    warnings += _check_same({image_id: files_of[image_id] for image_id in image_ids})
     if extra := sorted(set(files_of) - set(image_ids)):
         images = counted(len(extra), "image", "has no metadata row and is", "have no metadata row and are")
         warnings.append(f"{images} left out: {first_few(extra)}")
     return table.assign(path=[files_of[image_id][0] for image_id in image_ids]), warnings
+
+
+def _check_same(files_of: Mapping[str, list[str]]) -> list[str]:
+    """A warning about images of which there are several files. Raises `DataError` where these differ."""
+    several = [image for image, files in files_of.items() if len(files) > 1]
+    # Some archives unpack each image twice; the same bytes twice do no harm, other bytes under one name do.
+    if different := [image for image in several if len(set(digests_of_files(files_of[image]))) > 1]:
+        raise DataError(
+            f"{counted(len(different), 'image id', 'has', 'have')} several files that differ: "
+            f"{first_few(files_of[different[0]])}; leave one file of each"
+        )
+    images = counted(len(several), "image", "lies", "lie")
+    return [f"{images} there more than once, the first counts: {first_few(several)}"] if several else []
 
 
 def _composed(name: str) -> str:

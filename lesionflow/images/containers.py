@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import struct
 import threading
 import zipfile
 import zlib
@@ -145,11 +146,31 @@ def _opened_hdf5(file: str) -> h5py.File:
 @functools.lru_cache(maxsize=4)
 def _open_zip(file: str, changed: int, process: int) -> zipfile.ZipFile:
     archive = zipfile.ZipFile(file)
-    for member in archive.infolist():  # some archives made on Windows have its separators
-        name = member.filename.replace("\\", "/")
+    for member in archive.infolist():
+        name = _unicode_name(member).replace("\\", "/")  # some archives made on Windows have its separators
         if name not in archive.NameToInfo:
             member.filename, archive.NameToInfo[name] = name, member
     return archive
+
+
+def _unicode_name(member: zipfile.ZipInfo) -> str:
+    """The name of a file in an archive, which zipfile takes for code page 437 where no flag says UTF-8."""
+    if member.flag_bits & 0x800 or member.orig_filename.isascii():
+        return member.filename
+    raw = member.orig_filename.encode("cp437")
+    extra = member.extra
+    while len(extra) >= 4:  # records of an id, a length and a content
+        kind, length = struct.unpack("<HH", extra[:4])
+        content, extra = extra[4 : 4 + length], extra[4 + length :]
+        # Info-ZIP's Unicode Path: a version, the checksum of the name that it stands for, and the name in UTF-8.
+        if kind == 0x7075 and content[:5] == struct.pack("<BL", 1, zlib.crc32(raw)):
+            raw = content[5:]
+    try:
+        return raw.decode().partition("\0")[
+            0
+        ]  # as Macs and Linux write names; in another code page, umlauts are no UTF-8
+    except UnicodeDecodeError:
+        return member.filename
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,9 +1,13 @@
 """Labelled images in zip archives: the same data as unpacked, and what is wrong with one is said."""
 
 import shutil
+import struct
+import unicodedata
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -95,7 +99,7 @@ def test_an_encrypted_archive_says_so(fifty_images: Path, tmp_path: Path) -> Non
 def test_archives_beside_the_table_are_read_for_rows_without_a_file(fifty_images: Path, tmp_path: Path) -> None:
     shutil.copy(fifty_images / "HAM10000_metadata.csv", tmp_path)
     zipped(fifty_images / "HAM10000_images_part_1", tmp_path / "HAM10000_images_part_1.zip")
-    with pytest.raises(DataError, match=r"^25 of 50 metadata rows have no image file"):
+    with pytest.raises(DataError, match=r"HAM10000_metadata.csv: 25 of 50 metadata rows have no image"):
         read_labelled_images(tmp_path)
     shutil.copytree(fifty_images / "HAM10000_images_part_2", tmp_path / "images")
     found = read_labelled_images(tmp_path)
@@ -103,6 +107,80 @@ def test_archives_beside_the_table_are_read_for_rows_without_a_file(fifty_images
     shutil.copytree(fifty_images / "HAM10000_images_part_1", tmp_path / "unpacked")
     (tmp_path / "HAM10000_images_part_1.zip").write_bytes(b"not opened when each row has a file")
     assert read_labelled_images(tmp_path).digest == found.digest
+
+
+def test_an_archive_that_cannot_be_read_stops_reading_only_where_it_may_be_needed(
+    fifty_images: Path, tmp_path: Path
+) -> None:
+    expected = read_labelled_images(fifty_images)
+    shutil.copy(fifty_images / "HAM10000_metadata.csv", tmp_path)
+    shutil.copytree(fifty_images / "HAM10000_images_part_1", tmp_path / "images")
+    (tmp_path / "backup.zip").write_bytes(b"broken")
+    message = r"csv: 25 of 50 metadata rows have no image file: .*they may lie in .*backup.zip: cannot be .*download it"
+    with pytest.raises(DataError, match=message):
+        read_labelled_images(tmp_path)
+    zipped(fifty_images / "HAM10000_images_part_2", tmp_path / "part_2.zip")
+    found = read_labelled_images(tmp_path)
+    assert found.digest == expected.digest
+    (warning,) = found.warnings
+    assert warning.endswith("no image of the table is missing without it") and "backup.zip: cannot be read" in warning
+
+
+@pytest.mark.parametrize("within", ["", "images"])
+def test_images_of_paths_may_lie_in_an_archive_that_is_not_unpacked(
+    fifty_images: Path, tmp_path: Path, within: str
+) -> None:
+    images = read_labelled_images(fifty_images).table
+    rows = images.assign(path=["images/" + Path(path).name for path in images["path"]])
+    rows[["path", "dx", "lesion_id"]].to_csv(tmp_path / "labels.csv", index=False)
+    for part in (1, 2):
+        shutil.copytree(fifty_images / f"HAM10000_images_part_{part}", tmp_path / "images", dirs_exist_ok=True)
+    expected = read_labelled_images(tmp_path)
+    zipped(tmp_path / "images", tmp_path / "images.zip", within)
+    for file in sorted((tmp_path / "images").iterdir())[:30]:
+        file.unlink()
+    assert read_labelled_images(tmp_path).digest == expected.digest
+    shutil.rmtree(tmp_path / "images")
+    (tmp_path / "other.zip").write_bytes(b"broken")
+    found = read_labelled_images(tmp_path / "labels.csv")
+    assert found.digest == expected.digest
+    assert [warning for warning in found.warnings if "other.zip: cannot be read" in warning] == list(found.warnings)
+    (tmp_path / "images.zip").unlink()
+    with pytest.raises(DataError, match=r"50 of 50 images are not there: .*; they may lie in .*other.zip: cannot be"):
+        read_labelled_images(tmp_path)
+    (tmp_path / "other.zip").unlink()
+    for name, colour in (("a", b"1"), ("b", b"2")):
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.writestr(rows["path"][0], colour)
+    with pytest.raises(DataError, match=r"1 image id has several files that differ: .*a.zip/.*b.zip/"):
+        read_labelled_images(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])  # Macs write the second
+@pytest.mark.parametrize("packer", ["Info-ZIP", "a Mac", "Windows"])
+def test_umlauts_in_archives_are_read_whoever_packed_them(
+    fifty_images: Path, tmp_path: Path, packer: str, form: Literal["NFC", "NFD"]
+) -> None:
+    images = read_labelled_images(fifty_images).table
+    rows, names = images.assign(path=["Bilder/" + Path(path).name for path in images["path"]]), images["path"].tolist()
+    rows.loc[0, "path"] = "Bilder/Müller ß.jpg"
+    name = unicodedata.normalize(form if packer != "Windows" else "NFC", "Bilder/Müller ß.jpg")
+    raw = name.encode("cp437" if packer == "Windows" else "utf-8")
+    stand_in = "~" * len(raw)
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for path, there in zip(names, rows["path"], strict=True):
+            entry = zipfile.ZipInfo(there if there.isascii() else stand_in)
+            if packer == "Info-ZIP" and not there.isascii():
+                name_of = struct.pack("<BL", 1, zlib.crc32(raw)) + name.encode()
+                entry.extra = struct.pack("<HH", 0x5455, 1) + b"\0" + struct.pack("<HH", 0x7075, len(name_of)) + name_of
+            archive.writestr(entry, Path(path).read_bytes())
+        archive.writestr("labels.csv", rows[["path", "dx", "lesion_id"]].to_csv(index=False))
+    (tmp_path / "set.zip").write_bytes((tmp_path / "set.zip").read_bytes().replace(stand_in.encode(), raw))
+    found = read_labelled_images(tmp_path / "set.zip").table
+    assert name in {path.split("set.zip/")[1] for path in found["path"]}
+    assert sorted(found["content"]) == sorted(read_labelled_images(fifty_images).table["content"])
+    rows.assign(path="set.zip/" + rows["path"])[["path", "dx"]].to_csv(tmp_path / "outside.csv", index=False)
+    assert read_labelled_images(tmp_path / "outside.csv").table["image_id"].tolist() == found["image_id"].tolist()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not one", b"text"])

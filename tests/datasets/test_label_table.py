@@ -353,7 +353,7 @@ def test_ids_that_were_saved_in_scientific_notation_are_named(ham: Callable[[Edi
 def test_ids_that_a_program_rounded_are_refused(own: Callable[[Edit], Path], rounded: str, column: str) -> None:
     table = own(lambda rows: rows.assign(**{column: [rounded, *rows["lesion_id"][1:]]}))
     with pytest.raises(
-        DataError, match=rf"rounded values of {column}.*: {re.escape(rounded)}; save that column as text"
+        DataError, match=rf"column {column} has rounded numbers.*: {re.escape(rounded)}; save that column as text$"
     ):
         read_labelled_images(table)
 
@@ -362,7 +362,8 @@ def test_ids_that_a_program_rounded_are_refused(own: Callable[[Edit], Path], rou
 @pytest.mark.parametrize("date", ["03-Jan", "3-Jan", "Mar-12", "03. Mrz", "2026-01-03 00:00:00"])
 def test_ids_that_a_spreadsheet_made_dates_are_refused(own: Callable[[Edit], Path], date: str, column: str) -> None:
     table = own(lambda rows: rows.assign(**{column: [date, *rows["lesion_id"][1:]]}))
-    with pytest.raises(DataError, match=rf"turned values of {column} into dates.*: {date}; save that column as text"):
+    message = rf"column {column} has dates.*: {date}; save that column as text; if they are the ids, write them in cap"
+    with pytest.raises(DataError, match=message):
         read_labelled_images(table)
 
 
@@ -370,6 +371,19 @@ def test_ids_like_dates_are_ids(own: Callable[[Edit], Path]) -> None:
     ids = ["2026-01-03", "3-1", "03-jam", "Marie-12", "03-Jan-2", "12/3", "MAR-01", "3-DEC"]
     table = own(lambda rows: rows.assign(lesion_id=[*ids, *rows["lesion_id"][len(ids) :]]))
     assert set(ids) <= set(read_labelled_images(table).table["lesion_id"])
+
+
+@pytest.mark.parametrize(
+    "ids", [["03-mar", "45-mar"], ["3-jan", "12-abc"], ["mar-12", "abc-13"], ["03-Mar", "03-Mas"], ["1. mai", "1. moi"]]
+)
+def test_ids_like_dates_are_ids_where_others_of_their_form_are_no_dates(
+    own: Callable[[Edit], Path], ids: list[str]
+) -> None:
+    table = own(lambda rows: rows.assign(lesion_id=[*ids, *rows["lesion_id"][len(ids) :]]))
+    assert set(ids) <= set(read_labelled_images(table).table["lesion_id"])
+    table = own(lambda rows: rows.assign(lesion_id=[ids[0], ids[1].upper(), *rows["lesion_id"][len(ids) :]]))
+    with pytest.raises(DataError, match=rf"has dates.*: {ids[0]};"):
+        read_labelled_images(table)
 
 
 def test_images_whose_ids_became_dates_are_named(ham: Callable[[Edit], Path]) -> None:

@@ -162,10 +162,10 @@ def test_isic_2017_with_its_metadata(tmp_path: Path) -> None:
     truth = tmp_path / "ISIC-2017_Training_Part3_GroundTruth.csv"
     truth.write_text(
         "image_id,melanoma,seborrheic_keratosis\nISIC_0000000,0.0,0.0\nISIC_0000002,1.0,0.0\nISIC_0000004,0.0,1.0\n"
-        "ISIC_0000006,1.0,1.0\n"
+        "ISIC_0000006,1.0,1.0\nISIC_0000008,1.0,\n"
     )
     images = tmp_path / "ISIC-2017_Training_Data"
-    save(images, [f"ISIC_000000{number}.jpg" for number in (0, 2, 4, 6)] + ["ISIC_0000000_superpixels.png"])
+    save(images, [f"ISIC_000000{number}.jpg" for number in range(0, 10, 2)] + ["ISIC_0000000_superpixels.png"])
     (images / "ISIC-2017_Training_Data_metadata.csv").write_text(
         "image_id,age_approximate,sex\nISIC_0000000,55,female\nISIC_0000002,unknown,male\n"
     )
@@ -173,7 +173,7 @@ def test_isic_2017_with_its_metadata(tmp_path: Path) -> None:
         read = read_labelled_images(source)
         assert found(read) == {"ISIC_0000000": "nv", "ISIC_0000002": "mel", "ISIC_0000004": "bkl"}
         assert read.table.iloc[0][["age", "sex"]].tolist() == ["55", "female"]
-        assert "left out: marks 1 and 1 (1)" in read.warnings[0]
+        assert "left out: marks 1.0 and 1.0 (1), marks 1.0 and nothing (1)" in read.warnings[0]
 
 
 def test_bcn20000(tmp_path: Path) -> None:
