@@ -10,7 +10,16 @@ import numpy as np
 from lesionflow import pages
 from lesionflow.evaluation.call_strength import strengths_section
 from lesionflow.evaluation.label_mapping import not_measurable_told
-from lesionflow.evaluation.metrics import OF_DIAGNOSIS, Metric, Place, ends, overall_metrics, shown_at, with_interval
+from lesionflow.evaluation.metrics import (
+    INTERVAL_RULE,
+    OF_DIAGNOSIS,
+    Metric,
+    Place,
+    ends,
+    overall_metrics,
+    shown_at,
+    with_interval,
+)
 from lesionflow.evaluation.model_card import data_licence, limits
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import NOT_A_DEVICE, Evaluation
@@ -60,6 +69,7 @@ def evaluation_page(evaluation: Evaluation) -> str:
         shift=shift, scores=shift and _scores(shift),
         gaps=[gap_sentence(gap) for gap in evaluation.gaps[:GAPS_NAMED]], groups=_slices_table(evaluation),
         all_metrics=_metrics_table(evaluation, overall_metrics(labels), "With 95% intervals"),
+        interval_rule=INTERVAL_RULE,
         limits=[*limits(evaluation.card), data_licence(evaluation.card)],
     )  # fmt: skip
     head = [pages.paragraph(f"Evaluated on {evaluation.data}, {evaluation.part}."), pages.warning(NOT_A_DEVICE)]

@@ -24,7 +24,7 @@ import lesionflow
 from lesionflow.cli import main
 from lesionflow.diagnoses import BUILT_IN, HAM10000, LabelSet
 from lesionflow.errors import IMAGE_FAILURES
-from lesionflow.evaluation.metrics import OF_DIAGNOSIS, TABLE, Better, Metric, Place, shown_at
+from lesionflow.evaluation.metrics import INTERVAL_RULE, OF_DIAGNOSIS, TABLE, Better, Metric, Place, shown_at
 from lesionflow.images import discovery
 from lesionflow.images.limits import MAXIMUM_PIXELS, MAXIMUM_STORED_PIXELS
 from lesionflow.model.card import Calibration, Card
@@ -246,8 +246,8 @@ def figures_page() -> str:
                 "By these names they stand in a bundle's card, in `metrics.json` of an evaluation and, behind "
                 "the part of the split, in MLflow, which has "
                 + ", ".join(sorted(f"`{metric.name}`" for metric in shown_at(Place.DECIDING)))
-                + " of validation once more under `deciding/`, in front of all others. Each has a 95 % interval from a "
-                "bootstrap over lesions." + better,
+                + " of validation once more under `deciding/`, in front of all others. They have 95 % intervals from "
+                f"a bootstrap over lesions. {INTERVAL_RULE}" + better,
                 _table(("name", "in words"), overall),
                 "For each diagnosis against the rest:",
                 _table(("name", "in words"), by_diagnosis),

@@ -53,6 +53,18 @@ def test_an_interval_holds_the_middle_95_percent_of_what_is_defined() -> None:
     assert interval(400.0, np.full(3, np.nan)) is None
 
 
+def test_a_few_lesions_of_a_diagnosis_leave_its_ranking_without_an_interval_but_not_the_average() -> None:
+    """What `INTERVAL_RULE` says."""
+    said = made_up(300)
+    mel = np.flatnonzero(said.labels == HAM10000.index_of("mel"))
+    few = said.take(np.setdiff1d(np.arange(len(said)), mel[4:]))
+    found = measure(few, resamples=200)
+    for name in ("auc_mel", "average_precision_mel"):
+        assert found[name].value not in (0.0, 1.0) and np.isnan(found[name].low), name
+    for name in ("macro_auc", "macro_average_precision", "macro_f1", "balanced_accuracy", "sensitivity_mel"):
+        assert found[name].low < found[name].high, name
+
+
 @pytest.mark.parametrize("lesions", [1, 3, 40])
 def test_none_and_all_of_some_lesions_get_the_exact_interval(lesions: int) -> None:
     same = np.ones(10)

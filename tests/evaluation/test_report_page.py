@@ -8,7 +8,7 @@ import pytest
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.calibration import coverage_curve
-from lesionflow.evaluation.metrics import confusion_matrix, in_words, metrics_of
+from lesionflow.evaluation.metrics import INTERVAL_RULE, confusion_matrix, in_words, metrics_of
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import Evaluation, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
@@ -82,6 +82,7 @@ def test_headline_figures_come_first_with_intervals_and_always_nv(full: Evaluati
     for picture in full.pictures:
         assert picture.how_to_read in text
     assert full.card.digest in text and full.data_digest in text
+    assert INTERVAL_RULE in text
     assert "280 images of 140 lesions" in text and "50 bootstrap resamples of lesions" in text
     assert "0.200 before and 0.010 after" in text
     assert "so chosen on the validation part that 95% of its malignant images reach it" in text
