@@ -6,7 +6,7 @@ import dataclasses
 import math
 import numbers
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lesionflow.errors import UsageError, did_you_mean
@@ -98,9 +98,14 @@ class Config:
                 raise UsageError(f"{option_name(field)} {value}: {wrong}")
             # A run's own file also contains defaults, which the user did not choose.
             if (needed := field.metadata["needs"]) and value != field.default:
-                other = needed.split()[0]
-                if not getattr(self, other.removeprefix("--").replace("-", "_")):
-                    raise UsageError(f"{option_name(field)}: is about {other}; add {needed}, or leave it out")
+                check_needed(option_name(field), needed, vars(self))
+
+
+def check_needed(name: str, needed: str, values: Mapping[str, Any]) -> None:
+    """Refuse an option that was given without the one that it needs; values: those of all options, by field."""
+    other = needed.split()[0]
+    if not values.get(other.removeprefix("--").replace("-", "_")):
+        raise UsageError(f"{name}: is about {other}; add {needed}, or leave it out")
 
 
 def _is_of_kind(value: Any, kind: Any) -> bool:

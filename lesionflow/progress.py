@@ -65,10 +65,11 @@ def live_bars(console: Console, *columns: ProgressColumn) -> Progress:
 
 
 def say(text: str, *, console: Console | None = None, warning: bool = False) -> None:
-    """Print a line unchanged where progress is shown, on stderr by default.
+    """Print a line unchanged where progress is shown, on stderr by default; a warning is marked as one.
 
     Names in brackets or between colons are not markup or emoji, which Rich would replace.
     """
+    text = f"WARNING: {text}" if warning else text
     if console is None:
         print(text, file=sys.stderr, flush=True)
     else:

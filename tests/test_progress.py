@@ -38,8 +38,8 @@ def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 
 def test_names_in_brackets_are_told_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    say("warning: [old]/a.csv: ':smile: [/]' is no diagnosis", console=stderr_console(), warning=True)
-    assert capsys.readouterr().err == "warning: [old]/a.csv: ':smile: [/]' is no diagnosis\n"
+    say("[old]/a.csv: ':smile: [/]' is no diagnosis", console=stderr_console(), warning=True)
+    assert capsys.readouterr().err == "WARNING: [old]/a.csv: ':smile: [/]' is no diagnosis\n"
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (7325, "2 h 2 min")])

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lesionflow.atomic import output_folder, write_together
@@ -204,11 +204,6 @@ def compare_report(
     both = join_both(report, truth, labels)
     told = [trained_before(label, found, tracking_uri)[1] for label, found in both]
     (model, first), (also, second) = both
-    if first.weights is not None:
-        told.append(
-            "the chances of the images are not used here: each counts once, so these are metrics of the sample, not of "
-            "the night"
-        )
     return ReportComparison(
         os.fspath(report),
         (model, also),
@@ -219,8 +214,19 @@ def compare_report(
         ),
         compare(second.predictions, first.predictions, resamples=how.resamples),
         first.predictions.label_set,
-        (*filter(None, told), *first.notes),
+        (*filter(None, told), *notes_of_both([first, second])),
     )
+
+
+def notes_of_both(truths: Sequence[LaterTruth]) -> tuple[str, ...]:
+    """What misleads where two models are compared by later diagnoses of the same images; none of no models."""
+    if not truths:
+        return ()
+    told = (
+        "the chances of the images are not used here: each counts once, so these are metrics of the sample, not of the "
+        "night"
+    )
+    return (*([told] if truths[0].weights is not None else []), *truths[0].notes)
 
 
 def join_both(

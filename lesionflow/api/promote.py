@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Unpack
 
-from lesionflow.api.later_truth import join_both, trained_before
+from lesionflow.api.later_truth import join_both, notes_of_both, trained_before
 from lesionflow.api.overrides import PromotionOptions, configured
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError
@@ -93,7 +94,8 @@ def promote(
             trained_on={model: told for model, (known, told) in trained.items() if known},
             unknown={model: told for model, (known, told) in trained.items() if told and not known},
         )
-    return challenge(find_version(name, version), config, force=force, note=note, night=night)
+    done = challenge(find_version(name, version), config, force=force, note=note, night=night)
+    return dataclasses.replace(done, notes=notes_of_both([found for _, found in both]))
 
 
 @kept_settings()

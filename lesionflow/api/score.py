@@ -16,7 +16,7 @@ from lesionflow.defaults import BATCH_SIZES, DEFAULT_MODEL
 from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError, UsageError, counted
 from lesionflow.images.discovery import describe_left_out
 from lesionflow.model.card import CARD_FILE
-from lesionflow.model.files import PRETRAINED, read_bundle
+from lesionflow.model.files import read_bundle
 from lesionflow.model.predictor import Predictor, row_fingerprint
 from lesionflow.options import arguments_of
 from lesionflow.progress import say, show_progress
@@ -141,7 +141,7 @@ def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
         _keeping(job, "the same command with --resume goes on from there") if kept else nullcontext(),
     ):
         outputs.check_names(job)
-        _tell_terms(run, info.label, loaded)
+        _tell_terms(run, info, loaded)
         started = time.monotonic()
         resumed = _score_shards(job, job.shards, engine, run, opened)
         workers = config.workers or default_workers(remote=has_remote_images(job))
@@ -166,7 +166,7 @@ def _score_share(run: _Run) -> Summary:
         jobs.join(folder, _task(opened, loaded, config), share, info) as job,
         _keeping(job, "the same command goes on from there", shared=True),
     ):
-        _tell_terms(run, info.label, loaded)
+        _tell_terms(run, info, loaded)
         shards, started, counts = share.shards(job.shards), time.monotonic(), Counts.of(loaded.card.labels)
         resumed = _score_shards(job, shards, engine, run, opened)
         seconds = time.monotonic() - started
@@ -204,12 +204,14 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
     return loaded, replace(info, model_asked=asked)
 
 
-def _tell_terms(run: _Run, label: str, model: ScoringModel) -> None:
-    """Print the licence of the shipped model, once all options have been checked."""
-    if run.model == PRETRAINED and not run.config.quiet:
-        from lesionflow.evaluation.model_card import terms_and_metrics
+def _tell_terms(run: _Run, info: jobs.RunInfo, model: ScoringModel) -> None:
+    """Print the licences that bind the use of the models, once all options have been checked."""
+    from lesionflow.evaluation.model_card import licence_of, terms_and_metrics
 
-        say(f"{label}: {terms_and_metrics(model.card)}", console=run.console)
+    for label, predictor in zip((info.label, info.also), model.predictors, strict=False):
+        card = predictor.card
+        if licence_of(card) and not card.demo and not run.config.quiet:
+            say(f"{label}: {terms_and_metrics(card)}", console=run.console)
 
 
 class _Model(NamedTuple):

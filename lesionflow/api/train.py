@@ -220,7 +220,7 @@ def _read_data(config: TrainingConfig, console: Console, cache: Path | None) -> 
     """The images to train on, not decoded yet, and their split; prints what is notable about them."""
     images = read_data_sets(config.data_sets, config.extra_sets, cache, config.labels, config.label_set)
     for warning in images.warnings:
-        say(f"warning: {warning}", console=console, warning=True)
+        say(warning, console=console, warning=True)
     split = split_data_sets(images, config.fractions, config.seed)
     check_every_diagnosis_trains(images, split)
     return images, split
@@ -239,7 +239,7 @@ def _describe_data(
     check_all_decoded(unreadable, len(images.table))  # before there is a run
     for finding in description.findings:
         if finding.warning and finding.text not in images.warnings:  # which were told before the split could fail
-            say(f"warning: {finding.text}", console=console, warning=True)
+            say(finding.text, console=console, warning=True)
     counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
     say(f"{images.description}: {counts} images, split by {split.by}; preset {config.preset}", console=console)
     return description
@@ -291,7 +291,7 @@ def _learnt_from(resolved: Resolved, images: LabelledImages, measured: np.ndarra
         if leak.images:
             warning = leak.describe(f"{resolved.label}, which training builds on,")
     if warning:
-        say(f"warning: {warning}", console=console, warning=True)
+        say(warning, console=console, warning=True)
     return LearntFrom(resolved.label, resolved.card.licence, known, warning)
 
 
@@ -302,7 +302,7 @@ def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig
     named = config.model.split(",")
     if ALL not in named or "efficientnet" in named or has_imagenet_weights():
         return config
-    say(f"warning: left out: {MISSING.format(network='efficientnet')}", console=console, warning=True)
+    say(f"left out: {MISSING.format(network='efficientnet')}", console=console, warning=True)
     return dataclasses.replace(config, model=",".join(name for name in config.networks if name != "efficientnet"))
 
 
@@ -377,7 +377,7 @@ def _warn_of_other_diagnoses(config: TrainingConfig, registered_model: str, cons
         if champion is not None and not champion.card.labels.is_like(config.label_set):
             theirs = ", ".join(champion.card.classes)
             say(
-                f"warning: the champion of {registered_model} has other diagnoses ({theirs}): "
+                f"the champion of {registered_model} has other diagnoses ({theirs}): "
                 "this model cannot replace it; name another with --registered-model",
                 console=console, warning=True,
             )  # fmt: skip

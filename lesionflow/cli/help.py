@@ -18,22 +18,24 @@ from click.core import ParameterSource
 from lesionflow.cli.streams import warn
 from lesionflow.errors import MissingError, UsageError
 from lesionflow.images.discovery import cache_folder
+from lesionflow.options import check_needed
 from lesionflow.storage.location import file_path
 
 _WIDEST = 30  # characters of a name before its description goes on the next line; Click's own
 
 
 class Option(click.Option):
-    """An option in a help group; unset: what help shows as its default.
+    """An option in a help group; unset: what help shows as its default; needs: the option it is nothing without.
 
     Its environment variable is made from the command's name and its own; that comes before one that several commands
     or programs read.
     """
 
-    def __init__(self, *names: Any, group: str = "", unset: str = "", **described: Any):
+    def __init__(self, *names: Any, group: str = "", unset: str = "", needs: str = "", **described: Any):
         super().__init__(*names, **described)
         self.group = group
         self.unset = unset
+        self.needs = needs
 
     def variables(self, ctx: click.Context) -> list[str]:
         """The environment variables of the option; the first one with a value counts."""
@@ -152,6 +154,9 @@ class Command(click.Command):
         with contextlib.ExitStack() as stack:
             for each in options:
                 stack.enter_context(each.telling_variable(ctx))
+                typed = ctx.get_parameter_source(str(each.name)) is ParameterSource.COMMANDLINE
+                if each.needs and typed and not ctx.params.get("config"):  # a file may have the other option
+                    check_needed(each.opts[0], each.needs, ctx.params)
             return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -55,7 +55,7 @@ def options_of(
             kind, metavar = limits["kind"], limits["metavar"] or _METAVARS.get(limits["kind"])
             low, high = (limit if math.isfinite(limit) else None for limit in (limits["low"], limits["high"]))
             described: dict[str, Any] = {"default": default, "show_default": default is not None}
-            described |= {name: limits[name] for name in ("help", "group", "unset")}
+            described |= {name: limits[name] for name in ("help", "group", "unset", "needs")}
             described |= {"metavar": metavar, "envvar": limits["variable"] or None}
             if limits["repeated"] or limits["several"]:
                 separator = "," if limits["several"] else SEPARATOR

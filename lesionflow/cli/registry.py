@@ -90,8 +90,7 @@ def compare(
     if not for_machines:
         _print_comparison(comparison, parts, Console(highlight=False, markup=False))
         return
-    for label, why in comparison.not_comparable.items():
-        click.secho(f"warning: {label} is NOT COMPARABLE: {why}", err=True, fg="yellow")
+    warn(f"{label} is NOT COMPARABLE: {why}" for label, why in comparison.not_comparable.items())
     click.echo(json.dumps(_comparison_as_json(comparison, parts), indent=2))
 
 
@@ -351,6 +350,7 @@ def promote(name: str, version: int, **options: Any) -> None:
     from lesionflow.registry.champion import how_to_force, told_replaced
 
     promotion = promote(name, version, **options)
+    warn(promotion.notes)
     chosen = promotion.version
     if promotion.already:
         click.echo(f"{promotion.decision.reason}; nothing changed")
@@ -415,7 +415,7 @@ def history(name: str, tracking_uri: str | None) -> None:
     state = history(name, tracking_uri=tracking_uri)
     if not state.agrees:  # the alias is not where the last change has put it
         where = f"is {name}/{state.champion}" if state.champion is not None else "is none"
-        click.secho(f"warning: the champion {where}, a change not made by lesionflow", err=True, fg="yellow")
+        warn([f"the champion {where}, a change not made by lesionflow"])
     for change in reversed(state.changes):
         before = f", after {name}/{change.before}" if change.before is not None else ""
         click.echo(f"{change.when}  {name}/{change.version} {change.decision} by {change.who}{before}")

@@ -127,6 +127,8 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
     say(f"malignant at the operating point: {counts.malignant} ({counts.malignant_share:.1%}); refer: {referred}")
     if counts.both:
         say(f"the two models disagree on {counts.disagreed} of {counts.both} ({counts.disagreed / counts.both:.1%})")
+    if summary.sample is not None:
+        say(f"images to review: {summary.sample}")
     speed = counts.speed(summary.seconds, summary.resumed)
     if part is not None:
         end = f"part {part} is done; when all are: lesionflow merge {shlex.quote(out)}"

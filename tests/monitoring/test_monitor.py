@@ -111,11 +111,15 @@ def test_an_alarm_names_the_share_of_the_page_and_that_of_lesions_and_its_night_
 def test_limits_of_ones_own_decide(normal_nights: list[Path], tmp_path: Path) -> None:
     file = tmp_path / "limits.yaml"
     file.write_text("fewest_images: 5000\nvalues:\n  expected_accuracy: {low: 0.99}\n  share/*: {high: 0.9}\n")
-    _, nights = watch(*normal_nights[:5], out=tmp_path / "out", code=4, options=("--limits", str(file)))
+    told, nights = watch(*normal_nights[:5], out=tmp_path / "out", code=4, options=("--limits", str(file)))
+    assert "at least 0.99 is required" in told
     assert all(alarms(night) == {"images", "expected_accuracy"} for night in nights)
     values = json.loads((tmp_path / "out" / "nights.json").read_text())
     assert values["limits"]["values"] == {"expected_accuracy": [0.99, None], "share/*": [None, 0.9]}
     assert limits_json(Limits())["values"] == {}
+    file.write_text("values:\n  share/malignant: {high: 0.001}\n")
+    told, _ = watch(*normal_nights[:5], out=tmp_path / "out", code=4, options=("--limits", str(file)))
+    assert "%, at most 0.1% is allowed" in told
 
 
 @pytest.mark.parametrize(
@@ -254,7 +258,11 @@ def test_images_that_are_there_are_measured_and_remembered(write_night: Write, t
         kept[-1].write_text(night.read_text().replace(f"{night.stem}/I", f"{tmp_path}/{night.stem}/I"))
     _, found = watch(*kept, out=tmp_path / "out", code=4, options=("--images", "50"))
     assert not alarms(found[1]) and alarms(found[2]) == {"brightness", "camera"}
-    assert found[2]["values"]["median/brightness"] == pytest.approx(60, abs=3)
+    brightness = found[2]["values"]["median/brightness"]
+    assert brightness == pytest.approx(60, abs=3)
+    page = (tmp_path / "out" / "nights.html").read_text()
+    assert f"<strong>brightness</strong> {brightness:.3g} in drawn2" in page  # no percentage, as shares are
+    assert "<strong>share of images that could not be read</strong> 0.0% in drawn2" in page
     shutil.rmtree(tmp_path / "drawn0")  # of a night that was measured before
     _, again = watch(*kept, out=tmp_path / "out", code=4, options=("--images", "50"))
     assert [night["values"] for night in again] == [night["values"] for night in found]

@@ -47,5 +47,5 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     coloured = CliRunner().invoke(main, ["history", NAME], color=True)
     monkeypatch.setenv("NO_COLOR", "1")
     plain = CliRunner().invoke(main, ["history", NAME], color=True)
-    assert coloured.exit_code == 0 and "\x1b[33mwarning: " in coloured.stderr
-    assert plain.exit_code == 0 and plain.stderr.startswith("warning: ") and "\x1b" not in plain.stderr
+    assert coloured.exit_code == 0 and "\x1b[33m\x1b[1mWARNING: " in coloured.stderr
+    assert plain.exit_code == 0 and plain.stderr.startswith("WARNING: ") and "\x1b" not in plain.stderr

@@ -67,6 +67,15 @@ def test_the_truth_compares_both_models_and_promotes_what_validation_cannot_comp
     assert find_champion(NAME) == find_version(NAME, 5)
 
 
+def test_chances_that_count_for_nothing_are_told(night: tuple[str, ...], contenders: Path) -> None:
+    first, *lines = (contenders / "labels.csv").read_text().splitlines()
+    rows = [f"{first},chance", *(f"{line},0.5" for line in lines)]
+    (contenders / "labels.csv").write_text("\n".join(rows) + "\n")
+    for command in (("compare",), ("promote", NAME, "5")):
+        result = invoke(*command, *night)
+        assert result.exit_code == 0 and "WARNING: the chances of the images are not used here" in result.stderr
+
+
 def test_a_night_that_shows_nothing_promotes_nothing(night: tuple[str, ...], contenders: Path) -> None:
     lines = (contenders / "labels.csv").read_text().splitlines()
     (contenders / "labels.csv").write_text("\n".join(lines[:8]) + "\n")

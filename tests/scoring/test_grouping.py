@@ -184,6 +184,7 @@ def test_the_rank_is_within_the_patients_own_images(table: Path, deciding_bundle
         (("--rank-by", "patient"), "did you mean 'patient_id'?"),
         (("--group-by", "lesion_id", "--shard", "1/2"), "give it to `lesionflow merge`"),
         (("--group-by", "lesion_id", "--pool", "median"), "is not one of"),
+        (("--pool", "logits"), "--pool: is about --group-by; add --group-by COLUMN, or leave it out"),  # the default
     ],
 )
 def test_what_does_not_fit_is_one_line_before_work(

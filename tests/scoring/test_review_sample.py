@@ -71,7 +71,7 @@ def test_score_and_merge_write_the_same_list_and_mark_its_images_on_the_page(
     asked = ("--sample", "10", "--by", "random", "--html", str(tmp_path / "page.html"))
     scoring = ("score", f"@{tmp_path / 'list.txt'}", "--model", str(deciding_bundle), "--shard-size", "16")
     result = invoke(*scoring, "--out", str(tmp_path / "night.csv"), *asked)
-    assert result.exit_code == 3, result.output
+    assert result.exit_code == 3 and f"images to review: {tmp_path / 'night-sample.csv'}\n" in result.stdout
     with open(tmp_path / "night-sample.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     paths = [row["path"] for row in rows]

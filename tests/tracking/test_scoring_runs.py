@@ -116,7 +116,7 @@ def test_a_store_that_is_down_costs_no_report(store: Path, capfd: pytest.Capture
     out, summary = store / "out.csv", store / "summary.json"
     score("night", out, "bundle", summary=summary, log=True, tracking_uri="http://127.0.0.1:9")
     assert json.loads(summary.read_text())["images"] == 7 and len(out.read_text().splitlines()) == 8
-    (warning,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("warning: ")]
+    (warning,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("WARNING: ")]
     assert "the job is not logged" in warning and "nothing answers there" in warning
 
 
