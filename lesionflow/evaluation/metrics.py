@@ -27,10 +27,10 @@ from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 FEWEST_LESIONS = 5  # of a diagnosis: what ranks fewer of them against the rest has no interval
 INTERVAL_RULE = (
     "AUC and average precision of a diagnosis against the rest, or of malignant against benign, have no interval where "
-    f"fewer than {counted(FEWEST_LESIONS, 'lesion')} are on one side. Nor has a metric that is the same in all resamples. Shares "
-    "and AUC of exactly 0 or 1 have an exact interval, from the number of lesions behind them. Averages over diagnoses "
-    "(balanced accuracy, macro AUC, macro F1, macro average precision) have one also where a diagnosis has few "
-    "lesions: in each resample, they are over the diagnoses that are in it."
+    f"fewer than {counted(FEWEST_LESIONS, 'lesion')} are on one side. Nor has a metric that is the same in all "
+    "resamples. Shares and AUC of exactly 0 or 1 have an exact interval, from the number of lesions behind them. "
+    "Averages over diagnoses (balanced accuracy, macro AUC, macro F1, macro average precision) have one also where a "
+    "diagnosis has few lesions: in each resample, they are over the diagnoses that are in it."
 )
 HIGH_SENSITIVITY = 0.8  # the ISIC challenges look at the ROC curve from here on
 
