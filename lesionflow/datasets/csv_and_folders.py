@@ -7,10 +7,13 @@ An image folder is Hugging Face's: `metadata.csv`, `.jsonl` or `.parquet` with t
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lesionflow.datasets.class_names import names_in_card, with_class_names
 from lesionflow.datasets.label_table import (
     COLUMNS_TOLD,
     ID_COLUMNS,
@@ -25,7 +28,7 @@ from lesionflow.datasets.label_table import (
 )
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import ORIGIN, RawLabels, without_endings
-from lesionflow.errors import DataError, counted, first_few
+from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.images.containers import is_member
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, walk_images
 from lesionflow.images.signatures import SUFFIXES
@@ -41,6 +44,9 @@ ITS_OWN_COLUMNS = (
     f"diagnosis; it may have {', '.join(FURTHER)}; to name yours, give --labels FILE with 'columns: {{path: YOURS, "
     "diagnosis: YOURS}'"
 )
+# Names of columns that may tell lesions and patients, and are not read as such.
+_KEY = r"s?([ _-]*(id|no|nr|num|number|code|key|name|uid)\.?)?"
+_GROUPS = {"lesion_id": rf"(lesion|mole){_KEY}", "patient_id": rf"(patient|subject|participant|person|case){_KEY}"}
 IMAGE_FOLDER_FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
@@ -55,12 +61,31 @@ def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
     DataError
         For a table without these columns: it names those that there are, and how to name one's own.
     """
-    table = _with_columns(lowered(read_table(file)), words, file)
+    table = _with_columns(_read_own(file), words, file)
+    warnings = _unread(table, file)
     if "path" not in table.columns:
         table["dx"] = one_label(table, file, words)
-        return RawLabels(file, table, [(word,) for word in table["dx"]], file.parent)
+        return RawLabels(file, table, [(word,) for word in table["dx"]], file.parent, warnings=warnings)
     table["path"] = _joined(table["path"], file)
-    return _read_rows(table, file, words)
+    return _read_rows(table, file, words, warnings)
+
+
+def _read_own(file: Path) -> pd.DataFrame:
+    """A table with small column names, and names of classes in place of their numbers."""
+    card, names = names_in_card(file)
+    return lowered(with_class_names(read_table(file), names, card))
+
+
+def _unread(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
+    """A warning about columns that seem to tell lesions or patients, which the split would tear apart."""
+    names = [
+        name
+        for column, pattern in _GROUPS.items()
+        for name in (table.columns if column not in table.columns else ())
+        if re.fullmatch(pattern, name)
+    ]
+    advice = "if they say which images are of one lesion or patient, name them with --labels FILE"
+    return (f"{file}: not read: {first_few(names)}; {advice} ('columns: {{patient_id: YOURS}}')",) if names else ()
 
 
 def has_named_columns(file: Path, words: LabelWords) -> bool:
@@ -85,10 +110,10 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
     """
     import pandas as pd
 
-    tables = []
+    tables, warnings = [], list[str]()
     for file in _image_folder_tables(folder):
-        table = lowered(read_table(file))
-        image = words.named(table.columns).get("path") or image_column(table.columns)
+        table = _read_own(file)
+        image = words.named(table.columns).get("path") or _image_columns(table, file)[0]
         folders = [os.path.basename(os.path.dirname(name)) for name in table[image]]
         labels = {*LABEL_COLUMNS, "label", words.columns.get("diagnosis", "").lower()}
         if not labels & set(table.columns) and all(folders):
@@ -96,14 +121,16 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
         table = _with_columns(table, words, file)
         table["dx"] = one_label(table, file, words)
         table["path"] = _joined(table["path"], file)
+        warnings += _unread(table, file)
         tables.append(table[[name for name in ("path", "dx", *FURTHER) if name in table.columns]])
-    return _read_rows(pd.concat(tables, ignore_index=True).fillna(""), folder, words)
+    return _read_rows(pd.concat(tables, ignore_index=True).fillna(""), folder, words, tuple(warnings))
 
 
 def _image_folder_tables(folder: Path) -> list[Path]:
     folders = [folder, *visible_folders(folder)]
     files = [each / name for each in folders for name in IMAGE_FOLDER_FILES if (each / name).is_file()]
-    tables = [file for file in files if image_column(map(str.lower, read_header(file))).endswith("file_name")]
+    headers = [(file, [name.lower() for name in read_header(file)]) for file in files]
+    tables = [file for file, names in headers if "file_name" in names or image_column(names).endswith("file_name")]
     for file in files if tables else ():
         if not read_header(file):
             read_table(file)  # which says what is wrong: a part would be passed over
@@ -161,7 +188,9 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
     table = words.with_named_columns(table)
     if not set(LABEL_COLUMNS) & set(table.columns):
         table = table.rename(columns={"label": "diagnosis"})
-    image = image_column(table.columns)
+    table = table.rename(columns=_spelled(table.columns))
+    is_named = bool(words.columns.keys() & {"image_id", *IMAGE_COLUMNS})
+    image, other = (image_column(table.columns), "") if is_named else _image_columns(table, file)
     if not image or not set(LABEL_COLUMNS) & set(table.columns):
         if misnamed := [own for own in words.columns.values() if own.lower() not in there]:
             named = f"no column {first_few(misnamed)}, which {words.file} names"
@@ -175,7 +204,36 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
             f"{file}: no column {' and no column '.join(lacking)}; the columns are {told}{hint}. "
             f"{ITS_OWN_COLUMNS[0].upper()}{ITS_OWN_COLUMNS[1:]}"
         )
-    return table.rename(columns={image: "image_id" if image in ID_COLUMNS else "path"})
+    name = "image_id" if image in ID_COLUMNS else "path"
+    if other:
+        table = table.assign(other_name=table[other])
+    return table.assign(**{name: table[image]}).drop(columns=[image] if image != name else [])
+
+
+def _spelled(columns: Iterable[str]) -> dict[str, str]:
+    """The standard names of columns such as `Lesion ID` and `lesionId`, unless there is one of that name."""
+    there, joined = list(columns), {name.replace("_", ""): name for name in FURTHER}
+    alike = {joined.get(re.sub(r"[\s_-]+", "", name), name): name for name in reversed(there)}
+    return {name: standard for standard, name in alike.items() if standard not in there}
+
+
+def _image_columns(table: pd.DataFrame, file: Path) -> tuple[str, str]:
+    """The column that names the images, and another one by which their files may be called, empty for none.
+
+    Of `path` and `file_name` the one that names more of the files that are there counts, and of columns of names the
+    first with endings of files: beside them, `image_id` may be a running number.
+    """
+    image = image_column(table.columns)
+    paths = [name for name in IMAGE_COLUMNS if name in table.columns]
+    if len(paths) > 1 and not table[paths[0]].equals(table[paths[1]]):
+        there = {name: sum(_is_there(file.parent, path) for path in table[name]) for name in paths}
+        return max(paths, key=lambda name: there[name]), ""
+    if image not in ID_COLUMNS:
+        return image, ""
+    names = [name for name in ID_COLUMNS if name in table.columns]
+    names.sort(key=lambda name: not table[name].str.lower().str.endswith(tuple(SUFFIXES)).all())
+    stems = [without_endings(table[name]) for name in names]
+    return names[0], next((name for name, of in zip(names, stems, strict=True) if not of.equals(stems[0])), "")
 
 
 def _read_rows(table: pd.DataFrame, source: Path, words: LabelWords, warnings: tuple[str, ...] = ()) -> RawLabels:
@@ -196,7 +254,15 @@ def _joined(paths: pd.Series, file: Path) -> list[str]:
     if empty := [number for number, path in enumerate(paths, start=2) if not path]:
         told = f"{counted(len(empty), 'row')} with an empty path: row {first_few(empty)}, where the header is row 1"
         raise DataError(f"{file}: {told}; fill them in, or leave the rows out")
-    return [_opened_as(file.parent, path) for path in paths]
+    try:
+        return [_opened_as(file.parent, path) for path in paths]
+    except UsageError as error:  # of a URL
+        raise DataError(f"{file}: {error}") from error
+
+
+def _is_there(base: Path, path: str) -> bool:
+    """Whether a path of a table is that of a file."""
+    return not is_url(path) and (os.path.isfile(place := _opened_as(base, path)) or is_member(place))
 
 
 def _opened_as(base: Path, path: str) -> str:

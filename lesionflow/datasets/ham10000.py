@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.csv_and_folders import ITS_OWN_COLUMNS, one_label
-from lesionflow.datasets.label_table import lowered, read_table
+from lesionflow.datasets.label_table import ID_COLUMNS, IMAGE_COLUMNS, lowered, read_table
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import RawLabels
 from lesionflow.errors import DataError, first_few
@@ -44,6 +45,12 @@ def read_ham10000(file: Path, words: LabelWords) -> RawLabels:
     if "diagnosis" in table.columns:
         table["dx"] = one_label(table, file, words)
     return RawLabels(file, table, [(word,) for word in table["dx"]], file.parent, needs_lesions=True)
+
+
+def is_ham10000(header: Iterable[str]) -> bool:
+    """Whether a table has the columns of HAM10000, and names images by no other one."""
+    names = {name.lower() for name in header}
+    return names.issuperset(REQUIRED_COLUMNS) and names.isdisjoint({*IMAGE_COLUMNS, *ID_COLUMNS} - {"image_id"})
 
 
 def holds_ham10000(table: pd.DataFrame) -> bool:

@@ -97,7 +97,8 @@ def _marked(table: pd.DataFrame, file: Path) -> list[tuple[str, ...]]:
     marks = table[[name for name in table.columns if name in _MARKS]].apply(as_numbers)
     marked = marks == 1
     if wrong := table["image_id"][((marks != 0) & ~marked).any(axis=1) | (marked.sum(axis=1) != 1)].tolist():
-        raise DataError(f"{file}: {counted(len(wrong), 'row')} without exactly one 1 among 0s: {first_few(wrong)}")
+        told = f"{counted(len(wrong), 'row')} without exactly one 1 among 0s: {first_few(wrong)}"
+        raise DataError(f"{file}: {told}; correct them, or leave them out")
     return [(column,) for column in marked.idxmax(axis=1)]
 
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lesionflow.datasets.class_names import names_in_schema, with_class_names
 from lesionflow.diagnoses import MISSING_WORDS
 from lesionflow.errors import DataError, counted, first_few
 
@@ -29,6 +30,7 @@ COLUMNS_TOLD = 30  # in messages; some tables have a column for each pixel
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx", ".parquet")
 MAXIMUM_TABLE_BYTES = 2**30  # of a table; the largest published one, of ISIC 2024, has a quarter
+_ROWS_ABOVE = 50  # of a sheet, in which a header is looked for
 _WORKBOOK, _PARQUET = b"PK\x03\x04", b"PAR1"  # how files begin; a workbook is a zip archive
 # How files begin that were given the ending of a table, and what to do.
 _NO_TEXT = {
@@ -37,9 +39,10 @@ _NO_TEXT = {
     b"Rar!": "is a RAR archive; unpack it",
     b"\xfd7zXZ": "is packed with xz; unpack it",
     b"BZh": "is packed with bzip2; unpack it",
-    b"\xd0\xcf\x11\xe0": "is an Excel workbook of the old kind; save it as .xlsx, or as CSV in UTF-8",
+    b"\xd0\xcf\x11\xe0": "is an Excel workbook with a password or of the old kind; save it as .xlsx without one, or as "
+    "CSV in UTF-8",
     b"version https://git-lfs": "is a pointer of Git LFS, not the table; fetch it with 'git lfs pull'",
-    b"<": "is a web page, not a table; download it again",
+    b"<": "is a web page or XML, not a table; download it again, or save it as .xlsx or CSV where it opens as a table",
     b"[": "is a JSON array, not a table; save it as JSON lines (.jsonl) or CSV",
 }
 # The ground truth of ISIC 2016 has no header: `ISIC_0000000,benign`, of the test part `ISIC_0000003,0.0`.
@@ -196,7 +199,7 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
                 if len(row) < len(header):
                     cut = "the file seems to be cut off: restore it, or fill the row up"
                     why = f"separate it as the header, not with {other[0]}" if other and len(row) == 1 else cut
-                elif len(header) < 2:
+                elif len(header) < 2 or has_labels(row):
                     why = "leave out what stands above the names of the columns"
                 else:
                     why = "put a value that holds the separator in quotation marks"
@@ -240,7 +243,8 @@ def _read_parquet(file: Path) -> pd.DataFrame:
                 "as files, and their paths in a column"
             )
         columns = [[_as_text(value) for value in column.to_pylist()] for column in parquet.read(names).columns]
-    return pd.DataFrame(dict(enumerate(columns)), dtype=str).set_axis(names, axis=1)
+        classes = names_in_schema(parquet.schema_arrow.metadata)
+    return with_class_names(pd.DataFrame(dict(enumerate(columns)), dtype=str).set_axis(names, axis=1), classes, file)
 
 
 @contextlib.contextmanager
@@ -311,11 +315,14 @@ def _parsed_workbook(file: Path, state: tuple[int, int, int]) -> tuple[str, pd.D
 
 def _below_header(cells: pd.DataFrame) -> pd.DataFrame | None:
     """The table in a sheet; None where it has fewer than two columns."""
-    # The header is the first row that is filled as far as any: titles and notes stand above some.
+    # The header is the first row with known names, or that is filled as far as any: titles and groups stand above some.
     filled = (cells != "").sum(axis=1)
     if not len(filled) or filled.max() < 2:
         return None
-    start = int((filled >= max(2, filled.max() // 2)).to_numpy().argmax())
+    labelled = [has_labels(row) for row in cells.head(_ROWS_ABOVE).itertuples(index=False)]
+    start = (
+        int((filled >= max(2, filled.max() // 2)).to_numpy().argmax()) if True not in labelled else labelled.index(True)
+    )
     body = cells.iloc[start + 1 :].reset_index(drop=True)
     body.columns = cells.iloc[start].tolist()
     body = body.apply(lambda column: column.str.strip())

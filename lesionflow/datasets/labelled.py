@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionflow.datasets.class_names import CARD
 from lesionflow.datasets.csv_and_folders import (
     ITS_OWN_COLUMNS,
     has_diagnosis_folders,
@@ -30,9 +31,9 @@ from lesionflow.datasets.demo.demo_set import DEMO_PREFIX, draw_demo_set
 from lesionflow.datasets.ham10000 import (
     LICENCE,
     METADATA_NAMES,
-    REQUIRED_COLUMNS,
     find_metadata,
     holds_ham10000,
+    is_ham10000,
     read_ham10000,
 )
 from lesionflow.datasets.isic import (
@@ -246,16 +247,19 @@ def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
         return read_labelled_table(path, words)
     if is_image_folder(path):
         return read_image_folder(path, words)
-    if metadata is not None and set(REQUIRED_COLUMNS) <= {name.lower() for name in read_header(metadata)}:
+    if metadata is not None and is_ham10000(read_header(metadata)):
         return read_ham10000(metadata, words)
-    if metadata is not None:
-        return read_labelled_table(metadata, words)
     named = has_diagnosis_folders(path, words)
+    if metadata is not None and not (named and not has_labels(read_header(metadata))):
+        return read_labelled_table(metadata, words)
     inner = _only_folder(path)  # as an archive is unpacked
     if inner and (not named or _tables(inner) or has_diagnosis_folders(inner, words)):
         return _read_raw_labels(inner, words)
     if named:
-        return read_diagnosis_folders(path, words)
+        raw = read_diagnosis_folders(path, words)
+        beside = [f"{file.name} ({first_few(read_header(file), 7)})" for file in _tables(path)]
+        told = f"{path}: the folders tell the diagnoses, and tables beside them are not read: {first_few(beside)}"
+        return replace(raw, warnings=(*raw.warnings, told)) if beside else raw
     tables = _tables(path)
     if len(tables) == 1 and (has_labels(read_header(tables[0])) or has_named_columns(tables[0], words)):
         return read_labelled_table(tables[0], words)  # a workbook, say, or JSON lines
@@ -263,9 +267,15 @@ def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
 
 
 def _only_folder(folder: Path) -> Path | None:
-    """The folder that is all that a folder holds, beside what is hidden."""
-    visible = [entry for entry in folder.iterdir() if not is_hidden(entry.name)]
+    """The folder that is all that a folder holds, beside texts and what is hidden."""
+    visible = [entry for entry in folder.iterdir() if not is_hidden(entry.name) and not _is_text(entry)]
     return visible[0] if len(visible) == 1 and visible[0].is_dir() else None
+
+
+def _is_text(entry: Path) -> bool:
+    """Whether an entry of a folder is a text about the data, such as a licence or Hugging Face's card."""
+    is_kind = entry.suffix.lower() in (".md", ".txt", ".rst", ".pdf") or entry.name in ("LICENSE", "README")
+    return is_kind and entry.is_file() and len(read_header(entry)) < 2
 
 
 def _tables(folder: Path) -> list[Path]:
@@ -287,10 +297,14 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
         for entry in visible_folders(folder)
         if has_diagnosis_folders(entry, words) or find_metadata(entry) or is_image_folder(entry)
     ]
+    labelled = [file for file in tables if has_labels(read_header(file))]
     if broken:
         advice = first_few(broken, 1)
-    elif below and not any(has_labels(read_header(file)) for file in tables):
+    elif below and not labelled:
         advice = f"give what lies in it: {first_few([str(entry) for entry in below])}"
+    elif labelled:
+        several = " ('train' takes several with --data)" if len(labelled) > 1 else ""
+        advice = f"give the table itself: {first_few(list(map(str, labelled)))}{several}"
     elif archives and not images:
         advice = f"give the archive itself: {first_few(list(map(str, archives)))} (unpacked, if it lies in another)"
     elif tables:
@@ -369,7 +383,7 @@ def _as_folder(archive: Path) -> Iterator[Path]:
             if unpacked.suffix.lower() in (ZIP_SUFFIX, *HDF5_SUFFIXES):
                 holders.append(member.filename)
                 continue
-            is_table = unpacked.suffix.lower() in TABLE_SUFFIXES
+            is_table = unpacked.suffix.lower() in TABLE_SUFFIXES or unpacked.name == CARD
             if is_table and member.file_size > MAXIMUM_BYTES:
                 raise DataError(f"{archive}: {member.filename} has more than {MAXIMUM_BYTES // 2**20} MiB; unpack it")
             try:

@@ -31,6 +31,7 @@ NO_LESIONS = (
     "it is unknown which images show the same lesion: each counts as a lesion of its own, so intervals are too narrow "
     "if some do"
 )
+_PER_PATIENT = "if they are counted within a patient, write the patient before each lesion_id"
 ORIGIN = ("source", "licence")  # of each row, where a table of several sources tells them
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 _DECIMAL_COMMA = r"^(\d+),(\d+)$"  # as spreadsheets write in many countries
@@ -120,7 +121,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     if raw.images is not None:
         table["image_id"] = _without_folders(without_endings(table["image_id"].map(_composed)))
     if "other_name" in table.columns:
-        table["other_name"] = without_endings(table["other_name"].map(_composed))
+        table["other_name"] = _without_folders(without_endings(table["other_name"].map(_composed)))
     for column in ("lesion_id", "patient_id"):
         if column in table.columns:
             known = table[column].map(_composed).str.strip()
@@ -160,6 +161,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
             )
     else:
         warnings += fill_lesions(table)
+    warnings += _of_several_patients(table)
     table = _without_contradictions(table, raw, words, warnings)
     elsewhere = all_names - _names(table)
     if raw.images is None:
@@ -237,8 +239,17 @@ def _find_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> tup
     if not files:
         raise no_image_files(folder, left_out)
     if "other_name" in table.columns:
+        both = columns.isin(names).all(axis=1) & (columns["other_name"] != columns["image_id"])
+        if raw.strict and both.any():
+            pairs = [f"{one} and {other}" for one, other in columns[both].itertuples(index=False)]
+            raise DataError(
+                f"{raw.file}: {counted(len(pairs), 'row', 'names', 'name')} two images in two columns: "
+                f"{first_few(pairs)}; leave the column with the names of the files"
+            )
         is_other = columns["other_name"].isin(names) & ~columns["image_id"].isin(names)
         table = table.assign(image_id=columns["other_name"].where(is_other, columns["image_id"]))
+        if raw.strict:
+            _check_once(table["image_id"], table["dx"], raw.file)
     return [file for file in files if raw.takes is None or raw.takes(file)], table
 
 
@@ -315,6 +326,15 @@ def _check_once(names: pd.Series, diagnoses: pd.Series, file: Path) -> None:
         )
 
 
+def _of_several_patients(table: pd.DataFrame) -> list[str]:
+    """A warning about lesions that several patients have, as where they are counted within a patient."""
+    known = table[table["patient_id"] != ""]
+    patients = known.groupby("lesion_id")["patient_id"].nunique()
+    if not (shared := sorted(patients.index[patients > 1])):
+        return []
+    return [f"{counted(len(shared), 'lesion', 'has', 'have')} several patients: {first_few(shared)}; {_PER_PATIENT}"]
+
+
 def _without_contradictions(
     table: pd.DataFrame, raw: RawLabels, words: LabelWords, warnings: list[str]
 ) -> pd.DataFrame:
@@ -324,7 +344,10 @@ def _without_contradictions(
     lesions = sorted(table["lesion_id"][several].unique())
     if raw.strict:
         told = f"{counted(len(lesions), 'lesion', 'has', 'have')} several diagnoses: {first_few(lesions)}"
-        raise DataError(f"{raw.file}: {told}; correct them, or leave these rows out")
+        one = table["patient_id"][several].nunique() < 2
+        raise DataError(
+            f"{raw.file}: {told}; {'' if one else f'{_PER_PATIENT}, or '}correct them, or leave these rows out"
+        )
     warnings.append(
         f"{counted(len(lesions), 'lesion', 'has', 'have')} several of the {words.count} diagnoses; their "
         f"{counted(several.sum(), 'image', 'is', 'are')} left out: {first_few(lesions)}"
@@ -448,7 +471,7 @@ def _check_same(files_of: Mapping[str, list[str]]) -> list[str]:
     if different := [image for image in several if len(set(digests_of_files(files_of[image]))) > 1]:
         raise DataError(
             f"{counted(len(different), 'image id', 'has', 'have')} several files that differ: "
-            f"{first_few(files_of[different[0]])}; leave one file of each"
+            f"{first_few(files_of[different[0]])}; leave one file of each, or name it in a column path"
         )
     images = counted(len(several), "image", "lies", "lie")
     return [f"{images} there more than once, the first counts: {first_few(several)}"] if several else []

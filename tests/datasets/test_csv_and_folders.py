@@ -152,6 +152,102 @@ def test_a_column_that_is_named_counts_before_the_usual_ones_of_the_same(table: 
     assert sorted(found) == sorted(str(table.parent / path) for path in rows["path"])
 
 
+def of_demo(table: Path, **columns: list[str]) -> pd.DataFrame:
+    """The table with other columns; `files` are the names of its files."""
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    return rows.assign(files=rows["path"].str.removeprefix("images/"), **columns)
+
+
+def test_of_path_and_file_name_the_one_of_files_that_are_there_counts(table: Path) -> None:
+    expected = read_labelled_images(table).digest
+    rows = of_demo(table)
+    for path, file_name in ((rows["path"], rows["files"]), ("/elsewhere/" + rows["path"], rows["path"])):
+        for source in (table, table.parent / "metadata.csv", table.parent):
+            for old in table.parent.glob("*.csv"):
+                old.unlink()
+            file = source if source.suffix else source / "metadata.csv"
+            rows.assign(path=path, file_name=file_name).drop(columns="files").to_csv(file, index=False)
+            assert read_labelled_images(source).digest == expected
+
+
+def test_a_running_number_beside_the_names_of_files_is_no_name(table: Path) -> None:
+    expected = read_labelled_images(table).table
+    rows = of_demo(table).drop(columns="path").rename(columns={"diagnosis": "dx"})
+    numbered = rows.assign(image_id=range(1, len(rows) + 1), filename=rows.pop("files"))
+    numbered.to_csv(table, index=False)
+    for source in (table, table.parent):
+        found = read_labelled_images(source).table
+        assert found["dx"].tolist() == expected["dx"].tolist() and found["content"].equals(expected["content"])
+    numbered.assign(filename=["1.jpg", *numbered["filename"][1:]]).to_csv(table, index=False)
+    with pytest.raises(DataError, match="1 of 150 metadata rows has no image file: 1;"):
+        read_labelled_images(table)
+    images = sorted((table.parent / "images").iterdir())
+    for number, name in enumerate(numbered["filename"][:3], start=2):
+        (table.parent / "images" / name).rename(images[0].with_name(f"{number}.jpg"))
+    numbered.assign(filename=["3.jpg", "4.jpg", "2.jpg", *numbered["filename"][3:]]).to_csv(table, index=False)
+    with pytest.raises(DataError, match=r"3 rows name two images in two columns: 4 and 2, 2 and 3, DEMO"):
+        read_labelled_images(table)
+
+
+@pytest.mark.parametrize("name", ["Lesion ID", "lesion-id", "LesionId", "LESION_ID"])
+def test_columns_of_ids_may_be_spelled_otherwise(table: Path, name: str) -> None:
+    expected = read_labelled_images(table)
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows.rename(columns={"lesion_id": name}).to_csv(table, index=False)
+    assert read_labelled_images(table).digest == expected.digest
+    (table.parent / "m.yaml").write_text(f"columns: {{patient_id: {name}}}\n")
+    named = read_labelled_images(table, labels=table.parent / "m.yaml").table
+    assert named["patient_id"].nunique() == expected.table["lesion_id"].nunique()
+
+
+def test_columns_that_seem_to_tell_lesions_or_patients_are_named(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows.assign(patient=rows["lesion_id"], case_nr="1", patient_age="40").to_csv(table, index=False)
+    (told,) = read_labelled_images(table).warnings
+    assert told.startswith(f"{table}: not read: patient, case_nr; if they say which images are of one lesion or")
+    rows.assign(patient_id=rows["lesion_id"], case="1", lesion_no="1").to_csv(table, index=False)
+    assert not read_labelled_images(table).warnings
+
+
+def test_lesions_that_are_counted_within_a_patient_are_named(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    patients = ["P1", "P2", *(f"P{lesion}" for lesion in rows["lesion_id"][2:])]
+    same = rows.assign(lesion_id=["1", "1", *rows["lesion_id"][2:]], patient_id=patients)
+    same.assign(diagnosis=["mel", "mel", *rows["diagnosis"][2:]]).to_csv(table, index=False)
+    lesions = set(rows["lesion_id"][:2])
+    if lesions & set(rows["lesion_id"][2:]):  # whose other images have their own diagnosis
+        same = same[~same["lesion_id"].isin(lesions)]
+        same.assign(diagnosis=["mel", "mel", *same["diagnosis"][2:]]).to_csv(table, index=False)
+    (told,) = [text for text in read_labelled_images(table).warnings if "patients" in text]
+    assert told.startswith("1 lesion has several patients: 1; if they are counted within a patient, write the patient")
+    same.assign(diagnosis=["mel", "nv", *same["diagnosis"][2:]]).to_csv(table, index=False)
+    with pytest.raises(DataError, match="1 lesion has several diagnoses: 1; if they are counted within a patient"):
+        read_labelled_images(table)
+
+
+def test_a_table_without_labels_beside_folders_of_diagnoses_is_named(folders: Path) -> None:
+    expected = read_labelled_images(folders)
+    (folders / "patients.csv").write_text("patient,image,age\n1,1.jpg,40\n")
+    found = read_labelled_images(folders)
+    assert found.digest == expected.digest
+    assert any("tables beside them are not read: patients.csv (patient, image, age)" in text for text in found.warnings)
+
+
+def test_of_several_tables_beside_archives_the_one_with_labels_is_named(table: Path) -> None:
+    (table.parent / "patients.csv").write_text("patient,age\n1,40\n")
+    shutil.make_archive(str(table.parent / "images"), "zip", table.parent / "images")
+    shutil.rmtree(table.parent / "images")
+    with pytest.raises(DataError, match=r"no data set of a layout that is read; give the table itself: .*labels.csv$"):
+        read_labelled_images(table.parent)
+
+
+def test_a_path_that_is_a_url_is_refused_with_its_table(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows.assign(path="https://example.org/" + rows["path"]).to_csv(table, index=False)
+    with pytest.raises(DataError, match=r"labels.csv: path https://example.org/.*: has to be on this machine"):
+        read_labelled_images(table)
+
+
 def test_words_of_sex_that_are_a_group_of_their_own_are_said(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     rows.assign(sex=["W", "", "unknown", *["female"] * (len(rows) - 3)]).to_csv(table, index=False)

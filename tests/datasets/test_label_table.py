@@ -151,6 +151,16 @@ def test_a_workbook_below_a_title(tmp_path: Path) -> None:
     assert table.to_dict("records") == [{"Image Name": "0001", "dx": "nv", "lesion_id": "L1"}]
 
 
+def test_a_header_below_groups_of_columns(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    rows = [["Image", "", "Finding", ""], ["filename", "lesion_id", "diagnosis", "age"], ["1.jpg", "L1", "nv", "40"]]
+    pd.DataFrame(rows).to_excel(tmp_path / "labels.xlsx", header=False, index=False)
+    assert read_table(tmp_path / "labels.xlsx").to_dict("records") == [dict(zip(rows[1], rows[2], strict=True))]
+    pd.DataFrame(rows).to_csv(tmp_path / "labels.csv", header=False, index=False)
+    with pytest.raises(DataError, match="leave out what stands above the names of the columns"):
+        read_table(tmp_path / "labels.csv")
+
+
 def test_of_a_workbook_the_sheet_with_labels_is_read_and_others_are_named(own: Callable[..., Path]) -> None:
     openpyxl, charts = pytest.importorskip("openpyxl"), pytest.importorskip("openpyxl.chart")
     csv = own(lambda rows: rows)
@@ -226,7 +236,7 @@ def test_a_workbook_that_breaks_off_is_refused(tmp_path: Path) -> None:
         (gzip.compress(b"image_id,dx\nISIC_1,nv\n"), "packed with gzip; unpack it"),
         (b'[{"image_id": "ISIC_1", "dx": "nv"}]', "is a JSON array, not a table"),
         (b"PAR1" + b"\0" * 40, "cannot be read as Parquet"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old kind; save it as .xlsx"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "with a password or of the old kind; save it as .xlsx"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         (b"\n<!DOCTYPE html>", "web page"),
         (b"image_id,note,dx\nISIC_1,a|b,nv\nISIC_2,a|b\n", "row 3 has 2 columns.*cut off"),

@@ -516,7 +516,9 @@ def test_a_table_counts_before_folders_named_otherwise(tmp_path: Path) -> None:
     save(tmp_path / "part_1", ["jb/1.jpg", "mel/2.jpg"])
     for name in ("metadata_train.csv", "metadata_test.csv"):
         (tmp_path / name).write_text("image_id,label\n1,jb\n2,mel\n")
-    with pytest.raises(DataError, match=r"there are metadata_test.csv \(image_id, label\), .* give the one with"):
+    with pytest.raises(
+        DataError, match=r"give the table itself: .*metadata_test.csv, .*metadata_train.csv \('train' takes sev"
+    ):
         read_labelled_images(tmp_path)
 
 
