@@ -18,13 +18,14 @@ from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, ex
 from lesionflow.images.pillow_formats import open_with_pillow, size_with_pillow
 from lesionflow.images.quiet import quietly
 from lesionflow.images.read_bytes import read_image_bytes, read_named
-from lesionflow.images.signatures import FORMATS, HEAD, sniff
+from lesionflow.images.signatures import FORMATS, HEAD, sniff, unrecognised, was_sent_as_text
 from lesionflow.images.tiff import count_pages, open_tiff, tiff_size
 
 if TYPE_CHECKING:
     from lesionflow.images.dicom import Dicom
 
 SEVERAL_FRAMES = ("DICOM", "TIFF")  # formats whose files may hold several images; of an animation, one is all it shows
+_WITHOUT_CHECKSUMS = ("BMP", "DICOM", "TIFF")  # formats whose pixels may be moved without a complaint
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 0x0102, 0x0106  # tags of EXIF and TIFF
 
 
@@ -101,7 +102,9 @@ def fit_image(image: Image.Image, height: int, width: int) -> np.ndarray:
     """
     with _failures():
         if image.mode in ("I", "F"):
-            raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
+            raise ImageError(
+                "unsupported", f"pixels of mode {image.mode} have no defined brightness; scale them to 8 bits"
+            )
         check_pixels(*image.size)
         image.load()
         profile, tags = image.info.get("icc_profile") or b"", getattr(image, "tag_v2", {})
@@ -161,9 +164,11 @@ def _recognise(data: bytes) -> str:
     """The format by the first bytes. Raises `ImageError` for unsupported formats."""
     kind = sniff(data[:HEAD])
     if kind is None:
-        raise ImageError("not_an_image", f"the content is none of {', '.join(FORMATS)}")
+        raise ImageError(*unrecognised(data))
     if kind not in FORMATS:
         raise ImageError("unsupported", f"{kind}; save it as PNG or JPEG")
+    if kind in _WITHOUT_CHECKSUMS and was_sent_as_text(data):
+        raise ImageError("damaged", "changed by a transfer as text; transfer it again, as binary data")
     return kind
 
 

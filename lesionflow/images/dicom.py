@@ -26,6 +26,7 @@ from pydicom.uid import (
     JPEG2000TransferSyntaxes,
     JPEGExtended12Bit,
     JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
     RLELossless,
 )
 
@@ -41,7 +42,8 @@ from lesionflow.images.tiff import packbits_length
 GREY = ("MONOCHROME1", "MONOCHROME2")
 PALETTE = "PALETTE COLOR"
 YBR = ("YBR_FULL", "YBR_FULL_422")
-COLOUR = ("RGB", *YBR, "YBR_ICT", "YBR_RCT")
+TRANSFORMED = ("YBR_ICT", "YBR_RCT")
+COLOUR = ("RGB", *YBR, *TRANSFORMED)
 MAXIMUM_RLE_BYTES = 16 * 2**20  # of a frame: it can unfold to 64 times as much before anybody counts
 
 # In addition to those that pydicom can name.
@@ -65,6 +67,7 @@ _SHOWN_BY = (  # groups of elements of a frame, and what of the data set they st
 )
 _PALETTES = tuple(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue"))
 _IGNORED = "{} ignored: it makes no sense"
+_ADVICE = "; save it as RGB or grey of 8 bits, not compressed"
 _PLUGINS = ("pydicom", "pyjpegls", "pylibjpeg", "pillow", "gdcm")
 
 
@@ -95,7 +98,7 @@ class Dicom:
         dataset = self.dataset
         if "PixelData" not in dataset:
             if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
-                raise ImageError("unsupported", "pixels that are floats have no defined brightness")
+                raise ImageError("unsupported", f"pixels that are floats have no defined brightness{_ADVICE}")
             if _PIXEL_DATA_TAG in data:
                 raise ImageError("damaged", "it breaks off within its pixels")
             if not dataset:
@@ -105,18 +108,20 @@ class Dicom:
             raise ImageError("damaged", f"the file does not say {first_few(missing)}")
         self.kind = str(dataset.PhotometricInterpretation)
         if self.kind not in (*COLOUR, *GREY, PALETTE):
-            raise ImageError("unsupported", f"photometric interpretation {self.kind}")
+            raise ImageError("unsupported", f"photometric interpretation {self.kind}{_ADVICE}")
         if (presentation := dataset.get("PixelPresentation")) in ("COLOR", "MIXED"):
-            raise ImageError("unsupported", f"a supplemental palette (Pixel Presentation {presentation})")
+            raise ImageError("unsupported", f"a supplemental palette (Pixel Presentation {presentation}){_ADVICE}")
         self.bits, allocated = int(dataset.BitsStored), dataset.BitsAllocated
         if allocated not in (1, 8, 16) or not 1 <= self.bits <= allocated:
-            raise ImageError("unsupported", f"{self.bits} of {allocated} bits a sample")
+            raise ImageError("unsupported", f"{self.bits} of {allocated} bits a sample{_ADVICE}")
+        if self.kind in TRANSFORMED and self.syntax not in (*JPEG2000TransferSyntaxes, *JPEGTransferSyntaxes):
+            raise ImageError("unsupported", f"{self.kind} in {self.syntax.name}, which has no such colours{_ADVICE}")
         if self.kind in YBR and allocated != 8:
-            raise ImageError("unsupported", f"{self.kind} with {allocated} bits a sample")
+            raise ImageError("unsupported", f"{self.kind} with {allocated} bits a sample{_ADVICE}")
         if dataset.SamplesPerPixel != (3 if self.kind in COLOUR else 1):
-            raise ImageError("unsupported", f"{self.kind} with {dataset.SamplesPerPixel} samples a pixel")
+            raise ImageError("unsupported", f"{self.kind} with {dataset.SamplesPerPixel} samples a pixel{_ADVICE}")
         if self.kind in COLOUR and dataset.get("PixelRepresentation"):
-            raise ImageError("unsupported", f"{self.kind} with signed samples")
+            raise ImageError("unsupported", f"{self.kind} with signed samples{_ADVICE}")
         if self.kind in COLOUR:
             dataset.setdefault("PlanarConfiguration", 0)  # which other readers take it for, too
         high = dataset.get("HighBit")
@@ -155,12 +160,31 @@ class Dicom:
             pixels, bits, embedded = self._pixels(frame)
             if self.kind in GREY:
                 shown, ignored = self._shown(pixels, bits, frame)
-                return Picture(Image.fromarray(shown).convert("RGB"), note=joined(self.note, ignored))
+                image, note = self._square(Image.fromarray(shown).convert("RGB"))
+                return Picture(image, note=joined(self.note, ignored, note))
             if self.kind == PALETTE:
                 pixels, bits = self._coloured(pixels)
         if pixels.dtype.kind != "u" or pixels.shape[2:] != (3,):
-            raise ImageError("unsupported", f"{self.kind} samples of type {pixels.dtype} and shape {pixels.shape}")
-        return Picture(Image.fromarray(_eight_bits(pixels, bits)), profile=self._profile() or embedded, note=self.note)
+            raise ImageError(
+                "unsupported", f"{self.kind} samples of type {pixels.dtype} and shape {pixels.shape}{_ADVICE}"
+            )
+        image, note = self._square(Image.fromarray(_eight_bits(pixels, bits)))
+        return Picture(image, profile=self._profile() or embedded, note=joined(self.note, note))
+
+    def _square(self, image: Image.Image) -> tuple[Image.Image, str]:
+        """The image with pixels as high as they are wide, and a note if they were not: DICOM PS3.3, C.7.6.3.1.7."""
+        stated = self.dataset.get("PixelAspectRatio") or self.dataset.get("PixelSpacing") or (1, 1)
+        try:
+            ratio = float(stated[1]) / float(stated[0])
+        except (TypeError, ValueError, IndexError, ZeroDivisionError):
+            ratio = math.nan
+        if not 0.1 < ratio < 10:
+            return image, _IGNORED.format("aspect ratio of pixels")
+        if 0.99 < ratio < 1.01:
+            return image, ""
+        size = round(image.width * max(ratio, 1)), round(image.height * max(1 / ratio, 1))
+        check_pixels(*size)
+        return image.resize(size, Image.Resampling.BILINEAR), "pixels made square"
 
     def _profile(self) -> bytes:
         """The ICC profile that the data set has for its colours; DICOM PS3.3, C.11.15."""
@@ -188,7 +212,7 @@ class Dicom:
         if stream.components != self.dataset.SamplesPerPixel:
             raise ImageError("damaged", f"a frame has {stream.components} components, the file says otherwise")
         if stream.signed and stream.components > 1:  # whatever the file says; pydicom would turn 127 into 255
-            raise ImageError("unsupported", f"{self.kind} with signed samples")
+            raise ImageError("unsupported", f"{self.kind} with signed samples{_ADVICE}")
         if stream.layout is not None:
             if stream.precision == 8:
                 return self._decoded_jpeg(content, stream.layout), min(self.bits, 8), stream.layout.profile
@@ -398,7 +422,7 @@ def _read(data: bytes) -> pydicom.Dataset:
     dataset = pydicom.dcmread(io.BytesIO(data), force=True)
     if not dataset.file_meta.get("TransferSyntaxUID"):
         if dataset.get("PixelData", b"")[:4] == b"\xfe\xff\x00\xe0":
-            raise ImageError("unsupported", "compressed pixels without a transfer syntax")
+            raise ImageError("unsupported", f"compressed pixels without a transfer syntax{_ADVICE}")
         implicit, little = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
@@ -410,7 +434,9 @@ def _decoder(syntax: UID) -> Any:
         decoder = get_decoder(syntax)
     except NotImplementedError as error:
         name = _SYNTAX_NAMES.get(syntax, syntax.name)
-        raise ImageError("unsupported", f"{name} is a transfer syntax that is not decoded ({syntax})") from error
+        raise ImageError(
+            "unsupported", f"{name} is a transfer syntax that is not decoded ({syntax}){_ADVICE}"
+        ) from error
     return decoder
 
 

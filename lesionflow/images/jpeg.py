@@ -252,7 +252,7 @@ def check_sequential(data: bytes, layout: Layout) -> bytes:
         Where it is damaged or asks for too much work.
     """
     if layout.process not in (_BASELINE, _EXTENDED, LOSSLESS):
-        raise ImageError("unsupported", f"JPEG, {_named(layout)}")
+        raise ImageError("unsupported", f"JPEG, {_named(layout)}; save it as JPEG of 8 bits, or not compressed")
     _check_scans(data, layout)
     data = _check_hole(data, layout)
     check_end(data)

@@ -6,6 +6,7 @@ from lesionflow.errors import ImageError
 
 MAXIMUM_PIXELS = 64_000_000  # in memory at once: a fifth of a gigabyte
 MAXIMUM_STORED_PIXELS = 256_000_000  # in a file whose decoder scales it down row by row; phones have up to 200 million
+SMALLER = "scale it down, or save it as JPEG, which is decoded at a smaller scale"
 MAXIMUM_SCANS = 100  # of a JPEG; encoders write about ten
 
 
@@ -14,7 +15,7 @@ def check_pixels(width: int, height: int, most: int = MAXIMUM_PIXELS) -> None:
     if width * height > most:
         told = f"{width} x {height} is more than {most:,} pixels"
         if most == MAXIMUM_PIXELS:
-            told += "; scale it down, or save it as JPEG, which is decoded at a smaller scale"
+            told += f"; {SMALLER}"
         raise ImageError("too_large", told)
     if width * height == 0:
         raise ImageError("damaged", "an image without pixels")

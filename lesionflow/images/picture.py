@@ -23,7 +23,7 @@ _TRANSPOSED = {
 ON_ITS_SIDE = (5, 6, 7, 8)
 _ORIENTATION, _EXIF, _COLOUR_SPACE, _INTEROPERABILITY = 0x0112, 0x8769, 0xA001, 0xA005  # tags of EXIF
 _LETTERS = {2: "I", 3: "H", 4: "I"}  # struct's, of EXIF's kinds of numbers; four letters count as one
-_XMP_ORIENTATION = re.compile(rb"""tiff:Orientation(?:=["']|>)([0-9])""")
+_XMP_ORIENTATION = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>\s*)([0-9])""")
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from lesionflow.images.iso_media import (
     turned_by_exif,
     without_exif,
 )
-from lesionflow.images.limits import MAXIMUM_PIXELS, MAXIMUM_STORED_PIXELS, check_pixels
+from lesionflow.images.limits import MAXIMUM_PIXELS, MAXIMUM_STORED_PIXELS, SMALLER, check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, joined
 from lesionflow.images.quiet import quietly
 
@@ -81,7 +81,9 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         if bits:
             check_pixels(*image.size)
             return Picture(_load_deep_jpeg2000(data, bits), 1, profile, note)
-        halvings = 0 if sampled else _reduce(image, data, width, height)
+        palette = _palette_of_jp2(data)
+        # Between two numbers of a palette lies another colour, not one between theirs.
+        halvings = 0 if sampled or palette is not None else _reduce(image, data, width, height)
     check_pixels(image.width >> halvings, image.height >> halvings)
     screen = image.tile[0][1] if kind == "GIF" else None
     try:
@@ -98,6 +100,8 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         if narrow:
             image, note = _full_range(image), joined(note, "brought to the full range")
     elif kind == "JPEG 2000":
+        if palette is not None:  # in which Pillow 13 drops repeated colours
+            image = Image.fromarray(palette[np.minimum(image, len(palette) - 1)])
         image = _in_order(image, _in_header_of_jp2(data, b"cdef"))
     elif kind == "WEBP":
         _check_webp(data)
@@ -138,6 +142,8 @@ def _open(kind: str, data: bytes) -> Any:
         raise ImageError("unsupported", f"JPEG 2000, {_WITHOUT_CODESTREAM[found.pop()]}; save it as PNG")
     if kind == "PNG":
         data = _picture_of_png(data)
+    if kind == "BMP" and 0 < int.from_bytes(data[10:14], "little") < 14 + int.from_bytes(data[14:18], "little"):
+        raise ImageError("damaged", "its pixels begin within its header")
     if kind == "AVIF":
         data = without_exif(data)
     if kind == "HEIF" and (codec := other_codec(read_items(data))):
@@ -151,13 +157,13 @@ def _open(kind: str, data: bytes) -> Any:
         with quietly():
             image = openers[kind](io.BytesIO(data))
     except Image.DecompressionBombError as error:
-        raise ImageError("too_large", f"more than {MAXIMUM_PIXELS:,} pixels") from error
+        raise ImageError("too_large", f"more than {MAXIMUM_PIXELS:,} pixels; {SMALLER}") from error
     except (SyntaxError, IndexError, TypeError, KeyError, ValueError, OSError) as error:
         if str(error).startswith("Unsupported"):
             raise ImageError("unsupported", f"{kind}: {error}; save it as PNG") from error
         raise ImageError("damaged", f"begins like {kind}, but its header cannot be read: {error}") from error
     if image.mode in ("I", "F"):
-        raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness")
+        raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness; scale them to 8 bits")
     return image
 
 
@@ -416,6 +422,23 @@ def _in_header_of_jp2(data: bytes, box: bytes, kinds: tuple[int, ...] = ()) -> b
         if kind == box and (not kinds or data[start] in kinds):
             return data[start:end]
     return b""
+
+
+def _palette_of_jp2(data: bytes) -> np.ndarray | None:
+    """The colours, (entries, 3 or 4), of a JPEG 2000 with a palette: ITU-T T.800, I.5.3.4 and I.5.3.5."""
+    palette, mapping = (_in_header_of_jp2(data, box) for box in (b"pclr", b"cmap"))
+    if not palette:
+        return None
+    count, columns = struct.unpack_from(">HB", palette)
+    channels = list(struct.iter_unpack(">HBB", mapping))  # component, 1 for a number of the palette, column
+    if (
+        len(channels) not in (3, 4)
+        or any(each[:2] != (0, 1) for each in channels)
+        or set(palette[3 : 3 + columns]) != {7}
+    ):
+        raise ImageError("unsupported", "JPEG 2000 with an unusual palette; save it as PNG")
+    colours = np.frombuffer(palette, np.uint8, count * columns, 3 + columns).reshape(count, columns)
+    return colours[:, [column for *_, column in channels]]
 
 
 def _in_order(image: Image.Image, definition: bytes) -> Image.Image:

@@ -6,6 +6,7 @@ unsupported; whether a file of one of them decodes is another question.
 
 from __future__ import annotations
 
+import re
 import struct
 
 HEAD = 512  # bytes that `sniff` looks at
@@ -33,6 +34,7 @@ _STARTS = {
     b"\xff\x4f\xff\x51": "JPEG 2000",  # a codestream without its box
     b"\x00\x00\x00\x0cJXL \r\n\x87\n": "JPEG XL",
     b"\xff\x0a": "JPEG XL",  # a codestream
+    b"II\xbc\x01": "JPEG XR",
     b"DICM\x02\x00": "DICOM",  # the preamble was cut away
 }
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes; by version of the format
@@ -44,6 +46,21 @@ _VALUE_REPRESENTATIONS = {
     b"UT", b"UV",
 }  # fmt: skip
 _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+
+# What often has an image's name without being one: how it begins, what it is, and what to do.
+_OTHERS = (
+    (rb"\s*<(!doctype html|html|head|body)\b", "a web page, as of a download that failed; download it again"),
+    (rb"version https://git-lfs", "a pointer of Git LFS; fetch the file with git lfs pull"),
+    (rb"(data:[a-z/+.-]+;base64,)?(/9j/|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK)", "an image in base64; decode it"),
+    (rb"(content-[a-z-]+|mime-version|received|return-path|delivered-to|from|date|subject|message-id): ",
+     "an e-mail; save what is attached to it"),
+    (rb"\x1f\x8b|BZh[1-9]|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|PK\x03\x04|Rar!", "an archive; unpack it"),
+    (rb"%PDF-", "a PDF document; save its image as PNG or JPEG"),
+    (rb"8BPS", "a document of Photoshop; save it as PNG or JPEG"),
+    (rb"FUJIFILMCCD-RAW|....ftypcrx ", "a camera's raw image; save it as PNG or JPEG"),
+    (rb"....ftyp", "a film, or another file of its kind"),
+)  # fmt: skip
+_MORE = 16  # zeros that nothing begins with; line feeds that have carriage returns in front of them by no chance
 
 
 def sniff(head: bytes) -> str | None:
@@ -68,9 +85,45 @@ def sniff(head: bytes) -> str | None:
     return "DICOM" if is_dicom(head) else None
 
 
+def unrecognised(data: bytes) -> tuple[str, str]:
+    """A word of `IMAGE_FAILURES` and an explanation for a file that is of no known format."""
+    head = data[:HEAD]
+    for start, kind in _STARTS.items():
+        if 2 <= len(data) < len(start) and start.startswith(data):
+            return "damaged", "it breaks off within its first bytes"
+        if any(head.startswith(changed) for changed in _changed_as_text(start)):
+            return "damaged", f"{kind} that was changed by a transfer as text; transfer it again, as binary data"
+        at = head.find(start)
+        if at > 0 and len(start) > 2 and re.fullmatch(rb"(\xef\xbb\xbf)?[\t\n\r -~]*", head[:at]):
+            return "damaged", f"text in front of {kind}, which begins at byte {at}; remove the text"
+    zeros = len(head) - len(head.lstrip(b"\0"))
+    if len(data) >= _MORE and data.count(data[:1]) == len(data):
+        return "damaged", "all its bytes are the same, as of a copy that was not finished; copy it again"
+    if zeros >= _MORE:
+        return "damaged", f"its first {zeros} bytes are zeros, as of a copy that was not finished; copy it again"
+    told = next((told for begins, told in _OTHERS if re.match(begins, head, re.IGNORECASE | re.DOTALL)), "")
+    return "not_an_image", told or f"the content is none of {', '.join(FORMATS)}"
+
+
+def was_sent_as_text(data: bytes) -> bool:
+    """Whether a carriage return stands in front of every line feed, as a transfer of text puts it there."""
+    lines = data.count(b"\n")
+    return _MORE <= lines == data.count(b"\r\n") and len(set(re.findall(rb"(?s).\r\n", data))) > _MORE // 2
+
+
 def is_dicom(head: bytes) -> bool:
     """Whether a file begins like DICOM: with its preamble of 128 bytes, as the standard asks, or without."""
     return head[128:132] == b"DICM" or head.startswith(b"DICM\x02\x00") or _begins_with_elements(head)
+
+
+def _changed_as_text(start: bytes) -> set[bytes]:
+    """How a format's first bytes look after line ends, bytes beyond ASCII or their highest bits were changed."""
+    lines = start.replace(b"\r\n", b"\n")
+    changed = {
+        lines, lines.replace(b"\n", b"\r\n"), start.replace(b"\n", b"\r\n"), start.decode("latin-1").encode(),
+        start.decode(errors="replace").encode(), bytes(byte & 0x7F for byte in start), start[1:],
+    }  # fmt: skip
+    return {each for each in changed if len(each) > 4 or (start == b"\xff\xd8\xff" and each != start[1:])} - {start}
 
 
 def _iso_media(head: bytes) -> str | None:

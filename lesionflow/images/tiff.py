@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import functools
 import io
+import re
 import struct
 import threading
 import zlib
@@ -19,7 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from lesionflow.errors import ImageError
 from lesionflow.images.jpeg import load_jpeg, read_layout
-from lesionflow.images.limits import MAXIMUM_PIXELS, check_pixels
+from lesionflow.images.limits import MAXIMUM_PIXELS, SMALLER, check_pixels
 from lesionflow.images.native_libraries import native_libraries
 from lesionflow.images.picture import Picture, fit, joined
 from lesionflow.images.quiet import quietly
@@ -29,6 +30,7 @@ _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254
 _FILL_ORDER, _SAMPLES, _ROWS, _PLANAR, _COLOURS, _SUBDIRECTORIES, _EXTRA, _FORMAT, _JPEG_TABLES, _PROFILE = (
     266, 277, 278, 284, 320, 330, 338, 339, 347, 34675,
 )  # fmt: skip
+_DESCRIPTION, _PREDICTOR = 270, 317
 _STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 273, 279, 322, 323, 324, 325
 _OLD_STREAM, _OLD_STREAM_BYTES, _ORIENTATION, _XMP = 513, 514, 274, 700
 # The tags of a page that libtiff and Pillow need; they complain about others, which some files fill wrongly.
@@ -59,6 +61,9 @@ _PHOTOMETRICS = {
     10: "ITU Lab", 32803: "a camera's raw image", 34892: "a camera's raw image", 32844: "LogL", 32845: "LogLuv",
 }  # fmt: skip
 _RAW = (32803, 34892)
+_GREY = (0, 1)
+# Where ImageJ and OME say how many channels an image has: each is a grey page of its own.
+_CHANNELS = re.compile(rb'ImageJ=[^\0]*?\nchannels=(\d+)|<OME\b[^\0]*?\bSizeC="(\d+)"')
 _SIGNED = 2  # numbers that may be negative
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # by byte: the same bits from the other end
 _MAXIMUM_PAGES = 100
@@ -72,6 +77,7 @@ class _Page:
     entries: dict[int, tuple[int, int, bytes]]  # of the picture, by tag: kind, number of values, and these as stored
     profile: bytes
     tables: bytes  # of JPEG
+    description: bytes
 
     def first(self, tag: int, default: int) -> int:
         return (self.values.get(tag) or (default,))[0]
@@ -87,6 +93,15 @@ class _Page:
     @property
     def is_image(self) -> bool:
         return not self.secondary and all(self.size)
+
+    @property
+    def channels(self) -> int:
+        """How many grey images the page and others hold, or the page alone, that are the channels of one."""
+        samples = self.first(_SAMPLES, 1)
+        if self.first(_PHOTOMETRIC, 0) in _GREY and samples > 2:  # besides opacity, or what is not to be shown
+            return samples
+        found = _CHANNELS.search(self.description) if samples == 1 else None
+        return int(found[1] or found[2]) if found else 1
 
     @property
     def described(self) -> str:
@@ -185,14 +200,14 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
     texts: dict[int, bytes] = {}
     for at in range(start, start + step * count, step):
         tag, kind, number = struct.unpack_from(order + entry, data, at)
-        letter = _KINDS.get(kind)
+        letter = "s" if tag == _DESCRIPTION else _KINDS.get(kind)
         if letter is None:
             continue
         size = number * struct.calcsize(order + letter)
         first = at + step - inline
         if size > inline:
             (first,) = struct.unpack_from(order + pointer, data, first)
-        if tag in (_PROFILE, _JPEG_TABLES):
+        if tag in (_PROFILE, _JPEG_TABLES, _DESCRIPTION):
             texts[tag] = data[first : first + size] or b"missing"
         elif (tag < 340 or tag in (_OLD_STREAM, _OLD_STREAM_BYTES)) and first + size <= len(data):
             values[tag] = struct.unpack_from(f"{order}{number}{letter}", data, first)
@@ -201,7 +216,8 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
     for tag, most in ((_ORIENTATION, 8), (_FILL_ORDER, 2)):
         if not 0 < (values.get(tag) or (1,))[0] <= most:
             del values[tag], entries[tag]
-    return _Page(values, entries, texts.get(_PROFILE, b""), texts.get(_JPEG_TABLES, b"")), following
+    kept = (texts.get(tag, b"") for tag in (_PROFILE, _JPEG_TABLES, _DESCRIPTION))
+    return _Page(values, entries, *kept), following
 
 
 def _main_page(data: bytes, pages: list[_Page]) -> _Page:
@@ -363,11 +379,15 @@ def _load(data: bytes, page: _Page, changes: dict[int, int] | None = None) -> Im
         raise ImageError("unsupported", "a camera's raw image; save it as JPEG, PNG or TIFF of 8 bits")
     if page.first(_COMPRESSION, 1) not in _COMPRESSIONS:
         raise ImageError("unsupported", f"{page.described}; save it as PNG")
+    if page.channels > 1:
+        raise ImageError("unsupported", f"{page.described}, {page.channels} channels; save their composite as RGB")
+    if page.first(_COMPRESSION, 1) == _PACKBITS and page.first(_PREDICTOR, 1) != 1:  # which libtiff does not look at
+        raise ImageError("unsupported", f"{page.described} with a predictor; save it as PNG")
     planes = _planes(page)
     if planes in (2, 5, 6):  # of which Pillow mixes up grey with alpha, and does not decode more than four
         raise ImageError("unsupported", f"{page.described}, in {planes} planes; save it as PNG")
     if page.first(_FORMAT, 1) == _SIGNED:  # Pillow does not ask this for 8 bits
-        raise ImageError("unsupported", f"{page.described}: numbers without a defined brightness")
+        raise ImageError("unsupported", f"{page.described}: numbers without a defined brightness; scale them to 8 bits")
     if page.first(_PHOTOMETRIC, 1) == 0 and page.first(_BITS, 1) == 16:
         # Pillow supports such pixels in little-endian files only; `Picture.white_is_zero` has their meaning.
         changes = {_PHOTOMETRIC: 1}
@@ -375,13 +395,13 @@ def _load(data: bytes, page: _Page, changes: dict[int, int] | None = None) -> Im
         with quietly():
             image = _ThroughLibtiff(io.BytesIO(_with_page_alone(data, page, changes or {})))
     except Image.DecompressionBombError as error:
-        raise ImageError("too_large", f"more than {MAXIMUM_PIXELS:,} pixels") from error
+        raise ImageError("too_large", f"more than {MAXIMUM_PIXELS:,} pixels; {SMALLER}") from error
     except (SyntaxError, KeyError) as error:
         raise ImageError(
             "unsupported", f"{page.described}; save it as RGB of 8 bits without compression, or as PNG"
         ) from error
     if image.mode in ("I", "F"):
-        raise ImageError("unsupported", f"{page.described}: numbers without a defined brightness")
+        raise ImageError("unsupported", f"{page.described}: numbers without a defined brightness; scale them to 8 bits")
     colours = page.values.get(_COLOURS, ())
     if image.mode in ("P", "PA") and colours and max(colours) < 256:  # should be of 16 bits, and often are not
         image.palette = ImagePalette.raw("RGB;L", bytes(colours))

@@ -45,7 +45,8 @@ IMAGE_FORMATS = (
         "PNG", (".png", ".apng"), "",
         "every depth and interlacing; of an animation the first frame, which the note says",
         "the first of cICP, ICC profile, sRGB, and gAMA with cHRM in front of the pixels; a gAMA of 1/2.2 means sRGB; "
-        "a narrow range is brought to the full one",
+        "a narrow range is brought to the full one. High dynamic range (PQ, HLG) is not converted, and the note says "
+        "so; Adobe RGB in EXIF is not believed, since converters copy it from JPEG",
         "a wrong checksum of any chunk, no end chunk, fewer rows than announced",
         "the checksums of pixels are not looked at, and missing rows are black",
     ),
@@ -54,7 +55,8 @@ IMAGE_FORMATS = (
         "what libtiff and Pillow decode: grey, RGB, palette, CMYK, YCbCr and Lab of 8 bits, grey and RGB of "
         "16; strips and "
         "tiles, chunky and planar, BigTIFF. The first page, unless that is the preview or the mask of another; "
-        "of several images the note says `page 1 of 2`, and the others have no row.",
+        "of several images the note says `page 1 of 2`, and the others have no row. Channels of a microscope, in grey "
+        "pages of their own (ImageJ, OME) or several in one, are `unsupported`.",
         "ICC profile",
         "whatever libtiff complains of; strips that are empty, short or beyond the end; a wrong checksum of "
         "Deflate; a JPEG "
@@ -66,7 +68,7 @@ IMAGE_FORMATS = (
     ),
     ImageFormat(
         "WEBP", (".webp",), "", "lossy and lossless; of an animation the first frame, which the note says",
-        "ICC profile",
+        "ICC profile; EXIF as in PNG",
         "what the decoder refuses, and more bytes than the pixels take: of 2,000 zeros nearly all. It has no "
         "checksums: in lossless files one in four of 2,000 wrong or copied bytes goes unseen, and half of a few. "
         "Compare "
@@ -74,8 +76,10 @@ IMAGE_FORMATS = (
         "a hole gives other pixels, without an error",
     ),
     ImageFormat(
-        "BMP", (".bmp", ".dib"), "", "what Pillow decodes, from 1 to 32 bits", "an embedded ICC profile",
-        "too few bytes", "an alpha of 0 everywhere, which many programs write, makes a black picture",
+        "BMP", (".bmp", ".dib"), "", "what Pillow decodes, from 1 to 32 bits; unusual masks of bits are "
+        "`unsupported`", "an embedded ICC profile",
+        "too few bytes, pixels that begin within the header, line ends converted",
+        "an alpha of 0 everywhere, which many programs write, makes a black picture",
     ),
     ImageFormat(
         "GIF", (".gif",), "", "the first frame, and the note says `frame 1 of 2`; what it leaves free is black",
@@ -85,18 +89,20 @@ IMAGE_FORMATS = (
     ImageFormat(
         "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpc"), "",
         "of 8 bits, grey and colour, and grey of 10 to 16, at the scale that is needed; with the extra `dicom` RGB "
-        "of 9 to 16. JPX with a picture in one piece; documents of layers and films are `unsupported`",
+        "of 9 to 16; palettes of 8 bits. JPX with a picture in one piece; documents of layers and films are "
+        "`unsupported`",
         "ICC profile",
         "a codestream that breaks off, a thousand zeros in a row or more than its packets, bytes that only a "
         "marker may have: of 2,000 random bytes nearly always, of 400 every second time, of 64 one time in ten. Its "
         "decoders say nothing of others",
         "its profile is passed over; white of more than 8 bits is black; sampled colours of odd sizes are shifted; "
-        "blue, green and red taken for red, green and blue",
+        "blue, green and red taken for red, green and blue; numbers of a palette averaged",
     ),
     ImageFormat(
         "AVIF", (".avif",), "", "8, 10 and 12 bits, where Pillow has AVIF; cut as clap, turned as irot and imir say; "
         "where only EXIF says how to turn it, which does not count, the note says so",
-        "ICC profile, or Display P3 and BT.2020 by number; high dynamic range is not converted, and the note says so",
+        "ICC profile, or Display P3, BT.2020 and others by number; high dynamic range is not converted, and the note "
+        "says so",
         "what the decoder refuses, holes of zeros, and tiles that do not end where their bytes do, where dav1d can be "
         "asked, as on Linux and macOS: of 4 and of 64 wrong bytes all that were tried, in grids and opacity too",
         "passed over, for its ending is unknown; what clap cuts off is shown",
@@ -112,7 +118,7 @@ IMAGE_FORMATS = (
     ImageFormat(
         "DICOM", (".dcm", ".dicom", ".ima"), "dicom",
         "grey with windows and tables, of a frame's functional groups too, RGB, YBR, palette; every frame "
-        "has a row, with `frame 1 of 2` in its note. "
+        "has a row, with `frame 1 of 2` in its note. Pixels that are not square are made so, and the note says it. "
         "With or without preamble. "
         "JPEG, progressive and lossless too, JPEG-LS, JPEG 2000, HTJ2K and RLE; data sets that are deflated.",
         "the ICC profile of the file, of its optical path, or else of its JPEG frames",

@@ -183,7 +183,8 @@ def formats_page() -> str:
         "overhang cut evenly, turned as the camera was held (EXIF, XMP), and in sRGB. Where something was converted or "
         "left out, the report's column `note` says so. Memory is bounded: at most "
         f"{MAXIMUM_PIXELS // 10**6} megapixels are decoded of one image, and {MAXIMUM_STORED_PIXELS // 10**6} may be "
-        "stored where the decoder scales them down on the way (JPEG, JPEG 2000); what is larger is `too_large`.",
+        "stored where the decoder scales them down on the way (JPEG, JPEG 2000); what is larger is `too_large`: scale "
+        "it down, or save it as JPEG.",
         _table(
             ("format", "endings", "needs"),
             [
@@ -212,6 +213,8 @@ def formats_page() -> str:
         "- A profile that is sRGB by what it does, whatever its name, changes nothing; one that is broken "
         "or does not fit "
         "is ignored, and the note says so.\n"
+        "- What a transfer changed is `damaged`, though it may begin like no image: line ends or bytes beyond ASCII "
+        "that were converted, text in front of it, zeros in place of its beginning or of everything.\n"
         "- Numbers without a brightness of their own (floats, 32 bits, signed samples outside of grey DICOM) are "
         "`unsupported`.",
         "## Which files of a folder are images { #folders }",

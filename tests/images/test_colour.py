@@ -146,6 +146,14 @@ def test_a_curve_in_numbers_counts_where_it_is_not_srgbs() -> None:
     assert "Display P3" in decoded(png(image, **unspecified)).note
 
 
+@pytest.mark.parametrize(("number", "name"), [(4, "BT.470 M"), (8, "film"), (9, "BT.2020")])
+def test_primaries_far_from_srgbs_are_converted(number: int, name: str) -> None:
+    found = decoded(png(Image.new("RGB", (32, 32), SKIN), cICP=bytes([number, 13, 0, 1])))
+    assert found.note == f"converted from {name}" and np.abs(found.pixels[0, 0].astype(int) - SKIN).max() > 5
+    grey = decoded(png(Image.new("RGB", (32, 32), (128, 128, 128)), cICP=bytes([number, 13, 0, 1])))
+    assert np.abs(grey.pixels[0, 0].astype(int) - 128).max() <= 1  # whatever its white is
+
+
 def test_what_stands_behind_a_pngs_pixels_says_nothing_of_them() -> None:
     data = saved(Image.new("RGB", (32, 32), SKIN))
     gamma = png(Image.new("RGB", (1, 1)), gAMA=struct.pack(">I", 100_000))[33:49]

@@ -1,5 +1,6 @@
 """Files as they come: any kind of image, or of none, gives pixels or a documented reason, at a bounded cost."""
 
+import gzip
 import io
 import os
 import shutil
@@ -7,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -188,11 +190,52 @@ def test_a_wrong_ending_changes_nothing(format: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"<html>404", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"PK\x03\x04" + bytes(500), bytes(5000), b"x",
+    [b"<html>404", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"PK\x03\x04" + bytes(500), b"x",
      b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\x00\x00\x01\x00" + bytes(100), b"BM"],
 )  # fmt: skip
 def test_what_is_no_image_says_so(data: bytes) -> None:
     assert reason_of(data) == "not_an_image"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"\r\n<!DOCTYPE html>", "a web page"), (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"/9j/4AAQSkZJRgABAQ", "base64"), (b"data:image/png;base64,iVBORw0KGgoAAAA", "base64"),
+        (b"Content-Type: image/jpeg\r\n\r\n/9j/4AAQ", "an e-mail"), (gzip.compress(b"a"), "an archive"),
+        (b"%PDF-1.4\n%\xe2\xe3\n \xff\xd8\xff", "a PDF document"), (b"8BPS\0\1" + bytes(99), "Photoshop"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1", "raw image"), (b"\0\0\0\x18ftypqt  ", "a film"),
+    ],
+)  # fmt: skip
+def test_what_often_has_an_images_name_is_named(data: bytes, said: str) -> None:
+    with pytest.raises(ImageError, match=said) as caught:
+        decode(data, 16, 16)
+    assert caught.value.reason == "not_an_image"
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "JPEG2000"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.replace(b"\n", b"\r\n"), lambda data: data.replace(b"\r\n", b"\n"),
+        lambda data: data.decode("latin-1").encode(), lambda data: data.decode(errors="replace").encode(),
+        lambda data: bytes(byte & 0x7F for byte in data), lambda data: b"\xef\xbb\xbf" + data,
+        lambda data: b"HTTP/1.1 200 OK\r\nContent-Type: image/any\r\n\r\n" + data, lambda data: data[:2],
+        lambda data: bytes(512) + data[512:], lambda data: bytes(len(data)), lambda data: b"\xff" * len(data),
+    ],
+)  # fmt: skip
+def test_what_a_transfer_changed_is_damaged(format: str, change: Callable[[bytes], bytes]) -> None:
+    data = file_bytes(noise(), format)
+    assert change(data) == data or reason_of(change(data)) == "damaged"
+
+
+def test_a_carriage_return_in_front_of_each_line_feed_of_pixels_is_damage() -> None:
+    """As FTP adds it to what it takes for text: nothing else in the file says that its pixels have moved."""
+    dark = np.random.default_rng(0).integers(0, 40, (30, 40, 3), np.uint8)
+    data = file_bytes(Image.fromarray(dark), "BMP")
+    assert decode(data, 16, 16).any() and data.count(b"\n") > 50
+    assert reason_of(data.replace(b"\n", b"\r\n")) == "damaged"
+    assert shows(file_bytes(Image.new("RGB", (40, 30), (9, 10, 13)), "BMP"), (9, 10, 13))  # the same in a flat picture
 
 
 def test_other_formats_of_pillow_are_not_reached() -> None:

@@ -518,12 +518,33 @@ def test_transfer_syntaxes_that_nobody_decodes_are_named(number: int, name: str)
     assert reason_of(data).startswith(f"unsupported: {name}")
 
 
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless, JPEGLSLossless])
+@pytest.mark.parametrize("kind", ["YBR_RCT", "YBR_ICT"])
+def test_colours_of_jpeg_2000_are_unsupported_elsewhere(kind: str, syntax: UID) -> None:
+    pixels = np.asarray(Image.fromarray(redden()).convert("YCbCr"))
+    value = encapsulate([bytes(64)]) if syntax.is_compressed else pixels
+    assert reason_of(dicom(value, kind, syntax=syntax, size=(32, 32))).startswith(f"unsupported: {kind} in ")
+
+
+@pytest.mark.parametrize("stated", [{"PixelAspectRatio": [1, 2]}, {"PixelSpacing": [0.05, 0.1]}])
+def test_pixels_that_are_wider_than_high_are_made_square(stated: dict[str, Any]) -> None:
+    upright = np.zeros((32, 64, 3), np.uint8)
+    upright[8:24, 16:48] = 255
+    ((_, found),) = decode_frames(dicom(upright[:, ::2], "RGB", **stated), 32, 64)
+    assert isinstance(found, Decoded) and found.note == "pixels made square"
+    assert np.abs(found.pixels.astype(int) - upright)[:, [0, 10, 20, 32, 44, 50]].max() == 0
+    ((_, square),) = decode_frames(dicom(upright, "RGB", PixelAspectRatio=[1, 1], PixelSpacing=[0.1, 0.1]), 32, 64)
+    assert isinstance(square, Decoded) and square.note == "" and np.array_equal(square.pixels, upright)
+    ((_, odd),) = decode_frames(dicom(upright, "RGB", PixelAspectRatio=[0, 1]), 32, 64)
+    assert isinstance(odd, Decoded) and odd.note == "aspect ratio of pixels ignored: it makes no sense"
+
+
 def test_signed_colours_of_jpeg_2000_are_unsupported() -> None:
     stream = bytearray(compressed(Image.fromarray(redden()), "JPEG2000", no_jp2=True))
     place = stream.index(b"\xff\x4f\xff\x51") + 42
     stream[place : place + 9 : 3] = b"\x87" * 3
     data = dicom(encapsulate([bytes(stream)]), "RGB", syntax=JPEG2000Lossless, size=(32, 32))
-    assert reason_of(data) == "unsupported: RGB with signed samples"
+    assert reason_of(data).startswith("unsupported: RGB with signed samples; save it as")
 
 
 def test_a_compressed_frame_of_another_size_is_damaged() -> None:

@@ -220,6 +220,28 @@ def test_channels_of_jpeg_2000_are_in_the_order_that_it_says(mode: str) -> None:
     assert np.array_equal(decode(swapped, 16, 16), decode(saved(image, "PNG"), 16, 16))
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_a_palette_of_jpeg_2000_gives_its_colours_at_every_scale(order: tuple[int, ...]) -> None:
+    numbers = np.repeat(np.repeat(generator.integers(0, 256, (6, 8), np.uint8), 40, 0), 40, 1)
+    colours = generator.integers(0, 256, (256, 3), np.uint8)
+    colours[100:120] = colours[7]  # repeated ones
+    data = saved(Image.fromarray(numbers), "JPEG2000")
+    data = data.replace(b"colr\1\0\0\0\0\0\x11", b"colr\1\0\0\0\0\0\x10")  # sRGB, not grey
+    columns = b"".join(struct.pack(">HBB", 0, 1, column) for column in order)
+    whole = in_jp2(in_jp2(data, b"pclr", struct.pack(">HB3B", 256, 3, 7, 7, 7) + colours.tobytes()), b"cmap", columns)
+    expected = saved(Image.fromarray(colours[:, list(order)][numbers]), "PNG")
+    assert np.array_equal(decode(whole, 240, 320), decode(expected, 240, 320))
+    assert np.abs(decode(whole, 48, 64).astype(int) - decode(expected, 48, 64)).max() <= 1
+    deep = in_jp2(in_jp2(data, b"pclr", struct.pack(">HB3B", 256, 3, 15, 15, 15) + bytes(1536)), b"cmap", columns)
+    assert failure(deep) == "unsupported: JPEG 2000 with an unusual palette; save it as PNG"
+
+
+def test_a_bmp_whose_pixels_begin_within_its_header_is_damaged() -> None:
+    data = saved(NOISE, "BMP")
+    assert failure(data[:10] + struct.pack("<I", 20) + data[14:]).startswith("damaged: ")
+    assert np.array_equal(decode(data[:10] + bytes(4) + data[14:], 16, 16), decode(data, 16, 16))
+
+
 def test_a_codestream_is_found_by_its_box() -> None:
     """Not by its first bytes, which metadata in front of it may have, too."""
     data = saved(NOISE, "JPEG2000")

@@ -290,12 +290,28 @@ def test_damage_within_an_old_jpeg_is_named() -> None:
         ({"t339": [3, 3, 3], "t258": [32, 32, 32]}, "float"),
         ({"t258": [8, 8, 8], "t339": [2, 2, 2]}, "signed"),
         ({"t258": 8, "t262": 1, "t277": 1, "t339": 2}, "signed"),
+        ({"t259": 32773, "t317": 2}, "predictor"),
+        ({"t262": 1, "t338": [0, 0]}, "3 channels"),
+        ({"t262": 1, "t338": [0, 0], "t284": 2}, "3 channels"),
+        ({"t258": 8, "t262": 1, "t277": 1, "t270": b"ImageJ=1.54f\nchannels=3\nmode=composite\n"}, "channels"),
+        ({"t258": 8, "t262": 1, "t277": 1, "t270": b'<?xml?><OME><Image><Pixels SizeC="3" SizeT="1"/>'}, "channels"),
     ],
 )  # fmt: skip
 def test_what_is_not_decoded_is_named(changes: dict[str, object], said: str) -> None:
     with pytest.raises(ImageError, match=said) as caught:
-        decode(tiff((page(RAMPS, **changes), [RAMPS.tobytes() * 4])), HEIGHT, WIDTH)
+        strips = 3 if changes.get("t284") == 2 else 1
+        packed = b"".join(bytes([119]) + row.tobytes() for row in RAMPS)
+        strip = packed if changes.get("t259") == 32773 else RAMPS.tobytes() * 4
+        decode(tiff((page(RAMPS, **changes), [strip] * strips)), HEIGHT, WIDTH)
     assert caught.value.reason == "unsupported"
+
+
+def test_a_stack_of_one_channel_and_an_ome_of_rgb_are_read() -> None:
+    stack = b"ImageJ=1.54f\nimages=3\nslices=3\n"
+    found = one(tiff(*[(page(RAMPS[..., 0], t270=stack), [RAMPS[..., 0].tobytes()])] * 3))
+    assert found.note == "page 1 of 3" and np.array_equal(found.pixels[..., 0], RAMPS[..., 0])
+    colour = tiff((page(RAMPS, t270=b'<OME><Image><Pixels SizeC="3" SizeT="1"/>'), [RAMPS.tobytes()]))
+    assert np.array_equal(one(colour).pixels, RAMPS)
 
 
 @pytest.mark.parametrize("bits", [8, 16])

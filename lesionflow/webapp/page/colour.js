@@ -10,7 +10,8 @@ const XYZ_TO_SRGB = [ // from the profile connection space, whose white is D50: 
 const D50 = [0.9642, 1, 0.8249];
 const BRADFORD = [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]; // ICC.1:2010, annex E
 const D65 = [0.3127, 0.329], SRGB = [D65, [0.64, 0.33], [0.3, 0.6], [0.15, 0.06]]; // white, red, green, blue: x and y
-const PRIMARIES = { // of ITU-T H.273, those that are not sRGB's: BT.2020, DCI-P3, Display P3
+const PRIMARIES = { // of ITU-T H.273, those that are not sRGB's: BT.470 M, film, BT.2020, DCI-P3, Display P3
+  4: [[0.31, 0.316], [0.67, 0.33], [0.21, 0.71], [0.14, 0.08]], 8: [[0.31, 0.316], [0.681, 0.319], [0.243, 0.692], [0.145, 0.049]],
   9: [D65, [0.708, 0.292], [0.17, 0.797], [0.131, 0.046]], 11: [[0.314, 0.351], [0.68, 0.32], [0.265, 0.69], [0.15, 0.06]],
   12: [D65, [0.68, 0.32], [0.265, 0.69], [0.15, 0.06]],
 };
