@@ -7,8 +7,10 @@ import contextlib
 import csv
 import functools
 import io
+import itertools
 import json
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -168,15 +170,23 @@ def _decode(content: bytes, file: Path, cut: bool = False) -> str:
 
 
 def _first_row(text: str) -> tuple[list[str], str]:
-    """The header, and the separator that gives it the most columns."""
+    """The header, and the separator that gives it the most columns, and the row below it as many."""
     readings = []
     for separator in SEPARATORS:
-        row = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True), [])
-        readings.append((len(row), row, separator))
-    _, row, separator = max(readings, key=lambda reading: reading[0])  # of equal ones the first
+        header = next(_rows(text, separator), [])
+        try:
+            widths = [len(row) for row in itertools.islice(_rows(text, separator, strict=True), 2)]
+        except csv.Error:  # a quotation mark that this separator leaves in a value
+            widths = []
+        readings.append((len(header) > 1 and widths == [len(header)] * 2, len(header), header, separator))
+    *_, row, separator = max(readings, key=lambda reading: reading[:2])  # of equal ones the first
     while row and not row[-1].strip():  # rows that end with the separator
         row.pop()
     return [name.strip(_INVISIBLE) for name in row], separator
+
+
+def _rows(text: str, separator: str, strict: bool = False) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=strict, skipinitialspace=True)
 
 
 def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.DataFrame:
@@ -188,8 +198,7 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
         if len(header) == 1 and any(mark in header[0] for mark in SEPARATORS):
             raise DataError(f"{file}: each line as a whole is in quotation marks; take these away")
         wanted = [i for i, name in enumerate(header) if columns is None or name.strip().lower() in columns]
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
-        for number, row in enumerate(rows, start=1):
+        for number, row in enumerate(_rows(text, separator, strict=True), start=1):
             if not any(cell.strip() for cell in row):
                 continue
             while len(row) > len(header) and not row[-1].strip():
@@ -268,8 +277,11 @@ def _lines(text: str) -> io.StringIO:
 
 
 def _as_text(value: object) -> str:
-    """A value of JSON or Parquet: numbers without a fraction are the same id however they are written."""
-    if isinstance(value, float) and value.is_integer():
+    """A value of JSON or Parquet: numbers without a fraction are the same id however they are written.
+
+    Those of more digits than a float has keep an exponent, which tells that they are rounded.
+    """
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
         return str(int(value))
     return "" if value is None else str(value).strip()
 
@@ -305,12 +317,29 @@ def _parsed_workbook(file: Path, state: tuple[int, int, int]) -> tuple[str, pd.D
             f"{file}: a zip archive, and no Excel workbook that can be read ({told}); restore it, or save the table as "
             "CSV"
         ) from error
+    _fill_merged(file, sheets)
     tables = {name: table for name, cells in sheets.items() if (table := _below_header(cells)) is not None}
     if not tables:
         raise DataError(f"{file}: no sheet has two columns with a header; write the labels into one")
     labelled = [name for name, table in tables.items() if has_labels(table.columns)]
     name = next(iter(labelled or tables))
     return name, tables[name], [other for other in tables if other != name]
+
+
+def _fill_merged(file: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
+    """Give the value of merged cells, such as a lesion's, to each row that they span: only the first one has it."""
+    import openpyxl
+
+    with zipfile.ZipFile(file) as archive:
+        parts = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+        if not any(b"mergeCell " in archive.read(name) for name in parts):
+            return  # reading a workbook with what is merged takes much longer
+    book = openpyxl.load_workbook(file, data_only=True)
+    for name, cells in sheets.items():
+        for area in book[name].merged_cells.ranges:
+            if area.min_row <= len(cells) and area.min_col <= cells.shape[1]:
+                first = cells.iat[area.min_row - 1, area.min_col - 1]
+                cells.iloc[area.min_row - 1 : area.max_row, area.min_col - 1] = first
 
 
 def _below_header(cells: pd.DataFrame) -> pd.DataFrame | None:

@@ -162,9 +162,26 @@ def read_with_words(source: str | os.PathLike[str], cache: Path | None, words: L
         told = f"{counted(len(several), 'file')} {'has' if len(several) == 1 else 'have'} several frames"
         warnings.append(f"{told}, of which the first is taken: {first_few(several)}")
     drawn = table["lesion_id"].str.startswith(DEMO_PREFIX)
+    warnings += _same_bytes(table)
     name = DEMO if drawn.all() else path.resolve().name
     folder = path.parent if path.is_file() else path
     return LabelledImages(name, folder, table, _digest(table), bool(drawn.any()), tuple(warnings), words.labels)
+
+
+def _same_bytes(table: pd.DataFrame) -> list[str]:
+    """A warning about images with the same bytes that differ in diagnosis, or in lesion, which a split tears apart."""
+    found = []
+    for column, told in (
+        ("dx", "different diagnoses: correct one of each"),
+        ("lesion_id", "different lesions, which a split may put into two parts: give them one lesion_id, or leave one"),
+    ):
+        several = table.groupby("content")[column].transform("nunique") > 1
+        if several.any():
+            names = table[several].sort_values(["content", "image_id"])["image_id"].tolist()
+            found.append(
+                f"{counted(len(names), 'image')} with the same bytes as others have {told}: {first_few(names)}"
+            )
+    return found[:1]
 
 
 def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame, list[str]]:
@@ -173,11 +190,11 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
     Raises `DataError`.
     """
     words = words or LabelWords()
-    if is_archive(path):
-        with _as_folder(path) as folder:
-            table, warnings = read_rows(folder, words)
-        table["path"] = [_within(path, name) for name in table["path"]]
-        return table, [warning.replace(str(folder), str(path)) for warning in warnings]
+    if archive := _archive_of(path):
+        with _as_folder(archive) as folder:
+            table, warnings = read_rows(folder / path.relative_to(archive), words)
+        table["path"] = [_within(archive, name) for name in table["path"]]
+        return table, [warning.replace(str(folder), str(archive)) for warning in warnings]
     raw = read_raw_labels(path, words)
     table, warnings = complete(raw, words)
     return table, [*sheets_left_out(raw.file), *warnings, *_without_label(path, raw)]
@@ -209,8 +226,9 @@ def decided_words(
     source = location_text(source, "data")
     words = read_label_words(labels, label_set)
     path = _demo_folder(cache, label_set) if source == DEMO else path_here(source, "data")
-    with _as_folder(path) if is_archive(path) else contextlib.nullcontext(path) as folder:
-        raw = read_raw_labels(folder, words)
+    archive = _archive_of(path)
+    with _as_folder(archive) if archive else contextlib.nullcontext(path) as folder:
+        raw = read_raw_labels(folder / path.relative_to(archive or path), words)
     words.unmet()
     return words.decide(raw.words, raw.of_data_set)
 
@@ -298,13 +316,13 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
         if has_diagnosis_folders(entry, words) or find_metadata(entry) or is_image_folder(entry)
     ]
     labelled = [file for file in tables if has_labels(read_header(file))]
+    several = " ('train' takes several with --data)"
     if broken:
         advice = first_few(broken, 1)
     elif below and not labelled:
-        advice = f"give what lies in it: {first_few([str(entry) for entry in below])}"
+        advice = f"give what lies in it: {first_few([str(entry) for entry in below])}{several if below[1:] else ''}"
     elif labelled:
-        several = " ('train' takes several with --data)" if len(labelled) > 1 else ""
-        advice = f"give the table itself: {first_few(list(map(str, labelled)))}{several}"
+        advice = f"give the table itself: {first_few(list(map(str, labelled)))}{several if labelled[1:] else ''}"
     elif archives and not images:
         advice = f"give the archive itself: {first_few(list(map(str, archives)))} (unpacked, if it lies in another)"
     elif tables:
@@ -355,6 +373,11 @@ def _digest(table: pd.DataFrame) -> str:
     for row in zip(table["image_id"], table["lesion_id"], table["dx"], table["content"], strict=True):
         digest.update("\t".join(row).encode() + b"\n")
     return digest.hexdigest()
+
+
+def _archive_of(path: Path) -> Path | None:
+    """The zip archive that is, or has, a data set; None if it lies in none."""
+    return next((Path(each) for each in (path, holder_of(path) or "") if is_archive(each)), None)
 
 
 @contextlib.contextmanager

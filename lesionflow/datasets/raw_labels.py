@@ -34,6 +34,7 @@ NO_LESIONS = (
 _PER_PATIENT = "if they are counted within a patient, write the patient before each lesion_id"
 ORIGIN = ("source", "licence")  # of each row, where a table of several sources tells them
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
+_FOLDERS = r"^.*[/\\]"
 _DECIMAL_COMMA = r"^(\d+),(\d+)$"  # as spreadsheets write in many countries
 _DIGITS, _EXPONENT = r"[0-9]+([.,][0-9]*)?", r"[eE]\+?[0-9]{1,2}"
 _NUMBER = rf"{_DIGITS}({_EXPONENT})?"
@@ -119,7 +120,9 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     warnings = list(raw.warnings)
     table = raw.table.copy()
     if raw.images is not None:
-        table["image_id"] = _without_folders(without_endings(table["image_id"].map(_composed)))
+        table["image_id"] = table["image_id"].map(_composed)
+        table["file"] = table["image_id"].str.strip().str.replace(_FOLDERS, "", regex=True)
+        table["image_id"] = _without_folders(without_endings(table["image_id"]))
     if "other_name" in table.columns:
         table["other_name"] = _without_folders(without_endings(table["other_name"].map(_composed)))
     for column in ("lesion_id", "patient_id"):
@@ -190,9 +193,14 @@ def _check_unchanged(ids: pd.Series, file: Path) -> None:
     dates = {value for value in values if re.fullmatch(_DATED, value)}
     forms = {_form(value) for value in values - dates}  # 45-mar is no date, so 03-mar is an id as well
     dates = {value for value in dates if _form(value) not in forms}
+    are_days = not any(re.search("[a-z]", value) for value in dates)
     for changed, told, more in (
         (rounded, "rounded numbers", ""),
-        (dates, "dates, as spreadsheets make of ids", "; if they are the ids, write them in capitals"),
+        (
+            dates,
+            "dates, as spreadsheets make of ids",
+            "" if are_days else "; if they are the ids, write them in capitals",
+        ),
     ):
         if changed:
             raise DataError(
@@ -224,13 +232,13 @@ def _find_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> tup
     left_out = LeftOut()
     folder = str(raw.images)
     files = list(walk_images(folder, left_out=left_out))
-    names = {_composed(Path(file).stem) for file in files}
+    names = _names_of(files)
     columns = table[[name for name in ("image_id", "other_name") if name in table.columns]]
     if not columns.isin(names).any(axis=1).all():
         broken: list[str] = []
         for archive in walk_images(folder, pattern="*.[zZ][iI][pP]"):
             files += [file for file in _images_in(archive, broken) if _composed(Path(file).stem) not in names]
-        names = {_composed(Path(file).stem) for file in files}
+        names = _names_of(files)
         missing = table["image_id"][~columns.isin(names).any(axis=1)].tolist()
         if broken and missing:
             told = f"{_without_file(missing, len(table))}: {first_few(missing)}"
@@ -248,9 +256,15 @@ def _find_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> tup
             )
         is_other = columns["other_name"].isin(names) & ~columns["image_id"].isin(names)
         table = table.assign(image_id=columns["other_name"].where(is_other, columns["image_id"]))
+        table["file"] = table["file"].where(~is_other, table["image_id"])
         if raw.strict:
             _check_once(table["image_id"], table["dx"], raw.file)
     return [file for file in files if raw.takes is None or raw.takes(file)], table
+
+
+def _names_of(files: Sequence[str]) -> set[str]:
+    """The names of files, with and without their endings."""
+    return {_composed(name) for file in files for name in (os.path.basename(file), Path(file).stem)}
 
 
 def _images_in(archive: str | os.PathLike[str], broken: list[str]) -> list[str]:
@@ -297,7 +311,7 @@ def without_endings(image_ids: pd.Series) -> pd.Series:
 
 def _without_folders(image_ids: pd.Series) -> pd.Series:
     """Ids without the folders of a path, if they stay unique."""
-    names = image_ids.str.replace(r"^.*[/\\]", "", regex=True)
+    names = image_ids.str.replace(_FOLDERS, "", regex=True)
     return names if names.nunique() == image_ids.nunique() else image_ids
 
 
@@ -415,18 +429,20 @@ def _why_not_there(path: str) -> str:
     names = os.listdir(folder) if os.path.isdir(folder) else []
     if found := next((each for each in names if each.lower() == name.lower()), ""):
         return f"; there is {found}: write the paths as the files are called"
+    if found := next((each for each in names if os.path.splitext(each)[0] == name), ""):
+        return f"; there is {found}: write the paths with the endings of the files"
     return "; paths count from the folder of the table"
 
 
 def match_images(
     table: pd.DataFrame, files: Sequence[str], source: Path, incomplete: bool = False
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Give each row the one file that is called like its `image_id`, whatever the ending.
+    """Give each row the one file that is called like its `image_id`, whatever the ending unless the row names it.
 
     Parameters
     ----------
     table : DataFrame
-        With the column `image_id`.
+        With the columns `image_id` and `file`, the same with the ending of a file where the table has it.
     files : sequence of str
         The paths of the image files that there are.
     source : Path
@@ -446,19 +462,25 @@ def match_images(
     DataError
         For rows without a file, and several files of one name that differ.
     """
-    files_of: dict[str, list[str]] = {}
+    by_stem: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for file in files:
-        files_of.setdefault(_composed(Path(file).stem), []).append(file)
+        by_stem.setdefault(_composed(Path(file).stem), []).append(file)
+        by_name.setdefault(_composed(os.path.basename(file)), []).append(file)
+    names = zip(table["image_id"], table["file"], strict=True)
+    files_of = {image_id: by_name.get(name) or by_stem.get(image_id, []) for image_id, name in names}
     image_ids, warnings = table["image_id"].tolist(), []
-    if missing := [image_id for image_id in image_ids if image_id not in files_of]:
+    if missing := [image_id for image_id in image_ids if not files_of[image_id]]:
         told = _without_file(missing, len(image_ids))
         if not incomplete or len(missing) == len(image_ids):
-            raise DataError(f"{source}: {told}: {first_few(missing)}{_what_to_do(missing, files_of)}")
+            raise DataError(f"{source}: {told}: {first_few(missing)}{_what_to_do(missing, by_stem)}")
         warnings.append(f"{told}, left out: {first_few(missing)}")
-        table = table[table["image_id"].isin(list(files_of))].reset_index(drop=True)
+        table = table[~table["image_id"].isin(missing)].reset_index(drop=True)
         image_ids = table["image_id"].tolist()
     warnings += _check_same({image_id: files_of[image_id] for image_id in image_ids})
-    if extra := sorted(set(files_of) - set(image_ids)):
+    taken = {file for image_id in image_ids for file in files_of[image_id]}
+    left = [(stem, file) for stem, of in by_stem.items() for file in of if file not in taken]
+    if extra := sorted({stem if taken.isdisjoint(by_stem[stem]) else os.path.basename(file) for stem, file in left}):
         images = counted(len(extra), "image", "has no metadata row and is", "have no metadata row and are")
         warnings.append(f"{images} left out: {first_few(extra)}")
     return table.assign(path=[files_of[image_id][0] for image_id in image_ids]), warnings

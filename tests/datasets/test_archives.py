@@ -206,6 +206,23 @@ def test_an_archive_that_cannot_lie_on_disk_is_refused(tmp_path: Path) -> None:
         read_labelled_images(tmp_path / "set.zip")
 
 
+def test_a_folder_in_an_archive_may_be_given(fifty_images: Path, tmp_path: Path) -> None:
+    by_diagnosis(fifty_images, tmp_path / "set" / "train")
+    for part in ("test", "notes"):
+        shutil.copytree(tmp_path / "set" / "train" / "nv", tmp_path / "set" / part / "nv")
+    archive = zipped(tmp_path / "set", tmp_path / "set.zip")
+    with pytest.raises(
+        DataError, match=r"give what lies in it: .*set.zip/test, .*set.zip/train \('train' takes several"
+    ):
+        read_labelled_images(archive)
+    found = read_labelled_images(archive / "train")
+    assert found.digest == read_labelled_images(tmp_path / "set" / "train").digest
+    assert {path.partition("set.zip")[2][:7] for path in found.table["path"]} == {"/train/"}
+    assert sorted(decided_words(archive / "train")) == sorted(decided_words(tmp_path / "set" / "train"))
+    with pytest.raises(DataError, match=r"set.zip/none: no such folder or table"):
+        read_labelled_images(archive / "none")
+
+
 def test_hdf5_in_an_archive_is_named_and_images_beside_it_are_read(tmp_path: Path) -> None:
     file = tmp_path / "set.zip"
     with zipfile.ZipFile(file, "w") as archive:

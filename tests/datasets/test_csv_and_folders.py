@@ -241,6 +241,37 @@ def test_of_several_tables_beside_archives_the_one_with_labels_is_named(table: P
         read_labelled_images(table.parent)
 
 
+def test_a_path_without_its_ending_is_told_what_there_is(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows.assign(path=rows["path"].str.removesuffix(".jpg")).to_csv(table, index=False)
+    with pytest.raises(
+        DataError, match=r"150 of 150 images are not there: .*\.jpg: write the paths with the endings of"
+    ):
+        read_labelled_images(table)
+
+
+def test_the_same_bytes_with_other_diagnoses_or_lesions_are_named(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    (table.parent / "copy.jpg").write_bytes((table.parent / rows["path"][0]).read_bytes())
+    name, other = Path(rows["path"][0]).stem, "nv" if rows["diagnosis"][0] != "nv" else "mel"
+    for diagnosis, lesion, told in (
+        (other, "L", "different diagnoses: correct one of each"),
+        (
+            rows["diagnosis"][0],
+            "L",
+            "different lesions, which a split may put into two parts: give them one lesion_id, or",
+        ),
+        (rows["diagnosis"][0], rows["lesion_id"][0], ""),
+    ):
+        copy = rows[:1].assign(path="copy.jpg", diagnosis=diagnosis, lesion_id=lesion)
+        pd.concat([rows, copy]).to_csv(table, index=False)
+        warnings = read_labelled_images(table).warnings
+        assert len(warnings) == bool(told)
+        for warning in warnings:
+            assert warning.startswith(f"2 images with the same bytes as others have {told}")
+            assert warning.endswith(f": {', '.join(sorted([name, 'copy']))}")
+
+
 def test_a_path_that_is_a_url_is_refused_with_its_table(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     rows.assign(path="https://example.org/" + rows["path"]).to_csv(table, index=False)

@@ -79,6 +79,21 @@ def test_ids_keep_their_zeros_and_words_for_nothing_stay_words(write: Callable[.
     assert table["image_id"].tolist() == ["0012", "NA", "nan", "1e5"]
 
 
+@pytest.mark.parametrize(
+    ("separator", "quoted"), [(",", '"a;b;c;d;e"'), (";", "a,b,c,d,e,f"), ("\t", "a|b|c|d|e"), ("|", "a,b;c,d;e")]
+)
+def test_a_header_may_hold_other_separators(write: Callable[..., Path], separator: str, quoted: str) -> None:
+    rows = [["path", "dx", quoted], ["1.jpg", "nv", "x"], ["2.jpg", "mel", "y"]]
+    file = write("\n".join(separator.join(row) for row in rows))
+    assert read_header(file) == ["path", "dx", quoted.strip('"')]
+    assert read_table(file)["dx"].tolist() == ["nv", "mel"]
+
+
+def test_rounded_ids_of_parquet_keep_their_exponent(tmp_path: Path) -> None:
+    pd.DataFrame({"id": [1.5e18, 4.0], "dx": ["nv", "mel"]}).to_parquet(tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet")["id"].tolist() == ["1.5e+18", "4"]
+
+
 def test_json_lines(write: Callable[..., Path]) -> None:
     file = write('{"file_name": "a.jpg", "dx": "nv", "age": 45}\n\n{"file_name": "b.jpg", "dx": null}\n', "m.jsonl")
     table = read_table(file)
@@ -149,6 +164,31 @@ def test_a_workbook_below_a_title(tmp_path: Path) -> None:
     pd.DataFrame(rows).to_excel(tmp_path / "labels.xlsx", header=False, index=False)
     table = read_table((tmp_path / "labels.xlsx").rename(tmp_path / "labels.csv"))  # content says what it is
     assert table.to_dict("records") == [{"Image Name": "0001", "dx": "nv", "lesion_id": "L1"}]
+
+
+@pytest.mark.parametrize("above", [0, 2])
+def test_merged_cells_of_a_workbook_hold_for_each_row(tmp_path: Path, above: int) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in [["Our images", "", "", ""]] * above + [["patient_id", "lesion_id", "dx", "filename"]]:
+        sheet.append(row)
+    rows = [["P1", "L1", "nv", "1"], ["", "", "nv", "2"], ["", "L2", "mel", "3"], ["P2", "L3", "nv", "4"]]
+    for row in rows:
+        sheet.append(row)
+    first = above + 2
+    for area in (f"A{first}:A{first + 2}", f"B{first}:B{first + 1}", *(("A1:D1",) if above else ())):
+        sheet.merge_cells(area)
+    sheet.merge_cells(f"A{first + 90}:B{first + 95}")  # below all rows
+    book.save(tmp_path / "labels.xlsx")
+    table = read_table(tmp_path / "labels.xlsx")
+    assert table["patient_id"].tolist() == ["P1", "P1", "P1", "P2"]
+    assert table["lesion_id"].tolist() == ["L1", "L1", "L2", "L3"] and table["filename"].tolist() == [
+        "1",
+        "2",
+        "3",
+        "4",
+    ]
 
 
 def test_a_header_below_groups_of_columns(tmp_path: Path) -> None:
@@ -316,6 +356,32 @@ def test_ids_and_words_in_other_guises_are_the_same_data(
     assert found.digest == read_labelled_images(fifty_images).digest and not found.warnings
 
 
+def test_of_files_of_one_name_the_one_that_the_table_names_with_its_ending_counts(
+    ham: Callable[[Edit], Path], fifty_images: Path
+) -> None:
+    expected = read_labelled_images(fifty_images)
+    folder = ham(lambda rows: rows.assign(image_id=rows["image_id"] + ".jpg"))
+    (folder / "masks").mkdir()
+    names = sorted(file.stem for file in folder.rglob("*.jpg"))
+    for name in names:
+        Image.new("L", (8, 8)).save(folder / "masks" / f"{name}.png")
+    found = read_labelled_images(folder)
+    assert found.digest == expected.digest
+    told = (
+        f"50 images have no metadata row and are left out: {names[0]}.png, {names[1]}.png, {names[2]}.png and 47 more"
+    )
+    assert found.warnings == (told,)
+    shutil.rmtree(folder)
+    ids = read_labelled_images(fifty_images).table["image_id"]
+    folder = ham(lambda rows: rows.assign(image_id=rows["image_id"].replace({ids[0]: f"{ids[1]}.png"}) + ".jpg"))
+    file = folder / "HAM10000_metadata.csv"
+    file.write_text(file.read_text().replace(".png.jpg", ".png"))
+    with pytest.raises(DataError, match=rf"1 of 50 metadata rows has no image file: {ids[1]}.png"):
+        read_labelled_images(folder)
+    next(folder.rglob(f"{ids[0]}.jpg")).rename(folder / f"{ids[1]}.png")
+    assert sorted(read_labelled_images(folder).table["content"]) == sorted(expected.table["content"])
+
+
 def test_images_by_folder_and_name_have_to_be_called_paths(ham: Callable[[Edit], Path]) -> None:
     folder = ham(lambda rows: rows.assign(image_id=["a/1", "b/1", *rows["image_id"][2:]]))
     with pytest.raises(DataError, match=r"2 of 50 metadata rows have no image file: a/1, b/1; .* call the column path"):
@@ -372,7 +438,8 @@ def test_ids_that_a_program_rounded_are_refused(own: Callable[[Edit], Path], rou
 @pytest.mark.parametrize("date", ["03-Jan", "3-Jan", "Mar-12", "03. Mrz", "2026-01-03 00:00:00"])
 def test_ids_that_a_spreadsheet_made_dates_are_refused(own: Callable[[Edit], Path], date: str, column: str) -> None:
     table = own(lambda rows: rows.assign(**{column: [date, *rows["lesion_id"][1:]]}))
-    message = rf"column {column} has dates.*: {date}; save that column as text; if they are the ids, write them in cap"
+    advice = "" if date.startswith("2026") else "; if they are the ids, write them in capitals"
+    message = rf"column {column} has dates.*: {date}; save that column as text{advice}$"
     with pytest.raises(DataError, match=message):
         read_labelled_images(table)
 

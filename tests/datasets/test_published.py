@@ -23,8 +23,8 @@ def picture(number: int) -> bytes:
     return stream.getvalue()
 
 
-def save(folder: Path, names: list[str]) -> None:
-    for number, name in enumerate(names):
+def save(folder: Path, names: list[str], first: int = 0) -> None:
+    for number, name in enumerate(names, start=first):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(picture(number))
 
@@ -322,8 +322,8 @@ def test_derm7pt(tmp_path: Path) -> None:
         "4,melanoma metastasis,5,atypical,low,flat,back,female,excision,NFL/NFL033.jpg,NFL/Nfl034.jpg,,\n"
         '5,reed or spitz nevus,2,typical,low,flat,back,female,"excision",NGL/NGL033.jpg,NGL/Ngl034.jpg,,\n'
     )
-    for name in ("NEL/NEL025", "NEL/Nel026", "NEL/NEL033", "NEL/Nel034", "NFL/Nfl034", "NGL/Ngl034"):
-        save(folder / "images", [f"{name}.jpg"])
+    names = ("NEL/NEL025", "NEL/Nel026", "NEL/NEL033", "NEL/Nel034", "NFL/Nfl034", "NGL/Ngl034")
+    save(folder / "images", [f"{name}.jpg" for name in names])
     packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, folder.name))
     shutil.copytree(folder, tmp_path / "outer" / "inner" / "release_v0")
     for source in (folder, folder / "meta" / "meta.csv", tmp_path / "outer", packed):
@@ -357,10 +357,10 @@ def test_ph2_without_its_masks(tmp_path: Path, workbook: bool) -> None:
         pd.DataFrame(rows).to_excel(tmp_path / "PH2_dataset.xlsx", header=False, index=False)
     else:
         (tmp_path / "PH2_dataset.txt").write_text(PH2)
-    for name in ("IMD003", "IMD009", "IMD058"):
+    for number, name in enumerate(("IMD003", "IMD009", "IMD058")):
         folder = tmp_path / "PH2 Dataset images" / name
         save(folder, [f"{name}_Dermoscopic_Image/{name}.bmp", f"{name}_lesion/{name}_lesion.bmp",
-                      f"{name}_roi/{name}_R1_Label4.bmp"])  # fmt: skip
+                      f"{name}_roi/{name}_R1_Label4.bmp"], number * 3)  # fmt: skip
     images = read_labelled_images(tmp_path)
     assert found(images) == {"IMD003": "nv", "IMD009": "nv", "IMD058": "mel"}
     assert all("Dermoscopic_Image" in path for path in images.table["path"]) and len(images.warnings) == 1
