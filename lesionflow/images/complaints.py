@@ -68,7 +68,7 @@ def _units(stream: bytes, size: int) -> Iterator[bytes]:
 
 
 def _decoded(library: Any, units: list[bytes]) -> tuple[str, bytes]:
-    """The decoder's complaint, and the brightness of the pixels."""
+    """The decoder's complaint, and the pixels, plane by plane without what lies between their rows."""
     decoder, more, step = library.de265_new_decoder(), ctypes.c_int(1), ctypes.c_int()
     try:
         for number in _FILTERS_OF_HEVC:  # in which nothing can be wrong
@@ -81,11 +81,12 @@ def _decoded(library: Any, units: list[bytes]) -> tuple[str, bytes]:
             if error or not more.value or (picture := library.de265_get_next_picture(decoder)):
                 break
             error = library.de265_decode(decoder, ctypes.byref(more))
-        if picture:
-            place = library.de265_get_image_plane(picture, 0, ctypes.byref(step))
-            row = library.de265_get_image_width(picture, 0) * ((library.de265_get_bits_per_pixel(picture, 0) + 7) // 8)
-            rows = range(library.de265_get_image_height(picture, 0))  # what lies between them is not the picture's
-            pixels = b"".join(ctypes.string_at(place + y * step.value, row) for y in rows)
+        for plane in range(3 if picture else 0):  # the colours of the last block come behind its brightness
+            place = library.de265_get_image_plane(picture, plane, ctypes.byref(step))
+            row = library.de265_get_image_width(picture, plane)
+            row *= (library.de265_get_bits_per_pixel(picture, plane) + 7) // 8
+            rows = range(library.de265_get_image_height(picture, plane) if place else 0)  # grey has a single plane
+            pixels += b"".join(ctypes.string_at(place + y * step.value, row) for y in rows)
         error = error or library.de265_get_warning(decoder)
         return library.de265_get_error_text(error).decode(errors="replace") if error else "", pixels
     finally:
