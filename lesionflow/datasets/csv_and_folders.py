@@ -47,6 +47,8 @@ ITS_OWN_COLUMNS = (
 # Names of columns that may tell lesions and patients, and are not read as such.
 _KEY = r"s?([ _-]*(id|no|nr|num|number|code|key|name|uid)\.?)?"
 _GROUPS = {"lesion_id": rf"(lesion|mole){_KEY}", "patient_id": rf"(patient|subject|participant|person|case){_KEY}"}
+_PARTS = r"split|subset|partition|(data)?set|part|fold"
+_SPLIT_ANEW = "training splits anew: to keep a part apart, give it on its own"
 IMAGE_FOLDER_FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
@@ -77,7 +79,7 @@ def _read_own(file: Path) -> pd.DataFrame:
 
 
 def _unread(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
-    """A warning about columns that seem to tell lesions or patients, which the split would tear apart."""
+    """Warnings about columns that seem to tell lesions or patients, which a split would tear apart, or a split."""
     names = [
         name
         for column, pattern in _GROUPS.items()
@@ -85,7 +87,10 @@ def _unread(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
         if re.fullmatch(pattern, name)
     ]
     advice = "if they say which images are of one lesion or patient, name them with --labels FILE"
-    return (f"{file}: not read: {first_few(names)}; {advice} ('columns: {{patient_id: YOURS}}')",) if names else ()
+    found = [f"{file}: not read: {first_few(names)}; {advice} ('columns: {{patient_id: YOURS}}')"] if names else []
+    if parts := [name for name in table.columns if re.fullmatch(_PARTS, name)]:
+        found.append(f"{file}: not read: {first_few(parts)}; {_SPLIT_ANEW}")
+    return tuple(found)
 
 
 def has_named_columns(file: Path, words: LabelWords) -> bool:
@@ -123,6 +128,8 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
         table["path"] = _joined(table["path"], file)
         warnings += _unread(table, file)
         tables.append(table[[name for name in ("path", "dx", *FURTHER) if name in table.columns]])
+    if len(tables) > 1:
+        warnings.append(f"{folder}: {counted(len(tables), 'table')} of parts are read as one; {_SPLIT_ANEW}")
     return _read_rows(pd.concat(tables, ignore_index=True).fillna(""), folder, words, tuple(warnings))
 
 

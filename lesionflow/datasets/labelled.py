@@ -281,6 +281,10 @@ def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
     tables = _tables(path)
     if len(tables) == 1 and (has_labels(read_header(tables[0])) or has_named_columns(tables[0], words)):
         return read_labelled_table(tables[0], words)  # a workbook, say, or JSON lines
+    within = _data_sets_in(path, words)
+    if len(within) == 1 and not tables and find_metadata(within[0]):  # such as tables/ beside images/
+        raw = _read_raw_labels(within[0], words)
+        return replace(raw, images=path) if raw.images == within[0] else raw
     raise _unknown_layout(path, words)
 
 
@@ -301,6 +305,15 @@ def _tables(folder: Path) -> list[Path]:
     return [file for file in tables if len(read_header(file)) > 1]  # notes have a column, labels two or more
 
 
+def _data_sets_in(folder: Path, words: LabelWords) -> list[Path]:
+    """The folders in a folder that look like data sets."""
+    return [
+        entry
+        for entry in visible_folders(folder)
+        if has_diagnosis_folders(entry, words) or find_metadata(entry) or is_image_folder(entry)
+    ]
+
+
 def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     """What a folder that is not a data set contains, and what in it might be one."""
     tables = _tables(folder)
@@ -310,11 +323,7 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     others = [file for file in (*folder.glob("*"), *folder.glob("*/*")) if file.suffix.lower() in kinds]
     archives = sorted(file for file in folder.iterdir() if is_archive(file))
     images = next(iter(walk_images(str(folder))), None)
-    below = [
-        entry
-        for entry in visible_folders(folder)
-        if has_diagnosis_folders(entry, words) or find_metadata(entry) or is_image_folder(entry)
-    ]
+    below = _data_sets_in(folder, words)
     labelled = [file for file in tables if has_labels(read_header(file))]
     several = " ('train' takes several with --data)"
     if broken:
@@ -427,4 +436,4 @@ def _as_folder(archive: Path) -> Iterator[Path]:
 
 def _within(archive: Path, path: str) -> str:
     """The path of an image in the archive from that in its folder."""
-    return os.path.join(archive, path.partition(f"{os.sep}{archive.name}{os.sep}")[2])
+    return os.path.join(archive, os.path.normpath(path.partition(f"{os.sep}{archive.name}{os.sep}")[2]))

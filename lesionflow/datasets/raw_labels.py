@@ -132,6 +132,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         else:
             table[column] = ""
         _check_unchanged(table[column], raw.file)
+        warnings += _spelled_twice(table[column])
     decided = words.decide(raw.words, raw.of_data_set)
     words.seen_words.update(map(normalized, {word for row in raw.words for word in row}))
     warnings += _contradictions(raw.words)
@@ -207,6 +208,19 @@ def _check_unchanged(ids: pd.Series, file: Path) -> None:
                 f"{file}: the column {ids.name} has {told}, so that different ones may be the same: "
                 f"{first_few(sorted(changed))}; save that column as text{more}"
             )
+
+
+def _spelled_twice(ids: pd.Series) -> list[str]:
+    """A warning about ids that differ in capitals, blanks or dashes alone: a slip of the pen would split a lesion."""
+    spellings: dict[str, list[str]] = {}
+    for value in sorted({*ids}):
+        spellings.setdefault(normalized(value), []).append(value)
+    if not (twice := [" and ".join(values) for values in spellings.values() if len(values) > 1]):
+        return []
+    return [
+        f"the column {ids.name} has ids that differ only in capitals, blanks or dashes: {first_few(twice)}; write "
+        "them alike if they are the same"
+    ]
 
 
 def _form(value: str) -> str:

@@ -225,6 +225,13 @@ def test_lesions_that_are_counted_within_a_patient_are_named(table: Path) -> Non
         read_labelled_images(table)
 
 
+def test_ids_that_are_spelled_in_two_ways_are_named(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows.assign(patient_id=["P 1", "p-1", *rows["lesion_id"][2:]]).to_csv(table, index=False)
+    (told,) = [text for text in read_labelled_images(table).warnings if "capitals" in text]
+    assert told.startswith("the column patient_id has ids that differ only in capitals, blanks or dashes: P 1 and p-1;")
+
+
 def test_a_table_without_labels_beside_folders_of_diagnoses_is_named(folders: Path) -> None:
     expected = read_labelled_images(folders)
     (folders / "patients.csv").write_text("patient,image,age\n1,1.jpg,40\n")
@@ -239,6 +246,37 @@ def test_of_several_tables_beside_archives_the_one_with_labels_is_named(table: P
     shutil.rmtree(table.parent / "images")
     with pytest.raises(DataError, match=r"no data set of a layout that is read; give the table itself: .*labels.csv$"):
         read_labelled_images(table.parent)
+
+
+def test_a_table_may_lie_in_a_folder_beside_that_of_the_images(table: Path, tmp_path: Path) -> None:
+    expected = read_labelled_images(table)
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    folder = table.parent / "tables"
+    folder.mkdir()
+    (table.parent / "README.md").write_text("read me")
+    for columns in (
+        {"path": "../" + rows["path"]},
+        {"image_id": rows["path"].str.removeprefix("images/").str.removesuffix(".jpg")},
+    ):
+        table.unlink(missing_ok=True)
+        rows.drop(columns="path").assign(**columns).to_csv(folder / "labels.csv", index=False)
+        packed = shutil.make_archive(str(tmp_path.parent / f"{tmp_path.name}-packed"), "zip", table.parent)
+        for source in (table.parent, packed):
+            assert read_labelled_images(source).digest == expected.digest
+
+
+def test_a_split_of_ones_own_is_not_read_and_that_is_said(table: Path, folders: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows.assign(split="train").to_csv(table, index=False)
+    anew = "training splits anew: to keep a part apart, give it on its own"
+    assert read_labelled_images(table).warnings == (f"{table}: not read: split; {anew}",)
+    for part in ("train", "test"):
+        shutil.copytree(folders / "NV", folders.parent / "hf" / part)
+        names = [file.name for file in (folders / "NV").iterdir()]
+        names = [f"{name},nv" for name in names]
+        (folders.parent / "hf" / part / "metadata.csv").write_text("\n".join(["file_name,label", *names]))
+    parts = folders.parent / "hf"
+    assert f"{parts}: 2 tables of parts are read as one; {anew}" in read_labelled_images(parts).warnings
 
 
 def test_a_path_without_its_ending_is_told_what_there_is(table: Path) -> None:
