@@ -31,6 +31,7 @@ from pydicom.uid import (
 )
 
 from lesionflow.errors import ImageError, counted, first_few
+from lesionflow.images.colour import adobe_rgb
 from lesionflow.images.containers import MAXIMUM_BYTES
 from lesionflow.images.jpeg import LOSSLESS, Layout, check_end, check_sequential, load_jpeg, read_layout
 from lesionflow.images.limits import check_pixels
@@ -169,7 +170,8 @@ class Dicom:
                 "unsupported", f"{self.kind} samples of type {pixels.dtype} and shape {pixels.shape}{_ADVICE}"
             )
         image, note = self._square(Image.fromarray(_eight_bits(pixels, bits)))
-        return Picture(image, profile=self._profile() or embedded, note=joined(self.note, note))
+        named = adobe_rgb() if self.dataset.get("ColorSpace") == "ADOBERGB" else b""
+        return Picture(image, profile=self._profile() or embedded or named, note=joined(self.note, note))
 
     def _square(self, image: Image.Image) -> tuple[Image.Image, str]:
         """The image with pixels as high as they are wide, and a note if they were not: DICOM PS3.3, C.7.6.3.1.7."""

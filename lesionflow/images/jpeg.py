@@ -156,7 +156,10 @@ def load_jpeg(data: bytes, layout: Layout, width: int, height: int) -> tuple[Ima
     data = _check_hole(data, layout)
     for _ in range(3):
         try:
-            return _strictly(data, layout, scaled), ""
+            arithmetic = layout.process in (_ARITHMETIC, _ARITHMETIC_PROGRESSIVE)
+            # Its decoder reads anything, and zeros behind the end, which encoders leave out.
+            note = "arithmetic coding: damage may go unseen" if arithmetic else ""
+            return _strictly(data, layout, scaled), note
         except ValueError as error:
             said = str(error)
         if "subsampling" in said:  # a way to sample colour that TurboJPEG's interface has no name for

@@ -37,7 +37,8 @@ IMAGE_FORMATS = (
         "Behind a few wrong bytes the decoder often finds its way again, and says nothing, though all that follows has "
         "another colour: of 4 random bytes in a sequential file half go unseen, of 64 a fifth, of 512 one in "
         "fifty; with restart markers one in ten, in progressive files few. Where pieces of a sequential file were "
-        "exchanged or copied over others, up to two in five go unseen. Compare the checksums of a transfer.",
+        "exchanged or copied over others, up to two in five go unseen. Of arithmetic coding even a cut "
+        "may, which the note says. Compare the checksums of a transfer.",
         "a damaged file gives a picture that is grey or shifted from the damage on, and the decoder's "
         "warning is dropped",
     ),
@@ -121,7 +122,7 @@ IMAGE_FORMATS = (
         "has a row, with `frame 1 of 2` in its note. Pixels that are not square are made so, and the note says it. "
         "With or without preamble. "
         "JPEG, progressive and lossless too, JPEG-LS, JPEG 2000, HTJ2K and RLE; data sets that are deflated.",
-        "the ICC profile of the file, of its optical path, or else of its JPEG frames",
+        "the ICC profile of the file, of its optical path, or else of its JPEG frames; Adobe RGB by name",
         "frames that are not there, that the file does not count, or are not what it says of them; more pixels than "
         "those of its rows and columns; in JPEG frames "
         "what makes JPEG `damaged`, run lengths that come to another number of pixels. Decoders of lossless JPEG of "

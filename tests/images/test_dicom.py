@@ -669,6 +669,9 @@ def test_the_profile_of_a_file_is_converted() -> None:
     red = np.full((32, 32, 3), RED, np.uint8)
     assert (shown(dicom(red, "RGB", ICCProfile=srgb)) == RED).all()
     assert np.abs(shown(dicom(red, "RGB", ICCProfile=swapped)) - (30, 200, 40)).max() <= 3
+    ((_, named),) = decode_frames(dicom(red, "RGB", ColorSpace="ADOBERGB"), 32, 32)
+    assert isinstance(named, Decoded) and named.note == "converted from Adobe RGB (1998)"
+    assert (shown(dicom(red, "RGB", ColorSpace="ADOBERGB", ICCProfile=srgb)) == RED).all()
     path = Dataset()
     path.ICCProfile = swapped
     assert np.abs(shown(dicom(red, "RGB", OpticalPathSequence=[path])) - (30, 200, 40)).max() <= 3

@@ -1,5 +1,6 @@
 """JPEG: damage that libjpeg only warns of is an error, and what merely looks odd is none."""
 
+import base64
 import io
 import struct
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from lesionflow.errors import ImageError
-from lesionflow.images.decode import decode, decode_frames, header
+from lesionflow.images.decode import Decoded, decode, decode_frames, header
 
 SIZE = (600, 450)
 
@@ -79,6 +80,17 @@ def test_two_files_spliced_are_damaged() -> None:
 def test_a_hole_is_seen_even_where_the_decoder_finds_its_way_again(length: int) -> None:
     for place in range(SCAN["baseline"], len(PLAIN) - 500, len(PLAIN) // 12):
         assert reason(PLAIN[:place] + bytes(length) + PLAIN[place + length :]) == "damaged"
+
+
+def test_the_note_of_arithmetic_coding_says_that_damage_may_go_unseen() -> None:
+    coded = (  # a ramp of 16 x 16, which Pillow cannot write in this coding
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwcKDcpLDAxNDQ0Hyc5PTgy"
+        "PC4zNDL/yQALCAAQABABAREA/8wABgAQEAX/2gAIAQEAAD8A/wCyvH3ljhA+bGeUWwwZ4iCP1HVxwP/Z"
+    )
+    ((_, found),) = decode_frames(base64.b64decode(coded), 16, 16)
+    assert isinstance(found, Decoded) and found.note == "arithmetic coding: damage may go unseen"
+    rows, columns = np.mgrid[:16, :16] * 15
+    assert np.abs(found.pixels[..., 0] - (0.299 * columns + 0.587 * rows + 0.114 * 90)).max() < 6
 
 
 def test_a_hole_among_arithmetic_codes_is_named_whose_decoder_reads_anything() -> None:
