@@ -1,4 +1,4 @@
-"""Train, track, register and use classifiers of dermatoscopic images. Research use, not a diagnosis.
+"""Train, track, register and use classifiers of dermatoscopic images. For research, not a diagnosis.
 
 Every command is a function of the same name: `lesionflow.train(config)`, `lesionflow.score(source, out)`, and so on;
 `lesionflow.load(model)` gives a model to ask image by image. Options are a configuration object (`TrainingConfig`,

@@ -103,7 +103,7 @@ def test_the_main_job_runs_and_resumes_with_what_only_linux_has_hidden(demo_fold
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert len((tmp_path / "results.csv").read_text().splitlines()) == 1 + len([*images.iterdir()])
-    assert "--resume goes on from there" in done.stderr
+    assert "--resume continues from there" in done.stderr
 
 
 def test_doctor_says_what_is_weaker_without_locks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,7 +150,7 @@ def test_what_is_no_path_is_one_line_that_names_its_argument(given: Any, tmp_pat
     }
     for name, asked in calls.items():
         for call in asked:
-            with pytest.raises(lesionflow.LesionflowError, match=f"^{name}: is a.*; give"):
+            with pytest.raises(lesionflow.LesionflowError, match=f"^{name}: is (of type|an? ).*; give"):
                 call()
 
 

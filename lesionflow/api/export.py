@@ -240,7 +240,9 @@ def _parity_pixels(config: ExportConfig, card: Card, labelled: LabelledPixels | 
         return labelled.of, labelled.pixels[_evenly(list(range(len(labelled.pixels))))]
     with tempfile.TemporaryDirectory(prefix="lesionflow-demo-") as folder:
         draw_demo_set(Path(folder) / "demo", images=_DRAWN)
-        return "drawn ones", _decoded([str(file) for file in sorted((Path(folder) / "demo").rglob("*.jpg"))], card)
+        return "synthetic images", _decoded(
+            [str(file) for file in sorted((Path(folder) / "demo").rglob("*.jpg"))], card
+        )
 
 
 def _evenly(values: list[_Value]) -> list[_Value]:

@@ -96,4 +96,4 @@ def _decode(image: object, height: int, width: int) -> np.ndarray:
         return fit_image(image, height, width)
     if isinstance(image, np.ndarray):
         return fit_array(image, height, width)
-    raise ImageError("not_an_image", f"a {type(image).__name__}; give a path, bytes, an image of Pillow's or an array")
+    raise ImageError("not_an_image", f"of type {type(image).__name__}; give a path, bytes, a Pillow image or an array")

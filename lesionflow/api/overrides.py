@@ -189,5 +189,5 @@ def configured(kind: type[_Config], config: _Config | None, overrides: Mapping[s
             own = asked.co_varnames[: asked.co_argcount + asked.co_kwonlyargcount]
             raise UsageError(f"{kind.__name__} has no option {name!r}{did_you_mean(name, (*known, *own))}")
     if config is not None and not isinstance(config, kind):
-        raise UsageError(f"config={config!r}: must be a {kind.__name__}; give single options by their names")
+        raise UsageError(f"config={config!r}: must be of type {kind.__name__}; give single options by their names")
     return kind(**overrides) if config is None else dataclasses.replace(config, **overrides)

@@ -102,7 +102,7 @@ def promote(
 def rollback(
     name: str = DEFAULT_NAME, *, reason: str = "", tracking_uri: str | None = None, migrate: bool = False
 ) -> Rollback:
-    """Restore the previous champion; a second time, the one before that.
+    """Restore the previous champion; if repeated, the one before that.
 
     Deleted versions are skipped. Raises `RegistryError` if there is no previous champion.
     """

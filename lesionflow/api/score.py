@@ -138,7 +138,7 @@ def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
     with (
         open_engine(config, loaded) as engine,
         jobs.resume(folder, task) if config.resume else jobs.begin(folder, task, anew=config.overwrite) as job,
-        _keeping(job, "the same command with --resume goes on from there") if kept else nullcontext(),
+        _keeping(job, "the same command with --resume continues from there") if kept else nullcontext(),
     ):
         outputs.check_names(job)
         _tell_terms(run, info, loaded)
@@ -164,7 +164,7 @@ def _score_share(run: _Run) -> Summary:
     with (
         open_engine(config, loaded) as engine,
         jobs.join(folder, _task(opened, loaded, config), share, info) as job,
-        _keeping(job, "the same command goes on from there", shared=True),
+        _keeping(job, "the same command continues from there", shared=True),
     ):
         _tell_terms(run, info, loaded)
         shards, started, counts = share.shards(job.shards), time.monotonic(), Counts.of(loaded.card.labels)
@@ -257,7 +257,7 @@ def _score_shards(job: Job, shards: range, engine: Engine, run: _Run, source: So
             advance(step.images, step.failed)
             if step.failed and source.is_lost():
                 # A thousand rows with "not found" would be kept, and those images would never be scored.
-                raise DataError(f"{source.folder}: was removed after its images were listed; restore it")
+                raise DataError(f"{source.folder}: was removed after its images were listed; put it back")
             if step.last is not None:
                 example = f"{ascii(step.last.path)[1:-1]}: {step.last.reason}: {step.last.detail}"
                 config.stop_if_too_many(failed, images, example)

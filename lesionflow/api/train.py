@@ -404,7 +404,7 @@ def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Itera
     try:
         yield
     except KeyboardInterrupt as stopped:
-        stopped.args = (f"stopped; to go on: {command}",)
+        stopped.args = (f"stopped; to continue: {command}",)
         raise
 
 

@@ -111,7 +111,7 @@ class _Commands(click.Group):
 def main() -> None:
     """Train, track, register and use classifiers of dermatoscopic images.
 
-    Research use, not a diagnosis.
+    For research. Not a medical device, not a diagnosis.
 
     \b
     Example:
@@ -119,8 +119,8 @@ def main() -> None:
       lesionflow score ./images --out results.csv
       lesionflow score --help
 
-    Environment variables give options, too: LESIONFLOW_TRAIN_EPOCHS is --epochs of train, LESIONFLOW_CACHE is --cache
-    of all commands, and MLflow's own count, such as MLFLOW_TRACKING_URI.
+    Environment variables set options, too: LESIONFLOW_TRAIN_EPOCHS is --epochs of train, LESIONFLOW_CACHE is --cache of
+    all commands. MLflow's own variables apply as well, such as MLFLOW_TRACKING_URI.
     """
 
 

@@ -73,11 +73,11 @@ SHOW = ""  # the value of `--labels` without a file
 @click.argument("data", type=LABELLED, required=False)
 @option(
     "--labels", type=Words((FILES,)), is_flag=False, flag_value=SHOW, metavar="[FILE]",
-    help="YAML file with the meaning of the data's words; without a file, print their meanings and stop.",
+    help="YAML file that says which diagnosis each word of the data means; without a file, print such a file and stop.",
 )  # fmt: skip
 @options_of(LabelSetConfig)
 @option(
-    "--out", default=Path("description"), show_default=True, type=FOLDER,
+    "--out", default=Path("description"), show_default=True, type=FOLDER, metavar="FOLDER",
     help="Folder for description.json and description.html.",
 )  # fmt: skip
 @option("--overwrite", is_flag=True, help="Overwrite an existing description.")
@@ -136,7 +136,7 @@ def describe(
 @command(short_help="Measure a model on labelled images, with intervals.")
 @click.argument("model", type=MODEL, required=False)
 @click.argument("data", type=LABELLED, required=False)
-@option("--out", type=FOLDER, help="Folder for page, metrics and figures.")
+@option("--out", type=FOLDER, metavar="FOLDER", help="Folder for page, metrics and figures.")
 @report_option("Report of 'lesionflow score' to measure; nothing is scored.")
 @truth_option
 @option(
@@ -159,7 +159,7 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled images, with 95 % intervals from a bootstrap over lesions.
 
-    Values that rest on too few lesions have no interval, and diagnoses with few images are named.
+    AUC and average precision of fewer than five lesions have no interval, and diagnoses with few images are named.
 
     DATA is a HAM10000 folder, a CSV with the columns path and diagnosis (and lesion_id, patient_id, age, sex,
     localization, dx_type, if known; with paths relative to the CSV), a folder with a folder for each diagnosis, a
@@ -168,9 +168,9 @@ def evaluate(
     models:/NAME/VERSION, pretrained (which comes with lesionflow) or the folder of a bundle. On the data that a model
     was trained on, the test part of its own split is measured.
 
-    With --report and --truth instead of both, a report of 'lesionflow score' is measured by diagnoses that came later;
-    images are joined by path, or by file name if no path matches. If the registry has the report's model, images that
-    it was trained on are named.
+    With --report and --truth instead of MODEL and DATA, a report of 'lesionflow score' is measured by diagnoses that
+    came later; images are joined by path, or by file name if no path matches. If the registry has the report's model,
+    images that it was trained on are named.
 
     \b
     Example:

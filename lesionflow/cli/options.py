@@ -116,7 +116,7 @@ truth_option = option(
 
 migrate_option = option(
     "--migrate", is_flag=True, group=MLFLOW,
-    help="Migrate the database of an older MLflow, after a backup beside it; older clients cannot open it then.",
+    help="Migrate the database of an older MLflow, after a backup beside it; an older MLflow cannot open it then.",
 )  # fmt: skip
 registered_model_option = option(
     "--registered-model", default=DEFAULT_NAME, show_default=True, type=REGISTERED_MODEL, group=MLFLOW, metavar="NAME",

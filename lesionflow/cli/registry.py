@@ -378,7 +378,7 @@ def promote(name: str, version: int, **options: Any) -> None:
 @tracking_uri_option
 @migrate_option
 def rollback(name: str, **options: Any) -> None:
-    """Restore the previous champion; a second time, the one before it.
+    """Restore the previous champion; if repeated, the one before that.
 
     NAME is the registered model, by default lesionflow.
 
@@ -482,4 +482,6 @@ def move_store(old: Path, new: Path, tracking_uri: str | None) -> None:
     from lesionflow.api.move_store import move_store
 
     moved = move_store(old, new, tracking_uri=tracking_uri)
-    click.echo(f"{moved.addresses} addresses now begin with {new}; the database as it was: {moved.backup}")
+    click.echo(
+        f"{counted(moved.addresses, 'path', 'begins', 'begin')} with {new} now; the database as it was: {moved.backup}"
+    )

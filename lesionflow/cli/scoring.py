@@ -40,7 +40,7 @@ def score(ctx: click.Context, source: str, out: str, quiet: bool, **options: Any
     """Score images into a report with one row for every image.
 
     SOURCE is a folder, a zip archive, an image, a quoted pattern such as 'scans/**/*.png', @LIST (a file of paths, one
-    a line or separated by NUL bytes), - (such a list on standard input), or a .csv file whose column 'path' names the
+    per line or separated by NUL bytes), - (such a list on standard input), or a .csv file whose column 'path' names the
     images and whose other columns are carried into the report. Listed paths are relative to the working directory. Each
     of these, listed paths, --out, --html and --summary may be a URL: s3:// (extra s3), gs:// (extra gs) or file://;
     credentials come from the environment.
@@ -73,9 +73,9 @@ def score(ctx: click.Context, source: str, out: str, quiet: bool, **options: Any
 def merge(ctx: click.Context, parts: str, out: str | None, quiet: bool, **options: Any) -> None:
     """Merge the parts that 'lesionflow score --shard I/N' scored into one report.
 
-    OUT is the --out of the parts. Nothing is scored. All parts must be complete and have the same model, options and
-    list of images; if one is missing, the message has the command that makes it. When the report is written, the files
-    that the parts kept beside it are removed.
+    OUT is what all parts were given as --out. Nothing is scored. All parts must be complete and have the same model,
+    options and list of images; if one is missing, the message has the command that makes it. When the report is
+    written, the files that the parts kept beside it are removed.
 
     Exits with 0 if all images were scored, 3 if some could not be read (they are rows with an error), 1 if parts are
     missing or the report cannot be written, 2 for wrong usage.
@@ -213,7 +213,7 @@ ALARM_EXIT_CODE = 4
 @command(short_help="Compare nights of scoring, with a page.")
 @click.argument("reports", metavar="REPORT...", nargs=-1, required=True, type=FILE)
 @option(
-    "--out", default=Path("monitor"), show_default=True, type=FOLDER,
+    "--out", default=Path("monitor"), show_default=True, type=FOLDER, metavar="FOLDER",
     help="Folder for nights.html and nights.json.",
 )  # fmt: skip
 @options_of(MonitorConfig)
@@ -226,8 +226,8 @@ def monitor(ctx: click.Context, reports: tuple[Path, ...], out: Path, **options:
     lesion_id, if the reports have this column, count once in tests. The page has last night's counts, what changed,
     what waits for review, and a chart of each value over the nights; the JSON has everything.
 
-    Exits with 0 if last night is within its limits, 4 if it is not, 1 if a report cannot be read or has another model
-    than the others, 2 for wrong usage.
+    Exits with 0 if last night is within its limits, 4 if it is not, 1 if a report cannot be read or is of another
+    model than the others, 2 for wrong usage.
 
     \b
     Example:

@@ -265,7 +265,9 @@ def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | 
         if table["extra"].all():
             known_lesion = table["lesion_id"].isin(set(kept["lesion_id"][~kept["extra"]])).to_numpy()
             if count := int((known_lesion & new).sum()):
-                warnings.append(f"{name}: left out of training: {counted(count, 'image')} of lesions that --data shows")
+                warnings.append(
+                    f"{name}: left out of training: {counted(count, 'image')} of lesions that are in --data"
+                )
             new &= ~known_lesion
         table, own = table[new], _Thumbnails(*(each[new] for each in own))
         same_name = table["image_id"].isin(set(kept["image_id"]))

@@ -201,7 +201,7 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
     if not image or not set(LABEL_COLUMNS) & set(table.columns):
         if misnamed := [own for own in words.columns.values() if own.lower() not in there]:
             named = f"no column {first_few(misnamed)}, which {words.file} names"
-            raise DataError(f"{file}: {named}; there are {first_few(there, COLUMNS_TOLD)}")
+            raise DataError(f"{file}: {named}; its columns: {first_few(there, COLUMNS_TOLD)}")
         lacking = [] if image else ["path"]
         lacking += [] if set(LABEL_COLUMNS) & set(table.columns) else ["dx or diagnosis"]
         is_data = any(name.startswith("isic_0") or name.endswith(tuple(SUFFIXES)) for name in there)
@@ -302,7 +302,7 @@ def one_label(table: pd.DataFrame, source: Path, words: LabelWords, may_be_empty
         if differ := [f"{word} and {its}" for word, its, one, another, no in pairs if one != another and not no]:
             raise DataError(
                 f"{source}: the columns {columns[0]} and {other} differ in {counted(len(differ), 'row')}: "
-                f"{first_few(differ)}; leave one of them"
+                f"{first_few(differ)}; keep one of them"
             )
     if (label == "").any() and not may_be_empty:
         names = next((table[name] for name in ("image_id", *IMAGE_COLUMNS) if name in table.columns), label)

@@ -90,7 +90,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
         table = _read_json_lines(text, file) if file.suffix.lower() == ".jsonl" else _read_csv(text, file, columns)
     table.columns = [str(name).strip() for name in table.columns]
     if twice := sorted(name for name, count in Counter(map(str.lower, table.columns)).items() if count > 1 and name):
-        raise DataError(f"{file}: several columns are called {first_few(twice)}; leave one of each")
+        raise DataError(f"{file}: several columns are called {first_few(twice)}; keep one of each")
     if table.empty:
         raise DataError(f"{file}: no rows below the header")
     return table
@@ -159,7 +159,7 @@ def _decode(content: bytes, file: Path, cut: bool = False) -> str:
         line = content[: getattr(error, "start", 0)].count(b"\n") + 1
         raise DataError(f"{file}: line {line} is not UTF-8 text; save the table as CSV in UTF-8") from error
     if text.endswith("\0" * 8):
-        raise DataError(f"{file}: ends in null characters, as on a full disk; restore it")
+        raise DataError(f"{file}: ends in null characters, as on a full disk; restore it from a copy")
     if "\0" in text:
         raise DataError(f"{file}: cannot be read as CSV (there are null characters); save the table as CSV in UTF-8")
     text = text.lstrip(_INVISIBLE + "\r\n").rstrip("\x1a")  # the end of a file in DOS
@@ -196,7 +196,7 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
     try:
         header, separator = _first_row(text)
         if len(header) == 1 and any(mark in header[0] for mark in SEPARATORS):
-            raise DataError(f"{file}: each line as a whole is in quotation marks; take these away")
+            raise DataError(f"{file}: each line as a whole is in quotation marks; remove these")
         wanted = [i for i, name in enumerate(header) if columns is None or name.strip().lower() in columns]
         for number, row in enumerate(_rows(text, separator, strict=True), start=1):
             if not any(cell.strip() for cell in row):
@@ -206,7 +206,7 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
             if len(row) != len(header):
                 other = [word for mark, word in SEPARATORS.items() if mark != separator and mark in "".join(row)]
                 if len(row) < len(header):
-                    cut = "the file seems to be cut off: restore it, or fill the row up"
+                    cut = "the file seems to be cut off: restore it from a copy, or complete the row"
                     why = f"separate it as the header, not with {other[0]}" if other and len(row) == 1 else cut
                 elif len(header) < 2 or has_labels(row):
                     why = "leave out what stands above the names of the columns"
@@ -268,7 +268,9 @@ def _open_parquet(file: Path) -> Iterator[tuple[ParquetFile, list[str], list[str
             others = [each.name for each in parquet.schema_arrow if any(is_one(each.type) for is_one in is_other)]
             yield parquet, [name for name in parquet.schema_arrow.names if name not in others], others
     except (OSError, ValueError, OverflowError, pyarrow.ArrowException) as error:
-        raise DataError(f"{file}: cannot be read as Parquet ({' '.join(str(error).split())}); restore it") from error
+        raise DataError(
+            f"{file}: cannot be read as Parquet ({' '.join(str(error).split())}); restore it from a copy"
+        ) from error
 
 
 def _lines(text: str) -> io.StringIO:
@@ -314,8 +316,8 @@ def _parsed_workbook(file: Path, state: tuple[int, int, int]) -> tuple[str, pd.D
     except Exception as error:  # of damaged ones, whatever the parsers of their parts raise
         told = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
-            f"{file}: a zip archive, and no Excel workbook that can be read ({told}); restore it, or save the table as "
-            "CSV"
+            f"{file}: a zip archive, and no Excel workbook that can be read ({told}); restore it from a "
+            "copy, or save the table as CSV"
         ) from error
     _fill_merged(file, sheets)
     tables = {name: table for name, cells in sheets.items() if (table := _below_header(cells)) is not None}

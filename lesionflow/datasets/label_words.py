@@ -106,9 +106,9 @@ class LabelWords:
         """
         if columns := [own for own in self.columns.values() if own.lower() not in self.seen_columns]:
             there = first_few(list(self.seen_headers), COLUMNS_TOLD)
-            there = there or "columns of published data sets alone, which have their own names"
+            there = f"their columns: {there}" if there else "there are only published ones, which have their own names"
             raise DataError(
-                f"no column {first_few(columns)}, which {self.file} names, in any table of your own; there are {there}"
+                f"no column {first_few(columns)}, which {self.file} names, in any table of your own; {there}"
             )
         built_in = self.labels.words
         changed = [word for word, name in self.own.items() if built_in.get(word) != name]
@@ -158,7 +158,7 @@ def read_label_words(source: str | os.PathLike[str] | None, labels: LabelSet = H
         raise UsageError(f"--labels {file}: unknown key {first_few(unknown)}; there are labels and columns")
     words, columns = sections.get("labels") or {}, sections.get("columns") or {}
     if not isinstance(words, dict) or not isinstance(columns, dict) or not (words or columns):
-        raise UsageError(f"--labels {file}: write a word and its diagnosis a line, such as 'naevus: nv'")
+        raise UsageError(f"--labels {file}: write a word and its diagnosis per line, such as 'naevus: nv'")
     for word, name in words.items():
         if name is not None and name not in labels.names:
             known = ", ".join(labels.names)
@@ -231,8 +231,8 @@ def diagnoses_option(default: str | None = HAM10000.name, *, unset: str = "", gr
 def labels_option(default: str | None = "", *, group: str = "") -> Any:
     """The field `labels` of a configuration."""
     return option(
-        default, "YAML file with the meaning of the data's words.", kind=str, metavar="FILE", completes=(FILES,),
-        unset="the words that 'lesionflow describe --labels' shows", group=group,
+        default, "YAML file that says which diagnosis each word of the data means.", kind=str, metavar="FILE",
+        completes=(FILES,), unset="the words that 'lesionflow describe --labels' shows", group=group,
     )  # fmt: skip
 
 

@@ -327,7 +327,7 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     labelled = [file for file in tables if has_labels(read_header(file))]
     several = " ('train' takes several with --data)"
     if broken:
-        advice = first_few(broken, 1)
+        advice = _first_of(broken)
     elif below and not labelled:
         advice = f"give what lies in it: {first_few([str(entry) for entry in below])}{several if below[1:] else ''}"
     elif labelled:
@@ -336,9 +336,9 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
         advice = f"give the archive itself: {first_few(list(map(str, archives)))} (unpacked, if it lies in another)"
     elif tables:
         told = first_few([f"{file.name} ({first_few(read_header(file), 7)})" for file in tables])
-        advice = f"there are {told}; give the one with the labels itself: {ITS_OWN_COLUMNS}"
+        advice = f"its tables: {told}; give the one with the labels itself: {ITS_OWN_COLUMNS}"
     elif broken := _unreadable(others):
-        advice = first_few(broken, 1)
+        advice = _first_of(broken)
     else:
         folders = first_few([entry.name for entry in visible_folders(folder)])
         named = f" (for names such as {folders}, say which with --labels FILE or --diagnoses)" if folders else ""
@@ -347,6 +347,12 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
             f"with a folder for each diagnosis{named}, or a published data set as it comes"
         )
     return DataError(f"{folder}: no data set of a layout that is read; {advice}")
+
+
+def _first_of(broken: list[str]) -> str:
+    """The first of what is wrong with tables, which ends with advice, and how many others there are."""
+    others = f"{counted(len(broken) - 1, 'other table', 'is', 'are')} unreadable, too; " if broken[1:] else ""
+    return others + broken[0]
 
 
 def _unreadable(tables: Iterable[Path]) -> list[str]:

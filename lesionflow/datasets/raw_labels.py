@@ -312,7 +312,9 @@ def check_same_images(image_ids: pd.Series, beside: pd.Series, file: Path) -> No
     """
     if not image_ids.isin(beside).any():
         told = f"has none of the images that the labels beside it name ({first_few(image_ids.tolist(), 1)})"
-        raise DataError(f"{file}: {told}, but {first_few(beside.tolist(), 1)}; write both alike, or take it away")
+        raise DataError(
+            f"{file}: {told}, but {first_few(beside.tolist(), 1)}; write both alike, or remove one of the two files"
+        )
 
 
 def without_endings(image_ids: pd.Series) -> pd.Series:
@@ -350,7 +352,7 @@ def _check_once(names: pd.Series, diagnoses: pd.Series, file: Path) -> None:
         told = f", {len(differ)} of them with different diagnoses" if differ else ""
         raise DataError(
             f"{file}: {counted(len(twice), 'image')} in more than one row{told}: {first_few(differ or twice)}; "
-            "leave one row of each"
+            "keep one row of each"
         )
 
 
@@ -507,7 +509,7 @@ def _check_same(files_of: Mapping[str, list[str]]) -> list[str]:
     if different := [image for image in several if len(set(digests_of_files(files_of[image]))) > 1]:
         raise DataError(
             f"{counted(len(different), 'image id', 'has', 'have')} several files that differ: "
-            f"{first_few(files_of[different[0]])}; leave one file of each, or name it in a column path"
+            f"{first_few(files_of[different[0]])}; keep one file of each, or name it in a column path"
         )
     images = counted(len(several), "image", "lies", "lie")
     return [f"{images} there more than once, the first counts: {first_few(several)}"] if several else []

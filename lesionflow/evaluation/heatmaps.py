@@ -136,7 +136,7 @@ def heatmap_sheet(
         plain.imshow(image)
         lined.imshow(image)
         draw_lines(lined, found.drop, image.shape)
-        verdict = "rightly" if found.true == found.diagnosis else f"as {names[found.diagnosis]}"
+        verdict = "correctly" if found.true == found.diagnosis else f"as {names[found.diagnosis]}"
         plain.set_title(
             f"{names[found.true]}, called {verdict}\n{shortened(predictions.image_ids[found.index])}",
             fontsize=SMALL, loc="left", parse_math=False, y=1.0,  # said, not looked for above all that is drawn

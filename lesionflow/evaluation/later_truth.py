@@ -390,7 +390,7 @@ def _refuse_contradictions(table: pd.DataFrame, column: str, thing: str, names: 
             told.append(f"{names[own[0]]} ({' and '.join(labels)})")
         raise DataError(
             f"{truth}: contradicts itself about {counted(len(contradicting), thing)}: {', '.join(told)}; "
-            "leave one row of each"
+            "keep one row of each"
         )
 
 

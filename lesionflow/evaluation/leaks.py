@@ -39,7 +39,7 @@ class Leak:
         found = ", ".join(f"{count} {ways[name]}" for name, count in self.found_by.items() if count)
         return (
             f"LEAK: {model} was TRAINED on lesions in {self.images} of these {counted(len(self.members), 'image')} "
-            f"(found {found}): the metrics flatter it"
+            f"(found {found}): its metrics are too good"
         )
 
 

@@ -335,8 +335,8 @@ def near_chance(metrics: Mapping[str, Estimate], diagnoses: int) -> str:
     found, chance = metrics.get(DECIDING), 1 / diagnoses
     if found is None or not (found.low <= chance or found.value < chance + 0.1 * (1 - chance)):
         return ""
-    told = f"Balanced accuracy {with_interval(found)} is hardly above {chance:.3f}, that of drawing lots"
-    return f"{told}: the model tells little or nothing."
+    told = f"Balanced accuracy {with_interval(found)} is hardly above {chance:.3f}, that of guessing"
+    return f"{told}: the model has learnt little or nothing."
 
 
 def with_interval(estimate: Estimate | None) -> str:

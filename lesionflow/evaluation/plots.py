@@ -126,7 +126,7 @@ def _worst_confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
     if not matrix.sum():
         return "No images"
     if not share.any():
-        return f"All {matrix.sum()} images are called rightly"
+        return f"All {matrix.sum()} images are called correctly"
     enough = matrix.sum(axis=1) >= FEW
     if share[enough].any():
         share[~enough] = 0

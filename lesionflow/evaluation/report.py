@@ -100,7 +100,7 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
         warnings.append("The model was trained on synthetic demo data: it has no medical meaning.")
     if evaluation.part == "validation":
         warnings.append(
-            "The epoch, the calibration and the thresholds were chosen on these very images: the metrics flatter."
+            "The epoch, the calibration and the thresholds were chosen on these very images: the metrics are too good."
         )
     unfamiliar = evaluation.shift.unfamiliar if evaluation.shift else None
     if unfamiliar is not None and unfamiliar.low > MUCH_UNFAMILIAR:

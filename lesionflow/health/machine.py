@@ -62,7 +62,7 @@ def check_variables(unread: Iterable[str], known: Iterable[str]) -> list[Check]:
             "variables",
             f"{name} is read by no command",
             WARNING,
-            f"no option is of that name{did_you_mean(name, known)}",
+            f"there is no option of that name{did_you_mean(name, known)}",
         )
         for name in sorted(unread)
     ]

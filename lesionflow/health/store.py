@@ -153,7 +153,7 @@ def _interrupted(found: dict[str, Any]) -> Iterator[Check]:
             told, advice = f"run {run['run']} {run['status']}", "to resume it"
         yield Check("training", told, OK, f"{advice}: lesionflow train --resume {run['run']}")
     if more := found["count"] - len(found["first"]):
-        yield Check("training", f"{more} earlier ones did not finish either")
+        yield Check("training", f"{counted(more, 'earlier one')} did not finish either")
 
 
 def _without(store: Store, text: str) -> str:
@@ -215,7 +215,7 @@ def _explain_schema(address: str) -> str:
 def _look_around() -> dict[str, Any]:
     """A store's contents, the folder of the default experiment, and advice if such a folder was moved."""
     client = mlflow.MlflowClient()
-    with registry_errors("looking what is there"):
+    with registry_errors("looking at what is there"):
         experiments = client.search_experiments(max_results=1000)
         models = client.search_registered_models(max_results=100)
         artifacts = str(client.get_experiment("0").artifact_location)

@@ -230,7 +230,7 @@ def _check(card: Card) -> None:
     if not all(1 <= side <= 4096 for side in (card.height, card.width)):
         raise ValueError(f"input of {card.height} x {card.width} pixels")
     if len(card.split_fractions) != 3 or not _numbers(*card.split_fractions):
-        raise ValueError("fractions of the split have to be finite numbers, one a part")
+        raise ValueError("fractions of the split have to be finite numbers, one per part")
     if len(card.prior) != len(card.labels) or not _numbers(*card.prior) or min(card.prior) <= 0:
         raise ValueError("the prior has to be a number above 0 for each diagnosis")
     if SINGLE not in card.calibrations:
@@ -249,7 +249,7 @@ def _check(card: Card) -> None:
 def _check_calibration(calibration: Calibration, diagnoses: int) -> None:
     _check_kinds(calibration)
     if len(calibration.logit_offsets) != diagnoses or not _numbers(*calibration.logit_offsets):
-        raise ValueError("logit offsets have to be finite numbers, one a diagnosis")
+        raise ValueError("logit offsets have to be finite numbers, one per diagnosis")
     thresholds = (calibration.malignant_threshold, calibration.uncertain_below, calibration.unfamiliar_above or 0.0)
     if not _numbers(calibration.temperature, *thresholds, *calibration.figures.values()):
         raise ValueError("temperature, thresholds and metrics of a calibration have to be finite numbers")
@@ -269,7 +269,7 @@ def _check_kinds(values: Any) -> None:
     for each in dataclasses.fields(values):
         value, kind = getattr(values, each.name), str(each.type).partition("[")[0]
         if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "bool"):
-            raise ValueError(f"{each.name} is a {type(value).__name__}, not a {each.type}")
+            raise ValueError(f"{each.name} is of type {type(value).__name__}, not {each.type}")
 
 
 def _numbers(*values: object) -> bool:

@@ -113,7 +113,7 @@ def _content(value: object) -> bytes:
             raise ImageError("not_an_image", "the text is not base64 of a file") from error
     if value is None or value != value:  # in a table beside text, NaN is what null becomes
         return b""
-    raise ImageError("not_an_image", f"neither bytes nor base64 but a {type(value).__name__}")
+    raise ImageError("not_an_image", f"neither bytes nor base64 but of type {type(value).__name__}")
 
 
 def _load_pyfunc(data_path: str) -> BundleModel:

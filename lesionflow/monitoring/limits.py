@@ -96,7 +96,7 @@ def read_limits(file: Path | None) -> Limits:
     values = read_yaml(file, str(file)) or {}
     known = {each.name: each for each in fields(Limits)}
     if not isinstance(values, dict):
-        raise UsageError(f"{file}: write a limit a line, such as 'failed: 0.02'; there are {', '.join(known)}")
+        raise UsageError(f"{file}: write one limit per line, such as 'failed: 0.02'; there are {', '.join(known)}")
     if unknown := [str(name) for name in values if name not in known]:
         raise UsageError(
             f"{file}: {unknown[0]!r} is no limit{did_you_mean(unknown[0], known)}; there are {', '.join(known)}"
@@ -168,11 +168,11 @@ class MonitorConfig(Config):
         completes=(FILES,), unset="the limits listed in 'Watch the nights'", group=COMPARISON,
     )  # fmt: skip
     images: int = option(
-        0, "Number of images of each night to measure: size, light, colours, sharpness, format, camera.",
-        low=0, high=100_000, group=COMPARISON,
+        0, "Number of images of each night to measure: size, light, colours, sharpness, format, camera; 0: "
+        "none.", low=0, high=100_000, group=COMPARISON,
     )  # fmt: skip
     registered_model: str | None = option(
-        None, "Name the champion of this registered model on the page, and since when it is.", kind=str, metavar="NAME",
-        unset="say nothing", group="MLflow",
+        None, "Show the champion of this registered model on the page, and its date.", kind=str, metavar="NAME",
+        unset="none", group="MLflow",
     )  # fmt: skip
     overwrite: bool = option(False, "Replace an earlier page and its JSON.")

@@ -84,17 +84,17 @@ def check_same(first: Night, night: Night) -> None:
     if night.diagnoses != first.diagnoses:
         raise DataError(
             f"{night.file}: has the diagnoses {', '.join(night.diagnoses)}, {first.file} has "
-            f"{', '.join(first.diagnoses)}; watch reports of one label set at a time"
+            f"{', '.join(first.diagnoses)}; give reports of one label set at a time"
         )
     if night.model != first.model:
         raise DataError(
-            f"{night.file}: was scored with {night.model}, {first.file} with {first.model}; watch reports of one model "
+            f"{night.file}: was scored with {night.model}, {first.file} with {first.model}; give reports of one model "
             "at a time, such as those since the last promotion"
         )
     if night.grouped_by != first.grouped_by:
         kinds = [f"one for each {each.grouped_by or 'image'}" for each in (night, first)]
         raise DataError(
-            f"{night.file}: its rows are {kinds[0]}, those of {first.file} {kinds[1]}; watch reports of one --group-by"
+            f"{night.file}: its rows are {kinds[0]}, those of {first.file} {kinds[1]}; give reports of one --group-by"
         )
 
 

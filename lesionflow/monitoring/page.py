@@ -239,7 +239,7 @@ def watch_page(watch: Watch, champion: str = "") -> str:
     alarms = sorted(last.alarms, key=_says_less)
     head += [pages.warning(f"{last.night.name}: {alarm.text}.") for alarm in alarms[:ALARMS_FIRST]]
     if more := alarms[ALARMS_FIRST:]:
-        head.append(pages.warning(f"{len(more)} more alarms of {last.night.name} are among those below."))
+        head.append(pages.warning(f"{counted(len(more), 'more alarm')} of {last.night.name}: see below."))
     if not last.alarms:
         head.append(pages.paragraph(f"No alarm for {last.night.name}."))
     head += [pages.paragraph(pages.sentence(note)) for note in watch.notes]

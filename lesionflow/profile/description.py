@@ -264,8 +264,8 @@ def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
     unfit = ["there are too few lesions of a diagnosis to split these images"] if description.split is None else []
     if missing := description.images.missing_diagnoses:
         unfit.append(
-            f"no image of {first_few(missing, 8)}: training on these alone refuses diagnoses that it never sees; name "
-            "those that there are with --diagnoses (a built-in set, or a YAML file)"
+            f"no image of {first_few(missing, 8)}: training on these alone needs images of each diagnosis; name those "
+            "that there are with --diagnoses (a built-in set, or a YAML file)"
         )
     if (split := description.split) is not None:
         labels = description.images.labels

@@ -31,7 +31,7 @@ class PromotionConfig(Config):
     )
     stability_ceiling: float | None = option(
         None, "Highest share of calls that may change under any harmless change of images.", kind=float, low=0, high=1,
-        group=GATES, unset="not asked",
+        group=GATES, unset="no such gate",
     )  # fmt: skip
 
 

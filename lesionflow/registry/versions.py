@@ -260,7 +260,9 @@ def _check_registered(label: str, card: Card, registered: str | None, bundle: Pa
     if registered is None:
         raise RegistryError(f"{label} is not a model that lesionflow registered")
     if card.digest != registered:
-        raise RegistryError(f"{label}: the bundle in {bundle} is not the one that was registered; restore it")
+        raise RegistryError(
+            f"{label}: the bundle in {bundle} is not the one that was registered; restore it from a copy"
+        )
 
 
 def _connect(tracking_uri: str | None) -> None:
@@ -363,11 +365,11 @@ def what_there_is(name: str) -> str:
         client = mlflow.MlflowClient()
         newest = client.search_model_versions(f"name = '{name}'", order_by=["version_number DESC"], max_results=100)
         if newest:
-            return f"; there are versions {first_few([version.version for version in newest], 5)}"
+            return f"; its versions: {first_few([version.version for version in newest], 5)}"
         models = sorted(model.name for model in client.search_registered_models(max_results=200))
         if name in models:  # as after all were deleted
             return "; that model has no versions; 'lesionflow train' or 'lesionflow register' makes one"
-        told = f"has no model of that name; there are {first_few(models, 5)}" if models else "is empty"
+        told = f"has no model of that name, only {first_few(models, 5)}" if models else "is empty"
         return f"; the registry {told}{did_you_mean(name, models)}"
     return ""
 

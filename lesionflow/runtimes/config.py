@@ -31,11 +31,12 @@ class ExportConfig(Config):
     )  # fmt: skip
     data: str | None = option(
         None, "Labelled images for measuring the cost of the precision and calibrating int8.",
-        kind=str, metavar="DATA", completes=(FOLDERS,), unset="none, which float32 needs", group="Runtimes",
+        kind=str, metavar="DATA", completes=(FOLDERS,), unset="none; needed for float16 and int8", group="Runtimes",
     )  # fmt: skip
     images: str | None = option(
         None, "Images for comparing the file with the bundle; anything that 'lesionflow score' takes.", kind=str,
-        metavar="IMAGES", completes=(FOLDERS, FILES), unset="those of --data, otherwise drawn ones", group="Runtimes",
+        metavar="IMAGES", completes=(FOLDERS, FILES), unset="those of --data, otherwise synthetic images",
+        group="Runtimes",
     )  # fmt: skip
     max_difference: float | None = option(
         None, "Largest difference of a probability from the bundle's; above it, nothing is written.", kind=float,

@@ -43,8 +43,8 @@ _IMPORTS = {
 def left_out(format: str) -> list[str]:
     """Return what a file lacks compared with its bundle, one sentence each."""
     told = [
-        "No averaging over turns (`--tta`) and no decoding of image files: DICOM, colour profiles and what is checked "
-        "of damaged files are lesionflow's.",
+        "No averaging over turns (`--tta`) and no decoding of image files: only lesionflow reads DICOM, applies colour "
+        "profiles and recognises damaged files.",
         "No Keras file and no predictions of the validation part: it cannot be trained on, compared or promoted.",
     ]
     if format == LITERT:

@@ -52,7 +52,7 @@ class ReportConfig(Config):
         completes=(*report_columns(), *ON_REQUEST), several=True, metavar="NAMES",
     )  # fmt: skip
     top_k: int | None = option(
-        None, "Add the K most probable diagnoses; the first may differ from the call.", kind=int, low=1, high=1000,
+        None, "Add the N most probable diagnoses; the first may differ from the call.", kind=int, low=1, high=1000,
         group=REPORT,
     )  # fmt: skip
     html: Location | None = option(  # noqa: RUF009
@@ -77,7 +77,7 @@ class ReportConfig(Config):
     )  # fmt: skip
     by: str = option(
         BY_BOTH,
-        "How they are drawn: in proportion to the model's uncertainty, all with the same chance, or the mean of both.",
+        "How --sample draws: in proportion to the model's uncertainty, all with the same chance, or the mean of both.",
         choices=CHOSEN_BY, group=REVIEW, needs="--sample N",
     )  # fmt: skip
     sample_out: Location | None = option(  # noqa: RUF009
@@ -173,17 +173,20 @@ class ScoringConfig(ReportConfig):
         None, "Images in one batch.", kind=int, low=1, high=65_536, unset="16, or 64 with cuda", group=SPEED
     )
     workers: int | None = option(
-        None, "Threads that decode and infer.", kind=int, low=1, high=1024, unset="two a core", group=SPEED
+        None, "Threads that decode and infer.", kind=int, low=1, high=1024, unset="two per core", group=SPEED
     )
     shard_size: int = option(
         512, "Images per shard, the unit of work that --resume continues with.", low=1, high=1_000_000, group=SPEED
     )
     shard: str | None = option(
         None, "Score only part I of N, as in 3/8; merge the parts with `lesionflow merge`.", kind=str,
-        unset="all of it", group=MACHINES, metavar="I/N",
+        unset="all images", group=MACHINES, metavar="I/N",
     )  # fmt: skip
     engine: str = option(
-        LOCAL, "Who scores: this machine, or a Ray cluster (extra 'ray').", choices=ENGINES, group=MACHINES
+        LOCAL,
+        "Where images are scored: on this machine, or on a Ray cluster (extra 'ray').",
+        choices=ENGINES,
+        group=MACHINES,
     )
     ray_address: str | None = option(
         None, "HOST:PORT of the cluster, 'auto' for the one this machine belongs to, or 'local' for one of its own.",

@@ -57,7 +57,7 @@ def report_format(out: Location, format: str | None) -> str:
     by_ending = REPORT_ENDINGS.get(out.suffix.lower())
     if format is None:
         if by_ending is None:
-            raise UsageError(f"{out}: the ending says no format; use one of {', '.join(REPORT_ENDINGS)}, or --format")
+            raise UsageError(f"{out}: the ending names no format; use one of {', '.join(REPORT_ENDINGS)}, or --format")
         return by_ending
     if by_ending not in (None, "csv" if format == ISIC else format):
         raise UsageError(f"{out}: the ending contradicts --format {format}; change one of them")

@@ -106,8 +106,8 @@ def _one_file(path: str) -> Source:
             with open(path, "rb") as file:
                 if sniff(file.read(HEAD)) is None:
                     raise UsageError(
-                        f"{path}: is no image; write @FILE for a text file of paths, one a line, and save a table with "
-                        f"a column '{PATH_COLUMN}' as .csv"
+                        f"{path}: is no image; write @FILE for a text file of paths, one per line, and save a table "
+                        f"with a column '{PATH_COLUMN}' as .csv"
                     )
     return Source(iter([(path,)]))
 
@@ -193,7 +193,7 @@ def _listed(file: BinaryIO, name: str) -> Iterator[tuple[str, ...]]:
             separator = b"\0" if b"\0" in rest else b"\n"
         if separator is None:
             if len(rest) > _LONGEST_LINE:
-                raise DataError(f"{name}: not a list of paths, one a line")
+                raise DataError(f"{name}: not a list of paths, one per line")
             continue
         *lines, rest = rest.split(separator)
         yield from _paths(lines, separator, name)

@@ -161,7 +161,9 @@ def location_text(given: str | os.PathLike[str], name: str) -> str:
     Raises `UsageError` for what is neither, and for an empty text, which a path would take for the working directory.
     """
     if not isinstance(given, str | os.PathLike):
-        raise UsageError(f"{name}: is a {type(given).__name__}; give one path or address, as text or a pathlib.Path")
+        raise UsageError(
+            f"{name}: is of type {type(given).__name__}; give one path or address, as text or a pathlib.Path"
+        )
     if not (text := os.fspath(given)) or "\0" in text:
         told = "a text with a null byte" if text else "an empty text"
         raise UsageError(f"{name}: is {told}; give a path or an address")

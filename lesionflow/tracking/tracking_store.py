@@ -547,7 +547,7 @@ def explain_missing(address: str, tracking_uri: str) -> str:
     if path is None or os.path.exists(path):
         return ""
     moved = explain_moved(address, tracking_uri)
-    return moved or f"{path}: no such folder; restore it, or if it was moved: lesionflow move-store OLD NEW"
+    return moved or f"{path}: no such folder; put it back, or if it was moved: lesionflow move-store OLD NEW"
 
 
 def move_addresses(old: Path, new: Path, address: str) -> tuple[int, Path]:

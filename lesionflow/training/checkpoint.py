@@ -79,7 +79,7 @@ class Checkpoint:
         ]
         if differing:
             raise TrainingError(
-                f"the checkpoint is of another training: {', '.join(differing)}; restore what it was, or train again"
+                f"the checkpoint is of another training: {', '.join(differing)}; put that back, or train again"
             )
 
 

@@ -68,8 +68,8 @@ OF_PRESET = "the preset's"
 LOCATIONS = ("data", "extra", "diagnoses", "labels", "start_from", "teacher")
 IMAGENET = "imagenet"
 # What help lists the options under.
-DATA, SHOWN, FIT = "Data and networks", "What the networks are shown", "How they are fitted"
-SPLIT, REPEATING = "Split and operating point", "Repeating it"
+DATA, SHOWN, FIT = "Data and networks", "Training images", "Training"
+SPLIT, REPEATING = "Split and operating point", "Repeating and resuming"
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ class TrainingConfig(Config):
         "Repeat it for several data sets.", group=DATA, metavar="FOLDER", completes=("demo", FILES), repeated=True,
     )  # fmt: skip
     model: str = option(
-        ALL, f"Networks to train, separated by commas: cnn, vgg, with the extra imagenet {', '.join(PUBLISHED)}; or "
-        "all, without the two larger ones.", group=DATA, metavar="NAMES", completes=(*NETWORKS, ALL), several=True,
+        ALL, f"Networks to train, separated by commas: cnn, vgg; with the extra imagenet also {', '.join(PUBLISHED)}; "
+        "or all, without the two larger ones.", group=DATA, metavar="NAMES", completes=(*NETWORKS, ALL), several=True,
     )  # fmt: skip
     preset: str = option(
         AUTO, "Values of options not given: full is for a GPU, quick for two CPU cores; auto looks for a GPU.",

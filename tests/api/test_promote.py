@@ -135,7 +135,7 @@ def test_what_is_no_name_number_or_address_is_refused_before_a_store_is_asked(tm
     for version in (0, -1, 1.5, "x", None):
         with pytest.raises(UsageError, match=r"version=.*whole number from 1"):
             lesionflow.promote(NAME, version, tracking_uri=nowhere)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="tracking_uri: is a int"):
+    with pytest.raises(UsageError, match="tracking_uri: is of type int"):
         lesionflow.history(NAME, tracking_uri=5)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="images: is an empty list"):
         lesionflow.explain([], tmp_path / "pictures", "pretrained")

@@ -130,7 +130,7 @@ def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
             "--registered-model", "moles", *store,
         )  # fmt: skip
     assert stopped.exit_code == 143, stopped.output
-    assert stopped.stderr.splitlines()[-1].startswith("stopped; to go on: lesionflow train --resume ")
+    assert stopped.stderr.splitlines()[-1].startswith("stopped; to continue: lesionflow train --resume ")
     run_id = resume_command(stopped.stderr)[2]
     runs = {
         run.info.run_name: run.info for run in mlflow.search_runs(search_all_experiments=True, output_format="list")

@@ -133,10 +133,10 @@ def test_one_mapping_for_several_data_sets_each_of_which_takes_what_concerns_it(
         assert len(images.table) == 130 and images.table["dx"].value_counts()["nv"] == 20
         assert sum("labels.yaml: 1 word that no image has: none such" in text for text in images.warnings) == 1
     mapping.write_text(columns.replace("mole", "Mole, age: years") + "labels: {plain mole: nv, other thing: df}\n")
-    with pytest.raises(DataError, match=r"no column years, which .*labels.yaml names, .*; there are path,"):
+    with pytest.raises(DataError, match=r"no column years, which .*labels.yaml names, .*; their columns: path,"):
         read_data_sets([str(one), str(other)], cache=tmp_path, labels=str(mapping))
     (tmp_path / "columns.yaml").write_text("columns: {age: years}")
-    with pytest.raises(DataError, match=r"no column years, .*; there are path, image_id, lesion_id, diagnosis$"):
+    with pytest.raises(DataError, match=r"no column years, .*; its columns: path, image_id, lesion_id, diagnosis$"):
         read_data_sets([str(one), str(one)], cache=tmp_path, labels=str(tmp_path / "columns.yaml"))
 
 

@@ -96,7 +96,7 @@ def test_columns_of_ones_own_are_named(fifty_images: Path, tmp_path: Path) -> No
     images = read_labelled_images(tmp_path / "labels.csv", labels=tmp_path / "m.yaml")
     assert images.digest == read_labelled_images(fifty_images).digest
     for text, message in (
-        ("columns: {path: Bidl, diagnosis: Befund}", "no column Bidl, which .*m.yaml names; there are bild, befund"),
+        ("columns: {path: Bidl, diagnosis: Befund}", "no column Bidl, which .*m.yaml names; its columns: bild, befund"),
         ("columns: {image: Bild}", "'image' is none of path, diagnosis, lesion_id"),
     ):
         (tmp_path / "m.yaml").write_text(text)
@@ -120,7 +120,7 @@ def test_a_column_that_is_named_of_a_published_data_set_is_refused(fifty_images:
     rows.to_csv(tmp_path / "PAD.csv", index=False)
     (tmp_path / "images").symlink_to(fifty_images)
     (tmp_path / "m.yaml").write_text("columns: {age: years}\n")
-    with pytest.raises(DataError, match=r"no column years, which .* in any table of your own; there are img_id, "):
+    with pytest.raises(DataError, match=r"no column years, which .* in any table of your own; their columns: img_id, "):
         read_labelled_images(tmp_path / "PAD.csv", labels=tmp_path / "m.yaml")
 
 
@@ -128,8 +128,8 @@ def test_a_column_that_is_named_of_a_published_data_set_is_refused(fifty_images:
     ("text", "message"),
     [
         ("naevus: nevus", "naevus: 'nevus' is none of akiec, bcc"),
-        ("- a\n- b", "write a word and its diagnosis a line"),
-        ("", "write a word and its diagnosis a line"),
+        ("- a\n- b", "write a word and its diagnosis per line"),
+        ("", "write a word and its diagnosis per line"),
         ("labels: {a: nv}\nrows: {b: nv}", "unknown key rows"),
         ("a: [", "not YAML"),
     ],

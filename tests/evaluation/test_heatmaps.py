@@ -112,7 +112,7 @@ def test_the_sheet_shows_lines_where_something_matters_and_says_where_nothing_do
     blind = Heatmap(1, 0.5, 0.5, np.zeros((HEIGHT, WIDTH)), index=1, true=1)
     images = [bright_corner(), np.zeros((90, 120, 3), np.uint8)]  # of any size
     figure = heatmap_sheet("about", predictions, [seen, blind], images)
-    assert "called as mel\nimage_000" in texts(figure) and "bcc, called rightly" in texts(figure)
+    assert "called as mel\nimage_000" in texts(figure) and "bcc, called correctly" in texts(figure)
     assert f"{seen.probability:.0%} → {seen.lowest:.0%}" in texts(figure)
     assert texts(figure).count("no patch matters") == 1
     assert [len(each.get_paths()) for each in figure.axes[1].collections] == [2, 2]  # two lines, each on a wider one

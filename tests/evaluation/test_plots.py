@@ -25,7 +25,7 @@ def test_no_title_rests_on_a_handful_of_images() -> None:
     )
 
 
-@pytest.mark.parametrize(("diagonal", "message"), [(3, "All 21 images are called rightly"), (0, "No images")])
+@pytest.mark.parametrize(("diagonal", "message"), [(3, "All 21 images are called correctly"), (0, "No images")])
 def test_a_confusion_matrix_without_confusions(diagonal: int, message: str) -> None:
     figure = confusion_picture("", diagonal * np.eye(7, dtype=int), HAM10000.names)
     assert message_of(figure) == message

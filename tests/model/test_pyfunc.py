@@ -91,7 +91,7 @@ def test_images_may_be_base64(store: Path, demo_folder: Path) -> None:
     one_cell = model.predict(pd.DataFrame({"image": [[good, good]]}))  # what a server makes of {"image": [...]}
     assert one_cell["status"].tolist() == ["ok"] * 2
     beside = model.predict(pd.DataFrame({"image": [[good, good], good]}))  # an answer for each cell
-    assert beside["status"].tolist() == ["error", "ok"] and "but a list" in beside["error"][0]
+    assert beside["status"].tolist() == ["error", "ok"] and "but of type list" in beside["error"][0]
 
 
 def test_the_model_has_no_pickle_a_signature_requirements_and_an_example(store: Path, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_limits_of_ones_own_decide(normal_nights: list[Path], tmp_path: Path) ->
     [
         ("sharre: 0.1", "did you mean 'share'"), ("share: much", "no number from 0 on"), ("share: -1", "no number"),
         ("values: 3", "are tables"), ("values: {images: 3}", "write low, high or both"), ("level:", "to be a number"),
-        ("values: {images: {low: 3, high: 1}}", "is above high"), ("[1, 2]", "a limit a line"), ("{", "not YAML"),
+        ("values: {images: {low: 3, high: 1}}", "is above high"), ("[1, 2]", "one limit per line"), ("{", "not YAML"),
         ("level: 2", "level: 2 must be from 0 to 1"), ("failed: 5", "failed: 5 must be"),
         ("fewest_images: 2.5", "no whole number"), ("distances: {p_mel: 10}", "p_mel: 10 must be"),
         ("values: {share/mel: {high: 20}}", "share/mel: 20 must be"),

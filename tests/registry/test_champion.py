@@ -122,7 +122,7 @@ def test_what_is_asked_wrongly(store: Path) -> None:
         promote(NAME, 1, reason="x" * 301)
     with pytest.raises(UsageError, match="--probability"):
         promote(NAME, 1, probability=0.2)
-    with pytest.raises(RegistryError, match=r"no version 99 of .*; there are versions "):
+    with pytest.raises(RegistryError, match=r"no version 99 of .*; its versions: "):
         promote(NAME, 99)
 
 

@@ -34,7 +34,7 @@ def test_a_better_calibrated_model_passes_every_gate_and_the_reason_has_the_figu
 
 def test_a_first_champion_that_is_hardly_better_than_drawing_lots_is_told() -> None:
     poor, good = (decide(contender(answers(right)), None) for right in (0.15, 0.75))
-    assert poor.promote and "is hardly above 0.143, that of drawing lots" in poor.warning
+    assert poor.promote and "is hardly above 0.143, that of guessing" in poor.warning
     assert poor.reason.endswith(poor.warning.rstrip("."))  # what follows it begins with a semicolon
     assert good.promote and not good.warning
 

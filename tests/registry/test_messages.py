@@ -30,7 +30,7 @@ def test_a_misspelt_model_or_alias_is_answered_with_the_nearest() -> None:
 @pytest.mark.parametrize("command", [("history", "zzz"), ("rollback", "zzz"), ("promote", "zzz", "1")])
 def test_of_a_model_that_is_not_registered_the_names_are_listed(command: tuple[str, ...]) -> None:
     result = invoke(*command)
-    assert f"no model of that name; there are {NAME}" in error_line(result)
+    assert f"no model of that name, only {NAME}" in error_line(result)
 
 
 @pytest.mark.usefixtures("contenders")

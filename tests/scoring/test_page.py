@@ -123,7 +123,7 @@ def test_nothing_but_the_pages_own_parts_may_run_or_be_fetched(tmp_path: Path) -
 
 
 def test_it_says_what_it_is_and_marks_demo_models(tmp_path: Path) -> None:
-    assert "Research use, not a diagnosis." in write(tmp_path, [])
+    assert "For research. Not a medical device, not a diagnosis." in write(tmp_path, [])
     assert data_of(write(tmp_path, []))["demo"] is False
     assert data_of(write(tmp_path, [], demo=True))["demo"] is True
 

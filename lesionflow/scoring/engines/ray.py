@@ -271,7 +271,7 @@ class _Tasks:
         if attempt.sent is self.work:
             probe = _find_probe_file(self.work.job.paths(), self.work.within)
             if probe is None:
-                raise DataError("the images were removed after they were listed; restore them")
+                raise DataError("the images were removed after they were listed; put them back")
             self.work = dataclasses.replace(self.work, key=self.work.key + "+", probe=probe)
             self.sent = self.ray.put(self.work)
         return attempt
