@@ -136,7 +136,7 @@ def test_one_mapping_for_several_data_sets_each_of_which_takes_what_concerns_it(
     with pytest.raises(DataError, match=r"no column years, which .*labels.yaml names, .*; their columns: path,"):
         read_data_sets([str(one), str(other)], cache=tmp_path, labels=str(mapping))
     (tmp_path / "columns.yaml").write_text("columns: {age: years}")
-    with pytest.raises(DataError, match=r"no column years, .*; its columns: path, image_id, lesion_id, diagnosis$"):
+    with pytest.raises(DataError, match=r"no column years, .*; their columns: path, image_id, lesion_id, diagnosis$"):
         read_data_sets([str(one), str(one)], cache=tmp_path, labels=str(tmp_path / "columns.yaml"))
 
 
