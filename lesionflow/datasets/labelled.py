@@ -173,7 +173,7 @@ def _same_bytes(table: pd.DataFrame) -> list[str]:
     found = []
     for column, told in (
         ("dx", "different diagnoses: correct one of each"),
-        ("lesion_id", "different lesions, which a split may put into two parts: give them one lesion_id, or leave one"),
+        ("lesion_id", "different lesions, which a split may put into two parts: give them one lesion_id, or keep one"),
     ):
         several = table.groupby("content")[column].transform("nunique") > 1
         if several.any():

@@ -240,6 +240,15 @@ def test_a_table_without_labels_beside_folders_of_diagnoses_is_named(folders: Pa
     assert any("tables beside them are not read: patients.csv (patient, image, age)" in text for text in found.warnings)
 
 
+def test_of_several_broken_tables_the_first_is_named_with_what_to_do(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.csv").write_bytes(b"path,diagnosis\n1.jpg,nv\n" + bytes(100))
+    with pytest.raises(
+        DataError, match=r"; 2 other tables are unreadable, too; .*a\.csv: ends in .*restore it from a copy$"
+    ):
+        read_labelled_images(tmp_path)
+
+
 def test_of_several_tables_beside_archives_the_one_with_labels_is_named(table: Path) -> None:
     (table.parent / "patients.csv").write_text("patient,age\n1,40\n")
     shutil.make_archive(str(table.parent / "images"), "zip", table.parent / "images")
