@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import os
 import shutil
 import sys
 import tempfile
@@ -27,6 +28,7 @@ RATE = 0.35  # of the native rate
 START = 1.5  # seconds until the first answer
 A_MINUTE = 200  # images
 WARM = 60  # images until the browser has compiled what it will
+LOOKS = 5  # at its memory
 
 
 def main() -> None:
@@ -68,7 +70,8 @@ def print_page(found: dict[str, Any], theirs: dict[str, Any], native: float) -> 
         f"{native / found['each']:.2f} of the native rate (goal: {RATE:g})"
     )
     print(f"  first answer after {min(found['starts']):.2f} s of {len(found['starts'])} (goal: {START:g})")
-    print(f"  memory {found['memory'][0]:.0f} MiB after {WARM} images, {found['memory'][1]:.0f} at the end")
+    memory = ", ".join(f"{used:.0f} after {done}" for done, used in found["memory"])
+    print(f"  memory in MiB by images: {memory}")
     print_differences({Path(row["path"]).name: row for row in csv.DictReader(io.StringIO(found["report"]))}, theirs)
 
 
@@ -100,13 +103,17 @@ def in_browser(page: Path, images: Path, profile: Path) -> dict[str, Any]:
         while done < WARM:
             time.sleep(0.2)
             done = driver.execute_script("return state.rows.size")
-        before, cpu, memory = done, cpu_seconds(driver), [mebibytes(driver)]
+        before, cpu, memory = done, cpu_seconds(driver), [(done, mebibytes(driver))]
         while driver.execute_script(waiting):
             time.sleep(0.5)
+            done = driver.execute_script("return state.rows.size")
+            if done >= memory[-1][0] + len(os.listdir(images)) / LOOKS:
+                memory.append((done, mebibytes(driver)))
         spent, done = cpu_seconds(driver) - cpu, driver.execute_script("return state.rows.size")
         report = driver.execute_script("return csvReport([...state.rows.values()], state.model)")
         return {
-            "each": spent / (done - before), "starts": starts, "memory": [*memory, mebibytes(driver)], "report": report,
+            "each": spent / (done - before), "starts": starts, "report": report,
+            "memory": [*memory, (done, mebibytes(driver))],
         }  # fmt: skip
 
 

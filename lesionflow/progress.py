@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
 PLAIN_SECONDS = 5.0  # between two plain lines
+STANDARD_ERROR = 2  # its file descriptor
 
 Advance = Callable[[int, int], None]  # told of images done and of failures among them
 
@@ -38,6 +41,46 @@ def logging_at(level: int, logger: logging.Logger) -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(is_told)
+
+
+@contextlib.contextmanager
+def without_notices(beginnings: tuple[bytes, ...]) -> Iterator[None]:
+    """Drop lines on standard error that begin so, which libraries of C++ write past `sys.stderr`.
+
+    Whatever else is written there inside of the block comes after it.
+    """
+    if sys.stderr is None:
+        yield
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as written:
+        standard_error = os.dup(STANDARD_ERROR)
+        os.dup2(written.fileno(), STANDARD_ERROR)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(standard_error, STANDARD_ERROR)
+            os.close(standard_error)
+            written.seek(0)
+            with contextlib.suppress(OSError):  # the reader is gone, or its disk is full
+                for line in written:
+                    if not line.startswith(beginnings):
+                        os.write(STANDARD_ERROR, line)
+
+
+@contextlib.contextmanager
+def show_steps(console: Console, first: str) -> Iterator[Callable[[str], object]]:
+    """Show what is being done until the block ends; yields a function to call with the next step.
+
+    On a terminal in one line that changes, elsewhere line by line.
+    """
+    if console.is_terminal:
+        with console.status(first) as status:
+            yield status.update
+    else:
+        say(first, console=console)
+        yield lambda step: say(step, console=console)
 
 
 @contextlib.contextmanager

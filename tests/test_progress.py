@@ -1,11 +1,12 @@
 """Progress says what there is to say, where a person or a log can read it, and nothing when asked to be quiet."""
 
+import os
 import re
 
 import pytest
 
 from lesionflow import progress
-from lesionflow.progress import duration, say, show_progress, stderr_console
+from lesionflow.progress import duration, say, show_progress, show_steps, stderr_console, without_notices
 
 
 def test_plain_lines_where_there_is_no_terminal(
@@ -45,3 +46,18 @@ def test_names_in_brackets_are_told_as_they_are(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(("seconds", "told"), [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (7325, "2 h 2 min")])
 def test_durations(seconds: float, told: str) -> None:
     assert duration(seconds) == told
+
+
+def test_notices_of_libraries_are_dropped_and_nothing_else(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="wrong"), without_notices((b"INFO: Created",)):
+        os.write(2, b"INFO: Created a delegate.\nERROR: no memory\n")
+        raise ValueError("wrong")
+    os.write(2, b"INFO: Created another.\n")
+    assert capfd.readouterr().err == "ERROR: no memory\nINFO: Created another.\n"
+
+
+def test_steps_are_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_steps(stderr_console(), "exporting") as step:
+        step("comparing [64] images")
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "exporting\ncomparing [64] images\n")

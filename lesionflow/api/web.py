@@ -12,22 +12,22 @@ from rich.console import Console
 from lesionflow.api.export import export
 from lesionflow.api.overrides import WebOptions, configured
 from lesionflow.atomic import output_folder
-from lesionflow.defaults import DEFAULT_MODEL
-from lesionflow.errors import LesionflowError
+from lesionflow.errors import LesionflowError, MissingError
 from lesionflow.images.discovery import cache_folder
 from lesionflow.model.card import KERAS_FILE
 from lesionflow.model.files import read_bundle
+from lesionflow.progress import say
 from lesionflow.registry.versions import SCORED, opened
 from lesionflow.runtimes.artifact import MODEL_FILES, check_installed, check_source
 from lesionflow.runtimes.config import FLOAT32
 from lesionflow.storage.location import location_text, path_here
-from lesionflow.webapp.build import WEB_FILES, Page, write_page
+from lesionflow.webapp.build import WEB_FILES, Page, check_folder, write_page
 from lesionflow.webapp.runtime import LITERT, ONNX, RUNTIMES, WebConfig, fetch_package
 
 
 def web(
-    model: str | os.PathLike[str] = DEFAULT_MODEL,
-    out: str | os.PathLike[str] = "web",
+    model: str | os.PathLike[str],
+    out: str | os.PathLike[str],
     config: WebConfig | None = None,
     *,
     cache: Path | None = None,
@@ -42,7 +42,7 @@ def web(
     model : str or path
         As `registry.versions.resolve` takes it.
     out : str or path
-        The folder; created if missing.
+        The folder: a new one, an empty one, or with `overwrite` one that holds an earlier page.
     config : WebConfig, optional
         How to make it; keywords take precedence.
     cache : Path, optional
@@ -64,30 +64,37 @@ def web(
     """
     config = configured(WebConfig, config, overrides)
     folder = path_here(out, "out")
+    check_folder(folder)
     with (
         opened(location_text(model, "model"), tracking_uri, (*SCORED, KERAS_FILE)) as found,
         output_folder(folder, WEB_FILES, config.overwrite),
     ):
         card, graph = read_bundle(found.folder)
+        given = None if config.archives is None else path_here(config.archives, "--archives")
+        if given is not None and not given.is_dir():
+            raise MissingError(f"--archives {given}: no such folder; name the one with the runtime's npm archives")
         runtime, network, reason = config.runtime or ONNX, graph, ""
         if config.runtime != ONNX:
             try:
                 check_installed(LITERT, FLOAT32)
                 check_source(found.folder, card, LITERT)
-                archives = _archives(LITERT, config, cache)
+                archives = _archives(LITERT, given, cache)
+                say(f"converting {found.label} for LiteRT, which takes about half a minute", console=console)
                 runtime, network = LITERT, _litert_file(found.folder, console)
             except LesionflowError as error:
                 if config.runtime == LITERT:
                     raise
                 reason = str(error)
         if runtime == ONNX:
-            archives = _archives(ONNX, config, cache)
+            try:
+                archives = _archives(ONNX, given, cache)
+            except LesionflowError as error:
+                raise type(error)(f"{reason}; with ONNX Runtime Web: {error}" if reason else str(error)) from error
         size = write_page(folder, found.label, card, runtime, network, archives, overwrite=config.overwrite)
     return Page(folder, WEB_FILES, size, runtime, reason)
 
 
-def _archives(runtime: str, config: WebConfig, cache: Path | None) -> list[bytes]:
-    given = None if config.archives is None else path_here(config.archives, "--archives")
+def _archives(runtime: str, given: Path | None, cache: Path | None) -> list[bytes]:
     return [fetch_package(package, cache_folder(cache), given) for package in RUNTIMES[runtime]]
 
 

@@ -141,7 +141,7 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
 @click.argument("model", type=MODEL)
 @option(
     "--out", required=True, type=FOLDER, metavar="FOLDER",
-    help="Folder for the page; created if missing.",
+    help="Folder for the page: a new one, or with --overwrite that of an earlier page.",
 )  # fmt: skip
 @options_of(WebConfig)
 @tracking_uri_option

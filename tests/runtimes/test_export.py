@@ -28,7 +28,7 @@ from lesionflow.images.decode import decode
 from lesionflow.model.card import KERAS_FILE, TRAINED_ON_FILE, read_card, sha256, write_card
 from lesionflow.model.files import read_arrays
 from lesionflow.model.predictor import load_predictor
-from lesionflow.runtimes.artifact import open_artifact
+from lesionflow.runtimes.artifact import MODEL_FILES, open_artifact
 from lesionflow.runtimes.parity import without_ranges
 from tests.conftest import error_line, invoke, needs_torch, no_room
 from tests.scoring.conftest import draw_images, write_small_bundle
@@ -105,6 +105,13 @@ def test_what_lies_beside_a_file_is_all_that_is_needed_to_use_it(artifact: Path,
         assert sha256((artifact / name).read_bytes()) == digest
     beside = {"model.json", "README.md", "model_card.html"}
     assert {file.name for file in artifact.iterdir()} == beside | about["files"].keys()
+
+
+def test_a_runtime_prints_nothing(artifact: Path, bundle: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    card, about = read_card(bundle), json.loads((artifact / "model.json").read_text())
+    run = open_artifact(artifact / MODEL_FILES[about["runtime"]], about["runtime"])
+    run(np.zeros((1, card.height, card.width, 3), np.uint8))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_code_of_the_readme_says_what_the_bundle_says(artifact: Path, bundle: Path, photographs: Path) -> None:

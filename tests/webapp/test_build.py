@@ -88,6 +88,19 @@ def test_a_page_that_is_there_is_not_overwritten_unasked(
     }
 
 
+def test_a_folder_of_something_else_is_left_alone(page: Path, web_bundle: Path, archives: Path, tmp_path: Path) -> None:
+    moles, earlier = tmp_path / "moles", Path(shutil.copytree(page, tmp_path / "earlier"))
+    for folder in (moles, earlier):
+        folder.mkdir(exist_ok=True)
+        for name in ("README.txt", "mole.jpg", ".hidden"):
+            (folder / name).write_text("theirs")
+        options = ("--runtime", ONNX, "--archives", str(archives), "--overwrite")
+        result = invoke("web", str(web_bundle), "--out", str(folder), *options)
+        assert result.exit_code == (1 if folder == moles else 0) and (folder / "mole.jpg").read_text() == "theirs"
+        assert ("mole.jpg" in result.stderr) == (folder == moles)
+    assert len([*moles.iterdir()]) == 3 and (moles / "README.txt").read_text() == "theirs"
+
+
 def test_a_full_disk_is_one_clear_line_and_leaves_nothing(web_bundle: Path, archives: Path, tmp_path: Path) -> None:
     command = ["web", str(web_bundle), "--out", str(tmp_path / "page"), "--runtime", ONNX, "--archives", str(archives)]
     with no_room(60_000):  # enough for the page's own scripts

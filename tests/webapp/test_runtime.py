@@ -14,7 +14,7 @@ import pytest
 
 from lesionflow.errors import DownloadError, MissingError
 from lesionflow.webapp import runtime
-from lesionflow.webapp.runtime import ONNX, RUNTIMES, Package, fetch_package, read_members
+from lesionflow.webapp.runtime import ONNX, RUNTIMES, Package, fetch_package, npm_pack, read_members
 from tests.conftest import error_line, invoke
 from tests.webapp.conftest import serving
 
@@ -69,7 +69,11 @@ def test_what_is_not_that_archive_is_neither_kept_nor_used(
 
 def test_the_command_says_what_is_wrong_with_a_runtime(tmp_path: Path, web_bundle: Path) -> None:
     (tmp_path / RUNTIMES[ONNX][0].file).write_bytes(b"something else")
-    for given, reason in ((tmp_path, "its digest differs"), (tmp_path / "none", "cannot be read")):
+    (tmp_path / "empty").mkdir()
+    commands = [npm_pack(packages[0]) for packages in RUNTIMES.values()]
+    for given, told in (
+        (tmp_path, ["its digest differs"]), (tmp_path / "empty", commands), (tmp_path / "none", ["no such folder"]),
+    ):  # fmt: skip
         result = invoke("web", str(web_bundle), "--out", str(tmp_path / "page"), "--archives", str(given))
-        assert result.exit_code == 1 and reason in error_line(result)
+        assert result.exit_code == 1 and all(each in error_line(result) for each in told)
     assert not (tmp_path / "page").exists()

@@ -8,11 +8,14 @@ const FULL = Math.log(10); // log odds at which a colour is full, or more where 
 const LEAST_LINED = Math.log(2); // of the greatest loss: lines around smaller ones would lie about noise
 const SHOWN = 384; // pixels of the pictures' shorter side
 
+const shareFormats = {}; // by language: making one takes longer than drawing a row of the table
+
 /** A probability for people, who are told neither 0% nor 100% where it is not. */
 function percent(chance) {
-  const told = (share) => new Intl.NumberFormat(language, {
+  const format = (shareFormats[language] ??= new Intl.NumberFormat(language, {
     style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1,
-  }).format(share);
+  }));
+  const told = (share) => format.format(share);
   if (chance > 0 && chance < 0.0005) return `<${told(0.001)}`;
   return chance >= 0.9995 && chance < 1 ? `>${told(0.999)}` : told(chance);
 }

@@ -4,7 +4,7 @@
 
 const AHEAD = 6; // images that wait in the worker
 const ON_PAGE = 100; // rows of the table that are in the document
-const REFRESH = 1000; // milliseconds between two looks of the table while images are scored
+const REFRESH = 2000; // milliseconds between two looks of the table while images are scored
 
 const byId = (id) => document.getElementById(id);
 const state = {
