@@ -64,12 +64,15 @@ def call_strengths(
         columns.append(images * right[:, None])
     sums = resampled_sums(predictions.lesion_ids, np.hstack(columns), resamples, seed=0)
     among, *hits = np.split(sums, len(columns), axis=1)
+    lesions = predictions.lesion_ids
+    missable = lesions[predictions.labels == not_to_miss]
+    behind = len(np.unique(lesions)), None, len(np.unique(missable))  # lesions, of the shares among the metrics
     found = []
     for strength, own, drawn in zip(strengths, columns[1:], hits, strict=True):
         whole = _shares(own.sum(axis=0)[None], images.sum(axis=0)[None], not_to_miss)
         estimates = [
-            None if np.isnan(value[0]) else interval(float(value[0]), each)
-            for value, each in zip(whole, _shares(drawn, among, not_to_miss), strict=True)
+            None if np.isnan(value[0]) else interval(float(value[0]), each, count)
+            for value, each, count in zip(whole, _shares(drawn, among, not_to_miss), behind, strict=True)
         ]
         found.append(CallStrength(strength, *estimates))
     return tuple(found)

@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_scor
 
 from lesionflow.errors import BundleError
 from lesionflow.evaluation.call_strength import STRENGTHS, call_strengths, strength_rows
+from lesionflow.evaluation.metrics import measure
 from lesionflow.model.card import CARD_FILE, Calibration, read_card, write_card
 from lesionflow.model.decision import called_diagnoses, decide
 from lesionflow.model.prediction import LabelledPredictions
@@ -49,6 +50,18 @@ def test_each_strength_is_measured_as_scikit_learn_measures_its_calls() -> None:
     header, rows = strength_rows(found, 1.0, "mel")
     assert header == ["--call", "balanced accuracy", "accuracy", "mel sensitivity"]
     assert [row[0] for row in rows] == ["0", "0.25", "0.5", "0.75", "1, this model's"]
+
+
+@pytest.mark.parametrize("missed", [False, True])
+def test_the_models_own_strength_has_the_intervals_of_its_metrics(missed: bool) -> None:
+    said = labelled()
+    if missed:  # a share of 0 has an exact interval
+        said = said.take((said.labels != MEL) | (said.called != MEL))
+    (own,) = call_strengths(said, PRIOR, [Calibration().call_strength], resamples=200)
+    metrics = measure(said, resamples=200)
+    for found, name in ((own.accuracy, "accuracy"), (own.balanced_accuracy, "balanced_accuracy"),
+                        (own.sensitivity, "sensitivity_mel")):  # fmt: skip
+        assert found is not None and [*found] == pytest.approx([*metrics[name]])
 
 
 def test_what_is_not_there_has_no_figure() -> None:
