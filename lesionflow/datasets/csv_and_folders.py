@@ -118,7 +118,7 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
     tables, warnings = [], list[str]()
     for file in _image_folder_tables(folder):
         table = _read_own(file)
-        image = words.named(table.columns).get("path") or _image_columns(table, file)[0]
+        image = words.named(table.columns).get("path") or image_columns(table, file, words)[0]
         folders = [os.path.basename(os.path.dirname(name)) for name in table[image]]
         labels = {*LABEL_COLUMNS, "label", words.columns.get("diagnosis", "").lower()}
         if not labels & set(table.columns) and all(folders):
@@ -196,8 +196,7 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
     if not set(LABEL_COLUMNS) & set(table.columns):
         table = table.rename(columns={"label": "diagnosis"})
     table = table.rename(columns=_spelled(table.columns))
-    is_named = bool(words.columns.keys() & {"image_id", *IMAGE_COLUMNS})
-    image, other = (image_column(table.columns), "") if is_named else _image_columns(table, file)
+    image, other = image_columns(table, file, words)
     if not image or not set(LABEL_COLUMNS) & set(table.columns):
         if misnamed := [own for own in words.columns.values() if own.lower() not in there]:
             named = f"no column {first_few(misnamed)}, which {words.file} names"
@@ -224,13 +223,15 @@ def _spelled(columns: Iterable[str]) -> dict[str, str]:
     return {name: standard for standard, name in alike.items() if standard not in there}
 
 
-def _image_columns(table: pd.DataFrame, file: Path) -> tuple[str, str]:
+def image_columns(table: pd.DataFrame, file: Path, words: LabelWords) -> tuple[str, str]:
     """The column that names the images, and another one by which their files may be called, empty for none.
 
     Of `path` and `file_name` the one that names more of the files that are there counts, and of columns of names the
     first with endings of files: beside them, `image_id` may be a running number.
     """
     image = image_column(table.columns)
+    if words.columns.keys() & {"image_id", *IMAGE_COLUMNS}:
+        return image, ""  # as the user says
     paths = [name for name in IMAGE_COLUMNS if name in table.columns]
     if len(paths) > 1 and not table[paths[0]].equals(table[paths[1]]):
         there = {name: sum(_is_there(file.parent, path) for path in table[name]) for name in paths}

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from lesionflow.datasets.class_names import names_in_schema, with_class_names
 from lesionflow.diagnoses import MISSING_WORDS
 from lesionflow.errors import DataError, counted, first_few
+from lesionflow.images.signatures import HEAD, sniff
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,8 +157,11 @@ def _decode(content: bytes, file: Path, cut: bool = False) -> str:
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(content, final=not cut)
     except UnicodeError as error:
+        if kind := sniff(content[:HEAD]):
+            raise DataError(f"{file}: is an image ({kind}), no table; give a table, or a folder of them") from error
         line = content[: getattr(error, "start", 0)].count(b"\n") + 1
-        raise DataError(f"{file}: line {line} is not UTF-8 text; save the table as CSV in UTF-8") from error
+        named = "no Excel workbook, and " if file.suffix.lower() == ".xlsx" else ""
+        raise DataError(f"{file}: {named}line {line} is not UTF-8 text; save the table as CSV in UTF-8") from error
     if text.endswith("\0" * 8):
         raise DataError(f"{file}: ends in null characters, as on a full disk; restore it from a copy")
     if "\0" in text:

@@ -259,7 +259,9 @@ def _find_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> tup
             raise DataError(f"{raw.file}: {told}; they may lie in {' and '.join(broken)}")
         warnings += [f"{told}; no image of the table is missing without it" for told in broken]
     if not files:
-        raise no_image_files(folder, left_out)
+        raise DataError(
+            f"{no_image_files(folder, left_out)}; give the folder that holds both {raw.file.name} and images"
+        )
     if "other_name" in table.columns:
         both = columns.isin(names).all(axis=1) & (columns["other_name"] != columns["image_id"])
         if raw.strict and both.any():

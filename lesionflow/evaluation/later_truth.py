@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.csv_and_folders import one_label
+from lesionflow.datasets.csv_and_folders import image_columns, one_label
 from lesionflow.datasets.label_table import (
     LABEL_COLUMNS,
-    image_column,
     is_missing,
     is_missing_word,
     lowered,
@@ -238,7 +237,7 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
     """
     table = words.with_named_columns(lowered(read_table(truth)))
     words.unmet()
-    name = image_column(table.columns)
+    name, other = image_columns(table, truth, words)
     label = next((column for column in (*LABEL_COLUMNS, "label") if column in table.columns), None)
     column = rows.column.lower()
     by_lesion = column in table.columns and rows.lesions is not None
@@ -256,6 +255,8 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
         raise unknown_words(truth, decided, words)
     found = table[[CHANCE] if CHANCE in table.columns else []].copy()
     found["name"] = "" if not name else [_whole(as_written(value)) for value in table[name]]
+    if other:
+        found["other"] = [_whole(as_written(value)) for value in table[other]]
     found["lesion"] = _known(table[column]) if column in table.columns else ""
     found["label"] = [meant for _, meant in decided]
     known = found["label"] != ""
@@ -284,6 +285,16 @@ def _match(table: pd.DataFrame, rows: _Rows, truth: Path) -> tuple[pd.DataFrame,
         table, how = table.assign(row=found), how or how_others
     elif any(names):
         found, how = _match_names(names, rows, truth)
+        if "other" in table.columns:
+            others, how_others = _match_names(table["other"].tolist(), rows, truth)
+            unclear = np.flatnonzero((found >= 0) & (others >= 0) & (found != others))
+            if len(unclear):
+                pairs = [f"{names[index]} and {table['other'].iloc[index]}" for index in unclear]
+                raise DataError(
+                    f"{truth}: {counted(len(pairs), 'row', 'names', 'name')} two images in two columns: "
+                    f"{first_few(pairs)}; leave the column with the names of the files"
+                )
+            found, how = np.where(found < 0, others, found), how if (found >= 0).any() else how_others
         table = table.assign(row=found)
     else:
         _refuse_contradictions(table, "lesion", "lesion", table["lesion"].tolist(), truth)

@@ -272,6 +272,8 @@ def test_a_table_may_lie_in_a_folder_beside_that_of_the_images(table: Path, tmp_
         packed = shutil.make_archive(str(tmp_path.parent / f"{tmp_path.name}-packed"), "zip", table.parent)
         for source in (table.parent, packed):
             assert read_labelled_images(source).digest == expected.digest
+    with pytest.raises(DataError, match=r"no image files .*; give the folder that holds both labels.csv and images$"):
+        read_labelled_images(folder)
 
 
 def test_a_split_of_ones_own_is_not_read_and_that_is_said(table: Path, folders: Path) -> None:

@@ -288,6 +288,16 @@ def test_what_has_no_one_reading_is_refused(write: Callable[..., Path], content:
     assert "labels.csv" in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_what_is_no_text_is_named_by_what_it_is(write: Callable[..., Path], tmp_path: Path) -> None:
+    Image.effect_noise((32, 32), 90).save(tmp_path / "mole.jpg")
+    with pytest.raises(DataError, match=r"mole.jpg: is an image \(JPEG\), no table"):
+        read_table(tmp_path / "mole.jpg")
+    with pytest.raises(
+        DataError, match=r"labels.xlsx: no Excel workbook, and line 1 is not UTF-8 text; save the table as"
+    ):
+        read_table(write(b"\x89\x12\xff\x00abc", "labels.xlsx"))
+
+
 def test_other_kinds_of_tables_are_named(write: Callable[..., Path]) -> None:
     for name, content in {
         "json": b"[]",

@@ -202,6 +202,19 @@ def test_columns_of_the_truth_have_to_agree(report: Path, said: LabelledPredicti
         join_truth(read_report_table(report, JOINED_COLUMNS), truth, WORDS)
 
 
+def test_a_running_number_beside_the_names_of_files_is_no_name(
+    report: Path, said: LabelledPredictions, tmp_path: Path
+) -> None:
+    numbered = [(number, f"{image}.jpg", name) for number, (image, name) in enumerate(labels_of(said, "{}"))]
+    truth = write(tmp_path / "labels.csv", "image_id,filename,diagnosis", numbered)
+    found = join_truth(read_report_table(report, JOINED_COLUMNS), truth, WORDS)
+    assert found.share == 1.0 and found.predictions.labels.tolist() == said.labels.tolist()
+    last = said.image_ids[-1]
+    write(truth, "image_id,filename,diagnosis", [(last, *numbered[0][1:]), *numbered[1:-1]])
+    with pytest.raises(DataError, match=rf"1 row names two images in two columns: {said.image_ids[0]}.jpg and {last};"):
+        join_truth(read_report_table(report, JOINED_COLUMNS), truth, WORDS)
+
+
 def test_sheets_that_hold_no_truth_are_named(report: Path, said: LabelledPredictions, tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
     with pd.ExcelWriter(tmp_path / "labels.xlsx") as book:
