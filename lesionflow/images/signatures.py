@@ -49,7 +49,8 @@ _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b
 
 # What often has an image's name without being one: how it begins, what it is, and what to do.
 _OTHERS = (
-    (rb"\s*<(!doctype html|html|head|body)\b", "a web page, as of a download that failed; download it again"),
+    (rb"\s*<(!doctype html|html|head|body)\b", "a web page, as of a failed download; download it again"),
+    (rb"\s*(<\?xml[^>]*>\s*)?<error\b|\s*\{\s*\"", "a server's message, as of a failed download; download it again"),
     (rb"version https://git-lfs", "a pointer of Git LFS; fetch the file with git lfs pull"),
     (rb"(data:[a-z/+.-]+;base64,)?(/9j/|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK)", "an image in base64; decode it"),
     (rb"(content-[a-z-]+|mime-version|received|return-path|delivered-to|from|date|subject|message-id): ",

@@ -200,7 +200,9 @@ def test_what_is_no_image_says_so(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"\r\n<!DOCTYPE html>", "a web page"), (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"\r\n<!DOCTYPE html>", "a web page"), (b'{"detail": 404}', "a server's message"),
+        (b'<?xml version="1.0"?>\n<Error><Code>NoSuchKey', "a server's message"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"/9j/4AAQSkZJRgABAQ", "base64"), (b"data:image/png;base64,iVBORw0KGgoAAAA", "base64"),
         (b"Content-Type: image/jpeg\r\n\r\n/9j/4AAQ", "an e-mail"), (gzip.compress(b"a"), "an archive"),
         (b"%PDF-1.4\n%\xe2\xe3\n \xff\xd8\xff", "a PDF document"), (b"8BPS\0\1" + bytes(99), "Photoshop"),
