@@ -128,8 +128,7 @@ def header(source: str | os.PathLike[str] | bytes) -> tuple[str, int, int]:
     with _failures():
         kind = _recognise(data)
         if kind == "DICOM":
-            dicom = _open_dicom(data)
-            return kind, dicom.columns, dicom.rows
+            return kind, *_open_dicom(data).size
         if kind == "TIFF":
             return kind, *tiff_size(data)
         if kind != "JPEG":

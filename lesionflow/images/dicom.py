@@ -91,7 +91,8 @@ class Dicom:
                             np.frombuffer(self.dataset[name].value, ">u2").astype("<u2").tobytes()
                         )
             self.rows, self.columns = int(self.dataset.Rows), int(self.dataset.Columns)
-            check_pixels(self.columns, self.rows)
+            self.size = self._displayed_size()
+            check_pixels(*self.size)
             self.frames = int(self.dataset.get("NumberOfFrames") or 1)
             self._check_frames()
 
@@ -161,32 +162,34 @@ class Dicom:
             pixels, bits, embedded = self._pixels(frame)
             if self.kind in GREY:
                 shown, ignored = self._shown(pixels, bits, frame)
-                image, note = self._square(Image.fromarray(shown).convert("RGB"))
-                return Picture(image, note=joined(self.note, ignored, note))
+                return Picture(self._square(Image.fromarray(shown).convert("RGB")), note=joined(self.note, ignored))
             if self.kind == PALETTE:
                 pixels, bits = self._coloured(pixels)
         if pixels.dtype.kind != "u" or pixels.shape[2:] != (3,):
             raise ImageError(
                 "unsupported", f"{self.kind} samples of type {pixels.dtype} and shape {pixels.shape}{_ADVICE}"
             )
-        image, note = self._square(Image.fromarray(_eight_bits(pixels, bits)))
+        image = self._square(Image.fromarray(_eight_bits(pixels, bits)))
         named = adobe_rgb() if self.dataset.get("ColorSpace") == "ADOBERGB" else b""
-        return Picture(image, profile=self._profile() or embedded or named, note=joined(self.note, note))
+        return Picture(image, profile=self._profile() or embedded or named, note=self.note)
 
-    def _square(self, image: Image.Image) -> tuple[Image.Image, str]:
-        """The image with pixels as high as they are wide, and a note if they were not: DICOM PS3.3, C.7.6.3.1.7."""
+    def _displayed_size(self) -> tuple[int, int]:
+        """Width and height with pixels as high as they are wide: DICOM PS3.3, C.7.6.3.1.7."""
         stated = self.dataset.get("PixelAspectRatio") or self.dataset.get("PixelSpacing") or (1, 1)
         try:
             ratio = float(stated[1]) / float(stated[0])
         except (TypeError, ValueError, IndexError, ZeroDivisionError):
             ratio = math.nan
         if not 0.1 < ratio < 10:
-            return image, _IGNORED.format("aspect ratio of pixels")
+            self.note = joined(self.note, _IGNORED.format("aspect ratio of pixels"))
+            return self.columns, self.rows
         if 0.99 < ratio < 1.01:
-            return image, ""
-        size = round(image.width * max(ratio, 1)), round(image.height * max(1 / ratio, 1))
-        check_pixels(*size)
-        return image.resize(size, Image.Resampling.BILINEAR), "pixels made square"
+            return self.columns, self.rows
+        self.note = joined(self.note, "pixels made square")
+        return round(self.columns * max(ratio, 1)), round(self.rows * max(1 / ratio, 1))
+
+    def _square(self, image: Image.Image) -> Image.Image:
+        return image if image.size == self.size else image.resize(self.size, Image.Resampling.BILINEAR)
 
     def _profile(self) -> bytes:
         """The ICC profile that the data set has for its colours; DICOM PS3.3, C.11.15."""

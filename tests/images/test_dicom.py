@@ -530,7 +530,9 @@ def test_colours_of_jpeg_2000_are_unsupported_elsewhere(kind: str, syntax: UID) 
 def test_pixels_that_are_wider_than_high_are_made_square(stated: dict[str, Any]) -> None:
     upright = np.zeros((32, 64, 3), np.uint8)
     upright[8:24, 16:48] = 255
-    ((_, found),) = decode_frames(dicom(upright[:, ::2], "RGB", **stated), 32, 64)
+    data = dicom(upright[:, ::2], "RGB", **stated)
+    ((_, found),) = decode_frames(data, 32, 64)
+    assert header(data) == ("DICOM", 64, 32)
     assert isinstance(found, Decoded) and found.note == "pixels made square"
     assert np.abs(found.pixels.astype(int) - upright)[:, [0, 10, 20, 32, 44, 50]].max() == 0
     ((_, square),) = decode_frames(dicom(upright, "RGB", PixelAspectRatio=[1, 1], PixelSpacing=[0.1, 0.1]), 32, 64)
