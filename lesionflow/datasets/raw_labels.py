@@ -172,7 +172,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         table = _with_files(table, raw, warnings)
     else:
         files, table = _find_files(table, raw, warnings)
-        files = [file for file in files if _composed(Path(file).stem) not in elsewhere]
+        files = [file for file in files if _stem(file) not in elsewhere]
         table, unmatched = match_images(table, files, raw.file, raw.incomplete)
         warnings += unmatched
     for column in ATTRIBUTES:
@@ -192,7 +192,7 @@ def _check_unchanged(ids: pd.Series, file: Path) -> None:
     values = {*ids}
     rounded = {value for value in values if re.fullmatch(_ROUNDED, value)}
     dates = {value for value in values if re.fullmatch(_DATED, value)}
-    forms = {_form(value) for value in values - dates}  # 45-mar is no date, so 03-mar is an id as well
+    forms = {_form(value) for value in values - dates if dates}  # 45-mar is no date, so 03-mar is an id as well
     dates = {value for value in dates if _form(value) not in forms}
     are_days = not any(re.search("[a-z]", value) for value in dates)
     for changed, told, more in (
@@ -251,7 +251,7 @@ def _find_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> tup
     if not columns.isin(names).any(axis=1).all():
         broken: list[str] = []
         for archive in walk_images(folder, pattern="*.[zZ][iI][pP]"):
-            files += [file for file in _images_in(archive, broken) if _composed(Path(file).stem) not in names]
+            files += [file for file in _images_in(archive, broken) if _stem(file) not in names]
         names = _names_of(files)
         missing = table["image_id"][~columns.isin(names).any(axis=1)].tolist()
         if broken and missing:
@@ -280,7 +280,7 @@ def _find_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> tup
 
 def _names_of(files: Sequence[str]) -> set[str]:
     """The names of files, with and without their endings."""
-    return {_composed(name) for file in files for name in (os.path.basename(file), Path(file).stem)}
+    return {name for file in files for name in (_composed(os.path.basename(file)), _stem(file))}
 
 
 def _images_in(archive: str | os.PathLike[str], broken: list[str]) -> list[str]:
@@ -483,7 +483,7 @@ def match_images(
     by_stem: dict[str, list[str]] = {}
     by_name: dict[str, list[str]] = {}
     for file in files:
-        by_stem.setdefault(_composed(Path(file).stem), []).append(file)
+        by_stem.setdefault(_stem(file), []).append(file)
         by_name.setdefault(_composed(os.path.basename(file)), []).append(file)
     names = zip(table["image_id"], table["file"], strict=True)
     files_of = {image_id: by_name.get(name) or by_stem.get(image_id, []) for image_id, name in names}
@@ -515,6 +515,11 @@ def _check_same(files_of: Mapping[str, list[str]]) -> list[str]:
         )
     images = counted(len(several), "image", "lies", "lie")
     return [f"{images} there more than once, the first counts: {first_few(several)}"] if several else []
+
+
+def _stem(file: str) -> str:
+    """The name of a file without its ending, composed."""
+    return _composed(os.path.splitext(os.path.basename(file))[0])
 
 
 def _composed(name: str) -> str:
