@@ -210,7 +210,7 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
             f"{file}: no column {' and no column '.join(lacking)}; the columns are {told}{hint}. "
             f"{ITS_OWN_COLUMNS[0].upper()}{ITS_OWN_COLUMNS[1:]}"
         )
-    name = "image_id" if image in ID_COLUMNS else "path"
+    name = "image_id" if image in ID_COLUMNS and not _are_paths(table[image], file) else "path"
     if other:
         table = table.assign(other_name=table[other])
     return table.assign(**{name: table[image]}).drop(columns=[image] if image != name else [])
@@ -266,6 +266,14 @@ def _joined(paths: pd.Series, file: Path) -> list[str]:
         return [_opened_as(file.parent, path) for path in paths]
     except UsageError as error:  # of a URL
         raise DataError(f"{file}: {error}") from error
+
+
+def _are_paths(names: pd.Series, file: Path) -> bool:
+    """Whether names of images are paths from the table's folder: all, or some where names are not unique without."""
+    if not names.str.contains(r"[/\\]", regex=True).any():
+        return False
+    there = [_is_there(file.parent, name) for name in names]
+    return all(there) or (any(there) and not names.str.replace(r"^.*[/\\]", "", regex=True).is_unique)
 
 
 def _is_there(base: Path, path: str) -> bool:

@@ -121,7 +121,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     table = raw.table.copy()
     if raw.images is not None:
         table["image_id"] = table["image_id"].map(_composed)
-        table["file"] = table["image_id"].str.strip().str.replace(_FOLDERS, "", regex=True)
+        table["file"] = _without_folders(table["image_id"].str.strip())
         table["image_id"] = _without_folders(without_endings(table["image_id"]))
     if "other_name" in table.columns:
         table["other_name"] = _without_folders(without_endings(table["other_name"].map(_composed)))

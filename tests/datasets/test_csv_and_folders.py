@@ -290,6 +290,25 @@ def test_a_split_of_ones_own_is_not_read_and_that_is_said(table: Path, folders: 
     assert f"{parts}: 2 tables of parts are read as one; {anew}" in read_labelled_images(parts).warnings
 
 
+@pytest.mark.parametrize("column", ["image", "filename", "image_id"])
+def test_names_with_folders_are_paths_where_all_are_there(table: Path, column: str) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)[:40]
+    rows.to_csv(table, index=False)
+    expected = read_labelled_images(table).table
+    for index, path in enumerate(rows["path"]):  # two images of each name
+        (table.parent / f"p{index % 2}").mkdir(exist_ok=True)
+        (table.parent / path).rename(table.parent / f"p{index % 2}" / f"{index // 2}.jpg")
+    names = [f"p{index % 2}/{index // 2}.jpg" for index in range(len(rows))]
+    rows.drop(columns="path").assign(**{column: names}).to_csv(table, index=False)
+    found = read_labelled_images(table).table
+    assert sorted(zip(found["content"], found["dx"], strict=True)) == sorted(
+        zip(expected["content"], expected["dx"], strict=True)
+    )
+    (table.parent / "p1" / "0.jpg").unlink()
+    with pytest.raises(DataError, match=r"1 of 40 images is not there: .*p1/0.jpg; paths count"):
+        read_labelled_images(table)
+
+
 def test_a_path_without_its_ending_is_told_what_there_is(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     rows.assign(path=rows["path"].str.removesuffix(".jpg")).to_csv(table, index=False)

@@ -398,6 +398,16 @@ def test_images_by_folder_and_name_have_to_be_called_paths(ham: Callable[[Edit],
         read_labelled_images(folder)
 
 
+def test_names_with_endings_in_several_folders_are_not_one_file(ham: Callable[[Edit], Path]) -> None:
+    def edit(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.assign(image_id=["a/1.jpg", "b/1.jpg", *rows["image_id"][2:]])
+
+    folder = ham(edit)
+    next(folder.rglob("*.jpg")).rename(folder / "1.jpg")
+    with pytest.raises(DataError, match="metadata rows have no image file: a/1, b/1"):
+        read_labelled_images(folder)
+
+
 def test_ids_that_lost_their_zeros_are_named(ham: Callable[[Edit], Path]) -> None:
     folder = ham(lambda rows: rows.assign(image_id=[str(number) for number in range(1, 51)]))
     for number, file in enumerate(sorted(folder.rglob("*.jpg")), start=1):
