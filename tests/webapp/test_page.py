@@ -336,13 +336,20 @@ def test_narrow_screens_need_no_sideways_scrolling(opened: Chrome, tmp_path: Pat
         "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
     )
     try:
-        choose(opened, draw_images(tmp_path / "images", 2))
+        folder = draw_images(tmp_path / "images", 2)
+        (folder / "a photograph from a phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(500))
+        choose(opened, folder)
         opened.find_element("css selector", "#rows button").click()
         until_shown(opened, "map")
+        opened.execute_script("for (const { said } of state.rows.values()) if (said) said.refer = UNFAMILIAR_WORD;")
         for language in ("de", "es", "en"):
             opened.find_element("css selector", f"#language option[value={language}]").click()
             widths = opened.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
             assert widths[0] <= widths[1] == 360
+            tables = opened.execute_script(
+                "return [...document.querySelectorAll('.wide')].map((each) => [each.scrollWidth, each.clientWidth])"
+            )
+            assert len(tables) == 2 and all(needed <= there for needed, there in tables), (language, tables)
         small = opened.execute_script(
             "const found = [...document.querySelectorAll('.buttons button')];"
             "return found.filter((each) => each.offsetHeight && each.offsetHeight < 44)"
