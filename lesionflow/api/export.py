@@ -217,7 +217,8 @@ def _labelled_pixels(data: str, bundle: Path, card: Card, cache: Path | None) ->
         members, of = np.arange(len(images.table)), f"{images.description}; whether it was trained on them is not known"
     else:
         members = np.flatnonzero(~find_leak(known, images.table).members)
-        of = f"{images.description}, without {len(images.table) - len(members)} of lesions that it was trained on"
+        seen = len(images.table) - len(members)
+        of = f"{images.description}, without {seen} of lesions that it was trained on" if seen else images.description
     if not len(members):
         raise DataError(f"{data}: the model was trained on all of its lesions; name others with --data")
     pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)

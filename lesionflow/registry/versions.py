@@ -234,7 +234,8 @@ def resolve_folder(model: str) -> Resolved:
         folder, prefix = path_here(model, "model"), ""
     if is_no_folder(folder):
         raise BundleError(
-            f"{model}: no such bundle folder{did_you_mean(model, (PRETRAINED,))}; give one, {PRETRAINED}, {ADDRESSES}"
+            f"{model}: no such bundle folder{did_you_mean(model, (PRETRAINED,))}; give one, or {PRETRAINED}, or a "
+            f"registered model: {ADDRESSES}"
         )
     if not os.path.exists(folder / CARD_FILE):  # what `mlflow artifacts download` makes has the bundle inside
         folder = bundle_of_logged_model(str(folder.absolute())) or folder
