@@ -78,7 +78,7 @@ def test_an_image_may_be_a_path_bytes_an_image_of_pillows_or_an_array(
         ("not there.jpg", "not_found: no such file"),
         (b"", "empty: the file has no bytes"),
         (b"no image", "not_an_image: the content is none of"),
-        (None, "not_an_image: a NoneType; give a path"),
+        (None, "not_an_image: of type NoneType; give a path"),
         (np.zeros((4, 5, 3)), "unsupported: an array of float64, (4, 5, 3); give (height, width, 3) uint8"),
         (np.zeros((4, 5), np.uint8), "unsupported: an array of uint8, (4, 5)"),
         (np.zeros((0, 5, 3), np.uint8), "unsupported: an array of uint8, (0, 5, 3)"),
