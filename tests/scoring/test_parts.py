@@ -254,7 +254,7 @@ def test_failures_are_limited_by_part_and_by_merge(images: Path, small_bundle: P
     shutil.copytree(images, folder)
     for number in (0, 9):
         (folder / f"image{number:04}.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=r"1 image of 32 failed .*at most 0 may.*the same command goes on"):
+    with pytest.raises(DataError, match=r"1 image of 32 failed .*at most 0 may.*the same command continues"):
         do_parts(folder, out, small_bundle, 2, 1, on_error="fail")
     assert [summary.failed for summary in do_parts(folder, out, small_bundle, 2, 1, 2, max_failures="1")] == [1, 1]
     with pytest.raises(DataError, match="2 images of 60 failed, but at most 1 may"):
