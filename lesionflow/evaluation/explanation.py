@@ -78,14 +78,18 @@ def verdict(said: IndexedPrediction, calibration: Calibration) -> str:
     """A decision in words, one line each: the call, whether it is malignant, whether a person should look."""
     share, limit = said.malignant_probability, calibration.malignant_threshold
     malignant = f"{'yes' if said.malignant else 'no'} ({percent(share)}, operating point {percent(limit)})"
-    why = {TRUSTED: "no", UNCERTAIN: "yes, the call is uncertain", UNFAMILIAR: "yes, it is unlike the training images"}
+    why = {
+        TRUSTED: " as uncertain or unfamiliar: no",
+        UNCERTAIN: ": yes, the call is uncertain",
+        UNFAMILIAR: ": yes, it is unlike the training images",
+    }
     likeliest = max(range(len(said.labels)), key=said.probabilities.__getitem__)
     # A call that is not the most probable diagnosis would look like a mistake without the other one beside it.
     call = _named(said.called, said.labels)
     if likeliest != said.called:
         chances = [percent(said.probabilities[index]) for index in (said.called, likeliest)]
         call += f", {chances[0]}\nMost probable: {_named(likeliest, said.labels)}, {chances[1]}"
-    return f"Called: {call}\nMalignant: {malignant}\nRefer to a person: {why[said.refer]}"
+    return f"Called: {call}\nMalignant: {malignant}\nRefer to a person{why[said.refer]}"
 
 
 def _named(index: int, labels: LabelSet) -> str:

@@ -48,7 +48,7 @@ def test_the_picture_says_what_the_report_says() -> None:
     said = [each.get_text() for each in written(figure)]
     title = (
         "scans/mole.jpg\nCalled: melanoma (mel), 30.0%\nMost probable: melanocytic nevus (nv), 68.0%\n"
-        "Malignant: yes (30.3%, operating point 12.0%)\nRefer to a person: no"
+        "Malignant: yes (30.3%, operating point 12.0%)\nRefer to a person as uncertain or unfamiliar: no"
     )
     assert title in said and "what speaks for mel:\n30.0%, down to 1.0% if covered" in said
     assert "what the network sees:\n25%, at the edges, is cut off" in said
@@ -105,16 +105,16 @@ def test_demo_data_is_called_so() -> None:
 @pytest.mark.parametrize(
     ("refer", "told"),
     [
-        ("no", "no"),
-        ("uncertain", "yes, the call is uncertain"),
-        ("unfamiliar", "yes, it is unlike the training images"),
+        ("no", " as uncertain or unfamiliar: no"),
+        ("uncertain", ": yes, the call is uncertain"),
+        ("unfamiliar", ": yes, it is unlike the training images"),
     ],
 )
 def test_the_verdict_tells_whom_to_refer(refer: str, told: str) -> None:
     said = IndexedPrediction((0.0, 0.0, 0.0, 0.0, 0.04, 0.96, 0.0), NV, False, refer)
     calls = verdict(said, Calibration(malignant_threshold=0.0995)).split("\n")
     assert calls == [
-        "Called: melanocytic nevus (nv)", "Malignant: no (4.0%, operating point 10.0%)", f"Refer to a person: {told}"
+        "Called: melanocytic nevus (nv)", "Malignant: no (4.0%, operating point 10.0%)", f"Refer to a person{told}"
     ]  # fmt: skip
 
 
