@@ -139,10 +139,8 @@ def normalized(word: str) -> str:
     >>> normalized(" Basal-Cell_Carcinoma ")
     'basal cell carcinoma'
     """
-    composed = unicodedata.normalize(
-        "NFC", word.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    )  # Macs write two signs
-    return re.sub(r"[\s_-]+", " ", composed).strip().lower()
+    composed = unicodedata.normalize("NFC", word)  # of an umlaut, Macs write two signs
+    return re.sub(r"[\s_-]+", " ", composed.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")).strip().lower()
 
 
 _REPORT_WORDS = {"malignant", "source", "status", "error", "model", "diagnosis", "probability", "refer"}

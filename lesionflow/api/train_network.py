@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -366,7 +367,7 @@ def _unstoppable(
     Epochs that the store did not accept are logged with a later one, or with the model; a checkpoint that failed is
     dropped, as the next one supersedes it.
     """
-    outage = CircuitBreaker(lambda told: say(told, console=console, warning=True))
+    outage = CircuitBreaker(functools.partial(say, console=console))
     waiting: dict[int, Mapping[str, float]] = dict(enumerate(last.history, start=1)) if last else {}
 
     def log(result: EpochResult) -> None:

@@ -153,8 +153,8 @@ def read_isic_download(file: Path) -> RawLabels:
     DataError
         Where no diagnosis came with the images.
     """
-    table = lowered(read_table(file)).rename(columns={"isic_id": "image_id", "age_approx": "age"})
-    table["image_id"] = without_endings(table["image_id"])
+    table = lowered(read_table(file))
+    table["image_id"], table["age"] = without_endings(table["isic_id"]), first_known(table, ("age_approx", "age"))
     if not {"diagnosis", *LEVELS} & set(table.columns):
         raise DataError(f"{file}: no column diagnosis or diagnosis_1; download images that have a diagnosis")
     warnings = []

@@ -170,7 +170,6 @@ def read_with_words(source: str | os.PathLike[str], cache: Path | None, words: L
 
 def _same_bytes(table: pd.DataFrame) -> list[str]:
     """A warning about images with the same bytes that differ in diagnosis, or in lesion, which a split tears apart."""
-    found = []
     for column, told in (
         ("dx", "different diagnoses: correct one of each"),
         ("lesion_id", "different lesions, which a split may put into two parts: give them one lesion_id, or keep one"),
@@ -178,10 +177,8 @@ def _same_bytes(table: pd.DataFrame) -> list[str]:
         several = table.groupby("content")[column].transform("nunique") > 1
         if several.any():
             names = table[several].sort_values(["content", "image_id"])["image_id"].tolist()
-            found.append(
-                f"{counted(len(names), 'image')} with the same bytes as others have {told}: {first_few(names)}"
-            )
-    return found[:1]
+            return [f"{counted(len(names), 'image')} with the same bytes as others have {told}: {first_few(names)}"]
+    return []
 
 
 def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame, list[str]]:

@@ -7,7 +7,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -194,14 +194,11 @@ def _check_unchanged(ids: pd.Series, file: Path) -> None:
     dates = {value for value in values if re.fullmatch(_DATED, value)}
     forms = {_form(value) for value in values - dates if dates}  # 45-mar is no date, so 03-mar is an id as well
     dates = {value for value in dates if _form(value) not in forms}
-    are_days = not any(re.search("[a-z]", value) for value in dates)
+    lettered = any(re.search("[a-z]", value) for value in dates)
+    in_capitals = "; if they are the ids, write them in capitals" if lettered else ""
     for changed, told, more in (
         (rounded, "rounded numbers", ""),
-        (
-            dates,
-            "dates, as spreadsheets make of ids",
-            "" if are_days else "; if they are the ids, write them in capitals",
-        ),
+        (dates, "dates, as spreadsheets make of ids", in_capitals),
     ):
         if changed:
             raise DataError(
@@ -264,12 +261,8 @@ def _find_files(table: pd.DataFrame, raw: RawLabels, warnings: list[str]) -> tup
         )
     if "other_name" in table.columns:
         both = columns.isin(names).all(axis=1) & (columns["other_name"] != columns["image_id"])
-        if raw.strict and both.any():
-            pairs = [f"{one} and {other}" for one, other in columns[both].itertuples(index=False)]
-            raise DataError(
-                f"{raw.file}: {counted(len(pairs), 'row', 'names', 'name')} two images in two columns: "
-                f"{first_few(pairs)}; leave the column with the names of the files"
-            )
+        if raw.strict:
+            check_one_image(columns[both].itertuples(index=False), raw.file)
         is_other = columns["other_name"].isin(names) & ~columns["image_id"].isin(names)
         table = table.assign(image_id=columns["other_name"].where(is_other, columns["image_id"]))
         table["file"] = table["file"].where(~is_other, table["image_id"])
@@ -316,6 +309,15 @@ def check_same_images(image_ids: pd.Series, beside: pd.Series, file: Path) -> No
         told = f"has none of the images that the labels beside it name ({first_few(image_ids.tolist(), 1)})"
         raise DataError(
             f"{file}: {told}, but {first_few(beside.tolist(), 1)}; write both alike, or remove one of the two files"
+        )
+
+
+def check_one_image(pairs: Iterable[tuple[str, str]], file: Path) -> None:
+    """Raise `DataError` for rows of a table that name two images, in two columns."""
+    if told := [f"{one} and {other}" for one, other in pairs]:
+        raise DataError(
+            f"{file}: {counted(len(told), 'row', 'names', 'name')} two images in two columns: {first_few(told)}; keep "
+            "the column with the names of the files, and remove the other"
         )
 
 

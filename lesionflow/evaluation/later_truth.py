@@ -28,6 +28,7 @@ from lesionflow.datasets.label_table import (
     without_fractions,
 )
 from lesionflow.datasets.label_words import LabelWords, unknown_words
+from lesionflow.datasets.raw_labels import check_one_image
 from lesionflow.errors import DataError, counted, first_few, plural
 from lesionflow.evaluation.bootstrap import calibration_interval, draw_lesions, tallies
 from lesionflow.evaluation.leaks import Leak, find_leak_of_files
@@ -288,12 +289,7 @@ def _match(table: pd.DataFrame, rows: _Rows, truth: Path) -> tuple[pd.DataFrame,
         if "other" in table.columns:
             others, how_others = _match_names(table["other"].tolist(), rows, truth)
             unclear = np.flatnonzero((found >= 0) & (others >= 0) & (found != others))
-            if len(unclear):
-                pairs = [f"{names[index]} and {table['other'].iloc[index]}" for index in unclear]
-                raise DataError(
-                    f"{truth}: {counted(len(pairs), 'row', 'names', 'name')} two images in two columns: "
-                    f"{first_few(pairs)}; leave the column with the names of the files"
-                )
+            check_one_image(table.iloc[unclear][["name", "other"]].itertuples(index=False), truth)
             found, how = np.where(found < 0, others, found), how if (found >= 0).any() else how_others
         table = table.assign(row=found)
     else:

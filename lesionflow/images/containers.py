@@ -166,9 +166,8 @@ def _unicode_name(member: zipfile.ZipInfo) -> str:
         if kind == 0x7075 and content[:5] == struct.pack("<BL", 1, zlib.crc32(raw)):
             raw = content[5:]
     try:
-        return raw.decode().partition("\0")[
-            0
-        ]  # as Macs and Linux write names; in another code page, umlauts are no UTF-8
+        # As Macs and Linux write names; those with umlauts in another code page are no UTF-8.
+        return raw.decode().partition("\0")[0]
     except UnicodeDecodeError:
         return member.filename
 

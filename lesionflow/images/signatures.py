@@ -109,7 +109,8 @@ def unrecognised(data: bytes) -> tuple[str, str]:
 def was_sent_as_text(data: bytes) -> bool:
     """Whether a carriage return stands in front of every line feed, as a transfer of text puts it there."""
     lines = data.count(b"\n")
-    return _MORE <= lines == data.count(b"\r\n") and len(set(re.findall(rb"(?s).\r\n", data))) > _MORE // 2
+    # Behind letters, as in metadata, it may belong there.
+    return _MORE <= lines == data.count(b"\r\n") and len(set(re.findall(rb"[^ -~]\r\n", data))) > _MORE // 2
 
 
 def is_dicom(head: bytes) -> bool:

@@ -83,6 +83,12 @@ def test_a_further_column_malignant_makes_it_no_other_data_set(fifty_images: Pat
     assert read_labelled_images(folder).digest == read_labelled_images(fifty_images).digest
 
 
+def test_columns_of_ones_own_beside_those_of_isic_cli_do_not_count(fifty_images: Path, tmp_path: Path) -> None:
+    folder = lay_out(fifty_images, tmp_path / "isic", lambda rows: rows.assign(image_id=range(50), age="7"))
+    found, expected = read_labelled_images(folder), read_labelled_images(fifty_images)
+    assert found.digest == expected.digest and found.table["age"].equals(expected.table["age"])
+
+
 def with_diagnosis(isic_id: str, *levels: str, **others: str) -> Edit:
     """Give the first image another id and diagnosis."""
 

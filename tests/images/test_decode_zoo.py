@@ -238,6 +238,9 @@ def test_a_carriage_return_in_front_of_each_line_feed_of_pixels_is_damage() -> N
     assert decode(data, 16, 16).any() and data.count(b"\n") > 50
     assert reason_of(data.replace(b"\n", b"\r\n")) == "damaged"
     assert shows(file_bytes(Image.new("RGB", (40, 30), (9, 10, 13)), "BMP"), (9, 10, 13))  # the same in a flat picture
+    text = "".join(f"{name}={number}\r\n" for number, name in enumerate(["Lens", "Light", "Gain"] * 20))
+    bright = Image.new("RGB", (40, 30), (200, 150, 140))  # of whose bytes none is a line feed
+    assert shows(file_bytes(bright, "TIFF", description=text), (200, 150, 140))
 
 
 def test_other_formats_of_pillow_are_not_reached() -> None:
