@@ -70,20 +70,6 @@ def without_notices(beginnings: tuple[bytes, ...]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def show_steps(console: Console, first: str) -> Iterator[Callable[[str], object]]:
-    """Show what is being done until the block ends; yields a function to call with the next step.
-
-    On a terminal in one line that changes, elsewhere line by line.
-    """
-    if console.is_terminal:
-        with console.status(first) as status:
-            yield status.update
-    else:
-        say(first, console=console)
-        yield lambda step: say(step, console=console)
-
-
-@contextlib.contextmanager
 def show_progress(
     total: int, done: int = 0, failed: int = 0, *, quiet: bool = False, console: Console | None = None
 ) -> Iterator[Advance]:

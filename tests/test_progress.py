@@ -6,7 +6,7 @@ import re
 import pytest
 
 from lesionflow import progress
-from lesionflow.progress import duration, say, show_progress, show_steps, stderr_console, without_notices
+from lesionflow.progress import duration, say, show_progress, stderr_console, without_notices
 
 
 def test_plain_lines_where_there_is_no_terminal(
@@ -54,10 +54,3 @@ def test_notices_of_libraries_are_dropped_and_nothing_else(capfd: pytest.Capture
         raise ValueError("wrong")
     os.write(2, b"INFO: Created another.\n")
     assert capfd.readouterr().err == "ERROR: no memory\nINFO: Created another.\n"
-
-
-def test_steps_are_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with show_steps(stderr_console(), "exporting") as step:
-        step("comparing [64] images")
-    told = capsys.readouterr()
-    assert (told.out, told.err) == ("", "exporting\ncomparing [64] images\n")

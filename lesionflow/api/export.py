@@ -28,7 +28,7 @@ from lesionflow.model.card import TRAINED_ON_FILE, Card, sha256
 from lesionflow.model.files import check_whole, read_arrays, read_bundle
 from lesionflow.model.predictor import Predictor
 from lesionflow.pages import markdown_page
-from lesionflow.progress import show_steps, stderr_console
+from lesionflow.progress import stderr_console
 from lesionflow.registry.training_artifacts import BUNDLE_FILES, copy_bundle
 from lesionflow.registry.versions import Resolved, opened
 from lesionflow.runtimes.artifact import check_installed, check_source, open_artifact, write_artifact
@@ -120,14 +120,14 @@ def export(
     with (
         opened(location_text(model, "model"), tracking_uri, BUNDLE_FILES) as found,
         _whole_folder(target) as partial,
-        show_steps(console, "exporting") as progress,
+        console.status("exporting") as status,
     ):
         if config.format == BUNDLE:
             _copy_bundle(found.folder, partial)
         elif config.format == HUB:
             _write_hub(found.folder, partial)
         else:
-            parity, cost = _write_runtime(found, partial, config, cache, progress)
+            parity, cost = _write_runtime(found, partial, config, cache, status.update)
     files = tuple(sorted(file.name for file in target.iterdir()))
     return Exported(found.label, target, files, parity, cost)
 
@@ -175,7 +175,7 @@ def _write_hub(bundle: Path, folder: Path) -> None:
 
 
 def _write_runtime(
-    found: Resolved, folder: Path, config: ExportConfig, cache: Path | None, progress: Callable[[str], object]
+    found: Resolved, folder: Path, config: ExportConfig, cache: Path | None, progress: Callable[[str], None]
 ) -> tuple[Parity, Cost | None]:
     card, graph = read_bundle(found.folder)
     check_source(found.folder, card, config.format)

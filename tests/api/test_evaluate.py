@@ -22,7 +22,8 @@ def test_the_card_holds_what_evaluation_finds(store: Path, demo_folder: Path, ca
     assert champion is not None
     report = evaluate("models:/lesionflow@champion", demo_folder, part=part, cache=cache, resamples=QUICK)
     found = {name: estimate.value for name, estimate in report.metrics.items()}
-    assert found == pytest.approx({name: it.value for name, it in champion.card.metrics[part].items()}, abs=1e-9)
+    # Networks say float32, whose last digit differs between batches on some processors.
+    assert found == pytest.approx({name: it.value for name, it in champion.card.metrics[part].items()}, abs=1e-8)
     assert any("TRAINED" in warning for warning in report.warnings) == (part == "train")
 
 
