@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.class_names import names_in_card, with_class_names
+from lesionflow.datasets.ids import FOLDERS, without_endings
 from lesionflow.datasets.label_table import (
     COLUMNS_TOLD,
     ID_COLUMNS,
@@ -27,7 +28,7 @@ from lesionflow.datasets.label_table import (
     read_table,
 )
 from lesionflow.datasets.label_words import LabelWords
-from lesionflow.datasets.raw_labels import ORIGIN, RawLabels, without_endings
+from lesionflow.datasets.raw_labels import ORIGIN, RawLabels
 from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.images.containers import is_member
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, walk_images
@@ -273,7 +274,7 @@ def _are_paths(names: pd.Series, file: Path) -> bool:
     if not names.str.contains(r"[/\\]", regex=True).any():
         return False
     there = [_is_there(file.parent, name) for name in names]
-    return all(there) or (any(there) and not names.str.replace(r"^.*[/\\]", "", regex=True).is_unique)
+    return all(there) or (any(there) and not names.str.replace(FOLDERS, "", regex=True).is_unique)
 
 
 def _is_there(base: Path, path: str) -> bool:

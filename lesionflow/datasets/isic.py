@@ -15,6 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lesionflow.datasets.ids import check_same_images, without_endings
 from lesionflow.datasets.label_table import (
     as_numbers,
     confirmation,
@@ -24,7 +25,7 @@ from lesionflow.datasets.label_table import (
     read_table,
     require_columns,
 )
-from lesionflow.datasets.raw_labels import RawLabels, check_same_images, without_endings
+from lesionflow.datasets.raw_labels import RawLabels
 from lesionflow.errors import DataError, counted, first_few
 
 if TYPE_CHECKING:

@@ -36,6 +36,7 @@ from lesionflow.datasets.ham10000 import (
     is_ham10000,
     read_ham10000,
 )
+from lesionflow.datasets.image_files import contents_of_files
 from lesionflow.datasets.isic import (
     METADATA,
     is_isic_challenge,
@@ -53,7 +54,7 @@ from lesionflow.datasets.label_table import (
 )
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.published import find_layout, read_published
-from lesionflow.datasets.raw_labels import RawLabels, complete, contents_of_files
+from lesionflow.datasets.raw_labels import RawLabels, complete
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.images.containers import (

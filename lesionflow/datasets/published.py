@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.csv_and_folders import visible_folders
+from lesionflow.datasets.ids import check_same_images, without_endings
 from lesionflow.datasets.isic import HIERARCHY, archive_words
 from lesionflow.datasets.label_table import (
     ISIC_2016_CLASS,
@@ -25,7 +26,7 @@ from lesionflow.datasets.label_table import (
     read_text,
     without_fractions,
 )
-from lesionflow.datasets.raw_labels import RawLabels, check_same_images, without_endings
+from lesionflow.datasets.raw_labels import RawLabels
 from lesionflow.errors import DataError, first_few
 from lesionflow.images.containers import HDF5_SUFFIXES, is_member
 

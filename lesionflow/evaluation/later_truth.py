@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.datasets.csv_and_folders import image_columns, one_label
+from lesionflow.datasets.ids import check_one_image
 from lesionflow.datasets.label_table import (
     LABEL_COLUMNS,
     is_missing,
@@ -28,7 +29,6 @@ from lesionflow.datasets.label_table import (
     without_fractions,
 )
 from lesionflow.datasets.label_words import LabelWords, unknown_words
-from lesionflow.datasets.raw_labels import check_one_image
 from lesionflow.errors import DataError, counted, first_few, plural
 from lesionflow.evaluation.bootstrap import calibration_interval, draw_lesions, tallies
 from lesionflow.evaluation.leaks import Leak, find_leak_of_files

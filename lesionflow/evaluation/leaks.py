@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.raw_labels import digests_of_files
+from lesionflow.datasets.image_files import digests_of_files
 from lesionflow.errors import counted
 
 if TYPE_CHECKING:

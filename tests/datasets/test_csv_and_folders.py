@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lesionflow.datasets import raw_labels
+from lesionflow.datasets import image_files
 from lesionflow.datasets.labelled import decided_words, read_labelled_images
 from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError
@@ -412,7 +412,7 @@ def test_a_file_is_read_once_for_all_its_frames(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "three.dcm").write_bytes(dicom(frames, "RGB", frames=3))
     (tmp_path / "all.csv").write_text("path,diagnosis\nthree.dcm#3,nv\nthree.dcm#1,mel\nthree.dcm#2,mel\n")
     spies = []
-    for module, name in ((raw_labels, "count_frames"), (copies, "read_image_bytes")):
+    for module, name in ((image_files, "count_frames"), (copies, "read_image_bytes")):
         spies.append(Mock(wraps=getattr(module, name)))
         monkeypatch.setattr(module, name, spies[-1])
     images = read_labelled_images(tmp_path / "all.csv")
