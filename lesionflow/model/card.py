@@ -104,7 +104,7 @@ class Card:
 
     @property
     def measured_like(self) -> str:
-        """The same of those whose frequencies of diagnoses the prior has: not of what only trained."""
+        """The same without sources that only trained: the prior has the frequencies of the others."""
         names = [str(source["name"]) for source in self.training.get("sources", ()) if not source["training_only"]]
         several = len(self.training.get("sources", ())) > 1
         return ", ".join(map(dataset_name, names)) if several else self.data_name
