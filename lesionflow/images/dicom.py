@@ -159,10 +159,11 @@ class Dicom:
         if not 0 <= frame < self.frames:
             raise ImageError("damaged", f"there is no frame {frame + 1}, only {self.frames}")
         with quietly():
-            pixels, bits, embedded = self._pixels(frame)
+            pixels, bits, embedded, said = self._pixels(frame)
+            note = joined(self.note, said)
             if self.kind in GREY:
                 shown, ignored = self._shown(pixels, bits, frame)
-                return Picture(self._square(Image.fromarray(shown).convert("RGB")), note=joined(self.note, ignored))
+                return Picture(self._square(Image.fromarray(shown).convert("RGB")), note=joined(note, ignored))
             if self.kind == PALETTE:
                 pixels, bits = self._coloured(pixels)
         if pixels.dtype.kind != "u" or pixels.shape[2:] != (3,):
@@ -171,7 +172,7 @@ class Dicom:
             )
         image = self._square(Image.fromarray(_eight_bits(pixels, bits)))
         named = adobe_rgb() if self.dataset.get("ColorSpace") == "ADOBERGB" else b""
-        return Picture(image, profile=self._profile() or embedded or named, note=self.note)
+        return Picture(image, profile=self._profile() or embedded or named, note=note)
 
     def _displayed_size(self) -> tuple[int, int]:
         """Width and height with pixels as high as they are wide: DICOM PS3.3, C.7.6.3.1.7."""
@@ -198,16 +199,16 @@ class Dicom:
                 return bytes(profile)
         return b""
 
-    def _pixels(self, frame: int) -> tuple[np.ndarray, int, bytes]:
-        """A frame's stored values, (rows, columns) or (rows, columns, 3), their bits, its JPEG's ICC profile."""
+    def _pixels(self, frame: int) -> tuple[np.ndarray, int, bytes, str]:
+        """A frame's stored values, (rows, columns) or (rows, columns, 3), their bits, its JPEG's profile and a note."""
         if not self.syntax.is_compressed:
-            return self._as_array(self.dataset, self.unused, index=frame), self.bits, b""
+            return self._as_array(self.dataset, self.unused, index=frame), self.bits, b"", ""
         content = self._content(frame)
         if self.syntax == RLELossless:
             if len(content) > MAXIMUM_RLE_BYTES:
                 raise ImageError("too_large", f"more than {MAXIMUM_RLE_BYTES // 2**20} MiB of run lengths")
             _check_rle(content, self.rows * self.columns)
-            return self._decoded(content, "pydicom", self.unused), self.bits, b""
+            return self._decoded(content, "pydicom", self.unused), self.bits, b"", ""
         stream = _read_stream(content, self.syntax)
         if max(stream.width, stream.height) < 2**16:  # more than the file itself could state is nonsense
             check_pixels(stream.width, stream.height)
@@ -220,7 +221,8 @@ class Dicom:
             raise ImageError("unsupported", f"{self.kind} with signed samples{_ADVICE}")
         if stream.layout is not None:
             if stream.precision == 8:
-                return self._decoded_jpeg(content, stream.layout), min(self.bits, 8), stream.layout.profile
+                pixels, note = self._decoded_jpeg(content, stream.layout)
+                return pixels, min(self.bits, 8), stream.layout.profile, note
             content = check_sequential(content, stream.layout)
         elif self.syntax in JPEG2000TransferSyntaxes:
             check_codestream(content)
@@ -229,7 +231,7 @@ class Dicom:
         # Some encoders leave the unused bits out, some take them for a part of the sample.
         unused = self.unused if stream.precision >= self.bits + self.unused else 0
         # A frame with fewer bits than the file says would be nearly black.
-        return self._decoded(content, self._plugin(stream), unused), min(self.bits, stream.precision), b""
+        return self._decoded(content, self._plugin(stream), unused), min(self.bits, stream.precision), b"", ""
 
     def _decoded(self, content: bytes, plugin: str, unused: int) -> np.ndarray:
         """One compressed frame, by one of pydicom's plug-ins."""
@@ -255,8 +257,8 @@ class Dicom:
         above = max(8 * pixels.itemsize - self.bits - unused, 0)
         return (pixels << above) >> (above + unused)
 
-    def _decoded_jpeg(self, content: bytes, layout: Layout) -> np.ndarray:
-        """A JPEG of 8 bits, lossless or not, as `load_jpeg` decodes it: strictly.
+    def _decoded_jpeg(self, content: bytes, layout: Layout) -> tuple[np.ndarray, str]:
+        """A JPEG of 8 bits, lossless or not, as `load_jpeg` decodes it: strictly, and its note.
 
         Whether its components are RGB or YCbCr is taken from its own markers, as in any JPEG, or else from the file.
         pydicom 3.0 converts YCbCr to RGB once more if an Adobe marker has made Pillow do so already.
@@ -275,10 +277,11 @@ class Dicom:
         if len(identifiers) == 3 and not (layout.jfif or layout.adobe or identifiers.upper() == b"RGB"):
             content = content[:2] + _ADOBE + (b"\0" if as_stored or self.kind == "RGB" else b"\1") + content[2:]
             layout = read_layout(content)
-        pixels = np.asarray(load_jpeg(content, layout, self.columns, self.rows)[0])
+        image, note = load_jpeg(content, layout, self.columns, self.rows)
+        pixels = np.asarray(image)
         if as_stored:
             pixels = convert_color_space(pixels, "YBR_FULL", "RGB")
-        return pixels.view(np.int8) if self.dataset.PixelRepresentation else pixels
+        return pixels.view(np.int8) if self.dataset.PixelRepresentation else pixels, note
 
     def _plugin(self, stream: _Stream) -> str:
         """The plug-in that decodes a frame. Raises `ImageError` that names the package if there is none."""

@@ -43,6 +43,9 @@ _SPACES_OF_JP2 = (16, 17, 18)  # sRGB, grey and YCbCr of it
 _WITHOUT_CODESTREAM = {b"ftbl": "in fragments", b"mhdr": "a document of several layers", b"moov": "a film"}
 _TILE = b"\xff\x90\0\x0a"  # marker of a part of a tile, and the length of its segment
 _MARKER_OF_JPEG_2000 = re.compile(rb"\xff(?!\x91\x00\x04|\x92)[\x90-\xff]")  # none but those around packets
+_OTHER_STYLES_OF_JPEG_2000 = (b"\xff\x53", b"\xff\x60", b"\xff\x61")  # of a component; packets' headers elsewhere
+_RAW_BITS_OF_JPEG_2000 = 0x41  # styles of blocks: arithmetic coding left out, and high throughput
+_OTHER_ZEROS_OF_JPEG_2000 = 100  # many more than seen, and fewer than the 512 that disks lose
 _UNUSED_OF_WEBP = 16  # bytes; of whole files the last 1 to 4 are not needed
 
 
@@ -249,11 +252,11 @@ def coding_style(data: bytes) -> int:
 def check_codestream(data: bytes) -> None:
     """Raise `ImageError` for bytes that no encoder writes into a JPEG 2000, about which decoders do not complain.
 
-    More zeros in a row than a tile has packets, which may be empty; among the pixels what only a marker may be, which
-    of 2,000 wrong bytes is nearly always one, and of 400 mostly: ITU-T T.800, A.1.
+    More zeros in a row than packets and raw bits can be; among the pixels what only a marker may be, which of 2,000
+    wrong bytes is nearly always one, and of 400 mostly: ITU-T T.800, A.1.
     """
     start = codestream(data)
-    zeros = bytes(min(max(_packets(data, start), 1000), len(data)))
+    zeros = bytes(min(_most_zeros(data, start), len(data)))
     if zeros and data.find(zeros, start, data.rfind(b"\xff\xd9")) >= 0:
         raise ImageError("damaged", "zeros in place of pixels")
     at = data.find(_TILE, max(start, 0))
@@ -268,22 +271,36 @@ def check_codestream(data: bytes) -> None:
         at = end
 
 
-def _packets(data: bytes, start: int) -> int:
-    """How many packets a tile has at most, as the headers say: ITU-T T.800, A.5.1, A.6.1 and B.6."""
+def _most_zeros(data: bytes, start: int) -> int:
+    """How many zeros a tile has in a row at most, as the headers say: ITU-T T.800, A.5.1, A.6.1 and B.6 to B.10.
+
+    A packet without content is one; with several layers, so is a bit for each block that a packet adds nothing to.
+    Where bits are stored as they are, a flat picture may have a zero bit for each sample of a block of its smallest
+    resolution. Encoders were seen to write no other 12 zeros in a row, but for 112 in that block.
+    """
     style = coding_style(data)
     if style < 0 or len(data) < style + 14 + 33:
-        return 0
+        return _OTHER_ZEROS_OF_JPEG_2000
     edges, components = struct.unpack_from(">6I", data, start + 8), data[start + 41]
-    (layers,), levels = struct.unpack_from(">H", data, style + 6), data[style + 9]
+    (layers,), levels = struct.unpack_from(">H", data, style + 6), min(data[style + 9], 32)
     precincts = 0
-    for level in range(levels + 1 if levels <= 32 else 0):
+    for level in range(levels + 1):
         sizes = data[style + 14 + level] if data[style + 4] & 1 else 0xFF  # logarithms of height and width
         across, down = (
-            (min(edges[i], edges[i + 4]) >> (levels - level) + bits) + 2
+            min(-(-edges[i] >> levels - level + bits), 1 - (-edges[i + 4] >> levels - level + bits))
             for i, bits in ((0, sizes & 15), (1, sizes >> 4))
         )
         precincts += across * down
-    return precincts * layers * components
+    wide, tall = (min(edges[i], edges[i + 4]) for i in (0, 1))
+    block = 16 << min(data[style + 10] + data[style + 11], 8)  # samples
+    most = precincts * layers * components + _OTHER_ZEROS_OF_JPEG_2000
+    if layers > 1:
+        most += wide * tall // block // 8
+    if data[style + 12] & _RAW_BITS_OF_JPEG_2000:
+        most += min(block, -(-wide >> levels) * -(-tall >> levels)) // 8
+    headers = data[start : data.find(b"\xff\x93", start)]
+    several = headers.count(b"\xff\x52") > 1 or any(marker in headers for marker in _OTHER_STYLES_OF_JPEG_2000)
+    return max(most, 1000) if several else most
 
 
 def _load_deep_jpeg2000(data: bytes, bits: int) -> Image.Image:

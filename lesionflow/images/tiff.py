@@ -124,9 +124,8 @@ def open_tiff(data: bytes) -> Picture:
     """
     pages = _read_pages(data)
     page = _main_page(data, pages)
-    note = _which(page, pages)
     check_pixels(*page.size)
-    _check_strips(data, page)
+    note = joined(_which(page, pages), _check_strips(data, page))
     image = _load(data, page)
     if page.first(_EXTRA, 0) == 1 and image.mode in ("RGBA", "La") and image.getextrema()[-1] == (0, 0):
         # Colours multiplied by an alpha of 0 would be 0, and these are not: the alpha is unused.
@@ -247,8 +246,8 @@ def _look_alike(data: bytes, first: _Page, second: _Page) -> bool:
     return bool(np.abs(small[0] - small[1]).mean() < _ALIKE)
 
 
-def _check_strips(data: bytes, page: _Page) -> None:
-    """Raise `ImageError` for missing strips or tiles, or damage that libtiff ignores."""
+def _check_strips(data: bytes, page: _Page) -> str:
+    """A note on the strips or tiles. Raises `ImageError` if any are missing, and for damage that libtiff ignores."""
     width, height = page.size
     tiled = _TILES in page.values
     offsets = page.values.get(_TILES if tiled else _STRIPS, ())
@@ -261,7 +260,7 @@ def _check_strips(data: bytes, page: _Page) -> None:
     number = -(-height // rows) * (-(-width // across)) * planes
     if len(offsets) < number:
         raise ImageError("damaged", f"{len(offsets)} of {number} strips or tiles")
-    compression = page.first(_COMPRESSION, 1)
+    compression, notes = page.first(_COMPRESSION, 1), set()
     for offset, count in zip(offsets[:number], counts, strict=False):
         if count == 0 or offset < _HEADER or offset + (1 if compression == _NONE else count) > len(data):
             where = "beyond the file's end" if offset >= _HEADER else "in its header"
@@ -269,16 +268,16 @@ def _check_strips(data: bytes, page: _Page) -> None:
         if compression in (_LZW, _ZSTANDARD) and _has_hole(data[offset : offset + count], compression):
             raise ImageError("damaged", "zeros in place of a strip or tile")
         if compression == _JPEG:
-            _check_jpeg(data[offset : offset + count], page.tables)
+            notes.add(_check_jpeg(data[offset : offset + count], page.tables))
         elif compression in _DEFLATE:
             _check_deflate(_strip(data, page, offset, offset + count), _MOST_UNPACKED)
     if compression == _OLD_JPEG and counts:
         start, length = page.first(_OLD_STREAM, offsets[0]), page.first(_OLD_STREAM_BYTES, counts[0])
         stream = data[start : start + length].rstrip(b"\0")
         if stream.startswith(b"\xff\xd8") and stream.endswith(b"\xff\xd9"):  # others hold tables alone
-            _check_jpeg(stream, b"")
+            notes.add(_check_jpeg(stream, b""))
     if compression not in (_NONE, _PACKBITS) or page.first(_PHOTOMETRIC, 0) == 6:  # of YCbCr, colour is sampled
-        return
+        return joined(*sorted(notes))
     samples = 1 if planes > 1 else page.first(_SAMPLES, 1)
     row = (across * page.first(_BITS, 1) * samples + 7) // 8
     for i, offset in enumerate(offsets[:number]):
@@ -291,6 +290,7 @@ def _check_strips(data: bytes, page: _Page) -> None:
             whole = packbits_length(_strip(data, page, offset, end)) in (expected, row * rows)
         if not whole:
             raise ImageError("damaged", "a strip or tile does not hold the bytes of its rows")
+    return ""
 
 
 def _planes(page: _Page) -> int:
@@ -307,16 +307,17 @@ def _strip(data: bytes, page: _Page, start: int, end: int) -> bytes:
     return content.translate(_MIRRORED) if page.first(_FILL_ORDER, 1) == 2 else content
 
 
-def _check_jpeg(stream: bytes, tables: bytes) -> None:
-    """Libtiff drops libjpeg's warnings, as Pillow does: decode once more, at an eighth of the size."""
+def _check_jpeg(stream: bytes, tables: bytes) -> str:
+    """Libtiff drops libjpeg's warnings, as Pillow does: decode once more, at an eighth of the size, for a note."""
     whole = tables[:-2] + stream[2:] if tables else stream
     if not whole.startswith(b"\xff\xd8"):
         raise ImageError("damaged", "a strip or tile is no JPEG")
     try:
-        load_jpeg(whole, read_layout(whole), 1, 1)
+        return load_jpeg(whole, read_layout(whole), 1, 1)[1]
     except ImageError as error:
         if error.reason != "unsupported":
             raise
+        return ""
 
 
 def _has_hole(content: bytes, compression: int) -> bool:

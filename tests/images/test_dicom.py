@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 from lesionflow.errors import ImageError
 from lesionflow.images.colour import named_profile
 from lesionflow.images.decode import Decoded, decode, decode_frames, header
+from tests.images.test_jpeg import unusually_sampled_jpeg
 
 pydicom = pytest.importorskip("pydicom")
 from pydicom.data import get_testdata_file  # noqa: E402
@@ -549,6 +550,12 @@ def test_signed_colours_of_jpeg_2000_are_unsupported() -> None:
     assert reason_of(data).startswith("unsupported: RGB with signed samples; save it as")
 
 
+def test_what_is_said_of_a_jpeg_is_said_of_a_frame() -> None:
+    data = dicom(encapsulate([unusually_sampled_jpeg()]), "YBR_FULL", syntax=JPEGBaseline8Bit, size=(16, 32))
+    ((_, found),) = decode_frames(data, 16, 16)
+    assert isinstance(found, Decoded) and found.note == "unusual colour sampling: damage may go unseen"
+
+
 def test_a_compressed_frame_of_another_size_is_damaged() -> None:
     jpeg = encapsulate([compressed(Image.fromarray(redden(16, 64)), "JPEG")])
     data = dicom(jpeg, "YBR_FULL", syntax=JPEGBaseline8Bit, size=(32, 32))
@@ -569,6 +576,16 @@ def test_a_cut_stream_is_damaged(syntax: Any) -> None:
         )
     cut = dicom(encapsulate([stream[: len(stream) * 2 // 3]]), "RGB", syntax=syntax, size=(32, 32))
     assert reason_of(cut).startswith("damaged: ") and "\n" not in reason_of(cut)
+
+
+@pytest.mark.parametrize("lossy", [False, True])
+def test_a_sector_of_zeros_in_jpeg_2000_is_damage(lossy: bool) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8))
+    stream = compressed(noise, "JPEG2000", no_jp2=True, irreversible=lossy, quality_layers=[5] if lossy else None)
+    data = dicom(encapsulate([stream]), "YBR_ICT" if lossy else "YBR_RCT", syntax=JPEG2000, size=(200, 300))
+    assert decode(data, 16, 16).any()
+    for hole in range(2048, len(data) - 1024, len(data) // 10):
+        assert reason_of(data[:hole] + bytes(512) + data[hole + 512 :]).startswith("damaged: "), hole
 
 
 def test_a_hole_in_run_lengths_is_damage() -> None:

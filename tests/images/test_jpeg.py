@@ -93,6 +93,21 @@ def test_the_note_of_arithmetic_coding_says_that_damage_may_go_unseen() -> None:
     assert np.abs(found.pixels[..., 0] - (0.299 * columns + 0.587 * rows + 0.114 * 90)).max() < 6
 
 
+def unusually_sampled_jpeg() -> bytes:
+    """Grey of 32 x 16, with one place for colour to 4 x 2 of brightness, which TurboJPEG has no name for."""
+    data = bytearray(jpeg(Image.new("RGB", (32, 16), (128, 128, 128)), subsampling=0))
+    data[data.index(b"\xff\xc0") + 11] = 0x42
+    scan = data.index(b"\xff\xda")
+    blocks = "001010" * 8 + "00" * 4  # no difference and no more, in the standard codes
+    return bytes(data[: scan + 14]) + int(blocks, 2).to_bytes(7, "big") + b"\xff\xd9"
+
+
+def test_the_note_of_unusual_sampling_says_that_damage_may_go_unseen() -> None:
+    ((_, found),) = decode_frames(unusually_sampled_jpeg(), 16, 32)
+    assert isinstance(found, Decoded) and found.note == "unusual colour sampling: damage may go unseen"
+    assert (found.pixels == 128).all()
+
+
 def test_a_hole_among_arithmetic_codes_is_named_whose_decoder_reads_anything() -> None:
     data = PLAIN.replace(b"\xff\xc0", b"\xff\xc9", 1)
     at = (SCAN["baseline"] + len(data)) // 2

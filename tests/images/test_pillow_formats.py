@@ -291,6 +291,20 @@ def test_a_hole_in_jpeg_2000_is_damage() -> None:
     assert decode(data + bytes(2000) + b"behind it", 16, 16).any()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"irreversible": True, "quality_layers": [20]}, {"tile_size": (256, 256)}, {"precinct_size": (128, 128)},
+        {"quality_mode": "rates", "quality_layers": [80, 40, 20, 10, 5, 1]},
+    ],
+)  # fmt: skip
+def test_a_sector_of_zeros_in_jpeg_2000_is_damage(options: dict[str, object]) -> None:
+    data = saved(NOISE.resize((640, 480)), "JPEG2000", no_jp2=True, **options)
+    assert decode(data, 64, 64).any()
+    for hole in range(1024, len(data) - 512, max(len(data) // 10 // 512, 1) * 512):
+        assert failure(data[:hole] + bytes(512) + data[hole + 512 :]).startswith("damaged: "), hole
+
+
 @pytest.mark.parametrize("options", [{}, {"irreversible": True, "quality_layers": [40, 10]}, {"tile_size": (256, 256)}])
 def test_what_no_coder_of_jpeg_2000_writes_is_damage(options: dict[str, object]) -> None:
     data = saved(NOISE.resize((640, 480)), "JPEG2000", no_jp2=True, comment=b"\xff\x99", **options)

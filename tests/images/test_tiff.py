@@ -12,6 +12,7 @@ from PIL import Image
 
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import Decoded, decode, decode_frames, header
+from tests.images.test_jpeg import unusually_sampled_jpeg
 
 HEIGHT, WIDTH = 30, 40
 rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
@@ -249,6 +250,12 @@ def test_damage_within_a_strip_of_jpeg_is_named() -> None:
     decode(data, 32, 32)
     assert reason(data[:20_000] + bytes(2000) + data[22_000:]) == "damaged"
     assert reason(data[:20_000] + data[30_000:32_000] + data[22_000:]) == "damaged"
+
+
+def test_what_is_said_of_a_jpeg_is_said_of_a_strip() -> None:
+    strip = unusually_sampled_jpeg()
+    found = one(tiff((page(np.zeros((16, 32, 3), np.uint8), t259=7, t262=6, t530=[4, 2]), [strip])))
+    assert found.note == "unusual colour sampling: damage may go unseen"
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
