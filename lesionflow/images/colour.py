@@ -153,6 +153,23 @@ def gamma_profile(gamma: bytes, chromaticities: bytes) -> bytes:
     return _matrix_profile(name, points, power)
 
 
+def calibration_note(white: np.ndarray, primaries: np.ndarray, curve: np.ndarray) -> str:
+    """A note on colours that a BMP or TIFF without a profile defines, unless they are sRGB's.
+
+    Parameters
+    ----------
+    white, primaries
+        (2,) and (3, 2): x and y; empty where they are not stated.
+    curve
+        (numbers, 1 or 3): the light for each number of a sample, from 0 to 1; empty where it is not stated.
+    """
+    share = np.linspace(0, 1, len(curve))[:, None]
+    light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    stated = ((white, _SRGB[0], 0.01), (primaries, _SRGB[1:], 0.01), (curve, light, 0.02))
+    same = all(not values.size or np.allclose(values, srgb, atol=tolerance) for values, srgb, tolerance in stated)
+    return "" if same else "calibrated colours not converted"
+
+
 def _matrix_profile(name: str, points: Sequence[Sequence[float]], gamma: float | None) -> bytes:
     """An ICC profile (version 4) of three primaries and a curve: ICC.1:2010, 8.4.3.
 

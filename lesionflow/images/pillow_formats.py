@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from lesionflow.errors import ImageError
-from lesionflow.images.colour import MAXIMUM_PROFILE, gamma_profile, named_profile
+from lesionflow.images.colour import MAXIMUM_PROFILE, calibration_note, gamma_profile, named_profile
 from lesionflow.images.complaints import complaint
 from lesionflow.images.iso_media import (
     boxes,
@@ -68,7 +68,7 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
     if kind == "JPEG 2000":
         profile = _in_header_of_jp2(data, b"colr", (2, 3))[3:]
     elif kind == "BMP":
-        profile = _profile_of_bmp(data)
+        profile, note = _profile_of_bmp(data), _calibration_of_bmp(data)
     elif kind in ("AVIF", "HEIF"):
         items = read_items(data)
         if (start := hole(data, items)) >= 0:
@@ -257,9 +257,9 @@ def check_codestream(data: bytes) -> None:
     """
     start = codestream(data)
     zeros = bytes(min(_most_zeros(data, start), len(data)))
-    if zeros and data.find(zeros, start, data.rfind(b"\xff\xd9")) >= 0:
-        raise ImageError("damaged", "zeros in place of pixels")
     at = data.find(_TILE, max(start, 0))
+    if zeros and data.find(zeros, max(at, start), data.rfind(b"\xff\xd9")) >= 0:
+        raise ImageError("damaged", "zeros in place of pixels")
     while data.startswith(_TILE, at) and len(data) > at + 12:
         end = at + int.from_bytes(data[at + 6 : at + 10], "big")
         end = data.rfind(b"\xff\xd9") if end == at else end  # the last one may leave its length to others
@@ -319,6 +319,21 @@ def _profile_of_bmp(data: bytes) -> bytes:
         return b""
     start, length = struct.unpack_from("<II", data, 126)
     return data[14 + start : 14 + start + length] or b"missing"
+
+
+def _calibration_of_bmp(data: bytes) -> str:
+    """A note on the colours that the fourth kind of header, and the fifth, may define, for what they call "gamma" too.
+
+    Programs disagree whether that is 2.2 or 1 / 2.2.
+    """
+    if data[14:18] not in (b"\x6c\0\0\0", b"\x7c\0\0\0") or data[70:74] != bytes(4) or len(data) < 122:
+        return ""
+    numbers = np.frombuffer(data, "<u4", 12, 74)
+    points, gammas = numbers[:9].reshape(3, 3) / 2**30, numbers[9:] / 2**16
+    sums = points.sum(1, keepdims=True)
+    primaries = points[:, :2] / sums if sums.all() else np.empty(0)
+    curve = np.linspace(0, 1, 256)[:, None] ** np.maximum(gammas, 1 / gammas) if gammas.all() else np.empty(0)
+    return calibration_note(np.empty(0), primaries, curve)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -19,6 +19,7 @@ from PIL import Image, ImagePalette
 from PIL.TiffImagePlugin import TiffImageFile
 
 from lesionflow.errors import ImageError
+from lesionflow.images.colour import calibration_note
 from lesionflow.images.jpeg import load_jpeg, read_layout
 from lesionflow.images.limits import MAXIMUM_PIXELS, SMALLER, check_pixels
 from lesionflow.images.native_libraries import native_libraries
@@ -30,7 +31,7 @@ _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254
 _FILL_ORDER, _SAMPLES, _ROWS, _PLANAR, _COLOURS, _SUBDIRECTORIES, _EXTRA, _FORMAT, _JPEG_TABLES, _PROFILE = (
     266, 277, 278, 284, 320, 330, 338, 339, 347, 34675,
 )  # fmt: skip
-_DESCRIPTION, _PREDICTOR = 270, 317
+_DESCRIPTION, _PREDICTOR, _TRANSFER, _WHITE, _PRIMARIES = 270, 317, 301, 318, 319
 _STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 273, 279, 322, 323, 324, 325
 _OLD_STREAM, _OLD_STREAM_BYTES, _ORIENTATION, _XMP = 513, 514, 274, 700
 # The tags of a page that libtiff and Pillow need; they complain about others, which some files fill wrongly.
@@ -38,7 +39,7 @@ _OF_THE_PICTURE = frozenset({
     256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 332, 338, 339,
     347, *range(512, 522), 529, 530, 531, 532, _XMP,
 })  # fmt: skip
-# Struct's letters for the types of numbers; type 5, two numbers, is not needed.
+# Struct's letters for the types of numbers; type 5 is a numerator and a denominator.
 _KINDS = {1: "B", 3: "H", 4: "I", 5: "Q", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
 _LONGER = (16, 18)  # kinds of 64 bits
 _HEADER = 8  # bytes
@@ -125,7 +126,7 @@ def open_tiff(data: bytes) -> Picture:
     pages = _read_pages(data)
     page = _main_page(data, pages)
     check_pixels(*page.size)
-    note = joined(_which(page, pages), _check_strips(data, page))
+    note = joined(_which(page, pages), _check_strips(data, page), "" if page.profile else _calibration(data, page))
     image = _load(data, page)
     if page.first(_EXTRA, 0) == 1 and image.mode in ("RGBA", "La") and image.getextrema()[-1] == (0, 0):
         # Colours multiplied by an alpha of 0 would be 0, and these are not: the alpha is unused.
@@ -142,6 +143,26 @@ def _which(page: _Page, pages: list[_Page]) -> str:
         return f"page {pages.index(page) + 1} of {len(pages)}{more}, of which the first is a preview"
     images = _count_images(page, pages)
     return f"page 1 of {images}{more}" if images > 1 else ""
+
+
+def _calibration(data: bytes, page: _Page) -> str:
+    """A note on the colours that the page defines by numbers."""
+    order, _ = _layout(data)
+    coloured = page.first(_PHOTOMETRIC, 0) in (2, 3, 6)  # RGB, palette, YCbCr
+
+    def points(tag: int, count: int) -> np.ndarray:
+        stated = page.values.get(tag, ())
+        if not coloured or len(stated) != count or min(stated) < 0:
+            return np.empty(0)
+        above, below = np.frombuffer(struct.pack(f"{order}{count}Q", *stated), order + "u4").reshape(-1, 2).T
+        return above / np.maximum(below, 1)
+
+    curve = np.array(page.values.get(_TRANSFER, ())) / 65535
+    entries = 2 ** page.first(_BITS, 1)
+    fits = len(curve) in (entries, 3 * entries)
+    return calibration_note(
+        points(_WHITE, 2), points(_PRIMARIES, 6).reshape(-1, 2), curve.reshape(-1, entries).T if fits else np.empty(0)
+    )
 
 
 def tiff_size(data: bytes) -> tuple[int, int]:

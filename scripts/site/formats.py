@@ -58,7 +58,7 @@ IMAGE_FORMATS = (
         "tiles, chunky and planar, BigTIFF. The first page, unless that is the preview or the mask of another; "
         "of several images the note says `page 1 of 2`, and the others have no row. Channels of a microscope, in grey "
         "pages of their own (ImageJ, OME) or several in one, are `unsupported`.",
-        "ICC profile",
+        "ICC profile; colours that it defines by numbers are not converted, and the note says so",
         "whatever libtiff complains of; strips that are empty, short or beyond the end; a wrong checksum of "
         "Deflate; a JPEG "
         "strip that a JPEG file could not be. A thousand zeros in Zstandard, "
@@ -78,7 +78,7 @@ IMAGE_FORMATS = (
     ),
     ImageFormat(
         "BMP", (".bmp", ".dib"), "", "what Pillow decodes, from 1 to 32 bits; unusual masks of bits are "
-        "`unsupported`", "an embedded ICC profile",
+        "`unsupported`", "an embedded ICC profile; calibrated colours as in TIFF",
         "too few bytes, pixels that begin within the header, line ends converted",
         "an alpha of 0 everywhere, which many programs write, makes a black picture",
     ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from lesionflow.errors import ImageError
 from lesionflow.images import colour
@@ -198,6 +198,50 @@ def test_a_profile_embedded_in_a_bmp_is_converted() -> None:
     assert np.abs(found.pixels[0, 0] - as_srgb(np.array([SKIN]), P3_TO_XYZ)[0]).max() < 2
     cut = decoded(file[: -len(embedded)])
     assert np.array_equal(cut.pixels[0, 0], SKIN) and cut.note == "colour profile ignored: it is broken"
+
+
+SRGB_POINTS, WIDE_POINTS = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)), ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06))
+CALIBRATED = "calibrated colours not converted"
+
+
+@pytest.mark.parametrize(
+    ("points", "gamma", "note"),
+    [
+        ((), 0, ""), (SRGB_POINTS, 2.2, ""), (SRGB_POINTS, 1 / 2.2, ""), ((), 1.8, CALIBRATED), ((), 1, CALIBRATED),
+        (WIDE_POINTS, 2.2, CALIBRATED), (WIDE_POINTS, 0, CALIBRATED),
+    ],
+)  # fmt: skip
+def test_calibrated_colours_of_a_bmp_are_named(
+    points: tuple[tuple[float, float], ...], gamma: float, note: str
+) -> None:
+    plain = saved(Image.new("RGB", (32, 32), SKIN), "BMP")
+    places = [round(value * 2**30) for x, y in points for value in (x, y, 1 - x - y)] or [0] * 9
+    for kind, space, expected in ((108, bytes(4), note), (124, bytes(4), note), (124, b"BGRs", "")):
+        head = struct.pack("<I", kind) + plain[18:54] + bytes(16) + space
+        head = (head + struct.pack("<12I", *places, *[round(gamma * 2**16)] * 3)).ljust(kind, b"\0")
+        found = decoded(b"BM" + struct.pack("<IHHI", len(plain) - 40 + kind, 0, 0, 14 + kind) + head + plain[54:])
+        assert found.note == expected and np.array_equal(found.pixels[0, 0], SKIN)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_calibrated_colours_of_a_tiff_are_named(mode: str) -> None:
+    image = Image.new(mode, (32, 32), SKIN if mode == "RGB" else 140)
+
+    def note(embedded: bytes = b"", **tags: object) -> str:
+        info = TiffImagePlugin.ImageFileDirectory_v2()
+        for tag, value in tags.items():
+            info[int(tag.removeprefix("t"))] = value
+        return decoded(saved(image, "TIFF", tiffinfo=info, icc_profile=embedded)).note
+
+    flat = [tuple(value for point in points for value in point) for points in (SRGB_POINTS, WIDE_POINTS)]
+    curves = [
+        tuple(round(65535 * value) for value in linear(np.arange(256), gamma)) * len(mode) for gamma in (None, 2.2, 1.8)
+    ]
+    assert note(t318=(0.3127, 0.329), t319=flat[0]) == note(t301=curves[0]) == note(t301=curves[1]) == ""
+    assert note(t319=flat[1]) == note(t318=(0.3457, 0.3585)) == (CALIBRATED if mode == "RGB" else "")
+    assert note(t301=curves[2]) == CALIBRATED
+    if mode == "RGB":
+        assert note(profile("sRGB"), t319=flat[1]) == ""  # which says more
 
 
 def test_high_dynamic_range_is_said_and_not_guessed() -> None:
