@@ -68,7 +68,6 @@ _SHOWN_BY = (  # groups of elements of a frame, and what of the data set they st
 )
 _PALETTES = tuple(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue"))
 _IGNORED = "{} ignored: it makes no sense"
-_ADVICE = "; save it as RGB or grey of 8 bits, not compressed"
 _PLUGINS = ("pydicom", "pyjpegls", "pylibjpeg", "pillow", "gdcm")
 
 
@@ -100,7 +99,7 @@ class Dicom:
         dataset = self.dataset
         if "PixelData" not in dataset:
             if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
-                raise ImageError("unsupported", f"pixels that are floats have no defined brightness{_ADVICE}")
+                raise _unsupported("pixels that are floats have no defined brightness")
             if _PIXEL_DATA_TAG in data:
                 raise ImageError("damaged", "it breaks off within its pixels")
             if not dataset:
@@ -110,20 +109,20 @@ class Dicom:
             raise ImageError("damaged", f"the file does not say {first_few(missing)}")
         self.kind = str(dataset.PhotometricInterpretation)
         if self.kind not in (*COLOUR, *GREY, PALETTE):
-            raise ImageError("unsupported", f"photometric interpretation {self.kind}{_ADVICE}")
+            raise _unsupported(f"photometric interpretation {self.kind}")
         if (presentation := dataset.get("PixelPresentation")) in ("COLOR", "MIXED"):
-            raise ImageError("unsupported", f"a supplemental palette (Pixel Presentation {presentation}){_ADVICE}")
+            raise _unsupported(f"a supplemental palette (Pixel Presentation {presentation})")
         self.bits, allocated = int(dataset.BitsStored), dataset.BitsAllocated
         if allocated not in (1, 8, 16) or not 1 <= self.bits <= allocated:
-            raise ImageError("unsupported", f"{self.bits} of {allocated} bits a sample{_ADVICE}")
+            raise _unsupported(f"{self.bits} of {allocated} bits a sample")
         if self.kind in TRANSFORMED and self.syntax not in (*JPEG2000TransferSyntaxes, *JPEGTransferSyntaxes):
-            raise ImageError("unsupported", f"{self.kind} in {self.syntax.name}, which has no such colours{_ADVICE}")
+            raise _unsupported(f"{self.kind} in {self.syntax.name}, which has no such colours")
         if self.kind in YBR and allocated != 8:
-            raise ImageError("unsupported", f"{self.kind} with {allocated} bits a sample{_ADVICE}")
+            raise _unsupported(f"{self.kind} with {allocated} bits a sample")
         if dataset.SamplesPerPixel != (3 if self.kind in COLOUR else 1):
-            raise ImageError("unsupported", f"{self.kind} with {dataset.SamplesPerPixel} samples a pixel{_ADVICE}")
+            raise _unsupported(f"{self.kind} with {dataset.SamplesPerPixel} samples a pixel")
         if self.kind in COLOUR and dataset.get("PixelRepresentation"):
-            raise ImageError("unsupported", f"{self.kind} with signed samples{_ADVICE}")
+            raise _unsupported(f"{self.kind} with signed samples")
         if self.kind in COLOUR:
             dataset.setdefault("PlanarConfiguration", 0)  # which other readers take it for, too
         high = dataset.get("HighBit")
@@ -167,9 +166,7 @@ class Dicom:
             if self.kind == PALETTE:
                 pixels, bits = self._coloured(pixels)
         if pixels.dtype.kind != "u" or pixels.shape[2:] != (3,):
-            raise ImageError(
-                "unsupported", f"{self.kind} samples of type {pixels.dtype} and shape {pixels.shape}{_ADVICE}"
-            )
+            raise _unsupported(f"{self.kind} samples of type {pixels.dtype} and shape {pixels.shape}")
         image = self._square(Image.fromarray(_eight_bits(pixels, bits)))
         named = adobe_rgb() if self.dataset.get("ColorSpace") == "ADOBERGB" else b""
         return Picture(image, profile=self._profile() or embedded or named, note=note)
@@ -218,7 +215,7 @@ class Dicom:
         if stream.components != self.dataset.SamplesPerPixel:
             raise ImageError("damaged", f"a frame has {stream.components} components, the file says otherwise")
         if stream.signed and stream.components > 1:  # whatever the file says; pydicom would turn 127 into 255
-            raise ImageError("unsupported", f"{self.kind} with signed samples{_ADVICE}")
+            raise _unsupported(f"{self.kind} with signed samples")
         if stream.layout is not None:
             if stream.precision == 8:
                 pixels, note = self._decoded_jpeg(content, stream.layout)
@@ -430,11 +427,15 @@ def _read(data: bytes) -> pydicom.Dataset:
     dataset = pydicom.dcmread(io.BytesIO(data), force=True)
     if not dataset.file_meta.get("TransferSyntaxUID"):
         if dataset.get("PixelData", b"")[:4] == b"\xfe\xff\x00\xe0":
-            raise ImageError("unsupported", f"compressed pixels without a transfer syntax{_ADVICE}")
+            raise _unsupported("compressed pixels without a transfer syntax")
         implicit, little = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
     return dataset
+
+
+def _unsupported(what: str) -> ImageError:
+    return ImageError("unsupported", f"{what}; save it as RGB or grey of 8 bits, not compressed")
 
 
 def _decoder(syntax: UID) -> Any:
@@ -442,9 +443,7 @@ def _decoder(syntax: UID) -> Any:
         decoder = get_decoder(syntax)
     except NotImplementedError as error:
         name = _SYNTAX_NAMES.get(syntax, syntax.name)
-        raise ImageError(
-            "unsupported", f"{name} is a transfer syntax that is not decoded ({syntax}){_ADVICE}"
-        ) from error
+        raise _unsupported(f"{name} is a transfer syntax that is not decoded ({syntax})") from error
     return decoder
 
 
