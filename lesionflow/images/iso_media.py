@@ -11,10 +11,13 @@ from lesionflow.images.picture import exif_orientation
 # The number of zeros that cannot be pixels, by the codec of the items: HEVC never has three in a row, except within
 # lengths; AV1 may be padded, though no such file is known.
 _HOLES = {b"hvc1": bytes(16), b"av01": bytes(64)}
-_OTHER_CODECS = {
-    b"avc1": "AVC", b"av01": "AV1, which does not call itself AVIF", b"evc1": "EVC", b"j2k1": "JPEG 2000",
-    b"jpeg": "JPEG", b"unci": "pixels without compression", b"vvc1": "VVC",
+_DECODED = {"AVIF": (b"av01", b"grid"), "HEIF": (b"hvc1", b"grid", b"iden", b"iovl")}
+_OTHER_KINDS = {
+    b"avc1": "AVC", b"av01": "AV1, which does not call itself AVIF", b"evc1": "EVC", b"hvc1": "HEVC",
+    b"iden": "a picture that shows another one", b"iovl": "pictures laid over each other", b"j2k1": "JPEG 2000",
+    b"jpeg": "JPEG", b"tmap": "a picture with a map of tones", b"unci": "pixels without compression", b"vvc1": "VVC",
 }  # fmt: skip
+_IN_ORDER = [b"clap", b"irot", b"imir"]
 
 
 @dataclass
@@ -64,13 +67,17 @@ def hole(data: bytes, items: Items) -> int:
     return -1
 
 
-def other_codec(items: Items) -> str:
-    """The codec of a HEIF's picture if it is not HEVC; empty if it is, or if unknown."""
+def not_decoded(kind: str, items: Items) -> str:
+    """What the picture of a HEIF or AVIF is that its decoder does not read; empty if it does, or if unknown."""
     coded = items.kinds.get(items.primary)
-    if coded in _OTHER_CODECS:
-        return _OTHER_CODECS[coded]
+    turned = [box for box, _ in items.properties.get(items.primary, ()) if box in _IN_ORDER]
+    if kind == "AVIF" and turned != sorted(turned, key=_IN_ORDER.index):  # libavif mirrors last, wherever that stands
+        return "a picture that is mirrored before it is turned, or turned before it is cut"
+    others = _OTHER_KINDS.keys() - set(_DECODED[kind])
+    if coded in others:
+        return _OTHER_KINDS[coded]
     kinds = set(items.kinds.values())  # of the tiles that it consists of
-    return next((_OTHER_CODECS[kind] for kind in kinds & _OTHER_CODECS.keys() if b"hvc1" not in kinds), "")
+    return next((_OTHER_KINDS[each] for each in kinds & others if _DECODED[kind][0] not in kinds), "")
 
 
 def clean_aperture(items: Items, width: int, height: int) -> tuple[int, int, int, int] | None:

@@ -26,7 +26,7 @@ from lesionflow.images.iso_media import (
     clean_aperture,
     hole,
     named_colours,
-    other_codec,
+    not_decoded,
     read_items,
     turned_by_exif,
     without_exif,
@@ -149,8 +149,8 @@ def _open(kind: str, data: bytes) -> Any:
         raise ImageError("damaged", "its pixels begin within its header")
     if kind == "AVIF":
         data = without_exif(data)
-    if kind == "HEIF" and (codec := other_codec(read_items(data))):
-        raise ImageError("unsupported", f"HEIF of {codec}; save it as JPEG or PNG")
+    if kind in ("AVIF", "HEIF") and (other := not_decoded(kind, read_items(data))):
+        raise ImageError("unsupported", f"{kind} of {other}; save it as JPEG or PNG")
     openers: dict[str, Callable[[io.BytesIO], Image.Image]] = {
         "PNG": PngImageFile, "WEBP": WebPImageFile, "BMP": BmpImageFile, "GIF": GifImageFile,
         "JPEG 2000": Jpeg2KImageFile, "AVIF": _open_avif, "HEIF": _open_heif,

@@ -101,12 +101,13 @@ IMAGE_FORMATS = (
     ),
     ImageFormat(
         "AVIF", (".avif",), "", "8, 10 and 12 bits, where Pillow has AVIF; cut as clap, turned as irot and imir say; "
-        "where only EXIF says how to turn it, which does not count, the note says so",
+        "where only EXIF says how to turn it, which does not count, the note says so. Pictures derived from others, "
+        "and those mirrored before they are turned, are `unsupported`",
         "ICC profile, or Display P3, BT.2020 and others by number; high dynamic range is not converted, and the note "
         "says so",
         "what the decoder refuses, holes of zeros, and tiles that do not end where their bytes do, where dav1d can be "
         "asked, as on Linux and macOS: of 4 and of 64 wrong bytes all that were tried, in grids and opacity too",
-        "passed over, for its ending is unknown; what clap cuts off is shown",
+        "passed over, for its ending is unknown; what clap cuts off is shown; mirrored last, whatever the order",
     ),
     ImageFormat(
         "HEIF", (".heic", ".heif", ".hif"), "heif",

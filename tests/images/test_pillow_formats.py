@@ -400,6 +400,74 @@ def test_a_heif_that_is_not_coded_as_heic_is_unsupported(kind: bytes, codec: str
     assert failure(data.replace(b"hvc1", kind)).startswith(f"unsupported: HEIF of {codec}")
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (b"iden", "a picture that shows another"),
+        (b"iovl", "pictures laid over each"),
+        (b"tmap", "a picture with a map"),
+    ],
+)
+def test_an_avif_whose_picture_is_derived_from_others_is_unsupported(kind: bytes, said: str) -> None:
+    assert failure(saved(NOISE, "AVIF").replace(b"av01Color", kind + b"Color")).startswith(
+        f"unsupported: AVIF of {said}"
+    )
+
+
+def test_an_avif_that_is_mirrored_before_it_is_turned_is_unsupported() -> None:
+    """As its decoder mirrors it last, wherever that stands."""
+    plain = saved(NOISE, "AVIF")
+    turn, mirror = struct.pack(">I4sB", 9, b"irot", 1), struct.pack(">I4sB", 9, b"imir", 1)
+    expected = Image.fromarray(decode(plain, 48, 64)).transpose(Image.Transpose.ROTATE_90)
+    expected = expected.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    assert np.array_equal(decode(with_property(with_property(plain, turn), mirror), 64, 48), np.asarray(expected))
+    assert failure(with_property(with_property(plain, mirror), turn)).startswith("unsupported: AVIF of a picture that")
+
+
+def test_a_heic_whose_picture_is_another_turned_is_read() -> None:
+    """Of the kinds `iden` and `iovl`: an item behind that of the pixels, with properties of its own."""
+    data = heif_files(NOISE).get("HEIF") or pytest.skip("no encoder")
+    for kind, placed in (
+        (b"iden", b""),
+        (b"iovl", b"\0\0" + bytes(6) + b"\xff" * 2 + struct.pack(">HHhh", 64, 48, 0, 0)),
+    ):
+        derived = shows_another(data, kind, placed)
+        assert np.array_equal(decode(derived, 16, 16), decode(data, 16, 16))
+        hole = derived.index(b"mdat") + 2000
+        assert failure(derived[:hole] + bytes(70) + derived[hole + 70 :]).startswith("damaged: zeros in place")
+
+
+def shows_another(data: bytes, kind: bytes, placed: bytes) -> bytes:
+    """A HEIC around the pixels of another, whose picture is a second item that is derived from the first."""
+
+    def box(kind: bytes, *content: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(b"".join(content))) + kind + b"".join(content)
+
+    items = read_items(data)
+    ((start, end),) = items.extents[items.primary]
+    known = [*items.properties[items.primary], (b"ispe", struct.pack(">III", 0, 64, 48))]
+    belong = bytes([len(known) - 1, *(0x80 * (known[i][0] != b"ispe") | i + 1 for i in range(len(known) - 1))])
+    entries = [
+        box(b"infe", struct.pack(">IHH", 2 << 24, number, 0), each, b"\0") for number, each in ((1, b"hvc1"), (2, kind))
+    ]
+
+    def described(first: int) -> bytes:
+        places = struct.pack(">HHHHII", 1, 0, 0, 1, first, end - start)
+        places += struct.pack(">HHHHII", 2, 1, 0, 1, 0, len(placed)) if placed else b""
+        return box(
+            b"meta", bytes(4), box(b"hdlr", bytes(8), b"pict", bytes(13)), box(b"pitm", bytes(4), b"\0\2"),
+            box(b"iloc", b"\1\0\0\0\x44\0", struct.pack(">H", 1 + bool(placed)), places),
+            box(b"iinf", bytes(4), b"\0\2", *entries),
+            box(b"iref", bytes(4), box(b"dimg", struct.pack(">HHH", 2, 1, 1))),
+            box(b"iprp", box(b"ipco", *(box(*each) for each in known)),
+                box(b"ipma", struct.pack(">IIH", 0, 2, 1), belong, struct.pack(">HBB", 2, 1, len(known)))),
+            box(b"idat", placed),
+        )  # fmt: skip
+
+    head = data[: data.index(b"meta") - 4]
+    return head + described(len(head) + len(described(0)) + 8) + box(b"mdat", data[start:end])
+
+
 def test_wrong_bytes_in_heic_and_avif_are_damage() -> None:
     """A decoder that finds its way through them conceals what it cannot read, or ends before the bytes do."""
     for data in heif_files(NOISE.resize((200, 150), Image.Resampling.BICUBIC)).values():
