@@ -14,7 +14,7 @@ from rich.console import Console
 from lesionflow.api.overrides import EvaluationOptions, configured
 from lesionflow.atomic import output_folder
 from lesionflow.datasets.combined import split_data_sets
-from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
+from lesionflow.datasets.labelled import LabelledImages, read_labelled_images, same_bytes
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.diagnoses import read_label_set
 from lesionflow.errors import DataError, UsageError, first_few
@@ -113,7 +113,7 @@ def _evaluate(
     images = read_labelled_images(data, cache, config.labels, label_set)
     _check_mapped(mapping, images)
     part, members = _members(card, resolved.label, images, config.part)
-    warnings = list(images.warnings)
+    warnings = [*images.warnings, *same_bytes(images.table.iloc[members])]
     if known is None and images.digest == card.data_digest:
         known = trained_on(images.table, _split(card, images).train)
     if known is None:

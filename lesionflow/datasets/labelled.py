@@ -163,17 +163,16 @@ def read_with_words(source: str | os.PathLike[str], cache: Path | None, words: L
         told = f"{counted(len(several), 'file')} {'has' if len(several) == 1 else 'have'} several frames"
         warnings.append(f"{told}, of which the first is taken: {first_few(several)}")
     drawn = table["lesion_id"].str.startswith(DEMO_PREFIX)
-    warnings += _same_bytes(table)
     name = DEMO if drawn.all() else path.resolve().name
     folder = path.parent if path.is_file() else path
     return LabelledImages(name, folder, table, _digest(table), bool(drawn.any()), tuple(warnings), words.labels)
 
 
-def _same_bytes(table: pd.DataFrame) -> list[str]:
-    """A warning about images with the same bytes that differ in diagnosis, or in lesion, which a split tears apart."""
+def same_bytes(table: pd.DataFrame) -> list[str]:
+    """A warning about images with the same bytes that differ in diagnosis or lesion; training describes all copies."""
     for column, told in (
         ("dx", "different diagnoses: correct one of each"),
-        ("lesion_id", "different lesions, which a split may put into two parts: give them one lesion_id, or keep one"),
+        ("lesion_id", "different lesions, so intervals are too narrow: give them one lesion_id, or keep one"),
     ):
         several = table.groupby("content")[column].transform("nunique") > 1
         if several.any():

@@ -88,12 +88,14 @@ def test_a_lesion_of_the_training_part_is_a_leak_that_nobody_can_miss(
     assert "LEAK" in (tmp_path / "out" / "report.html").read_text()
     assert "LEAK" in json.loads((tmp_path / "out" / "metrics.json").read_text())["warnings"][0]
 
-    # An image of its own, in which only the lesion's id gives it away.
+    # An image of its own, in which only the lesion's id gives it away; and its copy.
+    shutil.copy(unknown[0]["path"], tmp_path / "copy.jpg")
     (tmp_path / "labels.csv").write_text(
-        f"path,diagnosis,lesion_id\n{unknown[0]['path']},{known['dx']},{known['lesion_id']}\n"
+        f"path,diagnosis,lesion_id\n{unknown[0]['path']},{known['dx']},{known['lesion_id']}\ncopy.jpg,{known['dx']},L\n"
     )
     report = evaluate(bundle, tmp_path / "labels.csv", cache=cache, resamples=QUICK)
     assert "LEAK" in report.warnings[0] and "1 by lesion" in report.warnings[0]
+    assert any("2 images with the same bytes as others have different lesions" in text for text in report.warnings)
 
 
 def test_a_bundle_that_does_not_tell_its_lesions_says_so(
