@@ -93,9 +93,9 @@ IMAGE_FORMATS = (
         "of 9 to 16; palettes of 8 bits. JPX with a picture in one piece; documents of layers and films are "
         "`unsupported`",
         "ICC profile",
-        "a codestream that breaks off, 512 zeros in a row unless its packets are so many that they may all be "
-        "empty, bytes that only a marker may have: of 2,000 random bytes nearly always, of 400 every second time, of "
-        "64 one time in ten. Its decoders say nothing of others",
+        "a codestream that breaks off, 512 zeros in a row (1,500 where bits are stored as they are, as in HTJ2K) "
+        "unless its packets are so many that they may all be empty, bytes that only a marker may have: of 2,000 random "
+        "bytes nearly always, of 400 every second time, of 64 one time in ten. Its decoders say nothing of others",
         "its profile is passed over; white of more than 8 bits is black; sampled colours of odd sizes are shifted; "
         "blue, green and red taken for red, green and blue; numbers of a palette averaged",
     ),

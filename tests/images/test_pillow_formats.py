@@ -1,5 +1,6 @@
 """PNG, WebP, GIF, JPEG 2000, AVIF and HEIC: what Pillow passes over is an error, and what is missing is named."""
 
+import base64
 import contextlib
 import importlib.util
 import io
@@ -324,6 +325,27 @@ def test_empty_packets_are_no_hole_of_jpeg_2000() -> None:
     layered[style + 7] = 2
     struct.pack_into(">I", layered, tile + 6, struct.unpack_from(">I", data, tile + 6)[0] + 19 * 19 * 3)
     assert np.array_equal(decode(bytes(layered), 600, 600), np.asarray(image))
+
+
+def test_bits_of_zero_are_no_hole_in_jpeg_2000_of_high_throughput() -> None:
+    """Lines of 0 and 1, which Pillow cannot write in this coding: 524 zeros in a row."""
+    coded = (
+        "eNr77/8/kEHTgQEIGqAYBlD5jOyMjP8DGDgYmIAcpv9BDDxAFiMDKwuLA+P/GAZhBY8AJODh4fE/hUGcgdG/IDXPK8BDISy1SMFAz8hMz1jv"
+        "/wQGLpCJzCcZGP9PPqCb8Pffv7r9999///3799+6/QxfpzMwGO4AW3pA/10GwygYBVAghcRmQ0qrjAuQJDJGNVBLw6KlXlO1QlYGYaHW7pL8"
+        "fxMAJnFGkg=="
+    )
+    data = zlib.decompress(base64.b64decode(coded))
+    assert bytes(524) in data and decode(data, 128, 128)[5, :4, 0].tolist() == [0, 1, 0, 1]
+    assert failure(data[:300] + bytes(4096) + data[-2:]).startswith("damaged: ")
+
+
+def test_layers_of_libavcodec_may_end_like_the_start_of_a_marker() -> None:
+    made = {"quality_mode": "rates", "quality_layers": [8, 4, 2], "no_jp2": True}
+    data = saved(NOISE.resize((200, 150)), "JPEG2000", comment="Lavc62.28.102", **made)
+    at = len(data) // 2
+    data = data[:at] + b"\xff\xa0" + data[at + 2 :]
+    assert decode(data, 16, 16).any()
+    assert failure(data.replace(b"Lavc", b"Lave")).startswith("damaged: a marker among its pixels at byte ")
 
 
 def test_jpeg_2000_of_other_colours_is_unsupported() -> None:
