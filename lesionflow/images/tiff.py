@@ -263,7 +263,9 @@ def _look_alike(data: bytes, first: _Page, second: _Page) -> bool:
             pixels, _ = fit(Picture(_load(data, page)), 16, 16)
         except ImageError:
             return False
-        small.append(pixels.mean(-1))  # a preview may be grey
+        small.append(pixels.astype(float))
+    if any(np.ptp(pixels, -1).max() == 0 for pixels in small):  # a preview may be grey
+        small = [pixels.mean(-1) for pixels in small]
     return bool(np.abs(small[0] - small[1]).mean() < _ALIKE)
 
 

@@ -191,6 +191,9 @@ def test_of_pages_of_one_size_the_first_counts() -> None:
     assert one(tiff(*[WHOLE] * 120)).note == "page 1 of 100 or more"
     another = np.full((2 * HEIGHT, 2 * WIDTH, 3), 200, np.uint8)  # larger, and of something else
     assert np.array_equal(one(tiff(WHOLE, (page(another), [another.tobytes()]))).pixels, RAMPS)
+    # As bright, in another colour.
+    lime, red = (np.full((side, side, 3), colour, np.uint8) for side, colour in ((40, (0, 255, 0)), (80, (255, 0, 0))))
+    assert (one(tiff((page(lime), [lime.tobytes()]), (page(red), [red.tobytes()]))).pixels == (0, 255, 0)).all()
     smaller_behind = one(tiff(WHOLE, preview(2, t254=1)))
     assert np.array_equal(smaller_behind.pixels, RAMPS)
 
