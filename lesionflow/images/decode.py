@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from lesionflow.errors import ImageError
-from lesionflow.images.jpeg import ENOUGH_HALVES, jpeg_scale, load_jpeg, read_layout
+from lesionflow.images.jpeg import ENOUGH_HALVES, jpeg_scale, load_jpeg, read_layout, which_picture
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, exif_profile, fit, joined
 from lesionflow.images.pillow_formats import open_with_pillow, size_with_pillow
@@ -214,6 +214,7 @@ def _jpeg_pictures(data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Pictur
         scale = jpeg_scale(layout, *as_stored)
         if scale not in opened:
             image, note = load_jpeg(data, layout, *as_stored)
+            note = joined(which_picture(data, layout), note)
             opened[scale] = Picture(image, orientation, profile, note, gap=ENOUGH_HALVES)
         pictures.append(opened[scale])
     return pictures
