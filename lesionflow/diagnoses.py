@@ -114,7 +114,7 @@ class LabelSet:
         return known
 
     def suggestion(self, word: str) -> str:
-        """The end of a message about an unknown word: `; did you mean 'mel'?`, or empty.
+        """The end of a message about an unknown word: ` (did you mean 'mel'?)`, or empty.
 
         Only a slip of the pen counts: every part of the word has to be nearly that of a known one. Different diagnoses
         have similar names.
@@ -128,7 +128,7 @@ class LabelSet:
                 )
                 if alike > max(best, 0.75):
                     best, nearest = alike, name
-        return f"; did you mean {nearest!r}?" if nearest else ""
+        return f" (did you mean {nearest!r}?)" if nearest else ""
 
 
 def normalized(word: str) -> str:

@@ -112,8 +112,8 @@ def plural(thing: str) -> str:
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """The end of a message about an unknown word: `; did you mean 'score'?`, or empty."""
+    """The end of a message about an unknown word: ` (did you mean 'score'?)`, or empty."""
     from difflib import get_close_matches
 
     close = get_close_matches(word, list(words), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -54,7 +54,7 @@ def test_a_word_means_what_the_set_has(name: str, word: str, meaning: str) -> No
      ("squamus cell carcinoma", ""), ("sebaceous cell carcinoma", ""), ("nbcc", ""), ("wart", "")],
 )  # fmt: skip
 def test_only_slips_of_the_pen_get_a_suggestion(word: str, suggestion: str) -> None:
-    assert HAM10000.suggestion(word) == (f"; did you mean {suggestion!r}?" if suggestion else "")
+    assert HAM10000.suggestion(word) == (f" (did you mean {suggestion!r}?)" if suggestion else "")
 
 
 def test_a_set_of_ones_own(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_typed_program_runs(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_keyword_is_one_line_and_a_configuration_is_taken(tmp_path: Path) -> None:
-    with pytest.raises(lesionflow.LesionflowError, match=r"ScoringConfig has no option 'bach_size'; did you mean"):
+    with pytest.raises(lesionflow.LesionflowError, match=r"ScoringConfig has no option 'bach_size' \(did you mean"):
         lesionflow.score("images", tmp_path / "results.csv", bach_size=3)  # type: ignore[call-arg]
     with pytest.raises(lesionflow.LesionflowError, match="--top-k 0: must be from 1 to 1000"):
         lesionflow.score("images", tmp_path / "results.csv", lesionflow.ScoringConfig(quiet=True), top_k=0)
@@ -172,7 +172,7 @@ def test_paths_and_whole_numbers_may_stand_for_texts_and_numbers(tmp_path: Path)
 
 @pytest.mark.parametrize(("given", "meant"), [("modl", "model"), ("consol", "console"), ("top_kk", "top_k")])
 def test_of_a_misspelt_keyword_the_nearest_is_named(given: str, meant: str) -> None:
-    with pytest.raises(lesionflow.LesionflowError, match=f"has no option '{given}'; did you mean '{meant}'"):
+    with pytest.raises(lesionflow.LesionflowError, match=rf"has no option '{given}' \(did you mean '{meant}'"):
         lesionflow.score("images", "results.csv", **{given: "x"})  # type: ignore[arg-type]
 
 

@@ -177,7 +177,7 @@ def unknown_words(
     """The error that names unknown words; thing: what has one each."""
     unknown = [word for word, name in decided if name is None]
     named = sorted(set(unknown))
-    shown = f"--labels {words.file}' shows" if words.file else "--labels' writes"
+    shown = f"--labels {words.file}' shows" if words.file else "--labels' shows"
     return UnknownWordsError(
         f"{file}: {counted(len(unknown), thing)} with an unknown diagnosis: {first_few(named)}"
         f"{words.labels.suggestion(named[0])}; known are {', '.join(words.labels.names)} and words for them; say what "

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lesionflow.errors import counted
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
@@ -128,10 +130,12 @@ def _worst_confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
     if not share.any():
         return f"All {matrix.sum()} images are called correctly"
     enough = matrix.sum(axis=1) >= FEW
+    of_enough = ""
     if share[enough].any():
         share[~enough] = 0
+        of_enough = f" (of {counted(FEW, 'image')} or more)" if not enough[matrix.any(axis=1)].all() else ""
     row, column = np.unravel_index(share.argmax(), share.shape)
     return (
-        f"Most often confused: {share[row, column]:.0%} of {names[row]} images "
+        f"Most often confused{of_enough}: {share[row, column]:.0%} of {names[row]} images "
         f"({matrix[row, column]} of {matrix[row].sum()}) are called {names[column]}"
     )

@@ -171,10 +171,15 @@ def _with_frame(path: str, frame: int) -> str:
 
 def path_in_text(text: str) -> tuple[str, int]:
     """The path and the frame, from 0, that `path_with_frame` wrote as this text, where there is such a file."""
-    escaped = re.sub(r"\\udc[89a-f][0-9a-f]", lambda found: chr(int(found[0][2:], 16)), text)
+    escaped = without_escapes(text)
     if (named := named_frame(escaped)) and not os.path.exists(escaped):
         return named
     return (text if os.path.exists(text) else escaped), 0
+
+
+def without_escapes(text: str) -> str:
+    """The name of a file whose bytes are no UTF-8, of which `utf8` made this text."""
+    return re.sub(r"\\udc[89a-f][0-9a-f]", lambda found: chr(int(found[0][2:], 16)), text)
 
 
 # A spreadsheet takes a cell that begins with one of these for a formula, and file names are untrusted text.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NEEDED = ("status", "diagnosis", "p_malignant", "malignant", "refer", "model")
+_LONGEST_HEADER = 2**16  # bytes
 _SUM_TOLERANCE = 0.001  # of probabilities with six decimals
 
 
@@ -105,6 +106,8 @@ def read_both_tables(file: Path, further: tuple[str, ...] = ()) -> tuple[ReportT
 
 def _checked_table(file: Path, rows: pd.DataFrame) -> ReportTable:
     if missing := [name for name in NEEDED if name not in rows.columns]:
+        if _saved_by_spreadsheet(file):
+            raise ReportError(f"{file}: a spreadsheet saved it with another separator; give it as score wrote it")
         raise ReportError(f"{file}: no column {', '.join(missing)}; was it written with --columns or --format isic?")
     try:
         return _table(file, rows)
@@ -179,6 +182,15 @@ def label_set_of(report: ReportTable) -> LabelSet:
         raise ReportError(f"{report.file}: its rows do not tell which diagnoses are malignant")
     names = {name: name for name in report.diagnoses}
     return LabelSet("report", report.diagnoses, names, report.malignant_diagnoses)
+
+
+def _saved_by_spreadsheet(file: Path) -> bool:
+    """Whether the columns of a CSV are separated by semicolons or tabs; the numbers may then have decimal commas."""
+    if file.suffix.lower() != ".csv":
+        return False
+    with open(file, "rb") as content:
+        header = content.readline(_LONGEST_HEADER)
+    return header.startswith(b"sep=") or header.count(b",") < max(header.count(b";"), header.count(b"\t"))
 
 
 def _ends_within_a_line(file: Path) -> bool:

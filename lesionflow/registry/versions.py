@@ -384,7 +384,7 @@ def how_to_get_one(name: str) -> str:
 
 
 def suggest_model(name: str, alias: str | None = None) -> str:
-    """Return `; did you mean 'lesionflow'?` for a similar registered model or alias; empty if there is none."""
+    """Return ` (did you mean 'lesionflow'?)` for a similar registered model or alias; empty if there is none."""
     with contextlib.suppress(Exception):  # part of a message about another error
         client = mlflow.MlflowClient()
         models = {model.name: model for model in client.search_registered_models(max_results=200)}

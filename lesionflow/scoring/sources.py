@@ -23,6 +23,7 @@ from lesionflow.images.containers import ZIP_SUFFIX, holder_of, is_archive
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, no_images, unlisted, walk_images
 from lesionflow.images.read_bytes import named_frame, read_named
 from lesionflow.images.signatures import HEAD, sniff
+from lesionflow.model.columns import as_written, without_escapes
 from lesionflow.storage.location import Url, file_path, file_url, is_url, parse_location
 from lesionflow.storage.objects import is_file, listed, local_copy
 
@@ -31,6 +32,7 @@ TABLE_SUFFIXES = (".csv", ".tsv")
 _OTHER_LISTS = (".txt", ".lst", ".list", ".jsonl", ".xlsx", ".parquet")  # what people keep paths in
 _SAMPLE = 256  # bytes that tell an encoding
 _UNDECODABLE = {"utf-8-sig": "surrogateescape", "utf-16": "strict"}  # names of files are bytes, and come back as such
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]").search
 _LATIN_IN_UTF_16 = re.compile(rb"(?:[!-~]\0){4}")  # an ending, a column's name
 _LONGEST_LINE = 2**20  # bytes; the longest path that Linux opens has 4,096
 
@@ -249,8 +251,8 @@ def _paths(lines: Iterable[bytes], separator: bytes, name: str) -> Iterator[tupl
 def _checked(path: str, name: str) -> str:
     """A path of a list, which may be a URL; raises `DataError` for one that holds a secret or cannot be read here.
 
-    Spaces, returns and quotation marks around it belong to it only if there is a file of that name; a path of spaces
-    alone is empty.
+    Spaces, returns and quotation marks around it belong to it only if there is a file of that name, as do the
+    apostrophe and the escapes with which a report writes some names; a path of spaces alone is empty.
     """
     if is_url(path):
         try:
@@ -260,8 +262,11 @@ def _checked(path: str, name: str) -> str:
         return path
     bare = path.strip()
     bare = bare[1:-1] if len(bare) > 2 and bare[0] == bare[-1] == '"' else bare
-    is_bare = bare != path and not os.path.lexists(path) and (not bare or os.path.lexists(bare))
-    return bare if is_bare else path
+    in_report = without_escapes(as_written(bare))
+    for name_meant in (bare, in_report):
+        if name_meant != path and not os.path.lexists(path) and (not name_meant or os.path.lexists(name_meant)):
+            return name_meant
+    return path
 
 
 def _table(path: str) -> Source:
@@ -272,9 +277,13 @@ def _table(path: str) -> Source:
         raise DataError(f"{path}: the table is empty")
     column = _path_column(header)
     if column is None:
+        _check_text(header, path, 1)
         raise DataError(f"{path}: a table of images needs one column '{PATH_COLUMN}', this has: {', '.join(header)}")
     if len(set(header)) != len(header) or "" in header:
         raise DataError(f"{path}: every column needs a name of its own")
+
+    carried = (*header[:column], *header[column + 1 :])
+    _check_text(carried, path, 1)
 
     def inputs() -> Iterator[tuple[str, ...]]:
         for number, row in enumerate(rows, 2):
@@ -285,10 +294,17 @@ def _table(path: str) -> Source:
                 )
             if not (found := _checked(row[column], path)):
                 raise DataError(f"{path}: record {number} has no path; correct the table")
-            yield (found, *row[:column], *row[column + 1 :])
+            values = (*row[:column], *row[column + 1 :])
+            _check_text(values, path, number)
+            yield (found, *values)
 
-    carried = (*header[:column], *header[column + 1 :])
     return Source(_found_from_here(inputs(), path), carried, if_empty=f"{path}: no rows below the header")
+
+
+def _check_text(values: Sequence[str], path: str, number: int) -> None:
+    """Refuse values that are not UTF-8. A path may be so, since names of files are bytes; what else is said may not."""
+    if not (text := "".join(values)).isascii() and _NOT_UTF_8(text):
+        raise DataError(f"{path}: record {number} is not UTF-8 text; save the table as CSV in UTF-8")
 
 
 def _path_column(header: Sequence[str]) -> int | None:

@@ -84,7 +84,7 @@ def test_a_picture_that_is_there_is_refused_before_anything_is_drawn(small: str,
     ("arguments", "code", "message"),
     [
         (["nowhere.jpg"], 1, "nowhere.jpg: no such file or folder"),
-        (["--target", "melanoma", "images"], 2, "; did you mean 'mel'?"),
+        (["--target", "melanoma", "images"], 2, " (did you mean 'mel'?)"),
         (["--target", "nevus", "images"], 2, "--target nevus: 'nevus' is no diagnosis of ham10000, which has akiec"),
         (["images", "--model", "nowhere"], 1, "no such bundle folder"),
         (["empty"], 1, "empty: no image files"),

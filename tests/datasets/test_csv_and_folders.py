@@ -121,7 +121,7 @@ def test_images_beside_the_folders_are_a_warning_and_other_folders_an_error(fold
         (lambda rows: rows.drop(columns="diagnosis"), "no column dx"),
         (
             lambda rows: rows.assign(diagnosis="melanomma"),
-            "150 rows with an unknown diagnosis: melanomma; did you mean 'mel'?",
+            r"150 rows with an unknown diagnosis: melanomma \(did you mean 'mel'\?\)",
         ),
         (lambda rows: rows.assign(path=["gone.jpg", *rows["path"][1:]]), "1 of 150 images is not there: .*gone.jpg"),
         (

@@ -90,6 +90,14 @@ def test_a_report_without_its_last_line_end_is_read(tmp_path: Path) -> None:
         read_report_table(tmp_path / "labels.csv")
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_report_that_a_spreadsheet_saved_is_named(separator: str, tmp_path: Path) -> None:
+    text = written(tmp_path / "report.csv", ("a", "b"), ("b",), images=4)
+    (tmp_path / "report.csv").write_text(text.replace(",", separator).replace(".", ","))
+    with pytest.raises(ReportError, match=r"report\.csv: a spreadsheet saved it with another separator"):
+        read_report_table(tmp_path / "report.csv")
+
+
 def test_probabilities_have_to_add_up(tmp_path: Path) -> None:
     text = written(tmp_path / "report.csv", ("a", "b"), ("b",), images=3)
     head, last = text.rstrip("\n").rsplit("\n", 1)

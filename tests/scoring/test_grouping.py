@@ -203,7 +203,7 @@ def test_a_message_names_the_variable_that_an_option_is_from_and_one_that_is_mis
     result = invoke("score", str(table), "--out", str(tmp_path / "a.csv"), "--format", "isic")
     assert result.exit_code == 2
     assert "--top-k; --top-k is from the environment variable LESIONFLOW_SCORE_TOP_K\n" in result.stderr
-    warned = "WARNING: LESIONFLOW_SCORE_BATCHSIZE is read by no command: there is no option of that name; did you mean "
+    warned = "WARNING: LESIONFLOW_SCORE_BATCHSIZE is read by no command: there is no option of that name (did you mean "
     assert warned + "'LESIONFLOW_SCORE_BATCH_SIZE'?" in result.stderr
 
 

@@ -156,7 +156,7 @@ def test_the_isic_format_is_that_of_the_challenge_with_these_diagnoses(
     [
         ({"top_k": 3}, "--top-k 3: there are 2 diagnoses; give 1 to 2"),
         ({"columns": "path,p_mel"}, "no column 'p_mel'"),
-        ({"columns": "path,p_malignan"}, "no column 'p_malignan'; did you mean 'p_malignant'"),
+        ({"columns": "path,p_malignan"}, r"no column 'p_malignan' \(did you mean 'p_malignant'"),
     ],
 )
 def test_columns_of_other_diagnoses_are_refused_before_the_work(

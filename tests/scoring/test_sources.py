@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lesionflow.errors import DataError, UsageError
 from lesionflow.images.discovery import find_images, walk_images
+from lesionflow.model.columns import cell, csv_text, utf8
 from lesionflow.scoring.sources import open_source
 
 
@@ -184,6 +185,32 @@ def test_a_table_that_could_mix_things_up_is_refused(content: str, message: str,
     table.write_text(content)
     with pytest.raises(DataError, match=message):
         listed(table)
+
+
+@pytest.mark.parametrize(
+    ("content", "number"),
+    [
+        (b"path;dx;Gr\xf6\xdfe\na.jpg;nv;1\n", 1),
+        (b"path,dx\na.jpg,nv\nb.jpg,N\xe4vus\n", 3),
+        (b"Bilddatei;L\xe4sion\na.jpg;1\n", 1),
+    ],
+)
+def test_values_that_are_no_utf_8_are_refused(content: bytes, number: int, tmp_path: Path) -> None:
+    table = tmp_path / "images.csv"
+    table.write_bytes(content)
+    with pytest.raises(DataError, match=rf"images\.csv: record {number} is not UTF-8 text; save the table as CSV in"):
+        listed(table)
+
+
+@pytest.mark.parametrize("name", ["=1.jpg", "-rf.jpg", "a\udcff.jpg", "'-quoted.jpg", r"a\udcfe.jpg"])
+def test_names_can_be_listed_as_a_report_writes_them(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(b"")
+    Path("list.txt").write_text(cell(utf8(name)) + "\n")
+    Path("table.csv").write_text(f"path,age\n{csv_text(name)},40\n")
+    assert paths("@list.txt") == [name] and listed("table.csv") == [(name, "40")]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-bom", "utf-16-be-bom"])

@@ -87,7 +87,7 @@ def test_values_are_read_as_the_command_line_reads_them() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("epochs: 3\nepoch: 5", "train.yaml, line 2: unknown key 'epoch'; did you mean 'epochs'?"),
+        ("epochs: 3\nepoch: 5", "train.yaml, line 2: unknown key 'epoch' (did you mean 'epochs'?)"),
         ("colour: blue", "train.yaml, line 1: unknown key 'colour'; known: data, model, preset"),
         ("epochs: 3\n\nepochs: 4", "train.yaml, line 3: epochs is given a second time"),
         ("image-size: 32\nimage_size: 32", "line 2: image_size is given a second time"),
@@ -98,7 +98,7 @@ def test_values_are_read_as_the_command_line_reads_them() -> None:
         ("mixup: .nan", "line 1: mixup: '.nan' is no number"),
         ("mixup: nan", "line 1: mixup: nan: must be from 0 to 10"),
         ("deterministic: perhaps", "'perhaps' is neither true nor false"),
-        ("preset: fulll", "choose one of auto, full, quick; did you mean 'full'?"),
+        ("preset: fulll", "choose one of auto, full, quick (did you mean 'full'?)"),
         ("model: vg", "train.yaml: --model vg: choose from cnn, vgg, efficientnet, "),
         ("model: [cnn, vgg]", "line 1: model is a list or a table; write one value"),
         ("epochs:", "line 1: epochs has no value"),
