@@ -383,7 +383,7 @@ try:
     decode(data, 8, 8)
 except ImageError as error:
     print(error)
-sys.stderr.write("|")
+print("|", end="", file=sys.stderr, flush=True)
 try:
     Image.open(io.BytesIO(data)).load()  # somebody else's reading says what it said before
 except OSError:
