@@ -111,9 +111,11 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
     if mapping := evaluation.mapping:
         warnings.append(f"{not_measurable_told(mapping)}. Counted: {mapping.told}.")
         if mapping.contradicting:
+            # Probabilities and truth count as in the coarse set, but a model's flag as in its own.
+            counted_as = "metrics of malignant against benign mix both" if mapping.of_model else "the latter counts"
             warnings.append(
                 f"{', '.join(mapping.contradicting)} count as malignant in one of {mapping.fine.name} and "
-                f"{mapping.coarse.name} alone: metrics of malignant against benign mix both."
+                f"{mapping.coarse.name} alone: {counted_as}."
             )
     if evaluation.lesions < FEW_LESIONS:
         warnings.append(

@@ -122,6 +122,10 @@ def test_page_and_json_name_what_cannot_be_measured_and_what_contradicts_itself(
     (tmp_path / "mine.yaml").write_text("names: {mel: melanoma, akiec: ak, rest: benign}\nmalignant: [mel]\n")
     mapping = mapped(HAM10000, read_label_set(str(tmp_path / "mine.yaml")), {"bcc": "rest"})
     assert mapping.contradicting == ("akiec", "bcc") and mapping.groups["rest"] == ("bcc", "bkl", "df", "nv", "vasc")
+    for of_model, ending in ((True, "mix both"), (False, "alone: the latter counts")):
+        evaluation = dataclasses.replace(report(), mapping=dataclasses.replace(mapping, of_model=of_model))
+        (warning,) = (each for each in evaluation.all_warnings if "akiec, bcc count as malignant in one" in each)
+        assert ending in warning
     binary = mapped(HAM10000, BINARY)
     full = report()
     said = binary.of_predictions(full.predictions)
