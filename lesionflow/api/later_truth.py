@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lesionflow.atomic import output_folder, write_together
@@ -214,19 +214,17 @@ def compare_report(
         ),
         compare(second.predictions, first.predictions, resamples=how.resamples),
         first.predictions.label_set,
-        (*filter(None, told), *notes_of_both([first, second])),
+        (*filter(None, told), *notes_of_comparison(first)),
     )
 
 
-def notes_of_both(truths: Sequence[LaterTruth]) -> tuple[str, ...]:
-    """What misleads where two models are compared by later diagnoses of the same images; none of no models."""
-    if not truths:
-        return ()
+def notes_of_comparison(truth: LaterTruth) -> tuple[str, ...]:
+    """What misleads where two models are compared by later diagnoses of the same images; truth: of either of them."""
     told = (
         "the chances of the images are not used here: each counts once, so these are metrics of the sample, not of the "
         "night"
     )
-    return (*([told] if truths[0].weights is not None else []), *truths[0].notes)
+    return (*([told] if truth.weights is not None else []), *truth.notes)
 
 
 def join_both(

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Unpack
 
-from lesionflow.api.later_truth import join_both, notes_of_both, trained_before
+from lesionflow.api.later_truth import join_both, notes_of_comparison, trained_before
 from lesionflow.api.overrides import PromotionOptions, configured
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError
@@ -95,7 +95,7 @@ def promote(
             unknown={model: told for model, (known, told) in trained.items() if told and not known},
         )
     done = challenge(find_version(name, version), config, force=force, note=note, night=night)
-    return dataclasses.replace(done, notes=notes_of_both([found for _, found in both]))
+    return dataclasses.replace(done, notes=notes_of_comparison(both[0][1]) if both else ())
 
 
 @kept_settings()

@@ -206,11 +206,14 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
 
 def _tell_terms(run: _Run, info: jobs.RunInfo, model: ScoringModel) -> None:
     """Print the licences that bind the use of the models, once all options have been checked."""
+    both = zip((info.label, info.also), model.predictors, strict=False)
+    cards = [(label, predictor.card) for label, predictor in both if not predictor.card.demo]
+    if run.config.quiet or not cards:
+        return
     from lesionflow.evaluation.model_card import licence_of, terms_and_metrics
 
-    for label, predictor in zip((info.label, info.also), model.predictors, strict=False):
-        card = predictor.card
-        if licence_of(card) and not card.demo and not run.config.quiet:
+    for label, card in cards:
+        if licence_of(card):
             say(f"{label}: {terms_and_metrics(card)}", console=run.console)
 
 
