@@ -13,7 +13,7 @@ from PIL import Image
 
 from lesionflow.errors import ImageError
 from lesionflow.images.jpeg import ENOUGH_HALVES, jpeg_scale, load_jpeg, read_layout, which_picture
-from lesionflow.images.limits import check_pixels
+from lesionflow.images.limits import check_brightness, check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, exif_profile, fit, joined
 from lesionflow.images.pillow_formats import open_with_pillow, size_with_pillow
 from lesionflow.images.quiet import quietly
@@ -101,10 +101,7 @@ def fit_image(image: Image.Image, height: int, width: int) -> np.ndarray:
     Raises what `decode` raises.
     """
     with _failures():
-        if image.mode in ("I", "F"):
-            raise ImageError(
-                "unsupported", f"pixels of mode {image.mode} have no defined brightness; scale them to 8 bits"
-            )
+        check_brightness(image.mode)
         check_pixels(*image.size)
         image.load()
         profile, tags = image.info.get("icc_profile") or b"", getattr(image, "tag_v2", {})

@@ -31,7 +31,7 @@ from lesionflow.images.iso_media import (
     turned_by_exif,
     without_exif,
 )
-from lesionflow.images.limits import MAXIMUM_PIXELS, MAXIMUM_STORED_PIXELS, SMALLER, check_pixels
+from lesionflow.images.limits import MAXIMUM_STORED_PIXELS, TOO_MANY, check_brightness, check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, joined
 from lesionflow.images.quiet import quietly
 
@@ -160,13 +160,12 @@ def _open(kind: str, data: bytes) -> Any:
         with quietly():
             image = openers[kind](io.BytesIO(data))
     except Image.DecompressionBombError as error:
-        raise ImageError("too_large", f"more than {MAXIMUM_PIXELS:,} pixels; {SMALLER}") from error
+        raise ImageError("too_large", TOO_MANY) from error
     except (SyntaxError, IndexError, TypeError, KeyError, ValueError, OSError) as error:
         if str(error).startswith("Unsupported"):
             raise ImageError("unsupported", f"{kind}: {error}; save it as PNG") from error
         raise ImageError("damaged", f"begins like {kind}, but its header cannot be read: {error}") from error
-    if image.mode in ("I", "F"):
-        raise ImageError("unsupported", f"pixels of mode {image.mode} have no defined brightness; scale them to 8 bits")
+    check_brightness(image.mode)
     return image
 
 

@@ -21,7 +21,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from lesionflow.errors import ImageError
 from lesionflow.images.colour import calibration_note
 from lesionflow.images.jpeg import load_jpeg, read_layout
-from lesionflow.images.limits import MAXIMUM_PIXELS, SMALLER, check_pixels
+from lesionflow.images.limits import MAXIMUM_PIXELS, TOO_MANY, check_pixels
 from lesionflow.images.native_libraries import native_libraries
 from lesionflow.images.picture import Picture, fit, joined
 from lesionflow.images.quiet import quietly
@@ -419,7 +419,7 @@ def _load(data: bytes, page: _Page, changes: dict[int, int] | None = None) -> Im
         with quietly():
             image = _ThroughLibtiff(io.BytesIO(_with_page_alone(data, page, changes or {})))
     except Image.DecompressionBombError as error:
-        raise ImageError("too_large", f"more than {MAXIMUM_PIXELS:,} pixels; {SMALLER}") from error
+        raise ImageError("too_large", TOO_MANY) from error
     except (SyntaxError, KeyError) as error:
         raise ImageError(
             "unsupported", f"{page.described}; save it as RGB of 8 bits without compression, or as PNG"
