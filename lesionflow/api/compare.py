@@ -35,6 +35,7 @@ class Comparison:
     differences: dict[str, dict[str, Difference]] = field(default_factory=dict)  # label -> metric -> difference
     not_comparable: dict[str, str] = field(default_factory=dict)  # label -> why
     common_grounds: dict[str, CommonGround] = field(default_factory=dict)  # label -> of a model of other diagnoses
+    identical: list[str] = field(default_factory=list)  # labels of copies of the first, by their digest
 
 
 @kept_addresses()
@@ -80,6 +81,10 @@ def compare(
     found = list({model.label: model for model in named}.values())
     comparison, first = Comparison(tuple(found)), found[0]
     for other in found[1:]:
+        if other.card.digest == first.card.digest:
+            comparison.identical.append(other.label)
+            if first.validation is None or other.validation is None:
+                continue
         try:
             ours, theirs = _comparable(first, other, comparison)
             comparison.differences[other.label] = paired_differences(theirs, ours, resamples=how.resamples)

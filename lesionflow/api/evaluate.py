@@ -13,7 +13,6 @@ from rich.console import Console
 
 from lesionflow.api.overrides import EvaluationOptions, configured
 from lesionflow.atomic import output_folder
-from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images, same_bytes
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.diagnoses import read_label_set
@@ -28,11 +27,11 @@ from lesionflow.evaluation.evaluate import (
     write_evaluation,
 )
 from lesionflow.evaluation.label_mapping import LabelMapping, map_between, read_mapping
-from lesionflow.evaluation.leaks import find_leak, trained_on
+from lesionflow.evaluation.leaks import find_leak, split_of_training, trained_on
 from lesionflow.evaluation.report import Evaluation
 from lesionflow.evaluation.stability import STABILITY, USUAL_IMAGES
 from lesionflow.images.pixel_cache import decoded_pixels
-from lesionflow.model.card import TRAINED_ON_FILE, VALIDATION_FILE, Card
+from lesionflow.model.card import TRAINED_ON_FILE, VALIDATION_FILE
 from lesionflow.model.predictor import load_predictor
 from lesionflow.progress import stderr_console
 from lesionflow.registry.versions import SCORED, opened
@@ -55,8 +54,9 @@ def evaluate(
     """Measure a model on labelled images.
 
     On the data that the model was trained on, the test part of its own split is measured unless `part` is given; on
-    other data, all images. Images of lesions that it was trained on are found by digest, and the first warning names
-    them.
+    other data, all images. A data set of several, or one whose files were resized since, counts as that data if it is
+    split as then: see `evaluation.leaks.split_of_training`. Images of lesions that the model was trained on are found
+    by digest, and the first warning names them.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def evaluate(
     Raises
     ------
     UsageError
-        If `part` is given for data that the model was not trained on.
+        If `part` is given for data that has no such part: the model was not trained on it, or on more than it.
     ReportError
         If the folder already holds an evaluation.
     """
@@ -112,10 +112,11 @@ def _evaluate(
     mapping = map_between(card.labels, label_set, read_mapping(config.mapping))
     images = read_labelled_images(data, cache, config.labels, label_set)
     _check_mapped(mapping, images)
-    part, members = _members(card, resolved.label, images, config.part)
+    split = split_of_training(card, images, known)
+    part, members = _members(resolved.label, images, split, config.part)
     warnings = [*images.warnings, *same_bytes(images.table.iloc[members])]
-    if known is None and images.digest == card.data_digest:
-        known = trained_on(images.table, _split(card, images).train)
+    if known is None and split is not None:
+        known = trained_on(images.table, split.train)
     if known is None:
         warnings.insert(0, f"{resolved.label} does not say which lesions trained it: a leak would go unnoticed.")
     elif (leak := find_leak(known, images.table.iloc[members])).images:
@@ -170,17 +171,14 @@ def _check_mapped(mapping: LabelMapping | None, images: LabelledImages) -> None:
         )
 
 
-def _members(card: Card, label: str, images: LabelledImages, part: str | None) -> tuple[str, np.ndarray]:
-    """The part to measure, and its images."""
-    same_data = images.digest == card.data_digest
-    if part in PARTS and not same_data:
-        raise UsageError(f"--part {part}: {label} was trained on other data, which has no such part; leave it out")
-    part = part or ("test" if same_data else "all")
-    if part == "all":
+def _members(label: str, images: LabelledImages, split: Split | None, part: str | None) -> tuple[str, np.ndarray]:
+    """The part to measure, and its images; split: of the model's training, None where these images have none."""
+    if part in PARTS and split is None:
+        raise UsageError(
+            f"--part {part}: {label} was trained on other data than this, or on more; leave it out: all images are "
+            "measured, and those that it was trained on are counted"
+        )
+    part = part or ("all" if split is None else "test")
+    if part == "all" or split is None:
         return part, np.arange(len(images.table))
-    return part, _split(card, images).part(part)
-
-
-def _split(card: Card, images: LabelledImages) -> Split:
-    """The split that a model was trained on, of the data that it was trained on."""
-    return split_data_sets(images, card.split_fractions, card.split_seed, card.split_digest)
+    return part, split.part(part)

@@ -166,7 +166,7 @@ def evaluate(
     download of isic-cli, ISIC 2016 or 2017 part 3, 2018 Task 3, 2019, 2020 or 2024, BCN20000, PAD-UFES-20, Derm7pt,
     PH2, MED-NODE, DDI, Fitzpatrick17k, a Hugging Face image folder, or 'demo'. MODEL is models:/NAME@ALIAS,
     models:/NAME/VERSION, pretrained (which comes with lesionflow) or the folder of a bundle. On the data that a model
-    was trained on, the test part of its own split is measured.
+    was trained on, the test part of its own split is measured, also if its files were resized since.
 
     With --report and --truth instead of MODEL and DATA, a report of 'lesionflow score' is measured by diagnoses that
     came later; images are joined by path, or by file name if no path matches. If the registry has the report's model,

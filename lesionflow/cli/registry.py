@@ -119,6 +119,8 @@ def _print_comparison(comparison: Comparison, parts: tuple[str, ...], console: C
         console.print()
     if len(models) == 1:
         click.echo(f"{models[0].label} is the only model; name another one to compare it with")
+    for label in comparison.identical:
+        click.echo(f"{label} is the same model as {models[0].label}, with the same digest: nothing differs")
     if comparison.not_comparable:
         click.secho("NOT COMPARABLE", bold=True, fg="red")
         for label, why in comparison.not_comparable.items():
@@ -176,6 +178,7 @@ def _comparison_as_json(comparison: Comparison, parts: tuple[str, ...]) -> dict[
             for label, differences in comparison.differences.items()
         },
         "not_comparable": comparison.not_comparable,
+        "identical": comparison.identical,
         "common_grounds": {
             label: {"labels": ground.labels.name, "mapping": ground.mapping, "images": ground.images}
             for label, ground in comparison.common_grounds.items()

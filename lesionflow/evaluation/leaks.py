@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import re
@@ -11,8 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionflow.datasets.combined import describe_sources, split_data_sets
 from lesionflow.datasets.image_files import digests_of_files
-from lesionflow.errors import counted
+from lesionflow.datasets.labelled import LabelledImages
+from lesionflow.datasets.split import Split
+from lesionflow.errors import DataError, counted
+from lesionflow.model.card import Card
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +65,49 @@ def find_leak(known: dict[str, np.ndarray], table: pd.DataFrame) -> Leak:
     by = {name: np.isin(_digests(name, table[column]), known[name]) for name, column in COLUMNS.items()}
     by["images"] |= np.isin(_digests("images", archive_ids(table["image_id"])), known["images"])
     return Leak(np.logical_or.reduce(list(by.values())), {name: int(found.sum()) for name, found in by.items()})
+
+
+def split_of_training(card: Card, images: LabelledImages, known: dict[str, np.ndarray] | None) -> Split | None:
+    """The split that a model was trained on, for images that it was trained on; None for any others.
+
+    A lesion's part depends on its own source alone, so that the split can be drawn again of data given without the
+    others that it was combined with, and of files that were saved in another size. It counts as the same if the model
+    knows exactly the images of the training part, and each part has as many images as the card says. The files have to
+    be those of the training or all others: a few that differ are a change of the data.
+
+    Parameters
+    ----------
+    card : Card
+    images : LabelledImages
+    known : dict of arrays, optional
+        What `trained_on` gave for the model.
+
+    Returns
+    -------
+    Split or None
+    """
+    try:
+        split = split_data_sets(images, card.split_fractions, card.split_seed, card.split_digest)
+    except DataError:  # too few lesions for any split
+        return None
+    if images.digest == card.data_digest:
+        return split
+    if known is None or not (split.digest == card.split_digest or _has_sizes_of(card, images, split)):
+        return None
+    leak = find_leak(known, images.table)
+    same_files = leak.found_by["contents"]
+    alone = len(card.training.get("sources", ())) < 2
+    if same_files and (alone or same_files < len(split.train)):
+        return None
+    return split if np.array_equal(np.flatnonzero(leak.members), split.train) else None
+
+
+def _has_sizes_of(card: Card, images: LabelledImages, split: Split) -> bool:
+    """Whether each source has as many images in each part as one of the card's has."""
+    table = images.table if "source" in images.table.columns else images.table.assign(source=images.name)
+    then = [source["images"] for source in card.training.get("sources", ())]
+    found = describe_sources(dataclasses.replace(images, table=table), split)
+    return all(source["images"] in then for source in found)
 
 
 def find_leak_of_files(

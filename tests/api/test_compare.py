@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,8 @@ import pytest
 from lesionflow.api.compare import compare
 from lesionflow.errors import BundleError, RegistryError, UsageError
 from lesionflow.evaluation.metrics import Place, shown_at
-from lesionflow.registry.versions import find_version
+from lesionflow.registry.versions import find_version, register_bundle
+from lesionflow.tracking import runs as tracking
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME, answers, write_bundle
 from tests.registry.champions import set_champion
@@ -69,6 +71,17 @@ def test_what_is_not_comparable_has_no_difference_and_is_said_loudly(contenders:
     assert "NOT COMPARABLE" in shown and "different splits" in shown and "minus" not in shown
     result = invoke("compare", *models, "--json")
     assert "NOT COMPARABLE" in result.stderr and json.loads(result.stdout)["not_comparable"] == found.not_comparable
+
+
+def test_a_copy_without_its_predictions_is_the_same_model(contenders: Path, tmp_path: Path) -> None:
+    card = write_bundle(tmp_path / "bundle", answers(0.6), keep_answers=False)
+    shutil.copytree(tmp_path / "bundle", tmp_path / "registered")
+    with tracking.run("copy", "tests", system_metrics=False):
+        copy = register_bundle(tmp_path / "registered", card, NAME, b"an image")
+    found = compare([tmp_path / "bundle", address(copy.number)])
+    assert found.identical == [copy.label] and not found.not_comparable and not found.differences
+    shown = invoke("compare", str(tmp_path / "bundle"), address(copy.number)).stdout
+    assert f"{copy.label} is the same model as {card.label}" in shown and "NOT COMPARABLE" not in shown
 
 
 def test_the_table_fits_eighty_characters_and_shows_both_parts(contenders: Path) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -5,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.datasets.split import split_by_lesion
-from lesionflow.evaluation.leaks import find_leak, trained_on
+from lesionflow.datasets.combined import describe_sources, read_data_sets, split_data_sets
+from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
+from lesionflow.datasets.split import DEFAULT_FRACTIONS, PARTS, Split, split_by_lesion
+from lesionflow.evaluation.leaks import find_leak, split_of_training, trained_on
+from lesionflow.model.card import Card
 
 
 @pytest.fixture
@@ -63,3 +66,56 @@ def test_an_image_called_like_a_lesion_is_not_that_lesion(table: pd.DataFrame) -
     known = trained_on(table, np.arange(10))
     others = table.iloc[[20]].assign(image_id=table["lesion_id"].iloc[0])
     assert find_leak(known, others).found_by["images"] == 0
+
+
+def resaved(images: LabelledImages, changed: slice = slice(None)) -> LabelledImages:
+    """The same images with other bytes, as of files that were saved in another size."""
+    content = images.table["content"].copy()
+    content.iloc[changed] = [f"resaved {text}" for text in content.iloc[changed]]
+    return dataclasses.replace(images, table=images.table.assign(content=content), digest="another")
+
+
+def card_of(images: LabelledImages, split: Split) -> Card:
+    return Card(
+        "cnn", 32, 32, images.name, images.digest, True, split.digest, 0, DEFAULT_FRACTIONS,
+        training={"sources": describe_sources(images, split)},
+    )  # fmt: skip
+
+
+def test_resized_files_of_the_training_data_are_split_as_they_were(demo_folder: Path) -> None:
+    images = read_data_sets([str(demo_folder)])
+    split = split_data_sets(images)
+    card, known = card_of(images, split), trained_on(images.table, split.train)
+    found = split_of_training(card, resaved(images), known)
+    assert found is not None and found.test.tolist() == split.test.tolist()
+    assert split_of_training(card, resaved(images), None) is None  # nothing shows that it is the same
+    for few in (slice(0, 1), slice(1, None)):  # a file that was changed makes other data
+        assert split_of_training(card, resaved(images, few), known) is None
+    fewer = dataclasses.replace(resaved(images), table=images.table.drop(index=split.test[:1]).reset_index(drop=True))
+    assert split_of_training(card, fewer, known) is None
+    other = dataclasses.replace(card, split_seed=1, split_digest="another")
+    assert split_of_training(other, resaved(images), known) is None
+
+
+def test_one_of_several_data_sets_is_split_as_it_was_among_them(demo_folder: Path, tmp_path: Path) -> None:
+    """A set that only trained, or a copy that is not what was trained on, has no test part."""
+    images = read_labelled_images(demo_folder)
+    rows = images.table.assign(diagnosis=images.table["dx"])
+    rows = rows[rows["dx"].isin(["nv", "mel", "bkl"])].reset_index(drop=True)
+    halves = [tmp_path / "first.csv", tmp_path / "second.csv"]
+    is_second = rows["lesion_id"].isin(rows["lesion_id"][100:])
+    for file, part in zip(halves, (rows[~is_second], rows[is_second]), strict=True):
+        part[["path", "diagnosis", "lesion_id", "image_id"]].to_csv(file, index=False)
+    both = read_data_sets([str(halves[0])], [str(halves[1])])
+    split = split_data_sets(both)
+    card, known = card_of(both, split), trained_on(both.table, split.train)
+    first = read_labelled_images(halves[0])
+    found = split_of_training(card, first, known)
+    assert found is not None
+    for part in PARTS[1:]:
+        ids = first.table["image_id"].iloc[found.part(part)].tolist()
+        assert ids == both.table["image_id"].iloc[split.part(part)].tolist()
+    assert not find_leak(known, first.table.iloc[found.test]).images
+    assert split_of_training(card, resaved(first), known) is not None
+    assert split_of_training(card, resaved(first, slice(0, 5)), known) is None
+    assert split_of_training(card, read_labelled_images(halves[1]), known) is None

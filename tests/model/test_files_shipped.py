@@ -17,7 +17,7 @@ from lesionflow.api.score import score
 from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
 from lesionflow.defaults import SHIPPED_LICENCE
 from lesionflow.evaluation.leaks import find_leak
-from lesionflow.evaluation.metrics import Place, shown_at
+from lesionflow.evaluation.metrics import Place, shown_at, with_interval
 from lesionflow.model import files as pretrained
 from lesionflow.model.card import (
     CARD_FILE,
@@ -86,6 +86,8 @@ def test_the_shipped_bundle_is_whole_small_licensed_and_measured() -> None:
     assert "/" not in str(card.training["data"]), "the card names a place on the machine where it was trained"
     text = (SHIPPED / "README.md").read_text(encoding="utf-8")
     assert LICENCE in text and AUTHORS in text and card.digest[:12] in text
+    called = (with_interval(card.metrics["validation"][name]) for name in ("balanced_accuracy", "accuracy"))
+    assert f"| {card.calibrations['single'].call_strength:g}, this model's | {' | '.join(called)} |" in text
     for source in card.training["sources"]:
         assert source["licence"] == LICENCE and dataset_name(source["name"]).replace("_", "\\_") in text
 
