@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,9 +44,19 @@ ITS_OWN_COLUMNS = (
     f"diagnosis; it may have {', '.join(FURTHER)}; to name yours, give --labels FILE with 'columns: {{path: YOURS, "
     "diagnosis: YOURS}'"
 )
-# Names of columns that may tell lesions and patients, and are not read as such.
-_KEY = r"s?([ _-]*(id|no|nr|num|number|code|key|name|uid)\.?)?"
-_GROUPS = {"lesion_id": rf"(lesion|mole){_KEY}", "patient_id": rf"(patient|subject|participant|person|case){_KEY}"}
+# Names of columns that may tell lesions and patients, also in other languages, and are not read as such: these words,
+# with those for a key before or behind them.
+_KEY = re.compile(
+    r"(ident|anonym|pseudonym)[^\W_]*|anon|pseudo|u?uid|(?<!p)ids?|number|nummer|n[uú]mero|num[eé]ro|num|no|nr|n[°º]|code|c[oó]digo|"
+    r"codice|key|name|hash|index|idx|[\W_]+"
+)
+_GROUPS = {
+    "lesion_id": re.compile("l[eé]si[oó]n(s|e|es|i)?|l(ä|ae)sion(s|en)?|les(ão|ao|ões|oes)|lezyon|moles?"),
+    "patient_id": re.compile(
+        "patient(s|e|en|es)?|pacientes?|pazient[ei]|hasta|subjects?|participants?|persons?|proband(en)?|cases?|mrn|pid"
+    ),
+}
+_AGE_IN_YEARS = re.compile(r"age[\W_]*(in[\W_]*)?(years?|yrs?|y)\W*")
 _PARTS = r"split|subset|partition|(data)?set|part|fold"
 _SPLIT_ANEW = "training splits anew: to keep a part apart, give it on its own"
 IMAGE_FOLDER_FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -65,7 +74,7 @@ def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
         For a table without these columns: it names those that there are, and how to name one's own.
     """
     table = _with_columns(_read_own(file), words, file)
-    warnings = _unread(table, file)
+    warnings = unread_columns(table, file)
     if "path" not in table.columns:
         table["dx"] = one_label(table, file, words)
         return RawLabels(file, table, [(word,) for word in table["dx"]], file.parent, warnings=warnings)
@@ -79,13 +88,13 @@ def _read_own(file: Path) -> pd.DataFrame:
     return lowered(with_class_names(read_table(file), names, card))
 
 
-def _unread(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
+def unread_columns(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
     """Warnings about columns that seem to tell lesions or patients, which a split would tear apart, or a split."""
     names = [
         name
         for column, pattern in _GROUPS.items()
         for name in (table.columns if column not in table.columns else ())
-        if re.fullmatch(pattern, name)
+        if pattern.fullmatch(_KEY.sub("", name))
     ]
     advice = "if they say which images are of one lesion or patient, name them with --labels FILE"
     found = [f"{file}: not read: {first_few(names)}; {advice} ('columns: {{patient_id: YOURS}}')"] if names else []
@@ -127,7 +136,7 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
         table = _with_columns(table, words, file)
         table["dx"] = one_label(table, file, words)
         table["path"] = _joined(table["path"], file)
-        warnings += _unread(table, file)
+        warnings += unread_columns(table, file)
         tables.append(table[[name for name in ("path", "dx", *FURTHER) if name in table.columns]])
     if len(tables) > 1:
         warnings.append(f"{folder}: {counted(len(tables), 'table')} of parts are read as one; {_SPLIT_ANEW}")
@@ -196,7 +205,7 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
     table = words.with_named_columns(table)
     if not set(LABEL_COLUMNS) & set(table.columns):
         table = table.rename(columns={"label": "diagnosis"})
-    table = table.rename(columns=_spelled(table.columns))
+    table = with_standard_names(table)
     image, other = image_columns(table, file, words)
     if not image or not set(LABEL_COLUMNS) & set(table.columns):
         if misnamed := [own for own in words.columns.values() if own.lower() not in there]:
@@ -217,11 +226,14 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
     return table.assign(**{name: table[image]}).drop(columns=[image] if image != name else [])
 
 
-def _spelled(columns: Iterable[str]) -> dict[str, str]:
-    """The standard names of columns such as `Lesion ID` and `lesionId`, unless there is one of that name."""
-    there, joined = list(columns), {name.replace("_", ""): name for name in FURTHER}
-    alike = {joined.get(re.sub(r"[\s_-]+", "", name), name): name for name in reversed(there)}
-    return {name: standard for standard, name in alike.items() if standard not in there}
+def with_standard_names(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with standard names of columns such as `Lesion ID`, `lesion.id`, `lesionId` and `age (years)`."""
+    there, known = list(table.columns), (*FURTHER, *IMAGE_COLUMNS, *ID_COLUMNS)
+    joined, alike = {name.replace("_", ""): name for name in known}, {}
+    for name in reversed([name for name in there if name not in known]):
+        bare = "age" if _AGE_IN_YEARS.fullmatch(name) else re.sub(r"[\W_]+", "", name)
+        alike[joined.get(bare, name)] = name
+    return table.rename(columns={name: standard for standard, name in alike.items() if standard not in there})
 
 
 def image_columns(table: pd.DataFrame, file: Path, words: LabelWords) -> tuple[str, str]:

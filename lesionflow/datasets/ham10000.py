@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.datasets.csv_and_folders import ITS_OWN_COLUMNS, one_label
+from lesionflow.datasets.csv_and_folders import ITS_OWN_COLUMNS, one_label, unread_columns, with_standard_names
 from lesionflow.datasets.label_table import ID_COLUMNS, IMAGE_COLUMNS, lowered, read_table
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import RawLabels
@@ -35,7 +35,7 @@ def read_ham10000(file: Path, words: LabelWords) -> RawLabels:
     DataError
         For a table without the columns that it needs, or whose columns `dx` and `diagnosis` differ.
     """
-    table = lowered(read_table(file))
+    table = with_standard_names(lowered(read_table(file)))
     if not set(REQUIRED_COLUMNS) <= set(table.columns):
         missing = ", ".join(column for column in REQUIRED_COLUMNS if column not in table.columns)
         raise DataError(
@@ -44,7 +44,8 @@ def read_ham10000(file: Path, words: LabelWords) -> RawLabels:
         )
     if "diagnosis" in table.columns:
         table["dx"] = one_label(table, file, words)
-    return RawLabels(file, table, [(word,) for word in table["dx"]], file.parent, needs_lesions=True)
+    warnings = unread_columns(table.drop(columns="dataset", errors="ignore"), file)  # its sources, no split
+    return RawLabels(file, table, [(word,) for word in table["dx"]], file.parent, needs_lesions=True, warnings=warnings)
 
 
 def is_ham10000(header: Iterable[str]) -> bool:

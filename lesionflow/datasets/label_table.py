@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 IMAGE_COLUMNS, LABEL_COLUMNS = ("path", "file_name"), ("dx", "diagnosis")
 ID_COLUMNS = ("image_id", "isic_id", "image", "image_name", "filename")  # files by their names, wherever they lie
 ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body site, how it was confirmed
+_ONCE = {*IMAGE_COLUMNS, *ID_COLUMNS, *LABEL_COLUMNS, "label", "lesion_id", "patient_id", *ATTRIBUTES}
 COLUMNS_TOLD = 30  # in messages; some tables have a column for each pixel
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx", ".parquet")
@@ -76,7 +77,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
     ------
     DataError
         For a file without rows, of another encoding, with rows that are longer or shorter than the header, or with
-        two columns of one name, whatever its capitals; it says which and what to do.
+        two columns of diagnoses, say, whatever their capitals; it says which and what to do.
     """
     if file.exists() and not file.is_file():  # looking at the first bytes of a pipe or device would use them up
         raise DataError(f"{file}: cannot be read, since it is no ordinary file; give the table as one")
@@ -89,7 +90,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
     else:
         text = read_text(file)
         table = _read_json_lines(text, file) if file.suffix.lower() == ".jsonl" else _read_csv(text, file, columns)
-    table.columns = [str(name).strip() for name in table.columns]
+    table.columns = _told_apart(table.columns)
     if twice := sorted(name for name, count in Counter(map(str.lower, table.columns)).items() if count > 1 and name):
         raise DataError(f"{file}: several columns are called {first_few(twice)}; keep one of each")
     if table.empty:
@@ -97,19 +98,26 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
     return table
 
 
+def _told_apart(columns: Iterable[object]) -> list[str]:
+    """The names of columns, without blanks around; where several have a name that means nothing, with their numbers."""
+    names = [str(name).strip() for name in columns]
+    twice = {name for name, count in Counter(map(str.lower, names)).items() if count > 1} - _ONCE - {""}
+    return [f"{name} ({at})" if name.lower() in twice else name for at, name in enumerate(names, start=1)]
+
+
 def read_header(file: Path) -> list[str]:
     """The column names of a table; empty if the file is not a readable table."""
     try:
         if _begins_with(file, _WORKBOOK):
-            return [str(name).strip() for name in _read_workbook(file)[1].columns]
+            return _told_apart(_read_workbook(file)[1].columns)
         if _begins_with(file, _PARQUET):
             with _open_parquet(file) as (_, names, _others):
-                return [name.strip() for name in names]
+                return _told_apart(names)
         with open(file, "rb") as stream:
             text = _decode(stream.read(65_536), file, cut=True)
         if file.suffix.lower() == ".jsonl":
-            return [str(key) for key in json.loads(_lines(text).readline())]
-        return [name.strip() for name in _first_row(text)[0]]
+            return _told_apart(json.loads(_lines(text).readline()))
+        return _told_apart(_first_row(text)[0])
     except (OSError, ValueError, TypeError, DataError, csv.Error, IndexError):
         return []
 

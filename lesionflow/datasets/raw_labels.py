@@ -153,7 +153,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
             )
     else:
         warnings += fill_lesions(table)
-    warnings += _of_several_patients(table)
+    warnings += _without_patients(table) + _of_several_patients(table)
     table = _without_contradictions(table, raw, words, warnings)
     elsewhere = all_names - names_of_images(table)
     if raw.images is None:
@@ -167,7 +167,9 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         nothing = "" if column == "age" else "unknown"
         told = table[column].str.strip() if column in table.columns else pd.Series("", index=table.index, dtype=str)
         table[column] = told.where(~is_missing(told), nothing)
-    table["sex"] = [_SEXES.get(word.lower(), word) for word in table["sex"]]
+    words_of_sex = table["sex"].str.lower()
+    of_others = words_of_sex.eq("m") & words_of_sex.eq("h").any()  # hombre and mujer
+    table["sex"] = words_of_sex.map(_SEXES).where(~of_others).fillna(table["sex"])
     if strange := sorted(set(table["sex"][~is_missing(table["sex"])]) - {"female", "male"}):
         warnings.append(f"sex has words besides female and male, each a group of its own: {first_few(strange)}")
     table["age"] = table["age"].str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True)
@@ -197,6 +199,17 @@ def fill_lesions(table: pd.DataFrame) -> list[str]:
     return [
         f"{counted(unknown.sum(), 'image', 'has', 'have', of=len(table))} no lesion_id: each counts as a lesion of its "
         "own, so intervals are too narrow if some show the same"
+    ]
+
+
+def _without_patients(table: pd.DataFrame) -> list[str]:
+    """A warning about images without a patient_id, where others have one."""
+    unknown = int((table["patient_id"] == "").sum())
+    if unknown in (0, len(table)):
+        return []
+    return [
+        f"{counted(unknown, 'image', 'has', 'have', of=len(table))} no patient_id, so one patient's may stand on two "
+        "sides of a split"
     ]
 
 

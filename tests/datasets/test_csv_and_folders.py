@@ -189,7 +189,7 @@ def test_a_running_number_beside_the_names_of_files_is_no_name(table: Path) -> N
         read_labelled_images(table)
 
 
-@pytest.mark.parametrize("name", ["Lesion ID", "lesion-id", "LesionId", "LESION_ID"])
+@pytest.mark.parametrize("name", ["Lesion ID", "lesion-id", "LesionId", "LESION_ID", "Lesion.ID"])
 def test_columns_of_ids_may_be_spelled_otherwise(table: Path, name: str) -> None:
     expected = read_labelled_images(table)
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
@@ -198,6 +198,45 @@ def test_columns_of_ids_may_be_spelled_otherwise(table: Path, name: str) -> None
     (table.parent / "m.yaml").write_text(f"columns: {{patient_id: {name}}}\n")
     named = read_labelled_images(table, labels=table.parent / "m.yaml").table
     assert named["patient_id"].nunique() == expected.table["lesion_id"].nunique()
+
+
+def test_columns_of_files_and_ages_may_be_spelled_otherwise(table: Path) -> None:
+    expected = read_labelled_images(table).table
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    for image, age in (("Image Name", "Age (years)"), ("file.name", "age_in_years"), ("Image-ID", "Age [yrs]")):
+        rows.rename(columns={"path": image, "age": age}).to_csv(table, index=False)
+        found = read_labelled_images(table).table
+        pd.testing.assert_frame_equal(found, expected)
+    rows.rename(columns={"age": "age (months)"}).to_csv(table, index=False)
+    assert set(read_labelled_images(table).table["age"]) == {""}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["id_patient", "Patienten-Nr.", "PatientenID", "anon_patient_id", "Patient (anonymised)", "paciente", "MRN",
+     "Paziente ID", "pid", "Läsions-ID", "lesion.hash", "lesión", "Lésion n°"],
+)  # fmt: skip
+def test_columns_that_seem_to_tell_lesions_or_patients_are_named_in_other_forms(table: Path, name: str) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False).drop(columns="lesion_id")
+    rows.assign(**{name: "1"}).to_csv(table, index=False)
+    (told, _) = read_labelled_images(table).warnings
+    assert told.startswith(f"{table}: not read: {name.lower()}; if they say which images are of one lesion or patient")
+
+
+def test_columns_about_lesions_and_patients_are_no_ids(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    names = ["patient_age", "lesion_size_mm", "number of lesions", "lesions per patient", "caseness", "id", "Name"]
+    rows.drop(columns="lesion_id").assign(**dict.fromkeys(names, "1")).to_csv(table, index=False)
+    assert read_labelled_images(table).warnings == (NO_LESIONS,)
+
+
+def test_images_without_a_patient_where_others_have_one_are_counted(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows.assign(patient_id=["", "unknown", *rows["lesion_id"][2:]]).to_csv(table, index=False)
+    (told,) = read_labelled_images(table).warnings
+    assert told == "2 of 150 images have no patient_id, so one patient's may stand on two sides of a split"
+    rows.assign(patient_id="").to_csv(table, index=False)
+    assert not read_labelled_images(table).warnings
 
 
 def test_columns_that_seem_to_tell_lesions_or_patients_are_named(table: Path) -> None:
@@ -349,6 +388,13 @@ def test_words_of_sex_that_are_a_group_of_their_own_are_said(table: Path) -> Non
     rows.assign(sex=["W", "", "unknown", *["female"] * (len(rows) - 3)]).to_csv(table, index=False)
     (told,) = [warning for warning in read_labelled_images(table).warnings if "sex" in warning]
     assert told == "sex has words besides female and male, each a group of its own: W"
+
+
+def test_the_letter_of_a_woman_in_spanish_is_no_man(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    for letters, expected in ((("H", "M", "F"), {"H", "M", "female"}), (("W", "M", "F"), {"W", "male", "female"})):
+        rows.assign(sex=[letters[row % 3] for row in range(len(rows))]).to_csv(table, index=False)
+        assert set(read_labelled_images(table).table["sex"]) == expected
 
 
 def test_words_for_nothing_and_letters_for_a_sex_are_what_they_stand_for(table: Path) -> None:

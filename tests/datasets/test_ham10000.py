@@ -101,6 +101,15 @@ def test_images_of_ham10000_are_known_by_their_ids(lesion: str, image: str, lice
     assert found.licence == licence
 
 
+def test_patients_of_a_table_in_this_layout_are_read_or_named(folder: Path) -> None:
+    change(folder, lambda table: table.assign(dataset="clinic", **{"Patient ID": table["lesion_id"] + "p"}))
+    images = read_labelled_images(folder)
+    assert images.table["patient_id"].equals(images.table["lesion_id"] + "p") and not images.warnings
+    change(folder, lambda table: table.rename(columns={"Patient ID": "subject"}))
+    (told,) = read_labelled_images(folder).warnings
+    assert "not read: subject; if they say which images are of one lesion or patient" in told
+
+
 def test_of_what_is_no_data_set_it_is_said_what_it_holds(tmp_path: Path) -> None:
     def said() -> str:
         with pytest.raises(DataError) as caught:

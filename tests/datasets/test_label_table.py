@@ -69,6 +69,11 @@ def test_one_table_in_many_guises(write: Callable[..., Path], content: bytes) ->
     assert read_header(file) == list(expected.columns)
 
 
+def test_columns_that_nothing_needs_may_share_a_name(write: Callable[..., Path]) -> None:
+    file = write("path,note,diagnosis,Note,\na.jpg,x,nv,y,\n")
+    assert read_table(file).columns.tolist() == read_header(file) == ["path", "note (2)", "diagnosis", "Note (4)"]
+
+
 def test_a_value_may_hold_separators_and_line_ends(write: Callable[..., Path]) -> None:
     table = read_table(write('path;diagnosis;note\n"a;b.jpg";nv;"two\nlines"\nc.jpg;mel;say ""\n'))
     assert table["path"].tolist() == ["a;b.jpg", "c.jpg"] and table["note"].tolist()[0] == "two\nlines"
