@@ -83,7 +83,11 @@ def check_store(store: Store, name: str) -> tuple[list[Check], Path | None]:
         if store.address != _SQLITE + DEFAULT_STORE:
             advice = "check the address; the first training makes it if it is right"
             return [Check("store", f"{told}: no such file", WARNING, advice)], None
-        return [Check("store", f"{told}: not there yet, the first training makes it")], None
+        told += ": not there yet"
+        if not os.access(store.file.absolute().parent, os.W_OK):
+            advice = "it cannot be made: this folder cannot be written; change to one that can, or give --tracking-uri"
+            return [Check("store", told, WARNING, advice)], None
+        return [Check("store", f"{told}, the first training makes it")], None
     try:
         haste = {variable: value for variable, value in HASTY.items() if variable not in SET_BY_USER}
         haste.setdefault("PGCONNECT_TIMEOUT", os.environ.get("PGCONNECT_TIMEOUT", "10"))
@@ -109,6 +113,10 @@ def _told(store: Store, told: str, seen: dict[str, Any], name: str) -> Iterator[
     held = f"experiments: {seen['experiments']}, registered models: {seen['models']}"
     bytes_of_file = f", {size(store.file.stat().st_size)}" if store.file else ""
     yield Check("store", f"{told}: answers in {seen['seconds']:.1f} s; {held}{bytes_of_file}")
+    # SQLite keeps a journal beside its file while it writes.
+    if store.file and not all(os.access(each, os.W_OK) for each in (store.file, store.file.absolute().parent)):
+        advice = f"nothing can be trained, registered or promoted there; make it and its folder writable: {store.file}"
+        yield Check("store", "can be read, not written", WARNING, advice)
     if registry := os.environ.get("MLFLOW_REGISTRY_URI"):
         yield Check("registry", f"{shown_address(registry)} (from MLFLOW_REGISTRY_URI)")
     if seen["failed"]:

@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import os
 import shutil
 import socket
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -66,6 +68,40 @@ def test_looking_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert check.state == OK and "not there yet" in check.found
     assert only(f"sqlite:///{tmp_path}/mlfow.db").state == WARNING
     assert [*tmp_path.iterdir()] == []
+
+
+@contextlib.contextmanager
+def sealed(folder: Path) -> Iterator[None]:
+    """Let a folder take no files, of root either."""
+    folder.chmod(0o555)
+    chattr = shutil.which("chattr")
+    if chattr and os.access(folder, os.W_OK):
+        subprocess.run([chattr, "+i", str(folder)], capture_output=True, check=False)
+    try:
+        if os.access(folder, os.W_OK):
+            pytest.skip("root may write everywhere here")
+        yield
+    finally:
+        if chattr:
+            subprocess.run([chattr, "-i", str(folder)], capture_output=True, check=False)
+        folder.chmod(0o755)
+
+
+def test_a_store_that_no_training_can_write_is_not_ok(
+    here: None, contenders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with sealed(tmp_path / "empty"):
+        ((check,), _) = check_store(find_store(None), "lesionflow")
+    assert check.state == WARNING and "not there yet" in check.found and "cannot be written" in check.advice
+
+    (tmp_path / "there").mkdir()
+    shutil.copy(contenders / "mlflow.db", tmp_path / "there")
+    with sealed(tmp_path / "there"):
+        checks, _ = check_store(Store(f"sqlite:///{tmp_path}/there/mlflow.db", "as given"), NAME)
+    assert [check.found for check in checks if check.state == WARNING] == ["can be read, not written"]
 
 
 def test_an_address_says_where_it_is_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
