@@ -197,6 +197,14 @@ def test_the_overview_of_the_reference_has_every_page() -> None:
     assert told == [place.removeprefix("reference/").removesuffix(".md") for place in reference.pages(ROOT)]
 
 
+def test_the_site_leads_to_every_page_of_the_reference_and_to_the_notebooks(site: Path) -> None:
+    overview = (site / "reference" / "index.html").read_text()
+    for place in reference.pages(ROOT):
+        assert f'href="{Path(place).stem}.html"' in overview
+    for notebook in re.findall(r'href="([^"]*\.ipynb)"', (site / "tutorial.html").read_text()):
+        assert (site / notebook).is_file()
+
+
 def test_without_a_site_a_page_of_the_reference_is_printed() -> None:
     script = ROOT / "scripts" / "site" / "reference.py"
     printed = subprocess.run([sys.executable, script, "presets"], capture_output=True, text=True, check=True).stdout

@@ -42,6 +42,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Lead links that leave `docs`, or name a page that only the site has, to where it has what they mean."""
     markdown = markdown.replace("<!-- rooms.svg -->", "![The rooms and what they import](rooms.svg)")
     markdown = re.sub(r"\]\(((?:\.\./)?reference/)README\.md#(\w+)\)", r"](\1\2.md)", markdown)
+    if page.file.src_uri == "reference/README.md":
+        markdown = re.sub(r"^## (\w+)$", r"## [\1](\1.md)", markdown, flags=re.M)
     here = posixpath.dirname(page.file.src_uri)
 
     def led(link: re.Match[str]) -> str:

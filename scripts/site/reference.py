@@ -347,4 +347,7 @@ def _escaped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    print(pages(Path(__file__).parents[2])[f"reference/{sys.argv[1]}.md"])
+    made = {Path(place).stem: text for place, text in pages(Path(__file__).parents[2]).items()}
+    if len(sys.argv) != 2 or sys.argv[1] not in made:
+        sys.exit(f"name one page of {', '.join(made)}")
+    print(made[sys.argv[1]])
