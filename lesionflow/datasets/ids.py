@@ -20,6 +20,7 @@ _DIGITS, _EXPONENT = r"[0-9]+([.,][0-9]*)?", r"[eE]\+?[0-9]{1,2}"
 NUMBER = rf"{_DIGITS}({_EXPONENT})?"
 # As programs round long numbers: with a fraction, a plus or more digits than they know. 12e4 may be hexadecimal, an id.
 _ROUNDED = rf"(?=[0-9]*[.,]|[0-9]*[eE]\+|[0-9]{{16}}){_DIGITS}{_EXPONENT}"
+_SPREADSHEET_ERROR = r"#[¡¿]?[A-ZÖ0-9/]+[!?]|#(NV|N/D|N/B|YOK)"  # also as other languages write #N/A
 _MONTH = r"(jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sept?|oct|okt|nov|dec|dez)\.?"
 _DAY = r"(0?[1-9]|[12][0-9]|3[01])"
 # As spreadsheets show what they take for a day or a month, never in capitals alone, or save in a workbook.
@@ -28,9 +29,10 @@ DATED = rf"{_DAY_OR_MONTH}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} 00:00:00"
 
 
 def check_unchanged(ids: pd.Series, file: Path) -> None:
-    """Raise `DataError` for ids that a program has rounded or made dates of: different ones may be the same then."""
+    """Raise `DataError` for ids that a program has rounded or changed: different ones may be the same then."""
     values = {*ids}
-    rounded = {value for value in values if re.fullmatch(_ROUNDED, value)}
+    rounded = {value for value in values if re.fullmatch(_ROUNDED, value)} or _of_fifteen_digits(values)
+    errors = {value for value in values if value.startswith("#") and re.fullmatch(_SPREADSHEET_ERROR, value)}
     dates = {value for value in values if re.fullmatch(DATED, value)}
     forms = {_form(value) for value in values - dates if dates}  # 45-mar is no date, so 03-mar is an id as well
     dates = {value for value in dates if _form(value) not in forms}
@@ -39,12 +41,20 @@ def check_unchanged(ids: pd.Series, file: Path) -> None:
     for changed, told, more in (
         (rounded, "rounded numbers", ""),
         (dates, "dates, as spreadsheets make of ids", in_capitals),
+        (errors, "errors of a spreadsheet", " once these are corrected"),
     ):
         if changed:
             raise DataError(
                 f"{file}: the column {ids.name} has {told}, so that different ones may be the same: "
                 f"{first_few(sorted(changed))}; save that column as text{more}"
             )
+
+
+def _of_fifteen_digits(values: Iterable[str]) -> set[str]:
+    """Long numbers, if all have zeros where spreadsheets have lost what follows the fifteenth digit."""
+    long = {value for value in values if len(value) > 15 and value.isascii() and value.isdigit()}
+    lost = [value[15:] for value in long]
+    return long if len("".join(lost)) > 2 and not any(rest.strip("0") for rest in lost) else set()
 
 
 def spelled_twice(ids: pd.Series) -> list[str]:

@@ -35,6 +35,9 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx", ".parquet")
 MAXIMUM_TABLE_BYTES = 2**30  # of a table; the largest published one, of ISIC 2024, has a quarter
 _ROWS_ABOVE = 50  # of a sheet, in which a header is looked for
+_TEXT_FORMULA = re.compile(r'^="([^"]*)"$')  # `="0012"` keeps its zeros in spreadsheets
+_HIDDEN_ROW = re.compile(rb'<row\b[^>]*\bhidden="(1|true)"')
+_FORMULA, _UNCALCULATED = re.compile(rb"<f[ />]"), re.compile(rb'\bfullCalcOnLoad="(1|true)"')
 _WORKBOOK, _PARQUET = b"PK\x03\x04", b"PAR1"  # how files begin; a workbook is a zip archive
 # How files begin that were given the ending of a table, and what to do.
 _NO_TEXT = {
@@ -47,6 +50,7 @@ _NO_TEXT = {
     "CSV in UTF-8",
     b"version https://git-lfs": "is a pointer of Git LFS, not the table; fetch it with 'git lfs pull'",
     b"<": "is a web page or XML, not a table; download it again, or save it as .xlsx or CSV where it opens as a table",
+    b"SQLite format 3": "is a database of SQLite; save the table of labels in it as CSV",
     b"[": "is a JSON array, not a table; save it as JSON lines (.jsonl) or CSV",
 }
 # The ground truth of ISIC 2016 has no header: `ISIC_0000000,benign`, of the test part `ISIC_0000003,0.0`.
@@ -194,7 +198,7 @@ def _first_row(text: str) -> tuple[list[str], str]:
     *_, row, separator = max(readings, key=lambda reading: reading[:2])  # of equal ones the first
     while row and not row[-1].strip():  # rows that end with the separator
         row.pop()
-    return [name.strip(_INVISIBLE) for name in row], separator
+    return [_TEXT_FORMULA.sub(r"\1", name.strip(_INVISIBLE)) for name in row], separator
 
 
 def _rows(text: str, separator: str, strict: bool = False) -> Iterator[list[str]]:
@@ -209,6 +213,7 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
         header, separator = _first_row(text)
         if len(header) == 1 and any(mark in header[0] for mark in SEPARATORS):
             raise DataError(f"{file}: each line as a whole is in quotation marks; remove these")
+        has_formulas = '="' in text
         wanted = [i for i, name in enumerate(header) if columns is None or name.strip().lower() in columns]
         for number, row in enumerate(_rows(text, separator, strict=True), start=1):
             if not any(cell.strip() for cell in row):
@@ -230,6 +235,8 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
                 )
             row[0] = row[0].lstrip(_INVISIBLE)
             chosen = [row[i].strip() for i in wanted]
+            if has_formulas:
+                chosen = [_TEXT_FORMULA.sub(r"\1", cell) for cell in chosen]
             if chosen not in table[:1]:  # the header again, where tables were joined
                 table.append(chosen)
     except csv.Error as error:
@@ -300,29 +307,34 @@ def _as_text(value: object) -> str:
     return "" if value is None else str(value).strip()
 
 
-def sheets_left_out(file: Path) -> list[str]:
-    """A note about tables on other sheets of a workbook; empty for other files."""
+def workbook_notes(file: Path) -> list[str]:
+    """Notes about tables on other sheets of a workbook, and about its hidden rows; none for other files."""
     if not _begins_with(file, _WORKBOOK):
         return []
-    name, _, others = _read_workbook(file)
-    return [f"{file}: the sheet {name} is read, {first_few(others)} left out"] if others else []
+    name, _, others, hidden = _read_workbook(file)
+    notes = [f"the sheet {name} is read, {first_few(others)} left out"] if others else []
+    notes += [f"{counted(hidden, 'hidden row')} of the sheet {name} read as well"] if hidden else []
+    return [f"{file}: {note}" for note in notes]
 
 
-def _read_workbook(file: Path) -> tuple[str, pd.DataFrame, list[str]]:
-    """The name and the table of the sheet that is read, and the names of others with tables. Raises `DataError`."""
+def _read_workbook(file: Path) -> tuple[str, pd.DataFrame, list[str], int]:
+    """The name and the table of the sheet that is read, the names of others with tables, and its number of hidden rows.
+
+    Raises `DataError`.
+    """
     status = file.stat()
     return _parsed_workbook(file, (status.st_ino, status.st_size, status.st_mtime_ns))
 
 
 @functools.lru_cache(maxsize=1)
-def _parsed_workbook(file: Path, state: tuple[int, int, int]) -> tuple[str, pd.DataFrame, list[str]]:
+def _parsed_workbook(file: Path, state: tuple[int, int, int]) -> tuple[str, pd.DataFrame, list[str], int]:
     """The same of a file in some state: what it is, is asked several times before it is read, and parsing is slow."""
     import pandas as pd
 
     try:
-        sheets = pd.read_excel(
-            file, sheet_name=None, dtype=str, header=None, keep_default_na=False, na_filter=False, engine="openpyxl"
-        )
+        with pd.ExcelFile(file, engine="openpyxl") as book:
+            cells = book.parse(None, dtype=object, header=None, keep_default_na=False, na_filter=False)
+            visible = {name for name in cells if book.book[name].sheet_state == "visible"}
     except ImportError as error:
         raise DataError(f"{file}: Excel needs the extra tables (openpyxl); or save the table as CSV") from error
     except Exception as error:  # of damaged ones, whatever the parsers of their parts raise
@@ -331,29 +343,59 @@ def _parsed_workbook(file: Path, state: tuple[int, int, int]) -> tuple[str, pd.D
             f"{file}: a zip archive, and no Excel workbook that can be read ({told}); restore it from a "
             "copy, or save the table as CSV"
         ) from error
-    _fill_merged(file, sheets)
-    tables = {name: table for name, cells in sheets.items() if (table := _below_header(cells)) is not None}
+    sheets = {name: of.map(_cell_text).astype(str) for name, of in cells.items()}
+    with zipfile.ZipFile(file) as archive:
+        names = [name for name in archive.namelist() if name.startswith(("xl/worksheets/", "xl/workbook.xml"))]
+        parts = [archive.read(name) for name in names]
+    # Looking for these in all cells takes as long as parsing them.
+    special = any(b"mergeCell " in part or _HIDDEN_ROW.search(part) for part in parts)
+    hidden = _fill_merged(file, sheets) if special else {}
+    tables = {name: table for name, of in sheets.items() if (table := _below_header(of)) is not None}
     if not tables:
         raise DataError(f"{file}: no sheet has two columns with a header; write the labels into one")
-    labelled = [name for name, table in tables.items() if has_labels(table.columns)]
-    name = next(iter(labelled or tables))
-    return name, tables[name], [other for other in tables if other != name]
+    # What people see, and of that the labels, come first.
+    name = min(tables, key=lambda name: (not has_labels(tables[name].columns), name not in visible))
+    if any(map(_UNCALCULATED.search, parts)) and any(map(_FORMULA.search, parts)):
+        _check_calculated(file, name, sheets[name], tables[name])
+    return name, tables[name], [other for other in tables if other != name], hidden.get(name, 0)
 
 
-def _fill_merged(file: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
-    """Give the value of merged cells, such as a lesion's, to each row that they span: only the first one has it."""
+def _cell_text(value: object) -> str:
+    """A value of a cell as text. Numbers of more digits than the 15 that spreadsheets keep have an exponent."""
+    is_long = isinstance(value, int | float) and abs(value) >= 1e15
+    return f"{value:.15g}" if is_long else _as_text(value)
+
+
+def _fill_merged(file: Path, sheets: Mapping[str, pd.DataFrame]) -> dict[str, int]:
+    """Give the value of merged cells, such as a lesion's, to each row that they span: only the first one has it.
+
+    Returns the number of hidden rows, such as a filter leaves, of sheets that have some.
+    """
     import openpyxl
 
-    with zipfile.ZipFile(file) as archive:
-        parts = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
-        if not any(b"mergeCell " in archive.read(name) for name in parts):
-            return  # reading a workbook with what is merged takes much longer
-    book = openpyxl.load_workbook(file, data_only=True)
+    book, hidden = openpyxl.load_workbook(file, data_only=True), {}
     for name, cells in sheets.items():
+        filled = (cells != "").any(axis=1)
+        hidden[name] = sum(filled.get(row - 1, False) for row, told in book[name].row_dimensions.items() if told.hidden)
         for area in book[name].merged_cells.ranges:
             if area.min_row <= len(cells) and area.min_col <= cells.shape[1]:
                 first = cells.iat[area.min_row - 1, area.min_col - 1]
                 cells.iloc[area.min_row - 1 : area.max_row, area.min_col - 1] = first
+    return hidden
+
+
+def _check_calculated(file: Path, name: str, cells: pd.DataFrame, table: pd.DataFrame) -> None:
+    """Raise `DataError` for formulas without values, as programs write that leave calculating to spreadsheets."""
+    import openpyxl
+
+    with contextlib.closing(openpyxl.load_workbook(file, read_only=True)) as book:
+        formulas = [(each.row - 1, each.column - 1) for row in book[name].rows for each in row if each.data_type == "f"]
+    if formulas and all(cells.iat[place] in ("", "0") for place in formulas if place[0] < len(cells)):
+        columns = [str(table.columns[column]) for column in sorted({column for _, column in formulas})]
+        raise DataError(
+            f"{file}: the sheet {name} has formulas without values in {first_few(columns)}; open it in a spreadsheet "
+            "program and save it"
+        )
 
 
 def _below_header(cells: pd.DataFrame) -> pd.DataFrame | None:

@@ -50,7 +50,7 @@ from lesionflow.datasets.label_table import (
     has_labels,
     read_header,
     read_table,
-    sheets_left_out,
+    workbook_notes,
 )
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.published import find_layout, read_published
@@ -194,7 +194,7 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
         return table, [warning.replace(str(folder), str(archive)) for warning in warnings]
     raw = read_raw_labels(path, words)
     table, warnings = complete(raw, words)
-    return table, [*sheets_left_out(raw.file), *warnings, *_without_label(path, raw)]
+    return table, [*workbook_notes(raw.file), *warnings, *_without_label(path, raw)]
 
 
 def _without_label(folder: Path, raw: RawLabels) -> list[str]:

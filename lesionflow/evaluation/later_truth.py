@@ -25,8 +25,8 @@ from lesionflow.datasets.label_table import (
     is_missing_word,
     lowered,
     read_table,
-    sheets_left_out,
     without_fractions,
+    workbook_notes,
 )
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.errors import DataError, counted, first_few, plural
@@ -266,7 +266,7 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
     if not known.any():
         why = f"all are of other ones: {first_few(which)}" if which else "none is filled in"
         raise DataError(f"{truth}: has no diagnosis that the model of {rows.file} knows; {why}")
-    notes = sheets_left_out(truth)
+    notes = workbook_notes(truth)
     if which:
         notes.append(
             f"{counted(len(strange), f'row of {truth}', 'has', 'have')} a diagnosis that the model does not know, left "

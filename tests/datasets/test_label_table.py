@@ -9,15 +9,16 @@ import re
 import shutil
 import unicodedata
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from lesionflow.datasets.label_table import MAXIMUM_TABLE_BYTES, read_header, read_table
+from lesionflow.datasets.label_table import MAXIMUM_TABLE_BYTES, read_header, read_table, workbook_notes
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError
@@ -194,6 +195,109 @@ def test_merged_cells_of_a_workbook_hold_for_each_row(tmp_path: Path, above: int
         "3",
         "4",
     ]
+
+
+def save_workbook(file: Path, rows: Sequence[Any], edit: Callable[[Any], None]) -> Path:
+    """Write rows as the only sheet of a workbook that is changed before it is saved."""
+    book = pytest.importorskip("openpyxl").Workbook()
+    for row in rows:
+        book.active.append(row)
+    edit(book)
+    book.save(file)
+    return file
+
+
+def test_hidden_rows_are_read_and_counted(own: Callable[..., Path]) -> None:
+    csv = own(lambda rows: rows)
+    rows = [["A title"], *pd.read_csv(csv, dtype=str, header=None).to_numpy().tolist()]
+
+    def hide(book: Any) -> None:
+        for row in (4, 7, 300):  # the last one is empty
+            book.active.row_dimensions[row].hidden = True
+        book.active.column_dimensions["B"].hidden = True
+
+    file = save_workbook(csv.with_suffix(".xlsx"), rows, hide)
+    images = read_labelled_images(file)
+    assert images.digest == read_labelled_images(csv).digest
+    assert images.warnings == (f"{file}: 2 hidden rows of the sheet Sheet read as well",)
+
+
+def test_visible_sheets_come_before_hidden_ones(tmp_path: Path) -> None:
+    def hide(book: Any) -> None:
+        book.active.sheet_state = "hidden"
+        for row in (["path", "dx"], ["a.jpg", "mel"]):
+            (book["New"] if "New" in book else book.create_sheet("New")).append(row)
+
+    file = save_workbook(tmp_path / "labels.xlsx", [["path", "dx"], ["a.jpg", "nv"]], hide)
+    assert read_table(file)["dx"].tolist() == ["mel"]
+    assert workbook_notes(file) == [f"{file}: the sheet New is read, Sheet left out"]
+
+
+@pytest.mark.parametrize("value", [None, 0])
+def test_formulas_without_values_are_refused(tmp_path: Path, value: int | None) -> None:
+    rows = [["path", "dx", "lesion_id", "n"], ["a.jpg", "nv", '="L"&D2', 1], ["b.jpg", "mel", '="L"&D3', 2]]
+    file = save_workbook(tmp_path / "labels.xlsx", rows, lambda book: None)
+    if value is not None:  # as other programs write
+        edit_sheet(
+            file,
+            lambda text: text.replace("</f><v></v>", f"</f><v>{value}</v>").replace("</f><v />", f"</f><v>{value}</v>"),
+        )
+    with pytest.raises(DataError, match=r"the sheet Sheet has formulas without values in lesion_id; open it in"):
+        read_table(file)
+    numbers = iter(("7", "8"))
+    edit_sheet(file, lambda text: re.sub("</f><v ?/>|</f><v>0?</v>", lambda _: f"</f><v>{next(numbers)}</v>", text))
+    assert read_table(file)["lesion_id"].tolist() == ["7", "8"]  # as programs do that calculate
+
+
+def edit_sheet(file: Path, edit: Callable[[str], str]) -> None:
+    with zipfile.ZipFile(file) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, edit(content.decode()) if name.endswith("sheet1.xml") else content)
+
+
+def test_numbers_of_a_workbook_are_ids_as_far_as_it_keeps_them(own: Callable[..., Path]) -> None:
+    csv = own(lambda rows: rows)
+    rows = pd.read_csv(csv, dtype=str)
+
+    def write(*ids: object) -> Path:
+        found = rows.assign(lesion_id=[*ids, *rows["lesion_id"][len(ids) :]])
+        return save_workbook(
+            csv.with_suffix(".xlsx"), [list(found.columns), *found.to_numpy().tolist()], lambda book: None
+        )
+
+    found = read_labelled_images(write(7, 8.0, "0012", "1234567890123456789", 9.5, "#N/A")).table
+    assert {"7", "8", "0012", "1234567890123456789", "9.5"} <= set(found["lesion_id"])
+    assert not {"nan", "#N/A"} & set(found["lesion_id"])
+    for long in (1234567890123456789, 1.5e15):
+        with pytest.raises(
+            DataError, match=r"column lesion_id has rounded numbers.*: 1\.\d+e\+1\d; save that column as"
+        ):
+            read_labelled_images(write(long))
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        (["1234567890123450000", "1234567890123460000"], "rounded numbers"), (["1234567890123456789"], ""),
+        (["1234567890123450"], ""), ([f"123456789012{n}0" for n in (345, 346, 347)], "rounded numbers"),
+        ([f"123456789012{n}" for n in (3450, 3461)], ""), (["#REF!", "L"], "errors of a spreadsheet"),
+        (["#WERT!"], "errors of a spreadsheet"), (["#¿NOMBRE?"], "errors of a spreadsheet"), (["#NV"], "errors"),
+        (["#12", "#REF", "#nv1"], ""),
+    ],
+)  # fmt: skip
+def test_ids_that_a_spreadsheet_lost(own: Callable[..., Path], ids: list[str], told: str) -> None:
+    table = own(lambda rows: rows.assign(lesion_id=[*ids, *rows["lesion_id"][len(ids) :]]))
+    with pytest.raises(DataError, match=f"the column lesion_id has {told}") if told else contextlib.nullcontext():
+        assert set(ids) <= set(read_labelled_images(table).table["lesion_id"])
+
+
+def test_text_that_is_written_as_a_formula_is_that_text(write: Callable[..., Path]) -> None:
+    for content in ('path,dx,="age"\n="0012",nv,="a=""b"\n', '"=""path""",dx,age\n"=""0012""",nv,"=""45"""\n'):
+        table = read_table(write(content))
+        assert table.columns.tolist() == read_header(write(content)) == ["path", "dx", "age"]
+        assert table["path"].tolist() == ["0012"]
 
 
 def test_a_header_below_groups_of_columns(tmp_path: Path) -> None:
