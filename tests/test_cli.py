@@ -146,6 +146,19 @@ def variables() -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["evaluate", "--data", "moles"], "--data is no option: give the value alone"),
+        (["explain", "--images", "a.png"], "as in 'lesionflow explain [OPTIONS] IMAGE...'"),
+        (["train", "--quiet"], "No such option '--quiet'."),
+    ],
+)
+def test_no_option_is_taken_for_another_one(arguments: list[str], told: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 2 and told in result.stderr and "mean" not in result.stderr
+
+
 def test_variables_are_of_one_option_or_meant_for_several() -> None:
     shared = {name: options for name, options in variables().items() if len(options) > 1}
     assert set(shared) == {"LESIONFLOW_CACHE", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"}

@@ -44,7 +44,7 @@ class ReportEvaluation:
     @property
     def about(self) -> str:
         """Model, report and how much of it is known."""
-        weighted = "" if self.truth.weights is None else ", weighted by the chance of being asked"
+        weighted = "" if self.truth.weights is None else ", each weighted by the inverse of its chance to be sampled"
         return f"{self.model} in {self.report}: {self.truth.about}{weighted}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 import getpass
 import os
@@ -21,6 +22,7 @@ from lesionflow.images.discovery import cache_folder
 from lesionflow.options import check_needed
 from lesionflow.storage.location import file_path
 
+_ALIKE = 0.8  # from which similarity on an option is suggested: --quiet is not --quality
 _WIDEST = 30  # characters of a name before its description goes on the next line; Click's own
 
 
@@ -128,9 +130,18 @@ class Command(click.Command):
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Explain how to give a pattern that the shell has expanded."""
+        """Explain how to give a pattern that the shell has expanded, and an argument that was typed as an option."""
         try:
             return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name.lstrip("-").replace("-", "_")
+            if any(isinstance(each, click.Argument) and each.name == name for each in self.params):
+                usage = " ".join([ctx.command_path, *self.collect_usage_pieces(ctx)])
+                told = f"{error.option_name} is no option: give the value alone, as in '{usage}'"
+                raise click.UsageError(told, error.ctx) from error
+            # A slip of the pen is meant, not another option with some of the letters.
+            alike = difflib.get_close_matches(error.option_name, error.possibilities or (), cutoff=_ALIKE)
+            raise click.NoSuchOption(error.option_name, error.message, alike, error.ctx) from error
         except click.UsageError as error:
             takes_pattern = any(each.name == "source" for each in self.params)
             if takes_pattern and error.message.startswith("Got unexpected extra argument"):

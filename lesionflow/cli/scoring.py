@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def score(ctx: click.Context, source: str, out: str, quiet: bool, **options: Any
     from lesionflow.api.score import score
 
     summary = score(source, out, quiet=quiet, **options)
-    _finish(ctx, summary, out, quiet, options["group_by"], part=options["shard"])
+    _finish(ctx, summary, out, quiet, options, part=options["shard"])
 
 
 @command(short_help="Merge the parts of 'score --shard I/N' into one report.")
@@ -92,25 +93,27 @@ def merge(ctx: click.Context, parts: str, out: str | None, quiet: bool, **option
         summary = merge(parts, to=out, quiet=quiet, **options)
     except KeyboardInterrupt as stopped:
         raise type(stopped)("stopped; what the parts have done is kept") from stopped
-    _finish(ctx, summary, out or parts, quiet, options["group_by"])
+    _finish(ctx, summary, out or parts, quiet, options)
 
 
 def _finish(
-    ctx: click.Context, summary: Summary, out: str, quiet: bool, group_by: str | None, part: str | None = None
+    ctx: click.Context, summary: Summary, out: str, quiet: bool, options: Mapping[str, Any], part: str | None = None
 ) -> None:
     """Print the result and end with its exit code; images without a row of their own are named with --quiet, too."""
-    failures = summary.counts.failures
+    failures, beside = summary.counts.failures, {"page": options["html"], "summary": options["summary"]}
     if summary.unread:
         words = ", ".join(f"{count} {reason}" for reason, count in sorted(failures.items()))
         failed = counted(len(summary.unread), "image")
         warn([f"{failed} of these groups could not be read ({words}): {ascii(first_few(summary.unread))[1:-1]}"])
     if not quiet:
-        _print_summary(summary, out, group_by, part)
+        _print_summary(summary, out, options["group_by"], part, beside)
     if failures:
         ctx.exit(SOME_IMAGES_FAILED)
 
 
-def _print_summary(summary: Summary, out: str, group_by: str | None, part: str | None) -> None:
+def _print_summary(
+    summary: Summary, out: str, group_by: str | None, part: str | None, beside: Mapping[str, object]
+) -> None:
     """Print the result of the run, to standard error if the report went to standard output."""
     say = functools.partial(click.echo, err=summary.report is None)
     total, counts = summary.scored + summary.failed, summary.counts
@@ -133,7 +136,8 @@ def _print_summary(summary: Summary, out: str, group_by: str | None, part: str |
     if part is not None:
         end = f"part {part} is done; when all are: lesionflow merge {shlex.quote(out)}"
     else:
-        end = f"report: {out}"
+        end = "the report is on standard output" if summary.report is None else f"report: {out}"
+        end += "".join(f"; {what}: {file}" for what, file in beside.items() if file)
     say(f"{speed:.0f} images a second; {end}" if speed else end)
 
 
@@ -162,7 +166,9 @@ def web(model: str, out: Path, **options: Any) -> None:
 
     made = web(model, out, **options)
     if made.reason:
-        click.echo(f"with ONNX Runtime Web, half as fast as LiteRT: {made.reason}")
+        click.echo(
+            f"the page uses ONNX Runtime Web, as LiteRT, which is twice as fast, was not possible: {made.reason}"
+        )
     click.echo(f"{counted(len(made.files), 'file')}, {made.size / 1e6:.0f} MB: open {made.folder / made.files[0]}")
 
 

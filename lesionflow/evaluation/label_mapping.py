@@ -196,3 +196,16 @@ def not_measurable_told(mapping: LabelMapping) -> str:
         f"The {whose} do{'' if mapping.of_model else 'es'} not tell {', '.join(apart)} apart, as the {other} do"
         f"{'es' if mapping.of_model else ''}: no metric of these diagnoses can be measured"
     )
+
+
+def nameless_told(mapping: LabelMapping) -> str:
+    """A sentence about diagnoses of the model that the data's set knows and leaves out; empty if there are none."""
+    known = mapping.coarse.words
+    names = [name for name in mapping.fine.names if known.get(normalized(name)) == ""] if mapping.of_model else []
+    if not names:
+        return ""
+    counts = ", ".join(f"{name} as {mapping.names[mapping.fine.index_of(name)]}" for name in names)
+    return (
+        f"Images that the data call {', '.join(names)} are left out, as {mapping.coarse.name} does not say what they "
+        f"are (--labels can); what the model calls so still counts: {counts}."
+    )

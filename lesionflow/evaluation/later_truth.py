@@ -464,8 +464,9 @@ def _bias(
         return []
     mean, of_all = float(known.malignant_probability.mean()), float(report.malignant_probability.mean())
     told = (
-        f"truth is known for {len(known)} of {scored} {unit} ({len(known) / scored:.1%}); if these were chosen by "
-        "suspicion, their metrics are biased and not those of the night; a random share is not (see --sample)"
+        f"truth is known for {len(known)} of {scored} {unit} ({len(known) / scored:.1%}); if these were chosen "
+        "because they looked suspicious, their metrics are biased and not those of the night; those of images "
+        "drawn at random are (see --sample)"
     )
     if abs(mean - of_all) > CONTRAST:
         told += (

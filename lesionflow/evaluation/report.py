@@ -13,7 +13,7 @@ from lesionflow.errors import counted
 from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.call_strength import CallStrength, strengths_json
 from lesionflow.evaluation.curves import roc
-from lesionflow.evaluation.label_mapping import LabelMapping, not_measurable_told
+from lesionflow.evaluation.label_mapping import LabelMapping, nameless_told, not_measurable_told
 from lesionflow.evaluation.metrics import confusion_matrix, few_of, near_chance
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.shift import MUCH_UNFAMILIAR, Shift
@@ -109,7 +109,8 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
             "for them."
         )
     if mapping := evaluation.mapping:
-        warnings.append(f"{not_measurable_told(mapping)}. Counted: {mapping.told}.")
+        told = (f"{not_measurable_told(mapping)}.", f"Counted: {mapping.told}.", nameless_told(mapping))
+        warnings.append(" ".join(filter(None, told)))
         if mapping.contradicting:
             # Probabilities and truth count as in the coarse set, but a model's flag as in its own.
             counted_as = "metrics of malignant against benign mix both" if mapping.of_model else "the latter counts"

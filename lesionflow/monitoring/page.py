@@ -164,7 +164,8 @@ CHANGES = 5  # values named on the page, those that changed most
 _ABOUT_ESTIMATES = (
     "Expected metrics are computed from the model's probabilities alone, and are only right if these are calibrated: "
     "with images of another kind, or another mix of diagnoses, they can stay high while the true ones fall. The band "
-    "contains the true value if the probabilities are right."
+    "contains the true value if the probabilities are right. Balanced accuracy is the mean over the diagnoses of which "
+    "at least one image is expected; rarer ones are left out."
 )
 
 

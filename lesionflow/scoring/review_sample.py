@@ -1,7 +1,8 @@
 """Draws images of a report to review, each with a known chance to be drawn.
 
-A metric of labelled images that were chosen by suspicion is that of suspicious images. With each image's chance known,
-weights of its inverse make it one of all images again (Horvitz and Thompson 1952, J. Am. Stat. Assoc. 47, 663-685).
+A metric of labelled images that were chosen because they look suspicious is that of suspicious images. With each
+image's chance known, weights of its inverse make it one of all images again (Horvitz and Thompson 1952, J. Am. Stat.
+Assoc. 47, 663-685).
 """
 
 from __future__ import annotations

@@ -217,7 +217,8 @@ class TrainingDisplay(keras.callbacks.Callback):
         say(
             f"{self.name} epoch {epoch + 1}/{self.params['epochs']}: "
             f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}, "
-            f"validation loss {logs['val_loss']:.3f}, accuracy of the most probable {logs['val_accuracy']:.3f}, "
+            f"validation loss {logs['val_loss']:.3f}, "
+            f"accuracy of the most probable diagnosis {logs['val_accuracy']:.3f}, "
             f"balanced accuracy {logs['val_balanced_accuracy']:.3f} as if all were equally frequent",
             console=self.console,
         )

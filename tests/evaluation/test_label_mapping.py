@@ -9,7 +9,13 @@ from sklearn import metrics as oracle
 
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, PAD_UFES_20, LabelSet, read_label_set
 from lesionflow.errors import MissingError, UsageError
-from lesionflow.evaluation.label_mapping import LabelMapping, map_between, not_measurable_told, read_mapping
+from lesionflow.evaluation.label_mapping import (
+    LabelMapping,
+    map_between,
+    nameless_told,
+    not_measurable_told,
+    read_mapping,
+)
 from lesionflow.evaluation.metrics import expected_calibration_error, measure, metric_values, metrics_of
 from lesionflow.evaluation.report import evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
@@ -27,6 +33,8 @@ def test_a_model_of_seven_on_benign_and_malignant() -> None:
     mapping, made = mapped(HAM10000, BINARY), made_up(seed=3)
     assert mapping.of_model and not mapping.contradicting
     assert mapping.told == "benign = bkl, df, nv, vasc; malignant = akiec, bcc, mel"
+    left_out = nameless_told(mapping)  # a word of no diagnosis in the coarse set, which the model's counts as one
+    assert left_out.startswith("Images that the data call akiec are left out") and "akiec as malignant" in left_out
     said = mapping.of_predictions(made)
     assert said.label_set is BINARY and said.probabilities.shape == (len(made), 2)
     malignant = made.is_malignant

@@ -55,6 +55,9 @@ def test_standard_output_has_the_report_and_nothing_else(
     score(some, tmp_path / "results.csv", str(small_bundle), quiet=True)
     done = run(command(some, "--out", "-", "--summary", tmp_path / "summary.json"), cwd=tmp_path)
     assert done.returncode == 3 and done.stdout == (tmp_path / "results.csv").read_text()
+    assert (
+        "the report is on standard output; summary: " in done.stderr and str(tmp_path / "summary.json") in done.stderr
+    )
     assert "10 images, 9 scored" in done.stderr and "left out: 1 .txt, 1 hidden" in done.stderr
     told = json.loads((tmp_path / "summary.json").read_text())
     assert told["report"] is None and told["left_out"] == {".txt": 1, "hidden": 1}
