@@ -11,6 +11,7 @@ import io
 import re
 import struct
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,7 @@ _here = threading.local()
 _KEPT = 2 * 2**20  # bytes; larger images take memory of their own
 ENOUGH_HALVES = 1.75  # times the frame show what the frame can show, where they are the mean of two by two pixels
 _PADDING = 64  # zeros that some cameras' encoders leave between the scan and the end marker
+_UNWRITTEN = bytes(40)  # that arithmetic encoders leave out at the end of a sequential scan: up to 26 were seen
 
 
 @dataclass(frozen=True)
@@ -179,10 +181,11 @@ def load_jpeg(data: bytes, layout: Layout, width: int, height: int) -> tuple[Ima
     data = _check_hole(data, layout)
     for _ in range(3):
         try:
-            arithmetic = layout.process in (_ARITHMETIC, _ARITHMETIC_PROGRESSIVE)
-            # Its decoder reads anything, and zeros behind the end, which encoders leave out.
-            note = "arithmetic coding: damage may go unseen" if arithmetic else ""
-            return _strictly(data, layout, scaled), note
+            image = _strictly(data, layout, scaled)
+            if layout.process == _ARITHMETIC:
+                _check_arithmetic(data, layout)
+            arithmetic = layout.process in (_ARITHMETIC, _ARITHMETIC_PROGRESSIVE)  # whose decoder reads anything
+            return image, "arithmetic coding: damage may go unseen" if arithmetic else ""
         except ValueError as error:
             said = str(error)
         if "subsampling" in said:  # a way to sample colour that TurboJPEG's interface has no name for
@@ -315,31 +318,51 @@ def _check_scans(data: bytes, layout: Layout) -> None:
         raise ImageError("too_large", f"{layout.width} x {layout.height} pixels in several scans")
     # By component: the bits that are still missing of each coefficient, 64 before any came.
     missing = {identifier: [64] * 64 for identifier, *_ in layout.components}
-    scans, position, symbols = 0, first, _shortest_codes(data, layout.tables)
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF:
-            position += 1
-            continue
-        if marker == _END_OF_IMAGE:
-            break
-        end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    scans, symbols = 0, _shortest_codes(data, layout.tables)
+    for marker, start, end, following in _segments(data, first):
         if marker == _TABLES_HUFFMAN:
-            symbols |= _shortest_codes(data, ((position + 4, end),))
-        if marker == _START_OF_SCAN:
+            symbols |= _shortest_codes(data, ((start, end),))
+        elif marker == _START_OF_SCAN:
             scans += 1
             if scans > MAXIMUM_SCANS:  # each is another pass: a small file could keep a core busy for hours
                 raise ImageError("too_large", f"a JPEG of more than {MAXIMUM_SCANS} scans")
-            _note_scan(data[position + 4 : end], missing, layout.one_scan)
-            found = _MARKER_IN_SCAN.search(data, end)
-            if found is None:
+            _note_scan(data[start:end], missing, layout.one_scan)
+            if following == len(data):
                 return  # it breaks off, which the decoder will say
             if layout.process == _PROGRESSIVE:
-                _check_hole_in_scan(data, position, end, found.start(), symbols)
-            end = found.start()
-        position = end
+                _check_hole_in_scan(data, start, end, following, symbols)
     if any(any(bits) for bits in missing.values()):
         raise ImageError("damaged", "some of its scans are missing")
+
+
+def _check_arithmetic(data: bytes, layout: Layout) -> None:
+    """Raise `ImageError` where the decoder takes more zeros behind a sequential scan than encoders leave out.
+
+    It takes them for as long as pixels are missing: ITU-T T.81, D.2.6. Of those that are left it complains. In
+    progressive files whole scans of signs and of bits that refine may be zeros.
+    """
+    for end in [following for marker, *_, following in _segments(data, layout.scan) if marker == _START_OF_SCAN]:
+        try:
+            _strictly(data[:end] + _UNWRITTEN + data[end:], layout, (1, 1))
+        except ValueError as error:
+            if "extraneous bytes before marker" in str(error):
+                continue
+        raise ImageError("damaged", "its pixels go on where its bytes end")
+
+
+def _segments(data: bytes, position: int) -> Iterator[tuple[int, int, int, int]]:
+    """The segments from a scan's on: marker, where the content starts and ends, and where the next marker is."""
+    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != _END_OF_IMAGE:
+        marker = data[position + 1]
+        if marker == 0xFF:  # fill
+            position += 1
+            continue
+        end = following = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker == _START_OF_SCAN:
+            found = _MARKER_IN_SCAN.search(data, end)
+            following = found.start() if found else len(data)
+        yield marker, position + 4, end, following
+        position = following
 
 
 def _note_scan(header: bytes, missing: dict[int, list[int]], whole: bool) -> None:
@@ -353,14 +376,14 @@ def _note_scan(header: bytes, missing: dict[int, list[int]], whole: bool) -> Non
                 missing[identifier][coefficient] = low
 
 
-def _check_hole_in_scan(data: bytes, scan: int, start: int, end: int, symbols: dict[int, int]) -> None:
-    """Raise `ImageError` for zeros in place of coefficients in a scan of a progressive file.
+def _check_hole_in_scan(data: bytes, header: int, start: int, end: int, symbols: dict[int, int]) -> None:
+    """Raise `ImageError` for zeros in place of coefficients, from `start` on, in a scan of a progressive file.
 
     Bits that refine DC may all be zeros, and those that refine AC for 125 bytes in a row, libjpeg's most. Elsewhere
     zeros stand for as many blocks with the same coefficients, unless the shortest code means "nothing here".
     """
     first, refines = data[start - 3], data[start - 1] >> 4
-    chosen = data[scan + 6 : start - 3 : 2]
+    chosen = data[header + 2 : start - 3 : 2]
     told = any(symbols.get(0x10 | each & 15 if first else each >> 4, 0) for each in chosen)
     zeros = 1000 if not first else 400 if refines else _PADDING + 16
     if told and (first or not refines) and (hole := data.find(bytes(zeros), start, end)) >= 0:

@@ -38,8 +38,8 @@ IMAGE_FORMATS = (
         "Behind a few wrong bytes the decoder often finds its way again, and says nothing, though all that follows has "
         "another colour: of 4 random bytes in a sequential file half go unseen, of 64 a fifth, of 512 one in "
         "fifty; with restart markers one in ten, in progressive files few. Where pieces of a sequential file were "
-        "exchanged or copied over others, up to two in five go unseen. Of arithmetic coding even a cut "
-        "may, which the note says. Compare the checksums of a transfer.",
+        "exchanged or copied over others, up to two in five go unseen. Of progressive arithmetic coding even a cut "
+        "may, and the note says so of all arithmetic coding. Compare the checksums of a transfer.",
         "a damaged file gives a picture that is grey or shifted from the damage on, and the decoder's "
         "warning is dropped",
     ),

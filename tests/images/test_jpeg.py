@@ -93,6 +93,22 @@ def test_the_note_of_arithmetic_coding_says_that_damage_may_go_unseen() -> None:
     assert np.abs(found.pixels[..., 0] - (0.299 * columns + 0.587 * rows + 0.114 * 90)).max() < 6
 
 
+def test_an_arithmetic_scan_that_was_cut_is_damaged_although_its_end_marker_is_there() -> None:
+    """Its decoder takes zeros for what is missing, as encoders leave out those that a scan ends with."""
+    noise = base64.b64decode(
+        "/9j/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMUFRUVDA8XGBYUGBIUFRT/yQALCAAYABgBAREA/8wA"
+        "BgAQEAX/2gAIAQEAAD8A0WOIybzOfbnLeU26So6RpTXWKw4ykVdMgAuNdAjLX8X2debRY8rn7HsZfoLS/wCPgadXUTJ7uTM0gLgRI1tRYkYftmzQay0Y"
+        "thgJpgFHjVVEPjALBxZ3XntmTzi9T24/pRafZ90eZvGJYQMt8XSqw+94ly4dbn21xQ93tb7u56EkxZzTXzdNIIQm/PMCKcyb95VH7qewFcCZmsqRTp+X"
+        "t7Nl6aurTofZORWfJ6t/oocCUePo+pttdQf87peM0kO7j/InCZKUaKCoNzAf/wAXq3Z389btbzPB8jwORv8AxREbTpHDbf8AAkyPYmYgz6e9mF81a5Ic"
+        "KVAlYFsPV1R4oa+ExdBaiNaUd7p3+7X8Ypw82A1ZAKIfP/mUzOp60mSt74l/i2QMufjbdnDCmnTIPSNZom7IoOpk6Nz8SsYnExnDXn62npBWVBvprBcZ"
+        "KM0K+QcwP9NKxV33+yR8rzY1GdrG2SK/c8hbTgAryn08SF1cXiWNjlB25J75VheaW+89UOAq6xk0cGFK+dU02ce3Fx7UAaXNDTqdoeMw19d1d60yxmB9"
+        "VHRi37nvJP6NLmSZZfYd4X+XfrfEEZeGHdQGeQMyueriI//Z"
+    )
+    assert decode(noise, 24, 24).std() > 40
+    for lost in (175, 200, 225):
+        assert reason(noise[: -2 - lost] + noise[-2:]) == reason(noise[: -2 - lost]) == "damaged"
+
+
 def unusually_sampled_jpeg() -> bytes:
     """Grey of 32 x 16, with one place for colour to 4 x 2 of brightness, which TurboJPEG has no name for."""
     data = bytearray(jpeg(Image.new("RGB", (32, 16), (128, 128, 128)), subsampling=0))
