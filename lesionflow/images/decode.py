@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from lesionflow.errors import ImageError
+from lesionflow.images.containers import MAXIMUM_BYTES
 from lesionflow.images.jpeg import ENOUGH_HALVES, jpeg_scale, load_jpeg, read_layout, which_picture
 from lesionflow.images.limits import check_brightness, check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, exif_profile, fit, joined
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SEVERAL_FRAMES = ("DICOM", "TIFF")  # formats whose files may hold several images; of an animation, one is all it shows
 _WITHOUT_CHECKSUMS = ("BMP", "DICOM", "TIFF")  # formats whose pixels may be moved without a complaint
+_WITHOUT_TILES = ("WEBP", "HEIF")  # whose readers, of Pillow and pillow-heif, close their file once it is read
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 0x0102, 0x0106  # tags of EXIF and TIFF
 
 
@@ -98,9 +100,11 @@ def decode_frames_in_sizes(
 def fit_image(image: Image.Image, height: int, width: int) -> np.ndarray:
     """Convert an image opened by Pillow to (height, width, 3) uint8 RGB, as `decode` does with a file.
 
-    Raises what `decode` raises.
+    Where its pixels were not read yet, its file is decoded, as Pillow passes over damage. Raises what `decode` raises.
     """
     with _failures():
+        if sniff((data := _unread_file(image))[:HEAD]) in FORMATS:
+            return decode(data, height, width)
         check_brightness(image.mode)
         check_pixels(*image.size)
         image.load()
@@ -221,6 +225,19 @@ def _decode_frame(dicom: Dicom, frame: int, sizes: Sequence[tuple[int, int]]) ->
     picture = dicom.picture(frame)
     which = f"frame {frame + 1} of {dicom.frames}" if dicom.frames > 1 else ""
     return [_fitted(picture, size, "DICOM", which) for size in sizes]
+
+
+def _unread_file(image: Image.Image) -> bytes:
+    """The file of an image of which Pillow has read no more than the header; empty where there is none."""
+    file = getattr(image, "fp", None)
+    waiting = getattr(image, "tile", None) or image.format in _WITHOUT_TILES
+    if file is None or file.closed or not waiting or image.tell() > 0:
+        return b""
+    place = file.tell()
+    file.seek(0)
+    data: bytes = file.read(MAXIMUM_BYTES + 1)  # a byte more than `decode` allows
+    file.seek(place)
+    return data
 
 
 def _orientation(image: Image.Image) -> int:

@@ -59,7 +59,37 @@ def test_camera_orientation_is_applied(orientation: int, format: str) -> None:
     file = file_bytes(stored, format, exif=exif)
     decoded = decode(file, 40, 40)  # of which a JPEG file of 120 x 120 is decoded in full
     assert corners(decoded) == ["red", "green", "blue", "white"]
-    np.testing.assert_array_equal(fit_image(Image.open(io.BytesIO(file)), 40, 40), decoded)
+    opened = Image.open(io.BytesIO(file))
+    np.testing.assert_array_equal(fit_image(opened, 40, 40), decoded)
+    opened.load()
+    np.testing.assert_array_equal(fit_image(opened, 40, 40), decoded)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF"])
+def test_of_an_image_that_pillow_has_only_opened_the_file_counts(format: str) -> None:
+    """Pillow itself gives pixels of some files with a hole or without their end."""
+    file = file_bytes(Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90), np.uint8)), format)
+    assert np.array_equal(fit_image(Image.open(io.BytesIO(file)), 40, 40), decode(file, 40, 40))
+    middle = len(file) // 2
+    for broken in (file[:middle] + bytes(2000) + file[middle + 2000 :], file[:middle]):
+        with pytest.raises(ImageError, match="damaged"), Image.open(io.BytesIO(broken)) as opened:
+            fit_image(opened, 40, 40)
+
+
+def test_of_an_image_that_was_changed_or_moved_to_another_frame_its_pixels_count(tmp_path: Path) -> None:
+    red, blue = (Image.new("RGB", (40, 40), colour) for colour in ("red", "blue"))
+    for format in ("PNG", "WEBP", "GIF", "TIFF"):
+        red.save(tmp_path / "two", format, save_all=True, append_images=[blue])
+        with Image.open(tmp_path / "two") as opened:
+            assert fit_image(opened, 8, 8)[4, 4, 0] > 250
+            opened.seek(1)
+            assert fit_image(opened, 8, 8)[4, 4, 2] > 250
+        with Image.open(tmp_path / "two") as opened:
+            opened.paste(1, (0, 0, 40, 40)) if opened.mode == "P" else opened.paste(blue)
+            assert fit_image(opened, 8, 8)[4, 4, 0] < 250, format
+    red.save(tmp_path / "red.ppm")  # which no file is read of
+    with Image.open(tmp_path / "red.ppm") as opened:
+        assert fit_image(opened, 8, 8)[4, 4].tolist() == [255, 0, 0]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr", "I;16"])
