@@ -42,8 +42,9 @@ class LoadedModel:
         An image is the path or URL of a file, its bytes, a Pillow image, or an array, (height, width, 3) uint8
         RGB; an array of four axes is several images. Files get the numbers that `lesionflow.score` gives in that order,
         to the last bit, and so do Pillow images that were opened and not yet read. Decoded images give nearly the
-        same numbers: of a large JPEG file, no more detail is decoded than the network can see. Problems with an
-        image are in its prediction's `error` and never raised. Files with several frames are such a problem. Raises `StoreError` if the store of a URL is unreachable.
+        same numbers: of a large JPEG file, no more detail is decoded than the network can see. Problems with an image
+        are in its prediction's `error` and never raised. Files with several frames are such a problem. Raises
+        `StoreError` if the store of a URL is unreachable.
         """
         if isinstance(images, str | os.PathLike | bytes | bytearray | Image) or (
             isinstance(images, np.ndarray) and images.ndim != 4
