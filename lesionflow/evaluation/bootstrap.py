@@ -96,8 +96,8 @@ class Tally:
 
     @property
     def of_commonest(self) -> np.ndarray:
-        """The number of images of the diagnosis that is the most frequent one without weights: (weightings,)."""
-        return self.count(self.labels == np.bincount(self._source.predictions.labels).argmax())
+        """The number of images of the diagnosis that is the most frequent one in the source: (weightings,)."""
+        return self.count(self.labels == self._source.commonest)
 
     @property
     def log_loss(self) -> np.ndarray:
@@ -181,11 +181,20 @@ class _Source:
 
     unit_of: (images,), the unit of each image, from 0. exact: whether every score is a step of its curve, and units may
     be weighted with fractions. Else a unit counts so and so many times, and all counts are whole numbers that float32
-    and int32 hold as exactly as float64 does, in half the time.
+    and int32 hold as exactly as float64 does, in half the time. stands_for: (images,), how many images each stands for,
+    which decides what diagnosis is the most frequent one; None for one each.
     """
 
-    def __init__(self, predictions: LabelledPredictions, unit_of: np.ndarray, *, exact: bool) -> None:
+    def __init__(
+        self,
+        predictions: LabelledPredictions,
+        unit_of: np.ndarray,
+        *,
+        exact: bool,
+        stands_for: np.ndarray | None = None,
+    ) -> None:
         self.predictions, self.unit_of, self.exact = predictions, unit_of, exact
+        self.commonest = int(np.bincount(predictions.labels, stands_for).argmax())
         self.units = int(unit_of.max()) + 1
         whole = not exact and np.bincount(unit_of).max() * self.units < _EXACT_IN_FLOAT32
         self.product: type[np.generic] = np.float32 if whole else np.float64
@@ -245,9 +254,11 @@ def _steps(scores: np.ndarray, cases: np.ndarray, most: int | None) -> tuple[np.
     return step, steps
 
 
-def tallies(predictions: LabelledPredictions, weights: np.ndarray) -> Iterator[Tally]:
-    """Tallies of some weightings, (weightings, images), computed in chunks; exact."""
-    source = _Source(predictions, np.arange(len(predictions)), exact=True)
+def tallies(
+    predictions: LabelledPredictions, weights: np.ndarray, stands_for: np.ndarray | None = None
+) -> Iterator[Tally]:
+    """Tallies of some weightings, (weightings, images), computed in chunks; exact. stands_for: as of `_Source`."""
+    source = _Source(predictions, np.arange(len(predictions)), exact=True, stands_for=stands_for)
     for start in range(0, len(weights), _AT_ONCE):
         chunk = weights[start : start + _AT_ONCE]
         yield Tally(source, np.asarray(chunk, dtype=np.float64))
@@ -285,7 +296,7 @@ def calibration_gaps(predictions: LabelledPredictions) -> np.ndarray:
     return np.asarray(np.eye(CALIBRATION_BINS)[confidence_bins(confidence)] * gaps[:, None])
 
 
-def interval(value: float, resampled: np.ndarray, lesions: int | None = None) -> Estimate | None:
+def interval(value: float, resampled: np.ndarray, lesions: float | None = None) -> Estimate | None:
     """The 95 % percentile interval of a value; None if it is undefined in all resamples.
 
     An interval without width would call a value certain that all resamples agree on because one or two lesions are
@@ -296,8 +307,8 @@ def interval(value: float, resampled: np.ndarray, lesions: int | None = None) ->
     value : float
     resampled : (resamples,) float
         NaN in a resample that leaves the metric undefined, which then does not count.
-    lesions : int, optional
-        For a share, the number of lesions it is based on: a share of 0 or 1 is the same in every resample, as if it
+    lesions : float, optional
+        For a share, the number of lesions it is based on, of weighted ones the effective number: a share of 0 or 1 is the same in every resample, as if it
         were certain, and gets the exact interval (Clopper and Pearson 1934, Biometrika 26, 404-413) of none or all out
         of that number. For an AUC, the number of disjoint pairs of a case's and a control's lesion: all pairs are
         ranked correctly no more often than so many independent ones (Hoeffding 1963, J. Am. Stat. Assoc. 58, 13-30, 5).

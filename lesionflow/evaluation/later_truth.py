@@ -32,7 +32,7 @@ from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.errors import DataError, counted, first_few, plural
 from lesionflow.evaluation.bootstrap import calibration_interval, draw_lesions, tallies
 from lesionflow.evaluation.leaks import Leak, find_leak_of_files
-from lesionflow.evaluation.metrics import estimate_of, few_of, metric_values, metrics_of
+from lesionflow.evaluation.metrics import effective_size, estimate_of, few_of, metric_values, metrics_of
 from lesionflow.model.card import Estimate
 from lesionflow.model.columns import FRAME, LESION, as_written
 from lesionflow.model.prediction import LabelledPredictions
@@ -74,7 +74,7 @@ class LaterTruth:
         """The effective sample size (Kish 1965)."""
         if self.weights is None:
             return float(len(self.predictions))
-        return float(self.weights.sum() ** 2 / np.square(self.weights).sum())
+        return effective_size(self.weights)
 
     @property
     def about(self) -> str:
@@ -185,24 +185,24 @@ def measure_later_truth(found: LaterTruth, *, resamples: int = 2000) -> dict[str
     those of a sample drawn with replacement, a little too wide where a large share of the images was drawn.
     """
     predictions = found.predictions
-    weights = np.ones(len(predictions)) if found.weights is None else found.weights
+    weights = np.ones(len(predictions)) if found.weights is None else found.weights / found.weights.max()
     names, known = tuple(metric_values(predictions)), metrics_of(predictions.label_set)
-    (tally,) = tallies(predictions, weights[None])
-    values = {name: float(known[name].under(tally)[0]) for name in names}
+    (tally,) = tallies(predictions, weights[None], weights)
+    values, (of_all,) = {name: float(known[name].under(tally)[0]) for name in names}, tally.calibration_gaps
     lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
     resampled: dict[str, list[np.ndarray]] = {name: [] for name in names}
     gaps = []
     for drawn in draw_lesions(len(lesions), resamples, seed=0):
-        for tally in tallies(predictions, drawn[:, lesion_of] * weights):
+        for tally in tallies(predictions, drawn[:, lesion_of] * weights, weights):
             for name in names:
                 resampled[name].append(known[name].under(tally))
             gaps.append(tally.calibration_gaps)
     estimates = {}
     for name in names:
-        estimate = estimate_of(known[name], predictions, lesion_of, values[name], np.concatenate(resampled[name]))
+        drawn = np.concatenate(resampled[name])
+        estimate = estimate_of(known[name], predictions, lesion_of, values[name], drawn, found.weights)
         if estimate is not None:
             estimates[name] = estimate
-    (of_all,) = next(tallies(predictions, weights[None])).calibration_gaps
     return estimates | {"ece": calibration_interval(of_all, np.concatenate(gaps))}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from lesionflow.evaluation.bootstrap import (
     calibration_interval,
     confidence_bins,
     interval,
+    ratio,
     resampled_tallies,
     tallies,
 )
@@ -352,30 +354,53 @@ def ends(estimate: Estimate | Difference, number: str = ".3f", to: str = " to ")
 
 
 def estimate_of(
-    metric: Metric, predictions: LabelledPredictions, lesion_of: np.ndarray, value: float, resampled: np.ndarray
+    metric: Metric,
+    predictions: LabelledPredictions,
+    lesion_of: np.ndarray,
+    value: float,
+    resampled: np.ndarray,
+    weights: np.ndarray | None = None,
 ) -> Estimate | None:
     """A metric's value with its interval, (resamples,) to two ends; lesion_of: the lesion of each image, from 0.
 
-    A ranking of fewer than `FEWEST_LESIONS` against the rest has none, but for an AUC of 0 or 1.
+    A ranking of fewer than `FEWEST_LESIONS` against the rest has none, but for an AUC of 0 or 1. weights: of the
+    images, (images,). Exact intervals are then of the effective number of lesions (Korn and Graubard 1998, Survey
+    Methodology 24, 193-201): a hundred of which one stands for a thousand others are no better than one or two.
     """
+    rests_on = functools.partial(_rests_on, metric, predictions, lesion_of)
     if metric.cases is None:
-        return interval(value, resampled, None if metric.share is None else _rests_on(metric, predictions, lesion_of))
-    pairs = _rests_on(metric, predictions, lesion_of)
-    if pairs < FEWEST_LESIONS and not (metric.of_pairs and value in (0.0, 1.0)):
+        return interval(value, resampled, None if metric.share is None else rests_on(weights))
+    if rests_on() < FEWEST_LESIONS and not (metric.of_pairs and value in (0.0, 1.0)):
         return Estimate(value, np.nan, np.nan)
-    return interval(value, resampled, pairs if metric.of_pairs else None)
+    return interval(value, resampled, rests_on(weights) if metric.of_pairs else None)
 
 
-def _rests_on(metric: Metric, predictions: LabelledPredictions, lesion_of: np.ndarray) -> int:
-    """The number of lesions behind a metric; for a ranking, that of the smaller side."""
+def _rests_on(
+    metric: Metric, predictions: LabelledPredictions, lesion_of: np.ndarray, weights: np.ndarray | None = None
+) -> float:
+    """The number of lesions behind a metric, the effective one of weighted images; for a ranking, of the smaller side.
 
-    def lesions(images: np.ndarray) -> int:
-        return int(np.count_nonzero(np.bincount(lesion_of[images])))
+    A lesion counts as much as its images do on average, however many it has.
+    """
+
+    def lesions(images: np.ndarray) -> float:
+        counts = np.bincount(lesion_of[images])
+        if weights is None:
+            return int(np.count_nonzero(counts))
+        return effective_size(ratio(np.bincount(lesion_of[images], weights[images]), counts)[counts > 0])
 
     if metric.cases is not None:
         cases = metric.cases(predictions)
         return min(lesions(cases), lesions(~cases))
     return lesions(_all(predictions) if metric.share is None else metric.share(predictions)[1])
+
+
+def effective_size(weights: np.ndarray) -> float:
+    """How many equally weighted units say as much as units of these weights (Kish 1965); 0 of none."""
+    if not len(weights):
+        return 0.0
+    relative = weights / weights.max()  # the square of a very large one would be infinite
+    return float(relative.sum() ** 2 / np.square(relative).sum())
 
 
 def measure(predictions: LabelledPredictions, *, resamples: int = 2000, seed: int = 0) -> dict[str, Estimate]:

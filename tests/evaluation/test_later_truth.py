@@ -14,16 +14,16 @@ import pytest
 
 from lesionflow.api.later_truth import evaluate_report
 from lesionflow.datasets.label_words import read_label_words
-from lesionflow.diagnoses import HAM10000, ISIC2019
+from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019
 from lesionflow.errors import DataError
 from lesionflow.evaluation.later_truth import JOINED_COLUMNS, LaterTruth, join_truth, measure_later_truth
 from lesionflow.evaluation.metrics import measure
 from lesionflow.model.columns import report_columns
-from lesionflow.model.prediction import LabelledPredictions, Row
+from lesionflow.model.prediction import TRUSTED, LabelledPredictions, Row
 from lesionflow.model.report_table import read_report_table
 from lesionflow.scoring.report import ReportLayout
 from tests.conftest import error_line, invoke
-from tests.evaluation.made_up import made_up
+from tests.evaluation.made_up import by_hand, made_up
 from tests.scoring.write_report import write_report
 
 WORDS = read_label_words(None)
@@ -89,6 +89,48 @@ def test_the_chance_of_being_asked_takes_the_bias_away() -> None:
     error = np.std(weighted) / np.sqrt(len(weighted))
     assert abs(np.mean(weighted) - truth) < 4 * error < 0.02
     assert truth - np.mean(plain) > 0.05
+
+
+def weighted(said: LabelledPredictions, weights: np.ndarray) -> LaterTruth:
+    return LaterTruth(said, len(said), 0, weights, len(said), ())
+
+
+def test_an_image_that_stands_for_most_others_makes_no_certainty() -> None:
+    """Exact intervals of shares and AUC of 1 are of the effective number of lesions, which equal weights leave alone."""
+    names = ["nv"] * 60 + ["mel"] * 60
+    said = by_hand(names, names, lesions=[f"L{index // 2}" for index in range(120)])  # two images a lesion
+    weights = np.ones(120)
+    weights[[0, 1, 60, 61]] = 1000.0  # of a lesion of each kind
+    found = measure_later_truth(weighted(said, weights), resamples=100)
+    of_each, of_all = (1000.0 + 29) ** 2 / (1000.0**2 + 29), (2000.0 + 58) ** 2 / (2 * 1000.0**2 + 58)
+    assert [*found["sensitivity_mel"]] == pytest.approx([1, 0.025 ** (1 / of_each), 1])
+    assert [*found["malignant_auc"]] == pytest.approx([1, 0.025 ** (1 / of_each), 1])
+    assert [*found["accuracy"]] == pytest.approx([1, 0.025 ** (1 / of_all), 1])
+    equal, plain = (measure_later_truth(each, resamples=100) for each in (
+        weighted(said, np.full(120, 7.0)), dataclasses.replace(weighted(said, weights), weights=None),
+    ))  # fmt: skip
+    assert [*equal["accuracy"]] == pytest.approx([*plain["accuracy"]]) and plain["accuracy"].low == 0.025 ** (1 / 60)
+
+
+def test_the_most_frequent_diagnosis_is_that_of_the_night_and_not_of_the_sample() -> None:
+    """Of a night of 5 malignant images and 200 benign ones, all malignant ones and a few of the others were asked."""
+    names = ["malignant"] * 5 + ["benign"] * 2
+    labels = np.array([BINARY.index_of(name) for name in names])
+    ids = np.array([f"I{index}" for index in range(7)])
+    trusted = np.full(7, TRUSTED)
+    said = LabelledPredictions(np.full((7, 2), 0.5), labels, labels == 1, trusted, ids, ids, labels, label_set=BINARY)
+    found = measure_later_truth(weighted(said, np.array([1.0] * 5 + [100.0] * 2)), resamples=100)
+    assert found["accuracy_of_always_commonest"].value == pytest.approx(200 / 205)
+    assert measure(said, resamples=100)["accuracy_of_always_commonest"].value == pytest.approx(5 / 7)
+
+
+def test_a_tiny_chance_leaves_all_metrics_finite() -> None:
+    """One image in place of 1e200: every metric is that of it alone."""
+    said = by_hand(["nv", "mel", "nv", "bcc"], ["nv", "mel", "mel", "nv"])
+    truth = weighted(said, np.array([1e200, 1.0, 1.0, 1.0]))
+    found = measure_later_truth(truth, resamples=100)
+    assert truth.effective == pytest.approx(1) and found["accuracy"].value == pytest.approx(1)
+    assert found["log_loss"].value == pytest.approx(-np.log(0.94)) and found["ece"].value == pytest.approx(0.06)
 
 
 def test_who_was_asked_is_said(report: Path, said: LabelledPredictions, tmp_path: Path) -> None:
