@@ -19,7 +19,7 @@ from lesionflow.atomic import made_folder
 from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.errors import DataError, ImageError, ReportError, counted
+from lesionflow.errors import DataError, ImageError, LesionflowError, ReportError, counted
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.model_card import model_card
 from lesionflow.images.decode import decode
@@ -47,6 +47,7 @@ from lesionflow.runtimes.parity import (
 )
 from lesionflow.scoring.sources import open_source
 from lesionflow.storage.location import location_text, path_here
+from lesionflow.storage.temporary import temporary_folder
 from lesionflow.training.finalize import kept_model_card
 
 _Value = TypeVar("_Value")
@@ -151,6 +152,8 @@ def _whole_folder(target: Path) -> Iterator[Path]:
                 for file in sorted(partial.iterdir()):
                     undo.callback(file.replace(target / file.name).unlink)
                 undo.pop_all()
+    except LesionflowError:
+        raise
     except OSError as error:
         raise ReportError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
 
@@ -239,11 +242,9 @@ def _parity_pixels(config: ExportConfig, card: Card, labelled: LabelledPixels | 
         return f"of {config.images}", _decoded(_evenly(paths), card)
     if labelled is not None:
         return labelled.of, labelled.pixels[_evenly(list(range(len(labelled.pixels))))]
-    with tempfile.TemporaryDirectory(prefix="lesionflow-demo-") as folder:
-        draw_demo_set(Path(folder) / "demo", images=_DRAWN)
-        return "synthetic images", _decoded(
-            [str(file) for file in sorted((Path(folder) / "demo").rglob("*.jpg"))], card
-        )
+    with temporary_folder("demo") as folder:
+        draw_demo_set(folder / "demo", images=_DRAWN)
+        return "synthetic images", _decoded([str(file) for file in sorted((folder / "demo").rglob("*.jpg"))], card)
 
 
 def _evenly(values: list[_Value]) -> list[_Value]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.versions import Version, is_address
 from lesionflow.storage.location import location_text, path_here
+from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import patient
 from lesionflow.tracking.resume import delete_checkpoints, find_begun
@@ -118,13 +118,13 @@ def _register(
 ) -> tuple[Version, str]:
     title = f"{card.network} (registered)"
     with (
-        tempfile.TemporaryDirectory() as folder,
+        temporary_folder() as folder,
         tracking.run(title, experiment, system_metrics=False, resumed=begun) as run_id,
     ):
         if not begun:
             training_artifacts.log_origin(card)
         whole = replace(
-            outcome, bundle=training_artifacts.copy_bundle(outcome.bundle, Path(folder) / training_artifacts.BUNDLE)
+            outcome, bundle=training_artifacts.copy_bundle(outcome.bundle, folder / training_artifacts.BUNDLE)
         )
         version = training_artifacts.register_artifacts(whole, name)
     delete_checkpoints(run_id)

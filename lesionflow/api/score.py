@@ -29,7 +29,8 @@ from lesionflow.scoring.shards import ALSO, JOB_FILE, Job, job_folder
 from lesionflow.scoring.sources import Source, open_source
 from lesionflow.scoring.summary import Counts
 from lesionflow.storage.location import Location, location_text
-from lesionflow.storage.objects import is_file, temporary_folder
+from lesionflow.storage.objects import is_file
+from lesionflow.storage.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shlex
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from lesionflow.datasets.combined import check_every_diagnosis_trains, read_data
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.errors import LesionflowError, RegistryError, UsageError
+from lesionflow.errors import LesionflowError, RegistryError, StoreError, UsageError
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import DECIDING
@@ -44,6 +43,7 @@ from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.training_artifacts import check_may_register, find_trained
 from lesionflow.registry.versions import SCORED, Resolved, Version, opened
+from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import without_password
 from lesionflow.tracking.resume import (
@@ -340,9 +340,9 @@ def _train(
         check_may_register(registered_model)
         _warn_of_other_diagnoses(config, registered_model, console)
         with _telling_how_to_resume(run_id, address, console):
-            with tempfile.TemporaryDirectory() as folder:
-                write_description(description, Path(folder))
-                tracking.log_files(Path(folder), "data")
+            with temporary_folder() as folder:
+                write_description(description, folder)
+                tracking.log_files(folder, "data")
             for name in config.networks:
                 found = find_trained(runs[name]) if name in runs else None
                 if found:
@@ -406,6 +406,8 @@ def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Itera
     except KeyboardInterrupt as stopped:
         stopped.args = (f"stopped; to continue: {command}",)
         raise
+    except StoreError as error:  # such as a full disk
+        raise StoreError(f"{error}; to continue then: {command}") from error
 
 
 def _promote_best(trained: list[Version]) -> tuple[Version, Verdict]:

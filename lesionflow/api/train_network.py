@@ -43,11 +43,13 @@ from lesionflow.registry.training_artifacts import (
     write_artifacts,
 )
 from lesionflow.registry.versions import Version
+from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import patient
 from lesionflow.tracking.resume import (
     delete_checkpoints,
     find_folds,
+    has_checkpoint,
     last_checkpoint,
     log_checkpoint,
     logged_epochs,
@@ -284,9 +286,9 @@ def _answers_of_fold(
     config: TrainingConfig, run_id: str, material: Material, split: Split, title: str
 ) -> dict[str, np.ndarray]:
     fitted, examples = fit_network(config, run_id, material, split, title)
-    with material.console.status(f"{title}: measuring"), tempfile.TemporaryDirectory() as folder:
+    with material.console.status(f"{title}: measuring"), temporary_folder() as folder:
         card = card_of(config, material, split, fitted)
-        said = answers_on_test(Path(folder) / "bundle", fitted, card, config, material.images, examples)
+        said = answers_on_test(folder / "bundle", fitted, card, config, material.images, examples)
     tracking.log_arrays(ANSWERS_FILE, said.arrays())
     tracking.log_estimates("test", measure(said, resamples=100), said.label_set)
     delete_checkpoints(run_id)
@@ -330,23 +332,30 @@ def card_of(config: TrainingConfig, material: Material, split: Split, fitted: Fi
 
 @contextlib.contextmanager
 def _kept_if_it_fails(name: str, run_id: str, console: Console) -> Iterator[Path]:
-    """A folder for the trained bundle and its artifacts, kept on failure: a finished training is never lost."""
-    left = Path(tempfile.mkdtemp(prefix=f"lesionflow-{name}-"))
-    try:
-        yield left
-    except BaseException as error:
-        if not (left / BUNDLE / CARD_FILE).exists():
-            shutil.rmtree(left)
+    """A folder for the trained bundle and its artifacts, kept on failure: a finished training is never lost.
+
+    An unfinished bundle, which is not calibrated or not measured yet, is kept only where its run has no checkpoint.
+    """
+    with temporary_folder(name) as left:
+        try:
+            yield left
+        except BaseException as error:
+            if not (left / BUNDLE / CARD_FILE).exists():
+                raise
+            finished = (left / BUNDLE / MODEL_CARD_FILE).exists()  # its last file
+            if not finished and has_checkpoint(run_id):  # from which it is made again
+                raise
+            kept = keep_artifacts(left, f"{name}-{run_id}")
+            if kept == left:  # it cannot be moved far, but this block removes its folder
+                kept = Path(shutil.move(left, tempfile.mkdtemp(prefix=f"lesionflow-{name}-")))
+            told = f"the trained bundle is kept in {kept / BUNDLE}"
+            told += (
+                f"; to register it later: {how_to_register(kept)}" if finished else ", neither calibrated nor measured"
+            )
+            if isinstance(error, RegistryError):
+                raise RegistryError(f"{error}; {told}") from error
+            say(told, console=console, warning=True)
             raise
-        kept = keep_artifacts(left, f"{name}-{run_id}")
-        told = f"the trained bundle is kept in {kept / BUNDLE}"
-        if (kept / BUNDLE / MODEL_CARD_FILE).exists():  # the last file of a finished bundle
-            told += f"; to register it later: {how_to_register(kept)}"
-        if isinstance(error, RegistryError):
-            raise RegistryError(f"{error}; {told}") from error
-        say(told, console=console, warning=True)
-        raise
-    shutil.rmtree(left)
     for kept in KEPT.absolute().glob(f"{name}-{run_id}*"):
         say(f"{kept}: is no longer needed, its training is registered now", console=console)
 

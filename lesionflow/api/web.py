@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Unpack
 
@@ -21,6 +20,7 @@ from lesionflow.registry.versions import SCORED, opened
 from lesionflow.runtimes.artifact import MODEL_FILES, check_installed, check_source
 from lesionflow.runtimes.config import FLOAT32
 from lesionflow.storage.location import location_text, path_here
+from lesionflow.storage.temporary import temporary_folder
 from lesionflow.webapp.build import WEB_FILES, Page, check_folder, write_page
 from lesionflow.webapp.runtime import LITERT, ONNX, RUNTIMES, WebConfig, fetch_package
 
@@ -100,6 +100,6 @@ def _archives(runtime: str, given: Path | None, cache: Path | None) -> list[byte
 
 def _litert_file(bundle: Path, console: Console | None) -> bytes:
     """A bundle as LiteRT's file, compared with the bundle on drawn images."""
-    with tempfile.TemporaryDirectory(prefix="lesionflow-web-") as folder:
-        made = export(bundle, Path(folder) / "litert", format=LITERT, console=console)
+    with temporary_folder("web") as folder:
+        made = export(bundle, folder / "litert", format=LITERT, console=console)
         return (made.folder / MODEL_FILES[LITERT]).read_bytes()

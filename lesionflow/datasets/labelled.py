@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,6 +68,7 @@ from lesionflow.images.containers import (
 from lesionflow.images.discovery import cache_folder, is_hidden, walk_images
 from lesionflow.images.read_bytes import file_and_frame
 from lesionflow.storage.location import location_text, path_here
+from lesionflow.storage.temporary import temporary_folder, told_if_full
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -403,8 +403,8 @@ def _as_folder(archive: Path) -> Iterator[Path]:
     DataError
         For an archive that cannot be read; where the block raises one, it names the archive.
     """
-    with tempfile.TemporaryDirectory(prefix="lesionflow-archive-") as temporary:
-        root = Path(temporary) / archive.name
+    with temporary_folder("archive") as temporary:
+        root = temporary / archive.name
         root.mkdir()
         there: dict[str, tuple[int, int]] = {}
         holders: list[str] = []
@@ -427,9 +427,8 @@ def _as_folder(archive: Path) -> Iterator[Path]:
             except ImageError as error:
                 raise DataError(f"{archive}: {member.filename}: {error.detail}") from error
             except OSError as error:  # of its name, or a full disk
-                raise DataError(
-                    f"{archive}: {member.filename}: {error.strerror}; unpack it, and give the folder"
-                ) from error
+                told = told_if_full(error) or f"{error.strerror}; unpack it, and give the folder"
+                raise DataError(f"{archive}: {member.filename}: {told}") from error
         try:
             yield root
         except DataError as error:

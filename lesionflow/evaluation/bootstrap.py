@@ -308,10 +308,11 @@ def interval(value: float, resampled: np.ndarray, lesions: float | None = None) 
     resampled : (resamples,) float
         NaN in a resample that leaves the metric undefined, which then does not count.
     lesions : float, optional
-        For a share, the number of lesions it is based on, of weighted ones the effective number: a share of 0 or 1 is the same in every resample, as if it
-        were certain, and gets the exact interval (Clopper and Pearson 1934, Biometrika 26, 404-413) of none or all out
-        of that number. For an AUC, the number of disjoint pairs of a case's and a control's lesion: all pairs are
-        ranked correctly no more often than so many independent ones (Hoeffding 1963, J. Am. Stat. Assoc. 58, 13-30, 5).
+        For a share, the number of lesions it is based on, of weighted ones the effective number: a share of 0 or 1 is
+        the same in every resample, as if it were certain, and gets the exact interval (Clopper and Pearson 1934,
+        Biometrika 26, 404-413) of none or all out of that number. For an AUC, the number of disjoint pairs of a case's
+        and a control's lesion: all pairs are ranked correctly no more often than so many independent ones (Hoeffding
+        1963, J. Am. Stat. Assoc. 58, 13-30, 5).
     """
     defined = resampled[~np.isnan(resampled)]
     if not len(defined):

@@ -9,7 +9,6 @@ import datetime
 import os
 import re
 import shlex
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from lesionflow.model.files import check_whole, in_its_place, read_bundle
 from lesionflow.registry.history import CHAMPION
 from lesionflow.registry.versions import number_by_alias, registered_at, resolve
 from lesionflow.storage.location import local_path
+from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking import tracking_store
 from lesionflow.tracking.client import (
     DEFAULT_STORE,
@@ -246,10 +246,10 @@ def _find_champion(name: str, tracking_uri: str) -> dict[str, Any] | None:
     told: dict[str, Any] = {"label": f"{name}/{number}", "failed": "", "data": "", "network": ""}
     told["days"] = (datetime.datetime.now(datetime.UTC) - registered_at(name, number)).total_seconds() / 86400
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            found = resolve(f"models:/{name}/{number}", Path(folder), tracking_uri)
+        with temporary_folder() as folder:
+            found = resolve(f"models:/{name}/{number}", folder, tracking_uri)
             # A local bundle is checked completely; of a remote one, scoring reads only two files.
-            card = read_bundle(found.folder)[0] if found.folder == Path(folder) else check_whole(found.folder)
+            card = read_bundle(found.folder)[0] if found.folder == folder else check_whole(found.folder)
         told |= {"label": found.label, "data": card.data_told, "network": card.network}
     except LesionflowError as error:
         told["failed"] = str(error)

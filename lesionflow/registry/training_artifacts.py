@@ -13,7 +13,6 @@ import json
 import os
 import shlex
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from lesionflow.evaluation.evaluate import write_evaluation
 from lesionflow.evaluation.learning import History
 from lesionflow.model.card import CARD_FILE, DIGESTED_FILES, Card, read_card
 from lesionflow.registry.versions import Version, find_version, fitting, register_bundle
+from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import (
     active_run_id,
@@ -127,10 +127,10 @@ def register_artifacts(outcome: TrainingArtifacts, name: str) -> Version:
         if missing:
             tracking.log_epoch(epoch, missing)
     tracking.log_card_metrics(card)
-    with tempfile.TemporaryDirectory() as folder:  # where both can be read without loading the model
+    with temporary_folder() as folder:  # where both can be read without loading the model
         shutil.copy(outcome.bundle / CARD_FILE, folder)
-        (Path(folder) / _DESCRIPTION).write_text(outcome.description, encoding="utf-8")
-        tracking.log_files(Path(folder))
+        (folder / _DESCRIPTION).write_text(outcome.description, encoding="utf-8")
+        tracking.log_files(folder)
     if outcome.folder:
         tracking.log_files(outcome.folder / _ARTIFACTS)
         for picture in sorted((outcome.folder / _PICTURES).glob("*.png")):

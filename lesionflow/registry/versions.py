@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from lesionflow.model.prediction import LabelledPredictions, read_labelled
 from lesionflow.model.pyfunc import INPUT_COLUMN, REQUIREMENTS, output_columns
 from lesionflow.registry.lookup import Entry, fetch_entry, find_entry
 from lesionflow.storage.location import is_no_folder, path_here
-from lesionflow.storage.objects import temporary_folder
+from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, without_password
 from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_missing, kept_addresses
 
@@ -67,13 +66,13 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
         inputs=Schema([ColSpec(AnyType(), INPUT_COLUMN)]),
         outputs=Schema([ColSpec(kind, column) for column, kind in output_columns(card.labels).items()]),
     )
-    with registry_errors("registering the model"), tempfile.TemporaryDirectory() as code:
+    with registry_errors("registering the model"), temporary_folder() as code:
         logged = mlflow.pyfunc.log_model(
             name="model",
             loader_module="lesionflow.model.pyfunc",
             data_path=str(folder),
             # With its code aboard the model also loads where lesionflow is not installed: a server, a Spark worker.
-            code_paths=[str(_copy_code(Path(__file__).parents[1], Path(code)))],
+            code_paths=[str(_copy_code(Path(__file__).parents[1], code))],
             pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in REQUIREMENTS],
             signature=signature,
             input_example=None if example is None else pd.DataFrame({INPUT_COLUMN: [example]}),
@@ -129,8 +128,8 @@ def number_by_alias(name: str, alias: str) -> int | None:
 
 def find_version(name: str, number: int) -> Version:
     """Return a registered version with its card. Raises `RegistryError` if it does not exist."""
-    with tempfile.TemporaryDirectory() as folder:
-        return Version(name, number, read_card(_fetch_version(name, number, Path(folder), (CARD_FILE,))))
+    with temporary_folder() as folder:
+        return Version(name, number, read_card(_fetch_version(name, number, folder, (CARD_FILE,))))
 
 
 def is_registered(name: str, number: int) -> bool:
@@ -143,8 +142,8 @@ def find_validation(version: Version) -> LabelledPredictions | None:
     """Return a registered version's predictions for its validation part; None if its bundle has none."""
     if VALIDATION_FILE not in version.card.digests:
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        bundle = _fetch_version(version.name, version.number, Path(folder), (VALIDATION_FILE,))
+    with temporary_folder() as folder:
+        bundle = _fetch_version(version.name, version.number, folder, (VALIDATION_FILE,))
         return Resolved(bundle, version.card, version.label).validation()
 
 

@@ -10,7 +10,6 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from lesionflow.errors import BundleError, MissingError
 from lesionflow.model.card import DISTANCE, IMAGE, KERAS_FILE, PROBABILITIES, SINGLE, Card
 from lesionflow.progress import logging_at, without_notices
 from lesionflow.runtimes.config import FLOAT16, HUB, INT8, LITERT, ONNX, OPENVINO, TORCH
+from lesionflow.storage.temporary import temporary_folder
 from lesionflow.training.config import NETWORKS
 
 if TYPE_CHECKING:
@@ -109,10 +109,10 @@ def write_artifact(
 
 def _write_with_keras(bundle: Path, file: Path, format: str, precision: str, samples: np.ndarray) -> None:
     """In a process of its own: Keras has one backend, and this process may have another already."""
-    with tempfile.TemporaryDirectory(prefix="lesionflow-samples-") as folder:
+    with temporary_folder("samples") as folder:
         sampled = ""
         if precision == INT8:
-            sampled = str(Path(folder) / "samples.npy")
+            sampled = str(folder / "samples.npy")
             np.save(sampled, samples)
         module = "lesionflow.training.export.whole_network"
         environment = {"KERAS_BACKEND": _BACKENDS[format], "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
@@ -220,8 +220,8 @@ def int8_graph(model: onnx.ModelProto, samples: np.ndarray) -> onnx.ModelProto:
             sample = next(self.left, None)
             return None if sample is None else {IMAGE: sample[None]}
 
-    with tempfile.TemporaryDirectory(prefix="lesionflow-int8-") as folder:
-        plain, folded, quantised = (str(Path(folder) / f"{name}.onnx") for name in ("plain", "folded", "quantised"))
+    with temporary_folder("int8") as folder:
+        plain, folded, quantised = (str(folder / f"{name}.onnx") for name in ("plain", "folded", "quantised"))
         onnx.save(_with_names(model), plain)
         quant_pre_process(plain, folded, skip_symbolic_shape=True)  # constants that are kept as float16 are widened
         kept = [node.name for node in onnx.load(folded).graph.node if _is_distance(node)]

@@ -14,7 +14,6 @@ import logging
 import os
 import re
 import stat
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +24,7 @@ from typing import Any, TypeVar
 from lesionflow.errors import StoreError
 from lesionflow.storage.key_ranges import keys_in_order
 from lesionflow.storage.location import Location, Url, is_store
+from lesionflow.storage.temporary import temporary_folder
 
 CONNECTIONS = 64  # at once to a store
 READ_AHEAD = 16  # small objects
@@ -98,19 +98,6 @@ def local_copy(location: Location) -> Iterator[Path]:
     with temporary_file(location.suffix) as file:
         download(location, file)
         yield file
-
-
-@contextlib.contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """A folder in the system's temporary folder (`TMPDIR`); it is removed after the block."""
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="lesionflow-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise StoreError(
-            f"no folder for temporary files can be written ({error.strerror}); set TMPDIR to one"
-        ) from error
-    with folder as name:
-        yield Path(name)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from lesionflow.errors import RegistryError
+from lesionflow.storage.temporary import told_if_full
 
 if TYPE_CHECKING:
     import mlflow as mlflow
@@ -187,7 +188,7 @@ def _explain(error: BaseException) -> str:
         user = os.environ.get("MLFLOW_TRACKING_USERNAME") or "the user"
         return f"{user} has no permission EDIT; ask the server's administrator for it"
     for cause in _causes(error):
-        if explained := _explain_connection(cause) or _explain_database(cause):
+        if explained := told_if_full(cause) or _explain_connection(cause) or _explain_database(cause):
             return explained
     if status and status >= 500:
         return f"the server failed ({status}); see its log"

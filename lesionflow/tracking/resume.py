@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
 from lesionflow.errors import DataError, LesionflowError, RegistryError, UsageError
 from lesionflow.options import SEPARATOR
+from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import active_run_id, found_or_none, mlflow, registry_errors, without_password
 from lesionflow.training.config import LOCATIONS, TrainingConfig
 
@@ -188,8 +188,8 @@ def log_checkpoint(run_id: str, checkpoint: Checkpoint) -> None:
     from lesionflow.training.checkpoint import to_bytes
 
     doing = f"keeping the checkpoint of epoch {checkpoint.epoch}"
-    with tempfile.TemporaryDirectory() as folder, registry_errors(doing):
-        file = Path(folder) / NAMES[checkpoint.epoch % 2]
+    with temporary_folder() as folder, registry_errors(doing):
+        file = folder / NAMES[checkpoint.epoch % 2]
         file.write_bytes(to_bytes(checkpoint))
         mlflow.MlflowClient().log_artifact(run_id, str(file), FOLDER)
 
@@ -199,12 +199,21 @@ def last_checkpoint(run_id: str) -> Checkpoint | None:
     from lesionflow.training.checkpoint import newest
 
     contents = []
-    with tempfile.TemporaryDirectory() as folder, registry_errors(f"reading the checkpoints of run {run_id}"):
+    with temporary_folder() as folder, registry_errors(f"reading the checkpoints of run {run_id}"):
         for entry in mlflow.MlflowClient().list_artifacts(run_id, FOLDER):
             if Path(entry.path).name in NAMES:
-                file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=entry.path, dst_path=folder)
+                file = mlflow.artifacts.download_artifacts(
+                    run_id=run_id, artifact_path=entry.path, dst_path=str(folder)
+                )
                 contents.append(Path(file).read_bytes())
     return newest(contents)
+
+
+def has_checkpoint(run_id: str) -> bool:
+    """Whether a run has a checkpoint; also False where its store does not answer."""
+    with contextlib.suppress(Exception):  # asked about a training that failed: only that error counts
+        return any(Path(entry.path).name in NAMES for entry in mlflow.MlflowClient().list_artifacts(run_id, FOLDER))
+    return False
 
 
 def delete_checkpoints(run_id: str) -> None:
@@ -220,8 +229,8 @@ def delete_checkpoints(run_id: str) -> None:
             artifacts.delete_artifacts(FOLDER)
         except Exception:
             for entry in artifacts.list_artifacts(FOLDER):
-                with tempfile.TemporaryDirectory() as folder:
-                    file = Path(folder) / Path(entry.path).name
+                with temporary_folder() as folder:
+                    file = folder / Path(entry.path).name
                     file.touch()
                     artifacts.log_artifact(str(file), FOLDER)
 

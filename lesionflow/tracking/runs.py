@@ -9,7 +9,6 @@ import os
 import platform
 import re
 import subprocess
-import tempfile
 import threading
 import time
 import warnings
@@ -28,6 +27,7 @@ from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import Card, Estimate
 from lesionflow.storage.location import path_here
+from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import active_run_id, kept_variables, mlflow, registry_errors
 from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_addresses
 from lesionflow.training.config import CONFIG_FILE, TrainingConfig, settings_text
@@ -229,9 +229,9 @@ def log_evaluation(evaluation: Evaluation, part: str) -> None:
     """Log an evaluation as files under `evaluation/`, and its main pictures where runs are compared."""
     from lesionflow.evaluation.evaluate import write_evaluation
 
-    with tempfile.TemporaryDirectory() as folder:
-        write_evaluation(evaluation, Path(folder))
-        log_files(Path(folder), f"evaluation/{part}")
+    with temporary_folder() as folder:
+        write_evaluation(evaluation, folder)
+        log_files(folder, f"evaluation/{part}")
     for name, content in compared_pictures(evaluation, part).items():
         log_picture(name, content)
 
@@ -252,15 +252,15 @@ def log_files(folder: Path, under: str | None = None) -> None:
 
 def log_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> None:
     """Log arrays as an .npz file among the artifacts of the run."""
-    with tempfile.TemporaryDirectory() as folder, registry_errors(f"logging {name}"):
-        np.savez_compressed(Path(folder) / name, **arrays)  # type: ignore[arg-type]
-        mlflow.log_artifact(str(Path(folder) / name))
+    with temporary_folder() as folder, registry_errors(f"logging {name}"):
+        np.savez_compressed(folder / name, **arrays)  # type: ignore[arg-type]
+        mlflow.log_artifact(str(folder / name))
 
 
 def read_arrays(run_id: str, name: str) -> dict[str, np.ndarray]:
     """The arrays that a run has logged under a name."""
-    with tempfile.TemporaryDirectory() as folder, registry_errors(f"reading {name} of run {run_id}"):
-        file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)
+    with temporary_folder() as folder, registry_errors(f"reading {name} of run {run_id}"):
+        file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=str(folder))
         with np.load(file) as arrays:
             return dict(arrays)
 
@@ -328,13 +328,13 @@ def _fetch(source: str, tracking_uri: str | None) -> str:
         raise UsageError(f"{source}: write {RUNS}RUN_ID/{CONFIG_FILE}")
     run_id, path = matched[1], matched[2] or CONFIG_FILE
     connect(tracking_uri)
-    with tempfile.TemporaryDirectory() as folder, registry_errors(f"fetching {source}"):
+    with temporary_folder() as folder, registry_errors(f"fetching {source}"):
         client = mlflow.MlflowClient()
         client.get_run(run_id)  # its message is clear where there is no such run
         below = path.rpartition("/")[0]
         if not any(entry.path == path for entry in client.list_artifacts(run_id, below or None)):
             raise RegistryError(f"run {run_id} kept no {path}, as trainings do; give another run, or a file")
-        file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=folder)
+        file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=str(folder))
         return Path(file).read_text(encoding="utf-8-sig")
 
 

@@ -27,6 +27,7 @@ from lesionflow.scoring.publish import Summary
 from lesionflow.scoring.summary import HISTOGRAM_BINS, build_summary
 from lesionflow.storage import objects
 from lesionflow.storage.location import Location, local_path
+from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import (
     UNUSUAL,
     ask,
@@ -325,7 +326,7 @@ def _log_report(client: Any, run_id: str, report: Location) -> None:
     if isinstance(report, Path) and report.is_dir():
         client.log_artifacts(run_id, str(report), name)
         return
-    with objects.local_copy(report) as file, objects.temporary_folder() as folder:
+    with objects.local_copy(report) as file, temporary_folder() as folder:
         named = file if file.name == name else Path(shutil.copyfile(file, folder / name))
         client.log_artifact(run_id, str(named))
 

@@ -14,11 +14,9 @@ import importlib.util
 import logging
 import os
 import shlex
-import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ from urllib.parse import quote, unquote
 from lesionflow.atomic import name_new, take_lock, unique_suffix
 from lesionflow.errors import MissingError, RegistryError, counted
 from lesionflow.storage.location import local_address, local_path, location_text
+from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import DEFAULT_STORE, mlflow, registry_errors, set_variables, shown_address
 
 MISSING, CURRENT, OLDER, NEWER = "missing", "current", "older", "newer"
@@ -511,8 +510,9 @@ def _original(address: str) -> str:
 
 def _migrated_copy(file: Path) -> str:
     """The address of a copy of an older database migrated to this MLflow, for this process to read."""
-    folder = Path(tempfile.mkdtemp(prefix="lesionflow-store-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    until_the_end = contextlib.ExitStack()
+    atexit.register(until_the_end.close)
+    folder = until_the_end.enter_context(temporary_folder("store"))
     address = sqlite_address(folder / file.name)
     with (
         registry_errors(f"reading {file}"),

@@ -7,21 +7,22 @@ and a worker only from text that the page has.
 from __future__ import annotations
 
 import base64
+import errno
 import gzip
 import hashlib
 import importlib.metadata
 import json
-import tempfile
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from lesionflow.atomic import write_together
-from lesionflow.errors import BundleError, ReportError
+from lesionflow.errors import BundleError, ReportError, StoreError
 from lesionflow.model.card import SINGLE, Card
 from lesionflow.model.columns import report_columns
 from lesionflow.model.decision import prior_of_call
+from lesionflow.storage.temporary import temporary_folder, told_if_full
 from lesionflow.version import __version__
 from lesionflow.webapp.runtime import LITERT, ONNX, RUNTIMES, read_members
 
@@ -184,13 +185,15 @@ def prepared(graph: bytes) -> bytes:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.log_severity_level = 3
-    with tempfile.TemporaryDirectory(prefix="lesionflow-graph-") as folder:
-        file = Path(folder) / "model.onnx"
+    with temporary_folder("graph") as folder:
+        file = folder / "model.onnx"
         options.optimized_model_filepath = str(file)
         try:
             onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
             return file.read_bytes()
         except Exception as error:  # ONNX Runtime's exceptions have no common base but Exception
+            if told := told_if_full(OSError(errno.ENOSPC, "")):  # it does not say why it cannot write
+                raise StoreError(told) from error
             raise BundleError(f"the bundle's graph cannot be run ({str(error).splitlines()[0]})") from error
 
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.tracking.resume import FOLDER, NAMES
+from lesionflow.training import finalize
 from lesionflow.training.callbacks import TrainingDisplay
 from lesionflow.training.checkpoint import from_bytes
 from tests.conftest import error_line, invoke, without_pictures
@@ -202,6 +204,30 @@ def test_what_cannot_be_resumed_is_refused_before_work_starts(
 
     foreign = client.create_run(parent.info.experiment_id).info.run_id
     assert "not a training" in error_line(invoke("train", "--resume", foreign))
+
+
+def test_a_training_stopped_before_its_bundle_is_finished_keeps_none_and_is_resumed(
+    address: str, demo_folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run has the checkpoint of the last epoch; what is not calibrated yet is no model to find and use."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    store = ("--tracking-uri", address, "--cache", str(cache))
+
+    def stop(*given: object, **named: object) -> None:
+        assert list(temporary.glob("lesionflow-vgg-*/files/bundle/card.json"))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    quick = ("--model", "vgg", "--epochs", "1", "--image-size", "16")
+    with monkeypatch.context() as patch:
+        patch.setattr(finalize, "fit_calibration", stop)
+        stopped = invoke("train", "--data", str(demo_folder), *quick, *store)
+    assert stopped.exit_code == 143 and "kept" not in stopped.stderr, stopped.output
+    assert not list(temporary.iterdir()) and not Path("lesionflow-kept").exists()
+    with without_pictures():
+        resumed = invoke("train", "--resume", resume_command(stopped.stderr)[2], *store)
+    assert resumed.exit_code == 0 and "resumes after epoch 1 of 1" in resumed.stderr, resumed.output
 
 
 def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_place(

@@ -96,7 +96,7 @@ def weighted(said: LabelledPredictions, weights: np.ndarray) -> LaterTruth:
 
 
 def test_an_image_that_stands_for_most_others_makes_no_certainty() -> None:
-    """Exact intervals of shares and AUC of 1 are of the effective number of lesions, which equal weights leave alone."""
+    """Exact intervals are of the effective number of lesions, which equal weights leave alone."""
     names = ["nv"] * 60 + ["mel"] * 60
     said = by_hand(names, names, lesions=[f"L{index // 2}" for index in range(120)])  # two images a lesion
     weights = np.ones(120)

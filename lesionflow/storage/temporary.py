@@ -1,0 +1,88 @@
+"""Folders for temporary files: removed when they are no longer needed, also after a process that was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from lesionflow.errors import StoreError
+
+PREFIX = "lesionflow-"
+_LOCK, _FILES = "in-use", "files"  # the first is locked for as long as its process lives, and has its machine's name
+_ROOM = 2**20  # bytes: with less, it is this disk that is full
+
+
+@contextlib.contextmanager
+def temporary_folder(kind: str = "") -> Iterator[Path]:
+    """A folder in the system's temporary folder (`TMPDIR`); it is removed after the block.
+
+    kind: what it is for, a part of its name. Raises `StoreError` where none can be made, and where the disk is full.
+    """
+    _remove_left_behind()
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{kind}-" if kind else PREFIX))
+        (folder / _FILES).mkdir()
+    except OSError as error:
+        raise StoreError(
+            f"no folder for temporary files can be written ({error.strerror}); set TMPDIR to one"
+        ) from error
+    lock = _locked(folder)
+    try:
+        yield folder / _FILES
+    except OSError as error:
+        if told := told_if_full(error):
+            raise StoreError(told) from error
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            lock.close()
+
+
+def told_if_full(error: BaseException) -> str:
+    """What to do about an error for want of room, where it is the disk of temporary files that is full; else empty."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return ""
+    folder = tempfile.gettempdir()
+    if error.errno == errno.ENOSPC and shutil.disk_usage(folder).free >= _ROOM:
+        return ""
+    return f"no room for temporary files in {folder}; make room there, or set TMPDIR to a folder with more"
+
+
+def _locked(folder: Path) -> BinaryIO | None:
+    """Mark a folder as this process's until it ends, however it ends; None where that cannot be done."""
+    with contextlib.suppress(ImportError, OSError):  # a system without such locks, or a full disk
+        import fcntl
+
+        file = open(folder / f"{_LOCK}-new", "xb")  # noqa: SIM115  # until the process ends
+        try:
+            file.write(platform.node().encode())
+            file.flush()
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.rename(file.name, folder / _LOCK)  # only now do other processes look at it
+        except OSError:
+            file.close()
+            raise
+        return file
+    return None
+
+
+@functools.cache  # once in a process
+def _remove_left_behind() -> None:
+    """Remove the folders of processes of this user on this machine that were killed."""
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        for lock in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{_LOCK}"):
+            with contextlib.suppress(OSError), open(lock, "r+b") as file:  # another user's cannot be opened
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where the process lives
+                if file.read() == platform.node().encode():  # on a shared disk, locks may hold on one machine only
+                    shutil.rmtree(lock.parent, ignore_errors=True)
