@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.errors import UsageError, did_you_mean
+from lesionflow.errors import UsageError, did_you_mean, first_few
 from lesionflow.images.read_bytes import named_frame
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, IndexedPrediction, Row, probability_columns
 
@@ -55,9 +55,13 @@ def chosen_columns(
     own = (*every, *ON_REQUEST, *tops)
     # `format` and `note` are names that tables of images have: a carried column goes before those on request.
     if taken := [name for name in carried if name in (*every, FRAME, *tops)]:
-        such = ", such as true_diagnosis" if taken[0] == "diagnosis" else ""
+        labelled = taken[0] == "diagnosis"  # a table of labels, which another command reads as such
+        such = ", such as true_diagnosis" if labelled else ""
+        measure = "; to measure the model by these diagnoses: lesionflow evaluate MODEL TABLE" if labelled else ""
+        others = f", and so {'are' if taken[2:] else 'is'} {first_few(taken[1:])}" if taken[1:] else ""
         raise UsageError(
-            f"column {taken[0]!r} of the list of images is also a column of the report; rename it in the list{such}"
+            f"column {taken[0]!r} of the list of images is also a column of the report{others}; "
+            f"rename {'them' if others else 'it'} in the list{such}, or leave {'them' if others else 'it'} out{measure}"
         )
     _refuse_twice(carried, "the list of images")
     default = (every[0], *carried, *every[1:], *tops)
