@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lesionflow.datasets.class_names import names_in_card, with_class_names
 from lesionflow.datasets.ids import FOLDERS, without_endings
+from lesionflow.datasets.image_files import is_any_there, lie_in_archives
 from lesionflow.datasets.label_table import (
     COLUMNS_TOLD,
     ID_COLUMNS,
@@ -31,6 +32,7 @@ from lesionflow.datasets.raw_labels import ORIGIN, RawLabels
 from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.images.containers import is_member
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, walk_images
+from lesionflow.images.read_bytes import file_and_frame
 from lesionflow.images.signatures import SUFFIXES
 from lesionflow.storage.location import is_url, path_here
 
@@ -66,20 +68,55 @@ def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
     """Read a table with the columns `path` and `diagnosis` (or `dx`), under these or user-defined names.
 
     Further columns that count are those of `FURTHER`; without an image_id, the file's name without its ending is one.
-    Paths are relative to the table's folder. Without paths, an image_id is the name of a file somewhere below it.
+    Paths are relative to the table's folder. Without paths, or where none leads to a file, an image_id is the name of a
+    file somewhere below it.
 
     Raises
     ------
     DataError
         For a table without these columns: it names those that there are, and how to name one's own.
     """
-    table = _with_columns(_read_own(file), words, file)
+    own = _read_own(file)
+    table = _with_columns(own, words, file)
     warnings = unread_columns(table, file)
+    if "path" in table.columns and (named := _without_dead_paths(own, table["path"], words, file)) is not None:
+        told = f"{file}: no path leads to a file ({first_few(table['path'].tolist())}); images are found by their ids"
+        table, warnings = named, (*warnings, told)
     if "path" not in table.columns:
         table["dx"] = one_label(table, file, words)
         return RawLabels(file, table, [(word,) for word in table["dx"]], file.parent, warnings=warnings)
     table["path"] = _joined(table["path"], file)
     return _read_rows(table, file, words, warnings)
+
+
+def _without_dead_paths(own: pd.DataFrame, paths: pd.Series, words: LabelWords, file: Path) -> pd.DataFrame | None:
+    """A table with standard column names that names images by ids; None unless no path leads to a file, and ids do.
+
+    own: the table with its own column names; paths: those that count of it.
+    """
+    columns = [name for name in own.columns if name in IMAGE_COLUMNS]
+    if words.columns.keys() & {"image_id", *IMAGE_COLUMNS} or not columns:
+        return None  # as the user says
+    if any(path and _leads_somewhere(path, file.parent) for path in paths):
+        return None
+    rest = own.drop(columns=columns)
+    if image_column(with_standard_names(rest).columns) not in ID_COLUMNS:
+        return None
+    named = _with_columns(rest, words, file)
+    if "path" in named.columns:
+        return named
+    if not is_any_there(named["image_id"], file.parent) or lie_in_archives(filter(None, paths), file.parent):
+        return None
+    return named
+
+
+def _leads_somewhere(path: str, base: Path) -> bool:
+    """Whether a path of a table, which may name a frame or be a URL, is that of a file; what is wrong is told later."""
+    try:
+        place, _ = file_and_frame(_opened_as(base, path))
+    except UsageError:  # a URL of another machine
+        return True
+    return os.path.isfile(place) or is_member(place)
 
 
 def _read_own(file: Path) -> pd.DataFrame:

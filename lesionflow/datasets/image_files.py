@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -68,6 +68,17 @@ def find_files(
 def names_of_images(table: pd.DataFrame) -> set[str]:
     """The names by which the images of a table may lie in a folder."""
     return set().union(*(table[name] for name in ("image_id", "other_name") if name in table.columns))
+
+
+def is_any_there(image_ids: Iterable[str], folder: Path) -> bool:
+    """Whether a folder, or one below it, has a file that is called like one of these."""
+    names = _names_of(list(walk_images(str(folder))))
+    return any(composed(os.path.basename(image_id)) in names for image_id in image_ids)
+
+
+def lie_in_archives(paths: Iterable[str], base: Path) -> bool:
+    """Whether a file of these paths would be there if a zip archive were unpacked."""
+    return bool(_packed([os.path.join(base, path) for path in paths], base, [], []))
 
 
 def _names_of(files: Sequence[str]) -> set[str]:

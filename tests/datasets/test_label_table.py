@@ -657,6 +657,27 @@ def test_images_are_found_by_their_ids_below_the_table(fifty_images: Path, tmp_p
         assert found.warnings == (NO_LESIONS,) and found.table["dx"].tolist() == expected.table["dx"].tolist()
 
 
+def test_ids_find_the_images_where_no_path_does(fifty_images: Path, tmp_path: Path) -> None:
+    expected = read_labelled_images(fifty_images)
+    folder = Path(shutil.copytree(fifty_images, tmp_path / "set"))
+    rows = pd.read_csv(folder / "HAM10000_metadata.csv", dtype=str)
+    (folder / "HAM10000_metadata.csv").unlink()
+    for column in ("image_id", "image"):
+        for paths in ("/elsewhere/" + rows["image_id"] + ".png", ""):
+            rows.rename(columns={"image_id": column}).assign(path=paths).to_csv(folder / "metadata.csv", index=False)
+            found = read_labelled_images(folder)
+            assert found.digest == expected.digest and "no path leads to a file" in found.warnings[0]
+    # One that is there shows that paths are meant; without a file of their name, ids are no help.
+    file = next(folder.rglob("*.jpg"))
+    rows.assign(path=[str(file), *("gone" + rows["image_id"][1:])]).to_csv(folder / "metadata.csv", index=False)
+    with pytest.raises(DataError, match="49 of 50 images are not there"):
+        read_labelled_images(folder)
+    numbered = rows.assign(image_id=[f"n{i}" for i in range(50)], path=[f"p{i}" for i in range(50)])
+    numbered.to_csv(folder / "metadata.csv", index=False)
+    with pytest.raises(DataError, match="50 of 50 images are not there"):
+        read_labelled_images(folder)
+
+
 def test_paths_written_on_windows(own: Callable[[Edit], Path], fifty_images: Path, tmp_path: Path) -> None:
     shutil.copytree(fifty_images, tmp_path / "there")
     found = read_labelled_images(

@@ -17,7 +17,9 @@ def test_a_carried_column_that_a_report_has_gets_a_name_proposed() -> None:
         chosen_columns(None, carried=("age", "diagnosis"))
     with pytest.raises(UsageError, match="to measure the model by these diagnoses: lesionflow evaluate MODEL TABLE"):
         chosen_columns(None, carried=("diagnosis",))
-    with pytest.raises(UsageError, match="'status' .* of the report, and so are error, model; rename them in the list"):
+    with pytest.raises(
+        UsageError, match=r"'status' .* of the report, and so are error, model; rename them in the list"
+    ):
         chosen_columns(None, carried=("status", "age", "error", "model"))
     assert "true_diagnosis" in chosen_columns(None, carried=("age", "true_diagnosis"))
 
