@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack
+from typing import NamedTuple, Unpack
 
 import numpy as np
 from rich.console import Console
@@ -17,7 +18,7 @@ from lesionflow.api.load import LoadedModel, load
 from lesionflow.api.overrides import ExplanationOptions, configured
 from lesionflow.atomic import atomic_file, output_folder
 from lesionflow.defaults import DEFAULT_MODEL
-from lesionflow.errors import DataError, ImageError, UsageError
+from lesionflow.errors import DataError, ImageError, LesionflowError, ReportError, UsageError, counted, first_few
 from lesionflow.evaluation.config import ExplanationConfig
 from lesionflow.evaluation.explanation import Explanation, explanation_picture
 from lesionflow.evaluation.heatmaps import occlude
@@ -32,6 +33,7 @@ from lesionflow.scoring.engines.local import decode_all
 from lesionflow.scoring.sources import open_source
 from lesionflow.storage.location import location_text, path_here
 
+_METADATA = "lesionflow "  # how the names of the metadata begin in a picture
 SHOWN = 480  # pixels of the shorter side in the picture
 
 
@@ -59,7 +61,8 @@ def explain(
     """Draw an occlusion map and the probability of each diagnosis for every image.
 
     The map shows occlusion sensitivity. It needs only the graph, about a hundred inferences per image, and so works for
-    every bundle. An image that cannot be read is returned with an error, and the others are drawn.
+    every bundle. An image that cannot be read is returned with an error, and the others are drawn. Each picture names
+    in its metadata what it is of: with `resume`, one that is there already is not drawn again, but returned as well.
 
     Parameters
     ----------
@@ -86,24 +89,71 @@ def explain(
     Raises
     ------
     LesionflowError
-        If nothing can be drawn; `ReportError`, before anything is drawn, if a picture already exists.
+        If nothing can be drawn; `ReportError`, before anything is drawn, if a picture already exists, with `resume` one
+        of another model or diagnosis.
     """
     if isinstance(config, str | os.PathLike):
         model, config = config, None
     config = configured(ExplanationConfig, config, overrides)
     folder, paths = path_here(out, "out"), _found(listed(images))
     names = picture_names(paths)
-    pictures, explained = [f"{names[path]}.png" for path in paths], []
+    there = {name: drawn for name in names.values() if config.resume and (drawn := _drawn(folder / f"{name}.png"))}
+    pictures = [f"{name}.png" for name in names.values() if name not in there]
+    explained, done = list[Explained](), 0
     status_line = (console or stderr_console()).status("")
     with output_folder(folder, pictures, config.overwrite), status_line as status:
         loaded = load(model, tracking_uri=tracking_uri, device="cpu")
-        target = _index_of(config.target, loaded.card)
-        for path in paths:
-            status.update(f"explaining {escape(utf8(path))}")
-            for each in _explain(path, folder / names[path], loaded, target, config.overwrite):
-                on_image(each)
-                explained.append(each)
+        of = _Asked(loaded, _index_of(config.target, loaded.card), config)
+        if others := [f"{name}.png" for name, drawn in there.items() if drawn.by != of.by and not config.overwrite]:
+            raise ReportError(
+                f"{folder}: of another model or --target: {first_few(others)}; add --overwrite or choose another folder"
+            )
+        try:
+            for path in paths:
+                status.update(f"explaining {escape(utf8(path))}")
+                for each in _explain(path, folder / names[path], of):
+                    on_image(each)
+                    explained.append(each)
+                done += 1
+        except (LesionflowError, KeyboardInterrupt) as error:
+            if done or isinstance(error, KeyboardInterrupt):
+                how = "the same command with --resume continues from there"
+                kept = f"{counted(done, 'file', 'is', 'are', of=len(paths))} done; {how}"
+                error.args = (f"{error}; {kept}" if str(error) else f"stopped; {kept}",)
+            raise
     return explained
+
+
+class _Drawn(NamedTuple):
+    """What a picture is of, in its metadata."""
+
+    by: str  # the model and the diagnosis
+    image: str  # the digest of its path and its file
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is drawn of each image."""
+
+    model: LoadedModel
+    target: int | None
+    config: ExplanationConfig
+
+    @property
+    def by(self) -> str:
+        """The model and the diagnosis, for the metadata."""
+        return f"{self.model.label} {self.model.card.digest} {'' if self.target is None else self.target}".strip()
+
+
+def _drawn(picture: Path) -> _Drawn | None:
+    """What a picture that is there is of; None for one that `explain` did not draw."""
+    from PIL import Image
+
+    try:
+        with Image.open(picture, formats=["PNG"]) as opened:
+            return _Drawn(*(str(opened.info[f"{_METADATA}{name}"]) for name in _Drawn._fields))
+    except (OSError, KeyError):  # also where there is none
+        return None
 
 
 def picture_names(paths: list[str]) -> dict[str, str]:
@@ -143,9 +193,9 @@ def _index_of(target: str | None, card: Card) -> int | None:
         raise UsageError(f"--target {target}: {error}") from error
 
 
-def _explain(path: str, out: Path, model: LoadedModel, target: int | None, overwrite: bool) -> Iterator[Explained]:
+def _explain(path: str, out: Path, of: _Asked) -> Iterator[Explained]:
     """Explain the frames of a file, one after the other."""
-    card = model.card
+    card = of.model.card
     try:
         data, named = read_named(path)
     except ImageError as error:
@@ -158,14 +208,22 @@ def _explain(path: str, out: Path, model: LoadedModel, target: int | None, overw
             yield Explained(f"{path}{further}", None, None, str(image))
         else:
             picture = out.with_name(f"{out.name}{further}.png")
-            yield _draw(data, named or frame, image.pixels, f"{path}{further}", picture, model, target, overwrite)
+            name = hashlib.sha256(f"{utf8(path)}{further}\0".encode())  # a path may name people
+            name.update(data)
+            drawn = _Drawn(of.by, name.hexdigest())
+            before = _drawn(picture) if of.config.resume else None
+            if drawn == before:
+                (said,) = of.model.predictor.predict(image.pixels[None]).one_by_one()
+                yield Explained(f"{path}{further}", picture, said)
+                continue
+            overwrite = of.config.overwrite or (before is not None and before.by == of.by)
+            yield _draw(data, named or frame, image.pixels, f"{path}{further}", picture, of, drawn, overwrite)
 
 
 def _draw(
-    data: bytes, frame: int, pixels: np.ndarray, name: str, picture: Path, model: LoadedModel, target: int | None,
-    overwrite: bool,
-) -> Explained:  # fmt: skip
-    predictor, card = model.predictor, model.card
+    data: bytes, frame: int, pixels: np.ndarray, name: str, picture: Path, of: _Asked, drawn: _Drawn, overwrite: bool
+) -> Explained:
+    model, predictor, card = of.model, of.model.predictor, of.model.card
     (said,) = predictor.predict(pixels[None]).one_by_one()
     larger = max(1.0, SHOWN / min(card.height, card.width))
     shown = decode(data, round(larger * card.height), round(larger * card.width), frame)
@@ -174,9 +232,11 @@ def _draw(
     cut = 1 - scale * card.width * scale * card.height / (columns * rows)
     about = Explanation(
         utf8(name), model.label, shown, cut, said,
-        occlude(predictor.predict, pixels, target),
+        occlude(predictor.predict, pixels, of.target),
     )  # fmt: skip
     figure = explanation_picture(about, card, predictor.calibration)
     with atomic_file(picture, overwrite) as file:
-        figure.savefig(file, format="png")
+        figure.savefig(
+            file, format="png", metadata={f"{_METADATA}{name}": text for name, text in drawn._asdict().items()}
+        )
     return Explained(name, picture, said)

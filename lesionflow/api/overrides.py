@@ -124,6 +124,7 @@ class ExplanationOptions(TypedDict, total=False):
 
     target: str | None
     overwrite: bool
+    resume: bool
 
 
 class PromotionOptions(TypedDict, total=False):

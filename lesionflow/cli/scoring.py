@@ -190,7 +190,8 @@ def explain(ctx: click.Context, images: tuple[str, ...], out: Path, **options: A
     sensitivity). It describes this model, not the lesion. For research, not a diagnosis.
 
     Takes about a second per image. Exits with 0 if all were drawn, 3 if some could not be read, 1 if nothing could be
-    drawn, 2 for wrong usage.
+    drawn, 2 for wrong usage, 130 or 143 if it was interrupted or terminated: --resume draws what is missing, and names
+    all pictures again.
 
     \b
     Example:

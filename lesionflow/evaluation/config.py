@@ -59,3 +59,6 @@ class ExplanationConfig(Config):
         completes=HAM10000.names, metavar="NAME",
     )  # fmt: skip
     overwrite: bool = option(False, "Replace existing pictures.", group=PICTURES)
+    resume: bool = option(
+        False, "Resume an interrupted run: what it drew of the same file, model and --target is kept.", group=PICTURES
+    )

@@ -80,6 +80,43 @@ def test_a_picture_that_is_there_is_refused_before_anything_is_drawn(small: str,
     assert (out / "other.jpg.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_an_interrupted_run_goes_on_and_names_every_image_again(small: str, images: Path, tmp_path: Path) -> None:
+    out, seen = tmp_path / "pictures", list[Explained]()
+
+    def stop(done: Explained) -> None:
+        seen.append(done)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="stopped; 1 of 5 files is done; the same command with --resume"):
+        lesionflow.explain(images, out, small, on_image=stop)
+    kept = {file.name: file.stat().st_mtime_ns for file in out.iterdir()}
+    assert len(kept) == 2
+    refused = invoke("explain", str(images), "--out", str(out), "--model", small)
+    assert refused.exit_code == 1 and "exists already" in error_line(refused)
+    other = invoke("explain", str(images), "--out", str(out), "--model", small, "--resume", "--target", "mel")
+    assert other.exit_code == 1 and "of another model or --target: " in error_line(other)
+    assert {file.name: file.stat().st_mtime_ns for file in out.iterdir()} == kept
+
+    result = invoke("explain", str(images), "--out", str(out), "--model", small, "--resume")
+    assert result.exit_code == 3 and result.stderr.endswith("5 drawn, 1 failed\n")
+    assert (
+        sorted(result.stdout.splitlines()) == sorted(map(str, out.iterdir())) and len(result.stdout.splitlines()) == 5
+    )
+    assert {name: (out / name).stat().st_mtime_ns for name in kept} == kept
+    again = lesionflow.explain(images, out, small, resume=True)
+    assert seen[0] in again and all(each.said is not None for each in again if each.picture)
+
+    (out / "other.jpg.png").write_text("mine")  # what explain did not draw is not replaced
+    Image.new("RGB", (40, 30), "white").save(images / "left" / "image0000.jpg")  # and what changed is drawn anew
+    before = (out / "left_image0000.jpg.png").read_bytes()
+    refused = invoke("explain", str(images), "--out", str(out), "--model", small, "--resume")
+    assert "other.jpg.png: exists already" in error_line(refused)
+    (out / "other.jpg.png").unlink()
+    assert invoke("explain", str(images), "--out", str(out), "--model", small, "--resume").exit_code == 3
+    assert (out / "left_image0000.jpg.png").read_bytes() != before
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
