@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.class_names import names_in_card, with_class_names
 from lesionflow.datasets.ids import FOLDERS, without_endings
-from lesionflow.datasets.image_files import is_any_there, lie_in_archives
+from lesionflow.datasets.image_files import MASKS, is_any_there, lie_in_archives, made_of_others
 from lesionflow.datasets.label_table import (
     COLUMNS_TOLD,
     ID_COLUMNS,
@@ -59,6 +61,7 @@ _GROUPS = {
     ),
 }
 _AGE_IN_YEARS = re.compile(r"age[\W_]*(in[\W_]*)?(years?|yrs?|y)\W*")
+_PARTS_OF_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 _PARTS = r"split|subset|partition|(data)?set|part|fold"
 _SPLIT_ANEW = "training splits anew: to keep a part apart, give it on its own"
 IMAGE_FOLDER_FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -205,16 +208,23 @@ def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
 
     left_out = LeftOut()
     names = {entry.name for entry in visible_folders(folder)}
-    found = [(path, Path(path).relative_to(folder).parts[0]) for path in walk_images(str(folder), left_out=left_out)]
-    rows = [(path, name) for path, name in found if name in names]
-    if not rows:
+    start = len(os.path.join(folder, ""))
+    found = [(path, path[start:].split(os.sep)) for path in walk_images(str(folder), left_out=left_out)]
+    inside = {path: parts for path, parts in found if parts[0] in names}
+    if not inside:
         there = f"; left out: {describe_left_out(left_out)}" if left_out else ""
         raise DataError(f"{folder}: no image files in the folders {first_few(sorted(names), 7)}{there}")
     warnings = []
     if left_out:
         warnings.append(f"files that are no images are left out: {describe_left_out(left_out)}")
+    made = made_of_others(list(inside), folder)
+    rows = [(path, parts[0]) for path, parts in inside.items() if path not in made]
+    below = {part for parts in inside.values() for part in parts[1:-1]}
+    if parts_of_split := sorted(name for name in below if name.lower() in _PARTS_OF_SPLITS):
+        warnings.append(f"{folder}: not read: the folders {first_few(parts_of_split)}; {_SPLIT_ANEW}")
     table = pd.DataFrame(rows, columns=["path", "dx"], dtype=str)
-    return _read_rows(table, folder, words, tuple(warnings))
+    raw = _read_rows(table, folder, words, tuple(warnings))
+    return replace(raw, others=f"without a label, or {MASKS}") if made else raw
 
 
 def visible_folders(folder: Path) -> list[Path]:
@@ -355,17 +365,30 @@ def one_label(table: pd.DataFrame, source: Path, words: LabelWords, may_be_empty
     label = table[columns[0]]
     for other in columns[1:]:
         label = label.where(~is_missing(label), table[other])
-        meant = [[name or word for word, name in words.decide((word,) for word in of)] for of in (label, table[other])]
-        missing = is_missing(table[other])
-        pairs = zip(label, table[other], *meant, missing, strict=True)
-        if differ := [f"{word} and {its}" for word, its, one, another, no in pairs if one != another and not no]:
-            raise DataError(
-                f"{source}: the columns {columns[0]} and {other} differ in {counted(len(differ), 'row')}: "
-                f"{first_few(differ)}; keep one of them"
-            )
+        _check_alike(label, table[other], source, words)
+    if "label" in table.columns and not words.columns.keys() & {*LABEL_COLUMNS}:
+        _check_alike(label, table["label"], source, words, if_known=True)  # it may have numbers, or coarser kinds
     if (label == "").any() and not may_be_empty:
         names = next((table[name] for name in ("image_id", *IMAGE_COLUMNS) if name in table.columns), label)
         empty = [name or f"row {number}" for number, name in enumerate(names, start=2) if not label.iloc[number - 2]]
         told = f"{counted(len(empty), 'row')} without a diagnosis: {first_few(empty)}"
         raise DataError(f"{source}: {told}; fill them in, or leave the rows out")
     return label
+
+
+def _check_alike(label: pd.Series, other: pd.Series, source: Path, words: LabelWords, if_known: bool = False) -> None:
+    """Raise `DataError` where two columns mean different diagnoses; if_known: only of words that mean one."""
+    rows = zip(label, other, is_missing(other), strict=True)
+    pairs = Counter((one, another) for one, another, missing in rows if not missing)
+    meant = [[name for _, name in words.decide((word,) for word in of)] for of in zip(*pairs, strict=True)]
+    differ = [
+        pair
+        for pair, one, another in zip(pairs, *meant, strict=True)
+        if (one and another and one != another if if_known else (one or pair[0]) != (another or pair[1]))
+    ]
+    if differ:
+        told = [f"{one} and {another}" for one, another in differ]
+        raise DataError(
+            f"{source}: the columns {label.name} and {other.name} differ in "
+            f"{counted(sum(pairs[pair] for pair in differ), 'row')}: {first_few(told)}; keep one of them"
+        )

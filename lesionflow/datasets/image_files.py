@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +21,21 @@ from lesionflow.images.signatures import HEAD, sniff
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# What is made of an image, as the end of a file's name or as a folder, without the plural's letter.
+_MADE = {
+    "mask",
+    "seg",
+    "segmentation",
+    "superpixel",
+    "annotation",
+    "groundtruth",
+    "gt",
+    "thumb",
+    "thumbnail",
+    "preview",
+}
+MASKS = "masks or thumbnails of another image"
 
 
 def find_files(
@@ -63,6 +78,37 @@ def find_files(
         if strict:
             check_once(table["image_id"], table["dx"], source)
     return files, table
+
+
+def made_of_others(files: Sequence[str], folder: Path, named: Collection[str] = ()) -> dict[str, None]:
+    """Those of the files in a folder that were made of another one there, as their name or folder says.
+
+    Examples are masks: `ISIC_0000001_segmentation.png` beside `ISIC_0000001.jpg`, `masks/1.png` beside `images/1.jpg`.
+    named: names that a table gives to images, whatever they end in.
+    """
+    start = len(str(folder)) + 1
+    folders = {place: _is_of_made(place[start:]) for place in {os.path.dirname(file) for file in files}}
+    told = [(file, stem(file), folders[os.path.dirname(file)]) for file in files]
+    originals = {name for _, name, is_made in told if not is_made}
+    return dict.fromkeys(
+        file
+        for file, name, is_made in told
+        if (is_made and name in originals) or (_original(name) in originals and name not in named)
+    )
+
+
+def _is_of_made(path: str) -> bool:
+    """Whether a folder is one of masks or the like."""
+    return not _MADE.isdisjoint(part.lower().removesuffix("s") for part in path.split(os.sep))
+
+
+def _original(name: str) -> str:
+    """The name of the image that a file was made of; empty if its name does not say so."""
+    before, _, end = name.replace("-", "_").replace(" ", "_").rpartition("_")
+    if end.lower().removesuffix("s") in _MADE:
+        return name[: len(before)]
+    before, attribute, _ = name.partition("_attribute_")  # of the ISIC challenges
+    return before if attribute else ""
 
 
 def names_of_images(table: pd.DataFrame) -> set[str]:

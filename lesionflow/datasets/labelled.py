@@ -194,7 +194,26 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
         return table, [warning.replace(str(folder), str(archive)) for warning in warnings]
     raw = read_raw_labels(path, words)
     table, warnings = complete(raw, words)
-    return table, [*workbook_notes(raw.file), *warnings, *_without_label(path, raw)]
+    return table, [*workbook_notes(raw.file), *warnings, *_other_labels(path, raw.file), *_without_label(path, raw)]
+
+
+def _other_labels(folder: Path, read: Path) -> list[str]:
+    """A warning about tables of labels beside the one of a folder that is read, unless they say the same."""
+    if not folder.is_dir() or read.is_dir():
+        return []
+    others = [file for file in _tables(read.parent) if file != read and has_labels(read_header(file))]
+    if differing := [file for file in others if not _are_alike(file, read)]:
+        told = counted(len(differing), "further table")
+        return [f"{told} of labels beside {read} not read: {first_few([file.name for file in differing])}"]
+    return []
+
+
+def _are_alike(file: Path, other: Path) -> bool:
+    """Whether two tables have the same values, such as a workbook and a CSV that was made of it."""
+    try:
+        return read_table(file).equals(read_table(other))
+    except DataError:
+        return False
 
 
 def _without_label(folder: Path, raw: RawLabels) -> list[str]:

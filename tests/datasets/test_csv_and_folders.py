@@ -92,6 +92,54 @@ def test_relative_paths_are_read_as_others(folders: Path, table: Path, monkeypat
     assert read_labelled_images("set").digest == by_folder
 
 
+def test_masks_and_thumbnails_of_images_are_no_images(folders: Path) -> None:
+    expected = read_labelled_images(folders)
+    image = min(folders.glob("MEL/*.jpg"))
+    made = ["MEL/{}_segmentation.png", "MEL/{}_Superpixels.PNG", "MEL/{}_attribute_globules.png", "MEL/masks/{}.png"]
+    made += ["MEL/thumbnails/small/{}.jpg", "MEL/segmentations/{}_mask.png"]
+    for name in made:
+        file = folders / name.format(image.stem)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (16, 16)).convert("RGB").save(file)
+    found = read_labelled_images(folders)
+    assert found.digest == expected.digest
+    told = "6 images without a label, or masks or thumbnails of another image, left out: "
+    assert found.warnings[1].startswith(f"{told}{folders}/MEL/{image.stem}_Superpixels.PNG, ")
+    image.unlink()  # without it they may be anything
+    assert len(read_labelled_images(folders).table) == len(expected.table) - 1 + 6
+
+
+def test_masks_beside_images_of_a_table_are_no_images(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)[:9]
+    names = rows.pop("path").str.removeprefix("images/").str.removesuffix(".jpg")
+    rows.assign(image_id=names).to_csv(table, index=False)
+    for file in set((table.parent / "images").iterdir()) - {table.parent / "images" / f"{name}.jpg" for name in names}:
+        file.unlink()
+    expected = read_labelled_images(table)
+    (table.parent / "masks").mkdir()
+    for name in (f"masks/{names[0]}.png", f"masks/{names[1]}_segmentation.png"):
+        Image.new("L", (16, 16)).convert("RGB").save(table.parent / name)
+    found = read_labelled_images(table)
+    assert found.digest == expected.digest
+    (told,) = found.warnings
+    assert told.startswith(f"2 files are masks or thumbnails of another image, and left out: {table.parent}/masks/")
+    rows.assign(image_id=[names[0], f"{names[1]}_segmentation", *names[2:]]).to_csv(table, index=False)
+    found = read_labelled_images(table).table  # an image, since the table says so
+    assert f"{table.parent}/masks/{names[1]}_segmentation.png" in found["path"].tolist()
+
+
+def test_parts_below_the_folders_of_diagnoses_are_no_split(folders: Path) -> None:
+    expected = read_labelled_images(folders)
+    for index, file in enumerate(sorted(folders.rglob("*.jpg"))):
+        part = file.parent / ("Train", "test")[index % 2]
+        part.mkdir(exist_ok=True)
+        file.rename(part / file.name)
+    found = read_labelled_images(folders)
+    anew = "training splits anew: to keep a part apart, give it on its own"
+    assert found.digest == expected.digest
+    assert found.warnings[0] == f"{folders}: not read: the folders Train, test; {anew}"
+
+
 def test_equal_names_in_several_folders_are_several_images(folders: Path) -> None:
     for number, folder in enumerate(sorted(folders.iterdir())):
         next(folder.iterdir()).rename(folder / "1.jpg")
@@ -290,6 +338,33 @@ def test_of_several_tables_beside_archives_the_one_with_labels_is_named(table: P
     shutil.rmtree(table.parent / "images")
     with pytest.raises(DataError, match=r"no data set of a layout that is read; give the table itself: .*labels.csv$"):
         read_labelled_images(table.parent)
+
+
+def test_further_tables_of_labels_are_named_if_they_differ(table: Path) -> None:
+    expected = read_labelled_images(table)
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows.to_csv(table.with_name("labels.tsv"), sep="\t", index=False)
+    rows.to_json(table.with_name("all.jsonl"), orient="records", lines=True)
+    rows[["lesion_id", "age"]].to_csv(table.with_name("ages.tab"), sep="\t", index=False)
+    assert read_labelled_images(table.parent).warnings == ()
+    rows.assign(diagnosis="nv").to_csv(table.with_name("labels.tsv"), sep="\t", index=False)
+    table.with_name("all.jsonl").write_text('{"path": "a.jpg", "dx": "nv"}\nno JSON\n')
+    found = read_labelled_images(table.parent)
+    assert found.digest == expected.digest
+    assert found.warnings == (f"2 further tables of labels beside {table} not read: all.jsonl, labels.tsv",)
+
+
+def test_a_label_that_says_another_diagnosis_is_refused(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    other = "nv" if rows["diagnosis"][0] != "nv" else "mel"
+    for label in ("", "0", "benign", "melanoma or not", rows["diagnosis"][0].upper()):  # numbers, kinds and notes
+        rows.assign(label=[label, *rows["diagnosis"][1:]]).to_csv(table, index=False)
+        assert len(read_labelled_images(table).table) == len(rows)
+    rows.assign(label=[other, *rows["diagnosis"][1:]]).to_csv(table, index=False)
+    with pytest.raises(DataError, match=rf"the columns diagnosis and label differ in 1 row: .* and {other}; keep one"):
+        read_labelled_images(table)
+    (table.parent / "m.yaml").write_text("columns: {diagnosis: label}\n")
+    assert read_labelled_images(table, labels=table.parent / "m.yaml").table["dx"].value_counts()[other]
 
 
 def test_a_table_may_lie_in_a_folder_beside_that_of_the_images(table: Path, tmp_path: Path) -> None:
