@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.atomic import write_together
-from lesionflow.errors import BundleError, ReportError, StoreError
+from lesionflow.errors import BundleError, ReportError, StoreError, first_few
 from lesionflow.model.card import SINGLE, Card
 from lesionflow.model.columns import report_columns
 from lesionflow.model.decision import prior_of_call
@@ -72,7 +72,10 @@ def check_folder(folder: Path) -> None:
         return
     strange = sorted(names - set(WEB_FILES))
     if strange and WORKER not in names:
-        raise ReportError(f"{folder}: holds something else than a page ({strange[0]}); name a new folder")
+        raise ReportError(
+            f"{folder}: holds something else than a page ({first_few(strange)}), which would be put on a web server "
+            "with it; name a new or empty folder (--overwrite replaces the files of a page alone)"
+        )
 
 
 def write_page(

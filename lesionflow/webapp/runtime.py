@@ -162,4 +162,4 @@ class WebConfig(Config):
         f"'{npm_pack(RUNTIMES[LITERT][0])}', for onnx that of '{npm_pack(RUNTIMES[ONNX][0])}'.",
         kind=str, metavar="FOLDER", completes=(FOLDERS,), unset="downloaded once, into the cache",
     )  # fmt: skip
-    overwrite: bool = option(False, "Replace an earlier page in the folder.")
+    overwrite: bool = option(False, "Replace the files of an earlier page in the folder; any others stay.")
