@@ -166,9 +166,7 @@ def web(model: str, out: Path, **options: Any) -> None:
 
     made = web(model, out, **options)
     if made.reason:
-        click.echo(
-            f"the page uses ONNX Runtime Web, as LiteRT, which is twice as fast, was not possible: {made.reason}"
-        )
+        click.echo(f"the page scores with ONNX Runtime Web; LiteRT, twice as fast, was not possible: {made.reason}")
     click.echo(f"{counted(len(made.files), 'file')}, {made.size / 1e6:.0f} MB: open {made.folder / made.files[0]}")
 
 
