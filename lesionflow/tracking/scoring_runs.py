@@ -6,7 +6,7 @@ keeps no connection open. Where the store is plain it is written without MLflow,
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import json
 import os
 import re
@@ -217,34 +217,33 @@ def logged(job: ScoringJob, work: Callable[[], Summary], tell: Callable[[str], N
     except BaseException as error:
         status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
         told = str(error) if isinstance(error, LesionflowError) else f"{type(error).__name__}: {error}"
-        tags = {"error": told, "mlflow.note.content": told}  # which the run's page shows
-        _attempt(functools.partial(_log_run, job, began, status, {}, tags), tell)
+        with _telling_failure(tell):
+            _log_run(job, began, status, {"error": told, "mlflow.note.content": told})  # the latter is on its page
         raise
-    _attempt(functools.partial(_log_result, job, began, summary), tell)
+    with _telling_failure(tell):
+        tags = {"model": summary.model, "bundle_digest": summary.provenance["bundle_digest"]}
+        _log_run(job, began, "FINISHED", tags, summary)
     return summary
 
 
-def _attempt(log: Callable[[], None], tell: Callable[[str], None]) -> None:
+@contextlib.contextmanager
+def _telling_failure(tell: Callable[[str], None]) -> Iterator[None]:
     try:
-        log()
+        yield
     except (LesionflowError, OSError) as error:
         tell(f"WARNING: the job is not logged: {error}")
 
 
-def _log_result(job: ScoringJob, began: float, summary: Summary) -> None:
-    values = build_summary(
-        summary.counts, summary.seconds, summary.report, summary.provenance, summary.resumed, summary.left_out
-    )
-    tags = {"model": summary.model, "bundle_digest": summary.provenance["bundle_digest"]}
-    _log_run(job, began, "FINISHED", values, tags, summary)
-
-
 @kept_settings()
 def _log_run(
-    job: ScoringJob, began: float, status: str, values: Mapping[str, Any], tags: Mapping[str, str],
-    summary: Summary | None = None,
-) -> None:  # fmt: skip
-    """Write a run; values: the job's summary, empty if it failed."""
+    job: ScoringJob, began: float, status: str, tags: Mapping[str, str], summary: Summary | None = None
+) -> None:
+    """Write a run; summary: None for a job that failed."""
+    values: Mapping[str, Any] = {}
+    if summary is not None:
+        values = build_summary(
+            summary.counts, summary.seconds, summary.report, summary.provenance, summary.resumed, summary.left_out
+        )
     parameters, described = {"source": job.source, "report": job.report}, {"lesionflow_version": __version__, **tags}
     run = WholeRun(
         job.experiment or _experiment_named(_LABEL.fullmatch(tags.get("model", ""))),
@@ -264,6 +263,8 @@ def _log_run(
 def _write_with_mlflow(run: WholeRun, tracking_uri: str | None, report: Location | None) -> None:
     """report: kept among the artifacts."""
     connect(tracking_uri, writes=True)
+    from mlflow.entities import Metric, Param, RunTag  # after MLflow's variables are set
+
     with registry_errors("logging the job"):
         client, begun = mlflow.MlflowClient(), os.environ.get(RUN_ID_VARIABLE)
         run_id = (
@@ -271,7 +272,14 @@ def _write_with_mlflow(run: WholeRun, tracking_uri: str | None, report: Location
             or client.create_run(find_or_create_experiment(run.experiment), run.began, run_name=run.name).info.run_id
         )
         try:
-            _log_values(client, run_id, run, {} if begun else run.parameters)
+            client.log_batch(
+                run_id,
+                [Metric(name, value, run.began, step) for name, value, step in run.metrics],
+                [] if begun else [Param(name, text) for name, text in run.parameters.items()],
+                [RunTag(name, text) for name, text in run.tags.items()],
+            )
+            for name, text in run.files.items():
+                client.log_text(run_id, text, name)
             if report is not None:
                 _log_report(client, run_id, report)
         finally:
@@ -279,36 +287,13 @@ def _write_with_mlflow(run: WholeRun, tracking_uri: str | None, report: Location
                 client.set_terminated(run_id, run.status)
 
 
-def _log_values(client: Any, run_id: str, run: WholeRun, parameters: Mapping[str, str]) -> None:
-    from mlflow.entities import Metric, Param, RunTag
-
-    client.log_batch(
-        run_id,
-        [Metric(name, value, run.began, step) for name, value, step in run.metrics],
-        [Param(name, text) for name, text in parameters.items()],
-        [RunTag(name, text) for name, text in run.tags.items()],
-    )
-    for name, text in run.files.items():
-        client.log_text(run_id, text, name)
-
-
 def _metrics(values: Mapping[str, Any]) -> Iterator[tuple[str, float, int]]:
-    """Metrics of a run from a summary: name, value and step.
+    """Metrics of a run from a summary: name, value and step; none of an empty one.
 
     A histogram is a metric whose step is where a bin begins, in hundredths.
     """
-    for name, value in _scalars(values).items():
-        yield name, value, 0
-    for column, counts in values.get("histograms", {}).items():
-        total, width = max(sum(counts), 1), 100 // HISTOGRAM_BINS
-        for index, count in enumerate(counts):
-            yield f"histogram/{column}", count / total, index * width
-
-
-def _scalars(values: Mapping[str, Any]) -> dict[str, float]:
-    """The values of a summary that runs are compared by."""
     if not values:
-        return {}
+        return
     scored = max(values["scored"], 1)
     counts = ("images", "images_failed", "scored", "failed", "resumed", "seconds", "images_per_second")
     found = {name: values[name] for name in counts}
@@ -317,7 +302,13 @@ def _scalars(values: Mapping[str, Any]) -> dict[str, float]:
     found["share/malignant"] = values["malignant_share"]
     found["share/failed"] = values["images_failed"] / max(values["images"], 1)
     found |= {f"failed/{word}": count for word, count in values["failures"].items()}
-    return {name: float(value) for name, value in found.items() if value is not None}
+    for name, value in found.items():
+        if value is not None:
+            yield name, float(value), 0
+    for column, bins in values["histograms"].items():
+        total, width = max(sum(bins), 1), 100 // HISTOGRAM_BINS
+        for index, count in enumerate(bins):
+            yield f"histogram/{column}", count / total, index * width
 
 
 def _log_report(client: Any, run_id: str, report: Location) -> None:
