@@ -15,9 +15,10 @@ from typing import Any
 
 import click
 
+from lesionflow.cli.compare import compare
 from lesionflow.cli.data import demo, describe, download, evaluate
 from lesionflow.cli.doctor import completion, doctor
-from lesionflow.cli.registry import compare, export, history, move_store, promote, register, rollback
+from lesionflow.cli.registry import export, history, move_store, promote, register, rollback
 from lesionflow.cli.scoring import explain, merge, monitor, score, web
 from lesionflow.cli.streams import STOPPED, end_soon, guarded_streams, stop, stoppable
 from lesionflow.cli.training import train

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from lesionflow.cli.registry import _side_by_side
+from lesionflow.cli.compare import _side_by_side
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.metrics import OF_DIAGNOSIS, TABLE, Metric, Place, in_words, measure, metrics_of, shown_at
 from lesionflow.evaluation.model_card import model_card, terms_and_metrics
