@@ -52,9 +52,9 @@ def option(
     return dataclasses.field(default=default, metadata=told)
 
 
-def option_name(field: dataclasses.Field[Any]) -> str:
+def option_name(field: str) -> str:
     """The name of a field on the command line."""
-    return "--" + field.name.replace("_", "-")
+    return "--" + field.replace("_", "-")
 
 
 def read_option(field: dataclasses.Field[Any], text: str) -> Any:
@@ -95,10 +95,14 @@ class Config:
                 told = _KINDS.get(kind, "a path")
                 raise UsageError(f"{field.name}={value!r}: must be {told}")  # only a program can give it
             if value is not None and (wrong := _what_is_wrong(field, value)):
-                raise UsageError(f"{option_name(field)} {value}: {wrong}")
+                raise UsageError(f"{option_name(field.name)} {value}: {wrong}")
             # A run's own file also contains defaults, which the user did not choose.
             if (needed := field.metadata["needs"]) and value != field.default:
-                check_needed(option_name(field), needed, vars(self))
+                check_needed(option_name(field.name), needed, vars(self))
+
+    def given(self, *fields: str) -> list[str]:
+        """Return the names on the command line of those of some options that are not None."""
+        return [option_name(field) for field in fields if getattr(self, field) is not None]
 
 
 def check_needed(name: str, needed: str, values: Mapping[str, Any]) -> None:
@@ -140,14 +144,14 @@ def arguments_of(config: Config, leave_out: tuple[str, ...] = ()) -> list[str]:
     """Command-line arguments for the fields of a configuration that differ from their defaults."""
     words = []
     for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
+        value, name = getattr(config, field.name), option_name(field.name)
         if value == field.default or field.name in leave_out:
             continue
         if field.metadata["repeated"]:
             for each in value.split(SEPARATOR):
-                words += [option_name(field), each]
+                words += [name, each]
         elif isinstance(value, bool):
-            words.append(option_name(field) if value else f"--no-{field.name.replace('_', '-')}")
+            words.append(name if value else f"--no-{name[2:]}")
         else:
-            words += [option_name(field), str(value)]
+            words += [name, str(value)]
     return words

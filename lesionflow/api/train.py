@@ -34,7 +34,7 @@ from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.report_pictures import picture_of
 from lesionflow.images.pixel_cache import check_all_decoded
 from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE
-from lesionflow.options import SEPARATOR, listed
+from lesionflow.options import SEPARATOR, listed, option_name
 from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import write_description
 from lesionflow.progress import say, stderr_console
@@ -198,7 +198,7 @@ def _with_named_models(
         if model.card.classes != config.label_set.names and not refitted:
             others = f"has other diagnoses ({', '.join(model.card.classes)}) than {config.label_set.name}"
             advice = "give a teacher with the same ones" if option == "teacher" else "give --last-layer refitted"
-            raise UsageError(f"--{option.replace('_', '-')}: {model.label} {others}; {advice}")
+            raise UsageError(f"{option_name(option)}: {model.label} {others}; {advice}")
     if "start_from" in models:
         label, start = models["start_from"].label, models["start_from"].card
         width = start.training.get("width", config.width)

@@ -25,7 +25,7 @@ from lesionflow.datasets.label_words import UNKNOWN, LabelSetConfig, UnknownWord
 from lesionflow.dataverse.config import TERMS, DownloadConfig
 from lesionflow.errors import DataError, ReportError, UsageError, counted
 from lesionflow.evaluation.config import EvaluationConfig
-from lesionflow.options import FILES
+from lesionflow.options import FILES, option_name
 
 if TYPE_CHECKING:
     from lesionflow.model.card import Estimate
@@ -185,9 +185,7 @@ def evaluate(
         options.pop("cache")  # nothing is decoded
         for name in options:
             if name not in _WITH_REPORT and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-                raise UsageError(
-                    f"--{name.replace('_', '-')} is about scoring, which --report does not do; leave it out"
-                )
+                raise UsageError(f"{option_name(name)} is about scoring, which --report does not do; leave it out")
         from lesionflow.api.later_truth import PAGE_FILE, evaluate_report
 
         chosen = {name: options[name] for name in _WITH_REPORT}

@@ -51,7 +51,7 @@ def options_of(
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
         for field in reversed(dataclasses.fields(config)):
-            limits, name, default = field.metadata, option_name(field), field.default
+            limits, name, default = field.metadata, option_name(field.name), field.default
             kind, metavar = limits["kind"], limits["metavar"] or _METAVARS.get(limits["kind"])
             low, high = (limit if math.isfinite(limit) else None for limit in (limits["low"], limits["high"]))
             described: dict[str, Any] = {"default": default, "show_default": default is not None}

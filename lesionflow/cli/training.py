@@ -20,6 +20,7 @@ from lesionflow.cli.options import (
 from lesionflow.cli.registry import print_verdict
 from lesionflow.cli.values import CONFIGURATION
 from lesionflow.errors import UsageError
+from lesionflow.options import option_name
 from lesionflow.training.config import LOCATIONS, REPEATING, TrainingConfig, read_settings
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def train(ctx: click.Context, config: str | None, resume: str | None, **settings
         names = {name: settings.pop(name) for name in ("experiment", "registered_model")}
         trained = train(TrainingConfig(**settings), **names, **where)
     else:
-        if refused := ["--" + name.replace("_", "-") for name in sorted(typed - WITH_RESUME)]:
+        if refused := [option_name(name) for name in sorted(typed - WITH_RESUME)]:
             raise UsageError(
                 f"--resume keeps the options of the training; leave out {', '.join(refused)}, or train again"
             )

@@ -50,9 +50,8 @@ class ExportConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.format not in RUNTIMES:
-            for name in ("data", "images", "max_difference", "max_changed_calls"):
-                if getattr(self, name) is not None:
-                    raise UsageError(f"--{name.replace('_', '-')}: only for --format {', '.join(RUNTIMES)}")
+            if given := self.given("data", "images", "max_difference", "max_changed_calls"):
+                raise UsageError(f"{given[0]}: only for --format {', '.join(RUNTIMES)}")
             if self.precision != FLOAT32:
                 raise UsageError(f"--precision {self.precision}: only for --format {', '.join(RUNTIMES)}")
         if self.format == TORCH and self.precision != FLOAT32:

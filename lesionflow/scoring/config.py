@@ -202,9 +202,22 @@ class ScoringConfig(ReportConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _ = self.shard_range  # refuses a text that names none
-        self._check_shard()
-        self._check_engine()
+        if self.shard_range is not None:  # which refuses a text that names none
+            for_merge = self.given(
+                "columns", "failed_as", "format", "group_by", "html", "rank_by", "sample", "summary", "top_k"
+            )
+            if for_merge:
+                raise UsageError(f"{for_merge[0]}: give it to `lesionflow merge`, not to one --shard")
+            if self.log:
+                raise UsageError("--log: give it to `lesionflow merge`, not to one --shard: a job is one run")
+            if self.overwrite:
+                raise UsageError("--overwrite with --shard would remove what other parts have done; leave it out")
+        if self.engine != RAY and (given := self.given("ray_address", "cpus_per_task", "gpus_per_task")):
+            raise UsageError(f"{given[0]} is for --engine ray; add that, or leave it out")
+        if self.engine == RAY and self.device == "cuda" and not self.gpus_per_task:
+            raise UsageError("--device cuda: a Ray task has no GPU unless it asks for one; add --gpus-per-task 1")
+        if self.device == "cpu" and self.gpus_per_task:
+            raise UsageError("--gpus-per-task: --device cpu leaves GPUs idle; leave one of the two out")
 
     @property
     def shard_range(self) -> ShardRange | None:
@@ -219,27 +232,3 @@ class ScoringConfig(ReportConfig):
                 wrong = no_part if int(matched[1]) else "; parts count from 1"
             raise UsageError(f"--shard {self.shard}: write the number of the part and of all parts, as in 3/8{wrong}")
         return ShardRange(int(matched[1]), int(matched[2]))
-
-    def _check_shard(self) -> None:
-        if self.shard is None:
-            return
-        given = {
-            name
-            for name in ("format", "columns", "top_k", "html", "summary", "failed_as", "sample", "group_by", "rank_by")
-            if getattr(self, name) is not None
-        }
-        if given:
-            raise UsageError(f"--{min(given).replace('_', '-')}: give it to `lesionflow merge`, not to one --shard")
-        if self.log:
-            raise UsageError("--log: give it to `lesionflow merge`, not to one --shard: a job is one run")
-        if self.overwrite:
-            raise UsageError("--overwrite with --shard would remove what other parts have done; leave it out")
-
-    def _check_engine(self) -> None:
-        given = [name for name in ("ray_address", "cpus_per_task", "gpus_per_task") if getattr(self, name) is not None]
-        if given and self.engine != RAY:
-            raise UsageError(f"--{given[0].replace('_', '-')} is for --engine ray; add that, or leave it out")
-        if self.engine == RAY and self.device == "cuda" and not self.gpus_per_task:
-            raise UsageError("--device cuda: a Ray task has no GPU unless it asks for one; add --gpus-per-task 1")
-        if self.device == "cpu" and self.gpus_per_task:
-            raise UsageError("--gpus-per-task: --device cpu leaves GPUs idle; leave one of the two out")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
 from lesionflow.errors import DataError, LesionflowError, RegistryError, UsageError
-from lesionflow.options import SEPARATOR
+from lesionflow.options import SEPARATOR, option_name
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import active_run_id, found_or_none, mlflow, registry_errors, without_password
 from lesionflow.training.config import LOCATIONS, TrainingConfig
@@ -51,7 +51,7 @@ class InterruptedRun:
     def check_named(self, digests: Mapping[str, str]) -> None:
         """Raise `UsageError` if a model or diagnoses differ from those the training was begun with; by option."""
         for name, now in digests.items():
-            option, then = "--" + name.replace("_", "-"), self.tags.get(DIGEST_TAGS[name])
+            option, then = option_name(name), self.tags.get(DIGEST_TAGS[name])
             if then is None and name in self.moved:
                 raise UsageError(
                     f"{option}: run {self.run_id} was started by an earlier version, which did not record its digest; "
@@ -81,7 +81,7 @@ def telling_what_moved(named: Mapping[str, Any]) -> Iterator[None]:
     except LesionflowError as error:
         paths = {name: str(named.get(name) or "").split(SEPARATOR) for name in LOCATIONS}
         gone = [
-            "--" + name.replace("_", "-")
+            option_name(name)
             for name in LOCATIONS
             if any(path and path in str(error) and not os.path.exists(path) for path in paths[name])
         ]

@@ -304,7 +304,7 @@ def read_settings(text: str, file: str) -> dict[str, Any]:
     for key, node in _entries(text, file):
         name, where = key.value.replace("-", "_"), f"{file}, line {key.start_mark.line + 1}"
         if name in _ELSEWHERE:
-            raise UsageError(f"{where}: {key.value} belongs to the command line, as --{name.replace('_', '-')}")
+            raise UsageError(f"{where}: {key.value} belongs to the command line, as {option_name(name)}")
         if name not in _FIELDS and name not in NAMES:
             known = (*_FIELDS, *NAMES)
             hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
@@ -342,7 +342,7 @@ def settings_text(config: TrainingConfig, names: Mapping[str, str], about: str) 
     for name in ("start_from", "teacher", "labels"):
         named = str(values.get(name, PRETRAINED))
         if named not in (IMAGENET, PRETRAINED):  # nor an address, which is no path that is there
-            path = path_here(named, option_name(_FIELDS[name]))
+            path = path_here(named, option_name(name))
             values |= {name: str(path.absolute())} if path.exists() else {}
     if config.diagnoses not in BUILT_IN:
         values["diagnoses"] = str(path_here(config.diagnoses, "--diagnoses").absolute())
