@@ -415,7 +415,7 @@ def _promote_best(trained: list[Version]) -> tuple[Version, Verdict]:
     try:
         return promote_best(trained)
     except RegistryError as error:
-        best = max(trained, key=lambda version: version.card.metrics["validation"][DECIDING].value)
+        best = max(trained, key=lambda version: version.deciding)
         again = shlex.join(["lesionflow", "promote", best.name, str(best.number)])
         raise RegistryError(
             f"{error}; {best.label} is registered, to ask whether it becomes champion: {again}"

@@ -126,7 +126,7 @@ def promote_best(challengers: list[Version]) -> tuple[Version, Verdict]:
     may be chance. Returns it with the verdict of the gates, which promotes only if that version is champion now. Each
     version keeps what was decided as tags.
     """
-    best = max(challengers, key=_deciding_value)
+    best = max(challengers, key=lambda version: version.deciding)
     promotion = challenge(best)
     for other in challengers:
         if other is not best:
@@ -223,14 +223,10 @@ def _ask_gates(
 
 
 def _why_not(other: Version, best: Version) -> str:
-    values = f"{_deciding_value(best):.4f} against {_deciding_value(other):.4f}"
+    values = f"{best.deciding:.4f} against {other.deciding:.4f}"
     told = f"{best.label} of the same training is better: validation balanced accuracy {values}"
     first, second = compared_model_of(best), compared_model_of(other)
     if why_not_comparable(first, second) or first.validation is None or second.validation is None:
         return told
     found = compare(first.validation, second.validation, (DECIDING,))[DECIDING]
     return f"{told}, better with a probability of {found.probability_better:.4f}"
-
-
-def _deciding_value(version: Version) -> float:
-    return version.card.metrics["validation"][DECIDING].value

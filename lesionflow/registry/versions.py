@@ -49,6 +49,11 @@ class Version:
         """Its name in messages and reports, with demo data marked."""
         return f"{self.name}/{self.number}" + (" (demo data)" if self.card.demo else "")
 
+    @property
+    def deciding(self) -> float:
+        """Its balanced accuracy on the validation part, by which the best of several versions is chosen."""
+        return self.card.metrics["validation"][DECIDING].value
+
 
 def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, description: str = "") -> Version:
     """Log a bundle into the active run as one MLflow model and register it as the next version of `name`.
