@@ -24,7 +24,7 @@ from lesionflow.registry.history import CHAMPION
 from lesionflow.registry.versions import number_by_alias, registered_at, resolve
 from lesionflow.storage.location import local_path
 from lesionflow.storage.temporary import temporary_folder
-from lesionflow.tracking import tracking_store
+from lesionflow.tracking import database
 from lesionflow.tracking.client import (
     DEFAULT_STORE,
     HASTY,
@@ -36,6 +36,7 @@ from lesionflow.tracking.client import (
     without_password,
 )
 from lesionflow.tracking.resume import MODEL_TAG
+from lesionflow.tracking.tracking_store import connect, explain_moved, kept_addresses
 
 SECONDS = 90  # to look for a champion and to fetch it; a server that hangs is given up long before
 _SQLITE = "sqlite:///"
@@ -184,7 +185,7 @@ def _secrets(address: str) -> set[str]:
 _SHOWN = 3  # interrupted trainings that are named
 
 
-@tracking_store.kept_addresses()
+@kept_addresses()
 def inspect_store(tracking_uri: str, name: str) -> dict[str, Any]:
     """Describe a store and the champion of a model as JSON values.
 
@@ -197,7 +198,7 @@ def inspect_store(tracking_uri: str, name: str) -> dict[str, Any]:
         if told["schema"]:
             return told
         began = time.monotonic()
-        tracking_store.connect(tracking_uri)
+        connect(tracking_uri)
         told["seconds"] = time.monotonic() - began
         told |= _look_around()
         told["champion"] = _find_champion(name, tracking_uri)
@@ -209,15 +210,15 @@ def inspect_store(tracking_uri: str, name: str) -> dict[str, Any]:
 
 def _explain_schema(address: str) -> str:
     """How the tables of a database differ from this MLflow's; empty for the same, and for what is no database."""
-    if not tracking_store.is_database(address):
+    if not database.is_database(address):
         return ""
     mlflow.set_tracking_uri(address)  # for messages; nothing is asked there yet
-    schema = tracking_store.read_schema(address)
-    if schema.state == tracking_store.NEWER:
-        return tracking_store.explain_newer(schema)
-    if schema.state == tracking_store.OLDER:
-        return tracking_store.explain_older(schema, address)
-    return "empty" if schema.state == tracking_store.MISSING else ""
+    schema = database.read_schema(address)
+    if schema.state == database.NEWER:
+        return database.explain_newer(schema)
+    if schema.state == database.OLDER:
+        return database.explain_older(schema, address)
+    return "empty" if schema.state == database.MISSING else ""
 
 
 def _look_around() -> dict[str, Any]:
@@ -227,10 +228,7 @@ def _look_around() -> dict[str, Any]:
         experiments = client.search_experiments(max_results=1000)
         models = client.search_registered_models(max_results=100)
         artifacts = str(client.get_experiment("0").artifact_location)
-    moved = (
-        tracking_store.explain_moved(str(each.artifact_location), str(mlflow.get_tracking_uri()))
-        for each in experiments
-    )
+    moved = (explain_moved(str(each.artifact_location), str(mlflow.get_tracking_uri())) for each in experiments)
     return {
         "experiments": len(experiments),
         "models": len(models),

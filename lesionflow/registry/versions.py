@@ -24,7 +24,8 @@ from lesionflow.registry.lookup import Entry, fetch_entry, find_entry
 from lesionflow.storage.location import is_no_folder, path_here
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, without_password
-from lesionflow.tracking.tracking_store import MissingStoreError, connect, explain_missing, kept_addresses
+from lesionflow.tracking.database import MissingStoreError
+from lesionflow.tracking.tracking_store import connect, explain_missing, kept_addresses
 
 if TYPE_CHECKING:
     import numpy as np

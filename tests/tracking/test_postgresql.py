@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from lesionflow.tracking.tracking_store import CURRENT, MISSING, MissingStoreError, prepare, read_schema
+from lesionflow.tracking.database import CURRENT, MISSING, MissingStoreError, prepare, read_schema
 from tests.registry.postgres import REQUIRED, Cluster, binaries, postgres
 from tests.tracking.first_touch import touch
 

@@ -17,15 +17,13 @@ from lesionflow.registry.config import check_model_name
 from lesionflow.storage.location import local_path
 from lesionflow.tracking import runs, tracking_store
 from lesionflow.tracking.client import mlflow, registry_errors, set_again
+from lesionflow.tracking.database import MissingStoreError, prepare, read_schema
 from lesionflow.tracking.tracking_store import (
-    MissingStoreError,
     connect,
     explain_moved,
     find_or_create_experiment,
     kept_addresses,
     move_addresses,
-    prepare,
-    read_schema,
 )
 from tests.conftest import error_line, invoke, working_in
 from tests.contenders import NAME
