@@ -13,7 +13,7 @@ from lesionflow.model.card import Estimate
 from lesionflow.monitoring.limits import limits_json
 from lesionflow.monitoring.nights import Night
 from lesionflow.monitoring.performance import ESTIMATES
-from lesionflow.monitoring.watch import NIGHTS, Alarm, NightComparison, Watch, WatchedNight, in_words, is_share
+from lesionflow.monitoring.watch import NIGHTS, Alarm, Watch, WatchedNight, in_words, is_share
 from lesionflow.version import __version__
 
 WIDTH, HEIGHT = 640, 150  # of a chart, in the page's units
@@ -90,16 +90,8 @@ def _value_chart(name: str, nights: Sequence[WatchedNight], of: Night) -> Chart:
 def _distance_charts(nights: Sequence[WatchedNight], kind: str, of: Night) -> list[Chart]:
     compared = [{one.against: one.distances for one in each.comparisons}.get(kind, {}) for each in nights]
     names = dict.fromkeys(name for each in compared for name in each if not name.startswith("share/"))
-    return [
-        _chart(
-            in_words(name, of),
-            name,
-            nights,
-            [each[name].size if name in each else None for each in compared],
-            against=kind,
-        )
-        for name in names
-    ]
+    sizes = {name: [each[name].size if name in each else None for each in compared] for name in names}
+    return [_chart(in_words(name, of), name, nights, values, against=kind) for name, values in sizes.items()]
 
 
 def _chart(
@@ -180,13 +172,8 @@ def watch_json(watch: Watch, champion: str = "") -> dict[str, Any]:
         "notes": list(watch.notes),
         "limits": limits_json(watch.limits),
         "references": [
-            {
-                "kind": each.kind,
-                "about": each.about,
-                "estimates": _rounded(each.estimates),
-                "usual": _rounded(each.usual),
-            }
-            for each in watch.references
+            {"kind": one.kind, "about": one.about, "estimates": _rounded(one.estimates), "usual": _rounded(one.usual)}
+            for one in watch.references
         ],
         "nights_with_alarms": watch.alarms,
         "nights": [_night_json(each) for each in watch.nights],
@@ -290,10 +277,11 @@ def _changes(watched: WatchedNight) -> Any:
     if compared is None:
         return pages.paragraph("There are no nights before it to compare it with.")
     order = sorted(compared.distances, key=lambda name: compared.distances[name].p_value)[:CHANGES]
-    rows = [
-        (in_words(name, watched.night), _change(name, compared), f"{compared.corrected[name]:.2g}")
-        for name in order
-    ]  # fmt: skip
+    rows = []
+    for name in order:
+        size = compared.distances[name].size
+        told = f"{100 * size:+.1f} percentage points" if is_share(name) else f"distance {size:.2f}"
+        rows.append((in_words(name, watched.night), told, f"{compared.corrected[name]:.2g}"))
     return pages.table(
         ("value", "from the first nights", "p-value, corrected"),
         rows,
@@ -305,11 +293,6 @@ def _compared(night: Night) -> str:
     return f"every {night.thing}" if night.grouped_by else "one image of each lesion, where lesions are known"
 
 
-def _change(name: str, compared: NightComparison) -> str:
-    size = compared.distances[name].size
-    return f"{100 * size:+.1f} percentage points" if is_share(name) else f"distance {size:.2f}"
-
-
 def _waiting(watched: WatchedNight) -> str:
     waiting = watched.night.waiting
     told = " and ".join(f"{count:,} {why}" for why, count in waiting.items())
@@ -318,11 +301,10 @@ def _waiting(watched: WatchedNight) -> str:
 
 
 def _facts(watch: Watch) -> list[tuple[str, str]]:
-    facts = [(each.kind, each.about) for each in watch.references]
     limits, of = watch.limits, _with_rows(watch)
-    facts += [
+    return [
+        *((each.kind, each.about) for each in watch.references),
         ("an alarm", f"by chance in at most {limits.level:.1%} of the nights that are like the reference"),
         ("what is compared", f"{_compared(of)}; the charts of shares are of all {of.thing}s"),
         ("limits", f"distributions {limits.distribution:g}, shares {limits.share:g}, categories {limits.category:g}"),
     ]
-    return facts

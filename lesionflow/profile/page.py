@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,9 @@ from lesionflow.datasets.split import PARTS
 from lesionflow.errors import counted
 from lesionflow.images.duplicates import ALIKE, NEAR
 from lesionflow.pages import image, page, paragraph, picture, section, sentence, table, warning
-from lesionflow.profile import figures as figures
+from lesionflow.profile import figures
 from lesionflow.profile.attributes import COLUMNS
-from lesionflow.profile.copies import Copy, leaks
+from lesionflow.profile.copies import leaks
 from lesionflow.profile.description import Description, aspect_ratios
 
 if TYPE_CHECKING:
@@ -102,18 +102,14 @@ def _copies(description: Description) -> Iterator[Markup]:
     elif description.complete:
         yield paragraph("No two images of different lesions are nearly the same.")
     for copies, caption, most in ((across, "Copies across lesions", MAXIMUM_ROWS), (within, "Within a lesion", 10)):
-        if copies:
-            rows = [_pair_row(copy) for copy in copies[:most]]
+        rows = []
+        for copy in copies:
+            pairs = (copy.diagnoses, copy.lesion_ids, copy.parts or ("–",))
+            told = (" / ".join(dict.fromkeys(pair)) for pair in pairs)
+            rows.append((" / ".join(copy.image_ids), f"{copy.correlation:.3f}", copy.kind, *told, copy.turn))
+        if rows:
             names = ("images", "correlation", "kind", "diagnosis", "lesion", "part")
-            header = (*names, "turn of the first to match the second")
-            yield table(header, rows, caption + _of(len(rows), len(copies)))
-
-
-def _pair_row(copy: Copy) -> tuple[str, ...]:
-    diagnosis, lesion, part = (" / ".join(dict.fromkeys(pair)) for pair in (
-        copy.diagnoses, copy.lesion_ids, copy.parts or ("–",)
-    ))  # fmt: skip
-    return " / ".join(copy.image_ids), f"{copy.correlation:.3f}", copy.kind, diagnosis, lesion, part, copy.turn
+            yield _first_rows((*names, "turn of the first to match the second"), rows, caption, most)
 
 
 def _metadata(description: Description) -> Iterator[Markup]:
@@ -126,9 +122,9 @@ def _metadata(description: Description) -> Iterator[Markup]:
         crossed = description.columns[column]
         rows = [
             (value, *(f"{counts[dx]:,}" for dx in names), f"{sum(counts.values()):,}")
-            for value, counts in list(crossed.items())[:MAXIMUM_ROWS]
+            for value, counts in crossed.items()
         ]
-        yield table((name, *names, "all"), rows, f"Images by {name}" + _of(len(rows), len(crossed)))
+        yield _first_rows((name, *names, "all"), rows, f"Images by {name}")
     figure = figures.missing_picture(description)
     if figure is None:
         yield paragraph("No value is missing.")
@@ -136,8 +132,7 @@ def _metadata(description: Description) -> Iterator[Markup]:
         yield picture(figure, "Bars of missing values by column; the numbers are in the tables above")
     if description.contradictions:
         rows = [(one.lesion_id, one.column, ", ".join(one.values)) for one in description.contradictions]
-        caption = "Lesions whose images disagree" + _of(min(len(rows), MAXIMUM_ROWS), len(rows))
-        yield table(("lesion", "column", "values"), rows[:MAXIMUM_ROWS], caption)
+        yield _first_rows(("lesion", "column", "values"), rows, "Lesions whose images disagree")
 
 
 def _files(description: Description) -> Iterator[Markup]:
@@ -149,11 +144,9 @@ def _files(description: Description) -> Iterator[Markup]:
     kinds = [("format", kind, count) for kind, count in description.formats.items()]
     ratios = [("width / height", ratio, count) for ratio, count in aspect_ratios(description.sizes).items()]
     rows = [(what, value, f"{count:,}") for what, value, count in kinds + ratios]
-    yield table(("", "value", "images"), rows[:MAXIMUM_ROWS], "What the files are")
-    if description.unreadable:
-        broken = list(description.unreadable.items())
-        shown = broken[:MAXIMUM_ROWS]
-        yield table(("image", "failure"), shown, "Images that cannot be decoded" + _of(len(shown), len(broken)))
+    yield _first_rows(("", "value", "images"), rows, "What the files are")
+    if broken := list(description.unreadable.items()):
+        yield _first_rows(("image", "failure"), broken, "Images that cannot be decoded")
     colours = [
         (dx, *(f"{value:.0f}" for value in (one.brightness, one.brightness_deviation, one.red, one.green, one.blue)))
         for dx, one in description.colour.items()
@@ -174,5 +167,7 @@ def _split_table(description: Description) -> Markup:
     return table(("part", *names, "all", "lesions"), rows, caption)
 
 
-def _of(shown: int, total: int) -> str:
-    return "" if shown == total else f": the first {shown} of {total:,}"
+def _first_rows(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str, most: int = MAXIMUM_ROWS) -> Markup:
+    """A table of the first rows, whose caption says so where there are more."""
+    more = f": the first {most} of {len(rows):,}" if len(rows) > most else ""
+    return table(header, rows[:most], caption + more)
