@@ -69,7 +69,7 @@ def main() -> None:
                 except lesionflow.LesionflowError as error:
                     print(f"{name}: {error}")
                     continue
-                runs[name] = open_artifact(out / MODEL_FILES[format], format, threads=1)
+                runs[name] = open_artifact(out / MODEL_FILES[format], format)
                 parity, cost = exported.parity, exported.cost
                 size = sum(file.stat().st_size for file in out.glob("model.*") if file.suffix != ".json") / 1e6
                 files_told.append(

@@ -138,16 +138,6 @@ def _report_errors(out: Location) -> Iterator[None]:
         raise ReportError(f"{out}: cannot be written ({reason}); make room, or choose another place") from error
 
 
-def write_whole(out: Location, content: str | bytes, overwrite: bool) -> None:
-    """Write a file atomically. Raises `ReportError` as `atomic_file` does."""
-    with atomic_file(out, overwrite) as file:
-        file.write(_bytes(content))
-
-
-def _bytes(content: str | bytes) -> bytes:
-    return content.encode() if isinstance(content, str) else content
-
-
 def write_together(folder: Path, contents: Mapping[str, str | bytes], overwrite: bool) -> list[Path]:
     """Write files with these names and contents; if one cannot be written, none gets its name.
 
@@ -156,7 +146,7 @@ def write_together(folder: Path, contents: Mapping[str, str | bytes], overwrite:
     with files_together(overwrite) as begin:
         for name, content in contents.items():
             with begin(folder / name) as file:
-                file.write(_bytes(content))
+                file.write(content.encode() if isinstance(content, str) else content)
     return [folder / name for name in contents]
 
 

@@ -113,15 +113,13 @@ class Predictor:
         """Logits (members, classes) and distances (members,) of the images at `members`, a batch at a time."""
         return self._joined(self._batches(self.measure, pixels, members, batch_size))
 
-    def measure_many_both(
-        self, pixels: np.ndarray, members: np.ndarray, batch_size: int = 64
-    ) -> tuple[Outputs, Outputs]:
+    def measure_many_both(self, pixels: np.ndarray, members: np.ndarray) -> tuple[Outputs, Outputs]:
         """The results of `measure_both` for the images at `members`, in batches."""
-        found = self._batches(self.measure_both, pixels, members, batch_size)
+        found = self._batches(self.measure_both, pixels, members)
         return self._joined([single for single, _ in found]), self._joined([averaged for _, averaged in found])
 
     def _batches(
-        self, measure: Callable[[np.ndarray], _Measured], pixels: np.ndarray, members: np.ndarray, size: int
+        self, measure: Callable[[np.ndarray], _Measured], pixels: np.ndarray, members: np.ndarray, size: int = 64
     ) -> list[_Measured]:
         """Batches beside each other, where each has one thread: that takes half the CPU of threads that share one."""
         batches = [members[start : start + size] for start in range(0, len(members), size)]

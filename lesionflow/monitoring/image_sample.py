@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lesionflow.atomic import write_whole
+from lesionflow.atomic import atomic_file
 from lesionflow.defaults import usable_cores
 from lesionflow.errors import ImageError, LesionflowError
 from lesionflow.images.decode import decode, header
@@ -115,7 +115,8 @@ class ImageSample:
     def save(self) -> None:
         """Save the measurements."""
         if self.file is not None:
-            write_whole(self.file, json.dumps(self.known) + "\n", overwrite=True)
+            with atomic_file(self.file, overwrite=True) as file:
+                file.write(json.dumps(self.known).encode() + b"\n")
 
 
 def _measured(path: str) -> tuple[Any, ...] | None:

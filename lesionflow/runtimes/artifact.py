@@ -245,35 +245,26 @@ def _is_distance(node: onnx.NodeProto) -> bool:
     return any(name.startswith((DISTANCE, "calibration_", PROBABILITIES)) for name in node.output)
 
 
-def open_artifact(file: Path, format: str, threads: int = 1) -> Run:
-    """Have a file run by its own runtime.
-
-    Parameters
-    ----------
-    file : Path
-        As `write_artifact` returned it.
-    format : str
-    threads : int
-        That the runtime may use.
-    """
-    return {ONNX: _open_onnx, LITERT: _open_litert, OPENVINO: _open_openvino, TORCH: _open_torch}[format](file, threads)
+def open_artifact(file: Path, format: str) -> Run:
+    """Have a file, as `write_artifact` returned it, run by its own runtime in one thread."""
+    return {ONNX: _open_onnx, LITERT: _open_litert, OPENVINO: _open_openvino, TORCH: _open_torch}[format](file)
 
 
-def _open_onnx(file: Path, threads: int) -> Run:
+def _open_onnx(file: Path) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
+    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = 1, 1, 3
     session = onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return lambda pixels: _named(dict(zip(names, session.run(names, {IMAGE: pixels}), strict=True)))
 
 
-def _open_litert(file: Path, threads: int) -> Run:
+def _open_litert(file: Path) -> Run:
     from ai_edge_litert.interpreter import Interpreter
 
     with without_notices((b"INFO: Created TensorFlow Lite",)):
-        network = Interpreter(str(file), num_threads=threads)
+        network = Interpreter(str(file), num_threads=1)
         network.allocate_tensors()
     signature = network.get_signature_runner()
 
@@ -284,10 +275,10 @@ def _open_litert(file: Path, threads: int) -> Run:
     return run
 
 
-def _open_openvino(file: Path, threads: int) -> Run:
+def _open_openvino(file: Path) -> Run:
     import openvino
 
-    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    settings = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     model = openvino.Core().compile_model(str(file), "CPU", settings)
     names = [output.get_any_name() for output in model.outputs]
     return lambda pixels: _named(
@@ -295,10 +286,10 @@ def _open_openvino(file: Path, threads: int) -> Run:
     )
 
 
-def _open_torch(file: Path, threads: int) -> Run:
+def _open_torch(file: Path) -> Run:
     import torch
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     program = torch.export.load(str(file)).module()
 
     def run(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

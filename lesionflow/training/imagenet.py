@@ -46,9 +46,9 @@ MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of PyTorch's format before ve
 TYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
-def has_imagenet_weights(network: str = "efficientnet") -> bool:
-    """Whether the package that holds the weights of a network is installed."""
-    return _file(network) is not None
+def has_imagenet_weights() -> bool:
+    """Whether the package that holds the weights of `efficientnet` is installed."""
+    return _file("efficientnet") is not None
 
 
 def imagenet_weights(network: str = "efficientnet") -> dict[str, np.ndarray]:
