@@ -96,32 +96,21 @@ def evaluate_report(
     """
     folder, how = None if out is None else path_here(out, "out"), EvaluationConfig(resamples=resamples)
     with output_folder(folder, LATER_TRUTH_FILES, overwrite):
-        found = _evaluated(report, truth, sampled, labels, how.resamples, tracking_uri)
+        table = read_report_table(path_here(report, "report"), JOINED_COLUMNS)
+        words = read_label_words(labels, label_set_of(table))
+        chances = None if sampled is None else path_here(sampled, "sampled")
+        joined = join_truth(table, path_here(truth, "truth"), words, chances)
+        _, told = trained_before(table.model, joined, tracking_uri)
+        if told:  # first: nothing else matters as much
+            joined = dataclasses.replace(joined, notes=(told, *joined.notes))
+        metrics = measure_later_truth(joined, resamples=how.resamples)
+        found = ReportEvaluation(table.model, os.fspath(report), joined, metrics)
         if folder is not None:
             values = later_truth_json(found.model, found.report, found.truth, found.metrics)
-            told = json.dumps(values, indent=2, allow_nan=False) + "\n"
             page = later_truth_page(found.about, found.truth, found.metrics)
-            write_together(folder, {METRICS_FILE: told, PAGE_FILE: page}, overwrite)
+            contents = {METRICS_FILE: json.dumps(values, indent=2, allow_nan=False) + "\n", PAGE_FILE: page}
+            write_together(folder, contents, overwrite)
     return found
-
-
-def _evaluated(
-    report: str | os.PathLike[str],
-    truth: str | os.PathLike[str],
-    sampled: str | os.PathLike[str] | None,
-    labels: str | None,
-    resamples: int,
-    tracking_uri: str | None,
-) -> ReportEvaluation:
-    table = read_report_table(path_here(report, "report"), JOINED_COLUMNS)
-    words = read_label_words(labels, label_set_of(table))
-    chances = None if sampled is None else path_here(sampled, "sampled")
-    joined = join_truth(table, path_here(truth, "truth"), words, chances)
-    _, told = trained_before(table.model, joined, tracking_uri)
-    if told:  # first: nothing else matters as much
-        joined = dataclasses.replace(joined, notes=(told, *joined.notes))
-    metrics = measure_later_truth(joined, resamples=resamples)
-    return ReportEvaluation(table.model, os.fspath(report), joined, metrics)
 
 
 def trained_before(model: str, found: LaterTruth, tracking_uri: str | None) -> tuple[bool, str]:
@@ -204,14 +193,12 @@ def compare_report(
     both = join_both(report, truth, labels)
     told = [trained_before(label, found, tracking_uri)[1] for label, found in both]
     (model, first), (also, second) = both
+    one, other = (measure(found.predictions, resamples=how.resamples) for _, found in both)
     return ReportComparison(
         os.fspath(report),
         (model, also),
         (first, second),
-        (
-            measure(first.predictions, resamples=how.resamples),
-            measure(second.predictions, resamples=how.resamples),
-        ),
+        (one, other),
         compare(second.predictions, first.predictions, resamples=how.resamples),
         first.predictions.label_set,
         (*filter(None, told), *notes_of_comparison(first)),

@@ -9,7 +9,7 @@ from pathlib import Path
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import BundleError, RegistryError, UsageError
 from lesionflow.evaluation.metrics import DECIDING
-from lesionflow.model.card import CARD_FILE, Card
+from lesionflow.model.card import CARD_FILE
 from lesionflow.model.files import PRETRAINED, bundle_of_logged_model, check_whole, pretrained_folder
 from lesionflow.registry import training_artifacts
 from lesionflow.registry.champion import promote_best
@@ -84,8 +84,9 @@ def register(
     connect(tracking_uri, writes=True, migrate=migrate)
     begun = find_begun(outcome.run_id) if outcome.run_id else None
     found = training_artifacts.find_registered(name, card.digest)
+    run_id: str | None = None
     if found:
-        version, run_id = found, None
+        version = found
         training_artifacts.complete(found, outcome.description, begun.run_id if begun else None)
     else:
         if begun and (other := training_artifacts.find_of_run(begun.run_id)):
@@ -94,7 +95,16 @@ def register(
                 "since; nothing is left to register"
             )
         with patient():
-            version, run_id = _register(outcome, card, name, begun.run_id if begun else None, experiment)
+            title, resumed = f"{card.network} (registered)", begun.run_id if begun else None
+            with (
+                temporary_folder() as folder,
+                tracking.run(title, experiment, system_metrics=False, resumed=resumed) as run_id,
+            ):
+                if begun is None:
+                    training_artifacts.log_origin(card)
+                copy = training_artifacts.copy_bundle(outcome.bundle, folder / training_artifacts.BUNDLE)
+                version = training_artifacts.register_artifacts(replace(outcome, bundle=copy), name)
+            delete_checkpoints(run_id)
     verdict = None
     if challenge and not (found and training_artifacts.decided(version)):
         _, verdict = promote_best([version])
@@ -111,21 +121,3 @@ def _bundle_folder(bundle: str) -> Path:
     if os.path.isdir(folder) and not os.path.exists(folder / CARD_FILE) and not training_artifacts.is_kept(folder):
         return bundle_of_logged_model(str(folder.absolute())) or folder
     return folder
-
-
-def _register(
-    outcome: training_artifacts.TrainingArtifacts, card: Card, name: str, begun: str | None, experiment: str
-) -> tuple[Version, str]:
-    title = f"{card.network} (registered)"
-    with (
-        temporary_folder() as folder,
-        tracking.run(title, experiment, system_metrics=False, resumed=begun) as run_id,
-    ):
-        if not begun:
-            training_artifacts.log_origin(card)
-        whole = replace(
-            outcome, bundle=training_artifacts.copy_bundle(outcome.bundle, folder / training_artifacts.BUNDLE)
-        )
-        version = training_artifacts.register_artifacts(whole, name)
-    delete_checkpoints(run_id)
-    return version, run_id
