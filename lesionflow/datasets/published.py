@@ -39,71 +39,33 @@ NOT_DERMOSCOPIC = "photographs taken without a dermatoscope, which models traine
 
 @dataclass(frozen=True)
 class Layout:
-    """How the table of a published data set is read.
+    """How the table of a published data set is read; names of columns are in small letters, "" where there is none."""
 
-    Parameters
-    ----------
-    name : str
-        The data set.
-    source : str
-        Where it is published and described.
-    needs : frozenset of str
-        Columns, in small letters, that tell the table from others.
-    image : str
-        The column with the image's name, with or without an ending or folders.
-    other_name : str
-        A column by which image files may be called instead; empty where there is none.
-    words : tuple of str
-        Columns with words for the diagnosis, from special to general.
-    lesion, patient, sex, age, localization : str
-        Columns; empty where there is none.
-    photographs : bool
-        Whether these are clinical photographs.
-    incomplete : bool
-        Whether everybody has other images of it, since they are fetched from elsewhere.
-    others : str
-        What images are that the column with folders does not name.
-    prepare : callable, optional
-        What has to be done with the table first.
-    takes : callable, optional
-        Which files among the images count.
-    beside : tuple of str
-        Endings of further tables of the same images, in place of the table's own ending, the first of these; `{}` is
-        what its name begins with.
-    """
-
-    name: str
-    source: str
-    needs: frozenset[str]
-    image: str
-    words: tuple[str, ...]
-    other_name: str = ""
+    name: str  # of the data set
+    source: str  # where it is published and described
+    needs: frozenset[str]  # columns that tell the table from others
+    image: str  # the column with the image's name, with or without an ending or folders
+    words: tuple[str, ...]  # columns with words for the diagnosis, from special to general
+    other_name: str = ""  # a column by which image files may be called instead
     lesion: str = ""
     patient: str = ""
     sex: str = "sex"
     age: str = "age"
     localization: str = ""
-    photographs: bool = False
-    incomplete: bool = False
-    others: str = "without a label"
-    prepare: Callable[[pd.DataFrame], pd.DataFrame] | None = None
-    takes: Callable[[str], bool] | None = None
+    photographs: bool = False  # whether these are clinical photographs
+    incomplete: bool = False  # whether everybody has other images of it, since they are fetched from elsewhere
+    others: str = "without a label"  # what images are that the column with folders does not name
+    prepare: Callable[[pd.DataFrame], pd.DataFrame] | None = None  # what has to be done with the table first
+    takes: Callable[[str], bool] | None = None  # which files among the images count
+    # Endings of further tables of the same images, in place of the table's own ending, the first of these; `{}` is what
+    # its name begins with.
     beside: tuple[str, ...] = ()
 
     @property
     def columns(self) -> set[str]:
-        """Every column that is read, in small letters."""
-        named = {
-            self.image,
-            self.other_name,
-            *self.words,
-            self.lesion,
-            self.patient,
-            self.sex,
-            self.age,
-            self.localization,
-        }
-        return (named | self.needs | {"biopsed"}) - {""}
+        """Every column that is read."""
+        named = {self.image, self.other_name, self.lesion, self.patient, self.sex, self.age, self.localization}
+        return ({*named, *self.words, "biopsed"} | self.needs) - {""}
 
 
 def _benign_or_malignant(column: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
