@@ -22,8 +22,7 @@ from lesionflow.options import arguments_of
 from lesionflow.progress import say, show_progress
 from lesionflow.scoring import job as jobs
 from lesionflow.scoring.config import RAY, ScoringConfig
-from lesionflow.scoring.engines import Engine, open_engine
-from lesionflow.scoring.engines.local import ScoringModel, default_workers, has_remote_images
+from lesionflow.scoring.engines.local import LocalEngine, ScoringModel, default_workers, has_remote_images
 from lesionflow.scoring.publish import Destination, Summary, check_outputs, publish_report
 from lesionflow.scoring.shards import ALSO, JOB_FILE, Job, job_folder
 from lesionflow.scoring.sources import Source, open_source
@@ -34,6 +33,8 @@ from lesionflow.storage.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from lesionflow.scoring.engines.ray import RayEngine
 
 
 def score(
@@ -137,7 +138,7 @@ def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
     outputs = outputs.of_model(loaded.card.labels)
     task = _task(opened, loaded, config)
     with (
-        open_engine(config, loaded) as engine,
+        _open_engine(config, loaded) as engine,
         jobs.resume(folder, task) if config.resume else jobs.begin(folder, task, anew=config.overwrite) as job,
         _keeping(job, "the same command with --resume continues from there") if kept else nullcontext(),
     ):
@@ -163,7 +164,7 @@ def _score_share(run: _Run) -> Summary:
     command += arguments_of(config, leave_out=("shard", "resume", "quiet"))
     info, folder = replace(info, command=tuple(command)), job_folder(destination.location)
     with (
-        open_engine(config, loaded) as engine,
+        _open_engine(config, loaded) as engine,
         jobs.join(folder, _task(opened, loaded, config), share, info) as job,
         _keeping(job, "the same command continues from there", shared=True),
     ):
@@ -174,6 +175,19 @@ def _score_share(run: _Run) -> Summary:
         for _ in counts.counting(job.rows(shards)):
             pass
         return Summary(info.label, destination.location, counts, seconds, resumed, dict(opened.left_out))
+
+
+@contextmanager
+def _open_engine(config: ScoringConfig, model: ScoringModel) -> Iterator[LocalEngine | RayEngine]:
+    """Yield the engine that a configuration asks for: the shards are the same, to the byte."""
+    if config.engine != RAY:
+        yield LocalEngine(model, config.workers)
+        return
+    from lesionflow.scoring.engines.ray import RayEngine, join_cluster
+
+    cpus, gpus = config.cpus_per_task or 1, config.gpus_per_task or 0
+    with join_cluster(config.ray_address, cpus, gpus, quiet=config.quiet) as cluster:
+        yield RayEngine(cluster, model, config.workers)
 
 
 def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
@@ -244,7 +258,7 @@ def _task(opened: Source, model: ScoringModel, config: ScoringConfig) -> jobs.Ta
     return jobs.Task(opened, fingerprint, config.shard_size, model.card.labels)
 
 
-def _score_shards(job: Job, shards: range, engine: Engine, run: _Run, source: Source) -> int:
+def _score_shards(job: Job, shards: range, engine: LocalEngine | RayEngine, run: _Run, source: Source) -> int:
     """Score the unfinished ones of some shards; returns how many of their images were already scored."""
     config, console = run.config, run.console
     if source.left_out and not config.quiet:
