@@ -24,7 +24,7 @@ import numpy as np
 
 import lesionflow
 from lesionflow.images.decode import decode
-from lesionflow.images.discovery import find_images
+from lesionflow.images.discovery import walk_images
 from lesionflow.runtimes.artifact import MODEL_FILES, open_artifact
 
 BATCH = 16  # images, as in scoring on a processor
@@ -51,7 +51,7 @@ def main() -> None:
     asked = parser.parse_args()
     loaded = lesionflow.load(asked.model, device="cpu")
     card = loaded.card
-    files = find_images(asked.images)[: asked.most]
+    files = list(walk_images(asked.images))[: asked.most]
     pixels = np.stack([decode(file, card.height, card.width) for file in files])
     runs: dict[str, Callable[[np.ndarray], object]] = {"bundle": loaded.predictor.measure}
     files_told, costs_told = [], []

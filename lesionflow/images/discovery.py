@@ -30,7 +30,7 @@ from zipfile import ZipInfo
 from lesionflow.errors import DataError
 from lesionflow.images.containers import archive_entries, entry_head, is_archive
 from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
-from lesionflow.storage.location import Url, is_url, location_text, path_here
+from lesionflow.storage.location import Url, is_url, path_here
 
 # In small letters: some systems write them one way, some another. Also the directory of a DICOM medium, and bins and
 # snapshots of network storage and of Windows: deleted images and copies of earlier days.
@@ -59,33 +59,6 @@ def describe_left_out(left_out: LeftOut) -> str:
     if more := left_out[OTHER] + sum(count for _, count in endings[KINDS_TOLD:]):
         told.append(f"{more:,} {OTHER}")
     return ", ".join(told)
-
-
-def find_images(source: str | os.PathLike[str], left_out: LeftOut | None = None) -> list[str]:
-    """Every image file in a folder and the folders below it, in the order of their paths' bytes.
-
-    Parameters
-    ----------
-    source
-        A folder or a zip archive; another file is itself the one result, whatever it holds. Paths begin with `source`.
-    left_out
-        Counts what is passed over.
-
-    Raises
-    ------
-    DataError
-        Where there is nothing to find.
-    """
-    path = location_text(source, "source")
-    if os.path.isfile(path) and not is_archive(path):
-        return [path]
-    if not os.path.exists(path):
-        raise DataError(f"{path}: no such file or folder; give a folder of images or one image")
-    left_out = LeftOut() if left_out is None else left_out
-    found = list(walk_images(path, left_out=left_out))
-    if not found:
-        raise no_image_files(path, left_out)
-    return found
 
 
 def no_image_files(folder: str, left_out: LeftOut) -> DataError:

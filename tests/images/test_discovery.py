@@ -10,7 +10,7 @@ from PIL import Image
 
 from lesionflow.datasets.labelled import read_rows
 from lesionflow.errors import DataError, ImageError, UsageError
-from lesionflow.images.discovery import LeftOut, cache_folder, describe_left_out, find_images, walk_images
+from lesionflow.images.discovery import LeftOut, cache_folder, describe_left_out, walk_images
 from lesionflow.images.read_bytes import read_image_bytes
 from lesionflow.scoring.sources import expand
 
@@ -20,7 +20,7 @@ def test_finds_images_in_all_folders_ordered_by_path(tmp_path: Path) -> None:
     for name in [*names, "a/notes.txt", "results.csv"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = find_images(tmp_path)
+    found = list(walk_images(str(tmp_path)))
     assert found == sorted(str(tmp_path / name) for name in names)
 
 
@@ -34,7 +34,8 @@ def test_links_to_files_count_and_loops_end(tmp_path: Path) -> None:
     (folder / "folder.jpg").symlink_to(tmp_path)
     os.mkfifo(folder / "pipe.jpg")
     left_out = LeftOut()
-    assert [Path(path).name for path in find_images(folder, left_out)] == ["dangling.jpg", "linked.jpg", "one.jpg"]
+    found = [Path(path).name for path in walk_images(str(folder), left_out=left_out)]
+    assert found == ["dangling.jpg", "linked.jpg", "one.jpg"]
     assert left_out == {"by looping links": 2, "no ordinary file": 1}
 
 
@@ -113,7 +114,7 @@ def test_a_zip_archive_is_the_folder_that_it_holds(tmp_path: Path) -> None:
         assert found == names(folder, here, **options) and there == here
         for name in found:
             assert read_image_bytes(archive / name) == (folder / name).read_bytes()
-    assert find_images(archive) == [f"{archive}/{name}" for name in names(archive)]
+    assert list(walk_images(str(archive))) == [f"{archive}/{name}" for name in names(archive)]
     assert read_image_bytes(f"file://{archive}/b.jpg") == jpeg
     assert names(tmp_path, here := LeftOut())[0] == "folder/IM1" and here[".zip"] == 2  # one in a folder is left out
 
@@ -203,7 +204,7 @@ def test_a_folder_below_that_cannot_be_listed_is_an_error_or_told_and_nothing_el
     with pytest.raises(ImageError, match=r"unreadable: .*too long"):
         read_image_bytes(folder)
     with pytest.raises(DataError, match=r"cannot be listed \(File name too long\)"):
-        find_images(too_deep)
+        list(walk_images(str(too_deep)))
     with pytest.raises(DataError, match="cannot be listed"):
         list(walk_images(folder, tells_unlisted=True))
 
@@ -222,19 +223,6 @@ def test_many_different_endings_are_not_kept_apart_for_ever(tmp_path: Path) -> N
     left_out = LeftOut()
     assert names(tmp_path, left_out) == [] and sum(left_out.values()) == 200 and len(left_out) <= 51
     assert describe_left_out(left_out).count(",") == 8
-
-
-def test_a_file_is_itself_whatever_its_name(tmp_path: Path) -> None:
-    (tmp_path / "image.bin").touch()
-    assert find_images(tmp_path / "image.bin") == [str(tmp_path / "image.bin")]
-
-
-def test_nothing_to_find_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such"):
-        find_images(tmp_path / "missing")
-    (tmp_path / "notes.txt").touch()
-    with pytest.raises(DataError, match=r"no image files in this folder or those below it; left out: 1 \.txt"):
-        find_images(tmp_path)
 
 
 def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
