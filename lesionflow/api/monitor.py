@@ -20,11 +20,11 @@ from lesionflow.monitoring.performance import estimate_performance
 from lesionflow.monitoring.watch import GIVEN, VALIDATION, Reference, Watch, watch
 from lesionflow.options import listed
 from lesionflow.registry.config import check_model_name
+from lesionflow.scoring.report import REPORT_ENDINGS
 from lesionflow.scoring.review_sample import SAMPLE_COLUMNS
 from lesionflow.storage.location import path_here
 
 PAGE_FILE, JSON_FILE = MONITOR_FILES = ("nights.html", "nights.json")
-_REPORT_ENDINGS = (".csv", ".parquet", ".jsonl")
 
 
 def monitor(
@@ -106,7 +106,7 @@ def _is_review_sample(file: Path) -> bool:
 def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, notes: list[str]) -> Reference | None:
     """A report or a model's validation part as a reference; None and a note if the model's bundle has none."""
     first = next((night for night in nights if night.model), None)
-    if Path(source).suffix.lower() in _REPORT_ENDINGS:
+    if Path(source).suffix.lower() in REPORT_ENDINGS:
         night = read_nights([path_here(source, "--reference")])[0]
         if not night.estimates:
             raise DataError(f"{source}: has no image with a prediction, so that nothing can be compared with it")
