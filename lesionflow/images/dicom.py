@@ -34,9 +34,9 @@ from lesionflow.errors import ImageError, counted, first_few
 from lesionflow.images.colour import adobe_rgb
 from lesionflow.images.containers import MAXIMUM_BYTES
 from lesionflow.images.jpeg import LOSSLESS, Layout, check_end, check_sequential, load_jpeg, read_layout
+from lesionflow.images.jpeg2000 import check_codestream, codestream, coding_style
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import Picture, joined
-from lesionflow.images.pillow_formats import check_codestream, codestream, coding_style
 from lesionflow.images.quiet import quietly
 from lesionflow.images.tiff import packbits_length
 
