@@ -14,15 +14,8 @@ from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import LesionflowError
 from lesionflow.evaluation.config import EvaluationConfig
-from lesionflow.evaluation.later_truth import (
-    JOINED_COLUMNS,
-    LaterTruth,
-    join_truth,
-    join_truth_of_all,
-    leak_of,
-    measure_later_truth,
-)
-from lesionflow.evaluation.later_truth_page import later_truth_json, later_truth_page
+from lesionflow.evaluation.join_truth import JOINED_COLUMNS, join_truth, join_truth_of_all, leak_of
+from lesionflow.evaluation.later_truth import LaterTruth, later_truth_json, later_truth_page, measure_later_truth
 from lesionflow.evaluation.metrics import Difference, compare, measure
 from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, Estimate
 from lesionflow.model.files import PRETRAINED

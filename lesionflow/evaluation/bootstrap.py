@@ -264,12 +264,20 @@ def tallies(
         yield Tally(source, np.asarray(chunk, dtype=np.float64))
 
 
-def resampled_tallies(predictions: LabelledPredictions, resamples: int, seed: int) -> Iterator[Tally]:
-    """Tallies of the resamples that `draw_lesions` draws, without a weight for each image in memory."""
+def resampled_tallies(
+    predictions: LabelledPredictions, resamples: int, seed: int, weights: np.ndarray | None = None
+) -> Iterator[Tally]:
+    """Tallies of the resamples that `draw_lesions` draws; weights: (images,) fractions, which every resample keeps.
+
+    Without them no resample has a weight for each image in memory.
+    """
     lesions, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
-    source = _Source(predictions, lesion_of, exact=False)
+    source = _Source(predictions, lesion_of, exact=False) if weights is None else None
     for counts in draw_lesions(len(lesions), resamples, seed):
-        yield Tally(source, counts)
+        if source is None:
+            yield from tallies(predictions, counts[:, lesion_of] * weights, weights)
+        else:
+            yield Tally(source, counts)
 
 
 def image_losses(predictions: LabelledPredictions) -> np.ndarray:

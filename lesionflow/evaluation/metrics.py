@@ -353,13 +353,13 @@ def ends(estimate: Estimate | Difference, number: str = ".3f", to: str = " to ")
     return f"{estimate.low:{number}}{to}{estimate.high:{number}}"
 
 
-def estimate_of(
+def _estimate(
     metric: Metric,
     predictions: LabelledPredictions,
     lesion_of: np.ndarray,
     value: float,
     resampled: np.ndarray,
-    weights: np.ndarray | None = None,
+    weights: np.ndarray | None,
 ) -> Estimate | None:
     """A metric's value with its interval, (resamples,) to two ends; lesion_of: the lesion of each image, from 0.
 
@@ -403,18 +403,22 @@ def effective_size(weights: np.ndarray) -> float:
     return float(relative.sum() ** 2 / np.square(relative).sum())
 
 
-def measure(predictions: LabelledPredictions, *, resamples: int = 2000, seed: int = 0) -> dict[str, Estimate]:
+def measure(
+    predictions: LabelledPredictions, *, weights: np.ndarray | None = None, resamples: int = 2000, seed: int = 0
+) -> dict[str, Estimate]:
     """All metrics that are defined on some images, each with its 95 % interval from a bootstrap over lesions.
 
     The values are those of `metric_values`, the intervals those of `bootstrap.interval`, from resamples that draw
     lesions with all their images. A metric that a resample leaves undefined does without that resample; averages over
     diagnoses are then over those that are in it. Intervals that rest on a dozen lesions or fewer are too narrow, as
-    those of any bootstrap; only shares and AUC of 0 and 1 have exact ones, and what `estimate_of` and
+    those of any bootstrap; only shares and AUC of 0 and 1 have exact ones, and what `INTERVAL_RULE` and
     `bootstrap.interval` say has none. The ECE has an interval of its own, see `bootstrap.calibration_interval`.
 
     Parameters
     ----------
     predictions : LabelledPredictions
+    weights : (images,) float, optional
+        How much each image counts, which every resample keeps; all the same unless given.
     resamples : int
         How often lesions are drawn.
     seed : int
@@ -425,15 +429,21 @@ def measure(predictions: LabelledPredictions, *, resamples: int = 2000, seed: in
     DataError
         Where there are no images.
     """
-    values, known = metric_values(predictions), metrics_of(predictions.label_set)
-    resampled, gaps = _resampled(predictions, tuple(values), resamples, seed)
+    values, known, relative = metric_values(predictions), metrics_of(predictions.label_set), None
+    gaps_of_all = calibration_gaps(predictions).mean(axis=0)
+    if weights is not None:
+        relative = weights / weights.max()
+        (tally,) = tallies(predictions, relative[None], relative)
+        values = {name: float(known[name].under(tally)[0]) for name in values}
+        (gaps_of_all,) = tally.calibration_gaps
+    resampled, gaps = _resampled(predictions, tuple(values), resamples, seed, relative)
     _, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
     found = {}
     for name, value in values.items():
-        estimate = estimate_of(known[name], predictions, lesion_of, value, resampled[name])
+        estimate = _estimate(known[name], predictions, lesion_of, value, resampled[name], weights)
         if estimate is not None:
             found[name] = estimate
-    return found | {"ece": calibration_interval(calibration_gaps(predictions).mean(axis=0), gaps)}
+    return found | {"ece": calibration_interval(gaps_of_all, gaps)}
 
 
 def metric_values(predictions: LabelledPredictions) -> dict[str, float]:
@@ -476,11 +486,11 @@ def weighted_metrics(
 
 
 def _resampled(
-    predictions: LabelledPredictions, names: Sequence[str], resamples: int, seed: int
+    predictions: LabelledPredictions, names: Sequence[str], resamples: int, seed: int, weights: np.ndarray | None = None
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The metrics of the resamples, (resamples,) each, and the gaps of the ECE: (resamples, bins)."""
     chunks, gaps, known = [], [], metrics_of(predictions.label_set)
-    for tally in resampled_tallies(predictions, resamples, seed):
+    for tally in resampled_tallies(predictions, resamples, seed, weights):
         chunks.append([known[name].under(tally) for name in names])
         gaps.append(tally.calibration_gaps)
     found = {name: np.concatenate([chunk[index] for chunk in chunks]) for index, name in enumerate(names)}

@@ -16,7 +16,8 @@ from lesionflow.api.later_truth import evaluate_report
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019
 from lesionflow.errors import DataError
-from lesionflow.evaluation.later_truth import JOINED_COLUMNS, LaterTruth, join_truth, measure_later_truth
+from lesionflow.evaluation.join_truth import JOINED_COLUMNS, join_truth
+from lesionflow.evaluation.later_truth import LaterTruth, measure_later_truth
 from lesionflow.evaluation.metrics import measure
 from lesionflow.model.columns import report_columns
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions, Row
