@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the code beside the script
 
 from lesionflow.errors import LesionflowError
 from lesionflow.evaluation.calibration import fit_calibration
-from lesionflow.evaluation.metrics import Difference, compare, measure
+from lesionflow.evaluation.measure import compare, measure
+from lesionflow.evaluation.metrics import Difference
 from lesionflow.model.decision import decide
 from lesionflow.model.prediction import LabelledPredictions, with_labels
 from lesionflow.registry.compared_model import find_compared_model, why_not_comparable

@@ -19,7 +19,8 @@ from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.evaluation.call_strength import call_strengths
 from lesionflow.evaluation.leaks import find_leak
-from lesionflow.evaluation.metrics import measure, with_interval
+from lesionflow.evaluation.measure import measure
+from lesionflow.evaluation.metrics import with_interval
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import TRAINED_ON_FILE
 from lesionflow.model.decision import POOLS, called_diagnoses, pool_probabilities

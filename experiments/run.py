@@ -30,7 +30,7 @@ from lesionflow.datasets.sampling import positive_shares  # noqa: E402
 from lesionflow.datasets.split import Split, split_by_lesion  # noqa: E402
 from lesionflow.diagnoses import HAM10000  # noqa: E402
 from lesionflow.evaluation.calibration import fit_calibration  # noqa: E402
-from lesionflow.evaluation.metrics import measure  # noqa: E402
+from lesionflow.evaluation.measure import measure  # noqa: E402
 from lesionflow.images.pixel_cache import decoded_pixels  # noqa: E402
 from lesionflow.model.card import Estimate  # noqa: E402
 from lesionflow.model.decision import decide  # noqa: E402

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lesionflow.diagnoses import HAM10000
-from lesionflow.evaluation.metrics import weighted_metrics
+from lesionflow.evaluation.measure import weighted_metrics
 from lesionflow.model.card import ONNX_FILE, VALIDATION_FILE, Card, Estimate, write_card
 from lesionflow.model.files import write_arrays
 from lesionflow.model.prediction import LabelledPredictions

@@ -10,7 +10,7 @@ from lesionflow.datasets.sampling import BALANCES, MOST_SHOWN, epoch_indices, po
 from lesionflow.datasets.split import PARTS, Split, split_by_lesion
 from lesionflow.diagnoses import BINARY
 from lesionflow.evaluation.calibration import ece_by_chance, fit_calibration
-from lesionflow.evaluation.metrics import measure, metric_values
+from lesionflow.evaluation.measure import measure, metric_values
 from lesionflow.model.card import Card, Estimate
 from lesionflow.model.decision import decide
 from lesionflow.model.prediction import LabelledPredictions, with_labels

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import DataError, UsageError
 from lesionflow.evaluation.config import EvaluationConfig
+from lesionflow.evaluation.measure import compare as paired_differences
 from lesionflow.evaluation.metrics import Difference
-from lesionflow.evaluation.metrics import compare as paired_differences
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.options import listed
 from lesionflow.registry.champion import find_champion

@@ -16,7 +16,8 @@ from lesionflow.errors import LesionflowError
 from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.join_truth import JOINED_COLUMNS, join_truth, join_truth_of_all, leak_of
 from lesionflow.evaluation.later_truth import LaterTruth, later_truth_json, later_truth_page, measure_later_truth
-from lesionflow.evaluation.metrics import Difference, compare, measure
+from lesionflow.evaluation.measure import compare, measure
+from lesionflow.evaluation.metrics import Difference
 from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, Estimate
 from lesionflow.model.files import PRETRAINED
 from lesionflow.model.report_table import label_set_of, read_both_tables, read_report_table

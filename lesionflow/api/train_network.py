@@ -28,7 +28,8 @@ from lesionflow.datasets.split import Split
 from lesionflow.defaults import new_objects_collected
 from lesionflow.errors import RegistryError, counted
 from lesionflow.evaluation.learning import History
-from lesionflow.evaluation.metrics import DECIDING, measure, with_interval
+from lesionflow.evaluation.measure import measure
+from lesionflow.evaluation.metrics import DECIDING, with_interval
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import CARD_FILE, Card, Estimate
 from lesionflow.model.prediction import LabelledPredictions

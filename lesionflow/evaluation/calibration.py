@@ -16,7 +16,7 @@ from lesionflow.evaluation.bootstrap import (
     ratio,
     resampled_sums,
 )
-from lesionflow.evaluation.metrics import expected_calibration_error
+from lesionflow.evaluation.measure import expected_calibration_error
 from lesionflow.model.card import Calibration, Estimate
 from lesionflow.model.decision import decide, softmax
 from lesionflow.model.prediction import LabelledPredictions

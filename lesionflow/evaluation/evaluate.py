@@ -22,7 +22,7 @@ from lesionflow.evaluation.call_strength import STRENGTHS, call_strengths
 from lesionflow.evaluation.heatmaps import heatmap_sheet, occlusion_heatmap, typical_images
 from lesionflow.evaluation.label_mapping import LabelMapping
 from lesionflow.evaluation.learning import History, learning_curves
-from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.report import Evaluation, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
 from lesionflow.evaluation.report_pictures import contact_sheet, numeric_pictures, picture_of, worst_mistakes

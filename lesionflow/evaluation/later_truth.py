@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from lesionflow import pages
-from lesionflow.evaluation.metrics import Place, confusion_matrix, effective_size, ends, in_words, measure, shown_at
+from lesionflow.evaluation.measure import confusion_matrix, effective_size, measure
+from lesionflow.evaluation.metrics import Place, ends, in_words, shown_at
 from lesionflow.evaluation.report import NOT_A_DEVICE
 from lesionflow.model.card import Estimate, nan_as_null
 from lesionflow.model.prediction import LabelledPredictions

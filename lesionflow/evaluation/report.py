@@ -14,7 +14,8 @@ from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.call_strength import CallStrength, strengths_json
 from lesionflow.evaluation.curves import roc
 from lesionflow.evaluation.label_mapping import LabelMapping, nameless_told, not_measurable_told
-from lesionflow.evaluation.metrics import confusion_matrix, few_of, near_chance
+from lesionflow.evaluation.measure import confusion_matrix
+from lesionflow.evaluation.metrics import few_of, near_chance
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.shift import MUCH_UNFAMILIAR, Shift
 from lesionflow.evaluation.slices import Gap, Slice

@@ -11,7 +11,8 @@ import numpy as np
 
 from lesionflow.errors import counted
 from lesionflow.evaluation.curves import coverage_picture, malignant_roc, reliability_picture, roc_by_diagnosis
-from lesionflow.evaluation.metrics import Place, confusion_matrix, shown_at
+from lesionflow.evaluation.measure import confusion_matrix
+from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.evaluation.plots import (
     GREY,
     PALE,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.datasets.label_table import ATTRIBUTES
-from lesionflow.evaluation.metrics import Place, in_words, measure, shown_at
+from lesionflow.evaluation.measure import measure
+from lesionflow.evaluation.metrics import Place, in_words, shown_at
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.profile.attributes import AGE_BANDS, UNKNOWN, age_band, values_of
@@ -53,7 +54,7 @@ class Gap:
 
 
 def slices(predictions: LabelledPredictions, attributes: pd.DataFrame, *, resamples: int = 1000) -> list[Slice]:
-    """All of `metrics.measure` for each value of each attribute, the more frequent values first, unknown last.
+    """All of `measure.measure` for each value of each attribute, the more frequent values first, unknown last.
 
     attributes: the rows of predictions in the same order, with text in whichever of `ATTRIBUTES` it has as columns; age
     is cut into `AGE_BANDS`. Empty text counts as unknown; an attribute of which nothing else is known is left out.

@@ -11,7 +11,8 @@ import shlex
 from dataclasses import dataclass
 
 from lesionflow.errors import LesionflowError, RegistryError
-from lesionflow.evaluation.metrics import DECIDING, compare
+from lesionflow.evaluation.measure import compare
+from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.registry.compared_model import ComparedModel, compared_model_of, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
 from lesionflow.registry.gates import Night, Verdict, decide

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import DataError, counted, first_few
 from lesionflow.evaluation.calibration import ece_by_chance
+from lesionflow.evaluation.measure import compare, metric_values
 from lesionflow.evaluation.metrics import (
     DECIDING,
     Difference,
-    compare,
     ends,
-    metric_values,
     near_chance,
     sensitivity_not_to_miss,
     short_full_name,

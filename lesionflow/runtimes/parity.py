@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from lesionflow.errors import ReportError, counted
-from lesionflow.evaluation.metrics import in_words, measure, with_interval
+from lesionflow.evaluation.measure import measure
+from lesionflow.evaluation.metrics import in_words, with_interval
 from lesionflow.evaluation.stability import measure_stability
 from lesionflow.model.card import SINGLE, Card, Estimate
 from lesionflow.model.prediction import Predictions, with_labels

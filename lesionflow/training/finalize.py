@@ -19,7 +19,7 @@ from lesionflow.evaluation.calibration import averaged_images, carried_over, fit
 from lesionflow.evaluation.evaluate import EvaluatedPart, Measuring, draw_evaluation, evaluate_model
 from lesionflow.evaluation.leaks import trained_on
 from lesionflow.evaluation.learning import History
-from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.model_card import model_card
 from lesionflow.evaluation.report import Evaluation
 from lesionflow.evaluation.stability import STABILITY

@@ -255,8 +255,8 @@ def figures_page() -> str:
                 "For each diagnosis against the rest:",
                 _table(("name", "in words"), by_diagnosis),
                 "## How they are defined",
-                "::: lesionflow.evaluation.metrics.metric_values",
-                "::: lesionflow.evaluation.metrics.measure",
+                "::: lesionflow.evaluation.measure.metric_values",
+                "::: lesionflow.evaluation.measure.measure",
             ]
         )
         + "\n"

@@ -16,7 +16,8 @@ from lesionflow.api.train_network import ANSWERS_FILE, Material, card_of
 from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import UsageError
-from lesionflow.evaluation.metrics import DECIDING, metric_values
+from lesionflow.evaluation.measure import metric_values
+from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import read_card
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.progress import stderr_console

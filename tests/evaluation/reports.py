@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lesionflow.diagnoses import HAM10000
-from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.report import Evaluation
 from lesionflow.evaluation.slices import Gap, Slice, largest_gaps
 from lesionflow.model.card import AVERAGED, SINGLE, Calibration, Card, Estimate

@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_scor
 
 from lesionflow.errors import BundleError
 from lesionflow.evaluation.call_strength import STRENGTHS, call_strengths, strength_rows
-from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.measure import measure
 from lesionflow.model.card import CARD_FILE, Calibration, read_card, write_card
 from lesionflow.model.decision import called_diagnoses, decide
 from lesionflow.model.prediction import LabelledPredictions

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_curve
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.curves import coverage_picture, malignant_roc, reliability_picture, roc, roc_by_diagnosis
-from lesionflow.evaluation.metrics import expected_calibration_error, measure
+from lesionflow.evaluation.measure import expected_calibration_error, measure
 from lesionflow.evaluation.plots import message_of
 from lesionflow.model.decision import softmax
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, LabelledPredictions

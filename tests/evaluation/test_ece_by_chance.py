@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lesionflow.evaluation.calibration import ece_by_chance
-from lesionflow.evaluation.metrics import expected_calibration_error
+from lesionflow.evaluation.measure import expected_calibration_error
 
 
 def drawn(images: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

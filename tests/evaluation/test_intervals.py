@@ -9,16 +9,8 @@ from scipy.stats import beta
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError, UsageError
 from lesionflow.evaluation.bootstrap import interval
-from lesionflow.evaluation.metrics import (
-    Place,
-    compare,
-    ends,
-    measure,
-    metric_values,
-    metrics_of,
-    shown_at,
-    with_interval,
-)
+from lesionflow.evaluation.measure import compare, measure, metric_values
+from lesionflow.evaluation.metrics import Place, ends, metrics_of, shown_at, with_interval
 from lesionflow.model.card import Estimate, read_card, write_card
 from lesionflow.model.prediction import LabelledPredictions
 from tests.contenders import write_bundle

@@ -16,7 +16,8 @@ from lesionflow.evaluation.label_mapping import (
     not_measurable_told,
     read_mapping,
 )
-from lesionflow.evaluation.metrics import expected_calibration_error, measure, metric_values, metrics_of
+from lesionflow.evaluation.measure import expected_calibration_error, measure, metric_values
+from lesionflow.evaluation.metrics import metrics_of
 from lesionflow.evaluation.report import evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
 from tests.evaluation.made_up import made_up

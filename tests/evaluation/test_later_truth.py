@@ -18,7 +18,7 @@ from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019
 from lesionflow.errors import DataError
 from lesionflow.evaluation.join_truth import JOINED_COLUMNS, join_truth
 from lesionflow.evaluation.later_truth import LaterTruth, measure_later_truth
-from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.measure import measure
 from lesionflow.model.columns import report_columns
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions, Row
 from lesionflow.model.report_table import read_report_table

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from lesionflow.cli.compare import _side_by_side
 from lesionflow.diagnoses import HAM10000
-from lesionflow.evaluation.metrics import OF_DIAGNOSIS, TABLE, Metric, Place, in_words, measure, metrics_of, shown_at
+from lesionflow.evaluation.measure import measure
+from lesionflow.evaluation.metrics import OF_DIAGNOSIS, TABLE, Metric, Place, in_words, metrics_of, shown_at
 from lesionflow.evaluation.model_card import model_card, terms_and_metrics
 from lesionflow.evaluation.report import evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page

@@ -7,14 +7,14 @@ import pytest
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError
-from lesionflow.evaluation.metrics import (
+from lesionflow.evaluation.measure import (
     confusion_matrix,
     expected_calibration_error,
     measure,
     metric_values,
-    metrics_of,
     weighted_metrics,
 )
+from lesionflow.evaluation.metrics import metrics_of
 from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import by_hand, made_up
 from tests.evaluation.resamples import lesion_weights

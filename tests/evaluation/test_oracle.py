@@ -15,7 +15,7 @@ from scipy.stats import binom, kstest, norm
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.bootstrap import calibration_gaps, calibration_interval, interval
-from lesionflow.evaluation.metrics import compare, measure, weighted_metrics
+from lesionflow.evaluation.measure import compare, measure, weighted_metrics
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, LabelledPredictions
 from tests.evaluation.resamples import lesion_weights
 

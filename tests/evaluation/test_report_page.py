@@ -8,7 +8,8 @@ import pytest
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.calibration import coverage_curve
-from lesionflow.evaluation.metrics import INTERVAL_RULE, confusion_matrix, in_words, metrics_of
+from lesionflow.evaluation.measure import confusion_matrix
+from lesionflow.evaluation.metrics import INTERVAL_RULE, in_words, metrics_of
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import Evaluation, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page

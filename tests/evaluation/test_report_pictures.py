@@ -5,7 +5,7 @@ import pytest
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import counted
-from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.plots import message_of
 from lesionflow.evaluation.report_pictures import contact_sheet, slices_picture, worst_mistakes
 from lesionflow.evaluation.slices import Slice, gap_sentence

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lesionflow.evaluation.calibration import coverage_curve, reliability
-from lesionflow.evaluation.metrics import expected_calibration_error, metric_values
+from lesionflow.evaluation.measure import expected_calibration_error, metric_values
 from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import by_hand, made_up
 from tests.evaluation.resamples import lesion_weights

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from lesionflow.diagnoses import HAM10000
-from lesionflow.evaluation.metrics import measure
+from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.slices import Slice, largest_gaps, slices
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import LabelledPredictions
