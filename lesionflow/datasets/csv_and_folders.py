@@ -138,9 +138,14 @@ def unread_columns(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
     ]
     advice = "if they say which images are of one lesion or patient, name them with --labels FILE"
     found = [f"{file}: not read: {first_few(names)}; {advice} ('columns: {{patient_id: YOURS}}')"] if names else []
-    if parts := [name for name in table.columns if re.fullmatch(_PARTS, name)]:
+    if parts := [name for name in table.columns if re.fullmatch(_PARTS, name) and _tells_parts(table[name], name)]:
         found.append(f"{file}: not read: {first_few(parts)}; {_SPLIT_ANEW}")
     return tuple(found)
+
+
+def _tells_parts(values: pd.Series, name: str) -> bool:
+    """Whether a column tells a split; a `dataset` may be where images come from."""
+    return not name.endswith("set") or not _PARTS_OF_SPLITS.isdisjoint(values.str.lower())
 
 
 def has_named_columns(file: Path, words: LabelWords) -> bool:

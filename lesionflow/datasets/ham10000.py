@@ -44,7 +44,7 @@ def read_ham10000(file: Path, words: LabelWords) -> RawLabels:
         )
     if "diagnosis" in table.columns:
         table["dx"] = one_label(table, file, words)
-    warnings = unread_columns(table.drop(columns="dataset", errors="ignore"), file)  # its sources, no split
+    warnings = unread_columns(table, file)
     return RawLabels(file, table, [(word,) for word in table["dx"]], file.parent, needs_lesions=True, warnings=warnings)
 
 

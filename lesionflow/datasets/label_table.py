@@ -10,6 +10,7 @@ import io
 import itertools
 import json
 import re
+import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -104,7 +105,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
 
 def _told_apart(columns: Iterable[object]) -> list[str]:
     """The names of columns, without blanks around; where several have a name that means nothing, with their numbers."""
-    names = [str(name).strip() for name in columns]
+    names = [unicodedata.normalize("NFC", str(name).strip()) for name in columns]
     twice = {name for name, count in Counter(map(str.lower, names)).items() if count > 1} - _ONCE - {""}
     return [f"{name} ({at})" if name.lower() in twice else name for at, name in enumerate(names, start=1)]
 

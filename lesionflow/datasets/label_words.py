@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -164,7 +165,8 @@ def read_label_words(source: str | os.PathLike[str] | None, labels: LabelSet = H
             known = ", ".join(labels.names)
             raise UsageError(f"--labels {file}: {word}: {name!r} is none of {known}; null leaves such images out")
     own = {normalized(str(word)): name or "" for word, name in words.items()}
-    return LabelWords(labels, own, {str(key): str(column) for key, column in columns.items()}, str(file))
+    columns = {str(key): unicodedata.normalize("NFC", str(column)) for key, column in columns.items()}
+    return LabelWords(labels, own, columns, str(file))
 
 
 class UnknownWordsError(DataError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.csv_and_folders import image_columns, one_label
+from lesionflow.datasets.csv_and_folders import image_columns, one_label, with_standard_names
 from lesionflow.datasets.ids import check_one_image
 from lesionflow.datasets.label_table import (
     LABEL_COLUMNS,
@@ -166,11 +166,12 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
     Its columns are `name` of the image ("" where the table names lesions alone), `label`, `lesion`, and `chance` as
     given.
     """
-    table = words.with_named_columns(lowered(read_table(truth)))
+    own = words.with_named_columns(lowered(read_table(truth)))
     words.unmet()
+    column = rows.column.lower()
+    table = with_standard_names(own).assign(**{column: own[column]} if column in own.columns else {})
     name, other = image_columns(table, truth, words)
     label = next((column for column in (*LABEL_COLUMNS, "label") if column in table.columns), None)
-    column = rows.column.lower()
     by_lesion = column in table.columns and rows.lesions is not None
     if label is None or (not name and not by_lesion):
         needed = "path or image_id, and diagnosis" if rows.lesions is None else f"path or {rows.column}, and diagnosis"

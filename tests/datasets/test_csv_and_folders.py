@@ -1,4 +1,5 @@
 import shutil
+import unicodedata
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -248,6 +249,16 @@ def test_columns_of_ids_may_be_spelled_otherwise(table: Path, name: str) -> None
     assert named["patient_id"].nunique() == expected.table["lesion_id"].nunique()
 
 
+def test_umlauts_in_names_of_columns_are_the_same_however_a_system_writes_them(table: Path) -> None:
+    expected = read_labelled_images(table).digest
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False).rename(columns={"lesion_id": "Läsion"})
+    for forms in (("NFC", "NFD"), ("NFD", "NFC")):
+        of_table, of_file = (unicodedata.normalize(form, "Läsion") for form in forms)
+        rows.set_axis([of_table if name == "Läsion" else name for name in rows], axis=1).to_csv(table, index=False)
+        (table.parent / "m.yaml").write_text(f"columns: {{lesion_id: {of_file}}}\n")
+        assert read_labelled_images(table, labels=table.parent / "m.yaml").digest == expected
+
+
 def test_columns_of_files_and_ages_may_be_spelled_otherwise(table: Path) -> None:
     expected = read_labelled_images(table).table
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
@@ -391,6 +402,9 @@ def test_a_split_of_ones_own_is_not_read_and_that_is_said(table: Path, folders: 
     rows.assign(split="train").to_csv(table, index=False)
     anew = "training splits anew: to keep a part apart, give it on its own"
     assert read_labelled_images(table).warnings == (f"{table}: not read: split; {anew}",)
+    for source, told in (("rosendahl", ()), ("Train", (f"{table}: not read: dataset; {anew}",))):
+        rows.assign(dataset=source).to_csv(table, index=False)
+        assert read_labelled_images(table).warnings == told
     for part in ("train", "test"):
         shutil.copytree(folders / "NV", folders.parent / "hf" / part)
         names = [file.name for file in (folders / "NV").iterdir()]

@@ -415,6 +415,19 @@ def test_lesions_that_a_missing_one_made_numbers_with_a_fraction_are_joined_and_
         join_truth(read_report_table(report, JOINED_COLUMNS), truth, wrong)
 
 
+def test_columns_of_truth_may_be_spelled_otherwise(report: Path, said: LabelledPredictions, tmp_path: Path) -> None:
+    table = read_report_table(report, JOINED_COLUMNS)
+    rows = [(*label, f"truth{lesion}") for label, lesion in zip(labels_of(said), said.lesion_ids, strict=True)]
+    found = join_truth(table, write(tmp_path / "labels.csv", "Image Name,Diagnosis,Lesion.ID", rows), WORDS)
+    assert sorted(found.predictions.lesion_ids) == sorted(f"truth{lesion}" for lesion in said.lesion_ids)
+    for column in ("Lesion ID", "lesion_id"):
+        grouped = write_by_lesion(tmp_path / "grouped.csv", said, column, ("grouped_by",))
+        truth = write(tmp_path / "labels.csv", f"{column.upper()},dx", of_lesions(said))
+        found = join_truth(read_report_table(grouped, JOINED_COLUMNS), truth, WORDS)
+        assert len(found.predictions) == len(of_lesions(said))
+        grouped.unlink()
+
+
 def test_what_is_known_of_a_lesion_is_known_of_its_images(
     report: Path, said: LabelledPredictions, tmp_path: Path
 ) -> None:
