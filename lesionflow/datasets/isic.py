@@ -8,6 +8,10 @@ lesion_id, sex) and `ISIC_2019_Training_Input`.
 
 `isic image download FOLDER` writes `metadata.csv`, and images beside it. The archive knows several hundred diagnoses;
 those that are one of the label set's count.
+
+MILK10k (https://challenge.isic-archive.com/landing/milk10k) has a row for each image in `MILK10k_Training_Metadata.csv`
+and, beside it, a row for each lesion in `MILK10k_Training_GroundTruth.csv` and the full diagnoses of images in
+`MILK10k_Training_Supplement.csv`.
 """
 
 from __future__ import annotations
@@ -96,11 +100,15 @@ def _has_columns(file: Path) -> bool:
 def _marked(table: pd.DataFrame, file: Path) -> list[tuple[str, ...]]:
     """The column that each row marks, as its word. Raises `DataError`."""
     marks = table[[name for name in table.columns if name in _MARKS]].apply(as_numbers)
+    _check_marks(marks, table["image_id"], file)
+    return [(column,) for column in marks.idxmax(axis=1)]
+
+
+def _check_marks(marks: pd.DataFrame, names: pd.Series, file: Path) -> None:
     marked = marks == 1
-    if wrong := table["image_id"][((marks != 0) & ~marked).any(axis=1) | (marked.sum(axis=1) != 1)].tolist():
+    if wrong := names[((marks != 0) & ~marked).any(axis=1) | (marked.sum(axis=1) != 1)].tolist():
         told = f"{counted(len(wrong), 'row')} without exactly one 1 among 0s: {first_few(wrong)}"
         raise DataError(f"{file}: {told}; correct them, or leave them out")
-    return [(column,) for column in marked.idxmax(axis=1)]
 
 
 def _add_metadata(table: pd.DataFrame, file: Path) -> pd.DataFrame:
@@ -122,6 +130,8 @@ def _add_metadata(table: pd.DataFrame, file: Path) -> pd.DataFrame:
 
 
 METADATA = "metadata.csv"
+_METADATA, _SUPPLEMENT = "_Metadata.csv", "_Supplement.csv"
+_MILK10K = (_METADATA, _SUPPLEMENT, f"{_TRUTH}.csv")
 
 # Names of the archive's hierarchy (columns diagnosis_1 to diagnosis_5; Kitware's isic-metadata 4.12 lists them) that
 # stand for all below them that is not named itself, and what they are by HAM10000's description of its diagnoses.
@@ -129,6 +139,8 @@ HIERARCHY = {
     "malignant melanocytic proliferations (melanoma)": "melanoma",
     "benign soft tissue proliferations - vascular": "vascular lesion",
     "hemorrhagic lesions": "vascular lesion",
+    "ben_oth": "benign",  # MILK10k's classes of other proliferations
+    "mal_oth": "malignant",
 }
 # The archive calls HAM10000's intraepithelial carcinomas squamous cell carcinomas. Other images of that name show
 # invasive ones, which are another diagnosis.
@@ -146,8 +158,41 @@ def is_isic_download(file: Path) -> bool:
     return "isic_id" in header and not (header & {"target", "malignant"} and not header & {"diagnosis", *LEVELS})
 
 
+def find_milk10k(path: Path) -> Path | None:
+    """The table with the images of MILK10k, given its folder or one of its tables; None if it is something else."""
+    files = [path] if path.is_file() else path.glob(f"*{_METADATA}")
+    starts = {
+        file.parent / file.name.removesuffix(end) for file in files for end in _MILK10K if file.name.endswith(end)
+    }
+    found = [(Path(f"{start}{_METADATA}"), Path(f"{start}{_TRUTH}.csv")) for start in sorted(starts)]
+    return next((table for table, truth in found if is_isic_download(table) and _tells_lesions(truth)), None)
+
+
+def _tells_lesions(truth: Path) -> bool:
+    return {"lesion_id", *SHARED} <= {*read_header(truth)}
+
+
+def _with_diagnoses_of_lesions(table: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """The images of MILK10k with the diagnoses of their lesions, in the archive's columns. Raises `DataError`."""
+    start = str(file).removesuffix(_METADATA)
+    truth = read_table(Path(f"{start}{_TRUTH}.csv"))
+    marks = truth.drop(columns="lesion_id").apply(as_numbers)
+    _check_marks(marks, truth["lesion_id"], Path(f"{start}{_TRUTH}.csv"))
+    of_lesion = dict(zip(truth["lesion_id"], marks.idxmax(axis=1), strict=True))
+    table = table.rename(columns={"site": "anatom_site_general"})
+    table["diagnosis_1"] = table["lesion_id"].map(of_lesion).fillna("")
+    if (supplement := Path(f"{start}{_SUPPLEMENT}")).is_file():
+        further = lowered(read_table(supplement))
+        require_columns(further, ("isic_id", "diagnosis_full"), supplement)
+        check_same_images(table["isic_id"], further["isic_id"], supplement)
+        further = further.drop_duplicates("isic_id").set_index("isic_id").reindex(table["isic_id"]).fillna("")
+        for column in {"diagnosis_full", "diagnosis_confirm_type"} & {*further.columns}:
+            table["diagnosis_2" if column == "diagnosis_full" else column] = further[column].tolist()
+    return table
+
+
 def read_isic_download(file: Path) -> RawLabels:
-    """Read the metadata that isic-cli writes, and those images beside it that are dermoscopic and unaltered.
+    """Read the metadata that isic-cli writes or MILK10k has, and those images that are dermoscopic and unaltered.
 
     Raises
     ------
@@ -155,9 +200,15 @@ def read_isic_download(file: Path) -> RawLabels:
         Where no diagnosis came with the images.
     """
     table = lowered(read_table(file))
+    if find_milk10k(file) == file:
+        table = _with_diagnoses_of_lesions(table, file)
     table["image_id"], table["age"] = without_endings(table["isic_id"]), first_known(table, ("age_approx", "age"))
     if not {"diagnosis", *LEVELS} & set(table.columns):
-        raise DataError(f"{file}: no column diagnosis or diagnosis_1; download images that have a diagnosis")
+        told = f"{file}: no column diagnosis or diagnosis_1; the columns are {first_few(list(table.columns), 7)}"
+        raise DataError(
+            f"{told}; download images that have a diagnosis, or name your column with --labels FILE ('columns: "
+            "{diagnosis: YOURS}')"
+        )
     warnings = []
     kinds = first_known(table, ("image_type",))
     strange = (~kinds.isin(["dermoscopic", "unknown"])) | first_known(table, ("image_manipulation",)).isin(_MADE)

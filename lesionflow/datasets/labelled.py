@@ -38,6 +38,7 @@ from lesionflow.datasets.ham10000 import (
 from lesionflow.datasets.image_files import contents_of_files
 from lesionflow.datasets.isic import (
     METADATA,
+    find_milk10k,
     is_isic_challenge,
     is_isic_download,
     read_isic_challenge,
@@ -272,7 +273,7 @@ def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
         return read_ham10000(metadata, words)
     if is_isic_challenge(path):
         return read_isic_challenge(path)
-    for file in (path / METADATA, table):
+    for file in (find_milk10k(path), path / METADATA, table):
         if file is not None and is_isic_download(file):
             return read_isic_download(file)
     if found := find_layout(path):

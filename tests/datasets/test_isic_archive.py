@@ -8,6 +8,7 @@ import pytest
 from lesionflow.datasets.isic import HIERARCHY
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.raw_labels import NO_LESIONS
+from lesionflow.diagnoses import BINARY
 from lesionflow.errors import DataError
 
 # The archive's words for the seven, now (levels 1 to 3) and before; what of them HAM10000's images have.
@@ -51,6 +52,80 @@ def lay_out(source: Path, folder: Path, edit: Edit = lambda rows: rows, now: boo
     (folder / "attribution.txt").write_text("Drawn")
     (folder / "licenses").mkdir()
     return folder
+
+
+MILK10K = ("AKIEC", "BCC", "BEN_OTH", "BKL", "DF", "INF", "MAL_OTH", "MEL", "NV", "SCCKA", "VASC")
+
+
+@pytest.fixture
+def milk10k(fifty_images: Path, tmp_path: Path) -> Path:
+    """The images of a HAM10000 folder as MILK10k has them, beside a photograph of each lesion."""
+    rows = pd.read_csv(fifty_images / "HAM10000_metadata.csv", dtype=str, keep_default_na=False)
+    lesions = rows.drop_duplicates("lesion_id")
+    start = tmp_path / "milk" / "MILK10k_Training_"
+    start.parent.mkdir()
+    for file in fifty_images.glob("*/*.jpg"):
+        lesion = rows.set_index("image_id")["lesion_id"][file.stem]
+        folder = Path(f"{start}Input") / lesion
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, folder)
+        shutil.copy(file, folder / f"close_{lesion}.jpg")
+    marks = [[lesion, *((name == dx.upper()) * 1.0 for name in MILK10K)] for lesion, dx in
+             zip(lesions["lesion_id"], lesions["dx"], strict=True)]  # fmt: skip
+    pd.DataFrame(marks, columns=["lesion_id", *MILK10K]).to_csv(f"{start}GroundTruth.csv", index=False)
+    images = rows.assign(isic_id=rows["image_id"], image_type="dermoscopic", site=rows["localization"])
+    close = lesions.assign(isic_id="close_" + lesions["lesion_id"], image_type="clinical: close-up", site="")
+    both = pd.concat([images, close]).rename(columns={"age": "age_approx"})
+    both[["lesion_id", "image_type", "isic_id", "age_approx", "sex", "site"]].to_csv(
+        f"{start}Metadata.csv", index=False
+    )
+    full = both["dx"].map(BEFORE).replace("nevus", "Nevus of a kind that the archive alone knows")
+    confirmed = both["dx_type"].map(CONFIRMED).fillna("")
+    both.assign(diagnosis_full=full, diagnosis_confirm_type=confirmed)[
+        ["isic_id", "diagnosis_full", "diagnosis_confirm_type"]
+    ].to_csv(f"{start}Supplement.csv", index=False)
+    return start.parent
+
+
+def test_milk10k_has_the_diagnoses_of_lesions(milk10k: Path, fifty_images: Path) -> None:
+    expected = read_labelled_images(fifty_images)
+    for name in ("", "MILK10k_Training_GroundTruth.csv", "MILK10k_Training_Metadata.csv"):
+        found = read_labelled_images(milk10k / name)
+        assert found.digest == expected.digest
+        columns = ["lesion_id", "dx", "sex", "age", "localization"]
+        pd.testing.assert_frame_equal(found.table[columns], expected.table[columns])
+        (told,) = found.warnings
+        assert "not dermoscopic, or altered, and left out: close_" in told
+    assert {"histo", "consensus"} <= set(found.table["dx_type"])
+    (milk10k / "MILK10k_Training_Supplement.csv").unlink()
+    assert read_labelled_images(milk10k).digest == expected.digest
+
+
+def test_lesions_of_milk10k_have_one_class_each(milk10k: Path) -> None:
+    (milk10k / "MILK10k_Training_Supplement.csv").unlink()
+    file = milk10k / "MILK10k_Training_GroundTruth.csv"
+    truth = pd.read_csv(file)
+    truth.assign(MEL=0.0, NV=0.0, BEN_OTH=truth["NV"], MAL_OTH=truth["MEL"]).to_csv(file, index=False)
+    found = read_labelled_images(milk10k)
+    assert not {"nv", "mel"} & set(found.table["dx"])
+    assert any("of the seven diagnoses and are left out: BEN_OTH (" in warning for warning in found.warnings)
+    binary = read_labelled_images(milk10k, label_set=BINARY).table.groupby("dx")["lesion_id"].nunique()
+    counts = truth.set_index("lesion_id").sum()
+    assert binary["malignant"] == counts["MEL"] + counts["BCC"]
+    truth.assign(DF=1.0).to_csv(file, index=False)
+    with pytest.raises(DataError, match=r"GroundTruth.csv: \d+ rows without exactly one 1 among 0s: "):
+        read_labelled_images(milk10k)
+
+
+def test_metadata_of_the_archive_without_diagnoses_names_its_columns(milk10k: Path) -> None:
+    (milk10k / "MILK10k_Training_GroundTruth.csv").unlink()
+    told = r"no column diagnosis or diagnosis_1; the columns are isic_id, diagnosis_full, .*or name your column with"
+    with pytest.raises(DataError, match=told):
+        read_labelled_images(milk10k / "MILK10k_Training_Supplement.csv")
+    (milk10k / "m.yaml").write_text(
+        "columns: {diagnosis: diagnosis_full}\nlabels: {Nevus of a kind that the archive alone knows: nv}"
+    )
+    assert len(read_labelled_images(milk10k / "MILK10k_Training_Supplement.csv", labels=milk10k / "m.yaml").table) > 50
 
 
 @pytest.mark.parametrize("now", [True, False])
