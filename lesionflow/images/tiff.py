@@ -225,6 +225,8 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
             continue
         size = number * struct.calcsize(order + letter)
         first = at + step - inline
+        if tag in values:  # one that was damaged, for none comes twice
+            continue
         if size > inline:
             (first,) = struct.unpack_from(order + pointer, data, first)
         if tag in (_PROFILE, _JPEG_TABLES, _DESCRIPTION):
@@ -291,14 +293,14 @@ def _check_strips(data: bytes, page: _Page) -> str:
         if compression in (_LZW, _ZSTANDARD) and _has_hole(data[offset : offset + count], compression):
             raise ImageError("damaged", "zeros in place of a strip or tile")
         if compression == _JPEG:
-            notes.add(_check_jpeg(data[offset : offset + count], page.tables))
+            notes.add(_check_jpeg(data[offset : offset + count], page.tables, across if planes == 1 else 0))
         elif compression in _DEFLATE:
             _check_deflate(_strip(data, page, offset, offset + count), _MOST_UNPACKED)
     if compression == _OLD_JPEG and counts:
         start, length = page.first(_OLD_STREAM, offsets[0]), page.first(_OLD_STREAM_BYTES, counts[0])
         stream = data[start : start + length].rstrip(b"\0")
         if stream.startswith(b"\xff\xd8") and stream.endswith(b"\xff\xd9"):  # others hold tables alone
-            notes.add(_check_jpeg(stream, b""))
+            notes.add(_check_jpeg(stream, b"", 0))
     if compression not in (_NONE, _PACKBITS) or page.first(_PHOTOMETRIC, 0) == 6:  # of YCbCr, colour is sampled
         return joined(*sorted(notes))
     samples = 1 if planes > 1 else page.first(_SAMPLES, 1)
@@ -307,7 +309,9 @@ def _check_strips(data: bytes, page: _Page) -> str:
         strip = i % (number // planes)
         expected = row * (rows if tiled else min(rows, height - strip * rows))
         if compression == _NONE:
-            whole = offset + expected <= len(data)
+            # Without a word on compression, the number of bytes has to be right: some files state it wrongly.
+            stated = _COMPRESSION in page.values or counts[i : i + 1] in ((), (expected,), (row * rows,))
+            whole = stated and offset + expected <= len(data)
         else:
             end = offset + counts[i] if i < len(counts) else len(data)
             whole = packbits_length(_strip(data, page, offset, end)) in (expected, row * rows)
@@ -330,13 +334,19 @@ def _strip(data: bytes, page: _Page, start: int, end: int) -> bytes:
     return content.translate(_MIRRORED) if page.first(_FILL_ORDER, 1) == 2 else content
 
 
-def _check_jpeg(stream: bytes, tables: bytes) -> str:
-    """Libtiff drops libjpeg's warnings, as Pillow does: decode once more, at an eighth of the size, for a note."""
+def _check_jpeg(stream: bytes, tables: bytes, width: int) -> str:
+    """Libtiff drops libjpeg's warnings, as Pillow does: decode once more, at an eighth of the size, for a note.
+
+    It repeats the rows of a stream that is narrower than the strip or tile, whose `width` in pixels is given.
+    """
     whole = tables[:-2] + stream[2:] if tables else stream
     if not whole.startswith(b"\xff\xd8"):
         raise ImageError("damaged", "a strip or tile is no JPEG")
+    layout = read_layout(whole)
+    if layout.width < width:
+        raise ImageError("damaged", f"a strip or tile is {layout.width} pixels wide in place of {width}")
     try:
-        return load_jpeg(whole, read_layout(whole), 1, 1)[1]
+        return load_jpeg(whole, layout, 1, 1)[1]
     except ImageError as error:
         if error.reason != "unsupported":
             raise

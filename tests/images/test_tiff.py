@@ -393,3 +393,25 @@ except OSError:
     ours, theirs = done.stderr.split(b"|")
     assert ours == b"" and theirs
     assert done.stdout.startswith(b"damaged: ")
+
+
+def test_a_directory_with_a_damaged_tag_is_no_other_picture() -> None:
+    """A tag that became another is one that comes twice, or compression that is not mentioned."""
+    plain = tiff((page(RAMPS), [RAMPS.tobytes()]))
+    for tag in (259, 278, 284):
+        first = struct.pack("<HHI", 256, 3, 1)
+        assert np.array_equal(one(plain.replace(struct.pack("<HHI", tag, 3, 1), first)).pixels, RAMPS)
+    buffer = io.BytesIO()
+    Image.fromarray(RAMPS).resize((200, 150)).save(buffer, "TIFF", compression="tiff_lzw")
+    lost = buffer.getvalue().replace(struct.pack("<HHI", 259, 3, 1), struct.pack("<HHI", 40_000, 3, 1))
+    assert reason(lost) == "damaged"
+    assert np.array_equal(one(plain.replace(struct.pack("<HHI", 259, 3, 1), first)).pixels, RAMPS)
+
+
+def test_a_strip_of_jpeg_that_is_narrower_than_the_page_is_damage() -> None:
+    """libtiff repeats its rows on what is missing."""
+    jpeg = io.BytesIO()
+    Image.fromarray(RAMPS).save(jpeg, "JPEG", quality=95, subsampling=0)
+    tags = page(RAMPS, t259=7, t262=6)
+    assert np.abs(one(tiff((tags, [jpeg.getvalue()]))).pixels.astype(int) - RAMPS).max() < 12
+    assert reason(tiff((tags | {256: WIDTH + 8}, [jpeg.getvalue()]))) == "damaged"
