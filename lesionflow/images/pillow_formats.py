@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 from collections.abc import Callable
@@ -49,7 +50,7 @@ from lesionflow.images.png import (
 from lesionflow.images.quiet import quietly
 
 _WITHOUT_CODESTREAM = {b"ftbl": "in fragments", b"mhdr": "a document of several layers", b"moov": "a film"}
-_UNUSED_OF_WEBP = 16  # bytes; of whole files the last 1 to 4 are not needed
+_UNUSED = 16  # bytes of WebP and GIF; of whole files at most the last 1 to 4 are not needed
 
 
 def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture:
@@ -71,6 +72,7 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
     if kind == "JPEG 2000":
         profile = header_box(data, b"colr", (2, 3))[3:]
     elif kind == "BMP":
+        _check_run_lengths_of_bmp(data)
         profile, note = _profile_of_bmp(data), _calibration_of_bmp(data)
     elif kind in ("AVIF", "HEIF"):
         items = read_items(data)
@@ -111,12 +113,14 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         image = with_channels_in_order(image, header_box(data, b"cdef"))
     elif kind == "WEBP":
         _check_webp(data)
+    elif kind == "GIF":
+        _check_gif(data)
     elif kind in ("AVIF", "HEIF"):
         if said := complaint(data, items):
             raise ImageError("damaged", said)
         if kind == "AVIF" and (part := clean_aperture(items, *image.size)):
             return Picture(image.crop(part), _orientation(kind, data, image), profile, note)
-    elif screen and "transparency" not in image.info and screen != (0, 0, *image.size):
+    if screen and "transparency" not in image.info and screen != (0, 0, *image.size):
         # The area outside the first frame has no colour, and Pillow fills it with the first of the palette.
         part = image.convert("RGB").crop(screen)
         image = Image.new("RGB", image.size)
@@ -235,7 +239,7 @@ def _check_webp(data: bytes) -> None:
         position += 24 if kind == b"ANMF" else 8 + length + length % 2
         if position >= end:
             return
-    least = int.from_bytes(data[position + 4 : position + 8], "little") - _UNUSED_OF_WEBP
+    least = int.from_bytes(data[position + 4 : position + 8], "little") - _UNUSED
     if least <= 0:  # one colour, or all of it transparent
         return
     chunk = kind + least.to_bytes(4, "little") + data[position + 8 : position + 8 + least] + bytes(least % 2)
@@ -245,3 +249,57 @@ def _check_webp(data: bytes) -> None:
     except (OSError, SyntaxError):
         return
     raise ImageError("damaged", "its pixels end before its bytes do")
+
+
+def _check_gif(data: bytes) -> None:
+    """Raise `ImageError` for a GIF whose first frame has more bytes than its pixels need, as in `_check_webp`."""
+    at = 13 + _bytes_of_palette(data[10])
+    while (kind := data[at]) != ord(","):  # of what is said beside the pixels, and of zeros that some leave there
+        at = _blocks_of_gif(data, at + 2)[1] if kind == ord("!") else at + 1
+    start = at + 11 + _bytes_of_palette(data[at + 9])
+    least = _blocks_of_gif(data, start)[0][:-_UNUSED]
+    if len(least) < _UNUSED:
+        return
+    parts = (least[i : i + 255] for i in range(0, len(least), 255))
+    shorter = b"".join([data[:start], *(bytes([len(part)]) + part for part in parts), b"\0;"])
+    with contextlib.suppress(OSError), quietly():
+        GifImageFile(io.BytesIO(shorter)).load()
+        raise ImageError("damaged", "its pixels end before its bytes do")
+
+
+def _bytes_of_palette(flags: int) -> int:
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _blocks_of_gif(data: bytes, start: int) -> tuple[bytes, int]:
+    """The content of blocks of up to 255 bytes, and where an empty one ends them."""
+    parts = []
+    while length := data[start]:
+        parts.append(data[start + 1 : start + 1 + length])
+        start += 1 + length
+    return b"".join(parts), start + 1
+
+
+def _check_run_lengths_of_bmp(data: bytes) -> None:
+    """Raise `ImageError` where the run lengths of a BMP go beyond its rows, which Pillow passes over."""
+    compression = int.from_bytes(data[30:34], "little")
+    if compression not in (1, 2) or data[14] < 40:  # 8 and 4 bits
+        return
+    width, height = (abs(each) for each in struct.unpack_from("<ii", data, 18))
+    at, x, y = int.from_bytes(data[10:14], "little"), 0, 0
+    while (pair := data[at : at + 2]) != b"\0\1":
+        at += 2
+        if len(pair) < 2:
+            raise ImageError("damaged", "its run lengths break off")
+        count, value = pair
+        if count or value > 2:
+            x += count or value
+            at += 0 if count else 2 * -(-value * (8 // compression) // 16)  # to an even number of bytes
+        elif value == 2:
+            x, y, at = x + data[at], y + data[at + 1], at + 2
+        else:
+            x, y = 0, y + 1
+        if x > width + 7 or y > height:  # ImageMagick packs what fills a row to whole words, too
+            raise ImageError("damaged", "its run lengths go beyond its rows")
+    if y < height - 1 and data[at + 2 :].strip(b"\0"):
+        raise ImageError("damaged", "its run lengths end before its bytes do")

@@ -80,12 +80,13 @@ IMAGE_FORMATS = (
     ImageFormat(
         "BMP", (".bmp", ".dib"), "", "what Pillow decodes, from 1 to 32 bits; unusual masks of bits are "
         "`unsupported`", "an embedded ICC profile; calibrated colours as in TIFF",
-        "too few bytes, pixels that begin within the header, line ends converted",
+        "too few bytes, pixels that begin within the header, run lengths that go beyond their rows, line ends "
+        "converted",
         "an alpha of 0 everywhere, which many programs write, makes a black picture",
     ),
     ImageFormat(
         "GIF", (".gif",), "", "the first frame, and the note says `frame 1 of 2`; what it leaves free is black",
-        "none", "what the decoder refuses",
+        "none", "what the decoder refuses, and more bytes than the pixels of the first frame take",
         "what the first frame leaves free has the first colour of the palette",
     ),
     ImageFormat(

@@ -670,3 +670,41 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert failure(b"\xff\x0a" + bytes(500)) == "unsupported: JPEG XL; save it as PNG or JPEG"
     monkeypatch.setattr("PIL.features.check", lambda feature: False)
     assert failure(saved(NOISE, "AVIF")).startswith("unsupported: this Pillow was built without AVIF")
+
+
+def test_a_gif_whose_pixels_end_before_its_bytes_do_is_damaged() -> None:
+    """Pillow stops when the picture is full: a piece that comes twice moves what follows it."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90), np.uint8))
+    whole = saved(noise, "GIF")
+    assert np.array_equal(decode(whole, 90, 90)[..., 0], np.asarray(noise))
+    for at in range(2000, 8000, 1500):
+        assert failure(whole[:at] + whole[at - 512 :]).startswith("damaged")
+    start = whole.index(b",", 13 + 3 * 256)
+    assert np.array_equal(decode(whole[:start] + b"\0" + whole[start:], 90, 90)[..., 0], np.asarray(noise))
+    for flat in (Image.new("P", (1, 1)), Image.new("P", (300, 400))):
+        assert not decode(saved(flat, "GIF"), 1, 1).any()
+
+
+def bmp_of_run_lengths(packed: bytes, width: int, height: int) -> bytes:
+    header = struct.pack("<IiiHHIIIIII", 40, width, height, 1, 8, 1, len(packed), 0, 0, 256, 0)
+    greys = b"".join(bytes([grey, grey, grey, 0]) for grey in range(256))
+    return struct.pack("<2sIII", b"BM", 54 + 1024 + len(packed), 0, 54 + 1024) + header + greys + packed
+
+
+def test_run_lengths_of_a_bmp_that_go_beyond_its_rows_are_damage() -> None:
+    """Of a hole of zeros each pair ends a row."""
+    rows, columns = np.mgrid[:60, :90]
+    pixels = (rows * 3 + columns // 30).astype(np.uint8)
+    runs = [b"".join(bytes([30, value]) for value in row[::30]) for row in pixels[::-1]]
+    written = [b"\0\x5a" + row.tobytes() for row in pixels[::-1]]  # as they are
+    filled = [row + b"\2\0" for row in runs]  # to a whole word, as ImageMagick has it
+    for coded in (runs, written, filled):
+        packed = b"".join(row + b"\0\0" for row in coded) + b"\0\1"
+        assert np.array_equal(decode(bmp_of_run_lengths(packed, 90, 60), 60, 90)[..., 0], pixels)
+        assert failure(bmp_of_run_lengths(packed[: len(packed) // 2], 90, 60)).startswith("damaged")
+    packed = b"".join(row + b"\0\0" for row in runs) + b"\0\1"
+    hole, twice, early = packed[:200] + bytes(200) + packed[400:], packed[:200] + packed[100:], packed[:200] + b"\0\1"
+    for broken in (hole, twice, early + packed[202:]):
+        assert failure(bmp_of_run_lengths(broken, 90, 60)).startswith("damaged")
+    above = b"\0\2\0\5" + b"".join(row + b"\0\0" for row in runs[5:]) + b"\0\1"  # the lowest rows are passed over
+    assert np.array_equal(decode(bmp_of_run_lengths(above, 90, 60), 60, 90)[:55, :, 0], pixels[:55])
