@@ -10,6 +10,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -280,12 +281,19 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
 
 def with_standard_names(table: pd.DataFrame) -> pd.DataFrame:
     """The table with standard names of columns such as `Lesion ID`, `lesion.id`, `lesionId` and `age (years)`."""
-    there, known = list(table.columns), (*FURTHER, *IMAGE_COLUMNS, *ID_COLUMNS)
-    joined, alike = {name.replace("_", ""): name for name in known}, {}
-    for name in reversed([name for name in there if name not in known]):
+    return table.set_axis(standard_names(table.columns), axis=1)
+
+
+def standard_names(columns: Iterable[str]) -> list[str]:
+    """The names of columns, in small letters, by which each is known; of those alike, the first one's."""
+    names, known = list(columns), (*FURTHER, *IMAGE_COLUMNS, *ID_COLUMNS)
+    joined, taken = {name.replace("_", ""): name for name in known}, {*names} & {*known}
+    for index, name in enumerate(names):
         bare = "age" if _AGE_IN_YEARS.fullmatch(name) else re.sub(r"[\W_]+", "", name)
-        alike[joined.get(bare, name)] = name
-    return table.rename(columns={name: standard for standard, name in alike.items() if standard not in there})
+        if name not in known and (standard := joined.get(bare, name)) not in taken:
+            names[index] = standard
+            taken.add(standard)
+    return names
 
 
 def image_columns(table: pd.DataFrame, file: Path, words: LabelWords) -> tuple[str, str]:

@@ -6,7 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.datasets.csv_and_folders import ITS_OWN_COLUMNS, one_label, unread_columns, with_standard_names
+from lesionflow.datasets.csv_and_folders import (
+    ITS_OWN_COLUMNS,
+    one_label,
+    standard_names,
+    unread_columns,
+    with_standard_names,
+)
 from lesionflow.datasets.label_table import ID_COLUMNS, IMAGE_COLUMNS, lowered, read_table
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import RawLabels
@@ -50,7 +56,7 @@ def read_ham10000(file: Path, words: LabelWords) -> RawLabels:
 
 def is_ham10000(header: Iterable[str]) -> bool:
     """Whether a table has the columns of HAM10000, and names images by no other one."""
-    names = {name.lower() for name in header}
+    names = {*standard_names(name.lower() for name in header)}
     return names.issuperset(REQUIRED_COLUMNS) and names.isdisjoint({*IMAGE_COLUMNS, *ID_COLUMNS} - {"image_id"})
 
 

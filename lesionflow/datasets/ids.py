@@ -51,10 +51,10 @@ def check_unchanged(ids: pd.Series, file: Path) -> None:
 
 
 def _of_fifteen_digits(values: Iterable[str]) -> set[str]:
-    """Long numbers, if all have zeros where spreadsheets have lost what follows the fifteenth digit."""
+    """Long numbers, if all have zeros where spreadsheets keep no digits, from the sixteenth on, and some only there."""
     long = {value for value in values if len(value) > 15 and value.isascii() and value.isdigit()}
-    lost = [value[15:] for value in long]
-    return long if len("".join(lost)) > 2 and not any(rest.strip("0") for rest in lost) else set()
+    lost = "".join(value[15:] for value in long)
+    return long if len(lost) > 2 and not lost.strip("0") and any(value[14] != "0" for value in long) else set()
 
 
 def spelled_twice(ids: pd.Series) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from lesionflow.datasets.ids import DATED, NUMBER, check_once, check_one_image, composed
 from lesionflow.errors import DataError, ImageError, counted, first_few
@@ -80,21 +81,16 @@ def find_files(
     return files, table
 
 
-def made_of_others(files: Sequence[str], folder: Path, named: Collection[str] = ()) -> dict[str, None]:
+def made_of_others(files: Sequence[str], folder: Path) -> set[str]:
     """Those of the files in a folder that were made of another one there, as their name or folder says.
 
     Examples are masks: `ISIC_0000001_segmentation.png` beside `ISIC_0000001.jpg`, `masks/1.png` beside `images/1.jpg`.
-    named: names that a table gives to images, whatever they end in.
     """
     start = len(str(folder)) + 1
     folders = {place: _is_of_made(place[start:]) for place in {os.path.dirname(file) for file in files}}
     told = [(file, stem(file), folders[os.path.dirname(file)]) for file in files]
     originals = {name for _, name, is_made in told if not is_made}
-    return dict.fromkeys(
-        file
-        for file, name, is_made in told
-        if (is_made and name in originals) or (_original(name) in originals and name not in named)
-    )
+    return {file for file, name, is_made in told if (is_made and name in originals) or _original(name) in originals}
 
 
 def _is_of_made(path: str) -> bool:
@@ -204,15 +200,16 @@ def _why_not_there(path: str) -> str:
             return f" ({error.detail}{damaged})"
     folder, name = os.path.split(path)
     names = os.listdir(folder) if os.path.isdir(folder) else []
-    if found := next((each for each in names if each.lower() == name.lower()), ""):
-        return f"; there is {found}: write the paths as the files are called"
-    if found := next((each for each in names if os.path.splitext(each)[0] == name), ""):
+    for meant in (name, unquote(name)):  # also from an address
+        if found := next((each for each in names if each.lower() == meant.lower()), ""):
+            return f"; there is {found}: write the paths as the files are called"
+    if found := next((each for each in names if os.path.splitext(each)[0] in (name, os.path.splitext(name)[0])), ""):
         return f"; there is {found}: write the paths with the endings of the files"
     return "; paths count from the folder of the table"
 
 
 def match_images(
-    table: pd.DataFrame, files: Sequence[str], source: Path, incomplete: bool = False
+    table: pd.DataFrame, files: Sequence[str], folder: Path, source: Path, incomplete: bool = False
 ) -> tuple[pd.DataFrame, list[str]]:
     """Give each row the one file that is called like its `image_id`, whatever the ending unless the row names it.
 
@@ -222,6 +219,8 @@ def match_images(
         With the columns `image_id` and `file`, the same with the ending of a file where the table has it.
     files : sequence of str
         The paths of the image files that there are.
+    folder : Path
+        The folder that they lie in.
     source : Path
         The table's file, which messages name.
     incomplete : bool
@@ -247,6 +246,10 @@ def match_images(
     names = zip(table["image_id"], table["file"], strict=True)
     files_of = {image_id: by_name.get(name) or by_stem.get(image_id, []) for image_id, name in names}
     image_ids, warnings = table["image_id"].tolist(), []
+    if several := [image_id for image_id in image_ids if len(files_of[image_id]) > 1]:
+        made = made_of_others(files, folder)
+        for image_id in several:  # such as masks of the same name
+            files_of[image_id] = [file for file in files_of[image_id] if file not in made] or files_of[image_id]
     if missing := [image_id for image_id in image_ids if not files_of[image_id]]:
         told = _without_file(missing, len(image_ids))
         if not incomplete or len(missing) == len(image_ids):

@@ -362,8 +362,8 @@ def _parsed_workbook(file: Path, state: tuple[int, int, int]) -> tuple[str, pd.D
 
 
 def _cell_text(value: object) -> str:
-    """A value of a cell as text. Numbers of more digits than the 15 that spreadsheets keep have an exponent."""
-    is_long = isinstance(value, int | float) and abs(value) >= 1e15
+    """A value of a cell as text. Numbers of more digits than a cell holds have an exponent."""
+    is_long = isinstance(value, int | float) and abs(value) > 2**53
     return f"{value:.15g}" if is_long else _as_text(value)
 
 

@@ -16,15 +16,7 @@ from lesionflow.datasets.ids import (
     without_endings,
     without_folders,
 )
-from lesionflow.datasets.image_files import (
-    MASKS,
-    find_files,
-    made_of_others,
-    match_images,
-    names_of_images,
-    stem,
-    with_files,
-)
+from lesionflow.datasets.image_files import find_files, match_images, names_of_images, stem, with_files
 from lesionflow.datasets.label_table import ATTRIBUTES, is_missing, without_fractions
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.diagnoses import BINARY, normalized
@@ -169,10 +161,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     else:
         files, table = find_files(table, raw.images, raw.file, raw.strict, warnings)
         files = [file for file in files if (not raw.takes or raw.takes(file)) and stem(file) not in elsewhere]
-        if len(files) > len(table) and (made := made_of_others(files, raw.images, {*table["image_id"]})):
-            warnings.append(f"{counted(len(made), 'file', 'is', 'are')} {MASKS}, and left out: {first_few(list(made))}")
-            files = [file for file in files if file not in made]
-        table, unmatched = match_images(table, files, raw.file, raw.incomplete)
+        table, unmatched = match_images(table, files, raw.images, raw.file, raw.incomplete)
         warnings += unmatched
     for column in ATTRIBUTES:
         nothing = "" if column == "age" else "unknown"

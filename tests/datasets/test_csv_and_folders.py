@@ -123,7 +123,8 @@ def test_masks_beside_images_of_a_table_are_no_images(table: Path) -> None:
     found = read_labelled_images(table)
     assert found.digest == expected.digest
     (told,) = found.warnings
-    assert told.startswith(f"2 files are masks or thumbnails of another image, and left out: {table.parent}/masks/")
+    made = sorted((f"{names[0]}.png", f"{names[1]}_segmentation"))
+    assert told == f"2 images have no metadata row and are left out: {', '.join(made)}"
     rows.assign(image_id=[names[0], f"{names[1]}_segmentation", *names[2:]]).to_csv(table, index=False)
     found = read_labelled_images(table).table  # an image, since the table says so
     assert f"{table.parent}/masks/{names[1]}_segmentation.png" in found["path"].tolist()
@@ -223,8 +224,8 @@ def test_a_running_number_beside_the_names_of_files_is_no_name(table: Path) -> N
     expected = read_labelled_images(table).table
     rows = of_demo(table).drop(columns="path").rename(columns={"diagnosis": "dx"})
     numbered = rows.assign(image_id=range(1, len(rows) + 1), filename=rows.pop("files"))
-    numbered.to_csv(table, index=False)
-    for source in (table, table.parent):
+    for name, source in (("filename", table), ("filename", table.parent), ("File Name", table.parent)):
+        numbered.rename(columns={"filename": name}).to_csv(table, index=False)
         found = read_labelled_images(source).table
         assert found["dx"].tolist() == expected["dx"].tolist() and found["content"].equals(expected["content"])
     numbered.assign(filename=["1.jpg", *numbered["filename"][1:]]).to_csv(table, index=False)
@@ -440,6 +441,17 @@ def test_a_path_without_its_ending_is_told_what_there_is(table: Path) -> None:
         DataError, match=r"150 of 150 images are not there: .*\.jpg: write the paths with the endings of"
     ):
         read_labelled_images(table)
+
+
+def test_a_path_with_another_ending_or_as_in_an_address_is_told_what_there_is(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)[:3]
+    (table.parent / "images" / "a b.jpg").write_bytes((table.parent / rows["path"][0]).read_bytes())
+    for path, told in (("a%20b.jpg", "as the files are called"), ("a b.png", "with the endings of the files")):
+        rows.assign(path=[f"images/{path}", *rows["path"][1:]]).to_csv(table, index=False)
+        with pytest.raises(
+            DataError, match=rf"1 of 3 images is not there: .*; there is a b\.jpg: write the paths {told}"
+        ):
+            read_labelled_images(table)
 
 
 def test_the_same_bytes_with_other_diagnoses_or_lesions_are_named(table: Path) -> None:

@@ -267,10 +267,10 @@ def test_numbers_of_a_workbook_are_ids_as_far_as_it_keeps_them(own: Callable[...
             csv.with_suffix(".xlsx"), [list(found.columns), *found.to_numpy().tolist()], lambda book: None
         )
 
-    found = read_labelled_images(write(7, 8.0, "0012", "1234567890123456789", 9.5, "#N/A")).table
-    assert {"7", "8", "0012", "1234567890123456789", "9.5"} <= set(found["lesion_id"])
+    found = read_labelled_images(write(7, 8.0, "0012", "1234567890123456789", 9.5, "#N/A", 1700000000123457)).table
+    assert {"7", "8", "0012", "1234567890123456789", "9.5", "1700000000123457"} <= set(found["lesion_id"])
     assert not {"nan", "#N/A"} & set(found["lesion_id"])
-    for long in (1234567890123456789, 1.5e15):
+    for long in (1234567890123456789, 1.5e16):
         with pytest.raises(
             DataError, match=r"column lesion_id has rounded numbers.*: 1\.\d+e\+1\d; save that column as"
         ):
@@ -282,7 +282,8 @@ def test_numbers_of_a_workbook_are_ids_as_far_as_it_keeps_them(own: Callable[...
     [
         (["1234567890123450000", "1234567890123460000"], "rounded numbers"), (["1234567890123456789"], ""),
         (["1234567890123450"], ""), ([f"123456789012{n}0" for n in (345, 346, 347)], "rounded numbers"),
-        ([f"123456789012{n}" for n in (3450, 3461)], ""), (["#REF!", "L"], "errors of a spreadsheet"),
+        ([f"123456789012{n}" for n in (3450, 3461)], ""),
+        ([f"202001011234{n}000" for n in (56, 57, 58)], ""), (["#REF!", "L"], "errors of a spreadsheet"),
         (["#WERT!"], "errors of a spreadsheet"), (["#¿NOMBRE?"], "errors of a spreadsheet"), (["#NV"], "errors"),
         (["#12", "#REF", "#nv1"], ""),
     ],
