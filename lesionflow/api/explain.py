@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Unpack
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
@@ -195,7 +194,7 @@ def _index_of(target: str | None, card: Card) -> int | None:
 
 def _explain(path: str, out: Path, of: _Asked) -> Iterator[Explained]:
     """Explain the frames of a file, one after the other."""
-    card = of.model.card
+    card, predictor = of.model.card, of.model.predictor
     try:
         data, named = read_named(path)
     except ImageError as error:
@@ -204,39 +203,24 @@ def _explain(path: str, out: Path, of: _Asked) -> Iterator[Explained]:
     # If the path names a frame, only that one is decoded, as number 0.
     for frame, image in decode_all(data if named is None else path, card.height, card.width):
         further = "" if frame == 0 else f"#{frame + 1}"
+        name, picture = f"{path}{further}", out.with_name(f"{out.name}{further}.png")
         if isinstance(image, ImageError):
-            yield Explained(f"{path}{further}", None, None, str(image))
-        else:
-            picture = out.with_name(f"{out.name}{further}.png")
-            name = hashlib.sha256(f"{utf8(path)}{further}\0".encode())  # a path may name people
-            name.update(data)
-            drawn = _Drawn(of.by, name.hexdigest())
-            before = _drawn(picture) if of.config.resume else None
-            if drawn == before:
-                (said,) = of.model.predictor.predict(image.pixels[None]).one_by_one()
-                yield Explained(f"{path}{further}", picture, said)
-                continue
+            yield Explained(name, None, None, str(image))
+            continue
+        (said,) = predictor.predict(image.pixels[None]).one_by_one()
+        digest = hashlib.sha256(f"{utf8(name)}\0".encode() + data).hexdigest()  # a path may name people
+        drawn, before = _Drawn(of.by, digest), _drawn(picture) if of.config.resume else None
+        if drawn != before:
+            larger = max(1.0, SHOWN / min(card.height, card.width))
+            shown = decode(data, round(larger * card.height), round(larger * card.width), named or frame)
+            _, columns, rows = header(data)
+            scale = min(columns / card.width, rows / card.height)
+            cut = 1 - scale * card.width * scale * card.height / (columns * rows)
+            occlusion = occlude(predictor.predict, image.pixels, of.target)
+            about = Explanation(utf8(name), of.model.label, shown, cut, said, occlusion)
+            figure = explanation_picture(about, card, predictor.calibration)
+            metadata = {f"{_METADATA}{field}": text for field, text in drawn._asdict().items()}
             overwrite = of.config.overwrite or (before is not None and before.by == of.by)
-            yield _draw(data, named or frame, image.pixels, f"{path}{further}", picture, of, drawn, overwrite)
-
-
-def _draw(
-    data: bytes, frame: int, pixels: np.ndarray, name: str, picture: Path, of: _Asked, drawn: _Drawn, overwrite: bool
-) -> Explained:
-    model, predictor, card = of.model, of.model.predictor, of.model.card
-    (said,) = predictor.predict(pixels[None]).one_by_one()
-    larger = max(1.0, SHOWN / min(card.height, card.width))
-    shown = decode(data, round(larger * card.height), round(larger * card.width), frame)
-    _, columns, rows = header(data)
-    scale = min(columns / card.width, rows / card.height)
-    cut = 1 - scale * card.width * scale * card.height / (columns * rows)
-    about = Explanation(
-        utf8(name), model.label, shown, cut, said,
-        occlude(predictor.predict, pixels, of.target),
-    )  # fmt: skip
-    figure = explanation_picture(about, card, predictor.calibration)
-    with atomic_file(picture, overwrite) as file:
-        figure.savefig(
-            file, format="png", metadata={f"{_METADATA}{name}": text for name, text in drawn._asdict().items()}
-        )
-    return Explained(name, picture, said)
+            with atomic_file(picture, overwrite) as file:
+                figure.savefig(file, format="png", metadata=metadata)
+        yield Explained(name, picture, said)
