@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -91,53 +90,40 @@ def evaluate(
     console = console or stderr_console()
     folder = None if out is None else path_here(out, "out")
     with output_folder(folder, EVALUATION_FILES, config.overwrite), console.status("reading images") as status:
-        return _evaluate(model, data, folder, config, tracking_uri, cache, status.update)
-
-
-def _evaluate(
-    model: str,
-    data: str | os.PathLike[str],
-    out: Path | None,
-    config: EvaluationConfig,
-    tracking_uri: str | None,
-    cache: Path | None,
-    progress: Callable[[str], None],
-) -> Evaluation:
-    if config.log:
-        connect(tracking_uri, writes=True)
-    with opened(model, tracking_uri, (*SCORED, TRAINED_ON_FILE, VALIDATION_FILE)) as resolved:
-        predictor = load_predictor(resolved.folder, threads=1, averaged=config.tta)
-        card, known, validation = predictor.card, resolved.trained_on(), resolved.validation()
-    label_set = card.labels if config.diagnoses is None else read_label_set(config.diagnoses)
-    mapping = map_between(card.labels, label_set, read_mapping(config.mapping))
-    images = read_labelled_images(data, cache, config.labels, label_set)
-    _check_mapped(mapping, images)
-    split = split_of_training(card, images, known)
-    part, members = _members(resolved.label, images, split, config.part)
-    warnings = [*images.warnings, *same_bytes(images.table.iloc[members])]
-    if known is None and split is not None:
-        known = trained_on(images.table, split.train)
-    if known is None:
-        warnings.insert(0, f"{resolved.label} does not say which lesions trained it: a leak would go unnoticed.")
-    elif (leak := find_leak(known, images.table.iloc[members])).images:
-        warnings.insert(0, leak.describe(resolved.label))
-    progress("decoding images")
-    pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
-    drawn = out is not None or config.log
-    usual = USUAL_IMAGES if drawn else 0
-    evaluated = EvaluatedPart(part, images, members, pixels)
-    stability, pool = usual if config.stability is None else config.stability, config.pool if config.group_by else None
-    how = Measuring(config.resamples, stability, pool, mapping)
-    evaluation = evaluate_model(predictor, resolved.label, evaluated, how, validation=validation, progress=progress)
-    evaluation = dataclasses.replace(evaluation, warnings=(*warnings, *evaluation.warnings))
-    if drawn:
-        shown, _ = evaluated.lesions() if config.group_by else (evaluated, None)
-        evaluation = draw_evaluation(evaluation, predictor, shown, progress=progress)
-    if out is not None:
-        write_evaluation(evaluation, out, config.overwrite)
-    if config.log:
-        asked = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
-        _log(evaluation, asked, config.experiment)
+        if config.log:
+            connect(tracking_uri, writes=True)
+        with opened(model, tracking_uri, (*SCORED, TRAINED_ON_FILE, VALIDATION_FILE)) as resolved:
+            predictor = load_predictor(resolved.folder, threads=1, averaged=config.tta)
+            card, known, validation = predictor.card, resolved.trained_on(), resolved.validation()
+        label_set = card.labels if config.diagnoses is None else read_label_set(config.diagnoses)
+        mapping = map_between(card.labels, label_set, read_mapping(config.mapping))
+        images = read_labelled_images(data, cache, config.labels, label_set)
+        _check_mapped(mapping, images)
+        split = split_of_training(card, images, known)
+        part, members = _members(resolved.label, images, split, config.part)
+        warnings = [*images.warnings, *same_bytes(images.table.iloc[members])]
+        if known is None and split is not None:
+            known = trained_on(images.table, split.train)
+        if known is None:
+            warnings.insert(0, f"{resolved.label} does not say which lesions trained it: a leak would go unnoticed.")
+        elif (leak := find_leak(known, images.table.iloc[members])).images:
+            warnings.insert(0, leak.describe(resolved.label))
+        status.update("decoding images")
+        pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
+        drawn, progress = folder is not None or config.log, status.update
+        evaluated = EvaluatedPart(part, images, members, pixels)
+        stability = (USUAL_IMAGES if drawn else 0) if config.stability is None else config.stability
+        how = Measuring(config.resamples, stability, config.pool if config.group_by else None, mapping)
+        evaluation = evaluate_model(predictor, resolved.label, evaluated, how, validation=validation, progress=progress)
+        evaluation = dataclasses.replace(evaluation, warnings=(*warnings, *evaluation.warnings))
+        if drawn:
+            shown, _ = evaluated.lesions() if config.group_by else (evaluated, None)
+            evaluation = draw_evaluation(evaluation, predictor, shown, progress=progress)
+        if folder is not None:
+            write_evaluation(evaluation, folder, config.overwrite)
+        if config.log:
+            asked = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
+            _log(evaluation, asked, config.experiment)
     return evaluation
 
 

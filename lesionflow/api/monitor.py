@@ -65,32 +65,26 @@ def monitor(
     if config.registered_model is not None:
         check_model_name(config.registered_model)
     with output_folder(folder, MONITOR_FILES, config.overwrite):
-        return _monitor(listed(reports), folder, config, tracking_uri)
-
-
-def _monitor(
-    reports: Sequence[str | os.PathLike[str]], out: Path | None, config: MonitorConfig, tracking_uri: str | None
-) -> Watch:
-    limits = read_limits(None if config.limits is None else path_here(config.limits, "--limits"))
-    files = [path_here(report, "report") for report in reports]
-    lists = [file for file in files if _is_review_sample(file)]  # which `reports/*.csv` takes along
-    if len(lists) == len(files):
-        raise DataError("no report; name one for each night, in the order of time")
-    images = ImageSample(config.images, out) if config.images else None
-    nights = read_nights([file for file in files if file not in lists], images)
-    notes = []
-    if images is not None:
-        images.save()
-        if gone := images.unreachable:
-            notes.append(f"{counted(gone, 'image')} could not be measured: not where the reports say")
-    if lists:
-        notes.append(f"lists of --sample are not nights and are left out: {first_few(lists)}")
-    given = None if config.reference is None else _reference(config.reference, nights, tracking_uri, notes)
-    found = watch(nights, given, limits, config.reference_nights, tuple(notes))
-    if out is not None:
-        champion = "" if config.registered_model is None else _champion(config.registered_model, tracking_uri)
-        told = json.dumps(watch_json(found, champion), indent=1, allow_nan=False) + "\n"
-        write_together(out, {JSON_FILE: told, PAGE_FILE: watch_page(found, champion)}, config.overwrite)
+        limits = read_limits(None if config.limits is None else path_here(config.limits, "--limits"))
+        files = [path_here(report, "report") for report in listed(reports)]
+        lists = [file for file in files if _is_review_sample(file)]  # which `reports/*.csv` takes along
+        if len(lists) == len(files):
+            raise DataError("no report; name one for each night, in the order of time")
+        images = ImageSample(config.images, folder) if config.images else None
+        nights = read_nights([file for file in files if file not in lists], images)
+        notes = []
+        if images is not None:
+            images.save()
+            if gone := images.unreachable:
+                notes.append(f"{counted(gone, 'image')} could not be measured: not where the reports say")
+        if lists:
+            notes.append(f"lists of --sample are not nights and are left out: {first_few(lists)}")
+        given = None if config.reference is None else _reference(config.reference, nights, tracking_uri, notes)
+        found = watch(nights, given, limits, config.reference_nights, tuple(notes))
+        if folder is not None:
+            champion = "" if config.registered_model is None else _champion(config.registered_model, tracking_uri)
+            told = json.dumps(watch_json(found, champion), indent=1, allow_nan=False) + "\n"
+            write_together(folder, {JSON_FILE: told, PAGE_FILE: watch_page(found, champion)}, config.overwrite)
     return found
 
 
