@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import functools
 import io
 import re
 import struct
-import threading
 import zlib
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImagePalette
@@ -22,7 +16,7 @@ from lesionflow.errors import ImageError
 from lesionflow.images.colour import calibration_note
 from lesionflow.images.jpeg import load_jpeg, read_layout
 from lesionflow.images.limits import MAXIMUM_PIXELS, TOO_MANY, check_pixels
-from lesionflow.images.native_libraries import native_libraries
+from lesionflow.images.native_libraries import libtiff_errors
 from lesionflow.images.picture import Picture, fit, joined
 from lesionflow.images.quiet import quietly
 
@@ -439,7 +433,7 @@ def _load(data: bytes, page: _Page, changes: dict[int, int] | None = None) -> Im
     colours = page.values.get(_COLOURS, ())
     if image.mode in ("P", "PA") and colours and max(colours) < 256:  # should be of 16 bits, and often are not
         image.palette = ImagePalette.raw("RGB;L", bytes(colours))
-    with _listening() as complaints:
+    with libtiff_errors() as complaints:
         try:
             image.load()
         except OSError as error:
@@ -476,48 +470,3 @@ def _with_page_alone(data: bytes, page: _Page, changes: dict[int, int]) -> bytes
     start = data[:2] + struct.pack(order + "HI", 42, place + len(behind))
     padding, count = bytes(len(data) % 2), struct.pack(order + "H", len(directory))
     return b"".join([start, memoryview(data)[len(start) :], padding, behind, count, *directory, bytes(4)])
-
-
-_Handler = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
-_here = threading.local()
-
-
-@contextlib.contextmanager
-def _listening() -> Iterator[list[str]]:
-    """Collect libtiff's errors in this thread: it would print them, and often continue with made-up pixels."""
-    _listen()
-    _here.said = []
-    try:
-        yield _here.said
-    finally:
-        del _here.said
-
-
-@functools.cache
-def _listen() -> Callable[..., None] | None:
-    """Collect libtiff's complaints, from the first TIFF file on; those of other users of libtiff go where they went.
-
-    Pillow has no way to ask for them. If libtiff is linked into Pillow, as on Windows, they are not available.
-    """
-    for library in native_libraries("PIL", "pillow.libs", "tiff"):
-        with contextlib.suppress(AttributeError):
-            return _take_errors(library.TIFFSetErrorHandler)
-    return None
-
-
-def _take_errors(set_handler: Any) -> Callable[..., None]:
-    before: list[Any] = [None]
-
-    @_Handler
-    def take(module: bytes | None, text: bytes, arguments: int) -> None:
-        said = getattr(_here, "said", None)
-        if said is not None:
-            buffer = ctypes.create_string_buffer(200)
-            ctypes.CDLL(None).vsnprintf(buffer, len(buffer), text, ctypes.c_void_p(arguments))
-            said.append(": ".join(each.decode(errors="replace") for each in (module or b"libtiff", buffer.value)))
-        elif before[0]:
-            before[0](module, text, arguments)
-
-    set_handler.restype, set_handler.argtypes = _Handler, [_Handler]
-    before[0] = set_handler(take)
-    return take  # kept in the cache: libtiff calls it
