@@ -38,47 +38,23 @@ COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
 
 @dataclass(frozen=True)
 class RawLabels:
-    """The labels of images as their table has them, before they are mapped to diagnoses.
+    """The labels of images as their table has them, before they are mapped to diagnoses."""
 
-    Parameters
-    ----------
-    file : Path
-        The table, or the folder, that messages name.
-    table : DataFrame
-        A row an image, all of str: `image_id`, and where they are known `other_name` (by which its file may be called
-        as well), `path`, `lesion_id`, `patient_id` and `ATTRIBUTES`.
-    words : list of tuple of str
-        The words for the diagnosis of each row, from special to general.
-    images : Path, optional
-        The folder with the images of `image_id`; None where `path` is given.
-    of_data_set : mapping, optional
-        Words of this data set, and the word of everybody's that each means.
-    strict : bool
-        Whether a word that nobody knows and a lesion with several diagnoses are errors, as in a user's own table, or
-        left out, as in a published one that holds much else.
-    needs_lesions : bool
-        Whether an image without a lesion is an error.
-    incomplete : bool
-        Whether images that are not there are left out, as of data sets whose images everybody fetches from elsewhere.
-    takes : callable, optional
-        Which of the image files in `images` count.
-    others : str
-        What images in the folder are that no `path` names.
-    warnings : tuple of str
-        What is to be said of rows that are left out already.
-    """
-
-    file: Path
+    file: Path  # the table, or the folder, that messages name
+    # A row an image, all of str: `image_id`, and where they are known `other_name` (by which its file may be called as
+    # well), `path`, `lesion_id`, `patient_id` and `ATTRIBUTES`.
     table: pd.DataFrame
-    words: list[tuple[str, ...]]
-    images: Path | None = None
-    of_data_set: Mapping[str, str] | None = None
+    words: list[tuple[str, ...]]  # for the diagnosis of each row, from special to general
+    images: Path | None = None  # the folder with the images of `image_id`; None where `path` is given
+    of_data_set: Mapping[str, str] | None = None  # words of this data set, and the word of everybody's that each means
+    # Whether a word that nobody knows and a lesion with several diagnoses are errors, as in a user's own table, or left
+    # out, as in a published one that holds much else.
     strict: bool = True
-    needs_lesions: bool = False
-    incomplete: bool = False
-    takes: Callable[[str], bool] | None = None
-    others: str = "without a label"
-    warnings: tuple[str, ...] = ()
+    needs_lesions: bool = False  # whether an image without a lesion is an error
+    incomplete: bool = False  # whether images that are not there are left out: everybody fetches them from elsewhere
+    takes: Callable[[str], bool] | None = None  # which of the image files in `images` count
+    others: str = "without a label"  # what images in the folder are that no `path` names
+    warnings: tuple[str, ...] = ()  # what is to be said of rows that are left out already
 
 
 def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]]:
