@@ -54,7 +54,6 @@ from lesionflow.tracking.resume import (
     mark_finished,
     telling_what_moved,
 )
-from lesionflow.tracking.runs import log_configuration
 from lesionflow.tracking.tracking_store import connect, kept_settings
 from lesionflow.training.backend import check_export, import_keras, prepare_backend
 from lesionflow.training.config import ALL, TrainingConfig
@@ -335,7 +334,7 @@ def _train(
     with tracking.run(title, experiment, system_metrics=not several, resumed=resumed) as run_id:
         setting = config if several else each[config.networks[0]]
         tracking.log_setting(setting.parameters(), images, split)
-        log_configuration(_as_used(setting), registered_model)
+        tracking.log_configuration(_as_used(setting), registered_model)
         mark_begun(config, registered_model, digests)
         check_may_register(registered_model)
         _warn_of_other_diagnoses(config, registered_model, console)
@@ -353,7 +352,7 @@ def _train(
                 elif several:
                     with tracking.run(name, experiment, nested=True, resumed=runs.get(name)) as its_run:
                         tracking.log_setting(each[name].parameters(), images, split)
-                        log_configuration(_as_used(each[name]), registered_model)
+                        tracking.log_configuration(_as_used(each[name]), registered_model)
                         found = _train_one(each[name], its_run, material)
                 else:
                     found = _train_one(each[name], run_id, material)

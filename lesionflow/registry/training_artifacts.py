@@ -35,7 +35,6 @@ from lesionflow.tracking.client import (
     without_password,
 )
 from lesionflow.tracking.resume import delete_checkpoints, find_run, logged_epochs, mark_finished
-from lesionflow.tracking.runs import log_parameters
 from lesionflow.training.finalize import MODEL_CARD_FILE, FinalizedModel, kept_model_card
 from lesionflow.version import __version__
 
@@ -255,7 +254,8 @@ def complete(version: Version, description: str, run_id: str | None) -> None:
 
 def log_origin(card: Card) -> None:
     """Log what a bundle's card says about its training into the active run, which is a new one."""
-    log_parameters({name: value for name, value in card.training.items() if name not in ("best_epoch", "seconds")})
+    of_training = {name: value for name, value in card.training.items() if name not in ("best_epoch", "seconds")}
+    tracking.log_parameters(of_training)
     with registry_errors("logging where the bundle comes from"):
         mlflow.set_tags(
             {
