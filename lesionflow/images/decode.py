@@ -19,7 +19,7 @@ from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, ex
 from lesionflow.images.pillow_formats import open_with_pillow, size_with_pillow
 from lesionflow.images.quiet import quietly
 from lesionflow.images.read_bytes import read_image_bytes, read_named
-from lesionflow.images.signatures import FORMATS, HEAD, sniff, unrecognised, was_sent_as_text
+from lesionflow.images.signatures import FORMATS, HEAD, sniff, unfinished, unrecognised, was_sent_as_text
 from lesionflow.images.tiff import count_pages, open_tiff, tiff_size
 
 if TYPE_CHECKING:
@@ -184,7 +184,10 @@ def _open_dicom(data: bytes) -> Dicom:
         raise ImageError("unsupported", "DICOM needs pydicom: pip install 'lesionflow[dicom]'") from error
     from lesionflow.images.dicom import Dicom
 
-    return Dicom(data)
+    opened = Dicom(data)
+    if not opened.syntax.is_compressed:
+        opened.note = joined(opened.note, unfinished(data))
+    return opened
 
 
 def _decode(kind: str, data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Decoded]:
@@ -195,12 +198,13 @@ def _decode(kind: str, data: bytes, sizes: Sequence[tuple[int, int]]) -> list[De
     else:  # of which JPEG 2000 is decoded in as much detail as the size needs
         opened = {size: open_with_pillow(kind, data, size[1], size[0]) for size in dict.fromkeys(sizes)}
         pictures = [opened[size] for size in sizes]
-    return [_fitted(picture, size, kind) for picture, size in zip(pictures, sizes, strict=True)]
+    said = unfinished(data) if kind in _WITHOUT_CHECKSUMS else ""
+    return [_fitted(picture, size, kind, said) for picture, size in zip(pictures, sizes, strict=True)]
 
 
-def _fitted(picture: Picture, size: tuple[int, int], kind: str, which: str = "") -> Decoded:
+def _fitted(picture: Picture, size: tuple[int, int], kind: str, said: str = "") -> Decoded:
     pixels, note = fit(picture, *size)
-    return Decoded(pixels, kind, joined(which, note))
+    return Decoded(pixels, kind, joined(said, note))
 
 
 def _jpeg_pictures(data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Picture]:

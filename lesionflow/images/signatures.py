@@ -61,6 +61,7 @@ _OTHERS = (
     (rb"FUJIFILMCCD-RAW|....ftypcrx ", "a camera's raw image; save it as PNG or JPEG"),
     (rb"....ftyp", "a film, or another file of its kind"),
 )  # fmt: skip
+_BLOCK, _PADDED = 512, 4096  # bytes: of a disk, and at the least of what was not copied
 _MORE = 16  # zeros that nothing begins with; line feeds that have carriage returns in front of them by no chance
 
 
@@ -104,6 +105,19 @@ def unrecognised(data: bytes) -> tuple[str, str]:
         return "damaged", f"its first {zeros} bytes are zeros, as of a copy that was not finished; copy it again"
     told = next((told for begins, told in _OTHERS if re.match(begins, head, re.IGNORECASE | re.DOTALL)), "")
     return "not_an_image", told or f"the content is none of {', '.join(FORMATS)}"
+
+
+def unfinished(data: bytes) -> str:
+    """A note on zeros, or bytes of 255, at the end of pixels that are not compressed, where a copy may have stopped.
+
+    Copies stop between blocks; what is black or white in a picture begins there once in 512 times.
+    """
+    for byte, called in ((b"\0", "zeros"), (b"\xff", "255")):
+        if data.endswith(byte * _PADDED):
+            count = len(data) - len(data.rstrip(byte))
+            if (len(data) - count) % _BLOCK == 0:
+                return f"its last {count:,} bytes are {called}, as of a copy that was not finished"
+    return ""
 
 
 def was_sent_as_text(data: bytes) -> bool:

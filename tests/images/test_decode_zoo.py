@@ -243,6 +243,19 @@ def test_a_carriage_return_in_front_of_each_line_feed_of_pixels_is_damage() -> N
     assert shows(file_bytes(bright, "TIFF", description=text), (200, 150, 140))
 
 
+@pytest.mark.parametrize("format", ["BMP", "TIFF"])
+@pytest.mark.parametrize("filled", [b"\0", b"\xff"])
+def test_the_note_says_where_a_copy_may_have_stopped(format: str, filled: bytes) -> None:
+    """A file of its full size whose end never came: where pixels are not compressed, it could be a black picture."""
+    data = file_bytes(noise((100, 90)), format)
+    called = {b"\0": "zeros", b"\xff": "255"}[filled]
+    for stopped, said in ((8192, True), (8192 + 300, False), (len(data) // 512 * 512, False)):
+        ((_, found),) = decode_frames(data[:stopped].ljust(len(data), filled), 16, 16)
+        assert isinstance(found, Decoded)
+        noted = f"its last {len(data) - stopped:,} bytes are {called}, as of a copy that was not finished"
+        assert found.note == (noted if said else "")
+
+
 def test_other_formats_of_pillow_are_not_reached() -> None:
     for format in ("PPM", "TGA", "ICO", "PCX", "EPS"):
         assert reason_of(file_bytes(plain(), format)) == "not_an_image"

@@ -828,3 +828,11 @@ def test_without_pydicom_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_header_tells_the_size() -> None:
     assert header(dicom(np.zeros((30, 40), np.uint8), "MONOCHROME2")) == ("DICOM", 40, 30)
+
+
+def test_the_note_says_where_a_copy_may_have_stopped() -> None:
+    data = dicom(np.random.default_rng(0).integers(1, 255, (100, 90, 3), np.uint8), "RGB", size=(100, 90))
+    for stopped, said in ((12_288, True), (12_300, False)):
+        ((_, found),) = decode_frames(data[:stopped].ljust(len(data), b"\0"), 16, 16)
+        assert isinstance(found, Decoded)
+        assert ("as of a copy that was not finished" in found.note) == said
