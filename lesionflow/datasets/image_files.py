@@ -143,6 +143,7 @@ def _without_file(image_ids: Sequence[str], of: int) -> str:
 
 def with_files(table: pd.DataFrame, source: Path, incomplete: bool, warnings: list[str]) -> pd.DataFrame:
     """The rows whose `path` is there, as it can be opened. Raises `DataError` for others, unless `incomplete`."""
+    table["path"] = table["path"].map(_unescaped)
     named = table["path"].map(file_and_frame)
     there = named.map(lambda each: os.path.isfile(each[0]) or is_member(each[0]))
     broken: list[str] = []
@@ -165,6 +166,14 @@ def with_files(table: pd.DataFrame, source: Path, incomplete: bool, warnings: li
     once = ~table["path"].duplicated()  # the first frame has two names
     check_once(named[once].map(lambda each: f"{each[0]}#{each[1] + 1}"), table["dx"][once], source)
     return table[there].reset_index(drop=True)
+
+
+def _unescaped(path: str) -> str:
+    """The path of a file that a table names as a URL does, with `%20` for a space; any other path as it is."""
+    if "%" not in path or os.path.isfile(file_and_frame(path)[0]):
+        return path
+    plain = unquote(path)
+    return plain if os.path.isfile(file_and_frame(plain)[0]) else path
 
 
 def _packed(files: Sequence[str], base: Path, broken: list[str], warnings: list[str]) -> dict[str, str]:

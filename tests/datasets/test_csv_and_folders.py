@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -475,6 +476,20 @@ def test_the_same_bytes_with_other_diagnoses_or_lesions_are_named(table: Path) -
         for warning in warnings:
             assert warning.startswith(f"2 images with the same bytes as others have {told}")
             assert warning.endswith(f": {', '.join(sorted([name, 'copy']))}")
+
+
+def test_a_path_that_is_escaped_as_in_a_url_is_that_of_its_file(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)[:40]
+    names = [f"a{index} 100%25 é.jpg" for index in range(len(rows))]
+    for path, name in zip(rows["path"], names, strict=True):
+        (table.parent / path).rename(table.parent / name)
+    found = {}
+    for written in (names, [quote(name) for name in names]):
+        rows.assign(path=written).to_csv(table, index=False)
+        read = read_labelled_images(table).table
+        assert {Path(path).name for path in read["path"]} == set(names)
+        found[written[0]] = dict(zip(read["content"], read["dx"], strict=True))
+    assert found[names[0]] == found[quote(names[0])]
 
 
 def test_a_path_that_is_a_url_is_refused_with_its_table(table: Path) -> None:
