@@ -45,7 +45,7 @@ def test_every_command_and_option_is_documented_with_an_example(name: str, comma
 @pytest.mark.parametrize("width", [None, "40", "80"])
 def test_no_number_of_a_training_is_cut(width: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     card = dataclasses.replace(read_card(pretrained_folder()), network="a-network-of-a-name-that-is-rather-long")
-    trained = Trained((version := Version("moles", 1, card),), version, Verdict(True, "fine"), "sqlite:///x.db")
+    trained = Trained((version := Version("moles", 1, card),), version, Verdict(True, "fine"), "sqlite:///my work/x.db")
     if width is not None:
         monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
         monkeypatch.setenv("COLUMNS", width)
@@ -53,6 +53,7 @@ def test_no_number_of_a_training_is_cut(width: str | None, monkeypatch: pytest.M
     with contextlib.redirect_stdout(out):
         _print(trained)
     told = out.getvalue()
+    assert "mlflow ui --backend-store-uri 'sqlite:///my work/x.db'\n" in told  # as a shell takes it
     assert "\N{HORIZONTAL ELLIPSIS}" not in told and f"{card.metrics['test']['balanced_accuracy'].value:.3f}" in told
     assert any(card.network in row and "validation" in row for row in told.splitlines()) == (width is None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -116,7 +117,8 @@ def _bundle_folder(bundle: str) -> Path:
     if bundle == PRETRAINED:
         return pretrained_folder()
     if is_address(bundle):
-        raise UsageError(f"{bundle}: not a folder; 'lesionflow export {bundle} FOLDER' makes one, which registers")
+        command = shlex.join(["lesionflow", "export", bundle, "FOLDER"])
+        raise UsageError(f"{bundle}: not a folder; make one, which registers, with {command}")
     folder = path_here(bundle, "bundle")
     if os.path.isdir(folder) and not os.path.exists(folder / CARD_FILE) and not training_artifacts.is_kept(folder):
         return bundle_of_logged_model(str(folder.absolute())) or folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +102,8 @@ def _print(trained: Trained) -> None:
     console.print(_metrics_table(trained.versions), crop=False)
     print_verdict(trained.best, trained.decision)
     served = trained.tracking_uri.startswith(("http://", "https://"))
-    click.echo(f"see the runs: {'' if served else 'mlflow ui --backend-store-uri '}{trained.tracking_uri}")
+    command = shlex.join(["mlflow", "ui", "--backend-store-uri", trained.tracking_uri])
+    click.echo(f"see the runs: {trained.tracking_uri if served else command}")
 
 
 _UNLIMITED = 10_000  # columns, more than a table has
