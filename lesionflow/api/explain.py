@@ -28,7 +28,7 @@ from lesionflow.model.columns import utf8
 from lesionflow.model.prediction import IndexedPrediction
 from lesionflow.options import listed
 from lesionflow.progress import stderr_console
-from lesionflow.scoring.engines.local import decode_all
+from lesionflow.scoring.engines.local import decode_all_in_sizes
 from lesionflow.scoring.sources import open_source
 from lesionflow.storage.location import location_text, path_here
 
@@ -201,13 +201,14 @@ def _explain(path: str, out: Path, of: _Asked) -> Iterator[Explained]:
         yield Explained(path, None, None, str(error))
         return
     # If the path names a frame, only that one is decoded, as number 0.
-    for frame, image in decode_all(data if named is None else path, card.height, card.width):
+    for frame, images in decode_all_in_sizes(data if named is None else path, [(card.height, card.width)]):
         further = "" if frame == 0 else f"#{frame + 1}"
         name, picture = f"{path}{further}", out.with_name(f"{out.name}{further}.png")
-        if isinstance(image, ImageError):
-            yield Explained(name, None, None, str(image))
+        if isinstance(images, ImageError):
+            yield Explained(name, None, None, str(images))
             continue
-        (said,) = predictor.predict(image.pixels[None]).one_by_one()
+        pixels = images[0].pixels
+        (said,) = predictor.predict(pixels[None]).one_by_one()
         digest = hashlib.sha256(f"{utf8(name)}\0".encode() + data).hexdigest()  # a path may name people
         drawn, before = _Drawn(of.by, digest), _drawn(picture) if of.config.resume else None
         if drawn != before:
@@ -216,7 +217,7 @@ def _explain(path: str, out: Path, of: _Asked) -> Iterator[Explained]:
             _, columns, rows = header(data)
             scale = min(columns / card.width, rows / card.height)
             cut = 1 - scale * card.width * scale * card.height / (columns * rows)
-            occlusion = occlude(predictor.predict, image.pixels, of.target)
+            occlusion = occlude(predictor.predict, pixels, of.target)
             about = Explanation(utf8(name), of.model.label, shown, cut, said, occlusion)
             figure = explanation_picture(about, card, predictor.calibration)
             metadata = {f"{_METADATA}{field}": text for field, text in drawn._asdict().items()}

@@ -186,16 +186,10 @@ def located(path: str, within: str) -> str:
     return path if is_url(path) else os.path.join(within, path)
 
 
-def decode_all(file: str | bytes, height: int, width: int) -> Iterator[tuple[int, Decoded | ImageError]]:
-    """The frames of a file or of its bytes, or what is wrong with it: at least one of them."""
-    for frame, found in decode_all_in_sizes(file, ((height, width),)):
-        yield frame, found if isinstance(found, ImageError) else found[0]
-
-
 def decode_all_in_sizes(
     file: str | bytes, sizes: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, list[Decoded] | ImageError]]:
-    """The same to each (height, width) of some."""
+    """The frames of a file or of its bytes in each (height, width) of some, or what is wrong: at least one of them."""
     frame = -1
     try:
         for frame, images in decode_frames_in_sizes(file, sizes):
