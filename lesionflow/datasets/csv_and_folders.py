@@ -228,9 +228,23 @@ def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
     below = {part for parts in inside.values() for part in parts[1:-1]}
     if parts_of_split := sorted(name for name in below if name.lower() in _PARTS_OF_SPLITS):
         warnings.append(f"{folder}: not read: the folders {first_few(parts_of_split)}; {_SPLIT_ANEW}")
+    _check_nested(folder, {tuple(parts[:-1]) for parts in inside.values() if len(parts) > 2}, words)
     table = pd.DataFrame(rows, columns=["path", "dx"], dtype=str)
     raw = _read_rows(table, folder, words, tuple(warnings))
     return replace(raw, others=f"without a label, or {MASKS}") if made else raw
+
+
+def _check_nested(folder: Path, nested: Iterable[tuple[str, ...]], words: LabelWords) -> None:
+    """Raise `DataError` where a folder within one of a diagnosis is named like another diagnosis."""
+    differing = []
+    for parts in sorted(nested):
+        meant = {name for _, name in words.decide((part,) for part in parts) if name}
+        differing += ["/".join(parts)] if len(meant) > 1 else []
+    if differing:
+        raise DataError(
+            f"{folder}: {counted(len(differing), 'folder')} within one of another diagnosis: {first_few(differing)}; "
+            "move them, or say with --labels FILE that one of these words means none"
+        )
 
 
 def visible_folders(folder: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FOLDERS = r"^.*[/\\]"
 _DIGITS, _EXPONENT = r"[0-9]+([.,][0-9]*)?", r"[eE]\+?[0-9]{1,2}"
+_WHOLE_NUMBER = re.compile(r"0*([0-9]+?)(?:[.,]0+)?")
 NUMBER = rf"{_DIGITS}({_EXPONENT})?"
 # As programs round long numbers: with a fraction, a plus or more digits than they know. 12e4 may be hexadecimal, an id.
 _ROUNDED = rf"(?=[0-9]*[.,]|[0-9]*[eE]\+|[0-9]{{16}}){_DIGITS}{_EXPONENT}"
@@ -58,16 +59,32 @@ def _of_fifteen_digits(values: Iterable[str]) -> set[str]:
 
 
 def spelled_twice(ids: pd.Series) -> list[str]:
-    """A warning about ids that differ in capitals, blanks or dashes alone: a slip of the pen would split a lesion."""
-    spellings: dict[str, list[str]] = {}
-    for value in sorted({*ids}):
-        spellings.setdefault(normalized(value), []).append(value)
-    if not (twice := [" and ".join(values) for values in spellings.values() if len(values) > 1]):
-        return []
+    """Warnings about ids that differ in their spelling alone: a slip of the pen would split a lesion."""
+    values = sorted({*ids})
+    numbers = {value: match[1] for value in values if (match := _WHOLE_NUMBER.fullmatch(value))}
     return [
-        f"the column {ids.name} has ids that differ only in capitals, blanks or dashes: {first_few(twice)}; write "
-        "them alike if they are the same"
+        f"the column {ids.name} has ids that {told}: {first_few(twice)}; write them alike if they are the same"
+        for told, forms in (
+            ("differ only in capitals, blanks or dashes", {value: _spelling(value) for value in values}),
+            ("are the same number", numbers),
+        )
+        if (twice := _alike(forms))
     ]
+
+
+def _alike(forms: Mapping[str, str]) -> list[str]:
+    """The values that have the same form, each lot as one text."""
+    lots: dict[str, list[str]] = {}
+    for value, form in forms.items():
+        lots.setdefault(form, []).append(value)
+    return [" and ".join(lot) for lot in lots.values() if len(lot) > 1]
+
+
+def _spelling(value: str) -> str:
+    """An id without what is easily written in another way, nor seen."""
+    if not value.isascii():
+        value = unicodedata.normalize("NFKC", re.sub(r"[\u200b-\u200d\u2060\ufeff]", "", value))
+    return normalized(value)
 
 
 def _form(value: str) -> str:

@@ -449,9 +449,10 @@ def is_missing(values: pd.Series) -> pd.Series:
 
 
 def without_fractions(ids: pd.Series) -> pd.Series:
-    """Ids that were saved as numbers with a fraction, as pandas does where one is missing: `1.0` is `1`."""
+    """Ids that were saved as numbers with a fraction, as pandas does where one is missing: `1.0` or `1,0` is `1`."""
     known = ids[~is_missing(ids)]
-    return ids.str.removesuffix(".0") if len(known) and known.str.fullmatch(r"\d+\.0").all() else ids
+    whole = len(known) and known.str.fullmatch(r"\d+[.,]0").all()
+    return ids.str.removesuffix(".0").str.removesuffix(",0") if whole else ids
 
 
 def is_missing_word(value: str) -> bool:

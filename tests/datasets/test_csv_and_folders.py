@@ -143,6 +143,23 @@ def test_parts_below_the_folders_of_diagnoses_are_no_split(folders: Path) -> Non
     assert found.warnings[0] == f"{folders}: not read: the folders Train, test; {anew}"
 
 
+def test_a_folder_within_one_of_another_diagnosis_is_refused(folders: Path) -> None:
+    expected = read_labelled_images(folders)
+    (folders / "MEL" / "clinic").mkdir()
+    (folders / "NV").rename(folders / "naevi")
+    (folders / "NV").mkdir()
+    (folders / "naevi").rename(folders / "NV" / "naevi")
+    assert read_labelled_images(folders).digest == expected.digest
+    (folders / "MEL" / "clinic" / "nevus").mkdir()
+    next((folders / "MEL").glob("*.jpg")).rename(folders / "MEL" / "clinic" / "nevus" / "a.jpg")
+    with pytest.raises(
+        DataError, match="1 folder within one of another diagnosis: MEL/clinic/nevus; move them, or say"
+    ):
+        read_labelled_images(folders)
+    (folders.parent / "labels.yaml").write_text("nevus: null\n")
+    assert len(read_labelled_images(folders, labels=folders.parent / "labels.yaml").table) == len(expected.table)
+
+
 def test_equal_names_in_several_folders_are_several_images(folders: Path) -> None:
     for number, folder in enumerate(sorted(folders.iterdir())):
         next(folder.iterdir()).rename(folder / "1.jpg")
@@ -326,6 +343,21 @@ def test_ids_that_are_spelled_in_two_ways_are_named(table: Path) -> None:
     rows.assign(patient_id=["P 1", "p-1", *rows["lesion_id"][2:]]).to_csv(table, index=False)
     (told,) = [text for text in read_labelled_images(table).warnings if "capitals" in text]
     assert told.startswith("the column patient_id has ids that differ only in capitals, blanks or dashes: P 1 and p-1;")
+    for ids, expected in (
+        (["1", "1.0", "02", "2", "10"], "are the same number: 02 and 2, 1 and 1.0;"),
+        (
+            ["L1", "L1\u200b", "\uff2c2", "L2"],
+            "differ only in capitals, blanks or dashes: L1 and L1\u200b, L2 and \uff2c2;",
+        ),
+        (["1", "10", "100", "1.5", "0", "1e1", "1.01"], ""),
+    ):
+        rows.assign(patient_id=[*ids, *rows["lesion_id"][len(ids) :]]).to_csv(table, index=False)
+        found = [
+            text for text in read_labelled_images(table).warnings if text.startswith("the column patient_id has ids")
+        ]
+        assert found == (
+            [f"the column patient_id has ids that {expected} write them alike if they are the same"] if expected else []
+        )
 
 
 def test_a_table_without_labels_beside_folders_of_diagnoses_is_named(folders: Path) -> None:

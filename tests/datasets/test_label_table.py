@@ -538,8 +538,9 @@ def test_ids_that_a_missing_one_made_numbers_with_a_fraction_are_whole(own: Call
         return rows.assign(lesion_id=["", *ids[1:]], patient_id=ids)
 
     whole = read_labelled_images(own(lambda rows: numbered(rows, "{}")))
-    fractions = read_labelled_images(own(lambda rows: numbered(rows, "{}.0")))
-    assert fractions.digest == whole.digest and fractions.table["patient_id"].equals(whole.table["patient_id"])
+    for form in ("{}.0", "{},0"):
+        fractions = read_labelled_images(own(lambda rows, form=form: numbered(rows, form)))
+        assert fractions.digest == whole.digest and fractions.table["patient_id"].equals(whole.table["patient_id"])
     others = own(lambda rows: rows.assign(lesion_id=[f"{n}.{n % 2}" for n in range(len(rows))]))
     assert "4.0" in set(read_labelled_images(others).table["lesion_id"])
 
