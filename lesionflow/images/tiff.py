@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import struct
 import zlib
@@ -298,19 +299,23 @@ def _check_strips(data: bytes, page: _Page) -> str:
     if compression not in (_NONE, _PACKBITS) or page.first(_PHOTOMETRIC, 0) == 6:  # of YCbCr, colour is sampled
         return joined(*sorted(notes))
     samples = 1 if planes > 1 else page.first(_SAMPLES, 1)
-    row = (across * page.first(_BITS, 1) * samples + 7) // 8
+    row, ends = (across * page.first(_BITS, 1) * samples + 7) // 8, {}  # by where a strip starts
     for i, offset in enumerate(offsets[:number]):
         strip = i % (number // planes)
         expected = row * (rows if tiled else min(rows, height - strip * rows))
         if compression == _NONE:
             # Without a word on compression, the number of bytes has to be right: some files state it wrongly.
             stated = _COMPRESSION in page.values or counts[i : i + 1] in ((), (expected,), (row * rows,))
-            whole = stated and offset + expected <= len(data)
+            ends[offset] = max(offset + expected, ends.get(offset, 0))
+            whole = stated and ends[offset] <= len(data)
         else:
             end = offset + counts[i] if i < len(counts) else len(data)
             whole = packbits_length(_strip(data, page, offset, end)) in (expected, row * rows)
         if not whole:
             raise ImageError("damaged", "a strip or tile does not hold the bytes of its rows")
+    starts = sorted(ends)  # what is alike may be stored once
+    if any(ends[start] > following for start, following in itertools.pairwise(starts)):
+        raise ImageError("damaged", "a strip or tile begins within another")
     return ""
 
 

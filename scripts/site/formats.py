@@ -60,8 +60,8 @@ IMAGE_FORMATS = (
         "of several images the note says `page 1 of 2`, and the others have no row. Channels of a microscope, in grey "
         "pages of their own (ImageJ, OME) or several in one, are `unsupported`.",
         "ICC profile; colours that it defines by numbers are not converted, and the note says so",
-        "whatever libtiff complains of; strips that are empty, short or beyond the end; a wrong checksum of "
-        "Deflate; a JPEG "
+        "whatever libtiff complains of; strips that are empty, short, within another or beyond the end; a wrong "
+        "checksum of Deflate; a JPEG "
         "strip that a JPEG file could not be. A thousand zeros in Zstandard, "
         "16 in LZW. Nothing can tell a hole in pixels that are not compressed, though the note says so where they end "
         "in 4,096 or more zeros, or bytes of 255, from a multiple of 512 bytes on, as in BMP and DICOM; of wrong bytes "

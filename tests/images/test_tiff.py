@@ -415,3 +415,20 @@ def test_a_strip_of_jpeg_that_is_narrower_than_the_page_is_damage() -> None:
     tags = page(RAMPS, t259=7, t262=6)
     assert np.abs(one(tiff((tags, [jpeg.getvalue()]))).pixels.astype(int) - RAMPS).max() < 12
     assert reason(tiff((tags | {256: WIDTH + 8}, [jpeg.getvalue()]))) == "damaged"
+
+
+def test_strips_that_begin_within_another_are_damage() -> None:
+    """Of an offset with wrong bits, where no compression would tell; what is alike may be stored once."""
+    strips = [RAMPS[row : row + 5].tobytes() for row in range(0, HEIGHT, 5)]
+    whole = tiff((page(RAMPS, t278=5), strips))
+    assert np.array_equal(one(whole).pixels, RAMPS)
+    places = struct.pack("<6I", *(whole.index(strip) for strip in strips))
+    for wrong in (64, 1, -100):
+        moved = bytearray(places)
+        struct.pack_into("<I", moved, 8, struct.unpack_from("<I", places, 8)[0] + wrong)
+        assert reason(whole.replace(places, moved)) == "damaged"
+    flat = np.full_like(RAMPS, 90)
+    once = tiff((page(flat, t278=5), [flat[:5].tobytes()] * 6))
+    start = struct.pack("<I", once.index(flat[:5].tobytes()))
+    every = struct.pack("<6I", *(once.index(flat[:5].tobytes()) + 600 * index for index in range(6)))
+    assert every in once and np.array_equal(one(once.replace(every, start * 6)).pixels, flat)
