@@ -136,6 +136,9 @@ class Dicom:
         if self.syntax.is_compressed:
             whole = self.syntax == RLELossless  # which has a fragment for each frame; others may have several
             places = parse_fragments(content)[1][1:]  # the first item is the table of offsets
+            last = places[-1] + 8 if places else 0
+            if int.from_bytes(content[last - 4 : last], "little") > len(content) - last + 1:  # may be made even
+                raise ImageError("damaged", "a fragment of its pixels goes beyond their end")
             self.starts = [place for place in places if whole or content.startswith(_STREAMS, place + 8)]
             most, least = len(places), len(self.starts)
         else:

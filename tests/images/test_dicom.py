@@ -21,7 +21,7 @@ from tests.images.test_jpeg import unusually_sampled_jpeg
 pydicom = pytest.importorskip("pydicom")
 from pydicom.data import get_testdata_file  # noqa: E402
 from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
-from pydicom.encaps import encapsulate  # noqa: E402
+from pydicom.encaps import encapsulate, parse_fragments  # noqa: E402
 from pydicom.uid import (  # noqa: E402
     JPEG2000,
     MPEG4HP41,
@@ -639,6 +639,19 @@ def test_frames_are_told_apart_whatever_the_table_of_offsets_says(offsets: tuple
     frames[8:16] = struct.pack("<2I", *offsets)
     data = dicom(bytes(frames), "YBR_FULL_422", syntax=JPEGBaseline8Bit, size=(32, 32), frames=2)
     assert [frame.pixels.max() for _, frame in decode_frames(data, 8, 8) if isinstance(frame, Decoded)] == [40, 200]
+
+
+def test_a_fragment_that_goes_beyond_the_pixels_is_damage() -> None:
+    """Its frame would hold the next one's fragments, and that one be found by a table that knows nothing of it."""
+    jpegs = [compressed(Image.fromarray(each), "JPEG") for each in (redden(), redden()[::-1], redden())]
+    frames = encapsulate(jpegs, fragments_per_frame=2)
+    items = parse_fragments(frames)[1]
+    for item in items[1:]:
+        wrong = frames[: item + 5] + b"\x80" + frames[item + 6 :]
+        data = dicom(wrong, "YBR_FULL_422", syntax=JPEGBaseline8Bit, size=(32, 32), frames=3)
+        assert reason_of(data).startswith("damaged")
+    uneven = encapsulate([jpegs[0] + b"\0" * (1 - len(jpegs[0]) % 2)])[:-1]  # without the byte that makes it even
+    assert shown(dicom(uneven, "YBR_FULL_422", syntax=JPEGBaseline8Bit, size=(32, 32))).any()
 
 
 @pytest.mark.parametrize("bits", [12, 16])
