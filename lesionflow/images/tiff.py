@@ -299,7 +299,8 @@ def _check_strips(data: bytes, page: _Page) -> str:
     if compression not in (_NONE, _PACKBITS) or page.first(_PHOTOMETRIC, 0) == 6:  # of YCbCr, colour is sampled
         return joined(*sorted(notes))
     samples = 1 if planes > 1 else page.first(_SAMPLES, 1)
-    row, ends = (across * page.first(_BITS, 1) * samples + 7) // 8, {}  # by where a strip starts
+    row = (across * page.first(_BITS, 1) * samples + 7) // 8
+    ends: dict[int, int] = {}  # by where a strip starts
     for i, offset in enumerate(offsets[:number]):
         strip = i % (number // planes)
         expected = row * (rows if tiled else min(rows, height - strip * rows))
