@@ -59,6 +59,24 @@ def test_categories_are_compared_by_chi_squared_and_new_ones_count_together() ->
     assert category_distance(Counter(JPEG=5), Counter(JPEG=7)).p_value == 1.0
 
 
+@pytest.mark.parametrize(("night", "reference"), [([8, 1, 1], [95, 0, 1]), ([9, 1, 0, 0, 1], [60, 0, 1, 1, 0])])
+def test_rare_categories_are_compared_by_counting_tables(night: list[int], reference: list[int]) -> None:
+    """One image of a rare camera in a short night is no alarm, though its chi-squared statistic is large."""
+    totals, images = np.add(night, reference), sum(night)
+
+    def statistic(counts: tuple[int, ...]) -> float:
+        return float(stats.chi2_contingency([counts, totals - counts], correction=False).statistic)
+
+    observed, share = statistic(tuple(night)), 0.0
+    for counts in itertools.product(*(range(min(images, total) + 1) for total in totals)):
+        if sum(counts) == images and statistic(counts) >= observed - 1e-9:
+            share += stats.multivariate_hypergeom(totals, images).pmf(counts)
+    words = [dict(zip("abcde", counts, strict=False)) for counts in (night, reference)]
+    found = category_distance(*(Counter(each) for each in words)).p_value
+    assert found == pytest.approx(share, rel=0.1)
+    assert found > 3 * stats.chi2_contingency([night, reference], correction=False).pvalue
+
+
 def test_holm_is_the_closed_test_of_bonferroni() -> None:
     """By definition: the largest p-value of Bonferroni tests of all sets that hold a hypothesis."""
     values = dict(zip("abcd", (0.001, 0.04, 0.03, 0.5), strict=True))
