@@ -107,6 +107,8 @@ def evaluate_model(
     progress(f"{part.name}: looking at {counted(len(part.members), 'image')}")
     card, calibration, mapping, images = predictor.card, predictor.calibration, how.mapping, len(part.members)
     part, said, uncalibrated = _asked(predictor, part, how, outputs)
+    if validation is not None and how.pool is not None:
+        validation = _pooled(validation, predictor, how.pool)
     if validation is not None and mapping is not None and mapping.of_model:
         validation = mapping.of_predictions(validation)
     table = part.table
@@ -175,6 +177,13 @@ def _asked(
     elif mapping is not None:
         labels = mapping.indices[labels]
     return part, with_labels(answers, table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), labels), uncalibrated
+
+
+def _pooled(said: LabelledPredictions, predictor: Predictor, pool: str) -> LabelledPredictions:
+    """One prediction for each lesion, with the label of its first image."""
+    _, firsts, lesion_of = np.unique(said.lesion_ids, return_index=True, return_inverse=True)
+    pooled = pool_predictions(said, lesion_of, len(firsts), pool, predictor.calibration, predictor.card.prior)
+    return with_labels(pooled, said.image_ids[firsts], said.lesion_ids[firsts], said.labels[firsts])
 
 
 def draw_evaluation(

@@ -66,7 +66,7 @@ def evaluation_page(evaluation: Evaluation) -> str:
         strengths=evaluation.strengths
         and strengths_section(evaluation.strengths, calibration.call_strength, labels.not_to_miss),
         stability=evaluation.stability, changes=evaluation.stability and _changes(evaluation.stability),
-        shift=shift, scores=shift and _scores(shift),
+        shift=shift, scores=shift and _scores(shift, evaluation.unit),
         gaps=[gap_sentence(gap) for gap in evaluation.gaps[:GAPS_NAMED]], groups=_slices_table(evaluation),
         all_metrics=_metrics_table(evaluation, overall_metrics(labels), "With 95% intervals"),
         interval_rule=INTERVAL_RULE,
@@ -150,14 +150,14 @@ def _changes(found: Stability) -> Markup:
     return pages.table(["change", "calls\nthat differ", "flags\nthat differ"], rows, "Shares, with 95% intervals")
 
 
-def _scores(shift: Shift) -> Markup:
+def _scores(shift: Shift, unit: str) -> Markup:
     rows = [
         [score.words, f"{score.here:.3f}", f"{score.validation:.3f}", _two_lines(score.difference, 3),
          _two_lines(score.same_mix, 3), f"{score.distance:.2f}"]
         for score in shift.scores
     ]  # fmt: skip
     header = ["score", "mean\nhere", "mean in\nvalidation", "difference", "difference,\nsame mix", "distance"]
-    return pages.table(header, rows, f"Scores here and of {shift.validation_images} validation images")
+    return pages.table(header, rows, f"Scores here and of {shift.validation_images} {unit} of validation")
 
 
 def _slices_table(evaluation: Evaluation) -> Markup:

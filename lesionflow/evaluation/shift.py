@@ -39,7 +39,7 @@ class Shift:
 
     unfamiliar: Estimate | None  # share of images unlike the training images; None where the model cannot tell
     unfamiliar_in_validation: float | None
-    validation_images: int  # 0 if the bundle has no predictions for them
+    validation_images: int  # or lesions, if these are measured; 0 if the bundle has no predictions for them
     scores: tuple[ScoreShift, ...] = ()
 
     def metrics(self) -> dict[str, float]:

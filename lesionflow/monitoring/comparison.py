@@ -163,8 +163,8 @@ def category_distance(night: Counter[str], reference: Counter[str]) -> Distance:
     """Return the total variation of two sets of categories, with the p-value of the chi-squared test.
 
     Where few images of a category are expected, a p-value below `DRAWN_BELOW` is the share of `DRAWS` tables with the
-    same totals whose statistic is as large, if any is. The total variation is the share of the images that would have to change their category, 0 to 1. Categories beyond
-    the `MOST_CATEGORIES` commonest of the reference count as one.
+    same totals whose statistic is as large, if any is. The total variation is the share of the images that would have
+    to change their category, 0 to 1. Categories beyond the `MOST_CATEGORIES` commonest of the reference count as one.
     """
     from scipy.special import chdtrc
 

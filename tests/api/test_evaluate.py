@@ -175,3 +175,21 @@ def test_lesions_are_measured_in_place_of_images(bundle: Path, demo_folder: Path
     assert any("Each lesion counts once: its images, 150 in all" in warning for warning in values["warnings"])
     assert [each["strength"] for each in values["call_strengths"]] == [0, 0.25, 0.5, 0.75, 1]
     assert "What other calls would give" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_pooled_lesions_are_compared_with_pooled_lesions_of_validation(
+    bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    """The validation images under another name are no other images, whether lesions or images are measured."""
+    table = read_labelled_images(demo_folder, cache).table
+    with np.load(bundle / "validation.npz") as validation:
+        own = table[table["image_id"].isin(validation["image_ids"])]
+    own[["path", "dx", "image_id", "lesion_id"]].to_csv(tmp_path / "labels.csv", index=False)
+    lesions = own["lesion_id"].nunique()
+    assert lesions < len(own)
+    for group_by, measured in ("lesion_id", lesions), (None, len(own)):
+        shift = evaluate(bundle, tmp_path / "labels.csv", cache=cache, group_by=group_by, resamples=QUICK).shift
+        assert shift is not None and shift.validation_images == measured
+        for score in shift.scores:  # networks say float32, whose last digit may part what is equal
+            assert score.here == pytest.approx(score.validation, abs=1e-6), score.name
+            assert score.distance <= 2 / measured, score.name
