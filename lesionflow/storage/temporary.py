@@ -8,6 +8,7 @@ import functools
 import os
 import platform
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,7 +83,10 @@ def _remove_left_behind() -> None:
         import fcntl
 
         for lock in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{_LOCK}"):
-            with contextlib.suppress(OSError), open(lock, "r+b") as file:  # another user's cannot be opened
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where the process lives
-                if file.read() == platform.node().encode():  # on a shared disk, locks may hold on one machine only
-                    shutil.rmtree(lock.parent, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                there = os.lstat(lock)
+                if there.st_uid == os.getuid() and stat.S_ISREG(there.st_mode):  # others may put anything here
+                    with open(lock, "r+b") as file:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where the process lives
+                        if file.read() == platform.node().encode():  # locks may hold on one machine only
+                            shutil.rmtree(lock.parent, ignore_errors=True)

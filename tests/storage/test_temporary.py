@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 import subprocess
@@ -64,6 +65,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_and_nothing_else(
     assert (dead / "model").is_file()
     for name in "lesionflow-mine", "another":  # without a lock they are nobody's to remove
         (place / name / "files").mkdir(parents=True)
+    os.mkfifo(place / "lesionflow-mine" / "in-use")  # to read it would wait for ever
     with begun() as following:
         assert following.stdout and following.stdin
         own = Path(following.stdout.readline().strip())
