@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -85,16 +85,6 @@ def _shares(hits: np.ndarray, images: np.ndarray, not_to_miss: int | None) -> tu
     balanced = ratio(np.nansum(sensitivities, axis=1), present)
     missed = np.full(len(hits), np.nan) if not_to_miss is None else sensitivities[:, not_to_miss]
     return ratio(hits.sum(axis=1), images.sum(axis=1)), balanced, missed
-
-
-def strengths_json(found: Iterable[CallStrength]) -> list[dict[str, Any]]:
-    """The same as values of JSON."""
-    names = ("accuracy", "balanced_accuracy", "sensitivity")
-    return [
-        {"strength": each.strength}
-        | {name: estimate._asdict() if (estimate := getattr(each, name)) else None for name in names}
-        for each in found
-    ]
 
 
 def strength_rows(found: Iterable[CallStrength], own: float, not_to_miss: str) -> tuple[list[str], list[list[str]]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from lesionflow.errors import counted
 from lesionflow.evaluation.calibration import coverage_curve, reliability
-from lesionflow.evaluation.call_strength import CallStrength, strengths_json
+from lesionflow.evaluation.call_strength import CallStrength
 from lesionflow.evaluation.curves import roc
 from lesionflow.evaluation.label_mapping import LabelMapping, nameless_told, not_measurable_told
 from lesionflow.evaluation.measure import confusion_matrix
@@ -19,7 +19,7 @@ from lesionflow.evaluation.metrics import few_of, near_chance
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.shift import MUCH_UNFAMILIAR, Shift
 from lesionflow.evaluation.slices import Gap, Slice
-from lesionflow.evaluation.stability import Stability, stability_json
+from lesionflow.evaluation.stability import Stability
 from lesionflow.model.card import Calibration, Card, Estimate
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, LabelledPredictions
 from lesionflow.version import __version__
@@ -151,21 +151,21 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "images_by_refer": {word: (predictions.refer == word).sum() for word in (TRUSTED, UNCERTAIN, UNFAMILIAR)},
         "intervals": {"level": 0.95, "method": "bootstrap over lesions", "resamples": evaluation.resamples,
                       "seed": evaluation.seed},
-        "metrics": {name: estimate._asdict() for name, estimate in evaluation.metrics.items()},
+        "metrics": evaluation.metrics,
         "confusion_matrix": {
             "rows": "true", "columns": "called", "diagnoses": names,
             "images": confusion_matrix(predictions),
         },
         "mapping": evaluation.mapping and _mapping(evaluation.mapping),
-        "slices": [vars(each) for each in evaluation.slices],
+        "slices": evaluation.slices,
         "gaps": [_gap(gap) for gap in evaluation.gaps],
-        "calibration": dataclasses.asdict(evaluation.calibration) | {"averaged": evaluation.averaged},
-        "reliability": _bins(predictions),
-        "reliability_before_calibration": None if evaluation.before is None else _bins(evaluation.before),
-        "coverage": coverage_curve(predictions)._asdict(),
-        "shift": (shift := evaluation.shift) and vars(shift) | {"scores": [vars(score) for score in shift.scores]},
-        "call_strengths": strengths_json(evaluation.strengths),
-        "stability": evaluation.stability and stability_json(evaluation.stability),
+        "calibration": vars(evaluation.calibration) | {"averaged": evaluation.averaged},
+        "reliability": reliability(predictions),
+        "reliability_before_calibration": None if evaluation.before is None else reliability(evaluation.before),
+        "coverage": coverage_curve(predictions),
+        "shift": evaluation.shift,
+        "call_strengths": evaluation.strengths,
+        "stability": evaluation.stability,
         "roc": {
             name: {"false_positive_rate": curve[0], "true_positive_rate": curve[1], "auc": curve[2]}
             for name, curve in curves.items()
@@ -207,10 +207,6 @@ def _provenance(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _bins(predictions: LabelledPredictions) -> list[dict[str, Any]]:
-    return [each._asdict() for each in reliability(predictions)]
-
-
 def _gap(gap: Gap) -> dict[str, Any]:
     """A gap, its two slices by value: they stand among the slices."""
     ends = {"lowest": gap.lowest, "highest": gap.highest}
@@ -222,8 +218,10 @@ def _gap(gap: Gap) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Values for strict JSON: no arrays, no NumPy numbers, null for NaN and infinity."""
-    if isinstance(value, Estimate):
+    """Values for strict JSON: records by name, no arrays, no NumPy numbers, null for NaN and infinity."""
+    if dataclasses.is_dataclass(value):
+        value = vars(value)
+    elif hasattr(value, "_asdict"):  # a named tuple
         value = value._asdict()
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}

@@ -212,8 +212,3 @@ def _counted(moved: np.ndarray, lesion_ids: np.ndarray, changes: Sequence[Change
         for index, change in enumerate(changes)
     )
     return Stability(images, lesions, seed, found[0], found[1], tuple(of_changes))
-
-
-def stability_json(stability: Stability) -> dict[str, object]:
-    """All of it by name, for JSON."""
-    return vars(stability) | {"changes": [vars(moved) for moved in stability.changes]}
