@@ -68,7 +68,9 @@ def find_files(
             raise DataError(f"{source}: {told}; they may lie in {' and '.join(broken)}")
         warnings += [f"{told}; no image of the table is missing without it" for told in broken]
     if not files:
-        raise DataError(f"{no_image_files(folder, left_out)}; give the folder that holds both {source.name} and images")
+        inside = " (images within a table are not read: save them as files)" if source.suffix == ".parquet" else ""
+        told = f"{no_image_files(folder, left_out)}; give the folder that holds both {source.name} and images"
+        raise DataError(f"{told}{inside}")
     if "other_name" in table.columns:
         both = columns.isin(names).all(axis=1) & (columns["other_name"] != columns["image_id"])
         if strict:

@@ -58,7 +58,10 @@ _NO_TEXT = {
 _ISIC_2016 = re.compile(r"ISIC_\d{7},(benign|malignant|[01](\.0)?)\s*$", re.MULTILINE)
 ISIC_2016_CLASS = "isic 2016 class"
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"  # marks of byte order and blanks without width
-OTHER_TABLES = (".json", ".feather", ".arrow", ".xls", ".xlsb", ".ods", ".numbers", ".pkl", ".sav", ".rds")
+OTHER_TABLES = (
+    ".json", ".feather", ".arrow", ".xls", ".xlsb", ".ods", ".numbers", ".pkl", ".sav", ".rds", ".dta",
+    ".sqlite", ".sqlite3", ".mdb", ".accdb",
+)  # fmt: skip
 
 
 def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFrame:

@@ -69,10 +69,16 @@ class Layout:
 
 
 def _benign_or_malignant(column: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Put words for the numbers or truths of a column."""
+    """Put words for the numbers or truths of a column. Raises `DataError` for numbers of other classes."""
 
     def prepare(table: pd.DataFrame) -> pd.DataFrame:
-        words = as_numbers(table[column]).map({0: "benign", 1: "malignant"})
+        numbers = as_numbers(table[column])
+        if others := sorted({*table[column][numbers.notna() & ~numbers.isin((0, 1))]}):
+            raise DataError(
+                f"the column {column} has numbers besides 0 (benign) and 1 (malignant): {first_few(others)}; write "
+                "the diagnoses of these classes into a column diagnosis, and leave this one out"
+            )
+        words = numbers.map({0: "benign", 1: "malignant"})
         return table.assign(**{column: words.where(words.notna(), table[column])})
 
     return prepare
@@ -290,7 +296,10 @@ def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
         table = _read_ph2_text(file)
     else:
         table = _joined(lowered(read_table(file, layout.columns)), layout, file)
-        table = layout.prepare(table) if layout.prepare else table
+        try:
+            table = layout.prepare(table) if layout.prepare else table
+        except DataError as error:
+            raise DataError(f"{file}: {error}") from error
     table["image_id"] = [Path(name.replace("\\", "/")).name for name in table[layout.image]]
     if layout.other_name in table.columns:
         table["other_name"] = table[layout.other_name]

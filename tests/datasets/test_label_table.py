@@ -385,6 +385,7 @@ def test_a_workbook_that_breaks_off_is_refused(tmp_path: Path) -> None:
         (b"7z\xbc\xaf\x27\x1c\0\0", "is a 7z archive; unpack it"),
         (gzip.compress(b"image_id,dx\nISIC_1,nv\n", mtime=0), "packed with gzip; unpack it"),
         (b'[{"image_id": "ISIC_1", "dx": "nv"}]', "is a JSON array, not a table"),
+        (b"SQLite format 3\0" + bytes(84), "is a database of SQLite; save the table of labels in it as CSV"),
         (b"PAR1" + b"\0" * 40, "cannot be read as Parquet"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "with a password or of the old kind; save it as .xlsx"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),

@@ -137,6 +137,16 @@ def test_columns_that_disagree_are_counted(tmp_path: Path) -> None:
     assert images.warnings[0].endswith("nevus and malignant")
 
 
+def test_numbers_of_other_classes_are_neither_benign_nor_malignant(tmp_path: Path) -> None:
+    table = tmp_path / "train.csv"
+    save(tmp_path, ["I_1.jpg", "I_2.jpg", "I_3.jpg"])
+    table.write_text("image_name,target\nI_1,0\nI_2,1\nI_3,2\n")
+    with pytest.raises(DataError, match=r"train.csv: the column target has numbers besides 0 \(benign\) and 1 .*: 2;"):
+        read_labelled_images(tmp_path, label_set=BINARY)
+    table.write_text("image_name,target\nI_1,0.0\nI_2,1.0\nI_3,\n")
+    assert found(read_labelled_images(tmp_path, label_set=BINARY)) == {"I_1": "benign", "I_2": "malignant"}
+
+
 def test_ph2_with_numbers_in_place_of_crosses(tmp_path: Path) -> None:
     rows = [("IMD1", "1", "0", "0"), ("IMD2", "0", "0", "1"), ("IMD3", "0", "1", "0")]
     table = pd.DataFrame(rows, columns=["Image Name", "Common Nevus", "Atypical Nevus", "Melanoma"])
@@ -510,6 +520,11 @@ def test_of_images_in_parquet_it_is_said_what_to_do(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"train-00000-of-00001.parquet: the column image holds images"):
             read_labelled_images(tmp_path)
         (tmp_path / "README.md").write_text("read me")
+    images.assign(image_id="1", dx="nv").to_parquet(tmp_path / "train.parquet")
+    with pytest.raises(
+        DataError, match=r"no image files .* \(images within a table are not read: save them as files\)$"
+    ):
+        read_labelled_images(tmp_path / "train.parquet")
 
 
 def test_a_table_counts_before_folders_named_otherwise(tmp_path: Path) -> None:
