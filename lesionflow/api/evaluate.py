@@ -30,10 +30,11 @@ from lesionflow.evaluation.leaks import find_leak, split_of_training, trained_on
 from lesionflow.evaluation.report import Evaluation
 from lesionflow.evaluation.stability import STABILITY, USUAL_IMAGES
 from lesionflow.images.pixel_cache import decoded_pixels
-from lesionflow.model.card import TRAINED_ON_FILE, VALIDATION_FILE
+from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, VALIDATION_FILE
+from lesionflow.model.files import PRETRAINED
 from lesionflow.model.predictor import load_predictor
 from lesionflow.progress import stderr_console
-from lesionflow.registry.versions import SCORED, opened
+from lesionflow.registry.versions import SCORED, is_address, opened
 from lesionflow.storage.location import location_text, path_here
 from lesionflow.tracking.tracking_store import connect, kept_settings
 
@@ -87,6 +88,10 @@ def evaluate(
         If the folder already holds an evaluation.
     """
     model, config = location_text(model, "model"), configured(EvaluationConfig, config, overrides)
+    if not _names_model(model) and _names_model(os.fspath(data)):
+        raise UsageError(
+            f"{os.fspath(data)}: a model, where labelled images belong; give the model first, then the data"
+        )
     console = console or stderr_console()
     folder = None if out is None else path_here(out, "out")
     with output_folder(folder, EVALUATION_FILES, config.overwrite), console.status("reading images") as status:
@@ -141,6 +146,11 @@ def _log(evaluation: Evaluation, asked: dict[str, Any], experiment: str) -> None
         if evaluation.stability:
             tracking.log_estimates(STABILITY, evaluation.stability.metrics(), measured)
         tracking.log_evaluation(evaluation, part)
+
+
+def _names_model(text: str) -> bool:
+    """Whether a text names a model: an address, `pretrained`, or a folder with a card."""
+    return is_address(text) or text == PRETRAINED or os.path.isfile(os.path.join(text, CARD_FILE))
 
 
 def _check_mapped(mapping: LabelMapping | None, images: LabelledImages) -> None:

@@ -157,7 +157,13 @@ def read_card(folder: Path) -> Card:
     """Read and verify only the card of a bundle. Raises `BundleError`."""
     if is_no_folder(folder):
         raise BundleError(f"{folder}: no such bundle folder")
-    return parse_card(read_file(folder / CARD_FILE), str(folder / CARD_FILE))
+    try:
+        content = read_file(folder / CARD_FILE)
+    except BundleError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise BundleError(f"{error}: name the folder of one, models:/NAME@ALIAS or pretrained") from error.__cause__
+        raise
+    return parse_card(content, str(folder / CARD_FILE))
 
 
 def parse_card(content: bytes, file: str) -> Card:

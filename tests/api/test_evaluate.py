@@ -9,7 +9,7 @@ import pytest
 from lesionflow.api.evaluate import evaluate
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.split import split_by_lesion
-from lesionflow.errors import DataError, UsageError
+from lesionflow.errors import BundleError, DataError, UsageError
 from lesionflow.registry.champion import find_champion
 from tests.conftest import error_line, invoke, without_pictures
 
@@ -142,6 +142,11 @@ def test_logs_when_asked(store: Path, demo_folder: Path, cache: Path, tmp_path: 
 
 
 def test_nonsense_is_refused_before_work(bundle: Path, demo_folder: Path) -> None:
+    for model in (bundle, "pretrained", "models:/lesionflow@champion"):
+        with pytest.raises(UsageError, match="give the model first, then the data"):
+            evaluate(demo_folder, model)
+    with pytest.raises(BundleError, match="a bundle needs it: name the folder of one"):
+        evaluate(demo_folder, demo_folder)
     with pytest.raises(UsageError, match="--resamples"):
         evaluate(bundle, demo_folder, resamples=1)
     with pytest.raises(UsageError, match="--part"):
