@@ -32,8 +32,7 @@ DATED = rf"{_DAY_OR_MONTH}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} 00:00:00"
 def check_unchanged(ids: pd.Series, file: Path) -> None:
     """Raise `DataError` for ids that a program has rounded or changed: different ones may be the same then."""
     values = {*ids}
-    rounded = {value for value in values if re.fullmatch(_ROUNDED, value)} or _of_fifteen_digits(values)
-    errors = {value for value in values if value.startswith("#") and re.fullmatch(_SPREADSHEET_ERROR, value)}
+    rounded, errors = rounded_and_lost(values)
     dates = {value for value in values if re.fullmatch(DATED, value)}
     forms = {_form(value) for value in values - dates if dates}  # 45-mar is no date, so 03-mar is an id as well
     dates = {value for value in dates if _form(value) not in forms}
@@ -49,6 +48,13 @@ def check_unchanged(ids: pd.Series, file: Path) -> None:
                 f"{file}: the column {ids.name} has {told}, so that different ones may be the same: "
                 f"{first_few(sorted(changed))}; save that column as text{more}"
             )
+
+
+def rounded_and_lost(values: Iterable[str]) -> tuple[set[str], set[str]]:
+    """The ids that a program has rounded, and errors of spreadsheets in the place of ids."""
+    values = {*values}
+    rounded = {value for value in values if re.fullmatch(_ROUNDED, value)} or _of_fifteen_digits(values)
+    return rounded, {value for value in values if value.startswith("#") and re.fullmatch(_SPREADSHEET_ERROR, value)}
 
 
 def _of_fifteen_digits(values: Iterable[str]) -> set[str]:

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lesionflow.datasets.ids import rounded_and_lost
 from lesionflow.datasets.label_table import is_missing_word
 from lesionflow.diagnoses import LabelSet
-from lesionflow.errors import UsageError, did_you_mean
+from lesionflow.errors import DataError, UsageError, did_you_mean, first_few
 from lesionflow.model.card import Calibration
 from lesionflow.model.columns import GROUP_COLUMNS, RANK
 from lesionflow.model.decision import pool_predictions
@@ -40,6 +41,15 @@ def with_group_columns(carried: tuple[str, ...], group_by: str | None, rank_by: 
                 f"{name} adds a column {taken[0]!r}, which the list of images has already; rename it there"
             )
     return (*carried, *(GROUP_COLUMNS if group_by else ()), *((RANK,) if rank_by else ()))
+
+
+def check_groups(values: Iterable[str], column: str) -> None:
+    """Raise `DataError` for ids that a program has rounded or lost: images of different ones would be one group."""
+    if changed := sorted(set().union(*rounded_and_lost(values))):
+        raise DataError(
+            f"--group-by {column}: {first_few(changed)}: rounded numbers or errors of a spreadsheet, so that different "
+            "groups may be one; save that column as text in the list of images"
+        )
 
 
 @dataclass(frozen=True)

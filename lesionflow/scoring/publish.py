@@ -29,7 +29,7 @@ from lesionflow.model.columns import path_with_frame, utf8
 from lesionflow.model.prediction import Row
 from lesionflow.scoring.config import ISIC, OMITTED, ReportConfig
 from lesionflow.scoring.encoding import Encoding, encode_job, encode_rows, shard_groups, whole_file, write_pieces
-from lesionflow.scoring.grouping import Groups, Ranks, Rows, with_group_columns
+from lesionflow.scoring.grouping import Groups, Ranks, Rows, check_groups, with_group_columns
 from lesionflow.scoring.job import RunInfo, remove_job
 from lesionflow.scoring.report import (
     ROWS_IN_GROUP,
@@ -160,7 +160,12 @@ class Outputs:
         return replace(self, report=report)
 
     def check_names(self, job: Job) -> None:
-        """Refuse images that the ISIC format cannot tell apart. Raises `ReportError`."""
+        """Refuse images that the ISIC format, and groups that a damaged column, cannot tell apart.
+
+        Raises `ReportError` or `DataError`.
+        """
+        if self.config.group_by is not None:
+            check_groups(job.carried(self.config.group_by), self.config.group_by)
         if self.report.format == ISIC and self.report.named_by is None:
             check_isic_names(job.paths())
 

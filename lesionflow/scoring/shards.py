@@ -104,9 +104,15 @@ class Job:
 
     def paths(self) -> Iterator[str]:
         """The path of every input, in order."""
-        return (
-            path for inputs in objects.prefetch_map(self.folder, self.shard_inputs, self.shards) for path, *_ in inputs
-        )
+        return (path for path, *_ in self._every_input())
+
+    def carried(self, column: str) -> Iterator[str]:
+        """The value of every input in a column that is carried through, in order."""
+        index = self.carried_columns.index(column)
+        return (carried[index] for _, *carried in self._every_input())
+
+    def _every_input(self) -> Iterator[tuple[str, ...]]:
+        return itertools.chain.from_iterable(objects.prefetch_map(self.folder, self.shard_inputs, self.shards))
 
     def write_shard(self, shard: int, rows: Iterable[tuple[int, Row]]) -> None:
         """Save a shard's result: rows with the index of their input within the shard, in order.

@@ -171,6 +171,18 @@ def test_the_rank_is_within_the_patients_own_images(table: Path, deciding_bundle
         assert [row["rank"] for row in order] == [str(number + 1) for number in range(len(own))]
 
 
+@pytest.mark.parametrize("lost", ["#REF!", "1.23457E+11"])
+def test_lesions_that_a_spreadsheet_lost_are_no_groups(
+    lost: str, table: Path, deciding_bundle: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "list.csv").write_text(table.read_text().replace(",c,", f",{lost},"))
+    scoring = ("score", str(tmp_path / "list.csv"), "--model", str(deciding_bundle), "--out", str(tmp_path / "a.csv"))
+    result = invoke(*scoring, "--group-by", "lesion_id")
+    assert result.exit_code == 1 and f"--group-by lesion_id: {lost}: rounded numbers or errors of a" in result.stderr
+    assert not (tmp_path / "a.csv").exists()
+    assert invoke(*scoring, "--group-by", "patient_id", "--overwrite").exit_code == 3
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
