@@ -232,23 +232,32 @@ def _check_webp(data: bytes) -> None:
     end = int.from_bytes(data[4:8], "little") + 8
     if len(data) < end:
         raise ImageError("damaged", "it breaks off")
+    chunks: dict[bytes, bytes] = {}  # of the first frame
     position = 12
-    while (kind := data[position : position + 4]) not in (b"VP8 ", b"VP8L"):
-        length = int.from_bytes(data[position + 4 : position + 8], "little")
-        # A frame of an animation has a header of 16 bytes and its own chunks.
-        position += 24 if kind == b"ANMF" else 8 + length + length % 2
-        if position >= end:
-            return
-    least = int.from_bytes(data[position + 4 : position + 8], "little") - _UNUSED
-    if least <= 0:  # one colour, or all of it transparent
-        return
-    chunk = kind + least.to_bytes(4, "little") + data[position + 8 : position + 8 + least] + bytes(least % 2)
-    try:
-        # Decoding again costs less than a wrong picture, and few images are WebP.
-        WebPImageFile(io.BytesIO(b"RIFF" + (4 + len(chunk)).to_bytes(4, "little") + b"WEBP" + chunk)).load()
-    except (OSError, SyntaxError):
-        return
-    raise ImageError("damaged", "its pixels end before its bytes do")
+    while position < end and not chunks.keys() & {b"VP8 ", b"VP8L"}:
+        kind, length = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
+        if kind == b"ANMF":  # a frame of an animation has a header of 16 bytes and its own chunks
+            position += 24
+            continue
+        chunks[kind] = data[position + 8 : position + 8 + length]
+        position += 8 + length + length % 2
+    colour = chunks.get(b"VP8 ", b"")
+    shorter = {kind: chunks[kind][:-_UNUSED] for kind in chunks.keys() & {b"VP8 ", b"VP8L", b"ALPH"}}
+    if len(shorter.get(b"ALPH", b"")) < _UNUSED or not colour:
+        shorter.pop(b"ALPH", None)
+    for kind, content in shorter.items():
+        if not content:  # one colour, or all of it transparent
+            continue
+        parts = [(kind, content)]
+        if kind == b"ALPH":  # opacity, beside the colours, whose size the header repeats
+            sides = ((int.from_bytes(colour[at : at + 2], "little") & 0x3FFF) - 1 for at in (6, 8))
+            header = b"\x10\0\0\0" + b"".join(side.to_bytes(3, "little") for side in sides)
+            parts = [(b"VP8X", header), *parts, (b"VP8 ", colour)]
+        packed = b"".join(kind + len(part).to_bytes(4, "little") + part + bytes(len(part) % 2) for kind, part in parts)
+        with contextlib.suppress(OSError, SyntaxError):
+            # Decoding again costs less than a wrong picture, and few images are WebP.
+            WebPImageFile(io.BytesIO(b"RIFF" + (4 + len(packed)).to_bytes(4, "little") + b"WEBP" + packed)).load()
+            raise ImageError("damaged", "its pixels end before its bytes do")
 
 
 def _check_gif(data: bytes) -> None:

@@ -72,10 +72,9 @@ IMAGE_FORMATS = (
     ImageFormat(
         "WEBP", (".webp",), "", "lossy and lossless; of an animation the first frame, which the note says",
         "ICC profile; EXIF as in PNG",
-        "what the decoder refuses, and more bytes than the pixels take: of 2,000 zeros nearly all. It has no "
-        "checksums: in lossless files one in four of 2,000 wrong or copied bytes goes unseen, and half of a few. "
-        "Compare "
-        "the checksums of a transfer",
+        "what the decoder refuses, and more bytes than the pixels, or their opacity, take: of 2,000 zeros nearly all. "
+        "It has no checksums: in lossless files one in four of 2,000 wrong or copied bytes goes unseen, and half of a "
+        "few; so does half of what is wrong in opacity. Compare the checksums of a transfer",
         "a hole gives other pixels, without an error",
     ),
     ImageFormat(

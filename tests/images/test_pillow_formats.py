@@ -708,3 +708,18 @@ def test_run_lengths_of_a_bmp_that_go_beyond_its_rows_are_damage() -> None:
         assert failure(bmp_of_run_lengths(broken, 90, 60)).startswith("damaged")
     above = b"\0\2\0\5" + b"".join(row + b"\0\0" for row in runs[5:]) + b"\0\1"  # the lowest rows are passed over
     assert np.array_equal(decode(bmp_of_run_lengths(above, 90, 60), 60, 90)[:55, :, 0], pixels[:55])
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_hole_in_the_opacity_of_a_webp_is_damage(frames: int) -> None:
+    """Colours beside it are whole, and what becomes transparent by it is shown black."""
+    rows, columns = np.mgrid[:120, :160]
+    soft = 200 - np.hypot(rows - 60, columns - 80) + np.random.default_rng(0).normal(0, 5, rows.shape)
+    image = Image.new("RGBA", (160, 120), (200, 150, 140, 0))
+    image.putalpha(Image.fromarray(np.clip(soft, 0, 255).astype(np.uint8)))
+    data = saved(image, "WEBP", save_all=frames > 1, append_images=[image.rotate(180)] * (frames - 1), quality=80)
+    start = data.index(b"ALPH") + 8
+    length = int.from_bytes(data[start - 4 : start], "little")
+    assert decode(data, 8, 8).any() and length > 4000
+    for at in range(start + 1000, start + length - 1000, 800):
+        assert failure(data[:at] + bytes(512) + data[at + 512 :]).startswith("damaged")
