@@ -58,6 +58,8 @@ _OTHERS = (
     (rb"\x1f\x8b|BZh[1-9]|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|PK\x03\x04|Rar!", "an archive; unpack it"),
     (rb"%PDF-", "a PDF document; save its image as PNG or JPEG"),
     (rb"8BPS", "a document of Photoshop; save it as PNG or JPEG"),
+    (rb"P[1-7]\s|qoif|v/1\x01|#\?RADIANCE|DDS |\0\0[\1\2]\0|SIMPLE  =|AT&TFORM|%!PS|(\s*<\?xml[^>]*>)?\s*<svg\b",
+     "an image of a format that is not read; save it as PNG or JPEG"),
     (rb"FUJIFILMCCD-RAW|....ftypcrx ", "a camera's raw image; save it as PNG or JPEG"),
     (rb"....ftyp", "a film, or another file of its kind"),
 )  # fmt: skip

@@ -206,6 +206,8 @@ def test_what_is_no_image_says_so(data: bytes) -> None:
         (b"/9j/4AAQSkZJRgABAQ", "base64"), (b"data:image/png;base64,iVBORw0KGgoAAAA", "base64"),
         (b"Content-Type: image/jpeg\r\n\r\n/9j/4AAQ", "an e-mail"), (gzip.compress(b"a", mtime=0), "an archive"),
         (b"%PDF-1.4\n%\xe2\xe3\n \xff\xd8\xff", "a PDF document"), (b"8BPS\0\1" + bytes(99), "Photoshop"),
+        (b"P6\n2 2\n255\n", "a format that is not read"), (b"qoif\0\0\0\2", "a format that is not read"),
+        (b'<?xml version="1.0"?>\n<svg xmlns=', "a format that is not read"),
         (b"\0\0\0\x18ftypcrx \0\0\0\1", "raw image"), (b"\0\0\0\x18ftypqt  ", "a film"),
     ],
 )  # fmt: skip
