@@ -42,10 +42,9 @@ class Leak:
         """One sentence for a prominent warning."""
         ways = {"lesions": "by lesion", "images": "by the image's name", "contents": "by the file's bytes"}
         found = ", ".join(f"{count} {ways[name]}" for name, count in self.found_by.items() if count)
-        several = ", some in several ways" if sum(self.found_by.values()) > self.images else ""
         return (
             f"LEAK: {model} was TRAINED on lesions in {self.images} of these {counted(len(self.members), 'image')} "
-            f"(found {found}){several}: its metrics are too good"
+            f"(found {found}): its metrics are too good"
         )
 
 
