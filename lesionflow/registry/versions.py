@@ -34,7 +34,6 @@ SCORED = (CARD_FILE, ONNX_FILE)  # what scoring reads of a bundle
 LATEST = "latest"  # the newest version, whichever that is
 LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]{32})|runs:/([0-9A-Za-z_-]+)/([^/]+)")
 ADDRESSES = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/ID/model"
-_MODULES = "_MODULES_TO_PACKAGES"  # of MLflow: None until it has searched
 _MOST_DESCRIBED = 5000  # characters of a description; the columns of MLflow's databases hold no more
 
 
@@ -73,7 +72,7 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
         inputs=Schema([ColSpec(AnyType(), INPUT_COLUMN)]),
         outputs=Schema([ColSpec(kind, column) for column, kind in output_columns(card.labels).items()]),
     )
-    with registry_errors("registering the model"), temporary_folder() as code, _without_search_of_packages():
+    with registry_errors("registering the model"), temporary_folder() as code:
         logged = mlflow.pyfunc.log_model(
             name="model",
             loader_module="lesionflow.model.pyfunc",
@@ -101,25 +100,6 @@ def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, 
         if description:
             mlflow.MlflowClient().update_model_version(name, registered.version, fitting(description))
     return Version(name, int(registered.version), card)
-
-
-@contextlib.contextmanager
-def _without_search_of_packages() -> Iterator[None]:
-    """Keep MLflow from looking for each file of all installed packages, which takes seconds and changes nothing.
-
-    It asks which package a module is of, before it warns of requirements that are not installed in these versions. Ours
-    are, and packages are found by their names.
-    """
-    from mlflow.utils import requirements_utils
-
-    unknown = getattr(requirements_utils, _MODULES, ()) is None
-    if unknown:
-        setattr(requirements_utils, _MODULES, {})
-    try:
-        yield
-    finally:
-        if unknown:
-            setattr(requirements_utils, _MODULES, None)
 
 
 def _copy_code(package: Path, into: Path) -> Path:
