@@ -211,9 +211,8 @@ def _why_not_there(path: str) -> str:
             return f" ({error.detail}{damaged})"
     folder, name = os.path.split(path)
     names = os.listdir(folder) if os.path.isdir(folder) else []
-    for meant in (name, unquote(name)):  # also from an address
-        if found := next((each for each in names if each.lower() == meant.lower()), ""):
-            return f"; there is {found}: write the paths as the files are called"
+    if found := next((each for each in names if each.lower() == name.lower()), ""):
+        return f"; there is {found}: write the paths as the files are called"
     if found := next((each for each in names if os.path.splitext(each)[0] in (name, os.path.splitext(name)[0])), ""):
         return f"; there is {found}: write the paths with the endings of the files"
     return "; paths count from the folder of the table"
